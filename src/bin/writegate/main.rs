@@ -1,0 +1,2 @@
+//! The `writegate` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! writegate: a gate in front of a write API.
