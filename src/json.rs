@@ -148,6 +148,12 @@ impl Fields {
         }
     }
 
+    /// Whether the member is there and was not taken yet.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
     /// Takes a member as it stands; `None` when absent.
     ///
     /// # Errors
