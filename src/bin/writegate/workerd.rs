@@ -387,6 +387,16 @@ impl Logs {
         found(&self.state())
     }
 
+    /// Line `index`, waiting for it as long as workerd runs.
+    pub(crate) fn next(&self, index: usize) -> Option<String> {
+        loop {
+            let line = self.wait(index, START_LIMIT, |_| true);
+            if line.is_some() || self.state().ended == 2 {
+                return line;
+            }
+        }
+    }
+
     fn ports(&self, sockets: &[(String, String)]) -> io::Result<BTreeMap<String, u16>> {
         let complete = |state: &State| state.ports.len() >= sockets.len();
         self.until(START_LIMIT, |state| complete(state) || state.ended == 2);
