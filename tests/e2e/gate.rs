@@ -1,21 +1,20 @@
 //! A gate on real workerd: its configuration as a test wants it, secrets made afresh, the port that workerd reports, and
 //! its log.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use crate::logs::{Line, Logs};
-use crate::process::{Process, Script};
+use crate::process::{self, Script};
 use crate::token::{self, Session};
 use crate::upstream::Upstream;
+use crate::workerd::Workerd;
 
 /// The key that tests use where they say nothing else.
 pub(crate) const KEY: &str = "pk_site";
 
 /// A gate to be. Values are texts (as `wrangler` passes strings and secrets) or JSON (everything else).
 pub(crate) struct Setup {
-    env: BTreeMap<String, Value>,
+    env: Map<String, Value>,
     upstream: String,
     routes: Vec<Value>,
     keys: Option<Vec<Value>>,
@@ -30,7 +29,7 @@ impl Setup {
     }
 
     pub(crate) fn to_url(url: &str) -> Self {
-        let mut env = BTreeMap::new();
+        let mut env = Map::new();
         env.insert("SIGNING_SECRET".into(), token::fresh().into());
         env.insert("WRITE_TOKEN".into(), token::fresh().into());
         Self {
@@ -86,35 +85,27 @@ impl Setup {
 
     pub(crate) fn start(mut self) -> Gate {
         if self.routes.is_empty() {
-            self.env
-                .entry("UPSTREAM".into())
-                .or_insert(self.upstream.into());
+            self.env.entry("UPSTREAM").or_insert(self.upstream.into());
         } else {
-            self.env
-                .entry("ROUTES".into())
-                .or_insert(self.routes.into());
+            self.env.entry("ROUTES").or_insert(self.routes.into());
         }
         let keys = self.keys.unwrap_or_else(|| vec![json!({"id": KEY})]);
-        self.env.entry("KEYS".into()).or_insert(keys.into());
+        self.env.entry("KEYS").or_insert(keys.into());
         for name in &self.absent {
             self.env.remove(name);
         }
-        let logs = Logs::default();
-        let process = Process::start(&self.script, &self.env, &logs);
+        let workerd = process::start(&self.script, &self.env);
         let text = |name: &str| {
-            self.env
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
+            let value = self.env.get(name).and_then(Value::as_str);
+            value.unwrap_or_default().to_owned()
         };
         Gate {
-            port: process.port,
-            cron: process.cron,
+            port: workerd.port("gate"),
+            cron: workerd.port("cron"),
             signing_secret: text("SIGNING_SECRET"),
             token: text("WRITE_TOKEN"),
-            logs,
-            process,
+            logs: Logs(workerd.logs().clone()),
+            workerd,
         }
     }
 }
@@ -127,7 +118,7 @@ pub(crate) struct Gate {
     pub(crate) signing_secret: String,
     pub(crate) token: String,
     pub(crate) logs: Logs,
-    process: Process,
+    workerd: Workerd,
 }
 
 impl Gate {
@@ -152,8 +143,8 @@ impl Gate {
 
     /// Ends the process and returns every line it ever wrote.
     pub(crate) fn stop(self) -> Vec<Line> {
-        let Self { logs, process, .. } = self;
-        drop(process);
+        let Self { logs, workerd, .. } = self;
+        drop(workerd);
         logs.all()
     }
 }

@@ -17,7 +17,7 @@ const PASS: &str = "export default {
 }";
 
 fn pass_through(upstream: &Upstream) -> Gate {
-    Setup::to(upstream).script(Script::JavaScript(PASS)).start()
+    Setup::to(upstream).script(Script::Source(PASS)).start()
 }
 
 #[test]

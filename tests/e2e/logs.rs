@@ -1,12 +1,11 @@
-//! What a running workerd writes: `console.log` to one stream, `console.warn` and `console.error` to the other. Lines are
-//! waited for, never slept for.
+//! What the workers of a process log, as the tests ask for it. Lines are waited for, never slept for.
 
-use std::io::{BufRead, BufReader, Read};
-use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
 
 use serde_json::Value;
 
 use crate::upstream::PATIENCE;
+use crate::workerd;
 
 /// The console method that wrote a line, as far as workerd tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,45 +30,47 @@ impl Line {
             .filter(Value::is_object)
     }
 
-    fn is_event(&self, event: &str) -> bool {
+    pub(crate) fn is_event(&self, event: &str) -> bool {
         self.json().is_some_and(|line| line["event"] == event)
     }
 }
 
-/// All lines so far of one process.
-#[derive(Clone, Default)]
-pub(crate) struct Logs(Arc<(Mutex<Kept>, Condvar)>);
-
-#[derive(Default)]
-struct Kept {
-    lines: Vec<Line>,
-    open: usize,
-}
+/// All lines of one process, so far.
+pub(crate) struct Logs(pub(crate) workerd::Logs);
 
 impl Logs {
-    /// Reads a stream to its end, on a thread of its own.
-    pub(crate) fn follow(&self, stream: Stream, input: impl Read + Send + 'static) {
-        self.0.0.lock().unwrap().open += 1;
-        let shared = Arc::clone(&self.0);
-        std::thread::spawn(move || {
-            for text in BufReader::new(input).lines().map_while(Result::ok) {
-                shared.0.lock().unwrap().lines.push(Line { stream, text });
-                shared.1.notify_all();
+    fn lines(&self) -> Vec<Line> {
+        // Taken in this order, a line that came between the two would count as `console.log`'s: the tests that ask for
+        // the stream have waited for the line before.
+        let errors = self.0.errors();
+        let stream = |text: &String| {
+            if errors.contains(text) {
+                Stream::Error
+            } else {
+                Stream::Log
             }
-            shared.0.lock().unwrap().open -= 1;
-            shared.1.notify_all();
-        });
+        };
+        let tagged = |text: String| Line {
+            stream: stream(&text),
+            text,
+        };
+        self.0.lines().into_iter().map(tagged).collect()
     }
 
     /// Waits, within bounds, until `find` finds something in the lines so far.
     #[track_caller]
     pub(crate) fn until<T>(&self, what: &str, find: impl Fn(&[Line]) -> Option<T>) -> T {
-        let (mutex, changed) = &*self.0;
-        let kept = mutex.lock().unwrap();
-        let (kept, _) = changed
-            .wait_timeout_while(kept, PATIENCE, |kept| find(&kept.lines).is_none())
-            .unwrap();
-        find(&kept.lines).unwrap_or_else(|| panic!("no {what} in the log: {:#?}", kept.lines))
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let mark = self.0.mark();
+            let lines = self.lines();
+            if let Some(found) = find(&lines) {
+                return found;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            let more = self.0.wait(mark, left, |_| true);
+            assert!(more.is_some(), "no {what} in the log: {lines:#?}");
+        }
     }
 
     /// The audit line of one request.
@@ -84,7 +85,7 @@ impl Logs {
         })
     }
 
-    /// The first `count` lines of one event.
+    /// The lines of one event, once there are `count` of them.
     #[track_caller]
     pub(crate) fn events(&self, event: &str, count: usize) -> Vec<(Stream, Value)> {
         self.until(&format!("{count} {event} lines"), |lines| {
@@ -97,15 +98,9 @@ impl Logs {
         })
     }
 
-    /// Everything, once the process has ended and both streams are read out.
-    #[track_caller]
+    /// Everything, once the process has ended and both of its streams are read out.
     pub(crate) fn all(&self) -> Vec<Line> {
-        let (mutex, changed) = &*self.0;
-        let kept = mutex.lock().unwrap();
-        let (kept, late) = changed
-            .wait_timeout_while(kept, PATIENCE, |kept| kept.open > 0)
-            .unwrap();
-        assert!(!late.timed_out(), "the streams of an ended process end");
-        kept.lines.clone()
+        let _ended = self.0.wait(self.0.mark(), PATIENCE, |_| false);
+        self.lines()
     }
 }

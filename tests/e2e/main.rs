@@ -18,6 +18,8 @@ mod process;
 mod token;
 mod upstream;
 mod wire;
+#[path = "../../src/bin/writegate/workerd.rs"]
+mod workerd;
 
 mod audit;
 mod config;
