@@ -45,7 +45,7 @@ fn assert_says(line: &Value, expected: Value) {
 fn a_forwarded_request_is_told_whole() {
     let upstream = Upstream::queue(vec![Reply::new(201).body("created")]);
     let gate = Setup::to(&upstream).route("/cms/*", json!({})).start();
-    let answer = Request::post("/cms/posts?b=secret-value&a&b=2&c%5B%5D=1")
+    let answer = Request::post("/cms/posts?b=secret-value&a=&b=2&c%5B%5D=1")
         .bearer(&gate.session().claim("sub", "user-7").mint())
         .header("CF-Connecting-IP", "192.0.2.1")
         .send(&gate)
