@@ -84,10 +84,10 @@ impl Setup {
     }
 
     pub(crate) fn start(mut self) -> Gate {
-        if self.routes.is_empty() {
-            self.env.entry("UPSTREAM").or_insert(self.upstream.into());
-        } else {
+        if !self.routes.is_empty() {
             self.env.entry("ROUTES").or_insert(self.routes.into());
+        } else if !self.env.contains_key("ROUTES") {
+            self.env.entry("UPSTREAM").or_insert(self.upstream.into());
         }
         let keys = self.keys.unwrap_or_else(|| vec![json!({"id": KEY})]);
         self.env.entry("KEYS").or_insert(keys.into());

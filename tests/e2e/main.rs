@@ -22,6 +22,7 @@ mod wire;
 mod workerd;
 
 mod audit;
+mod bodies;
 mod config;
 mod cors;
 mod datasette;
@@ -37,6 +38,7 @@ mod places;
 mod program;
 mod refusals;
 mod retries;
+mod robustness;
 mod rotation;
 mod sessions;
 mod streaming;

@@ -20,8 +20,7 @@ fn in_days(days: u64) -> String {
 
 /// Runs the scheduled handler and returns so many of its lines.
 fn run(gate: &Gate, lines: usize) -> Vec<(Stream, Value)> {
-    let answer = Request::get("/").send_to(gate.cron).passed();
-    assert_eq!(answer.json()["outcome"], "ok", "{answer}");
+    Request::get("/").send_to(gate.cron).passed();
     gate.logs.events("rotation", lines)
 }
 
