@@ -1,2 +1,46 @@
-//! The `writegate` command.
-fn main() {}
+//! The `writegate` command: builds the Worker, shows it at work, and makes what callers need.
+//!
+//! It uses the library's own code for keys and sessions, so that the command and the gate can never
+//! disagree. One file per subcommand; this one only reads the arguments.
+
+mod build;
+mod failure;
+mod progress;
+mod project;
+mod setup;
+mod workerd;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A gate in front of a write API.
+#[derive(Parser)]
+#[command(version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the Worker, installing what that needs (wrangler.toml's [build] command)
+    Build(build::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Build(options) => build::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(output) = failure.output {
+                eprint!("{output}");
+            }
+            eprintln!("writegate: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
