@@ -42,3 +42,4 @@ mod robustness;
 mod rotation;
 mod sessions;
 mod streaming;
+mod wrangler;
