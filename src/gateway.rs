@@ -65,7 +65,7 @@ pub enum Decision<'g, 'h> {
     /// Answer it; nothing reaches the upstream.
     Answer(Answer),
     /// Send this to the upstream, and tell the exchange what comes of it.
-    Forward(Outbound<'h>, Exchange<'g>),
+    Forward(Outbound<'h>, Box<Exchange<'g>>),
 }
 
 /// An answer of the gate's own, and what it writes to the log.
@@ -115,7 +115,7 @@ impl Gate {
                     credential,
                     attempts,
                 };
-                Decision::Forward(outbound, exchange)
+                Decision::Forward(outbound, Box::new(exchange))
             }
             Ok(Verdict::Own(own)) => Decision::Answer(trail.answer(own)),
             Err(stop) => Decision::Answer(trail.stop(stop)),

@@ -10,11 +10,11 @@ use super::convert;
 /// The core's exchange. JavaScript owns it, so that one whose caller went away is collected.
 #[wasm_bindgen]
 pub struct JsExchange {
-    exchange: Exchange<'static>,
+    exchange: Box<Exchange<'static>>,
 }
 
 impl JsExchange {
-    pub(super) const fn new(exchange: Exchange<'static>) -> Self {
+    pub(super) const fn new(exchange: Box<Exchange<'static>>) -> Self {
         Self { exchange }
     }
 }

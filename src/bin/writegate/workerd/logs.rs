@@ -32,7 +32,7 @@ impl Logs {
     }
 
     /// The lines so far that came from standard error.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the tests include this file"))]
+
     pub(crate) fn errors(&self) -> Vec<String> {
         self.state().errors.clone()
     }
