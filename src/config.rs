@@ -2,11 +2,12 @@
 //! does not parse closes the gate, and the error names the field and the mend.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::Value;
 
 use crate::json::{self, FieldError, Fields};
-use crate::key::{Key, KeyId};
+use crate::key::{Key, KeyId, KnownKey, Roots};
 use crate::route::{self, Route};
 use crate::secret::{Fingerprint, Secret};
 use crate::time::Timestamp;
@@ -46,15 +47,6 @@ pub struct RotationPolicy {
     pub warn_days: i64,
 }
 
-/// The root secrets that signing secrets are derived from.
-#[derive(Debug)]
-pub struct Roots {
-    /// `SIGNING_SECRET`.
-    pub current: Secret,
-    /// `SIGNING_SECRET_PREVIOUS`, still accepted for verifying.
-    pub previous: Option<Secret>,
-}
-
 /// A token that is set, and what may be logged of it.
 #[derive(Debug)]
 pub struct KnownToken {
@@ -70,9 +62,7 @@ pub struct Config {
     /// The routes, none of one path twice.
     pub routes: Vec<Route>,
     /// The keys held in the configuration.
-    pub keys: BTreeMap<KeyId, Key>,
-    /// The root secrets.
-    pub roots: Roots,
+    pub keys: BTreeMap<KeyId, KnownKey>,
     /// Every token secret that a route names; `None` where it is not set.
     pub tokens: BTreeMap<String, Option<KnownToken>>,
     /// When tokens are due.
@@ -94,10 +84,9 @@ impl Config {
         let mut routes = routes(&source)?;
         let tokens = tokens(&source, &mut routes, &roots.current)?;
         Ok(Self {
-            keys: keys(&source)?,
+            keys: keys(&source, &Rc::new(roots))?,
             routes,
             tokens,
-            roots,
             rotation: rotation(&source)?,
             session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
             clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
@@ -278,7 +267,10 @@ fn token(
     Ok(token)
 }
 
-fn keys(source: &Source<'_, impl Environment>) -> Result<BTreeMap<KeyId, Key>, FieldError> {
+fn keys(
+    source: &Source<'_, impl Environment>,
+    roots: &Rc<Roots>,
+) -> Result<BTreeMap<KeyId, KnownKey>, FieldError> {
     let mut keys = BTreeMap::new();
     for (index, record) in source
         .list("KEYS")?
@@ -288,7 +280,11 @@ fn keys(source: &Source<'_, impl Environment>) -> Result<BTreeMap<KeyId, Key>, F
     {
         let path = format!("KEYS[{index}]");
         let key = Key::parse(&path, record)?;
-        if keys.insert(key.id.clone(), key).is_some() {
+        let id = key.id.clone();
+        if keys
+            .insert(id, KnownKey::new(key, Rc::clone(roots)))
+            .is_some()
+        {
             return Err(FieldError::new(
                 format!("{path}.id"),
                 "stands twice in KEYS; ids are unique",

@@ -168,10 +168,11 @@ impl Gate {
         let bare = policy::is_bare(presented.scheme());
         let readable = trail.cors_origin.take_if(|_| bare);
         // (5)
-        let key = config
+        let known = config
             .keys
             .get(presented.key())
             .ok_or(Refusal::KeyUnknown)?;
+        let key = known.key();
         trail.record.key(key);
         if policy::origin_matched(key, &head) {
             trail.cors_origin = trail.cors_origin.take().or(readable);
@@ -184,7 +185,7 @@ impl Gate {
             clock_skew: config.clock_skew,
             audience: audience.as_ref(),
         };
-        let verified = presented.verify(key, &config.roots, &limits)?;
+        let verified = presented.verify(known, &limits)?;
         if let Some(claims) = verified.claims() {
             trail.record.verified(claims.subject.as_deref());
         }

@@ -3,13 +3,15 @@
 //! In scope: reading a record strictly, deriving `sk`. Out of scope: where records are kept, and
 //! whether a request may do what it asks (`policy`).
 
+use core::cell::OnceCell;
 use core::fmt;
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::credential::mac;
+use crate::credential::mac::{self, MacKey};
 use crate::json::{FieldError, Fields};
 use crate::policy::network::Network;
 use crate::policy::origin::OriginPattern;
@@ -202,11 +204,59 @@ impl Key {
         }
         Ok(())
     }
+}
 
-    /// The key's signing secret under a root: what its sessions are signed with.
+/// The root secrets that signing secrets are derived from.
+#[derive(Debug)]
+pub struct Roots {
+    /// `SIGNING_SECRET`.
+    pub current: Secret,
+    /// `SIGNING_SECRET_PREVIOUS`, still accepted for verifying.
+    pub previous: Option<Secret>,
+}
+
+/// A key's record with what verifies its signatures, derived when it is first asked for and kept.
+#[derive(Debug)]
+pub struct KnownKey {
+    key: Key,
+    roots: Rc<Roots>,
+    current: OnceCell<MacKey>,
+    previous: OnceCell<Option<MacKey>>,
+}
+
+impl KnownKey {
+    /// A key under these roots.
     #[must_use]
-    pub fn signing_secret(&self, root: &Secret) -> Secret {
-        derive_sk(root, &self.id, self.version)
+    pub const fn new(key: Key, roots: Rc<Roots>) -> Self {
+        Self {
+            key,
+            roots,
+            current: OnceCell::new(),
+            previous: OnceCell::new(),
+        }
+    }
+
+    /// The record.
+    #[must_use]
+    pub const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Whether `tag` is the MAC over `message` under the key's `sk` of the current root, or of the
+    /// previous one.
+    #[must_use]
+    pub fn verifies(&self, message: &[u8], tag: &[u8]) -> bool {
+        let derive = |root| MacKey::new(&derive_sk(root, &self.key.id, self.key.version));
+        let current = self.current.get_or_init(|| derive(&self.roots.current));
+        if current.verify(message, tag) {
+            return true;
+        }
+        let previous = self
+            .previous
+            .get_or_init(|| self.roots.previous.as_ref().map(derive));
+        previous
+            .as_ref()
+            .is_some_and(|previous| previous.verify(message, tag))
     }
 }
 

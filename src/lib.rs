@@ -16,6 +16,7 @@
     clippy::as_conversions,
     clippy::arithmetic_side_effects,
     clippy::wildcard_enum_match_arm,
+    clippy::disallowed_methods,
     reason = "nothing a caller sends may panic, and every new variant must be thought of"
 )]
 #![cfg_attr(
@@ -26,6 +27,7 @@
         clippy::panic,
         clippy::indexing_slicing,
         clippy::arithmetic_side_effects,
+        clippy::disallowed_methods,
         reason = "a test may fail"
     )
 )]

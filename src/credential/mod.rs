@@ -4,8 +4,7 @@
 pub mod mac;
 pub mod session;
 
-use crate::config::Roots;
-use crate::key::{self, Key, KeyId, Scheme};
+use crate::key::{self, Key, KeyId, KnownKey, Scheme};
 use crate::policy::origin::Origin;
 use crate::problem::Refusal;
 use crate::request::Head;
@@ -89,10 +88,10 @@ impl<'a> Presented<'a> {
     /// `key-revoked`, `key-expired`, `scheme-not-allowed`, and those of [`Session::verify`].
     pub fn verify<'k>(
         self,
-        key: &'k Key,
-        roots: &Roots,
+        known: &'k KnownKey,
         limits: &Limits<'_>,
     ) -> Result<Verified<'k>, Refusal> {
+        let key = known.key();
         if key.revoked {
             return Err(Refusal::KeyRevoked);
         }
@@ -103,7 +102,7 @@ impl<'a> Presented<'a> {
             return Err(Refusal::SchemeNotAllowed);
         }
         let claims = match self.proof {
-            Proof::Session(session) => Some(session.verify(key, roots, limits)?),
+            Proof::Session(session) => Some(session.verify(known, limits)?),
             Proof::PublicKey => None,
         };
         Ok(Verified {

@@ -8,9 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use crate::config::Roots;
 use crate::json;
-use crate::key::{self, Key, KeyId};
+use crate::key::{self, KeyId, KnownKey};
 use crate::policy::origin::Origin;
 use crate::policy::path::Pattern;
 use crate::problem::Refusal;
@@ -116,11 +115,8 @@ impl<'a> Session<'a> {
     /// # Errors
     /// `signature-invalid`, `session-expired`, `session-not-yet-valid`, `session-too-long`,
     /// `audience-mismatch`, `proof-missing`.
-    pub fn verify(self, key: &Key, roots: &Roots, limits: &Limits<'_>) -> Result<Claims, Refusal> {
-        let matches = |root: &Secret| {
-            MacKey::new(&key.signing_secret(root)).verify(self.signed.as_bytes(), &self.tag)
-        };
-        if !matches(&roots.current) && !roots.previous.as_ref().is_some_and(matches) {
+    pub fn verify(self, key: &KnownKey, limits: &Limits<'_>) -> Result<Claims, Refusal> {
+        if !key.verifies(self.signed.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid);
         }
         self.times.check(limits)?;

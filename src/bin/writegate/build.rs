@@ -93,7 +93,8 @@ pub(crate) fn build(
         if !features.is_empty() {
             command.args(["--features", features]);
         }
-        step.run(command)
+        step.run(command)?;
+        step.run(tools.without_names(&out.join(PRODUCTS[1])))
     })?;
     if let Some(fingerprint) = fingerprint(project, &recipe, &out) {
         fs::write(&record, fingerprint).doing("recording the build")?;

@@ -57,6 +57,27 @@ impl Tools {
         command
     }
 
+    /// Takes the functions' names out of a module, which worker-build keeps in: they are a tenth of its
+    /// gzipped size, and a panic names its file and line without them.
+    pub(crate) fn without_names(&self, module: &Path) -> Command {
+        let mut command = clean(self.modules.join(".bin/wasm-opt"));
+        // The features that worker-build names, and SHA-256's: not all, for workerd may not know
+        // the newest encodings.
+        command.args([
+            "--enable-bulk-memory",
+            "--enable-exception-handling",
+            "--enable-multivalue",
+            "--enable-mutable-globals",
+            "--enable-nontrapping-float-to-int",
+            "--enable-reference-types",
+            "--enable-sign-ext",
+            "--enable-simd",
+            "--strip-debug",
+        ]);
+        command.arg(module).arg("-o").arg(module);
+        command
+    }
+
     /// The variables that make `cargo`, `rustc` and worker-build those of the Wasm build.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
         let bin = self.modules.join(".bin");
