@@ -214,7 +214,7 @@ impl Key {
 /// MAC key just as it is printed, prefix and all.
 #[must_use]
 pub fn derive_sk(root: &Secret, id: &KeyId, version: u32) -> Secret {
-    let key = mac::hkdf_sha256(root, &format!("writegate/v1/key/{id}/{version}"));
+    let key = mac::hkdf_sha256(root, format!("writegate/v1/key/{id}/{version}").as_bytes());
     let mut text = String::with_capacity(46);
     text.push_str("sk_");
     URL_SAFE_NO_PAD.encode_string(key.expose(), &mut text);
