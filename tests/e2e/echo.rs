@@ -73,3 +73,36 @@ fn basic_credentials_do_not_come_back_either() {
         "what is sent is secret too"
     );
 }
+
+#[test]
+fn neither_does_half_of_a_global_key() {
+    let upstream = Upstream::answering(|request, _| {
+        Reply::new(200).header("X-Sent", &request.header("x-auth-key").unwrap())
+    });
+    let auth = json!({"scheme": "cloudflare-global-key", "secret": "WRITE_TOKEN"});
+    let gate = Setup::to(&upstream)
+        .env(
+            "WRITE_TOKEN",
+            format!("me@example.com:{}", crate::token::fresh()),
+        )
+        .route("/*", json!({"upstream_auth": auth}))
+        .start();
+    let answer = Request::post("/x")
+        .bearer(&gate.bearer())
+        .send(&gate)
+        .passed();
+    assert_eq!(answer.header("x-sent").as_deref(), Some("[redacted]"));
+}
+
+#[test]
+fn a_token_in_a_redirect_is_redacted_and_the_rest_of_it_kept() {
+    let upstream = Upstream::answering(|request, _| {
+        let sent = request.header("authorization").unwrap();
+        let token = sent.strip_prefix("Bearer ").unwrap();
+        Reply::new(302).header("Location", &format!("https://other.example/?t={token}&a=b"))
+    });
+    let gate = Setup::to(&upstream).start();
+    let answer = Request::get("/x").bearer(&gate.bearer()).send(&gate);
+    let location = answer.header("location").unwrap();
+    assert_eq!(location, "https://other.example/?t=[redacted]&a=b");
+}

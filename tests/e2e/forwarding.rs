@@ -147,3 +147,18 @@ fn a_location_on_the_upstream_becomes_the_gates_path() {
         );
     }
 }
+
+#[test]
+fn an_upstream_may_have_a_path_and_a_name_of_loopback() {
+    let upstream = Upstream::start();
+    let url = format!("http://localhost:{}/api/", upstream.port);
+    let gate = Setup::to_url(&url).start();
+    Request::post("/a/b?c")
+        .bearer(&gate.bearer())
+        .send(&gate)
+        .passed();
+    assert_eq!(upstream.only().target, "/api/a/b?c");
+    let nobody = Setup::to_url("http://[::1]:1/").start();
+    let request = Request::post("/x").bearer(&nobody.bearer());
+    request.send(&nobody).refused(502, "upstream-unreachable");
+}

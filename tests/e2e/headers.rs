@@ -62,7 +62,11 @@ const REMOVED: [&str; 49] = [
 ];
 
 /// Each of these is exempt from the table above, or was never in it.
-const KEPT: [&str; 22] = [
+const KEPT: [&str; 26] = [
+    "Accept-Encoding",
+    "Cache-Control",
+    "Pragma",
+    "DNT",
     "Accept",
     "Accept-Language",
     "User-Agent",
@@ -229,6 +233,8 @@ fn everything_else_arrives_as_it_was_sent() {
             "Origin" => "https://www.example.com".to_owned(),
             "Referer" => "https://www.example.com/a?b".to_owned(),
             "Range" => "bytes=0-1".to_owned(),
+            "Accept-Encoding" => "br;q=0.5, gzip".to_owned(),
+            "Cache-Control" => "max-age=7".to_owned(),
             _ => format!("{}; q=\"a, b\"", fresh()),
         };
         request = request.header(name, &value);
