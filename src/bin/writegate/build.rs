@@ -87,7 +87,9 @@ pub(crate) fn build(
             .args(["--release", "--out-dir"])
             .arg(&options.out_dir)
             .args([".", "--", "--locked"])
-            .env("CARGO_TARGET_DIR", &target);
+            .env("CARGO_TARGET_DIR", &target)
+            // Of worker-build itself: what failed stands above it.
+            .env("RUST_BACKTRACE", "0");
         if !features.is_empty() {
             command.args(["--features", features]);
         }

@@ -4,9 +4,14 @@
 //! disagree. One file per subcommand; this one only reads the arguments.
 
 mod build;
+mod demo;
 mod failure;
+mod key;
 mod progress;
 mod project;
+mod random;
+mod session;
+mod settings;
 mod setup;
 mod workerd;
 
@@ -26,12 +31,23 @@ struct Arguments {
 enum Command {
     /// Build the Worker, installing what that needs (wrangler.toml's [build] command)
     Build(build::Options),
+    /// Watch the gate at work in front of a small API, everything set up
+    Demo(demo::Options),
+    /// Make keys, and show their secrets
+    #[command(subcommand)]
+    Key(key::Action),
+    /// Make sessions
+    #[command(subcommand)]
+    Session(session::Action),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Build(options) => build::run(&options),
+        Command::Demo(options) => demo::run(&options),
+        Command::Key(action) => key::run(&action),
+        Command::Session(action) => session::run(&action),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
