@@ -277,10 +277,32 @@ fn a_caller_who_leaves_is_still_told() {
     });
     connection.abandon();
     upstream.until("the end", |seen| seen[0].arrival == Arrival::BrokenOff);
-    // Whether the platform still runs the handler of a caller who has gone is its own affair; the next one is told.
-    let answer = Request::post("/next")
+    let line = gate.logs.events("request", 1).remove(0).1;
+    assert_says(
+        &line,
+        json!({"path": "/left", "key": KEY, "verified": true, "outcome": "failed"}),
+    );
+}
+
+#[test]
+fn a_body_that_turned_out_too_large_is_told_once_as_a_refusal() {
+    let upstream = Upstream::start();
+    let gate = Setup::to(&upstream)
+        .route("/*", json!({"max_body_bytes": 3}))
+        .start();
+    let request = Request::post("/x")
         .bearer(&gate.bearer())
-        .send(&gate)
-        .passed();
-    assert_eq!(gate.logs.audit(&answer.request_id())["path"], "/next");
+        .header("Transfer-Encoding", "chunked")
+        .body("4\r\nbody\r\n0\r\n\r\n");
+    let answer = request.send(&gate).refused(413, "body-too-large");
+    let line = gate.logs.audit(&answer.request_id());
+    assert_says(
+        &line,
+        json!({"outcome": "refused", "code": "body-too-large", "status": 413, "upstream_status": null}),
+    );
+    let lines = gate.stop();
+    assert_eq!(
+        lines.iter().filter(|line| line.is_event("request")).count(),
+        1
+    );
 }

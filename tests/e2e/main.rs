@@ -10,36 +10,52 @@
     reason = "a test says by a panic that it failed"
 )]
 
+// The harness.
 mod check;
 mod client;
 mod gate;
 mod logs;
 mod process;
+mod program;
 mod token;
 mod upstream;
 mod wire;
 #[path = "../../src/bin/writegate/workerd.rs"]
 mod workerd;
 
-mod audit;
-mod bodies;
-mod config;
-mod cors;
-mod datasette;
-mod foreign_jwt;
-mod forwarding;
-mod harness;
-mod headers;
+// What a caller presents, and what a key allows.
+mod jwt_form;
 mod keys;
 mod narrowing;
-mod panic;
+mod order;
 mod paths;
 mod places;
-mod program;
 mod refusals;
-mod retries;
 mod robustness;
-mod rotation;
 mod sessions;
+
+// What crosses the gate.
+mod answers;
+mod bodies;
+mod cors;
+mod credentials;
+mod echo;
+mod failures;
+mod forwarding;
+mod headers;
+mod retries;
 mod streaming;
+
+// What its operator sees.
+mod audit;
+mod config;
+mod config_keys;
+mod config_routes;
+mod panic;
+mod rotation;
+
+// Software that is not ours, and the harness itself.
+mod datasette;
+mod foreign_jwt;
+mod harness;
 mod wrangler;

@@ -159,12 +159,13 @@ fn methods_that_no_gate_forwards_are_refused() {
         });
     }
     table.upstream.assert_untouched();
-    for method in ["PURGE", "PROPFIND", "FOO"] {
+    for method in ["PURGE", "PROPFIND", "FOO", "get", "Post"] {
         let request = Request::new(method, "/x").bearer(&token);
         let either = [
             (405, "method-not-allowed"),
             (403, "method-denied"),
             (501, ""),
+            (400, "bad-request"),
         ];
         table.refused_as_any(method, &request, &either);
     }

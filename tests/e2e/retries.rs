@@ -186,3 +186,40 @@ fn retry_after_is_honoured_up_to_five_seconds() {
     assert_eq!(answer.header("retry-after").as_deref(), Some("6"));
     assert_eq!(upstream.seen().len(), 1);
 }
+
+#[test]
+fn retry_after_may_be_a_date_and_nonsense_is_none() {
+    for (value, sent) in [
+        ("Fri, 01 Jan 2100 00:00:00 GMT", 1),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 2),
+        ("soon", 2),
+        ("-5", 2),
+        ("0", 2),
+        ("99999999999999999999", 1),
+    ] {
+        let upstream = Upstream::queue(vec![
+            Reply::new(503).header("Retry-After", value),
+            Reply::ok("done"),
+        ]);
+        let gate = Gate::before(&upstream);
+        Request::get("/x").bearer(&gate.bearer()).send(&gate);
+        assert_eq!(upstream.seen().len(), sent, "Retry-After: {value}");
+    }
+}
+
+#[test]
+fn a_body_of_unknown_length_is_sent_once_and_whole_even_with_an_idempotency_key() {
+    let upstream = failing(503, 1);
+    let gate = Setup::to(&upstream)
+        .route("/*", json!({"idempotency_key": true}))
+        .start();
+    let chunked = Request::post("/x")
+        .bearer(&gate.bearer())
+        .header("Idempotency-Key", "k1")
+        .header("Transfer-Encoding", "chunked")
+        .body("4\r\nbody\r\n0\r\n\r\n");
+    chunked.send(&gate);
+    let seen = upstream.seen();
+    assert!(!seen.is_empty() && seen.len() <= 2);
+    assert!(seen.iter().all(|request| request.body == b"body"));
+}

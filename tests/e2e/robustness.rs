@@ -203,3 +203,70 @@ fn many_requests_at_once_and_on_one_connection() {
         )
     );
 }
+
+#[test]
+fn a_request_hidden_in_another_is_not_sent() {
+    let upstream = Upstream::start();
+    let gate = Gate::before(&upstream);
+    let token = gate.bearer();
+    let hidden = "GET /hidden HTTP/1.1\r\nHost: gate.example\r\n\r\n";
+    let length = hidden.len().to_string();
+    let post = || Request::new("POST", "/x").bearer(&token);
+    for head in [
+        post()
+            .header("Content-Length", "0")
+            .header("Transfer-Encoding", "chunked"),
+        post()
+            .header("Transfer-Encoding", "chunked")
+            .header("Content-Length", &length),
+        post()
+            .header("Content-Length", "0")
+            .header("Content-Length", &length),
+        post().header("Transfer-Encoding", "identity, chunked"),
+        post()
+            .header("Transfer_Encoding", "chunked")
+            .header("Content-Length", &length),
+        post()
+            .header("Transfer-Encoding", "xchunked")
+            .header("Content-Length", &length),
+        post().header("Content-Length", "+5"),
+        post().header("Content-Length", "-1"),
+    ] {
+        let mut connection = Connection::open(&gate);
+        connection.write(&head.head());
+        connection.write(format!("0\r\n\r\n{hidden}").as_bytes());
+        // Whatever comes back, or nothing at all, before the connection is dropped.
+        connection.abandon();
+    }
+    // By the time this one is answered, the ones before have been dealt with or never will be.
+    post().body("end").send(&gate).passed();
+    let seen = upstream.seen();
+    assert!(
+        seen.iter().all(|request| request.target == "/x"),
+        "{seen:#?}"
+    );
+}
+
+#[test]
+fn a_head_of_any_size_is_answered() {
+    let upstream = Upstream::start();
+    let gate = Gate::before(&upstream);
+    let token = gate.bearer();
+    let mut many = Request::get("/x").bearer(&token);
+    for index in 0..100 {
+        many = many.header(&format!("X-Many-{index}"), "value");
+    }
+    many.send(&gate).passed();
+    assert_eq!(
+        upstream.last().header("x-many-99").as_deref(),
+        Some("value")
+    );
+    let query = format!("/x?{}", "a=1&".repeat(3_000));
+    Request::get(&query).bearer(&token).send(&gate).passed();
+    assert_eq!(upstream.last().target, query);
+    let answer = Request::get("/x")
+        .bearer(&token)
+        .header("X-Long", &"x".repeat(40_000))
+        .send(&gate);
+    assert!(answer.status != 500, "{answer}");
+}
