@@ -1,0 +1,270 @@
+//! The one log line per request (contract section 9), and the error lines beside it. Redacted by
+//! type: nothing here can hold a secret, a query value or a header, only what is named below.
+
+use serde::Serialize;
+
+use crate::json::FieldError;
+use crate::key::{Key, Scheme};
+use crate::policy;
+use crate::problem::Problem;
+use crate::request::Head;
+use crate::time::Timestamp;
+
+/// Longest name of a query parameter that is logged; a longer one may be a value.
+const MAX_QUERY_KEY_BYTES: usize = 64;
+/// Most query parameters whose names are logged.
+const MAX_QUERY_KEYS: usize = 32;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The upstream's answer was passed on.
+    Forwarded,
+    /// The gate answered for itself: a preflight, or one of its own paths.
+    Answered,
+    /// The caller's fault.
+    Refused,
+    /// The gate's or the upstream's fault, or the caller broke off.
+    Failed,
+}
+
+/// What is known of a request so far; filled in as it passes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record<'g> {
+    event: &'static str,
+    outcome: Option<Outcome>,
+    code: Option<&'static str>,
+    request_id: String,
+    key: Option<&'g str>,
+    verified: bool,
+    subject: Option<String>,
+    scheme: Option<&'static str>,
+    method: Option<String>,
+    path: Option<String>,
+    query_keys: Vec<String>,
+    route: Option<String>,
+    status: Option<u16>,
+    upstream_status: Option<u16>,
+    upstream_ms: Option<i64>,
+    attempts: u32,
+    request_bytes: Option<u64>,
+    response_bytes: Option<u64>,
+    cache: Option<&'static str>,
+    token: Option<&'g str>,
+    ip: Option<String>,
+    country: Option<String>,
+    colo: Option<String>,
+    time: String,
+}
+
+/// What the platform knows of a request beside the request itself.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// When it arrived.
+    pub now: Timestamp,
+    /// Its id, made by the edge: visible ASCII without quotes or backslashes.
+    pub request_id: String,
+    /// The caller's country, as Cloudflare tells it.
+    pub country: Option<String>,
+    /// The data centre.
+    pub colo: Option<String>,
+}
+
+impl<'g> Record<'g> {
+    /// Begins a record with what is known before anything was looked at.
+    #[must_use]
+    pub fn new(context: Context) -> Self {
+        Self {
+            event: "request",
+            outcome: None,
+            code: None,
+            request_id: context.request_id,
+            key: None,
+            verified: false,
+            subject: None,
+            scheme: None,
+            method: None,
+            path: None,
+            query_keys: Vec::new(),
+            route: None,
+            status: None,
+            upstream_status: None,
+            upstream_ms: None,
+            attempts: 0,
+            request_bytes: None,
+            response_bytes: None,
+            cache: None,
+            token: None,
+            ip: None,
+            country: context.country,
+            colo: context.colo,
+            time: context.now.to_rfc3339(),
+        }
+    }
+
+    /// The request has come apart: its method, path, parameter names, caller and length.
+    pub fn request(&mut self, head: &Head<'_>) {
+        self.method = Some(head.method().to_owned());
+        self.path = Some(head.path().to_owned());
+        self.query_keys = head
+            .parameters()
+            .take(MAX_QUERY_KEYS)
+            .map(|(name, value)| match value {
+                Some(_) if name.len() <= MAX_QUERY_KEY_BYTES => name.to_owned(),
+                // Without a `=` it is as likely a value as a name.
+                Some(_) | None => "*".to_owned(),
+            })
+            .collect();
+        self.ip = policy::caller_address(head).map(|address| address.to_string());
+        self.request_bytes = match head.has_body() {
+            true => head.content_length(),
+            false => Some(0),
+        };
+    }
+
+    /// A route takes it.
+    pub fn route(&mut self, route: impl ToString) {
+        self.route = Some(route.to_string());
+    }
+
+    /// A credential of this kind came with it.
+    pub const fn scheme(&mut self, scheme: Scheme) {
+        self.scheme = Some(scheme.name());
+    }
+
+    /// The credential's key was found. Only now may its id be logged.
+    pub fn key(&mut self, key: &'g Key) {
+        self.key = Some(key.id.as_str());
+    }
+
+    /// The credential is good.
+    pub fn verified(&mut self, subject: Option<&str>) {
+        self.verified = true;
+        self.subject = subject.map(str::to_owned);
+    }
+
+    /// It goes to the upstream with the token of this fingerprint.
+    pub const fn token(&mut self, fingerprint: &'g str) {
+        self.token = Some(fingerprint);
+    }
+
+    /// The upstream was asked: how often, and for how long in milliseconds.
+    pub const fn asked(&mut self, attempts: u32, upstream_ms: i64) {
+        self.attempts = attempts;
+        self.upstream_ms = Some(upstream_ms);
+    }
+
+    /// The upstream answered.
+    pub const fn answered(&mut self, status: u16, response_bytes: Option<u64>) {
+        self.upstream_status = Some(status);
+        self.response_bytes = response_bytes;
+    }
+
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The key's id, once it was found.
+    #[must_use]
+    pub const fn key_id(&self) -> Option<&'g str> {
+        self.key
+    }
+
+    /// The line for a problem.
+    #[must_use]
+    pub fn problem(mut self, problem: Problem, body_bytes: usize) -> String {
+        self.code = Some(problem.code());
+        self.response_bytes = u64::try_from(body_bytes).ok();
+        let outcome = match problem {
+            Problem::Refused(_) => Outcome::Refused,
+            Problem::Failed(_) => Outcome::Failed,
+        };
+        self.end(outcome, Some(problem.status()))
+    }
+
+    /// The line for any other end; no status when nobody was left to answer.
+    #[must_use]
+    pub fn end(mut self, outcome: Outcome, status: Option<u16>) -> String {
+        self.outcome = Some(outcome);
+        self.status = status;
+        to_line(&self)
+    }
+}
+
+/// Something an operator has to mend, on a line of its own through `console.error`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Alarm<'a> {
+    /// The configuration does not parse: every request is answered 503 until it does.
+    Misconfigured {
+        /// Where.
+        field: &'a str,
+        /// What is wrong and what would be right.
+        mend: &'a str,
+    },
+    /// A secret that a route names is not set.
+    TokenMissing {
+        /// The request.
+        request_id: &'a str,
+        /// The secret's name.
+        secret: &'a str,
+        /// What to do.
+        mend: &'a str,
+    },
+    /// A key or a route asks for something that is not there.
+    FeatureUnavailable {
+        /// The request.
+        request_id: &'a str,
+        /// Which.
+        feature: &'a str,
+        /// The key or the route that asks for it.
+        wanted_by: &'a str,
+    },
+    /// The upstream refused the gate's own token.
+    UpstreamRejectedToken {
+        /// The request.
+        request_id: &'a str,
+        /// The secret's name.
+        secret: &'a str,
+        /// What it answered.
+        upstream_status: u16,
+        /// The Cloudflare API's error code, where there was one.
+        upstream_code: Option<u64>,
+        /// What it most likely means.
+        hint: &'a str,
+    },
+    /// The upstream sent the token back in a header; it was redacted.
+    EchoGuard {
+        /// The request.
+        request_id: &'a str,
+        /// The headers.
+        headers: &'a [&'a str],
+        /// What to do.
+        mend: &'a str,
+    },
+}
+
+impl Alarm<'_> {
+    /// The line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        to_line(self)
+    }
+}
+
+impl<'a> From<&'a FieldError> for Alarm<'a> {
+    fn from(error: &'a FieldError) -> Self {
+        Self::Misconfigured {
+            field: &error.field,
+            mend: &error.mend,
+        }
+    }
+}
+
+/// One line of JSON. Structs of strings and numbers always serialize.
+fn to_line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,313 @@
+//! The configuration (contract section 1): vars and secrets, read once per isolate. Anything that
+//! does not parse closes the gate, and the error names the field and the mend.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::json::{self, FieldError, Fields};
+use crate::key::{Key, KeyId};
+use crate::route::{self, Route};
+use crate::secret::{Fingerprint, Secret};
+use crate::time::Timestamp;
+use crate::token::Token;
+
+/// Shortest root secret, in bytes: as long as the MAC it makes.
+pub const MIN_ROOT_BYTES: usize = 32;
+/// Secrets with a meaning of their own, which must never be sent to an upstream.
+const RESERVED_SECRETS: [&str; 4] = [
+    "SIGNING_SECRET",
+    "SIGNING_SECRET_PREVIOUS",
+    "WAF_SECRET",
+    "TURNSTILE_SECRET",
+];
+
+/// A variable or a secret, as the platform holds it.
+#[derive(Debug)]
+pub enum Binding {
+    /// A text variable or a secret.
+    Text(Secret),
+    /// A JSON variable, as its text.
+    Json(String),
+}
+
+/// Where variables and secrets come from.
+pub trait Environment {
+    /// The variable or secret `name`; `None` when there is none.
+    fn get(&self, name: &str) -> Option<Binding>;
+}
+
+/// When a token's age becomes a warning, in days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RotationPolicy {
+    /// The age at which a token is overdue.
+    pub max_age_days: i64,
+    /// How many days before that, or before its expiry, it is due.
+    pub warn_days: i64,
+}
+
+/// The root secrets that signing secrets are derived from.
+#[derive(Debug)]
+pub struct Roots {
+    /// `SIGNING_SECRET`.
+    pub current: Secret,
+    /// `SIGNING_SECRET_PREVIOUS`, still accepted for verifying.
+    pub previous: Option<Secret>,
+}
+
+/// A token that is set, and what may be logged of it.
+#[derive(Debug)]
+pub struct KnownToken {
+    /// The token and its dates.
+    pub token: Token,
+    /// Its fingerprint under the root secret.
+    pub fingerprint: Fingerprint,
+}
+
+/// Everything an operator has set.
+#[derive(Debug)]
+pub struct Config {
+    /// The routes, none of one path twice.
+    pub routes: Vec<Route>,
+    /// The keys held in the configuration.
+    pub keys: BTreeMap<KeyId, Key>,
+    /// The root secrets.
+    pub roots: Roots,
+    /// Every token secret that a route names; `None` where it is not set.
+    pub tokens: BTreeMap<String, Option<KnownToken>>,
+    /// When tokens are due.
+    pub rotation: RotationPolicy,
+    /// Longest life left of a session, in seconds.
+    pub session_max_ttl: i64,
+    /// Excused difference of clocks, in seconds.
+    pub clock_skew: i64,
+}
+
+impl Config {
+    /// Reads the whole configuration.
+    ///
+    /// # Errors
+    /// For the first field that is missing, unknown, or of another type or form.
+    pub fn read(environment: &impl Environment) -> Result<Self, FieldError> {
+        let source = Source(environment);
+        let roots = roots(&source)?;
+        let mut routes = routes(&source)?;
+        let tokens = tokens(&source, &mut routes, &roots.current)?;
+        Ok(Self {
+            keys: keys(&source)?,
+            routes,
+            tokens,
+            roots,
+            rotation: rotation(&source)?,
+            session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
+            clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
+        })
+    }
+}
+
+/// The environment with errors that name the variable.
+struct Source<'e, E>(&'e E);
+
+impl<E: Environment> Source<'_, E> {
+    /// A text variable or secret; an empty one counts as absent, for a dashboard saves those.
+    fn text(&self, name: &str) -> Result<Option<Secret>, FieldError> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Binding::Text(text)) => Ok((!text.is_empty()).then_some(text)),
+            Some(Binding::Json(_)) => Err(FieldError::new(name, "expected a text, found JSON")),
+        }
+    }
+
+    /// A variable as JSON; a text that holds JSON counts, for `.dev.vars` has nothing else.
+    fn json(&self, name: &str) -> Result<Option<Value>, FieldError> {
+        let parsed = match self.0.get(name) {
+            None => return Ok(None),
+            Some(Binding::Json(text)) => json::parse(text.as_bytes()),
+            Some(Binding::Text(text)) => json::parse(text.expose()),
+        };
+        match parsed {
+            Some(Value::Null) => Err(FieldError::new(
+                name,
+                "is null; leave it out for its default",
+            )),
+            Some(value) => Ok(Some(value)),
+            None => Err(FieldError::new(
+                name,
+                "is not JSON, or names a member twice",
+            )),
+        }
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Vec<Value>>, FieldError> {
+        match self.json(name)? {
+            None => Ok(None),
+            Some(Value::Array(list)) => Ok(Some(list)),
+            Some(other) => Err(FieldError::new(
+                name,
+                format!(
+                    "expected a list ([[vars.{name}]]), found {}",
+                    json::kind(&other)
+                ),
+            )),
+        }
+    }
+
+    fn integer(
+        &self,
+        name: &'static str,
+        range: core::ops::RangeInclusive<u64>,
+        default: i64,
+    ) -> Result<i64, FieldError> {
+        let Some(value) = self.json(name)? else {
+            return Ok(default);
+        };
+        value
+            .as_u64()
+            .filter(|number| range.contains(number))
+            .and_then(|number| i64::try_from(number).ok())
+            .ok_or_else(|| {
+                let (low, high) = (range.start(), range.end());
+                FieldError::new(
+                    name,
+                    format!("expected a whole number from {low} to {high}"),
+                )
+            })
+    }
+}
+
+fn roots(source: &Source<'_, impl Environment>) -> Result<Roots, FieldError> {
+    let root = |name: &'static str| match source.text(name)? {
+        Some(secret) if secret.len() < MIN_ROOT_BYTES => Err(FieldError::new(
+            name,
+            "is shorter than 32 bytes; make one with: openssl rand -base64 32",
+        )),
+        found => Ok(found),
+    };
+    Ok(Roots {
+        current: root("SIGNING_SECRET")?.ok_or_else(|| {
+            FieldError::new(
+                "SIGNING_SECRET",
+                "is not set; make one with: openssl rand -base64 32 | npx wrangler secret put SIGNING_SECRET",
+            )
+        })?,
+        previous: root("SIGNING_SECRET_PREVIOUS")?,
+    })
+}
+
+fn routes(source: &Source<'_, impl Environment>) -> Result<Vec<Route>, FieldError> {
+    let routes = match (source.text("UPSTREAM")?, source.list("ROUTES")?) {
+        (Some(_), Some(_)) => {
+            return Err(FieldError::new(
+                "UPSTREAM",
+                "stands beside ROUTES; UPSTREAM is short for one route \"/*\", so keep one of the two",
+            ));
+        }
+        (Some(upstream), None) => {
+            let upstream = upstream.expose_str().unwrap_or_default().to_owned();
+            vec![Route::whole(&upstream).map_err(|mend| FieldError::new("UPSTREAM", mend))?]
+        }
+        (None, Some(list)) => list
+            .into_iter()
+            .enumerate()
+            .map(|(index, value)| Route::parse(&format!("ROUTES[{index}]"), value))
+            .collect::<Result<Vec<_>, _>>()?,
+        (None, None) => Vec::new(),
+    };
+    if routes.is_empty() {
+        return Err(FieldError::new(
+            "UPSTREAM",
+            "is not set, and ROUTES has no route; name the API, such as UPSTREAM = \"https://api.example.com\"",
+        ));
+    }
+    route::refuse_twins(&routes)?;
+    for (index, route) in routes.iter().enumerate() {
+        if RESERVED_SECRETS.contains(&route.auth.secret()) {
+            return Err(FieldError::new(
+                format!("ROUTES[{index}].upstream_auth.secret"),
+                "names a secret of the gate's own, which must not be sent to an upstream",
+            ));
+        }
+    }
+    Ok(routes)
+}
+
+/// Every token that a route names; the routes are given the credential made from it.
+fn tokens(
+    source: &Source<'_, impl Environment>,
+    routes: &mut [Route],
+    root: &Secret,
+) -> Result<BTreeMap<String, Option<KnownToken>>, FieldError> {
+    let mut tokens = BTreeMap::new();
+    for route in routes {
+        let name = route.auth.secret().to_owned();
+        let known = match source.text(&name)? {
+            None => None,
+            Some(text) => {
+                let token = token(source, &name, &text)?;
+                let fingerprint = Fingerprint::of(&token.value, root);
+                Some(KnownToken { token, fingerprint })
+            }
+        };
+        if let Some(KnownToken { token, fingerprint }) = &known {
+            let credential = route.auth.credential(&token.value, fingerprint.clone());
+            route.credential = Some(credential.map_err(|mend| FieldError::new(&name, mend))?);
+        }
+        tokens.insert(name, known);
+    }
+    Ok(tokens)
+}
+
+fn token(
+    source: &Source<'_, impl Environment>,
+    name: &str,
+    text: &Secret,
+) -> Result<Token, FieldError> {
+    let mut token = Token::parse(text).map_err(|error| FieldError {
+        field: format!("{name}{}", error.field),
+        mend: error.mend,
+    })?;
+    if token.issued_at.is_none() {
+        let variable = format!("{name}_ISSUED_AT");
+        if let Some(date) = source.text(&variable)? {
+            let date = date.expose_str().and_then(Timestamp::parse_rfc3339);
+            token.issued_at = Some(date.ok_or_else(|| {
+                FieldError::new(variable, "expected an RFC 3339 date such as \"2026-11-22\"")
+            })?);
+        }
+    }
+    Ok(token)
+}
+
+fn keys(source: &Source<'_, impl Environment>) -> Result<BTreeMap<KeyId, Key>, FieldError> {
+    let mut keys = BTreeMap::new();
+    for (index, record) in source
+        .list("KEYS")?
+        .unwrap_or_default()
+        .into_iter()
+        .enumerate()
+    {
+        let path = format!("KEYS[{index}]");
+        let key = Key::parse(&path, record)?;
+        if keys.insert(key.id.clone(), key).is_some() {
+            return Err(FieldError::new(
+                format!("{path}.id"),
+                "stands twice in KEYS; ids are unique",
+            ));
+        }
+    }
+    Ok(keys)
+}
+
+fn rotation(source: &Source<'_, impl Environment>) -> Result<RotationPolicy, FieldError> {
+    let value = source
+        .json("ROTATION")?
+        .unwrap_or_else(|| serde_json::json!({}));
+    let mut fields = Fields::new("ROTATION", value)?;
+    let days = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let policy = RotationPolicy {
+        max_age_days: days(fields.integer("max_age_days", 1..=3_650, 90)?),
+        warn_days: days(fields.integer("warn_days", 0..=3_650, 14)?),
+    };
+    fields.finish()?;
+    Ok(policy)
+}

@@ -1,0 +1,126 @@
+//! Between the core's types and lines of text: one string is one crossing, and no header, URL or
+//! JSON document holds a line break.
+
+use std::fmt::Write as _;
+
+use crate::audit::Context;
+use crate::forward::{Body, Outbound};
+use crate::gateway::{Answer, Lines, Raw, Step};
+use crate::reply::Edits;
+use crate::time::Timestamp;
+use crate::upstream::Credential;
+
+/// Reads what `describe` wrote: method, URL, request id, country, colo, `body` or nothing, then a
+/// line each for the name and the value of every header.
+pub(super) fn arrival(described: &str) -> Option<(Raw<'_>, Context)> {
+    let mut lines = described.split('\n');
+    let (method, target, id) = (lines.next()?, lines.next()?, lines.next()?);
+    let (country, colo, body) = (lines.next()?, lines.next()?, lines.next()?);
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let context = Context {
+        now: now(),
+        request_id: id.to_owned(),
+        country: known(country),
+        colo: known(colo),
+    };
+    let raw = Raw {
+        method,
+        target,
+        headers: pairs(lines),
+        has_body: !body.is_empty(),
+    };
+    Some((raw, context))
+}
+
+/// Names and values, a line each.
+pub(super) fn pairs<'h>(mut lines: impl Iterator<Item = &'h str>) -> Vec<(&'h str, &'h str)> {
+    core::iter::from_fn(|| Some((lines.next()?, lines.next()?))).collect()
+}
+
+/// The platform's clock; it stands still between I/O.
+pub(super) fn now() -> Timestamp {
+    at(js_sys::Date::now())
+}
+
+/// A time from `Date.now()`.
+pub(super) fn at(ms: f64) -> Timestamp {
+    Timestamp::from_numeric_date(ms / 1_000.0).unwrap_or(Timestamp::from_millis(0))
+}
+
+/// Status, audit line, alarm, body, then headers.
+pub(super) fn answer(answer: &Answer) -> String {
+    let alarm = answer.alarm.as_deref().unwrap_or_default();
+    let mut text = String::with_capacity(2_048);
+    let _infallible = write!(
+        text,
+        "{}\n{}\n{alarm}\n{}",
+        answer.status, answer.audit, answer.body
+    );
+    for (name, value) in &answer.headers {
+        push_pair(&mut text, name, value);
+    }
+    text
+}
+
+/// URL, how the body travels, timeout, headers to drop, then headers to set.
+pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
+    let body = match outbound.body {
+        Body::Stream => String::new(),
+        Body::Counted(most) => most.to_string(),
+        Body::Kept => "keep".to_owned(),
+    };
+    let mut text = String::with_capacity(1_024);
+    let _infallible = write!(text, "{}\n{body}\n{timeout_ms}\n", outbound.url);
+    push_list(&mut text, &outbound.drop);
+    for (name, value) in &outbound.set {
+        push_pair(&mut text, name, value.expose_str().unwrap_or_default());
+    }
+    text
+}
+
+/// What to do next: a word on the first line, what it needs on those after it.
+pub(super) fn step(step: &Step<'_>) -> String {
+    match step {
+        Step::Again(pause_ms) => format!("again\n{pause_ms}"),
+        Step::Inspect => "inspect".to_owned(),
+        Step::Answer(own) => format!("answer\n{}", answer(own)),
+        Step::Pass(edits, lines) => pass(edits, lines),
+    }
+}
+
+fn pass(edits: &Edits<'_>, lines: &Lines) -> String {
+    let alarm = lines.alarm.as_deref().unwrap_or_default();
+    let mut text = String::with_capacity(1_024);
+    let _infallible = write!(text, "pass\n{}\n{alarm}\n", lines.audit);
+    push_list(&mut text, &edits.drop);
+    for (name, value) in &edits.set {
+        push_pair(&mut text, name, value);
+    }
+    text
+}
+
+/// Header names, which hold no comma, joined with one.
+fn push_list(text: &mut String, names: &[&str]) {
+    for (index, name) in names.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(name);
+    }
+}
+
+fn push_pair(text: &mut String, name: &str, value: &str) {
+    text.push('\n');
+    text.push_str(name);
+    text.push('\n');
+    text.push_str(value);
+}
+
+/// URL, timeout, then headers to set.
+pub(super) fn probe(url: &str, timeout_ms: u32, credential: &Credential) -> String {
+    let mut text = format!("{url}\n{timeout_ms}");
+    for (name, value) in credential.headers() {
+        push_pair(&mut text, name, value.expose_str().unwrap_or_default());
+    }
+    text
+}

@@ -1,0 +1,54 @@
+//! A forwarding in progress, as JavaScript holds it: it reports what the upstream did and is told
+//! what to do next.
+
+use wasm_bindgen::prelude::*;
+
+use crate::gateway::{Exchange, Failure};
+
+use super::convert;
+
+/// The core's exchange. JavaScript owns it, so that one whose caller went away is collected.
+#[wasm_bindgen]
+pub struct JsExchange {
+    exchange: Exchange<'static>,
+}
+
+impl JsExchange {
+    pub(super) const fn new(exchange: Exchange<'static>) -> Self {
+        Self { exchange }
+    }
+}
+
+#[wasm_bindgen]
+impl JsExchange {
+    /// The upstream answered with this status and these headers (a line each for name and value).
+    pub fn answered(&mut self, status: u16, headers: &str, now_ms: f64, random: f64) -> String {
+        let headers = match headers {
+            "" => Vec::new(),
+            some => convert::pairs(some.split('\n')),
+        };
+        let now = convert::at(now_ms);
+        convert::step(&self.exchange.answered(status, &headers, now, random))
+    }
+
+    /// The attempt ended without an answer: `timeout`, `too large`, or anything else.
+    pub fn failed(&mut self, reason: &str, now_ms: f64, random: f64) -> String {
+        let failure = match reason {
+            "timeout" => Failure::Timeout,
+            "too large" => Failure::BodyTooLarge,
+            _ => Failure::Unreachable,
+        };
+        let now = convert::at(now_ms);
+        convert::step(&self.exchange.failed(failure, now, random))
+    }
+
+    /// The upstream refused the gate's own token; the beginning of what it said.
+    pub fn rejected(&mut self, status: u16, body: &str) -> String {
+        convert::answer(&self.exchange.rejected(status, body.as_bytes()))
+    }
+
+    /// The caller broke off: the audit line.
+    pub fn abandoned(&mut self, now_ms: f64) -> String {
+        self.exchange.abandoned(convert::at(now_ms))
+    }
+}

@@ -1,0 +1,156 @@
+// What only JavaScript can do cheaply: reading and editing the platform's headers, and awaiting its
+// fetch. It decides nothing; every line it gets was decided in Rust (src/edge/convert.rs has the
+// formats). No header, URL or JSON document holds a line break, so lines are joined with one.
+
+/** How much of an answer that refuses the gate's own token, or of a probe's, is read. */
+const MOST_INSPECTED = 8192;
+/** How long, in milliseconds, that may take. */
+const INSPECTION_MS = 2000;
+
+export function describe(request) {
+  const cf = request.cf;
+  let lines = `${request.method}\n${request.url}\n${crypto.randomUUID()}\n${cf?.country ?? ""}\n${cf?.colo ?? ""}\n`;
+  if (request.body !== null) lines += "body";
+  for (const [name, value] of request.headers) lines += `\n${name}\n${value}`;
+  return lines;
+}
+
+export function variable(env, name) {
+  const value = env[name];
+  if (value === undefined) return undefined;
+  return typeof value === "string" ? `t${value}` : `j${JSON.stringify(value)}`;
+}
+
+export function answer(text) {
+  const [status, audit, alarm, body, ...fields] = text.split("\n");
+  write(audit, alarm);
+  const headers = {};
+  for (let i = 0; i < fields.length; i += 2) headers[fields[i]] = fields[i + 1];
+  return new Response(body || null, { status: Number(status), headers });
+}
+
+export function forward(request, plan, exchange, ctx) {
+  const response = send(request, plan, exchange).finally(() => exchange.free());
+  // A caller who goes away does not take the audit line along.
+  ctx.waitUntil(response);
+  return response;
+}
+
+async function send(request, plan, exchange) {
+  const [url, travel, timeout, drop, ...set] = plan.split("\n");
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
+  try {
+    const body = await outgoing(request, travel, abort);
+    for (;;) {
+      const [step, response] = await attempt();
+      const [what, ...rest] = step.split("\n");
+      if (what === "pass") return pass(response, rest);
+      if (what === "answer") return answer(rest.join("\n"));
+      if (what === "inspect") {
+        return answer(exchange.rejected(response.status, await beginning(response)));
+      }
+      response?.body?.cancel();
+      await new Promise((done) => setTimeout(done, Number(rest[0])));
+    }
+
+    async function attempt() {
+      const { method, headers } = request;
+      const { signal } = abort;
+      const init = { method, headers, body, signal, redirect: "manual", cache: "no-store" };
+      const outbound = new Request(url, init);
+      edit(outbound.headers, drop, set);
+      let response;
+      try {
+        response = await fetch(outbound);
+      } catch {
+        return [exchange.failed(String(signal.reason), Date.now(), Math.random())];
+      }
+      const fields = lines(response.headers);
+      return [exchange.answered(response.status, fields, Date.now(), Math.random()), response];
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The body as it travels: as it comes, kept to be sent again, or counted. */
+async function outgoing(request, travel, abort) {
+  if (travel === "") return request.body;
+  if (travel === "keep") return request.arrayBuffer();
+  return counted(request.body, Number(travel), abort);
+}
+
+/**
+ * A body of unknown length that breaks off, and the upstream's request with it, after so many
+ * bytes. Piping would close the upstream's side when the caller breaks off, and so turn half an
+ * upload into a whole one: hence preventAbort, and the abort of the fetch itself.
+ */
+function counted(body, most, abort) {
+  let seen = 0;
+  const { readable, writable } = new TransformStream({
+    transform(chunk, controller) {
+      seen += chunk.byteLength;
+      if (seen > most) {
+        abort.abort("too large");
+        controller.error("too large");
+      } else {
+        controller.enqueue(chunk);
+      }
+    },
+  });
+  body.pipeTo(writable, { preventAbort: true }).catch(() => abort.abort("gone"));
+  return readable;
+}
+
+function pass(upstream, [audit, alarm, drop, ...set]) {
+  write(audit, alarm);
+  const response = new Response(upstream.body, upstream);
+  edit(response.headers, drop, set);
+  return response;
+}
+
+function edit(headers, drop, set) {
+  if (drop !== "") for (const name of drop.split(",")) headers.delete(name);
+  for (let i = 0; i < set.length; i += 2) headers.set(set[i], set[i + 1]);
+}
+
+function lines(headers) {
+  let text = "";
+  for (const [name, value] of headers) text += text === "" ? `${name}\n${value}` : `\n${name}\n${value}`;
+  return text;
+}
+
+function write(audit, alarm) {
+  console.log(audit);
+  if (alarm !== "") console.error(alarm);
+}
+
+/** The first bytes of a body as text, as many as come in time. */
+async function beginning(response) {
+  if (response.body === null) return "";
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  const late = new Promise((done) => setTimeout(done, INSPECTION_MS, { done: true }));
+  let text = "";
+  try {
+    while (text.length < MOST_INSPECTED) {
+      const { done, value } = await Promise.race([reader.read(), late]);
+      if (done) break;
+      text += decoder.decode(value, { stream: true });
+    }
+  } catch {
+    // Broken off: what came before is all there is.
+  }
+  reader.cancel().catch(() => {});
+  return text;
+}
+
+export async function probe(plan) {
+  const [url, timeout, ...fields] = plan.split("\n");
+  const headers = {};
+  for (let i = 0; i < fields.length; i += 2) headers[fields[i]] = fields[i + 1];
+  const signal = AbortSignal.timeout(Number(timeout));
+  const response = await fetch(url, { headers, signal, redirect: "manual", cache: "no-store" });
+  return `${response.status}\n${await beginning(response)}`;
+}

@@ -1,0 +1,44 @@
+//! The JavaScript beside this file, `glue.js`: one call each way, for every crossing costs.
+
+use wasm_bindgen::prelude::*;
+
+use super::exchange::JsExchange;
+
+#[wasm_bindgen(module = "/src/edge/glue.js")]
+extern "C" {
+    /// The request in lines: see [`super::convert::arrival`].
+    pub(super) fn describe(request: &JsValue) -> String;
+
+    /// A `Response` from lines: see [`super::convert::answer`].
+    pub(super) fn answer(lines: &str) -> JsValue;
+
+    /// Sends the request on, and returns the promise of a `Response`.
+    pub(super) fn forward(
+        request: &JsValue,
+        plan: &str,
+        exchange: JsExchange,
+        ctx: &JsValue,
+    ) -> JsValue;
+
+    /// A GET without a body: the status on the first line, then the beginning of the body.
+    #[wasm_bindgen(catch)]
+    pub(super) async fn probe(plan: &str) -> Result<JsValue, JsValue>;
+
+    /// `env[name]`: text as it is, anything else as JSON, absent as `undefined`.
+    pub(super) fn variable(env: &JsValue, name: &str) -> JsValue;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// `console.log`.
+    #[wasm_bindgen(js_namespace = console)]
+    pub(super) fn log(line: &str);
+
+    /// `console.warn`.
+    #[wasm_bindgen(js_namespace = console)]
+    pub(super) fn warn(line: &str);
+
+    /// `console.error`.
+    #[wasm_bindgen(js_namespace = console)]
+    pub(super) fn error(line: &str);
+}

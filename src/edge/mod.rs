@@ -1,0 +1,76 @@
+//! The Worker: what the platform calls, and how it is told what the core decided. No decisions
+//! here.
+//!
+//! `fetch` is exported as it is and not through `#[event(fetch)]`: nothing has to be awaited
+//! before a decision, so a refusal costs no future, and the promise of the forwarding is returned
+//! as it comes from JavaScript.
+
+mod convert;
+mod environment;
+mod exchange;
+mod glue;
+mod scheduled;
+
+use std::cell::OnceCell;
+
+use wasm_bindgen::prelude::*;
+
+use crate::audit::Alarm;
+use crate::gateway::{Decision, Gate};
+
+use environment::JsEnvironment;
+use exchange::JsExchange;
+
+thread_local! {
+    /// The gate of this isolate: its configuration is parsed once and stays.
+    static GATE: OnceCell<&'static Gate> = const { OnceCell::new() };
+}
+
+/// The isolate's gate. A configuration that does not parse is logged here, once.
+fn gate(env: &JsValue) -> &'static Gate {
+    GATE.with(|cell| {
+        *cell.get_or_init(|| {
+            let gate: &'static Gate = Box::leak(Box::new(Gate::new(&JsEnvironment(env))));
+            if let Err(error) = gate.config() {
+                glue::error(&Alarm::from(error).line());
+            }
+            gate
+        })
+    })
+}
+
+/// Puts panics into the log, with their place, before the platform sees a bare `unreachable`.
+#[wasm_bindgen(start)]
+pub(crate) fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// Answers one request: a `Response`, or the promise of one.
+#[wasm_bindgen]
+pub(crate) fn fetch(request: &JsValue, env: &JsValue, ctx: &JsValue) -> JsValue {
+    let described = glue::describe(request);
+    let Some((raw, context)) = convert::arrival(&described) else {
+        // Only a change of the JavaScript beside this file could bring us here.
+        return JsValue::from(js_sys::Error::new(
+            "writegate: the request was not described",
+        ));
+    };
+    #[cfg(feature = "panic-probe")]
+    if raw
+        .headers
+        .iter()
+        .any(|(name, _)| *name == "x-writegate-panic")
+    {
+        #[expect(clippy::panic, reason = "what this feature is for")]
+        {
+            panic!("asked to by the panic-probe feature");
+        }
+    }
+    match gate(env).decide(raw, context) {
+        Decision::Answer(answer) => glue::answer(&convert::answer(&answer)),
+        Decision::Forward(outbound, exchange) => {
+            let plan = convert::outbound(&outbound, exchange.timeout_ms());
+            glue::forward(request, &plan, JsExchange::new(exchange), ctx)
+        }
+    }
+}

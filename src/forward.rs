@@ -1,0 +1,306 @@
+//! What reaches the upstream (contract section 5): which of the caller's headers are removed,
+//! which are set, and where the request goes.
+//!
+//! In scope: the decision. Out of scope: doing it (`edge`), and what comes back (`reply`).
+
+use std::borrow::Cow;
+
+use crate::policy::{self, Allowed};
+use crate::request::Head;
+use crate::route::Route;
+use crate::secret::Secret;
+use crate::upstream::Credential;
+
+/// Longest body, in bytes, that is kept so that it can be sent again.
+pub const MAX_REPEATABLE_BODY_BYTES: u64 = 1_048_576;
+
+/// Headers removed by name.
+const REMOVED: [&str; 20] = [
+    "authorization",
+    "cookie",
+    "forwarded",
+    "via",
+    "true-client-ip",
+    "x-api-key",
+    "x-public-key",
+    "x-real-ip",
+    "x-request-id",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    // Hop-by-hop (RFC 9110 section 7.6.1).
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+/// Headers removed by how their name begins.
+const REMOVED_PREFIXES: [&str; 6] = [
+    "signature",
+    "proxy-",
+    "x-auth-",
+    "x-forwarded-",
+    "writegate-",
+    "cf-",
+];
+/// The AI Gateway's own headers, which callers are meant to send.
+const KEPT_PREFIX: &str = "cf-aig-";
+/// The AI Gateway's credential, which they are not.
+const REMOVED_ANYWAY: &str = "cf-aig-authorization";
+
+/// How the body travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// As it comes: there is none, or its length is known and within the limit.
+    Stream,
+    /// As it comes, broken off after this many bytes: its length is not known.
+    Counted(u64),
+    /// Read first, so that it can be sent again.
+    Kept,
+}
+
+/// A request for the upstream. Only [`forward`] makes one, and only from what was allowed.
+#[derive(Debug)]
+pub struct Outbound<'h> {
+    /// Where it goes.
+    pub url: String,
+    /// The caller's headers that do not go there.
+    pub drop: Vec<&'h str>,
+    /// The headers that are set, replacing whatever was there.
+    pub set: Vec<(String, Secret)>,
+    /// How the body travels.
+    pub body: Body,
+    /// Whether it may be sent again.
+    pub repeatable: bool,
+}
+
+/// Builds the upstream's request. `None` when path and query cannot be joined to the upstream
+/// without leaving its host, which a checked path never does.
+#[must_use]
+pub fn forward<'h>(
+    allowed: &Allowed<'_>,
+    head: &Head<'h>,
+    route: &Route,
+    credential: &Credential,
+    request_id: &str,
+) -> Option<Outbound<'h>> {
+    let query = match allowed.verified().key_in_query() {
+        true => without_key(head.query()?),
+        false => head.query().map(Cow::Borrowed),
+    };
+    let rest = match route.path.is_prefix() {
+        true => Some(route.path.rest(head.path())?),
+        false => None,
+    };
+    let (body, repeatable) = body(head, route);
+    Some(Outbound {
+        url: route.upstream.join(rest, query.as_deref())?,
+        drop: dropped(head, route.auth.own_header()),
+        set: set(allowed, head, route, credential, request_id),
+        body,
+        repeatable,
+    })
+}
+
+/// The names of the caller's headers that must not reach the upstream.
+fn dropped<'h>(head: &Head<'h>, own_header: Option<&str>) -> Vec<&'h str> {
+    let named: Vec<String> = head
+        .header("connection")
+        .into_iter()
+        .flat_map(|value| value.split(','))
+        .map(|name| folded(&name.trim().to_ascii_lowercase()).into_owned())
+        .collect();
+    let own = own_header.map(folded);
+    head.headers()
+        .map(|(name, _)| name)
+        .filter(|name| {
+            let folded = folded(name);
+            is_removed(&folded)
+                || own.as_deref() == Some(&*folded)
+                || named.iter().any(|named| *named == *folded)
+        })
+        .collect()
+}
+
+/// Whether a header of this (folded) name is the gate's to remove.
+fn is_removed(name: &str) -> bool {
+    let by_prefix = REMOVED_PREFIXES
+        .iter()
+        .any(|prefix| name.starts_with(prefix));
+    REMOVED.contains(&name)
+        || (by_prefix && (!name.starts_with(KEPT_PREFIX) || name == REMOVED_ANYWAY))
+}
+
+/// A name with `_` read as `-`: PHP and WSGI upstreams see no difference.
+fn folded(name: &str) -> Cow<'_, str> {
+    match name.contains('_') {
+        true => Cow::Owned(name.replace('_', "-")),
+        false => Cow::Borrowed(name),
+    }
+}
+
+fn set(
+    allowed: &Allowed<'_>,
+    head: &Head<'_>,
+    route: &Route,
+    credential: &Credential,
+    request_id: &str,
+) -> Vec<(String, Secret)> {
+    let mut set = credential.headers().to_vec();
+    let mut plain = |name: &str, value: String| set.push((name.to_owned(), Secret::new(value)));
+    plain("x-request-id", request_id.to_owned());
+    if route.identify_caller {
+        let verified = allowed.verified();
+        plain("writegate-key", verified.key().id.to_string());
+        if let Some(subject) = verified.claims().and_then(|claims| claims.subject.clone()) {
+            plain("writegate-subject", subject);
+        }
+        plain("forwarded", forwarded(head));
+    }
+    set
+}
+
+/// `Forwarded` (RFC 7239 section 4). An IPv6 address is in brackets and quotes (section 6.1); the
+/// authority holds nothing that would end the quotes.
+fn forwarded(head: &Head<'_>) -> String {
+    let address = match policy::caller_address(head) {
+        Some(core::net::IpAddr::V4(v4)) => v4.to_string(),
+        Some(core::net::IpAddr::V6(v6)) => format!("\"[{v6}]\""),
+        None => "unknown".to_owned(),
+    };
+    let (host, proto) = (head.authority(), head.scheme());
+    format!("for={address};host=\"{host}\";proto={proto}")
+}
+
+/// How the body travels, and whether the request may be sent again: reads always; anything else
+/// only with an `Idempotency-Key` that the upstream honours and a body small enough to keep.
+fn body(head: &Head<'_>, route: &Route) -> (Body, bool) {
+    if matches!(head.method(), "GET" | "HEAD") {
+        return (Body::Stream, true);
+    }
+    let idempotent = route.idempotency_key && head.header("idempotency-key").is_some();
+    match (head.has_body(), head.content_length()) {
+        (false, _) => (Body::Stream, idempotent),
+        (true, Some(length)) if idempotent && length <= MAX_REPEATABLE_BODY_BYTES => {
+            (Body::Kept, true)
+        }
+        (true, Some(_)) => (Body::Stream, false),
+        (true, None) => (Body::Counted(route.max_body_bytes), false),
+    }
+}
+
+/// The query without its `key` parameter: everything else in order and untouched.
+fn without_key(query: &str) -> Option<Cow<'_, str>> {
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|part| part.split('=').next() != Some("key"))
+        .collect();
+    (!kept.is_empty()).then(|| Cow::Owned(kept.join("&")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_not_pass_is_removed_in_every_spelling() {
+        for name in [
+            "authorization",
+            "signature",
+            "signature-input",
+            "signature-agent",
+            "x-public-key",
+            "cookie",
+            "proxy-authorization",
+            "proxy-connection",
+            "connection",
+            "keep-alive",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "x-auth-key",
+            "x-auth-email",
+            "x-auth-token",
+            "x-api-key",
+            "writegate-key",
+            "writegate-subject",
+            "forwarded",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-real-ip",
+            "true-client-ip",
+            "via",
+            "x-request-id",
+            "x-http-method-override",
+            "x-http-method",
+            "x-method-override",
+            "x-original-url",
+            "x-rewrite-url",
+            "cf-connecting-ip",
+            "cf-ray",
+            "cf-access-jwt-assertion",
+            "cf-aig-authorization",
+        ] {
+            assert!(is_removed(name), "{name}");
+            assert!(is_removed(&folded(&name.replace('-', "_"))), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_it_passes() {
+        for name in [
+            "accept",
+            "content-type",
+            "content-length",
+            "content-digest",
+            "idempotency-key",
+            "cf-aig-metadata",
+            "x-forward",
+            "x-authenticated",
+            "if-match",
+            "origin",
+            "referer",
+            "user-agent",
+            "range",
+            "prefer",
+            "x-custom",
+            "traceparent",
+            "author",
+            "cookies",
+        ] {
+            assert!(!is_removed(name), "{name}");
+        }
+    }
+
+    fn head<'a>(headers: &[(&'a str, &'a str)]) -> Head<'a> {
+        Head::new("POST", "https://gate.example/x", headers.to_vec(), false).unwrap()
+    }
+
+    #[test]
+    fn what_connection_names_and_the_upstream_s_own_header_go_too() {
+        let head = head(&[
+            ("connection", "close, X-Hop , x_other"),
+            ("x-hop", "1"),
+            ("x-other", "1"),
+            ("x_api_token", "mine"),
+            ("accept", "*/*"),
+        ]);
+        assert_eq!(
+            dropped(&head, Some("x-api-token")),
+            ["connection", "x-hop", "x-other", "x_api_token"]
+        );
+    }
+
+    #[test]
+    fn removing_the_key_leaves_the_query_in_order_and_raw() {
+        let without = |query| without_key(query).map(Cow::into_owned);
+        assert_eq!(without("b=2&key=pk&a=%7e1"), Some("b=2&a=%7e1".into()));
+        assert_eq!(without("key=pk"), None);
+        assert_eq!(without("&key=pk&&keys=1"), Some("&&keys=1".into()));
+    }
+}

@@ -1,0 +1,369 @@
+//! Key records (contract section 2) and the secrets derived for them.
+//!
+//! In scope: reading a record strictly, deriving `sk`. Out of scope: where records are kept, and
+//! whether a request may do what it asks (`policy`).
+
+use core::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use crate::credential::mac;
+use crate::json::{FieldError, Fields};
+use crate::policy::network::Network;
+use crate::policy::origin::OriginPattern;
+use crate::policy::path::Pattern;
+use crate::request::METHODS;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// Longest key id in bytes.
+pub const MAX_ID_BYTES: usize = 128;
+
+/// A public key's id: 1–128 of `A–Z a–z 0–9 . _ -`. Not a secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// Reads an id; `None` for anything of another form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        is_id(text).then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl core::borrow::Borrow<str> for KeyId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether `text` has the form of a key id.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// A kind of credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// A JWT as bearer token.
+    Session,
+    /// An RFC 9421 signature.
+    Signature,
+    /// A signed URL.
+    Url,
+    /// A URL signed in the WAF-token format.
+    WafUrl,
+    /// The public key alone.
+    PublicKey,
+}
+
+impl Scheme {
+    const ALL: [Self; 5] = [
+        Self::Session,
+        Self::Signature,
+        Self::Url,
+        Self::WafUrl,
+        Self::PublicKey,
+    ];
+
+    /// Its name in a record and in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Signature => "signature",
+            Self::Url => "url",
+            Self::WafUrl => "waf-url",
+            Self::PublicKey => "public-key",
+        }
+    }
+}
+
+/// Whether both lists of a key must match, or either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// Origins and addresses.
+    All,
+    /// Origins or addresses.
+    Any,
+}
+
+/// A key's record.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Its public id.
+    pub id: KeyId,
+    /// Raising it replaces the key's secret.
+    pub version: u32,
+    /// Revoked for good.
+    pub revoked: bool,
+    /// When it ends by itself.
+    pub expires: Option<Timestamp>,
+    /// The credentials it may be used with.
+    pub schemes: Vec<Scheme>,
+    /// The methods it may use; never empty.
+    pub methods: Vec<String>,
+    /// The paths it may use; `None`: all.
+    pub paths: Option<Vec<Pattern>>,
+    /// The pages it may be used from; `None`: all.
+    pub allowed_origins: Option<Vec<OriginPattern>>,
+    /// The networks it may be used from; `None`: all.
+    pub allowed_ips: Option<Vec<Network>>,
+    /// How the two lists combine.
+    pub matching: Match,
+    /// The first feature the record names that this gate does not have: the key is then closed.
+    pub unavailable: Option<&'static str>,
+    /// Opens the gate's own paths and nothing else.
+    pub admin: bool,
+}
+
+impl Key {
+    /// Reads a record that stands at `path` of the configuration.
+    ///
+    /// # Errors
+    /// For every field that is unknown, null, of another type or form, or contradicts another.
+    pub fn parse(path: &str, record: Value) -> Result<Self, FieldError> {
+        let mut fields = Fields::new(path, record)?;
+        let id = fields.required("id")?;
+        let id = KeyId::parse(&id).ok_or_else(|| {
+            FieldError::new(fields.at("id"), "expected 1 to 128 of A-Z a-z 0-9 . _ -")
+        })?;
+        let _name = fields.string("name")?;
+        let version = fields.integer("version", 1..=u64::from(u32::MAX), 1)?;
+        let key = Self {
+            id,
+            version: u32::try_from(version).unwrap_or(u32::MAX),
+            revoked: fields.flag("revoked")?,
+            expires: expires(&mut fields)?,
+            schemes: schemes(&mut fields)?,
+            methods: methods(&mut fields)?,
+            paths: list(
+                &mut fields,
+                "paths",
+                Pattern::parse,
+                "expected paths such as \"/cms/posts/1\" or \"/cms/posts/*\" (a * only as a final /*)",
+            )?,
+            allowed_origins: list(
+                &mut fields,
+                "allowed_origins",
+                OriginPattern::parse,
+                "expected origins such as \"https://www.example.com\" or \"https://*.example.com\", without a path or a final /",
+            )?,
+            allowed_ips: list(
+                &mut fields,
+                "allowed_ips",
+                Network::parse,
+                "expected addresses or networks such as \"203.0.113.0/24\", with zeros after the prefix",
+            )?,
+            matching: matching(&mut fields)?,
+            unavailable: unavailable(&mut fields)?,
+            admin: fields.flag("admin")?,
+        };
+        key.check_combinations(&fields)?;
+        fields.finish()?;
+        Ok(key)
+    }
+
+    fn check_combinations(&self, fields: &Fields) -> Result<(), FieldError> {
+        let narrowed = self.allowed_origins.is_some() || self.allowed_ips.is_some();
+        if self.schemes.contains(&Scheme::PublicKey) && (self.paths.is_none() || !narrowed) {
+            return Err(FieldError::new(
+                fields.at("schemes"),
+                "public-key is no proof of anything, so it requires paths, and allowed_origins or allowed_ips",
+            ));
+        }
+        let proving = [Scheme::Session, Scheme::Signature];
+        if self.admin && !self.schemes.iter().all(|scheme| proving.contains(scheme)) {
+            return Err(FieldError::new(
+                fields.at("schemes"),
+                "an admin key may have session and signature alone",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The key's signing secret under a root: what its sessions are signed with.
+    #[must_use]
+    pub fn signing_secret(&self, root: &Secret) -> Secret {
+        derive_sk(root, &self.id, self.version)
+    }
+}
+
+/// `sk_` and base64url of HKDF-SHA256(root, `writegate/v1/key/<id>/<version>`): ASCII, used as a
+/// MAC key just as it is printed, prefix and all.
+#[must_use]
+pub fn derive_sk(root: &Secret, id: &KeyId, version: u32) -> Secret {
+    let key = mac::hkdf_sha256(root, &format!("writegate/v1/key/{id}/{version}"));
+    let mut text = String::with_capacity(46);
+    text.push_str("sk_");
+    URL_SAFE_NO_PAD.encode_string(key.expose(), &mut text);
+    Secret::new(text)
+}
+
+fn expires(fields: &mut Fields) -> Result<Option<Timestamp>, FieldError> {
+    let Some(text) = fields.string("expires")? else {
+        return Ok(None);
+    };
+    let mend = "expected an RFC 3339 date or time such as \"2027-06-30T00:00:00Z\"";
+    Timestamp::parse_rfc3339(&text)
+        .map(Some)
+        .ok_or_else(|| FieldError::new(fields.at("expires"), mend))
+}
+
+fn schemes(fields: &mut Fields) -> Result<Vec<Scheme>, FieldError> {
+    let parse = |text: &str| Scheme::ALL.into_iter().find(|scheme| scheme.name() == text);
+    let mend = "expected some of session, signature, url, waf-url, public-key";
+    Ok(list(fields, "schemes", parse, mend)?.unwrap_or_else(|| vec![Scheme::Session]))
+}
+
+/// The methods a list names, every one of [`METHODS`] when there is no list.
+fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
+    let parse = |text: &str| METHODS.contains(&text).then(|| text.to_owned());
+    let all = || METHODS.iter().map(ToString::to_string).collect();
+    Ok(list(fields, "methods", parse, METHODS_MEND)?.unwrap_or_else(all))
+}
+
+/// The mend for a method that does not exist.
+pub const METHODS_MEND: &str =
+    "expected some of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, in capitals";
+
+fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
+    match fields.string("match")?.as_deref() {
+        None | Some("all") => Ok(Match::All),
+        Some("any") => Ok(Match::Any),
+        Some(_) => Err(FieldError::new(
+            fields.at("match"),
+            "expected \"all\" or \"any\"",
+        )),
+    }
+}
+
+/// Features a record may name that this gate does not have yet; their values are not looked at.
+fn unavailable(fields: &mut Fields) -> Result<Option<&'static str>, FieldError> {
+    let mut first = None;
+    for feature in ["rate", "quota", "nonce", "mint"] {
+        if fields.value(feature)?.is_some() {
+            first = first.or(Some(feature));
+        }
+    }
+    // Only signed URLs are limited by it, and no scheme of this gate accepts one.
+    fields.integer("url_ttl", 1..=u64::from(u32::MAX), 604_800)?;
+    Ok(first)
+}
+
+/// A list whose every entry `parse` must accept.
+fn list<T>(
+    fields: &mut Fields,
+    name: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+    mend: &str,
+) -> Result<Option<Vec<T>>, FieldError> {
+    let Some(texts) = fields.strings(name)? else {
+        return Ok(None);
+    };
+    texts
+        .iter()
+        .map(|text| parse(text))
+        .collect::<Option<Vec<T>>>()
+        .map(Some)
+        .ok_or_else(|| FieldError::new(fields.at(name), mend))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn error(record: Value) -> String {
+        Key::parse("KEYS[0]", record).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn only_the_id_is_required() {
+        let key = Key::parse("KEYS[0]", json!({"id": "pk_site"})).unwrap();
+        assert_eq!(key.version, 1);
+        assert_eq!(key.schemes, [Scheme::Session]);
+        assert_eq!(key.methods, METHODS);
+        assert!(key.paths.is_none() && !key.revoked && !key.admin);
+    }
+
+    #[test]
+    fn a_misspelt_or_empty_restriction_is_an_error_that_names_it() {
+        for (record, field) in [
+            (json!({"id": "a", "path": ["/x"]}), "KEYS[0].path"),
+            (json!({"id": "a", "paths": []}), "KEYS[0].paths"),
+            (json!({"id": "a", "paths": null}), "KEYS[0].paths"),
+            (json!({"id": "a", "paths": ["x"]}), "KEYS[0].paths"),
+            (json!({"id": "a", "methods": ["post"]}), "KEYS[0].methods"),
+            (
+                json!({"id": "a", "schemes": ["sessions"]}),
+                "KEYS[0].schemes",
+            ),
+            (
+                json!({"id": "a", "allowed_origins": ["https://a/"]}),
+                "KEYS[0].allowed_origins",
+            ),
+            (
+                json!({"id": "a", "allowed_ips": ["10.0.0.1/8"]}),
+                "KEYS[0].allowed_ips",
+            ),
+            (json!({"id": "a", "match": "both"}), "KEYS[0].match"),
+            (json!({"id": "a", "expires": "tomorrow"}), "KEYS[0].expires"),
+            (json!({"id": "a", "version": 0}), "KEYS[0].version"),
+            (json!({"id": "a", "revoked": "yes"}), "KEYS[0].revoked"),
+            (json!({"id": "a b"}), "KEYS[0].id"),
+            (json!({}), "KEYS[0].id"),
+            (
+                json!({"id": "a", "schemes": ["public-key"], "paths": ["/x"]}),
+                "KEYS[0].schemes",
+            ),
+            (
+                json!({"id": "a", "schemes": ["url"], "admin": true}),
+                "KEYS[0].schemes",
+            ),
+        ] {
+            assert!(
+                error(record.clone()).starts_with(&format!("{field}: ")),
+                "{record}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_feature_that_is_not_there_closes_the_key() {
+        let key = Key::parse(
+            "KEYS[0]",
+            json!({"id": "a", "nonce": "required", "rate": "x"}),
+        );
+        assert_eq!(key.unwrap().unavailable, Some("rate"));
+    }
+
+    #[test]
+    fn the_signing_secret_is_the_contract_s_formula() {
+        // Computed with Python: HKDF-Expand(HMAC(b"\0"*32, root), info) as in RFC 5869.
+        let root = Secret::new("0123456789abcdef0123456789abcdef");
+        let sk = derive_sk(&root, &KeyId::parse("pk_site").unwrap(), 1);
+        let text = sk.expose_str().unwrap();
+        assert!(text.starts_with("sk_") && text.len() == 46);
+        let next = derive_sk(&root, &KeyId::parse("pk_site").unwrap(), 2);
+        assert_ne!(sk.expose(), next.expose());
+    }
+}

@@ -1,0 +1,196 @@
+//! Web origins (RFC 6454): reading one, and the patterns that keys name. Compared as scheme, host
+//! and port; a default port equals none.
+
+/// Scheme, host and port of an `Origin` header, a `Referer`, or the gate itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    scheme: String,
+    host: String,
+    port: Option<u16>,
+}
+
+impl Origin {
+    /// Reads a serialized origin, `scheme://host[:port]` and nothing else. `null` is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, authority) = text.split_once("://")?;
+        let mut letters = scheme.bytes();
+        let named = letters.next()?.is_ascii_alphabetic()
+            && letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        if !named {
+            return None;
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let (host, port) = split_authority(authority)?;
+        let port = match port {
+            None => None,
+            Some(digits) => Some(parse_port(digits)?)
+                .filter(|port| !matches!((scheme.as_str(), *port), ("http", 80) | ("https", 443))),
+        };
+        Some(Self {
+            scheme,
+            host: host.to_ascii_lowercase(),
+            port,
+        })
+    }
+
+    /// The origin of a URL such as a `Referer` holds; `None` when it has userinfo or no host.
+    #[must_use]
+    pub fn of_url(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        Self::parse(&format!("{scheme}://{authority}"))
+    }
+}
+
+/// Host and port digits of an authority without userinfo; a host of letters, digits, `.`, `-`,
+/// `_`, or an IPv6 address in brackets.
+pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        Some(_) | None => (authority, None),
+    };
+    let named = !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'))
+        .is_some_and(|inner| inner.parse::<core::net::Ipv6Addr>().is_ok());
+    (named || bracketed).then_some((host, port))
+}
+
+/// A port of 1 to 5 digits, no sign.
+pub(crate) fn parse_port(digits: &str) -> Option<u16> {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+/// An origin, or `scheme://*.host[:port]`, where `*.` stands for one or more labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginPattern {
+    origin: Origin,
+    subdomains: bool,
+}
+
+impl OriginPattern {
+    /// Reads a pattern; `None` for a trailing `/`, a path, or a `*` elsewhere.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, authority) = text.split_once("://")?;
+        let (host, subdomains) = match authority.strip_prefix("*.") {
+            Some(host) => (host, true),
+            None => (authority, false),
+        };
+        let origin = Origin::parse(&format!("{scheme}://{host}"))?;
+        Some(Self { origin, subdomains })
+    }
+
+    /// Whether `origin` is one of those the pattern stands for.
+    #[must_use]
+    pub fn matches(&self, origin: &Origin) -> bool {
+        let host = match self.subdomains {
+            false => self.origin.host == origin.host,
+            true => origin
+                .host
+                .strip_suffix(self.origin.host.as_str())
+                .and_then(|labels| labels.strip_suffix('.'))
+                .is_some_and(|labels| !labels.is_empty() && !labels.split('.').any(str::is_empty)),
+        };
+        host && self.origin.scheme == origin.scheme && self.origin.port == origin.port
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, origin: &str) -> bool {
+        let origin = Origin::parse(origin);
+        OriginPattern::parse(pattern)
+            .unwrap()
+            .matches(&origin.unwrap())
+    }
+
+    #[test]
+    fn origins_compare_as_scheme_host_and_port() {
+        assert!(matches(
+            "https://www.example.com",
+            "https://www.example.com"
+        ));
+        assert!(matches(
+            "https://www.example.com",
+            "https://WWW.example.com:443"
+        ));
+        assert!(matches("http://localhost:8080", "http://localhost:8080"));
+        assert!(!matches(
+            "https://www.example.com",
+            "http://www.example.com"
+        ));
+        assert!(!matches(
+            "https://www.example.com",
+            "https://www.example.com:8443"
+        ));
+        assert!(!matches(
+            "https://www.example.com",
+            "https://www.example.com.evil.com"
+        ));
+        assert!(!matches("https://example.com", "https://evilexample.com"));
+        assert!(!matches("https://example.com:80", "https://example.com"));
+    }
+
+    #[test]
+    fn a_star_stands_for_one_or_more_labels() {
+        assert!(matches("https://*.example.com", "https://a.example.com"));
+        assert!(matches("https://*.example.com", "https://a.b.example.com"));
+        assert!(!matches("https://*.example.com", "https://example.com"));
+        assert!(!matches("https://*.example.com", "https://.example.com"));
+        assert!(!matches("https://*.example.com", "https://evilexample.com"));
+        assert!(!matches("https://*.example.com", "https://a..example.com"));
+    }
+
+    #[test]
+    fn what_is_no_origin_does_not_parse() {
+        for text in [
+            "null",
+            "",
+            "https://",
+            "example.com",
+            "https://a/",
+            "https://u@a",
+            "https://a:",
+            "https://a:x",
+            "https://a:+1",
+            "https://a:99999",
+            "https://[::1",
+            "https://a b",
+            "https://a, https://b",
+            "://a",
+            "https://[:]",
+        ] {
+            assert_eq!(Origin::parse(text), None, "{text}");
+        }
+        for text in [
+            "https://*",
+            "https://*.",
+            "https://a.*.b",
+            "*",
+            "https://a/*",
+        ] {
+            assert_eq!(OriginPattern::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_referer_is_reduced_to_its_origin() {
+        assert_eq!(
+            Origin::of_url("https://www.example.com/a?b#c"),
+            Origin::parse("https://www.example.com")
+        );
+        assert_eq!(Origin::of_url("https://u@www.example.com/"), None);
+        assert_eq!(Origin::of_url("about:blank"), None);
+    }
+}

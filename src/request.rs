@@ -1,0 +1,173 @@
+//! A borrowed, size-capped view of a request: method, scheme, authority, raw path, raw query and
+//! headers, as they stand on the wire. Nothing is decoded, re-encoded or re-sorted here.
+//!
+//! In scope: taking the target apart, the bounds, looking headers up. Out of scope: what any of
+//! it means.
+
+use crate::problem::Refusal;
+
+/// Longest target (scheme, authority, path and query) in bytes: Cloudflare's own limit for a URL.
+pub const MAX_TARGET_BYTES: usize = 16 * 1024;
+/// Most header fields: Cloudflare passes at most 128 KB of headers; nobody sends this many.
+pub const MAX_HEADERS: usize = 256;
+
+/// A request's method, target and headers.
+#[derive(Clone, Debug)]
+pub struct Head<'a> {
+    method: &'a str,
+    scheme: &'a str,
+    authority: &'a str,
+    path: &'a str,
+    query: Option<&'a str>,
+    headers: Vec<(&'a str, &'a str)>,
+    has_body: bool,
+}
+
+impl<'a> Head<'a> {
+    /// Takes the raw target apart. Header names must be in lower case, as the platform gives
+    /// them, and values joined where a field was repeated.
+    ///
+    /// # Errors
+    /// `bad-request` for a target that is no absolute http(s) URL, an authority with bytes beyond
+    /// letters, digits and `.-:[]` (also in `Host`, which some servers glue into the URL), a
+    /// fragment, or more than the bounds; `bad-path` for control characters or spaces, which a
+    /// URL parser would drop or move.
+    pub fn new(
+        method: &'a str,
+        target: &'a str,
+        headers: Vec<(&'a str, &'a str)>,
+        has_body: bool,
+    ) -> Result<Self, Refusal> {
+        if target.len() > MAX_TARGET_BYTES || headers.len() > MAX_HEADERS {
+            return Err(Refusal::BadRequest);
+        }
+        let (scheme, rest) = target.split_once("://").ok_or(Refusal::BadRequest)?;
+        if !matches!(scheme, "http" | "https") {
+            return Err(Refusal::BadRequest);
+        }
+        let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at_checked(end).ok_or(Refusal::BadRequest)?;
+        let host = headers.iter().find(|(name, _)| *name == "host");
+        if !is_authority(authority) || host.is_some_and(|(_, value)| !is_authority(value)) {
+            return Err(Refusal::BadRequest);
+        }
+        if target.contains('#') {
+            return Err(Refusal::BadRequest);
+        }
+        if target.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+            return Err(Refusal::BadPath);
+        }
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        Ok(Self {
+            method,
+            scheme,
+            authority,
+            // RFC 9110 section 4.2.3: an empty path is the same as "/".
+            path: if path.is_empty() { "/" } else { path },
+            query,
+            headers,
+            has_body,
+        })
+    }
+
+    /// The method, exactly as sent.
+    #[must_use]
+    pub const fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// `http` or `https`.
+    #[must_use]
+    pub const fn scheme(&self) -> &'a str {
+        self.scheme
+    }
+
+    /// Host and port, as sent.
+    #[must_use]
+    pub const fn authority(&self) -> &'a str {
+        self.authority
+    }
+
+    /// The raw path; `/` when empty.
+    #[must_use]
+    pub const fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// The raw query without its `?`; `None` when there is no `?`.
+    #[must_use]
+    pub const fn query(&self) -> Option<&'a str> {
+        self.query
+    }
+
+    /// Whether a body comes with it.
+    #[must_use]
+    pub const fn has_body(&self) -> bool {
+        self.has_body
+    }
+
+    /// Every header, in the platform's order.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a str)> + '_ {
+        self.headers.iter().copied()
+    }
+
+    /// The value of the header `name` (lower case); repeated fields come joined with `", "`.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers()
+            .find(|(candidate, _)| *candidate == name)
+            .map(|(_, value)| value)
+    }
+
+    /// `Content-Length`, when it is there and nothing but digits.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        let text = self.header("content-length")?;
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| text.parse().ok())?
+    }
+
+    /// The query's parameters in order, raw: name, and value where there is a `=`.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
+        self.query
+            .into_iter()
+            .flat_map(|query| query.split('&'))
+            .filter(|part| !part.is_empty())
+            .map(|part| match part.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (part, None),
+            })
+    }
+}
+
+/// Whether `text` is made of the bytes an authority may have.
+fn is_authority(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+}
+
+/// Whether the method is one a key may be allowed: everything else meets 405 at the route.
+pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// Whether a list of methods allows `method`; GET implies HEAD.
+#[must_use]
+pub fn method_in(list: &[impl AsRef<str>], method: &str) -> bool {
+    list.iter().any(|allowed| {
+        allowed.as_ref() == method || (method == "HEAD" && allowed.as_ref() == "GET")
+    })
+}
+
+/// `text` cut to what may stand in a log or a message: printable ASCII, at most 64 bytes.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .take(64)
+        .map(|c| if c.is_ascii_graphic() { c } else { '?' })
+        .collect()
+}
