@@ -1,2 +1,62 @@
-//! The `writegate` command.
-fn main() {}
+//! The `writegate` command: builds the Worker, shows it at work, and makes what callers need.
+//!
+//! It uses the library's own code for keys and sessions, so that the command and the gate can never
+//! disagree. One file per subcommand; this one only reads the arguments.
+
+mod build;
+mod demo;
+mod failure;
+mod key;
+mod progress;
+mod project;
+mod random;
+mod session;
+mod settings;
+mod setup;
+mod workerd;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A gate in front of a write API.
+#[derive(Parser)]
+#[command(version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the Worker, installing what that needs (wrangler.toml's [build] command)
+    Build(build::Options),
+    /// Watch the gate at work in front of a small API, everything set up
+    Demo(demo::Options),
+    /// Make keys, and show their secrets
+    #[command(subcommand)]
+    Key(key::Action),
+    /// Make sessions
+    #[command(subcommand)]
+    Session(session::Action),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Build(options) => build::run(&options),
+        Command::Demo(options) => demo::run(&options),
+        Command::Key(action) => key::run(&action),
+        Command::Session(action) => session::run(&action),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(output) = failure.output {
+                eprint!("{output}");
+            }
+            eprintln!("writegate: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}

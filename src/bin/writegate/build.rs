@@ -1,0 +1,161 @@
+//! `writegate build`: the Worker as `index.js` and `index_bg.wasm`.
+//!
+//! worker-build does the work; this decides whether there is any. It needs eight seconds even when
+//! cargo has nothing to compile, and `wrangler dev` and every test binary call this command.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sha2::{Digest, Sha256};
+
+use crate::failure::{Doing, Result};
+use crate::progress::Progress;
+use crate::project::{Lock, Project};
+use crate::setup::Tools;
+
+/// What worker-build leaves for workerd and wrangler.
+const PRODUCTS: [&str; 2] = ["index.js", "index_bg.wasm"];
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where to put the Worker, from the checkout's root
+    #[arg(long, value_name = "DIR", default_value = "build")]
+    out_dir: PathBuf,
+    /// Features of the crate to build it with, separated by commas
+    #[arg(long, value_name = "LIST")]
+    features: Option<String>,
+    /// Build nothing; print the variables under which cargo builds for Wasm, for a shell to eval
+    #[arg(long)]
+    env: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            out_dir: PathBuf::from("build"),
+            features: None,
+            env: false,
+        }
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let project = Project::find()?;
+    let progress = Progress::new();
+    let tools = Tools::ensure(&project, &progress)?;
+    if options.env {
+        for (name, value) in tools.environment() {
+            let quoted = value.to_string_lossy().replace('\'', r"'\''");
+            println!("export {name}='{quoted}'");
+        }
+        return Ok(());
+    }
+    build(&project, &tools, &progress, options)?;
+    Ok(())
+}
+
+/// Builds unless what is there was made of the same; returns the directory.
+pub(crate) fn build(
+    project: &Project,
+    tools: &Tools,
+    progress: &Progress,
+    options: &Options,
+) -> Result<PathBuf> {
+    let out = project.root.join(&options.out_dir);
+    let target = project.target.join("wasm");
+    let _lock = Lock::take(&project.target, progress)?;
+
+    let features = options.features.as_deref().unwrap_or_default();
+    let recipe = format!("{}\n{features}\n{}", tools.identity(), out.display());
+    // One record per directory, so that builds with other features beside this one keep theirs.
+    let record = target.join(format!(
+        "writegate-{:.16}",
+        hex(&Sha256::digest(out.to_string_lossy().as_bytes()))
+    ));
+    let built = fs::read_to_string(&record).is_ok_and(|known| {
+        fingerprint(project, &recipe, &out).is_some_and(|fingerprint| fingerprint == known)
+    });
+    if built {
+        return Ok(out);
+    }
+
+    progress.step("building the Worker", |step| {
+        let mut command = tools.worker_build();
+        command
+            .current_dir(&project.root)
+            .args(["--release", "--out-dir"])
+            .arg(&options.out_dir)
+            .args([".", "--", "--locked"])
+            .env("CARGO_TARGET_DIR", &target)
+            // Of worker-build itself: what failed stands above it.
+            .env("RUST_BACKTRACE", "0");
+        if !features.is_empty() {
+            command.args(["--features", features]);
+        }
+        step.run(command)
+    })?;
+    if let Some(fingerprint) = fingerprint(project, &recipe, &out) {
+        fs::write(&record, fingerprint).doing("recording the build")?;
+    }
+    Ok(out)
+}
+
+/// Of everything the Worker is made of, and of the product; none if one of them cannot be read.
+fn fingerprint(project: &Project, recipe: &str, out: &Path) -> Option<String> {
+    let mut files = vec![
+        project.root.join("Cargo.toml"),
+        project.root.join("Cargo.lock"),
+        project.root.join("package-lock.json"),
+    ];
+    files.extend(PRODUCTS.map(|name| out.join(name)));
+    // Files from outside of `src` that the library includes are in cargo's own list.
+    let listed = project
+        .target
+        .join("wasm/wasm32-unknown-unknown/release/libwritegate.d");
+    let text = fs::read_to_string(listed).ok()?;
+    let inputs = text
+        .lines()
+        .flat_map(|line| line.split_once(": "))
+        .map(|(_, files)| files);
+    files.extend(
+        inputs
+            .flat_map(|line| line.split(' '))
+            .map(|path| project.root.join(path)),
+    );
+    sources(&project.root.join("src"), &mut files)?;
+    files.sort();
+    files.dedup();
+
+    let mut hash = Sha256::new();
+    for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+        hash.update(std::env::var(variable).unwrap_or_default());
+        hash.update([0]);
+    }
+    hash.update(recipe);
+    for file in files {
+        let content = fs::read(&file).ok()?;
+        hash.update(file.to_string_lossy().as_bytes());
+        hash.update(Sha256::digest(&content));
+    }
+    Some(hex(&hash.finalize()))
+}
+
+/// Every file of the library; the command's own are not part of the Worker.
+fn sources(directory: &Path, files: &mut Vec<PathBuf>) -> Option<()> {
+    for entry in fs::read_dir(directory).ok()? {
+        let path = entry.ok()?.path();
+        if path.is_dir() {
+            if !path.ends_with("src/bin") {
+                sources(&path, files)?;
+            }
+        } else {
+            files.push(path);
+        }
+    }
+    Some(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,50 @@
+//! Why a command stops: one line for a person, and the exit code for a script.
+
+use std::fmt::Display;
+use std::io;
+
+pub(crate) type Result<T> = std::result::Result<T, Failure>;
+
+/// A command that cannot go on. Exit code 2 says that it was asked wrongly, 1 that it failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What another program printed before it failed: shown in full, above the message.
+    pub(crate) output: Option<String>,
+    pub(crate) message: String,
+    pub(crate) code: u8,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            output: None,
+            message: message.into(),
+            code: 1,
+        }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            code: 2,
+            ..Self::new(message)
+        }
+    }
+
+    pub(crate) fn with_output(self, output: String) -> Self {
+        Self {
+            output: Some(output),
+            ..self
+        }
+    }
+}
+
+/// Names what was being done when the system refused.
+pub(crate) trait Doing<T> {
+    fn doing(self, what: impl Display) -> Result<T>;
+}
+
+impl<T> Doing<T> for io::Result<T> {
+    fn doing(self, what: impl Display) -> Result<T> {
+        self.map_err(|error| Failure::new(format!("{what}: {error}")))
+    }
+}

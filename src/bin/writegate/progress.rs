@@ -1,0 +1,96 @@
+//! Long steps: what is being done, for how long, and all that a program printed if it failed.
+
+use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::failure::{Doing, Failure, Result};
+
+/// Reports on standard error: a spinner on a terminal, plain lines elsewhere.
+pub(crate) struct Progress {
+    terminal: bool,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self {
+            terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    /// A line of its own.
+    pub(crate) fn note(&self, text: &str) {
+        eprintln!("writegate: {text}");
+    }
+
+    /// Shows `title` while the commands of `work` run.
+    pub(crate) fn step<T>(&self, title: &str, work: impl FnOnce(&Step) -> Result<T>) -> Result<T> {
+        let bar = if self.terminal {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg:.dim}")
+            {
+                bar.set_style(style);
+            }
+            bar.set_prefix(title.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        } else {
+            self.note(&format!("{title} …"));
+            ProgressBar::hidden()
+        };
+        let begun = Instant::now();
+        let result = work(&Step { bar: bar.clone() });
+        bar.finish_and_clear();
+        if result.is_ok() {
+            self.note(&format!("{title}: done in {} s", begun.elapsed().as_secs()));
+        }
+        result
+    }
+}
+
+/// A step under way.
+pub(crate) struct Step {
+    bar: ProgressBar,
+}
+
+impl Step {
+    /// Runs a command to its end, showing its newest line; a failure brings all that it printed.
+    pub(crate) fn run(&self, mut command: Command) -> Result<()> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let running = || format!("running {name}");
+        // One pipe for both streams, so that the lines stay in order.
+        let (reader, writer) = io::pipe().doing(running())?;
+        let second = writer.try_clone().doing(running())?;
+        command.stdin(Stdio::null()).stdout(writer).stderr(second);
+        let mut child = command.spawn().doing(running())?;
+        // It holds the pipe's other end, which would never close.
+        drop(command);
+
+        let mut output = String::new();
+        let mut line = Vec::new();
+        let mut reader = BufReader::new(reader);
+        while reader.read_until(b'\n', &mut line).doing(running())? > 0 {
+            let text = String::from_utf8_lossy(&line);
+            self.bar.set_message(text.trim().to_owned());
+            output.push_str(&text);
+            line.clear();
+        }
+        let status = child.wait().doing(running())?;
+        self.bar.set_message("");
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Failure::new(format!("{name} failed ({status})")).with_output(output))
+        }
+    }
+}
+
+/// What a short command prints, if it runs and succeeds.
+pub(crate) fn output(command: &mut Command) -> Option<String> {
+    let done = command.stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(done.stdout).ok()?;
+    done.status.success().then(|| text.trim().to_owned())
+}

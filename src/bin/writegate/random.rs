@@ -1,0 +1,19 @@
+//! Randomness, which the core does without.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::failure::{Failure, Result};
+
+/// So many random bytes as base64url.
+pub(crate) fn text(bytes: usize) -> Result<String> {
+    let mut random = vec![0; bytes];
+    getrandom::fill(&mut random)
+        .map_err(|error| Failure::new(format!("the system gives no randomness: {error}")))?;
+    Ok(URL_SAFE_NO_PAD.encode(random))
+}
+
+/// A new key's id: `pk_` and 22 characters.
+pub(crate) fn key_id() -> Result<String> {
+    Ok(format!("pk_{}", text(16)?))
+}

@@ -1,0 +1,157 @@
+//! `writegate session mint`: a session for a key, as the caller's server would make it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, json};
+use writegate::credential::session::{self, Session};
+use writegate::key::{self, KeyId, METHODS_MEND};
+use writegate::policy::origin::Origin;
+use writegate::policy::path::Pattern;
+use writegate::request::METHODS;
+use writegate::secret::Secret;
+
+use crate::failure::{Failure, Result};
+use crate::project::Project;
+use crate::settings;
+
+/// How long a gate lets a session live unless `SESSION_MAX_TTL` says otherwise.
+const DEFAULT_MAX_TTL: u64 = 3600;
+
+#[derive(Subcommand)]
+pub(crate) enum Action {
+    /// Print a session (a JWT) of a key
+    Mint(Mint),
+}
+
+#[derive(Args)]
+pub(crate) struct Mint {
+    /// The key's id
+    #[arg(long, value_name = "ID", value_parser = settings::id)]
+    key: KeyId,
+    /// The key's version [default: what wrangler.toml says, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    version: Option<u32>,
+    #[command(flatten)]
+    claims: Claims,
+}
+
+/// What a session says.
+#[derive(Args, Default)]
+pub(crate) struct Claims {
+    /// How long it lasts
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    ttl: u32,
+    /// For whom: shows in the gate's log
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    sub: Option<String>,
+    /// The session's own name
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    jti: Option<String>,
+    /// The gate's origin; other gates then refuse it
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    aud: Option<String>,
+    /// Only this method; may be repeated
+    #[arg(long = "method", value_name = "METHOD", value_parser = method)]
+    methods: Vec<String>,
+    /// Only this path, or these with a final /*; may be repeated
+    #[arg(long = "path", value_name = "PATH", value_parser = path)]
+    paths: Vec<String>,
+    /// Only from pages of this origin
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    origin: Option<String>,
+}
+
+pub(crate) fn run(action: &Action) -> Result<()> {
+    let Action::Mint(mint) = action;
+    let project = Project::find()?;
+    let limit = settings::vars(&project.root)?["SESSION_MAX_TTL"]
+        .as_u64()
+        .unwrap_or(DEFAULT_MAX_TTL);
+    if u64::from(mint.claims.ttl) > limit {
+        return Err(Failure::usage(format!(
+            "--ttl {}: the gate refuses a session of more than {limit} s (SESSION_MAX_TTL)",
+            mint.claims.ttl
+        )));
+    }
+    let known = settings::key(&project.root, &mint.key)?;
+    let version = match (mint.version, &known) {
+        (Some(version), _) => version,
+        (None, Some((_, key))) => key.version,
+        (None, None) => 1,
+    };
+    let root = settings::signing_secret(&project.root)?;
+    println!("{}", mint.claims.mint(&mint.key, version, &root)?);
+    Ok(())
+}
+
+impl Claims {
+    /// A session with an end and no other claim.
+    pub(crate) fn lasting(ttl: u32) -> Self {
+        Self {
+            ttl,
+            ..Self::default()
+        }
+    }
+
+    /// Signs a session that begins now.
+    pub(crate) fn mint(&self, id: &KeyId, version: u32, root: &Secret) -> Result<String> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_err(|_error| Failure::new("this machine's clock stands before 1970"))?
+            .as_secs();
+        let mut claims = Map::new();
+        claims.insert("iat".to_owned(), json!(now));
+        claims.insert("exp".to_owned(), json!(now + u64::from(self.ttl)));
+        for (name, value) in [
+            ("sub", &self.sub),
+            ("jti", &self.jti),
+            ("aud", &self.aud),
+            ("origin", &self.origin),
+        ] {
+            if let Some(value) = value {
+                claims.insert(name.to_owned(), json!(value));
+            }
+        }
+        for (name, list) in [("methods", &self.methods), ("paths", &self.paths)] {
+            if !list.is_empty() {
+                claims.insert(name.to_owned(), json!(list));
+            }
+        }
+        let token = session::mint(id, &key::derive_sk(root, id, version), &claims);
+        // By the gate's own reading, or it would be refused there: a token too long, for instance.
+        match Session::parse(&token) {
+            Ok(_) => Ok(token),
+            Err(_) => Err(Failure::usage(
+                "a session with all of this would be refused as bad-credential; it may be too long",
+            )),
+        }
+    }
+}
+
+type Parsed = std::result::Result<String, String>;
+
+fn name(text: &str) -> Parsed {
+    let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "expected 1 to 128 visible ASCII characters".to_owned())
+}
+
+fn method(text: &str) -> Parsed {
+    let known = METHODS.contains(&text);
+    known
+        .then(|| text.to_owned())
+        .ok_or_else(|| METHODS_MEND.to_owned())
+}
+
+fn path(text: &str) -> Parsed {
+    Pattern::parse(text)
+        .map(|_| text.to_owned())
+        .ok_or_else(|| "expected a path such as /cms/posts/1 or /cms/posts/*".to_owned())
+}
+
+fn origin(text: &str) -> Parsed {
+    Origin::parse(text)
+        .map(|_| text.to_owned())
+        .ok_or_else(|| "expected an origin such as https://www.example.com".to_owned())
+}

@@ -1,0 +1,106 @@
+//! What an operator has set for this checkout: `SIGNING_SECRET` from the environment or `.dev.vars`, and
+//! the `[vars]` of `wrangler.toml`.
+
+use std::path::Path;
+use std::{env, fs};
+
+use serde_json::Value;
+use writegate::config::MIN_ROOT_BYTES;
+use writegate::key::{Key, KeyId};
+use writegate::secret::Secret;
+
+use crate::failure::{Failure, Result};
+
+const ROOT: &str = "SIGNING_SECRET";
+
+/// The root of every signing secret.
+pub(crate) fn signing_secret(checkout: &Path) -> Result<Secret> {
+    let file = fs::read_to_string(checkout.join(".dev.vars")).unwrap_or_default();
+    let found = env::var(ROOT)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .or_else(|| variable(&file, ROOT));
+    let Some(secret) = found.map(Secret::new) else {
+        return Err(Failure::new(format!(
+            "{ROOT} is neither in the environment nor in .dev.vars; \
+             make one with `openssl rand -base64 48` and keep it: it cannot be read back from Cloudflare"
+        )));
+    };
+    if secret.len() < MIN_ROOT_BYTES {
+        return Err(Failure::new(format!(
+            "{ROOT} is {} bytes long and must be at least {MIN_ROOT_BYTES}, or the gate refuses to work",
+            secret.len()
+        )));
+    }
+    Ok(secret)
+}
+
+/// A value of `.dev.vars`, read as wrangler reads it: `NAME=value`, the value bare or quoted.
+fn variable(file: &str, name: &str) -> Option<String> {
+    let value = file.lines().rev().find_map(|line| {
+        let line = line.trim();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let (key, value) = line.split_once('=')?;
+        (key.trim() == name).then_some(value.trim())
+    })?;
+    let quoted = ['"', '\'', '`'].into_iter().find_map(|quote| {
+        let (content, _comment) = value.strip_prefix(quote)?.rsplit_once(quote)?;
+        Some(content.to_owned())
+    });
+    let bare = || {
+        value
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned()
+    };
+    Some(quoted.unwrap_or_else(bare)).filter(|value| !value.is_empty())
+}
+
+/// The `[vars]` of `wrangler.toml`; null where there are none.
+pub(crate) fn vars(checkout: &Path) -> Result<Value> {
+    let path = checkout.join("wrangler.toml");
+    let Ok(text) = fs::read_to_string(&path) else {
+        return Ok(Value::Null);
+    };
+    let mut whole: Value = toml::from_str(&text)
+        .map_err(|error| Failure::new(format!("wrangler.toml: {}", error.message())))?;
+    Ok(whole["vars"].take())
+}
+
+/// The record of a key in `wrangler.toml`, as it stands there and as the gate reads it.
+pub(crate) fn key(checkout: &Path, id: &KeyId) -> Result<Option<(Value, Key)>> {
+    let mut vars = vars(checkout)?;
+    let Value::Array(records) = vars["KEYS"].take() else {
+        return Ok(None);
+    };
+    let mut records = records.into_iter().enumerate();
+    let Some((index, record)) = records.find(|(_, record)| record["id"] == id.as_str()) else {
+        return Ok(None);
+    };
+    let parsed = Key::parse(&format!("KEYS[{index}]"), record.clone())
+        .map_err(|error| Failure::new(format!("wrangler.toml: {error}")))?;
+    Ok(Some((record, parsed)))
+}
+
+/// A key's id as an argument.
+pub(crate) fn id(text: &str) -> std::result::Result<KeyId, String> {
+    KeyId::parse(text).ok_or_else(|| "a key's id is 1 to 128 of A-Z a-z 0-9 . _ -".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dev_vars_are_read_as_wrangler_reads_them() {
+        let file = "# A=0\nA=1 # one\nB = \"two # 2\" # comment\nexport C='3'\nD=\nA=4\nE=a=b\n";
+        assert_eq!(variable(file, "A").as_deref(), Some("4"));
+        assert_eq!(variable(file, "B").as_deref(), Some("two # 2"));
+        assert_eq!(variable(file, "C").as_deref(), Some("3"));
+        assert_eq!(variable(file, "D"), None);
+        assert_eq!(variable(file, "E").as_deref(), Some("a=b"));
+        assert_eq!(variable(file, "F"), None);
+    }
+}

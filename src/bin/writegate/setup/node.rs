@@ -1,0 +1,79 @@
+//! Node, npm, and the packages of `package-lock.json`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::failure::{Failure, Result};
+use crate::progress::{Progress, output};
+
+/// What the pinned wrangler asks for.
+const NODE: (u32, u32) = (20, 3);
+
+pub(super) fn check() -> Result<()> {
+    let get = "install Node 20 or newer from your distribution or https://nodejs.org, then run this again";
+    let Some(version) = output(Command::new("node").arg("--version")) else {
+        return Err(Failure::new(format!("Node is missing: {get}")));
+    };
+    if parsed(&version).is_none_or(|version| version < NODE) {
+        return Err(Failure::new(format!("Node {version} is too old: {get}")));
+    }
+    if output(Command::new("npm").arg("--version")).is_none() {
+        return Err(Failure::new(
+            "npm is missing: it comes with Node, or as a package of its own (Debian: `apt-get install npm`)",
+        ));
+    }
+    Ok(())
+}
+
+/// `v20.20.2` → (20, 20).
+fn parsed(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.strip_prefix('v')?.split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// `npm ci`, unless `node_modules` is already what the lock says.
+pub(super) fn ensure_packages(root: &Path, progress: &Progress) -> Result<()> {
+    if installed(root) {
+        return Ok(());
+    }
+    progress.step("installing the npm packages of package-lock.json", |step| {
+        let mut command = Command::new("npm");
+        command
+            .args(["ci", "--no-audit", "--no-fund"])
+            .current_dir(root);
+        step.run(command)
+    })
+}
+
+/// npm keeps its own record of what it installed; a package may be missing from it only if the lock
+/// calls it optional, as the builds for other systems are.
+fn installed(root: &Path) -> bool {
+    let packages = |path: &str| -> Option<serde_json::Map<String, Value>> {
+        let text = fs::read_to_string(root.join(path)).ok()?;
+        match serde_json::from_str::<Value>(&text)
+            .ok()?
+            .get_mut("packages")?
+            .take()
+        {
+            Value::Object(packages) => Some(packages),
+            _ => None,
+        }
+    };
+    let Some(wanted) = packages("package-lock.json") else {
+        return false;
+    };
+    let Some(have) = packages("node_modules/.package-lock.json") else {
+        return false;
+    };
+    let extra = have.keys().any(|name| !wanted.contains_key(name));
+    let fits = |(name, entry): (&String, &Value)| match have.get(name) {
+        // The entry of the checkout itself.
+        _ if name.is_empty() => true,
+        Some(installed) => installed.get("version") == entry.get("version"),
+        None => entry.get("optional") == Some(&Value::Bool(true)),
+    };
+    !extra && wanted.iter().all(fits) && crate::workerd::binary(root).exists()
+}

@@ -1,0 +1,165 @@
+//! One worker in workerd's configuration language: its modules, its `env`, its date and flags.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::COMPATIBILITY_DATE;
+
+/// One module of a worker; the first of a worker is its main module.
+struct Module {
+    name: String,
+    kind: &'static str,
+    content: Vec<u8>,
+}
+
+/// What a worker finds in its `env`.
+enum Binding {
+    Text(String),
+    Json(Value),
+    Service(String, Option<String>),
+}
+
+/// A service that runs code.
+pub(crate) struct Worker {
+    pub(super) name: String,
+    modules: Vec<Module>,
+    bindings: Vec<(String, Binding)>,
+    date: String,
+    flags: Vec<String>,
+}
+
+impl Worker {
+    /// A worker of one ES module.
+    pub(crate) fn script(name: &str, source: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            modules: Vec::new(),
+            bindings: Vec::new(),
+            date: COMPATIBILITY_DATE.to_owned(),
+            flags: Vec::new(),
+        }
+        .module("index.js", "esModule", source.as_bytes())
+    }
+
+    /// The gate as `writegate build` left it in `build`: `index.js` and `index_bg.wasm`.
+    pub(crate) fn built(name: &str, build: &Path) -> io::Result<Self> {
+        let source = fs::read_to_string(build.join("index.js"))?;
+        let wasm = fs::read(build.join("index_bg.wasm"))?;
+        Ok(Self::script(name, &source).module("index_bg.wasm", "wasm", &wasm))
+    }
+
+    /// Adds a module; `kind` is workerd's name for it: `esModule`, `wasm`, `text`, `data`, `json`.
+    pub(crate) fn module(mut self, name: &str, kind: &'static str, content: &[u8]) -> Self {
+        self.modules.push(Module {
+            name: name.to_owned(),
+            kind,
+            content: content.to_vec(),
+        });
+        self
+    }
+
+    /// Adds a variable or a secret, as wrangler would hand it over: a string as text, anything else
+    /// as JSON.
+    pub(crate) fn var(mut self, name: &str, value: impl Into<Value>) -> Self {
+        let binding = match value.into() {
+            Value::String(text) => Binding::Text(text),
+            other => Binding::Json(other),
+        };
+        self.bindings.push((name.to_owned(), binding));
+        self
+    }
+
+    /// Adds every member as [`Worker::var`] does.
+    pub(crate) fn vars(self, vars: &Map<String, Value>) -> Self {
+        vars.iter().fold(self, |worker, (name, value)| {
+            worker.var(name, value.clone())
+        })
+    }
+
+    /// Lets the worker call another service of the same process.
+    pub(crate) fn service(mut self, name: &str, service: &str) -> Self {
+        let binding = Binding::Service(service.to_owned(), None);
+        self.bindings.push((name.to_owned(), binding));
+        self
+    }
+
+    /// As [`Worker::service`], for an entrypoint that the other service exports by name.
+    pub(crate) fn entrypoint(mut self, name: &str, service: &str, entrypoint: &str) -> Self {
+        let binding = Binding::Service(service.to_owned(), Some(entrypoint.to_owned()));
+        self.bindings.push((name.to_owned(), binding));
+        self
+    }
+
+    /// Adds a compatibility flag.
+    pub(crate) fn flag(mut self, flag: &str) -> Self {
+        self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// Another compatibility date than [`COMPATIBILITY_DATE`].
+    pub(crate) fn date(mut self, date: &str) -> Self {
+        self.date = date.to_owned();
+        self
+    }
+
+    /// The service in workerd's configuration language; module contents go into files beside it.
+    pub(super) fn text(&self, index: usize, directory: &Path) -> io::Result<String> {
+        let mut modules = Vec::new();
+        for (number, module) in self.modules.iter().enumerate() {
+            let file = format!("{index}-{number}");
+            fs::write(directory.join(&file), &module.content)?;
+            let (name, kind) = (quoted(&module.name), module.kind);
+            modules.push(format!("(name = {name}, {kind} = embed \"{file}\")"));
+        }
+        let bindings: Vec<_> = self
+            .bindings
+            .iter()
+            .map(|(name, binding)| {
+                let value = match binding {
+                    Binding::Text(text) => format!("text = {}", quoted(text)),
+                    Binding::Json(value) => format!("json = {}", quoted(&value.to_string())),
+                    Binding::Service(service, None) => format!("service = {}", quoted(service)),
+                    Binding::Service(service, Some(entrypoint)) => format!(
+                        "service = (name = {}, entrypoint = {})",
+                        quoted(service),
+                        quoted(entrypoint)
+                    ),
+                };
+                format!("(name = {}, {value})", quoted(name))
+            })
+            .collect();
+        let flags: Vec<_> = self.flags.iter().map(|flag| quoted(flag)).collect();
+        Ok(format!(
+            "(name = {}, worker = (modules = [{}], bindings = [{}], compatibilityDate = {}, \
+             compatibilityFlags = [{}], globalOutbound = \"network\"))",
+            quoted(&self.name),
+            modules.join(", "),
+            bindings.join(", "),
+            quoted(&self.date),
+            flags.join(", "),
+        ))
+    }
+}
+
+/// A string literal of Cap'n Proto's schema language.
+pub(super) fn quoted(text: &str) -> String {
+    let mut literal = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => {
+                literal.push('\\');
+                literal.push(character);
+            }
+            '\n' => literal.push_str("\\n"),
+            control if control.is_ascii_control() => {
+                literal.push_str(&format!("\\x{:02x}", u32::from(control)));
+            }
+            other => literal.push(other),
+        }
+    }
+    literal.push('"');
+    literal
+}

@@ -1,0 +1,356 @@
+//! The `writegate` command as a person or a script meets it: exit codes, the words of its failures, and
+//! that what it prints is what the gate accepts.
+//!
+//! The last tests set the tools up for real, build the Worker and walk through the demo.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+use writegate::config::Roots;
+use writegate::credential::Limits;
+use writegate::credential::session::Session;
+use writegate::key::{Key, KeyId, derive_sk};
+use writegate::secret::Secret;
+use writegate::time::Timestamp;
+
+/// A checkout of its own, without tools and without secrets.
+struct Checkout(PathBuf);
+
+impl Checkout {
+    fn new(wrangler: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("command-{number}"));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("Cargo.toml"), "").unwrap();
+        fs::write(path.join("wrangler.toml"), wrangler).unwrap();
+        Self(path)
+    }
+
+    fn secret(&self, secret: &str) {
+        fs::write(
+            self.0.join(".dev.vars"),
+            format!("SIGNING_SECRET={secret}\n"),
+        )
+        .unwrap();
+    }
+
+    /// A program on the path that does what a shell script says.
+    fn program(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = self.0.join("bin");
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = writegate(arguments);
+        command
+            .current_dir(&self.0)
+            .env_remove("CARGO_MANIFEST_DIR")
+            .env_remove("CARGO_TARGET_DIR")
+            .env("WRITEGATE_CACHE", self.0.join("cache"));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Done {
+        Done::of(&mut self.command(arguments))
+    }
+
+    /// With no other program to be found than [`Checkout::program`]'s.
+    fn run_alone(&self, arguments: &[&str]) -> Done {
+        Done::of(self.command(arguments).env("PATH", self.0.join("bin")))
+    }
+}
+
+fn writegate(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
+    command.args(arguments).env_remove("SIGNING_SECRET");
+    command
+}
+
+struct Done {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Done {
+    fn of(command: &mut Command) -> Self {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = command.output().unwrap();
+        Self {
+            code: status.code(),
+            out: String::from_utf8(stdout).unwrap(),
+            err: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    /// What it printed on standard output, having succeeded.
+    #[track_caller]
+    fn succeeded(self) -> String {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// Failed with this code and one line that holds all of these.
+    #[track_caller]
+    fn failed(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
+        assert_eq!(self.out, "");
+        assert_eq!(self.err.lines().count(), 1, "{}", self.err);
+        for word in words {
+            assert!(self.err.contains(word), "{word} in {}", self.err);
+        }
+    }
+}
+
+fn random_secret() -> String {
+    let mut bytes = [0_u8; 24];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const KEYS: &str = "[[vars.KEYS]]\nid = \"pk_site\"\nversion = 3\n";
+
+#[test]
+fn without_a_root_secret_nothing_is_derived() {
+    let checkout = Checkout::new(KEYS);
+    for arguments in [
+        ["session", "mint", "--key", "pk_site"].as_slice(),
+        &["key", "show", "pk_site"],
+    ] {
+        checkout
+            .run(arguments)
+            .failed(1, &["SIGNING_SECRET", ".dev.vars", "openssl rand"]);
+    }
+    checkout.secret("");
+    checkout
+        .run(&["key", "show", "pk_site"])
+        .failed(1, &["SIGNING_SECRET is neither"]);
+}
+
+#[test]
+fn a_root_that_the_gate_would_refuse_is_named_and_not_shown() {
+    let checkout = Checkout::new(KEYS);
+    let short = &random_secret()[..31];
+    checkout.secret(short);
+    let done = checkout.run(&["session", "mint", "--key", "pk_site"]);
+    done.failed(1, &["31 bytes", "at least 32"]);
+    assert!(!done.err.contains(short));
+}
+
+#[test]
+fn usage_errors_have_code_2() {
+    let checkout = Checkout::new("[vars]\nSESSION_MAX_TTL = 600\n");
+    checkout.secret(&random_secret());
+    for arguments in [
+        ["session", "mint"].as_slice(),
+        &["session", "mint", "--key", "a b"],
+        &["session", "mint", "--key", "a", "--ttl", "0"],
+        &["session", "mint", "--key", "a", "--path", "posts"],
+        &["session", "mint", "--key", "a", "--method", "post"],
+        &["session", "mint", "--key", "a", "--origin", "null"],
+        &["session", "mint", "--key", "a", "--sub", ""],
+        &["key", "show"],
+        &["key", "show", "a", "--version", "0"],
+        &["build", "--no-such-option"],
+        &["no-such-command"],
+    ] {
+        let done = checkout.run(arguments);
+        assert_eq!(done.code, Some(2), "{arguments:?}: {}", done.err);
+        assert_eq!(done.out, "");
+    }
+    checkout
+        .run(&["session", "mint", "--key", "a", "--ttl", "601"])
+        .failed(2, &["600 s", "SESSION_MAX_TTL"]);
+    let done = checkout.run(&["session", "mint", "--key", "a", "--ttl", "600"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+}
+
+#[test]
+fn a_minted_session_passes_the_gate_s_own_check() {
+    let checkout = Checkout::new(KEYS);
+    let root = random_secret();
+    checkout.secret(&root);
+    let printed = checkout
+        .run(&[
+            "session",
+            "mint",
+            "--key",
+            "pk_site",
+            "--sub",
+            "visitor-7",
+            "--method",
+            "POST",
+            "--path",
+            "/posts/*",
+        ])
+        .succeeded();
+    let token = printed.strip_suffix('\n').unwrap();
+    let session = Session::parse(token).unwrap();
+    assert_eq!(session.key(), "pk_site");
+
+    let key = Key::parse("KEYS[0]", json!({"id": "pk_site", "version": 3})).unwrap();
+    let roots = Roots {
+        current: Secret::new(root),
+        previous: None,
+    };
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let limits = Limits {
+        now: Timestamp::from_seconds(now.try_into().unwrap()),
+        clock_skew: 60,
+        session_max_ttl: 3600,
+        audience: None,
+    };
+    let claims = session.verify(&key, &roots, &limits).unwrap();
+    assert_eq!(claims.subject.as_deref(), Some("visitor-7"));
+    assert_eq!(claims.methods.unwrap(), ["POST"]);
+    assert_eq!(claims.paths.unwrap().len(), 1);
+}
+
+#[test]
+fn the_environment_wins_over_dev_vars() {
+    let checkout = Checkout::new(KEYS);
+    let root = random_secret();
+    checkout.secret(&random_secret());
+    let arguments = ["key", "show", "pk_site"];
+    let done = Done::of(checkout.command(&arguments).env("SIGNING_SECRET", &root));
+    let shown: Value = serde_json::from_str(&done.succeeded()).unwrap();
+    let id = KeyId::parse("pk_site").unwrap();
+    let expected = derive_sk(&Secret::new(root.clone()), &id, 3);
+    assert_eq!(shown["sk"].as_str(), expected.expose_str());
+    assert_eq!(shown["version"], 3);
+    assert!(!shown.to_string().contains(&root));
+
+    let raised = ["key", "show", "pk_site", "--version", "4"];
+    let done = Done::of(checkout.command(&raised).env("SIGNING_SECRET", &root));
+    let next: Value = serde_json::from_str(&done.succeeded()).unwrap();
+    assert_ne!(next["sk"], shown["sk"]);
+}
+
+#[test]
+fn a_new_key_is_a_record_that_the_gate_reads() {
+    let checkout = Checkout::new("");
+    let printed = checkout
+        .run(&[
+            "key",
+            "new",
+            "--name",
+            "A \"quoted\" name",
+            "--method",
+            "POST",
+            "--path",
+            "/posts/*",
+            "--origin",
+            "https://www.example.com",
+            "--ip",
+            "203.0.113.0/24",
+            "--expires",
+            "2027-06-30",
+        ])
+        .succeeded();
+    let wrangler: Value = toml::from_str(&printed).unwrap();
+    let record = wrangler["vars"]["KEYS"][0].clone();
+    let key = Key::parse("KEYS[0]", record).unwrap();
+    assert!(key.id.as_str().starts_with("pk_") && key.id.as_str().len() == 25);
+    assert_eq!(key.methods, ["POST"]);
+    assert!(key.paths.is_some() && key.allowed_ips.is_some() && key.expires.is_some());
+
+    let other = checkout.run(&["key", "new"]).succeeded();
+    assert!(!other.contains(key.id.as_str()));
+    checkout
+        .run(&["key", "new", "--path", "posts"])
+        .failed(2, &["paths"]);
+    checkout
+        .run(&["key", "new", "--origin", "https://a/"])
+        .failed(2, &["allowed_origins"]);
+}
+
+#[test]
+fn a_record_that_the_gate_refuses_is_refused_here_too() {
+    let checkout = Checkout::new("[[vars.KEYS]]\nid = \"pk_site\"\npath = [\"/x\"]\n");
+    checkout.secret(&random_secret());
+    checkout
+        .run(&["session", "mint", "--key", "pk_site"])
+        .failed(1, &["wrangler.toml", "KEYS[0].path"]);
+}
+
+#[test]
+fn what_is_missing_is_said_in_one_line() {
+    let checkout = Checkout::new("");
+    let build = ["build"];
+    checkout
+        .run_alone(&build)
+        .failed(1, &["Node is missing", "install Node 20"]);
+    checkout.program("node", "echo v18.19.0");
+    checkout
+        .run_alone(&build)
+        .failed(1, &["v18.19.0 is too old", "install Node 20"]);
+    checkout.program("node", "echo v20.11.1");
+    checkout.run_alone(&build).failed(1, &["npm is missing"]);
+
+    checkout.program("npm", "echo 10.0.0");
+    checkout.program("rustc", "echo /nonexistent");
+    checkout.program("rustup", "echo 'could not download' >&2; exit 1");
+    let done = checkout.run_alone(&build);
+    assert_eq!(done.code, Some(1));
+    let last = done.err.lines().last().unwrap();
+    for word in ["wasm32-unknown-unknown", "could not download", "not Debian"] {
+        assert!(last.contains(word), "{word} in {last}");
+    }
+
+    // With the target there, the next step is the first that compiles.
+    checkout.program("rustc", "echo \"${0%/*}\"");
+    checkout.program("libcore-1.rlib", "");
+    let done = checkout.run_alone(&build);
+    assert_eq!(done.code, Some(1));
+    assert!(done.err.contains("no C compiler"), "{}", done.err);
+}
+
+#[test]
+fn the_worker_is_built_once() {
+    let first = [writegate(&["build"]), writegate(&["build"])]
+        .map(|mut command| std::thread::spawn(move || Done::of(&mut command)))
+        .map(|run| run.join().unwrap());
+    for done in first {
+        assert_eq!(done.code, Some(0), "{}", done.err);
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let made = || {
+        let modified = |name| root.join("build").join(name).metadata().unwrap().modified();
+        ["index.js", "index_bg.wasm"].map(|name| modified(name).unwrap())
+    };
+    let before = made();
+    let second = Done::of(&mut writegate(&["build"]));
+    assert_eq!((second.code, second.err.as_str()), (Some(0), ""));
+    assert_eq!(made(), before);
+}
+
+#[test]
+fn the_demo_writes_with_a_session_and_is_refused_without() {
+    let shown = Done::of(&mut writegate(&["demo", "--once"])).succeeded();
+    for part in [
+        "← 201 {\"id\":1,",
+        "← 401 {\"code\":\"credential-missing\"",
+        "It never reached the API",
+        "← 403 {\"code\":\"method-denied\"",
+        "\"outcome\":\"forwarded\"",
+        "curl -i -H 'Authorization: Bearer ey",
+        "All of it went as it should.",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+}
