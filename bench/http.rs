@@ -9,7 +9,7 @@ const MAX_HEAD: usize = 64 * 1024;
 
 /// Reads one message; its head, up to and with the empty line, is left in `head`. `false` means that
 /// the peer closed the connection between two messages.
-pub fn read_message(stream: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<bool> {
+pub(crate) fn read_message(stream: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<bool> {
     head.clear();
     loop {
         let before = head.len();
@@ -34,12 +34,12 @@ pub fn read_message(stream: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result
 }
 
 /// The value of the first header of that name.
-pub fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
     headers(head).find_map(|(n, v)| n.eq_ignore_ascii_case(name).then_some(v))
 }
 
 /// Every header of a head, in order.
-pub fn headers(head: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn headers(head: &[u8]) -> impl Iterator<Item = (&str, &str)> {
     let text = std::str::from_utf8(head).unwrap_or_default();
     text.lines().skip(1).filter_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -48,7 +48,7 @@ pub fn headers(head: &[u8]) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The status of a response's head.
-pub fn status(head: &[u8]) -> Option<u16> {
+pub(crate) fn status(head: &[u8]) -> Option<u16> {
     std::str::from_utf8(head.get(9..12)?).ok()?.parse().ok()
 }
 
