@@ -55,7 +55,9 @@ const REMOVED_ANYWAY: &str = "cf-aig-authorization";
 /// How the body travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// As it comes: there is none, or its length is known and within the limit.
+    /// There is none.
+    None,
+    /// As it comes: its length is known and within the limit.
     Stream,
     /// As it comes, broken off after this many bytes: its length is not known.
     Counted(u64),
@@ -179,12 +181,10 @@ fn forwarded(head: &Head<'_>) -> String {
 /// How the body travels, and whether the request may be sent again: reads always; anything else
 /// only with an `Idempotency-Key` that the upstream honours and a body small enough to keep.
 fn body(head: &Head<'_>, route: &Route) -> (Body, bool) {
-    if matches!(head.method(), "GET" | "HEAD") {
-        return (Body::Stream, true);
-    }
+    let reads = matches!(head.method(), "GET" | "HEAD");
     let idempotent = route.idempotency_key && head.header("idempotency-key").is_some();
     match (head.has_body(), head.content_length()) {
-        (false, _) => (Body::Stream, idempotent),
+        (false, _) => (Body::None, reads || idempotent),
         (true, Some(length)) if idempotent && length <= MAX_REPEATABLE_BODY_BYTES => {
             (Body::Kept, true)
         }

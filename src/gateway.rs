@@ -65,7 +65,7 @@ pub enum Decision<'g, 'h> {
     /// Answer it; nothing reaches the upstream.
     Answer(Answer),
     /// Send this to the upstream, and tell the exchange what comes of it.
-    Forward(Outbound<'h>, Exchange<'g>),
+    Forward(Outbound<'h>, Box<Exchange<'g>>),
 }
 
 /// An answer of the gate's own, and what it writes to the log.
@@ -115,7 +115,7 @@ impl Gate {
                     credential,
                     attempts,
                 };
-                Decision::Forward(outbound, exchange)
+                Decision::Forward(outbound, Box::new(exchange))
             }
             Ok(Verdict::Own(own)) => Decision::Answer(trail.answer(own)),
             Err(stop) => Decision::Answer(trail.stop(stop)),
@@ -416,6 +416,9 @@ pub struct Lines {
     pub alarm: Option<String>,
 }
 
+/// What stands where an answer must and nobody is there to read it: nginx's number for that.
+const STATUS_NOBODY_READS: u16 = 499;
+
 /// How an attempt ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -425,6 +428,8 @@ pub enum Failure {
     Timeout,
     /// The body turned out longer than the route takes; the upstream's request was broken off.
     BodyTooLarge,
+    /// The caller broke off before the body was complete, and nobody is left to answer.
+    CallerGone,
 }
 
 impl<'g> Exchange<'g> {
@@ -491,6 +496,13 @@ impl<'g> Exchange<'g> {
             },
             Failure::Timeout => self.fail(Fault::UpstreamTimeout),
             Failure::BodyTooLarge => self.fail(Refusal::BodyTooLarge),
+            Failure::CallerGone => Step::Answer(Answer {
+                status: STATUS_NOBODY_READS,
+                headers: Vec::new(),
+                body: String::new(),
+                audit: self.trail.record.clone().end(Outcome::Failed, None),
+                alarm: None,
+            }),
         }
     }
 
@@ -507,13 +519,6 @@ impl<'g> Exchange<'g> {
             hint: reply::rejection_hint(upstream_status, upstream_code),
         };
         self.end(Stop::with_alarm(Fault::UpstreamRejectedToken, &alarm))
-    }
-
-    /// The caller broke off, so that nobody is left to answer: the audit line.
-    #[must_use]
-    pub fn abandoned(&mut self, now: Timestamp) -> String {
-        self.note(now);
-        self.trail.record.clone().end(Outcome::Failed, None)
     }
 
     fn note(&mut self, now: Timestamp) {

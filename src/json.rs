@@ -125,17 +125,15 @@ impl Fields {
     /// When it is no object.
     pub fn new(path: impl Into<String>, value: Value) -> Result<Self, FieldError> {
         let path = path.into();
-        match value {
-            Value::Object(members) => Ok(Self {
-                path,
-                members,
-                known: Vec::new(),
-            }),
-            other => Err(FieldError::new(
-                path,
-                format!("expected a table, found {}", kind(&other)),
-            )),
-        }
+        let Value::Object(members) = value else {
+            let mend = format!("expected a table, found {}", kind(&value));
+            return Err(FieldError::new(path, mend));
+        };
+        Ok(Self {
+            path,
+            members,
+            known: Vec::new(),
+        })
     }
 
     /// The path of a member, for an error of the caller's own.
@@ -146,6 +144,12 @@ impl Fields {
         } else {
             format!("{}.{name}", self.path)
         }
+    }
+
+    /// Whether the member is there and was not taken yet.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
     }
 
     /// Takes a member as it stands; `None` when absent.
@@ -256,9 +260,9 @@ impl Fields {
             Some(other) => return Err(self.wrong(name, "a list of strings", &other)),
         };
         list.into_iter()
-            .map(|entry| match entry {
-                Value::String(text) => Ok(text),
-                other => Err(self.wrong(name, "a list of strings", &other)),
+            .map(|entry| match entry.as_str() {
+                Some(text) => Ok(text.to_owned()),
+                None => Err(self.wrong(name, "a list of strings", &entry)),
             })
             .collect::<Result<Vec<_>, _>>()
             .map(Some)

@@ -147,6 +147,7 @@ impl Key {
             FieldError::new(fields.at("id"), "expected 1 to 128 of A-Z a-z 0-9 . _ -")
         })?;
         let _name = fields.string("name")?;
+        let lists_methods = fields.has("methods");
         let version = fields.integer("version", 1..=u64::from(u32::MAX), 1)?;
         let key = Self {
             id,
@@ -174,10 +175,12 @@ impl Key {
                 "expected addresses or networks such as \"203.0.113.0/24\", with zeros after the prefix",
             )?,
             matching: matching(&mut fields)?,
-            unavailable: unavailable(&mut fields)?,
+            unavailable: unavailable(&fields),
             admin: fields.flag("admin")?,
         };
         key.check_combinations(&fields)?;
+        let narrowed = key.allowed_origins.is_some() && key.paths.is_some() && lists_methods;
+        read_unavailable(&mut fields, narrowed, key.admin)?;
         fields.finish()?;
         Ok(key)
     }
@@ -211,7 +214,7 @@ impl Key {
 /// MAC key just as it is printed, prefix and all.
 #[must_use]
 pub fn derive_sk(root: &Secret, id: &KeyId, version: u32) -> Secret {
-    let key = mac::hkdf_sha256(root, &format!("writegate/v1/key/{id}/{version}"));
+    let key = mac::hkdf_sha256(root, format!("writegate/v1/key/{id}/{version}").as_bytes());
     let mut text = String::with_capacity(46);
     text.push_str("sk_");
     URL_SAFE_NO_PAD.encode_string(key.expose(), &mut text);
@@ -256,17 +259,69 @@ fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
     }
 }
 
-/// Features a record may name that this gate does not have yet; their values are not looked at.
-fn unavailable(fields: &mut Fields) -> Result<Option<&'static str>, FieldError> {
-    let mut first = None;
-    for feature in ["rate", "quota", "nonce", "mint"] {
-        if fields.value(feature)?.is_some() {
-            first = first.or(Some(feature));
+/// Features a record may name that this gate does not have yet.
+const UNAVAILABLE: [&str; 4] = ["rate", "quota", "nonce", "mint"];
+
+/// The first of those features that the record names.
+fn unavailable(fields: &Fields) -> Option<&'static str> {
+    UNAVAILABLE.into_iter().find(|feature| fields.has(feature))
+}
+
+/// Reads the fields of features that are not there, so that a misspelt one is an error today.
+fn read_unavailable(fields: &mut Fields, narrowed: bool, admin: bool) -> Result<(), FieldError> {
+    if let Some(rate) = fields.string("rate")? {
+        let named = !rate.is_empty()
+            && rate
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !named {
+            let mend =
+                "expected the name of a rate limiter: \"standard\" for the binding RATE_STANDARD";
+            return Err(FieldError::new(fields.at("rate"), mend));
         }
     }
-    // Only signed URLs are limited by it, and no scheme of this gate accepts one.
+    if let Some(quota) = fields.value("quota")? {
+        let mut quota = Fields::new(fields.at("quota"), quota)?;
+        let requests = quota.integer("requests", 1..=u64::MAX, 0)?;
+        let bytes = quota.integer("bytes", 1..=u64::MAX, 0)?;
+        if requests == 0 && bytes == 0 {
+            return Err(FieldError::new(
+                fields.at("quota"),
+                "expected requests, bytes or both",
+            ));
+        }
+        if !matches!(quota.required("per")?.as_str(), "day" | "month") {
+            return Err(FieldError::new(
+                quota.at("per"),
+                "expected \"day\" or \"month\"",
+            ));
+        }
+        quota.finish()?;
+    }
+    if fields
+        .string("nonce")?
+        .is_some_and(|nonce| nonce != "required")
+    {
+        return Err(FieldError::new(fields.at("nonce"), "expected \"required\""));
+    }
+    if let Some(mint) = fields.value("mint")? {
+        let mut mint = Fields::new(fields.at("mint"), mint)?;
+        mint.integer("ttl", 1..=31_536_000, 300)?;
+        mint.flag("bind")?;
+        mint.finish()?;
+        if admin {
+            return Err(FieldError::new(
+                fields.at("mint"),
+                "an admin key may not mint sessions",
+            ));
+        }
+        if !narrowed {
+            let mend = "requires allowed_origins, methods and paths: anybody on those pages gets a session";
+            return Err(FieldError::new(fields.at("mint"), mend));
+        }
+    }
     fields.integer("url_ttl", 1..=u64::from(u32::MAX), 604_800)?;
-    Ok(first)
+    Ok(())
 }
 
 /// A list whose every entry `parse` must accept.

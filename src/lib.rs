@@ -51,4 +51,4 @@ pub mod token;
 pub mod upstream;
 
 #[cfg(target_arch = "wasm32")]
-mod edge;
+pub mod edge;

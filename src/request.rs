@@ -61,6 +61,8 @@ impl<'a> Head<'a> {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
+        // A stream may be there for a body of no length.
+        let empty = headers.contains(&("content-length", "0"));
         Ok(Self {
             method,
             scheme,
@@ -69,7 +71,7 @@ impl<'a> Head<'a> {
             path: if path.is_empty() { "/" } else { path },
             query,
             headers,
-            has_body,
+            has_body: has_body && !empty,
         })
     }
 

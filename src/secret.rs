@@ -60,7 +60,7 @@ impl Fingerprint {
     /// The fingerprint of `token` under the root secret.
     #[must_use]
     pub fn of(token: &Secret, root: &Secret) -> Self {
-        let key = mac::hkdf_sha256(root, "writegate/v1/fingerprint");
+        let key = mac::hkdf_sha256(root, b"writegate/v1/fingerprint");
         let tag = mac::MacKey::new(&key).tag(token.expose());
         let mut hex = String::with_capacity(12);
         for byte in tag.iter().take(6) {

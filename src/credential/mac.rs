@@ -59,10 +59,10 @@ impl fmt::Debug for MacKey {
     clippy::expect_used,
     reason = "HKDF-SHA256 yields up to 8,160 bytes, so the crate's error cannot occur"
 )]
-pub fn hkdf_sha256(ikm: &Secret, info: &str) -> Secret {
+pub fn hkdf_sha256(ikm: &Secret, info: &[u8]) -> Secret {
     let mut okm = Zeroizing::new([0_u8; TAG_LEN]);
     Hkdf::<Sha256>::new(None, ikm.expose())
-        .expand(info.as_bytes(), okm.as_mut_slice())
+        .expand(info, okm.as_mut_slice())
         .expect("32 bytes are within HKDF's limit");
     Secret::new(okm.as_slice())
 }

@@ -23,7 +23,7 @@ pub struct Presented<'a> {
 
 #[derive(Debug)]
 enum Proof<'a> {
-    Session(Session<'a>),
+    Session(Box<Session<'a>>),
     PublicKey,
 }
 
@@ -60,7 +60,9 @@ impl<'a> Presented<'a> {
         Ok(Self {
             key,
             in_query: in_query.is_some(),
-            proof: session.map_or(Proof::PublicKey, Proof::Session),
+            proof: session.map_or(Proof::PublicKey, |session| {
+                Proof::Session(Box::new(session))
+            }),
         })
     }
 

@@ -65,9 +65,10 @@ pub(super) fn answer(answer: &Answer) -> String {
 /// URL, how the body travels, timeout, headers to drop, then headers to set.
 pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     let body = match outbound.body {
-        Body::Stream => String::new(),
-        Body::Counted(most) => most.to_string(),
+        Body::None => "none".to_owned(),
+        Body::Stream => "stream".to_owned(),
         Body::Kept => "keep".to_owned(),
+        Body::Counted(most) => most.to_string(),
     };
     let mut text = String::with_capacity(1_024);
     let _infallible = write!(text, "{}\n{body}\n{timeout_ms}\n", outbound.url);

@@ -10,11 +10,11 @@ use super::convert;
 /// The core's exchange. JavaScript owns it, so that one whose caller went away is collected.
 #[wasm_bindgen]
 pub struct JsExchange {
-    exchange: Exchange<'static>,
+    exchange: Box<Exchange<'static>>,
 }
 
 impl JsExchange {
-    pub(super) const fn new(exchange: Exchange<'static>) -> Self {
+    pub(super) const fn new(exchange: Box<Exchange<'static>>) -> Self {
         Self { exchange }
     }
 }
@@ -31,11 +31,12 @@ impl JsExchange {
         convert::step(&self.exchange.answered(status, &headers, now, random))
     }
 
-    /// The attempt ended without an answer: `timeout`, `too large`, or anything else.
+    /// The attempt ended without an answer: `timeout`, `too large`, `gone`, or anything else.
     pub fn failed(&mut self, reason: &str, now_ms: f64, random: f64) -> String {
         let failure = match reason {
             "timeout" => Failure::Timeout,
             "too large" => Failure::BodyTooLarge,
+            "gone" => Failure::CallerGone,
             _ => Failure::Unreachable,
         };
         let now = convert::at(now_ms);
@@ -45,10 +46,5 @@ impl JsExchange {
     /// The upstream refused the gate's own token; the beginning of what it said.
     pub fn rejected(&mut self, status: u16, body: &str) -> String {
         convert::answer(&self.exchange.rejected(status, body.as_bytes()))
-    }
-
-    /// The caller broke off: the audit line.
-    pub fn abandoned(&mut self, now_ms: f64) -> String {
-        self.exchange.abandoned(convert::at(now_ms))
     }
 }

@@ -38,12 +38,23 @@ export function forward(request, plan, exchange, ctx) {
 
 async function send(request, plan, exchange) {
   const [url, travel, timeout, drop, ...set] = plan.split("\n");
+  const { method, headers } = request;
   const abort = new AbortController();
+  const { signal } = abort;
   const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
   try {
     const body = await outgoing(request, travel, abort);
     for (;;) {
-      const [step, response] = await attempt();
+      let step, response;
+      const init = { method, headers, body, signal, redirect: "manual", cache: "no-store" };
+      const outbound = new Request(url, init);
+      edit(outbound.headers, drop, set);
+      try {
+        response = await fetch(outbound);
+      } catch {
+        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), Date.now(), Math.random());
+      }
+      step ??= exchange.answered(response.status, lines(response.headers), Date.now(), Math.random());
       const [what, ...rest] = step.split("\n");
       if (what === "pass") return pass(response, rest);
       if (what === "answer") return answer(rest.join("\n"));
@@ -53,31 +64,18 @@ async function send(request, plan, exchange) {
       response?.body?.cancel();
       await new Promise((done) => setTimeout(done, Number(rest[0])));
     }
-
-    async function attempt() {
-      const { method, headers } = request;
-      const { signal } = abort;
-      const init = { method, headers, body, signal, redirect: "manual", cache: "no-store" };
-      const outbound = new Request(url, init);
-      edit(outbound.headers, drop, set);
-      let response;
-      try {
-        response = await fetch(outbound);
-      } catch {
-        return [exchange.failed(String(signal.reason), Date.now(), Math.random())];
-      }
-      const fields = lines(response.headers);
-      return [exchange.answered(response.status, fields, Date.now(), Math.random()), response];
-    }
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** The body as it travels: as it comes, kept to be sent again, or counted. */
+/** The body as it travels: none, as it comes, kept to be sent again, or counted. */
 async function outgoing(request, travel, abort) {
-  if (travel === "") return request.body;
-  if (travel === "keep") return request.arrayBuffer();
+  if (travel === "none") return undefined;
+  if (travel === "stream") return request.body;
+  if (travel === "keep") {
+    return request.arrayBuffer().catch(() => abort.abort("gone"));
+  }
   return counted(request.body, Number(travel), abort);
 }
 

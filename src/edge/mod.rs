@@ -41,13 +41,13 @@ fn gate(env: &JsValue) -> &'static Gate {
 
 /// Puts panics into the log, with their place, before the platform sees a bare `unreachable`.
 #[wasm_bindgen(start)]
-pub(crate) fn start() {
+pub fn start() {
     console_error_panic_hook::set_once();
 }
 
 /// Answers one request: a `Response`, or the promise of one.
 #[wasm_bindgen]
-pub(crate) fn fetch(request: &JsValue, env: &JsValue, ctx: &JsValue) -> JsValue {
+pub fn fetch(request: &JsValue, env: &JsValue, ctx: &JsValue) -> JsValue {
     let described = glue::describe(request);
     let Some((raw, context)) = convert::arrival(&described) else {
         // Only a change of the JavaScript beside this file could bring us here.

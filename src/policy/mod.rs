@@ -43,19 +43,17 @@ pub fn allow<'k>(verified: Verified<'k>, head: &Head<'_>) -> Result<Allowed<'k>,
     let page = page(head);
     check_place(key, page.as_ref(), caller_address(head))?;
     let claims = verified.claims();
-    if let Some(origin) = claims.and_then(|claims| claims.origin.as_ref()) {
-        if page.as_ref() != Some(origin) {
-            return Err(Refusal::OriginDenied);
-        }
+    let session_origin = claims.and_then(|claims| claims.origin.as_ref());
+    if session_origin.is_some() && session_origin != page.as_ref() {
+        return Err(Refusal::OriginDenied);
     }
     let bare = claims.is_none();
     if (bare && !is_read(head.method())) || !method_in(&key.methods, head.method()) {
         return Err(Refusal::MethodDenied);
     }
-    if let Some(methods) = claims.and_then(|claims| claims.methods.as_ref()) {
-        if !method_in(methods, head.method()) {
-            return Err(Refusal::MethodDenied);
-        }
+    let session_methods = claims.and_then(|claims| claims.methods.as_ref());
+    if session_methods.is_some_and(|methods| !method_in(methods, head.method())) {
+        return Err(Refusal::MethodDenied);
     }
     let session_paths = claims.and_then(|claims| claims.paths.as_ref());
     for paths in [key.paths.as_ref(), session_paths].into_iter().flatten() {

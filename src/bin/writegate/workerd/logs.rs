@@ -17,6 +17,8 @@ pub(crate) struct Logs(Arc<(Mutex<State>, Condvar)>);
 #[derive(Default)]
 struct State {
     lines: Vec<String>,
+    /// Those of them that came from standard error.
+    errors: Vec<String>,
     /// From the control channel, by socket.
     ports: BTreeMap<String, u16>,
     /// How many of the two streams have ended.
@@ -27,6 +29,12 @@ impl Logs {
     /// Every line so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.state().lines.clone()
+    }
+
+    /// The lines so far that came from standard error.
+
+    pub(crate) fn errors(&self) -> Vec<String> {
+        self.state().errors.clone()
     }
 
     /// How many lines there are: where to begin a [`Logs::wait`] for what is logged from now on.
@@ -100,7 +108,12 @@ impl Logs {
                 let mut state = logs.state();
                 match control.then(|| listening(text)).flatten() {
                     Some((socket, port)) => drop(state.ports.insert(socket, port)),
-                    None => state.lines.push(text.to_owned()),
+                    None => {
+                        if !control {
+                            state.errors.push(text.to_owned());
+                        }
+                        state.lines.push(text.to_owned());
+                    }
                 }
                 drop(state);
                 logs.0.1.notify_all();

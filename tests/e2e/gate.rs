@@ -1,0 +1,150 @@
+//! A gate on real workerd: its configuration as a test wants it, secrets made afresh, the port that workerd reports, and
+//! its log.
+
+use serde_json::{Map, Value, json};
+
+use crate::logs::{Line, Logs};
+use crate::process::{self, Script};
+use crate::token::{self, Session};
+use crate::upstream::Upstream;
+use crate::workerd::Workerd;
+
+/// The key that tests use where they say nothing else.
+pub(crate) const KEY: &str = "pk_site";
+
+/// A gate to be. Values are texts (as `wrangler` passes strings and secrets) or JSON (everything else).
+pub(crate) struct Setup {
+    env: Map<String, Value>,
+    upstream: String,
+    routes: Vec<Value>,
+    keys: Option<Vec<Value>>,
+    absent: Vec<String>,
+    script: Script,
+}
+
+impl Setup {
+    /// The smallest gate: every path goes to this upstream, one key that may do all.
+    pub(crate) fn to(upstream: &Upstream) -> Self {
+        Self::to_url(&upstream.url())
+    }
+
+    pub(crate) fn to_url(url: &str) -> Self {
+        let mut env = Map::new();
+        env.insert("SIGNING_SECRET".into(), token::fresh().into());
+        env.insert("WRITE_TOKEN".into(), token::fresh().into());
+        Self {
+            env,
+            upstream: url.into(),
+            routes: Vec::new(),
+            keys: None,
+            absent: Vec::new(),
+            script: Script::Gate,
+        }
+    }
+
+    /// A route to the same upstream, with these members besides `path` and `upstream` (which they may replace).
+    pub(crate) fn route(mut self, path: &str, more: Value) -> Self {
+        let mut route = Map::new();
+        route.insert("path".into(), path.into());
+        route.insert("upstream".into(), self.upstream.clone().into());
+        route.extend(more.as_object().expect("an object").clone());
+        self.routes.push(route.into());
+        self
+    }
+
+    /// A key record; the first call replaces the key that is there by default.
+    pub(crate) fn key(mut self, record: Value) -> Self {
+        self.keys.get_or_insert_default().push(record);
+        self
+    }
+
+    /// The default key with these members.
+    pub(crate) fn site(self, more: Value) -> Self {
+        let mut record = Map::new();
+        record.insert("id".into(), KEY.into());
+        record.extend(more.as_object().expect("an object").clone());
+        self.key(record.into())
+    }
+
+    /// A variable or a secret, whatever it was before.
+    pub(crate) fn env(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// No such binding at all.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.absent.push(name.into());
+        self
+    }
+
+    pub(crate) fn script(mut self, script: Script) -> Self {
+        self.script = script;
+        self
+    }
+
+    pub(crate) fn start(mut self) -> Gate {
+        if !self.routes.is_empty() {
+            self.env.entry("ROUTES").or_insert(self.routes.into());
+        } else if !self.env.contains_key("ROUTES") {
+            self.env.entry("UPSTREAM").or_insert(self.upstream.into());
+        }
+        let keys = self.keys.unwrap_or_else(|| vec![json!({"id": KEY})]);
+        self.env.entry("KEYS").or_insert(keys.into());
+        for name in &self.absent {
+            self.env.remove(name);
+        }
+        let workerd = process::start(&self.script, &self.env);
+        let text = |name: &str| {
+            let value = self.env.get(name).and_then(Value::as_str);
+            value.unwrap_or_default().to_owned()
+        };
+        Gate {
+            port: workerd.port("gate"),
+            cron: workerd.port("cron"),
+            signing_secret: text("SIGNING_SECRET"),
+            token: text("WRITE_TOKEN"),
+            logs: Logs(workerd.logs().clone()),
+            workerd,
+        }
+    }
+}
+
+/// A gate that runs until it is dropped.
+pub(crate) struct Gate {
+    pub(crate) port: u16,
+    /// The port of a worker whose only work is to call the gate's scheduled handler.
+    pub(crate) cron: u16,
+    pub(crate) signing_secret: String,
+    pub(crate) token: String,
+    pub(crate) logs: Logs,
+    workerd: Workerd,
+}
+
+impl Gate {
+    /// A gate in front of `upstream` with everything at its default.
+    pub(crate) fn before(upstream: &Upstream) -> Self {
+        Setup::to(upstream).start()
+    }
+
+    /// A session of the default key.
+    pub(crate) fn session(&self) -> Session {
+        self.session_of(KEY)
+    }
+
+    pub(crate) fn session_of(&self, id: &str) -> Session {
+        Session::new(&self.signing_secret, id)
+    }
+
+    /// The compact form of a good session of the default key.
+    pub(crate) fn bearer(&self) -> String {
+        self.session().mint()
+    }
+
+    /// Ends the process and returns every line it ever wrote.
+    pub(crate) fn stop(self) -> Vec<Line> {
+        let Self { logs, workerd, .. } = self;
+        drop(workerd);
+        logs.all()
+    }
+}

@@ -1,0 +1,118 @@
+//! What a session's own claims take away from its key, and that they never give anything (contract, section 3).
+
+use serde_json::{Value, json};
+
+use crate::check::Check;
+use crate::client::Request;
+
+fn with(table: &Check, claim: &str, value: Value) -> String {
+    table.gate.session().claim(claim, value).mint()
+}
+
+#[test]
+fn methods_narrow_the_key() {
+    let mut table = Check::of(|setup| setup.site(json!({"methods": ["GET", "POST"]})));
+    let get = with(&table, "methods", json!(["GET"]));
+    table.passes("GET", &Request::get("/x").bearer(&get));
+    table.passes("HEAD, by GET", &Request::new("HEAD", "/x").bearer(&get));
+    table.refused(
+        "POST",
+        &Request::post("/x").bearer(&get),
+        403,
+        "method-denied",
+    );
+    let both = with(&table, "methods", json!(["POST", "GET"]));
+    table.passes("POST with both", &Request::post("/x").bearer(&both));
+    let wider = with(&table, "methods", json!(["POST", "DELETE"]));
+    table.refused(
+        "wider than the key",
+        &Request::new("DELETE", "/x").bearer(&wider),
+        403,
+        "method-denied",
+    );
+    table.passes("what both allow", &Request::post("/x").bearer(&wider));
+    let head = with(&table, "methods", json!(["HEAD"]));
+    table.refused(
+        "GET, not by HEAD",
+        &Request::get("/x").bearer(&head),
+        403,
+        "method-denied",
+    );
+    table.passes("HEAD", &Request::new("HEAD", "/x").bearer(&head));
+}
+
+#[test]
+fn paths_narrow_the_key() {
+    let mut table = Check::of(|setup| setup.site(json!({"paths": ["/cms/*"]})));
+    let one = with(&table, "paths", json!(["/cms/posts/7"]));
+    table.passes("the path", &Request::post("/cms/posts/7").bearer(&one));
+    table.passes(
+        "with a query",
+        &Request::post("/cms/posts/7?a=b").bearer(&one),
+    );
+    for path in [
+        "/cms/posts/77",
+        "/cms/posts/7/",
+        "/cms/posts",
+        "/cms/posts/%37",
+        "/CMS/posts/7",
+    ] {
+        table.refused(path, &Request::post(path).bearer(&one), 403, "path-denied");
+    }
+    let tree = with(&table, "paths", json!(["/cms/posts/*"]));
+    table.passes("below", &Request::post("/cms/posts/7/tags").bearer(&tree));
+    table.refused(
+        "the path before",
+        &Request::post("/cms/posts").bearer(&tree),
+        403,
+        "path-denied",
+    );
+    table.refused(
+        "a longer name",
+        &Request::post("/cms/posts2").bearer(&tree),
+        403,
+        "path-denied",
+    );
+    let wider = with(&table, "paths", json!(["/*"]));
+    table.refused(
+        "wider than the key",
+        &Request::post("/other").bearer(&wider),
+        403,
+        "path-denied",
+    );
+    table.passes("what both allow", &Request::post("/cms/x").bearer(&wider));
+}
+
+#[test]
+fn an_origin_binds_the_session_to_it() {
+    let mut table = Check::of(|setup| setup);
+    let token = with(&table, "origin", json!("https://www.example.com"));
+    let from = |origin: &str| Request::post("/x").bearer(&token).origin(origin);
+    table.passes("that origin", &from("https://www.example.com"));
+    table.passes("its default port", &from("https://www.example.com:443"));
+    for origin in [
+        "https://example.com",
+        "http://www.example.com",
+        "https://www.example.com:444",
+        "null",
+    ] {
+        table.refused(origin, &from(origin), 403, "origin-denied");
+    }
+    table.refused(
+        "no origin",
+        &Request::post("/x").bearer(&token),
+        403,
+        "origin-denied",
+    );
+}
+
+#[test]
+fn an_origin_does_not_widen_the_key() {
+    let mut table =
+        Check::of(|setup| setup.site(json!({"allowed_origins": ["https://www.example.com"]})));
+    let token = with(&table, "origin", json!("https://evil.example"));
+    let request = Request::post("/x")
+        .bearer(&token)
+        .origin("https://evil.example");
+    table.refused("an origin of its own", &request, 403, "origin-denied");
+}

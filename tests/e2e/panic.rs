@@ -1,0 +1,71 @@
+//! A panic in one request: that request is answered 500 and the next ones are unharmed, however often it happens. The
+//! Worker under test is built with the feature `panic-probe`, which no build for use has.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::client::Request;
+use crate::gate::Setup;
+use crate::process::{Script, root, scratch};
+use crate::upstream::Upstream;
+
+fn with_probe() -> PathBuf {
+    let folder = scratch("panic-probe");
+    let status = Command::new(env!("CARGO_BIN_EXE_writegate"))
+        .args(["build", "--features", "panic-probe", "--out-dir"])
+        .arg(&folder)
+        .current_dir(root())
+        .status()
+        .unwrap();
+    assert!(
+        status.success(),
+        "`writegate build --features panic-probe` failed"
+    );
+    folder
+}
+
+#[test]
+fn a_panic_harms_one_request_alone() {
+    let upstream = Upstream::start();
+    let gate = Setup::to(&upstream)
+        .script(Script::Built(with_probe()))
+        .start();
+    let good = || Request::post("/x").bearer(&gate.bearer());
+    good().send(&gate).passed();
+    for round in 1..=3 {
+        let answer = good().header("X-Writegate-Panic", "1").send(&gate);
+        assert_eq!(answer.status, 500, "{answer}");
+        assert!(
+            !answer.text().contains("panicked"),
+            "what went wrong is for the log: {answer}"
+        );
+        assert_eq!(
+            upstream.seen().len(),
+            2 * round - 1,
+            "the request that panicked is not forwarded"
+        );
+        good().send(&gate).passed();
+        Request::post("/x")
+            .send(&gate)
+            .refused(401, "credential-missing");
+        good().send(&gate).passed();
+        assert_eq!(upstream.seen().len(), 2 * round + 1);
+    }
+    gate.logs.until("message of the panic", |lines| {
+        lines
+            .iter()
+            .any(|line| line.text.contains("panicked"))
+            .then_some(())
+    });
+}
+
+#[test]
+fn a_build_for_use_has_no_probe() {
+    let upstream = Upstream::start();
+    let gate = Setup::to(&upstream).start();
+    Request::post("/x")
+        .bearer(&gate.bearer())
+        .header("X-Writegate-Panic", "1")
+        .send(&gate)
+        .passed();
+}

@@ -1,0 +1,66 @@
+//! One workerd process with one gate in it, and beside it a worker that calls the gate's scheduled handler.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value};
+
+use crate::workerd::{self, Config, Worker, Workerd};
+
+/// wrangler's own way to the scheduled handler needs wrangler's bundling; a service binding does not.
+const CRON: &str =
+    "export default { async fetch(request, env) { return Response.json(await env.GATE.scheduled({
+    scheduledTime: new Date(), cron: '17 5 * * *' })) } }";
+
+/// Which worker runs.
+pub(crate) enum Script {
+    /// The gate, as `writegate build` makes it.
+    Gate,
+    /// The gate, built otherwise into this folder.
+    Built(PathBuf),
+    /// A worker in JavaScript, for tests of the harness itself.
+    Source(&'static str),
+}
+
+/// A workerd with this worker in it, listening as `gate` and, for its scheduled handler, as `cron`.
+pub(crate) fn start(script: &Script, env: &Map<String, Value>) -> Workerd {
+    let worker = match script {
+        Script::Gate => Worker::built("gate", built()).unwrap(),
+        Script::Built(folder) => Worker::built("gate", folder).unwrap(),
+        Script::Source(source) => Worker::script("gate", source),
+    };
+    let cron = Worker::script("cron", CRON).service("GATE", "gate");
+    Config::new()
+        .listening(worker.vars(env))
+        .listening(cron)
+        .start(&workerd::binary(root()))
+        .unwrap()
+}
+
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder for what the tests make, inside Cargo's target folder.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("e2e")
+        .join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The folder with the built Worker; built once for each run of the tests.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let status = Command::new(env!("CARGO_BIN_EXE_writegate"))
+            .arg("build")
+            .current_dir(root())
+            .status()
+            .unwrap();
+        assert!(status.success(), "`writegate build` failed");
+        root().join("build")
+    })
+}

@@ -1,0 +1,205 @@
+//! Nothing that a caller sends may yield a 500, a broken connection or a gate that answers no more.
+
+use serde_json::json;
+
+use crate::check::Check;
+use crate::client::{Connection, HOST, Request, Response};
+use crate::gate::{Gate, KEY};
+use crate::upstream::Upstream;
+
+/// Values that parsers stumble over. workerd itself refuses a few; what it lets through is the gate's to answer.
+fn odd_values() -> Vec<String> {
+    vec![
+        String::new(),
+        "\u{ff}\u{fe}\u{80}".into(),
+        "\u{c3}\u{a9}".into(),
+        "\t".into(),
+        ",,,".into(),
+        "%".into(),
+        "%zz%".into(),
+        "\"".into(),
+        "{}".into(),
+        "null".into(),
+        "..".into(),
+        "a".repeat(8_000),
+        ".".repeat(5_000),
+        "[".repeat(5_000),
+        "=".repeat(100),
+        "-1".into(),
+        "18446744073709551616".into(),
+        "Bearer ..".into(),
+        "Bearer \u{ff}.\u{ff}.\u{ff}".into(),
+        "sig=:::".into(),
+        "https://[::1".into(),
+        "https://a:b:c".into(),
+        "::ffff:1.2.3.4%eth0".into(),
+    ]
+}
+
+fn assert_answered(what: &str, answer: &Response) {
+    assert!(
+        answer.status != 500 && answer.status >= 200,
+        "{what}: {answer}"
+    );
+}
+
+#[test]
+fn odd_headers_are_answered() {
+    let upstream = Upstream::start();
+    let gate = crate::gate::Setup::to(&upstream)
+        .site(json!({}))
+        .key(json!({"id": "pk_bound", "allowed_origins": ["https://www.example.com"], "allowed_ips": ["::1"],
+                    "match": "any"}))
+        .start();
+    let (free, bound) = (gate.bearer(), gate.session_of("pk_bound").mint());
+    for name in [
+        "Authorization",
+        "X-Public-Key",
+        "Signature",
+        "Signature-Input",
+        "Origin",
+        "Referer",
+        "CF-Connecting-IP",
+        "Content-Type",
+        "Connection",
+        "Access-Control-Request-Method",
+        "X-Request-Id",
+        "Idempotency-Key",
+        "Cookie",
+        "X-Any",
+    ] {
+        for value in odd_values() {
+            let what = format!("{name}: {}", value.chars().take(40).collect::<String>());
+            for method in ["GET", "POST", "OPTIONS"] {
+                let bare = Request::new(method, "/x").header(name, &value);
+                assert_answered(&what, &bare.send(&gate));
+            }
+            if name != "Authorization" {
+                for token in [&free, &bound] {
+                    let request = Request::new("GET", "/x").bearer(token).header(name, &value);
+                    assert_answered(&what, &request.send(&gate));
+                }
+            }
+        }
+    }
+    Request::post("/x").bearer(&free).send(&gate).passed();
+}
+
+#[test]
+fn odd_targets_are_answered() {
+    let upstream = Upstream::start();
+    let gate = Gate::before(&upstream);
+    let token = gate.bearer();
+    for value in odd_values() {
+        for target in [
+            format!("/{value}"),
+            format!("/x?{value}"),
+            format!("/x?key={value}"),
+            format!("/_gate/{value}"),
+        ] {
+            let target = target.replace('\t', "%09");
+            let what: String = target.chars().take(60).collect();
+            assert_answered(&what, &Request::get(&target).send(&gate));
+            assert_answered(&what, &Request::post(&target).bearer(&token).send(&gate));
+        }
+    }
+    let absolute = Request::get(&format!("http://{HOST}/x"))
+        .bearer(&token)
+        .send(&gate);
+    assert_answered("absolute form", &absolute);
+    let asterisk = Request::new("OPTIONS", "*").send(&gate);
+    assert!(asterisk.status >= 400, "{asterisk}");
+    Request::post("/x").bearer(&token).send(&gate).passed();
+}
+
+#[test]
+fn odd_sessions_are_answered() {
+    let mut table = Check::of(|setup| setup);
+    let session = table.gate.session();
+    let claims = session.claims_text();
+    for (what, header) in [
+        (
+            "a surrogate",
+            r#"{"alg":"HS256","kid":"\ud800"}"#.to_owned(),
+        ),
+        (
+            "a zero",
+            format!(r#"{{"alg":"HS256\u0000","kid":"{KEY}"}}"#),
+        ),
+        (
+            "a kid of controls",
+            r#"{"alg":"HS256","kid":"\r\nx: y"}"#.to_owned(),
+        ),
+    ] {
+        let request = Request::post("/x").bearer(&session.mint_of(&header, &claims));
+        table.refused(what, &request, 400, "bad-credential");
+    }
+    for number in [
+        "1e400",
+        "-0",
+        "1e-400",
+        "9223372036854775808",
+        "-9223372036854775809",
+        "1E+2",
+        "0.1e1",
+    ] {
+        for claim in ["exp", "nbf", "iat"] {
+            let claims = match claim {
+                "exp" => format!(r#"{{"exp":{number}}}"#),
+                _ => format!(
+                    r#"{{"exp":{},"{claim}":{number}}}"#,
+                    crate::token::now() + 300
+                ),
+            };
+            let token = session.mint_of(&session.header_text(), &claims);
+            let answer = Request::post("/x").bearer(&token).send(&table.gate);
+            let sane = answer.status != 500 && (claim != "exp" || answer.status >= 400);
+            table.that(sane, || format!("{claim} {number}: {answer}"));
+        }
+    }
+}
+
+#[test]
+fn many_requests_at_once_and_on_one_connection() {
+    let upstream = Upstream::answering(|request, _| {
+        crate::upstream::Reply::new(200).body(request.body.clone())
+    });
+    let gate = Gate::before(&upstream);
+    let token = gate.bearer();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (gate, token) = (&gate, &token);
+            scope.spawn(move || {
+                let mut connection = Connection::open(gate);
+                for round in 0..25 {
+                    // workerd hangs up after an answer that left a body unread, so what is refused has none here.
+                    let good = round % 3 != 0;
+                    let (method, body) = match good {
+                        true => ("POST", format!("{thread}/{round}")),
+                        false => ("DELETE", String::new()),
+                    };
+                    let length = body.len().to_string();
+                    let mut request = Request::new(method, "/x").header("Content-Length", &length);
+                    if good {
+                        request = request.bearer(token);
+                    }
+                    connection.write(&request.head());
+                    connection.write(body.as_bytes());
+                    let answer = connection.response();
+                    if good {
+                        assert_eq!((answer.status, answer.text()), (200, body));
+                    } else {
+                        answer.refused(401, "credential-missing");
+                    }
+                }
+            });
+        }
+    });
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 8 * 16);
+    assert!(
+        seen.iter().all(
+            |request| request.header("authorization") == Some(format!("Bearer {}", gate.token))
+        )
+    );
+}

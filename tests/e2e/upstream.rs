@@ -1,0 +1,313 @@
+//! A recording upstream on loopback, written on threads of the standard library: it keeps every request as it came
+//! over the wire, whole or broken off, and answers as the test's script says. It never sleeps; where an answer has to
+//! wait, it waits for a [`Latch`] that the test opens.
+
+use std::io::{BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use crate::wire::{self, Framing, Headers};
+
+/// How long anything in a test may wait for something else. It bounds a hang; nothing is measured by it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How far a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Its body is still on the way.
+    Arriving,
+    /// The whole request was there.
+    Complete,
+    /// The connection ended before the body did.
+    BrokenOff,
+}
+
+/// One request as the upstream saw it.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Headers,
+    pub(crate) framing: Framing,
+    pub(crate) body: Vec<u8>,
+    pub(crate) arrival: Arrival,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        wire::header(&self.headers, name)
+    }
+}
+
+/// Closed until the test opens it.
+#[derive(Clone, Default)]
+pub(crate) struct Latch(Arc<(Mutex<bool>, Condvar)>);
+
+impl Latch {
+    pub(crate) fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    fn wait(&self) {
+        let guard = self.0.0.lock().unwrap();
+        let _opened = self.0.1.wait_timeout_while(guard, PATIENCE, |open| !*open);
+    }
+}
+
+/// What the upstream does once a request has arrived.
+#[derive(Clone)]
+pub(crate) struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Body,
+    before: Option<Latch>,
+}
+
+#[derive(Clone)]
+enum Body {
+    Whole(Vec<u8>),
+    /// Sent with `Transfer-Encoding: chunked`; each part waits for its latch.
+    Parts(Vec<(Option<Latch>, Vec<u8>)>),
+    /// A `Content-Length` of so many bytes, these bytes, and the end of the connection.
+    CutShort(usize, Vec<u8>),
+    /// No answer at all: the connection is closed.
+    HangUp,
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Body::Whole(Vec::new()),
+            before: None,
+        }
+    }
+
+    pub(crate) fn ok(body: &str) -> Self {
+        Self::new(200).body(body)
+    }
+
+    pub(crate) fn hang_up() -> Self {
+        Self {
+            body: Body::HangUp,
+            ..Self::new(0)
+        }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Body::Whole(body.into());
+        self
+    }
+
+    pub(crate) fn parts(mut self, parts: Vec<(Option<Latch>, Vec<u8>)>) -> Self {
+        self.body = Body::Parts(parts);
+        self
+    }
+
+    pub(crate) fn cut_short(mut self, announced: usize, sent: &[u8]) -> Self {
+        self.body = Body::CutShort(announced, sent.to_vec());
+        self
+    }
+
+    pub(crate) fn after(mut self, latch: &Latch) -> Self {
+        self.before = Some(latch.clone());
+        self
+    }
+
+    /// Writes the answer; `false` when the connection is over afterwards.
+    fn write(&self, to_head: bool, out: &mut TcpStream) -> std::io::Result<bool> {
+        if let Some(latch) = &self.before {
+            latch.wait();
+        }
+        let mut head = format!("HTTP/1.1 {} Answer\r\n", self.status);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let own_length = self
+            .headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        match &self.body {
+            Body::HangUp => return Ok(false),
+            Body::Whole(body) => {
+                if !own_length && self.status != 204 && self.status != 304 {
+                    head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+                }
+                out.write_all(format!("{head}\r\n").as_bytes())?;
+                if !to_head {
+                    out.write_all(body)?;
+                }
+            }
+            Body::CutShort(announced, body) => {
+                out.write_all(format!("{head}Content-Length: {announced}\r\n\r\n").as_bytes())?;
+                out.write_all(body)?;
+                return Ok(false);
+            }
+            Body::Parts(parts) => {
+                out.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes())?;
+                for (latch, part) in parts {
+                    if let Some(latch) = latch {
+                        latch.wait();
+                    }
+                    out.write_all(format!("{:x}\r\n", part.len()).as_bytes())?;
+                    out.write_all(part)?;
+                    out.write_all(b"\r\n")?;
+                }
+                out.write_all(b"0\r\n\r\n")?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+type Script = dyn Fn(&Seen, usize) -> Reply + Send + Sync;
+
+struct State {
+    seen: Mutex<Vec<Seen>>,
+    changed: Condvar,
+    script: Box<Script>,
+}
+
+/// The upstream: listens until the test process ends.
+pub(crate) struct Upstream {
+    pub(crate) port: u16,
+    state: Arc<State>,
+}
+
+impl Upstream {
+    /// Answers every request 200 `done`.
+    pub(crate) fn start() -> Self {
+        Self::answering(|_, _| Reply::ok("done"))
+    }
+
+    /// Answers by `script`, which gets the whole request and how many came before it.
+    pub(crate) fn answering(
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(State {
+            seen: Mutex::default(),
+            changed: Condvar::new(),
+            script: Box::new(script),
+        });
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let state = Arc::clone(&shared);
+                std::thread::spawn(move || serve(&state, stream));
+            }
+        });
+        Self { port, state }
+    }
+
+    /// Answers the first requests with these, in order, and all later ones with the last of them.
+    pub(crate) fn queue(replies: Vec<Reply>) -> Self {
+        Self::answering(move |_, nth| replies[nth.min(replies.len() - 1)].clone())
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Everything that was seen so far.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.state.seen.lock().unwrap().clone()
+    }
+
+    /// Waits, within bounds, until what was seen is as asked.
+    pub(crate) fn until(&self, what: &str, enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
+        let guard = self.state.seen.lock().unwrap();
+        let (guard, late) = self
+            .state
+            .changed
+            .wait_timeout_while(guard, PATIENCE, |seen| !enough(seen))
+            .unwrap();
+        assert!(
+            !late.timed_out(),
+            "the upstream waited in vain for {what}; it saw {:#?}",
+            *guard
+        );
+        guard.clone()
+    }
+
+    /// The one request there was.
+    pub(crate) fn only(&self) -> Seen {
+        let seen = self.seen();
+        assert_eq!(seen.len(), 1, "one request at the upstream: {seen:#?}");
+        seen.into_iter().next().unwrap()
+    }
+
+    /// The last request there was.
+    pub(crate) fn last(&self) -> Seen {
+        self.seen().pop().expect("a request at the upstream")
+    }
+
+    pub(crate) fn assert_untouched(&self) {
+        let seen = self.seen();
+        assert!(
+            seen.is_empty(),
+            "nothing may reach the upstream, but it saw {seen:#?}"
+        );
+    }
+}
+
+impl State {
+    fn update<T>(&self, change: impl FnOnce(&mut Vec<Seen>) -> T) -> T {
+        let made = change(&mut self.seen.lock().unwrap());
+        self.changed.notify_all();
+        made
+    }
+}
+
+/// One connection, request after request.
+fn serve(state: &State, stream: TcpStream) {
+    let mut out = stream.try_clone().unwrap();
+    let mut input = BufReader::new(stream);
+    while let Some((first_line, headers)) = wire::read_head(&mut input) {
+        let framing = wire::framing(&headers);
+        let mut words = first_line.split(' ');
+        let seen = Seen {
+            method: words.next().unwrap_or_default().into(),
+            target: words.next().unwrap_or_default().into(),
+            headers,
+            framing,
+            body: Vec::new(),
+            arrival: Arrival::Arriving,
+        };
+        let index = state.update(|all| {
+            all.push(seen);
+            all.len() - 1
+        });
+        let whole = wire::read_body(&mut input, framing, |bytes| {
+            state.update(|all| all[index].body.extend_from_slice(bytes));
+        });
+        let arrival = if whole {
+            Arrival::Complete
+        } else {
+            Arrival::BrokenOff
+        };
+        let seen = state.update(|all| {
+            all[index].arrival = arrival;
+            all[index].clone()
+        });
+        if !whole {
+            return;
+        }
+        let reply = (state.script)(&seen, index);
+        if !matches!(reply.write(seen.method == "HEAD", &mut out), Ok(true)) {
+            // A polite end, so that what was written is not lost to a reset.
+            let _gone = out.shutdown(Shutdown::Write);
+            let _rest = input.read(&mut [0; 1024]);
+            return;
+        }
+    }
+}

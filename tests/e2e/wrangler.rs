@@ -1,0 +1,137 @@
+//! The repository's own `wrangler.toml` under real wrangler: what a newcomer runs, and what a deployment would upload.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::client::Request;
+use crate::process::{root, scratch};
+use crate::program::{Program, port_in, run};
+use crate::token::{Session, fresh};
+use crate::upstream::{PATIENCE, Upstream};
+
+/// The key that the committed configuration brings, as an array of tables, and a path that it may write to.
+const EXAMPLE_KEY: &str = "pk_example";
+const EXAMPLE_PATH: &str = "/posts";
+
+/// wrangler begins with the build, which on a fresh machine may have to compile.
+const BUILD_PATIENCE: Duration = Duration::from_secs(600);
+
+fn wrangler(folder: &Path) -> Command {
+    let mut command = Command::new("node");
+    command
+        .arg(root().join("node_modules/wrangler/bin/wrangler.js"))
+        .current_dir(root())
+        .env("CI", "true")
+        .env("WRANGLER_SEND_METRICS", "false")
+        .env("WRANGLER_LOG_PATH", folder)
+        // Otherwise it asks the internet what a request's `cf` would hold.
+        .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
+        .env_remove("CLOUDFLARE_API_TOKEN");
+    command
+}
+
+#[test]
+fn the_committed_configuration_works_under_wrangler_dev() {
+    let folder = scratch("wrangler");
+    let upstream = Upstream::start();
+    let (root_secret, token) = (fresh(), fresh());
+    let secrets = folder.join("secrets.env");
+    fs::write(
+        &secrets,
+        format!("SIGNING_SECRET={root_secret}\nWRITE_TOKEN={token}\n"),
+    )
+    .unwrap();
+    let mut server = Program::start(
+        wrangler(&folder)
+            .args([
+                "dev",
+                "--test-scheduled",
+                "--ip",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--inspector-port",
+                "0",
+            ])
+            .arg("--env-file")
+            .arg(&secrets)
+            .arg("--persist-to")
+            .arg(folder.join("state"))
+            .args(["--var", &format!("UPSTREAM:{}", upstream.url())]),
+    );
+    let port = port_in(&server.until("Ready on http://127.0.0.1:", BUILD_PATIENCE));
+    fs::remove_file(secrets).unwrap();
+
+    let health = Request::get("/_gate/health").send_to(port).passed();
+    assert_eq!(health.json()["status"], "ok");
+
+    let session = Session::new(&root_secret, EXAMPLE_KEY).mint();
+    Request::post(EXAMPLE_PATH)
+        .bearer(&session)
+        .send_to(port)
+        .passed();
+    let seen = upstream.only();
+    assert_eq!(
+        (seen.target.as_str(), seen.header("authorization")),
+        (EXAMPLE_PATH, Some(format!("Bearer {token}")))
+    );
+    Request::new("DELETE", EXAMPLE_PATH)
+        .bearer(&session)
+        .send_to(port)
+        .refused(403, "method-denied");
+    Request::new("DELETE", EXAMPLE_PATH)
+        .send_to(port)
+        .refused(401, "credential-missing");
+
+    let page = Request::get("/_gate/problems").send_to(port).passed();
+    assert!(
+        page.header("content-type")
+            .is_some_and(|kind| kind.starts_with("text/html")),
+        "{page}"
+    );
+    for code in [
+        "credential-missing",
+        "bad-path",
+        "upstream-rejected-token",
+        "misconfigured",
+    ] {
+        assert!(
+            page.text().contains(&format!("id=\"{code}\"")),
+            "{code} has no place on the page"
+        );
+    }
+    Request::get("/_gate/nothing")
+        .send_to(port)
+        .refused(404, "no-route");
+    Request::get("/index.html")
+        .send_to(port)
+        .refused(401, "credential-missing");
+
+    Request::get("/__scheduled").send_to(port).passed();
+    let line = server.until("\"event\":\"rotation\"", PATIENCE);
+    assert!(
+        line.contains("WRITE_TOKEN") && !line.contains(&token),
+        "{line}"
+    );
+    assert_eq!(
+        upstream.seen().len(),
+        1,
+        "nothing else reached the upstream"
+    );
+}
+
+#[test]
+fn the_committed_configuration_can_be_deployed() {
+    let folder = scratch("wrangler-dry-run");
+    let said = run(
+        wrangler(&folder)
+            .args(["deploy", "--dry-run", "--outdir"])
+            .arg(folder.join("out")),
+        "",
+    );
+    assert!(said.contains("--dry-run: exiting now"), "{said}");
+    assert!(said.contains("env.KEYS"), "{said}");
+    assert!(!said.contains("[WARNING]"), "{said}");
+}
