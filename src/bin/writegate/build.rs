@@ -67,7 +67,10 @@ pub(crate) fn build(
     let _lock = Lock::take(&project.target, progress)?;
 
     let features = options.features.as_deref().unwrap_or_default();
-    let recipe = format!("{}\n{features}\n{}", tools.identity(), out.display());
+    // How it is built counts as much as what it is built of.
+    let steps = [include_str!("build.rs"), include_str!("setup/mod.rs")].concat();
+    let (identity, place) = (tools.identity(), out.display());
+    let recipe = format!("{identity}\n{features}\n{place}\n{steps}");
     // One record per directory, so that builds with other features beside this one keep theirs.
     let record = target.join(format!(
         "writegate-{:.16}",
@@ -109,6 +112,9 @@ fn fingerprint(project: &Project, recipe: &str, out: &Path) -> Option<String> {
         project.root.join("Cargo.lock"),
         project.root.join("package-lock.json"),
     ];
+    // Flags of the checkout; it need not have any.
+    let flags = project.root.join(".cargo/config.toml");
+    files.extend(flags.is_file().then_some(flags));
     files.extend(PRODUCTS.map(|name| out.join(name)));
     // Files from outside of `src` that the library includes are in cargo's own list.
     let listed = project
