@@ -6,13 +6,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
-use writegate::config::Roots;
 use writegate::credential::Limits;
 use writegate::credential::session::Session;
-use writegate::key::{Key, KeyId, derive_sk};
+use writegate::key::{Key, KeyId, KnownKey, Roots, derive_sk};
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
 
@@ -205,6 +205,7 @@ fn a_minted_session_passes_the_gate_s_own_check() {
         current: Secret::new(root),
         previous: None,
     };
+    let known = KnownKey::new(key, Rc::new(roots));
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
@@ -215,7 +216,7 @@ fn a_minted_session_passes_the_gate_s_own_check() {
         session_max_ttl: 3600,
         audience: None,
     };
-    let claims = session.verify(&key, &roots, &limits).unwrap();
+    let claims = session.verify(&known, &limits).unwrap();
     assert_eq!(claims.subject.as_deref(), Some("visitor-7"));
     assert_eq!(claims.methods.unwrap(), ["POST"]);
     assert_eq!(claims.paths.unwrap().len(), 1);
