@@ -134,14 +134,15 @@ fn only_the_head_of_an_answer_has_a_time_limit() {
         Reply::ok("late").after(&never),
     ]);
     let gate = Setup::to(&upstream)
-        .route("/*", json!({"timeout_ms": 300}))
+        .route("/*", json!({"timeout_ms": 3_500}))
+        .route("/slow", json!({"timeout_ms": 3_000}))
         .start();
     let token = gate.bearer();
     let mut slow = Connection::open(&gate);
     slow.write(&Request::get("/slow").bearer(&token).head());
     assert_eq!(slow.read_head().status, 200);
     assert_eq!(slow.read_chunk(), b"one");
-    // This one's whole time limit passes while the first one's body is still on its way.
+    // This one's time limit, the longer of the two, passes while the first one's body is still on its way.
     Request::post("/x")
         .bearer(&token)
         .send(&gate)

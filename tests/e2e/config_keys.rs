@@ -122,11 +122,25 @@ fn keys_are_checked_whole() {
         ),
         ("revoked", vec![json!("false"), json!(0), json!(null)]),
         ("admin", vec![json!("true"), json!(null)]),
-        // The other members of features that are not there yet: a key that names them is shut anyway.
-        ("rate", vec![json!(null)]),
-        ("quota", vec![json!(null)]),
-        ("nonce", vec![json!(null)]),
-        ("mint", vec![json!(null)]),
+        ("rate", vec![json!(""), json!(5), json!(null)]),
+        (
+            "quota",
+            vec![
+                json!({"requests": 1, "per": "year"}),
+                json!({"per": "day", "calls": 1}),
+                json!(5),
+                json!(null),
+            ],
+        ),
+        ("nonce", vec![json!("maybe"), json!(true), json!(null)]),
+        (
+            "mint",
+            vec![
+                json!({"ttl": 300, "bound": true}),
+                json!({"ttl": 300}),
+                json!(null),
+            ],
+        ),
         ("url_ttl", vec![json!(-1), json!("1"), json!(null)]),
         ("name", vec![json!(5), json!(null)]),
     ];

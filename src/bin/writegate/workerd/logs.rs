@@ -32,7 +32,6 @@ impl Logs {
     }
 
     /// The lines so far that came from standard error.
-
     pub(crate) fn errors(&self) -> Vec<String> {
         self.state().errors.clone()
     }
