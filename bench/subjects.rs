@@ -9,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use writegate::credential::session;
-use writegate::key::{KeyId, derive_sk};
+use writegate::key::KeyId;
+use writegate::known_key::derive_sk;
 use writegate::secret::{Fingerprint, Secret};
 
 use super::upstream::BASE;

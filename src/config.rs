@@ -7,7 +7,8 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::json::{self, FieldError, Fields};
-use crate::key::{Key, KeyId, KnownKey, Roots};
+use crate::key::{Key, KeyId};
+use crate::known_key::{KnownKey, Roots};
 use crate::route::{self, Route};
 use crate::secret::{Fingerprint, Secret};
 use crate::time::Timestamp;

@@ -3,7 +3,7 @@
 //! A request passes these modules in this order, and the result of each is a type that only that
 //! module can make:
 //!
-//! [`request`] → [`credential`] → [`policy`] → [`forward`] → (the upstream) → [`reply`] → [`audit`]
+//! [`request`] → [`credential`] → [`policy`] → [`forward`] → [`exchange`] with the upstream → [`reply`] → [`audit`]
 //!
 //! [`gateway`] is the whole story in numbered steps. Everything here but `edge` is free of I/O,
 //! clocks and randomness, and is built and tested natively; `edge` is the Worker and exists on
@@ -32,13 +32,16 @@
     )
 )]
 
+pub mod answer;
 pub mod audit;
 pub mod config;
 pub mod credential;
+pub mod exchange;
 pub mod forward;
 pub mod gateway;
 pub mod json;
 pub mod key;
+pub mod known_key;
 pub mod policy;
 pub mod problem;
 pub mod reply;

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use writegate::credential::Limits;
 use writegate::credential::session::Session;
-use writegate::key::{Key, KeyId, KnownKey, Roots, derive_sk};
+use writegate::key::{Key, KeyId};
+use writegate::known_key::{KnownKey, Roots, derive_sk};
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
 

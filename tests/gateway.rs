@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use writegate::answer::Answer;
 use writegate::audit::Context;
 use writegate::config::{Binding, Environment};
 use writegate::credential::session;
-use writegate::gateway::{Answer, Decision, Failure, Gate, Raw, Step};
-use writegate::key::{KeyId, derive_sk};
+use writegate::exchange::{Failure, Step};
+use writegate::gateway::{Decision, Gate, Raw};
+use writegate::key::KeyId;
+use writegate::known_key::derive_sk;
 use writegate::policy::path;
 use writegate::secret::Secret;
 use writegate::time::Timestamp;

@@ -4,7 +4,8 @@
 pub mod mac;
 pub mod session;
 
-use crate::key::{self, Key, KeyId, KnownKey, Scheme};
+use crate::key::{self, Key, KeyId, Scheme};
+use crate::known_key::KnownKey;
 use crate::policy::origin::Origin;
 use crate::problem::Refusal;
 use crate::request::Head;

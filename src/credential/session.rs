@@ -9,7 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use crate::json;
-use crate::key::{self, KeyId, KnownKey};
+use crate::key::{self, KeyId};
+use crate::known_key::KnownKey;
 use crate::policy::origin::Origin;
 use crate::policy::path::Pattern;
 use crate::problem::Refusal;

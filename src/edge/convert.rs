@@ -3,9 +3,11 @@
 
 use std::fmt::Write as _;
 
+use crate::answer::Answer;
 use crate::audit::Context;
+use crate::exchange::{Lines, Step};
 use crate::forward::{Body, Outbound};
-use crate::gateway::{Answer, Lines, Raw, Step};
+use crate::gateway::Raw;
 use crate::reply::Edits;
 use crate::time::Timestamp;
 use crate::upstream::Credential;

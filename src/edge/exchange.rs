@@ -3,7 +3,7 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::gateway::{Exchange, Failure};
+use crate::exchange::{Exchange, Failure};
 
 use super::convert;
 

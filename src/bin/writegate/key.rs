@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use writegate::key::{Key, KeyId, derive_sk};
+use writegate::key::{Key, KeyId};
+use writegate::known_key::derive_sk;
 
 use crate::failure::{Failure, Result};
 use crate::project::Project;
