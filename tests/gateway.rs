@@ -121,7 +121,8 @@ fn the_earlier_step_refuses() {
     let old = format!("Bearer {}", token(json!({"exp": NOW.seconds()})));
     let ip = ("cf-connecting-ip", "10.1.2.3");
     let origin = ("origin", "https://a.example");
-    let steps: [(&str, &str, &str, &[(&str, &str)]); 12] = [
+    type Step<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)]);
+    let steps: [Step<'_>; 12] = [
         (
             "bad-path",
             "TRACE",

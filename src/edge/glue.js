@@ -30,7 +30,7 @@ export function answer(text) {
 }
 
 export function forward(request, plan, exchange, ctx) {
-  const response = send(request, plan, exchange).finally(() => exchange.free());
+  const response = send(request, plan, exchange);
   // A caller who goes away does not take the audit line along.
   ctx.waitUntil(response);
   return response;
@@ -43,7 +43,8 @@ async function send(request, plan, exchange) {
   const { signal } = abort;
   const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
   try {
-    const body = await outgoing(request, travel, abort);
+    let body = outgoing(request, travel, abort);
+    if (travel === "keep") body = await body;
     for (;;) {
       let step, response;
       const init = { method, headers, body, signal, redirect: "manual", cache: "no-store" };
@@ -66,16 +67,15 @@ async function send(request, plan, exchange) {
     }
   } finally {
     clearTimeout(timer);
+    exchange.free();
   }
 }
 
-/** The body as it travels: none, as it comes, kept to be sent again, or counted. */
-async function outgoing(request, travel, abort) {
+/** The body as it travels: none, as it comes, the promise of one kept to be sent again, or counted. */
+function outgoing(request, travel, abort) {
   if (travel === "none") return undefined;
   if (travel === "stream") return request.body;
-  if (travel === "keep") {
-    return request.arrayBuffer().catch(() => abort.abort("gone"));
-  }
+  if (travel === "keep") return request.arrayBuffer().catch(() => abort.abort("gone"));
   return counted(request.body, Number(travel), abort);
 }
 
