@@ -7,6 +7,13 @@ const MOST_INSPECTED = 8192;
 /** How long, in milliseconds, that may take. */
 const INSPECTION_MS = 2000;
 
+/** How many panics there were. */
+let panics = 0;
+
+export function panicked() {
+  panics += 1;
+}
+
 export function describe(request) {
   const cf = request.cf;
   let lines = `${request.method}\n${request.url}\n${crypto.randomUUID()}\n${cf?.country ?? ""}\n${cf?.colo ?? ""}\n`;
@@ -42,6 +49,13 @@ async function send(request, plan, exchange) {
   const abort = new AbortController();
   const { signal } = abort;
   const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
+  const born = panics;
+  // A panic leaves the exchanges of all requests in a memory that is given up. wasm-bindgen would
+  // begin a new one and look there for this exchange, at an address that means something else.
+  const alive = () => {
+    if (panics === born) return exchange;
+    throw new Error("writegate: a panic in another request ended this one");
+  };
   try {
     let body = outgoing(request, travel, abort);
     if (travel === "keep") body = await body;
@@ -53,21 +67,25 @@ async function send(request, plan, exchange) {
       try {
         response = await fetch(outbound);
       } catch {
-        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), Date.now(), Math.random());
+        step = alive().failed(request.signal?.aborted ? "gone" : String(signal.reason), Date.now(), Math.random());
       }
-      step ??= exchange.answered(response.status, lines(response.headers), Date.now(), Math.random());
+      step ??= alive().answered(response.status, lines(response.headers), Date.now(), Math.random());
       const [what, ...rest] = step.split("\n");
-      if (what === "pass") return pass(response, rest);
-      if (what === "answer") return answer(rest.join("\n"));
-      if (what === "inspect") {
-        return answer(exchange.rejected(response.status, await beginning(response)));
+      if (what === "again") {
+        response?.body?.cancel();
+        await new Promise((done) => setTimeout(done, Number(rest[0])));
+        continue;
       }
-      response?.body?.cancel();
-      await new Promise((done) => setTimeout(done, Number(rest[0])));
+      let own = rest.join("\n");
+      if (what === "inspect") {
+        const said = await beginning(response);
+        own = alive().rejected(response.status, said);
+      }
+      exchange.free();
+      return what === "pass" ? pass(response, rest) : answer(own);
     }
   } finally {
     clearTimeout(timer);
-    exchange.free();
   }
 }
 

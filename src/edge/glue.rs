@@ -20,6 +20,9 @@ extern "C" {
         ctx: &JsValue,
     ) -> JsValue;
 
+    /// Rust panicked, so that the exchanges of other requests must not be used any more.
+    pub(super) fn panicked();
+
     /// A GET without a body: the status on the first line, then the beginning of the body.
     #[wasm_bindgen(catch)]
     pub(super) async fn probe(plan: &str) -> Result<JsValue, JsValue>;

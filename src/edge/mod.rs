@@ -42,7 +42,10 @@ fn gate(env: &JsValue) -> &'static Gate {
 /// Puts panics into the log, with their place, before the platform sees a bare `unreachable`.
 #[wasm_bindgen(start)]
 pub fn start() {
-    console_error_panic_hook::set_once();
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        glue::panicked();
+    }));
 }
 
 /// Answers one request: a `Response`, or the promise of one.
