@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::client::Request;
 use crate::gate::Setup;
 use crate::process::{Script, root, scratch};
-use crate::upstream::Upstream;
+use crate::upstream::{Latch, Reply, Upstream};
 
 fn with_probe() -> PathBuf {
     let folder = scratch("panic-probe");
@@ -57,6 +57,40 @@ fn a_panic_harms_one_request_alone() {
             .any(|line| line.text.contains("panicked"))
             .then_some(())
     });
+}
+
+#[test]
+fn a_request_in_flight_ends_with_the_panic_of_another_and_touches_no_later_one() {
+    let latch = Latch::default();
+    let held = latch.clone();
+    let upstream = Upstream::answering(move |_, nth| match nth {
+        0 => Reply::ok("done").header("Set-Cookie", "a=b").after(&held),
+        _ => Reply::ok("done"),
+    });
+    let gate = Setup::to(&upstream)
+        .script(Script::Built(with_probe()))
+        .start();
+    let good = || Request::post("/x").bearer(&gate.bearer());
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| good().send(&gate));
+        upstream.until("the request that waits", |seen| seen.len() == 1);
+        let panicked = good().header("X-Writegate-Panic", "1").send(&gate);
+        assert_eq!(panicked.status, 500, "{panicked}");
+        // No request has come since, so the memory of before the panic is still the one in use.
+        latch.open();
+        let ended = waiting.join().unwrap();
+        assert_eq!(ended.status, 500, "{ended}");
+        assert_eq!(ended.header("set-cookie"), None);
+    });
+    for _ in 0..20 {
+        good().send(&gate).passed();
+    }
+    // A stale address would have made the new memory's allocator panic in its turn.
+    let logged = gate.stop();
+    let mut panics = logged
+        .iter()
+        .filter(|line| line.text.contains("panicked at"));
+    assert!(panics.all(|line| line.text.contains("src/edge/mod.rs")));
 }
 
 #[test]
