@@ -141,6 +141,7 @@ impl Gate {
         // (4)
         let presented = Presented::pick(&head)?;
         trail.record.scheme(presented.scheme());
+        // Anybody may send a bare public key, so only a page that its record names may read the answer.
         let bare = policy::is_bare(presented.scheme());
         let readable = trail.cors_origin.take_if(|_| bare);
         // (5)
@@ -193,6 +194,7 @@ impl Gate {
         Ok(Verdict::Forward(outbound, route, credential))
     }
 }
+
 /// Where [`Gate::judge`] ends when it does not refuse.
 enum Verdict<'g, 'h> {
     Forward(Outbound<'h>, &'g Route, &'g Credential),

@@ -1,15 +1,6 @@
 //! End-to-end tests: the gate on real workerd, callers that send raw bytes, and an upstream that records what arrives.
 //! They are written to the wire contract and share no code with the gate.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test says by a panic that it failed"
-)]
-
 // The harness.
 mod check;
 mod client;
