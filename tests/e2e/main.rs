@@ -8,6 +8,7 @@ mod gate;
 mod logs;
 mod process;
 mod program;
+mod signing;
 mod token;
 mod upstream;
 mod wire;
@@ -24,6 +25,18 @@ mod places;
 mod refusals;
 mod robustness;
 mod sessions;
+
+// Signed requests and signed links.
+mod bound;
+mod components;
+mod digests;
+mod one_byte;
+mod replay;
+mod signature_answers;
+mod signature_form;
+mod signatures;
+mod signed_urls;
+mod waf_urls;
 
 // What crosses the gate.
 mod answers;
@@ -48,5 +61,7 @@ mod rotation;
 // Software that is not ours, and the harness itself.
 mod datasette;
 mod foreign_jwt;
+mod foreign_signatures;
 mod harness;
+mod signing_docs;
 mod wrangler;

@@ -1,0 +1,1 @@
+//! Signatures that other libraries made.

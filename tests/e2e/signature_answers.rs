@@ -1,0 +1,1 @@
+//! What a refused signature is told.

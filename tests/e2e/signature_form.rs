@@ -1,0 +1,1 @@
+//! Signature fields that are malformed.

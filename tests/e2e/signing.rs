@@ -1,0 +1,1 @@
+//! Signed requests, made by code that shares nothing with the gate.

@@ -1,0 +1,1 @@
+//! WAF-token URLs.
