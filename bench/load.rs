@@ -8,7 +8,7 @@ use std::thread;
 
 use super::http;
 
-const BODY: &str = r#"{"title":"A write through the gate","slug":"a-write-through-the-gate","tags":["news"],"draft":true}"#;
+pub(crate) const BODY: &str = r#"{"title":"A write through the gate","slug":"a-write-through-the-gate","tags":["news"],"draft":true}"#;
 
 /// What a browser's `fetch` of another origin sends, and what Cloudflare adds to it.
 const HEADERS: &str = "Connection: keep-alive\r\n\
@@ -26,14 +26,17 @@ const HEADERS: &str = "Connection: keep-alive\r\n\
     CF-Ray: 8f1d2c3b4a5f6e7d-FRA\r\n\
     X-Forwarded-For: 203.0.113.7\r\n";
 
-/// The request, with this session or with none.
-pub(crate) fn post(session: Option<&str>) -> Vec<u8> {
-    let authorization = match session {
-        Some(session) => format!("Authorization: Bearer {session}\r\n"),
-        None => String::new(),
-    };
+/// The URL of every request.
+pub(crate) const URL: &str = "http://gate.example.com/posts?lang=en&draft=1";
+
+/// The request with these headers as its proof: none, a session, a signature.
+pub(crate) fn post(proof: &[(&str, &str)]) -> Vec<u8> {
+    let proof: String = proof
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     format!(
-        "POST /posts?lang=en&draft=1 HTTP/1.1\r\nHost: gate.example.com\r\n{HEADERS}{authorization}\
+        "POST /posts?lang=en&draft=1 HTTP/1.1\r\nHost: gate.example.com\r\n{HEADERS}{proof}\
          Content-Length: {}\r\n\r\n{BODY}",
         BODY.len()
     )

@@ -8,11 +8,18 @@ use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
+use writegate::credential::base::Component;
+use writegate::credential::digest;
+use writegate::credential::mac::MacKey;
 use writegate::credential::session;
+use writegate::credential::signature::{self, Parameters};
 use writegate::key::KeyId;
 use writegate::known_key::derive_sk;
+use writegate::request::Head;
 use writegate::secret::{Fingerprint, Secret};
+use writegate::time::Timestamp;
 
+use super::load::{self, BODY};
 use super::upstream::BASE;
 use super::workerd::Worker;
 
@@ -62,6 +69,49 @@ impl Secrets {
             .collect()
     }
 
+    /// Requests signed now (RFC 9421), good for five minutes: with a digest of the body, or covering the
+    /// head alone, for the route that takes that.
+    pub(crate) fn signed(
+        &self,
+        count: usize,
+        digest: bool,
+    ) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let content_digest = digest::content_digest(BODY.as_bytes());
+        let mut headers = Vec::new();
+        let mut components = vec![
+            Component::Method,
+            Component::Authority,
+            Component::Path,
+            Component::Query,
+        ];
+        if digest {
+            headers.push(("content-digest", content_digest.as_str()));
+            components.push(Component::Field("content-digest".to_owned()));
+        }
+        let head = Head::new("POST", load::URL, headers.clone(), true)
+            .map_err(|refusal| format!("{refusal:?}"))?;
+        let key = MacKey::new(&self.session_key);
+        (0..count)
+            .map(|number| {
+                let nonce = format!("connection-{number}");
+                let parameters = Parameters {
+                    created: Timestamp::from_seconds(now.try_into()?),
+                    expires: None,
+                    keyid: self.key.as_str(),
+                    // Not recorded, for the key does not ask for it: so that no two are the same.
+                    nonce: Some(&nonce),
+                };
+                let signed = signature::sign(&head, &components, &parameters, &key)
+                    .map_err(|refusal| format!("{refusal:?}"))?;
+                let mut proof = headers.clone();
+                proof.push(("Signature-Input", &signed.input));
+                proof.push(("Signature", &signed.signature));
+                Ok(load::post(&proof))
+            })
+            .collect()
+    }
+
     fn text(&self, secret: &Secret) -> String {
         secret.expose_str().unwrap_or_default().to_owned()
     }
@@ -100,13 +150,22 @@ pub(crate) fn hono(root: &Path, secrets: &Secrets, upstream: SocketAddr) -> io::
     )
 }
 
-/// The gate, in its smallest configuration: one upstream, one key.
-pub(crate) fn gate(build: &Path, secrets: &Secrets, upstream: SocketAddr) -> io::Result<Worker> {
-    Ok(Worker::built("gate", build)?
-        .var("UPSTREAM", format!("http://{upstream}{BASE}"))
+/// The gate with one upstream and one key; `unsigned_body` as the route has it.
+pub(crate) fn gate(
+    name: &str,
+    build: &Path,
+    secrets: &Secrets,
+    upstream: SocketAddr,
+    unsigned_body: bool,
+) -> io::Result<Worker> {
+    let upstream = format!("http://{upstream}{BASE}");
+    let route = json!({"path": "/*", "upstream": upstream, "unsigned_body": unsigned_body});
+    let key = json!({"id": KEY, "schemes": ["session", "signature"]});
+    Ok(Worker::built(name, build)?
+        .var("ROUTES", Value::Array(vec![route]))
         .var("WRITE_TOKEN", secrets.token.as_str())
         .var("SIGNING_SECRET", secrets.text(&secrets.root))
-        .var("KEYS", Value::Array(vec![json!({"id": KEY})])))
+        .var("KEYS", Value::Array(vec![key])))
 }
 
 /// 32 random bytes as hexadecimal digits.

@@ -1,10 +1,15 @@
 //! Answers of the gate's own, and what a request leaves behind on its way to one: every refusal has
 //! the same headers, the same document and the same audit line wherever it comes from.
 
+use std::borrow::Cow;
+
 use crate::audit::{Alarm, Context, Outcome, Record};
 use crate::gateway::Raw;
 use crate::problem::{Fault, Problem, Refusal};
 use crate::reply;
+
+/// What stands where an answer must and nobody is there to read it: nginx's number for that.
+const STATUS_NOBODY_READS: u16 = 499;
 
 /// An answer of the gate's own, and what it writes to the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +37,7 @@ pub(crate) struct Stop {
     problem: Problem,
     allow: Option<String>,
     alarm: Option<String>,
+    signature_base: Option<String>,
 }
 
 impl<P: Into<Problem>> From<P> for Stop {
@@ -40,6 +46,7 @@ impl<P: Into<Problem>> From<P> for Stop {
             problem: problem.into(),
             allow: None,
             alarm: None,
+            signature_base: None,
         }
     }
 }
@@ -52,6 +59,13 @@ impl Stop {
         }
     }
 
+    pub(crate) fn signature_invalid(base: String) -> Self {
+        Self {
+            signature_base: Some(base),
+            ..Refusal::SignatureInvalid.into()
+        }
+    }
+
     pub(crate) fn with_alarm(fault: Fault, alarm: &Alarm<'_>) -> Self {
         Self {
             alarm: Some(alarm.line()),
@@ -60,11 +74,46 @@ impl Stop {
     }
 }
 
-/// What a request leaves behind on its way: the record, and who may read the answer.
+/// What a request leaves behind on its way: the record, who may read the answer, and what a 401 asks
+/// for.
 #[derive(Clone, Debug)]
 pub(crate) struct Trail<'g> {
     pub(crate) record: Record<'g>,
     pub(crate) cors_origin: Option<String>,
+    pub(crate) wanted: Option<Wanted<'g>>,
+}
+
+/// The signature that would be accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted<'g> {
+    pub(crate) keyid: Cow<'g, str>,
+    pub(crate) body: bool,
+    pub(crate) session: bool,
+    pub(crate) nonce: bool,
+}
+
+impl Wanted<'_> {
+    /// `Accept-Signature` (RFC 9421 section 5.1). The nonce it proposes is the request's id: fresh, and
+    /// whoever signs again after this answer has nothing to invent.
+    fn header(&self, request_id: &str) -> String {
+        let mut text = r#"sig1=("@method" "@authority" "@path" "@query""#.to_owned();
+        for (is_wanted, component) in [
+            (self.body, r#" "content-digest""#),
+            (self.session, r#" "authorization""#),
+        ] {
+            if is_wanted {
+                text.push_str(component);
+            }
+        }
+        text.push_str(&format!(
+            r#");created;keyid="{}";alg="hmac-sha256""#,
+            self.keyid
+        ));
+        if self.nonce {
+            text.push_str(&format!(r#";nonce="{request_id}""#));
+        }
+        text
+    }
 }
 
 impl Trail<'_> {
@@ -73,6 +122,7 @@ impl Trail<'_> {
         Self {
             record: Record::new(context),
             cors_origin: origin.map(|(_, value)| (*value).to_owned()),
+            wanted: None,
         }
     }
 
@@ -101,13 +151,30 @@ impl Trail<'_> {
         }
     }
 
+    /// The caller broke off: an audit line, and an answer that nobody reads.
+    pub(crate) fn gone(self) -> Answer {
+        Answer {
+            status: STATUS_NOBODY_READS,
+            headers: Vec::new(),
+            body: String::new(),
+            audit: self.record.end(Outcome::Failed, None),
+            alarm: None,
+        }
+    }
+
     pub(crate) fn stop(self, stop: Stop) -> Answer {
-        let body = stop.problem.document(self.record.request_id());
+        let request_id = self.record.request_id();
+        let base = stop.signature_base.as_deref();
+        let body = stop.problem.document(request_id, base);
         let mut headers = self.headers();
         headers.push(("content-type", "application/problem+json".to_owned()));
         headers.push(("cache-control", "no-store".to_owned()));
         let challenge = stop.problem.challenge();
-        headers.extend(challenge.map(|challenge| ("www-authenticate", challenge.to_owned())));
+        if let Some(challenge) = challenge {
+            headers.push(("www-authenticate", challenge.to_owned()));
+            let wanted = self.wanted.as_ref();
+            headers.extend(wanted.map(|wanted| ("accept-signature", wanted.header(request_id))));
+        }
         headers.extend(stop.allow.map(|allow| ("allow", allow)));
         Answer {
             status: stop.problem.status(),

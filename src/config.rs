@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use crate::credential::mac::MacKey;
 use crate::json::{self, FieldError, Fields};
 use crate::key::{Key, KeyId};
 use crate::known_key::{KnownKey, Roots};
@@ -31,6 +32,8 @@ pub enum Binding {
     Text(Secret),
     /// A JSON variable, as its text.
     Json(String),
+    /// Something to call: a Durable Object namespace, for instance.
+    Resource,
 }
 
 /// Where variables and secrets come from.
@@ -72,6 +75,10 @@ pub struct Config {
     pub session_max_ttl: i64,
     /// Excused difference of clocks, in seconds.
     pub clock_skew: i64,
+    /// The MAC key of WAF-token URLs; `None` where `WAF_SECRET` is not set.
+    pub waf_secret: Option<MacKey>,
+    /// Nonces can be recorded: there is a binding `REPLAY`.
+    pub replay: bool,
 }
 
 impl Config {
@@ -91,6 +98,8 @@ impl Config {
             rotation: rotation(&source)?,
             session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
             clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
+            waf_secret: source.text("WAF_SECRET")?.as_ref().map(MacKey::new),
+            replay: source.has_resource("REPLAY")?,
         })
     }
 }
@@ -105,6 +114,9 @@ impl<E: Environment> Source<'_, E> {
             None => Ok(None),
             Some(Binding::Text(text)) => Ok((!text.is_empty()).then_some(text)),
             Some(Binding::Json(_)) => Err(FieldError::new(name, "expected a text, found JSON")),
+            Some(Binding::Resource) => {
+                Err(FieldError::new(name, "expected a text, found a binding"))
+            }
         }
     }
 
@@ -114,6 +126,9 @@ impl<E: Environment> Source<'_, E> {
             None => return Ok(None),
             Some(Binding::Json(text)) => json::parse(text.as_bytes()),
             Some(Binding::Text(text)) => json::parse(text.expose()),
+            Some(Binding::Resource) => {
+                return Err(FieldError::new(name, "expected JSON, found a binding"));
+            }
         };
         match parsed {
             Some(Value::Null) => Err(FieldError::new(
@@ -124,6 +139,18 @@ impl<E: Environment> Source<'_, E> {
             None => Err(FieldError::new(
                 name,
                 "is not JSON, or names a member twice",
+            )),
+        }
+    }
+
+    /// Whether there is something to call of this name.
+    fn has_resource(&self, name: &str) -> Result<bool, FieldError> {
+        match self.0.get(name) {
+            None => Ok(false),
+            Some(Binding::Resource) => Ok(true),
+            Some(Binding::Text(_) | Binding::Json(_)) => Err(FieldError::new(
+                name,
+                "is a variable; expected a binding to the Durable Object class ReplayGuard",
             )),
         }
     }

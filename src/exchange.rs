@@ -1,4 +1,4 @@
-//! A request on its way to the upstream: steps 11 and 12 of the story in [`crate::gateway`]. It is told
+//! A request on its way to the upstream: steps 12 and 13 of the story in [`crate::gateway`]. It is told
 //! what the upstream did and says what to do next; waiting, sending and reading are the edge's.
 
 use crate::answer::{Answer, Stop, Trail};
@@ -10,7 +10,7 @@ use crate::route::Route;
 use crate::time::Timestamp;
 use crate::upstream::Credential;
 
-/// A request on its way to the upstream: steps 11 and 12.
+/// A request on its way to the upstream: steps 12 and 13.
 #[derive(Debug)]
 pub struct Exchange<'g> {
     trail: Trail<'g>,
@@ -40,9 +40,6 @@ pub struct Lines {
     /// A line for the operator.
     pub alarm: Option<String>,
 }
-
-/// What stands where an answer must and nobody is there to read it: nginx's number for that.
-const STATUS_NOBODY_READS: u16 = 499;
 
 /// How an attempt ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +91,7 @@ impl<'g> Exchange<'g> {
         self.trail
             .record
             .answered(status, reply::content_length(headers));
-        // (11)
+        // (12)
         if reply::is_transient(status) {
             let retry_after = headers.iter().find(|(name, _)| *name == "retry-after");
             let retry_after = retry_after.map(|(_, value)| *value);
@@ -105,7 +102,7 @@ impl<'g> Exchange<'g> {
         if reply::is_unreachable(status) || !reply::is_final_status(status) {
             return self.fail(Fault::UpstreamUnreachable);
         }
-        // (12)
+        // (13)
         if self.route.reject_status.contains(&status) {
             return Step::Inspect;
         }
@@ -137,13 +134,7 @@ impl<'g> Exchange<'g> {
             },
             Failure::Timeout => self.fail(Fault::UpstreamTimeout),
             Failure::BodyTooLarge => self.fail(Refusal::BodyTooLarge),
-            Failure::CallerGone => Step::Answer(Answer {
-                status: STATUS_NOBODY_READS,
-                headers: Vec::new(),
-                body: String::new(),
-                audit: self.trail.record.clone().end(Outcome::Failed, None),
-                alarm: None,
-            }),
+            Failure::CallerGone => Step::Answer(self.trail.clone().gone()),
         }
     }
 

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use crate::policy::{self, Allowed};
+use crate::admission::Admitted;
+use crate::credential::Verified;
+use crate::credential::url::Spent;
+use crate::policy;
 use crate::request::Head;
 use crate::route::Route;
 use crate::secret::Secret;
@@ -63,9 +66,11 @@ pub enum Body {
     Counted(u64),
     /// Read first, so that it can be sent again.
     Kept,
+    /// Read already, so that it could be compared with its digest.
+    Held,
 }
 
-/// A request for the upstream. Only [`forward`] makes one, and only from what was allowed.
+/// A request for the upstream. Only [`forward`] makes one, and only from what was admitted.
 #[derive(Debug)]
 pub struct Outbound<'h> {
     /// Where it goes.
@@ -84,25 +89,28 @@ pub struct Outbound<'h> {
 /// without leaving its host, which a checked path never does.
 #[must_use]
 pub fn forward<'h>(
-    allowed: &Allowed<'_>,
+    admitted: &Admitted<'_>,
     head: &Head<'h>,
     route: &Route,
     credential: &Credential,
     request_id: &str,
 ) -> Option<Outbound<'h>> {
-    let query = match allowed.verified().key_in_query() {
-        true => without_key(head.query()?),
-        false => head.query().map(Cow::Borrowed),
+    let verified = admitted.allowed().verified();
+    let query = match verified.spent() {
+        Spent::Nothing => head.query().map(Cow::Borrowed),
+        Spent::Key => without_key(head.query()?),
+        Spent::Signed => without_last(head.query()?, 3).map(Cow::Borrowed),
+        Spent::Waf => without_last(head.query()?, 1).and_then(without_key),
     };
     let rest = match route.path.is_prefix() {
         true => Some(route.path.rest(head.path())?),
         false => None,
     };
-    let (body, repeatable) = body(head, route);
+    let (body, repeatable) = body(head, route, admitted.body_held());
     Some(Outbound {
         url: route.upstream.join(rest, query.as_deref())?,
         drop: dropped(head, route.auth.own_header()),
-        set: set(allowed, head, route, credential, request_id),
+        set: set(verified, head, route, credential, request_id),
         body,
         repeatable,
     })
@@ -146,7 +154,7 @@ fn folded(name: &str) -> Cow<'_, str> {
 }
 
 fn set(
-    allowed: &Allowed<'_>,
+    verified: &Verified<'_>,
     head: &Head<'_>,
     route: &Route,
     credential: &Credential,
@@ -156,7 +164,6 @@ fn set(
     let mut plain = |name: &str, value: String| set.push((name.to_owned(), Secret::new(value)));
     plain("x-request-id", request_id.to_owned());
     if route.identify_caller {
-        let verified = allowed.verified();
         plain("writegate-key", verified.key().id.to_string());
         if let Some(subject) = verified.claims().and_then(|claims| claims.subject.clone()) {
             plain("writegate-subject", subject);
@@ -180,11 +187,15 @@ fn forwarded(head: &Head<'_>) -> String {
 
 /// How the body travels, and whether the request may be sent again: reads always; anything else
 /// only with an `Idempotency-Key` that the upstream honours and a body small enough to keep.
-fn body(head: &Head<'_>, route: &Route) -> (Body, bool) {
+fn body(head: &Head<'_>, route: &Route, held: bool) -> (Body, bool) {
     let reads = matches!(head.method(), "GET" | "HEAD");
     let idempotent = route.idempotency_key && head.header("idempotency-key").is_some();
     match (head.has_body(), head.content_length()) {
         (false, _) => (Body::None, reads || idempotent),
+        (true, length) if held => {
+            let small = length.is_some_and(|length| length <= MAX_REPEATABLE_BODY_BYTES);
+            (Body::Held, idempotent && small)
+        }
         (true, Some(length)) if idempotent && length <= MAX_REPEATABLE_BODY_BYTES => {
             (Body::Kept, true)
         }
@@ -200,6 +211,13 @@ fn without_key(query: &str) -> Option<Cow<'_, str>> {
         .filter(|part| part.split('=').next() != Some("key"))
         .collect();
     (!kept.is_empty()).then(|| Cow::Owned(kept.join("&")))
+}
+
+/// The query without its last parameters; they stand at its very end.
+fn without_last(query: &str, count: usize) -> Option<&str> {
+    (0..count).try_fold(query, |query, _| {
+        query.rsplit_once('&').map(|(rest, _)| rest)
+    })
 }
 
 #[cfg(test)]
@@ -302,5 +320,7 @@ mod tests {
         assert_eq!(without("b=2&key=pk&a=%7e1"), Some("b=2&a=%7e1".into()));
         assert_eq!(without("key=pk"), None);
         assert_eq!(without("&key=pk&&keys=1"), Some("&&keys=1".into()));
+        assert_eq!(without_last("a=1&&key=pk&exp=1&sig=x", 3), Some("a=1&"));
+        assert_eq!(without_last("key=pk&exp=1&sig=x", 3), None);
     }
 }

@@ -7,31 +7,42 @@
 //!     paths are answered.
 //!  3. A route must take path and method — 404 `no-route`, 405 `method-not-allowed`.
 //!  4. Exactly one credential, in its form — 401 `credential-missing`, 400 `bad-credential`,
-//!     `ambiguous-credential`.
+//!     `ambiguous-credential`, `signature-unsupported`.
 //!  5. Its key must exist — 401 `key-unknown`.
-//!  6. It must be good: key, scheme, MAC, times, audience — 401 `key-revoked`, `key-expired`,
-//!     `scheme-not-allowed`, `signature-invalid`, `session-expired`, `session-not-yet-valid`,
-//!     `session-too-long`, `audience-mismatch`, `proof-missing`.
+//!  6. It must be good: key, scheme, coverage, MAC, times, audience — 401 `key-revoked`,
+//!     `key-expired`, `scheme-not-allowed`, `proof-missing`, `signature-incomplete`,
+//!     `signature-invalid`, `signature-stale`, `session-expired`, `session-not-yet-valid`,
+//!     `session-too-long`, `audience-mismatch`, `url-expired`; 400 `bad-credential` for a link that
+//!     ends too far ahead, `signature-unsupported` for a value that nobody can sign; 503
+//!     `feature-unavailable` for a WAF-token URL without `WAF_SECRET`.
 //!  7. Key and session must allow address, origin, method and path — 403 `ip-denied`,
 //!     `origin-denied`, `method-denied`, `path-denied`.
 //!  8. Whatever else the key or the route asks for must be there — 503 `feature-unavailable`.
 //!  9. The body must not be too long — 413 `body-too-large`.
 //! 10. There must be a token to send — 503 `token-missing`.
-//! 11. The request is forwarded, perhaps more than once — 502 `upstream-unreachable`, 504
+//! 11. The body must be the one that was signed, and the request must not have been sent before — 413
+//!     `body-too-large`, 401 `digest-mismatch`, `replayed`, 503 `feature-unavailable` when that cannot
+//!     be told.
+//! 12. The request is forwarded, perhaps more than once — 502 `upstream-unreachable`, 504
 //!     `upstream-timeout`, 413 `body-too-large`.
-//! 12. The answer goes back, unless it refuses the gate's own token — 502
+//! 13. The answer goes back, unless it refuses the gate's own token — 502
 //!     `upstream-rejected-token`.
 //!
-//! Steps 0 to 10 are [`Gate::decide`]; 11 and 12 are [`Exchange`] in its own file, which is told what
-//! the upstream did and says what to do next. Both are free of I/O: the edge does what they say.
+//! Steps 0 to 11 are [`Gate::decide`]; 12 and 13 are [`Exchange`] in its own file, which is told what
+//! the upstream did and says what to do next. Both are free of I/O: what has to be waited for is asked
+//! of a [`Platform`], and only by a request that needs it.
 
-use crate::answer::{Answer, Own, Stop, Trail};
+use std::borrow::Cow;
+
+use crate::admission::{self, NotAdmitted, Platform};
+use crate::answer::{Answer, Own, Stop, Trail, Wanted};
 use crate::audit::{Alarm, Context};
 use crate::config::{Config, Environment};
-use crate::credential::{Limits, Presented};
+use crate::credential::{Limits, Presented, Unverified};
 use crate::exchange::Exchange;
 use crate::forward::{self, Outbound};
 use crate::json::FieldError;
+use crate::key::{Key, Scheme};
 use crate::policy::origin::Origin;
 use crate::policy::{self, path};
 use crate::problem::{Fault, Refusal};
@@ -83,26 +94,32 @@ impl Gate {
         self.config.as_ref()
     }
 
-    /// Steps 0 to 10.
-    #[must_use]
-    pub fn decide<'g, 'h>(&'g self, raw: Raw<'h>, context: Context) -> Decision<'g, 'h> {
+    /// Steps 0 to 11. Nothing is awaited but what the platform is asked for.
+    pub async fn decide<'g, 'h>(
+        &'g self,
+        raw: Raw<'h>,
+        context: Context,
+        platform: &impl Platform,
+    ) -> Decision<'g, 'h> {
         let now = context.now;
         let mut trail = Trail::new(context, &raw);
-        match self.judge(raw, now, &mut trail) {
+        match self.judge(raw, now, &mut trail, platform).await {
             Ok(Verdict::Forward(outbound, route, credential)) => {
                 let exchange = Exchange::new(trail, route, credential, outbound.repeatable, now);
                 Decision::Forward(outbound, Box::new(exchange))
             }
             Ok(Verdict::Own(own)) => Decision::Answer(trail.answer(own)),
+            Ok(Verdict::CallerGone) => Decision::Answer(trail.gone()),
             Err(stop) => Decision::Answer(trail.stop(stop)),
         }
     }
 
-    fn judge<'g, 'h>(
+    async fn judge<'g, 'h>(
         &'g self,
         raw: Raw<'h>,
         now: Timestamp,
         trail: &mut Trail<'g>,
+        platform: &impl Platform,
     ) -> Result<Verdict<'g, 'h>, Stop> {
         // (0)
         let config = self
@@ -139,7 +156,8 @@ impl Gate {
             return Err(Stop::method_not_allowed(route.allow()));
         }
         // (4)
-        let presented = Presented::pick(&head)?;
+        let is_key = |id: &str| config.keys.contains_key(id);
+        let presented = Presented::pick(&head, is_key, route.waf_key.as_ref())?;
         trail.record.scheme(presented.scheme());
         // Anybody may send a bare public key, so only a page that its record names may read the answer.
         let bare = policy::is_bare(presented.scheme());
@@ -151,6 +169,7 @@ impl Gate {
             .ok_or(Refusal::KeyUnknown)?;
         let key = known.key();
         trail.record.key(key);
+        trail.wanted = wanted(&presented, key, route, &head);
         if policy::origin_matched(key, &head) {
             trail.cors_origin = trail.cors_origin.take().or(readable);
         }
@@ -161,16 +180,31 @@ impl Gate {
             session_max_ttl: config.session_max_ttl,
             clock_skew: config.clock_skew,
             audience: audience.as_ref(),
+            unsigned_body: route.unsigned_body,
+            waf_secret: config.waf_secret.as_ref(),
         };
-        let verified = presented.verify(known, &limits)?;
-        if let Some(claims) = verified.claims() {
-            trail.record.verified(claims.subject.as_deref());
+        let verified = match presented.verify(known, &head, &limits) {
+            Ok(verified) => verified,
+            Err(Unverified::Refused(refusal)) => return Err(refusal.into()),
+            Err(Unverified::SignatureInvalid(base)) => return Err(Stop::signature_invalid(base)),
+            Err(Unverified::NoWafSecret) => {
+                return Err(unavailable(trail, "WAF_SECRET", key.id.as_str()));
+            }
+        };
+        if !policy::is_bare(verified.scheme()) {
+            let claims = verified.claims();
+            trail
+                .record
+                .verified(claims.and_then(|claims| claims.subject.as_deref()));
         }
         // (7)
         let allowed = policy::allow(verified, &head)?;
         // (8)
         if let Some(feature) = key.unavailable {
             return Err(unavailable(trail, feature, key.id.as_str()));
+        }
+        if key.nonce_required && !config.replay {
+            return Err(unavailable(trail, "REPLAY", key.id.as_str()));
         }
         if let Some(feature) = route.unavailable {
             return Err(unavailable(trail, feature, &route.path.to_string()));
@@ -187,9 +221,22 @@ impl Gate {
         let Some(credential) = &route.credential else {
             return Err(token_missing(trail, route.auth.secret()));
         };
+        // (11)
+        let admitted = match admission::admit(allowed, &head, platform).await {
+            Ok(admitted) => admitted,
+            Err(NotAdmitted::Refused(refusal)) => return Err(refusal.into()),
+            Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),
+            Err(NotAdmitted::NotRecorded) => {
+                return Err(unavailable(
+                    trail,
+                    "REPLAY (did not answer)",
+                    key.id.as_str(),
+                ));
+            }
+        };
         trail.record.token(credential.fingerprint().as_str());
         let request_id = trail.record.request_id();
-        let outbound = forward::forward(&allowed, &head, route, credential, request_id)
+        let outbound = forward::forward(&admitted, &head, route, credential, request_id)
             .ok_or(Refusal::BadPath)?;
         Ok(Verdict::Forward(outbound, route, credential))
     }
@@ -199,7 +246,31 @@ impl Gate {
 enum Verdict<'g, 'h> {
     Forward(Outbound<'h>, &'g Route, &'g Credential),
     Own(Own),
+    CallerGone,
 }
+
+/// What a 401 asks for: the signature of a session's own key where the session is bound to one, else
+/// the key's, where it takes signatures.
+fn wanted<'g>(
+    presented: &Presented<'_>,
+    key: &'g Key,
+    route: &Route,
+    head: &Head<'_>,
+) -> Option<Wanted<'g>> {
+    let bound = presented.bound_to();
+    let keyid = match bound {
+        Some(kid) => Cow::Owned(kid.to_owned()),
+        None if key.schemes.contains(&Scheme::Signature) => Cow::Borrowed(key.id.as_str()),
+        None => return None,
+    };
+    Some(Wanted {
+        keyid,
+        body: head.has_body() && !route.unsigned_body,
+        session: bound.is_some(),
+        nonce: key.nonce_required,
+    })
+}
+
 /// A CORS preflight (Fetch, section 4.8) is answered with what it asked for: it carries no
 /// credential and grants nothing, for the request that follows is checked like any other.
 fn preflight(raw: &Raw<'_>) -> Option<Own> {

@@ -125,6 +125,10 @@ pub struct Key {
     pub allowed_ips: Option<Vec<Network>>,
     /// How the two lists combine.
     pub matching: Match,
+    /// Only an RFC 9421 signature with a nonce is taken.
+    pub nonce_required: bool,
+    /// How long, in seconds, a link may be good.
+    pub url_ttl: i64,
     /// The first feature the record names that this gate does not have: the key is then closed.
     pub unavailable: Option<&'static str>,
     /// Opens the gate's own paths and nothing else.
@@ -171,6 +175,9 @@ impl Key {
                 "expected addresses or networks such as \"203.0.113.0/24\", with zeros after the prefix",
             )?,
             matching: matching(&mut fields)?,
+            nonce_required: nonce_required(&mut fields)?,
+            url_ttl: i64::try_from(fields.integer("url_ttl", 1..=u64::from(u32::MAX), 604_800)?)
+                .unwrap_or(i64::MAX),
             unavailable: unavailable(&fields),
             admin: fields.flag("admin")?,
         };
@@ -238,8 +245,16 @@ fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
     }
 }
 
+fn nonce_required(fields: &mut Fields) -> Result<bool, FieldError> {
+    match fields.string("nonce")?.as_deref() {
+        None => Ok(false),
+        Some("required") => Ok(true),
+        Some(_) => Err(FieldError::new(fields.at("nonce"), "expected \"required\"")),
+    }
+}
+
 /// Features a record may name that this gate does not have yet.
-const UNAVAILABLE: [&str; 4] = ["rate", "quota", "nonce", "mint"];
+const UNAVAILABLE: [&str; 3] = ["rate", "quota", "mint"];
 
 /// The first of those features that the record names.
 fn unavailable(fields: &Fields) -> Option<&'static str> {
@@ -277,12 +292,6 @@ fn read_unavailable(fields: &mut Fields, narrowed: bool, admin: bool) -> Result<
         }
         quota.finish()?;
     }
-    if fields
-        .string("nonce")?
-        .is_some_and(|nonce| nonce != "required")
-    {
-        return Err(FieldError::new(fields.at("nonce"), "expected \"required\""));
-    }
     if let Some(mint) = fields.value("mint")? {
         let mut mint = Fields::new(fields.at("mint"), mint)?;
         mint.integer("ttl", 1..=31_536_000, 300)?;
@@ -299,7 +308,6 @@ fn read_unavailable(fields: &mut Fields, narrowed: bool, admin: bool) -> Result<
             return Err(FieldError::new(fields.at("mint"), mend));
         }
     }
-    fields.integer("url_ttl", 1..=u64::from(u32::MAX), 604_800)?;
     Ok(())
 }
 

@@ -25,8 +25,15 @@ pub struct Roots {
 pub struct KnownKey {
     key: Key,
     roots: Rc<Roots>,
-    current: OnceCell<MacKey>,
-    previous: OnceCell<Option<MacKey>>,
+    current: OnceCell<Derived>,
+    previous: OnceCell<Option<Derived>>,
+}
+
+/// What is derived of one root: `sk`, and the MAC key that it is.
+#[derive(Debug)]
+struct Derived {
+    sk: Secret,
+    mac: MacKey,
 }
 
 impl KnownKey {
@@ -51,17 +58,31 @@ impl KnownKey {
     /// previous one.
     #[must_use]
     pub fn verifies(&self, message: &[u8], tag: &[u8]) -> bool {
-        let derive = |root| MacKey::new(&derive_sk(root, &self.key.id, self.key.version));
-        let current = self.current.get_or_init(|| derive(&self.roots.current));
-        if current.verify(message, tag) {
+        self.under_a_root(|derived| derived.mac.verify(message, tag))
+    }
+
+    /// Whether `tag` is the MAC over `message` under the `ss` of the session whose `cnf` has this
+    /// `kid`, of the current root or of the previous one.
+    #[must_use]
+    pub fn session_verifies(&self, kid: &str, message: &[u8], tag: &[u8]) -> bool {
+        self.under_a_root(|derived| MacKey::new(&derive_ss(&derived.sk, kid)).verify(message, tag))
+    }
+
+    fn under_a_root(&self, verifies: impl Fn(&Derived) -> bool) -> bool {
+        let derive = |root| {
+            let sk = derive_sk(root, &self.key.id, self.key.version);
+            Derived {
+                mac: MacKey::new(&sk),
+                sk,
+            }
+        };
+        if verifies(self.current.get_or_init(|| derive(&self.roots.current))) {
             return true;
         }
         let previous = self
             .previous
             .get_or_init(|| self.roots.previous.as_ref().map(derive));
-        previous
-            .as_ref()
-            .is_some_and(|previous| previous.verify(message, tag))
+        previous.as_ref().is_some_and(verifies)
     }
 }
 
@@ -69,9 +90,21 @@ impl KnownKey {
 /// MAC key just as it is printed, prefix and all.
 #[must_use]
 pub fn derive_sk(root: &Secret, id: &KeyId, version: u32) -> Secret {
-    let key = mac::hkdf_sha256(root, format!("writegate/v1/key/{id}/{version}").as_bytes());
+    derive("sk_", root, &format!("writegate/v1/key/{id}/{version}"))
+}
+
+/// `ss_` and base64url of HKDF-SHA256(`sk` as printed, `writegate/v1/session/<kid>`): the key of one
+/// session, for as long as that session lasts.
+#[must_use]
+pub fn derive_ss(sk: &Secret, kid: &str) -> Secret {
+    derive("ss_", sk, &format!("writegate/v1/session/{kid}"))
+}
+
+fn derive(prefix: &str, ikm: &Secret, info: &str) -> Secret {
+    let key = mac::hkdf_sha256(ikm, info.as_bytes());
+    // Room for all of it: growing would leave copies behind that nobody wipes.
     let mut text = String::with_capacity(46);
-    text.push_str("sk_");
+    text.push_str(prefix);
     URL_SAFE_NO_PAD.encode_string(key.expose(), &mut text);
     Secret::new(text)
 }

@@ -3,7 +3,7 @@
 //! A request passes these modules in this order, and the result of each is a type that only that
 //! module can make:
 //!
-//! [`request`] → [`credential`] → [`policy`] → [`forward`] → [`exchange`] with the upstream → [`reply`] → [`audit`]
+//! [`request`] → [`credential`] → [`policy`] → [`admission`] → [`forward`] → [`exchange`] with the upstream → [`reply`] → [`audit`]
 //!
 //! [`gateway`] is the whole story in numbered steps. Everything here but `edge` is free of I/O,
 //! clocks and randomness, and is built and tested natively; `edge` is the Worker and exists on
@@ -32,6 +32,7 @@
     )
 )]
 
+pub mod admission;
 pub mod answer;
 pub mod audit;
 pub mod config;
@@ -48,7 +49,6 @@ pub mod reply;
 pub mod request;
 pub mod retry;
 pub mod rotation;
-
 pub mod route;
 pub mod secret;
 pub mod time;

@@ -17,6 +17,7 @@ pub struct Head<'a> {
     method: &'a str,
     scheme: &'a str,
     authority: &'a str,
+    target: &'a str,
     path: &'a str,
     query: Option<&'a str>,
     headers: Vec<(&'a str, &'a str)>,
@@ -67,6 +68,7 @@ impl<'a> Head<'a> {
             method,
             scheme,
             authority,
+            target,
             // RFC 9110 section 4.2.3: an empty path is the same as "/".
             path: if path.is_empty() { "/" } else { path },
             query,
@@ -91,6 +93,12 @@ impl<'a> Head<'a> {
     #[must_use]
     pub const fn authority(&self) -> &'a str {
         self.authority
+    }
+
+    /// The raw path and query, as sent.
+    #[must_use]
+    pub const fn target(&self) -> &'a str {
+        self.target
     }
 
     /// The raw path; `/` when empty.

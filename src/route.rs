@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::json::{FieldError, Fields};
-use crate::key::METHODS_MEND;
+use crate::key::{KeyId, METHODS_MEND};
 use crate::policy::path::Pattern;
 use crate::request::{METHODS, method_in};
 use crate::upstream::{Credential, Upstream, UpstreamAuth};
@@ -32,6 +32,10 @@ pub struct Route {
     pub idempotency_key: bool,
     /// Longest body in bytes.
     pub max_body_bytes: u64,
+    /// A signature need not cover the body.
+    pub unsigned_body: bool,
+    /// The key of WAF-token URLs that name none.
+    pub waf_key: Option<KeyId>,
     /// Paths may hold `%2F` and `%5C`.
     pub encoded_slash: bool,
     /// The upstream is told who called.
@@ -83,11 +87,13 @@ impl Route {
             retries: u32::try_from(retries).unwrap_or(0),
             idempotency_key: fields.flag("idempotency_key")?,
             max_body_bytes: fields.integer("max_body_bytes", 0..=MAX_BODY_BYTES, 104_857_600)?,
+            unsigned_body: fields.flag("unsigned_body")?,
+            waf_key: waf_key(&mut fields)?,
             encoded_slash: fields.flag("encoded_slash")?,
             identify_caller: fields.flag("identify_caller")?,
             reject_status: reject_status(&mut fields)?,
             probe: probe(&mut fields)?,
-            unavailable: unavailable(&mut fields)?,
+            unavailable: fields.value("cache")?.map(|_unread| "cache"),
         };
         fields.finish()?;
         Ok(route)
@@ -206,17 +212,14 @@ fn probe(fields: &mut Fields) -> Result<Option<String>, FieldError> {
     Ok(Some(path))
 }
 
-/// Features a route may name that this gate does not have yet; their values are not looked at.
-fn unavailable(fields: &mut Fields) -> Result<Option<&'static str>, FieldError> {
-    // It loosens what a signature must cover, and no scheme of this gate accepts one.
-    fields.flag("unsigned_body")?;
-    let mut first = None;
-    for feature in ["cache", "waf_key"] {
-        if fields.value(feature)?.is_some() {
-            first = first.or(Some(feature));
-        }
-    }
-    Ok(first)
+fn waf_key(fields: &mut Fields) -> Result<Option<KeyId>, FieldError> {
+    let Some(id) = fields.string("waf_key")? else {
+        return Ok(None);
+    };
+    let mend = "expected the id of a key: 1 to 128 of A-Z a-z 0-9 . _ -";
+    KeyId::parse(&id)
+        .map(Some)
+        .ok_or_else(|| FieldError::new(fields.at("waf_key"), mend))
 }
 
 #[cfg(test)]

@@ -216,6 +216,8 @@ fn a_minted_session_passes_the_gate_s_own_check() {
         clock_skew: 60,
         session_max_ttl: 3600,
         audience: None,
+        unsigned_body: false,
+        waf_secret: None,
     };
     let claims = session.verify(&known, &limits).unwrap();
     assert_eq!(claims.subject.as_deref(), Some("visitor-7"));

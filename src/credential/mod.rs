@@ -1,8 +1,17 @@
 //! What a caller presents (contract section 3): exactly one credential is picked here, and
 //! nothing is believed of it before [`Presented::verify`].
+//!
+//! The messages that the four schemes authenticate can never be the same, for they begin
+//! differently: a session's with the base64url of white space or `{`, a signature base with `"`, a
+//! signed URL's with `w`, a WAF-token URL's with `/`.
 
+pub mod base;
+pub mod digest;
 pub mod mac;
 pub mod session;
+pub mod signature;
+mod structured;
+pub mod url;
 
 use crate::key::{self, Key, KeyId, Scheme};
 use crate::known_key::KnownKey;
@@ -11,23 +20,30 @@ use crate::problem::Refusal;
 use crate::request::Head;
 use crate::time::Timestamp;
 
+use mac::MacKey;
 use session::{Claims, Session};
+use signature::{Labels, Proven, Signature};
+use url::{InQuery, SignedUrl, Spent, WafUrl};
 
 /// A credential whose form is right and of which nothing is known to be true.
 #[derive(Debug)]
 pub struct Presented<'a> {
     key: KeyId,
     proof: Proof<'a>,
-    in_query: bool,
+    key_in_query: bool,
 }
 
 #[derive(Debug)]
 enum Proof<'a> {
-    Session(Box<Session<'a>>),
+    /// Alone, or with a signature by its own key.
+    Session(Box<Session<'a>>, Option<Box<Signature>>),
+    Signature(Box<Signature>),
+    SignedUrl(Box<SignedUrl<'a>>),
+    WafUrl(Box<WafUrl<'a>>),
     PublicKey,
 }
 
-/// The limits of time and audience that a session is held to.
+/// What a credential is held to beside its key's record.
 #[derive(Debug)]
 pub struct Limits<'a> {
     /// Now.
@@ -38,31 +54,86 @@ pub struct Limits<'a> {
     pub clock_skew: i64,
     /// The gate's own origin, as the caller reached it.
     pub audience: Option<&'a Origin>,
+    /// The route takes bodies that no signature covers.
+    pub unsigned_body: bool,
+    /// The MAC key of WAF-token URLs.
+    pub waf_secret: Option<&'a MacKey>,
+}
+
+/// Why a credential does not hold.
+#[derive(Debug)]
+pub enum Unverified {
+    /// What the caller did wrong.
+    Refused(Refusal),
+    /// `signature-invalid` for an RFC 9421 signature: the base as the gate computed it, without the
+    /// values of credentials.
+    SignatureInvalid(String),
+    /// A WAF-token URL, and the gate has no `WAF_SECRET`.
+    NoWafSecret,
+}
+
+impl From<Refusal> for Unverified {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl<'a> Presented<'a> {
-    /// Picks the request's one credential: `Authorization`, or `X-Public-Key` or `?key=` alone.
-    /// The latter two may go with a session of the same key.
+    /// Picks the request's one credential: `Authorization`, a signature, a link, or a public key
+    /// alone. A session may come with a signature by its own key; `X-Public-Key` and `?key=` may go
+    /// with any credential of the same key. `is_key` tells whether a key of this id exists, `waf_key`
+    /// is the route's key for WAF-token URLs that name none.
     ///
     /// # Errors
-    /// `credential-missing`, `ambiguous-credential`, or `bad-credential` for one without its form.
-    pub fn pick(head: &Head<'a>) -> Result<Self, Refusal> {
+    /// `credential-missing`, `ambiguous-credential`, `key-unknown` for a signature that only looks as
+    /// if it were by a key, `bad-credential` and `signature-unsupported` for a wrong form.
+    pub fn pick(
+        head: &Head<'a>,
+        is_key: impl Fn(&str) -> bool,
+        waf_key: Option<&'a KeyId>,
+    ) -> Result<Self, Refusal> {
         let session = head.header("authorization").map(bearer).transpose()?;
         let in_header = head.header("x-public-key").map(public_key).transpose()?;
-        let in_query = query_key(head)?;
-        let keys = [session.as_ref().map(Session::key), in_header, in_query];
-        let named = || keys.into_iter().flatten();
-        let key = named().next().ok_or(Refusal::CredentialMissing)?;
-        if named().any(|other| other != key) {
-            return Err(Refusal::AmbiguousCredential);
-        }
-        let key = KeyId::parse(key).ok_or(Refusal::BadCredential)?;
+        let in_query = InQuery::read(head, waf_key)?;
+        let labels = Labels::read(head)?;
+        let bound = session.as_ref().and_then(Session::bound_to);
+        let signature = labels.ours(head, |keyid| bound == Some(keyid) || is_key(keyid))?;
+
+        let by_session = signature
+            .as_ref()
+            .is_some_and(|signature| bound == Some(signature.keyid()));
+        let signer = signature.as_ref().filter(|_| !by_session);
+        let key = only([
+            session.as_ref().map(Session::key),
+            signer.map(Signature::keyid),
+            in_header,
+            in_query.key(),
+        ])?;
+        let key = key.ok_or_else(|| match labels.name_a_key() {
+            true => Refusal::KeyUnknown,
+            false => Refusal::CredentialMissing,
+        })?;
+        let key_in_query = matches!(in_query, InQuery::Key(_));
+        let signature = signature.map(Box::new);
+        let proof = match (session, signature, in_query) {
+            (Some(session), None, InQuery::Nothing | InQuery::Key(_)) => {
+                Proof::Session(Box::new(session), None)
+            }
+            (Some(session), signature, InQuery::Nothing | InQuery::Key(_)) if by_session => {
+                Proof::Session(Box::new(session), signature)
+            }
+            (None, Some(signature), InQuery::Nothing | InQuery::Key(_)) => {
+                Proof::Signature(signature)
+            }
+            (None, None, InQuery::Signed(url)) => Proof::SignedUrl(Box::new(url)),
+            (None, None, InQuery::Waf(url)) => Proof::WafUrl(Box::new(url)),
+            (None, None, InQuery::Nothing | InQuery::Key(_)) => Proof::PublicKey,
+            _ => return Err(Refusal::AmbiguousCredential),
+        };
         Ok(Self {
             key,
-            in_query: in_query.is_some(),
-            proof: session.map_or(Proof::PublicKey, |session| {
-                Proof::Session(Box::new(session))
-            }),
+            proof,
+            key_in_query,
         })
     }
 
@@ -77,40 +148,89 @@ impl<'a> Presented<'a> {
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         match self.proof {
-            Proof::Session(_) => Scheme::Session,
+            Proof::Session(..) => Scheme::Session,
+            Proof::Signature(_) => Scheme::Signature,
+            Proof::SignedUrl(_) => Scheme::Url,
+            Proof::WafUrl(_) => Scheme::WafUrl,
             Proof::PublicKey => Scheme::PublicKey,
         }
     }
 
-    /// Checks the credential against its key's record: revocation, expiry, scheme, then the MAC,
-    /// then times and audience.
+    /// The name of the key that the session is bound to (`cnf`), if it is one and is.
+    #[must_use]
+    pub fn bound_to(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Session(session, _) => session.bound_to(),
+            Proof::Signature(_) | Proof::SignedUrl(_) | Proof::WafUrl(_) | Proof::PublicKey => None,
+        }
+    }
+
+    /// Checks the credential against its key's record: revocation, expiry, scheme, whether it can
+    /// carry the nonce that the key asks for, then the MAC, then times and audience.
     ///
     /// # Errors
-    /// `key-revoked`, `key-expired`, `scheme-not-allowed`, and those of [`Session::verify`].
+    /// `key-revoked`, `key-expired`, `scheme-not-allowed`, `proof-missing`, and those of
+    /// [`Session::verify`], [`Signature::verify`], [`SignedUrl::verify`] and [`WafUrl::verify`].
     pub fn verify<'k>(
         self,
         known: &'k KnownKey,
+        head: &Head<'_>,
         limits: &Limits<'_>,
-    ) -> Result<Verified<'k>, Refusal> {
+    ) -> Result<Verified<'k>, Unverified> {
         let key = known.key();
+        let scheme = self.scheme();
         if key.revoked {
-            return Err(Refusal::KeyRevoked);
+            return Err(Refusal::KeyRevoked.into());
         }
         if key.expires.is_some_and(|expires| limits.now >= expires) {
-            return Err(Refusal::KeyExpired);
+            return Err(Refusal::KeyExpired.into());
         }
-        if !key.schemes.contains(&self.scheme()) {
-            return Err(Refusal::SchemeNotAllowed);
+        if !key.schemes.contains(&scheme) {
+            return Err(Refusal::SchemeNotAllowed.into());
         }
-        let claims = match self.proof {
-            Proof::Session(session) => Some(session.verify(known, limits)?),
-            Proof::PublicKey => None,
-        };
-        Ok(Verified {
+        let signed = matches!(self.proof, Proof::Signature(_) | Proof::Session(_, Some(_)));
+        if key.nonce_required && !signed {
+            return Err(Refusal::ProofMissing.into());
+        }
+        let mut verified = Verified {
             key,
-            claims,
-            in_query: self.in_query,
-        })
+            scheme,
+            claims: None,
+            proven: None,
+            spent: match self.key_in_query {
+                true => Spent::Key,
+                false => Spent::Nothing,
+            },
+        };
+        match self.proof {
+            Proof::Session(session, signature) => {
+                let kid = session.bound_to().map(str::to_owned);
+                verified.claims = Some(session.verify(known, limits)?);
+                verified.proven = match (kid, signature) {
+                    (None, _) => None,
+                    (Some(_), None) => return Err(Refusal::ProofMissing.into()),
+                    (Some(kid), Some(signature)) => {
+                        let verifies =
+                            |base: &[u8], tag: &[u8]| known.session_verifies(&kid, base, tag);
+                        Some(signature.verify(key, head, limits, true, verifies)?)
+                    }
+                };
+            }
+            Proof::Signature(signature) => {
+                let verifies = |base: &[u8], tag: &[u8]| known.verifies(base, tag);
+                verified.proven = Some(signature.verify(key, head, limits, false, verifies)?);
+            }
+            Proof::SignedUrl(url) => {
+                url.verify(known, limits)?;
+                verified.spent = Spent::Signed;
+            }
+            Proof::WafUrl(url) => {
+                url.verify(known, limits)?;
+                verified.spent = Spent::Waf;
+            }
+            Proof::PublicKey => {}
+        }
+        Ok(verified)
     }
 }
 
@@ -118,8 +238,10 @@ impl<'a> Presented<'a> {
 #[derive(Debug)]
 pub struct Verified<'k> {
     key: &'k Key,
+    scheme: Scheme,
     claims: Option<Claims>,
-    in_query: bool,
+    proven: Option<Proven>,
+    spent: Spent,
 }
 
 impl<'k> Verified<'k> {
@@ -129,16 +251,40 @@ impl<'k> Verified<'k> {
         self.key
     }
 
-    /// What the session says; `None` for a public key alone.
+    /// What kind of credential it was.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// What the session says; `None` for anything else.
     #[must_use]
     pub const fn claims(&self) -> Option<&Claims> {
         self.claims.as_ref()
     }
 
-    /// Whether `key` in the query counted as a credential, and so must not reach the upstream.
+    /// What the signature says of the rest of the request; `None` without one.
     #[must_use]
-    pub const fn key_in_query(&self) -> bool {
-        self.in_query
+    pub const fn proven(&self) -> Option<&Proven> {
+        self.proven.as_ref()
+    }
+
+    /// What of the query was the credential, and so must not reach the upstream.
+    #[must_use]
+    pub const fn spent(&self) -> Spent {
+        self.spent
+    }
+}
+
+/// The one key that all of these name.
+fn only(named: [Option<&str>; 4]) -> Result<Option<KeyId>, Refusal> {
+    let mut named = named.into_iter().flatten();
+    let Some(key) = named.next() else {
+        return Ok(None);
+    };
+    match named.all(|other| other == key) {
+        true => KeyId::parse(key).map(Some).ok_or(Refusal::BadCredential),
+        false => Err(Refusal::AmbiguousCredential),
     }
 }
 
@@ -163,20 +309,5 @@ fn public_key(value: &str) -> Result<&str, Refusal> {
     }
     key::is_id(value)
         .then_some(value)
-        .ok_or(Refusal::BadCredential)
-}
-
-/// The `key` parameter of the query, raw: nothing is decoded to find it.
-fn query_key<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
-    let mut found = head.parameters().filter(|(name, _)| *name == "key");
-    let Some((_, value)) = found.next() else {
-        return Ok(None);
-    };
-    if found.next().is_some() {
-        return Err(Refusal::AmbiguousCredential);
-    }
-    value
-        .filter(|value| key::is_id(value))
-        .map(Some)
         .ok_or(Refusal::BadCredential)
 }

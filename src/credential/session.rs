@@ -39,7 +39,7 @@ pub struct Session<'a> {
     claims: Claims,
     times: Times,
     audience: Option<Vec<String>>,
-    bound: bool,
+    bound: Option<String>,
 }
 
 /// What a session says of its bearer and of what it is for.
@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
                 issued_at: optional(&claims, "iat", date)?,
             },
             audience: optional(&claims, "aud", audience)?,
-            bound: optional(&claims, "cnf", confirmation_key)?.is_some(),
+            bound: optional(&claims, "cnf", confirmation_key)?,
             claims: Claims {
                 subject: optional(&claims, "sub", visible)?,
                 methods: optional(&claims, "methods", strings)?,
@@ -111,11 +111,18 @@ impl<'a> Session<'a> {
         &self.key
     }
 
-    /// Checks the MAC, then the times, the audience and the binding.
+    /// The name of the key that it is bound to (`cnf`): it is then good only with a signature by that
+    /// key.
+    #[must_use]
+    pub fn bound_to(&self) -> Option<&str> {
+        self.bound.as_deref()
+    }
+
+    /// Checks the MAC, then the times and the audience.
     ///
     /// # Errors
     /// `signature-invalid`, `session-expired`, `session-not-yet-valid`, `session-too-long`,
-    /// `audience-mismatch`, `proof-missing`.
+    /// `audience-mismatch`.
     pub fn verify(self, key: &KnownKey, limits: &Limits<'_>) -> Result<Claims, Refusal> {
         if !key.verifies(self.signed.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid);
@@ -133,9 +140,6 @@ impl<'a> Session<'a> {
             if !audience.iter().any(ours) {
                 return Err(Refusal::AudienceMismatch);
             }
-        }
-        if self.bound {
-            return Err(Refusal::ProofMissing);
         }
         Ok(self.claims)
     }

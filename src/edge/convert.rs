@@ -70,6 +70,7 @@ pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
         Body::None => "none".to_owned(),
         Body::Stream => "stream".to_owned(),
         Body::Kept => "keep".to_owned(),
+        Body::Held => "held".to_owned(),
         Body::Counted(most) => most.to_string(),
     };
     let mut text = String::with_capacity(1_024);

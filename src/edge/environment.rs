@@ -12,11 +12,12 @@ pub(super) struct JsEnvironment<'e>(pub(super) &'e JsValue);
 
 impl Environment for JsEnvironment<'_> {
     fn get(&self, name: &str) -> Option<Binding> {
-        // A text comes as `t` and the text, anything else as `j` and its JSON.
         let found = glue::variable(self.0, name).as_string()?;
-        match found.strip_prefix('t') {
-            Some(text) => Some(Binding::Text(Secret::new(text))),
-            None => Some(Binding::Json(found.get(1..)?.to_owned())),
-        }
+        let rest = found.get(1..)?;
+        Some(match found.as_bytes().first()? {
+            b't' => Binding::Text(Secret::new(rest)),
+            b'j' => Binding::Json(rest.to_owned()),
+            _ => Binding::Resource,
+        })
     }
 }

@@ -25,7 +25,10 @@ export function describe(request) {
 export function variable(env, name) {
   const value = env[name];
   if (value === undefined) return undefined;
-  return typeof value === "string" ? `t${value}` : `j${JSON.stringify(value)}`;
+  if (typeof value === "string") return `t${value}`;
+  // A JSON variable is plain data; what can be called has a class of its own.
+  const plain = typeof value !== "object" || value === null || [Object.prototype, Array.prototype].includes(Object.getPrototypeOf(value));
+  return plain ? `j${JSON.stringify(value)}` : "r";
 }
 
 export function answer(text) {
@@ -36,14 +39,47 @@ export function answer(text) {
   return new Response(body || null, { status: Number(status), headers });
 }
 
-export function forward(request, plan, exchange, ctx) {
-  const response = send(request, plan, exchange);
+export function forward(request, plan, exchange, ctx, held) {
+  const response = send(request, plan, exchange, held);
   // A caller who goes away does not take the audit line along.
   ctx.waitUntil(response);
   return response;
 }
 
-async function send(request, plan, exchange) {
+export function waitUntil(ctx, promise) {
+  ctx.waitUntil(promise);
+}
+
+/** The whole body, or null when it is longer than that. */
+export async function read(request, most) {
+  if (request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of request.body) {
+    length += chunk.byteLength;
+    if (length > most) return null;
+    chunks.push(chunk);
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+export function hash(name, body) {
+  return crypto.subtle.digest(name, body);
+}
+
+/** How long, in milliseconds, a Durable Object may take to record a nonce. */
+const RECORDING_MS = 5000;
+
+/** Whether the nonce is new; throws when it could not be recorded. */
+export async function remember(env, name, nonce, until) {
+  const object = env.REPLAY.get(env.REPLAY.idFromName(name));
+  const url = `https://replay/?nonce=${encodeURIComponent(nonce)}&until=${until}`;
+  const { status } = await object.fetch(url, { method: "POST", signal: AbortSignal.timeout(RECORDING_MS) });
+  if (status !== 201 && status !== 409) throw new Error(`ReplayGuard answered ${status}`);
+  return status === 201;
+}
+
+async function send(request, plan, exchange, held) {
   const [url, travel, timeout, drop, ...set] = plan.split("\n");
   const { method, headers } = request;
   const abort = new AbortController();
@@ -57,7 +93,7 @@ async function send(request, plan, exchange) {
     throw new Error("writegate: a panic in another request ended this one");
   };
   try {
-    let body = outgoing(request, travel, abort);
+    let body = travel === "held" ? held : outgoing(request, travel, abort);
     if (travel === "keep") body = await body;
     for (;;) {
       let step, response;

@@ -12,13 +12,36 @@ extern "C" {
     /// A `Response` from lines: see [`super::convert::answer`].
     pub(super) fn answer(lines: &str) -> JsValue;
 
-    /// Sends the request on, and returns the promise of a `Response`.
+    /// Sends the request on, with the body that was read if one was, and returns the promise of a
+    /// `Response`.
     pub(super) fn forward(
         request: &JsValue,
         plan: &str,
         exchange: JsExchange,
         ctx: &JsValue,
+        body: &JsValue,
     ) -> JsValue;
+
+    /// The body as a `Uint8Array`, or null when it is longer than so many bytes.
+    #[wasm_bindgen(catch)]
+    pub(super) async fn read(request: &JsValue, most: f64) -> Result<JsValue, JsValue>;
+
+    /// The digest of bytes, by WebCrypto's name for it, as an `ArrayBuffer`.
+    #[wasm_bindgen(catch)]
+    pub(super) async fn hash(name: &str, body: &JsValue) -> Result<JsValue, JsValue>;
+
+    /// Has the Durable Object `name` record a nonce until these Unix seconds: whether it is new.
+    #[wasm_bindgen(catch)]
+    pub(super) async fn remember(
+        env: &JsValue,
+        name: &str,
+        nonce: &str,
+        until: &str,
+    ) -> Result<JsValue, JsValue>;
+
+    /// Keeps the Worker running until the promise is settled, whatever becomes of the caller.
+    #[wasm_bindgen(js_name = waitUntil)]
+    pub(super) fn wait_until(ctx: &JsValue, promise: &JsValue);
 
     /// Rust panicked, so that the exchanges of other requests must not be used any more.
     pub(super) fn panicked();
@@ -27,7 +50,8 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub(super) async fn probe(plan: &str) -> Result<JsValue, JsValue>;
 
-    /// `env[name]`: text as it is, anything else as JSON, absent as `undefined`.
+    /// `env[name]`: `t` and a text, `j` and the JSON of a variable, `r` for something to call, absent as
+    /// `undefined`.
     pub(super) fn variable(env: &JsValue, name: &str) -> JsValue;
 }
 

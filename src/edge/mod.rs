@@ -1,25 +1,31 @@
 //! The Worker: what the platform calls, and how it is told what the core decided. No decisions
 //! here.
 //!
-//! `fetch` is exported as it is and not through `#[event(fetch)]`: nothing has to be awaited
-//! before a decision, so a refusal costs no future, and the promise of the forwarding is returned
-//! as it comes from JavaScript.
+//! `fetch` is exported as it is and not through `#[event(fetch)]`: its future is asked once, here and
+//! now, and only one that has to wait for something becomes a promise. A refusal is returned as it is,
+//! and the promise of a forwarding as it comes from JavaScript.
 
 mod convert;
 mod environment;
 mod exchange;
 mod glue;
+mod platform;
+mod replay;
 mod scheduled;
 
+use core::task::{Context, Poll, Waker};
 use std::cell::OnceCell;
+use std::future::Future as _;
 
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 
 use crate::audit::Alarm;
 use crate::gateway::{Decision, Gate};
 
 use environment::JsEnvironment;
 use exchange::JsExchange;
+use platform::JsPlatform;
 
 thread_local! {
     /// The gate of this isolate: its configuration is parsed once and stays.
@@ -50,8 +56,24 @@ pub fn start() {
 
 /// Answers one request: a `Response`, or the promise of one.
 #[wasm_bindgen]
-pub fn fetch(request: &JsValue, env: &JsValue, ctx: &JsValue) -> JsValue {
-    let described = glue::describe(request);
+pub fn fetch(request: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
+    let waiting = ctx.clone();
+    let mut answer = Box::pin(answer(request, env, ctx));
+    // Nearly every request is decided without waiting for anything, and then costs no promise here.
+    let mut nobody = Context::from_waker(Waker::noop());
+    match answer.as_mut().poll(&mut nobody) {
+        Poll::Ready(response) => response,
+        Poll::Pending => {
+            let promise = future_to_promise(async move { Ok(answer.await) }).into();
+            // A caller who goes away does not take the audit line along.
+            glue::wait_until(&waiting, &promise);
+            promise
+        }
+    }
+}
+
+async fn answer(request: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
+    let described = glue::describe(&request);
     let Some((raw, context)) = convert::arrival(&described) else {
         // Only a change of the JavaScript beside this file could bring us here.
         return JsValue::from(js_sys::Error::new(
@@ -69,11 +91,13 @@ pub fn fetch(request: &JsValue, env: &JsValue, ctx: &JsValue) -> JsValue {
             panic!("asked to by the panic-probe feature");
         }
     }
-    match gate(env).decide(raw, context) {
+    let platform = JsPlatform::new(&request, &env);
+    match gate(&env).decide(raw, context, &platform).await {
         Decision::Answer(answer) => glue::answer(&convert::answer(&answer)),
         Decision::Forward(outbound, exchange) => {
             let plan = convert::outbound(&outbound, exchange.timeout_ms());
-            glue::forward(request, &plan, JsExchange::new(exchange), ctx)
+            let exchange = JsExchange::new(exchange);
+            glue::forward(&request, &plan, exchange, &ctx, &platform.body())
         }
     }
 }

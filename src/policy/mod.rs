@@ -41,14 +41,21 @@ pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
 pub fn allow<'k>(verified: Verified<'k>, head: &Head<'_>) -> Result<Allowed<'k>, Refusal> {
     let key = verified.key();
     let page = page(head);
-    check_place(key, page.as_ref(), caller_address(head))?;
+    let address = address_allowed(key, caller_address(head));
+    let origin = match is_link(verified.scheme()) && !names_page(head) {
+        // A link that somebody pasted into an address bar, or a page that tells nobody its name.
+        true => None,
+        false => origin_allowed(key, page.as_ref()),
+    };
+    check_place(key.matching, address, origin)?;
     let claims = verified.claims();
     let session_origin = claims.and_then(|claims| claims.origin.as_ref());
     if session_origin.is_some() && session_origin != page.as_ref() {
         return Err(Refusal::OriginDenied);
     }
-    let bare = claims.is_none();
-    if (bare && !is_read(head.method())) || !method_in(&key.methods, head.method()) {
+    if (reads_alone(verified.scheme()) && !is_read(head.method()))
+        || !method_in(&key.methods, head.method())
+    {
         return Err(Refusal::MethodDenied);
     }
     let session_methods = claims.and_then(|claims| claims.methods.as_ref());
@@ -75,11 +82,13 @@ pub fn origin_matched(key: &Key, head: &Head<'_>) -> bool {
     key.allowed_origins.is_some() && origin_allowed(key, page(head).as_ref()) == Some(true)
 }
 
-/// Addresses and origins, both or either as the key says.
-fn check_place(key: &Key, page: Option<&Origin>, address: Option<IpAddr>) -> Result<(), Refusal> {
-    let address = address_allowed(key, address);
-    let origin = origin_allowed(key, page);
-    match (key.matching, address, origin) {
+/// Addresses and origins, both or either as the key says; `None` where it says nothing of them.
+const fn check_place(
+    matching: Match,
+    address: Option<bool>,
+    origin: Option<bool>,
+) -> Result<(), Refusal> {
+    match (matching, address, origin) {
         (Match::Any, Some(true), _) | (Match::Any, _, Some(true)) => Ok(()),
         (_, Some(false), _) => Err(Refusal::IpDenied),
         (_, _, Some(false)) => Err(Refusal::OriginDenied),
@@ -109,8 +118,28 @@ fn page(head: &Head<'_>) -> Option<Origin> {
     }
 }
 
+/// Whether the request says, truly or not, which page it comes from.
+fn names_page(head: &Head<'_>) -> bool {
+    head.header("origin").is_some() || head.header("referer").is_some()
+}
+
 fn is_read(method: &str) -> bool {
     matches!(method, "GET" | "HEAD")
+}
+
+/// Whether a credential of this kind is for GET and HEAD alone: none of them says what may be written.
+const fn reads_alone(scheme: Scheme) -> bool {
+    match scheme {
+        Scheme::PublicKey | Scheme::Url | Scheme::WafUrl => true,
+        Scheme::Session | Scheme::Signature => false,
+    }
+}
+
+const fn is_link(scheme: Scheme) -> bool {
+    match scheme {
+        Scheme::Url | Scheme::WafUrl => true,
+        Scheme::Session | Scheme::Signature | Scheme::PublicKey => false,
+    }
 }
 
 /// Whether the credential is a bare public key, which proves nothing.

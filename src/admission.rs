@@ -1,0 +1,140 @@
+//! What is checked last, because it costs I/O or leaves something behind: the body's digest, then the
+//! nonce (contract section 4). [`Allowed`] → [`Admitted`].
+
+use crate::credential::digest::{Algorithm, Digests, MAX_BODY_BYTES};
+use crate::credential::signature::Nonce;
+use crate::key::KeyId;
+use crate::policy::Allowed;
+use crate::problem::Refusal;
+use crate::request::Head;
+
+/// What the gate asks of the platform while it decides.
+#[expect(
+    async_fn_in_trait,
+    reason = "a Worker has one thread, so no future need be Send"
+)]
+pub trait Platform {
+    /// Reads the whole body, keeps it to be forwarded, and returns its digests in the order asked.
+    ///
+    /// # Errors
+    /// When it is longer than `most` bytes, or broke off.
+    async fn digest_body(
+        &self,
+        most: u64,
+        algorithms: &[Algorithm],
+    ) -> Result<Vec<Vec<u8>>, BodyError>;
+
+    /// Records a nonce of this key until it would be stale anyway; whether it is new.
+    ///
+    /// # Errors
+    /// When it could not be recorded.
+    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, NotRecorded>;
+}
+
+/// Why a body could not be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is longer than what is read.
+    TooLarge,
+    /// The caller broke off, and nobody is left to answer.
+    CallerGone,
+}
+
+/// A nonce could not be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotRecorded;
+
+/// Why a request that is allowed is not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// The caller's fault.
+    Refused(Refusal),
+    /// The caller broke off.
+    CallerGone,
+    /// Whether it was sent before cannot be told.
+    NotRecorded,
+}
+
+impl From<Refusal> for NotAdmitted {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A request that is allowed, whose body is what was signed, and which was not sent before. Only
+/// [`admit`] makes one.
+#[derive(Debug)]
+pub struct Admitted<'k> {
+    allowed: Allowed<'k>,
+    body_held: bool,
+}
+
+impl<'k> Admitted<'k> {
+    /// What was allowed.
+    #[must_use]
+    pub const fn allowed(&self) -> &Allowed<'k> {
+        &self.allowed
+    }
+
+    /// Whether the platform holds the body, because it was read to be compared.
+    #[must_use]
+    pub const fn body_held(&self) -> bool {
+        self.body_held
+    }
+}
+
+/// Compares the body with its signed digest, then records the nonce.
+///
+/// # Errors
+/// `body-too-large`, `digest-mismatch`, `replayed`.
+pub async fn admit<'k>(
+    allowed: Allowed<'k>,
+    head: &Head<'_>,
+    platform: &impl Platform,
+) -> Result<Admitted<'k>, NotAdmitted> {
+    let key = allowed.verified().key();
+    let mut body_held = false;
+    if let Some(proven) = allowed.verified().proven() {
+        if let Some(digests) = &proven.digests {
+            check_body(digests, head, platform).await?;
+            body_held = head.has_body();
+        }
+        if let Some(nonce) = &proven.nonce {
+            match platform.remember(&key.id, nonce).await {
+                Ok(true) => {}
+                Ok(false) => return Err(Refusal::Replayed.into()),
+                Err(NotRecorded) => return Err(NotAdmitted::NotRecorded),
+            }
+        }
+    }
+    Ok(Admitted { allowed, body_held })
+}
+
+async fn check_body(
+    digests: &Digests,
+    head: &Head<'_>,
+    platform: &impl Platform,
+) -> Result<(), NotAdmitted> {
+    let algorithms: Vec<Algorithm> = digests.algorithms().collect();
+    let computed = match head.has_body() {
+        false => algorithms
+            .iter()
+            .map(|algorithm| algorithm.digest(&[]))
+            .collect(),
+        true if head
+            .content_length()
+            .is_some_and(|length| length > MAX_BODY_BYTES) =>
+        {
+            return Err(Refusal::BodyTooLarge.into());
+        }
+        true => match platform.digest_body(MAX_BODY_BYTES, &algorithms).await {
+            Ok(computed) => computed,
+            Err(BodyError::TooLarge) => return Err(Refusal::BodyTooLarge.into()),
+            Err(BodyError::CallerGone) => return Err(NotAdmitted::CallerGone),
+        },
+    };
+    match digests.are(&computed) {
+        true => Ok(()),
+        false => Err(Refusal::DigestMismatch.into()),
+    }
+}

@@ -1,0 +1,315 @@
+//! Components of a request and the signature base made of them (RFC 9421 section 2).
+//!
+//! In scope: the derived components of a request, header fields, `@query-param`. Out of scope: what
+//! must be covered (`signature`), responses, and the flags `sf`, `key`, `bs`, `tr` and `req`, which
+//! are refused: two parsers of a field can disagree, and its raw value is what everybody sees.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use crate::problem::Refusal;
+use crate::request::Head;
+
+use super::structured::{Bare, Item, Parameters};
+
+/// Most components of one signature: real clients cover a dozen.
+pub const MAX_COMPONENTS: usize = 64;
+
+/// Fields whose values are credentials: shown to nobody, not even to whoever sent them, for answers
+/// are logged too.
+const CREDENTIALS: [&str; 4] = [
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "signature",
+];
+
+/// What one line of the base is about (RFC 9421 sections 2.1 and 2.2).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Component {
+    /// `@method`: as sent.
+    Method,
+    /// `@target-uri`: scheme, host, path and query as sent.
+    TargetUri,
+    /// `@authority`: host and port in lower case, a default port left out.
+    Authority,
+    /// `@scheme`.
+    Scheme,
+    /// `@request-target`: path and query as sent.
+    RequestTarget,
+    /// `@path`, not decoded; `/` when empty.
+    Path,
+    /// `@query` with its `?`; `?` alone when there is none.
+    Query,
+    /// `@query-param` of this name, encoded as RFC 9421 section 2.2.8 wants it.
+    QueryParam(String),
+    /// A header field.
+    Field(String),
+}
+
+impl Component {
+    /// The identifier `name` without parameters.
+    ///
+    /// # Errors
+    /// `bad-credential` for a name that is none (RFC 9421 section 2.1: "the component name for an HTTP
+    /// field is the lowercased form of its field name"), `signature-unsupported` for a derived
+    /// component that is not of a request or that nobody knows.
+    pub fn named(name: &str) -> Result<Self, Refusal> {
+        Ok(match name {
+            "@method" => Self::Method,
+            "@target-uri" => Self::TargetUri,
+            "@authority" => Self::Authority,
+            "@scheme" => Self::Scheme,
+            "@request-target" => Self::RequestTarget,
+            "@path" => Self::Path,
+            "@query" => Self::Query,
+            // RFC 9421 section 2.2.8: it needs its `name`, so it cannot come without parameters.
+            "@query-param" => return Err(Refusal::BadCredential),
+            derived if derived.starts_with('@') => return Err(Refusal::SignatureUnsupported),
+            field if is_field_name(field) => Self::Field(field.to_owned()),
+            _ => return Err(Refusal::BadCredential),
+        })
+    }
+
+    pub(super) fn read(item: &Item<'_>) -> Result<Self, Refusal> {
+        let Bare::String(name) = &item.bare else {
+            return Err(Refusal::BadCredential);
+        };
+        if name.as_str() == "@query-param" {
+            return Ok(Self::QueryParam(only_name(&item.parameters)?));
+        }
+        match item.parameters.is_empty() {
+            true => Self::named(name.as_str()),
+            // Any of RFC 9421's flags, or one that nobody knows.
+            false => Err(Refusal::SignatureUnsupported),
+        }
+    }
+
+    /// Its line's beginning, as RFC 9421 section 2 writes an identifier.
+    #[must_use]
+    pub fn identifier(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Self::Method => r#""@method""#,
+            Self::TargetUri => r#""@target-uri""#,
+            Self::Authority => r#""@authority""#,
+            Self::Scheme => r#""@scheme""#,
+            Self::RequestTarget => r#""@request-target""#,
+            Self::Path => r#""@path""#,
+            Self::Query => r#""@query""#,
+            Self::QueryParam(name) => {
+                let escaped = name.replace('\\', r"\\").replace('"', r#"\""#);
+                return Cow::Owned(format!(r#""@query-param";name="{escaped}""#));
+            }
+            // A field name holds nothing that would need to be escaped.
+            Self::Field(name) => return Cow::Owned(format!("\"{name}\"")),
+        })
+    }
+
+    /// Its value in this request.
+    ///
+    /// # Errors
+    /// `signature-incomplete` for what the request does not have, or has more than once where only one
+    /// can be meant; `signature-unsupported` for a value that is not ASCII (RFC 9421 section 2.5: the
+    /// base is ASCII), of which signer and gate might see different bytes.
+    pub fn value<'h>(&self, head: &Head<'h>) -> Result<Cow<'h, str>, Refusal> {
+        let value = match self {
+            Self::Method => Cow::Borrowed(head.method()),
+            Self::TargetUri => Cow::Owned(format!(
+                "{}://{}{}",
+                head.scheme(),
+                head.authority(),
+                head.target()
+            )),
+            Self::Authority => authority(head),
+            Self::Scheme => Cow::Borrowed(head.scheme()),
+            Self::RequestTarget => Cow::Borrowed(head.target()),
+            Self::Path => Cow::Borrowed(head.path()),
+            Self::Query => Cow::Owned(format!("?{}", head.query().unwrap_or_default())),
+            Self::QueryParam(name) => Cow::Owned(query_param(head, name)?),
+            // RFC 9421 section 2.1: "If the named field … does not exist … it MUST produce an error".
+            Self::Field(name) => {
+                let value = head.header(name).ok_or(Refusal::SignatureIncomplete)?;
+                Cow::Borrowed(value.trim_matches([' ', '\t']))
+            }
+        };
+        match value.is_ascii() {
+            true => Ok(value),
+            false => Err(Refusal::SignatureUnsupported),
+        }
+    }
+
+    fn is_credential(&self) -> bool {
+        matches!(self, Self::Field(name) if CREDENTIALS.contains(&name.as_str()))
+    }
+}
+
+/// The signature base (RFC 9421 section 2.5) of these components, with `parameters` as the value of
+/// `@signature-params`: one line each, in the signer's order, no line break at the end.
+///
+/// # Errors
+/// Those of [`Component::value`].
+pub fn base(
+    components: &[Component],
+    parameters: &str,
+    head: &Head<'_>,
+) -> Result<String, Refusal> {
+    let mut base = String::with_capacity(512);
+    for component in components {
+        let value = component.value(head)?;
+        let _infallible = writeln!(base, "{}: {value}", component.identifier());
+    }
+    end(&mut base, parameters);
+    Ok(base)
+}
+
+/// The same for the eyes of the caller: the values of credentials are left out, and no MAC is in it.
+///
+/// # Errors
+/// Those of [`Component::value`].
+pub fn shown(
+    components: &[Component],
+    parameters: &str,
+    head: &Head<'_>,
+) -> Result<String, Refusal> {
+    let mut base = String::with_capacity(512);
+    for component in components {
+        let value = match component.is_credential() {
+            true => Cow::Borrowed("[redacted]"),
+            false => component.value(head)?,
+        };
+        let _infallible = writeln!(base, "{}: {value}", component.identifier());
+    }
+    end(&mut base, parameters);
+    Ok(base)
+}
+
+fn end(base: &mut String, parameters: &str) {
+    base.push_str(r#""@signature-params": "#);
+    base.push_str(parameters);
+}
+
+/// `@authority` (RFC 9421 section 2.2.3): "normalized according to the rules in section 4.2.3 of RFC
+/// 9110: the host is lowercased and the default port is omitted".
+#[must_use]
+pub fn authority<'h>(head: &Head<'h>) -> Cow<'h, str> {
+    let default = match head.scheme() {
+        "https" => ":443",
+        _ => ":80",
+    };
+    let authority = head.authority();
+    let authority = authority.strip_suffix(default).unwrap_or(authority);
+    match authority.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(authority.to_ascii_lowercase()),
+        false => Cow::Borrowed(authority),
+    }
+}
+
+/// The one parameter `name` of a `@query-param`.
+fn only_name(parameters: &Parameters<'_>) -> Result<String, Refusal> {
+    let mut found = None;
+    for (key, value) in parameters {
+        match (key.as_str(), value) {
+            ("name", Bare::String(name)) => found = Some(name.as_str().to_owned()),
+            ("name", _) => return Err(Refusal::BadCredential),
+            _ => return Err(Refusal::SignatureUnsupported),
+        }
+    }
+    found.ok_or(Refusal::BadCredential)
+}
+
+/// A header's name in lower case (RFC 9110 section 5.6.2, `token`).
+fn is_field_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
+        })
+}
+
+/// The value of the query parameter whose name, encoded again, is `name` (RFC 9421 section 2.2.8).
+/// "If a parameter name occurs multiple times in a request, the named query parameter MUST NOT be
+/// included."
+fn query_param(head: &Head<'_>, name: &str) -> Result<String, Refusal> {
+    let mut found = head
+        .parameters()
+        .filter(|(candidate, _)| reencoded(candidate) == name);
+    match (found.next(), found.next()) {
+        (Some((_, value)), None) => Ok(reencoded(value.unwrap_or_default())),
+        _ => Err(Refusal::SignatureIncomplete),
+    }
+}
+
+/// Decoded as `application/x-www-form-urlencoded` and encoded again with everything but that
+/// format's own safe characters as `%XX` (URL Standard sections 5.1 and 5.2, with %20 for a space).
+fn reencoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        decoded.push(match (first, after) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = after;
+                    (high << 4) | low
+                }
+                _ => first,
+            },
+            _ => first,
+        });
+    }
+    for byte in String::from_utf8_lossy(&decoded).bytes() {
+        match byte.is_ascii_alphanumeric() || b"*-._".contains(&byte) {
+            true => encoded.push(char::from(byte)),
+            false => {
+                let _infallible = write!(encoded, "%{byte:02X}");
+            }
+        }
+    }
+    encoded
+}
+
+/// The value of a hexadecimal digit.
+pub(super) const fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => digit.checked_sub(b'0'),
+        b'a'..=b'f' => digit.checked_sub(b'a' - 10),
+        b'A'..=b'F' => digit.checked_sub(b'A' - 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_parameter_is_decoded_and_encoded_again() {
+        for (raw, encoded) in [
+            ("with+plus", "with%20plus"),
+            ("%7e~", "%7E%7E"),
+            ("a*-._", "a*-._"),
+            ("%zz%4", "%25zz%254"),
+            ("%ff", "%EF%BF%BD"),
+            ("(!')", "%28%21%27%29"),
+            ("é", "%C3%A9"),
+        ] {
+            assert_eq!(reencoded(raw), encoded, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_field_has_is_refused() {
+        for name in ["Date", "", "a b", "a:", "é", "@query-param"] {
+            assert_eq!(
+                Component::named(name),
+                Err(Refusal::BadCredential),
+                "{name}"
+            );
+        }
+        for name in ["@status", "@", "@Method"] {
+            let unsupported = Err(Refusal::SignatureUnsupported);
+            assert_eq!(Component::named(name), unsupported, "{name}");
+        }
+    }
+}

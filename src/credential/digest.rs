@@ -1,0 +1,128 @@
+//! `Content-Digest` (RFC 9530): which digests a request names, and whether its body has them.
+//!
+//! In scope: sha-256 and sha-512. Out of scope: `Repr-Digest`, and algorithms that RFC 9530 calls
+//! insecure; beside one of the two they are ignored, alone they are refused.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256, Sha512};
+
+use crate::problem::Refusal;
+
+use super::structured::{self, Bare, Value};
+
+/// Longest body, in bytes, that is read to be compared: it is held in the isolate's 128 MB, beside
+/// those of other requests.
+pub const MAX_BODY_BYTES: u64 = 10 * 1024 * 1024;
+
+/// A hash function of RFC 9530's registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// `sha-256`.
+    Sha256,
+    /// `sha-512`.
+    Sha512,
+}
+
+impl Algorithm {
+    /// The digest of `body`.
+    #[must_use]
+    pub fn digest(self, body: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sha256 => Sha256::digest(body).to_vec(),
+            Self::Sha512 => Sha512::digest(body).to_vec(),
+        }
+    }
+}
+
+/// The digests that a body must have: one of them at least.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Digests(Vec<(Algorithm, Vec<u8>)>);
+
+impl Digests {
+    /// Reads a `Content-Digest` field.
+    ///
+    /// # Errors
+    /// `bad-credential` when it is no dictionary of byte sequences or names an algorithm twice,
+    /// `signature-unsupported` when it names neither sha-256 nor sha-512.
+    pub fn parse(field: &str) -> Result<Self, Refusal> {
+        let mut digests = Vec::new();
+        for member in structured::dictionary(field).ok_or(Refusal::BadCredential)? {
+            let Value::Item(Bare::ByteSequence(digest)) = member.value else {
+                return Err(Refusal::BadCredential);
+            };
+            match member.label {
+                "sha-256" => digests.push((Algorithm::Sha256, digest)),
+                "sha-512" => digests.push((Algorithm::Sha512, digest)),
+                _ => {}
+            }
+        }
+        match digests.is_empty() {
+            true => Err(Refusal::SignatureUnsupported),
+            false => Ok(Self(digests)),
+        }
+    }
+
+    /// The algorithms named, in their order.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> + '_ {
+        self.0.iter().map(|(algorithm, _)| *algorithm)
+    }
+
+    /// Whether these are the digests of the body, one for each of [`Digests::algorithms`].
+    #[must_use]
+    pub fn are(&self, computed: &[Vec<u8>]) -> bool {
+        self.0.len() == computed.len()
+            && self
+                .0
+                .iter()
+                .zip(computed)
+                .all(|((_, sent), computed)| sent == computed)
+    }
+}
+
+/// The `Content-Digest` of a body, as `sha-256`.
+#[must_use]
+pub fn content_digest(body: &[u8]) -> String {
+    format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_digest_that_is_known_counts() {
+        let body = b"{\"hello\": \"world\"}";
+        let sha256 = content_digest(body);
+        let sha512 = format!(
+            "sha-512=:{}:",
+            STANDARD.encode(Algorithm::Sha512.digest(body))
+        );
+        for (field, right) in [
+            (sha256.clone(), true),
+            (format!("{sha256}, {sha512}"), true),
+            (format!("md5=:AA==:, {sha512}"), true),
+            (format!("{sha256}, sha-512=:AA==:"), false),
+            ("sha-256=::".to_owned(), false),
+        ] {
+            let digests = Digests::parse(&field).unwrap();
+            let computed: Vec<_> = digests.algorithms().map(|a| a.digest(body)).collect();
+            assert_eq!(digests.are(&computed), right, "{field}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_digest_is_refused() {
+        for (field, refusal) in [
+            ("sha-256", Refusal::BadCredential),
+            ("sha-256=x", Refusal::BadCredential),
+            ("sha-256=(:AA==:)", Refusal::BadCredential),
+            ("sha-256=:AA==:, sha-256=:AA==:", Refusal::BadCredential),
+            ("SHA-256=:AA==:", Refusal::BadCredential),
+            ("md5=:AA==:", Refusal::SignatureUnsupported),
+            ("", Refusal::SignatureUnsupported),
+        ] {
+            assert_eq!(Digests::parse(field), Err(refusal), "{field}");
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! HTTP Message Signatures (RFC 9421) with `hmac-sha256`, and nothing else: the algorithm is never
+//! taken from the request.
+//!
+//! In scope: which of the labels is ours, its form, what it must cover, its MAC, its times. Out of
+//! scope: the values of components (`base`), the body (`digest`), whether a nonce was seen before.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::key::{self, Key, KeyId};
+use crate::problem::Refusal;
+use crate::request::Head;
+use crate::time::Timestamp;
+
+use super::base::{self, Component, MAX_COMPONENTS};
+use super::digest::{Algorithm, Digests};
+use super::mac::{MacKey, TAG_LEN};
+use super::structured::{self, Bare, Item, Member, Value};
+use super::{Limits, Unverified};
+
+/// How old, in seconds, `created` may be.
+pub const MAX_AGE: i64 = 300;
+/// How long, in bytes, a nonce may be.
+const NONCE_BYTES: core::ops::RangeInclusive<usize> = 8..=128;
+
+/// The labels of a request's `Signature-Input` with what `Signature` has for them.
+#[derive(Debug)]
+pub struct Labels<'a> {
+    inputs: Vec<Member<'a>>,
+    signatures: Vec<Member<'a>>,
+}
+
+impl<'a> Labels<'a> {
+    /// Reads both fields; none without `Signature-Input`.
+    ///
+    /// # Errors
+    /// `bad-credential` when either is no dictionary or says something twice.
+    pub fn read(head: &Head<'a>) -> Result<Self, Refusal> {
+        let dictionary = |name| match head.header(name) {
+            None => Ok(Vec::new()),
+            Some(field) => structured::dictionary(field).ok_or(Refusal::BadCredential),
+        };
+        let inputs = dictionary("signature-input")?;
+        let signatures = match inputs.is_empty() {
+            true => Vec::new(),
+            false => dictionary("signature")?,
+        };
+        Ok(Self { inputs, signatures })
+    }
+
+    /// The one label whose `keyid` is ours. Those of others are not looked at.
+    ///
+    /// # Errors
+    /// `ambiguous-credential` for two, and those of [`Signature`]'s form.
+    pub fn ours(
+        &self,
+        head: &Head<'_>,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> Result<Option<Signature>, Refusal> {
+        let mut ours = self
+            .inputs
+            .iter()
+            .filter(|input| keyid(input).is_some_and(&is_ours));
+        match (ours.next(), ours.next()) {
+            (None, _) => Ok(None),
+            (Some(_), Some(_)) => Err(Refusal::AmbiguousCredential),
+            (Some(input), None) => {
+                let mut signatures = self.signatures.iter();
+                let signature = signatures
+                    .find(|signature| signature.label == input.label)
+                    .ok_or(Refusal::BadCredential)?;
+                Signature::read(input, signature, head).map(Some)
+            }
+        }
+    }
+
+    /// Whether some label looks as if it were meant for a key that is not there.
+    #[must_use]
+    pub fn name_a_key(&self) -> bool {
+        self.inputs.iter().filter_map(keyid).any(key::is_id)
+    }
+}
+
+fn keyid<'m>(input: &'m Member<'_>) -> Option<&'m str> {
+    let mut parameters = input.parameters.iter();
+    match parameters.find(|(name, _)| name.as_str() == "keyid") {
+        Some((_, Bare::String(keyid))) => Some(keyid.as_str()),
+        Some(_) | None => None,
+    }
+}
+
+/// A signature of the right form. Nothing in it is known to be true.
+#[derive(Debug)]
+pub struct Signature {
+    keyid: String,
+    components: Vec<Component>,
+    /// The value of `@signature-params`: components and parameters in the signer's own order.
+    parameters: String,
+    created: Option<Timestamp>,
+    expires: Option<Timestamp>,
+    nonce: Option<String>,
+    tag: [u8; TAG_LEN],
+    digests: Option<Digests>,
+}
+
+/// What a good signature says of its request.
+#[derive(Debug)]
+pub struct Proven {
+    /// What the body must be.
+    pub digests: Option<Digests>,
+    /// What must not have been seen before.
+    pub nonce: Option<Nonce>,
+}
+
+/// A nonce that its key asks for.
+#[derive(Debug)]
+pub struct Nonce {
+    /// The signature's `keyid`: the key's id, or the name of a session's key.
+    pub keyid: String,
+    /// 8–128 bytes of printable ASCII.
+    pub value: String,
+    /// From when on a signature with it would be stale anyway.
+    pub until: Timestamp,
+}
+
+impl Nonce {
+    /// The name of the Durable Object that remembers it: `<id>/<keyid>/` and the first two hex digits
+    /// of its SHA-256, so that one key's nonces are spread and no other key's are among them.
+    #[must_use]
+    pub fn object(&self, key: &KeyId) -> String {
+        let hash = Algorithm::Sha256.digest(self.value.as_bytes());
+        let shard = hash.first().copied().unwrap_or_default();
+        format!("{key}/{}/{shard:02x}", self.keyid)
+    }
+}
+
+impl Signature {
+    fn read(input: &Member<'_>, signature: &Member<'_>, head: &Head<'_>) -> Result<Self, Refusal> {
+        let Value::InnerList(items) = &input.value else {
+            return Err(Refusal::BadCredential);
+        };
+        if items.len() > MAX_COMPONENTS {
+            return Err(Refusal::SignatureUnsupported);
+        }
+        let components = components(items)?;
+        let Value::Item(Bare::ByteSequence(tag)) = &signature.value else {
+            return Err(Refusal::BadCredential);
+        };
+        let covered_digest = components
+            .iter()
+            .any(|component| *component == Component::Field("content-digest".to_owned()));
+        let digest = head.header("content-digest").filter(|_| covered_digest);
+        let mut read = Self {
+            keyid: String::new(),
+            components,
+            parameters: structured::inner_list(items, &input.parameters),
+            created: None,
+            expires: None,
+            nonce: None,
+            tag: tag
+                .as_slice()
+                .try_into()
+                .map_err(|_length| Refusal::BadCredential)?,
+            digests: digest.map(Digests::parse).transpose()?,
+        };
+        for (name, value) in &input.parameters {
+            match (name.as_str(), value) {
+                ("created", Bare::Integer(at)) => read.created = Some(seconds(*at)),
+                ("expires", Bare::Integer(at)) => read.expires = Some(seconds(*at)),
+                ("keyid", Bare::String(keyid)) => keyid.as_str().clone_into(&mut read.keyid),
+                ("nonce", Bare::String(nonce)) if NONCE_BYTES.contains(&nonce.as_str().len()) => {
+                    read.nonce = Some(nonce.as_str().to_owned());
+                }
+                // RFC 9421 section 3.2: the algorithms given must all be the same; ours is one.
+                ("alg", Bare::String(alg)) if alg.as_str() == "hmac-sha256" => {}
+                ("alg", Bare::String(_)) => return Err(Refusal::SignatureUnsupported),
+                ("created" | "expires" | "keyid" | "nonce" | "alg", _) => {
+                    return Err(Refusal::BadCredential);
+                }
+                // `tag`, and what others may add: covered, and of no meaning here.
+                _ => {}
+            }
+        }
+        Ok(read)
+    }
+
+    /// The key it claims to be made with.
+    #[must_use]
+    pub fn keyid(&self) -> &str {
+        &self.keyid
+    }
+
+    /// Checks what is covered, then the MAC by `verifies`, then the times. `bound`: it is the proof of
+    /// a session and must cover that session.
+    ///
+    /// # Errors
+    /// `signature-incomplete`, `signature-unsupported` for a value that cannot be covered,
+    /// `signature-invalid` with the base as it was computed, `signature-stale`.
+    pub fn verify(
+        self,
+        key: &Key,
+        head: &Head<'_>,
+        limits: &Limits<'_>,
+        bound: bool,
+        verifies: impl FnOnce(&[u8], &[u8]) -> bool,
+    ) -> Result<Proven, Unverified> {
+        let created = self.check_coverage(key, head, limits, bound)?;
+        let base = base::base(&self.components, &self.parameters, head)?;
+        if !verifies(base.as_bytes(), &self.tag) {
+            let shown = base::shown(&self.components, &self.parameters, head)?;
+            return Err(Unverified::SignatureInvalid(shown));
+        }
+        let stale = limits.now > created.plus_seconds(MAX_AGE)
+            || created > limits.now.plus_seconds(limits.clock_skew)
+            || self.expires.is_some_and(|expires| limits.now >= expires);
+        if stale {
+            return Err(Refusal::SignatureStale.into());
+        }
+        let until = created
+            .plus_seconds(MAX_AGE)
+            .plus_seconds(limits.clock_skew);
+        let nonce = self.nonce.filter(|_| key.nonce_required);
+        Ok(Proven {
+            digests: self.digests,
+            nonce: nonce.map(|value| Nonce {
+                keyid: self.keyid,
+                value,
+                until,
+            }),
+        })
+    }
+
+    /// The verifier says what must be covered (RFC 9421 section 3.2.1), or the signer would choose
+    /// what may be changed. Returns `created`, without which a copy would be good for ever.
+    fn check_coverage(
+        &self,
+        key: &Key,
+        head: &Head<'_>,
+        limits: &Limits<'_>,
+        bound: bool,
+    ) -> Result<Timestamp, Refusal> {
+        let covers = |component: &Component| self.components.contains(component);
+        let field = |name: &str| covers(&Component::Field(name.to_owned()));
+        let target = covers(&Component::TargetUri)
+            || (covers(&Component::Authority)
+                && (covers(&Component::RequestTarget)
+                    || (covers(&Component::Path) && covers(&Component::Query))));
+        let body = !head.has_body() || limits.unsigned_body || field("content-digest");
+        let session = !bound || field("authorization");
+        let nonce = !key.nonce_required || self.nonce.is_some();
+        match covers(&Component::Method) && target && body && session && nonce {
+            true => self.created.ok_or(Refusal::SignatureIncomplete),
+            false => Err(Refusal::SignatureIncomplete),
+        }
+    }
+}
+
+/// RFC 9421 section 2: "each component identifier MUST occur only once in the covered components".
+fn components(items: &[Item<'_>]) -> Result<Vec<Component>, Refusal> {
+    let components: Vec<Component> = items
+        .iter()
+        .map(Component::read)
+        .collect::<Result<_, _>>()?;
+    for (index, component) in components.iter().enumerate() {
+        if components
+            .iter()
+            .take(index)
+            .any(|other| other == component)
+        {
+            return Err(Refusal::BadCredential);
+        }
+    }
+    Ok(components)
+}
+
+fn seconds(at: sfv::Integer) -> Timestamp {
+    Timestamp::from_seconds(at.into())
+}
+
+/// What a signer says beside the components.
+#[derive(Debug)]
+pub struct Parameters<'a> {
+    /// Now.
+    pub created: Timestamp,
+    /// When it ends, if before it is 300 s old.
+    pub expires: Option<Timestamp>,
+    /// A key's id, or the name of a session's key.
+    pub keyid: &'a str,
+    /// 8–128 bytes, never the same twice.
+    pub nonce: Option<&'a str>,
+}
+
+/// The two headers of a signed request.
+#[derive(Debug)]
+pub struct Signed {
+    /// `Signature-Input`.
+    pub input: String,
+    /// `Signature`.
+    pub signature: String,
+    /// What was signed.
+    pub base: String,
+}
+
+/// Signs a request as the gate wants it, under the label `sig1`.
+///
+/// # Errors
+/// Those of [`Component::value`].
+pub fn sign(
+    head: &Head<'_>,
+    components: &[Component],
+    parameters: &Parameters<'_>,
+    key: &MacKey,
+) -> Result<Signed, Refusal> {
+    let Parameters {
+        created,
+        expires,
+        keyid,
+        nonce,
+    } = parameters;
+    let names: Vec<_> = components.iter().map(Component::identifier).collect();
+    let mut list = format!("({});created={}", names.join(" "), created.seconds());
+    if let Some(expires) = expires {
+        list.push_str(&format!(";expires={}", expires.seconds()));
+    }
+    list.push_str(&format!(r#";keyid="{keyid}";alg="hmac-sha256""#));
+    if let Some(nonce) = nonce {
+        list.push_str(&format!(r#";nonce="{nonce}""#));
+    }
+    let base = base::base(components, &list, head)?;
+    let tag = STANDARD.encode(key.tag(base.as_bytes()));
+    Ok(Signed {
+        input: format!("sig1={list}"),
+        signature: format!("sig1=:{tag}:"),
+        base,
+    })
+}

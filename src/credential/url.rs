@@ -1,0 +1,272 @@
+//! Links: a credential in the query of a URL, for pages that cannot send a header (contract section
+//! 3). Signed URLs are the gate's own form; WAF-token URLs are what Cloudflare's
+//! `is_timed_hmac_valid_v0` accepts.
+//!
+//! <https://developers.cloudflare.com/ruleset-engine/rules-language/functions/#hmac-validation>
+//!
+//! In scope: the form of both, their MACs and times, making them for the command. Out of scope:
+//! methods (`policy`), and taking the parameters off again (`forward`).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+use crate::key::{self, KeyId};
+use crate::known_key::KnownKey;
+use crate::problem::Refusal;
+use crate::request::Head;
+use crate::time::Timestamp;
+
+use super::base;
+use super::mac::{MacKey, TAG_LEN};
+use super::{Limits, Unverified};
+
+/// Most digits of `exp`: until the year 33658.
+const MAX_EXP_DIGITS: usize = 12;
+/// Digits of the time in a WAF token.
+const WAF_TIME_DIGITS: usize = 10;
+
+/// What stands in a query.
+#[derive(Debug)]
+pub enum InQuery<'a> {
+    /// No credential.
+    Nothing,
+    /// The public key alone, or beside another credential.
+    Key(&'a str),
+    /// A signed URL.
+    Signed(SignedUrl<'a>),
+    /// A WAF-token URL.
+    Waf(WafUrl<'a>),
+}
+
+/// What of the query was the credential, and so does not reach the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spent {
+    /// Nothing.
+    Nothing,
+    /// `key`, wherever it stands.
+    Key,
+    /// The last three parameters: `key`, `exp` and `sig`.
+    Signed,
+    /// The last parameter, `verify`, and `key`, wherever it stands.
+    Waf,
+}
+
+impl<'a> InQuery<'a> {
+    /// Finds the credential in a query, raw: nothing is decoded to find it. `waf_key` is the route's
+    /// key for WAF-token URLs that name none.
+    ///
+    /// # Errors
+    /// `ambiguous-credential` for two `key`s, `bad-credential` for what begins as a link and is none.
+    pub fn read(head: &Head<'a>, waf_key: Option<&'a KeyId>) -> Result<Self, Refusal> {
+        let (mut keys, mut seals) = (Vec::new(), 0_usize);
+        let (mut last, mut verifies) = ("", false);
+        for (name, value) in head.parameters() {
+            match name {
+                "key" => keys.push(value),
+                "sig" => seals = seals.saturating_add(1),
+                "verify" => {
+                    seals = seals.saturating_add(1);
+                    verifies = true;
+                }
+                _ => {}
+            }
+            last = name;
+        }
+        let key = match keys.as_slice() {
+            [] => None,
+            [Some(key)] if key::is_id(key) => Some(*key),
+            [_] => return Err(Refusal::BadCredential),
+            _ => return Err(Refusal::AmbiguousCredential),
+        };
+        match (key, waf_key.filter(|_| verifies), seals, last) {
+            (None, None, _, _) => Ok(Self::Nothing),
+            (Some(key), _, 0, _) => Ok(Self::Key(key)),
+            (Some(key), _, 1, "sig") => SignedUrl::read(head, key).map(Self::Signed),
+            (Some(key), _, 1, "verify") => WafUrl::read(head, key).map(Self::Waf),
+            (None, Some(key), 1, "verify") => WafUrl::read(head, key.as_str()).map(Self::Waf),
+            _ => Err(Refusal::BadCredential),
+        }
+    }
+
+    /// The key it names.
+    #[must_use]
+    pub const fn key(&self) -> Option<&'a str> {
+        match self {
+            Self::Nothing => None,
+            Self::Key(key) => Some(key),
+            Self::Signed(url) => Some(url.key),
+            Self::Waf(url) => Some(url.key),
+        }
+    }
+}
+
+/// A signed URL of the right form: `…&key=<id>&exp=<unix time>&sig=<base64url>`.
+#[derive(Debug)]
+pub struct SignedUrl<'a> {
+    key: &'a str,
+    expires: Timestamp,
+    message: String,
+    tag: [u8; TAG_LEN],
+}
+
+impl<'a> SignedUrl<'a> {
+    fn read(head: &Head<'a>, key: &'a str) -> Result<Self, Refusal> {
+        let read = || {
+            let (signed, sig) = head.target().rsplit_once("&sig=")?;
+            let (rest, exp) = signed.rsplit_once("&exp=")?;
+            // The three are adjacent and in this order: what stands before them ends with the key.
+            let before = rest.strip_suffix(key)?.strip_suffix("key=")?;
+            let expires = timestamp(exp, 1..=MAX_EXP_DIGITS)?;
+            (before.ends_with(['?', '&']) && !exp.starts_with('0')).then_some(())?;
+            Some(Self {
+                key,
+                expires,
+                message: signed_message(&base::authority(head), signed),
+                tag: URL_SAFE_NO_PAD.decode(sig).ok()?.try_into().ok()?,
+            })
+        };
+        read().ok_or(Refusal::BadCredential)
+    }
+
+    /// Checks the MAC, then the time.
+    ///
+    /// # Errors
+    /// `signature-invalid`, `bad-credential` for an end too far ahead, `url-expired`.
+    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<(), Unverified> {
+        if !known.verifies(self.message.as_bytes(), &self.tag) {
+            return Err(Refusal::SignatureInvalid.into());
+        }
+        if self.expires > limits.now.plus_seconds(known.key().url_ttl) {
+            return Err(Refusal::BadCredential.into());
+        }
+        match limits.now < self.expires {
+            true => Ok(()),
+            false => Err(Refusal::UrlExpired.into()),
+        }
+    }
+}
+
+fn signed_message(authority: &str, signed: &str) -> String {
+    format!("writegate-url-v1\n{authority}\n{signed}")
+}
+
+/// Signs the path and query of `head`, which must have no `key`, `exp` or `sig` of these yet; returns
+/// them with the three parameters.
+#[must_use]
+pub fn sign(head: &Head<'_>, key: &KeyId, expires: Timestamp, sk: &MacKey) -> String {
+    let (target, joint) = (head.target(), joint(head));
+    let signed = format!("{target}{joint}key={key}&exp={}", expires.seconds());
+    let message = signed_message(&base::authority(head), &signed);
+    let sig = URL_SAFE_NO_PAD.encode(sk.tag(message.as_bytes()));
+    format!("{signed}&sig={sig}")
+}
+
+/// What joins another parameter to the target.
+fn joint(head: &Head<'_>) -> &'static str {
+    match head.query() {
+        None => "?",
+        Some(_) => "&",
+    }
+}
+
+/// A WAF-token URL of the right form: `…verify=<10 digits issued>-<mac>`.
+#[derive(Debug)]
+pub struct WafUrl<'a> {
+    key: &'a str,
+    issued: Timestamp,
+    message: String,
+    tag: [u8; TAG_LEN],
+}
+
+impl<'a> WafUrl<'a> {
+    fn read(head: &Head<'a>, key: &'a str) -> Result<Self, Refusal> {
+        let read = || {
+            let (before, token) = head.target().rsplit_once("verify=")?;
+            let signed = before.strip_suffix(['?', '&'])?;
+            let (digits, mac) = token.split_once('-')?;
+            Some(Self {
+                key,
+                issued: timestamp(digits, WAF_TIME_DIGITS..=WAF_TIME_DIGITS)?,
+                message: format!("{signed}{digits}"),
+                tag: waf_tag(mac)?,
+            })
+        };
+        read().ok_or(Refusal::BadCredential)
+    }
+
+    /// Checks the MAC under `WAF_SECRET`, then the time.
+    ///
+    /// # Errors
+    /// `signature-invalid`, `url-expired`; without `WAF_SECRET`, that it is missing.
+    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<(), Unverified> {
+        let secret = limits.waf_secret.ok_or(Unverified::NoWafSecret)?;
+        if !secret.verify(self.message.as_bytes(), &self.tag) {
+            return Err(Refusal::SignatureInvalid.into());
+        }
+        let over = limits.now >= self.issued.plus_seconds(known.key().url_ttl);
+        let early = self.issued > limits.now.plus_seconds(limits.clock_skew);
+        match over || early {
+            true => Err(Refusal::UrlExpired.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Signs the path and query of `head` in the WAF-token format, issued at this time; `key` is named in
+/// the signed part unless the route's `waf_key` stands for it.
+#[must_use]
+pub fn sign_waf(
+    head: &Head<'_>,
+    key: Option<&KeyId>,
+    issued: Timestamp,
+    waf_secret: &MacKey,
+) -> String {
+    let mut signed = head.target().to_owned();
+    let mut joint = joint(head);
+    if let Some(key) = key {
+        signed.push_str(&format!("{joint}key={key}"));
+        joint = "&";
+    }
+    let digits = format!("{:010}", issued.seconds());
+    let tag = waf_secret.tag(format!("{signed}{digits}").as_bytes());
+    let mac = URL_SAFE_NO_PAD.encode(tag);
+    format!("{signed}{joint}verify={digits}-{mac}")
+}
+
+/// Digits and nothing else.
+fn timestamp(digits: &str, length: core::ops::RangeInclusive<usize>) -> Option<Timestamp> {
+    let plain = length.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = plain.then(|| digits.parse().ok())??;
+    Some(Timestamp::from_seconds(seconds))
+}
+
+/// The MAC as base64url without padding, or as standard base64 of which any character may be
+/// percent-encoded.
+fn waf_tag(text: &str) -> Option<[u8; TAG_LEN]> {
+    // 44 characters, each as three.
+    if text.len() > 132 {
+        return None;
+    }
+    let bytes = match text.len() {
+        43 => URL_SAFE_NO_PAD.decode(text).ok()?,
+        _ => STANDARD.decode(percent_decoded(text)?).ok()?,
+    };
+    bytes.try_into().ok()
+}
+
+fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(44);
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        decoded.push(match (first, after) {
+            (b'%', [high, low, after @ ..]) => {
+                rest = after;
+                (base::hex(*high)? << 4) | base::hex(*low)?
+            }
+            (b'%', _) => return None,
+            _ => first,
+        });
+    }
+    Some(decoded)
+}

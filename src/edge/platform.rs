@@ -1,0 +1,86 @@
+//! What the gate asks of the platform while it decides: the body's digest, and the memory for nonces.
+
+use std::cell::RefCell;
+
+use js_sys::Uint8Array;
+use wasm_bindgen::{JsCast as _, JsValue};
+
+use crate::admission::{BodyError, NotRecorded, Platform};
+use crate::credential::digest::Algorithm;
+use crate::credential::signature::Nonce;
+use crate::key::KeyId;
+
+use super::glue;
+
+/// Longest body, in bytes, that is hashed here: a round trip to the platform's own, faster hashes
+/// costs more than that.
+const MAX_HASHED_HERE: u32 = 8 * 1024;
+
+/// One request's platform.
+pub(super) struct JsPlatform<'r> {
+    request: &'r JsValue,
+    env: &'r JsValue,
+    body: RefCell<JsValue>,
+}
+
+impl<'r> JsPlatform<'r> {
+    pub(super) const fn new(request: &'r JsValue, env: &'r JsValue) -> Self {
+        Self {
+            request,
+            env,
+            body: RefCell::new(JsValue::UNDEFINED),
+        }
+    }
+
+    /// The body, if it was read.
+    pub(super) fn body(self) -> JsValue {
+        self.body.into_inner()
+    }
+}
+
+impl Platform for JsPlatform<'_> {
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_precision_loss,
+        reason = "JavaScript has no other numbers, and 10 MiB is exact"
+    )]
+    async fn digest_body(
+        &self,
+        most: u64,
+        algorithms: &[Algorithm],
+    ) -> Result<Vec<Vec<u8>>, BodyError> {
+        let read = glue::read(self.request, most as f64).await;
+        let body = read.map_err(|_broken_off| BodyError::CallerGone)?;
+        let body: Uint8Array = body.dyn_into().map_err(|_null| BodyError::TooLarge)?;
+        let mut digests = Vec::with_capacity(algorithms.len());
+        for algorithm in algorithms {
+            digests.push(match algorithm {
+                Algorithm::Sha256 if body.length() <= MAX_HASHED_HERE => {
+                    algorithm.digest(&body.to_vec())
+                }
+                Algorithm::Sha256 => hashed("SHA-256", &body).await,
+                Algorithm::Sha512 => hashed("SHA-512", &body).await,
+            });
+        }
+        self.body.replace(body.into());
+        Ok(digests)
+    }
+
+    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, NotRecorded> {
+        let name = nonce.object(key);
+        let until = nonce.until.seconds().to_string();
+        let recorded = glue::remember(self.env, &name, &nonce.value, &until).await;
+        recorded
+            .ok()
+            .and_then(|new| new.as_bool())
+            .ok_or(NotRecorded)
+    }
+}
+
+/// A digest by the platform; empty, and so equal to none, if it has no such hash.
+async fn hashed(name: &str, body: &Uint8Array) -> Vec<u8> {
+    match glue::hash(name, body).await {
+        Ok(digest) => Uint8Array::new(&digest).to_vec(),
+        Err(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,75 @@
+//! Not the caller's fault: every code, with its status and its words.
+
+use super::{Description, describe};
+
+/// The request was in order, or could not be judged, and still gets no answer from the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The upstream could not be reached, or broke off before its answer (RFC 9110 section 15.6.3).
+    UpstreamUnreachable,
+    /// The upstream refused the gate's own token.
+    UpstreamRejectedToken,
+    /// The upstream sent no response headers in time (RFC 9110 section 15.6.5).
+    UpstreamTimeout,
+    /// The gate's configuration does not parse.
+    Misconfigured,
+    /// The secret with the upstream's token is not set.
+    TokenMissing,
+    /// The key or the route asks for something this gate does not have.
+    FeatureUnavailable,
+}
+
+impl Fault {
+    /// Every fault, in the order of the contract.
+    pub const ALL: [Self; 6] = [
+        Self::UpstreamUnreachable,
+        Self::UpstreamRejectedToken,
+        Self::UpstreamTimeout,
+        Self::Misconfigured,
+        Self::TokenMissing,
+        Self::FeatureUnavailable,
+    ];
+
+    /// Its code, status and words.
+    #[must_use]
+    pub const fn description(self) -> Description {
+        match self {
+            Self::UpstreamUnreachable => describe(
+                502,
+                "upstream-unreachable",
+                "The upstream cannot be reached",
+                "The request was accepted, but the API behind the gate could not be reached. A write may or may not have happened.",
+            ),
+            Self::UpstreamRejectedToken => describe(
+                502,
+                "upstream-rejected-token",
+                "The upstream refused the gate's token",
+                "The fault is not yours: the gate's own token was refused. Its operator finds the reason in the log.",
+            ),
+            Self::UpstreamTimeout => describe(
+                504,
+                "upstream-timeout",
+                "The upstream did not answer in time",
+                "The API behind the gate did not answer in time. A write may or may not have happened.",
+            ),
+            Self::Misconfigured => describe(
+                503,
+                "misconfigured",
+                "The gate is misconfigured",
+                "Its operator finds the field that is wrong in the log.",
+            ),
+            Self::TokenMissing => describe(
+                503,
+                "token-missing",
+                "The gate has no token",
+                "The gate's operator has to set the secret: wrangler secret put WRITE_TOKEN, or the name the route gives.",
+            ),
+            Self::FeatureUnavailable => describe(
+                503,
+                "feature-unavailable",
+                "A feature is not available",
+                "The key or the route asks for a feature that this gate does not have. Its operator finds which in the log.",
+            ),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The caller's fault: every code, with its status and its words.
+
+use super::{Description, describe};
+
+/// The request is refused and does not reach the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The path could mean different things to the gate and to the upstream (RFC 3986 section 3.3).
+    BadPath,
+    /// The request line or a header is not usable (RFC 9112).
+    BadRequest,
+    /// A credential that does not have its form (RFC 6750 section 3.1 `invalid_request`).
+    BadCredential,
+    /// More than one credential, or two that do not belong together.
+    AmbiguousCredential,
+    /// A signature of a kind that is not taken: another algorithm, flags, too many components (RFC
+    /// 9421 section 3.2).
+    SignatureUnsupported,
+    /// No credential at all (RFC 6750 section 3.1).
+    CredentialMissing,
+    /// The credential names a key that does not exist.
+    KeyUnknown,
+    /// The key was revoked.
+    KeyRevoked,
+    /// The key's own `expires` has passed.
+    KeyExpired,
+    /// The key does not list this kind of credential in its `schemes`.
+    SchemeNotAllowed,
+    /// The MAC does not match (RFC 7515 section 5.2).
+    SignatureInvalid,
+    /// `exp` has passed (RFC 7519 section 4.1.4).
+    SessionExpired,
+    /// `nbf` or `iat` lies in the future (RFC 7519 sections 4.1.5 and 4.1.6).
+    SessionNotYetValid,
+    /// `exp` lies further ahead than the gate allows.
+    SessionTooLong,
+    /// `aud` names somebody else (RFC 7519 section 4.1.3).
+    AudienceMismatch,
+    /// The signature does not cover what it must, or covers what is not there (RFC 9421 section
+    /// 3.2.1).
+    SignatureIncomplete,
+    /// `created` is too old or in the future, or `expires` has passed (RFC 9421 section 3.2.1).
+    SignatureStale,
+    /// The body is not the one that was signed (RFC 9530 section 2).
+    DigestMismatch,
+    /// The session is bound to a key (RFC 7800) or the key asks for a nonce, and no signature that
+    /// would prove it came with the request.
+    ProofMissing,
+    /// The signature's nonce was seen before (RFC 9421 section 7.2.2).
+    Replayed,
+    /// A link is over, or not good yet.
+    UrlExpired,
+    /// The page that sent the request is not among the allowed origins (RFC 6454).
+    OriginDenied,
+    /// The caller's address is not among the allowed networks.
+    IpDenied,
+    /// The key or the session does not allow the method.
+    MethodDenied,
+    /// The key or the session does not allow the path.
+    PathDenied,
+    /// No route has this path.
+    NoRoute,
+    /// The route does not take this method (RFC 9110 section 15.5.6).
+    MethodNotAllowed,
+    /// The body is longer than the route takes (RFC 9110 section 15.5.14).
+    BodyTooLarge,
+}
+
+impl Refusal {
+    /// Every refusal, in the order of the contract.
+    pub const ALL: [Self; 28] = [
+        Self::BadPath,
+        Self::BadRequest,
+        Self::BadCredential,
+        Self::AmbiguousCredential,
+        Self::SignatureUnsupported,
+        Self::CredentialMissing,
+        Self::KeyUnknown,
+        Self::KeyRevoked,
+        Self::KeyExpired,
+        Self::SchemeNotAllowed,
+        Self::SignatureInvalid,
+        Self::SessionExpired,
+        Self::SessionNotYetValid,
+        Self::SessionTooLong,
+        Self::AudienceMismatch,
+        Self::SignatureIncomplete,
+        Self::SignatureStale,
+        Self::DigestMismatch,
+        Self::ProofMissing,
+        Self::Replayed,
+        Self::UrlExpired,
+        Self::OriginDenied,
+        Self::IpDenied,
+        Self::MethodDenied,
+        Self::PathDenied,
+        Self::NoRoute,
+        Self::MethodNotAllowed,
+        Self::BodyTooLarge,
+    ];
+
+    /// Its code, status and words.
+    #[must_use]
+    pub const fn description(self) -> Description {
+        match self {
+            Self::BadPath => describe(
+                400,
+                "bad-path",
+                "The path is ambiguous",
+                "The path has a dot segment, an empty segment, a backslash, a control character or an encoded slash. Send the path in its normal form.",
+            ),
+            Self::BadRequest => describe(
+                400,
+                "bad-request",
+                "The request is malformed",
+                "The host, the method together with a body, or an Upgrade is not acceptable here, or the request is too large to check.",
+            ),
+            Self::BadCredential => describe(
+                400,
+                "bad-credential",
+                "The credential is malformed",
+                "The credential does not have the form of its kind: see the client contract for what a session, a signature or a link must hold.",
+            ),
+            Self::AmbiguousCredential => describe(
+                400,
+                "ambiguous-credential",
+                "More than one credential",
+                "Send exactly one credential: one session, one signature or one link. A session may come with a signature by its own key; X-Public-Key or ?key= may go with any of them when it names the same key.",
+            ),
+            Self::SignatureUnsupported => describe(
+                400,
+                "signature-unsupported",
+                "This kind of signature is not supported",
+                "Sign with hmac-sha256 at most 64 components of the request, without the flags sf, key, bs, tr and req, and fields of ASCII alone; Content-Digest is sha-256 or sha-512.",
+            ),
+            Self::CredentialMissing => describe(
+                401,
+                "credential-missing",
+                "A credential is required",
+                "Send a session as Authorization: Bearer, sign the request (RFC 9421), or use a signed link.",
+            ),
+            Self::KeyUnknown => describe(
+                401,
+                "key-unknown",
+                "The key is unknown",
+                "The gate knows no key of this id: check the id, and which gate it was made for.",
+            ),
+            Self::KeyRevoked => describe(
+                401,
+                "key-revoked",
+                "The key was revoked",
+                "Ask the gate's operator for a new key.",
+            ),
+            Self::KeyExpired => describe(
+                401,
+                "key-expired",
+                "The key has expired",
+                "Ask the gate's operator for a new key, or to extend this one.",
+            ),
+            Self::SchemeNotAllowed => describe(
+                401,
+                "scheme-not-allowed",
+                "This kind of credential is not allowed",
+                "The key does not allow this kind of credential: use one that its record lists in schemes.",
+            ),
+            Self::SignatureInvalid => describe(
+                401,
+                "signature-invalid",
+                "The signature does not match",
+                "The MAC was not made with this key's current signing secret over exactly these bytes. The secret is used as text, with its prefix. For a signed request, compare signature_base with what you signed, or run: writegate explain.",
+            ),
+            Self::SessionExpired => describe(
+                401,
+                "session-expired",
+                "The session has expired",
+                "Get a new session. If it is new, the clock of the machine that made it is slow.",
+            ),
+            Self::SessionNotYetValid => describe(
+                401,
+                "session-not-yet-valid",
+                "The session is not valid yet",
+                "nbf or iat lies in the future: the clock of the machine that made the session is fast.",
+            ),
+            Self::SessionTooLong => describe(
+                401,
+                "session-too-long",
+                "The session ends too late",
+                "exp lies further ahead than the gate's SESSION_MAX_TTL allows: make shorter sessions.",
+            ),
+            Self::AudienceMismatch => describe(
+                401,
+                "audience-mismatch",
+                "The session is for another audience",
+                "aud must hold this gate's origin or \"writegate\".",
+            ),
+            Self::SignatureIncomplete => describe(
+                401,
+                "signature-incomplete",
+                "The signature does not cover enough",
+                "Cover what Accept-Signature lists, and only what the request has exactly once, with created, and with a nonce where the key asks for one.",
+            ),
+            Self::SignatureStale => describe(
+                401,
+                "signature-stale",
+                "The signature is too old",
+                "created must be at most 300 s old and not in the future, and expires must not have passed: sign each request when it is sent, and set the clock.",
+            ),
+            Self::DigestMismatch => describe(
+                401,
+                "digest-mismatch",
+                "The body is not the one that was signed",
+                "Content-Digest must be the digest of exactly the bytes of the body.",
+            ),
+            Self::ProofMissing => describe(
+                401,
+                "proof-missing",
+                "A proof of possession is required",
+                "The session is bound to a key of its own (cnf), or the key asks for a nonce: sign the request (RFC 9421) as Accept-Signature says.",
+            ),
+            Self::Replayed => describe(
+                401,
+                "replayed",
+                "The request was sent before",
+                "The signature's nonce was used already: sign each request anew, with a fresh nonce.",
+            ),
+            Self::UrlExpired => describe(
+                401,
+                "url-expired",
+                "The link has expired",
+                "Get a new link. If it is new, the clock of the machine that made it is wrong.",
+            ),
+            Self::OriginDenied => describe(
+                403,
+                "origin-denied",
+                "The origin is not allowed",
+                "The page's origin is not among those the key or the session allows; a request without Origin or Referer has none.",
+            ),
+            Self::IpDenied => describe(
+                403,
+                "ip-denied",
+                "The address is not allowed",
+                "The caller's address is not among the networks the key allows.",
+            ),
+            Self::MethodDenied => describe(
+                403,
+                "method-denied",
+                "The method is not allowed",
+                "The key or the session does not allow this method.",
+            ),
+            Self::PathDenied => describe(
+                403,
+                "path-denied",
+                "The path is not allowed",
+                "The key or the session does not allow this path.",
+            ),
+            Self::NoRoute => describe(
+                404,
+                "no-route",
+                "There is nothing here",
+                "The gate has no route for this path.",
+            ),
+            Self::MethodNotAllowed => describe(
+                405,
+                "method-not-allowed",
+                "The method is not taken here",
+                "The Allow header lists the methods of this path.",
+            ),
+            Self::BodyTooLarge => describe(
+                413,
+                "body-too-large",
+                "The body is too large",
+                "The body is longer than this route takes.",
+            ),
+        }
+    }
+}
