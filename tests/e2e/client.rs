@@ -16,10 +16,10 @@ pub(crate) const HOST: &str = "gate.example";
 /// A request to be.
 #[derive(Clone)]
 pub(crate) struct Request {
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
-    body: Option<Vec<u8>>,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Headers,
+    pub(crate) body: Option<Vec<u8>>,
 }
 
 impl Request {

@@ -4,7 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::logs::{Line, Logs};
-use crate::process::{self, Script};
+use crate::process::{self, Replay, Script};
+use crate::signing::Signature;
 use crate::token::{self, Session};
 use crate::upstream::Upstream;
 use crate::workerd::Workerd;
@@ -20,6 +21,7 @@ pub(crate) struct Setup {
     keys: Option<Vec<Value>>,
     absent: Vec<String>,
     script: Script,
+    replay: Replay,
 }
 
 impl Setup {
@@ -39,6 +41,7 @@ impl Setup {
             keys: None,
             absent: Vec::new(),
             script: Script::Gate,
+            replay: Replay::Nothing,
         }
     }
 
@@ -83,6 +86,18 @@ impl Setup {
         self
     }
 
+    /// With the binding `REPLAY` and the gate's own class behind it.
+    pub(crate) fn replay(mut self) -> Self {
+        self.replay = Replay::Guard;
+        self
+    }
+
+    /// With the binding `REPLAY` and the class `Broken` of this worker behind it.
+    pub(crate) fn replay_by(mut self, source: &'static str) -> Self {
+        self.replay = Replay::Broken(source);
+        self
+    }
+
     pub(crate) fn start(mut self) -> Gate {
         if !self.routes.is_empty() {
             self.env.entry("ROUTES").or_insert(self.routes.into());
@@ -94,7 +109,7 @@ impl Setup {
         for name in &self.absent {
             self.env.remove(name);
         }
-        let workerd = process::start(&self.script, &self.env);
+        let workerd = process::start(&self.script, &self.env, &self.replay);
         let text = |name: &str| {
             let value = self.env.get(name).and_then(Value::as_str);
             value.unwrap_or_default().to_owned()
@@ -102,6 +117,7 @@ impl Setup {
         Gate {
             port: workerd.port("gate"),
             cron: workerd.port("cron"),
+            replay: workerd.port("replay"),
             signing_secret: text("SIGNING_SECRET"),
             token: text("WRITE_TOKEN"),
             logs: Logs(workerd.logs().clone()),
@@ -115,6 +131,8 @@ pub(crate) struct Gate {
     pub(crate) port: u16,
     /// The port of a worker whose only work is to call the gate's scheduled handler.
     pub(crate) cron: u16,
+    /// The port of a worker that asks the gate's own objects; 0 where there are none.
+    pub(crate) replay: u16,
     pub(crate) signing_secret: String,
     pub(crate) token: String,
     pub(crate) logs: Logs,
@@ -139,6 +157,15 @@ impl Gate {
     /// The compact form of a good session of the default key.
     pub(crate) fn bearer(&self) -> String {
         self.session().mint()
+    }
+
+    /// A signature by the default key.
+    pub(crate) fn signature(&self) -> Signature {
+        self.signature_of(KEY)
+    }
+
+    pub(crate) fn signature_of(&self, id: &str) -> Signature {
+        Signature::new(&self.signing_secret, id)
     }
 
     /// Ends the process and returns every line it ever wrote.

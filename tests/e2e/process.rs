@@ -23,17 +23,45 @@ pub(crate) enum Script {
     Source(&'static str),
 }
 
-/// A workerd with this worker in it, listening as `gate` and, for its scheduled handler, as `cron`.
-pub(crate) fn start(script: &Script, env: &Map<String, Value>) -> Workerd {
+/// Hands a request on to the object that its path names, so that a test can ask the gate's objects itself.
+const ASK: &str = "export default { fetch(request, env) {
+    const { pathname, search } = new URL(request.url);
+    const object = env.REPLAY.get(env.REPLAY.idFromName(pathname.slice(1)));
+    return object.fetch('https://replay/' + search, { method: 'POST' }) } }";
+
+/// What stands behind the gate's binding `REPLAY`.
+pub(crate) enum Replay {
+    Nothing,
+    /// The gate's own class.
+    Guard,
+    /// The class `Broken` of a worker in JavaScript.
+    Broken(&'static str),
+}
+
+/// A workerd with this worker in it, listening as `gate` and, for its scheduled handler, as `cron`; where the gate has its
+/// own objects, `replay` asks them.
+pub(crate) fn start(script: &Script, env: &Map<String, Value>, replay: &Replay) -> Workerd {
     let worker = match script {
         Script::Gate => Worker::built("gate", built()).unwrap(),
         Script::Built(folder) => Worker::built("gate", folder).unwrap(),
         Script::Source(source) => Worker::script("gate", source),
     };
+    let worker = worker.vars(env);
     let cron = Worker::script("cron", CRON).service("GATE", "gate");
-    Config::new()
-        .listening(worker.vars(env))
-        .listening(cron)
+    let config = Config::new().listening(cron);
+    let config = match *replay {
+        Replay::Nothing => config.listening(worker),
+        Replay::Guard => {
+            let ask = Worker::script("replay", ASK);
+            config
+                .listening(worker.durable_object("REPLAY", "ReplayGuard"))
+                .listening(ask.durable_object_of("REPLAY", "gate", "ReplayGuard"))
+        }
+        Replay::Broken(source) => config
+            .listening(worker.durable_object_of("REPLAY", "broken", "Broken"))
+            .worker(Worker::script("broken", source).durable_object("SELF", "Broken")),
+    };
+    config
         .start(&workerd::binary(root()))
         .unwrap()
 }

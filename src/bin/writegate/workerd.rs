@@ -40,6 +40,9 @@ use worker::quoted;
 /// The newest date that both wrangler's `dev` and the pinned workerd know.
 pub(crate) const COMPATIBILITY_DATE: &str = "2026-11-17";
 
+/// The service that keeps Durable Objects. In memory they would have no SQL.
+const OBJECTS: &str = "objects";
+
 /// How long workerd may take until it listens; seconds would do, but a busy CI machine is slow.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -98,8 +101,15 @@ impl Config {
         self
     }
 
-    fn text(&self, directory: &Path) -> io::Result<String> {
+    fn text(&self, directory: &Path, objects: Option<&Scratch>) -> io::Result<String> {
         let mut services = Vec::new();
+        if let Some(Scratch(path)) = objects {
+            let path = quoted(&path.display().to_string());
+            let name = quoted(OBJECTS);
+            services.push(format!(
+                "(name = {name}, disk = (path = {path}, writable = true))"
+            ));
+        }
         for (index, worker) in self.workers.iter().enumerate() {
             services.push(worker.text(index, directory)?);
         }
@@ -133,7 +143,12 @@ impl Config {
         // Read once at the start, so it need not outlive this function. It holds secrets.
         let directory = Scratch::new()?;
         let file = directory.0.join("config.capnp");
-        fs::write(&file, self.text(&directory.0)?)?;
+        let objects = if self.workers.iter().any(Worker::stores) {
+            Some(Scratch::new()?)
+        } else {
+            None
+        };
+        fs::write(&file, self.text(&directory.0, objects.as_ref())?)?;
 
         // The first command waits for the end of the parent's pipe in the background and then ends
         // workerd, which takes the shell's place and so its process id.
@@ -171,6 +186,7 @@ impl Config {
             lifeline,
             logs,
             ports: BTreeMap::new(),
+            _objects: objects,
         };
         running.ports = running.logs.ports(&self.sockets)?;
         Ok(running)
@@ -183,6 +199,8 @@ pub(crate) struct Workerd {
     lifeline: Option<ChildStdin>,
     logs: Logs,
     ports: BTreeMap<String, u16>,
+    /// Where Durable Objects are kept while it runs.
+    _objects: Option<Scratch>,
 }
 
 impl Workerd {

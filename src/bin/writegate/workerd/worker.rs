@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::COMPATIBILITY_DATE;
+use super::{COMPATIBILITY_DATE, OBJECTS};
 
 /// One module of a worker; the first of a worker is its main module.
 struct Module {
@@ -20,6 +20,8 @@ enum Binding {
     Text(String),
     Json(Value),
     Service(String, Option<String>),
+    /// A class of Durable Objects: of this worker, or of the service named.
+    Objects(String, Option<String>),
 }
 
 /// A service that runs code.
@@ -27,6 +29,8 @@ pub(crate) struct Worker {
     pub(super) name: String,
     modules: Vec<Module>,
     bindings: Vec<(String, Binding)>,
+    /// The classes of Durable Objects that this worker defines.
+    classes: Vec<String>,
     date: String,
     flags: Vec<String>,
 }
@@ -38,6 +42,7 @@ impl Worker {
             name: name.to_owned(),
             modules: Vec::new(),
             bindings: Vec::new(),
+            classes: Vec::new(),
             date: COMPATIBILITY_DATE.to_owned(),
             flags: Vec::new(),
         }
@@ -93,6 +98,25 @@ impl Worker {
         self
     }
 
+    /// Binds a class of Durable Objects that this worker exports, with storage that has SQL.
+    pub(crate) fn durable_object(mut self, name: &str, class: &str) -> Self {
+        self.classes.push(class.to_owned());
+        let binding = Binding::Objects(class.to_owned(), None);
+        self.bindings.push((name.to_owned(), binding));
+        self
+    }
+
+    /// Binds a class of Durable Objects that another service of the same process exports, and binds itself.
+    pub(crate) fn durable_object_of(mut self, name: &str, service: &str, class: &str) -> Self {
+        let binding = Binding::Objects(class.to_owned(), Some(service.to_owned()));
+        self.bindings.push((name.to_owned(), binding));
+        self
+    }
+
+    pub(super) fn stores(&self) -> bool {
+        !self.classes.is_empty()
+    }
+
     /// Adds a compatibility flag.
     pub(crate) fn flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
@@ -127,6 +151,14 @@ impl Worker {
                         quoted(service),
                         quoted(entrypoint)
                     ),
+                    Binding::Objects(class, None) => {
+                        format!("durableObjectNamespace = {}", quoted(class))
+                    }
+                    Binding::Objects(class, Some(service)) => format!(
+                        "durableObjectNamespace = (className = {}, serviceName = {})",
+                        quoted(class),
+                        quoted(service)
+                    ),
                 };
                 format!("(name = {}, {value})", quoted(name))
             })
@@ -134,13 +166,35 @@ impl Worker {
         let flags: Vec<_> = self.flags.iter().map(|flag| quoted(flag)).collect();
         Ok(format!(
             "(name = {}, worker = (modules = [{}], bindings = [{}], compatibilityDate = {}, \
-             compatibilityFlags = [{}], globalOutbound = \"network\"))",
+             compatibilityFlags = [{}], globalOutbound = \"network\"{}))",
             quoted(&self.name),
             modules.join(", "),
             bindings.join(", "),
             quoted(&self.date),
             flags.join(", "),
+            self.storage(),
         ))
+    }
+
+    /// The namespaces of this worker's classes, and where their objects are kept.
+    fn storage(&self) -> String {
+        if self.classes.is_empty() {
+            return String::new();
+        }
+        let namespaces: Vec<_> = self
+            .classes
+            .iter()
+            .map(|class| {
+                let key = quoted(&format!("{}-{class}", self.name));
+                let class = quoted(class);
+                format!("(className = {class}, uniqueKey = {key}, enableSql = true)")
+            })
+            .collect();
+        format!(
+            ", durableObjectNamespaces = [{}], durableObjectStorage = (localDisk = {})",
+            namespaces.join(", "),
+            quoted(OBJECTS)
+        )
     }
 }
 
