@@ -189,6 +189,28 @@ impl Signature {
         &self.keyid
     }
 
+    /// The signature base of this request, for whoever explains a signature.
+    ///
+    /// # Errors
+    /// Those of [`Component::value`].
+    pub fn base(&self, head: &Head<'_>) -> Result<String, Refusal> {
+        base::base(&self.components, &self.parameters, head)
+    }
+
+    /// The same without the values of credentials, as the gate answers it.
+    ///
+    /// # Errors
+    /// Those of [`Component::value`].
+    pub fn shown_base(&self, head: &Head<'_>) -> Result<String, Refusal> {
+        base::shown(&self.components, &self.parameters, head)
+    }
+
+    /// The MAC it brings.
+    #[must_use]
+    pub const fn tag(&self) -> &[u8; TAG_LEN] {
+        &self.tag
+    }
+
     /// Checks what is covered, then the MAC by `verifies`, then the times. `bound`: it is the proof of
     /// a session and must cover that session.
     ///
@@ -204,10 +226,8 @@ impl Signature {
         verifies: impl FnOnce(&[u8], &[u8]) -> bool,
     ) -> Result<Proven, Unverified> {
         let created = self.check_coverage(key, head, limits, bound)?;
-        let base = base::base(&self.components, &self.parameters, head)?;
-        if !verifies(base.as_bytes(), &self.tag) {
-            let shown = base::shown(&self.components, &self.parameters, head)?;
-            return Err(Unverified::SignatureInvalid(shown));
+        if !verifies(self.base(head)?.as_bytes(), &self.tag) {
+            return Err(Unverified::SignatureInvalid(self.shown_base(head)?));
         }
         let stale = limits.now > created.plus_seconds(MAX_AGE)
             || created > limits.now.plus_seconds(limits.clock_skew)
