@@ -189,6 +189,30 @@ impl Signature {
         &self.keyid
     }
 
+    /// What it covers, in the signer's order.
+    #[must_use]
+    pub fn components(&self) -> &[Component] {
+        &self.components
+    }
+
+    /// When it was made, if it says.
+    #[must_use]
+    pub const fn created(&self) -> Option<Timestamp> {
+        self.created
+    }
+
+    /// When it ends, if it says.
+    #[must_use]
+    pub const fn expires(&self) -> Option<Timestamp> {
+        self.expires
+    }
+
+    /// Its nonce, if it has one.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+
     /// The signature base of this request, for whoever explains a signature.
     ///
     /// # Errors

@@ -4,15 +4,20 @@
 //! disagree. One file per subcommand; this one only reads the arguments.
 
 mod build;
+mod clock;
 mod demo;
+mod explain;
 mod failure;
 mod key;
 mod progress;
 mod project;
 mod random;
+mod request;
 mod session;
 mod settings;
 mod setup;
+mod target;
+mod url;
 mod workerd;
 
 use std::process::ExitCode;
@@ -39,6 +44,14 @@ enum Command {
     /// Make sessions
     #[command(subcommand)]
     Session(session::Action),
+    /// Sign requests
+    #[command(subcommand)]
+    Request(request::Action),
+    /// Sign links
+    #[command(subcommand)]
+    Url(url::Action),
+    /// Tell which rule refused a request, and why
+    Explain(explain::Options),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +61,9 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Key(action) => key::run(&action),
         Command::Session(action) => session::run(&action),
+        Command::Request(action) => request::run(&action),
+        Command::Url(action) => url::run(&action),
+        Command::Explain(options) => explain::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,6 +13,11 @@ pub(crate) fn text(bytes: usize) -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(random))
 }
 
+/// The name of a new session key: `s_` and 22 characters.
+pub(crate) fn session_kid() -> Result<String> {
+    Ok(format!("s_{}", text(16)?))
+}
+
 /// A new key's id: `pk_` and 22 characters.
 pub(crate) fn key_id() -> Result<String> {
     Ok(format!("pk_{}", text(16)?))

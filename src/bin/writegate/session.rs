@@ -1,12 +1,10 @@
 //! `writegate session mint`: a session for a key, as the caller's server would make it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use clap::{Args, Subcommand};
 use serde_json::{Map, json};
 use writegate::credential::session::{self, Session};
 use writegate::key::{KeyId, METHODS_MEND};
-use writegate::known_key::derive_sk;
+use writegate::known_key::{derive_sk, derive_ss};
 use writegate::policy::origin::Origin;
 use writegate::policy::path::Pattern;
 use writegate::request::METHODS;
@@ -14,7 +12,7 @@ use writegate::secret::Secret;
 
 use crate::failure::{Failure, Result};
 use crate::project::Project;
-use crate::settings;
+use crate::{clock, random, settings};
 
 /// How long a gate lets a session live unless `SESSION_MAX_TTL` says otherwise.
 const DEFAULT_MAX_TTL: u64 = 3600;
@@ -33,6 +31,10 @@ pub(crate) struct Mint {
     /// The key's version [default: what wrangler.toml says, else 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     version: Option<u32>,
+    /// Bind it to a key of its own: print both as JSON. Only a request signed with that key is then
+    /// accepted with it
+    #[arg(long)]
+    bind: bool,
     #[command(flatten)]
     claims: Claims,
 }
@@ -82,7 +84,24 @@ pub(crate) fn run(action: &Action) -> Result<()> {
         (None, None) => 1,
     };
     let root = settings::signing_secret(&project.root)?;
-    println!("{}", mint.claims.mint(&mint.key, version, &root)?);
+    let kid = mint.bind.then(random::session_kid).transpose()?;
+    let token = mint
+        .claims
+        .mint(&mint.key, version, &root, kid.as_deref())?;
+    match kid {
+        None => println!("{token}"),
+        Some(kid) => {
+            let ss = derive_ss(&derive_sk(&root, &mint.key, version), &kid);
+            // The members that a session minted by the gate has.
+            let both = json!({
+                "token": token,
+                "token_type": "Bearer",
+                "expires_in": mint.claims.ttl,
+                "session_key": ss.expose_str(),
+            });
+            println!("{both}");
+        }
+    }
     Ok(())
 }
 
@@ -95,15 +114,21 @@ impl Claims {
         }
     }
 
-    /// Signs a session that begins now.
-    pub(crate) fn mint(&self, id: &KeyId, version: u32, root: &Secret) -> Result<String> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_err(|_error| Failure::new("this machine's clock stands before 1970"))?
-            .as_secs();
+    /// Signs a session that begins now, bound to the session key of this name.
+    pub(crate) fn mint(
+        &self,
+        id: &KeyId,
+        version: u32,
+        root: &Secret,
+        kid: Option<&str>,
+    ) -> Result<String> {
+        let now = clock::now()?.seconds();
         let mut claims = Map::new();
         claims.insert("iat".to_owned(), json!(now));
-        claims.insert("exp".to_owned(), json!(now + u64::from(self.ttl)));
+        claims.insert("exp".to_owned(), json!(now + i64::from(self.ttl)));
+        if let Some(kid) = kid {
+            claims.insert("cnf".to_owned(), json!({"kid": kid}));
+        }
         for (name, value) in [
             ("sub", &self.sub),
             ("jti", &self.jti),

@@ -2,25 +2,48 @@
 //! the `[vars]` of `wrangler.toml`.
 
 use std::path::Path;
-use std::{env, fs};
+use std::{env, fs, io};
 
 use serde_json::Value;
 use writegate::config::MIN_ROOT_BYTES;
 use writegate::key::{Key, KeyId};
+use writegate::known_key::derive_sk;
 use writegate::secret::Secret;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Doing as _, Failure, Result};
+use crate::project::Project;
 
 const ROOT: &str = "SIGNING_SECRET";
 
-/// The root of every signing secret.
-pub(crate) fn signing_secret(checkout: &Path) -> Result<Secret> {
-    let file = fs::read_to_string(checkout.join(".dev.vars")).unwrap_or_default();
-    let found = env::var(ROOT)
+/// How long a link may be good where a key's record does not say.
+pub(crate) const DEFAULT_URL_TTL: i64 = 604_800;
+
+/// A secret of this name, from the environment or `.dev.vars`.
+pub(crate) fn secret(checkout: &Path, name: &str) -> Result<Option<Secret>> {
+    let path = checkout.join(".dev.vars");
+    let file = match fs::read_to_string(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).doing(format!("reading {}", path.display()));
+        }
+        read => read.unwrap_or_default(),
+    };
+    let found = env::var(name)
         .ok()
         .filter(|value| !value.is_empty())
-        .or_else(|| variable(&file, ROOT));
-    let Some(secret) = found.map(Secret::new) else {
+        .or_else(|| variable(&file, name));
+    Ok(found.map(Secret::new))
+}
+
+/// The signing secret of a key, of this version or of the one that `wrangler.toml` says.
+pub(crate) fn sk(project: &Project, id: &KeyId, version: Option<u32>) -> Result<Secret> {
+    let known = key(&project.root, id)?;
+    let version = version.or(known.map(|(_, key)| key.version)).unwrap_or(1);
+    Ok(derive_sk(&signing_secret(&project.root)?, id, version))
+}
+
+/// The root of every signing secret.
+pub(crate) fn signing_secret(checkout: &Path) -> Result<Secret> {
+    let Some(secret) = secret(checkout, ROOT)? else {
         return Err(Failure::new(format!(
             "{ROOT} is neither in the environment nor in .dev.vars; \
              make one with `openssl rand -base64 48` and keep it: it cannot be read back from Cloudflare"
@@ -60,13 +83,22 @@ fn variable(file: &str, name: &str) -> Option<String> {
 
 /// The `[vars]` of `wrangler.toml`; null where there are none.
 pub(crate) fn vars(checkout: &Path) -> Result<Value> {
-    let path = checkout.join("wrangler.toml");
-    let Ok(text) = fs::read_to_string(&path) else {
+    Ok(wrangler_toml(checkout)?["vars"].take())
+}
+
+/// Whether `wrangler.toml` binds a Durable Object class to this name.
+pub(crate) fn has_durable_object(checkout: &Path, name: &str) -> Result<bool> {
+    let whole = wrangler_toml(checkout)?;
+    let bindings = whole["durable_objects"]["bindings"].as_array();
+    Ok(bindings.is_some_and(|bindings| bindings.iter().any(|binding| binding["name"] == name)))
+}
+
+fn wrangler_toml(checkout: &Path) -> Result<Value> {
+    let Ok(text) = fs::read_to_string(checkout.join("wrangler.toml")) else {
         return Ok(Value::Null);
     };
-    let mut whole: Value = toml::from_str(&text)
-        .map_err(|error| Failure::new(format!("wrangler.toml: {}", error.message())))?;
-    Ok(whole["vars"].take())
+    toml::from_str(&text)
+        .map_err(|error| Failure::new(format!("wrangler.toml: {}", error.message())))
 }
 
 /// The record of a key in `wrangler.toml`, as it stands there and as the gate reads it.

@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("   the key    {id}");
     println!("              public: it says who asks, and may GET and POST /posts");
 
-    let session = Claims::lasting(SESSION_SECONDS).mint(&id, 1, &Secret::new(root))?;
+    let session = Claims::lasting(SESSION_SECONDS).mint(&id, 1, &Secret::new(root), None)?;
     let walk = Walk {
         gate: &gate,
         upstream: &upstream,

@@ -1,0 +1,138 @@
+//! Two signature bases side by side, with the first difference marked.
+
+use writegate::credential::signature::{Labels, Signature};
+use writegate::problem::Refusal;
+use writegate::request::Head;
+
+use super::given::Given;
+
+/// Widest left column; a longer line is cut, and the difference told below in full.
+const WIDTH: usize = 60;
+const REDACTED: &str = "[redacted]";
+
+/// The signature of a request, whoever it is by.
+pub(crate) fn signature(head: &Head<'_>) -> Result<Signature, Refusal> {
+    let labels = Labels::read(head)?;
+    labels.ours(head, |_| true)?.ok_or(Refusal::BadCredential)
+}
+
+/// What was signed (`signed`, or what the request as given yields) beside what the gate sees (`gate_s`,
+/// or the same).
+pub(crate) fn compare(given: &Given, signed: Option<&str>, gate_s: Option<&str>) -> String {
+    let computed = given
+        .head()
+        .and_then(|head| signature(&head).ok()?.shown_base(&head).ok());
+    let left = signed
+        .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+        .or_else(|| computed.clone());
+    let right = gate_s.map(str::to_owned).or(computed);
+    let (Some(left), Some(right)) = (left, right) else {
+        return "\nNo signature base can be made of this request.\n".to_owned();
+    };
+    let left_name = if signed.is_some() {
+        "what was signed"
+    } else {
+        "the request as given"
+    };
+    let right_name = if gate_s.is_some() {
+        "what the gate saw"
+    } else {
+        "the request as given"
+    };
+    match signed.is_none() && gate_s.is_none() {
+        true => format!("\nThe signature base of the request as given:\n\n{left}\n"),
+        false => side_by_side((left_name, &left), (right_name, &right)),
+    }
+}
+
+fn side_by_side(left: (&str, &str), right: (&str, &str)) -> String {
+    let theirs: Vec<&str> = left.1.split('\n').collect();
+    let ours: Vec<&str> = right.1.split('\n').collect();
+    let widest = theirs.iter().map(|line| line.chars().count()).max();
+    let width = widest.unwrap_or_default().clamp(left.0.len(), WIDTH);
+    let mut text = format!("\n  {:width$} | {}\n", left.0, right.0);
+    let mut first = None;
+    for index in 0..theirs.len().max(ours.len()) {
+        let (one, other) = (theirs.get(index).copied(), ours.get(index).copied());
+        let same = is_same(one, other);
+        // What the gate leaves out is not printed here either.
+        let one = if same { other } else { one };
+        let mark = if same { ' ' } else { '>' };
+        if !same && first.is_none() {
+            first = Some((index, one.unwrap_or_default(), other.unwrap_or_default()));
+        }
+        let cut = shortened(one.unwrap_or("(no such line)"), width);
+        let other = other.unwrap_or("(no such line)");
+        text.push_str(&format!("{mark} {cut:width$} | {other}\n"));
+    }
+    text.push_str(&match first {
+        None => "\nThe two are the same: the bytes agree, so the secrets do not.\n".to_owned(),
+        Some((index, one, other)) => difference(index, one, other),
+    });
+    text
+}
+
+/// Whether two lines agree, as far as the gate shows its own.
+fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else {
+        return false;
+    };
+    let identifier = other.strip_suffix(REDACTED);
+    one == other || identifier.is_some_and(|identifier| one.starts_with(identifier))
+}
+
+fn shortened(line: &str, width: usize) -> String {
+    match line.chars().count() > width {
+        true => line
+            .chars()
+            .take(width.saturating_sub(1))
+            .chain(['…'])
+            .collect(),
+        false => line.to_owned(),
+    }
+}
+
+/// The first line that differs, whole, with a mark below the first character that does.
+fn difference(index: usize, one: &str, other: &str) -> String {
+    let same = one
+        .chars()
+        .zip(other.chars())
+        .take_while(|(a, b)| a == b)
+        .count();
+    format!(
+        "\nThe first difference is in line {}, at character {}:\n\n    {one}\n    {other}\n    {}^\n",
+        index + 1,
+        same + 1,
+        " ".repeat(same)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_marked() {
+        let text = side_by_side(
+            ("signed", "a: 1\nb: 2:443\nc: 3"),
+            ("gate", "a: 1\nb: 2\nc: 3"),
+        );
+        assert!(text.contains("> b: 2:443 | b: 2\n"), "{text}");
+        assert!(
+            text.contains("line 2, at character 5:\n\n    b: 2:443\n    b: 2\n        ^\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_redacted_is_neither_a_difference_nor_shown() {
+        let ours = "\"authorization\": [redacted]";
+        let text = side_by_side(("signed", "\"authorization\": Bearer xyz"), ("gate", ours));
+        assert!(
+            text.contains("The two are the same") && !text.contains("xyz"),
+            "{text}"
+        );
+        let text = side_by_side(("signed", "a\nb"), ("gate", "a"));
+        assert!(text.contains("(no such line)"), "{text}");
+    }
+}

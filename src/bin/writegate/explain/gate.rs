@@ -1,0 +1,172 @@
+//! The gate itself, with the configuration of this checkout: what it says of a request.
+
+use std::collections::BTreeMap;
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{Context as Task, Poll, Waker};
+
+use serde_json::Value;
+use writegate::admission::{BodyError, NotRecorded, Platform};
+use writegate::audit::Context;
+use writegate::config::{Binding, Config, Environment};
+use writegate::credential::digest::Algorithm;
+use writegate::credential::signature::Nonce;
+use writegate::gateway::{Decision, Gate, Raw};
+use writegate::key::KeyId;
+use writegate::problem::{Fault, Problem, Refusal};
+use writegate::secret::Secret;
+use writegate::time::Timestamp;
+
+use crate::failure::Result;
+use crate::project::Project;
+use crate::settings;
+
+use super::given::Given;
+
+/// The secrets that decide about a request.
+const SECRETS: [&str; 3] = ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"];
+
+/// A gate with this checkout's `wrangler.toml` and secrets.
+pub(crate) struct Local {
+    gate: Gate,
+    secrets: BTreeMap<&'static str, Secret>,
+    /// A key's secret alone, as a caller has it.
+    pub(crate) sk: Option<Secret>,
+}
+
+/// What becomes of a request.
+pub(crate) enum Verdict {
+    Forwarded,
+    Refused(Problem),
+    /// The gate could not be set up; why.
+    Closed(String),
+}
+
+impl Local {
+    pub(crate) fn new(project: &Project) -> Result<Self> {
+        let mut secrets = BTreeMap::new();
+        for name in SECRETS {
+            if let Some(secret) = settings::secret(&project.root, name)? {
+                secrets.insert(name, secret);
+            }
+        }
+        let environment = Checkout {
+            vars: settings::vars(&project.root)?,
+            replay: settings::has_durable_object(&project.root, "REPLAY")?,
+            secrets: &secrets,
+        };
+        Ok(Self {
+            gate: Gate::new(&environment),
+            secrets,
+            sk: settings::secret(&project.root, "WRITEGATE_SK")?,
+        })
+    }
+
+    /// The configuration, if there is one.
+    pub(crate) fn config(&self) -> Option<&Config> {
+        self.gate.config().ok()
+    }
+
+    /// The roots that keys' secrets are derived from.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
+        let roots = SECRETS.iter().take(2);
+        roots.filter_map(|name| Some((*name, self.secrets.get(name)?)))
+    }
+
+    pub(crate) fn decide(&self, given: &Given, now: Timestamp) -> Verdict {
+        if let Err(error) = self.gate.config() {
+            return Verdict::Closed(error.to_string());
+        }
+        let headers = given.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        let raw = Raw {
+            method: &given.method,
+            target: &given.url,
+            headers: headers.collect(),
+            has_body: given.has_body(),
+        };
+        let context = Context {
+            now,
+            request_id: "explain".to_owned(),
+            country: None,
+            colo: None,
+        };
+        let mut decision = pin!(self.gate.decide(raw, context, given));
+        match decision.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
+            Poll::Ready(Decision::Forward(..)) => Verdict::Forwarded,
+            Poll::Ready(Decision::Answer(answer)) => problem(&answer.body).map_or_else(
+                || Verdict::Closed("the gate answers it itself".to_owned()),
+                Verdict::Refused,
+            ),
+            Poll::Pending => Verdict::Closed("something had to be waited for".to_owned()),
+        }
+    }
+}
+
+fn problem(document: &str) -> Option<Problem> {
+    let document: Value = serde_json::from_str(document).ok()?;
+    let code = document["code"].as_str()?;
+    let refusals = Refusal::ALL.into_iter().map(Problem::from);
+    let mut all = refusals.chain(Fault::ALL.into_iter().map(Problem::from));
+    all.find(|problem| problem.code() == code)
+}
+
+/// A body that is at hand, and no memory for nonces.
+impl Platform for Given {
+    async fn digest_body(
+        &self,
+        most: u64,
+        algorithms: &[Algorithm],
+    ) -> std::result::Result<Vec<Vec<u8>>, BodyError> {
+        match u64::try_from(self.body.len()).is_ok_and(|length| length <= most) {
+            true => Ok(algorithms.iter().map(|a| a.digest(&self.body)).collect()),
+            false => Err(BodyError::TooLarge),
+        }
+    }
+
+    async fn remember(
+        &self,
+        _key: &KeyId,
+        _nonce: &Nonce,
+    ) -> std::result::Result<bool, NotRecorded> {
+        Ok(true)
+    }
+}
+
+struct Checkout<'s> {
+    vars: Value,
+    replay: bool,
+    secrets: &'s BTreeMap<&'static str, Secret>,
+}
+
+impl Environment for Checkout<'_> {
+    fn get(&self, name: &str) -> Option<Binding> {
+        if name == "REPLAY" {
+            return self.replay.then_some(Binding::Resource);
+        }
+        if let Some(secret) = self.secrets.get(name) {
+            return Some(Binding::Text(secret.clone()));
+        }
+        match self.vars.get(name) {
+            Some(Value::String(text)) => Some(Binding::Text(Secret::new(text.as_str()))),
+            Some(other) => Some(Binding::Json(other.to_string())),
+            // The upstream's token decides about no request, so it need not be on this machine.
+            None if !SECRETS.contains(&name) && is_token(name) => {
+                Some(Binding::Text(Secret::new("nobody@example:sent-nowhere")))
+            }
+            None => None,
+        }
+    }
+}
+
+/// Whether a variable that `wrangler.toml` does not have can only be a route's token.
+fn is_token(name: &str) -> bool {
+    let optional = [
+        "UPSTREAM",
+        "ROUTES",
+        "KEYS",
+        "ROTATION",
+        "SESSION_MAX_TTL",
+        "CLOCK_SKEW",
+    ];
+    !optional.contains(&name) && !name.ends_with("_ISSUED_AT")
+}

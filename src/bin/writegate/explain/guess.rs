@@ -1,0 +1,171 @@
+//! What a signature that does not match was made with: the mistakes that people make, tried one after
+//! the other. Only what was found is told, never a secret.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use writegate::credential::mac::MacKey;
+use writegate::credential::session::Session;
+use writegate::key::KeyId;
+use writegate::known_key::{derive_sk, derive_ss};
+use writegate::secret::Secret;
+
+use super::bases;
+use super::gate::Local;
+use super::given::Given;
+
+/// Versions of a key that are tried.
+const VERSIONS: core::ops::RangeInclusive<u32> = 1..=20;
+
+/// A sentence about the secret and the bytes that give the MAC of an RFC 9421 signature.
+pub(crate) fn of_signature(given: &Given, signed: Option<&str>, local: &Local) -> Option<String> {
+    let head = given.head()?;
+    let signature = bases::signature(&head).ok()?;
+    let computed = signature.base(&head).ok()?;
+    let mut messages = vec![("the request as given", computed.clone())];
+    if let Some(signed) = signed {
+        messages.push((
+            "the base in --base, which is not the request's",
+            signed.to_owned(),
+        ));
+    }
+    messages.extend([
+        (
+            "the base and a line break after it: leave that out",
+            format!("{computed}\n"),
+        ),
+        (
+            "the base with CRLF between its lines: use LF alone",
+            computed.replace('\n', "\r\n"),
+        ),
+        (
+            "the base with the method in lower case",
+            lowered(&computed, &given.method),
+        ),
+        (
+            "the base without its last line, @signature-params",
+            without_last_line(&computed),
+        ),
+    ]);
+    let secrets = secrets(given, signature.keyid(), local);
+    Some(tried(&messages, signature.tag(), &secrets).unwrap_or_else(|| {
+        "No usual mistake gives the MAC that was sent: it was made with another secret, or over other \
+         bytes. Print what your client signs and give it as --base."
+            .to_owned()
+    }))
+}
+
+/// The same for a session.
+pub(crate) fn of_session(given: &Given, local: &Local) -> Option<String> {
+    let token = given.header("authorization")?.strip_prefix("Bearer ")?;
+    let session = Session::parse(token).ok()?;
+    let (signed, tag) = token.rsplit_once('.')?;
+    let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+    let secrets = secrets(given, session.key(), local);
+    let messages = [("the session", signed.to_owned())];
+    Some(tried(&messages, &tag, &secrets).unwrap_or_else(|| {
+        "No usual mistake gives the session's MAC: it was made with another secret.".to_owned()
+    }))
+}
+
+fn tried(messages: &[(&str, String)], tag: &[u8], secrets: &[(String, Secret)]) -> Option<String> {
+    if secrets.is_empty() {
+        return Some(
+            "Without SIGNING_SECRET or WRITEGATE_SK the MAC cannot be tried here.".to_owned(),
+        );
+    }
+    messages.iter().find_map(|(bytes, message)| {
+        let verifies = |secret: &Secret| MacKey::new(secret).verify(message.as_bytes(), tag);
+        let (whose, _) = secrets.iter().find(|(_, secret)| verifies(secret))?;
+        Some(format!(
+            "The MAC that was sent is over {bytes}; its key is {whose}."
+        ))
+    })
+}
+
+/// Secrets that might have been used, the right one first.
+fn secrets(given: &Given, keyid: &str, local: &Local) -> Vec<(String, Secret)> {
+    let mut secrets = Vec::new();
+    let mut add = |whose: &str, secret: &Secret| {
+        secrets.push((whose.to_owned(), secret.clone()));
+        for (mistake, wrong) in mistaken(secret) {
+            secrets.push((format!("{whose}, {mistake}"), wrong));
+        }
+    };
+    if let Some(sk) = &local.sk {
+        add("WRITEGATE_SK", sk);
+        add("the session key of WRITEGATE_SK", &derive_ss(sk, keyid));
+    }
+    let session = given
+        .header("authorization")
+        .and_then(|value| Session::parse(value.strip_prefix("Bearer ")?).ok());
+    let session_key = session.and_then(|session| KeyId::parse(session.key()));
+    for (root_name, root) in local.roots() {
+        add(
+            &format!("{root_name} itself: use the key's own secret (writegate key show)"),
+            root,
+        );
+        if let Some(key) = KeyId::parse(keyid) {
+            for version in VERSIONS {
+                let sk = derive_sk(root, &key, version);
+                add(
+                    &format!("the key's secret of version {version} under {root_name}"),
+                    &sk,
+                );
+            }
+        }
+        if let Some(key) = &session_key {
+            for version in VERSIONS {
+                let sk = derive_sk(root, key, version);
+                let whose = format!("session's key, version {version} under {root_name}");
+                add(
+                    &format!("the secret (sk) of the {whose}: use the session's own (ss)"),
+                    &sk,
+                );
+                add(&format!("the {whose}"), &derive_ss(&sk, keyid));
+            }
+        }
+    }
+    secrets
+}
+
+/// What people do to a secret before they use it.
+fn mistaken(secret: &Secret) -> Vec<(&'static str, Secret)> {
+    let mut wrong = Vec::new();
+    let Some(text) = secret.expose_str() else {
+        return wrong;
+    };
+    wrong.push((
+        "with a line break after it",
+        Secret::new(format!("{text}\n")),
+    ));
+    let bare = text
+        .strip_prefix("sk_")
+        .or_else(|| text.strip_prefix("ss_"));
+    if let Some(bare) = bare {
+        wrong.push((
+            "without its prefix: use it as it is printed",
+            Secret::new(bare),
+        ));
+        if let Ok(decoded) = URL_SAFE_NO_PAD.decode(bare) {
+            wrong.push((
+                "decoded: use it as text, as it is printed",
+                Secret::new(decoded),
+            ));
+        }
+    }
+    wrong.push((
+        "encoded as base64: use it as it is printed",
+        Secret::new(STANDARD.encode(text)),
+    ));
+    wrong
+}
+
+fn lowered(base: &str, method: &str) -> String {
+    let line = |method: &str| format!("\"@method\": {method}\n");
+    base.replace(&line(method), &line(&method.to_ascii_lowercase()))
+}
+
+fn without_last_line(base: &str) -> String {
+    base.rsplit_once('\n')
+        .map_or_else(String::new, |(lines, _)| lines.to_owned())
+}

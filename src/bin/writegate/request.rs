@@ -1,0 +1,205 @@
+//! `writegate request sign`: the headers that sign a request (RFC 9421), as arguments for curl.
+
+use std::io::Read as _;
+
+use clap::{Args, Subcommand};
+use writegate::credential::base::Component;
+use writegate::credential::digest;
+use writegate::credential::mac::MacKey;
+use writegate::credential::session::Session;
+use writegate::credential::signature::{self, Parameters};
+use writegate::key::KeyId;
+use writegate::known_key::derive_ss;
+use writegate::request::METHODS;
+
+use crate::failure::{Doing as _, Failure, Result};
+use crate::project::Project;
+use crate::{clock, random, settings, target};
+
+#[derive(Subcommand)]
+pub(crate) enum Action {
+    /// Print the headers of a signed request as arguments for curl
+    #[command(after_help = EXAMPLE)]
+    Sign(Box<Sign>),
+}
+
+const EXAMPLE: &str = "Example, in a shell:\n  \
+    url=https://gate.example.com/posts body='{\"title\":\"x\"}'\n  \
+    signed=$(writegate request sign --key pk_site POST \"$url\" --body \"$body\")\n  \
+    eval \"curl $signed\" --data-binary '\"$body\"' '\"$url\"'";
+
+#[derive(Args)]
+pub(crate) struct Sign {
+    /// The key's id
+    #[arg(long, value_name = "ID", value_parser = settings::id, required_unless_present = "session")]
+    key: Option<KeyId>,
+    /// The key's version [default: what wrangler.toml says, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    version: Option<u32>,
+    /// Sign with the key of this bound session (`session mint --bind`) and send the session along
+    #[arg(long, value_name = "TOKEN")]
+    session: Option<String>,
+    /// The body, or @FILE, or @- for standard input
+    #[arg(long, value_name = "BODY")]
+    body: Option<String>,
+    /// A header to cover, as it will be sent; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// End this soon; a signature is good for 300 s at most anyway
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=300))]
+    expires: Option<u32>,
+    /// Add a nonce, so that it is good once [default: where wrangler.toml says that the key needs it]
+    #[arg(long)]
+    nonce: bool,
+    /// The method
+    #[arg(value_name = "METHOD", value_parser = method)]
+    method: String,
+    /// The address at the gate
+    #[arg(value_name = "URL", value_parser = target::url)]
+    url: String,
+}
+
+pub(crate) fn run(action: &Action) -> Result<()> {
+    let Action::Sign(sign) = action;
+    println!("{}", sign.arguments()?);
+    Ok(())
+}
+
+/// Whose signature it is.
+struct Signer {
+    keyid: String,
+    key: MacKey,
+    nonce: bool,
+}
+
+impl Sign {
+    fn arguments(&self) -> Result<String> {
+        let signer = self.signer(&Project::find()?)?;
+        let body = self.body.as_deref().map(body).transpose()?;
+        let mut added = Vec::new();
+        if let Some(session) = &self.session {
+            added.push(("authorization", format!("Bearer {session}")));
+        }
+        if let Some(body) = &body {
+            added.push(("content-digest", digest::content_digest(body)));
+        }
+        let mut covered = vec![
+            Component::Method,
+            Component::Authority,
+            Component::Path,
+            Component::Query,
+        ];
+        let own = self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        let headers: Vec<_> = added
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain(own)
+            .collect();
+        for (name, _) in &headers {
+            let component = Component::named(name).map_err(|_refusal| not_a_field(name))?;
+            if covered.contains(&component) {
+                return Err(Failure::usage(format!("{name}: stands twice")));
+            }
+            covered.push(component);
+        }
+        let head = target::head(&self.method, &self.url, headers, body.is_some())?;
+        let now = clock::now()?;
+        let nonce = (self.nonce || signer.nonce)
+            .then(|| random::text(16))
+            .transpose()?;
+        let parameters = Parameters {
+            created: now,
+            expires: self.expires.map(|seconds| now.plus_seconds(seconds.into())),
+            keyid: &signer.keyid,
+            nonce: nonce.as_deref(),
+        };
+        let signed = signature::sign(&head, &covered, &parameters, &signer.key)
+            .map_err(|_refusal| Failure::usage("only headers of ASCII can be signed"))?;
+        let printed = added
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain([
+                ("signature-input", signed.input.as_str()),
+                ("signature", signed.signature.as_str()),
+            ]);
+        let arguments: Vec<_> = printed
+            .map(|(name, value)| format!("-H {}", quoted(&format!("{}: {value}", titled(name)))))
+            .collect();
+        Ok(arguments.join(" "))
+    }
+
+    fn signer(&self, project: &Project) -> Result<Signer> {
+        let Some(token) = &self.session else {
+            let key = self
+                .key
+                .as_ref()
+                .ok_or_else(|| Failure::usage("--key is missing"))?;
+            let known = settings::key(&project.root, key)?;
+            return Ok(Signer {
+                keyid: key.to_string(),
+                key: MacKey::new(&settings::sk(project, key, self.version)?),
+                nonce: known.is_some_and(|(_, key)| key.nonce_required),
+            });
+        };
+        let session = Session::parse(token)
+            .map_err(|_refusal| Failure::usage("--session: this is no session of a gate"))?;
+        let key = KeyId::parse(session.key())
+            .filter(|key| self.key.as_ref().is_none_or(|named| named == key));
+        let key = key.ok_or_else(|| Failure::usage("--session: the session is of another key"))?;
+        let kid = session.bound_to().ok_or_else(|| {
+            Failure::usage("--session: the session is not bound to a key of its own; make one with: session mint --bind")
+        })?;
+        let known = settings::key(&project.root, &key)?;
+        let sk = settings::sk(project, &key, self.version)?;
+        Ok(Signer {
+            keyid: kid.to_owned(),
+            key: MacKey::new(&derive_ss(&sk, kid)),
+            nonce: known.is_some_and(|(_, key)| key.nonce_required),
+        })
+    }
+}
+
+fn not_a_field(name: &str) -> Failure {
+    Failure::usage(format!("{name}: no header has such a name"))
+}
+
+/// The body itself, or what is in a file.
+fn body(text: &str) -> Result<Vec<u8>> {
+    match text.strip_prefix('@') {
+        None => Ok(text.as_bytes().to_vec()),
+        Some("-") => {
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .read_to_end(&mut bytes)
+                .doing("reading the body from standard input")?;
+            Ok(bytes)
+        }
+        Some(file) => std::fs::read(file).doing(format!("reading the body from {file}")),
+    }
+}
+
+/// `content-digest` as `Content-Digest`.
+fn titled(name: &str) -> String {
+    let words = name.split('-').map(|word| {
+        let (first, rest) = word.split_at(1.min(word.len()));
+        format!("{}{rest}", first.to_ascii_uppercase())
+    });
+    words.collect::<Vec<_>>().join("-")
+}
+
+/// One word for a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn method(text: &str) -> std::result::Result<String, String> {
+    METHODS
+        .contains(&text)
+        .then(|| text.to_owned())
+        .ok_or_else(|| writegate::key::METHODS_MEND.to_owned())
+}
+
+fn header(text: &str) -> std::result::Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected \"Name: value\"")?;
+    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+}

@@ -1,0 +1,102 @@
+//! `writegate url sign`: a link that works by itself for a while.
+
+use clap::{Args, Subcommand};
+use writegate::credential::mac::MacKey;
+use writegate::credential::url;
+use writegate::key::{Key, KeyId, Scheme};
+use writegate::request::Head;
+
+use crate::failure::{Failure, Result};
+use crate::project::Project;
+use crate::{clock, settings, target};
+
+#[derive(Subcommand)]
+pub(crate) enum Action {
+    /// Print a link to a GET, signed with a key's secret
+    Sign(Sign),
+}
+
+#[derive(Args)]
+pub(crate) struct Sign {
+    /// The key's id
+    #[arg(long, value_name = "ID", value_parser = settings::id)]
+    key: KeyId,
+    /// The key's version [default: what wrangler.toml says, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    version: Option<u32>,
+    /// How long it is good [default: 3600, or the key's url_ttl if that is less]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..))]
+    ttl: Option<i64>,
+    /// In the WAF-token format, signed with WAF_SECRET: good for the key's url_ttl
+    #[arg(long, conflicts_with_all = ["ttl", "version"])]
+    waf: bool,
+    /// With --waf: leave the key out, for a route whose waf_key it is
+    #[arg(long, requires = "waf")]
+    unnamed: bool,
+    /// The address at the gate
+    #[arg(value_name = "URL", value_parser = target::url)]
+    url: String,
+}
+
+/// How long a link is good where nobody says.
+const DEFAULT_TTL: i64 = 3_600;
+
+pub(crate) fn run(action: &Action) -> Result<()> {
+    let Action::Sign(sign) = action;
+    let project = Project::find()?;
+    let known = settings::key(&project.root, &sign.key)?.map(|(_, key)| key);
+    let head = target::head("GET", &sign.url, Vec::new(), false)?;
+    if head
+        .parameters()
+        .any(|(name, _)| ["key", "sig", "verify"].contains(&name))
+    {
+        return Err(Failure::usage(
+            "the URL has a parameter key, sig or verify already: those are the gate's",
+        ));
+    }
+    let link = match sign.waf {
+        true => sign.waf_token(&project, known.as_ref(), &head)?,
+        false => sign.signed(&project, known.as_ref(), &head)?,
+    };
+    println!("{}://{}{link}", head.scheme(), head.authority());
+    Ok(())
+}
+
+impl Sign {
+    fn signed(&self, project: &Project, known: Option<&Key>, head: &Head<'_>) -> Result<String> {
+        warn_of(known, Scheme::Url);
+        let longest = known.map_or(settings::DEFAULT_URL_TTL, |key| key.url_ttl);
+        let ttl = self.ttl.unwrap_or(DEFAULT_TTL.min(longest));
+        if ttl > longest {
+            return Err(Failure::usage(format!(
+                "--ttl {ttl}: the key allows links of at most {longest} s (url_ttl)"
+            )));
+        }
+        let sk = settings::sk(project, &self.key, self.version)?;
+        let expires = clock::now()?.plus_seconds(ttl);
+        Ok(url::sign(head, &self.key, expires, &MacKey::new(&sk)))
+    }
+
+    fn waf_token(&self, project: &Project, known: Option<&Key>, head: &Head<'_>) -> Result<String> {
+        warn_of(known, Scheme::WafUrl);
+        let secret = settings::secret(&project.root, "WAF_SECRET")?.ok_or_else(|| {
+            Failure::new("WAF_SECRET is neither in the environment nor in .dev.vars")
+        })?;
+        let key = (!self.unnamed).then_some(&self.key);
+        Ok(url::sign_waf(
+            head,
+            key,
+            clock::now()?,
+            &MacKey::new(&secret),
+        ))
+    }
+}
+
+fn warn_of(known: Option<&Key>, scheme: Scheme) {
+    if known.is_some_and(|key| !key.schemes.contains(&scheme)) {
+        eprintln!(
+            "writegate: the key's schemes in wrangler.toml lack {:?}, so the gate there refuses this link",
+            scheme.name()
+        );
+    }
+}
