@@ -61,9 +61,7 @@ pub(crate) fn start(script: &Script, env: &Map<String, Value>, replay: &Replay) 
             .listening(worker.durable_object_of("REPLAY", "broken", "Broken"))
             .worker(Worker::script("broken", source).durable_object("SELF", "Broken")),
     };
-    config
-        .start(&workerd::binary(root()))
-        .unwrap()
+    config.start(&workerd::binary(root())).unwrap()
 }
 
 pub(crate) fn root() -> &'static Path {
