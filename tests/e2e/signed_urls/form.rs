@@ -35,9 +35,13 @@ fn the_three_stand_in_their_order_adjacent_and_last() {
     ] {
         malformed(&mut table, &sign(&text));
     }
-    for after in ["&", "&a=1", "&a", "&key", "&exp=1", "&sig", "&sig=", "?"] {
+    for after in ["&", "&a=1", "&a", "&exp=1", "&sig", "&sig=", "?"] {
         malformed(&mut table, &format!("{right}{after}"));
     }
+    // A second key is one too many as much as it stands behind the end.
+    let either = [(400, "ambiguous-credential"), (400, "bad-credential")];
+    let after = Request::get(&format!("{right}&key"));
+    table.refused_as_any("a key behind", &after, &either);
     let sig = right.rsplit_once('&').unwrap().1;
     malformed(&mut table, &format!("/x?{sig}&key={KEY}&exp={exp}"));
     malformed(&mut table, &format!("/x?key={KEY}&{sig}&exp={exp}"));
@@ -172,6 +176,7 @@ fn without_a_key_the_parameters_are_the_upstreams_own() {
         "/x?%6bey=pk_site&exp=1&sig=A",
         "/x?a=key=pk_site&exp=1&sig=A",
         "/x?a;key=pk_site&exp=1&sig=A",
+        "/x?a?key=pk_site&exp=1&sig=A",
     ] {
         let request = Request::get(target);
         table.refused(target, &request, 401, "credential-missing");

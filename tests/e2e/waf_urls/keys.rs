@@ -1,11 +1,12 @@
 //! What the key and the route of a WAF-token URL say, what may stand beside it, and which of two faults is told.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{check, link, with_links};
 use crate::check::Check;
 use crate::client::Request;
 use crate::gate::KEY;
+use crate::logs::Line;
 use crate::token::{fresh, now};
 
 const SITE: &str = "https://www.example.com";
@@ -57,7 +58,7 @@ fn the_route_may_name_the_key() {
     for (text, arrives) in [
         ("/waf/x", "/x"),
         ("/waf/x?a=1&b", "/x?a=1&b"),
-        ("/waf/x?sig=1&exp=2", "/x?sig=1&exp=2"),
+        ("/waf/x?exp=2&a=key=pk_two", "/x?exp=2&a=key=pk_two"),
         // A key in the query comes before the route's.
         ("/waf/two/x?key=pk_two", "/two/x"),
         ("/plain/x?key=pk_site", "/x"),
@@ -70,6 +71,9 @@ fn the_route_may_name_the_key() {
     table.refused("the query's key, not the route's", &two, 403, "path-denied");
     let unknown = signed("/waf/x?key=pk_none");
     table.refused("an unknown key", &unknown, 401, "key-unknown");
+
+    let sig = signed("/waf/x?sig=1");
+    table.refused("sig beside verify", &sig, 400, "bad-credential");
 
     // Without `verify` nothing there is a credential; without a key `verify` is none either.
     let session = table.gate.bearer();
@@ -170,13 +174,29 @@ fn a_link_stands_alone_but_for_its_own_public_key() {
 #[test]
 fn without_the_secret_no_link_is_good() {
     let mut table = Check::of(|setup| {
-        with_links(setup, &json!({"schemes": ["waf-url", "session"]})).without("WAF_SECRET")
+        with_links(setup, &json!({"schemes": ["waf-url", "session"]}))
+            .route("/*", json!({}))
+            .route("/waf/*", json!({"waf_key": KEY}))
+            .without("WAF_SECRET")
     });
-    for secret in [fresh(), String::from("x")] {
-        let target = link(&secret, "/x?key=pk_site", now());
-        let request = Request::get(&target);
-        table.refused(&target, &request, 503, "feature-unavailable");
+    for text in ["/x?key=pk_site", "/waf/x"] {
+        for secret in [fresh(), String::from("x")] {
+            let target = link(&secret, text, now());
+            let request = Request::get(&target);
+            let answer = table.refused(&target, &request, 503, "feature-unavailable");
+            let told = table.gate.logs.audit(&answer.request_id());
+            assert_eq!(told["code"], "feature-unavailable");
+        }
     }
+    table.gate.logs.until("line about WAF_SECRET", |lines| {
+        let about =
+            |line: &Value| line["event"] != "request" && line.to_string().contains("WAF_SECRET");
+        lines
+            .iter()
+            .filter_map(Line::json)
+            .any(|line| about(&line))
+            .then_some(())
+    });
     let shapeless = Request::get("/x?key=pk_site&verify=1");
     table.refused("shape comes first", &shapeless, 400, "bad-credential");
     let session = Request::get("/x").bearer(&table.gate.bearer());
