@@ -14,7 +14,7 @@ use crate::request::Head;
     reason = "a Worker has one thread, so no future need be Send"
 )]
 pub trait Platform {
-    /// Reads the whole body, keeps it to be forwarded, and returns its digests in the order asked.
+    /// Reads the whole body (nothing where there is none), keeps it to be forwarded, and returns its digests in the order asked.
     ///
     /// # Errors
     /// When it is longer than `most` bytes, or broke off.
@@ -116,22 +116,17 @@ async fn check_body(
     platform: &impl Platform,
 ) -> Result<(), NotAdmitted> {
     let algorithms: Vec<Algorithm> = digests.algorithms().collect();
-    let computed = match head.has_body() {
-        false => algorithms
-            .iter()
-            .map(|algorithm| algorithm.digest(&[]))
-            .collect(),
-        true if head
+    if head.has_body()
+        && head
             .content_length()
-            .is_some_and(|length| length > MAX_BODY_BYTES) =>
-        {
-            return Err(Refusal::BodyTooLarge.into());
-        }
-        true => match platform.digest_body(MAX_BODY_BYTES, &algorithms).await {
-            Ok(computed) => computed,
-            Err(BodyError::TooLarge) => return Err(Refusal::BodyTooLarge.into()),
-            Err(BodyError::CallerGone) => return Err(NotAdmitted::CallerGone),
-        },
+            .is_some_and(|length| length > MAX_BODY_BYTES)
+    {
+        return Err(Refusal::BodyTooLarge.into());
+    }
+    let computed = match platform.digest_body(MAX_BODY_BYTES, &algorithms).await {
+        Ok(computed) => computed,
+        Err(BodyError::TooLarge) => return Err(Refusal::BodyTooLarge.into()),
+        Err(BodyError::CallerGone) => return Err(NotAdmitted::CallerGone),
     };
     match digests.are(&computed) {
         true => Ok(()),

@@ -20,7 +20,7 @@ use writegate::policy::path;
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
 
-use native::decide;
+use native::{Native, decide_on};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_305_600);
 const TOKEN: &str = "upstream-token";
@@ -90,6 +90,10 @@ fn context() -> Context {
         country: None,
         colo: None,
     }
+}
+
+fn decide<'g, 'h>(gate: &'g Gate, raw: Raw<'h>, context: Context) -> Decision<'g, 'h> {
+    decide_on(&Native::with_body(Vec::new()), gate, raw, context)
 }
 
 /// The code of a refusal; `forwarded` when there is none.

@@ -13,7 +13,7 @@ use crate::request::Head;
 use crate::time::Timestamp;
 
 use super::base::{self, Component, MAX_COMPONENTS};
-use super::digest::{Algorithm, Digests};
+use super::digest::{self, Digests};
 use super::mac::{MacKey, TAG_LEN};
 use super::structured::{self, Bare, Item, Member, Value};
 use super::{Limits, Unverified};
@@ -128,8 +128,7 @@ impl Nonce {
     /// of its SHA-256, so that one key's nonces are spread and no other key's are among them.
     #[must_use]
     pub fn object(&self, key: &KeyId) -> String {
-        let hash = Algorithm::Sha256.digest(self.value.as_bytes());
-        let shard = hash.first().copied().unwrap_or_default();
+        let [shard, ..] = digest::sha256(self.value.as_bytes());
         format!("{key}/{}/{shard:02x}", self.keyid)
     }
 }
@@ -149,7 +148,7 @@ impl Signature {
         let covered_digest = components
             .iter()
             .any(|component| *component == Component::Field("content-digest".to_owned()));
-        let digest = head.header("content-digest").filter(|_| covered_digest);
+        let content_digest = head.header("content-digest").filter(|_| covered_digest);
         let mut read = Self {
             keyid: String::new(),
             components,
@@ -161,7 +160,7 @@ impl Signature {
                 .as_slice()
                 .try_into()
                 .map_err(|_length| Refusal::BadCredential)?,
-            digests: digest.map(Digests::parse).transpose()?,
+            digests: content_digest.map(Digests::parse).transpose()?,
         };
         for (name, value) in &input.parameters {
             match (name.as_str(), value) {
@@ -190,6 +189,28 @@ impl Signature {
         &self.keyid
     }
 
+    /// The signature base of this request, for whoever explains a signature.
+    ///
+    /// # Errors
+    /// Those of [`Component::value`].
+    pub fn base(&self, head: &Head<'_>) -> Result<String, Refusal> {
+        base::base(&self.components, &self.parameters, head)
+    }
+
+    /// The same without the values of credentials, as the gate answers it.
+    ///
+    /// # Errors
+    /// Those of [`Component::value`].
+    pub fn shown_base(&self, head: &Head<'_>) -> Result<String, Refusal> {
+        base::shown(&self.components, &self.parameters, head)
+    }
+
+    /// The MAC it brings.
+    #[must_use]
+    pub const fn tag(&self) -> &[u8; TAG_LEN] {
+        &self.tag
+    }
+
     /// Checks what is covered, then the MAC by `verifies`, then the times. `bound`: it is the proof of
     /// a session and must cover that session.
     ///
@@ -205,10 +226,8 @@ impl Signature {
         verifies: impl FnOnce(&[u8], &[u8]) -> bool,
     ) -> Result<Proven, Unverified> {
         let created = self.check_coverage(key, head, limits, bound)?;
-        let base = base::base(&self.components, &self.parameters, head)?;
-        if !verifies(base.as_bytes(), &self.tag) {
-            let shown = base::shown(&self.components, &self.parameters, head)?;
-            return Err(Unverified::SignatureInvalid(shown));
+        if !verifies(self.base(head)?.as_bytes(), &self.tag) {
+            return Err(Unverified::SignatureInvalid(self.shown_base(head)?));
         }
         let stale = limits.now > created.plus_seconds(MAX_AGE)
             || created > limits.now.plus_seconds(limits.clock_skew)

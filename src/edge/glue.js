@@ -50,9 +50,9 @@ export function waitUntil(ctx, promise) {
   ctx.waitUntil(promise);
 }
 
-/** The whole body, or null when it is longer than that. */
+/** The whole body, empty where there is none, or null when it is longer than that. */
 export async function read(request, most) {
-  if (request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
+  if (request.body === null || request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
   const chunks = [];
   let length = 0;
   for await (const chunk of request.body) {

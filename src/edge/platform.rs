@@ -6,7 +6,7 @@ use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::admission::{BodyError, NotRecorded, Platform};
-use crate::credential::digest::Algorithm;
+use crate::credential::digest::{self, Algorithm};
 use crate::credential::signature::Nonce;
 use crate::key::KeyId;
 
@@ -56,7 +56,7 @@ impl Platform for JsPlatform<'_> {
         for algorithm in algorithms {
             digests.push(match algorithm {
                 Algorithm::Sha256 if body.length() <= MAX_HASHED_HERE => {
-                    algorithm.digest(&body.to_vec())
+                    digest::sha256(&body.to_vec()).to_vec()
                 }
                 Algorithm::Sha256 => hashed("SHA-256", &body).await,
                 Algorithm::Sha512 => hashed("SHA-512", &body).await,

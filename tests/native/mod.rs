@@ -14,10 +14,18 @@ use writegate::gateway::{Decision, Gate, Raw};
 use writegate::key::KeyId;
 
 /// A platform with this body, and a memory for nonces.
-#[derive(Default)]
 pub(crate) struct Native {
-    pub(crate) body: Vec<u8>,
+    body: Vec<u8>,
     seen: RefCell<BTreeSet<(String, String)>>,
+}
+
+impl Native {
+    pub(crate) const fn with_body(body: Vec<u8>) -> Self {
+        Self {
+            body,
+            seen: RefCell::new(BTreeSet::new()),
+        }
+    }
 }
 
 impl Platform for Native {
@@ -50,9 +58,4 @@ pub(crate) fn decide_on<'g, 'h>(
         Poll::Ready(decision) => decision,
         Poll::Pending => panic!("nothing here has to be waited for"),
     }
-}
-
-/// What the gate decides of a request without a body.
-pub(crate) fn decide<'g, 'h>(gate: &'g Gate, raw: Raw<'h>, context: Context) -> Decision<'g, 'h> {
-    decide_on(&Native::default(), gate, raw, context)
 }

@@ -1,0 +1,403 @@
+//! What holds of every signature and link, checked over every case of a small world: what is covered
+//! cannot be changed, a base can be read in one way only, and no MAC of one scheme is one of another.
+
+mod native;
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use writegate::audit::Context;
+use writegate::config::{Binding, Environment};
+use writegate::credential::base::{self, Component};
+use writegate::credential::digest::content_digest;
+use writegate::credential::mac::MacKey;
+use writegate::credential::session::{self, Session};
+use writegate::credential::signature::{self, Labels, Parameters};
+use writegate::credential::url;
+use writegate::gateway::{Decision, Gate, Raw};
+use writegate::key::KeyId;
+use writegate::known_key::derive_sk;
+use writegate::request::Head;
+use writegate::secret::Secret;
+use writegate::time::Timestamp;
+
+use native::{Native, decide_on};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_305_600);
+const URL: &str = "https://gate.example/posts/1?a=%7e&b";
+const BODY: &[u8] = br#"{"title":"x"}"#;
+
+fn root() -> Secret {
+    Secret::new("root ".repeat(8))
+}
+
+fn id() -> KeyId {
+    KeyId::parse("pk_site").unwrap()
+}
+
+fn key() -> MacKey {
+    MacKey::new(&derive_sk(&root(), &id(), 1))
+}
+
+struct Vars(BTreeMap<&'static str, Value>);
+
+impl Environment for Vars {
+    fn get(&self, name: &str) -> Option<Binding> {
+        Some(match self.0.get(name)? {
+            Value::String(text) => Binding::Text(Secret::new(text.as_str())),
+            other => Binding::Json(other.to_string()),
+        })
+    }
+}
+
+fn gate() -> Gate {
+    Gate::new(&Vars(BTreeMap::from([
+        ("SIGNING_SECRET", json!(root().expose_str())),
+        ("WRITE_TOKEN", json!("upstream-token")),
+        ("WAF_SECRET", json!("waf secret")),
+        ("UPSTREAM", json!("https://api.example/v1")),
+        (
+            "KEYS",
+            json!([{"id": "pk_site", "schemes": ["session", "signature", "url", "waf-url"]}]),
+        ),
+    ])))
+}
+
+/// A request that can be changed.
+#[derive(Clone)]
+struct Sent {
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Sent {
+    fn get(url: String) -> Self {
+        Self {
+            method: "GET".to_owned(),
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    fn signed() -> Self {
+        let mut sent = Self {
+            method: "POST".to_owned(),
+            url: URL.to_owned(),
+            headers: vec![
+                ("content-type".to_owned(), "application/json".to_owned()),
+                ("content-digest".to_owned(), content_digest(BODY)),
+            ],
+            body: BODY.to_vec(),
+        };
+        let covered = [
+            Component::Method,
+            Component::Authority,
+            Component::Path,
+            Component::Query,
+            Component::Field("content-digest".to_owned()),
+            Component::Field("content-type".to_owned()),
+            Component::QueryParam("a".to_owned()),
+        ];
+        let parameters = Parameters {
+            created: NOW,
+            expires: Some(NOW.plus_seconds(60)),
+            keyid: "pk_site",
+            nonce: Some("12345678"),
+        };
+        let head = head_of(&sent).unwrap();
+        let signed = signature::sign(&head, &covered, &parameters, &key()).unwrap();
+        let signature = [
+            ("signature-input", signed.input),
+            ("signature", signed.signature),
+        ];
+        sent.headers
+            .extend(signature.map(|(name, value)| (name.to_owned(), value)));
+        sent
+    }
+
+    fn code(&self, gate: &Gate) -> String {
+        let headers = self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        let raw = Raw {
+            method: &self.method,
+            target: &self.url,
+            headers: headers.collect(),
+            has_body: !self.body.is_empty(),
+        };
+        let context = Context {
+            now: NOW,
+            request_id: "id".to_owned(),
+            country: None,
+            colo: None,
+        };
+        let platform = Native::with_body(self.body.clone());
+        match decide_on(&platform, gate, raw, context) {
+            Decision::Forward(..) => "forwarded".to_owned(),
+            Decision::Answer(answer) => {
+                let document: Value = serde_json::from_str(&answer.body).unwrap();
+                document["code"].as_str().unwrap().to_owned()
+            }
+        }
+    }
+}
+
+fn head_of(sent: &Sent) -> Result<Head<'_>, writegate::problem::Refusal> {
+    let headers = sent.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+    Head::new(
+        &sent.method,
+        &sent.url,
+        headers.collect(),
+        !sent.body.is_empty(),
+    )
+}
+
+/// The text with each of its bytes, from this one on, replaced by some that a request may hold.
+fn changes(text: &str, from: usize) -> impl Iterator<Item = String> {
+    (from..text.len()).flat_map(move |index| {
+        b"aZ0/?&=%;,\":.- ".iter().filter_map(move |replacement| {
+            let mut bytes = text.as_bytes().to_vec();
+            let before = std::mem::replace(&mut bytes[index], *replacement);
+            (before != *replacement).then(|| String::from_utf8(bytes).unwrap())
+        })
+    })
+}
+
+#[test]
+fn no_byte_of_what_is_covered_can_be_changed() {
+    let (gate, sent) = (gate(), Sent::signed());
+    assert_eq!(sent.code(&gate), "forwarded");
+    let mut tried = 0;
+    let mut refused = |changed: Sent| {
+        tried += 1;
+        let what = format!("{} {} {:?}", changed.method, changed.url, changed.headers);
+        assert_ne!(changed.code(&gate), "forwarded", "{what}");
+    };
+    for method in [
+        "PUT", "PATCH", "DELETE", "GET", "HEAD", "OPTIONS", "post", "POSt",
+    ] {
+        refused(Sent {
+            method: method.to_owned(),
+            ..sent.clone()
+        });
+    }
+    for url in changes(URL, "https://".len()) {
+        refused(Sent {
+            url,
+            ..sent.clone()
+        });
+    }
+    for url in [
+        "https://gate.example/posts/1?a=%7e&b&",
+        "https://gate.example/posts/1?a=%7E&b",
+    ] {
+        refused(Sent {
+            url: url.to_owned(),
+            ..sent.clone()
+        });
+    }
+    for header in 0..sent.headers.len() {
+        let (name, value) = sent.headers[header].clone();
+        // A label is not part of what is signed: changed in both fields it means the same.
+        let from = if name.starts_with("signature") {
+            "sig1=".len()
+        } else {
+            0
+        };
+        for value in changes(&value, from) {
+            let mut changed = sent.clone();
+            changed.headers[header].1 = value;
+            refused(changed);
+        }
+        let mut changed = sent.clone();
+        changed.headers.remove(header);
+        refused(changed);
+    }
+    for index in 0..BODY.len() {
+        let mut changed = sent.clone();
+        changed.body[index] ^= 1;
+        refused(changed);
+    }
+    for body in [b"".to_vec(), [BODY, b" "].concat(), BODY[1..].to_vec()] {
+        refused(Sent {
+            body,
+            ..sent.clone()
+        });
+    }
+    assert!(tried > 3_000, "{tried}");
+}
+
+#[test]
+fn no_byte_of_a_link_can_be_changed() {
+    let gate = gate();
+    let plain = Sent::get("https://gate.example/img/1.png?w=100".to_owned());
+    let head = head_of(&plain).unwrap();
+    let origin = "https://gate.example";
+    let signed = url::sign(&head, &id(), NOW.plus_seconds(600), &key());
+    let waf_secret = MacKey::new(&Secret::new("waf secret"));
+    let waf = url::sign_waf(&head, Some(&id()), NOW, &waf_secret);
+    // A signed URL is good on its own host alone, a WAF-token URL on every host.
+    for (link, from) in [(signed, "https://".len()), (waf, origin.len())] {
+        let url = format!("{origin}{link}");
+        assert_eq!(Sent::get(url.clone()).code(&gate), "forwarded", "{url}");
+        for url in changes(&url, from) {
+            assert_ne!(Sent::get(url.clone()).code(&gate), "forwarded", "{url}");
+        }
+    }
+}
+
+/// What a base says: its lines in order, then the parameters.
+type Read = (Vec<(String, String)>, String);
+
+/// Reads a base as RFC 9421 section 2.5 builds it: an identifier ends at the first `": "` after its
+/// closing quotes, and the value at the end of the line.
+fn read(base: &str) -> Read {
+    let mut lines: Vec<_> = base.split('\n').collect();
+    let last = lines.pop().unwrap();
+    let parameters = last.strip_prefix("\"@signature-params\": ").unwrap();
+    let lines = lines.into_iter().map(|line| {
+        // In an identifier every quote opens or closes a string, and none of ours holds one.
+        let quotes = if line.starts_with("\"@query-param\"") {
+            4
+        } else {
+            2
+        };
+        let end = line.match_indices('"').nth(quotes - 1).unwrap().0 + 1;
+        let value = line[end..].strip_prefix(": ").unwrap();
+        (line[..end].to_owned(), value.to_owned())
+    });
+    (lines.collect(), parameters.to_owned())
+}
+
+#[test]
+fn a_base_can_be_read_in_one_way_only() {
+    // Values that look like the beginnings, the ends and the insides of lines.
+    let values = [
+        "",
+        "\"",
+        "\": ",
+        "x\": y",
+        "\"@signature-params\": ()",
+        "\"@method\": GET",
+        ": ",
+        "a, b",
+        ";name=\"a\": b",
+        "\\\"",
+    ];
+    let mut seen: BTreeMap<String, Read> = BTreeMap::new();
+    for one in values {
+        for other in values {
+            let headers = vec![("x-one", one), ("x-other", other)];
+            let head = Head::new("POST", URL, headers, false).unwrap();
+            for names in [["x-one", "x-other"], ["x-other", "x-one"]] {
+                let components = names.map(|name| Component::Field(name.to_owned()));
+                let parameters = "(\"x-one\" \"x-other\");created=1";
+                let base = base::base(&components, parameters, &head).unwrap();
+                let meant: Vec<_> = names
+                    .iter()
+                    .map(|name| {
+                        (
+                            format!("\"{name}\""),
+                            head.header(name).unwrap().trim().to_owned(),
+                        )
+                    })
+                    .collect();
+                let meant = (meant, parameters.to_owned());
+                assert_eq!(read(&base), meant, "{base}");
+                let before = seen.insert(base.clone(), meant.clone());
+                assert!(before.is_none_or(|before| before == meant), "{base}");
+            }
+        }
+    }
+    assert!(seen.len() > 150, "{}", seen.len());
+}
+
+#[test]
+fn parameters_are_read_back_as_they_were_signed() {
+    // In whatever order and spelling a client sends them: what is signed is the canonical form.
+    for (sent, signed) in [
+        (
+            r#"("@method");created=1;keyid="k""#,
+            r#"("@method");created=1;keyid="k""#,
+        ),
+        (
+            r#"( "@method"  );  keyid="k";created=1;x"#,
+            r#"("@method");keyid="k";created=1;x"#,
+        ),
+        (
+            r#"("@method");keyid="k";tag="a\"\\";n=1.50;d=?0;b=:AAE:"#,
+            r#"("@method");keyid="k";tag="a\"\\";n=1.5;d=?0;b=:AAE=:"#,
+        ),
+        (
+            r#"("@query-param";name="a");keyid="k""#,
+            r#"("@query-param";name="a");keyid="k""#,
+        ),
+    ] {
+        let input = format!("sig={sent}");
+        let tag = format!("sig=:{}:", STANDARD.encode([0; 32]));
+        let headers = vec![
+            ("signature-input", input.as_str()),
+            ("signature", tag.as_str()),
+        ];
+        let head = Head::new("GET", URL, headers, false).unwrap();
+        let signature = Labels::read(&head).unwrap().ours(&head, |_| true);
+        let base = signature.unwrap().unwrap().base(&head).unwrap();
+        assert_eq!(read(&base).1, signed, "{sent}");
+    }
+}
+
+#[test]
+fn the_messages_of_the_schemes_begin_differently() {
+    // A session's message begins with the base64url of a JSON object, which begins with white space or
+    // `{`; nothing else is taken, whatever follows it.
+    let begins: Vec<char> = ('\0'..='\u{7f}')
+        .filter(|first| {
+            let header =
+                URL_SAFE_NO_PAD.encode(json!({"alg": "HS256", "kid": "pk_site"}).to_string());
+            let claims = URL_SAFE_NO_PAD.encode(r#"{"exp":1}"#);
+            let tag = URL_SAFE_NO_PAD.encode([0; 32]);
+            let spaced = |space: &str| {
+                let json = format!("{space}{}", json!({"alg": "HS256", "kid": "pk_site"}));
+                URL_SAFE_NO_PAD.encode(json)
+            };
+            [
+                header,
+                spaced(" "),
+                spaced("\t"),
+                spaced("\n"),
+                spaced("\r"),
+            ]
+            .iter()
+            .any(|header| {
+                let token = format!("{first}{}.{claims}.{tag}", &header[1..]);
+                Session::parse(&token).is_ok()
+            })
+        })
+        .collect();
+    let of_sessions = ['C', 'D', 'I', 'e'];
+    assert!(
+        begins.iter().all(|first| of_sessions.contains(first)),
+        "{begins:?}"
+    );
+    let minted = session::mint(
+        &id(),
+        &derive_sk(&root(), &id(), 1),
+        &serde_json::Map::new(),
+    );
+    assert!(minted.starts_with('e'));
+
+    let head = Head::new("GET", URL, Vec::new(), false).unwrap();
+    let base = base::base(&[Component::Method], "()", &head).unwrap();
+    assert!(base.starts_with('"'));
+    assert!(base::base(&[], "()", &head).unwrap().starts_with('"'));
+    // The contract's formula; `tests/signature_vectors.rs` holds the links to it.
+    let of_a_signed_url = "writegate-url-v1\n".chars().next().unwrap();
+    let of_a_waf_url = head.target().chars().next().unwrap();
+    let all = [&of_sessions[..], &['"', of_a_signed_url, of_a_waf_url]].concat();
+    let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len(), "{all:?}");
+}
