@@ -28,7 +28,9 @@ mod sessions;
 
 // Signed requests and signed links.
 mod bound;
+mod bound_order;
 mod components;
+mod digest_limits;
 mod digests;
 mod labels;
 mod one_byte;
