@@ -28,12 +28,17 @@ mod sessions;
 
 // Signed requests and signed links.
 mod bound;
+mod bound_order;
 mod components;
+mod digest_limits;
 mod digests;
+mod labels;
 mod one_byte;
 mod replay;
 mod signature_answers;
 mod signature_form;
+mod signature_size;
+mod signature_times;
 mod signatures;
 mod signed_urls;
 mod waf_urls;

@@ -11,8 +11,13 @@ use std::time::Duration;
 use crate::process::{root, scratch};
 use crate::upstream::PATIENCE;
 
-/// What Datasette's and PyJWT's tests need; pinned, because a test must not change by itself.
-const PYTHON_PACKAGES: [&str; 2] = ["datasette==1.0a41", "PyJWT==2.15.1"];
+/// What the tests of Datasette and of foreign clients need; pinned, because a test must not change by itself.
+const PYTHON_PACKAGES: [&str; 4] = [
+    "datasette==1.0a41",
+    "PyJWT==2.15.1",
+    "http-message-signatures==3.0.0",
+    "requests==2.34.2",
+];
 
 /// A running program.
 pub(crate) struct Program {

@@ -1,1 +1,232 @@
-//! WAF-token URLs.
+//! WAF-token URLs (contract, section 3): the links that Cloudflare's `is_timed_hmac_valid_v0` accepts. What is signed,
+//! how long it is good, and what of it reaches the upstream; its form is in `waf_urls/form.rs`, what its key and its
+//! route say in `waf_urls/keys.rs`.
+
+mod form;
+mod keys;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::check::Check;
+use crate::client::Request;
+use crate::gate::{KEY, Setup};
+use crate::process::root;
+use crate::signed_urls::assert_no_byte_can_change;
+use crate::token::{b64, fresh, hmac, now, sk};
+use crate::upstream::Upstream;
+
+/// The MAC of a link, over its text before `verify` and the digits.
+fn mac(secret: &str, text: &str, issued: &str) -> Vec<u8> {
+    hmac(secret.as_bytes(), format!("{text}{issued}").as_bytes())
+}
+
+/// This text and, as its last parameter, `verify` with this value.
+fn with_verify(text: &str, value: &str) -> String {
+    let joint = if text.contains('?') { '&' } else { '?' };
+    format!("{text}{joint}verify={value}")
+}
+
+/// A link with its MAC in base64url.
+fn link(secret: &str, text: &str, issued: u64) -> String {
+    let mac = b64(mac(secret, text, &issued.to_string()));
+    with_verify(text, &format!("{issued}-{mac}"))
+}
+
+/// The same with its MAC in standard base64, percent-encoded as JavaScript's `encodeURIComponent` does it.
+fn encoded_link(secret: &str, text: &str, issued: u64) -> String {
+    let mac = STANDARD.encode(mac(secret, text, &issued.to_string()));
+    let mac = mac
+        .replace('+', "%2B")
+        .replace('/', "%2F")
+        .replace('=', "%3D");
+    with_verify(text, &format!("{issued}-{mac}"))
+}
+
+/// A gate with `WAF_SECRET`, and the secret.
+fn check(set_up: impl FnOnce(Setup) -> Setup) -> (Check, String) {
+    let secret = fresh();
+    let with_secret = |setup: Setup| set_up(setup.env("WAF_SECRET", secret.as_str()));
+    (Check::of(with_secret), secret)
+}
+
+/// A key that takes WAF links, and nothing else unless these members say so.
+fn with_links(setup: Setup, more: &Value) -> Setup {
+    let mut members = json!({"schemes": ["waf-url"]});
+    let more = more.as_object().unwrap().clone();
+    members.as_object_mut().unwrap().extend(more);
+    setup.site(members)
+}
+
+#[test]
+fn what_belongs_to_the_link_is_removed_and_the_rest_arrives_as_sent() {
+    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    for (sent, arrives) in [
+        ("/x?key=pk_site", "/x"),
+        ("/?key=pk_site", "/"),
+        ("/x?a=1&key=pk_site", "/x?a=1"),
+        ("/x?key=pk_site&a=1", "/x?a=1"),
+        ("/x?b=2&key=pk_site&a=1&b=1&c=&d", "/x?b=2&a=1&b=1&c=&d"),
+        (
+            "/a%7eb;c?x=%2f&y=a+b&key=pk_site&exp=1",
+            "/a%7eb;c?x=%2f&y=a+b&exp=1",
+        ),
+    ] {
+        for method in ["GET", "HEAD"] {
+            for make in [link, encoded_link] {
+                let target = make(&secret, sent, now());
+                let what = format!("{method} {target}");
+                table.passes(&what, &Request::new(method, &target));
+                let seen = table.upstream.last();
+                table.that(seen.target == arrives && seen.method == method, || {
+                    format!("{what} arrived as {} {}", seen.method, seen.target)
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn the_mac_is_over_the_text_before_verify_and_the_digits() {
+    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    let (text, issued) = ("/x?key=pk_site&n=12", now().to_string());
+    let own = sk(&table.gate.signing_secret, KEY, 1);
+    let signing_secret = table.gate.signing_secret.clone();
+    let by = |secret: &str, message: &str| {
+        let mac = b64(hmac(secret.as_bytes(), message.as_bytes()));
+        Request::get(&with_verify(text, &format!("{issued}-{mac}")))
+    };
+    table.passes("as it should be", &by(&secret, &format!("{text}{issued}")));
+    for (what, secret) in [
+        ("another secret", &fresh()),
+        ("the key's secret", &own),
+        ("the root", &signing_secret),
+    ] {
+        let request = by(secret, &format!("{text}{issued}"));
+        table.refused(what, &request, 401, "signature-invalid");
+    }
+    for (what, message) in [
+        ("the text alone", text.to_owned()),
+        ("with the separator", format!("{text}&{issued}")),
+        ("with verify's name", format!("{text}&verify={issued}")),
+        ("with a host", format!("gate.example{text}{issued}")),
+        ("without the query", format!("/x{issued}")),
+        ("another time", format!("{text}{}", now() - 60)),
+    ] {
+        let answer = table.refused(what, &by(&secret, &message), 401, "signature-invalid");
+        table.that(answer.json().get("signature_base").is_none(), || {
+            format!("{what}: {answer}")
+        });
+    }
+    // Text and time stand side by side in the MAC: a digit must not move from one to the other.
+    let good = link(&secret, text, now());
+    let value = good.rsplit_once("verify=").unwrap().1;
+    let longer = format!("/x?key=pk_site&n=1&verify=2{value}");
+    table.refused(
+        "a digit moved",
+        &Request::get(&longer),
+        400,
+        "bad-credential",
+    );
+    let shorter = format!("/x?key=pk_site&n=12{}&verify={}", &value[..1], &value[1..]);
+    table.refused(
+        "a digit moved back",
+        &Request::get(&shorter),
+        400,
+        "bad-credential",
+    );
+}
+
+#[test]
+fn a_link_is_good_for_url_ttl_from_its_time() {
+    for (members, ttl) in [(json!({}), 604_800), (json!({"url_ttl": 600}), 600)] {
+        let (mut table, secret) = check(|setup| with_links(setup, &members).env("CLOCK_SKEW", 300));
+        let time = now();
+        let at = |issued: u64| Request::get(&link(&secret, "/x?key=pk_site", issued));
+        table.passes("now", &at(time));
+        table.passes("as old as can be told", &at(time - ttl + 250));
+        table.passes("ahead by less than the skew", &at(time + 250));
+        for (what, issued) in [
+            ("over by nothing", time - ttl),
+            ("over by less than the skew", time - ttl - 250),
+            ("long over", 1_484_063_787),
+            ("the beginning of ten digits", 1_000_000_000),
+            ("ahead by more than the skew", time + 3_000),
+            ("far ahead", 9_999_999_999),
+        ] {
+            table.refused(what, &at(issued), 401, "url-expired");
+        }
+    }
+    let (mut table, secret) = check(|setup| with_links(setup, &json!({})).env("CLOCK_SKEW", 0));
+    let at = |issued: u64| Request::get(&link(&secret, "/x?key=pk_site", issued));
+    table.passes("now, without a skew", &at(now()));
+    table.refused("ahead", &at(now() + 250), 401, "url-expired");
+}
+
+#[test]
+fn the_published_links_pass_while_they_last() {
+    for nth in 1..=6 {
+        let folder = root().join(format!("tests/vectors/waf-token/{nth}"));
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let (message, secret) = (read("message"), read("key"));
+        let published = |ttl: u64| {
+            Check::of(|setup| {
+                with_links(setup, &json!({"url_ttl": ttl}))
+                    .route("/*", json!({"waf_key": KEY}))
+                    .env("WAF_SECRET", secret.as_str())
+            })
+        };
+        let (mut short, mut long) = (published(604_800), published(1_000_000_000));
+        let ahead = read("timestamp").parse::<u64>().unwrap() > now();
+        for target in [read("link-default"), read("link-base64url")] {
+            // Years old, or years ahead: past the MAC, and no further.
+            short.refused(&target, &Request::get(&target), 401, "url-expired");
+            let other = format!("/other{target}");
+            let forged = Request::get(&other);
+            short.refused(&other, &forged, 401, "signature-invalid");
+            if ahead {
+                continue;
+            }
+            long.passes(&target, &Request::get(&target));
+            let seen = long.upstream.last().target;
+            long.that(seen == message, || format!("{target} arrived as {seen}"));
+            long.refused(&other, &forged, 401, "signature-invalid");
+        }
+    }
+}
+
+#[test]
+fn no_byte_of_a_link_can_change() {
+    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    for make in [link, encoded_link] {
+        let link = make(&secret, "/a/b?key=pk_site&y=%7e", now());
+        assert_no_byte_can_change(&mut table, &link);
+    }
+}
+
+#[test]
+fn the_log_names_the_scheme_and_never_a_value_of_the_query() {
+    let (upstream, secret, marker) = (Upstream::start(), fresh(), fresh());
+    let gate = with_links(Setup::to(&upstream), &json!({}))
+        .env("WAF_SECRET", secret.as_str())
+        .start();
+    let good = link(&secret, &format!("/x?key=pk_site&a={marker}"), now());
+    let value = good.rsplit_once("verify=").unwrap().1;
+    let mac = value.split_once('-').unwrap().1.to_owned();
+    let passed = Request::get(&good).send(&gate).passed().request_id();
+    let forged = good.replace("/x", "/y");
+    let refused = Request::get(&forged).send(&gate);
+    let refused = refused.refused(401, "signature-invalid").request_id();
+    let line = gate.logs.audit(&passed);
+    assert_eq!(
+        (&line["scheme"], &line["verified"], &line["key"]),
+        (&json!("waf-url"), &json!(true), &json!(KEY))
+    );
+    assert_eq!(gate.logs.audit(&refused)["verified"], false);
+    for line in gate.stop() {
+        for told in [&marker, &mac, &secret] {
+            assert!(!line.text.contains(told), "{line:?}");
+        }
+    }
+}
