@@ -54,17 +54,17 @@ pub(crate) fn run(action: &Action) -> Result<()> {
             "the URL has a parameter key, sig or verify already: those are the gate's",
         ));
     }
-    let link = match sign.waf {
-        true => sign.waf_token(&project, known.as_ref(), &head)?,
-        false => sign.signed(&project, known.as_ref(), &head)?,
+    let (link, scheme) = match sign.waf {
+        true => (sign.waf_token(&project, &head)?, Scheme::WafUrl),
+        false => (sign.signed(&project, known.as_ref(), &head)?, Scheme::Url),
     };
+    warn_of(known.as_ref(), scheme);
     println!("{}://{}{link}", head.scheme(), head.authority());
     Ok(())
 }
 
 impl Sign {
     fn signed(&self, project: &Project, known: Option<&Key>, head: &Head<'_>) -> Result<String> {
-        warn_of(known, Scheme::Url);
         let longest = known.map_or(settings::DEFAULT_URL_TTL, |key| key.url_ttl);
         let ttl = self.ttl.unwrap_or(DEFAULT_TTL.min(longest));
         if ttl > longest {
@@ -77,8 +77,7 @@ impl Sign {
         Ok(url::sign(head, &self.key, expires, &MacKey::new(&sk)))
     }
 
-    fn waf_token(&self, project: &Project, known: Option<&Key>, head: &Head<'_>) -> Result<String> {
-        warn_of(known, Scheme::WafUrl);
+    fn waf_token(&self, project: &Project, head: &Head<'_>) -> Result<String> {
         let secret = settings::secret(&project.root, "WAF_SECRET")?.ok_or_else(|| {
             Failure::new("WAF_SECRET is neither in the environment nor in .dev.vars")
         })?;

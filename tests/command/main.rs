@@ -3,11 +3,12 @@
 //!
 //! The last tests set the tools up for real, build the Worker and walk through the demo.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod checkout;
+mod explaining;
+mod signing;
+
+use std::path::Path;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use writegate::credential::Limits;
@@ -17,109 +18,7 @@ use writegate::known_key::{KnownKey, Roots, derive_sk};
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
 
-/// A checkout of its own, without tools and without secrets.
-struct Checkout(PathBuf);
-
-impl Checkout {
-    fn new(wrangler: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("command-{number}"));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        fs::write(path.join("Cargo.toml"), "").unwrap();
-        fs::write(path.join("wrangler.toml"), wrangler).unwrap();
-        Self(path)
-    }
-
-    fn secret(&self, secret: &str) {
-        fs::write(
-            self.0.join(".dev.vars"),
-            format!("SIGNING_SECRET={secret}\n"),
-        )
-        .unwrap();
-    }
-
-    /// A program on the path that does what a shell script says.
-    fn program(&self, name: &str, script: &str) {
-        use std::os::unix::fs::PermissionsExt as _;
-        let directory = self.0.join("bin");
-        fs::create_dir_all(&directory).unwrap();
-        let path = directory.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = writegate(arguments);
-        command
-            .current_dir(&self.0)
-            .env_remove("CARGO_MANIFEST_DIR")
-            .env_remove("CARGO_TARGET_DIR")
-            .env("WRITEGATE_CACHE", self.0.join("cache"));
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Done {
-        Done::of(&mut self.command(arguments))
-    }
-
-    /// With no other program to be found than [`Checkout::program`]'s.
-    fn run_alone(&self, arguments: &[&str]) -> Done {
-        Done::of(self.command(arguments).env("PATH", self.0.join("bin")))
-    }
-}
-
-fn writegate(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
-    command.args(arguments).env_remove("SIGNING_SECRET");
-    command
-}
-
-struct Done {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Done {
-    fn of(command: &mut Command) -> Self {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = command.output().unwrap();
-        Self {
-            code: status.code(),
-            out: String::from_utf8(stdout).unwrap(),
-            err: String::from_utf8(stderr).unwrap(),
-        }
-    }
-
-    /// What it printed on standard output, having succeeded.
-    #[track_caller]
-    fn succeeded(self) -> String {
-        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
-        self.out
-    }
-
-    /// Failed with this code and one line that holds all of these.
-    #[track_caller]
-    fn failed(&self, code: i32, words: &[&str]) {
-        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
-        assert_eq!(self.out, "");
-        assert_eq!(self.err.lines().count(), 1, "{}", self.err);
-        for word in words {
-            assert!(self.err.contains(word), "{word} in {}", self.err);
-        }
-    }
-}
-
-fn random_secret() -> String {
-    let mut bytes = [0_u8; 24];
-    getrandom::fill(&mut bytes).unwrap();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
+use checkout::{Checkout, Done, random_secret, writegate};
 
 const KEYS: &str = "[[vars.KEYS]]\nid = \"pk_site\"\nversion = 3\n";
 

@@ -1,0 +1,120 @@
+//! The command in a checkout of its own, and what became of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A checkout of its own, without tools and without secrets.
+pub(crate) struct Checkout(pub(crate) PathBuf);
+
+impl Checkout {
+    pub(crate) fn new(wrangler: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("command-{number}"));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("Cargo.toml"), "").unwrap();
+        fs::write(path.join("wrangler.toml"), wrangler).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn secret(&self, secret: &str) {
+        fs::write(
+            self.0.join(".dev.vars"),
+            format!("SIGNING_SECRET={secret}\n"),
+        )
+        .unwrap();
+    }
+
+    /// A file in it; its path.
+    pub(crate) fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// A program on the path that does what a shell script says.
+    pub(crate) fn program(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = self.0.join("bin");
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = writegate(arguments);
+        command
+            .current_dir(&self.0)
+            .env_remove("CARGO_MANIFEST_DIR")
+            .env_remove("CARGO_TARGET_DIR")
+            .env("WRITEGATE_CACHE", self.0.join("cache"));
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
+        Done::of(&mut self.command(arguments))
+    }
+
+    /// With no other program to be found than [`Checkout::program`]'s.
+    pub(crate) fn run_alone(&self, arguments: &[&str]) -> Done {
+        Done::of(self.command(arguments).env("PATH", self.0.join("bin")))
+    }
+}
+
+pub(crate) fn writegate(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
+    command
+        .args(arguments)
+        .env_remove("SIGNING_SECRET")
+        .env_remove("WRITEGATE_SK");
+    command
+}
+
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Done {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = command.output().unwrap();
+        Self {
+            code: status.code(),
+            out: String::from_utf8(stdout).unwrap(),
+            err: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    /// What it printed on standard output, having succeeded.
+    #[track_caller]
+    pub(crate) fn succeeded(self) -> String {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// Failed with this code and one line that holds all of these.
+    #[track_caller]
+    pub(crate) fn failed(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
+        assert_eq!(self.out, "");
+        assert_eq!(self.err.lines().count(), 1, "{}", self.err);
+        for word in words {
+            assert!(self.err.contains(word), "{word} in {}", self.err);
+        }
+    }
+}
+
+pub(crate) fn random_secret() -> String {
+    let mut bytes = [0_u8; 24];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
