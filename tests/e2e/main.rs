@@ -27,14 +27,17 @@ mod robustness;
 mod sessions;
 
 // Signed requests and signed links.
+mod accept_signature;
 mod bound;
 mod bound_order;
 mod components;
 mod digest_limits;
 mod digests;
 mod labels;
+mod nonce_required;
 mod one_byte;
 mod replay;
+mod replay_memory;
 mod signature_answers;
 mod signature_form;
 mod signature_size;

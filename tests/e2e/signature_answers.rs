@@ -1,1 +1,213 @@
-//! What a refused signature is told.
+//! What a refused signature is told (contract, section 6): the base that the gate computed, and what to sign. Never a MAC.
+
+use serde_json::json;
+
+use crate::bound::Bound;
+use crate::check::Check;
+use crate::client::{Request, Response};
+use crate::gate::{KEY, Setup};
+use crate::signatures::start;
+use crate::signing::{bytes, sha256};
+use crate::token::{b64, fresh, now};
+use crate::upstream::Upstream;
+
+/// The base in a refusal; empty where there is none.
+fn told(answer: &Response) -> String {
+    let base = answer.json()["signature_base"].as_str().map(str::to_owned);
+    base.unwrap_or_default()
+}
+
+#[test]
+fn a_wrong_signature_is_told_the_base() {
+    let mut table = start();
+    let by = table.gate.signature().secret(&fresh());
+    let full = by
+        .clone()
+        .covers(&[
+            "x-own",
+            "@target-uri",
+            "@method",
+            "@scheme",
+            "@request-target",
+            "content-digest",
+        ])
+        .nonce("a \\\"nonce\\\"")
+        .param("tag", "token")
+        .param("flag", "")
+        .param("alg", "\"hmac-sha256\"");
+    let own = |request: Request| request.header("X-Own", " a ").header("X-Own", "\"b\\\"");
+    let digest = |request: Request, body: &[u8]| request.header("Content-Digest", &sha256(body));
+    for (what, by, request) in [
+        ("nothing more", &by, Request::get("/a%7eb?x=%2f&y")),
+        ("a body", &by, digest(Request::post("/x"), br#"{"a":1}"#)),
+        (
+            "much more",
+            &full,
+            digest(own(Request::post("/x?")), b"other"),
+        ),
+    ] {
+        let answer = table.refused(what, &by.sign(request.clone()), 401, "signature-invalid");
+        let (told, expected) = (told(&answer), by.base(&request));
+        table.that(told == expected, || {
+            format!("{what}: told {told:?}, expected {expected:?}")
+        });
+    }
+    let head = by.sign(Request::new("HEAD", "/x")).send(&table.gate);
+    assert_eq!((head.status, head.body.len()), (401, 0));
+}
+
+#[test]
+fn what_is_secret_is_not_told() {
+    let mut table = Check::of(|setup| setup.site(json!({"schemes": ["signature", "session"]})));
+    let value = fresh();
+    let names = ["cookie", "proxy-authorization", "signature"];
+    for name in names {
+        let by = table.gate.signature().also(name).secret("another");
+        let mut request = Request::get("/x");
+        if name != "signature" {
+            request = request.header(name, &value);
+        }
+        let answer = table.refused(name, &by.sign(request.clone()), 401, "signature-invalid");
+        let expected = by.value(name, "[redacted]").base(&request);
+        let told = told(&answer);
+        table.that(told == expected, || format!("{name}: told {told:?}"));
+        table.that(!answer.to_string().contains(&value), || {
+            format!("{name}: {answer}")
+        });
+    }
+    let by = table.gate.signature().also("cookie");
+    table.passes(
+        "a cookie, covered as it is",
+        &by.sign(Request::get("/x").header("Cookie", &value)),
+    );
+    let bound = Bound::new(&table.gate.signing_secret, KEY);
+    let by = bound.proof().secret("another");
+    let request = Request::get("/x").bearer(&bound.token());
+    let answer = table.refused(
+        "a session",
+        &by.sign(request.clone()),
+        401,
+        "signature-invalid",
+    );
+    let expected = by.value("authorization", "[redacted]").base(&request);
+    table.that(told(&answer) == expected, || format!("a session: {answer}"));
+}
+
+#[test]
+fn no_other_refusal_tells_a_base() {
+    let mut table = Check::of(|setup| {
+        setup.site(json!({"schemes": ["signature", "session"], "paths": ["/x"]}))
+    });
+    let by = table.gate.signature();
+    let bound = Bound::new(&table.gate.signing_secret, KEY);
+    let mut forged = bound.clone();
+    forged.session = forged.session.key(&fresh());
+    let post = || Request::post("/x");
+    for (what, request, status, code) in [
+        (
+            "coverage",
+            by.clone().covers(&["@method"]).sign(post()),
+            401,
+            "signature-incomplete",
+        ),
+        (
+            "time",
+            by.clone().param("created", 1).sign(post()),
+            401,
+            "signature-stale",
+        ),
+        ("body", by.sign(post()).body("{}"), 401, "digest-mismatch"),
+        ("path", by.sign(Request::get("/y")), 403, "path-denied"),
+        (
+            "form",
+            by.clone().param("nonce", 1).sign(post()),
+            400,
+            "bad-credential",
+        ),
+        (
+            "support",
+            by.clone().also("@status").sign(post()),
+            400,
+            "signature-unsupported",
+        ),
+        (
+            "a session",
+            post().bearer(&table.gate.session().key("x").mint()),
+            401,
+            "signature-invalid",
+        ),
+        (
+            "a bound session",
+            forged.sign(post()),
+            401,
+            "signature-invalid",
+        ),
+        (
+            "no proof",
+            post().bearer(&bound.token()),
+            401,
+            "proof-missing",
+        ),
+    ] {
+        let answer = table.refused(what, &request, status, code);
+        let base = &answer.json()["signature_base"];
+        table.that(base.is_null(), || format!("{what}: {answer}"));
+    }
+}
+
+#[test]
+fn neither_answers_nor_lines_hold_a_mac_or_a_secret() {
+    let upstream = Upstream::start();
+    let gate = Setup::to(&upstream)
+        .site(json!({"schemes": ["signature", "session"]}))
+        .key(json!({"id": "pk_nonce", "schemes": ["signature"], "nonce": "required"}))
+        .replay()
+        .start();
+    let (query, nonce, cookie) = (fresh(), fresh(), fresh());
+    let bound = Bound::new(&gate.signing_secret, KEY);
+    let request = Request::get(&format!("/x?q={query}"))
+        .header("Cookie", &cookie)
+        .bearer(&bound.token());
+    let mut bare = request.clone();
+    bare.headers.retain(|(name, _)| name != "Authorization");
+    let key = gate.signature().also("cookie").nonce(&nonce);
+    let once = gate.signature_of("pk_nonce").nonce(&nonce);
+    let proof = bound.proof().also("cookie").nonce(&nonce);
+    let mut secret = vec![
+        cookie,
+        bound.token(),
+        gate.token.clone(),
+        gate.signing_secret.clone(),
+    ];
+    let mut answers = Vec::new();
+    for (by, request) in [(&key, &bare), (&once, &bare), (&proof, &request)] {
+        let wrong = by.clone().secret(&fresh());
+        let late = by.clone().param("created", now() - 9_000);
+        // The right MACs of what is refused, and the wrong ones that were sent.
+        for by in [by, &wrong, &late] {
+            secret.extend(spellings(&by.mac(request)));
+        }
+        for by in [by, by, &wrong, &late] {
+            answers.push(by.sign(request.clone()).send(&gate).to_string());
+        }
+    }
+    secret.extend([key, once, proof].map(|by| by.secret));
+    for answer in &answers {
+        let found = secret.iter().find(|secret| answer.contains(*secret));
+        assert_eq!(found, None, "{answer}");
+    }
+    secret.extend([query, nonce]);
+    let lines = gate.stop();
+    assert!(lines.len() >= answers.len(), "{lines:#?}");
+    for line in lines {
+        let found = secret.iter().find(|secret| line.text.contains(*secret));
+        assert_eq!(found, None, "{line:?}");
+    }
+}
+
+/// A MAC as somebody might write it.
+fn spellings(mac: &[u8]) -> [String; 3] {
+    let standard = bytes(mac).replace([':', '='], "");
+    let hex = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+    [standard, b64(mac), hex]
+}

@@ -34,7 +34,7 @@ pub(crate) fn sha512(body: &[u8]) -> String {
 #[derive(Clone)]
 pub(crate) struct Signature {
     label: String,
-    secret: String,
+    pub(crate) secret: String,
     covered: Option<Vec<String>>,
     more: Vec<String>,
     params: Vec<(String, String)>,

@@ -1,0 +1,73 @@
+//! Which keys want nonces, and what such a key takes (contract, section 2).
+
+use serde_json::json;
+
+use crate::bound::{Bound, MISSING};
+use crate::check::Check;
+use crate::client::Request;
+use crate::gate::{KEY, Setup};
+use crate::replay::{REPLAYED, by};
+use crate::signatures::{INCOMPLETE, refused};
+use crate::token::fresh;
+
+#[test]
+fn nothing_but_a_signature_with_a_nonce_will_do() {
+    let mut table = Check::of(|setup| {
+        setup
+            .site(
+                json!({"schemes": ["signature", "session", "public-key"], "nonce": "required",
+                         "paths": ["/*"], "allowed_ips": ["192.0.2.1"]}),
+            )
+            .replay()
+    });
+    let from = |request: Request| request.header("CF-Connecting-IP", "192.0.2.1");
+    let post = || from(Request::post("/x"));
+    let session = post().bearer(&table.gate.bearer());
+    refused(&mut table, "a session", session, MISSING);
+    let bare = from(Request::get("/x")).header("X-Public-Key", KEY);
+    refused(&mut table, "a public key", bare, MISSING);
+    let without = table.gate.signature();
+    refused(
+        &mut table,
+        "a signature without one",
+        without.sign(post()),
+        INCOMPLETE,
+    );
+    let forged = without.secret(&fresh());
+    refused(
+        &mut table,
+        "that comes before its MAC",
+        forged.sign(post()),
+        INCOMPLETE,
+    );
+    let bound = Bound::new(&table.gate.signing_secret, KEY);
+    refused(
+        &mut table,
+        "a proof without one",
+        bound.sign(post()),
+        INCOMPLETE,
+    );
+    refused(
+        &mut table,
+        "a token without a proof",
+        post().bearer(&bound.token()),
+        MISSING,
+    );
+    let with = bound.proof().nonce(&fresh());
+    let proof = with.sign(post().bearer(&bound.token()));
+    table.passes("a proof with one", &proof);
+    refused(&mut table, "a proof with one, twice", proof, REPLAYED);
+}
+
+#[test]
+fn a_key_that_does_not_want_nonces_does_not_keep_them() {
+    let plain = |setup: Setup| setup.site(json!({"schemes": ["signature"]}));
+    let with: Vec<(&str, fn(Setup) -> Setup)> =
+        vec![("a memory", Setup::replay), ("no memory", |setup| setup)];
+    for (what, memory) in with {
+        let mut table = Check::of(|setup| memory(plain(setup)));
+        let request = by(&table, &fresh()).sign(Request::post("/x"));
+        table.passes(what, &request);
+        table.passes(&format!("{what}, twice"), &request);
+    }
+}
