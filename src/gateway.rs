@@ -64,7 +64,7 @@ pub struct Raw<'h> {
     pub method: &'h str,
     /// The absolute URL, raw.
     pub target: &'h str,
-    /// Header names in lower case and values, repeated fields joined.
+    /// Header names in lower case and values, trimmed, repeated fields joined.
     pub headers: Vec<(&'h str, &'h str)>,
     /// Whether a body comes with it.
     pub has_body: bool,

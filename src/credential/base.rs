@@ -127,9 +127,9 @@ impl Component {
             Self::Query => Cow::Owned(format!("?{}", head.query().unwrap_or_default())),
             Self::QueryParam(name) => Cow::Owned(query_param(head, name)?),
             // RFC 9421 section 2.1: "If the named field … does not exist … it MUST produce an error".
+            // Space around a line was the platform's to remove; what is left may be that of an empty one.
             Self::Field(name) => {
-                let value = head.header(name).ok_or(Refusal::SignatureIncomplete)?;
-                Cow::Borrowed(value.trim_matches([' ', '\t']))
+                Cow::Borrowed(head.header(name).ok_or(Refusal::SignatureIncomplete)?)
             }
         };
         match value.is_ascii() {

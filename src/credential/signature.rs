@@ -85,6 +85,8 @@ fn keyid<'m>(input: &'m Member<'_>) -> Option<&'m str> {
     let mut parameters = input.parameters.iter();
     match parameters.find(|(name, _)| name.as_str() == "keyid") {
         Some((_, Bare::String(keyid))) => Some(keyid.as_str()),
+        // Not its form, and so refused; but whoever left the quotes out meant us.
+        Some((_, Bare::Token(keyid))) => Some(keyid.as_str()),
         Some(_) | None => None,
     }
 }
