@@ -267,7 +267,6 @@ fn a_feature_that_is_not_there_is_refused_and_logged() {
             "quota",
             json!({"quota": {"requests": 10, "bytes": 1000, "per": "day"}}),
         ),
-        ("nonce", json!({"nonce": "required"})),
         (
             "mint",
             json!({"mint": {"ttl": 300, "bind": false}, "allowed_origins": ["https://www.example.com"],
