@@ -87,12 +87,7 @@ fn both_halves_are_needed() {
     let stolen = post().bearer(&mine.token());
     refused(&mut table, "the token alone", stolen.clone(), MISSING);
     let secret = mine.proof_of_less().sign(post());
-    refused(
-        &mut table,
-        "the secret alone",
-        secret,
-        (401, "key-unknown"),
-    );
+    refused(&mut table, "the secret alone", secret, (401, "key-unknown"));
     let lone = stolen.clone().header("Signature", "sig1=:AAAA:");
     refused(&mut table, "the token and a lone signature", lone, MISSING);
     let theirs = Signature::by("somebody", &fresh()).also("authorization");
