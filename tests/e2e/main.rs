@@ -8,6 +8,7 @@ mod gate;
 mod logs;
 mod process;
 mod program;
+mod provocations;
 mod signing;
 mod token;
 mod upstream;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::bound::{Bound, MISSING};
 use crate::check::Check;
 use crate::client::Request;
-use crate::gate::{KEY, Setup};
+use crate::gate::KEY;
 use crate::replay::{REPLAYED, by};
 use crate::signatures::{INCOMPLETE, refused};
 use crate::token::fresh;
@@ -61,11 +61,11 @@ fn nothing_but_a_signature_with_a_nonce_will_do() {
 
 #[test]
 fn a_key_that_does_not_want_nonces_does_not_keep_them() {
-    let plain = |setup: Setup| setup.site(json!({"schemes": ["signature"]}));
-    let with: Vec<(&str, fn(Setup) -> Setup)> =
-        vec![("a memory", Setup::replay), ("no memory", |setup| setup)];
-    for (what, memory) in with {
-        let mut table = Check::of(|setup| memory(plain(setup)));
+    for (what, memory) in [("a memory", true), ("no memory", false)] {
+        let mut table = Check::of(|setup| {
+            let setup = setup.site(json!({"schemes": ["signature"]}));
+            if memory { setup.replay() } else { setup }
+        });
         let request = by(&table, &fresh()).sign(Request::post("/x"));
         table.passes(what, &request);
         table.passes(&format!("{what}, twice"), &request);

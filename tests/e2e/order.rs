@@ -1,7 +1,7 @@
 //! The order of the checks (contract, section 4): what is wrong in two ways is refused for the earlier one.
 
 use crate::client::Request;
-use crate::refusals::{gate, upstream};
+use crate::provocations::{gate, upstream};
 use crate::token::fresh;
 
 #[test]

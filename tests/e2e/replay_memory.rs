@@ -93,6 +93,10 @@ fn without_a_memory_the_key_is_refused_after_its_mac() {
     let by = table.gate.signature().nonce(&fresh());
     let post = || Request::post("/x");
     refused(&mut table, "right", by.sign(post()), UNAVAILABLE);
+    table.gate.logs.until("line about the binding", |lines| {
+        let mut own = lines.iter().filter(|line| !line.is_event("request"));
+        own.any(|line| line.text.contains("REPLAY")).then_some(())
+    });
     refused(
         &mut table,
         "forged",
