@@ -14,6 +14,18 @@ export function panicked() {
   panics += 1;
 }
 
+/**
+ * Throws once anything panicked since. A panic leaves what belongs to all requests in a memory that is
+ * given up; wasm-bindgen would begin a new one and look there for it, at an address that means
+ * something else.
+ */
+function guard() {
+  const born = panics;
+  return () => {
+    if (panics !== born) throw new Error("writegate: a panic in another request ended this one");
+  };
+}
+
 export function describe(request) {
   const cf = request.cf;
   let lines = `${request.method}\n${request.url}\n${crypto.randomUUID()}\n${cf?.country ?? ""}\n${cf?.colo ?? ""}\n`;
@@ -46,8 +58,28 @@ export function forward(request, plan, exchange, ctx, held) {
   return response;
 }
 
-export function waitUntil(ctx, promise) {
-  ctx.waitUntil(promise);
+export function drive(work, ctx) {
+  const response = driven(work);
+  // As above: also of a request that never comes to be forwarded.
+  ctx.waitUntil(response);
+  return response;
+}
+
+async function driven(work) {
+  const alive = guard();
+  for (;;) {
+    let value, rejected = false;
+    try {
+      value = await work.awaited();
+    } catch {
+      rejected = true;
+    }
+    alive();
+    const response = work.resume(value, rejected);
+    if (response === undefined) continue;
+    work.free();
+    return response;
+  }
 }
 
 /** The whole body, empty where there is none, or null when it is longer than that. */
@@ -85,13 +117,7 @@ async function send(request, plan, exchange, held) {
   const abort = new AbortController();
   const { signal } = abort;
   const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
-  const born = panics;
-  // A panic leaves the exchanges of all requests in a memory that is given up. wasm-bindgen would
-  // begin a new one and look there for this exchange, at an address that means something else.
-  const alive = () => {
-    if (panics === born) return exchange;
-    throw new Error("writegate: a panic in another request ended this one");
-  };
+  const alive = guard();
   try {
     let body = travel === "held" ? held : outgoing(request, travel, abort);
     if (travel === "keep") body = await body;
@@ -103,9 +129,11 @@ async function send(request, plan, exchange, held) {
       try {
         response = await fetch(outbound);
       } catch {
-        step = alive().failed(request.signal?.aborted ? "gone" : String(signal.reason), Date.now(), Math.random());
+        alive();
+        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), Date.now(), Math.random());
       }
-      step ??= alive().answered(response.status, lines(response.headers), Date.now(), Math.random());
+      alive();
+      step ??= exchange.answered(response.status, lines(response.headers), Date.now(), Math.random());
       const [what, ...rest] = step.split("\n");
       if (what === "again") {
         response?.body?.cancel();
@@ -115,7 +143,8 @@ async function send(request, plan, exchange, held) {
       let own = rest.join("\n");
       if (what === "inspect") {
         const said = await beginning(response);
-        own = alive().rejected(response.status, said);
+        alive();
+        own = exchange.rejected(response.status, said);
       }
       exchange.free();
       return what === "pass" ? pass(response, rest) : answer(own);

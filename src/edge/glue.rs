@@ -3,6 +3,7 @@
 use wasm_bindgen::prelude::*;
 
 use super::exchange::JsExchange;
+use super::work::JsWork;
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
@@ -22,26 +23,18 @@ extern "C" {
         body: &JsValue,
     ) -> JsValue;
 
-    /// The body as a `Uint8Array`, or null when it is longer than so many bytes.
-    #[wasm_bindgen(catch)]
-    pub(super) async fn read(request: &JsValue, most: f64) -> Result<JsValue, JsValue>;
+    /// Awaits what the work waits for until it has a `Response`, and returns the promise of that.
+    pub(super) fn drive(work: JsWork, ctx: &JsValue) -> JsValue;
 
-    /// The digest of bytes, by WebCrypto's name for it, as an `ArrayBuffer`.
-    #[wasm_bindgen(catch)]
-    pub(super) async fn hash(name: &str, body: &JsValue) -> Result<JsValue, JsValue>;
+    /// The promise of the body as a `Uint8Array`, or of null when it is longer than so many bytes.
+    pub(super) fn read(request: &JsValue, most: f64) -> JsValue;
 
-    /// Has the Durable Object `name` record a nonce until these Unix seconds: whether it is new.
-    #[wasm_bindgen(catch)]
-    pub(super) async fn remember(
-        env: &JsValue,
-        name: &str,
-        nonce: &str,
-        until: &str,
-    ) -> Result<JsValue, JsValue>;
+    /// The promise of the digest of bytes, by WebCrypto's name for it, as an `ArrayBuffer`.
+    pub(super) fn hash(name: &str, body: &JsValue) -> JsValue;
 
-    /// Keeps the Worker running until the promise is settled, whatever becomes of the caller.
-    #[wasm_bindgen(js_name = waitUntil)]
-    pub(super) fn wait_until(ctx: &JsValue, promise: &JsValue);
+    /// Has the Durable Object `name` record a nonce until these Unix seconds: the promise of whether it
+    /// is new.
+    pub(super) fn remember(env: &JsValue, name: &str, nonce: &str, until: &str) -> JsValue;
 
     /// Rust panicked, so that the exchanges of other requests must not be used any more.
     pub(super) fn panicked();

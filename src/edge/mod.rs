@@ -2,8 +2,8 @@
 //! here.
 //!
 //! `fetch` is exported as it is and not through `#[event(fetch)]`: its future is asked once, here and
-//! now, and only one that has to wait for something becomes a promise. A refusal is returned as it is,
-//! and the promise of a forwarding as it comes from JavaScript.
+//! now, and only one that has to wait for something becomes a promise ([`work`]). A refusal is returned
+//! as it is, and the promise of a forwarding as it comes from JavaScript.
 
 mod convert;
 mod environment;
@@ -12,13 +12,11 @@ mod glue;
 mod platform;
 mod replay;
 mod scheduled;
+mod work;
 
-use core::task::{Context, Poll, Waker};
 use std::cell::OnceCell;
-use std::future::Future as _;
 
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 
 use crate::audit::Alarm;
 use crate::gateway::{Decision, Gate};
@@ -26,6 +24,7 @@ use crate::gateway::{Decision, Gate};
 use environment::JsEnvironment;
 use exchange::JsExchange;
 use platform::JsPlatform;
+use work::{JsWork, Slot};
 
 thread_local! {
     /// The gate of this isolate: its configuration is parsed once and stays.
@@ -57,22 +56,15 @@ pub fn start() {
 /// Answers one request: a `Response`, or the promise of one.
 #[wasm_bindgen]
 pub fn fetch(request: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
-    let waiting = ctx.clone();
-    let mut answer = Box::pin(answer(request, env, ctx));
-    // Nearly every request is decided without waiting for anything, and then costs no promise here.
-    let mut nobody = Context::from_waker(Waker::noop());
-    match answer.as_mut().poll(&mut nobody) {
-        Poll::Ready(response) => response,
-        Poll::Pending => {
-            let promise = future_to_promise(async move { Ok(answer.await) }).into();
-            // A caller who goes away does not take the audit line along.
-            glue::wait_until(&waiting, &promise);
-            promise
-        }
+    let (slot, alive) = (Slot::default(), ctx.clone());
+    let answer = Box::pin(answer(request, env, ctx, slot.clone()));
+    match JsWork::begin(answer, slot) {
+        Ok(response) => response,
+        Err(work) => glue::drive(work, &alive),
     }
 }
 
-async fn answer(request: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
+async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsValue {
     let described = glue::describe(&request);
     let Some((raw, context)) = convert::arrival(&described) else {
         // Only a change of the JavaScript beside this file could bring us here.
@@ -91,7 +83,7 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
             panic!("asked to by the panic-probe feature");
         }
     }
-    let platform = JsPlatform::new(&request, &env);
+    let platform = JsPlatform::new(&request, &env, slot);
     match gate(&env).decide(raw, context, &platform).await {
         Decision::Answer(answer) => glue::answer(&convert::answer(&answer)),
         Decision::Forward(outbound, exchange) => {

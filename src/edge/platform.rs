@@ -11,6 +11,7 @@ use crate::credential::signature::Nonce;
 use crate::key::KeyId;
 
 use super::glue;
+use super::work::Slot;
 
 /// Longest body, in bytes, that is hashed here: a round trip to the platform's own, faster hashes
 /// costs more than that.
@@ -20,14 +21,16 @@ const MAX_HASHED_HERE: u32 = 8 * 1024;
 pub(super) struct JsPlatform<'r> {
     request: &'r JsValue,
     env: &'r JsValue,
+    slot: Slot,
     body: RefCell<JsValue>,
 }
 
 impl<'r> JsPlatform<'r> {
-    pub(super) const fn new(request: &'r JsValue, env: &'r JsValue) -> Self {
+    pub(super) const fn new(request: &'r JsValue, env: &'r JsValue, slot: Slot) -> Self {
         Self {
             request,
             env,
+            slot,
             body: RefCell::new(JsValue::UNDEFINED),
         }
     }
@@ -35,6 +38,14 @@ impl<'r> JsPlatform<'r> {
     /// The body, if it was read.
     pub(super) fn body(self) -> JsValue {
         self.body.into_inner()
+    }
+
+    /// A digest by the platform; empty, and so equal to none, if it has no such hash.
+    async fn hashed(&self, name: &str, body: &Uint8Array) -> Vec<u8> {
+        match self.slot.wait(glue::hash(name, body)).await {
+            Ok(digest) => Uint8Array::new(&digest).to_vec(),
+            Err(()) => Vec::new(),
+        }
     }
 }
 
@@ -49,8 +60,8 @@ impl Platform for JsPlatform<'_> {
         most: u64,
         algorithms: &[Algorithm],
     ) -> Result<Vec<Vec<u8>>, BodyError> {
-        let read = glue::read(self.request, most as f64).await;
-        let body = read.map_err(|_broken_off| BodyError::CallerGone)?;
+        let read = self.slot.wait(glue::read(self.request, most as f64)).await;
+        let body = read.map_err(|()| BodyError::CallerGone)?;
         let body: Uint8Array = body.dyn_into().map_err(|_null| BodyError::TooLarge)?;
         let mut digests = Vec::with_capacity(algorithms.len());
         for algorithm in algorithms {
@@ -58,8 +69,8 @@ impl Platform for JsPlatform<'_> {
                 Algorithm::Sha256 if body.length() <= MAX_HASHED_HERE => {
                     digest::sha256(&body.to_vec()).to_vec()
                 }
-                Algorithm::Sha256 => hashed("SHA-256", &body).await,
-                Algorithm::Sha512 => hashed("SHA-512", &body).await,
+                Algorithm::Sha256 => self.hashed("SHA-256", &body).await,
+                Algorithm::Sha512 => self.hashed("SHA-512", &body).await,
             });
         }
         self.body.replace(body.into());
@@ -69,18 +80,8 @@ impl Platform for JsPlatform<'_> {
     async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, NotRecorded> {
         let name = nonce.object(key);
         let until = nonce.until.seconds().to_string();
-        let recorded = glue::remember(self.env, &name, &nonce.value, &until).await;
-        recorded
-            .ok()
-            .and_then(|new| new.as_bool())
-            .ok_or(NotRecorded)
-    }
-}
-
-/// A digest by the platform; empty, and so equal to none, if it has no such hash.
-async fn hashed(name: &str, body: &Uint8Array) -> Vec<u8> {
-    match glue::hash(name, body).await {
-        Ok(digest) => Uint8Array::new(&digest).to_vec(),
-        Err(_) => Vec::new(),
+        let recording = glue::remember(self.env, &name, &nonce.value, &until);
+        let recorded = self.slot.wait(recording).await.map_err(|()| NotRecorded)?;
+        recorded.as_bool().ok_or(NotRecorded)
     }
 }

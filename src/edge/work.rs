@@ -1,0 +1,98 @@
+//! A request that has to wait for the platform. JavaScript awaits the promise and calls back: one
+//! crossing, where a waker would cost closures, a queue and a promise of its own.
+
+use core::cell::RefCell;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::rc::Rc;
+
+use wasm_bindgen::prelude::*;
+
+/// Between a future that waits and whoever drives it.
+#[derive(Clone, Default)]
+pub(super) struct Slot(Rc<RefCell<State>>);
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Idle,
+    Wanted(JsValue),
+    Settled(Result<JsValue, ()>),
+}
+
+impl Slot {
+    /// Waits for a promise; an error when it was rejected.
+    pub(super) fn wait(&self, promise: JsValue) -> Waiting<'_> {
+        self.0.replace(State::Wanted(promise));
+        Waiting(self)
+    }
+}
+
+/// A future that is ready once the slot is settled.
+pub(super) struct Waiting<'s>(&'s Slot);
+
+impl Future for Waiting<'_> {
+    type Output = Result<JsValue, ()>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.0.0.borrow_mut();
+        match core::mem::take(&mut *state) {
+            State::Settled(result) => Poll::Ready(result),
+            unsettled => {
+                *state = unsettled;
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// A future with its slot, as JavaScript holds it while it waits.
+#[wasm_bindgen]
+pub struct JsWork {
+    future: Pin<Box<dyn Future<Output = JsValue>>>,
+    slot: Slot,
+}
+
+impl JsWork {
+    /// Begins `future`, which waits through `slot` alone: what comes of it at once, or the rest.
+    pub(super) fn begin(
+        future: Pin<Box<dyn Future<Output = JsValue>>>,
+        slot: Slot,
+    ) -> Result<JsValue, Self> {
+        let mut work = Self { future, slot };
+        let response = work.poll();
+        match response.is_undefined() {
+            true => Err(work),
+            false => Ok(response),
+        }
+    }
+
+    fn poll(&mut self) -> JsValue {
+        // Nobody is woken: whoever settles the slot asks again.
+        let mut context = Context::from_waker(Waker::noop());
+        match self.future.as_mut().poll(&mut context) {
+            Poll::Ready(response) => response,
+            Poll::Pending => JsValue::UNDEFINED,
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl JsWork {
+    /// The promise that is waited for.
+    pub fn awaited(&self) -> JsValue {
+        match self.slot.0.replace(State::Idle) {
+            State::Wanted(promise) => promise,
+            State::Idle | State::Settled(_) => JsValue::UNDEFINED,
+        }
+    }
+
+    /// That promise was settled: goes on, to a response or the promise of one, or to the next promise
+    /// that is waited for and then returns `undefined`.
+    pub fn resume(&mut self, value: JsValue, rejected: bool) -> JsValue {
+        let result = if rejected { Err(()) } else { Ok(value) };
+        self.slot.0.replace(State::Settled(result));
+        self.poll()
+    }
+}
