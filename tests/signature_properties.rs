@@ -299,12 +299,7 @@ fn a_base_can_be_read_in_one_way_only() {
                 let base = base::base(&components, parameters, &head).unwrap();
                 let meant: Vec<_> = names
                     .iter()
-                    .map(|name| {
-                        (
-                            format!("\"{name}\""),
-                            head.header(name).unwrap().trim().to_owned(),
-                        )
-                    })
+                    .map(|name| (format!("\"{name}\""), head.header(name).unwrap().to_owned()))
                     .collect();
                 let meant = (meant, parameters.to_owned());
                 assert_eq!(read(&base), meant, "{base}");
