@@ -72,5 +72,6 @@ mod datasette;
 mod foreign_jwt;
 mod foreign_signatures;
 mod harness;
+mod signing_command;
 mod signing_docs;
 mod wrangler;

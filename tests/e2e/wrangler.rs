@@ -5,9 +5,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::client::Request;
 use crate::process::{root, scratch};
 use crate::program::{Program, port_in, run};
+use crate::signing::Signature;
 use crate::token::{Session, fresh};
 use crate::upstream::{PATIENCE, Upstream};
 
@@ -32,19 +35,12 @@ fn wrangler(folder: &Path) -> Command {
     command
 }
 
-#[test]
-fn the_committed_configuration_works_under_wrangler_dev() {
-    let folder = scratch("wrangler");
-    let upstream = Upstream::start();
-    let (root_secret, token) = (fresh(), fresh());
-    let secrets = folder.join("secrets.env");
-    fs::write(
-        &secrets,
-        format!("SIGNING_SECRET={root_secret}\nWRITE_TOKEN={token}\n"),
-    )
-    .unwrap();
+/// `wrangler dev` with the committed configuration, these secrets and these variables, and its port.
+fn dev(folder: &Path, secrets: &str, vars: &[String]) -> (Program, u16) {
+    let file = folder.join("secrets.env");
+    fs::write(&file, secrets).unwrap();
     let mut server = Program::start(
-        wrangler(&folder)
+        wrangler(folder)
             .args([
                 "dev",
                 "--test-scheduled",
@@ -56,13 +52,24 @@ fn the_committed_configuration_works_under_wrangler_dev() {
                 "0",
             ])
             .arg("--env-file")
-            .arg(&secrets)
+            .arg(&file)
             .arg("--persist-to")
             .arg(folder.join("state"))
-            .args(["--var", &format!("UPSTREAM:{}", upstream.url())]),
+            .args(vars.iter().flat_map(|var| ["--var", var])),
     );
     let port = port_in(&server.until("Ready on http://127.0.0.1:", BUILD_PATIENCE));
-    fs::remove_file(secrets).unwrap();
+    fs::remove_file(file).unwrap();
+    (server, port)
+}
+
+#[test]
+fn the_committed_configuration_works_under_wrangler_dev() {
+    let folder = scratch("wrangler");
+    let upstream = Upstream::start();
+    let (root_secret, token) = (fresh(), fresh());
+    let secrets = format!("SIGNING_SECRET={root_secret}\nWRITE_TOKEN={token}\n");
+    let vars = [format!("UPSTREAM:{}", upstream.url())];
+    let (mut server, port) = dev(&folder, &secrets, &vars);
 
     let health = Request::get("/_gate/health").send_to(port).passed();
     assert_eq!(health.json()["status"], "ok");
@@ -123,6 +130,25 @@ fn the_committed_configuration_works_under_wrangler_dev() {
 }
 
 #[test]
+fn the_committed_binding_remembers_nonces_under_wrangler_dev() {
+    let folder = scratch("wrangler-replay");
+    let upstream = Upstream::start();
+    let root_secret = fresh();
+    let secrets = format!("SIGNING_SECRET={root_secret}\nWRITE_TOKEN={}\n", fresh());
+    let key = json!([{"id": EXAMPLE_KEY, "schemes": ["signature"], "nonce": "required"}]);
+    let vars = [
+        format!("UPSTREAM:{}", upstream.url()),
+        format!("KEYS:{key}"),
+    ];
+    let (_server, port) = dev(&folder, &secrets, &vars);
+    let signature = Signature::new(&root_secret, EXAMPLE_KEY).nonce(&fresh());
+    let request = signature.sign(Request::get(EXAMPLE_PATH));
+    request.send_to(port).passed();
+    request.send_to(port).refused(401, "replayed");
+    upstream.only();
+}
+
+#[test]
 fn the_committed_configuration_can_be_deployed() {
     let folder = scratch("wrangler-dry-run");
     let said = run(
@@ -133,5 +159,6 @@ fn the_committed_configuration_can_be_deployed() {
     );
     assert!(said.contains("--dry-run: exiting now"), "{said}");
     assert!(said.contains("env.KEYS"), "{said}");
+    assert!(said.contains("env.REPLAY (ReplayGuard"), "{said}");
     assert!(!said.contains("[WARNING]"), "{said}");
 }
