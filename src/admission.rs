@@ -83,20 +83,22 @@ impl<'k> Admitted<'k> {
     }
 }
 
-/// Compares the body with its signed digest, then records the nonce.
+/// Compares the body, of at most `max_body_bytes`, with its signed digest, then records the nonce.
 ///
 /// # Errors
 /// `body-too-large`, `digest-mismatch`, `replayed`.
 pub async fn admit<'k>(
     allowed: Allowed<'k>,
     head: &Head<'_>,
+    max_body_bytes: u64,
     platform: &impl Platform,
 ) -> Result<Admitted<'k>, NotAdmitted> {
     let key = allowed.verified().key();
     let mut body_held = false;
     if let Some(proven) = allowed.verified().proven() {
         if let Some(digests) = &proven.digests {
-            check_body(digests, head, platform).await?;
+            let most = max_body_bytes.min(MAX_BODY_BYTES);
+            check_body(digests, head, most, platform).await?;
             body_held = head.has_body();
         }
         if let Some(nonce) = &proven.nonce {
@@ -113,17 +115,14 @@ pub async fn admit<'k>(
 async fn check_body(
     digests: &Digests,
     head: &Head<'_>,
+    most: u64,
     platform: &impl Platform,
 ) -> Result<(), NotAdmitted> {
     let algorithms: Vec<Algorithm> = digests.algorithms().collect();
-    if head.has_body()
-        && head
-            .content_length()
-            .is_some_and(|length| length > MAX_BODY_BYTES)
-    {
+    if head.has_body() && head.content_length().is_some_and(|length| length > most) {
         return Err(Refusal::BodyTooLarge.into());
     }
-    let computed = match platform.digest_body(MAX_BODY_BYTES, &algorithms).await {
+    let computed = match platform.digest_body(most, &algorithms).await {
         Ok(computed) => computed,
         Err(BodyError::TooLarge) => return Err(Refusal::BodyTooLarge.into()),
         Err(BodyError::CallerGone) => return Err(NotAdmitted::CallerGone),

@@ -222,7 +222,8 @@ impl Gate {
             return Err(token_missing(trail, route.auth.secret()));
         };
         // (11)
-        let admitted = match admission::admit(allowed, &head, platform).await {
+        let admitted = match admission::admit(allowed, &head, route.max_body_bytes, platform).await
+        {
             Ok(admitted) => admitted,
             Err(NotAdmitted::Refused(refusal)) => return Err(refusal.into()),
             Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),

@@ -4,7 +4,9 @@
 //! must be covered (`signature`), responses, and the flags `sf`, `key`, `bs`, `tr` and `req`, which
 //! are refused: two parsers of a field can disagree, and its raw value is what everybody sees.
 
+use core::cell::OnceCell;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::problem::Refusal;
@@ -105,30 +107,55 @@ impl Component {
         })
     }
 
-    /// Its value in this request.
+    fn is_credential(&self) -> bool {
+        matches!(self, Self::Field(name) if CREDENTIALS.contains(&name.as_str()))
+    }
+}
+
+/// A request as the source of values. The query is decoded at most once, however many of its
+/// parameters are covered: nothing is known of the caller yet.
+#[derive(Debug)]
+pub struct Message<'r, 'h> {
+    head: &'r Head<'h>,
+    /// By name, encoded again; `None` for one that stands more than once.
+    query: OnceCell<BTreeMap<String, Option<&'h str>>>,
+}
+
+impl<'r, 'h> Message<'r, 'h> {
+    /// Of this request.
+    #[must_use]
+    pub const fn new(head: &'r Head<'h>) -> Self {
+        Self {
+            head,
+            query: OnceCell::new(),
+        }
+    }
+
+    /// The value of a component.
     ///
     /// # Errors
     /// `signature-incomplete` for what the request does not have, or has more than once where only one
     /// can be meant; `signature-unsupported` for a value that is not ASCII (RFC 9421 section 2.5: the
     /// base is ASCII), of which signer and gate might see different bytes.
-    pub fn value<'h>(&self, head: &Head<'h>) -> Result<Cow<'h, str>, Refusal> {
-        let value = match self {
-            Self::Method => Cow::Borrowed(head.method()),
-            Self::TargetUri => Cow::Owned(format!(
+    pub fn value(&self, component: &Component) -> Result<Cow<'h, str>, Refusal> {
+        let head = self.head;
+        let value = match component {
+            Component::Method => Cow::Borrowed(head.method()),
+            Component::TargetUri => Cow::Owned(format!(
                 "{}://{}{}",
                 head.scheme(),
                 head.authority(),
                 head.target()
             )),
-            Self::Authority => authority(head),
-            Self::Scheme => Cow::Borrowed(head.scheme()),
-            Self::RequestTarget => Cow::Borrowed(head.target()),
-            Self::Path => Cow::Borrowed(head.path()),
-            Self::Query => Cow::Owned(format!("?{}", head.query().unwrap_or_default())),
-            Self::QueryParam(name) => Cow::Owned(query_param(head, name)?),
+            Component::Authority => authority(head),
+            Component::Scheme => Cow::Borrowed(head.scheme()),
+            Component::RequestTarget => Cow::Borrowed(head.target()),
+            Component::Path => Cow::Borrowed(head.path()),
+            Component::Query => Cow::Owned(format!("?{}", head.query().unwrap_or_default())),
+            Component::QueryParam(name) => Cow::Owned(self.query_param(name)?),
             // RFC 9421 section 2.1: "If the named field … does not exist … it MUST produce an error".
             // Space around a line was the platform's to remove; what is left may be that of an empty one.
-            Self::Field(name) => {
+            Component::Field(name) => {
                 Cow::Borrowed(head.header(name).ok_or(Refusal::SignatureIncomplete)?)
             }
         };
@@ -138,8 +165,23 @@ impl Component {
         }
     }
 
-    fn is_credential(&self) -> bool {
-        matches!(self, Self::Field(name) if CREDENTIALS.contains(&name.as_str()))
+    /// The value of the query parameter whose name, encoded again, is `name` (RFC 9421 section 2.2.8).
+    /// "If a parameter name occurs multiple times in a request, the named query parameter MUST NOT be
+    /// included."
+    fn query_param(&self, name: &str) -> Result<String, Refusal> {
+        let query = self.query.get_or_init(|| {
+            let mut query = BTreeMap::new();
+            for (name, value) in self.head.parameters() {
+                let once = Some(value.unwrap_or_default());
+                query
+                    .entry(reencoded(name))
+                    .and_modify(|value| *value = None)
+                    .or_insert(once);
+            }
+            query
+        });
+        let value = query.get(name).copied().flatten();
+        value.map(reencoded).ok_or(Refusal::SignatureIncomplete)
     }
 }
 
@@ -147,45 +189,47 @@ impl Component {
 /// `@signature-params`: one line each, in the signer's order, no line break at the end.
 ///
 /// # Errors
-/// Those of [`Component::value`].
+/// Those of [`Message::value`].
 pub fn base(
     components: &[Component],
     parameters: &str,
     head: &Head<'_>,
 ) -> Result<String, Refusal> {
-    let mut base = String::with_capacity(512);
-    for component in components {
-        let value = component.value(head)?;
-        let _infallible = writeln!(base, "{}: {value}", component.identifier());
-    }
-    end(&mut base, parameters);
-    Ok(base)
+    let message = Message::new(head);
+    lines(components, parameters, |component| message.value(component))
 }
 
 /// The same for the eyes of the caller: the values of credentials are left out, and no MAC is in it.
 ///
 /// # Errors
-/// Those of [`Component::value`].
+/// Those of [`Message::value`].
 pub fn shown(
     components: &[Component],
     parameters: &str,
     head: &Head<'_>,
 ) -> Result<String, Refusal> {
-    let mut base = String::with_capacity(512);
-    for component in components {
-        let value = match component.is_credential() {
-            true => Cow::Borrowed("[redacted]"),
-            false => component.value(head)?,
-        };
-        let _infallible = writeln!(base, "{}: {value}", component.identifier());
-    }
-    end(&mut base, parameters);
-    Ok(base)
+    let message = Message::new(head);
+    lines(components, parameters, |component| {
+        match component.is_credential() {
+            true => Ok(Cow::Borrowed("[redacted]")),
+            false => message.value(component),
+        }
+    })
 }
 
-fn end(base: &mut String, parameters: &str) {
+fn lines<'h>(
+    components: &[Component],
+    parameters: &str,
+    value: impl Fn(&Component) -> Result<Cow<'h, str>, Refusal>,
+) -> Result<String, Refusal> {
+    let mut base = String::with_capacity(512);
+    for component in components {
+        let value = value(component)?;
+        let _infallible = writeln!(base, "{}: {value}", component.identifier());
+    }
     base.push_str(r#""@signature-params": "#);
     base.push_str(parameters);
+    Ok(base)
 }
 
 /// `@authority` (RFC 9421 section 2.2.3): "normalized according to the rules in section 4.2.3 of RFC
@@ -223,19 +267,6 @@ fn is_field_name(name: &str) -> bool {
         && name.bytes().all(|byte| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
         })
-}
-
-/// The value of the query parameter whose name, encoded again, is `name` (RFC 9421 section 2.2.8).
-/// "If a parameter name occurs multiple times in a request, the named query parameter MUST NOT be
-/// included."
-fn query_param(head: &Head<'_>, name: &str) -> Result<String, Refusal> {
-    let mut found = head
-        .parameters()
-        .filter(|(candidate, _)| reencoded(candidate) == name);
-    match (found.next(), found.next()) {
-        (Some((_, value)), None) => Ok(reencoded(value.unwrap_or_default())),
-        _ => Err(Refusal::SignatureIncomplete),
-    }
 }
 
 /// Decoded as `application/x-www-form-urlencoded` and encoded again with everything but that

@@ -218,7 +218,7 @@ impl Signature {
     /// The signature base of this request, for whoever explains a signature.
     ///
     /// # Errors
-    /// Those of [`Component::value`].
+    /// Those of [`base::Message::value`].
     pub fn base(&self, head: &Head<'_>) -> Result<String, Refusal> {
         base::base(&self.components, &self.parameters, head)
     }
@@ -226,7 +226,7 @@ impl Signature {
     /// The same without the values of credentials, as the gate answers it.
     ///
     /// # Errors
-    /// Those of [`Component::value`].
+    /// Those of [`base::Message::value`].
     pub fn shown_base(&self, head: &Head<'_>) -> Result<String, Refusal> {
         base::shown(&self.components, &self.parameters, head)
     }
@@ -349,7 +349,7 @@ pub struct Signed {
 /// Signs a request as the gate wants it, under the label `sig1`.
 ///
 /// # Errors
-/// Those of [`Component::value`].
+/// Those of [`base::Message::value`].
 pub fn sign(
     head: &Head<'_>,
     components: &[Component],

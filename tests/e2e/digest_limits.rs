@@ -33,6 +33,21 @@ fn of(target: &str, body: Vec<u8>) -> Request {
 }
 
 #[test]
+fn the_route_s_own_limit_holds_for_a_signed_body_without_a_length() {
+    let mut table = unsigned();
+    let by = table.gate.signature();
+    for (body, passes) in [("1234", true), ("12345", false)] {
+        let signed = by.sign(of("/small/x", body.into()));
+        let chunked = signed.header("Transfer-Encoding", "chunked");
+        let request = chunked.body(format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len()));
+        match passes {
+            true => drop(table.passes("within", &request)),
+            false => drop(table.refused("beyond", &request, TOO_LARGE.0, TOO_LARGE.1)),
+        }
+    }
+}
+
+#[test]
 fn a_length_beyond_the_limit_is_refused_unread() {
     let mut table = unsigned();
     let by = table

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use writegate::config::Config;
-use writegate::credential::base::Component;
+use writegate::credential::base::{Component, Message};
 use writegate::credential::digest;
 use writegate::credential::signature::{MAX_AGE, Signature};
 use writegate::credential::url::InQuery;
@@ -148,8 +148,9 @@ fn incomplete(
         nonce && signature.nonce().is_none(),
         "the key asks for a nonce, and there is none",
     );
+    let message = Message::new(head);
     for component in signature.components() {
-        if component.value(head) == Err(Refusal::SignatureIncomplete) {
+        if message.value(component) == Err(Refusal::SignatureIncomplete) {
             lines.push(format!(
                 "{} is covered, and the request does not have it exactly once",
                 component.identifier()
