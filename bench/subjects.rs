@@ -12,7 +12,7 @@ use writegate::credential::base::Component;
 use writegate::credential::digest;
 use writegate::credential::mac::MacKey;
 use writegate::credential::session;
-use writegate::credential::signature::{self, Parameters};
+use writegate::credential::signing::{self, Parameters};
 use writegate::key::KeyId;
 use writegate::known_key::derive_sk;
 use writegate::request::Head;
@@ -102,7 +102,7 @@ impl Secrets {
                     // Not recorded, for the key does not ask for it: so that no two are the same.
                     nonce: Some(&nonce),
                 };
-                let signed = signature::sign(&head, &components, &parameters, &key)
+                let signed = signing::sign(&head, &components, &parameters, &key)
                     .map_err(|refusal| format!("{refusal:?}"))?;
                 let mut proof = headers.clone();
                 proof.push(("Signature-Input", &signed.input));

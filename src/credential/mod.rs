@@ -10,6 +10,7 @@ pub mod digest;
 pub mod mac;
 pub mod session;
 pub mod signature;
+pub mod signing;
 mod structured;
 pub mod url;
 

@@ -2,10 +2,8 @@
 //! taken from the request.
 //!
 //! In scope: which of the labels is ours, its form, what it must cover, its MAC, its times. Out of
-//! scope: the values of components (`base`), the body (`digest`), whether a nonce was seen before.
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+//! scope: the values of components (`base`), the body (`digest`), whether a nonce was seen before, and
+//! making signatures (`signing`).
 
 use crate::key::{self, Key, KeyId};
 use crate::problem::Refusal;
@@ -14,7 +12,7 @@ use crate::time::Timestamp;
 
 use super::base::{self, Component, MAX_COMPONENTS};
 use super::digest::{self, Digests};
-use super::mac::{MacKey, TAG_LEN};
+use super::mac::TAG_LEN;
 use super::structured::{self, Bare, Item, Member, Value};
 use super::{Limits, Unverified};
 
@@ -251,7 +249,15 @@ impl Signature {
         bound: bool,
         verifies: impl FnOnce(&[u8], &[u8]) -> bool,
     ) -> Result<Proven, Unverified> {
-        let created = self.check_coverage(key, head, limits, bound)?;
+        let demands = Demands {
+            body: head.has_body() && !limits.unsigned_body,
+            session: bound,
+            nonce: key.nonce_required,
+        };
+        let created = match (self.created, self.lacks(demands).next()) {
+            (Some(created), None) => created,
+            _ => return Err(Refusal::SignatureIncomplete.into()),
+        };
         if !verifies(self.base(head)?.as_bytes(), &self.tag) {
             return Err(Unverified::SignatureInvalid(self.shown_base(head)?));
         }
@@ -275,29 +281,54 @@ impl Signature {
         })
     }
 
-    /// The verifier says what must be covered (RFC 9421 section 3.2.1), or the signer would choose
-    /// what may be changed. Returns `created`, without which a copy would be good for ever.
-    fn check_coverage(
-        &self,
-        key: &Key,
-        head: &Head<'_>,
-        limits: &Limits<'_>,
-        bound: bool,
-    ) -> Result<Timestamp, Refusal> {
+    /// What it should cover or say, and does not. The verifier says what must be covered (RFC 9421
+    /// section 3.2.1), or the signer would choose what may be changed.
+    pub fn lacks(&self, demands: Demands) -> impl Iterator<Item = Lack> {
         let covers = |component: &Component| self.components.contains(component);
         let field = |name: &str| covers(&Component::Field(name.to_owned()));
         let target = covers(&Component::TargetUri)
             || (covers(&Component::Authority)
                 && (covers(&Component::RequestTarget)
                     || (covers(&Component::Path) && covers(&Component::Query))));
-        let body = !head.has_body() || limits.unsigned_body || field("content-digest");
-        let session = !bound || field("authorization");
-        let nonce = !key.nonce_required || self.nonce.is_some();
-        match covers(&Component::Method) && target && body && session && nonce {
-            true => self.created.ok_or(Refusal::SignatureIncomplete),
-            false => Err(Refusal::SignatureIncomplete),
-        }
+        [
+            (!covers(&Component::Method), Lack::Method),
+            (!target, Lack::Target),
+            (demands.body && !field("content-digest"), Lack::Body),
+            (demands.session && !field("authorization"), Lack::Session),
+            (self.created.is_none(), Lack::Created),
+            (demands.nonce && self.nonce.is_none(), Lack::Nonce),
+        ]
+        .into_iter()
+        .filter_map(|(lacks, what)| lacks.then_some(what))
     }
+}
+
+/// What must be covered beside method and target.
+#[derive(Clone, Copy, Debug)]
+pub struct Demands {
+    /// The body, by its digest.
+    pub body: bool,
+    /// The session that it is the proof of.
+    pub session: bool,
+    /// It must have a nonce.
+    pub nonce: bool,
+}
+
+/// What a signature lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// `@method`.
+    Method,
+    /// `@target-uri`, or `@authority` with `@path` and `@query` or with `@request-target`.
+    Target,
+    /// `content-digest`.
+    Body,
+    /// `authorization`.
+    Session,
+    /// `created`, without which a copy would be good for ever.
+    Created,
+    /// `nonce`.
+    Nonce,
 }
 
 /// RFC 9421 section 2: "each component identifier MUST occur only once in the covered components".
@@ -320,62 +351,4 @@ fn components(items: &[Item<'_>]) -> Result<Vec<Component>, Refusal> {
 
 fn seconds(at: sfv::Integer) -> Timestamp {
     Timestamp::from_seconds(at.into())
-}
-
-/// What a signer says beside the components.
-#[derive(Debug)]
-pub struct Parameters<'a> {
-    /// Now.
-    pub created: Timestamp,
-    /// When it ends, if before it is 300 s old.
-    pub expires: Option<Timestamp>,
-    /// A key's id, or the name of a session's key.
-    pub keyid: &'a str,
-    /// 8–128 bytes, never the same twice.
-    pub nonce: Option<&'a str>,
-}
-
-/// The two headers of a signed request.
-#[derive(Debug)]
-pub struct Signed {
-    /// `Signature-Input`.
-    pub input: String,
-    /// `Signature`.
-    pub signature: String,
-    /// What was signed.
-    pub base: String,
-}
-
-/// Signs a request as the gate wants it, under the label `sig1`.
-///
-/// # Errors
-/// Those of [`base::Message::value`].
-pub fn sign(
-    head: &Head<'_>,
-    components: &[Component],
-    parameters: &Parameters<'_>,
-    key: &MacKey,
-) -> Result<Signed, Refusal> {
-    let Parameters {
-        created,
-        expires,
-        keyid,
-        nonce,
-    } = parameters;
-    let names: Vec<_> = components.iter().map(Component::identifier).collect();
-    let mut list = format!("({});created={}", names.join(" "), created.seconds());
-    if let Some(expires) = expires {
-        list.push_str(&format!(";expires={}", expires.seconds()));
-    }
-    list.push_str(&format!(r#";keyid="{keyid}";alg="hmac-sha256""#));
-    if let Some(nonce) = nonce {
-        list.push_str(&format!(r#";nonce="{nonce}""#));
-    }
-    let base = base::base(components, &list, head)?;
-    let tag = STANDARD.encode(key.tag(base.as_bytes()));
-    Ok(Signed {
-        input: format!("sig1={list}"),
-        signature: format!("sig1=:{tag}:"),
-        base,
-    })
 }

@@ -7,7 +7,7 @@ use writegate::credential::base::Component;
 use writegate::credential::digest;
 use writegate::credential::mac::MacKey;
 use writegate::credential::session::Session;
-use writegate::credential::signature::{self, Parameters};
+use writegate::credential::signing::{self, Parameters};
 use writegate::key::KeyId;
 use writegate::known_key::derive_ss;
 use writegate::request::METHODS;
@@ -113,7 +113,7 @@ impl Sign {
             keyid: &signer.keyid,
             nonce: nonce.as_deref(),
         };
-        let signed = signature::sign(&head, &covered, &parameters, &signer.key)
+        let signed = signing::sign(&head, &covered, &parameters, &signer.key)
             .map_err(|_refusal| Failure::usage("only headers of ASCII can be signed"))?;
         let printed = added
             .iter()

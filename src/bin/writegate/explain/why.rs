@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use writegate::config::Config;
-use writegate::credential::base::{Component, Message};
+use writegate::credential::base::Message;
 use writegate::credential::digest;
-use writegate::credential::signature::{MAX_AGE, Signature};
+use writegate::credential::signature::{Demands, Lack, MAX_AGE, Signature};
 use writegate::credential::url::InQuery;
 use writegate::key::Key;
 use writegate::problem::{Problem, Refusal};
@@ -115,39 +115,16 @@ fn incomplete(
     let Some(signature) = signature else {
         return Vec::new();
     };
-    let covers = |component: &Component| signature.components().contains(component);
-    let field = |name: &str| covers(&Component::Field(name.to_owned()));
-    let target = covers(&Component::TargetUri)
-        || (covers(&Component::Authority)
-            && (covers(&Component::RequestTarget)
-                || (covers(&Component::Path) && covers(&Component::Query))));
     let route = config.and_then(|config| route::find(&config.routes, head.path()));
-    let digest = head.has_body() && !route.is_some_and(|route| route.unsigned_body);
-    let nonce = key.is_some_and(|key| key.nonce_required);
-    let mut lines = Vec::new();
-    let mut tell = |wrong: bool, line: &str| {
-        if wrong {
-            lines.push(line.to_owned());
-        }
+    let demands = Demands {
+        body: head.has_body() && !route.is_some_and(|route| route.unsigned_body),
+        session: head.header("authorization").is_some(),
+        nonce: key.is_some_and(|key| key.nonce_required),
     };
-    tell(!covers(&Component::Method), "\"@method\" is not covered");
-    tell(
-        !target,
-        "the target is not covered: \"@target-uri\", or \"@authority\" with \"@path\" and \"@query\" or with \"@request-target\"",
-    );
-    tell(
-        digest && !field("content-digest"),
-        "there is a body, and \"content-digest\" is not covered",
-    );
-    tell(
-        signature.keyid().starts_with("s_") && !field("authorization"),
-        "a session's own signature must cover \"authorization\"",
-    );
-    tell(signature.created().is_none(), "there is no created");
-    tell(
-        nonce && signature.nonce().is_none(),
-        "the key asks for a nonce, and there is none",
-    );
+    let mut lines: Vec<_> = signature
+        .lacks(demands)
+        .map(|lack| lacking(lack).to_owned())
+        .collect();
     let message = Message::new(head);
     for component in signature.components() {
         if message.value(component) == Err(Refusal::SignatureIncomplete) {
@@ -158,6 +135,19 @@ fn incomplete(
         }
     }
     lines
+}
+
+const fn lacking(lack: Lack) -> &'static str {
+    match lack {
+        Lack::Method => "\"@method\" is not covered",
+        Lack::Target => {
+            "the target is not covered: \"@target-uri\", or \"@authority\" with \"@path\" and \"@query\" or with \"@request-target\""
+        }
+        Lack::Body => "there is a body, and \"content-digest\" is not covered",
+        Lack::Session => "a session's own signature must cover \"authorization\"",
+        Lack::Created => "there is no created",
+        Lack::Nonce => "the key asks for a nonce, and there is none",
+    }
 }
 
 fn stale(signature: Option<&Signature>, now: Timestamp) -> Vec<String> {

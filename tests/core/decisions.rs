@@ -1,116 +1,15 @@
-//! The steps of `gateway.rs` without a platform: which refusal comes first, what a forwarded
-//! request holds, and what becomes of the upstream's answers. Properties are checked over every
-//! case of a small world rather than over a sample of a large one.
-
-mod native;
+//! The steps of `gateway.rs`: which refusal comes first, and what a forwarded request holds. Properties
+//! are checked over every case of a small world rather than over a sample of a large one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use writegate::answer::Answer;
-use writegate::audit::Context;
-use writegate::config::{Binding, Environment};
-use writegate::credential::session;
-use writegate::exchange::{Failure, Step};
-use writegate::gateway::{Decision, Gate, Raw};
-use writegate::key::KeyId;
-use writegate::known_key::derive_sk;
+use writegate::exchange::Step;
+use writegate::gateway::{Decision, Gate};
 use writegate::policy::path;
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
 
-use native::{Native, decide_on};
-
-const NOW: Timestamp = Timestamp::from_seconds(1_795_305_600);
-const TOKEN: &str = "upstream-token";
-const TARGET: &str = "https://gate.example/posts/1?a=%7e&b";
-
-fn root() -> String {
-    "root ".repeat(8)
-}
-
-struct Vars(BTreeMap<&'static str, Value>);
-
-impl Environment for Vars {
-    fn get(&self, name: &str) -> Option<Binding> {
-        Some(match self.0.get(name)? {
-            Value::String(text) => Binding::Text(Secret::new(text.as_str())),
-            other => Binding::Json(other.to_string()),
-        })
-    }
-}
-
-/// A gate with one key and one route, both with these changes.
-fn gate(key: Value, route: Value) -> Gate {
-    let merge = |mut base: Value, changes: Value| {
-        for (name, value) in changes.as_object().unwrap() {
-            base[name] = value.clone();
-        }
-        base
-    };
-    let key = merge(json!({"id": "pk_site"}), key);
-    let route = merge(
-        json!({"path": "/*", "upstream": "https://api.example/v1"}),
-        route,
-    );
-    Gate::new(&Vars(BTreeMap::from([
-        ("SIGNING_SECRET", json!(root())),
-        ("WRITE_TOKEN", json!(TOKEN)),
-        ("ROUTES", json!([route])),
-        ("KEYS", json!([key])),
-    ])))
-}
-
-fn plain() -> Gate {
-    gate(json!({}), json!({}))
-}
-
-fn token(claims: Value) -> String {
-    let id = KeyId::parse("pk_site").unwrap();
-    let sk = derive_sk(&Secret::new(root()), &id, 1);
-    let mut all = Map::from_iter([("exp".to_owned(), json!(NOW.seconds() + 300))]);
-    all.extend(claims.as_object().unwrap().clone());
-    session::mint(&id, &sk, &all)
-}
-
-fn raw<'h>(method: &'h str, target: &'h str, headers: &[(&'h str, &'h str)]) -> Raw<'h> {
-    Raw {
-        method,
-        target,
-        headers: headers.to_vec(),
-        has_body: false,
-    }
-}
-
-fn context() -> Context {
-    Context {
-        now: NOW,
-        request_id: "id".to_owned(),
-        country: None,
-        colo: None,
-    }
-}
-
-fn decide<'g, 'h>(gate: &'g Gate, raw: Raw<'h>, context: Context) -> Decision<'g, 'h> {
-    decide_on(&Native::with_body(Vec::new()), gate, raw, context)
-}
-
-/// The code of a refusal; `forwarded` when there is none.
-fn code(gate: &Gate, raw: Raw<'_>) -> String {
-    match decide(gate, raw, context()) {
-        Decision::Forward(..) => "forwarded".to_owned(),
-        Decision::Answer(answer) => code_of(&answer),
-    }
-}
-
-fn code_of(answer: &Answer) -> String {
-    let document: Value = serde_json::from_str(&answer.body).unwrap();
-    let audit: Value = serde_json::from_str(&answer.audit).unwrap();
-    assert_eq!(document["code"], audit["code"]);
-    assert_eq!(document["status"], answer.status);
-    document["code"].as_str().unwrap_or_default().to_owned()
-}
+use crate::world::{NOW, TARGET, TOKEN, Vars, code, code_of, decide, gate, plain, raw, token};
 
 #[test]
 fn the_earlier_step_refuses() {
@@ -242,8 +141,7 @@ fn no_byte_of_the_caller_s_credential_is_forwarded_and_the_rest_is_as_sent() {
         ("x_auth_token", session.as_str()),
     ];
     let target = "https://gate.example/posts/1?z=1&key=pk_site&a=%7e&b";
-    let Decision::Forward(outbound, _) = decide(&gate, raw("POST", target, &headers), context())
-    else {
+    let Decision::Forward(outbound, _) = decide(&gate, raw("POST", target, &headers)) else {
         panic!("refused");
     };
     assert_eq!(outbound.url, "https://api.example/v1/posts/1?z=1&a=%7e&b");
@@ -308,9 +206,7 @@ fn no_target_leaves_the_upstream_s_host() {
         let target = format!("https://gate.example/{rest}");
         let gate = plain();
         let headers = [("authorization", bearer.as_str())];
-        if let Decision::Forward(outbound, _) =
-            decide(&gate, raw("GET", &target, &headers), context())
-        {
+        if let Decision::Forward(outbound, _) = decide(&gate, raw("GET", &target, &headers)) {
             assert!(
                 outbound.url.starts_with("https://api.example/v1/"),
                 "{}",
@@ -318,96 +214,6 @@ fn no_target_leaves_the_upstream_s_host() {
             );
         }
     }
-}
-
-/// Forwards a GET and tells the exchange what the upstream did, step by step.
-fn exchange(route: Value, method: &str, answers: &[(u16, &[(&str, &str)])]) -> Vec<String> {
-    let gate = gate(json!({}), route);
-    let bearer = format!("Bearer {}", token(json!({})));
-    let headers = [
-        ("authorization", bearer.as_str()),
-        ("origin", "https://a.example"),
-    ];
-    let Decision::Forward(_, mut exchange) =
-        decide(&gate, raw(method, TARGET, &headers), context())
-    else {
-        panic!("refused");
-    };
-    answers
-        .iter()
-        .map(|(status, headers)| {
-            let step = match status {
-                0 => exchange.failed(Failure::Unreachable, NOW, 1.0),
-                1 => exchange.failed(Failure::Timeout, NOW, 1.0),
-                status => exchange.answered(*status, headers, NOW, 1.0),
-            };
-            match step {
-                Step::Again(pause_ms) => format!("again {pause_ms}"),
-                Step::Pass(edits, lines) => {
-                    let audit: Value = serde_json::from_str(&lines.audit).unwrap();
-                    format!(
-                        "pass {} {} {:?}",
-                        audit["status"], audit["attempts"], edits.echoed
-                    )
-                }
-                Step::Inspect => code_of(&exchange.rejected(*status, b"")),
-                Step::Answer(answer) => code_of(&answer),
-            }
-        })
-        .collect()
-}
-
-#[test]
-fn reads_are_tried_again_and_writes_are_not() {
-    let seen = exchange(json!({}), "GET", &[(503, &[]), (0, &[]), (503, &[])]);
-    assert_eq!(seen, ["again 100", "again 200", "pass 503 3 []"]);
-    assert_eq!(
-        exchange(json!({}), "POST", &[(503, &[])]),
-        ["pass 503 1 []"]
-    );
-    assert_eq!(
-        exchange(json!({}), "POST", &[(0, &[])]),
-        ["upstream-unreachable"]
-    );
-    assert_eq!(
-        exchange(json!({"retries": 0}), "GET", &[(429, &[])]),
-        ["pass 429 1 []"]
-    );
-    let later = [(429, &[("retry-after", "6")] as &[(&str, &str)])];
-    assert_eq!(exchange(json!({}), "GET", &later), ["pass 429 1 []"]);
-    assert_eq!(
-        exchange(json!({}), "GET", &[(1, &[])]),
-        ["upstream-timeout"]
-    );
-    assert_eq!(exchange(json!({}), "GET", &[(500, &[])]), ["pass 500 1 []"]);
-}
-
-#[test]
-fn the_upstream_s_refusals_of_the_gate_are_not_the_caller_s() {
-    assert_eq!(
-        exchange(json!({}), "POST", &[(401, &[])]),
-        ["upstream-rejected-token"]
-    );
-    assert_eq!(
-        exchange(json!({}), "POST", &[(403, &[])]),
-        ["pass 403 1 []"]
-    );
-    let route = json!({"reject_status": [403]});
-    assert_eq!(
-        exchange(route, "POST", &[(403, &[])]),
-        ["upstream-rejected-token"]
-    );
-    for status in [520, 527, 530, 999, 103] {
-        assert_eq!(
-            exchange(json!({}), "POST", &[(status, &[])]),
-            ["upstream-unreachable"]
-        );
-    }
-    let echoing = [(200, &[("x-debug", "tok upstream-token")] as &[(&str, &str)])];
-    assert_eq!(
-        exchange(json!({}), "POST", &echoing),
-        ["pass 200 1 [\"x-debug\"]"]
-    );
 }
 
 #[test]
@@ -423,7 +229,7 @@ fn a_public_key_alone_reads_and_its_answer_is_readable_only_where_it_may_be_used
             ("origin", origin),
             ("cf-connecting-ip", "10.0.0.1"),
         ];
-        match decide(&gate, raw(method, TARGET, &headers), context()) {
+        match decide(&gate, raw(method, TARGET, &headers)) {
             Decision::Answer(answer) => {
                 let allowed = answer
                     .headers

@@ -1,69 +1,35 @@
 //! What holds of every signature and link, checked over every case of a small world: what is covered
 //! cannot be changed, a base can be read in one way only, and no MAC of one scheme is one of another.
 
-mod native;
-
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use writegate::audit::Context;
-use writegate::config::{Binding, Environment};
 use writegate::credential::base::{self, Component};
 use writegate::credential::digest::content_digest;
 use writegate::credential::mac::MacKey;
 use writegate::credential::session::{self, Session};
-use writegate::credential::signature::{self, Labels, Parameters};
+use writegate::credential::signature::Labels;
+use writegate::credential::signing::{self, Parameters};
 use writegate::credential::url;
 use writegate::gateway::{Decision, Gate, Raw};
-use writegate::key::KeyId;
-use writegate::known_key::derive_sk;
 use writegate::request::Head;
 use writegate::secret::Secret;
-use writegate::time::Timestamp;
 
-use native::{Native, decide_on};
+use crate::world::{self, NOW, Native, TARGET, WAF_SECRET, code_of, decide_on, id, sk};
 
-const NOW: Timestamp = Timestamp::from_seconds(1_795_305_600);
-const URL: &str = "https://gate.example/posts/1?a=%7e&b";
+const URL: &str = TARGET;
 const BODY: &[u8] = br#"{"title":"x"}"#;
 
-fn root() -> Secret {
-    Secret::new("root ".repeat(8))
-}
-
-fn id() -> KeyId {
-    KeyId::parse("pk_site").unwrap()
-}
-
 fn key() -> MacKey {
-    MacKey::new(&derive_sk(&root(), &id(), 1))
-}
-
-struct Vars(BTreeMap<&'static str, Value>);
-
-impl Environment for Vars {
-    fn get(&self, name: &str) -> Option<Binding> {
-        Some(match self.0.get(name)? {
-            Value::String(text) => Binding::Text(Secret::new(text.as_str())),
-            other => Binding::Json(other.to_string()),
-        })
-    }
+    MacKey::new(&sk())
 }
 
 fn gate() -> Gate {
-    Gate::new(&Vars(BTreeMap::from([
-        ("SIGNING_SECRET", json!(root().expose_str())),
-        ("WRITE_TOKEN", json!("upstream-token")),
-        ("WAF_SECRET", json!("waf secret")),
-        ("UPSTREAM", json!("https://api.example/v1")),
-        (
-            "KEYS",
-            json!([{"id": "pk_site", "schemes": ["session", "signature", "url", "waf-url"]}]),
-        ),
-    ])))
+    let schemes = json!({"schemes": ["session", "signature", "url", "waf-url"]});
+    world::gate(schemes, json!({}))
 }
 
 /// A request that can be changed.
@@ -111,7 +77,7 @@ impl Sent {
             nonce: Some("12345678"),
         };
         let head = head_of(&sent).unwrap();
-        let signed = signature::sign(&head, &covered, &parameters, &key()).unwrap();
+        let signed = signing::sign(&head, &covered, &parameters, &key()).unwrap();
         let signature = [
             ("signature-input", signed.input),
             ("signature", signed.signature),
@@ -129,19 +95,10 @@ impl Sent {
             headers: headers.collect(),
             has_body: !self.body.is_empty(),
         };
-        let context = Context {
-            now: NOW,
-            request_id: "id".to_owned(),
-            country: None,
-            colo: None,
-        };
         let platform = Native::with_body(self.body.clone());
-        match decide_on(&platform, gate, raw, context) {
+        match decide_on(&platform, gate, raw) {
             Decision::Forward(..) => "forwarded".to_owned(),
-            Decision::Answer(answer) => {
-                let document: Value = serde_json::from_str(&answer.body).unwrap();
-                document["code"].as_str().unwrap().to_owned()
-            }
+            Decision::Answer(answer) => code_of(&answer),
         }
     }
 }
@@ -238,7 +195,7 @@ fn no_byte_of_a_link_can_be_changed() {
     let head = head_of(&plain).unwrap();
     let origin = "https://gate.example";
     let signed = url::sign(&head, &id(), NOW.plus_seconds(600), &key());
-    let waf_secret = MacKey::new(&Secret::new("waf secret"));
+    let waf_secret = MacKey::new(&Secret::new(WAF_SECRET));
     let waf = url::sign_waf(&head, Some(&id()), NOW, &waf_secret);
     // A signed URL is good on its own host alone, a WAF-token URL on every host.
     for (link, from) in [(signed, "https://".len()), (waf, origin.len())] {
@@ -378,18 +335,14 @@ fn the_messages_of_the_schemes_begin_differently() {
         begins.iter().all(|first| of_sessions.contains(first)),
         "{begins:?}"
     );
-    let minted = session::mint(
-        &id(),
-        &derive_sk(&root(), &id(), 1),
-        &serde_json::Map::new(),
-    );
+    let minted = session::mint(&id(), &sk(), &serde_json::Map::new());
     assert!(minted.starts_with('e'));
 
     let head = Head::new("GET", URL, Vec::new(), false).unwrap();
     let base = base::base(&[Component::Method], "()", &head).unwrap();
     assert!(base.starts_with('"'));
     assert!(base::base(&[], "()", &head).unwrap().starts_with('"'));
-    // The contract's formula; `tests/signature_vectors.rs` holds the links to it.
+    // The contract's formula; `tests/core/signature_vectors.rs` holds the links to it.
     let of_a_signed_url = "writegate-url-v1\n".chars().next().unwrap();
     let of_a_waf_url = head.target().chars().next().unwrap();
     let all = [&of_sessions[..], &['"', of_a_signed_url, of_a_waf_url]].concat();

@@ -1,0 +1,170 @@
+//! A gate without a platform: its configuration in a map, its clock stopped, and what it would wait for
+//! there at once.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context as Task, Poll, Waker};
+
+use serde_json::{Map, Value, json};
+
+use writegate::admission::{BodyError, NotRecorded, Platform};
+use writegate::answer::Answer;
+use writegate::audit::Context;
+use writegate::config::{Binding, Environment};
+use writegate::credential::digest::Algorithm;
+use writegate::credential::session;
+use writegate::credential::signature::Nonce;
+use writegate::gateway::{Decision, Gate, Raw};
+use writegate::key::KeyId;
+use writegate::known_key::derive_sk;
+use writegate::secret::Secret;
+use writegate::time::Timestamp;
+
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_795_305_600);
+pub(crate) const TOKEN: &str = "upstream-token";
+pub(crate) const WAF_SECRET: &str = "waf secret";
+pub(crate) const TARGET: &str = "https://gate.example/posts/1?a=%7e&b";
+
+pub(crate) fn root() -> String {
+    "root ".repeat(8)
+}
+
+pub(crate) fn id() -> KeyId {
+    KeyId::parse("pk_site").unwrap()
+}
+
+/// The signing secret of the gate's one key.
+pub(crate) fn sk() -> Secret {
+    derive_sk(&Secret::new(root()), &id(), 1)
+}
+
+/// Variables and secrets.
+pub(crate) struct Vars(pub(crate) BTreeMap<&'static str, Value>);
+
+impl Environment for Vars {
+    fn get(&self, name: &str) -> Option<Binding> {
+        Some(match self.0.get(name)? {
+            Value::String(text) => Binding::Text(Secret::new(text.as_str())),
+            other => Binding::Json(other.to_string()),
+        })
+    }
+}
+
+/// A gate with one key and one route, both with these changes.
+pub(crate) fn gate(key: Value, route: Value) -> Gate {
+    let merge = |mut base: Value, changes: Value| {
+        for (name, value) in changes.as_object().unwrap() {
+            base[name] = value.clone();
+        }
+        base
+    };
+    let key = merge(json!({"id": "pk_site"}), key);
+    let route = merge(
+        json!({"path": "/*", "upstream": "https://api.example/v1"}),
+        route,
+    );
+    Gate::new(&Vars(BTreeMap::from([
+        ("SIGNING_SECRET", json!(root())),
+        ("WAF_SECRET", json!(WAF_SECRET)),
+        ("WRITE_TOKEN", json!(TOKEN)),
+        ("ROUTES", json!([route])),
+        ("KEYS", json!([key])),
+    ])))
+}
+
+pub(crate) fn plain() -> Gate {
+    gate(json!({}), json!({}))
+}
+
+pub(crate) fn token(claims: Value) -> String {
+    let mut all = Map::from_iter([("exp".to_owned(), json!(NOW.seconds() + 300))]);
+    all.extend(claims.as_object().unwrap().clone());
+    session::mint(&id(), &sk(), &all)
+}
+
+pub(crate) fn raw<'h>(method: &'h str, target: &'h str, headers: &[(&'h str, &'h str)]) -> Raw<'h> {
+    Raw {
+        method,
+        target,
+        headers: headers.to_vec(),
+        has_body: false,
+    }
+}
+
+pub(crate) fn context() -> Context {
+    Context {
+        now: NOW,
+        request_id: "id".to_owned(),
+        country: None,
+        colo: None,
+    }
+}
+
+/// The code of a refusal; `forwarded` when there is none.
+pub(crate) fn code(gate: &Gate, raw: Raw<'_>) -> String {
+    match decide(gate, raw) {
+        Decision::Forward(..) => "forwarded".to_owned(),
+        Decision::Answer(answer) => code_of(&answer),
+    }
+}
+
+pub(crate) fn code_of(answer: &Answer) -> String {
+    let document: Value = serde_json::from_str(&answer.body).unwrap();
+    let audit: Value = serde_json::from_str(&answer.audit).unwrap();
+    assert_eq!(document["code"], audit["code"]);
+    assert_eq!(document["status"], answer.status);
+    document["code"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A platform with this body, and a memory for nonces.
+pub(crate) struct Native {
+    body: Vec<u8>,
+    seen: RefCell<BTreeSet<(String, String)>>,
+}
+
+impl Native {
+    pub(crate) const fn with_body(body: Vec<u8>) -> Self {
+        Self {
+            body,
+            seen: RefCell::new(BTreeSet::new()),
+        }
+    }
+}
+
+impl Platform for Native {
+    async fn digest_body(
+        &self,
+        most: u64,
+        algorithms: &[Algorithm],
+    ) -> Result<Vec<Vec<u8>>, BodyError> {
+        match self.body.len() as u64 > most {
+            true => Err(BodyError::TooLarge),
+            false => Ok(algorithms.iter().map(|a| a.digest(&self.body)).collect()),
+        }
+    }
+
+    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, NotRecorded> {
+        let entry = (nonce.object(key), nonce.value.clone());
+        Ok(self.seen.borrow_mut().insert(entry))
+    }
+}
+
+/// What the gate decides, on this platform.
+pub(crate) fn decide_on<'g, 'h>(
+    platform: &Native,
+    gate: &'g Gate,
+    raw: Raw<'h>,
+) -> Decision<'g, 'h> {
+    let mut future = pin!(gate.decide(raw, context(), platform));
+    match future.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
+        Poll::Ready(decision) => decision,
+        Poll::Pending => panic!("nothing here has to be waited for"),
+    }
+}
+
+/// What the gate decides of a request without a body.
+pub(crate) fn decide<'g, 'h>(gate: &'g Gate, raw: Raw<'h>) -> Decision<'g, 'h> {
+    decide_on(&Native::with_body(Vec::new()), gate, raw)
+}
