@@ -105,6 +105,33 @@ pub(crate) fn run(command: &mut Command, input: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// Whether these programs are there, which nothing of ours installs; else a line that says so. On CI that is a failure.
+pub(crate) fn found(programs: &[&str], test: &str) -> bool {
+    let runs = |program: &&str| {
+        let version = Command::new(program).arg("--version").output();
+        version.is_ok()
+    };
+    match programs.iter().find(|program| !runs(program)) {
+        None => true,
+        Some(missing) => {
+            skip(test, missing);
+            false
+        }
+    }
+}
+
+fn skip(test: &str, missing: &str) {
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "CI needs {missing} for {test}"
+    );
+    // The macros' output is shown only for tests that fail.
+    let _told = writeln!(
+        std::io::stderr(),
+        "skipped {test}: there is no {missing} here"
+    );
+}
+
 /// The folder with the virtual environment's programs; `None`, and a line that says so, where there is no Python. On CI
 /// that is a failure.
 pub(crate) fn python(test: &str) -> Option<PathBuf> {
@@ -118,15 +145,7 @@ pub(crate) fn python(test: &str) -> Option<PathBuf> {
             .then(make_venv)
     });
     if made.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "CI needs python3 with venv for {test}"
-        );
-        // The macros' output is shown only for tests that fail.
-        let _told = writeln!(
-            std::io::stderr(),
-            "skipped {test}: there is no python3 with venv here"
-        );
+        skip(test, "python3 with venv");
     }
     made.clone()
 }
