@@ -44,11 +44,14 @@ fn gate(env: &JsValue) -> &'static Gate {
     })
 }
 
-/// Puts panics into the log, with their place, before the platform sees a bare `unreachable`.
+/// After a panic, wherever it came, the next request begins with a new memory (`worker` sees to that
+/// and to the line in the log), and what belongs to the old one is not touched again.
 #[wasm_bindgen(start)]
 pub fn start() {
-    std::panic::set_hook(Box::new(|info| {
-        console_error_panic_hook::hook(info);
+    // Whichever of the two hooks is set first, the other calls it.
+    let worker_s = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        worker_s(info);
         glue::panicked();
     }));
 }
@@ -73,23 +76,31 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsV
         ));
     };
     #[cfg(feature = "panic-probe")]
-    if raw
+    let probe = raw
         .headers
         .iter()
-        .any(|(name, _)| *name == "x-writegate-panic")
-    {
-        #[expect(clippy::panic, reason = "what this feature is for")]
-        {
-            panic!("asked to by the panic-probe feature");
-        }
-    }
+        .find(|(name, _)| *name == "x-writegate-panic")
+        .map(|(_, value)| (*value).to_owned());
+    #[cfg(feature = "panic-probe")]
+    panic_if(probe.as_deref() == Some("early"));
     let platform = JsPlatform::new(&request, &env, slot);
-    match gate(&env).decide(raw, context, &platform).await {
+    let decision = gate(&env).decide(raw, context, &platform).await;
+    #[cfg(feature = "panic-probe")]
+    panic_if(probe.as_deref() == Some("late"));
+    match decision {
         Decision::Answer(answer) => glue::answer(&convert::answer(&answer)),
         Decision::Forward(outbound, exchange) => {
             let plan = convert::outbound(&outbound, exchange.timeout_ms());
             let exchange = JsExchange::new(exchange);
             glue::forward(&request, &plan, exchange, &ctx, &platform.body())
         }
+    }
+}
+
+#[cfg(feature = "panic-probe")]
+#[expect(clippy::panic, reason = "what this feature is for")]
+fn panic_if(asked: bool) {
+    if asked {
+        panic!("asked to by the panic-probe feature");
     }
 }

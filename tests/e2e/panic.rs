@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::client::Request;
 use crate::gate::Setup;
 use crate::process::{Script, root, scratch};
@@ -33,7 +35,7 @@ fn a_panic_harms_one_request_alone() {
     let good = || Request::post("/x").bearer(&gate.bearer());
     good().send(&gate).passed();
     for round in 1..=3 {
-        let answer = good().header("X-Writegate-Panic", "1").send(&gate);
+        let answer = good().header("X-Writegate-Panic", "early").send(&gate);
         assert_eq!(answer.status, 500, "{answer}");
         assert!(
             !answer.text().contains("panicked"),
@@ -60,6 +62,29 @@ fn a_panic_harms_one_request_alone() {
 }
 
 #[test]
+fn a_panic_after_waiting_harms_no_later_request() {
+    let upstream = Upstream::start();
+    let gate = Setup::to(&upstream)
+        .site(json!({"schemes": ["session", "signature"]}))
+        .script(Script::Built(with_probe()))
+        .start();
+    let signed = || gate.signature().sign(Request::post("/x"));
+    for round in 1..=3 {
+        // Its body is waited for, so the panic comes when JavaScript calls back.
+        let answer = signed().header("X-Writegate-Panic", "late").send(&gate);
+        assert_eq!(answer.status, 500, "{answer}");
+        signed().send(&gate).passed();
+        signed().send(&gate).passed();
+        assert_eq!(upstream.seen().len(), 2 * round);
+    }
+    let renewed = "Reinitializing Wasm application";
+    gate.logs.until("a new memory for each", |lines| {
+        let renewals = lines.iter().filter(|line| line.text.contains(renewed));
+        (renewals.count() == 3).then_some(())
+    });
+}
+
+#[test]
 fn a_request_in_flight_ends_with_the_panic_of_another_and_touches_no_later_one() {
     let latch = Latch::default();
     let held = latch.clone();
@@ -74,7 +99,7 @@ fn a_request_in_flight_ends_with_the_panic_of_another_and_touches_no_later_one()
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| good().send(&gate));
         upstream.until("the request that waits", |seen| seen.len() == 1);
-        let panicked = good().header("X-Writegate-Panic", "1").send(&gate);
+        let panicked = good().header("X-Writegate-Panic", "early").send(&gate);
         assert_eq!(panicked.status, 500, "{panicked}");
         // No request has come since, so the memory of before the panic is still the one in use.
         latch.open();
@@ -99,7 +124,7 @@ fn a_build_for_use_has_no_probe() {
     let gate = Setup::to(&upstream).start();
     Request::post("/x")
         .bearer(&gate.bearer())
-        .header("X-Writegate-Panic", "1")
+        .header("X-Writegate-Panic", "early")
         .send(&gate)
         .passed();
 }
