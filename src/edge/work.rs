@@ -39,7 +39,7 @@ impl Future for Waiting<'_> {
         let mut state = self.0.0.borrow_mut();
         match core::mem::take(&mut *state) {
             State::Settled(result) => Poll::Ready(result),
-            unsettled => {
+            unsettled @ (State::Idle | State::Wanted(_)) => {
                 *state = unsettled;
                 Poll::Pending
             }
