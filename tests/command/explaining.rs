@@ -9,7 +9,7 @@ use writegate::key::KeyId;
 use writegate::known_key::derive_sk;
 use writegate::secret::Secret;
 
-use crate::checkout::{Checkout, random_secret};
+use crate::checkout::{Checkout, Done, random_secret};
 use crate::signing::headers;
 
 const URL: &str = "https://gate.example/posts?x=1";
@@ -225,6 +225,12 @@ fn the_gate_s_base_is_shown_beside_one_s_own_with_the_first_difference_marked() 
     ] {
         assert!(told.contains(part), "{part} in {told}");
     }
+    let headers: Vec<&str> = signed.iter().map(String::as_str).collect();
+    let arguments = [&["explain", "--problem", "-", "--"], &headers[..], &[URL]].concat();
+    let mut piped = scene.checkout.command(&arguments);
+    piped.stdin(std::fs::File::open(&problem).unwrap());
+    let told = Done::of(&mut piped).succeeded();
+    assert!(told.contains("| \"@authority\": other.example"), "{told}");
     let base = scene.checkout.file(
         "base",
         "\"@method\": POST\n\"@authority\": gate.example:443\n",
@@ -264,7 +270,7 @@ fn a_har_is_enough_and_without_a_root_the_bases_still_are() {
     let problem = caller.file("problem.json", &problem.to_string());
     let arguments = ["explain", "--problem", &problem, "--har", &har];
     let mut command = caller.command(&arguments);
-    let told = crate::checkout::Done::of(command.env("WRITEGATE_SK", scene.sk(3))).succeeded();
+    let told = Done::of(command.env("WRITEGATE_SK", scene.sk(3))).succeeded();
     assert!(
         told.contains("It cannot be judged here: SIGNING_SECRET"),
         "{told}"

@@ -8,6 +8,7 @@ mod guess;
 mod why;
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -32,7 +33,7 @@ const EXAMPLES: &str = "Examples:\n  \
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// The problem document that the gate answered, as a file
+    /// The problem document that the gate answered, as a file, or - for standard input
     #[arg(long, value_name = "FILE")]
     problem: Option<PathBuf>,
     /// The signature base that the client signed, as a file
@@ -195,6 +196,9 @@ fn answered(text: &str) -> Result<Answered> {
 }
 
 fn read(file: &PathBuf) -> Result<String> {
+    if file.as_os_str() == "-" {
+        return io::read_to_string(io::stdin()).doing("reading standard input");
+    }
     fs::read_to_string(file).doing(format!("reading {}", file.display()))
 }
 
