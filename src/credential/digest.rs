@@ -114,6 +114,7 @@ mod tests {
             let digests = Digests::parse(&field).unwrap();
             let computed: Vec<_> = digests.algorithms().map(|a| a.digest(body)).collect();
             assert_eq!(digests.are(&computed), right, "{field}");
+            assert!(!digests.are(&computed[1..]), "{field}: one is missing");
         }
     }
 
