@@ -60,6 +60,18 @@ impl From<Fault> for Problem {
 }
 
 impl Problem {
+    /// Every problem, refusals first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let refusals = Refusal::ALL.into_iter().map(Self::from);
+        refusals.chain(Fault::ALL.into_iter().map(Self::from))
+    }
+
+    /// The problem of this code.
+    #[must_use]
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::all().find(|problem| problem.code() == code)
+    }
+
     /// Its code, status and words.
     #[must_use]
     pub const fn description(self) -> Description {
@@ -123,11 +135,7 @@ mod tests {
 
     #[test]
     fn codes_are_unique_and_the_document_is_rfc_9457() {
-        let all: Vec<Problem> = Refusal::ALL
-            .into_iter()
-            .map(Problem::from)
-            .chain(Fault::ALL.into_iter().map(Problem::from))
-            .collect();
+        let all: Vec<Problem> = Problem::all().collect();
         let codes: std::collections::BTreeSet<_> = all.iter().map(|p| p.code()).collect();
         assert_eq!(codes.len(), all.len());
         for problem in all {
@@ -138,6 +146,7 @@ mod tests {
                 document["type"],
                 format!("/_gate/problems#{}", problem.code())
             );
+            assert_eq!(Problem::of_code(problem.code()), Some(problem));
             assert_eq!(problem.challenge().is_some(), problem.status() == 401);
         }
     }

@@ -1,14 +1,12 @@
 //! The page `/_gate/problems`, written from the enums so that it cannot drift from them.
 
-use super::{Description, Fault, Problem, Refusal};
+use super::{Description, Problem};
 
 /// The whole document.
 #[must_use]
 pub fn html() -> String {
     let mut page = String::from(PAGE_HEAD);
-    let refusals = Refusal::ALL.into_iter().map(Problem::from);
-    let faults = Fault::ALL.into_iter().map(Problem::from);
-    for problem in refusals.chain(faults) {
+    for problem in Problem::all() {
         let Description {
             code,
             status,

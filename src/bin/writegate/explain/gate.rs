@@ -13,7 +13,7 @@ use writegate::credential::digest::Algorithm;
 use writegate::credential::signature::Nonce;
 use writegate::gateway::{Decision, Gate, Raw};
 use writegate::key::KeyId;
-use writegate::problem::{Fault, Problem, Refusal};
+use writegate::problem::Problem;
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
 
@@ -104,10 +104,7 @@ impl Local {
 
 fn problem(document: &str) -> Option<Problem> {
     let document: Value = serde_json::from_str(document).ok()?;
-    let code = document["code"].as_str()?;
-    let refusals = Refusal::ALL.into_iter().map(Problem::from);
-    let mut all = refusals.chain(Fault::ALL.into_iter().map(Problem::from));
-    all.find(|problem| problem.code() == code)
+    Problem::of_code(document["code"].as_str()?)
 }
 
 /// A body that is at hand, and no memory for nonces.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::Value;
-use writegate::problem::{Fault, Problem, Refusal};
+use writegate::problem::{Problem, Refusal};
 use writegate::time::Timestamp;
 
 use crate::clock;
@@ -186,10 +186,8 @@ fn answered(text: &str) -> Result<Answered> {
         .map_err(|error| Failure::usage(format!("--problem: not JSON: {error}")))?;
     let code = member(&document, "code")
         .ok_or_else(|| Failure::usage("--problem: this document has no \"code\""))?;
-    let refusals = Refusal::ALL.into_iter().map(Problem::from);
-    let mut all = refusals.chain(Fault::ALL.into_iter().map(Problem::from));
     Ok(Answered {
-        problem: all.find(|problem| problem.code() == code),
+        problem: Problem::of_code(&code),
         base: member(&document, "signature_base"),
         code,
     })
