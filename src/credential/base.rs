@@ -18,13 +18,18 @@ use super::structured::{Bare, Item, Parameters};
 pub const MAX_COMPONENTS: usize = 64;
 
 /// Fields whose values are credentials: shown to nobody, not even to whoever sent them, for answers
-/// are logged too.
-const CREDENTIALS: [&str; 4] = [
+/// are logged too. The last two come from Cloudflare itself.
+const CREDENTIALS: [&str; 7] = [
     "authorization",
     "cookie",
     "proxy-authorization",
     "signature",
+    "x-api-key",
+    "cf-access-jwt-assertion",
+    "cf-aig-authorization",
 ];
+/// And those whose names begin so.
+const CREDENTIALS_PREFIX: &str = "x-auth-";
 
 /// What one line of the base is about (RFC 9421 sections 2.1 and 2.2).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +113,19 @@ impl Component {
     }
 
     fn is_credential(&self) -> bool {
-        matches!(self, Self::Field(name) if CREDENTIALS.contains(&name.as_str()))
+        match self {
+            Self::Field(name) => {
+                CREDENTIALS.contains(&name.as_str()) || name.starts_with(CREDENTIALS_PREFIX)
+            }
+            Self::Method
+            | Self::TargetUri
+            | Self::Authority
+            | Self::Scheme
+            | Self::RequestTarget
+            | Self::Path
+            | Self::Query
+            | Self::QueryParam(_) => false,
+        }
     }
 }
 

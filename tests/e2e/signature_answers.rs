@@ -60,7 +60,14 @@ fn a_wrong_signature_is_told_the_base() {
 fn what_is_secret_is_not_told() {
     let mut table = Check::of(|setup| setup.site(json!({"schemes": ["signature", "session"]})));
     let value = fresh();
-    let names = ["cookie", "proxy-authorization", "signature"];
+    let names = [
+        "cookie",
+        "proxy-authorization",
+        "signature",
+        "x-api-key",
+        "x-auth-token",
+        "cf-access-jwt-assertion",
+    ];
     for name in names {
         let by = table.gate.signature().also(name).secret("another");
         let mut request = Request::get("/x");
