@@ -14,6 +14,12 @@ use crate::request::Head;
     reason = "a Worker has one thread, so no future need be Send"
 )]
 pub trait Platform {
+    /// The record of a key in the registry, as its text.
+    ///
+    /// # Errors
+    /// When the registry does not answer.
+    async fn record(&self, id: &KeyId) -> Result<Option<String>, Unread>;
+
     /// Reads the whole body (nothing where there is none), keeps it to be forwarded, and returns its digests in the order asked.
     ///
     /// # Errors
@@ -39,6 +45,10 @@ pub enum BodyError {
     /// The caller broke off, and nobody is left to answer.
     CallerGone,
 }
+
+/// The registry could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread;
 
 /// A nonce could not be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

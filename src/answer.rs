@@ -1,8 +1,6 @@
 //! Answers of the gate's own, and what a request leaves behind on its way to one: every refusal has
 //! the same headers, the same document and the same audit line wherever it comes from.
 
-use std::borrow::Cow;
-
 use crate::audit::{Alarm, Context, Outcome, Record};
 use crate::gateway::Raw;
 use crate::problem::{Fault, Problem, Refusal};
@@ -80,35 +78,33 @@ impl Stop {
 pub(crate) struct Trail<'g> {
     pub(crate) record: Record<'g>,
     pub(crate) cors_origin: Option<String>,
-    pub(crate) wanted: Option<Wanted<'g>>,
+    pub(crate) wanted: Option<Wanted>,
 }
 
 /// The signature that would be accepted.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted<'g> {
-    pub(crate) keyid: Cow<'g, str>,
+pub(crate) struct Wanted {
+    /// The name of the session's own key, where it must be by that one and cover the session.
+    pub(crate) bound: Option<String>,
     pub(crate) body: bool,
-    pub(crate) session: bool,
     pub(crate) nonce: bool,
 }
 
-impl Wanted<'_> {
+impl Wanted {
     /// `Accept-Signature` (RFC 9421 section 5.1). The nonce it proposes is the request's id: fresh, and
     /// whoever signs again after this answer has nothing to invent.
-    fn header(&self, request_id: &str) -> String {
+    fn header(&self, key: &str, request_id: &str) -> String {
+        let keyid = self.bound.as_deref().unwrap_or(key);
         let mut text = r#"sig1=("@method" "@authority" "@path" "@query""#.to_owned();
         for (is_wanted, component) in [
             (self.body, r#" "content-digest""#),
-            (self.session, r#" "authorization""#),
+            (self.bound.is_some(), r#" "authorization""#),
         ] {
             if is_wanted {
                 text.push_str(component);
             }
         }
-        text.push_str(&format!(
-            r#");created;keyid="{}";alg="hmac-sha256""#,
-            self.keyid
-        ));
+        text.push_str(&format!(r#");created;keyid="{keyid}";alg="hmac-sha256""#));
         if self.nonce {
             text.push_str(&format!(r#";nonce="{request_id}""#));
         }
@@ -172,8 +168,9 @@ impl Trail<'_> {
         let challenge = stop.problem.challenge();
         if let Some(challenge) = challenge {
             headers.push(("www-authenticate", challenge.to_owned()));
-            let wanted = self.wanted.as_ref();
-            headers.extend(wanted.map(|wanted| ("accept-signature", wanted.header(request_id))));
+            if let (Some(wanted), Some(key)) = (&self.wanted, self.record.key_id()) {
+                headers.push(("accept-signature", wanted.header(key, request_id)));
+            }
         }
         headers.extend(stop.allow.map(|allow| ("allow", allow)));
         Answer {

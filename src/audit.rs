@@ -36,7 +36,7 @@ pub struct Record<'g> {
     outcome: Option<Outcome>,
     code: Option<&'static str>,
     request_id: String,
-    key: Option<&'g str>,
+    key: Option<String>,
     verified: bool,
     subject: Option<String>,
     scheme: Option<&'static str>,
@@ -134,8 +134,8 @@ impl<'g> Record<'g> {
     }
 
     /// The credential's key was found. Only now may its id be logged.
-    pub fn key(&mut self, key: &'g Key) {
-        self.key = Some(key.id.as_str());
+    pub fn key(&mut self, key: &Key) {
+        self.key = Some(key.id.to_string());
     }
 
     /// The credential is good.
@@ -169,8 +169,8 @@ impl<'g> Record<'g> {
 
     /// The key's id, once it was found.
     #[must_use]
-    pub const fn key_id(&self) -> Option<&'g str> {
-        self.key
+    pub fn key_id(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// The line for a problem.

@@ -66,7 +66,11 @@ pub struct Config {
     /// The routes, none of one path twice.
     pub routes: Vec<Route>,
     /// The keys held in the configuration.
-    pub keys: BTreeMap<KeyId, KnownKey>,
+    pub keys: BTreeMap<KeyId, Rc<KnownKey>>,
+    /// The roots that keys' secrets are derived from.
+    pub roots: Rc<Roots>,
+    /// There are keys beside those of the configuration: there is a binding `KEY_REGISTRY`.
+    pub registry: bool,
     /// Every token secret that a route names; `None` where it is not set.
     pub tokens: BTreeMap<String, Option<KnownToken>>,
     /// When tokens are due.
@@ -91,15 +95,18 @@ impl Config {
         let roots = roots(&source)?;
         let mut routes = routes(&source)?;
         let tokens = tokens(&source, &mut routes, &roots.current)?;
+        let roots = Rc::new(roots);
         Ok(Self {
-            keys: keys(&source, &Rc::new(roots))?,
+            keys: keys(&source, &roots)?,
+            roots,
+            registry: source.has_resource("KEY_REGISTRY", "the KV namespace of key records")?,
             routes,
             tokens,
             rotation: rotation(&source)?,
             session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
             clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
             waf_secret: source.text("WAF_SECRET")?.as_ref().map(MacKey::new),
-            replay: source.has_resource("REPLAY")?,
+            replay: source.has_resource("REPLAY", "the Durable Object class ReplayGuard")?,
         })
     }
 }
@@ -144,13 +151,13 @@ impl<E: Environment> Source<'_, E> {
     }
 
     /// Whether there is something to call of this name.
-    fn has_resource(&self, name: &str) -> Result<bool, FieldError> {
+    fn has_resource(&self, name: &str, what: &str) -> Result<bool, FieldError> {
         match self.0.get(name) {
             None => Ok(false),
             Some(Binding::Resource) => Ok(true),
             Some(Binding::Text(_) | Binding::Json(_)) => Err(FieldError::new(
                 name,
-                "is a variable; expected a binding to the Durable Object class ReplayGuard",
+                format!("is a variable; expected a binding to {what}"),
             )),
         }
     }
@@ -298,7 +305,7 @@ fn token(
 fn keys(
     source: &Source<'_, impl Environment>,
     roots: &Rc<Roots>,
-) -> Result<BTreeMap<KeyId, KnownKey>, FieldError> {
+) -> Result<BTreeMap<KeyId, Rc<KnownKey>>, FieldError> {
     let mut keys = BTreeMap::new();
     for (index, record) in source
         .list("KEYS")?
@@ -310,7 +317,7 @@ fn keys(
         let key = Key::parse(&path, record)?;
         let id = key.id.clone();
         if keys
-            .insert(id, KnownKey::new(key, Rc::clone(roots)))
+            .insert(id, Rc::new(KnownKey::new(key, Rc::clone(roots))))
             .is_some()
         {
             return Err(FieldError::new(

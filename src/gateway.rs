@@ -32,20 +32,21 @@
 //! the upstream did and says what to do next. Both are free of I/O: what has to be waited for is asked
 //! of a [`Platform`], and only by a request that needs it.
 
-use std::borrow::Cow;
+use std::rc::Rc;
 
-use crate::admission::{self, NotAdmitted, Platform};
+use crate::admission::{self, NotAdmitted, Platform, Unread};
 use crate::answer::{Answer, Own, Stop, Trail, Wanted};
 use crate::audit::{Alarm, Context};
 use crate::config::{Config, Environment};
-use crate::credential::{Limits, Presented, Unverified};
+use crate::credential::{Limits, Offer, Presented, Unverified};
 use crate::exchange::Exchange;
 use crate::forward::{self, Outbound};
 use crate::json::FieldError;
-use crate::key::{Key, Scheme};
+use crate::key::{Key, KeyId, Scheme};
 use crate::policy::origin::Origin;
 use crate::policy::{self, path};
 use crate::problem::{Fault, Refusal};
+use crate::registry::{self, Entry, Registry};
 use crate::request::{Head, METHODS};
 use crate::route::{self, OWN_PREFIX, Route};
 use crate::time::Timestamp;
@@ -55,6 +56,7 @@ use crate::upstream::Credential;
 #[derive(Debug)]
 pub struct Gate {
     config: Result<Config, FieldError>,
+    registry: Registry,
 }
 
 /// A request as the edge hands it over, nothing looked at.
@@ -83,6 +85,7 @@ impl Gate {
     pub fn new(environment: &impl Environment) -> Self {
         Self {
             config: Config::read(environment),
+            registry: Registry::default(),
         }
     }
 
@@ -156,17 +159,28 @@ impl Gate {
             return Err(Stop::method_not_allowed(route.allow()));
         }
         // (4)
-        let is_key = |id: &str| config.keys.contains_key(id);
-        let presented = Presented::pick(&head, is_key, route.waf_key.as_ref())?;
+        let offer = Offer::read(&head, route.waf_key.as_ref())?;
+        let mut signers = Vec::new();
+        for id in offer.signers()? {
+            match self.lookup(config, &id, now, platform).await {
+                Ok(Entry::Known(_) | Entry::Broken) => signers.push(id),
+                Ok(Entry::Absent) => {}
+                Err(Unread) => return Err(registry_silent(trail)),
+            }
+        }
+        let is_key = |keyid: &str| signers.iter().any(|id| id.as_str() == keyid);
+        let presented = offer.pick(&head, is_key)?;
         trail.record.scheme(presented.scheme());
         // Anybody may send a bare public key, so only a page that its record names may read the answer.
         let bare = policy::is_bare(presented.scheme());
         let readable = trail.cors_origin.take_if(|_| bare);
         // (5)
-        let known = config
-            .keys
-            .get(presented.key())
-            .ok_or(Refusal::KeyUnknown)?;
+        let known = match self.lookup(config, presented.key(), now, platform).await {
+            Ok(Entry::Known(known)) => known,
+            Ok(Entry::Absent) => return Err(Refusal::KeyUnknown.into()),
+            Ok(Entry::Broken) => return Err(broken_record(presented.key())),
+            Err(Unread) => return Err(registry_silent(trail)),
+        };
         let key = known.key();
         trail.record.key(key);
         trail.wanted = wanted(&presented, key, route, &head);
@@ -183,7 +197,7 @@ impl Gate {
             unsigned_body: route.unsigned_body,
             waf_secret: config.waf_secret.as_ref(),
         };
-        let verified = match presented.verify(known, &head, &limits) {
+        let verified = match presented.verify(&known, &head, &limits) {
             Ok(verified) => verified,
             Err(Unverified::Refused(refusal)) => return Err(refusal.into()),
             Err(Unverified::SignatureInvalid(base)) => return Err(Stop::signature_invalid(base)),
@@ -243,6 +257,29 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// A key of the configuration, or else of the registry: what was read of it lately, or is there now.
+    async fn lookup(
+        &self,
+        config: &Config,
+        id: &KeyId,
+        now: Timestamp,
+        platform: &impl Platform,
+    ) -> Result<Entry, Unread> {
+        if let Some(known) = config.keys.get(id) {
+            return Ok(Entry::Known(Rc::clone(known)));
+        }
+        if !config.registry {
+            return Ok(Entry::Absent);
+        }
+        if let Some(entry) = self.registry.recent(id, now) {
+            return Ok(entry);
+        }
+        let record = platform.record(id).await?;
+        Ok(self.registry.learn(id, record, &config.roots, now))
+    }
+}
+
 /// Where [`Gate::judge`] ends when it does not refuse.
 enum Verdict<'g, 'h> {
     Forward(Outbound<'h>, &'g Route, &'g Credential),
@@ -252,22 +289,12 @@ enum Verdict<'g, 'h> {
 
 /// What a 401 asks for: the signature of a session's own key where the session is bound to one, else
 /// the key's, where it takes signatures.
-fn wanted<'g>(
-    presented: &Presented<'_>,
-    key: &'g Key,
-    route: &Route,
-    head: &Head<'_>,
-) -> Option<Wanted<'g>> {
-    let bound = presented.bound_to();
-    let keyid = match bound {
-        Some(kid) => Cow::Owned(kid.to_owned()),
-        None if key.schemes.contains(&Scheme::Signature) => Cow::Borrowed(key.id.as_str()),
-        None => return None,
-    };
-    Some(Wanted {
-        keyid,
+fn wanted(presented: &Presented<'_>, key: &Key, route: &Route, head: &Head<'_>) -> Option<Wanted> {
+    let bound = presented.bound_to().map(str::to_owned);
+    let takes = bound.is_some() || key.schemes.contains(&Scheme::Signature);
+    takes.then(|| Wanted {
+        bound,
         body: head.has_body() && !route.unsigned_body,
-        session: bound.is_some(),
         nonce: key.nonce_required,
     })
 }
@@ -324,6 +351,24 @@ fn unavailable(trail: &Trail<'_>, feature: &str, wanted_by: &str) -> Stop {
         wanted_by,
     };
     Stop::with_alarm(Fault::FeatureUnavailable, &alarm)
+}
+
+/// The registry's record of this key is none: that key is closed.
+fn broken_record(id: &KeyId) -> Stop {
+    let alarm = Alarm::Misconfigured {
+        field: &registry::name(id),
+        mend: "this record in KEY_REGISTRY does not parse, is of another id or an admin's; put a good one",
+    };
+    Stop::with_alarm(Fault::Misconfigured, &alarm)
+}
+
+/// The registry did not answer, so whether there is such a key cannot be told.
+fn registry_silent(trail: &Trail<'_>) -> Stop {
+    unavailable(
+        trail,
+        "KEY_REGISTRY (did not answer)",
+        "the credential's key",
+    )
 }
 
 fn token_missing(trail: &Trail<'_>, secret: &str) -> Stop {

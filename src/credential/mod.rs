@@ -79,27 +79,73 @@ impl From<Refusal> for Unverified {
     }
 }
 
-impl<'a> Presented<'a> {
+/// Most labels of a request that may be looked up as ours: each may cost a read of the registry.
+const MAX_SIGNERS: usize = 4;
+
+/// What of a request may be a credential, its form read and none picked yet: that takes knowing which
+/// of its signatures are by keys of this gate.
+#[derive(Debug)]
+pub struct Offer<'a> {
+    session: Option<Session<'a>>,
+    in_header: Option<&'a str>,
+    in_query: InQuery<'a>,
+    labels: Labels<'a>,
+}
+
+impl<'a> Offer<'a> {
+    /// Reads the form of everything that may be a credential. `waf_key` is the route's key for WAF-token
+    /// URLs that name none.
+    ///
+    /// # Errors
+    /// `ambiguous-credential`, `bad-credential` for a wrong form.
+    pub fn read(head: &Head<'a>, waf_key: Option<&'a KeyId>) -> Result<Self, Refusal> {
+        Ok(Self {
+            session: head.header("authorization").map(bearer).transpose()?,
+            in_header: head.header("x-public-key").map(public_key).transpose()?,
+            in_query: InQuery::read(head, waf_key)?,
+            labels: Labels::read(head)?,
+        })
+    }
+
+    /// The ids of keys that its signatures claim to be by: each must be looked up.
+    ///
+    /// # Errors
+    /// `bad-credential` for more than 4.
+    pub fn signers(&self) -> Result<Vec<KeyId>, Refusal> {
+        let bound = self.session.as_ref().and_then(Session::bound_to);
+        let mut signers = Vec::new();
+        for keyid in self.labels.keyids().filter(|keyid| bound != Some(keyid)) {
+            let Some(id) = KeyId::parse(keyid).filter(|id| !signers.contains(id)) else {
+                continue;
+            };
+            if signers.len() == MAX_SIGNERS {
+                return Err(Refusal::BadCredential);
+            }
+            signers.push(id);
+        }
+        Ok(signers)
+    }
+
     /// Picks the request's one credential: `Authorization`, a signature, a link, or a public key
     /// alone. A session may come with a signature by its own key; `X-Public-Key` and `?key=` may go
-    /// with any credential of the same key. `is_key` tells whether a key of this id exists, `waf_key`
-    /// is the route's key for WAF-token URLs that name none.
+    /// with any credential of the same key. `is_key` tells which of [`Offer::signers`] exist.
     ///
     /// # Errors
     /// `credential-missing`, `ambiguous-credential`, `key-unknown` for a signature that only looks as
     /// if it were by a key, `bad-credential` and `signature-unsupported` for a wrong form.
     pub fn pick(
+        self,
         head: &Head<'a>,
         is_key: impl Fn(&str) -> bool,
-        waf_key: Option<&'a KeyId>,
-    ) -> Result<Self, Refusal> {
-        let session = head.header("authorization").map(bearer).transpose()?;
-        let in_header = head.header("x-public-key").map(public_key).transpose()?;
-        let in_query = InQuery::read(head, waf_key)?;
-        let labels = Labels::read(head)?;
+    ) -> Result<Presented<'a>, Refusal> {
+        let Self {
+            session,
+            in_header,
+            in_query,
+            labels,
+        } = self;
         let bound = session.as_ref().and_then(Session::bound_to);
         let signature = labels.ours(head, |keyid| bound == Some(keyid) || is_key(keyid))?;
-
         let by_session = signature
             .as_ref()
             .is_some_and(|signature| bound == Some(signature.keyid()));
@@ -131,13 +177,15 @@ impl<'a> Presented<'a> {
             (None, None, InQuery::Nothing | InQuery::Key(_)) => Proof::PublicKey,
             _ => return Err(Refusal::AmbiguousCredential),
         };
-        Ok(Self {
+        Ok(Presented {
             key,
             proof,
             key_in_query,
         })
     }
+}
 
+impl Presented<'_> {
     /// The id of the key it claims to be of. The caller chose it: not for the log until a record
     /// of that id was found, for it may be a secret in the wrong place.
     #[must_use]

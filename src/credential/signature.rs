@@ -72,10 +72,15 @@ impl<'a> Labels<'a> {
         }
     }
 
+    /// The `keyid` of every label.
+    pub fn keyids(&self) -> impl Iterator<Item = &str> {
+        self.inputs.iter().filter_map(keyid)
+    }
+
     /// Whether some label looks as if it were meant for a key that is not there.
     #[must_use]
     pub fn name_a_key(&self) -> bool {
-        self.inputs.iter().filter_map(keyid).any(key::is_id)
+        self.keyids().any(key::is_id)
     }
 }
 

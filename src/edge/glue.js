@@ -82,6 +82,27 @@ async function driven(work) {
   }
 }
 
+/** How long, in seconds, KV may answer from its copy in this data centre: the least that it allows. */
+const KV_CACHE_S = 60;
+/** How long, in milliseconds, it may take. */
+const KV_MS = 5000;
+
+/** A record of the registry; throws when it cannot be read. */
+export function record(env, name) {
+  return inTime(env.KEY_REGISTRY.get(name, { cacheTtl: KV_CACHE_S }), KV_MS);
+}
+
+/** What a promise becomes, unless that takes too long. */
+async function inTime(promise, ms) {
+  let timer;
+  const late = new Promise((_, reject) => (timer = setTimeout(reject, ms, new Error("took too long"))));
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** The whole body, empty where there is none, or null when it is longer than that. */
 export async function read(request, most) {
   if (request.body === null || request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());

@@ -26,6 +26,9 @@ extern "C" {
     /// Awaits what the work waits for until it has a `Response`, and returns the promise of that.
     pub(super) fn drive(work: JsWork, ctx: &JsValue) -> JsValue;
 
+    /// The promise of the text under this name in KV, or of null.
+    pub(super) fn record(env: &JsValue, name: &str) -> JsValue;
+
     /// The promise of the body as a `Uint8Array`, or of null when it is longer than so many bytes.
     pub(super) fn read(request: &JsValue, most: f64) -> JsValue;
 

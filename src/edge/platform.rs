@@ -5,10 +5,11 @@ use std::cell::RefCell;
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue};
 
-use crate::admission::{BodyError, NotRecorded, Platform};
+use crate::admission::{BodyError, NotRecorded, Platform, Unread};
 use crate::credential::digest::{self, Algorithm};
 use crate::credential::signature::Nonce;
 use crate::key::KeyId;
+use crate::registry;
 
 use super::glue;
 use super::work::Slot;
@@ -50,6 +51,12 @@ impl<'r> JsPlatform<'r> {
 }
 
 impl Platform for JsPlatform<'_> {
+    async fn record(&self, id: &KeyId) -> Result<Option<String>, Unread> {
+        let reading = glue::record(self.env, &registry::name(id));
+        let read = self.slot.wait(reading).await.map_err(|()| Unread)?;
+        Ok(read.as_string())
+    }
+
     #[expect(
         clippy::as_conversions,
         clippy::cast_precision_loss,

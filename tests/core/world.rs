@@ -9,7 +9,7 @@ use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::{Map, Value, json};
 
-use writegate::admission::{BodyError, NotRecorded, Platform};
+use writegate::admission::{BodyError, NotRecorded, Platform, Unread};
 use writegate::answer::Answer;
 use writegate::audit::Context;
 use writegate::config::{Binding, Environment};
@@ -121,6 +121,7 @@ pub(crate) fn code_of(answer: &Answer) -> String {
 /// A platform with this body, and a memory for nonces.
 pub(crate) struct Native {
     body: Vec<u8>,
+    pub(crate) records: BTreeMap<String, String>,
     seen: RefCell<BTreeSet<(String, String)>>,
 }
 
@@ -128,12 +129,17 @@ impl Native {
     pub(crate) const fn with_body(body: Vec<u8>) -> Self {
         Self {
             body,
+            records: BTreeMap::new(),
             seen: RefCell::new(BTreeSet::new()),
         }
     }
 }
 
 impl Platform for Native {
+    async fn record(&self, id: &KeyId) -> Result<Option<String>, Unread> {
+        Ok(self.records.get(id.as_str()).cloned())
+    }
+
     async fn digest_body(
         &self,
         most: u64,

@@ -1,0 +1,222 @@
+//! What the isolate remembers of the key registry (contract sections 2 and 7): records of KV
+//! `KEY_REGISTRY`, for 30 s and at most so many. Reading KV is the platform's.
+//!
+//! With KV's own 60 s, a key that was revoked or changed stops within 90 s everywhere.
+
+use core::cell::RefCell;
+use std::rc::Rc;
+
+use crate::json;
+use crate::key::{Key, KeyId};
+use crate::known_key::{KnownKey, Roots};
+use crate::lru::Lru;
+use crate::time::Timestamp;
+
+/// How long, in seconds, a record is believed without asking KV again.
+pub const MAX_AGE: i64 = 30;
+/// Most records that are kept: some 2 KB each with what verifies signatures.
+const MAX_RECORDS: usize = 4_096;
+/// Most ids that are remembered as not there: kept apart, so that whoever makes ids up displaces no key.
+const MAX_ABSENT: usize = 1_024;
+
+/// The name of a key's record in KV.
+#[must_use]
+pub fn name(id: &KeyId) -> String {
+    format!("key/{id}")
+}
+
+/// What is known of an id.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// Its record.
+    Known(Rc<KnownKey>),
+    /// There is none.
+    Absent,
+    /// There is one that does not parse: that key is closed, and no other.
+    Broken,
+}
+
+/// The records that were read.
+#[derive(Debug)]
+pub struct Registry {
+    records: RefCell<Lru<Record>>,
+    absent: RefCell<Lru<Timestamp>>,
+}
+
+#[derive(Debug)]
+struct Record {
+    text: String,
+    /// `None` when it does not parse.
+    known: Option<Rc<KnownKey>>,
+    read: Timestamp,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            records: RefCell::new(Lru::new(MAX_RECORDS)),
+            absent: RefCell::new(Lru::new(MAX_ABSENT)),
+        }
+    }
+}
+
+impl Registry {
+    /// What was read of this id within the last 30 s.
+    #[must_use]
+    pub fn recent(&self, id: &KeyId, now: Timestamp) -> Option<Entry> {
+        let is_recent = |read: Timestamp| now < read.plus_seconds(MAX_AGE) && read <= now;
+        let mut records = self.records.borrow_mut();
+        if let Some(record) = records
+            .get(id.as_str())
+            .filter(|found| is_recent(found.read))
+        {
+            return Some(record.entry());
+        }
+        let mut absent = self.absent.borrow_mut();
+        absent
+            .get(id.as_str())
+            .is_some_and(|read| is_recent(*read))
+            .then_some(Entry::Absent)
+    }
+
+    /// KV was read: `text` is the record, `None` where there is none. A record that did not change keeps
+    /// what was derived for it.
+    pub fn learn(
+        &self,
+        id: &KeyId,
+        text: Option<String>,
+        roots: &Rc<Roots>,
+        now: Timestamp,
+    ) -> Entry {
+        let mut records = self.records.borrow_mut();
+        let Some(text) = text else {
+            records.remove(id.as_str());
+            self.absent.borrow_mut().put(id.as_str(), now);
+            return Entry::Absent;
+        };
+        self.absent.borrow_mut().remove(id.as_str());
+        if let Some(record) = records
+            .get(id.as_str())
+            .filter(|record| record.text == text)
+        {
+            record.read = now;
+            return record.entry();
+        }
+        let record = Record {
+            known: parse(id, &text).map(|key| Rc::new(KnownKey::new(key, Rc::clone(roots)))),
+            text,
+            read: now,
+        };
+        let entry = record.entry();
+        records.put(id.as_str(), record);
+        entry
+    }
+}
+
+impl Record {
+    fn entry(&self) -> Entry {
+        self.known
+            .as_ref()
+            .map_or(Entry::Broken, |known| Entry::Known(Rc::clone(known)))
+    }
+}
+
+/// The record, if it is one, of this id, and not an admin's: those stand in the configuration alone.
+fn parse(id: &KeyId, text: &str) -> Option<Key> {
+    let key = Key::parse("record", json::parse(text.as_bytes())?).ok()?;
+    (key.id == *id && !key.admin).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_000);
+
+    fn roots() -> Rc<Roots> {
+        Rc::new(Roots {
+            current: Secret::new("x".repeat(32)),
+            previous: None,
+        })
+    }
+
+    fn id(text: &str) -> KeyId {
+        KeyId::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_record_is_believed_for_thirty_seconds() {
+        let (registry, roots, a) = (Registry::default(), roots(), id("a"));
+        assert!(registry.recent(&a, NOW).is_none());
+        let text = r#"{"id":"a","methods":["POST"]}"#.to_owned();
+        registry.learn(&a, Some(text.clone()), &roots, NOW);
+        let Some(Entry::Known(first)) = registry.recent(&a, NOW.plus_seconds(29)) else {
+            panic!("forgotten too early");
+        };
+        assert_eq!(first.key().methods, ["POST"]);
+        let later = NOW.plus_seconds(30);
+        assert!(registry.recent(&a, later).is_none());
+        // Read again and the same: what was derived is kept.
+        let Entry::Known(second) = registry.learn(&a, Some(text), &roots, later) else {
+            panic!("unknown");
+        };
+        assert!(Rc::ptr_eq(&first, &second));
+        let changed = Some(r#"{"id":"a","revoked":true}"#.to_owned());
+        let Entry::Known(third) = registry.learn(&a, changed, &roots, later) else {
+            panic!("unknown");
+        };
+        assert!(third.key().revoked);
+    }
+
+    #[test]
+    fn what_is_not_there_is_remembered_too_and_found_when_it_comes() {
+        let (registry, roots, a) = (Registry::default(), roots(), id("a"));
+        registry.learn(&a, None, &roots, NOW);
+        assert!(matches!(registry.recent(&a, NOW), Some(Entry::Absent)));
+        assert!(registry.recent(&a, NOW.plus_seconds(30)).is_none());
+        registry.learn(&a, Some(r#"{"id":"a"}"#.to_owned()), &roots, NOW);
+        assert!(matches!(registry.recent(&a, NOW), Some(Entry::Known(_))));
+        registry.learn(&a, None, &roots, NOW);
+        assert!(matches!(registry.recent(&a, NOW), Some(Entry::Absent)));
+    }
+
+    #[test]
+    fn a_record_that_is_none_closes_its_key_alone() {
+        let (registry, roots) = (Registry::default(), roots());
+        for text in [
+            "",
+            "{",
+            "[]",
+            r#"{"id":"b"}"#,
+            r#"{"id":"a","path":["/"]}"#,
+            r#"{"id":"a","admin":true}"#,
+        ] {
+            let entry = registry.learn(&id("a"), Some(text.to_owned()), &roots, NOW);
+            assert!(matches!(entry, Entry::Broken), "{text}");
+        }
+        registry.learn(&id("b"), Some(r#"{"id":"b"}"#.to_owned()), &roots, NOW);
+        assert!(matches!(
+            registry.recent(&id("a"), NOW),
+            Some(Entry::Broken)
+        ));
+        assert!(matches!(
+            registry.recent(&id("b"), NOW),
+            Some(Entry::Known(_))
+        ));
+    }
+
+    #[test]
+    fn ids_that_are_made_up_displace_no_key() {
+        let (registry, roots) = (Registry::default(), roots());
+        registry.learn(&id("a"), Some(r#"{"id":"a"}"#.to_owned()), &roots, NOW);
+        for number in 0..10_000 {
+            registry.learn(&id(&format!("x{number}")), None, &roots, NOW);
+        }
+        assert!(matches!(
+            registry.recent(&id("a"), NOW),
+            Some(Entry::Known(_))
+        ));
+        assert!(registry.absent.borrow().len() <= MAX_ABSENT);
+    }
+}
