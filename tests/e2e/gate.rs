@@ -22,6 +22,7 @@ pub(crate) struct Setup {
     absent: Vec<String>,
     script: Script,
     replay: Replay,
+    registry: Option<Map<String, Value>>,
 }
 
 impl Setup {
@@ -42,6 +43,7 @@ impl Setup {
             absent: Vec::new(),
             script: Script::Gate,
             replay: Replay::Nothing,
+            registry: None,
         }
     }
 
@@ -86,6 +88,20 @@ impl Setup {
         self
     }
 
+    /// With the binding `KEY_REGISTRY`, and this record in it.
+    pub(crate) fn registered(self, record: Value) -> Self {
+        let name = format!("key/{}", record["id"].as_str().expect("an id"));
+        self.in_registry(&name, &record.to_string())
+    }
+
+    /// With the binding `KEY_REGISTRY`, and this text in it.
+    pub(crate) fn in_registry(mut self, name: &str, text: &str) -> Self {
+        self.registry
+            .get_or_insert_default()
+            .insert(name.into(), text.into());
+        self
+    }
+
     /// With the binding `REPLAY` and the gate's own class behind it.
     pub(crate) fn replay(mut self) -> Self {
         self.replay = Replay::Guard;
@@ -109,7 +125,12 @@ impl Setup {
         for name in &self.absent {
             self.env.remove(name);
         }
-        let workerd = process::start(&self.script, &self.env, &self.replay);
+        let workerd = process::start(
+            &self.script,
+            &self.env,
+            &self.replay,
+            self.registry.as_ref(),
+        );
         let text = |name: &str| {
             let value = self.env.get(name).and_then(Value::as_str);
             value.unwrap_or_default().to_owned()
@@ -118,6 +139,7 @@ impl Setup {
             port: workerd.port("gate"),
             cron: workerd.port("cron"),
             replay: workerd.port("replay"),
+            kv: workerd.port("kv"),
             signing_secret: text("SIGNING_SECRET"),
             token: text("WRITE_TOKEN"),
             logs: Logs(workerd.logs().clone()),
@@ -133,6 +155,8 @@ pub(crate) struct Gate {
     pub(crate) cron: u16,
     /// The port of a worker that asks the gate's own objects; 0 where there are none.
     pub(crate) replay: u16,
+    /// The port of what keeps the registry's records; 0 where there is none.
+    pub(crate) kv: u16,
     pub(crate) signing_secret: String,
     pub(crate) token: String,
     pub(crate) logs: Logs,

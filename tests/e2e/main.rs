@@ -24,6 +24,7 @@ mod order;
 mod paths;
 mod places;
 mod refusals;
+mod registry;
 mod robustness;
 mod sessions;
 

@@ -29,6 +29,20 @@ const ASK: &str = "export default { fetch(request, env) {
     const object = env.REPLAY.get(env.REPLAY.idFromName(pathname.slice(1)));
     return object.fetch('https://replay/' + search, { method: 'POST' }) } }";
 
+/// Keeps the records of a KV namespace, and says what it is asked. Names that begin with `fails` or `hangs` do so.
+const KV: &str = "let records;
+export default { async fetch(request, env) {
+  records ??= new Map(Object.entries(env.RECORDS));
+  const name = decodeURIComponent(new URL(request.url).pathname.slice(1));
+  console.log(JSON.stringify({ event: 'kv', method: request.method, name }));
+  if (name.includes('fails')) return new Response('no', { status: 500 });
+  if (name.includes('hangs')) return new Promise(() => setTimeout(() => {}, 1e9));
+  if (request.method === 'PUT') records.set(name, await request.text());
+  if (request.method === 'DELETE') records.delete(name);
+  const found = records.get(name);
+  return found === undefined ? new Response(null, { status: 404 }) : new Response(found);
+} };";
+
 /// What stands behind the gate's binding `REPLAY`.
 pub(crate) enum Replay {
     Nothing,
@@ -40,15 +54,24 @@ pub(crate) enum Replay {
 
 /// A workerd with this worker in it, listening as `gate` and, for its scheduled handler, as `cron`; where the gate has its
 /// own objects, `replay` asks them.
-pub(crate) fn start(script: &Script, env: &Map<String, Value>, replay: &Replay) -> Workerd {
+pub(crate) fn start(
+    script: &Script,
+    env: &Map<String, Value>,
+    replay: &Replay,
+    registry: Option<&Map<String, Value>>,
+) -> Workerd {
     let worker = match script {
         Script::Gate => Worker::built("gate", built()).unwrap(),
         Script::Built(folder) => Worker::built("gate", folder).unwrap(),
         Script::Source(source) => Worker::script("gate", source),
     };
-    let worker = worker.vars(env);
+    let mut worker = worker.vars(env);
     let cron = Worker::script("cron", CRON).service("GATE", "gate");
-    let config = Config::new().listening(cron);
+    let mut config = Config::new().listening(cron);
+    if let Some(records) = registry {
+        worker = worker.kv("KEY_REGISTRY", "kv");
+        config = config.listening(Worker::script("kv", KV).var("RECORDS", records.clone()));
+    }
     let config = match *replay {
         Replay::Nothing => config.listening(worker),
         Replay::Guard => {

@@ -37,6 +37,16 @@ fn wrangler(folder: &Path) -> Command {
 
 /// `wrangler dev` with the committed configuration, these secrets and these variables, and its port.
 fn dev(folder: &Path, secrets: &str, vars: &[String]) -> (Program, u16) {
+    dev_with(folder, None, secrets, vars)
+}
+
+/// The same with another configuration.
+fn dev_with(
+    folder: &Path,
+    config: Option<&Path>,
+    secrets: &str,
+    vars: &[String],
+) -> (Program, u16) {
     let file = folder.join("secrets.env");
     fs::write(&file, secrets).unwrap();
     let mut server = Program::start(
@@ -55,7 +65,12 @@ fn dev(folder: &Path, secrets: &str, vars: &[String]) -> (Program, u16) {
             .arg(&file)
             .arg("--persist-to")
             .arg(folder.join("state"))
-            .args(vars.iter().flat_map(|var| ["--var", var])),
+            .args(vars.iter().flat_map(|var| ["--var", var]))
+            .args(
+                config
+                    .into_iter()
+                    .flat_map(|file| [Path::new("--config"), file]),
+            ),
     );
     let port = port_in(&server.until("Ready on http://127.0.0.1:", BUILD_PATIENCE));
     fs::remove_file(file).unwrap();
@@ -146,6 +161,54 @@ fn the_committed_binding_remembers_nonces_under_wrangler_dev() {
     request.send_to(port).passed();
     request.send_to(port).refused(401, "replayed");
     upstream.only();
+}
+
+#[test]
+fn keys_of_a_real_kv_namespace_are_found_under_wrangler_dev() {
+    let folder = scratch("wrangler-registry");
+    let upstream = Upstream::start();
+    let root_secret = fresh();
+    // The committed configuration, with the namespace that it has as a comment.
+    let mut text = fs::read_to_string(root().join("wrangler.toml")).unwrap();
+    for line in ["[[kv_namespaces]]", "binding = \"KEY_REGISTRY\"", "id = "] {
+        assert_eq!(text.matches(&format!("\n# {line}")).count(), 1, "{line}");
+        text = text.replace(&format!("\n# {line}"), &format!("\n{line}"));
+    }
+    for path in ["build/", "public"] {
+        text = text.replace(&format!("= \"{path}"), &format!("= \"../{path}"));
+    }
+    let config = root()
+        .join("target")
+        .join(format!("wrangler-{}.toml", fresh()));
+    fs::write(&config, text).unwrap();
+    let name = "key/customer.17";
+    let record = json!({"id": "customer.17", "methods": ["POST"]}).to_string();
+    run(
+        wrangler(&folder)
+            .args([
+                "kv",
+                "key",
+                "put",
+                name,
+                &record,
+                "--binding",
+                "KEY_REGISTRY",
+                "--local",
+                "--config",
+            ])
+            .arg(&config)
+            .arg("--persist-to")
+            .arg(folder.join("state")),
+        "",
+    );
+    let secrets = format!("SIGNING_SECRET={root_secret}\nWRITE_TOKEN={}\n", fresh());
+    let vars = [format!("UPSTREAM:{}", upstream.url())];
+    let (_server, port) = dev_with(&folder, Some(&config), &secrets, &vars);
+    let by = |id: &str| Request::post("/posts").bearer(&Session::new(&root_secret, id).mint());
+    by("customer.17").send_to(port).passed();
+    by("customer.18").send_to(port).refused(401, "key-unknown");
+    by(EXAMPLE_KEY).send_to(port).passed();
+    fs::remove_file(config).unwrap();
 }
 
 #[test]

@@ -22,6 +22,8 @@ enum Binding {
     Service(String, Option<String>),
     /// A class of Durable Objects: of this worker, or of the service named.
     Objects(String, Option<String>),
+    /// A KV namespace, which another service keeps.
+    Kv(String),
 }
 
 /// A service that runs code.
@@ -54,6 +56,13 @@ impl Worker {
         let source = fs::read_to_string(build.join("index.js"))?;
         let wasm = fs::read(build.join("index_bg.wasm"))?;
         Ok(Self::script(name, &source).module("index_bg.wasm", "wasm", &wasm))
+    }
+
+    /// Gives the worker a KV namespace, which another service of the same process keeps.
+    pub(crate) fn kv(mut self, name: &str, service: &str) -> Self {
+        let binding = Binding::Kv(service.to_owned());
+        self.bindings.push((name.to_owned(), binding));
+        self
     }
 
     /// Adds a module; `kind` is workerd's name for it: `esModule`, `wasm`, `text`, `data`, `json`.
@@ -151,6 +160,7 @@ impl Worker {
                         quoted(service),
                         quoted(entrypoint)
                     ),
+                    Binding::Kv(service) => format!("kvNamespace = {}", quoted(service)),
                     Binding::Objects(class, None) => {
                         format!("durableObjectNamespace = {}", quoted(class))
                     }
