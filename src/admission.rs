@@ -1,11 +1,12 @@
-//! What is checked last, because it costs I/O or leaves something behind: the body's digest, then the
-//! nonce (contract section 4). [`Allowed`] → [`Admitted`].
+//! What is checked last, because it costs I/O or leaves something behind: the rate, the body's digest,
+//! then the nonce (contract section 4). [`Allowed`] → [`Admitted`].
 
 use crate::credential::digest::{Algorithm, Digests, MAX_BODY_BYTES};
 use crate::credential::signature::Nonce;
 use crate::key::KeyId;
-use crate::policy::Allowed;
+use crate::policy::{self, Allowed};
 use crate::problem::Refusal;
+use crate::rates;
 use crate::request::Head;
 
 /// What the gate asks of the platform while it decides.
@@ -19,6 +20,12 @@ pub trait Platform {
     /// # Errors
     /// When the registry does not answer.
     async fn record(&self, id: &KeyId) -> Result<Option<String>, Unread>;
+
+    /// Counts a request, as `counted_as`, at the rate limiter of this binding: whether it is within.
+    ///
+    /// # Errors
+    /// When there is no such binding, or it does not answer.
+    async fn within_rate(&self, binding: &str, counted_as: &str) -> Result<bool, NotCounted>;
 
     /// Reads the whole body (nothing where there is none), keeps it to be forwarded, and returns its digests in the order asked.
     ///
@@ -50,6 +57,10 @@ pub enum BodyError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread;
 
+/// A request could not be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotCounted;
+
 /// A nonce could not be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotRecorded;
@@ -59,6 +70,8 @@ pub struct NotRecorded;
 pub enum NotAdmitted {
     /// The caller's fault.
     Refused(Refusal),
+    /// Whether its key has had enough cannot be told.
+    NotCounted,
     /// The caller broke off.
     CallerGone,
     /// Whether it was sent before cannot be told.
@@ -93,10 +106,10 @@ impl<'k> Admitted<'k> {
     }
 }
 
-/// Compares the body, of at most `max_body_bytes`, with its signed digest, then records the nonce.
+/// Counts the request at its key's limiter, then compares the body, of at most `max_body_bytes`, with its signed digest, then records the nonce.
 ///
 /// # Errors
-/// `body-too-large`, `digest-mismatch`, `replayed`.
+/// `rate-limited`, `body-too-large`, `digest-mismatch`, `replayed`.
 pub async fn admit<'k>(
     allowed: Allowed<'k>,
     head: &Head<'_>,
@@ -104,6 +117,18 @@ pub async fn admit<'k>(
     platform: &impl Platform,
 ) -> Result<Admitted<'k>, NotAdmitted> {
     let key = allowed.verified().key();
+    if let Some(rate) = &key.rate {
+        let scheme = allowed.verified().scheme();
+        let counted_as = rates::counted_as(&key.id, scheme, policy::caller_address(head));
+        match platform
+            .within_rate(&rates::binding(rate), &counted_as)
+            .await
+        {
+            Ok(true) => {}
+            Ok(false) => return Err(Refusal::RateLimited.into()),
+            Err(NotCounted) => return Err(NotAdmitted::NotCounted),
+        }
+    }
     let mut body_held = false;
     if let Some(proven) = allowed.verified().proven() {
         if let Some(digests) = &proven.digests {

@@ -33,18 +33,18 @@ pub(crate) struct Own {
 /// A problem with what goes along with it.
 pub(crate) struct Stop {
     problem: Problem,
-    allow: Option<String>,
     alarm: Option<String>,
     signature_base: Option<String>,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl<P: Into<Problem>> From<P> for Stop {
     fn from(problem: P) -> Self {
         Self {
             problem: problem.into(),
-            allow: None,
             alarm: None,
             signature_base: None,
+            headers: Vec::new(),
         }
     }
 }
@@ -52,8 +52,18 @@ impl<P: Into<Problem>> From<P> for Stop {
 impl Stop {
     pub(crate) fn method_not_allowed(allow: String) -> Self {
         Self {
-            allow: Some(allow),
+            headers: vec![("allow", allow)],
             ..Refusal::MethodNotAllowed.into()
+        }
+    }
+
+    pub(crate) fn rate_limited((retry_after, policy): (u64, String)) -> Self {
+        Self {
+            headers: vec![
+                ("retry-after", retry_after.to_string()),
+                ("ratelimit-policy", policy),
+            ],
+            ..Refusal::RateLimited.into()
         }
     }
 
@@ -172,7 +182,7 @@ impl Trail<'_> {
                 headers.push(("accept-signature", wanted.header(key, request_id)));
             }
         }
-        headers.extend(stop.allow.map(|allow| ("allow", allow)));
+        headers.extend(stop.headers);
         Answer {
             status: stop.problem.status(),
             headers,

@@ -10,6 +10,7 @@ use crate::credential::mac::MacKey;
 use crate::json::{self, FieldError, Fields};
 use crate::key::{Key, KeyId};
 use crate::known_key::{KnownKey, Roots};
+use crate::rates::{self, Policy};
 use crate::route::{self, Route};
 use crate::secret::{Fingerprint, Secret};
 use crate::time::Timestamp;
@@ -81,6 +82,8 @@ pub struct Config {
     pub clock_skew: i64,
     /// The MAC key of WAF-token URLs; `None` where `WAF_SECRET` is not set.
     pub waf_secret: Option<MacKey>,
+    /// What the rate limiters are set to, as far as it is said.
+    pub rates: BTreeMap<String, Policy>,
     /// Nonces can be recorded: there is a binding `REPLAY`.
     pub replay: bool,
 }
@@ -106,6 +109,9 @@ impl Config {
             session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
             clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
             waf_secret: source.text("WAF_SECRET")?.as_ref().map(MacKey::new),
+            rates: source
+                .json("RATES")?
+                .map_or_else(|| Ok(BTreeMap::new()), rates::parse)?,
             replay: source.has_resource("REPLAY", "the Durable Object class ReplayGuard")?,
         })
     }

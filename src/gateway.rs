@@ -20,7 +20,7 @@
 //!  8. Whatever else the key or the route asks for must be there — 503 `feature-unavailable`.
 //!  9. The body must not be too long — 413 `body-too-large`.
 //! 10. There must be a token to send — 503 `token-missing`.
-//! 11. The body must be the one that was signed, and the request must not have been sent before — 413
+//! 11. Its key must not have had enough — 429 `rate-limited`; the body must be the one that was signed, and the request must not have been sent before — 413
 //!     `body-too-large`, 401 `digest-mismatch`, `replayed`, 503 `feature-unavailable` when that cannot
 //!     be told.
 //! 12. The request is forwarded, perhaps more than once — 502 `upstream-unreachable`, 504
@@ -46,6 +46,7 @@ use crate::key::{Key, KeyId, Scheme};
 use crate::policy::origin::Origin;
 use crate::policy::{self, path};
 use crate::problem::{Fault, Refusal};
+use crate::rates;
 use crate::registry::{self, Entry, Registry};
 use crate::request::{Head, METHODS};
 use crate::route::{self, OWN_PREFIX, Route};
@@ -239,7 +240,17 @@ impl Gate {
         let admitted = match admission::admit(allowed, &head, route.max_body_bytes, platform).await
         {
             Ok(admitted) => admitted,
+            Err(NotAdmitted::Refused(Refusal::RateLimited)) => {
+                let name = key.rate.as_deref().unwrap_or_default();
+                let told = rates::told(name, config.rates.get(name));
+                return Err(Stop::rate_limited(told));
+            }
             Err(NotAdmitted::Refused(refusal)) => return Err(refusal.into()),
+            Err(NotAdmitted::NotCounted) => {
+                let name = key.rate.as_deref().unwrap_or_default();
+                let feature = format!("{} (missing, or did not answer)", rates::binding(name));
+                return Err(unavailable(trail, &feature, key.id.as_str()));
+            }
             Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),
             Err(NotAdmitted::NotRecorded) => {
                 return Err(unavailable(

@@ -3,7 +3,7 @@
 //! In scope: reading a record strictly. Out of scope: where records are kept, the secrets derived for
 //! them (`known_key`), and whether a request may do what it asks (`policy`).
 
-use core::fmt;
+mod id;
 
 use serde_json::Value;
 
@@ -11,50 +11,11 @@ use crate::json::{FieldError, Fields};
 use crate::policy::network::Network;
 use crate::policy::origin::OriginPattern;
 use crate::policy::path::Pattern;
+use crate::rates;
 use crate::request::METHODS;
 use crate::time::Timestamp;
 
-/// Longest key id in bytes.
-pub const MAX_ID_BYTES: usize = 128;
-
-/// A public key's id: 1–128 of `A–Z a–z 0–9 . _ -`. Not a secret.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KeyId(String);
-
-impl KeyId {
-    /// Reads an id; `None` for anything of another form.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        is_id(text).then(|| Self(text.to_owned()))
-    }
-
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl core::borrow::Borrow<str> for KeyId {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Whether `text` has the form of a key id.
-#[must_use]
-pub fn is_id(text: &str) -> bool {
-    (1..=MAX_ID_BYTES).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
+pub use id::{KeyId, MAX_ID_BYTES, is_id};
 
 /// A kind of credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +86,8 @@ pub struct Key {
     pub allowed_ips: Option<Vec<Network>>,
     /// How the two lists combine.
     pub matching: Match,
+    /// The rate limiter that counts its requests, as the record names it.
+    pub rate: Option<String>,
     /// Only an RFC 9421 signature with a nonce is taken.
     pub nonce_required: bool,
     /// How long, in seconds, a link may be good.
@@ -175,6 +138,7 @@ impl Key {
                 "expected addresses or networks such as \"203.0.113.0/24\", with zeros after the prefix",
             )?,
             matching: matching(&mut fields)?,
+            rate: rate(&mut fields)?,
             nonce_required: nonce_required(&mut fields)?,
             url_ttl: i64::try_from(fields.integer("url_ttl", 1..=u64::from(u32::MAX), 604_800)?)
                 .unwrap_or(i64::MAX),
@@ -245,6 +209,17 @@ fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
     }
 }
 
+fn rate(fields: &mut Fields) -> Result<Option<String>, FieldError> {
+    let mend = "expected the name of a rate limiter: \"standard\" for the binding RATE_STANDARD";
+    let Some(rate) = fields.string("rate")? else {
+        return Ok(None);
+    };
+    match rates::is_name(&rate) {
+        true => Ok(Some(rate)),
+        false => Err(FieldError::new(fields.at("rate"), mend)),
+    }
+}
+
 fn nonce_required(fields: &mut Fields) -> Result<bool, FieldError> {
     match fields.string("nonce")?.as_deref() {
         None => Ok(false),
@@ -254,7 +229,7 @@ fn nonce_required(fields: &mut Fields) -> Result<bool, FieldError> {
 }
 
 /// Features a record may name that this gate does not have yet.
-const UNAVAILABLE: [&str; 3] = ["rate", "quota", "mint"];
+const UNAVAILABLE: [&str; 2] = ["quota", "mint"];
 
 /// The first of those features that the record names.
 fn unavailable(fields: &Fields) -> Option<&'static str> {
@@ -263,17 +238,6 @@ fn unavailable(fields: &Fields) -> Option<&'static str> {
 
 /// Reads the fields of features that are not there, so that a misspelt one is an error today.
 fn read_unavailable(fields: &mut Fields, narrowed: bool, admin: bool) -> Result<(), FieldError> {
-    if let Some(rate) = fields.string("rate")? {
-        let named = !rate.is_empty()
-            && rate
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !named {
-            let mend =
-                "expected the name of a rate limiter: \"standard\" for the binding RATE_STANDARD";
-            return Err(FieldError::new(fields.at("rate"), mend));
-        }
-    }
     if let Some(quota) = fields.value("quota")? {
         let mut quota = Fields::new(fields.at("quota"), quota)?;
         let requests = quota.integer("requests", 1..=u64::MAX, 0)?;
@@ -393,8 +357,8 @@ mod tests {
     fn a_feature_that_is_not_there_closes_the_key() {
         let key = Key::parse(
             "KEYS[0]",
-            json!({"id": "a", "nonce": "required", "rate": "x"}),
+            json!({"id": "a", "nonce": "required", "rate": "x", "quota": {"requests": 1, "per": "day"}}),
         );
-        assert_eq!(key.unwrap().unavailable, Some("rate"));
+        assert_eq!(key.unwrap().unavailable, Some("quota"));
     }
 }

@@ -46,6 +46,7 @@ pub mod known_key;
 pub mod lru;
 pub mod policy;
 pub mod problem;
+pub mod rates;
 pub mod registry;
 pub mod reply;
 pub mod request;

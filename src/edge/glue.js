@@ -92,6 +92,15 @@ export function record(env, name) {
   return inTime(env.KEY_REGISTRY.get(name, { cacheTtl: KV_CACHE_S }), KV_MS);
 }
 
+/** How long, in milliseconds, a rate limiter may take. */
+const LIMITER_MS = 2000;
+
+/** Whether the limiter lets a request of this key pass; throws where there is none. */
+export async function withinRate(env, binding, key) {
+  const { success } = await inTime(env[binding].limit({ key }), LIMITER_MS);
+  return success;
+}
+
 /** What a promise becomes, unless that takes too long. */
 async function inTime(promise, ms) {
   let timer;

@@ -26,6 +26,10 @@ extern "C" {
     /// Awaits what the work waits for until it has a `Response`, and returns the promise of that.
     pub(super) fn drive(work: JsWork, ctx: &JsValue) -> JsValue;
 
+    /// Counts a request at a rate limiter: the promise of whether it is within.
+    #[wasm_bindgen(js_name = withinRate)]
+    pub(super) fn within_rate(env: &JsValue, binding: &str, counted_as: &str) -> JsValue;
+
     /// The promise of the text under this name in KV, or of null.
     pub(super) fn record(env: &JsValue, name: &str) -> JsValue;
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue};
 
-use crate::admission::{BodyError, NotRecorded, Platform, Unread};
+use crate::admission::{BodyError, NotCounted, NotRecorded, Platform, Unread};
 use crate::credential::digest::{self, Algorithm};
 use crate::credential::signature::Nonce;
 use crate::key::KeyId;
@@ -82,6 +82,12 @@ impl Platform for JsPlatform<'_> {
         }
         self.body.replace(body.into());
         Ok(digests)
+    }
+
+    async fn within_rate(&self, binding: &str, counted_as: &str) -> Result<bool, NotCounted> {
+        let counting = glue::within_rate(self.env, binding, counted_as);
+        let within = self.slot.wait(counting).await.map_err(|()| NotCounted)?;
+        within.as_bool().ok_or(NotCounted)
     }
 
     async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, NotRecorded> {

@@ -62,13 +62,15 @@ pub enum Refusal {
     NoRoute,
     /// The route does not take this method (RFC 9110 section 15.5.6).
     MethodNotAllowed,
+    /// The key has had as many requests as its limiter allows for now (RFC 6585 section 4).
+    RateLimited,
     /// The body is longer than the route takes (RFC 9110 section 15.5.14).
     BodyTooLarge,
 }
 
 impl Refusal {
     /// Every refusal, in the order of the contract.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::BadPath,
         Self::BadRequest,
         Self::BadCredential,
@@ -97,6 +99,7 @@ impl Refusal {
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
+        Self::RateLimited,
     ];
 
     /// Its code, status and words.
@@ -270,6 +273,12 @@ impl Refusal {
                 "body-too-large",
                 "The body is too large",
                 "The body is longer than this route takes.",
+            ),
+            Self::RateLimited => describe(
+                429,
+                "rate-limited",
+                "Too many requests for now",
+                "Wait as long as Retry-After says. RateLimit-Policy names the limit.",
             ),
         }
     }

@@ -17,7 +17,7 @@ fn the_earlier_step_refuses() {
     let narrow = || {
         let key = json!({
             "allowed_ips": ["10.0.0.0/8"], "allowed_origins": ["https://a.example"],
-            "methods": ["PUT"], "paths": ["/other"], "rate": "standard",
+            "methods": ["PUT"], "paths": ["/other"], "quota": {"requests": 1, "per": "day"},
         });
         gate(
             key,
@@ -100,7 +100,7 @@ fn the_earlier_step_refuses() {
             "{method} {target}"
         );
     }
-    let rated = gate(json!({"rate": "standard"}), json!({}));
+    let rated = gate(json!({"quota": {"requests": 1, "per": "day"}}), json!({}));
     let headers = [("authorization", good.as_str())];
     assert_eq!(
         code(&rated, raw("POST", TARGET, &headers)),

@@ -9,7 +9,7 @@ use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::{Map, Value, json};
 
-use writegate::admission::{BodyError, NotRecorded, Platform, Unread};
+use writegate::admission::{BodyError, NotCounted, NotRecorded, Platform, Unread};
 use writegate::answer::Answer;
 use writegate::audit::Context;
 use writegate::config::{Binding, Environment};
@@ -138,6 +138,11 @@ impl Native {
 impl Platform for Native {
     async fn record(&self, id: &KeyId) -> Result<Option<String>, Unread> {
         Ok(self.records.get(id.as_str()).cloned())
+    }
+
+    async fn within_rate(&self, _binding: &str, counted_as: &str) -> Result<bool, NotCounted> {
+        let entry = ("rate".to_owned(), counted_as.to_owned());
+        Ok(self.seen.borrow_mut().insert(entry))
     }
 
     async fn digest_body(

@@ -23,6 +23,7 @@ pub(crate) struct Setup {
     script: Script,
     replay: Replay,
     registry: Option<Map<String, Value>>,
+    limiter: Option<&'static str>,
 }
 
 impl Setup {
@@ -44,6 +45,7 @@ impl Setup {
             script: Script::Gate,
             replay: Replay::Nothing,
             registry: None,
+            limiter: None,
         }
     }
 
@@ -85,6 +87,12 @@ impl Setup {
 
     pub(crate) fn script(mut self, script: Script) -> Self {
         self.script = script;
+        self
+    }
+
+    /// With a rate limiter of this binding, which lets three requests of a key pass.
+    pub(crate) fn limiter(mut self, binding: &'static str) -> Self {
+        self.limiter = Some(binding);
         self
     }
 
@@ -130,6 +138,7 @@ impl Setup {
             &self.env,
             &self.replay,
             self.registry.as_ref(),
+            self.limiter,
         );
         let text = |name: &str| {
             let value = self.env.get(name).and_then(Value::as_str);

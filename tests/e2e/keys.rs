@@ -262,7 +262,7 @@ fn an_admin_key_opens_the_gates_own_paths_alone() {
 #[test]
 fn a_feature_that_is_not_there_is_refused_and_logged() {
     for (what, members) in [
-        ("rate", json!({"rate": "standard"})),
+        ("RATE_STANDARD", json!({"rate": "standard"})),
         (
             "quota",
             json!({"quota": {"requests": 10, "bytes": 1000, "per": "day"}}),

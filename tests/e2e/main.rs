@@ -23,6 +23,7 @@ mod narrowing;
 mod order;
 mod paths;
 mod places;
+mod rates;
 mod refusals;
 mod registry;
 mod robustness;

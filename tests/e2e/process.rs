@@ -43,6 +43,20 @@ export default { async fetch(request, env) {
   return found === undefined ? new Response(null, { status: 404 }) : new Response(found);
 } };";
 
+/// A rate limiter as the platform's binding is one, but each key has three requests for ever, and it says what it counted.
+/// A key that begins with `hangs` or `fails` meets a limiter that does so.
+const LIMITER: &str = "import { WorkerEntrypoint } from 'cloudflare:workers';
+const counted = new Map();
+export default class extends WorkerEntrypoint {
+  async limit({ key }) {
+    console.log(JSON.stringify({ event: 'counted', key }));
+    if (key.startsWith('fails')) throw new Error('broken');
+    if (key.startsWith('hangs')) await new Promise(() => setTimeout(() => {}, 1e9));
+    counted.set(key, (counted.get(key) ?? 0) + 1);
+    return { success: counted.get(key) <= 3 };
+  }
+}";
+
 /// What stands behind the gate's binding `REPLAY`.
 pub(crate) enum Replay {
     Nothing,
@@ -59,6 +73,7 @@ pub(crate) fn start(
     env: &Map<String, Value>,
     replay: &Replay,
     registry: Option<&Map<String, Value>>,
+    limiter: Option<&str>,
 ) -> Workerd {
     let worker = match script {
         Script::Gate => Worker::built("gate", built()).unwrap(),
@@ -68,6 +83,10 @@ pub(crate) fn start(
     let mut worker = worker.vars(env);
     let cron = Worker::script("cron", CRON).service("GATE", "gate");
     let mut config = Config::new().listening(cron);
+    if let Some(binding) = limiter {
+        worker = worker.service(binding, "limiter");
+        config = config.worker(Worker::script("limiter", LIMITER));
+    }
     if let Some(records) = registry {
         worker = worker.kv("KEY_REGISTRY", "kv");
         config = config.listening(Worker::script("kv", KV).var("RECORDS", records.clone()));

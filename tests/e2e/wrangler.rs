@@ -1,7 +1,7 @@
 //! The repository's own `wrangler.toml` under real wrangler: what a newcomer runs, and what a deployment would upload.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -163,14 +163,10 @@ fn the_committed_binding_remembers_nonces_under_wrangler_dev() {
     upstream.only();
 }
 
-#[test]
-fn keys_of_a_real_kv_namespace_are_found_under_wrangler_dev() {
-    let folder = scratch("wrangler-registry");
-    let upstream = Upstream::start();
-    let root_secret = fresh();
-    // The committed configuration, with the namespace that it has as a comment.
+/// The committed configuration, in a file of its own, with these lines that it has as comments.
+fn with_lines(lines: &[&str]) -> PathBuf {
     let mut text = fs::read_to_string(root().join("wrangler.toml")).unwrap();
-    for line in ["[[kv_namespaces]]", "binding = \"KEY_REGISTRY\"", "id = "] {
+    for line in lines {
         assert_eq!(text.matches(&format!("\n# {line}")).count(), 1, "{line}");
         text = text.replace(&format!("\n# {line}"), &format!("\n{line}"));
     }
@@ -181,6 +177,45 @@ fn keys_of_a_real_kv_namespace_are_found_under_wrangler_dev() {
         .join("target")
         .join(format!("wrangler-{}.toml", fresh()));
     fs::write(&config, text).unwrap();
+    config
+}
+
+#[test]
+fn a_real_limiter_limits_under_wrangler_dev() {
+    let folder = scratch("wrangler-rates");
+    let upstream = Upstream::start();
+    let root_secret = fresh();
+    let config = with_lines(&[
+        "[[ratelimits]]",
+        "name = \"RATE_STANDARD\"",
+        "namespace_id",
+        "simple = ",
+    ]);
+    let limited = fs::read_to_string(&config)
+        .unwrap()
+        .replace("simple = { limit = 100", "simple = { limit = 2");
+    fs::write(&config, limited).unwrap();
+    let secrets = format!("SIGNING_SECRET={root_secret}\nWRITE_TOKEN={}\n", fresh());
+    let key = json!([{"id": EXAMPLE_KEY, "rate": "standard"}]);
+    let vars = [
+        format!("UPSTREAM:{}", upstream.url()),
+        format!("KEYS:{key}"),
+    ];
+    let (_server, port) = dev_with(&folder, Some(&config), &secrets, &vars);
+    let post = Request::post(EXAMPLE_PATH).bearer(&Session::new(&root_secret, EXAMPLE_KEY).mint());
+    // A period may end in between, which allows two more; it cannot end twice.
+    let codes: Vec<String> = (0..6).map(|_| post.send_to(port).code()).collect();
+    assert_eq!(codes[0], "", "the first passes");
+    assert!(codes.iter().any(|code| code == "rate-limited"), "{codes:?}");
+    fs::remove_file(config).unwrap();
+}
+
+#[test]
+fn keys_of_a_real_kv_namespace_are_found_under_wrangler_dev() {
+    let folder = scratch("wrangler-registry");
+    let upstream = Upstream::start();
+    let root_secret = fresh();
+    let config = with_lines(&["[[kv_namespaces]]", "binding = \"KEY_REGISTRY\"", "id = "]);
     let name = "key/customer.17";
     let record = json!({"id": "customer.17", "methods": ["POST"]}).to_string();
     run(

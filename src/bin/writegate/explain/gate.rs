@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::Value;
-use writegate::admission::{BodyError, NotRecorded, Platform, Unread};
+use writegate::admission::{BodyError, NotCounted, NotRecorded, Platform, Unread};
 use writegate::audit::Context;
 use writegate::config::{Binding, Config, Environment};
 use writegate::credential::digest::Algorithm;
@@ -113,6 +113,14 @@ impl Platform for Given {
         Ok(None)
     }
 
+    async fn within_rate(
+        &self,
+        _binding: &str,
+        _counted_as: &str,
+    ) -> std::result::Result<bool, NotCounted> {
+        Ok(true)
+    }
+
     async fn digest_body(
         &self,
         most: u64,
@@ -165,6 +173,8 @@ fn is_token(name: &str) -> bool {
         "UPSTREAM",
         "ROUTES",
         "KEYS",
+        "KEY_REGISTRY",
+        "RATES",
         "ROTATION",
         "SESSION_MAX_TTL",
         "CLOCK_SKEW",

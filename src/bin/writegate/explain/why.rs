@@ -84,7 +84,8 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
         | Refusal::Replayed
         | Refusal::NoRoute
         | Refusal::MethodNotAllowed
-        | Refusal::BodyTooLarge => Vec::new(),
+        | Refusal::BodyTooLarge
+        | Refusal::RateLimited => Vec::new(),
     }
 }
 
