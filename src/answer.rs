@@ -3,7 +3,9 @@
 
 use crate::audit::{Alarm, Context, Outcome, Record};
 use crate::gateway::Raw;
+use crate::key::KeyId;
 use crate::problem::{Fault, Problem, Refusal};
+use crate::registry;
 use crate::reply;
 
 /// What stands where an answer must and nobody is there to read it: nginx's number for that.
@@ -72,6 +74,40 @@ impl Stop {
             signature_base: Some(base),
             ..Refusal::SignatureInvalid.into()
         }
+    }
+
+    /// A key or a route asks for something that is not there.
+    pub(crate) fn unavailable(record: &Record<'_>, feature: &str, wanted_by: &str) -> Self {
+        let alarm = Alarm::FeatureUnavailable {
+            request_id: record.request_id(),
+            feature,
+            wanted_by,
+        };
+        Self::with_alarm(Fault::FeatureUnavailable, &alarm)
+    }
+
+    /// The registry did not answer, so whether there is such a key cannot be told.
+    pub(crate) fn registry_silent(record: &Record<'_>) -> Self {
+        let feature = "KEY_REGISTRY (did not answer)";
+        Self::unavailable(record, feature, "the credential's key")
+    }
+
+    /// The registry's record of this key is none: that key is closed.
+    pub(crate) fn broken_record(id: &KeyId) -> Self {
+        let alarm = Alarm::Misconfigured {
+            field: &registry::name(id),
+            mend: "this record in KEY_REGISTRY does not parse, is of another id or an admin's; put a good one",
+        };
+        Self::with_alarm(Fault::Misconfigured, &alarm)
+    }
+
+    pub(crate) fn token_missing(record: &Record<'_>, secret: &str) -> Self {
+        let alarm = Alarm::TokenMissing {
+            request_id: record.request_id(),
+            secret,
+            mend: "set it with: npx wrangler secret put, and this name",
+        };
+        Self::with_alarm(Fault::TokenMissing, &alarm)
     }
 
     pub(crate) fn with_alarm(fault: Fault, alarm: &Alarm<'_>) -> Self {

@@ -36,18 +36,19 @@ use std::rc::Rc;
 
 use crate::admission::{self, NotAdmitted, Platform, Unread};
 use crate::answer::{Answer, Own, Stop, Trail, Wanted};
-use crate::audit::{Alarm, Context};
+use crate::audit::Context;
 use crate::config::{Config, Environment};
 use crate::credential::{Limits, Offer, Presented, Unverified};
 use crate::exchange::Exchange;
 use crate::forward::{self, Outbound};
 use crate::json::FieldError;
 use crate::key::{Key, KeyId, Scheme};
+use crate::own;
 use crate::policy::origin::Origin;
 use crate::policy::{self, path};
 use crate::problem::{Fault, Refusal};
 use crate::rates;
-use crate::registry::{self, Entry, Registry};
+use crate::registry::{Entry, Registry};
 use crate::request::{Head, METHODS};
 use crate::route::{self, OWN_PREFIX, Route};
 use crate::time::Timestamp;
@@ -130,7 +131,7 @@ impl Gate {
             .config
             .as_ref()
             .map_err(|_logged| Fault::Misconfigured)?;
-        if let Some(preflight) = preflight(&raw) {
+        if let Some(preflight) = own::preflight(&raw) {
             return Ok(Verdict::Own(preflight));
         }
         // (1)
@@ -151,7 +152,7 @@ impl Gate {
             return Err(Stop::method_not_allowed(allow));
         }
         if let Some(own) = head.path().strip_prefix(OWN_PREFIX) {
-            return own_path(own, head.method()).map(Verdict::Own);
+            return own::path(own, head.method()).map(Verdict::Own);
         }
         // (3)
         let route = route.ok_or(Refusal::NoRoute)?;
@@ -166,7 +167,7 @@ impl Gate {
             match self.lookup(config, &id, now, platform).await {
                 Ok(Entry::Known(_) | Entry::Broken) => signers.push(id),
                 Ok(Entry::Absent) => {}
-                Err(Unread) => return Err(registry_silent(trail)),
+                Err(Unread) => return Err(Stop::registry_silent(&trail.record)),
             }
         }
         let is_key = |keyid: &str| signers.iter().any(|id| id.as_str() == keyid);
@@ -179,8 +180,8 @@ impl Gate {
         let known = match self.lookup(config, presented.key(), now, platform).await {
             Ok(Entry::Known(known)) => known,
             Ok(Entry::Absent) => return Err(Refusal::KeyUnknown.into()),
-            Ok(Entry::Broken) => return Err(broken_record(presented.key())),
-            Err(Unread) => return Err(registry_silent(trail)),
+            Ok(Entry::Broken) => return Err(Stop::broken_record(presented.key())),
+            Err(Unread) => return Err(Stop::registry_silent(&trail.record)),
         };
         let key = known.key();
         trail.record.key(key);
@@ -203,7 +204,11 @@ impl Gate {
             Err(Unverified::Refused(refusal)) => return Err(refusal.into()),
             Err(Unverified::SignatureInvalid(base)) => return Err(Stop::signature_invalid(base)),
             Err(Unverified::NoWafSecret) => {
-                return Err(unavailable(trail, "WAF_SECRET", key.id.as_str()));
+                return Err(Stop::unavailable(
+                    &trail.record,
+                    "WAF_SECRET",
+                    key.id.as_str(),
+                ));
             }
         };
         if !policy::is_bare(verified.scheme()) {
@@ -216,13 +221,17 @@ impl Gate {
         let allowed = policy::allow(verified, &head)?;
         // (8)
         if let Some(feature) = key.unavailable {
-            return Err(unavailable(trail, feature, key.id.as_str()));
+            return Err(Stop::unavailable(&trail.record, feature, key.id.as_str()));
         }
         if key.nonce_required && !config.replay {
-            return Err(unavailable(trail, "REPLAY", key.id.as_str()));
+            return Err(Stop::unavailable(&trail.record, "REPLAY", key.id.as_str()));
         }
         if let Some(feature) = route.unavailable {
-            return Err(unavailable(trail, feature, &route.path.to_string()));
+            return Err(Stop::unavailable(
+                &trail.record,
+                feature,
+                &route.path.to_string(),
+            ));
         }
         // (9)
         if head.has_body()
@@ -234,7 +243,7 @@ impl Gate {
         }
         // (10)
         let Some(credential) = &route.credential else {
-            return Err(token_missing(trail, route.auth.secret()));
+            return Err(Stop::token_missing(&trail.record, route.auth.secret()));
         };
         // (11)
         let admitted = match admission::admit(allowed, &head, route.max_body_bytes, platform).await
@@ -249,12 +258,12 @@ impl Gate {
             Err(NotAdmitted::NotCounted) => {
                 let name = key.rate.as_deref().unwrap_or_default();
                 let feature = format!("{} (missing, or did not answer)", rates::binding(name));
-                return Err(unavailable(trail, &feature, key.id.as_str()));
+                return Err(Stop::unavailable(&trail.record, &feature, key.id.as_str()));
             }
             Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),
             Err(NotAdmitted::NotRecorded) => {
-                return Err(unavailable(
-                    trail,
+                return Err(Stop::unavailable(
+                    &trail.record,
                     "REPLAY (did not answer)",
                     key.id.as_str(),
                 ));
@@ -308,85 +317,4 @@ fn wanted(presented: &Presented<'_>, key: &Key, route: &Route, head: &Head<'_>) 
         body: head.has_body() && !route.unsigned_body,
         nonce: key.nonce_required,
     })
-}
-
-/// A CORS preflight (Fetch, section 4.8) is answered with what it asked for: it carries no
-/// credential and grants nothing, for the request that follows is checked like any other.
-fn preflight(raw: &Raw<'_>) -> Option<Own> {
-    let header = |wanted: &str| {
-        let mut headers = raw.headers.iter();
-        headers
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| (*value).to_owned())
-    };
-    let method = header("access-control-request-method").filter(|_| raw.method == "OPTIONS")?;
-    header("origin")?;
-    let mut headers = vec![
-        ("access-control-allow-methods", method),
-        ("access-control-max-age", "600".to_owned()),
-    ];
-    headers.extend(
-        header("access-control-request-headers")
-            .map(|asked| ("access-control-allow-headers", asked)),
-    );
-    Some(Own {
-        status: 204,
-        headers,
-        body: String::new(),
-    })
-}
-
-/// The gate's own paths, below `/_gate/`.
-fn own_path(path: &str, method: &str) -> Result<Own, Stop> {
-    if path != "health" {
-        return Err(Refusal::NoRoute.into());
-    }
-    if !matches!(method, "GET" | "HEAD") {
-        return Err(Stop::method_not_allowed("GET, HEAD".to_owned()));
-    }
-    let version = env!("CARGO_PKG_VERSION");
-    Ok(Own {
-        status: 200,
-        headers: vec![
-            ("content-type", "application/json".to_owned()),
-            ("cache-control", "no-store".to_owned()),
-        ],
-        body: format!(r#"{{"status":"ok","version":"{version}"}}"#),
-    })
-}
-
-fn unavailable(trail: &Trail<'_>, feature: &str, wanted_by: &str) -> Stop {
-    let alarm = Alarm::FeatureUnavailable {
-        request_id: trail.record.request_id(),
-        feature,
-        wanted_by,
-    };
-    Stop::with_alarm(Fault::FeatureUnavailable, &alarm)
-}
-
-/// The registry's record of this key is none: that key is closed.
-fn broken_record(id: &KeyId) -> Stop {
-    let alarm = Alarm::Misconfigured {
-        field: &registry::name(id),
-        mend: "this record in KEY_REGISTRY does not parse, is of another id or an admin's; put a good one",
-    };
-    Stop::with_alarm(Fault::Misconfigured, &alarm)
-}
-
-/// The registry did not answer, so whether there is such a key cannot be told.
-fn registry_silent(trail: &Trail<'_>) -> Stop {
-    unavailable(
-        trail,
-        "KEY_REGISTRY (did not answer)",
-        "the credential's key",
-    )
-}
-
-fn token_missing(trail: &Trail<'_>, secret: &str) -> Stop {
-    let alarm = Alarm::TokenMissing {
-        request_id: trail.record.request_id(),
-        secret,
-        mend: "set it with: npx wrangler secret put, and this name",
-    };
-    Stop::with_alarm(Fault::TokenMissing, &alarm)
 }

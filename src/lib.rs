@@ -44,6 +44,7 @@ pub mod json;
 pub mod key;
 pub mod known_key;
 pub mod lru;
+mod own;
 pub mod policy;
 pub mod problem;
 pub mod rates;
