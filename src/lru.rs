@@ -30,15 +30,11 @@ impl<V> Lru<V> {
         Some(value)
     }
 
-    /// Keeps a value under this name, in place of the one that was there or of the one used longest ago.
+    /// Keeps a value under this name, in place of the one that was there, or of some used longest ago.
     pub fn put(&mut self, name: &str, value: V) {
         let now = self.tick();
         if self.entries.len() >= self.capacity && !self.entries.contains_key(name) {
-            // Looking through all is slow, but whoever puts something in has waited for it far longer.
-            let oldest = self.entries.iter().min_by_key(|(_, (used, _))| *used);
-            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
-                self.entries.remove(&oldest);
-            }
+            self.forget_a_quarter();
         }
         self.entries.insert(name.to_owned(), (now, value));
     }
@@ -46,6 +42,19 @@ impl<V> Lru<V> {
     /// Forgets the value of this name.
     pub fn remove(&mut self, name: &str) {
         self.entries.remove(name);
+    }
+
+    /// Forgets the quarter that was used longest ago: one by one, each newcomer would have to look through
+    /// all of them.
+    fn forget_a_quarter(&mut self) {
+        let mut used: Vec<u64> = self.entries.values().map(|(used, _)| *used).collect();
+        let last = used.len().saturating_sub(1) / 4;
+        if used.is_empty() {
+            return;
+        }
+        let (_, last, _) = used.select_nth_unstable(last);
+        let last = *last;
+        self.entries.retain(|_, (used, _)| *used > last);
     }
 
     /// How many there are.
@@ -85,6 +94,22 @@ mod tests {
         assert_eq!(lru.get("c"), None);
         lru.remove("a");
         assert_eq!(lru.len(), 1);
+    }
+
+    #[test]
+    fn a_full_one_forgets_a_quarter_at_once() {
+        let mut lru = Lru::new(100);
+        for number in 0..100_u32 {
+            lru.put(&number.to_string(), number);
+        }
+        for number in 0..10_u32 {
+            lru.get(&number.to_string());
+        }
+        lru.put("new", 0);
+        let there = |lru: &mut Lru<u32>, number: u32| lru.get(&number.to_string()).is_some();
+        assert!((0..10).all(|number| there(&mut lru, number)));
+        assert!((10..35).all(|number| !there(&mut lru, number)));
+        assert!((35..100).all(|number| there(&mut lru, number)));
     }
 
     #[test]
