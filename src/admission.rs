@@ -70,6 +70,8 @@ pub struct NotRecorded;
 pub enum NotAdmitted {
     /// The caller's fault.
     Refused(Refusal),
+    /// Its key has had enough for now.
+    OverRate,
     /// Whether its key has had enough cannot be told.
     NotCounted,
     /// The caller broke off.
@@ -106,7 +108,8 @@ impl<'k> Admitted<'k> {
     }
 }
 
-/// Counts the request at its key's limiter, then compares the body, of at most `max_body_bytes`, with its signed digest, then records the nonce.
+/// Counts the request at its key's limiter, compares the body, of at most `max_body_bytes`, with its
+/// signed digest, then records the nonce.
 ///
 /// # Errors
 /// `rate-limited`, `body-too-large`, `digest-mismatch`, `replayed`.
@@ -125,7 +128,7 @@ pub async fn admit<'k>(
             .await
         {
             Ok(true) => {}
-            Ok(false) => return Err(Refusal::RateLimited.into()),
+            Ok(false) => return Err(NotAdmitted::OverRate),
             Err(NotCounted) => return Err(NotAdmitted::NotCounted),
         }
     }

@@ -8,7 +8,8 @@
 //!  3. A route must take path and method — 404 `no-route`, 405 `method-not-allowed`.
 //!  4. Exactly one credential, in its form — 401 `credential-missing`, 400 `bad-credential`,
 //!     `ambiguous-credential`, `signature-unsupported`.
-//!  5. Its key must exist — 401 `key-unknown`.
+//!  5. Its key must exist, in the configuration or in the registry — 401 `key-unknown`; 503
+//!     `misconfigured` for a record that is none, `feature-unavailable` when it cannot be read.
 //!  6. It must be good: key, scheme, coverage, MAC, times, audience — 401 `key-revoked`,
 //!     `key-expired`, `scheme-not-allowed`, `proof-missing`, `signature-incomplete`,
 //!     `signature-invalid`, `signature-stale`, `session-expired`, `session-not-yet-valid`,
@@ -20,9 +21,9 @@
 //!  8. Whatever else the key or the route asks for must be there — 503 `feature-unavailable`.
 //!  9. The body must not be too long — 413 `body-too-large`.
 //! 10. There must be a token to send — 503 `token-missing`.
-//! 11. Its key must not have had enough — 429 `rate-limited`; the body must be the one that was signed, and the request must not have been sent before — 413
-//!     `body-too-large`, 401 `digest-mismatch`, `replayed`, 503 `feature-unavailable` when that cannot
-//!     be told.
+//! 11. Its key must not have had enough — 429 `rate-limited`; the body must be the one that was signed
+//!     — 413 `body-too-large`, 401 `digest-mismatch`; and the request must not have been sent before —
+//!     401 `replayed`; 503 `feature-unavailable` when any of that cannot be told.
 //! 12. The request is forwarded, perhaps more than once — 502 `upstream-unreachable`, 504
 //!     `upstream-timeout`, 413 `body-too-large`.
 //! 13. The answer goes back, unless it refuses the gate's own token — 502
@@ -249,25 +250,7 @@ impl Gate {
         let admitted = match admission::admit(allowed, &head, route.max_body_bytes, platform).await
         {
             Ok(admitted) => admitted,
-            Err(NotAdmitted::Refused(Refusal::RateLimited)) => {
-                let name = key.rate.as_deref().unwrap_or_default();
-                let told = rates::told(name, config.rates.get(name));
-                return Err(Stop::rate_limited(told));
-            }
-            Err(NotAdmitted::Refused(refusal)) => return Err(refusal.into()),
-            Err(NotAdmitted::NotCounted) => {
-                let name = key.rate.as_deref().unwrap_or_default();
-                let feature = format!("{} (missing, or did not answer)", rates::binding(name));
-                return Err(Stop::unavailable(&trail.record, &feature, key.id.as_str()));
-            }
-            Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),
-            Err(NotAdmitted::NotRecorded) => {
-                return Err(Stop::unavailable(
-                    &trail.record,
-                    "REPLAY (did not answer)",
-                    key.id.as_str(),
-                ));
-            }
+            Err(reason) => return not_admitted(reason, key, config, trail),
         };
         trail.record.token(credential.fingerprint().as_str());
         let request_id = trail.record.request_id();
@@ -305,6 +288,28 @@ enum Verdict<'g, 'h> {
     Forward(Outbound<'h>, &'g Route, &'g Credential),
     Own(Own),
     CallerGone,
+}
+
+/// What becomes of a request that was not admitted.
+fn not_admitted<'g, 'h>(
+    reason: NotAdmitted,
+    key: &Key,
+    config: &Config,
+    trail: &Trail<'_>,
+) -> Result<Verdict<'g, 'h>, Stop> {
+    let rate = key.rate.as_deref().unwrap_or_default();
+    let silent = match reason {
+        NotAdmitted::Refused(refusal) => return Err(refusal.into()),
+        NotAdmitted::CallerGone => return Ok(Verdict::CallerGone),
+        NotAdmitted::OverRate => {
+            let told = rates::told(rate, config.rates.get(rate));
+            return Err(Stop::rate_limited(told));
+        }
+        NotAdmitted::NotCounted => rates::binding(rate),
+        NotAdmitted::NotRecorded => "REPLAY".to_owned(),
+    };
+    let feature = format!("{silent} (missing, or did not answer)");
+    Err(Stop::unavailable(&trail.record, &feature, key.id.as_str()))
 }
 
 /// What a 401 asks for: the signature of a session's own key where the session is bound to one, else

@@ -1,4 +1,5 @@
-//! What the gate asks of the platform while it decides: the body's digest, and the memory for nonces.
+//! What the gate asks of the platform while it decides: a record of the registry, a rate, the body's
+//! digest, the memory for nonces.
 
 use std::cell::RefCell;
 

@@ -48,6 +48,21 @@ fn the_route_s_own_limit_holds_for_a_signed_body_without_a_length() {
 }
 
 #[test]
+fn a_length_beside_chunks_does_not_lift_the_limit() {
+    let mut table = unsigned();
+    let body = "12345";
+    let signed = table.gate.signature().sign(of("/small/x", body.into()));
+    let both = signed
+        .header("Content-Length", "2")
+        .header("Transfer-Encoding", "chunked");
+    let before = table.upstream.seen().len();
+    let answer = both.body("5\r\n12345\r\n0\r\n\r\n").send(&table.gate);
+    table.that(answer.status >= 400, || format!("passed: {answer}"));
+    let after = table.upstream.seen().len();
+    table.that(after == before, || "reached the upstream".to_owned());
+}
+
+#[test]
 fn a_length_beyond_the_limit_is_refused_unread() {
     let mut table = unsigned();
     let by = table
