@@ -16,6 +16,8 @@ use crate::time::Timestamp;
 pub const MAX_AGE: i64 = 30;
 /// Most records that are kept: some 2 KB each with what verifies signatures.
 const MAX_RECORDS: usize = 4_096;
+/// Longest record in bytes; some restrictions fill 2 KB, and KV itself would hold 25 MB.
+const MAX_RECORD_BYTES: usize = 16 * 1024;
 /// Most ids that are remembered as not there: kept apart, so that whoever makes ids up displaces no key.
 const MAX_ABSENT: usize = 1_024;
 
@@ -93,6 +95,11 @@ impl Registry {
             records.remove(id.as_str());
             self.absent.borrow_mut().put(id.as_str(), now);
             return Entry::Absent;
+        };
+        // No record at all, and nothing of it is kept.
+        let text = match text.len() > MAX_RECORD_BYTES {
+            true => String::new(),
+            false => text,
         };
         self.absent.borrow_mut().remove(id.as_str());
         if let Some(record) = records
@@ -195,6 +202,9 @@ mod tests {
             let entry = registry.learn(&id("a"), Some(text.to_owned()), &roots, NOW);
             assert!(matches!(entry, Entry::Broken), "{text}");
         }
+        let long = format!(r#"{{"id":"a","name":"{}"}}"#, "x".repeat(MAX_RECORD_BYTES));
+        let entry = registry.learn(&id("a"), Some(long), &roots, NOW);
+        assert!(matches!(entry, Entry::Broken), "too long");
         registry.learn(&id("b"), Some(r#"{"id":"b"}"#.to_owned()), &roots, NOW);
         assert!(matches!(
             registry.recent(&id("a"), NOW),
