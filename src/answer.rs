@@ -1,8 +1,11 @@
 //! Answers of the gate's own, and what a request leaves behind on its way to one: every refusal has
 //! the same headers, the same document and the same audit line wherever it comes from.
 
+use serde_json::Value;
+
 use crate::audit::{Alarm, Context, Outcome, Record};
 use crate::gateway::Raw;
+use crate::json::FieldError;
 use crate::key::KeyId;
 use crate::problem::{Fault, Problem, Refusal};
 use crate::registry;
@@ -32,11 +35,26 @@ pub(crate) struct Own {
     pub(crate) body: String,
 }
 
+impl Own {
+    /// An answer in JSON, for whoever asked and nobody after them.
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        Self {
+            status,
+            headers: vec![
+                ("content-type", "application/json".to_owned()),
+                ("cache-control", "no-store".to_owned()),
+            ],
+            body: body.to_string(),
+        }
+    }
+}
+
 /// A problem with what goes along with it.
 pub(crate) struct Stop {
     problem: Problem,
     alarm: Option<String>,
-    signature_base: Option<String>,
+    /// Extension members of the document (RFC 9457 section 3.2).
+    members: Vec<(&'static str, String)>,
     headers: Vec<(&'static str, String)>,
 }
 
@@ -45,7 +63,7 @@ impl<P: Into<Problem>> From<P> for Stop {
         Self {
             problem: problem.into(),
             alarm: None,
-            signature_base: None,
+            members: Vec::new(),
             headers: Vec::new(),
         }
     }
@@ -71,8 +89,28 @@ impl Stop {
 
     pub(crate) fn signature_invalid(base: String) -> Self {
         Self {
-            signature_base: Some(base),
+            members: vec![("signature_base", base)],
             ..Refusal::SignatureInvalid.into()
+        }
+    }
+
+    /// A field of the body is wrong; of the record of this key, where it is one.
+    pub(crate) fn bad_field(error: &FieldError, id: Option<&KeyId>) -> Self {
+        let mut members = vec![("field", error.field.clone()), ("mend", error.mend.clone())];
+        members.extend(id.map(|id| ("id", id.to_string())));
+        Self {
+            members,
+            ..Refusal::BadRequest.into()
+        }
+    }
+
+    /// The id at `field` is taken.
+    pub(crate) fn conflict(refusal: Refusal, field: &str, id: Option<&KeyId>) -> Self {
+        let mut members = vec![("field", field.to_owned())];
+        members.extend(id.map(|id| ("id", id.to_string())));
+        Self {
+            members,
+            ..refusal.into()
         }
     }
 
@@ -206,8 +244,7 @@ impl Trail<'_> {
 
     pub(crate) fn stop(self, stop: Stop) -> Answer {
         let request_id = self.record.request_id();
-        let base = stop.signature_base.as_deref();
-        let body = stop.problem.document(request_id, base);
+        let body = stop.problem.document(request_id, &stop.members);
         let mut headers = self.headers();
         headers.push(("content-type", "application/problem+json".to_owned()));
         headers.push(("cache-control", "no-store".to_owned()));

@@ -35,6 +35,7 @@
 pub mod admission;
 pub mod answer;
 pub mod audit;
+mod authentication;
 pub mod config;
 pub mod credential;
 pub mod exchange;
@@ -45,6 +46,7 @@ pub mod key;
 pub mod known_key;
 pub mod lru;
 mod own;
+pub mod platform;
 pub mod policy;
 pub mod problem;
 pub mod rates;

@@ -82,36 +82,6 @@ async function driven(work) {
   }
 }
 
-/** How long, in seconds, KV may answer from its copy in this data centre: the least that it allows. */
-const KV_CACHE_S = 60;
-/** How long, in milliseconds, it may take. */
-const KV_MS = 5000;
-
-/** A record of the registry; throws when it cannot be read. */
-export function record(env, name) {
-  return inTime(env.KEY_REGISTRY.get(name, { cacheTtl: KV_CACHE_S }), KV_MS);
-}
-
-/** How long, in milliseconds, a rate limiter may take. */
-const LIMITER_MS = 2000;
-
-/** Whether the limiter lets a request of this key pass; throws where there is none. */
-export async function withinRate(env, binding, key) {
-  const { success } = await inTime(env[binding].limit({ key }), LIMITER_MS);
-  return success;
-}
-
-/** What a promise becomes, unless that takes too long. */
-async function inTime(promise, ms) {
-  let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(reject, ms, new Error("took too long"))));
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** The whole body, empty where there is none, or null when it is longer than that. */
 export async function read(request, most) {
   if (request.body === null || request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
@@ -127,18 +97,6 @@ export async function read(request, most) {
 
 export function hash(name, body) {
   return crypto.subtle.digest(name, body);
-}
-
-/** How long, in milliseconds, a Durable Object may take to record a nonce. */
-const RECORDING_MS = 5000;
-
-/** Whether the nonce is new; throws when it could not be recorded. */
-export async function remember(env, name, nonce, until) {
-  const object = env.REPLAY.get(env.REPLAY.idFromName(name));
-  const url = `https://replay/?nonce=${encodeURIComponent(nonce)}&until=${until}`;
-  const { status } = await object.fetch(url, { method: "POST", signal: AbortSignal.timeout(RECORDING_MS) });
-  if (status !== 201 && status !== 409) throw new Error(`ReplayGuard answered ${status}`);
-  return status === 201;
 }
 
 async function send(request, plan, exchange, held) {

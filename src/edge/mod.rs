@@ -5,6 +5,7 @@
 //! now, and only one that has to wait for something becomes a promise ([`work`]). A refusal is returned
 //! as it is, and the promise of a forwarding as it comes from JavaScript.
 
+mod bindings;
 mod convert;
 mod environment;
 mod exchange;

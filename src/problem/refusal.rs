@@ -66,11 +66,15 @@ pub enum Refusal {
     RateLimited,
     /// The body is longer than the route takes (RFC 9110 section 15.5.14).
     BodyTooLarge,
+    /// The id of a new key is taken, perhaps by one that was deleted.
+    KeyExists,
+    /// The key stands in the configuration, and is changed there.
+    KeyInConfiguration,
 }
 
 impl Refusal {
     /// Every refusal, in the order of the contract.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::BadPath,
         Self::BadRequest,
         Self::BadCredential,
@@ -99,6 +103,8 @@ impl Refusal {
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
+        Self::KeyExists,
+        Self::KeyInConfiguration,
         Self::RateLimited,
     ];
 
@@ -116,7 +122,7 @@ impl Refusal {
                 400,
                 "bad-request",
                 "The request is malformed",
-                "The host, the method together with a body, or an Upgrade is not acceptable here, or the request is too large to check.",
+                "The host, the method together with a body, or an Upgrade is not acceptable here, or the request is too large to check. Where the gate itself was asked, field and mend in this document say what is wrong.",
             ),
             Self::BadCredential => describe(
                 400,
@@ -273,6 +279,18 @@ impl Refusal {
                 "body-too-large",
                 "The body is too large",
                 "The body is longer than this route takes.",
+            ),
+            Self::KeyExists => describe(
+                409,
+                "key-exists",
+                "There is a key of this id",
+                "Ids are never used again, not even that of a deleted key: choose another. id in this document says which.",
+            ),
+            Self::KeyInConfiguration => describe(
+                409,
+                "key-in-configuration",
+                "The key stands in the configuration",
+                "A key of wrangler.toml is changed there and deployed. id in this document says which.",
             ),
             Self::RateLimited => describe(
                 429,

@@ -6,13 +6,13 @@ use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::Value;
-use writegate::admission::{BodyError, NotCounted, NotRecorded, Platform, Unread};
 use writegate::audit::Context;
 use writegate::config::{Binding, Config, Environment};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::signature::Nonce;
 use writegate::gateway::{Decision, Gate, Raw};
 use writegate::key::KeyId;
+use writegate::platform::{BodyError, Office, Page, Platform, Silent};
 use writegate::problem::Problem;
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
@@ -109,7 +109,7 @@ fn problem(document: &str) -> Option<Problem> {
 
 /// A body that is at hand, and no memory for nonces.
 impl Platform for Given {
-    async fn record(&self, _id: &KeyId) -> std::result::Result<Option<String>, Unread> {
+    async fn record(&self, _id: &KeyId) -> std::result::Result<Option<String>, Silent> {
         Ok(None)
     }
 
@@ -117,7 +117,7 @@ impl Platform for Given {
         &self,
         _binding: &str,
         _counted_as: &str,
-    ) -> std::result::Result<bool, NotCounted> {
+    ) -> std::result::Result<bool, Silent> {
         Ok(true)
     }
 
@@ -132,12 +132,31 @@ impl Platform for Given {
         }
     }
 
-    async fn remember(
-        &self,
-        _key: &KeyId,
-        _nonce: &Nonce,
-    ) -> std::result::Result<bool, NotRecorded> {
+    async fn remember(&self, _key: &KeyId, _nonce: &Nonce) -> std::result::Result<bool, Silent> {
         Ok(true)
+    }
+}
+
+/// Nobody's registry: what is explained is why a request was refused before.
+impl Office for Given {
+    async fn body(&self, _most: u64) -> std::result::Result<Vec<u8>, BodyError> {
+        Ok(self.body.clone())
+    }
+
+    async fn page(&self, _cursor: Option<&str>) -> std::result::Result<Page, Silent> {
+        Err(Silent)
+    }
+
+    async fn records(&self, _ids: &[&KeyId]) -> std::result::Result<Vec<Option<String>>, Silent> {
+        Err(Silent)
+    }
+
+    async fn create(&self, _records: &[(&KeyId, String)]) -> std::result::Result<(), Silent> {
+        Err(Silent)
+    }
+
+    async fn replace(&self, _id: &KeyId, _record: &str) -> std::result::Result<(), Silent> {
+        Err(Silent)
     }
 }
 

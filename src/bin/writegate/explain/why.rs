@@ -85,7 +85,9 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
         | Refusal::NoRoute
         | Refusal::MethodNotAllowed
         | Refusal::BodyTooLarge
-        | Refusal::RateLimited => Vec::new(),
+        | Refusal::RateLimited
+        | Refusal::KeyExists
+        | Refusal::KeyInConfiguration => Vec::new(),
     }
 }
 
