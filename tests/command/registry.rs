@@ -111,7 +111,7 @@ fn nothing_is_sent_where_a_record_is_wrong() {
         ),
         (
             format!("{good}\n{{\"id\":\"pk_b\",\"admin\":true}}\n"),
-            &["record 2.admin", "wrangler.toml"],
+            &["record 2.admin", "configuration"],
         ),
         (format!("{good}\n{good}\n"), &["record 2.id", "record 1"]),
         (

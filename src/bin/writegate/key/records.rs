@@ -5,7 +5,8 @@ use std::io::Read as _;
 
 use serde_json::Value;
 use writegate::json;
-use writegate::key::{Key, KeyId};
+use writegate::key::KeyId;
+use writegate::registry::{self, MAX_RECORD_BYTES};
 
 use crate::failure::{Doing as _, Failure, Result};
 
@@ -74,16 +75,17 @@ fn lines(bytes: &[u8]) -> Result<Vec<Value>> {
 }
 
 fn record(json: Value, number: usize, seen: &mut HashMap<String, usize>) -> Result<Record> {
-    let wrong = |field: &str, what: &str| {
-        Failure::usage(format!("record {number}.{field}: {what}; nothing was sent"))
-    };
-    let key = Key::parse(&format!("record {number}"), json.clone())
+    let key = registry::check(&format!("record {number}"), json.clone())
         .map_err(|error| Failure::usage(format!("{error}; nothing was sent")))?;
-    if key.admin {
-        return Err(wrong("admin", "an admin key stands in wrangler.toml alone"));
+    if json.to_string().len() > MAX_RECORD_BYTES {
+        return Err(Failure::usage(format!(
+            "record {number}: is longer than {MAX_RECORD_BYTES} bytes; nothing was sent"
+        )));
     }
     if let Some(first) = seen.insert(key.id.to_string(), number) {
-        return Err(wrong("id", &format!("stands in record {first} already")));
+        return Err(Failure::usage(format!(
+            "record {number}.id: stands in record {first} already; nothing was sent"
+        )));
     }
     Ok(Record {
         number,
@@ -135,6 +137,8 @@ mod tests {
         assert!(error(&format!("{ahead}\n\n{{")).starts_with("record 2 (line 3): "));
         assert!(error(r#"{"id":"a","id":"a"}"#).starts_with("record 1 (line 1): "));
         assert!(error("[").contains("no JSON array"));
+        let long = format!(r#"{{"id":"a","name":"{}"}}"#, "x".repeat(MAX_RECORD_BYTES));
+        assert!(error(&long).starts_with("record 1: is longer"));
         for empty in ["", " \n", "[]"] {
             assert!(error(empty).contains("no record"), "{empty:?}");
         }
