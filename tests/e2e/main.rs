@@ -2,6 +2,7 @@
 //! They are written to the wire contract and share no code with the gate.
 
 // The harness.
+mod admin_api;
 mod check;
 mod client;
 mod gate;
@@ -48,6 +49,15 @@ mod signature_times;
 mod signatures;
 mod signed_urls;
 mod waf_urls;
+
+// Keys of the registry, made and changed while the gate runs.
+mod admin_batch;
+mod admin_create;
+mod admin_fields;
+mod admin_list;
+mod admin_paths;
+mod admin_proofs;
+mod admin_who;
 
 // What crosses the gate.
 mod answers;

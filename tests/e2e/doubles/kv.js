@@ -1,10 +1,13 @@
 // Keeps the records of a KV namespace, as workerd's binding asks for them over HTTP, and says what it is asked.
 //
-// A name with `fails` in it is answered 500 and one with `hangs` never; a name with `unwritable` cannot be put. While
-// there is a record `list-fails` or `list-hangs`, so does listing.
+// A name with `fails` in it is answered 500 and one with `hangs` never. A name with `unwritable` cannot be put, and
+// putting one with `stuck` never ends. Getting one with `slow` takes until it is put the next time, and the answer is
+// what was there before. While there is a record `list-fails` or `list-hangs`, so does listing.
 
 const MOST = 1000;
 let records;
+/** How often each name was put. */
+const puts = new Map();
 
 export default {
   async fetch(request, env) {
@@ -15,10 +18,14 @@ export default {
     const name = decodeURIComponent(pathname.slice(1));
     const answer = asked(request.method, name);
     if (answer) return answer;
-    if (request.method === "PUT") records.set(name, await request.text());
+    if (request.method === "PUT") {
+      records.set(name, await request.text());
+      puts.set(name, (puts.get(name) ?? 0) + 1);
+    }
     if (request.method === "DELETE") records.delete(name);
     if (request.method !== "GET") return new Response();
     const found = records.get(name);
+    if (name.includes("slow")) await putAgain(name);
     return found === undefined ? new Response(null, { status: 404 }) : new Response(found);
   },
 };
@@ -27,9 +34,18 @@ export default {
 function asked(method, name) {
   console.log(JSON.stringify({ event: "kv", method, name }));
   if (name.includes("fails")) return new Response("no", { status: 500 });
-  if (name.includes("hangs")) return new Promise(() => setTimeout(() => {}, 1e9));
+  if (name.includes("hangs")) return never();
+  if (name.includes("stuck") && method === "PUT") return never();
   if (name.includes("unwritable") && method === "PUT") return new Response("no", { status: 500 });
   return undefined;
+}
+
+const never = () => new Promise(() => setTimeout(() => {}, 1e9));
+
+/** Asks again and again: what another request would have to wake, the runtime takes for hung. */
+async function putAgain(name) {
+  const before = puts.get(name);
+  while (puts.get(name) === before) await new Promise((done) => setTimeout(done, 5));
 }
 
 /** Several names at once: each with its text, or null. */
