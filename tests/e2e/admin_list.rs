@@ -164,7 +164,7 @@ fn a_record_that_is_none_is_listed_with_what_is_wrong() {
 fn a_cursor_that_is_none_is_refused() {
     let mut table =
         Check::of(|setup: Setup| administered(setup).registered(json!({"id": "pk_there"})));
-    for cursor in ["%00", "!", "é", "a%20b"] {
+    for cursor in ["%00", "!", "a%20b"] {
         let list = ask(&table.gate, "GET", &format!("keys?cursor={cursor}"));
         table.refused_as_any(
             cursor,

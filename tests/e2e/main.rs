@@ -52,11 +52,16 @@ mod waf_urls;
 
 // Keys of the registry, made and changed while the gate runs.
 mod admin_batch;
+mod admin_change;
 mod admin_create;
+mod admin_delete;
+mod admin_failures;
 mod admin_fields;
 mod admin_list;
+mod admin_log;
 mod admin_paths;
 mod admin_proofs;
+mod admin_status;
 mod admin_who;
 
 // What crosses the gate.

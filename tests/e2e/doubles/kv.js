@@ -16,10 +16,12 @@ export default {
     if (pathname === "/bulk/get") return read(await request.json());
     if (pathname === "/") return list(searchParams);
     const name = decodeURIComponent(pathname.slice(1));
+    // Read first: whoever writes it waits for that.
+    const text = await request.text();
     const answer = asked(request.method, name);
     if (answer) return answer;
     if (request.method === "PUT") {
-      records.set(name, await request.text());
+      records.set(name, text);
       puts.set(name, (puts.get(name) ?? 0) + 1);
     }
     if (request.method === "DELETE") records.delete(name);
