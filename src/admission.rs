@@ -1,69 +1,17 @@
-//! What is checked last, because it costs I/O or leaves something behind: the rate, the body's digest,
-//! then the nonce (contract section 4). [`Allowed`] → [`Admitted`].
+//! What is checked last, because it costs I/O or leaves something behind: the rate, the quota, the
+//! body's digest, then the nonce (contract section 4). [`Allowed`] → [`Admitted`].
 
+use crate::credential::Verified;
 use crate::credential::digest::{Algorithm, Digests, MAX_BODY_BYTES};
-use crate::credential::signature::Nonce;
-use crate::key::KeyId;
-use crate::policy::{self, Allowed};
+use crate::key::Key;
+use crate::platform::{BodyError, Platform, Silent};
+use crate::policy::{self, Allowed, Entitled};
 use crate::problem::Refusal;
+use crate::quota::{Quota, Totals};
 use crate::rates;
 use crate::request::Head;
-
-/// What the gate asks of the platform while it decides.
-#[expect(
-    async_fn_in_trait,
-    reason = "a Worker has one thread, so no future need be Send"
-)]
-pub trait Platform {
-    /// The record of a key in the registry, as its text.
-    ///
-    /// # Errors
-    /// When the registry does not answer.
-    async fn record(&self, id: &KeyId) -> Result<Option<String>, Unread>;
-
-    /// Counts a request, as `counted_as`, at the rate limiter of this binding: whether it is within.
-    ///
-    /// # Errors
-    /// When there is no such binding, or it does not answer.
-    async fn within_rate(&self, binding: &str, counted_as: &str) -> Result<bool, NotCounted>;
-
-    /// Reads the whole body (nothing where there is none), keeps it to be forwarded, and returns its digests in the order asked.
-    ///
-    /// # Errors
-    /// When it is longer than `most` bytes, or broke off.
-    async fn digest_body(
-        &self,
-        most: u64,
-        algorithms: &[Algorithm],
-    ) -> Result<Vec<Vec<u8>>, BodyError>;
-
-    /// Records a nonce of this key until it would be stale anyway; whether it is new.
-    ///
-    /// # Errors
-    /// When it could not be recorded.
-    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, NotRecorded>;
-}
-
-/// Why a body could not be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyError {
-    /// It is longer than what is read.
-    TooLarge,
-    /// The caller broke off, and nobody is left to answer.
-    CallerGone,
-}
-
-/// The registry could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unread;
-
-/// A request could not be counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotCounted;
-
-/// A nonce could not be recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotRecorded;
+use crate::time::Timestamp;
+use crate::usage::{Held, NoAnswer, Usage};
 
 /// Why a request that is allowed is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,17 +21,39 @@ pub enum NotAdmitted {
     /// Its key has had enough for now.
     OverRate,
     /// Whether its key has had enough cannot be told.
-    NotCounted,
+    RateSilent,
+    /// Its key has had this much of its quota, which is all.
+    OverQuota(Quota, Totals),
+    /// What its key has had cannot be told.
+    LedgerSilent,
     /// The caller broke off.
     CallerGone,
     /// Whether it was sent before cannot be told.
-    NotRecorded,
+    ReplaySilent,
 }
 
 impl From<Refusal> for NotAdmitted {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
+}
+
+impl From<BodyError> for NotAdmitted {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Refusal::BodyTooLarge.into(),
+            BodyError::CallerGone => Self::CallerGone,
+        }
+    }
+}
+
+/// What quotas are counted with: the usage that this isolate knows of, and now.
+#[derive(Clone, Copy, Debug)]
+pub struct Counting<'g> {
+    /// The usage.
+    pub usage: &'g Usage,
+    /// Now.
+    pub now: Timestamp,
 }
 
 /// A request that is allowed, whose body is what was signed, and which was not sent before. Only
@@ -108,46 +78,117 @@ impl<'k> Admitted<'k> {
     }
 }
 
-/// Counts the request at its key's limiter, compares the body, of at most `max_body_bytes`, with its
-/// signed digest, then records the nonce.
+/// Counts the request at its key's limiter, makes sure that its quota is not used up, compares the body,
+/// of at most `max_body_bytes`, with its signed digest, then records the nonce. What is returned beside
+/// the request counts it as under way.
 ///
 /// # Errors
-/// `rate-limited`, `body-too-large`, `digest-mismatch`, `replayed`.
-pub async fn admit<'k>(
+/// `rate-limited`, `quota-exceeded`, `body-too-large`, `digest-mismatch`, `replayed`.
+pub async fn admit<'k, 'g>(
     allowed: Allowed<'k>,
     head: &Head<'_>,
     max_body_bytes: u64,
+    counting: Counting<'g>,
     platform: &impl Platform,
-) -> Result<Admitted<'k>, NotAdmitted> {
-    let key = allowed.verified().key();
-    if let Some(rate) = &key.rate {
-        let scheme = allowed.verified().scheme();
-        let counted_as = rates::counted_as(&key.id, scheme, policy::caller_address(head));
-        match platform
-            .within_rate(&rates::binding(rate), &counted_as)
-            .await
-        {
-            Ok(true) => {}
-            Ok(false) => return Err(NotAdmitted::OverRate),
-            Err(NotCounted) => return Err(NotAdmitted::NotCounted),
-        }
+) -> Result<(Admitted<'k>, Option<Held<'g>>), NotAdmitted> {
+    let verified = allowed.verified();
+    count(verified, head, platform).await?;
+    let held = hold(verified.key(), counting, platform).await?;
+    let body_held = compare(verified, head, max_body_bytes, platform).await?;
+    Ok((Admitted { allowed, body_held }, held))
+}
+
+/// The same for the gate's own paths, which nothing forwards and no quota is for.
+///
+/// # Errors
+/// As [`admit`].
+pub async fn admit_own(
+    entitled: &Entitled<'_>,
+    head: &Head<'_>,
+    max_body_bytes: u64,
+    platform: &impl Platform,
+) -> Result<(), NotAdmitted> {
+    let verified = entitled.verified();
+    count(verified, head, platform).await?;
+    compare(verified, head, max_body_bytes, platform).await?;
+    Ok(())
+}
+
+/// Counts the request at its key's limiter.
+async fn count(
+    verified: &Verified<'_>,
+    head: &Head<'_>,
+    platform: &impl Platform,
+) -> Result<(), NotAdmitted> {
+    let key = verified.key();
+    let Some(rate) = &key.rate else {
+        return Ok(());
+    };
+    let address = policy::caller_address(head);
+    let counted_as = rates::counted_as(&key.id, verified.scheme(), address);
+    match platform
+        .within_rate(&rates::binding(rate), &counted_as)
+        .await
+    {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(NotAdmitted::OverRate),
+        Err(Silent) => Err(NotAdmitted::RateSilent),
     }
+}
+
+/// Makes sure that the key's quota is not used up: as its ledger said lately, or says now.
+async fn hold<'g>(
+    key: &Key,
+    Counting { usage, now }: Counting<'g>,
+    platform: &impl Platform,
+) -> Result<Option<Held<'g>>, NotAdmitted> {
+    let Some(quota) = key.quota else {
+        return Ok(None);
+    };
+    let (from, _) = quota.per.around(now);
+    let had = match usage.total(&key.id, from, now) {
+        Some(had) => Some(had),
+        None => {
+            let batch = usage.batch(&key.id, Some(quota.per), now);
+            let answer = platform.tally(&key.id, &batch).await;
+            let answer = answer.map_err(|Silent| NotAdmitted::LedgerSilent)?;
+            let settled = usage.settle(&key.id, &answer, now);
+            settled.map_err(|NoAnswer| NotAdmitted::LedgerSilent)?;
+            usage.total(&key.id, from, now)
+        }
+    };
+    match had {
+        None => Err(NotAdmitted::LedgerSilent),
+        Some(had) if quota.is_used_up(had) => Err(NotAdmitted::OverQuota(quota, had)),
+        Some(_) => Ok(Some(Held::new(usage, &key.id))),
+    }
+}
+
+/// Compares the body with its signed digest, then records the nonce; whether the platform holds the
+/// body now.
+async fn compare(
+    verified: &Verified<'_>,
+    head: &Head<'_>,
+    max_body_bytes: u64,
+    platform: &impl Platform,
+) -> Result<bool, NotAdmitted> {
+    let Some(proven) = verified.proven() else {
+        return Ok(false);
+    };
     let mut body_held = false;
-    if let Some(proven) = allowed.verified().proven() {
-        if let Some(digests) = &proven.digests {
-            let most = max_body_bytes.min(MAX_BODY_BYTES);
-            check_body(digests, head, most, platform).await?;
-            body_held = head.has_body();
-        }
-        if let Some(nonce) = &proven.nonce {
-            match platform.remember(&key.id, nonce).await {
-                Ok(true) => {}
-                Ok(false) => return Err(Refusal::Replayed.into()),
-                Err(NotRecorded) => return Err(NotAdmitted::NotRecorded),
-            }
+    if let Some(digests) = &proven.digests {
+        let most = max_body_bytes.min(MAX_BODY_BYTES);
+        check_body(digests, head, most, platform).await?;
+        body_held = head.has_body();
+    }
+    if let Some(nonce) = &proven.nonce {
+        match platform.remember(&verified.key().id, nonce).await {
+            Ok(true) => {}
+            Ok(false) => return Err(Refusal::Replayed.into()),
+            Err(Silent) => return Err(NotAdmitted::ReplaySilent),
         }
     }
-    Ok(Admitted { allowed, body_held })
+    Ok(body_held)
 }
 
 async fn check_body(
@@ -160,11 +201,7 @@ async fn check_body(
     if head.has_body() && head.content_length().is_some_and(|length| length > most) {
         return Err(Refusal::BodyTooLarge.into());
     }
-    let computed = match platform.digest_body(most, &algorithms).await {
-        Ok(computed) => computed,
-        Err(BodyError::TooLarge) => return Err(Refusal::BodyTooLarge.into()),
-        Err(BodyError::CallerGone) => return Err(NotAdmitted::CallerGone),
-    };
+    let computed = platform.digest_body(most, &algorithms).await?;
     match digests.are(&computed) {
         true => Ok(()),
         false => Err(Refusal::DigestMismatch.into()),

@@ -21,7 +21,7 @@
 //!  8. Whatever else the key or the route asks for must be there — 503 `feature-unavailable`.
 //!  9. The body must not be too long — 413 `body-too-large`.
 //! 10. There must be a token to send — 503 `token-missing`.
-//! 11. Its key must not have had enough — 429 `rate-limited`; the body must be the one that was signed
+//! 11. Its key must not have had enough — 429 `rate-limited`, `quota-exceeded`; the body must be the one that was signed
 //!     — 413 `body-too-large`, 401 `digest-mismatch`; and the request must not have been sent before —
 //!     401 `replayed`; 503 `feature-unavailable` when any of that cannot be told.
 //! 12. The request is forwarded, perhaps more than once — 502 `upstream-unreachable`, 504
@@ -33,33 +33,34 @@
 //! the upstream did and says what to do next. Both are free of I/O: what has to be waited for is asked
 //! of a [`Platform`], and only by a request that needs it.
 
-use std::rc::Rc;
-
-use crate::admission::{self, NotAdmitted, Platform, Unread};
-use crate::answer::{Answer, Own, Stop, Trail, Wanted};
+use crate::admission::{self, Counting, NotAdmitted};
+use crate::answer::{Answer, Own, Stop, Trail};
 use crate::audit::Context;
+use crate::authentication::{Authentication, Place};
 use crate::config::{Config, Environment};
-use crate::credential::{Limits, Offer, Presented, Unverified};
+use crate::day::Day;
 use crate::exchange::Exchange;
 use crate::forward::{self, Outbound};
 use crate::json::FieldError;
-use crate::key::{Key, KeyId, Scheme};
-use crate::own;
-use crate::policy::origin::Origin;
+use crate::key::Key;
+use crate::own::{self, Desk, Service, Task};
+use crate::platform::{Office, Platform};
 use crate::policy::{self, path};
 use crate::problem::{Fault, Refusal};
 use crate::rates;
-use crate::registry::{Entry, Registry};
+use crate::registry::Registry;
 use crate::request::{Head, METHODS};
 use crate::route::{self, OWN_PREFIX, Route};
 use crate::time::Timestamp;
 use crate::upstream::Credential;
+use crate::usage::{Account, Usage};
 
 /// A gate with its configuration, or without a usable one.
 #[derive(Debug)]
 pub struct Gate {
     config: Result<Config, FieldError>,
     registry: Registry,
+    usage: Usage,
 }
 
 /// A request as the edge hands it over, nothing looked at.
@@ -89,7 +90,14 @@ impl Gate {
         Self {
             config: Config::read(environment),
             registry: Registry::default(),
+            usage: Usage::default(),
         }
+    }
+
+    /// The usage that is not in the ledgers yet.
+    #[must_use]
+    pub const fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// The configuration.
@@ -105,7 +113,7 @@ impl Gate {
         &'g self,
         raw: Raw<'h>,
         context: Context,
-        platform: &impl Platform,
+        platform: &(impl Platform + Office),
     ) -> Decision<'g, 'h> {
         let now = context.now;
         let mut trail = Trail::new(context, &raw);
@@ -125,7 +133,7 @@ impl Gate {
         raw: Raw<'h>,
         now: Timestamp,
         trail: &mut Trail<'g>,
-        platform: &impl Platform,
+        platform: &(impl Platform + Office),
     ) -> Result<Verdict<'g, 'h>, Stop> {
         // (0)
         let config = self
@@ -152,8 +160,13 @@ impl Gate {
             let allow = route.map_or_else(|| METHODS.join(", "), Route::allow);
             return Err(Stop::method_not_allowed(allow));
         }
-        if let Some(own) = head.path().strip_prefix(OWN_PREFIX) {
-            return own::path(own, head.method()).map(Verdict::Own);
+        if let Some(path) = head.path().strip_prefix(OWN_PREFIX) {
+            return match own::find(path, head.method())? {
+                Service::Health => Ok(Verdict::Own(own::health())),
+                Service::Guarded(task) => {
+                    self.serve(task, config, &head, now, trail, platform).await
+                }
+            };
         }
         // (3)
         let route = route.ok_or(Refusal::NoRoute)?;
@@ -161,72 +174,32 @@ impl Gate {
         if !route.takes(head.method()) {
             return Err(Stop::method_not_allowed(route.allow()));
         }
-        // (4)
-        let offer = Offer::read(&head, route.waf_key.as_ref())?;
-        let mut signers = Vec::new();
-        for id in offer.signers()? {
-            match self.lookup(config, &id, now, platform).await {
-                Ok(Entry::Known(_) | Entry::Broken) => signers.push(id),
-                Ok(Entry::Absent) => {}
-                Err(Unread) => return Err(Stop::registry_silent(&trail.record)),
-            }
-        }
-        let is_key = |keyid: &str| signers.iter().any(|id| id.as_str() == keyid);
-        let presented = offer.pick(&head, is_key)?;
-        trail.record.scheme(presented.scheme());
-        // Anybody may send a bare public key, so only a page that its record names may read the answer.
-        let bare = policy::is_bare(presented.scheme());
-        let readable = trail.cors_origin.take_if(|_| bare);
-        // (5)
-        let known = match self.lookup(config, presented.key(), now, platform).await {
-            Ok(Entry::Known(known)) => known,
-            Ok(Entry::Absent) => return Err(Refusal::KeyUnknown.into()),
-            Ok(Entry::Broken) => return Err(Stop::broken_record(presented.key())),
-            Err(Unread) => return Err(Stop::registry_silent(&trail.record)),
-        };
-        let key = known.key();
-        trail.record.key(key);
-        trail.wanted = wanted(&presented, key, route, &head);
-        if policy::origin_matched(key, &head) {
-            trail.cors_origin = trail.cors_origin.take().or(readable);
-        }
-        // (6)
-        let audience = Origin::parse(&format!("{}://{}", head.scheme(), head.authority()));
-        let limits = Limits {
+        let asking = Authentication {
+            config,
+            registry: &self.registry,
+            head: &head,
+            place: Place::Route(route),
             now,
-            session_max_ttl: config.session_max_ttl,
-            clock_skew: config.clock_skew,
-            audience: audience.as_ref(),
-            unsigned_body: route.unsigned_body,
-            waf_secret: config.waf_secret.as_ref(),
         };
-        let verified = match presented.verify(&known, &head, &limits) {
-            Ok(verified) => verified,
-            Err(Unverified::Refused(refusal)) => return Err(refusal.into()),
-            Err(Unverified::SignatureInvalid(base)) => return Err(Stop::signature_invalid(base)),
-            Err(Unverified::NoWafSecret) => {
-                return Err(Stop::unavailable(
-                    &trail.record,
-                    "WAF_SECRET",
-                    key.id.as_str(),
-                ));
-            }
+        // (4) (5)
+        let (presented, known) = asking.identify(trail, platform).await?;
+        // (6)
+        let verified = asking.prove(presented, &known, trail)?;
+        let key = verified.key();
+        let account = config
+            .ledger
+            .then(|| Account::new(&self.usage, key, Day::of(now)));
+        // Nothing counts against a key before its credential was good; a bare one is none.
+        let (account, of_bare) = match policy::is_bare(verified.scheme()) {
+            true => (None, account),
+            false => (account, None),
         };
-        if !policy::is_bare(verified.scheme()) {
-            let claims = verified.claims();
-            trail
-                .record
-                .verified(claims.and_then(|claims| claims.subject.as_deref()));
-        }
+        trail.account = account;
         // (7)
         let allowed = policy::allow(verified, &head)?;
+        trail.account = trail.account.take().or(of_bare);
         // (8)
-        if let Some(feature) = key.unavailable {
-            return Err(Stop::unavailable(&trail.record, feature, key.id.as_str()));
-        }
-        if key.nonce_required && !config.replay {
-            return Err(Stop::unavailable(&trail.record, "REPLAY", key.id.as_str()));
-        }
+        check_bindings(key, config, trail)?;
         if let Some(feature) = route.unavailable {
             return Err(Stop::unavailable(
                 &trail.record,
@@ -235,22 +208,24 @@ impl Gate {
             ));
         }
         // (9)
-        if head.has_body()
-            && head
-                .content_length()
-                .is_some_and(|n| n > route.max_body_bytes)
-        {
-            return Err(Refusal::BodyTooLarge.into());
-        }
+        check_length(&head, route.max_body_bytes)?;
         // (10)
         let Some(credential) = &route.credential else {
             return Err(Stop::token_missing(&trail.record, route.auth.secret()));
         };
         // (11)
-        let admitted = match admission::admit(allowed, &head, route.max_body_bytes, platform).await
-        {
-            Ok(admitted) => admitted,
-            Err(reason) => return not_admitted(reason, key, config, trail),
+        let counting = Counting {
+            usage: &self.usage,
+            now,
+        };
+        let most = route.max_body_bytes;
+        let admitted = match admission::admit(allowed, &head, most, counting, platform).await {
+            Ok((admitted, held)) => {
+                trail.hold(held);
+                admitted
+            }
+            Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),
+            Err(reason) => return Err(not_admitted(reason, key, config, trail, now)),
         };
         trail.record.token(credential.fingerprint().as_str());
         let request_id = trail.record.request_id();
@@ -258,28 +233,53 @@ impl Gate {
             .ok_or(Refusal::BadPath)?;
         Ok(Verdict::Forward(outbound, route, credential))
     }
-}
 
-impl Gate {
-    /// A key of the configuration, or else of the registry: what was read of it lately, or is there now.
-    async fn lookup(
-        &self,
+    /// The gate's own paths: the same steps, with the gate itself in the place of an upstream.
+    async fn serve<'g, 'h>(
+        &'g self,
+        task: Task,
         config: &Config,
-        id: &KeyId,
+        head: &Head<'h>,
         now: Timestamp,
-        platform: &impl Platform,
-    ) -> Result<Entry, Unread> {
-        if let Some(known) = config.keys.get(id) {
-            return Ok(Entry::Known(Rc::clone(known)));
+        trail: &mut Trail<'g>,
+        platform: &(impl Platform + Office),
+    ) -> Result<Verdict<'g, 'h>, Stop> {
+        let asking = Authentication {
+            config,
+            registry: &self.registry,
+            head,
+            place: Place::Own,
+            now,
+        };
+        // (4) (5)
+        let (presented, known) = asking.identify(trail, platform).await?;
+        // (6)
+        let verified = asking.prove(presented, &known, trail)?;
+        let key = verified.key();
+        // (7)
+        let entitled = policy::entitle(verified, head, task.is_of_itself())?;
+        // (8)
+        check_bindings(key, config, trail)?;
+        // (9)
+        check_length(head, own::MAX_BODY_BYTES)?;
+        // (11)
+        match admission::admit_own(&entitled, head, own::MAX_BODY_BYTES, platform).await {
+            Ok(()) => {}
+            Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),
+            Err(reason) => return Err(not_admitted(reason, key, config, trail, now)),
         }
-        if !config.registry {
-            return Ok(Entry::Absent);
-        }
-        if let Some(entry) = self.registry.recent(id, now) {
-            return Ok(entry);
-        }
-        let record = platform.record(id).await?;
-        Ok(self.registry.learn(id, record, &config.roots, now))
+        let desk = Desk {
+            config,
+            registry: &self.registry,
+            usage: &self.usage,
+            key,
+            head,
+            record: &trail.record,
+            now,
+            platform,
+        };
+        let done = desk.perform(task).await?;
+        Ok(done.map_or(Verdict::CallerGone, Verdict::Own))
     }
 }
 
@@ -290,36 +290,50 @@ enum Verdict<'g, 'h> {
     CallerGone,
 }
 
-/// What becomes of a request that was not admitted.
-fn not_admitted<'g, 'h>(
+/// Everything that the key asks for must be there.
+fn check_bindings(key: &Key, config: &Config, trail: &Trail<'_>) -> Result<(), Stop> {
+    let replay = key.nonce_required && !config.replay;
+    let ledger = key.quota.is_some() && !config.ledger;
+    let missing = key
+        .unavailable
+        .or(replay.then_some("REPLAY"))
+        .or(ledger.then_some("LEDGER"));
+    match missing {
+        None => Ok(()),
+        Some(missing) => Err(Stop::unavailable(&trail.record, missing, key.id.as_str())),
+    }
+}
+
+fn check_length(head: &Head<'_>, most: u64) -> Result<(), Refusal> {
+    match head.has_body() && head.content_length().is_some_and(|length| length > most) {
+        true => Err(Refusal::BodyTooLarge),
+        false => Ok(()),
+    }
+}
+
+/// What a request that was not admitted is told.
+fn not_admitted(
     reason: NotAdmitted,
     key: &Key,
     config: &Config,
     trail: &Trail<'_>,
-) -> Result<Verdict<'g, 'h>, Stop> {
+    now: Timestamp,
+) -> Stop {
     let rate = key.rate.as_deref().unwrap_or_default();
     let silent = match reason {
-        NotAdmitted::Refused(refusal) => return Err(refusal.into()),
-        NotAdmitted::CallerGone => return Ok(Verdict::CallerGone),
+        NotAdmitted::Refused(refusal) => return refusal.into(),
         NotAdmitted::OverRate => {
-            let told = rates::told(rate, config.rates.get(rate));
-            return Err(Stop::rate_limited(told));
+            return Stop::rate_limited(rates::told(rate, config.rates.get(rate)));
         }
-        NotAdmitted::NotCounted => rates::binding(rate),
-        NotAdmitted::NotRecorded => "REPLAY".to_owned(),
+        NotAdmitted::OverQuota(quota, had) => {
+            return Stop::over_quota(quota.told(had, now));
+        }
+        NotAdmitted::LedgerSilent => "LEDGER".to_owned(),
+        NotAdmitted::RateSilent => rates::binding(rate),
+        NotAdmitted::ReplaySilent => "REPLAY".to_owned(),
+        // Nobody is left to be told anything.
+        NotAdmitted::CallerGone => String::new(),
     };
     let feature = format!("{silent} (missing, or did not answer)");
-    Err(Stop::unavailable(&trail.record, &feature, key.id.as_str()))
-}
-
-/// What a 401 asks for: the signature of a session's own key where the session is bound to one, else
-/// the key's, where it takes signatures.
-fn wanted(presented: &Presented<'_>, key: &Key, route: &Route, head: &Head<'_>) -> Option<Wanted> {
-    let bound = presented.bound_to().map(str::to_owned);
-    let takes = bound.is_some() || key.schemes.contains(&Scheme::Signature);
-    takes.then(|| Wanted {
-        bound,
-        body: head.has_body() && !route.unsigned_body,
-        nonce: key.nonce_required,
-    })
+    Stop::unavailable(&trail.record, &feature, key.id.as_str())
 }

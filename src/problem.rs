@@ -104,10 +104,9 @@ impl Problem {
         }
     }
 
-    /// The RFC 9457 document. `signature_base` is what the gate computed where a signature does not
-    /// match, without the values of credentials.
+    /// The RFC 9457 document, with these members beside those that every one has.
     #[must_use]
-    pub fn document(self, request_id: &str, signature_base: Option<&str>) -> String {
+    pub fn document(self, request_id: &str, more: &[(&'static str, String)]) -> String {
         let Description {
             code,
             status,
@@ -122,8 +121,10 @@ impl Problem {
             "detail": detail,
             "request_id": request_id,
         });
-        if let (Some(base), Some(members)) = (signature_base, document.as_object_mut()) {
-            members.insert("signature_base".to_owned(), base.into());
+        if let Some(members) = document.as_object_mut() {
+            for (name, value) in more {
+                members.insert((*name).to_owned(), value.as_str().into());
+            }
         }
         document.to_string()
     }
@@ -140,7 +141,7 @@ mod tests {
         assert_eq!(codes.len(), all.len());
         for problem in all {
             let document: serde_json::Value =
-                serde_json::from_str(&problem.document("id", None)).unwrap();
+                serde_json::from_str(&problem.document("id", &[])).unwrap();
             assert_eq!(document["status"], problem.status());
             assert_eq!(
                 document["type"],

@@ -6,7 +6,9 @@
 use core::cell::RefCell;
 use std::rc::Rc;
 
-use crate::json;
+use serde_json::Value;
+
+use crate::json::{self, FieldError};
 use crate::key::{Key, KeyId};
 use crate::known_key::{KnownKey, Roots};
 use crate::lru::Lru;
@@ -17,14 +19,17 @@ pub const MAX_AGE: i64 = 30;
 /// Most records that are kept: some 2 KB each with what verifies signatures.
 const MAX_RECORDS: usize = 4_096;
 /// Longest record in bytes; some restrictions fill 2 KB, and KV itself would hold 25 MB.
-const MAX_RECORD_BYTES: usize = 16 * 1024;
+pub const MAX_RECORD_BYTES: usize = 16 * 1024;
 /// Most ids that are remembered as not there: kept apart, so that whoever makes ids up displaces no key.
 const MAX_ABSENT: usize = 1_024;
+
+/// What the names of records begin with.
+pub const PREFIX: &str = "key/";
 
 /// The name of a key's record in KV.
 #[must_use]
 pub fn name(id: &KeyId) -> String {
-    format!("key/{id}")
+    format!("{PREFIX}{id}")
 }
 
 /// What is known of an id.
@@ -110,7 +115,9 @@ impl Registry {
             return record.entry();
         }
         let record = Record {
-            known: parse(id, &text).map(|key| Rc::new(KnownKey::new(key, Rc::clone(roots)))),
+            known: read(id, &text)
+                .ok()
+                .map(|key| Rc::new(KnownKey::new(key, Rc::clone(roots)))),
             text,
             read: now,
         };
@@ -128,10 +135,38 @@ impl Record {
     }
 }
 
-/// The record, if it is one, of this id, and not an admin's: those stand in the configuration alone.
-fn parse(id: &KeyId, text: &str) -> Option<Key> {
-    let key = Key::parse("record", json::parse(text.as_bytes())?).ok()?;
-    (key.id == *id && !key.admin).then_some(key)
+/// Reads the text of this id's record.
+///
+/// # Errors
+/// For a text that is no record, or another's.
+pub fn read(id: &KeyId, text: &str) -> Result<Key, FieldError> {
+    let not_json = || FieldError::new("record", "is not JSON, or names a member twice");
+    let key = check("", json::parse(text.as_bytes()).ok_or_else(not_json)?)?;
+    match key.id == *id {
+        true => Ok(key),
+        false => Err(FieldError::new(
+            "id",
+            "is another than the record's name says",
+        )),
+    }
+}
+
+/// Reads a record that stands, or is to stand, in the registry: like one of the configuration, but never
+/// an admin's, for those stand there alone.
+///
+/// # Errors
+/// As [`Key::parse`], and for an admin's.
+pub fn check(path: &str, record: Value) -> Result<Key, FieldError> {
+    let key = Key::parse(path, record)?;
+    if key.admin {
+        let field = match path {
+            "" => "admin".to_owned(),
+            _ => format!("{path}.admin"),
+        };
+        let mend = "is for keys of the configuration (KEYS) alone";
+        return Err(FieldError::new(field, mend));
+    }
+    Ok(key)
 }
 
 #[cfg(test)]

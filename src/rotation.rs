@@ -3,6 +3,7 @@
 //! In scope: the verdict. Out of scope: when it is asked for, and sending the probe.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::config::{Config, KnownToken, RotationPolicy};
 use crate::json;
@@ -146,6 +147,17 @@ impl Report<'_> {
     #[must_use]
     pub fn line(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The same for whoever asks: without what belongs to a line of the log.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let mut status = serde_json::to_value(self).unwrap_or_default();
+        if let Some(members) = status.as_object_mut() {
+            members.remove("event");
+            members.remove("level");
+        }
+        status
     }
 }
 

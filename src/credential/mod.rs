@@ -99,10 +99,22 @@ impl<'a> Offer<'a> {
     /// # Errors
     /// `ambiguous-credential`, `bad-credential` for a wrong form.
     pub fn read(head: &Head<'a>, waf_key: Option<&'a KeyId>) -> Result<Self, Refusal> {
+        let in_query = InQuery::read(head, waf_key);
+        Ok(Self {
+            in_query: in_query?,
+            ..Self::in_headers(head)?
+        })
+    }
+
+    /// The same where a query is never a credential.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn in_headers(head: &Head<'a>) -> Result<Self, Refusal> {
         Ok(Self {
             session: head.header("authorization").map(bearer).transpose()?,
             in_header: head.header("x-public-key").map(public_key).transpose()?,
-            in_query: InQuery::read(head, waf_key)?,
+            in_query: InQuery::Nothing,
             labels: Labels::read(head)?,
         })
     }

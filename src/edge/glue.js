@@ -19,7 +19,7 @@ export function panicked() {
  * given up; wasm-bindgen would begin a new one and look there for it, at an address that means
  * something else.
  */
-function guard() {
+export function guard() {
   const born = panics;
   return () => {
     if (panics !== born) throw new Error("writegate: a panic in another request ended this one");
@@ -82,36 +82,6 @@ async function driven(work) {
   }
 }
 
-/** How long, in seconds, KV may answer from its copy in this data centre: the least that it allows. */
-const KV_CACHE_S = 60;
-/** How long, in milliseconds, it may take. */
-const KV_MS = 5000;
-
-/** A record of the registry; throws when it cannot be read. */
-export function record(env, name) {
-  return inTime(env.KEY_REGISTRY.get(name, { cacheTtl: KV_CACHE_S }), KV_MS);
-}
-
-/** How long, in milliseconds, a rate limiter may take. */
-const LIMITER_MS = 2000;
-
-/** Whether the limiter lets a request of this key pass; throws where there is none. */
-export async function withinRate(env, binding, key) {
-  const { success } = await inTime(env[binding].limit({ key }), LIMITER_MS);
-  return success;
-}
-
-/** What a promise becomes, unless that takes too long. */
-async function inTime(promise, ms) {
-  let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(reject, ms, new Error("took too long"))));
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** The whole body, empty where there is none, or null when it is longer than that. */
 export async function read(request, most) {
   if (request.body === null || request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
@@ -129,18 +99,6 @@ export function hash(name, body) {
   return crypto.subtle.digest(name, body);
 }
 
-/** How long, in milliseconds, a Durable Object may take to record a nonce. */
-const RECORDING_MS = 5000;
-
-/** Whether the nonce is new; throws when it could not be recorded. */
-export async function remember(env, name, nonce, until) {
-  const object = env.REPLAY.get(env.REPLAY.idFromName(name));
-  const url = `https://replay/?nonce=${encodeURIComponent(nonce)}&until=${until}`;
-  const { status } = await object.fetch(url, { method: "POST", signal: AbortSignal.timeout(RECORDING_MS) });
-  if (status !== 201 && status !== 409) throw new Error(`ReplayGuard answered ${status}`);
-  return status === 201;
-}
-
 async function send(request, plan, exchange, held) {
   const [url, travel, timeout, drop, ...set] = plan.split("\n");
   const { method, headers } = request;
@@ -148,8 +106,9 @@ async function send(request, plan, exchange, held) {
   const { signal } = abort;
   const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
   const alive = guard();
+  const meter = { sent: undefined };
   try {
-    let body = travel === "held" ? held : outgoing(request, travel, abort);
+    let body = travel === "held" ? held : outgoing(request, travel, abort, meter);
     if (travel === "keep") body = await body;
     for (;;) {
       let step, response;
@@ -160,10 +119,10 @@ async function send(request, plan, exchange, held) {
         response = await fetch(outbound);
       } catch {
         alive();
-        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), Date.now(), Math.random());
+        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), meter.sent, Date.now(), Math.random());
       }
       alive();
-      step ??= exchange.answered(response.status, lines(response.headers), Date.now(), Math.random());
+      step ??= exchange.answered(response.status, lines(response.headers), meter.sent, Date.now(), Math.random());
       const [what, ...rest] = step.split("\n");
       if (what === "again") {
         response?.body?.cancel();
@@ -176,8 +135,9 @@ async function send(request, plan, exchange, held) {
         alive();
         own = exchange.rejected(response.status, said);
       }
+      if (what === "pass") return pass(response, rest, exchange, alive);
       exchange.free();
-      return what === "pass" ? pass(response, rest) : answer(own);
+      return answer(own);
     }
   } finally {
     clearTimeout(timer);
@@ -185,11 +145,11 @@ async function send(request, plan, exchange, held) {
 }
 
 /** The body as it travels: none, as it comes, the promise of one kept to be sent again, or counted. */
-function outgoing(request, travel, abort) {
+function outgoing(request, travel, abort, meter) {
   if (travel === "none") return undefined;
   if (travel === "stream") return request.body;
   if (travel === "keep") return request.arrayBuffer().catch(() => abort.abort("gone"));
-  return counted(request.body, Number(travel), abort);
+  return counted(request.body, Number(travel), abort, meter);
 }
 
 /**
@@ -197,12 +157,12 @@ function outgoing(request, travel, abort) {
  * bytes. Piping would close the upstream's side when the caller breaks off, and so turn half an
  * upload into a whole one: hence preventAbort, and the abort of the fetch itself.
  */
-function counted(body, most, abort) {
-  let seen = 0;
+function counted(body, most, abort, meter) {
+  meter.sent = 0;
   const { readable, writable } = new TransformStream({
     transform(chunk, controller) {
-      seen += chunk.byteLength;
-      if (seen > most) {
+      meter.sent += chunk.byteLength;
+      if (meter.sent > most) {
         abort.abort("too large");
         controller.error("too large");
       } else {
@@ -214,11 +174,54 @@ function counted(body, most, abort) {
   return readable;
 }
 
-function pass(upstream, [audit, alarm, drop, ...set]) {
+function pass(upstream, [audit, alarm, metered, drop, ...set], exchange, alive) {
   write(audit, alarm);
-  const response = new Response(upstream.body, upstream);
+  let { body } = upstream;
+  if (metered !== "" && body !== null) {
+    body = measured(body, (bytes) => {
+      try {
+        alive();
+      } catch {
+        // What counted it is gone; the answer need not go with it.
+        return;
+      }
+      exchange.streamed(bytes);
+      exchange.free();
+    });
+  } else {
+    exchange.free();
+  }
+  const response = new Response(body, upstream);
   edit(response.headers, drop, set);
   return response;
+}
+
+/** A body that tells its length at its end, also when it breaks off or its reader goes away. */
+function measured(body, tell) {
+  const reader = body.getReader();
+  let seen = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      let chunk;
+      try {
+        chunk = await reader.read();
+      } catch (error) {
+        tell(seen);
+        throw error;
+      }
+      if (chunk.done) {
+        tell(seen);
+        controller.close();
+      } else {
+        seen += chunk.value.byteLength;
+        controller.enqueue(chunk.value);
+      }
+    },
+    cancel(reason) {
+      tell(seen);
+      return reader.cancel(reason);
+    },
+  });
 }
 
 function edit(headers, drop, set) {

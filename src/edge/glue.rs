@@ -26,22 +26,11 @@ extern "C" {
     /// Awaits what the work waits for until it has a `Response`, and returns the promise of that.
     pub(super) fn drive(work: JsWork, ctx: &JsValue) -> JsValue;
 
-    /// Counts a request at a rate limiter: the promise of whether it is within.
-    #[wasm_bindgen(js_name = withinRate)]
-    pub(super) fn within_rate(env: &JsValue, binding: &str, counted_as: &str) -> JsValue;
-
-    /// The promise of the text under this name in KV, or of null.
-    pub(super) fn record(env: &JsValue, name: &str) -> JsValue;
-
     /// The promise of the body as a `Uint8Array`, or of null when it is longer than so many bytes.
     pub(super) fn read(request: &JsValue, most: f64) -> JsValue;
 
     /// The promise of the digest of bytes, by WebCrypto's name for it, as an `ArrayBuffer`.
     pub(super) fn hash(name: &str, body: &JsValue) -> JsValue;
-
-    /// Has the Durable Object `name` record a nonce until these Unix seconds: the promise of whether it
-    /// is new.
-    pub(super) fn remember(env: &JsValue, name: &str, nonce: &str, until: &str) -> JsValue;
 
     /// Rust panicked, so that the exchanges of other requests must not be used any more.
     pub(super) fn panicked();

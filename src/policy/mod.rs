@@ -8,11 +8,13 @@ pub mod path;
 use core::net::IpAddr;
 
 use crate::credential::Verified;
+use crate::credential::session::Claims;
 use crate::key::{Key, Match, Scheme};
 use crate::problem::Refusal;
 use crate::request::{Head, method_in};
 
 use origin::Origin;
+use path::Pattern;
 
 /// A verified request that its key and session allow. Only [`allow`] makes one.
 #[derive(Debug)]
@@ -34,11 +36,60 @@ pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
     head.header("cf-connecting-ip")?.trim().parse().ok()
 }
 
+/// A verified request that may use one of the gate's own paths. Only [`entitle`] makes one, and nothing
+/// forwards it.
+#[derive(Debug)]
+pub struct Entitled<'k> {
+    verified: Verified<'k>,
+}
+
+impl<'k> Entitled<'k> {
+    /// What was verified.
+    #[must_use]
+    pub const fn verified(&self) -> &Verified<'k> {
+        &self.verified
+    }
+}
+
 /// Decides whether the key and the session allow the request.
 ///
 /// # Errors
 /// `ip-denied`, `origin-denied`, `method-denied`, `path-denied`, in this order.
 pub fn allow<'k>(verified: Verified<'k>, head: &Head<'_>) -> Result<Allowed<'k>, Refusal> {
+    check_caller(&verified, head)?;
+    check_reach(&verified, head, false)?;
+    // An admin key opens the gate's own paths alone.
+    if verified.key().admin {
+        return Err(Refusal::PathDenied);
+    }
+    Ok(Allowed { verified })
+}
+
+/// Decides whether the request may use the gate's own paths. An admin may; anybody else may only ask
+/// for something of the key itself (`of_itself`), which has nothing to do with the methods and paths
+/// that the key may use behind the gate, and not with a session that the gate gave to a browser: those
+/// have an `origin`.
+///
+/// # Errors
+/// As [`allow`].
+pub fn entitle<'k>(
+    verified: Verified<'k>,
+    head: &Head<'_>,
+    of_itself: bool,
+) -> Result<Entitled<'k>, Refusal> {
+    check_caller(&verified, head)?;
+    let of_a_page = |claims: &Claims| claims.origin.is_some();
+    let of_itself = of_itself && !verified.claims().is_some_and(of_a_page);
+    let admin = verified.key().admin;
+    if !admin && !of_itself {
+        return Err(Refusal::PathDenied);
+    }
+    check_reach(&verified, head, !admin)?;
+    Ok(Entitled { verified })
+}
+
+/// Where it comes from: address and origin.
+fn check_caller(verified: &Verified<'_>, head: &Head<'_>) -> Result<(), Refusal> {
     let key = verified.key();
     let page = page(head);
     let address = address_allowed(key, caller_address(head));
@@ -48,31 +99,41 @@ pub fn allow<'k>(verified: Verified<'k>, head: &Head<'_>) -> Result<Allowed<'k>,
         false => origin_allowed(key, page.as_ref()),
     };
     check_place(key.matching, address, origin)?;
-    let claims = verified.claims();
-    let session_origin = claims.and_then(|claims| claims.origin.as_ref());
-    if session_origin.is_some() && session_origin != page.as_ref() {
-        return Err(Refusal::OriginDenied);
+    let session_origin = verified.claims().and_then(|claims| claims.origin.as_ref());
+    match session_origin.is_none() || session_origin == page.as_ref() {
+        true => Ok(()),
+        false => Err(Refusal::OriginDenied),
     }
-    if (reads_alone(verified.scheme()) && !is_read(head.method()))
-        || !method_in(&key.methods, head.method())
+}
+
+/// Methods, then paths: of the session, and of the key unless it asks for something of itself.
+fn check_reach(verified: &Verified<'_>, head: &Head<'_>, of_itself: bool) -> Result<(), Refusal> {
+    let key = Some(verified.key()).filter(|_| !of_itself);
+    let session = verified.claims();
+    let method = head.method();
+    if key.is_some() && reads_alone(verified.scheme()) && !is_read(method) {
+        return Err(Refusal::MethodDenied);
+    }
+    let methods = [
+        key.map(|key| &key.methods),
+        session.and_then(|claims| claims.methods.as_ref()),
+    ];
+    if !methods
+        .into_iter()
+        .flatten()
+        .all(|list| method_in(list, method))
     {
         return Err(Refusal::MethodDenied);
     }
-    let session_methods = claims.and_then(|claims| claims.methods.as_ref());
-    if session_methods.is_some_and(|methods| !method_in(methods, head.method())) {
-        return Err(Refusal::MethodDenied);
+    let paths = [
+        key.and_then(|key| key.paths.as_ref()),
+        session.and_then(|claims| claims.paths.as_ref()),
+    ];
+    let matches = |list: &Vec<Pattern>| list.iter().any(|one| one.matches(head.path()));
+    match paths.into_iter().flatten().all(matches) {
+        true => Ok(()),
+        false => Err(Refusal::PathDenied),
     }
-    let session_paths = claims.and_then(|claims| claims.paths.as_ref());
-    for paths in [key.paths.as_ref(), session_paths].into_iter().flatten() {
-        if !paths.iter().any(|pattern| pattern.matches(head.path())) {
-            return Err(Refusal::PathDenied);
-        }
-    }
-    // An admin key opens the gate's own paths alone, and those never come here.
-    if key.admin {
-        return Err(Refusal::PathDenied);
-    }
-    Ok(Allowed { verified })
 }
 
 /// Whether `key` names origins and the request comes from one of them: what a bare public key

@@ -64,13 +64,19 @@ pub enum Refusal {
     MethodNotAllowed,
     /// The key has had as many requests as its limiter allows for now (RFC 6585 section 4).
     RateLimited,
+    /// The key has had what it may have in this day or month (RFC 6585 section 4).
+    QuotaExceeded,
     /// The body is longer than the route takes (RFC 9110 section 15.5.14).
     BodyTooLarge,
+    /// The id of a new key is taken, perhaps by one that was deleted.
+    KeyExists,
+    /// The key stands in the configuration, and is changed there.
+    KeyInConfiguration,
 }
 
 impl Refusal {
     /// Every refusal, in the order of the contract.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::BadPath,
         Self::BadRequest,
         Self::BadCredential,
@@ -99,7 +105,10 @@ impl Refusal {
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
+        Self::KeyExists,
+        Self::KeyInConfiguration,
         Self::RateLimited,
+        Self::QuotaExceeded,
     ];
 
     /// Its code, status and words.
@@ -116,7 +125,7 @@ impl Refusal {
                 400,
                 "bad-request",
                 "The request is malformed",
-                "The host, the method together with a body, or an Upgrade is not acceptable here, or the request is too large to check.",
+                "The host, the method together with a body, or an Upgrade is not acceptable here, or the request is too large to check. Where the gate itself was asked, field and mend in this document say what is wrong.",
             ),
             Self::BadCredential => describe(
                 400,
@@ -274,11 +283,29 @@ impl Refusal {
                 "The body is too large",
                 "The body is longer than this route takes.",
             ),
+            Self::KeyExists => describe(
+                409,
+                "key-exists",
+                "There is a key of this id",
+                "Ids are never used again, not even that of a deleted key: choose another. id in this document says which.",
+            ),
+            Self::KeyInConfiguration => describe(
+                409,
+                "key-in-configuration",
+                "The key stands in the configuration",
+                "A key of wrangler.toml is changed there and deployed. id in this document says which.",
+            ),
             Self::RateLimited => describe(
                 429,
                 "rate-limited",
                 "Too many requests for now",
                 "Wait as long as Retry-After says. RateLimit-Policy names the limit.",
+            ),
+            Self::QuotaExceeded => describe(
+                429,
+                "quota-exceeded",
+                "The quota is used up",
+                "The key has had all the requests or bytes that it may have in this day or month (UTC). Retry-After says when the next begins, RateLimit-Policy and RateLimit what the quota is and what is left.",
             ),
         }
     }

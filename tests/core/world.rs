@@ -9,16 +9,17 @@ use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::{Map, Value, json};
 
-use writegate::admission::{BodyError, NotCounted, NotRecorded, Platform, Unread};
 use writegate::answer::Answer;
 use writegate::audit::Context;
 use writegate::config::{Binding, Environment};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::session;
 use writegate::credential::signature::Nonce;
+use writegate::day::Day;
 use writegate::gateway::{Decision, Gate, Raw};
 use writegate::key::KeyId;
 use writegate::known_key::derive_sk;
+use writegate::platform::{BodyError, Office, Page, Platform, Silent};
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
 
@@ -136,11 +137,11 @@ impl Native {
 }
 
 impl Platform for Native {
-    async fn record(&self, id: &KeyId) -> Result<Option<String>, Unread> {
+    async fn record(&self, id: &KeyId) -> Result<Option<String>, Silent> {
         Ok(self.records.get(id.as_str()).cloned())
     }
 
-    async fn within_rate(&self, _binding: &str, counted_as: &str) -> Result<bool, NotCounted> {
+    async fn within_rate(&self, _binding: &str, counted_as: &str) -> Result<bool, Silent> {
         let entry = ("rate".to_owned(), counted_as.to_owned());
         Ok(self.seen.borrow_mut().insert(entry))
     }
@@ -156,9 +157,45 @@ impl Platform for Native {
         }
     }
 
-    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, NotRecorded> {
+    async fn tally(&self, _key: &KeyId, _batch: &str) -> Result<String, Silent> {
+        Err(Silent)
+    }
+
+    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Silent> {
         let entry = (nonce.object(key), nonce.value.clone());
         Ok(self.seen.borrow_mut().insert(entry))
+    }
+}
+
+impl Office for Native {
+    async fn usage(&self, _key: &KeyId, _from: Day, _to: Day) -> Result<String, Silent> {
+        Err(Silent)
+    }
+
+    async fn body(&self, most: u64) -> Result<Vec<u8>, BodyError> {
+        match self.body.len() as u64 > most {
+            true => Err(BodyError::TooLarge),
+            false => Ok(self.body.clone()),
+        }
+    }
+
+    async fn page(&self, _cursor: Option<&str>) -> Result<Page, Silent> {
+        Ok(Page::default())
+    }
+
+    async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent> {
+        Ok(ids
+            .iter()
+            .map(|id| self.records.get(id.as_str()).cloned())
+            .collect())
+    }
+
+    async fn create(&self, _records: &[(&KeyId, String)]) -> Result<(), Silent> {
+        Err(Silent)
+    }
+
+    async fn replace(&self, _id: &KeyId, _record: &str) -> Result<(), Silent> {
+        Err(Silent)
     }
 }
 

@@ -85,7 +85,10 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
         | Refusal::NoRoute
         | Refusal::MethodNotAllowed
         | Refusal::BodyTooLarge
-        | Refusal::RateLimited => Vec::new(),
+        | Refusal::RateLimited
+        | Refusal::QuotaExceeded
+        | Refusal::KeyExists
+        | Refusal::KeyInConfiguration => Vec::new(),
     }
 }
 

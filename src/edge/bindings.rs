@@ -1,0 +1,35 @@
+//! The gate's bindings, as `bindings.js` calls them: each function returns a promise, which is rejected
+//! when the binding is missing, fails or takes too long.
+
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(module = "/src/edge/bindings.js")]
+extern "C" {
+    /// The text under this name in KV, or null.
+    pub(super) fn record(env: &JsValue, name: &str) -> JsValue;
+
+    /// The texts under these names, a line each, as a JSON array of texts and nulls.
+    pub(super) fn records(env: &JsValue, names: &str) -> JsValue;
+
+    /// `{"records":[[name,text],…],"cursor":…}` as JSON, from `cursor` on.
+    pub(super) fn page(env: &JsValue, cursor: Option<&str>) -> JsValue;
+
+    /// Writes new records, a line each for name and text: `true` when all are written, and else none is.
+    pub(super) fn create(env: &JsValue, lines: &str) -> JsValue;
+
+    /// Writes a record in place of another: `true`.
+    pub(super) fn replace(env: &JsValue, name: &str, text: &str) -> JsValue;
+
+    /// Counts a request at a rate limiter: whether it is within.
+    #[wasm_bindgen(js_name = withinRate)]
+    pub(super) fn within_rate(env: &JsValue, binding: &str, counted_as: &str) -> JsValue;
+
+    /// Sends a batch of usage to a key's ledger: its answer, as JSON.
+    pub(super) fn tally(env: &JsValue, key: &str, batch: &str) -> JsValue;
+
+    /// The rows of a key's ledger, as JSON.
+    pub(super) fn usage(env: &JsValue, key: &str, from: &str, to: &str) -> JsValue;
+
+    /// Has the Durable Object `name` record a nonce until these Unix seconds: whether it is new.
+    pub(super) fn remember(env: &JsValue, name: &str, nonce: &str, until: &str) -> JsValue;
+}

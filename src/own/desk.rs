@@ -1,0 +1,103 @@
+//! Where a request for one of the gate's own paths is worked on: what it asked, and what it is told.
+
+use serde_json::Value;
+
+use crate::answer::{Own, Stop};
+use crate::audit::Record;
+use crate::config::Config;
+use crate::json::{self, FieldError};
+use crate::key::{Key, KeyId};
+use crate::platform::{BodyError, Office, Platform, Silent};
+use crate::problem::Refusal;
+use crate::registry::Registry;
+use crate::request::Head;
+use crate::time::Timestamp;
+use crate::usage::Usage;
+
+use super::Task;
+
+/// Longest body, in bytes, of a request to the gate itself: a hundred records of 10 KB.
+pub(crate) const MAX_BODY_BYTES: u64 = 1_048_576;
+
+/// Why a task was not done.
+pub(super) enum Undone {
+    /// An answer.
+    Stop(Stop),
+    /// The caller broke off, and nobody is left to answer.
+    CallerGone,
+}
+
+impl<S: Into<Stop>> From<S> for Undone {
+    fn from(stop: S) -> Self {
+        Self::Stop(stop.into())
+    }
+}
+
+/// A request that may be worked on, with what that takes.
+pub(crate) struct Desk<'x, P> {
+    pub(crate) config: &'x Config,
+    pub(crate) registry: &'x Registry,
+    pub(crate) usage: &'x Usage,
+    /// The key that asks.
+    pub(crate) key: &'x Key,
+    pub(crate) head: &'x Head<'x>,
+    pub(crate) record: &'x Record<'x>,
+    pub(crate) now: Timestamp,
+    pub(crate) platform: &'x P,
+}
+
+impl<P: Platform + Office> Desk<'_, P> {
+    /// Does it; `None` when nobody is left to answer.
+    pub(crate) async fn perform(&self, task: Task) -> Result<Option<Own>, Stop> {
+        let done = match task {
+            Task::ListKeys => self.list_keys().await,
+            Task::CreateKeys => self.create_keys().await,
+            Task::ShowKey(id) => self.show_key(&id).await,
+            Task::ChangeKey(id) => self.change_key(&id).await,
+            Task::DeleteKey(id) => self.delete_key(&id).await,
+            Task::Usage => self.usage().await,
+            Task::Status => Ok(self.status()),
+        };
+        match done {
+            Ok(own) => Ok(Some(own)),
+            Err(Undone::Stop(stop)) => Err(stop),
+            Err(Undone::CallerGone) => Ok(None),
+        }
+    }
+
+    /// The body as JSON.
+    pub(super) async fn json(&self) -> Result<Value, Undone> {
+        let body = match self.platform.body(MAX_BODY_BYTES).await {
+            Ok(body) => body,
+            Err(BodyError::TooLarge) => return Err(Refusal::BodyTooLarge.into()),
+            Err(BodyError::CallerGone) => return Err(Undone::CallerGone),
+        };
+        json::parse(&body).ok_or_else(|| {
+            let mend = "expected JSON in which no member stands twice";
+            Stop::bad_field(&FieldError::new("body", mend), None).into()
+        })
+    }
+
+    /// The value of a parameter of the query, raw; an empty one counts as absent.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        let mut parameters = self.head.parameters();
+        let (_, value) = parameters.find(|(candidate, _)| *candidate == name)?;
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// The binding did not do what it was asked.
+    pub(super) fn silent(&self, binding: &str) -> impl Fn(Silent) -> Undone {
+        let feature = format!("{binding} (did not answer)");
+        move |Silent| Stop::unavailable(self.record, &feature, self.head.path()).into()
+    }
+
+    /// There is no such binding.
+    pub(super) fn missing(&self, binding: &str) -> Undone {
+        Stop::unavailable(self.record, binding, self.head.path()).into()
+    }
+}
+
+/// What is wrong with a field of the body, or of the record of this key.
+pub(super) fn bad_field(error: &FieldError, id: Option<&KeyId>) -> Undone {
+    Stop::bad_field(error, id).into()
+}

@@ -1,0 +1,232 @@
+//! `/_gate/keys`: the registry's records as an admin sees and changes them (contract section 7).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::answer::{Own, Stop};
+use crate::json::{self, FieldError};
+use crate::key::{Key, KeyId};
+use crate::known_key::derive_sk;
+use crate::platform::{Office, Platform};
+use crate::problem::Refusal;
+use crate::registry;
+
+use super::desk::{Desk, Undone, bad_field};
+use super::record::{self, Prepared};
+
+/// Most records of one request.
+const MAX_BATCH: usize = 100;
+
+impl<P: Platform + Office> Desk<'_, P> {
+    /// A page of 100 records, tombstones too.
+    pub(super) async fn list_keys(&self) -> Result<Own, Undone> {
+        self.require_registry()?;
+        let cursor = self.parameter("cursor").map(decode_cursor).transpose()?;
+        let page = self.platform.page(cursor.as_deref()).await;
+        let page = page.map_err(self.silent("KEY_REGISTRY"))?;
+        let shown = |(name, text): &(String, String)| {
+            let id = KeyId::parse(name.strip_prefix(registry::PREFIX)?)?;
+            Some(shown(&id, text))
+        };
+        let keys: Vec<Value> = page.records.iter().filter_map(shown).collect();
+        let cursor = page.cursor.map(|cursor| URL_SAFE_NO_PAD.encode(cursor));
+        Ok(Own::json(200, &json!({"keys": keys, "cursor": cursor})))
+    }
+
+    /// One record.
+    pub(super) async fn show_key(&self, id: &KeyId) -> Result<Own, Undone> {
+        let text = self.stored(id).await?;
+        Ok(Own::json(200, &shown(id, &text)))
+    }
+
+    /// New records: all, or none. Each is shown with its secret, this once.
+    pub(super) async fn create_keys(&self) -> Result<Own, Undone> {
+        self.require_registry()?;
+        let (records, is_batch) = match self.json().await? {
+            Value::Array(records) => (records, true),
+            record @ Value::Object(_) => (vec![record], false),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                return Err(bad_body("expected a key record, or an array of them"));
+            }
+        };
+        if !(1..=MAX_BATCH).contains(&records.len()) {
+            return Err(bad_body("expected 1 to 100 records"));
+        }
+        let place = |index: usize| match is_batch {
+            true => format!("[{index}]"),
+            false => String::new(),
+        };
+        let mut new: Vec<Prepared> = Vec::new();
+        for (index, value) in records.into_iter().enumerate() {
+            let claimed = value.get("id").and_then(Value::as_str);
+            let claimed = claimed.and_then(KeyId::parse);
+            let prepared = record::prepare(&place(index), value);
+            let prepared = prepared.map_err(|error| bad_field(&error, claimed.as_ref()))?;
+            let id = &prepared.key.id;
+            if new.iter().any(|other| other.key.id == *id) {
+                let field = field(&place(index), "id");
+                let error = FieldError::new(field, "stands twice in this batch");
+                return Err(bad_field(&error, Some(id)));
+            }
+            new.push(prepared);
+        }
+        let ids: Vec<&KeyId> = new.iter().map(|one| &one.key.id).collect();
+        for (index, id) in ids.iter().enumerate() {
+            self.refuse_configured(id, &place(index))?;
+        }
+        let there = self.platform.records(&ids).await;
+        let there = there.map_err(self.silent("KEY_REGISTRY"))?;
+        if let Some(index) = there.iter().position(Option::is_some) {
+            let id = ids.get(index).copied();
+            let field = field(&place(index), "id");
+            return Err(Stop::conflict(Refusal::KeyExists, &field, id).into());
+        }
+        let texts = new.iter().map(|one| (&one.key.id, one.text.clone()));
+        let texts: Vec<(&KeyId, String)> = texts.collect();
+        let written = self.platform.create(&texts).await;
+        written.map_err(self.silent("KEY_REGISTRY"))?;
+        for (id, text) in texts {
+            self.learn(id, text);
+        }
+        let shown = |one: &Prepared| self.with_secret(one.record.clone(), &one.key);
+        match (is_batch, new.as_slice()) {
+            (false, [one]) => {
+                let mut own = Own::json(201, &shown(one));
+                let location = format!("/_gate/keys/{}", one.key.id);
+                own.headers.push(("location", location));
+                Ok(own)
+            }
+            (_, all) => {
+                let keys: Vec<Value> = all.iter().map(shown).collect();
+                Ok(Own::json(201, &json!({"keys": keys})))
+            }
+        }
+    }
+
+    /// A merge patch (RFC 7396) of a record. Shows the new secret when the version rose.
+    pub(super) async fn change_key(&self, id: &KeyId) -> Result<Own, Undone> {
+        self.refuse_configured(id, "")?;
+        let old = self.stored(id).await?;
+        let old = json::parse(old.as_bytes()).unwrap_or(Value::Null);
+        if record::is_tombstone(&old) {
+            return Err(Stop::conflict(Refusal::KeyExists, "id", Some(id)).into());
+        }
+        let patch = self.json().await?;
+        if !patch.is_object() {
+            return Err(bad_body("expected an object with the members that change"));
+        }
+        let wrong = |field: &str, mend: &str| bad_field(&FieldError::new(field, mend), Some(id));
+        let version = version(&old);
+        let Prepared { key, record, text } = record::prepare("", record::merge(old, patch))
+            .map_err(|error| bad_field(&error, Some(id)))?;
+        if key.id != *id {
+            return Err(wrong("id", "cannot change; make a new key and delete this"));
+        }
+        if key.version < version {
+            return Err(wrong("version", "only rises"));
+        }
+        let written = self.platform.replace(id, &text).await;
+        written.map_err(self.silent("KEY_REGISTRY"))?;
+        self.learn(id, text);
+        let shown = match key.version > version {
+            true => self.with_secret(record, &key),
+            false => record,
+        };
+        Ok(Own::json(200, &shown))
+    }
+
+    /// Leaves a tombstone.
+    pub(super) async fn delete_key(&self, id: &KeyId) -> Result<Own, Undone> {
+        self.refuse_configured(id, "")?;
+        let old = self.stored(id).await?;
+        let old = json::parse(old.as_bytes()).unwrap_or(Value::Null);
+        let tombstone = record::tombstone(id, version(&old));
+        let text = tombstone.to_string();
+        let written = self.platform.replace(id, &text).await;
+        written.map_err(self.silent("KEY_REGISTRY"))?;
+        self.learn(id, text);
+        Ok(Own::json(200, &tombstone))
+    }
+
+    /// The stored record.
+    async fn stored(&self, id: &KeyId) -> Result<String, Undone> {
+        self.require_registry()?;
+        let found = self.platform.records(&[id]).await;
+        let found = found.map_err(self.silent("KEY_REGISTRY"))?;
+        let text = found.into_iter().next().flatten();
+        text.ok_or_else(|| Refusal::NoRoute.into())
+    }
+
+    fn require_registry(&self) -> Result<(), Undone> {
+        match self.config.registry {
+            true => Ok(()),
+            false => Err(self.missing("KEY_REGISTRY")),
+        }
+    }
+
+    /// A key of the configuration is changed there.
+    fn refuse_configured(&self, id: &KeyId, place: &str) -> Result<(), Undone> {
+        match self.config.keys.contains_key(id) {
+            true => {
+                let field = field(place, "id");
+                Err(Stop::conflict(Refusal::KeyInConfiguration, &field, Some(id)).into())
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Whoever took a change honours it at once.
+    fn learn(&self, id: &KeyId, text: String) {
+        self.registry
+            .learn(id, Some(text), &self.config.roots, self.now);
+    }
+
+    fn with_secret(&self, mut record: Value, key: &Key) -> Value {
+        let sk = derive_sk(&self.config.roots.current, &key.id, key.version);
+        if let Some(members) = record.as_object_mut() {
+            members.insert("sk".to_owned(), sk.expose_str().into());
+        }
+        record
+    }
+}
+
+/// A record as it is shown: itself, or why it is none.
+fn shown(id: &KeyId, text: &str) -> Value {
+    match registry::read(id, text) {
+        Ok(_) => json::parse(text.as_bytes()).unwrap_or(Value::Null),
+        Err(FieldError { field, mend }) => {
+            json!({"id": id.as_str(), "error": {"field": field, "mend": mend}})
+        }
+    }
+}
+
+/// The version of a record that may not parse.
+fn version(record: &Value) -> u32 {
+    let version = record.get("version").and_then(Value::as_u64);
+    version
+        .and_then(|version| version.try_into().ok())
+        .unwrap_or(1)
+}
+
+/// A field of the record at `place` of the body.
+fn field(place: &str, name: &str) -> String {
+    match place {
+        "" => name.to_owned(),
+        _ => format!("{place}.{name}"),
+    }
+}
+
+fn bad_body(mend: &str) -> Undone {
+    bad_field(&FieldError::new("body", mend), None)
+}
+
+/// KV's cursor is shown as base64url, which needs no encoding in a query.
+fn decode_cursor(text: &str) -> Result<String, Undone> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+    let cursor = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    cursor.ok_or_else(|| {
+        let mend = "expected the cursor of the page before";
+        bad_field(&FieldError::new("cursor", mend), None)
+    })
+}

@@ -1,0 +1,29 @@
+//! `GET /_gate/status`: each token's age and each binding, as an admin sees them (contract section 7).
+
+use serde_json::{Value, json};
+
+use crate::answer::Own;
+use crate::platform::{Office, Platform};
+use crate::rotation;
+
+use super::desk::Desk;
+
+impl<P: Platform + Office> Desk<'_, P> {
+    pub(super) fn status(&self) -> Own {
+        let config = self.config;
+        let tokens = rotation::reports(config, &[], self.now);
+        let tokens = tokens.iter().map(rotation::Report::status);
+        Own::json(
+            200,
+            &json!({
+                "version": env!("CARGO_PKG_VERSION"),
+                "tokens": tokens.collect::<Vec<Value>>(),
+                "bindings": {
+                    "KEY_REGISTRY": config.registry,
+                    "REPLAY": config.replay,
+                    "LEDGER": config.ledger,
+                },
+            }),
+        )
+    }
+}
