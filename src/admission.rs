@@ -1,13 +1,17 @@
-//! What is checked last, because it costs I/O or leaves something behind: the rate, the body's digest,
-//! then the nonce (contract section 4). [`Allowed`] → [`Admitted`].
+//! What is checked last, because it costs I/O or leaves something behind: the rate, the quota, the
+//! body's digest, then the nonce (contract section 4). [`Allowed`] → [`Admitted`].
 
 use crate::credential::Verified;
 use crate::credential::digest::{Algorithm, Digests, MAX_BODY_BYTES};
+use crate::key::Key;
 use crate::platform::{BodyError, Platform, Silent};
 use crate::policy::{self, Allowed, Entitled};
 use crate::problem::Refusal;
+use crate::quota::{Quota, Totals};
 use crate::rates;
 use crate::request::Head;
+use crate::time::Timestamp;
+use crate::usage::{Held, NoAnswer, Usage};
 
 /// Why a request that is allowed is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +22,10 @@ pub enum NotAdmitted {
     OverRate,
     /// Whether its key has had enough cannot be told.
     RateSilent,
+    /// Its key has had this much of its quota, which is all.
+    OverQuota(Quota, Totals),
+    /// What its key has had cannot be told.
+    LedgerSilent,
     /// The caller broke off.
     CallerGone,
     /// Whether it was sent before cannot be told.
@@ -37,6 +45,15 @@ impl From<BodyError> for NotAdmitted {
             BodyError::CallerGone => Self::CallerGone,
         }
     }
+}
+
+/// What quotas are counted with: the usage that this isolate knows of, and now.
+#[derive(Clone, Copy, Debug)]
+pub struct Counting<'g> {
+    /// The usage.
+    pub usage: &'g Usage,
+    /// Now.
+    pub now: Timestamp,
 }
 
 /// A request that is allowed, whose body is what was signed, and which was not sent before. Only
@@ -61,24 +78,27 @@ impl<'k> Admitted<'k> {
     }
 }
 
-/// Counts the request at its key's limiter, compares the body, of at most `max_body_bytes`, with its
-/// signed digest, then records the nonce.
+/// Counts the request at its key's limiter, makes sure that its quota is not used up, compares the body,
+/// of at most `max_body_bytes`, with its signed digest, then records the nonce. What is returned beside
+/// the request counts it as under way.
 ///
 /// # Errors
-/// `rate-limited`, `body-too-large`, `digest-mismatch`, `replayed`.
-pub async fn admit<'k>(
+/// `rate-limited`, `quota-exceeded`, `body-too-large`, `digest-mismatch`, `replayed`.
+pub async fn admit<'k, 'g>(
     allowed: Allowed<'k>,
     head: &Head<'_>,
     max_body_bytes: u64,
+    counting: Counting<'g>,
     platform: &impl Platform,
-) -> Result<Admitted<'k>, NotAdmitted> {
+) -> Result<(Admitted<'k>, Option<Held<'g>>), NotAdmitted> {
     let verified = allowed.verified();
     count(verified, head, platform).await?;
+    let held = hold(verified.key(), counting, platform).await?;
     let body_held = compare(verified, head, max_body_bytes, platform).await?;
-    Ok(Admitted { allowed, body_held })
+    Ok((Admitted { allowed, body_held }, held))
 }
 
-/// The same for the gate's own paths, which nothing forwards.
+/// The same for the gate's own paths, which nothing forwards and no quota is for.
 ///
 /// # Errors
 /// As [`admit`].
@@ -113,6 +133,34 @@ async fn count(
         Ok(true) => Ok(()),
         Ok(false) => Err(NotAdmitted::OverRate),
         Err(Silent) => Err(NotAdmitted::RateSilent),
+    }
+}
+
+/// Makes sure that the key's quota is not used up: as its ledger said lately, or says now.
+async fn hold<'g>(
+    key: &Key,
+    Counting { usage, now }: Counting<'g>,
+    platform: &impl Platform,
+) -> Result<Option<Held<'g>>, NotAdmitted> {
+    let Some(quota) = key.quota else {
+        return Ok(None);
+    };
+    let (from, _) = quota.per.around(now);
+    let had = match usage.total(&key.id, from, now) {
+        Some(had) => Some(had),
+        None => {
+            let batch = usage.batch(&key.id, Some(quota.per), now);
+            let answer = platform.tally(&key.id, &batch).await;
+            let answer = answer.map_err(|Silent| NotAdmitted::LedgerSilent)?;
+            let settled = usage.settle(&key.id, &answer, now);
+            settled.map_err(|NoAnswer| NotAdmitted::LedgerSilent)?;
+            usage.total(&key.id, from, now)
+        }
+    };
+    match had {
+        None => Err(NotAdmitted::LedgerSilent),
+        Some(had) if quota.is_used_up(had) => Err(NotAdmitted::OverQuota(quota, had)),
+        Some(_) => Ok(Some(Held::new(usage, &key.id))),
     }
 }
 

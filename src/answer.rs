@@ -8,8 +8,10 @@ use crate::gateway::Raw;
 use crate::json::FieldError;
 use crate::key::KeyId;
 use crate::problem::{Fault, Problem, Refusal};
+use crate::quota::Told;
 use crate::registry;
 use crate::reply;
+use crate::usage::{Account, Held};
 
 /// What stands where an answer must and nobody is there to read it: nginx's number for that.
 const STATUS_NOBODY_READS: u16 = 499;
@@ -87,6 +89,17 @@ impl Stop {
         }
     }
 
+    pub(crate) fn over_quota(told: Told) -> Self {
+        Self {
+            headers: vec![
+                ("retry-after", told.retry_after.to_string()),
+                ("ratelimit-policy", told.policy),
+                ("ratelimit", told.limit),
+            ],
+            ..Refusal::QuotaExceeded.into()
+        }
+    }
+
     pub(crate) fn signature_invalid(base: String) -> Self {
         Self {
             members: vec![("signature_base", base)],
@@ -161,6 +174,10 @@ impl Stop {
 #[derive(Clone, Debug)]
 pub(crate) struct Trail<'g> {
     pub(crate) record: Record<'g>,
+    /// The key that is charged for it, once its credential was good.
+    pub(crate) account: Option<Account<'g>>,
+    /// How often the upstream answered 429.
+    pub(crate) throttled: u64,
     pub(crate) cors_origin: Option<String>,
     pub(crate) wanted: Option<Wanted>,
 }
@@ -196,11 +213,13 @@ impl Wanted {
     }
 }
 
-impl Trail<'_> {
+impl<'g> Trail<'g> {
     pub(crate) fn new(context: Context, raw: &Raw<'_>) -> Self {
         let origin = raw.headers.iter().find(|(name, _)| *name == "origin");
         Self {
             record: Record::new(context),
+            account: None,
+            throttled: 0,
             cors_origin: origin.map(|(_, value)| (*value).to_owned()),
             wanted: None,
         }
@@ -225,7 +244,7 @@ impl Trail<'_> {
         Answer {
             status: own.status,
             headers,
-            audit: self.record.end(Outcome::Answered, Some(own.status)),
+            audit: self.end(Outcome::Answered, Some(own.status)),
             body: own.body,
             alarm: None,
         }
@@ -237,12 +256,36 @@ impl Trail<'_> {
             status: STATUS_NOBODY_READS,
             headers: Vec::new(),
             body: String::new(),
-            audit: self.record.end(Outcome::Failed, None),
+            audit: self.end(Outcome::Failed, None),
             alarm: None,
         }
     }
 
-    pub(crate) fn stop(self, stop: Stop) -> Answer {
+    /// The request counts as under way.
+    pub(crate) fn hold(&mut self, held: Option<Held<'g>>) {
+        if let (Some(account), Some(held)) = (&mut self.account, held) {
+            account.hold(held);
+        }
+    }
+
+    /// The request has ended, and is under way no more.
+    pub(crate) fn release(&mut self) {
+        if let Some(account) = &mut self.account {
+            account.release();
+        }
+    }
+
+    /// The request has ended: it is charged to its key, and this is its line.
+    pub(crate) fn end(mut self, outcome: Outcome, status: Option<u16>) -> String {
+        if let (Some(account), Some(kind)) = (&mut self.account, outcome.kind()) {
+            let mut amounts = self.record.amounts();
+            amounts.upstream_429 = self.throttled;
+            account.charge(kind, &amounts);
+        }
+        self.record.end(outcome, status)
+    }
+
+    pub(crate) fn stop(mut self, stop: Stop) -> Answer {
         let request_id = self.record.request_id();
         let body = stop.problem.document(request_id, &stop.members);
         let mut headers = self.headers();
@@ -256,10 +299,12 @@ impl Trail<'_> {
             }
         }
         headers.extend(stop.headers);
+        let status = stop.problem.status();
+        self.record.problem(stop.problem, body.len());
         Answer {
-            status: stop.problem.status(),
+            status,
             headers,
-            audit: self.record.problem(stop.problem, body.len()),
+            audit: self.end(stop.problem.into(), Some(status)),
             body,
             alarm: stop.alarm,
         }

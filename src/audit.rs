@@ -9,6 +9,7 @@ use crate::policy;
 use crate::problem::Problem;
 use crate::request::Head;
 use crate::time::Timestamp;
+use crate::usage::{Amounts, Kind};
 
 /// Longest name of a query parameter that is logged; a longer one may be a value.
 const MAX_QUERY_KEY_BYTES: usize = 64;
@@ -69,6 +70,28 @@ pub struct Context {
     pub country: Option<String>,
     /// The data centre.
     pub colo: Option<String>,
+}
+
+impl Outcome {
+    /// How a request that ended so is charged for; `None` for what nobody asked an upstream for.
+    #[must_use]
+    pub const fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Forwarded => Some(Kind::Forwarded),
+            Self::Refused => Some(Kind::Refused),
+            Self::Failed => Some(Kind::Failed),
+            Self::Answered => None,
+        }
+    }
+}
+
+impl From<Problem> for Outcome {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Refused(_) => Self::Refused,
+            Problem::Failed(_) => Self::Failed,
+        }
+    }
 }
 
 impl<'g> Record<'g> {
@@ -161,10 +184,36 @@ impl<'g> Record<'g> {
         self.response_bytes = response_bytes;
     }
 
+    /// The body turned out to be so many bytes long, of which nothing was known before.
+    pub const fn sent(&mut self, request_bytes: u64) {
+        if self.request_bytes.is_none() {
+            self.request_bytes = Some(request_bytes);
+        }
+    }
+
+    /// What the request came to.
+    #[must_use]
+    pub fn amounts(&self) -> Amounts {
+        let upstream_ms = self.upstream_ms.unwrap_or_default();
+        Amounts {
+            requests: 1,
+            bytes_in: self.request_bytes.unwrap_or_default(),
+            bytes_out: self.response_bytes.unwrap_or_default(),
+            upstream_ms: upstream_ms.try_into().unwrap_or_default(),
+            upstream_429: 0,
+        }
+    }
+
     /// The request's id.
     #[must_use]
     pub fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    /// The method; nothing before the request came apart.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method.as_deref().unwrap_or_default()
     }
 
     /// The key's id, once it was found.
@@ -173,19 +222,13 @@ impl<'g> Record<'g> {
         self.key.as_deref()
     }
 
-    /// The line for a problem.
-    #[must_use]
-    pub fn problem(mut self, problem: Problem, body_bytes: usize) -> String {
+    /// It is answered with a problem, in so many bytes.
+    pub fn problem(&mut self, problem: Problem, body_bytes: usize) {
         self.code = Some(problem.code());
         self.response_bytes = u64::try_from(body_bytes).ok();
-        let outcome = match problem {
-            Problem::Refused(_) => Outcome::Refused,
-            Problem::Failed(_) => Outcome::Failed,
-        };
-        self.end(outcome, Some(problem.status()))
     }
 
-    /// The line for any other end; no status when nobody was left to answer.
+    /// The line; no status when nobody was left to answer.
     #[must_use]
     pub fn end(mut self, outcome: Outcome, status: Option<u16>) -> String {
         self.outcome = Some(outcome);
@@ -222,6 +265,15 @@ pub enum Alarm<'a> {
         feature: &'a str,
         /// The key or the route that asks for it.
         wanted_by: &'a str,
+    },
+    /// Usage could not be sent to the ledgers of its keys.
+    UsageUnsent {
+        /// Of how many keys.
+        batches: usize,
+        /// Requests that are not kept to be sent later.
+        lost: u64,
+        /// What it means.
+        mend: &'a str,
     },
     /// The upstream refused the gate's own token.
     UpstreamRejectedToken {

@@ -86,6 +86,8 @@ pub struct Config {
     pub rates: BTreeMap<String, Policy>,
     /// Nonces can be recorded: there is a binding `REPLAY`.
     pub replay: bool,
+    /// Usage is added up: there is a binding `LEDGER`.
+    pub ledger: bool,
 }
 
 impl Config {
@@ -113,6 +115,7 @@ impl Config {
                 .json("RATES")?
                 .map_or_else(|| Ok(BTreeMap::new()), rates::parse)?,
             replay: source.has_resource("REPLAY", "the Durable Object class ReplayGuard")?,
+            ledger: source.has_resource("LEDGER", "the Durable Object class Ledger")?,
         })
     }
 }

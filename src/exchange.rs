@@ -9,6 +9,7 @@ use crate::retry::Attempts;
 use crate::route::Route;
 use crate::time::Timestamp;
 use crate::upstream::Credential;
+use crate::usage::{Amounts, Kind};
 
 /// A request on its way to the upstream: steps 12 and 13.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Lines {
     pub audit: String,
     /// A line for the operator.
     pub alarm: Option<String>,
+    /// The answer's length is not known: [`Exchange::streamed`] wants to be told.
+    pub is_metered: bool,
 }
 
 /// How an attempt ended without an answer.
@@ -77,20 +80,27 @@ impl<'g> Exchange<'g> {
         self.route.timeout_ms
     }
 
-    /// The upstream answered. `random` is from 0 to 1.
+    /// The upstream answered, to a body that turned out `sent` bytes long, where that was not known.
+    /// `random` is from 0 to 1.
     ///
     /// After [`Step::Pass`], [`Step::Inspect`] and [`Step::Answer`] nothing may be sent again.
     pub fn answered<'h>(
         &mut self,
         status: u16,
         headers: &[(&'h str, &'h str)],
+        sent: Option<u64>,
         now: Timestamp,
         random: f64,
     ) -> Step<'h> {
-        self.note(now);
-        self.trail
-            .record
-            .answered(status, reply::content_length(headers));
+        self.note(sent, now);
+        let length = match reply::has_body(self.trail.record.method(), status) {
+            true => reply::content_length(headers),
+            false => Some(0),
+        };
+        self.trail.record.answered(status, length);
+        if status == 429 {
+            self.trail.throttled = self.trail.throttled.saturating_add(1);
+        }
         // (12)
         if reply::is_transient(status) {
             let retry_after = headers.iter().find(|(name, _)| *name == "retry-after");
@@ -114,19 +124,34 @@ impl<'g> Exchange<'g> {
             self.trail.cors_origin.as_deref(),
         );
         let lines = Lines {
-            audit: self
-                .trail
-                .record
-                .clone()
-                .end(Outcome::Forwarded, Some(status)),
             alarm: self.echo_alarm(&edits),
+            is_metered: length.is_none() && self.trail.account.is_some(),
+            audit: self.trail.clone().end(Outcome::Forwarded, Some(status)),
         };
+        self.trail.release();
         Step::Pass(edits, lines)
     }
 
-    /// The attempt ended without an answer.
-    pub fn failed(&mut self, failure: Failure, now: Timestamp, random: f64) -> Step<'static> {
-        self.note(now);
+    /// An answer of unknown length has ended, or its caller went away, after so many bytes.
+    pub fn streamed(&mut self, bytes_out: u64) {
+        let amounts = Amounts {
+            bytes_out,
+            ..Amounts::default()
+        };
+        if let Some(account) = &mut self.trail.account {
+            account.charge(Kind::Forwarded, &amounts);
+        }
+    }
+
+    /// The attempt ended without an answer, after `sent` bytes of a body of unknown length.
+    pub fn failed(
+        &mut self,
+        failure: Failure,
+        sent: Option<u64>,
+        now: Timestamp,
+        random: f64,
+    ) -> Step<'static> {
+        self.note(sent, now);
         match failure {
             Failure::Unreachable => match self.attempts.again(None, now, random) {
                 Some(pause_ms) => Step::Again(pause_ms),
@@ -153,7 +178,10 @@ impl<'g> Exchange<'g> {
         self.end(Stop::with_alarm(Fault::UpstreamRejectedToken, &alarm))
     }
 
-    fn note(&mut self, now: Timestamp) {
+    fn note(&mut self, sent: Option<u64>, now: Timestamp) {
+        if let Some(sent) = sent {
+            self.trail.record.sent(sent);
+        }
         self.attempts.end_one();
         let elapsed_ms = self.attempts.elapsed_ms(now);
         self.trail.record.asked(self.attempts.made(), elapsed_ms);

@@ -21,7 +21,7 @@
 //!  8. Whatever else the key or the route asks for must be there — 503 `feature-unavailable`.
 //!  9. The body must not be too long — 413 `body-too-large`.
 //! 10. There must be a token to send — 503 `token-missing`.
-//! 11. Its key must not have had enough — 429 `rate-limited`; the body must be the one that was signed
+//! 11. Its key must not have had enough — 429 `rate-limited`, `quota-exceeded`; the body must be the one that was signed
 //!     — 413 `body-too-large`, 401 `digest-mismatch`; and the request must not have been sent before —
 //!     401 `replayed`; 503 `feature-unavailable` when any of that cannot be told.
 //! 12. The request is forwarded, perhaps more than once — 502 `upstream-unreachable`, 504
@@ -33,11 +33,12 @@
 //! the upstream did and says what to do next. Both are free of I/O: what has to be waited for is asked
 //! of a [`Platform`], and only by a request that needs it.
 
-use crate::admission::{self, NotAdmitted};
+use crate::admission::{self, Counting, NotAdmitted};
 use crate::answer::{Answer, Own, Stop, Trail};
 use crate::audit::Context;
 use crate::authentication::{Authentication, Place};
 use crate::config::{Config, Environment};
+use crate::day::Day;
 use crate::exchange::Exchange;
 use crate::forward::{self, Outbound};
 use crate::json::FieldError;
@@ -52,12 +53,14 @@ use crate::request::{Head, METHODS};
 use crate::route::{self, OWN_PREFIX, Route};
 use crate::time::Timestamp;
 use crate::upstream::Credential;
+use crate::usage::{Account, Usage};
 
 /// A gate with its configuration, or without a usable one.
 #[derive(Debug)]
 pub struct Gate {
     config: Result<Config, FieldError>,
     registry: Registry,
+    usage: Usage,
 }
 
 /// A request as the edge hands it over, nothing looked at.
@@ -87,7 +90,14 @@ impl Gate {
         Self {
             config: Config::read(environment),
             registry: Registry::default(),
+            usage: Usage::default(),
         }
+    }
+
+    /// The usage that is not in the ledgers yet.
+    #[must_use]
+    pub const fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// The configuration.
@@ -176,8 +186,18 @@ impl Gate {
         // (6)
         let verified = asking.prove(presented, &known, trail)?;
         let key = verified.key();
+        let account = config
+            .ledger
+            .then(|| Account::new(&self.usage, key, Day::of(now)));
+        // Nothing counts against a key before its credential was good; a bare one is none.
+        let (account, of_bare) = match policy::is_bare(verified.scheme()) {
+            true => (None, account),
+            false => (account, None),
+        };
+        trail.account = account;
         // (7)
         let allowed = policy::allow(verified, &head)?;
+        trail.account = trail.account.take().or(of_bare);
         // (8)
         check_bindings(key, config, trail)?;
         if let Some(feature) = route.unavailable {
@@ -194,11 +214,18 @@ impl Gate {
             return Err(Stop::token_missing(&trail.record, route.auth.secret()));
         };
         // (11)
-        let admitted = match admission::admit(allowed, &head, route.max_body_bytes, platform).await
-        {
-            Ok(admitted) => admitted,
+        let counting = Counting {
+            usage: &self.usage,
+            now,
+        };
+        let most = route.max_body_bytes;
+        let admitted = match admission::admit(allowed, &head, most, counting, platform).await {
+            Ok((admitted, held)) => {
+                trail.hold(held);
+                admitted
+            }
             Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),
-            Err(reason) => return Err(not_admitted(reason, key, config, trail)),
+            Err(reason) => return Err(not_admitted(reason, key, config, trail, now)),
         };
         trail.record.token(credential.fingerprint().as_str());
         let request_id = trail.record.request_id();
@@ -239,11 +266,13 @@ impl Gate {
         match admission::admit_own(&entitled, head, own::MAX_BODY_BYTES, platform).await {
             Ok(()) => {}
             Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),
-            Err(reason) => return Err(not_admitted(reason, key, config, trail)),
+            Err(reason) => return Err(not_admitted(reason, key, config, trail, now)),
         }
         let desk = Desk {
             config,
             registry: &self.registry,
+            usage: &self.usage,
+            key,
             head,
             record: &trail.record,
             now,
@@ -263,9 +292,12 @@ enum Verdict<'g, 'h> {
 
 /// Everything that the key asks for must be there.
 fn check_bindings(key: &Key, config: &Config, trail: &Trail<'_>) -> Result<(), Stop> {
+    let replay = key.nonce_required && !config.replay;
+    let ledger = key.quota.is_some() && !config.ledger;
     let missing = key
         .unavailable
-        .or((key.nonce_required && !config.replay).then_some("REPLAY"));
+        .or(replay.then_some("REPLAY"))
+        .or(ledger.then_some("LEDGER"));
     match missing {
         None => Ok(()),
         Some(missing) => Err(Stop::unavailable(&trail.record, missing, key.id.as_str())),
@@ -280,13 +312,23 @@ fn check_length(head: &Head<'_>, most: u64) -> Result<(), Refusal> {
 }
 
 /// What a request that was not admitted is told.
-fn not_admitted(reason: NotAdmitted, key: &Key, config: &Config, trail: &Trail<'_>) -> Stop {
+fn not_admitted(
+    reason: NotAdmitted,
+    key: &Key,
+    config: &Config,
+    trail: &Trail<'_>,
+    now: Timestamp,
+) -> Stop {
     let rate = key.rate.as_deref().unwrap_or_default();
     let silent = match reason {
         NotAdmitted::Refused(refusal) => return refusal.into(),
         NotAdmitted::OverRate => {
             return Stop::rate_limited(rates::told(rate, config.rates.get(rate)));
         }
+        NotAdmitted::OverQuota(quota, had) => {
+            return Stop::over_quota(quota.told(had, now));
+        }
+        NotAdmitted::LedgerSilent => "LEDGER".to_owned(),
         NotAdmitted::RateSilent => rates::binding(rate),
         NotAdmitted::ReplaySilent => "REPLAY".to_owned(),
         // Nobody is left to be told anything.

@@ -11,6 +11,7 @@ use crate::json::{FieldError, Fields};
 use crate::policy::network::Network;
 use crate::policy::origin::OriginPattern;
 use crate::policy::path::Pattern;
+use crate::quota::Quota;
 use crate::rates;
 use crate::request::METHODS;
 use crate::time::Timestamp;
@@ -88,6 +89,8 @@ pub struct Key {
     pub matching: Match,
     /// The rate limiter that counts its requests, as the record names it.
     pub rate: Option<String>,
+    /// What it may have in a day or a month.
+    pub quota: Option<Quota>,
     /// Only an RFC 9421 signature with a nonce is taken.
     pub nonce_required: bool,
     /// How long, in seconds, a link may be good.
@@ -139,6 +142,10 @@ impl Key {
             )?,
             matching: matching(&mut fields)?,
             rate: rate(&mut fields)?,
+            quota: fields
+                .value("quota")?
+                .map(|quota| Quota::parse(fields.at("quota"), quota))
+                .transpose()?,
             nonce_required: nonce_required(&mut fields)?,
             url_ttl: i64::try_from(fields.integer("url_ttl", 1..=u64::from(u32::MAX), 604_800)?)
                 .unwrap_or(i64::MAX),
@@ -228,34 +235,13 @@ fn nonce_required(fields: &mut Fields) -> Result<bool, FieldError> {
     }
 }
 
-/// Features a record may name that this gate does not have yet.
-const UNAVAILABLE: [&str; 2] = ["quota", "mint"];
-
-/// The first of those features that the record names.
+/// The feature that the record names and this gate does not have yet.
 fn unavailable(fields: &Fields) -> Option<&'static str> {
-    UNAVAILABLE.into_iter().find(|feature| fields.has(feature))
+    fields.has("mint").then_some("mint")
 }
 
-/// Reads the fields of features that are not there, so that a misspelt one is an error today.
+/// Reads the field of the feature that is not there, so that a misspelt one is an error today.
 fn read_unavailable(fields: &mut Fields, narrowed: bool, admin: bool) -> Result<(), FieldError> {
-    if let Some(quota) = fields.value("quota")? {
-        let mut quota = Fields::new(fields.at("quota"), quota)?;
-        let requests = quota.integer("requests", 1..=u64::MAX, 0)?;
-        let bytes = quota.integer("bytes", 1..=u64::MAX, 0)?;
-        if requests == 0 && bytes == 0 {
-            return Err(FieldError::new(
-                fields.at("quota"),
-                "expected requests, bytes or both",
-            ));
-        }
-        if !matches!(quota.required("per")?.as_str(), "day" | "month") {
-            return Err(FieldError::new(
-                quota.at("per"),
-                "expected \"day\" or \"month\"",
-            ));
-        }
-        quota.finish()?;
-    }
     if let Some(mint) = fields.value("mint")? {
         let mut mint = Fields::new(fields.at("mint"), mint)?;
         mint.integer("ttl", 1..=31_536_000, 300)?;
@@ -357,8 +343,8 @@ mod tests {
     fn a_feature_that_is_not_there_closes_the_key() {
         let key = Key::parse(
             "KEYS[0]",
-            json!({"id": "a", "nonce": "required", "rate": "x", "quota": {"requests": 1, "per": "day"}}),
+            json!({"id": "a", "nonce": "required", "rate": "x", "mint": {"ttl": 60}, "allowed_origins": ["https://a.example"], "methods": ["GET"], "paths": ["/a"]}),
         );
-        assert_eq!(key.unwrap().unavailable, Some("quota"));
+        assert_eq!(key.unwrap().unavailable, Some("mint"));
     }
 }

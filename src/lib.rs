@@ -38,6 +38,7 @@ pub mod audit;
 mod authentication;
 pub mod config;
 pub mod credential;
+pub mod day;
 pub mod exchange;
 pub mod forward;
 pub mod gateway;
@@ -49,6 +50,7 @@ mod own;
 pub mod platform;
 pub mod policy;
 pub mod problem;
+pub mod quota;
 pub mod rates;
 pub mod registry;
 pub mod reply;
@@ -60,6 +62,7 @@ pub mod secret;
 pub mod time;
 pub mod token;
 pub mod upstream;
+pub mod usage;
 
 #[cfg(target_arch = "wasm32")]
 pub mod edge;

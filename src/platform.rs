@@ -3,6 +3,7 @@
 
 use crate::credential::digest::Algorithm;
 use crate::credential::signature::Nonce;
+use crate::day::Day;
 use crate::key::KeyId;
 
 /// Something of the platform is missing, failed, or did not answer in time: what it would have said
@@ -47,6 +48,12 @@ pub trait Platform {
         algorithms: &[Algorithm],
     ) -> Result<Vec<Vec<u8>>, BodyError>;
 
+    /// Sends a batch of usage to a key's ledger, and returns its answer (see [`crate::usage`]).
+    ///
+    /// # Errors
+    /// When it does not answer.
+    async fn tally(&self, key: &KeyId, batch: &str) -> Result<String, Silent>;
+
     /// Records a nonce of this key until it would be stale anyway; whether it is new.
     ///
     /// # Errors
@@ -60,6 +67,12 @@ pub trait Platform {
     reason = "a Worker has one thread, so no future need be Send"
 )]
 pub trait Office {
+    /// The usage of a key from a day to another, both included, as a JSON array of rows.
+    ///
+    /// # Errors
+    /// When its ledger does not answer.
+    async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Silent>;
+
     /// The whole body, also one that was read to be compared.
     ///
     /// # Errors

@@ -213,6 +213,12 @@ pub fn content_length(headers: &[(&str, &str)]) -> Option<u64> {
     value.parse().ok()
 }
 
+/// Whether an answer of this status to this method has a body (RFC 9110 section 6.4.1).
+#[must_use]
+pub fn has_body(method: &str, status: u16) -> bool {
+    method != "HEAD" && !matches!(status, 204 | 205 | 304)
+}
+
 /// Whether a status is one with which a `Response` can be made (Fetch, section 2.2.3).
 #[must_use]
 pub const fn is_final_status(status: u16) -> bool {

@@ -137,7 +137,7 @@ fn digits(text: &str, count: usize) -> Option<i64> {
 }
 
 /// `YYYY-MM-DD` as days since the epoch.
-fn parse_date(text: &str) -> Option<i64> {
+pub(crate) fn parse_date(text: &str) -> Option<i64> {
     let mut parts = text.splitn(3, '-');
     let year = digits(parts.next()?, 4)?;
     let month = digits(parts.next()?, 2)?;
@@ -229,7 +229,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
     clippy::arithmetic_side_effects,
     reason = "days come from an i64 of milliseconds, so every term is far inside i64"
 )]
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let in_era = shifted.rem_euclid(146_097);

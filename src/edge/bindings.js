@@ -79,6 +79,23 @@ export async function remember(env, name, nonce, until) {
   return status === 201;
 }
 
+/** The answer of a key's ledger to a batch of usage, as JSON. */
+export async function tally(env, key, batch) {
+  return ask(env, key, "", { method: "POST", body: batch });
+}
+
+/** The rows of a key's ledger, as JSON. */
+export async function usage(env, key, from, to) {
+  return ask(env, key, `?from=${from}&to=${to}`, {});
+}
+
+async function ask(env, key, query, init) {
+  const object = env.LEDGER.get(env.LEDGER.idFromName(key));
+  const response = await object.fetch(`https://ledger/${query}`, { ...init, signal: AbortSignal.timeout(OBJECT_MS) });
+  if (response.status !== 200) throw new Error(`Ledger answered ${response.status}`);
+  return response.text();
+}
+
 /** What a promise becomes, unless that takes too long. */
 async function inTime(promise, ms) {
   let timer;

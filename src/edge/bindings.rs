@@ -24,6 +24,12 @@ extern "C" {
     #[wasm_bindgen(js_name = withinRate)]
     pub(super) fn within_rate(env: &JsValue, binding: &str, counted_as: &str) -> JsValue;
 
+    /// Sends a batch of usage to a key's ledger: its answer, as JSON.
+    pub(super) fn tally(env: &JsValue, key: &str, batch: &str) -> JsValue;
+
+    /// The rows of a key's ledger, as JSON.
+    pub(super) fn usage(env: &JsValue, key: &str, from: &str, to: &str) -> JsValue;
+
     /// Has the Durable Object `name` record a nonce until these Unix seconds: whether it is new.
     pub(super) fn remember(env: &JsValue, name: &str, nonce: &str, until: &str) -> JsValue;
 }

@@ -49,6 +49,17 @@ pub(super) fn at(ms: f64) -> Timestamp {
     Timestamp::from_numeric_date(ms / 1_000.0).unwrap_or(Timestamp::from_millis(0))
 }
 
+/// A number of bytes; JavaScript has no integers, and a float cast saturates.
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count of bytes is whole, and exact up to 9 PB"
+)]
+pub(super) const fn bytes(number: f64) -> u64 {
+    number as u64
+}
+
 /// Status, audit line, alarm, body, then headers.
 pub(super) fn answer(answer: &Answer) -> String {
     let alarm = answer.alarm.as_deref().unwrap_or_default();
@@ -95,7 +106,8 @@ pub(super) fn step(step: &Step<'_>) -> String {
 fn pass(edits: &Edits<'_>, lines: &Lines) -> String {
     let alarm = lines.alarm.as_deref().unwrap_or_default();
     let mut text = String::with_capacity(1_024);
-    let _infallible = write!(text, "pass\n{}\n{alarm}\n", lines.audit);
+    let metered = if lines.is_metered { "metered" } else { "" };
+    let _infallible = write!(text, "pass\n{}\n{alarm}\n{metered}\n", lines.audit);
     push_list(&mut text, &edits.drop);
     for (name, value) in &edits.set {
         push_pair(&mut text, name, value);

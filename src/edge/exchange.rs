@@ -6,33 +6,46 @@ use wasm_bindgen::prelude::*;
 use crate::exchange::{Exchange, Failure};
 
 use super::convert;
+use super::flush::FlushBy;
 
 /// The core's exchange. JavaScript owns it, so that one whose caller went away is collected.
 #[wasm_bindgen]
 pub struct JsExchange {
     exchange: Box<Exchange<'static>>,
+    flush: FlushBy,
 }
 
 impl JsExchange {
-    pub(super) const fn new(exchange: Box<Exchange<'static>>) -> Self {
-        Self { exchange }
+    pub(super) const fn new(exchange: Box<Exchange<'static>>, flush: FlushBy) -> Self {
+        Self { exchange, flush }
     }
 }
 
 #[wasm_bindgen]
 impl JsExchange {
     /// The upstream answered with this status and these headers (a line each for name and value).
-    pub fn answered(&mut self, status: u16, headers: &str, now_ms: f64, random: f64) -> String {
+    /// `sent` is the length of a body that had none announced, once that is known.
+    pub fn answered(
+        &mut self,
+        status: u16,
+        headers: &str,
+        sent: Option<f64>,
+        now_ms: f64,
+        random: f64,
+    ) -> String {
         let headers = match headers {
             "" => Vec::new(),
             some => convert::pairs(some.split('\n')),
         };
         let now = convert::at(now_ms);
-        convert::step(&self.exchange.answered(status, &headers, now, random))
+        let sent = sent.map(convert::bytes);
+        let step = self.exchange.answered(status, &headers, sent, now, random);
+        self.flush.if_due(now);
+        convert::step(&step)
     }
 
     /// The attempt ended without an answer: `timeout`, `too large`, `gone`, or anything else.
-    pub fn failed(&mut self, reason: &str, now_ms: f64, random: f64) -> String {
+    pub fn failed(&mut self, reason: &str, sent: Option<f64>, now_ms: f64, random: f64) -> String {
         let failure = match reason {
             "timeout" => Failure::Timeout,
             "too large" => Failure::BodyTooLarge,
@@ -40,11 +53,22 @@ impl JsExchange {
             _ => Failure::Unreachable,
         };
         let now = convert::at(now_ms);
-        convert::step(&self.exchange.failed(failure, now, random))
+        let sent = sent.map(convert::bytes);
+        let step = self.exchange.failed(failure, sent, now, random);
+        self.flush.if_due(now);
+        convert::step(&step)
     }
 
     /// The upstream refused the gate's own token; the beginning of what it said.
     pub fn rejected(&mut self, status: u16, body: &str) -> String {
-        convert::answer(&self.exchange.rejected(status, body.as_bytes()))
+        let answer = self.exchange.rejected(status, body.as_bytes());
+        self.flush.if_due(convert::now());
+        convert::answer(&answer)
+    }
+
+    /// An answer of unknown length has ended after so many bytes.
+    pub fn streamed(&mut self, bytes: f64) {
+        self.exchange.streamed(convert::bytes(bytes));
+        self.flush.if_due(convert::now());
     }
 }

@@ -19,7 +19,7 @@ export function panicked() {
  * given up; wasm-bindgen would begin a new one and look there for it, at an address that means
  * something else.
  */
-function guard() {
+export function guard() {
   const born = panics;
   return () => {
     if (panics !== born) throw new Error("writegate: a panic in another request ended this one");
@@ -106,8 +106,9 @@ async function send(request, plan, exchange, held) {
   const { signal } = abort;
   const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
   const alive = guard();
+  const meter = { sent: undefined };
   try {
-    let body = travel === "held" ? held : outgoing(request, travel, abort);
+    let body = travel === "held" ? held : outgoing(request, travel, abort, meter);
     if (travel === "keep") body = await body;
     for (;;) {
       let step, response;
@@ -118,10 +119,10 @@ async function send(request, plan, exchange, held) {
         response = await fetch(outbound);
       } catch {
         alive();
-        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), Date.now(), Math.random());
+        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), meter.sent, Date.now(), Math.random());
       }
       alive();
-      step ??= exchange.answered(response.status, lines(response.headers), Date.now(), Math.random());
+      step ??= exchange.answered(response.status, lines(response.headers), meter.sent, Date.now(), Math.random());
       const [what, ...rest] = step.split("\n");
       if (what === "again") {
         response?.body?.cancel();
@@ -134,8 +135,9 @@ async function send(request, plan, exchange, held) {
         alive();
         own = exchange.rejected(response.status, said);
       }
+      if (what === "pass") return pass(response, rest, exchange, alive);
       exchange.free();
-      return what === "pass" ? pass(response, rest) : answer(own);
+      return answer(own);
     }
   } finally {
     clearTimeout(timer);
@@ -143,11 +145,11 @@ async function send(request, plan, exchange, held) {
 }
 
 /** The body as it travels: none, as it comes, the promise of one kept to be sent again, or counted. */
-function outgoing(request, travel, abort) {
+function outgoing(request, travel, abort, meter) {
   if (travel === "none") return undefined;
   if (travel === "stream") return request.body;
   if (travel === "keep") return request.arrayBuffer().catch(() => abort.abort("gone"));
-  return counted(request.body, Number(travel), abort);
+  return counted(request.body, Number(travel), abort, meter);
 }
 
 /**
@@ -155,12 +157,12 @@ function outgoing(request, travel, abort) {
  * bytes. Piping would close the upstream's side when the caller breaks off, and so turn half an
  * upload into a whole one: hence preventAbort, and the abort of the fetch itself.
  */
-function counted(body, most, abort) {
-  let seen = 0;
+function counted(body, most, abort, meter) {
+  meter.sent = 0;
   const { readable, writable } = new TransformStream({
     transform(chunk, controller) {
-      seen += chunk.byteLength;
-      if (seen > most) {
+      meter.sent += chunk.byteLength;
+      if (meter.sent > most) {
         abort.abort("too large");
         controller.error("too large");
       } else {
@@ -172,11 +174,54 @@ function counted(body, most, abort) {
   return readable;
 }
 
-function pass(upstream, [audit, alarm, drop, ...set]) {
+function pass(upstream, [audit, alarm, metered, drop, ...set], exchange, alive) {
   write(audit, alarm);
-  const response = new Response(upstream.body, upstream);
+  let { body } = upstream;
+  if (metered !== "" && body !== null) {
+    body = measured(body, (bytes) => {
+      try {
+        alive();
+      } catch {
+        // What counted it is gone; the answer need not go with it.
+        return;
+      }
+      exchange.streamed(bytes);
+      exchange.free();
+    });
+  } else {
+    exchange.free();
+  }
+  const response = new Response(body, upstream);
   edit(response.headers, drop, set);
   return response;
+}
+
+/** A body that tells its length at its end, also when it breaks off or its reader goes away. */
+function measured(body, tell) {
+  const reader = body.getReader();
+  let seen = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      let chunk;
+      try {
+        chunk = await reader.read();
+      } catch (error) {
+        tell(seen);
+        throw error;
+      }
+      if (chunk.done) {
+        tell(seen);
+        controller.close();
+      } else {
+        seen += chunk.value.byteLength;
+        controller.enqueue(chunk.value);
+      }
+    },
+    cancel(reason) {
+      tell(seen);
+      return reader.cancel(reason);
+    },
+  });
 }
 
 function edit(headers, drop, set) {

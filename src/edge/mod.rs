@@ -9,7 +9,9 @@ mod bindings;
 mod convert;
 mod environment;
 mod exchange;
+mod flush;
 mod glue;
+mod ledger;
 mod platform;
 mod replay;
 mod scheduled;
@@ -24,6 +26,7 @@ use crate::gateway::{Decision, Gate};
 
 use environment::JsEnvironment;
 use exchange::JsExchange;
+use flush::FlushBy;
 use platform::JsPlatform;
 use work::{JsWork, Slot};
 
@@ -85,14 +88,23 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsV
     #[cfg(feature = "panic-probe")]
     panic_if(probe.as_deref() == Some("early"));
     let platform = JsPlatform::new(&request, &env, slot);
-    let decision = gate(&env).decide(raw, context, &platform).await;
+    let gate = gate(&env);
+    let decision = gate.decide(raw, context, &platform).await;
     #[cfg(feature = "panic-probe")]
     panic_if(probe.as_deref() == Some("late"));
+    let flush = FlushBy {
+        usage: gate.usage(),
+        env: env.clone(),
+        ctx: ctx.clone(),
+    };
     match decision {
-        Decision::Answer(answer) => glue::answer(&convert::answer(&answer)),
+        Decision::Answer(answer) => {
+            flush.if_due(convert::now());
+            glue::answer(&convert::answer(&answer))
+        }
         Decision::Forward(outbound, exchange) => {
             let plan = convert::outbound(&outbound, exchange.timeout_ms());
-            let exchange = JsExchange::new(exchange);
+            let exchange = JsExchange::new(exchange, flush);
             glue::forward(&request, &plan, exchange, &ctx, &platform.body())
         }
     }

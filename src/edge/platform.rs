@@ -9,6 +9,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::credential::digest::{self, Algorithm};
 use crate::credential::signature::Nonce;
+use crate::day::Day;
 use crate::key::KeyId;
 use crate::platform::{BodyError, Office, Page, Platform, Silent};
 use crate::registry;
@@ -112,6 +113,11 @@ impl Platform for JsPlatform<'_> {
             .await
     }
 
+    async fn tally(&self, key: &KeyId, batch: &str) -> Result<String, Silent> {
+        let asked = bindings::tally(self.env, key.as_str(), batch);
+        self.told(asked).await?.as_string().ok_or(Silent)
+    }
+
     async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Silent> {
         let name = nonce.object(key);
         let until = nonce.until.seconds().to_string();
@@ -134,6 +140,12 @@ impl Office for JsPlatform<'_> {
             Some(body) => Ok(body.to_vec()),
             None => Ok(self.read(most).await?.to_vec()),
         }
+    }
+
+    async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Silent> {
+        let (from, to) = (from.to_string(), to.to_string());
+        let asked = bindings::usage(self.env, key.as_str(), &from, &to);
+        self.told(asked).await?.as_string().ok_or(Silent)
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Silent> {

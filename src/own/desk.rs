@@ -6,12 +6,13 @@ use crate::answer::{Own, Stop};
 use crate::audit::Record;
 use crate::config::Config;
 use crate::json::{self, FieldError};
-use crate::key::KeyId;
+use crate::key::{Key, KeyId};
 use crate::platform::{BodyError, Office, Platform, Silent};
 use crate::problem::Refusal;
 use crate::registry::Registry;
 use crate::request::Head;
 use crate::time::Timestamp;
+use crate::usage::Usage;
 
 use super::Task;
 
@@ -36,6 +37,9 @@ impl<S: Into<Stop>> From<S> for Undone {
 pub(crate) struct Desk<'x, P> {
     pub(crate) config: &'x Config,
     pub(crate) registry: &'x Registry,
+    pub(crate) usage: &'x Usage,
+    /// The key that asks.
+    pub(crate) key: &'x Key,
     pub(crate) head: &'x Head<'x>,
     pub(crate) record: &'x Record<'x>,
     pub(crate) now: Timestamp,
@@ -51,6 +55,7 @@ impl<P: Platform + Office> Desk<'_, P> {
             Task::ShowKey(id) => self.show_key(&id).await,
             Task::ChangeKey(id) => self.change_key(&id).await,
             Task::DeleteKey(id) => self.delete_key(&id).await,
+            Task::Usage => self.usage().await,
             Task::Status => Ok(self.status()),
         };
         match done {

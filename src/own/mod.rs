@@ -8,6 +8,7 @@ mod desk;
 mod keys;
 mod record;
 mod status;
+mod usage;
 
 use crate::answer::{Own, Stop};
 use crate::gateway::Raw;
@@ -38,6 +39,8 @@ pub(crate) enum Task {
     ChangeKey(KeyId),
     /// `DELETE keys/<id>`.
     DeleteKey(KeyId),
+    /// `GET usage`.
+    Usage,
     /// `GET status`.
     Status,
 }
@@ -46,6 +49,7 @@ impl Task {
     /// Whether a key that is no admin's may ask for it, of itself.
     pub(crate) const fn is_of_itself(&self) -> bool {
         match self {
+            Self::Usage => true,
             Self::ListKeys
             | Self::CreateKeys
             | Self::ShowKey(_)
@@ -70,7 +74,8 @@ pub(crate) fn find(path: &str, method: &str) -> Result<Service, Stop> {
     match (first, rest.map(KeyId::parse), method) {
         ("health", None, _) if reads => Ok(Service::Health),
         ("status", None, _) if reads => guarded(Task::Status),
-        ("health" | "status", None, _) => not_allowed("GET, HEAD"),
+        ("usage", None, _) if reads => guarded(Task::Usage),
+        ("health" | "status" | "usage", None, _) => not_allowed("GET, HEAD"),
         ("keys", None, _) if reads => guarded(Task::ListKeys),
         ("keys", None, "POST") => guarded(Task::CreateKeys),
         ("keys", None, _) => not_allowed("GET, HEAD, POST"),
@@ -137,6 +142,7 @@ mod tests {
             ("keys/pk_a", "PATCH", Task::ChangeKey(id.clone())),
             ("keys/pk_a", "DELETE", Task::DeleteKey(id)),
             ("status", "GET", Task::Status),
+            ("usage", "HEAD", Task::Usage),
         ] {
             assert_eq!(task(path, method), Some(Service::Guarded(wanted)), "{path}");
         }

@@ -21,6 +21,7 @@ impl<P: Platform + Office> Desk<'_, P> {
                 "bindings": {
                     "KEY_REGISTRY": config.registry,
                     "REPLAY": config.replay,
+                    "LEDGER": config.ledger,
                 },
             }),
         )

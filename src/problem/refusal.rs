@@ -64,6 +64,8 @@ pub enum Refusal {
     MethodNotAllowed,
     /// The key has had as many requests as its limiter allows for now (RFC 6585 section 4).
     RateLimited,
+    /// The key has had what it may have in this day or month (RFC 6585 section 4).
+    QuotaExceeded,
     /// The body is longer than the route takes (RFC 9110 section 15.5.14).
     BodyTooLarge,
     /// The id of a new key is taken, perhaps by one that was deleted.
@@ -74,7 +76,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of the contract.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::BadPath,
         Self::BadRequest,
         Self::BadCredential,
@@ -106,6 +108,7 @@ impl Refusal {
         Self::KeyExists,
         Self::KeyInConfiguration,
         Self::RateLimited,
+        Self::QuotaExceeded,
     ];
 
     /// Its code, status and words.
@@ -297,6 +300,12 @@ impl Refusal {
                 "rate-limited",
                 "Too many requests for now",
                 "Wait as long as Retry-After says. RateLimit-Policy names the limit.",
+            ),
+            Self::QuotaExceeded => describe(
+                429,
+                "quota-exceeded",
+                "The quota is used up",
+                "The key has had all the requests or bytes that it may have in this day or month (UTC). Retry-After says when the next begins, RateLimit-Policy and RateLimit what the quota is and what is left.",
             ),
         }
     }

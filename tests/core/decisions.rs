@@ -237,7 +237,8 @@ fn a_public_key_alone_reads_and_its_answer_is_readable_only_where_it_may_be_used
                     .any(|(name, _)| *name == "access-control-allow-origin");
                 (code_of(&answer), allowed)
             }
-            Decision::Forward(_, mut exchange) => match exchange.answered(200, &[], NOW, 0.0) {
+            Decision::Forward(_, mut exchange) => match exchange.answered(200, &[], None, NOW, 0.0)
+            {
                 Step::Pass(edits, _) => (
                     "forwarded".to_owned(),
                     edits

@@ -22,9 +22,9 @@ fn exchange(route: Value, method: &str, answers: &[(u16, &[(&str, &str)])]) -> V
         .iter()
         .map(|(status, headers)| {
             let step = match status {
-                0 => exchange.failed(Failure::Unreachable, NOW, 1.0),
-                1 => exchange.failed(Failure::Timeout, NOW, 1.0),
-                status => exchange.answered(*status, headers, NOW, 1.0),
+                0 => exchange.failed(Failure::Unreachable, None, NOW, 1.0),
+                1 => exchange.failed(Failure::Timeout, None, NOW, 1.0),
+                status => exchange.answered(*status, headers, None, NOW, 1.0),
             };
             match step {
                 Step::Again(pause_ms) => format!("again {pause_ms}"),

@@ -15,6 +15,7 @@ use writegate::config::{Binding, Environment};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::session;
 use writegate::credential::signature::Nonce;
+use writegate::day::Day;
 use writegate::gateway::{Decision, Gate, Raw};
 use writegate::key::KeyId;
 use writegate::known_key::derive_sk;
@@ -156,6 +157,10 @@ impl Platform for Native {
         }
     }
 
+    async fn tally(&self, _key: &KeyId, _batch: &str) -> Result<String, Silent> {
+        Err(Silent)
+    }
+
     async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Silent> {
         let entry = (nonce.object(key), nonce.value.clone());
         Ok(self.seen.borrow_mut().insert(entry))
@@ -163,6 +168,10 @@ impl Platform for Native {
 }
 
 impl Office for Native {
+    async fn usage(&self, _key: &KeyId, _from: Day, _to: Day) -> Result<String, Silent> {
+        Err(Silent)
+    }
+
     async fn body(&self, most: u64) -> Result<Vec<u8>, BodyError> {
         match self.body.len() as u64 > most {
             true => Err(BodyError::TooLarge),

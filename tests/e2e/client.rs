@@ -93,11 +93,7 @@ impl Request {
     }
 
     pub(crate) fn send_to(&self, port: u16) -> Response {
-        let mut connection = Connection::to_port(port);
-        let mut bytes = self.head();
-        bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
-        connection.write(&bytes);
-        connection.response_to(&self.method)
+        Connection::to_port(port).exchange(self)
     }
 }
 
@@ -111,13 +107,21 @@ impl Connection {
         Self::to_port(gate.port)
     }
 
-    fn to_port(port: u16) -> Self {
+    pub(crate) fn to_port(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self {
             input: BufReader::new(stream),
         }
+    }
+
+    /// Sends a whole request and reads the answer; the connection is then ready for the next one.
+    pub(crate) fn exchange(&mut self, request: &Request) -> Response {
+        let mut bytes = request.head();
+        bytes.extend_from_slice(request.body.as_deref().unwrap_or_default());
+        self.write(&bytes);
+        self.response_to(&request.method)
     }
 
     /// Sends what it can: a gate that has refused already may have closed its side.

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::logs::{Line, Logs};
-use crate::process::{self, Replay, Script};
+use crate::process::{self, Around, Objects, Script};
 use crate::signing::Signature;
 use crate::token::{self, Session};
 use crate::upstream::Upstream;
@@ -21,9 +21,7 @@ pub(crate) struct Setup {
     keys: Option<Vec<Value>>,
     absent: Vec<String>,
     script: Script,
-    replay: Replay,
-    registry: Option<Map<String, Value>>,
-    limiter: Option<&'static str>,
+    around: Around,
 }
 
 impl Setup {
@@ -43,9 +41,7 @@ impl Setup {
             keys: None,
             absent: Vec::new(),
             script: Script::Gate,
-            replay: Replay::Nothing,
-            registry: None,
-            limiter: None,
+            around: Around::default(),
         }
     }
 
@@ -92,7 +88,7 @@ impl Setup {
 
     /// With a rate limiter of this binding, which lets three requests of a key pass.
     pub(crate) fn limiter(mut self, binding: &'static str) -> Self {
-        self.limiter = Some(binding);
+        self.around.limiter = Some(binding);
         self
     }
 
@@ -104,7 +100,8 @@ impl Setup {
 
     /// With the binding `KEY_REGISTRY`, and this text in it.
     pub(crate) fn in_registry(mut self, name: &str, text: &str) -> Self {
-        self.registry
+        self.around
+            .registry
             .get_or_insert_default()
             .insert(name.into(), text.into());
         self
@@ -112,14 +109,48 @@ impl Setup {
 
     /// With the binding `REPLAY` and the gate's own class behind it.
     pub(crate) fn replay(mut self) -> Self {
-        self.replay = Replay::Guard;
+        self.around.replay = Objects::Own;
         self
     }
 
     /// With the binding `REPLAY` and the class `Broken` of this worker behind it.
     pub(crate) fn replay_by(mut self, source: &'static str) -> Self {
-        self.replay = Replay::Broken(source);
+        self.around.replay = Objects::By(source);
         self
+    }
+
+    /// With the binding `LEDGER` and the gate's own class behind it.
+    pub(crate) fn ledger(mut self) -> Self {
+        self.around.ledger = Objects::Own;
+        self
+    }
+
+    /// With the binding `LEDGER` and the class `Broken` of this worker behind it, which finds the gate's own as `OWN`.
+    pub(crate) fn ledger_by(mut self, source: &'static str) -> Self {
+        self.around.ledger = Objects::By(source);
+        self
+    }
+
+    /// With a Cache API.
+    pub(crate) fn cache(self) -> Self {
+        self.cache_that("")
+    }
+
+    /// With a Cache API that `throws`, `fails` or `hangs`.
+    pub(crate) fn cache_that(mut self, reply: &'static str) -> Self {
+        self.around.cache = Some(reply);
+        self
+    }
+
+    /// In two isolates, which share every binding.
+    pub(crate) fn twice(mut self) -> Self {
+        self.around.twice = true;
+        self
+    }
+
+    /// With Durable Objects that say when they are called and what that costs in rows.
+    pub(crate) fn counted(self) -> Self {
+        self.script(Script::Counted)
     }
 
     pub(crate) fn start(mut self) -> Gate {
@@ -133,19 +164,14 @@ impl Setup {
         for name in &self.absent {
             self.env.remove(name);
         }
-        let workerd = process::start(
-            &self.script,
-            &self.env,
-            &self.replay,
-            self.registry.as_ref(),
-            self.limiter,
-        );
+        let workerd = process::start(&self.script, &self.env, &self.around);
         let text = |name: &str| {
             let value = self.env.get(name).and_then(Value::as_str);
             value.unwrap_or_default().to_owned()
         };
         Gate {
             port: workerd.port("gate"),
+            second: workerd.port("second"),
             cron: workerd.port("cron"),
             replay: workerd.port("replay"),
             kv: workerd.port("kv"),
@@ -160,6 +186,8 @@ impl Setup {
 /// A gate that runs until it is dropped.
 pub(crate) struct Gate {
     pub(crate) port: u16,
+    /// The port of its second isolate; 0 where there is none.
+    pub(crate) second: u16,
     /// The port of a worker whose only work is to call the gate's scheduled handler.
     pub(crate) cron: u16,
     /// The port of a worker that asks the gate's own objects; 0 where there are none.

@@ -7,12 +7,14 @@ mod check;
 mod client;
 mod gate;
 mod logs;
+mod poll;
 mod process;
 mod program;
 mod provocations;
 mod signing;
 mod token;
 mod upstream;
+mod usage;
 mod wire;
 #[path = "../../src/bin/writegate/workerd.rs"]
 mod workerd;
@@ -75,6 +77,11 @@ mod forwarding;
 mod headers;
 mod retries;
 mod streaming;
+
+// What a key has had, and what it may have.
+mod usage_outcomes;
+mod usage_streams;
+mod usage_uncounted;
 
 // What its operator sees.
 mod audit;

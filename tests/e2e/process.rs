@@ -19,6 +19,8 @@ pub(crate) enum Script {
     Gate,
     /// The gate, built otherwise into this folder.
     Built(PathBuf),
+    /// The gate, with its Durable Objects watched.
+    Counted,
     /// A worker in JavaScript, for tests of the harness itself.
     Source(&'static str),
 }
@@ -46,52 +48,122 @@ export default class extends WorkerEntrypoint {
   }
 }";
 
-/// What stands behind the gate's binding `REPLAY`.
-pub(crate) enum Replay {
+/// The gate's Durable Objects, each of which says when it is called and what that costs in rows.
+const COUNTED: &str = include_str!("doubles/counted.js");
+
+/// A Cache API.
+const CACHE: &str = include_str!("doubles/cache.js");
+
+/// What stands behind a binding of Durable Objects.
+#[derive(Default)]
+pub(crate) enum Objects {
+    #[default]
     Nothing,
     /// The gate's own class.
-    Guard,
-    /// The class `Broken` of a worker in JavaScript.
-    Broken(&'static str),
+    Own,
+    /// The class `Broken` of a worker in JavaScript, which finds the gate's own class as `OWN`.
+    By(&'static str),
 }
 
-/// A workerd with this worker in it, listening as `gate` and, for its scheduled handler, as `cron`; where the gate has its
-/// own objects, `replay` asks them.
-pub(crate) fn start(
-    script: &Script,
-    env: &Map<String, Value>,
-    replay: &Replay,
-    registry: Option<&Map<String, Value>>,
-    limiter: Option<&str>,
-) -> Workerd {
-    let worker = match script {
-        Script::Gate => Worker::built("gate", built()).unwrap(),
-        Script::Built(folder) => Worker::built("gate", folder).unwrap(),
-        Script::Source(source) => Worker::script("gate", source),
-    };
-    let mut worker = worker.vars(env);
-    let cron = Worker::script("cron", CRON).service("GATE", "gate");
-    let mut config = Config::new().listening(cron);
-    if let Some(binding) = limiter {
-        worker = worker.service(binding, "limiter");
-        config = config.worker(Worker::script("limiter", LIMITER));
+/// The bindings of Durable Objects: each one's name, the gate's class, and the service of a broken one.
+const REPLAY: [&str; 3] = ["REPLAY", "ReplayGuard", "broken-replay"];
+const LEDGER: [&str; 3] = ["LEDGER", "Ledger", "broken-ledger"];
+
+/// What stands around the gate.
+#[derive(Default)]
+pub(crate) struct Around {
+    pub(crate) replay: Objects,
+    pub(crate) ledger: Objects,
+    /// The records of `KEY_REGISTRY`, where there is one.
+    pub(crate) registry: Option<Map<String, Value>>,
+    /// The binding of a rate limiter.
+    pub(crate) limiter: Option<&'static str>,
+    /// A Cache API: as it should be with an empty text, else broken in the way that the text names.
+    pub(crate) cache: Option<&'static str>,
+    /// Whether a second isolate of the gate shares all of this.
+    pub(crate) twice: bool,
+}
+
+impl Around {
+    fn objects(&self) -> [([&'static str; 3], &Objects); 2] {
+        [(REPLAY, &self.replay), (LEDGER, &self.ledger)]
     }
-    if let Some(records) = registry {
-        worker = worker.kv("KEY_REGISTRY", "kv");
-        config = config.listening(Worker::script("kv", KV).var("RECORDS", records.clone()));
-    }
-    let config = match *replay {
-        Replay::Nothing => config.listening(worker),
-        Replay::Guard => {
-            let ask = Worker::script("replay", ASK);
-            config
-                .listening(worker.durable_object("REPLAY", "ReplayGuard"))
-                .listening(ask.durable_object_of("REPLAY", "gate", "ReplayGuard"))
+
+    /// Gives a gate its bindings. Its first isolate keeps the objects for both.
+    fn bind(&self, mut worker: Worker, first: bool) -> Worker {
+        if let Some(binding) = self.limiter {
+            worker = worker.service(binding, "limiter");
         }
-        Replay::Broken(source) => config
-            .listening(worker.durable_object_of("REPLAY", "broken", "Broken"))
-            .worker(Worker::script("broken", source).durable_object("SELF", "Broken")),
-    };
+        if self.registry.is_some() {
+            worker = worker.kv("KEY_REGISTRY", "kv");
+        }
+        if self.cache.is_some() {
+            worker = worker.cache("cache");
+        }
+        for ([binding, class, broken], objects) in self.objects() {
+            worker = match objects {
+                Objects::Nothing => continue,
+                Objects::Own => worker.durable_object_of(binding, "gate", class),
+                Objects::By(_) => worker.durable_object_of(binding, broken, "Broken"),
+            };
+            if first {
+                worker = worker.class(class);
+            }
+        }
+        worker
+    }
+
+    /// The services that the bindings name.
+    fn services(&self, mut config: Config) -> Config {
+        if self.limiter.is_some() {
+            config = config.worker(Worker::script("limiter", LIMITER));
+        }
+        if let Some(records) = &self.registry {
+            config = config.listening(Worker::script("kv", KV).var("RECORDS", records.clone()));
+        }
+        if let Some(reply) = self.cache {
+            config = config.worker(Worker::script("cache", CACHE).var("REPLY", reply));
+        }
+        for ([_, class, broken], objects) in self.objects() {
+            if let Objects::By(source) = objects {
+                let worker = Worker::script(broken, source).durable_object("SELF", "Broken");
+                config = config.worker(worker.durable_object_of("OWN", "gate", class));
+            }
+        }
+        if matches!(self.replay, Objects::Own) {
+            let ask = Worker::script("replay", ASK);
+            config = config.listening(ask.durable_object_of("REPLAY", "gate", "ReplayGuard"));
+        }
+        config
+    }
+}
+
+impl Script {
+    fn worker(&self, name: &str) -> Worker {
+        match self {
+            Self::Gate => Worker::built(name, built()).unwrap(),
+            Self::Built(folder) => Worker::built(name, folder).unwrap(),
+            Self::Counted => {
+                let part = |file: &str| std::fs::read(built().join(file)).unwrap();
+                Worker::script(name, COUNTED)
+                    .module("built.js", "esModule", &part("index.js"))
+                    .module("index_bg.wasm", "wasm", &part("index_bg.wasm"))
+            }
+            Self::Source(source) => Worker::script(name, source),
+        }
+    }
+}
+
+/// A workerd with this worker in it, listening as `gate` (and `second`) and, for its scheduled handler, as `cron`; where
+/// the gate has its own memory for nonces, `replay` asks it.
+pub(crate) fn start(script: &Script, env: &Map<String, Value>, around: &Around) -> Workerd {
+    let cron = Worker::script("cron", CRON).service("GATE", "gate");
+    let gate = around.bind(script.worker("gate").vars(env), true);
+    let mut config = around.services(Config::new().listening(cron).listening(gate));
+    if around.twice {
+        let second = around.bind(script.worker("second").vars(env), false);
+        config = config.listening(second);
+    }
     config.start(&workerd::binary(root())).unwrap()
 }
 

@@ -86,6 +86,7 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
         | Refusal::MethodNotAllowed
         | Refusal::BodyTooLarge
         | Refusal::RateLimited
+        | Refusal::QuotaExceeded
         | Refusal::KeyExists
         | Refusal::KeyInConfiguration => Vec::new(),
     }

@@ -33,6 +33,8 @@ pub(crate) struct Worker {
     bindings: Vec<(String, Binding)>,
     /// The classes of Durable Objects that this worker defines.
     classes: Vec<String>,
+    /// The service that answers for the Cache API; without one the API throws.
+    cache: Option<String>,
     date: String,
     flags: Vec<String>,
 }
@@ -45,6 +47,7 @@ impl Worker {
             modules: Vec::new(),
             bindings: Vec::new(),
             classes: Vec::new(),
+            cache: None,
             date: COMPATIBILITY_DATE.to_owned(),
             flags: Vec::new(),
         }
@@ -109,13 +112,24 @@ impl Worker {
 
     /// Binds a class of Durable Objects that this worker exports, with storage that has SQL.
     pub(crate) fn durable_object(mut self, name: &str, class: &str) -> Self {
-        self.classes.push(class.to_owned());
         let binding = Binding::Objects(class.to_owned(), None);
         self.bindings.push((name.to_owned(), binding));
+        self.class(class)
+    }
+
+    /// A class of Durable Objects that this worker exports, for other services to bind.
+    pub(crate) fn class(mut self, class: &str) -> Self {
+        self.classes.push(class.to_owned());
         self
     }
 
-    /// Binds a class of Durable Objects that another service of the same process exports, and binds itself.
+    /// Lets another service of the same process answer for the Cache API.
+    pub(crate) fn cache(mut self, service: &str) -> Self {
+        self.cache = Some(service.to_owned());
+        self
+    }
+
+    /// Binds a class of Durable Objects that a service of the same process exports.
     pub(crate) fn durable_object_of(mut self, name: &str, service: &str, class: &str) -> Self {
         let binding = Binding::Objects(class.to_owned(), Some(service.to_owned()));
         self.bindings.push((name.to_owned(), binding));
@@ -173,10 +187,13 @@ impl Worker {
                 format!("(name = {}, {value})", quoted(name))
             })
             .collect();
+        let cache = self.cache.as_ref();
+        let cache = cache.map(|service| format!(", cacheApiOutbound = {}", quoted(service)));
+        let cache = cache.unwrap_or_default();
         let flags: Vec<_> = self.flags.iter().map(|flag| quoted(flag)).collect();
         Ok(format!(
             "(name = {}, worker = (modules = [{}], bindings = [{}], compatibilityDate = {}, \
-             compatibilityFlags = [{}], globalOutbound = \"network\"{}))",
+             compatibilityFlags = [{}], globalOutbound = \"network\"{cache}{}))",
             quoted(&self.name),
             modules.join(", "),
             bindings.join(", "),

@@ -1,0 +1,41 @@
+// A flush of the isolate's usage: wait, send what there is, and again while something could not be sent.
+
+import { tally } from "./bindings.js";
+import { guard } from "./glue.js";
+
+/** How long, in milliseconds, usage is added up before it is sent. */
+const REST_MS = 2000;
+/** How often it is tried; with what a ledger may take, within the 30 s that the platform allows. */
+const ATTEMPTS = 4;
+
+export function flush(usage, env, ctx) {
+  ctx.waitUntil(flushing(usage, env));
+}
+
+async function flushing(usage, env) {
+  const alive = guard();
+  for (let attempt = 1; ; attempt++) {
+    await new Promise((done) => setTimeout(done, REST_MS));
+    alive();
+    const lines = usage.batches(Date.now());
+    const fields = lines === "" ? [] : lines.split("\n");
+    const sending = [];
+    for (let i = 0; i < fields.length; i += 2) sending.push(send(usage, env, alive, fields[i], fields[i + 1]));
+    const answered = await Promise.all(sending);
+    alive();
+    if (usage.rest(answered.filter((one) => !one).length, attempt === ATTEMPTS)) break;
+  }
+  usage.free();
+}
+
+/** Whether the key's ledger took its batch. */
+async function send(usage, env, alive, key, batch) {
+  let answer;
+  try {
+    answer = await tally(env, key, batch);
+  } catch {
+    return false;
+  }
+  alive();
+  return usage.settle(key, answer, Date.now());
+}

@@ -1,0 +1,69 @@
+//! Sending what this isolate has counted to the ledgers of its keys, after the answer and at most every
+//! 2 s. The waiting is `flush.js`'s.
+
+use wasm_bindgen::prelude::*;
+
+use crate::audit::Alarm;
+use crate::key::KeyId;
+use crate::usage::Usage;
+
+use super::{convert, glue};
+
+#[wasm_bindgen(module = "/src/edge/flush.js")]
+extern "C" {
+    /// Begins a flush that outlives the answer.
+    fn flush(usage: JsUsage, env: &JsValue, ctx: &JsValue);
+}
+
+/// What a request that has ended takes to begin a flush.
+pub(super) struct FlushBy {
+    pub(super) usage: &'static Usage,
+    pub(super) env: JsValue,
+    pub(super) ctx: JsValue,
+}
+
+impl FlushBy {
+    pub(super) fn if_due(&self, now: crate::time::Timestamp) {
+        if self.usage.begin_flush(now) {
+            flush(JsUsage { usage: self.usage }, &self.env, &self.ctx);
+        }
+    }
+}
+
+/// The isolate's usage, as `flush.js` holds it.
+#[wasm_bindgen]
+pub struct JsUsage {
+    usage: &'static Usage,
+}
+
+#[wasm_bindgen]
+impl JsUsage {
+    /// What is to be sent: keys and batches in turn, a line each.
+    pub fn batches(&self, now_ms: f64) -> String {
+        let batches = self.usage.batches(convert::at(now_ms));
+        let lines = batches.iter().map(|(key, batch)| format!("{key}\n{batch}"));
+        lines.collect::<Vec<String>>().join("\n")
+    }
+
+    /// A key's ledger answered; `false` if that was no answer.
+    pub fn settle(&self, key: &str, answer: &str, now_ms: f64) -> bool {
+        let id = KeyId::parse(key);
+        let settle = |id| self.usage.settle(&id, answer, convert::at(now_ms));
+        id.is_some_and(|id| settle(id).is_ok())
+    }
+
+    /// All batches were sent, of which so many had no answer: whether the flush is over.
+    pub fn rest(&self, unanswered: usize, is_last: bool) -> bool {
+        let lost = self.usage.take_lost();
+        if unanswered > 0 || lost > 0 {
+            let mend = "the ledgers of these keys did not answer; their batches are sent again, but requests that were lost are in no ledger";
+            let alarm = Alarm::UsageUnsent {
+                batches: unanswered,
+                lost,
+                mend,
+            };
+            glue::error(&alarm.line());
+        }
+        self.usage.end_flush(is_last)
+    }
+}

@@ -1,0 +1,60 @@
+// The books of Ledger: days and outcomes in the object's own SQLite. An object runs one event at a time
+// and its SQL is synchronous, so a batch is taken whole or not at all.
+
+/** The columns of a row, in the order of a batch and of an answer. */
+const COLUMNS = ["day", "outcome", "requests", "bytes_in", "bytes_out", "upstream_ms", "upstream_429"];
+/** How many days an isolate's last number is kept: it lives for hours, and sends a batch again within seconds. */
+const ISOLATE_DAYS = 2;
+const DAY_MS = 86_400_000;
+
+export async function serve(state, request) {
+  const { sql } = state.storage;
+  sql.exec(`CREATE TABLE IF NOT EXISTS usage (day TEXT, outcome TEXT, requests INTEGER, bytes_in INTEGER,
+    bytes_out INTEGER, upstream_ms INTEGER, upstream_429 INTEGER, PRIMARY KEY (day, outcome)) WITHOUT ROWID`);
+  if (request.method === "GET") return Response.json(list(sql, new URL(request.url).searchParams));
+  const batch = await request.json();
+  return Response.json(state.storage.transactionSync(() => take(sql, batch)));
+}
+
+function list(sql, asked) {
+  const rows = sql.exec(
+    `SELECT ${COLUMNS} FROM usage WHERE day BETWEEN ? AND ? ORDER BY day, outcome`,
+    asked.get("from"),
+    asked.get("to"),
+  );
+  return rows.toArray();
+}
+
+function take(sql, { isolate, sequence, since, rows }) {
+  sql.exec("CREATE TABLE IF NOT EXISTS isolates (name TEXT PRIMARY KEY, sequence INTEGER, seen INTEGER) WITHOUT ROWID");
+  const known = sql.exec("SELECT sequence FROM isolates WHERE name = ?", isolate).toArray();
+  const last = known[0]?.sequence ?? 0;
+  if (sequence > last && rows.length > 0) {
+    const now = Date.now();
+    if (known.length === 0) sql.exec("DELETE FROM isolates WHERE seen < ?", now - ISOLATE_DAYS * DAY_MS);
+    sql.exec("INSERT OR REPLACE INTO isolates VALUES (?, ?, ?)", isolate, sequence, now);
+    for (const row of rows) add(sql, row);
+  }
+  const had = since === null ? {} : sum(sql, since);
+  return { sequence: Math.max(sequence, last), since, requests: 0, bytes: 0, ...had };
+}
+
+function add(sql, row) {
+  sql.exec(
+    `INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET requests = requests + excluded.requests,
+      bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out,
+      upstream_ms = upstream_ms + excluded.upstream_ms, upstream_429 = upstream_429 + excluded.upstream_429`,
+    ...row,
+  );
+}
+
+/** What counts against a quota: requests that got what they asked for. */
+function sum(sql, since) {
+  return sql
+    .exec(
+      `SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(bytes_in + bytes_out), 0) AS bytes
+        FROM usage WHERE day >= ? AND outcome IN ('forwarded', 'cached')`,
+      since,
+    )
+    .one();
+}

@@ -1,0 +1,75 @@
+//! Whom a request is charged to.
+
+use std::rc::Rc;
+
+use crate::day::Day;
+use crate::key::{Key, KeyId};
+use crate::quota::Per;
+
+use super::{Amounts, Kind, Usage};
+
+/// The key that a request is charged to, from when that is known to the request's end.
+#[derive(Clone, Debug)]
+pub struct Account<'g> {
+    usage: &'g Usage,
+    key: KeyId,
+    per: Option<Per>,
+    day: Day,
+    held: Option<Rc<Held<'g>>>,
+}
+
+impl<'g> Account<'g> {
+    /// The account of a request that arrived on `day`.
+    #[must_use]
+    pub fn new(usage: &'g Usage, key: &Key, day: Day) -> Self {
+        Self {
+            usage,
+            key: key.id.clone(),
+            per: key.quota.map(|quota| quota.per),
+            day,
+            held: None,
+        }
+    }
+
+    /// The request counts as one of its quota from now on.
+    pub fn hold(&mut self, held: Held<'g>) {
+        self.held = Some(Rc::new(held));
+    }
+
+    /// The request is under way no more.
+    pub fn release(&mut self) {
+        self.held = None;
+    }
+
+    /// The request has ended: it is charged, and under way no more.
+    pub fn charge(&mut self, kind: Kind, amounts: &Amounts) {
+        let (usage, key) = (self.usage, &self.key);
+        usage.count(key, self.per, self.day, kind, amounts);
+        self.release();
+    }
+}
+
+/// A request under way of a key with a quota: while it lasts, there is room for one fewer.
+#[derive(Debug)]
+pub struct Held<'g> {
+    usage: &'g Usage,
+    key: KeyId,
+}
+
+impl<'g> Held<'g> {
+    /// From now until it is dropped.
+    #[must_use]
+    pub fn new(usage: &'g Usage, key: &KeyId) -> Self {
+        usage.hold(key);
+        Self {
+            usage,
+            key: key.clone(),
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.usage.release(&self.key);
+    }
+}

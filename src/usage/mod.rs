@@ -1,0 +1,300 @@
+//! What every key has had (contract sections 2 and 7): added up in the isolate, and sent now and then
+//! to the key's ledger, a Durable Object, whose answer says what all isolates together have counted.
+//!
+//! In scope: adding up, what is sent and when it may be forgotten, what a key has had as far as this
+//! isolate knows. Out of scope: sending it (`edge`), and what a quota is (`quota`).
+//!
+//! A batch has the isolate's name and a number, and the ledger takes each once: a batch whose answer
+//! was lost is sent again and counted once. What is counted is lost only with the isolate.
+
+mod account;
+mod tally;
+
+use core::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::day::Day;
+use crate::key::KeyId;
+use crate::quota::{Per, Totals};
+use crate::time::Timestamp;
+
+use tally::Tally;
+
+pub use account::{Account, Held};
+pub use tally::{Amounts, Kind};
+
+/// Longest flush, in seconds, after which it counts as dead: the platform ends what a request leaves
+/// running after 30.
+const FLUSH_SECONDS: i64 = 35;
+/// Most keys whose usage is kept at once: some hundred bytes each. Only a ledger that fails for long
+/// leaves so many.
+const MAX_KEYS: usize = 16_384;
+/// Most batches of one flush: the platform allows 1,000 calls of a request.
+const MAX_BATCHES: usize = 500;
+
+/// The usage of this isolate that its keys' ledgers do not know of yet, and what they know.
+#[derive(Debug, Default)]
+pub struct Usage {
+    /// The isolate's name: that of the first request it counted.
+    isolate: RefCell<String>,
+    tallies: RefCell<BTreeMap<KeyId, Tally>>,
+    /// There is something to send.
+    is_unsent: Cell<bool>,
+    /// Until when the flush that is under way may take.
+    flushing: Cell<Option<Timestamp>>,
+    /// Requests that were not counted.
+    lost: Cell<u64>,
+}
+
+/// What a ledger answers.
+#[derive(Deserialize)]
+struct Answer {
+    /// The last batch of this isolate that it took.
+    sequence: u64,
+    /// From which day on it added up; absent where it was not asked to.
+    since: Option<String>,
+    requests: u64,
+    bytes: u64,
+}
+
+impl Usage {
+    /// Names the isolate, unless it has a name. Ids of requests are unique.
+    pub fn name(&self, request_id: &str) {
+        let mut isolate = self.isolate.borrow_mut();
+        if isolate.is_empty() {
+            request_id.clone_into(&mut isolate);
+        }
+    }
+
+    /// Adds to what a key has had on a day.
+    pub fn count(&self, key: &KeyId, per: Option<Per>, day: Day, kind: Kind, amounts: &Amounts) {
+        let mut tallies = self.tallies.borrow_mut();
+        if tallies.len() >= MAX_KEYS && !tallies.contains_key(key) {
+            self.lost
+                .set(self.lost.get().saturating_add(amounts.requests));
+            return;
+        }
+        let tally = tallies.entry(key.clone()).or_default();
+        tally.per = per;
+        tally.count(day, kind, amounts);
+        self.is_unsent.set(true);
+    }
+
+    /// What a key has had since `from`, with what is under way; `None` when its ledger was not heard of
+    /// lately.
+    #[must_use]
+    pub fn total(&self, key: &KeyId, from: Day, now: Timestamp) -> Option<Totals> {
+        self.tallies.borrow().get(key)?.total(from, now)
+    }
+
+    /// The batch to send to a key's ledger, perhaps one that was sent before, perhaps an empty one.
+    #[must_use]
+    pub fn batch(&self, key: &KeyId, per: Option<Per>, now: Timestamp) -> String {
+        let mut tallies = self.tallies.borrow_mut();
+        let tally = tallies.entry(key.clone()).or_default();
+        tally.per = per;
+        tally.batch(&self.isolate.borrow(), now)
+    }
+
+    /// The ledger answered to a batch.
+    ///
+    /// # Errors
+    /// When that is no answer.
+    pub fn settle(&self, key: &KeyId, answer: &str, now: Timestamp) -> Result<(), NoAnswer> {
+        let answer: Answer = serde_json::from_str(answer).map_err(|_misshapen| NoAnswer)?;
+        if let Some(tally) = self.tallies.borrow_mut().get_mut(key) {
+            let had = Totals {
+                requests: answer.requests,
+                bytes: answer.bytes,
+            };
+            let since = answer.since.as_deref().and_then(Day::parse);
+            tally.settle(answer.sequence, since.map(|since| (since, had)), now);
+        }
+        Ok(())
+    }
+
+    /// Whether a flush should begin now, for there is something to send and none is under way. It is then
+    /// under way.
+    #[must_use]
+    pub fn begin_flush(&self, now: Timestamp) -> bool {
+        let is_due = self.is_unsent.get() && self.flushing.get().is_none_or(|until| now >= until);
+        if is_due {
+            self.flushing.set(Some(now.plus_seconds(FLUSH_SECONDS)));
+        }
+        is_due
+    }
+
+    /// Everything that is to be sent, by key.
+    #[must_use]
+    pub fn batches(&self, now: Timestamp) -> Vec<(String, String)> {
+        let mut tallies = self.tallies.borrow_mut();
+        tallies.retain(|_, tally| !tally.is_idle(now));
+        let unsent = tallies.iter_mut().filter(|(_, tally)| tally.is_unsent());
+        let isolate = self.isolate.borrow();
+        unsent
+            .take(MAX_BATCHES)
+            .map(|(key, tally)| (key.to_string(), tally.batch(&isolate, now)))
+            .collect()
+    }
+
+    /// A flush has sent its batches: whether nothing is left to send, so that it is over. The last one of
+    /// several attempts is over in any case.
+    #[must_use]
+    pub fn end_flush(&self, is_last: bool) -> bool {
+        let is_unsent = self.tallies.borrow().values().any(Tally::is_unsent);
+        self.is_unsent.set(is_unsent);
+        let is_over = is_last || !is_unsent;
+        if is_over {
+            self.flushing.set(None);
+        }
+        is_over
+    }
+
+    /// How many requests were not counted since this was last asked, because too many keys' ledgers do
+    /// not answer.
+    #[must_use]
+    pub fn take_lost(&self) -> u64 {
+        self.lost.take()
+    }
+
+    fn hold(&self, key: &KeyId) {
+        let mut tallies = self.tallies.borrow_mut();
+        tallies.entry(key.clone()).or_default().hold();
+    }
+
+    fn release(&self, key: &KeyId) {
+        if let Some(tally) = self.tallies.borrow_mut().get_mut(key) {
+            tally.release();
+        }
+    }
+}
+
+/// A ledger's answer is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoAnswer;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_305_600);
+
+    fn key() -> KeyId {
+        KeyId::parse("pk_a").unwrap()
+    }
+
+    fn one(usage: &Usage, bytes: u64) {
+        let amounts = Amounts {
+            requests: 1,
+            bytes_in: bytes,
+            ..Amounts::default()
+        };
+        let (day, per) = (Day::of(NOW), Some(Per::Day));
+        usage.count(&key(), per, day, Kind::Forwarded, &amounts);
+    }
+
+    fn batch(usage: &Usage) -> Value {
+        serde_json::from_str(&usage.batch(&key(), Some(Per::Day), NOW)).unwrap()
+    }
+
+    fn answer(usage: &Usage, sequence: u64, requests: u64, bytes: u64) {
+        let answer = json!({"sequence": sequence, "since": "2026-11-22", "requests": requests, "bytes": bytes});
+        usage.settle(&key(), &answer.to_string(), NOW).unwrap();
+    }
+
+    fn total(usage: &Usage) -> Option<(u64, u64)> {
+        let total = usage.total(&key(), Day::of(NOW), NOW)?;
+        Some((total.requests, total.bytes))
+    }
+
+    #[test]
+    fn a_batch_whose_answer_was_lost_is_sent_again_as_it_was() {
+        let usage = Usage::default();
+        usage.name("first");
+        usage.name("second");
+        one(&usage, 10);
+        let first = batch(&usage);
+        assert_eq!(
+            first,
+            json!({"isolate": "first", "sequence": 1, "since": "2026-11-22", "rows": [["2026-11-22", "forwarded", 1, 10, 0, 0, 0]]})
+        );
+        one(&usage, 5);
+        assert_eq!(batch(&usage), first, "what came since waits");
+        answer(&usage, 1, 101, 1_010);
+        assert_eq!(
+            total(&usage),
+            Some((102, 1_015)),
+            "the ledger's, and what it does not know"
+        );
+        assert_eq!(batch(&usage)["sequence"], 2);
+        // An answer to something older says nothing of the second.
+        answer(&usage, 1, 101, 1_010);
+        assert_eq!(total(&usage), Some((102, 1_015)));
+        answer(&usage, 2, 102, 1_015);
+        assert_eq!(total(&usage), Some((102, 1_015)));
+        assert_eq!(batch(&usage)["rows"], json!([]));
+    }
+
+    #[test]
+    fn what_is_under_way_counts_until_it_ends() {
+        let usage = Usage::default();
+        assert_eq!(total(&usage), None, "not heard of");
+        batch(&usage);
+        answer(&usage, 0, 7, 0);
+        assert_eq!(total(&usage), Some((7, 0)));
+        usage.hold(&key());
+        assert_eq!(total(&usage), Some((8, 0)));
+        usage.release(&key());
+        assert_eq!(total(&usage), Some((7, 0)));
+        let later = NOW.plus_seconds(30);
+        assert!(
+            usage.total(&key(), Day::of(NOW), later).is_none(),
+            "long ago"
+        );
+        assert!(
+            usage.total(&key(), Day::of(NOW).plus(1), NOW).is_none(),
+            "another period"
+        );
+    }
+
+    #[test]
+    fn one_flush_at_a_time_until_nothing_is_left() {
+        let usage = Usage::default();
+        assert!(!usage.begin_flush(NOW), "nothing to send");
+        one(&usage, 0);
+        assert!(usage.begin_flush(NOW));
+        assert!(!usage.begin_flush(NOW), "under way");
+        assert!(usage.begin_flush(NOW.plus_seconds(FLUSH_SECONDS)), "dead");
+        assert_eq!(usage.batches(NOW).len(), 1);
+        assert!(!usage.end_flush(false), "no answer");
+        answer(&usage, 1, 1, 0);
+        assert!(usage.end_flush(false));
+        assert!(!usage.begin_flush(NOW), "all sent");
+        one(&usage, 0);
+        assert!(usage.begin_flush(NOW));
+        let _unsent = usage.batches(NOW);
+        assert!(usage.end_flush(true), "given up");
+        assert!(usage.begin_flush(NOW), "and tried again");
+        assert!(
+            usage.batches(NOW.plus_seconds(3_600)).len() == 1,
+            "not forgotten"
+        );
+        answer(&usage, 2, 2, 0);
+        assert!(usage.batches(NOW.plus_seconds(3_600)).is_empty());
+        assert!(usage.tallies.borrow().is_empty(), "idle");
+    }
+
+    #[test]
+    fn a_ledger_that_talks_nonsense_is_not_believed() {
+        let usage = Usage::default();
+        one(&usage, 0);
+        batch(&usage);
+        for text in ["", "{}", r#"{"sequence":1,"requests":"1","bytes":0}"#] {
+            assert_eq!(usage.settle(&key(), text, NOW), Err(NoAnswer));
+        }
+        assert!(!usage.end_flush(false));
+    }
+}
