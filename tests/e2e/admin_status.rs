@@ -17,9 +17,14 @@ fn status(table: &mut Check) -> Value {
     answer.json()
 }
 
+/// Whether each of these is there; a binding that is not mentioned counts as neither.
+fn bindings(told: &Value) -> [&Value; 3] {
+    ["KEY_REGISTRY", "REPLAY", "LEDGER"].map(|name| &told["bindings"][name])
+}
+
 #[test]
 fn it_says_version_tokens_and_bindings() {
-    let mut table = Check::of(|setup| admin(setup).replay());
+    let mut table = Check::of(|setup| admin(setup).replay().ledger());
     let told = status(&mut table);
     let members: Vec<_> = told.as_object().unwrap().keys().cloned().collect();
     assert_eq!(members, ["bindings", "tokens", "version"]);
@@ -38,13 +43,7 @@ fn it_says_version_tokens_and_bindings() {
     let expected = fingerprint(&table.gate.signing_secret, &table.gate.token);
     assert_eq!(token["fingerprint"], expected.as_str());
     assert_eq!(token["age_days"], Value::Null);
-    assert_eq!(
-        (
-            &told["bindings"]["KEY_REGISTRY"],
-            &told["bindings"]["REPLAY"]
-        ),
-        (&json!(true), &json!(true))
-    );
+    assert_eq!(bindings(&told), [true, true, true], "{told}");
 }
 
 #[test]
@@ -56,13 +55,7 @@ fn it_says_what_is_not_there() {
     });
     table.gate.token = fresh();
     let told = status(&mut table);
-    assert_eq!(
-        (
-            &told["bindings"]["KEY_REGISTRY"],
-            &told["bindings"]["REPLAY"]
-        ),
-        (&json!(false), &json!(false))
-    );
+    assert_eq!(bindings(&told), [false, false, false], "{told}");
     assert_eq!(told["tokens"][0]["state"], "missing");
     assert_eq!(told["tokens"][0]["fingerprint"], Value::Null);
 }

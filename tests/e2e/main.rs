@@ -59,6 +59,7 @@ mod admin_create;
 mod admin_delete;
 mod admin_failures;
 mod admin_fields;
+mod admin_isolates;
 mod admin_list;
 mod admin_log;
 mod admin_paths;
@@ -92,6 +93,7 @@ mod panic;
 mod rotation;
 
 // Software that is not ours, and the harness itself.
+mod admin_command;
 mod datasette;
 mod foreign_jwt;
 mod foreign_signatures;
@@ -99,3 +101,4 @@ mod harness;
 mod signing_command;
 mod signing_docs;
 mod wrangler;
+mod wrangler_admin;
