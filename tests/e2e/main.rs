@@ -94,6 +94,8 @@ mod rotation;
 
 // Software that is not ours, and the harness itself.
 mod admin_command;
+mod admin_docs;
+mod admin_tls;
 mod datasette;
 mod foreign_jwt;
 mod foreign_signatures;

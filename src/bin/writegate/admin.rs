@@ -12,6 +12,7 @@ use crate::failure::{Failure, Result};
 use crate::project::Project;
 use crate::session::{self, Claims};
 use crate::settings;
+use crate::tls;
 use crate::trouble::{Problem, Trouble};
 
 /// How long one of its sessions lasts: one request, and clocks that differ a little.
@@ -75,7 +76,7 @@ impl Which {
         let config = match self.gate.origin().starts_with("http://") {
             // A proxy of the environment cannot reach this machine's loopback.
             true => config.proxy(None),
-            false => config,
+            false => config.tls_config(tls::config()?),
         };
         Ok(Gate {
             address: self.gate.clone(),

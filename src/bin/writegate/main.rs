@@ -18,6 +18,7 @@ mod session;
 mod settings;
 mod setup;
 mod target;
+mod tls;
 mod trouble;
 mod url;
 mod workerd;
