@@ -2,6 +2,7 @@
 // exchange says, and the answer is passed on as it says. It decides nothing.
 
 import { answer, edit, guard, lines, write } from "./glue.js";
+import { remember } from "./recent.js";
 import { find, keep } from "./store.js";
 
 /** How much of an answer that refuses the gate's own token, or of a probe's, is read. */
@@ -19,19 +20,22 @@ export function forward(request, plan, exchange, ctx, held) {
 async function send(request, plan, exchange, ctx, held) {
   const [url, travel, timeout, drop, lookup, ...set] = plan.split("\n");
   const { method, headers } = request;
+  const alive = guard();
+  if (lookup !== "") {
+    const kept = await find(lookup, request);
+    alive();
+    const step = kept && exchange.found(kept.status, kept.lines, kept.purged, Date.now());
+    if (step) {
+      remember(kept);
+      return pass(kept, step.split("\n").slice(1), exchange, alive, { method });
+    }
+    kept?.body?.cancel?.();
+  }
   const abort = new AbortController();
   const { signal } = abort;
   const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
-  const alive = guard();
   const meter = { sent: undefined };
   try {
-    if (lookup !== "") {
-      const kept = await find(lookup, headers);
-      alive();
-      const step = kept && exchange.found(kept.response.status, lines(kept.response.headers), kept.purged, Date.now());
-      if (step) return pass(kept.response, step.split("\n").slice(1), exchange, alive, { method });
-      kept?.response.body?.cancel();
-    }
     let body = travel === "held" ? held : outgoing(request, travel, abort, meter);
     if (travel === "keep") body = await body;
     for (;;) {
@@ -105,7 +109,7 @@ function pass(from, [audit, alarm, metered, drop, count, ...fields], exchange, a
   if (keptDrop !== undefined) keep(lookup, from, keptDrop, keptSet, ctx);
   let { body } = from;
   if (method === "HEAD" && body !== null) {
-    body.cancel();
+    body.cancel?.();
     body = null;
   }
   if (metered !== "" && body !== null) {

@@ -48,6 +48,12 @@ extern "C" {
     pub(super) async fn probe(plan: &str) -> Result<JsValue, JsValue>;
 }
 
+// What `forward.js` and `store.js` import has to be named here, or it would not be in the Worker.
+#[wasm_bindgen(module = "/src/edge/recent.js")]
+extern "C" {
+    fn forget();
+}
+
 #[wasm_bindgen(module = "/src/edge/store.js")]
 extern "C" {
     /// Marks answers as purged: the promise of `true`.

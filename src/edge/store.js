@@ -1,8 +1,9 @@
 // The store of answers: a cache of the gate's own in this data centre's Cache API. Names are hashes; what
 // they are of was decided in Rust (src/cache/).
 
-import { edit } from "./glue.js";
 import { inTime } from "./bindings.js";
+import { edit, lines } from "./glue.js";
+import { RECENT_MS, forget, isSmall, recall } from "./recent.js";
 
 /** How long, in milliseconds, the store may take until its answer counts as a miss. */
 const STORE_MS = 2000;
@@ -23,19 +24,29 @@ function place(name) {
   return `https://writegate.invalid/${name}`;
 }
 
-/** The answer that is kept, and when its route or URL was last purged; nothing if there is none, or no store. */
-export async function find(lookup, headers) {
+/**
+ * The answer that is kept, and when its route or URL was last purged; nothing if there is none, or no
+ * store. A small one comes whole, so that it can be remembered.
+ */
+export async function find(lookup, request) {
   const [name, route, url, ...asks] = lookup.split(",");
-  const asked = {};
-  for (const ask of asks) if (headers.has(ask)) asked[ask] = headers.get(ask);
+  const headers = {};
+  for (const ask of asks) if (request.headers.has(ask)) headers[ask] = request.headers.get(ask);
+  const isPlain = Object.keys(headers).length === 0;
+  const remembered = isPlain ? recall(name) : undefined;
+  if (remembered !== undefined) return remembered;
+  const asked = Date.now();
   try {
     const cache = await store();
     const [response, ...marks] = await inTime(
-      Promise.all([cache.match(new Request(place(name), { headers: asked })), cache.match(place(route)), cache.match(place(url))]),
+      Promise.all([cache.match(new Request(place(name), { headers })), cache.match(place(route)), cache.match(place(url))]),
       STORE_MS,
     );
     if (response === undefined) return undefined;
-    return { response, purged: Math.max(...marks.map((mark) => Number(mark?.headers.get(MARK) ?? 0))) };
+    const purged = Math.max(...marks.map((mark) => Number(mark?.headers.get(MARK) ?? 0)));
+    const kept = { status: response.status, headers: response.headers, lines: lines(response.headers), purged };
+    if (!isPlain || !isSmall(response.headers)) return { ...kept, body: response.body };
+    return { ...kept, body: await inTime(response.arrayBuffer(), STORE_MS), name, asked };
   } catch {
     return undefined;
   }
@@ -55,5 +66,8 @@ export async function purge(mark) {
   const headers = { "cache-control": `max-age=${MARK_S}`, [MARK]: String(Date.now()) };
   const cache = await store();
   await inTime(cache.put(place(mark), new Response("purged", { headers })), STORE_MS);
+  forget();
+  // When this is answered no other isolate remembers an answer of before the mark either.
+  await new Promise((done) => setTimeout(done, RECENT_MS));
   return true;
 }
