@@ -238,7 +238,8 @@ impl<'g> Trail<'g> {
         headers
     }
 
-    pub(crate) fn answer(self, own: Own) -> Answer {
+    pub(crate) fn answer(mut self, own: Own) -> Answer {
+        self.record.length(own.body.len().try_into().ok());
         let mut headers = self.headers();
         headers.extend(own.headers);
         Answer {

@@ -22,6 +22,8 @@ const MAX_QUERY_KEYS: usize = 32;
 pub enum Outcome {
     /// The upstream's answer was passed on.
     Forwarded,
+    /// The answer came from the cache.
+    Cached,
     /// The gate answered for itself: a preflight, or one of its own paths.
     Answered,
     /// The caller's fault.
@@ -78,6 +80,7 @@ impl Outcome {
     pub const fn kind(self) -> Option<Kind> {
         match self {
             Self::Forwarded => Some(Kind::Forwarded),
+            Self::Cached => Some(Kind::Cached),
             Self::Refused => Some(Kind::Refused),
             Self::Failed => Some(Kind::Failed),
             Self::Answered => None,
@@ -179,9 +182,18 @@ impl<'g> Record<'g> {
     }
 
     /// The upstream answered.
-    pub const fn answered(&mut self, status: u16, response_bytes: Option<u64>) {
+    pub const fn answered(&mut self, status: u16) {
         self.upstream_status = Some(status);
+    }
+
+    /// The answer's body is so many bytes long; `None` where nobody said.
+    pub const fn length(&mut self, response_bytes: Option<u64>) {
         self.response_bytes = response_bytes;
+    }
+
+    /// The store of answers was asked, and this came of it.
+    pub const fn cached(&mut self, result: &'static str) {
+        self.cache = Some(result);
     }
 
     /// The body turned out to be so many bytes long, of which nothing was known before.

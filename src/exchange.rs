@@ -1,8 +1,10 @@
 //! A request on its way to the upstream: steps 12 and 13 of the story in [`crate::gateway`]. It is told
-//! what the upstream did and says what to do next; waiting, sending and reading are the edge's.
+//! what the store of answers has and what the upstream did, and says what to do next; waiting, sending and reading are the edge's.
 
 use crate::answer::{Answer, Stop, Trail};
 use crate::audit::{Alarm, Outcome};
+use crate::cache::{self, Found, Kept, Policy};
+use crate::forward::Outbound;
 use crate::problem::{Fault, Problem, Refusal};
 use crate::reply::{self, Edits};
 use crate::retry::Attempts;
@@ -18,6 +20,11 @@ pub struct Exchange<'g> {
     route: &'g Route,
     credential: &'g Credential,
     attempts: Attempts,
+    /// How its answer is kept, if it is a read of a cached route.
+    cache: Option<Policy>,
+    asked: Timestamp,
+    /// How it ended, once an answer was passed on.
+    ended: Option<Kind>,
 }
 
 /// What to do after the upstream did something.
@@ -25,8 +32,8 @@ pub struct Exchange<'g> {
 pub enum Step<'h> {
     /// Wait this many milliseconds and send it again.
     Again(u32),
-    /// Pass the upstream's answer on with these changes, and write these lines.
-    Pass(Edits<'h>, Lines),
+    /// Pass the answer on with these changes, write these lines, and keep a copy of it with these.
+    Pass(Edits<'h>, Lines, Option<Kept<'h>>),
     /// Read the beginning of the answer's body and call [`Exchange::rejected`] with it.
     Inspect,
     /// Answer this instead.
@@ -59,18 +66,21 @@ pub enum Failure {
 
 impl<'g> Exchange<'g> {
     /// Before the first attempt.
-    pub(crate) const fn new(
+    pub(crate) fn new(
         trail: Trail<'g>,
         route: &'g Route,
         credential: &'g Credential,
-        repeatable: bool,
+        outbound: &Outbound<'_>,
         now: Timestamp,
     ) -> Self {
         Self {
             trail,
             route,
             credential,
-            attempts: Attempts::new(repeatable, route.retries, now, route.timeout_ms),
+            attempts: Attempts::new(outbound.repeatable, route.retries, now, route.timeout_ms),
+            cache: route.cache.filter(|_| outbound.cache.is_some()),
+            asked: now,
+            ended: None,
         }
     }
 
@@ -78,6 +88,23 @@ impl<'g> Exchange<'g> {
     #[must_use]
     pub const fn timeout_ms(&self) -> u32 {
         self.route.timeout_ms
+    }
+
+    /// The store has an answer: how it is passed on, or `None` if it may not be.
+    pub fn found<'h>(
+        &mut self,
+        status: u16,
+        found: Found<'_, 'h>,
+        now: Timestamp,
+    ) -> Option<Step<'h>> {
+        let mut edits = self.edits(found.headers);
+        if !cache::on_hit(found, &mut edits, now) {
+            return None;
+        }
+        self.trail.record.cached("hit");
+        let length = self.length(status, found.headers);
+        self.trail.record.length(length);
+        Some(self.pass(status, Outcome::Cached, edits, length, None))
     }
 
     /// The upstream answered, to a body that turned out `sent` bytes long, where that was not known.
@@ -93,11 +120,9 @@ impl<'g> Exchange<'g> {
         random: f64,
     ) -> Step<'h> {
         self.note(sent, now);
-        let length = match reply::has_body(self.trail.record.method(), status) {
-            true => reply::content_length(headers),
-            false => Some(0),
-        };
-        self.trail.record.answered(status, length);
+        let length = self.length(status, headers);
+        self.trail.record.answered(status);
+        self.trail.record.length(length);
         if status == 429 {
             self.trail.throttled = self.trail.throttled.saturating_add(1);
         }
@@ -116,20 +141,53 @@ impl<'g> Exchange<'g> {
         if self.route.reject_status.contains(&status) {
             return Step::Inspect;
         }
-        let edits = reply::edit(
+        let mut edits = self.edits(headers);
+        let mut kept = None;
+        if let Some(policy) = self.cache {
+            // What a HEAD is answered with is no body to keep.
+            if self.trail.record.method() == "GET" {
+                kept = cache::to_store(policy, status, headers, &edits, self.asked, now);
+            }
+            cache::on_miss(headers, &mut edits);
+            self.trail.record.cached("miss");
+        }
+        self.pass(status, Outcome::Forwarded, edits, length, kept)
+    }
+
+    fn edits<'h>(&self, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
+        reply::edit(
             headers,
             self.route,
             self.credential,
             self.trail.record.request_id(),
             self.trail.cors_origin.as_deref(),
-        );
+        )
+    }
+
+    /// The length of an answer's body; `None` where nobody said.
+    fn length(&self, status: u16, headers: &[(&str, &str)]) -> Option<u64> {
+        match reply::has_body(self.trail.record.method(), status) {
+            true => reply::content_length(headers),
+            false => Some(0),
+        }
+    }
+
+    fn pass<'h>(
+        &mut self,
+        status: u16,
+        outcome: Outcome,
+        edits: Edits<'h>,
+        length: Option<u64>,
+        kept: Option<Kept<'h>>,
+    ) -> Step<'h> {
         let lines = Lines {
             alarm: self.echo_alarm(&edits),
             is_metered: length.is_none() && self.trail.account.is_some(),
-            audit: self.trail.clone().end(Outcome::Forwarded, Some(status)),
+            audit: self.trail.clone().end(outcome, Some(status)),
         };
         self.trail.release();
-        Step::Pass(edits, lines)
+        self.ended = outcome.kind();
+        Step::Pass(edits, lines, kept)
     }
 
     /// An answer of unknown length has ended, or its caller went away, after so many bytes.
@@ -138,8 +196,8 @@ impl<'g> Exchange<'g> {
             bytes_out,
             ..Amounts::default()
         };
-        if let Some(account) = &mut self.trail.account {
-            account.charge(Kind::Forwarded, &amounts);
+        if let (Some(account), Some(kind)) = (&mut self.trail.account, self.ended) {
+            account.charge(kind, &amounts);
         }
     }
 

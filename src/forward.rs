@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use crate::admission::Admitted;
+use crate::cache::{self, Lookup, Policy, Scope};
 use crate::credential::Verified;
 use crate::credential::url::Spent;
 use crate::policy;
@@ -83,6 +84,8 @@ pub struct Outbound<'h> {
     pub body: Body,
     /// Whether it may be sent again.
     pub repeatable: bool,
+    /// Where its answer is kept, if it is a read of a cached route.
+    pub cache: Option<Lookup>,
 }
 
 /// Builds the upstream's request. `None` when path and query cannot be joined to the upstream
@@ -96,7 +99,28 @@ pub fn forward<'h>(
     request_id: &str,
 ) -> Option<Outbound<'h>> {
     let verified = admitted.allowed().verified();
-    let query = match verified.spent() {
+    let url = target(head, route, verified.spent())?;
+    let (body, repeatable) = body(head, route, admitted.body_held());
+    let reads = matches!(head.method(), "GET" | "HEAD");
+    let policy = route.cache.filter(|_| reads);
+    let cache = policy.map(|policy| cache::lookup(policy, route, credential, &url, verified, head));
+    Some(Outbound {
+        drop: match policy {
+            None => dropped(head, route.auth.own_header()),
+            Some(_) => unkeyed(head),
+        },
+        set: set(verified, head, route, credential, request_id, policy),
+        url,
+        body,
+        repeatable,
+        cache,
+    })
+}
+
+/// The upstream's URL of a request whose query was, so far, the credential.
+#[must_use]
+pub fn target(head: &Head<'_>, route: &Route, spent: Spent) -> Option<String> {
+    let query = match spent {
         Spent::Nothing => head.query().map(Cow::Borrowed),
         Spent::Key => without_key(head.query()?),
         Spent::Signed => without_last(head.query()?, 3).map(Cow::Borrowed),
@@ -106,14 +130,19 @@ pub fn forward<'h>(
         true => Some(route.path.rest(head.path())?),
         false => None,
     };
-    let (body, repeatable) = body(head, route, admitted.body_held());
-    Some(Outbound {
-        url: route.upstream.join(rest, query.as_deref())?,
-        drop: dropped(head, route.auth.own_header()),
-        set: set(verified, head, route, credential, request_id),
-        body,
-        repeatable,
-    })
+    route.upstream.join(rest, query.as_deref())
+}
+
+/// The names of a read's headers that must not reach the upstream of a cached route: all but what its
+/// answer is kept under, and what only a store can answer where there will be none.
+fn unkeyed<'h>(head: &Head<'h>) -> Vec<&'h str> {
+    let names = head.headers().map(|(name, _)| name);
+    names
+        .filter(|name| {
+            let unstored = head.method() == "HEAD" && cache::ABOUT_STORED.contains(name);
+            !cache::KEYED.contains(name) && !unstored
+        })
+        .collect()
 }
 
 /// The names of the caller's headers that must not reach the upstream.
@@ -159,16 +188,29 @@ fn set(
     route: &Route,
     credential: &Credential,
     request_id: &str,
+    policy: Option<Policy>,
 ) -> Vec<(String, Secret)> {
     let mut set = credential.headers().to_vec();
     let mut plain = |name: &str, value: String| set.push((name.to_owned(), Secret::new(value)));
     plain("x-request-id", request_id.to_owned());
     if route.identify_caller {
-        plain("writegate-key", verified.key().id.to_string());
-        if let Some(subject) = verified.claims().and_then(|claims| claims.subject.clone()) {
-            plain("writegate-subject", subject);
+        // An answer that is shared must not depend on who of those who share it asked first.
+        let (key, subject, address) = match policy.map(|policy| policy.scope) {
+            None => (true, true, true),
+            Some(Scope::Subject) => (true, true, false),
+            Some(Scope::Key) => (true, false, false),
+            Some(Scope::Shared) => (false, false, false),
+        };
+        if key {
+            plain("writegate-key", verified.key().id.to_string());
         }
-        plain("forwarded", forwarded(head));
+        let claimed = verified.claims().and_then(|claims| claims.subject.clone());
+        if let Some(claimed) = claimed.filter(|_| subject) {
+            plain("writegate-subject", claimed);
+        }
+        if address {
+            plain("forwarded", forwarded(head));
+        }
     }
     set
 }

@@ -18,13 +18,13 @@
 //!     `feature-unavailable` for a WAF-token URL without `WAF_SECRET`.
 //!  7. Key and session must allow address, origin, method and path — 403 `ip-denied`,
 //!     `origin-denied`, `method-denied`, `path-denied`.
-//!  8. Whatever else the key or the route asks for must be there — 503 `feature-unavailable`.
+//!  8. Whatever else the key asks for must be there — 503 `feature-unavailable`.
 //!  9. The body must not be too long — 413 `body-too-large`.
 //! 10. There must be a token to send — 503 `token-missing`.
 //! 11. Its key must not have had enough — 429 `rate-limited`, `quota-exceeded`; the body must be the one that was signed
 //!     — 413 `body-too-large`, 401 `digest-mismatch`; and the request must not have been sent before —
 //!     401 `replayed`; 503 `feature-unavailable` when any of that cannot be told.
-//! 12. The request is forwarded, perhaps more than once — 502 `upstream-unreachable`, 504
+//! 12. On a route with a cache, a read is answered from there if it can be. Else the request is forwarded, perhaps more than once — 502 `upstream-unreachable`, 504
 //!     `upstream-timeout`, 413 `body-too-large`.
 //! 13. The answer goes back, unless it refuses the gate's own token — 502
 //!     `upstream-rejected-token`.
@@ -119,7 +119,7 @@ impl Gate {
         let mut trail = Trail::new(context, &raw);
         match self.judge(raw, now, &mut trail, platform).await {
             Ok(Verdict::Forward(outbound, route, credential)) => {
-                let exchange = Exchange::new(trail, route, credential, outbound.repeatable, now);
+                let exchange = Exchange::new(trail, route, credential, &outbound, now);
                 Decision::Forward(outbound, Box::new(exchange))
             }
             Ok(Verdict::Own(own)) => Decision::Answer(trail.answer(own)),
@@ -200,13 +200,6 @@ impl Gate {
         trail.account = trail.account.take().or(of_bare);
         // (8)
         check_bindings(key, config, trail)?;
-        if let Some(feature) = route.unavailable {
-            return Err(Stop::unavailable(
-                &trail.record,
-                feature,
-                &route.path.to_string(),
-            ));
-        }
         // (9)
         check_length(&head, route.max_body_bytes)?;
         // (10)

@@ -36,6 +36,7 @@ pub mod admission;
 pub mod answer;
 pub mod audit;
 mod authentication;
+pub mod cache;
 pub mod config;
 pub mod credential;
 pub mod day;

@@ -73,6 +73,12 @@ pub trait Office {
     /// When its ledger does not answer.
     async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Silent>;
 
+    /// Marks answers as purged, for every isolate of this data centre by when this has ended.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    async fn purge(&self, mark: &str) -> Result<(), Silent>;
+
     /// The whole body, also one that was read to be compared.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::cache::Policy;
 use crate::json::{FieldError, Fields};
 use crate::key::{KeyId, METHODS_MEND};
 use crate::policy::path::Pattern;
@@ -44,8 +45,8 @@ pub struct Route {
     pub reject_status: Vec<u16>,
     /// A path whose GET tells whether the token works.
     pub probe: Option<String>,
-    /// The first feature the route names that this gate does not have: the route is then closed.
-    pub unavailable: Option<&'static str>,
+    /// How long answers to reads are kept, and for whom; `None`: not at all.
+    pub cache: Option<Policy>,
 }
 
 /// Longest wait for response headers that may be configured, in milliseconds.
@@ -93,7 +94,10 @@ impl Route {
             identify_caller: fields.flag("identify_caller")?,
             reject_status: reject_status(&mut fields)?,
             probe: probe(&mut fields)?,
-            unavailable: fields.value("cache")?.map(|_unread| "cache"),
+            cache: fields
+                .value("cache")?
+                .map(|cache| Policy::parse(fields.at("cache"), cache))
+                .transpose()?,
         };
         fields.finish()?;
         Ok(route)

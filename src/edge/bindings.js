@@ -97,7 +97,7 @@ async function ask(env, key, query, init) {
 }
 
 /** What a promise becomes, unless that takes too long. */
-async function inTime(promise, ms) {
+export async function inTime(promise, ms) {
   let timer;
   const late = new Promise((_, reject) => (timer = setTimeout(reject, ms, new Error("took too long"))));
   try {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::answer::Answer;
 use crate::audit::Context;
+use crate::cache::{Kept, Lookup};
 use crate::exchange::{Lines, Step};
 use crate::forward::{Body, Outbound};
 use crate::gateway::Raw;
@@ -75,7 +76,8 @@ pub(super) fn answer(answer: &Answer) -> String {
     text
 }
 
-/// URL, how the body travels, timeout, headers to drop, then headers to set.
+/// URL, how the body travels, timeout, headers to drop, where the answer is kept (its name, two of
+/// marks, the headers that the store answers, or nothing), then headers to set.
 pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     let body = match outbound.body {
         Body::None => "none".to_owned(),
@@ -87,6 +89,15 @@ pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     let mut text = String::with_capacity(1_024);
     let _infallible = write!(text, "{}\n{body}\n{timeout_ms}\n", outbound.url);
     push_list(&mut text, &outbound.drop);
+    text.push('\n');
+    if let Some(Lookup { name, marks, asks }) = &outbound.cache {
+        let [route, url] = marks;
+        let _infallible = write!(text, "{name},{route},{url}");
+        asks.iter().for_each(|name| {
+            text.push(',');
+            text.push_str(name);
+        });
+    }
     for (name, value) in &outbound.set {
         push_pair(&mut text, name, value.expose_str().unwrap_or_default());
     }
@@ -99,18 +110,28 @@ pub(super) fn step(step: &Step<'_>) -> String {
         Step::Again(pause_ms) => format!("again\n{pause_ms}"),
         Step::Inspect => "inspect".to_owned(),
         Step::Answer(own) => format!("answer\n{}", answer(own)),
-        Step::Pass(edits, lines) => pass(edits, lines),
+        Step::Pass(edits, lines, kept) => pass(edits, lines, kept.as_ref()),
     }
 }
 
-fn pass(edits: &Edits<'_>, lines: &Lines) -> String {
+/// `pass`, audit line, alarm, `metered` or nothing, headers to drop, how many are set, those, and for the
+/// copy that is kept again headers to drop and to set.
+fn pass(edits: &Edits<'_>, lines: &Lines, kept: Option<&Kept<'_>>) -> String {
     let alarm = lines.alarm.as_deref().unwrap_or_default();
     let mut text = String::with_capacity(1_024);
     let metered = if lines.is_metered { "metered" } else { "" };
     let _infallible = write!(text, "pass\n{}\n{alarm}\n{metered}\n", lines.audit);
     push_list(&mut text, &edits.drop);
+    let _infallible = write!(text, "\n{}", edits.set.len());
     for (name, value) in &edits.set {
         push_pair(&mut text, name, value);
+    }
+    if let Some(kept) = kept {
+        text.push('\n');
+        push_list(&mut text, &kept.drop);
+        for (name, value) in &kept.set {
+            push_pair(&mut text, name, value);
+        }
     }
     text
 }

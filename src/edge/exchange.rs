@@ -3,6 +3,7 @@
 
 use wasm_bindgen::prelude::*;
 
+use crate::cache::Found;
 use crate::exchange::{Exchange, Failure};
 
 use super::convert;
@@ -40,6 +41,22 @@ impl JsExchange {
         let now = convert::at(now_ms);
         let sent = sent.map(convert::bytes);
         let step = self.exchange.answered(status, &headers, sent, now, random);
+        self.flush.if_due(now);
+        convert::step(&step)
+    }
+
+    /// The store has an answer; its route or URL was last purged at `purged_ms`, or never. Nothing if that
+    /// answer may not be passed on.
+    pub fn found(&mut self, status: u16, headers: &str, purged_ms: f64, now_ms: f64) -> String {
+        let headers = convert::pairs(headers.split('\n'));
+        let found = Found {
+            headers: &headers,
+            purged: (purged_ms > 0.0).then(|| convert::at(purged_ms)),
+        };
+        let now = convert::at(now_ms);
+        let Some(step) = self.exchange.found(status, found, now) else {
+            return String::new();
+        };
         self.flush.if_due(now);
         convert::step(&step)
     }

@@ -1,4 +1,5 @@
-//! The JavaScript beside this file, `glue.js`: one call each way, for every crossing costs.
+//! The JavaScript beside this file, `glue.js`, `forward.js` and `store.js`: one call each way, for every
+//! crossing costs.
 
 use wasm_bindgen::prelude::*;
 
@@ -13,16 +14,6 @@ extern "C" {
     /// A `Response` from lines: see [`super::convert::answer`].
     pub(super) fn answer(lines: &str) -> JsValue;
 
-    /// Sends the request on, with the body that was read if one was, and returns the promise of a
-    /// `Response`.
-    pub(super) fn forward(
-        request: &JsValue,
-        plan: &str,
-        exchange: JsExchange,
-        ctx: &JsValue,
-        body: &JsValue,
-    ) -> JsValue;
-
     /// Awaits what the work waits for until it has a `Response`, and returns the promise of that.
     pub(super) fn drive(work: JsWork, ctx: &JsValue) -> JsValue;
 
@@ -35,13 +26,38 @@ extern "C" {
     /// Rust panicked, so that the exchanges of other requests must not be used any more.
     pub(super) fn panicked();
 
-    /// A GET without a body: the status on the first line, then the beginning of the body.
-    #[wasm_bindgen(catch)]
-    pub(super) async fn probe(plan: &str) -> Result<JsValue, JsValue>;
-
     /// `env[name]`: `t` and a text, `j` and the JSON of a variable, `r` for something to call, absent as
     /// `undefined`.
     pub(super) fn variable(env: &JsValue, name: &str) -> JsValue;
+}
+
+#[wasm_bindgen(module = "/src/edge/forward.js")]
+extern "C" {
+    /// Sends the request on, with the body that was read if one was, and returns the promise of a
+    /// `Response`.
+    pub(super) fn forward(
+        request: &JsValue,
+        plan: &str,
+        exchange: JsExchange,
+        ctx: &JsValue,
+        body: &JsValue,
+    ) -> JsValue;
+
+    /// A GET without a body: the status on the first line, then the beginning of the body.
+    #[wasm_bindgen(catch)]
+    pub(super) async fn probe(plan: &str) -> Result<JsValue, JsValue>;
+}
+
+// What `forward.js` and `store.js` import has to be named here, or it would not be in the Worker.
+#[wasm_bindgen(module = "/src/edge/recent.js")]
+extern "C" {
+    fn forget();
+}
+
+#[wasm_bindgen(module = "/src/edge/store.js")]
+extern "C" {
+    /// Marks answers as purged: the promise of `true`.
+    pub(super) fn purge(mark: &str) -> JsValue;
 }
 
 #[wasm_bindgen]

@@ -148,6 +148,11 @@ impl Office for JsPlatform<'_> {
         self.told(asked).await?.as_string().ok_or(Silent)
     }
 
+    async fn purge(&self, mark: &str) -> Result<(), Silent> {
+        self.yes(glue::purge(mark)).await?;
+        Ok(())
+    }
+
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Silent> {
         let page: JsPage = self.json(bindings::page(self.env, cursor)).await?;
         Ok(Page {

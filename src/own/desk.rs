@@ -56,6 +56,7 @@ impl<P: Platform + Office> Desk<'_, P> {
             Task::ChangeKey(id) => self.change_key(&id).await,
             Task::DeleteKey(id) => self.delete_key(&id).await,
             Task::Usage => self.usage().await,
+            Task::Purge => self.purge().await,
             Task::Status => Ok(self.status()),
         };
         match done {

@@ -6,6 +6,7 @@
 
 mod desk;
 mod keys;
+mod purge;
 mod record;
 mod status;
 mod usage;
@@ -41,6 +42,8 @@ pub(crate) enum Task {
     DeleteKey(KeyId),
     /// `GET usage`.
     Usage,
+    /// `POST purge`.
+    Purge,
     /// `GET status`.
     Status,
 }
@@ -55,6 +58,7 @@ impl Task {
             | Self::ShowKey(_)
             | Self::ChangeKey(_)
             | Self::DeleteKey(_)
+            | Self::Purge
             | Self::Status => false,
         }
     }
@@ -76,6 +80,8 @@ pub(crate) fn find(path: &str, method: &str) -> Result<Service, Stop> {
         ("status", None, _) if reads => guarded(Task::Status),
         ("usage", None, _) if reads => guarded(Task::Usage),
         ("health" | "status" | "usage", None, _) => not_allowed("GET, HEAD"),
+        ("purge", None, "POST") => guarded(Task::Purge),
+        ("purge", None, _) => not_allowed("POST"),
         ("keys", None, _) if reads => guarded(Task::ListKeys),
         ("keys", None, "POST") => guarded(Task::CreateKeys),
         ("keys", None, _) => not_allowed("GET, HEAD, POST"),
@@ -143,6 +149,7 @@ mod tests {
             ("keys/pk_a", "DELETE", Task::DeleteKey(id)),
             ("status", "GET", Task::Status),
             ("usage", "HEAD", Task::Usage),
+            ("purge", "POST", Task::Purge),
         ] {
             assert_eq!(task(path, method), Some(Service::Guarded(wanted)), "{path}");
         }

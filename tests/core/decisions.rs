@@ -239,7 +239,7 @@ fn a_public_key_alone_reads_and_its_answer_is_readable_only_where_it_may_be_used
             }
             Decision::Forward(_, mut exchange) => match exchange.answered(200, &[], None, NOW, 0.0)
             {
-                Step::Pass(edits, _) => (
+                Step::Pass(edits, ..) => (
                     "forwarded".to_owned(),
                     edits
                         .set

@@ -28,7 +28,7 @@ fn exchange(route: Value, method: &str, answers: &[(u16, &[(&str, &str)])]) -> V
             };
             match step {
                 Step::Again(pause_ms) => format!("again {pause_ms}"),
-                Step::Pass(edits, lines) => {
+                Step::Pass(edits, lines, _) => {
                     let audit: Value = serde_json::from_str(&lines.audit).unwrap();
                     format!(
                         "pass {} {} {:?}",

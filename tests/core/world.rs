@@ -168,6 +168,10 @@ impl Platform for Native {
 }
 
 impl Office for Native {
+    async fn purge(&self, _mark: &str) -> Result<(), Silent> {
+        Err(Silent)
+    }
+
     async fn usage(&self, _key: &KeyId, _from: Day, _to: Day) -> Result<String, Silent> {
         Err(Silent)
     }

@@ -264,7 +264,7 @@ fn a_feature_that_is_not_there_is_refused_and_logged() {
     for (what, members) in [
         ("RATE_STANDARD", json!({"rate": "standard"})),
         (
-            "quota",
+            "LEDGER",
             json!({"quota": {"requests": 10, "bytes": 1000, "per": "day"}}),
         ),
         (
@@ -279,24 +279,6 @@ fn a_feature_that_is_not_there_is_refused_and_logged() {
         table.passes("a key without it", &post(&table, "pk_plain"));
         assert_logged(&table, what, &answer.request_id());
     }
-}
-
-#[test]
-fn a_cache_that_is_not_there_is_refused_and_logged() {
-    let upstream = Upstream::start();
-    let gate = Setup::to(&upstream)
-        .route("/cached/*", json!({"cache": {"ttl": 60, "scope": "key"}}))
-        .route("/plain/*", json!({}))
-        .start();
-    let token = gate.bearer();
-    let answer = Request::get("/cached/a")
-        .bearer(&token)
-        .send(&gate)
-        .refused(503, "feature-unavailable");
-    upstream.assert_untouched();
-    Request::get("/plain/a").bearer(&token).send(&gate).passed();
-    let line = gate.logs.audit(&answer.request_id());
-    assert_eq!(line["code"], "feature-unavailable");
 }
 
 fn assert_logged(table: &Check, what: &str, request_id: &str) {

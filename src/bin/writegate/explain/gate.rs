@@ -156,6 +156,10 @@ impl Platform for Given {
 
 /// Nobody's registry: what is explained is why a request was refused before.
 impl Office for Given {
+    async fn purge(&self, _mark: &str) -> std::result::Result<(), Silent> {
+        Err(Silent)
+    }
+
     async fn usage(
         &self,
         _key: &KeyId,

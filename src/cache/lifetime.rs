@@ -1,0 +1,155 @@
+//! How long an answer may be kept (contract section 8; RFC 9111 sections 3, 4.2 and 5.2.2).
+
+use crate::time::Timestamp;
+
+use super::{KEYED, Policy};
+
+/// How long, in seconds, an answer with this status and these headers may be kept; `None` for one that
+/// may not.
+#[must_use]
+pub fn lifetime(
+    policy: Policy,
+    status: u16,
+    headers: &[(&str, &str)],
+    now: Timestamp,
+) -> Option<i64> {
+    let header = |wanted: &str| {
+        let mut headers = headers.iter();
+        headers
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| *value)
+    };
+    if status != 200 || header("set-cookie").is_some() || !is_keyed(header("vary")) {
+        return None;
+    }
+    let mut life = policy.ttl;
+    let mut is_said = false;
+    for (name, value) in directives(header("cache-control").unwrap_or_default()) {
+        match name.to_ascii_lowercase().as_str() {
+            "private" | "no-store" | "no-cache" => return None,
+            "max-age" | "s-maxage" => {
+                life = life.min(seconds(value?)?);
+                is_said = true;
+            }
+            _ => {}
+        }
+    }
+    if let Some(expires) = header("expires").filter(|_| !is_said) {
+        // RFC 9111 section 5.3: "interpret invalid date formats, especially the value "0", as
+        // representing a time in the past".
+        let expires = Timestamp::parse_http_date(expires)?;
+        life = life.min(expires.seconds().saturating_sub(now.seconds()));
+    }
+    let age = header("age").map_or(Some(0), seconds)?;
+    Some(life.saturating_sub(age)).filter(|life| *life > 0)
+}
+
+/// How old, in seconds, an answer was when it came.
+pub(super) fn age(headers: &[(&str, &str)]) -> i64 {
+    let age = headers.iter().find(|(name, _)| *name == "age");
+    age.and_then(|(_, value)| seconds(value)).unwrap_or(0)
+}
+
+/// Whether an answer varies with nothing but what it is kept under (RFC 9110 section 12.5.5).
+fn is_keyed(vary: Option<&str>) -> bool {
+    let mut names = vary.unwrap_or_default().split(',').map(str::trim);
+    names.all(|name| name.is_empty() || KEYED.iter().any(|keyed| name.eq_ignore_ascii_case(keyed)))
+}
+
+/// The directives of `Cache-Control`: name, and what stands after `=`. A quoted list that is cut at its
+/// commas only yields more names.
+pub(super) fn directives(value: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let parts = value.split(',').map(str::trim);
+    parts.map(|part| match part.split_once('=') {
+        Some((name, value)) => (name.trim(), Some(value.trim())),
+        None => (part, None),
+    })
+}
+
+/// Delta-seconds (RFC 9111 section 1.2.2), perhaps quoted.
+fn seconds(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let quoted = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    let digits = quoted.unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    // Longer than any number is longer than any life.
+    is_number.then(|| digits.parse().unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Scope;
+
+    const POLICY: Policy = Policy {
+        ttl: 100,
+        scope: Scope::Key,
+    };
+    const NOW: Timestamp = Timestamp::from_seconds(784_111_777);
+
+    fn life(headers: &[(&str, &str)]) -> Option<i64> {
+        lifetime(POLICY, 200, headers, NOW)
+    }
+
+    #[test]
+    fn the_shortest_life_that_anybody_names_counts() {
+        for (headers, expected) in [
+            (vec![], Some(100)),
+            (vec![("cache-control", "max-age=30")], Some(30)),
+            (vec![("cache-control", "max-age=300")], Some(100)),
+            (
+                vec![("cache-control", "Public, S-MaxAge = \"7\", max-age=30")],
+                Some(7),
+            ),
+            (vec![("cache-control", "s-maxage=30, max-age=7")], Some(7)),
+            (
+                vec![("cache-control", "max-age=99999999999999999999999")],
+                Some(100),
+            ),
+            (
+                vec![("cache-control", "max-age=30"), ("age", "12")],
+                Some(18),
+            ),
+            (vec![("age", "99")], Some(1)),
+            (vec![("expires", "Sun, 06 Nov 1994 08:49:47 GMT")], Some(10)),
+            (
+                vec![("expires", "0"), ("cache-control", "max-age=30")],
+                Some(30),
+            ),
+            (vec![("vary", "Accept, accept-LANGUAGE")], Some(100)),
+            (vec![("vary", "")], Some(100)),
+        ] {
+            assert_eq!(life(&headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_kept_is_not() {
+        for header in [
+            ("cache-control", "private"),
+            ("cache-control", "max-age=30, PRIVATE"),
+            ("cache-control", "private=\"x-a, x-b\""),
+            ("cache-control", "no-store"),
+            ("cache-control", "no-cache=\"x\", max-age=5"),
+            ("cache-control", "max-age=0"),
+            ("cache-control", "max-age"),
+            ("cache-control", "max-age=-1"),
+            ("cache-control", "s-maxage=soon, max-age=5"),
+            ("set-cookie", "a=b"),
+            ("vary", "Accept, Cookie"),
+            ("vary", "Accept-Encoding"),
+            ("vary", "*"),
+            ("age", "100"),
+            ("age", "old"),
+            ("expires", "0"),
+            ("expires", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ] {
+            assert_eq!(life(&[header]), None, "{header:?}");
+        }
+        for status in [201, 203, 204, 206, 301, 304, 404, 500] {
+            assert_eq!(lifetime(POLICY, status, &[], NOW), None, "{status}");
+        }
+    }
+}

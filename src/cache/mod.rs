@@ -1,0 +1,214 @@
+//! Cached reads (contract section 8): what an answer is kept under, and what of it is told. Whether it
+//! may be kept at all is `lifetime`'s; the store is the platform's Cache API.
+//!
+//! Nothing here lets a request in: the store is asked when every check has passed, and what is asked
+//! for depends on whoever asks as much as the route says.
+
+mod lifetime;
+mod stored;
+
+use sha2::{Digest as _, Sha256};
+
+use serde_json::Value;
+
+use crate::credential::Verified;
+use crate::json::{FieldError, Fields};
+use crate::request::Head;
+use crate::route::Route;
+use crate::upstream::Credential;
+
+pub use lifetime::lifetime;
+pub use stored::{Found, Kept, on_hit, on_miss, to_store};
+
+/// Longest time, in seconds, that an answer may be kept: a year.
+pub const MAX_TTL: u64 = 31_536_000;
+/// The request headers that reach the upstream of a cached route, and are part of what an answer is kept
+/// under.
+pub const KEYED: [&str; 2] = ["accept", "accept-language"];
+/// Conditional and range headers (RFC 9110 sections 13.1 and 14.2): the store answers them. They reach
+/// the upstream only where its answer cannot be kept.
+pub const ABOUT_STORED: [&str; 6] = [
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "if-range",
+    "range",
+];
+
+/// Who shares an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Requests of one key.
+    Key,
+    /// Requests of one key's one subject.
+    Subject,
+    /// All.
+    Shared,
+}
+
+/// A route's `cache`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How long, in seconds, an answer is kept at most.
+    pub ttl: i64,
+    /// Who shares it.
+    pub scope: Scope,
+}
+
+impl Policy {
+    /// Reads the `cache` of a route, which stands at `path`.
+    ///
+    /// # Errors
+    /// Without a `ttl`, and for another scope than these.
+    pub fn parse(path: String, value: Value) -> Result<Self, FieldError> {
+        let mut fields = Fields::new(path, value)?;
+        let ttl = fields.integer("ttl", 1..=MAX_TTL, 0)?;
+        if ttl == 0 {
+            let mend = "is required: how long, in seconds, an answer is kept at most";
+            return Err(FieldError::new(fields.at("ttl"), mend));
+        }
+        let scope = match fields.string("scope")?.as_deref() {
+            None | Some("key") => Scope::Key,
+            Some("subject") => Scope::Subject,
+            Some("shared") => Scope::Shared,
+            Some(_) => {
+                let mend = "expected \"key\", \"subject\" or \"shared\"";
+                return Err(FieldError::new(fields.at("scope"), mend));
+            }
+        };
+        fields.finish()?;
+        Ok(Self {
+            ttl: i64::try_from(ttl).unwrap_or(i64::MAX),
+            scope,
+        })
+    }
+}
+
+/// Where an answer is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// The name it is kept under.
+    pub name: String,
+    /// The names under which it stands when the route, and when the URL was last purged.
+    pub marks: [String; 2],
+    /// The request's headers that the store answers.
+    pub asks: Vec<&'static str>,
+}
+
+/// Where the answer to this read of `url` is kept.
+#[must_use]
+pub fn lookup(
+    policy: Policy,
+    route: &Route,
+    credential: &Credential,
+    url: &str,
+    verified: &Verified<'_>,
+    head: &Head<'_>,
+) -> Lookup {
+    let path = route.path.to_string();
+    let subject = verified
+        .claims()
+        .and_then(|claims| claims.subject.as_deref());
+    let (key, subject) = match policy.scope {
+        Scope::Key => (Some(verified.key().id.as_str()), None),
+        Scope::Subject => (Some(verified.key().id.as_str()), subject),
+        Scope::Shared => (None, None),
+    };
+    let [accept, language] = KEYED.map(|name| head.header(name));
+    let parts = [
+        Some("answer"),
+        Some(&path),
+        Some(credential.fingerprint().as_str()),
+        Some(url),
+        accept,
+        language,
+        key,
+        subject,
+    ];
+    let mut asks = vec!["if-none-match", "if-modified-since"];
+    // What a range is added to may be another version of the file (RFC 9110 section 13.1.5): whoever
+    // asks for that gets the whole of it.
+    if head.method() == "GET" && head.header("if-range").is_none() {
+        asks.push("range");
+    }
+    Lookup {
+        name: name(&parts),
+        marks: [route_mark(&path), url_mark(&path, url)],
+        asks,
+    }
+}
+
+/// The name under which it stands when a route was last purged.
+#[must_use]
+pub fn route_mark(path: &str) -> String {
+    name(&[Some("purged route"), Some(path)])
+}
+
+/// The name under which it stands when a URL of the upstream was last purged on a route.
+#[must_use]
+pub fn url_mark(path: &str, url: &str) -> String {
+    name(&[Some("purged url"), Some(path), Some(url)])
+}
+
+/// SHA-256 over parts, each with its length before it, so that no two lists of parts are one; an absent
+/// part is another than an empty one.
+fn name(parts: &[Option<&str>]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        let bytes = part.unwrap_or_default().as_bytes();
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        hash.update([u8::from(part.is_some())]);
+        hash.update(length.to_be_bytes());
+        hash.update(bytes);
+    }
+    let mut hex = String::with_capacity(64);
+    for byte in hash.finalize() {
+        hex.push_str(&format!("{byte:02x}"));
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_policy_is_whole_or_an_error_that_names_the_field() {
+        let parse = |value| Policy::parse("cache".to_owned(), value).map_err(|error| error.field);
+        let hour = Policy {
+            ttl: 3_600,
+            scope: Scope::Key,
+        };
+        assert_eq!(parse(json!({"ttl": 3600})), Ok(hour));
+        assert_eq!(parse(json!({"ttl": 3600, "scope": "key"})), Ok(hour));
+        for (value, field) in [
+            (json!({}), "cache.ttl"),
+            (json!({"ttl": 0}), "cache.ttl"),
+            (json!({"ttl": 31_536_001}), "cache.ttl"),
+            (json!({"ttl": 1, "scope": "user"}), "cache.scope"),
+            (json!({"ttl": 1, "scopes": "key"}), "cache.scopes"),
+            (json!(3600), "cache"),
+        ] {
+            assert_eq!(parse(value.clone()), Err(field.to_owned()), "{value}");
+        }
+    }
+
+    #[test]
+    fn no_two_lists_of_parts_have_one_name() {
+        let lists: [&[Option<&str>]; 8] = [
+            &[Some("a"), Some("b")],
+            &[Some("ab"), Some("")],
+            &[Some(""), Some("ab")],
+            &[Some("ab"), None],
+            &[Some("ab")],
+            &[None, Some("ab")],
+            &[Some("a"), Some("b"), None],
+            &[Some("a\0b")],
+        ];
+        let names: std::collections::BTreeSet<_> = lists.iter().map(|list| name(list)).collect();
+        assert_eq!(names.len(), lists.len());
+        assert!(names.iter().all(|name| name.len() == 64));
+    }
+}

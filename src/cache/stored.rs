@@ -1,0 +1,190 @@
+//! The headers of an answer on its way into the store, out of it, and past it.
+
+use crate::reply::Edits;
+use crate::time::Timestamp;
+
+use super::Policy;
+use super::lifetime::{age, directives, lifetime};
+
+/// When the request was made whose answer this is, in milliseconds since the epoch.
+const ASKED: &str = "writegate-asked";
+/// Until when it may be served, likewise.
+const UNTIL: &str = "writegate-until";
+/// How old it was when it came, in seconds.
+const AGE: &str = "writegate-age";
+/// What is said to caches and does not go on: the gate says how long an answer is kept here, and nobody
+/// else may keep it for others.
+const FOR_CACHES: [&str; 6] = [
+    "expires",
+    "pragma",
+    "cdn-cache-control",
+    "cloudflare-cdn-cache-control",
+    "surrogate-control",
+    "cf-cache-status",
+];
+
+/// The copy of an answer that is kept.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Kept<'h> {
+    /// Header names to remove.
+    pub drop: Vec<&'h str>,
+    /// Headers to set.
+    pub set: Vec<(&'h str, String)>,
+}
+
+/// What is kept of an answer to a GET that was made at `asked`, with what `edits` remove and redact;
+/// `None` when nothing may be.
+#[must_use]
+pub fn to_store<'h>(
+    policy: Policy,
+    status: u16,
+    headers: &[(&'h str, &'h str)],
+    edits: &Edits<'h>,
+    asked: Timestamp,
+    now: Timestamp,
+) -> Option<Kept<'h>> {
+    let life = lifetime(policy, status, headers, now)?;
+    let mut kept = Kept {
+        drop: edits.drop.clone(),
+        set: Vec::new(),
+    };
+    let other = |name: &&str| FOR_CACHES.contains(name) || matches!(*name, "age" | "cache-status");
+    kept.drop
+        .extend(headers.iter().map(|(name, _)| *name).filter(other));
+    // A token that came back in a header is not kept either.
+    let redacted = edits
+        .set
+        .iter()
+        .filter(|(name, _)| edits.echoed.contains(name));
+    kept.set.extend(redacted.cloned());
+    let until = now.plus_seconds(life).millis();
+    kept.set.extend([
+        ("cache-control", format!("max-age={life}")),
+        (ASKED, asked.millis().to_string()),
+        (UNTIL, until.to_string()),
+        (AGE, age(headers).to_string()),
+    ]);
+    Some(kept)
+}
+
+/// An answer that was found in the store.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a, 'h> {
+    /// Its headers.
+    pub headers: &'a [(&'h str, &'h str)],
+    /// When its route or its URL was last purged here, if ever.
+    pub purged: Option<Timestamp>,
+}
+
+/// Adds what a hit is told to `edits`; `false` for an answer that is over, or older than the last purge,
+/// or was not stored by the gate.
+pub fn on_hit(found: Found<'_, '_>, edits: &mut Edits<'_>, now: Timestamp) -> bool {
+    let number = |wanted: &str| {
+        let mut headers = found.headers.iter();
+        let (_, value) = headers.find(|(name, _)| *name == wanted)?;
+        value.parse::<i64>().ok()
+    };
+    let (Some(asked), Some(until), Some(age)) = (number(ASKED), number(UNTIL), number(AGE)) else {
+        return false;
+    };
+    let asked = Timestamp::from_millis(asked);
+    // What was asked for in the moment of the purge may be of before it.
+    let is_purged = found.purged.is_some_and(|purged| asked <= purged);
+    if is_purged || now >= Timestamp::from_millis(until) {
+        return false;
+    }
+    let kept = now.seconds().saturating_sub(asked.seconds()).max(0);
+    edits.drop.extend([ASKED, UNTIL, AGE, "cf-cache-status"]);
+    edits.set.extend([
+        ("age", age.saturating_add(kept).to_string()),
+        ("cache-status", "writegate; hit".to_owned()),
+        ("cache-control", "private".to_owned()),
+    ]);
+    true
+}
+
+/// Adds what an answer of the upstream on a cached route is told to `edits`.
+pub fn on_miss<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>) {
+    let mut cache_control = "private".to_owned();
+    let mut status = String::new();
+    for (name, value) in headers.iter().copied() {
+        match name {
+            "cache-control" => {
+                for wanted in ["no-store", "no-cache"] {
+                    if directives(value).any(|(name, _)| name.eq_ignore_ascii_case(wanted)) {
+                        cache_control.push_str(", ");
+                        cache_control.push_str(wanted);
+                    }
+                }
+            }
+            // RFC 9211 section 2: the list grows towards the caller.
+            "cache-status" => status = format!("{value}, "),
+            _ if FOR_CACHES.contains(&name) => edits.drop.push(name),
+            _ => {}
+        }
+    }
+    status.push_str("writegate; fwd=miss");
+    edits
+        .set
+        .extend([("cache-status", status), ("cache-control", cache_control)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Scope;
+
+    const POLICY: Policy = Policy {
+        ttl: 100,
+        scope: Scope::Key,
+    };
+    const NOW: Timestamp = Timestamp::from_seconds(1_000);
+
+    fn stored(headers: &[(&'static str, &'static str)]) -> Vec<(&'static str, String)> {
+        let stored = to_store(POLICY, 200, headers, &Edits::default(), NOW, NOW).unwrap();
+        let kept = headers
+            .iter()
+            .filter(|(name, _)| !stored.drop.contains(name));
+        let kept = kept.map(|(name, value)| (*name, (*value).to_owned()));
+        kept.chain(stored.set).collect()
+    }
+
+    fn hit(stored: &[(&str, String)], purged: Option<i64>, at: i64) -> Option<String> {
+        let headers: Vec<(&str, &str)> = stored.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let found = Found {
+            headers: &headers,
+            purged: purged.map(Timestamp::from_millis),
+        };
+        let mut edits = Edits::default();
+        let at = Timestamp::from_seconds(at);
+        on_hit(found, &mut edits, at).then(|| {
+            let mut set = edits.set.into_iter();
+            set.find(|(name, _)| *name == "age").unwrap().1
+        })
+    }
+
+    #[test]
+    fn an_answer_is_served_until_it_is_over_or_purged() {
+        let stored = stored(&[("age", "5"), ("etag", "\"a\"")]);
+        assert!(stored.iter().all(|(name, _)| *name != "age"));
+        assert_eq!(hit(&stored, None, 1_000), Some("5".to_owned()));
+        assert_eq!(hit(&stored, None, 1_094), Some("99".to_owned()));
+        assert_eq!(hit(&stored, None, 1_095), None);
+        assert_eq!(hit(&stored, Some(999_999), 1_001), Some("6".to_owned()));
+        assert_eq!(hit(&stored, Some(1_000_000), 1_001), None);
+        assert_eq!(hit(&[("etag", "\"a\"".to_owned())], None, 1_000), None);
+    }
+
+    #[test]
+    fn what_must_not_be_kept_by_others_stays_so() {
+        let told = |value| {
+            let mut edits = Edits::default();
+            on_miss(&[("cache-control", value)], &mut edits);
+            let mut set = edits.set.into_iter();
+            set.find(|(name, _)| *name == "cache-control").unwrap().1
+        };
+        assert_eq!(told("public, max-age=60"), "private");
+        assert_eq!(told("No-Store"), "private, no-store");
+        assert_eq!(told("private, no-cache"), "private, no-cache");
+    }
+}

@@ -1,0 +1,54 @@
+// The small answers that were served from the store within the last second, whole, in the isolate's
+// memory: what many ask for at once is read once. The store's word is believed for that second only, so
+// a purge is over when it has passed (store.js).
+
+/** How long, in milliseconds, an answer is remembered after the store was asked for it. */
+export const RECENT_MS = 1000;
+/** Longest body, in bytes, that is remembered. */
+const MOST_BODY = 65_536;
+/** How many bytes of bodies are remembered at most. */
+const MOST = 4_194_304;
+
+/** Answers by name; those remembered longest stand first. */
+const answers = new Map();
+let size = 0;
+
+/** Whether an answer with these headers is remembered: its length is known, and its body not encoded. */
+export function isSmall(headers) {
+  const length = headers.get("content-length");
+  return length !== null && Number(length) <= MOST_BODY && !headers.has("content-encoding");
+}
+
+/** The answer of this name, if the store was asked for it lately. */
+export function recall(name) {
+  const kept = answers.get(name);
+  if (kept === undefined) return undefined;
+  const age = Date.now() - kept.asked;
+  if (age >= 0 && age < RECENT_MS) return kept;
+  remove(name, kept);
+  return undefined;
+}
+
+/** Remembers an answer that was served, if it has a name. */
+export function remember(kept) {
+  const { name, body } = kept;
+  if (name === undefined || answers.get(name) === kept) return;
+  const before = answers.get(name);
+  if (before !== undefined) remove(name, before);
+  answers.set(name, kept);
+  size += body.byteLength;
+  for (const [oldest, other] of answers) {
+    if (size <= MOST) break;
+    remove(oldest, other);
+  }
+}
+
+export function forget() {
+  answers.clear();
+  size = 0;
+}
+
+function remove(name, kept) {
+  answers.delete(name);
+  size -= kept.body.byteLength;
+}

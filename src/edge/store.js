@@ -1,0 +1,73 @@
+// The store of answers: a cache of the gate's own in this data centre's Cache API. Names are hashes; what
+// they are of was decided in Rust (src/cache/).
+
+import { inTime } from "./bindings.js";
+import { edit, lines } from "./glue.js";
+import { RECENT_MS, forget, isSmall, recall } from "./recent.js";
+
+/** How long, in milliseconds, the store may take until its answer counts as a miss. */
+const STORE_MS = 2000;
+/** How long, in seconds, the moment of a purge is kept: as long as any answer. */
+const MARK_S = 31_536_000;
+/** In what header of a mark the moment stands. */
+const MARK = "writegate-purged";
+
+let opened;
+
+async function store() {
+  opened ??= await caches.open("writegate");
+  return opened;
+}
+
+/** What a name is called there. No host has this name, so nothing else is kept under it. */
+function place(name) {
+  return `https://writegate.invalid/${name}`;
+}
+
+/**
+ * The answer that is kept, and when its route or URL was last purged; nothing if there is none, or no
+ * store. A small one comes whole, so that it can be remembered.
+ */
+export async function find(lookup, request) {
+  const [name, route, url, ...asks] = lookup.split(",");
+  const headers = {};
+  for (const ask of asks) if (request.headers.has(ask)) headers[ask] = request.headers.get(ask);
+  const isPlain = Object.keys(headers).length === 0;
+  const remembered = isPlain ? recall(name) : undefined;
+  if (remembered !== undefined) return remembered;
+  const asked = Date.now();
+  try {
+    const cache = await store();
+    const [response, ...marks] = await inTime(
+      Promise.all([cache.match(new Request(place(name), { headers })), cache.match(place(route)), cache.match(place(url))]),
+      STORE_MS,
+    );
+    if (response === undefined) return undefined;
+    const purged = Math.max(...marks.map((mark) => Number(mark?.headers.get(MARK) ?? 0)));
+    const kept = { status: response.status, headers: response.headers, lines: lines(response.headers), purged };
+    if (!isPlain || !isSmall(response.headers)) return { ...kept, body: response.body };
+    return { ...kept, body: await inTime(response.arrayBuffer(), STORE_MS), name, asked };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Keeps a copy of an answer, with these edits. One that breaks off is not kept. */
+export function keep(lookup, response, drop, set, ctx) {
+  const [name] = lookup.split(",", 1);
+  const copy = new Response(response.clone().body, response);
+  edit(copy.headers, drop, set);
+  const kept = store().then((cache) => cache.put(place(name), copy));
+  ctx.waitUntil(kept.catch(() => {}));
+}
+
+/** Marks what is kept under a mark as purged now. */
+export async function purge(mark) {
+  const headers = { "cache-control": `max-age=${MARK_S}`, [MARK]: String(Date.now()) };
+  const cache = await store();
+  await inTime(cache.put(place(mark), new Response("purged", { headers })), STORE_MS);
+  forget();
+  // When this is answered no other isolate remembers an answer of before the mark either.
+  await new Promise((done) => setTimeout(done, RECENT_MS));
+  return true;
+}
