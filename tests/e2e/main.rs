@@ -80,6 +80,12 @@ mod retries;
 mod streaming;
 
 // What a key has had, and what it may have.
+mod quota;
+mod quota_ledger;
+mod quota_told;
+mod usage_api;
+mod usage_days;
+mod usage_ledger;
 mod usage_outcomes;
 mod usage_streams;
 mod usage_uncounted;
