@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::admin_api::{ADMIN, admin, ask, bare, stored, tell, write};
 use crate::check::Check;
+use crate::client::{Request, Response};
 use crate::gate::{KEY, Setup};
 use crate::logs::Line;
 
@@ -122,35 +123,42 @@ fn a_change_that_cannot_be_written_changes_nothing() {
     }
 }
 
-#[test]
-fn a_read_that_was_under_way_does_not_undo_a_change() {
-    // KV answers with what was there when it was asked, after the change was written.
-    let mut table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_slow"})));
-    let request = write(&table.gate, "pk_slow");
-    let revoke = tell(
-        &table.gate,
-        "PATCH",
-        "keys/pk_slow",
-        &json!({"revoked": true}),
-    );
-    let gate = &table.gate;
-    let (early, change) = thread::scope(|scope| {
-        let early = scope.spawn(|| request.send(gate));
+/// Sends `change` while KV is asked for `pk_slow`, whose answer is what was there before: the early request, and the change.
+fn overtaken(table: &Check, change: &Request) -> (Response, Response) {
+    let (gate, early) = (&table.gate, write(&table.gate, "pk_slow"));
+    thread::scope(|scope| {
+        let early = scope.spawn(|| early.send(gate));
         gate.logs.until("the read", |lines| {
             let mut lines = lines.iter().filter_map(Line::json);
             lines.find(|line| line["event"] == "kv" && line["name"] == "key/pk_slow")
         });
-        let change = revoke.send(gate);
+        let change = change.send(gate);
         (early.join().unwrap(), change)
-    });
+    })
+}
+
+#[test]
+fn a_read_that_was_under_way_does_not_undo_a_change() {
+    let mut table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_slow"})));
+    let path = "keys/pk_slow";
+    let revoke = tell(&table.gate, "PATCH", path, &json!({"revoked": true}));
+    let (early, change) = overtaken(&table, &revoke);
     table.that(change.status == 200, || format!("the change: {change}"));
     // It was under way, so it may pass or not.
     let told = early.status == 200 || early.code() == "key-revoked";
     table.that(told, || format!("the early one: {early}"));
-    table.refused(
-        "after the change was answered",
-        &request,
-        401,
-        "key-revoked",
-    );
+    let after = write(&table.gate, "pk_slow");
+    table.refused("after the answer", &after, 401, "key-revoked");
+}
+
+#[test]
+fn a_read_that_was_under_way_does_not_hide_a_new_key() {
+    let mut table = Check::of(admin);
+    let new = tell(&table.gate, "POST", "keys", &json!({"id": "pk_slow"}));
+    let (early, made) = overtaken(&table, &new);
+    table.that(made.status == 201, || format!("the new key: {made}"));
+    let told = early.status == 200 || early.code() == "key-unknown";
+    table.that(told, || format!("the early one: {early}"));
+    let after = write(&table.gate, "pk_slow");
+    table.passes("after the answer", &after);
 }

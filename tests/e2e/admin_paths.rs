@@ -71,6 +71,16 @@ fn other_methods_are_refused_with_those_that_are_taken() {
             vec!["PUT", "POST", "OPTIONS"],
         ),
         (
+            "usage",
+            vec!["GET", "HEAD"],
+            vec!["POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        ),
+        (
+            "purge",
+            vec!["POST"],
+            vec!["GET", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        ),
+        (
             "status",
             vec!["GET", "HEAD"],
             vec!["POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
