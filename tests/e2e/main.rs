@@ -2,16 +2,19 @@
 //! They are written to the wire contract and share no code with the gate.
 
 // The harness.
+mod admin_api;
 mod check;
 mod client;
 mod gate;
 mod logs;
+mod poll;
 mod process;
 mod program;
 mod provocations;
 mod signing;
 mod token;
 mod upstream;
+mod usage;
 mod wire;
 #[path = "../../src/bin/writegate/workerd.rs"]
 mod workerd;
@@ -49,6 +52,21 @@ mod signatures;
 mod signed_urls;
 mod waf_urls;
 
+// Keys of the registry, made and changed while the gate runs.
+mod admin_batch;
+mod admin_change;
+mod admin_create;
+mod admin_delete;
+mod admin_failures;
+mod admin_fields;
+mod admin_isolates;
+mod admin_list;
+mod admin_log;
+mod admin_paths;
+mod admin_proofs;
+mod admin_status;
+mod admin_who;
+
 // What crosses the gate.
 mod answers;
 mod bodies;
@@ -61,6 +79,17 @@ mod headers;
 mod retries;
 mod streaming;
 
+// What a key has had, and what it may have.
+mod quota;
+mod quota_ledger;
+mod quota_told;
+mod usage_api;
+mod usage_days;
+mod usage_ledger;
+mod usage_outcomes;
+mod usage_streams;
+mod usage_uncounted;
+
 // What its operator sees.
 mod audit;
 mod config;
@@ -70,6 +99,9 @@ mod panic;
 mod rotation;
 
 // Software that is not ours, and the harness itself.
+mod admin_command;
+mod admin_docs;
+mod admin_tls;
 mod datasette;
 mod foreign_jwt;
 mod foreign_signatures;
@@ -77,3 +109,4 @@ mod harness;
 mod signing_command;
 mod signing_docs;
 mod wrangler;
+mod wrangler_admin;

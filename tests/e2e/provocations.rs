@@ -11,6 +11,10 @@ const SITE: &str = "https://www.example.com";
 
 /// A gate where everything can go wrong.
 pub(crate) fn gate(upstream: &Upstream) -> Gate {
+    setup(upstream).start()
+}
+
+pub(crate) fn setup(upstream: &Upstream) -> Setup {
     Setup::to(upstream)
         .route("/*", json!({}))
         .route("/read/*", json!({"methods": ["GET", "PUT"]}))
@@ -29,7 +33,6 @@ pub(crate) fn gate(upstream: &Upstream) -> Gate {
         .key(json!({"id": "pk_nonce", "schemes": ["signature"], "nonce": "required"}))
         .key(json!({"id": "pk_link", "schemes": ["url"]}))
         .replay()
-        .start()
 }
 
 /// One request for each code that the gate can give to a request that it would forward.

@@ -1,0 +1,169 @@
+//! Quotas (contract, sections 2, 4, 6 and 7): how much of a day or a month a key has, what it is told once it has had it,
+//! and what counts.
+
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::check::Check;
+use crate::client::{Request, Response};
+use crate::gate::{Gate, KEY, Setup};
+use crate::upstream::{Latch, Reply, Upstream};
+use crate::usage::{add, only, settles, with_ledger};
+
+pub(crate) const OVER: (u16, &str) = (429, "quota-exceeded");
+
+/// The default key with this quota.
+pub(crate) fn quota(setup: Setup, quota: Value) -> Setup {
+    with_ledger(setup.site(json!({"schemes": ["session", "signature"], "quota": quota})))
+}
+
+pub(crate) fn post(gate: &Gate) -> Request {
+    Request::post("/x").bearer(&gate.bearer())
+}
+
+#[test]
+fn a_key_has_its_quota_and_no_more() {
+    let mut table = Check::of(|setup| {
+        quota(setup, json!({"requests": 3, "per": "day"})).key(json!({"id": "pk_other"}))
+    });
+    for _ in 0..3 {
+        table.passes("within", &post(&table.gate));
+    }
+    let mut expected = only("forwarded", 3, 21, 12);
+    for _ in 0..3 {
+        let answer = table.refused("over", &post(&table.gate), OVER.0, OVER.1);
+        add(&mut expected, "refused", 1, 7, answer.body.len());
+    }
+    let other = Request::post("/x").bearer(&table.gate.session_of("pk_other").mint());
+    table.passes("another key", &other);
+    settles(&table.gate, KEY, &expected);
+    table.refused("still", &post(&table.gate), OVER.0, OVER.1);
+}
+
+#[test]
+fn of_many_at_once_exactly_the_quota_passes() {
+    let table = Check::of(|setup| quota(setup, json!({"requests": 3, "per": "month"})));
+    let (gate, request) = (&table.gate, post(&table.gate));
+    let answers: Vec<Response> = thread::scope(|scope| {
+        let sent: Vec<_> = (0..30)
+            .map(|_| scope.spawn(|| request.send(gate)))
+            .collect();
+        sent.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let passed = answers.iter().filter(|answer| answer.status == 200).count();
+    let over = answers
+        .iter()
+        .filter(|answer| answer.code() == OVER.1)
+        .count();
+    assert_eq!((passed, over), (3, 27), "{answers:#?}");
+    assert_eq!(table.upstream.seen().len(), 3);
+}
+
+/// What may be under way with `requests` of quota: it waits at the upstream, and then ends so.
+fn under_way(end: impl Fn() -> Reply + Send + Sync + 'static) -> (Check, Latch) {
+    let latch = Latch::default();
+    let waits = latch.clone();
+    let upstream = Upstream::answering(move |request, _| match request.target.as_str() {
+        "/wait" => end().after(&waits),
+        _ => Reply::ok("done"),
+    });
+    (
+        Check::before(upstream, |setup| {
+            quota(setup, json!({"requests": 3, "per": "day"}))
+        }),
+        latch,
+    )
+}
+
+/// Three requests at the upstream, a fourth beside them that is refused, and then the three answers.
+fn fill(table: &mut Check, latch: &Latch) -> Vec<u16> {
+    let wait = Request::post("/wait").bearer(&table.gate.bearer());
+    let port = table.gate.port;
+    let sent: Vec<_> = (0..3)
+        .map(|_| {
+            let request = wait.clone();
+            thread::spawn(move || request.send_to(port).status)
+        })
+        .collect();
+    table.upstream.until("all three", |seen| seen.len() == 3);
+    table.refused("a fourth", &post(&table.gate), OVER.0, OVER.1);
+    latch.open();
+    sent.into_iter().map(|one| one.join().unwrap()).collect()
+}
+
+#[test]
+fn what_is_under_way_counts() {
+    let (mut table, latch) = under_way(|| Reply::ok("done"));
+    assert_eq!(fill(&mut table, &latch), [200; 3]);
+    table.refused("and stays", &post(&table.gate), OVER.0, OVER.1);
+}
+
+#[test]
+fn what_failed_makes_room_again() {
+    let (mut table, latch) = under_way(|| Reply::new(522));
+    assert_eq!(fill(&mut table, &latch), [502; 3]);
+    for _ in 0..3 {
+        table.passes("as if it had not been", &post(&table.gate));
+    }
+    table.refused("a fourth", &post(&table.gate), OVER.0, OVER.1);
+}
+
+#[test]
+fn what_was_refused_or_failed_does_not_count() {
+    let upstream = Upstream::answering(|request, _| match request.target.as_str() {
+        "/522" => Reply::new(522),
+        "/500" => Reply::new(500),
+        _ => Reply::ok("done"),
+    });
+    let mut table = Check::before(upstream, |setup| {
+        let setup = setup
+            .site(json!({"paths": ["/x", "/500", "/522"], "quota": {"requests": 2, "per": "day"}}));
+        with_ledger(setup)
+    });
+    let by = |path: &str| Request::post(path).bearer(&table.gate.bearer());
+    let (good, refused, failed, own) = (by("/x"), by("/y"), by("/522"), by("/500"));
+    for _ in 0..4 {
+        table.refused("refused", &refused, 403, "path-denied");
+        failed
+            .send(&table.gate)
+            .refused(502, "upstream-unreachable");
+    }
+    table.passes("the first", &good);
+    // The upstream's own failure was passed on, and counts.
+    assert_eq!(own.send(&table.gate).status, 500);
+    table.refused("over", &good, OVER.0, OVER.1);
+}
+
+#[test]
+fn bytes_count_in_both_directions() {
+    let mut table = Check::of(|setup| quota(setup, json!({"bytes": 50, "per": "day"})));
+    // 7 in, 4 out: after four of them 44, after five 55.
+    for _ in 0..5 {
+        table.passes("within", &post(&table.gate));
+    }
+    table.refused("over", &post(&table.gate), OVER.0, OVER.1);
+    let head = Request::new("HEAD", "/x").bearer(&table.gate.bearer());
+    assert_eq!(head.send(&table.gate).status, OVER.0, "also without any");
+}
+
+#[test]
+fn bytes_of_unknown_length_count_too() {
+    let parts = vec![(None, vec![b'x'; 40]), (None, vec![b'x'; 60])];
+    let upstream = Upstream::answering(move |_, _| Reply::new(200).parts(parts.clone()));
+    let table = Check::before(upstream, |setup| {
+        quota(setup, json!({"bytes": 250, "per": "day"}))
+    });
+    let upload = Request::new("POST", "/x")
+        .bearer(&table.gate.bearer())
+        .header("Transfer-Encoding", "chunked")
+        .body("5\r\nhello\r\n0\r\n\r\n");
+    // 105 each. What an answer came to is known when it has ended, which its reader may know first.
+    upload.send(&table.gate).passed();
+    settles(&table.gate, KEY, &only("forwarded", 1, 5, 100));
+    upload.send(&table.gate).passed();
+    settles(&table.gate, KEY, &only("forwarded", 2, 10, 200));
+    upload.send(&table.gate).passed();
+    settles(&table.gate, KEY, &only("forwarded", 3, 15, 300));
+    upload.send(&table.gate).refused(OVER.0, OVER.1);
+}

@@ -1,0 +1,154 @@
+//! Quotas without a ledger that tells what a key has had (contract, sections 1, 2 and 4): its key is closed, and no other.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::check::Check;
+use crate::client::Request;
+use crate::gate::{KEY, Setup};
+use crate::poll::poll;
+use crate::quota::{OVER, quota};
+use crate::upstream::PATIENCE;
+
+const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
+
+/// How long the last word of a ledger is enough, as the contract says it.
+const ENOUGH: Duration = Duration::from_secs(30);
+
+/// Answers once.
+const ONCE: &str = "export class Broken {
+  constructor(state, env) { this.name = state.id.name; this.env = env; this.calls = 0; }
+  fetch(request) {
+    if (this.calls++ > 0) throw new Error('broken');
+    return this.env.OWN.get(this.env.OWN.idFromName(this.name)).fetch(request);
+  }
+}
+export default {};";
+
+fn limited(setup: Setup) -> Setup {
+    quota(setup, json!({"requests": 1_000_000, "per": "day"})).key(json!({"id": "pk_free"}))
+}
+
+fn by(table: &Check, id: &str) -> Request {
+    Request::post("/x").bearer(&table.gate.session_of(id).mint())
+}
+
+/// A line of the log says so.
+fn told(table: &Check) {
+    table.gate.logs.until("a line about the ledger", |lines| {
+        let mut own = lines
+            .iter()
+            .filter(|line| line.is_event("feature_unavailable"));
+        own.any(|line| line.text.contains("LEDGER") && line.text.contains(KEY))
+            .then_some(())
+    });
+}
+
+#[test]
+fn without_a_ledger_a_key_with_a_quota_is_closed() {
+    let mut table = Check::of(|setup| {
+        let key = json!({"quota": {"requests": 10, "per": "day"}});
+        setup.site(key).key(json!({"id": "pk_free"}))
+    });
+    table.refused(
+        "with a quota",
+        &by(&table, KEY),
+        UNAVAILABLE.0,
+        UNAVAILABLE.1,
+    );
+    table.passes("without one", &by(&table, "pk_free"));
+    told(&table);
+}
+
+#[test]
+fn a_ledger_that_fails_closes_keys_with_a_quota_alone() {
+    for (what, source) in [
+        (
+            "throws",
+            "export class Broken { fetch() { throw new Error('broken'); } } export default {};",
+        ),
+        (
+            "cannot start",
+            "export class Broken { constructor() { throw new Error('broken'); } } export default {};",
+        ),
+        (
+            "fails",
+            "export class Broken { fetch() { return new Response('no', { status: 500 }); } } export default {};",
+        ),
+        (
+            "talks nonsense",
+            "export class Broken { fetch() { return new Response('nonsense'); } } export default {};",
+        ),
+        (
+            "says nothing",
+            "export class Broken { fetch() { return Response.json({}); } } export default {};",
+        ),
+        (
+            "does not say what was asked",
+            "export class Broken { fetch() { return Response.json({ sequence: 0, since: null, requests: 0, bytes: 0 }); } } export default {};",
+        ),
+    ] {
+        let mut table = Check::of(|setup| limited(setup).ledger_by(source));
+        table.refused(what, &by(&table, KEY), UNAVAILABLE.0, UNAVAILABLE.1);
+        table.passes("another key", &by(&table, "pk_free"));
+        told(&table);
+    }
+}
+
+#[test]
+fn a_ledger_that_does_not_answer_closes_a_key_in_time_and_slows_no_other() {
+    const SILENT: &str = "export class Broken {
+      fetch() { console.log(JSON.stringify({ event: 'asked' })); return new Promise(() => setTimeout(() => {}, 1e9)); }
+    }
+    export default {};";
+    let mut table = Check::of(|setup| limited(setup).ledger_by(SILENT));
+    let (closed, port) = (by(&table, KEY), table.gate.port);
+    let waiting = thread::spawn(move || closed.send_to(port));
+    table.gate.logs.events("asked", 1);
+    let began = Instant::now();
+    for _ in 0..20 {
+        table.passes("another key", &by(&table, "pk_free"));
+    }
+    let took = began.elapsed();
+    table.that(took < 2 * PATIENCE, || format!("20 requests took {took:?}"));
+    waiting
+        .join()
+        .unwrap()
+        .refused(UNAVAILABLE.0, UNAVAILABLE.1);
+}
+
+#[test]
+fn a_ledgers_word_is_enough_for_a_while_and_not_for_long() {
+    let mut table = Check::of(|setup| limited(setup).ledger_by(ONCE));
+    let began = Instant::now();
+    table.passes("the ledger answers", &by(&table, KEY));
+    let mut passed = began.elapsed();
+    poll(ENOUGH + PATIENCE, || {
+        let answer = by(&table, KEY).send(&table.gate);
+        if answer.code() == UNAVAILABLE.1 {
+            return Ok(());
+        }
+        passed = began.elapsed();
+        Err(answer.to_string())
+    });
+    // As long as the gate took the word for good, it had reason to.
+    table.that(passed <= ENOUGH + Duration::from_secs(5), || {
+        format!("passed for {passed:?}")
+    });
+    table.that(passed >= Duration::from_secs(10), || {
+        format!("closed after {passed:?}")
+    });
+    table.passes("another key", &by(&table, "pk_free"));
+}
+
+#[test]
+fn a_quota_that_is_used_up_while_the_ledger_fails_is_used_up() {
+    let mut table =
+        Check::of(|setup| quota(setup, json!({"requests": 3, "per": "day"})).ledger_by(ONCE));
+    for _ in 0..3 {
+        table.passes("within", &by(&table, KEY));
+    }
+    table.refused("over", &by(&table, KEY), OVER.0, OVER.1);
+}

@@ -1,0 +1,117 @@
+//! Usage of bodies whose length nobody knows before they end (contract, sections 2 and 7), some of them never as they should.
+
+use serde_json::{Value, json};
+
+use crate::check::Check;
+use crate::client::{Connection, Request, Response};
+use crate::gate::KEY;
+use crate::poll::poll;
+use crate::upstream::{Latch, PATIENCE, Reply, Upstream};
+use crate::usage::{admin, only, rows, settles};
+use crate::usage_outcomes::{ledger, upstream};
+
+#[test]
+fn an_upload_of_unknown_length_counts_as_it_came() {
+    let table = Check::before(upstream(), ledger);
+    let request = Request::new("POST", "/x")
+        .bearer(&table.gate.bearer())
+        .header("Transfer-Encoding", "chunked")
+        .body("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    request.send(&table.gate).passed();
+    settles(&table.gate, KEY, &only("forwarded", 1, 11, 4));
+}
+
+/// Reads the beginning of an answer of unknown length, which then waits for the latch.
+fn begin(table: &Check) -> Connection {
+    let mut connection = Connection::open(&table.gate);
+    connection.write(&Request::get("/slow").bearer(&table.gate.bearer()).head());
+    let head: Response = connection.read_head();
+    assert_eq!(head.status, 200);
+    assert_eq!(connection.read_chunk(), b"first");
+    connection
+}
+
+#[test]
+fn an_answer_that_ends_late_or_that_nobody_reads_counts_with_what_came() {
+    let latch = Latch::default();
+    let waits = latch.clone();
+    let upstream = Upstream::answering(move |_, _| {
+        Reply::new(200).parts(vec![
+            (None, b"first".to_vec()),
+            (Some(waits.clone()), b" second".to_vec()),
+        ])
+    });
+    let mut table = Check::before(upstream, ledger);
+    let (mut patient, impatient) = (begin(&table), begin(&table));
+    // The requests count at once, what they are sent when it is known.
+    poll(PATIENCE, || {
+        let answer = admin(&table.gate, &format!("usage?key={KEY}")).send(&table.gate);
+        let requests: u64 = rows(&answer)
+            .iter()
+            .filter_map(|row| row["requests"].as_u64())
+            .sum();
+        (requests == 2)
+            .then_some(())
+            .ok_or_else(|| answer.to_string())
+    });
+    impatient.abandon();
+    latch.open();
+    assert_eq!(
+        (patient.read_chunk(), patient.read_chunk()),
+        (b" second".to_vec(), Vec::new())
+    );
+    // Of what was on its way to a caller who left, some may have come.
+    let bytes = poll(PATIENCE, || {
+        let answer = admin(&table.gate, &format!("usage?key={KEY}")).send(&table.gate);
+        let rows = rows(&answer);
+        let bytes: u64 = rows
+            .iter()
+            .filter_map(|row| row["bytes_out"].as_u64())
+            .sum();
+        (bytes > 12)
+            .then_some(bytes)
+            .ok_or_else(|| format!("{rows:#?}"))
+    });
+    table.that((17..=24).contains(&bytes), || format!("{bytes} bytes out"));
+}
+
+#[test]
+fn an_upload_that_breaks_off_or_grows_too_long_counts_once() {
+    let table = Check::before(upstream(), |setup| {
+        ledger(
+            setup
+                .route("/*", json!({}))
+                .route("/small", json!({"max_body_bytes": 3})),
+        )
+    });
+    let request = Request::post("/small")
+        .bearer(&table.gate.bearer())
+        .header("Transfer-Encoding", "chunked")
+        .body("4\r\nbody\r\n0\r\n\r\n");
+    request.send(&table.gate).refused(413, "body-too-large");
+    let mut connection = Connection::open(&table.gate);
+    connection.write(
+        &Request::new("POST", "/left")
+            .bearer(&table.gate.bearer())
+            .header("Content-Length", "100")
+            .head(),
+    );
+    connection.write(b"half");
+    table.upstream.until("the half", |seen| {
+        seen.iter().any(|one| one.body == b"half")
+    });
+    connection.abandon();
+    let ended = poll(PATIENCE, || {
+        let answer = admin(&table.gate, &format!("usage?key={KEY}")).send(&table.gate);
+        let rows = rows(&answer);
+        let of = |outcome: &str| -> u64 {
+            let own = rows.iter().filter(|row| row["outcome"] == outcome);
+            own.filter_map(|row| row["requests"].as_u64()).sum()
+        };
+        let all: Value = json!([of("refused"), of("failed"), of("forwarded")]);
+        (all[1] != 0)
+            .then_some(all)
+            .ok_or_else(|| format!("{rows:#?}"))
+    });
+    assert_eq!(ended, json!([1, 1, 0]));
+}
