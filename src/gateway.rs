@@ -3,8 +3,8 @@
 //!
 //!  0. The configuration must parse — 503 `misconfigured`. A preflight is answered, 204.
 //!  1. The request must come apart, and its path mean one thing — 400 `bad-request`, `bad-path`.
-//!  2. The method must be one that anybody takes — 405 `method-not-allowed`; the gate's own
-//!     paths are answered.
+//!  2. The method must be one that anybody takes — 405 `method-not-allowed`. The gate's own paths
+//!     are worked on by the gate itself, after the same steps 4 to 9 and 11; `health` at once.
 //!  3. A route must take path and method — 404 `no-route`, 405 `method-not-allowed`.
 //!  4. Exactly one credential, in its form — 401 `credential-missing`, 400 `bad-credential`,
 //!     `ambiguous-credential`, `signature-unsupported`.
@@ -21,11 +21,12 @@
 //!  8. Whatever else the key asks for must be there — 503 `feature-unavailable`.
 //!  9. The body must not be too long — 413 `body-too-large`.
 //! 10. There must be a token to send — 503 `token-missing`.
-//! 11. Its key must not have had enough — 429 `rate-limited`, `quota-exceeded`; the body must be the one that was signed
-//!     — 413 `body-too-large`, 401 `digest-mismatch`; and the request must not have been sent before —
-//!     401 `replayed`; 503 `feature-unavailable` when any of that cannot be told.
-//! 12. On a route with a cache, a read is answered from there if it can be. Else the request is forwarded, perhaps more than once — 502 `upstream-unreachable`, 504
-//!     `upstream-timeout`, 413 `body-too-large`.
+//! 11. Its key must not have had enough — 429 `rate-limited`, `quota-exceeded`; the body must be the
+//!     one that was signed — 413 `body-too-large`, 401 `digest-mismatch`; and the request must not have
+//!     been sent before — 401 `replayed`; 503 `feature-unavailable` when any of that cannot be told.
+//! 12. A read of a route with a cache is answered from there, if it can be. Else the request is
+//!     forwarded, perhaps more than once — 502 `upstream-unreachable`, 504 `upstream-timeout`, 413
+//!     `body-too-large`.
 //! 13. The answer goes back, unless it refuses the gate's own token — 502
 //!     `upstream-rejected-token`.
 //!

@@ -21,16 +21,8 @@ async function send(request, plan, exchange, ctx, held) {
   const [url, travel, timeout, drop, lookup, ...set] = plan.split("\n");
   const { method, headers } = request;
   const alive = guard();
-  if (lookup !== "") {
-    const kept = await find(lookup, request);
-    alive();
-    const step = kept && exchange.found(kept.status, kept.lines, kept.purged, Date.now());
-    if (step) {
-      remember(kept);
-      return pass(kept, step.split("\n").slice(1), exchange, alive, { method });
-    }
-    kept?.body?.cancel?.();
-  }
+  const kept = lookup !== "" && (await stored(request, lookup, exchange, alive));
+  if (kept) return kept;
   const abort = new AbortController();
   const { signal } = abort;
   const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
@@ -71,6 +63,19 @@ async function send(request, plan, exchange, ctx, held) {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The answer as the store has it, unless it has none that may be served. */
+async function stored(request, lookup, exchange, alive) {
+  const kept = await find(lookup, request);
+  alive();
+  const step = kept && exchange.found(kept.status, kept.lines, kept.purged, Date.now());
+  if (!step) {
+    kept?.body?.cancel?.();
+    return undefined;
+  }
+  remember(kept);
+  return pass(kept, step.split("\n").slice(1), exchange, alive, request);
 }
 
 /** The body as it travels: none, as it comes, the promise of one kept to be sent again, or counted. */
