@@ -74,6 +74,10 @@ mod usage_outcomes;
 mod usage_streams;
 mod usage_uncounted;
 
+// Reads that need not reach the upstream.
+mod cache;
+mod cache_stored;
+
 // What its operator sees.
 mod audit;
 mod config;
