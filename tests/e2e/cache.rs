@@ -44,83 +44,76 @@ pub(crate) fn get(gate: &Gate, target: &str) -> Request {
 
 /// How often the cache has kept something.
 pub(crate) fn kept(gate: &Gate) -> usize {
-    gate.logs.until("what was kept", |lines| {
-        let lines = lines.iter().filter_map(Line::json);
-        Some(
-            lines
-                .filter(|line| line["operation"] == "PUT" && line["status"] == 204)
-                .count(),
-        )
-    })
+    gate.logs
+        .until("what was kept", |lines| Some(copies(lines)))
 }
 
-fn is(table: &mut Check, what: &str, answer: &Response, status: &str, reached: bool) {
-    let told = answer.header("cache-status").unwrap_or_default();
-    table.that(told == status, || {
-        format!("{what}: expected {status:?}, got {answer}")
-    });
-    let upstream = if status == HIT {
-        "reached"
-    } else {
-        "did not reach"
-    };
-    table.that(reached == (status == MISS), || {
-        format!("{what}: {upstream} the upstream: {answer}")
-    });
+fn copies(lines: &[Line]) -> usize {
+    let lines = lines.iter().filter_map(Line::json);
+    lines
+        .filter(|line| line["operation"] == "PUT" && line["status"] == 204)
+        .count()
 }
 
 pub(crate) const HIT: &str = "writegate; hit";
 pub(crate) const MISS: &str = "writegate; fwd=miss";
 
-/// This request is answered from the cache.
-pub(crate) fn hit(table: &mut Check, what: &str, request: &Request) -> Response {
-    asked(table, what, request, HIT)
-}
+impl Check {
+    /// This request is answered from the cache.
+    pub(crate) fn hit(&mut self, what: &str, request: &Request) -> Response {
+        self.read_at(self.gate.port, what, request, HIT)
+    }
 
-/// This request reaches the upstream.
-pub(crate) fn miss(table: &mut Check, what: &str, request: &Request) -> Response {
-    asked(table, what, request, MISS)
-}
+    /// This request reaches the upstream.
+    pub(crate) fn miss(&mut self, what: &str, request: &Request) -> Response {
+        self.read_at(self.gate.port, what, request, MISS)
+    }
 
-fn asked(table: &mut Check, what: &str, request: &Request, status: &str) -> Response {
-    let before = table.upstream.seen().len();
-    let answer = request.send(&table.gate);
-    let reached = table.upstream.seen().len() == before + 1;
-    is(table, what, &answer, status, reached);
-    answer
-}
-
-/// This request reaches the upstream, and its answer is kept; it is when this returns.
-pub(crate) fn warm(table: &mut Check, what: &str, request: &Request) -> Response {
-    let before = kept(&table.gate);
-    let answer = miss(table, what, request);
-    table
-        .gate
-        .logs
-        .until(&format!("copy of what was asked for: {what}"), |lines| {
-            let lines = lines.iter().filter_map(Line::json);
-            let kept = lines
-                .filter(|line| line["operation"] == "PUT" && line["status"] == 204)
-                .count();
-            (kept > before).then_some(())
+    /// This request, sent to this isolate, is told this status.
+    pub(crate) fn read_at(
+        &mut self,
+        port: u16,
+        what: &str,
+        request: &Request,
+        status: &str,
+    ) -> Response {
+        let before = self.upstream.seen().len();
+        let answer = request.send_to(port);
+        let seen = self.upstream.seen().len() - before;
+        let told = answer.header("cache-status").unwrap_or_default();
+        let right = told == status && seen == usize::from(status == MISS);
+        self.that(right, || {
+            format!("{what}: expected {status:?}, {seen} requests at the upstream, got {answer}")
         });
-    answer
+        answer
+    }
+
+    /// This request reaches the upstream, and its answer is kept; it is when this returns.
+    pub(crate) fn warm(&mut self, what: &str, request: &Request) -> Response {
+        let before = kept(&self.gate);
+        let answer = self.miss(what, request);
+        self.gate
+            .logs
+            .until(&format!("copy of what was asked for: {what}"), |lines| {
+                (copies(lines) > before).then_some(())
+            });
+        answer
+    }
 }
 
 #[test]
 fn what_was_read_is_read_again_without_the_upstream() {
     let mut table = start(|setup| cached(setup).twice());
     let request = get(&table.gate, "/posts?page=1");
-    let first = warm(&mut table, "the first", &request);
+    let first = table.warm("the first", &request);
     assert_eq!((first.status, first.text().as_str()), (200, "answer 0"));
     for _ in 0..5 {
-        let again = hit(&mut table, "again", &request);
+        let again = table.hit("again", &request);
         table.that(again.status == 200 && again.body == first.body, || {
             again.to_string()
         });
     }
-    let second = request.send_to(table.gate.second);
-    is(&mut table, "another isolate", &second, HIT, false);
+    let second = table.read_at(table.gate.second, "another isolate", &request, HIT);
     table.that(second.body == first.body, || second.to_string());
     for other in [
         "/posts",
@@ -131,7 +124,7 @@ fn what_was_read_is_read_again_without_the_upstream() {
         "/posts?page=%31",
     ] {
         let request = get(&table.gate, other);
-        miss(&mut table, other, &request);
+        table.miss(other, &request);
     }
 }
 
@@ -154,8 +147,8 @@ fn a_route_without_a_cache_has_none() {
         );
     }
     let request = get(&table.gate, "/cached/a");
-    warm(&mut table, "cached", &request);
-    hit(&mut table, "cached", &request);
+    table.warm("cached", &request);
+    table.hit("cached", &request);
     let answer = table.passes("plain", &plain);
     let line = table.gate.logs.audit(&answer.request_id());
     table.that(line["cache"] == Value::Null, || line.to_string());
@@ -165,11 +158,11 @@ fn a_route_without_a_cache_has_none() {
 fn a_hit_and_a_miss_are_told_in_the_log() {
     let mut table = start(cached);
     let request = get(&table.gate, "/posts?q=1");
-    let first = warm(&mut table, "a miss", &request);
-    let again = hit(&mut table, "a hit", &request);
+    let first = table.warm("a miss", &request);
+    let again = table.hit("a hit", &request);
     let mut head = request.clone();
     head.method = "HEAD".into();
-    let of_head = hit(&mut table, "a HEAD", &head);
+    let of_head = table.hit("a HEAD", &head);
     let token = fingerprint(&table.gate.signing_secret, &table.gate.token);
     let common = json!({"event": "request", "code": null, "key": KEY, "verified": true, "scheme": "session",
         "path": "/posts", "query_keys": ["q"], "route": "/*", "status": 200, "request_bytes": 0, "token": token});
@@ -220,9 +213,9 @@ fn what_the_cache_answered_counts_against_usage_and_quota() {
         with_ledger(setup.route("/*", json!({"cache": cache})).key(key)).cache()
     });
     let request = get(&table.gate, "/posts");
-    warm(&mut table, "a miss", &request);
+    table.warm("a miss", &request);
     for _ in 0..3 {
-        hit(&mut table, "a hit", &request);
+        table.hit("a hit", &request);
     }
     let over = table.refused("over", &request, 429, "quota-exceeded");
     let mut expected = only("forwarded", 1, 0, 8);

@@ -1,6 +1,6 @@
 //! Which answers are kept (contract, section 8), and which are asked for again.
 
-use crate::cache::{cached, get, hit, kept, miss, start, warm};
+use crate::cache::{cached, get, kept, start};
 use crate::check::Check;
 use crate::client::Request;
 use crate::token::fresh;
@@ -16,7 +16,11 @@ fn answers(cases: Vec<(String, u16, Fields)>) -> Upstream {
         let (status, fields) = own.map_or((200, [].as_slice()), |(_, status, fields)| {
             (*status, *fields)
         });
-        let body = if status == 204 { String::new() } else { format!("answer {nth}") };
+        let body = if status == 204 {
+            String::new()
+        } else {
+            format!("answer {nth}")
+        };
         let reply = Reply::new(status).body(body);
         fields
             .iter()
@@ -33,19 +37,19 @@ fn check(cases: &[(u16, Fields)], is_kept: bool) {
         let what = format!("{status} {fields:?}");
         let request = get(&table.gate, &format!("/{index}"));
         if is_kept {
-            let first = warm(&mut table, &what, &request);
-            let again = hit(&mut table, &what, &request);
+            let first = table.warm(&what, &request);
+            let again = table.hit(&what, &request);
             table.that(again.body == first.body, || format!("{what}: {again}"));
             continue;
         }
         let before = kept(&table.gate);
-        miss(&mut table, &what, &request);
+        table.miss(&what, &request);
         // Whatever was to be kept of the first is kept before what is asked for after it.
         let other = get(&table.gate, &format!("/{}", fresh()));
-        warm(&mut table, "another", &other);
+        table.warm("another", &other);
         let kept = kept(&table.gate) - before;
         table.that(kept == 1, || format!("{what}: kept"));
-        miss(&mut table, &what, &request);
+        table.miss(&what, &request);
     }
 }
 
@@ -192,9 +196,9 @@ fn only_what_get_asked_for_is_kept() {
         table.passes(&write.method, write);
     }
     for _ in 0..2 {
-        miss(&mut table, "a HEAD that finds nothing", &head);
+        table.miss("a HEAD that finds nothing", &head);
     }
-    warm(&mut table, "a read after them", &read);
+    table.warm("a read after them", &read);
     for write in &writes {
         for _ in 0..2 {
             let answer = table.passes(&write.method, write);
@@ -203,8 +207,8 @@ fn only_what_get_asked_for_is_kept() {
             });
         }
     }
-    hit(&mut table, "the read", &read);
-    hit(&mut table, "its HEAD", &head);
+    table.hit("the read", &read);
+    table.hit("its HEAD", &head);
     let kept = kept(&table.gate);
     table.that(kept == 1, || format!("{kept} answers kept"));
 }

@@ -144,7 +144,14 @@ impl Setup {
 
     /// In two isolates, which share every binding.
     pub(crate) fn twice(mut self) -> Self {
-        self.around.twice = true;
+        self.around.second.get_or_insert_default();
+        self
+    }
+
+    /// As above, with another value of a variable in the second.
+    pub(crate) fn twice_with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        let own = self.around.second.get_or_insert_default();
+        own.insert(name.into(), value.into());
         self
     }
 

@@ -76,6 +76,9 @@ mod usage_uncounted;
 
 // Reads that need not reach the upstream.
 mod cache;
+mod cache_denials;
+mod cache_parts;
+mod cache_refusals;
 mod cache_stored;
 
 // What its operator sees.
