@@ -79,7 +79,9 @@ mod cache;
 mod cache_denials;
 mod cache_parts;
 mod cache_refusals;
+mod cache_requests;
 mod cache_stored;
+mod cache_upstream;
 
 // What its operator sees.
 mod audit;
