@@ -76,11 +76,14 @@ mod usage_uncounted;
 
 // Reads that need not reach the upstream.
 mod cache;
+mod cache_bodies;
 mod cache_denials;
+mod cache_expiry;
 mod cache_parts;
 mod cache_refusals;
 mod cache_requests;
 mod cache_stored;
+mod cache_told;
 mod cache_upstream;
 
 // What its operator sees.

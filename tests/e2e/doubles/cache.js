@@ -6,6 +6,9 @@ const kept = new Map();
 const name = (request) => `${request.headers.get("cf-cache-namespace") ?? "default"} ${request.url}`;
 const miss = () => new Response(null, { status: 504, headers: { "cf-cache-status": "MISS" } });
 
+// Bodies are as they were sent: one that is compressed is not compressed again.
+const answer = (body, status, headers) => new Response(body, { status, headers, encodeBody: "manual" });
+
 /** The head and the body of a serialized response. */
 function parse(bytes) {
   let end = 0;
@@ -69,11 +72,11 @@ function get(request) {
     const whole = { "content-range": `bytes */${size}`, "cf-cache-status": "HIT" };
     return new Response(null, { status: 416, headers: whole });
   }
-  if (part === undefined) return new Response(found.body, { status: found.status, headers });
+  if (part === undefined) return answer(found.body, found.status, headers);
   const [first, last] = part;
   headers.set("content-range", `bytes ${first}-${last}/${size}`);
   headers.set("content-length", String(last - first + 1));
-  return new Response(found.body.subarray(first, last + 1), { status: 206, headers });
+  return answer(found.body.subarray(first, last + 1), 206, headers);
 }
 
 function purge(request) {
