@@ -84,7 +84,7 @@ fn an_answer_is_over_when_the_upstream_says_so() {
 
 #[test]
 fn a_cache_that_fails_is_a_miss() {
-    for reply in ["throws", "fails", "hangs"] {
+    for reply in ["throws", "fails", "hangs", "full"] {
         let mut table = Check::before(counting(|_, reply| reply), |setup| {
             cached(setup).cache_that(reply)
         });

@@ -136,7 +136,7 @@ impl Setup {
         self.cache_that("")
     }
 
-    /// With a Cache API that `throws`, `fails` or `hangs`.
+    /// With a Cache API that `throws`, `fails`, `hangs` or is `full`.
     pub(crate) fn cache_that(mut self, reply: &'static str) -> Self {
         self.around.cache = Some(reply);
         self

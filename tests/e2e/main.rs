@@ -80,6 +80,8 @@ mod cache_bodies;
 mod cache_denials;
 mod cache_expiry;
 mod cache_parts;
+mod cache_purge;
+mod cache_purge_asked;
 mod cache_refusals;
 mod cache_requests;
 mod cache_stored;

@@ -1,6 +1,7 @@
 // The Cache API of a data centre, as far as workerd asks for it: PUT brings a serialized HTTP response, GET finds one,
 // PURGE forgets it. What it is given it keeps for as long as Cache-Control says; whether an answer may be kept at all is
-// for the gate to know. It says what it is asked. `REPLY` says how it is broken, if it is: "throws", "fails", "hangs".
+// for the gate to know. It says what it is asked. `REPLY` says how it is broken, if it is: "throws", "fails", "hangs",
+// "full".
 const kept = new Map();
 
 const name = (request) => `${request.headers.get("cf-cache-namespace") ?? "default"} ${request.url}`;
@@ -91,6 +92,7 @@ export default {
     if (env.REPLY === "throws") throw new Error("broken");
     if (env.REPLY === "fails") return new Response("no", { status: 500 });
     if (env.REPLY === "hangs") return new Promise(() => setTimeout(() => {}, 1e9));
+    if (env.REPLY === "full") return method === "PUT" ? new Response(null, { status: 413 }) : miss();
     const response = await { GET: get, PUT: put, PURGE: purge }[method](request);
     tell(response.status);
     return response;
