@@ -73,6 +73,7 @@ mod usage_ledger;
 mod usage_outcomes;
 mod usage_streams;
 mod usage_uncounted;
+mod usage_volume;
 
 // Reads that need not reach the upstream.
 mod cache;
