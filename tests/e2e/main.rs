@@ -11,6 +11,7 @@ mod process;
 mod program;
 mod provocations;
 mod signing;
+mod spent;
 mod token;
 mod upstream;
 mod usage;
@@ -64,6 +65,7 @@ mod retries;
 mod streaming;
 
 // What a key has had, and what it may have.
+mod costs;
 mod quota;
 mod quota_ledger;
 mod quota_told;
