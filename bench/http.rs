@@ -2,7 +2,7 @@
 //! its head kept, its body read and dropped. Both ends are ours or workerd's, so anything unexpected
 //! is an error, never a guess.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Write};
 
 /// No head that this benchmark exchanges is anywhere near this long.
 const MAX_HEAD: usize = 64 * 1024;
@@ -10,6 +10,15 @@ const MAX_HEAD: usize = 64 * 1024;
 /// Reads one message; its head, up to and with the empty line, is left in `head`. `false` means that
 /// the peer closed the connection between two messages.
 pub(crate) fn read_message(stream: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<bool> {
+    read_into(stream, head, &mut io::sink())
+}
+
+/// The same, with its body written to `body`.
+pub(crate) fn read_into(
+    stream: &mut impl BufRead,
+    head: &mut Vec<u8>,
+    body: &mut impl Write,
+) -> io::Result<bool> {
     head.clear();
     loop {
         let before = head.len();
@@ -25,10 +34,10 @@ pub(crate) fn read_message(stream: &mut impl BufRead, head: &mut Vec<u8>) -> io:
         }
     }
     if header(head, "transfer-encoding").is_some() {
-        skip_chunks(stream)?;
+        copy_chunks(stream, body)?;
     } else if let Some(length) = header(head, "content-length") {
         let length = length.parse().map_err(|_| bad("a bad Content-Length"))?;
-        skip(stream, length)?;
+        copy(stream, length, body)?;
     }
     Ok(true)
 }
@@ -52,22 +61,21 @@ pub(crate) fn status(head: &[u8]) -> Option<u16> {
     std::str::from_utf8(head.get(9..12)?).ok()?.parse().ok()
 }
 
-fn skip(stream: &mut impl BufRead, length: u64) -> io::Result<()> {
-    let skipped = io::copy(&mut stream.take(length), &mut io::sink())?;
-    if skipped == length {
+fn copy(stream: &mut impl BufRead, length: u64, body: &mut impl Write) -> io::Result<()> {
+    if io::copy(&mut stream.take(length), body)? == length {
         Ok(())
     } else {
         Err(bad("a body that ends early"))
     }
 }
 
-fn skip_chunks(stream: &mut impl BufRead) -> io::Result<()> {
+fn copy_chunks(stream: &mut impl BufRead, body: &mut impl Write) -> io::Result<()> {
     let mut line = String::new();
     loop {
         line.clear();
         stream.read_line(&mut line)?;
         let size = u64::from_str_radix(line.trim(), 16).map_err(|_| bad("a bad chunk"))?;
-        skip(stream, size)?;
+        copy(stream, size, body)?;
         line.clear();
         stream.read_line(&mut line)?;
         if size == 0 {

@@ -29,6 +29,16 @@ const HEADERS: &str = "Connection: keep-alive\r\n\
 /// The URL of every request.
 pub(crate) const URL: &str = "http://gate.example.com/posts?lang=en&draft=1";
 
+/// A read of one picture.
+pub(crate) fn get(proof: &[(&str, &str)]) -> Vec<u8> {
+    let proof: String = proof
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    format!("GET /pictures/1?w=640 HTTP/1.1\r\nHost: gate.example.com\r\n{HEADERS}{proof}\r\n")
+        .into_bytes()
+}
+
 /// The request with these headers as its proof: none, a session, a signature.
 pub(crate) fn post(proof: &[(&str, &str)]) -> Vec<u8> {
     let proof: String = proof
@@ -46,23 +56,25 @@ pub(crate) fn post(proof: &[(&str, &str)]) -> Vec<u8> {
 /// Connections open to one worker. workerd hangs up on one that was idle for some seconds, so every
 /// round opens its own, and sends a few requests before it measures.
 pub(crate) struct Callers<'r> {
-    connections: Vec<(TcpStream, &'r [u8])>,
+    /// With the requests that each sends in turn.
+    connections: Vec<(TcpStream, Vec<&'r [u8]>)>,
     status: u16,
 }
 
 impl<'r> Callers<'r> {
-    /// One connection for each of `requests`; every answer has to have this status.
+    /// So many connections, which share `requests`; every answer has to have this status.
     pub(crate) fn connect(
         address: SocketAddr,
         requests: &'r [Vec<u8>],
+        connections: usize,
         status: u16,
     ) -> io::Result<Self> {
-        let connections = requests
-            .iter()
-            .map(|request| {
+        let connections = (0..connections)
+            .map(|first| {
                 let stream = TcpStream::connect(address)?;
                 stream.set_nodelay(true)?;
-                Ok((stream, request.as_slice()))
+                let own = requests.iter().skip(first).step_by(connections);
+                Ok((stream, own.map(Vec::as_slice).collect()))
             })
             .collect::<io::Result<_>>()?;
         Ok(Self {
@@ -77,7 +89,9 @@ impl<'r> Callers<'r> {
             let callers: Vec<_> = self
                 .connections
                 .iter()
-                .map(|(stream, request)| scope.spawn(|| call(stream, request, self.status, times)))
+                .map(|(stream, requests)| {
+                    scope.spawn(|| call(stream, requests, self.status, times))
+                })
                 .collect();
             let mut head = Vec::new();
             for caller in callers {
@@ -89,11 +103,11 @@ impl<'r> Callers<'r> {
     }
 }
 
-fn call(stream: &TcpStream, request: &[u8], status: u16, times: usize) -> io::Result<Vec<u8>> {
+fn call(stream: &TcpStream, requests: &[&[u8]], status: u16, times: usize) -> io::Result<Vec<u8>> {
     let mut out = stream;
     let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
-    for _ in 0..times {
+    for request in requests.iter().cycle().take(times) {
         out.write_all(request)?;
         if !http::read_message(&mut reader, &mut head)? {
             return Err(io::Error::other("the worker hung up"));

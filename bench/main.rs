@@ -11,10 +11,13 @@
 
 mod cpu;
 mod http;
+mod keys;
 mod load;
 mod measure;
+mod reads;
 mod same;
 mod size;
+mod stores;
 mod subjects;
 mod upstream;
 #[path = "../src/bin/writegate/workerd.rs"]
@@ -47,12 +50,26 @@ struct Arguments {
     /// Connections, each with a session of its own
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
     connections: u32,
+    /// Only some of the figures
+    #[arg(long, value_enum)]
+    only: Option<Figures>,
     /// A Worker that is built already, instead of building it
     #[arg(long, value_name = "DIR")]
     gate: Option<PathBuf>,
     // What cargo itself passes.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Figures {
+    /// Writes, beside a pass-through and Hono, and the size
+    Writes,
+    /// Cached reads
+    Reads,
+    /// Many keys
+    Keys,
 }
 
 fn main() -> ExitCode {
@@ -76,19 +93,42 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         None => built(root)?,
     };
 
+    let connections = usize::try_from(arguments.connections)?;
     let secrets = Secrets::generate()?;
     let upstream = Upstream::start(secrets.authorization())?;
-    let gate = |name, unsigned_body| {
-        subjects::gate(name, &build, &secrets, upstream.address, unsigned_body)
-    };
+    let size = (rounds, requests);
+    let wanted = |figures| arguments.only.is_none_or(|only| only == figures);
+    if wanted(Figures::Writes) {
+        writes(root, &build, &secrets, &upstream, size, connections)?;
+    }
+    if wanted(Figures::Reads) {
+        reads::run(root, &build, &secrets, &upstream, size, connections)?;
+    }
+    if wanted(Figures::Keys) {
+        keys::run(root, &build, &secrets, &upstream, size)?;
+    }
+    Ok(())
+}
+
+/// Writes, beside a pass-through and Hono, and the size.
+fn writes(
+    root: &Path,
+    build: &Path,
+    secrets: &Secrets,
+    upstream: &Upstream,
+    (rounds, requests): (u32, usize),
+    connections: usize,
+) -> Result<(), Box<dyn Error>> {
+    let gate =
+        |name, unsigned_body| subjects::gate(name, build, secrets, upstream.address, unsigned_body);
     let workerd = workerd::Config::new()
-        .listening(subjects::pass_through(&secrets, upstream.address))
-        .listening(subjects::hono(root, &secrets, upstream.address)?)
+        .listening(subjects::pass_through(secrets, upstream.address))
+        .listening(subjects::hono(root, secrets, upstream.address)?)
         .listening(gate("gate", false)?)
         .listening(gate("unsigned-body", true)?)
         .start(&workerd::binary(root))?;
 
-    let sessions = secrets.sessions(usize::try_from(arguments.connections)?)?;
+    let sessions = secrets.sessions(connections)?;
     let with: Vec<_> = sessions
         .iter()
         .map(|one| load::post(&[("Authorization", &format!("Bearer {one}"))]))
@@ -99,6 +139,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         name,
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, workerd.port(worker))),
         requests: requests.to_vec(),
+        connections,
         status,
     };
     let [pass_through, hono, gate, refusal, head_signed, body_signed] = [
@@ -110,8 +151,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         subject("signed body", "gate", &signed(true)?, 201),
     ];
 
-    let theirs = Work::of(&hono, &upstream, workerd.logs())?;
-    let ours = Work::of(&gate, &upstream, workerd.logs())?;
+    let theirs = Work::of(&hono, upstream, workerd.logs())?;
+    let ours = Work::of(&gate, upstream, workerd.logs())?;
     let differences = theirs.differences(&ours);
     if !differences.is_empty() {
         let list = differences.join("\n  ");
@@ -168,7 +209,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     // Five components, and the body read and hashed before it is sent on.
     let ratio = median(rows.iter().map(|row| row[5] / row[2]));
     println!("{:24}{ratio:8.2}", "signed body / gate");
-    let size = size::of(&build)?;
+    let size = size::of(build)?;
     let sum = size.wasm + size.script;
     println!(
         "{:24}{:8.1}{:8}  {}  (kB gzipped: Wasm {:.1}, JavaScript {:.1})",

@@ -14,15 +14,15 @@ const SETTLE: usize = 4;
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
-    /// One for every connection.
     pub(crate) requests: Vec<Vec<u8>>,
+    pub(crate) connections: usize,
     pub(crate) status: u16,
 }
 
 impl Subject {
     /// Opens the connections.
     pub(crate) fn callers(&self) -> io::Result<Callers<'_>> {
-        Callers::connect(self.address, &self.requests, self.status)
+        Callers::connect(self.address, &self.requests, self.connections, self.status)
     }
 
     /// Sends `count` requests or a few more, for the runtime's compilers to settle.
@@ -38,11 +38,11 @@ impl Subject {
         let before = cpu::used(pid)?;
         callers.send(each)?;
         let used = cpu::used(pid)?.saturating_sub(before);
-        Ok(used.as_secs_f64() * 1e6 / (each * self.requests.len()) as f64)
+        Ok(used.as_secs_f64() * 1e6 / (each * self.connections) as f64)
     }
 
     fn each(&self, count: usize) -> usize {
-        count.div_ceil(self.requests.len().max(1))
+        count.div_ceil(self.connections.max(1))
     }
 }
 

@@ -112,6 +112,18 @@ impl Secrets {
             .collect()
     }
 
+    /// A session of another key of the same root.
+    pub(crate) fn session_of(&self, key: &str) -> Result<String, Box<dyn Error>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let key = KeyId::parse(key).ok_or("a bad key id")?;
+        let claims = Map::from_iter([("exp".to_owned(), json!(now + SESSION_SECONDS))]);
+        Ok(session::mint(
+            &key,
+            &derive_sk(&self.root, &key, 1),
+            &claims,
+        ))
+    }
+
     fn text(&self, secret: &Secret) -> String {
         secret.expose_str().unwrap_or_default().to_owned()
     }
@@ -158,8 +170,52 @@ pub(crate) fn gate(
     upstream: SocketAddr,
     unsigned_body: bool,
 ) -> io::Result<Worker> {
-    let upstream = format!("http://{upstream}{BASE}");
-    let route = json!({"path": "/*", "upstream": upstream, "unsigned_body": unsigned_body});
+    gate_with(
+        name,
+        build,
+        secrets,
+        upstream,
+        json!({"unsigned_body": unsigned_body}),
+    )
+}
+
+/// The gate with one upstream, whose answers it keeps, and one key.
+pub(crate) fn cached(
+    name: &str,
+    build: &Path,
+    secrets: &Secrets,
+    upstream: SocketAddr,
+) -> io::Result<Worker> {
+    gate_with(
+        name,
+        build,
+        secrets,
+        upstream,
+        json!({"cache": {"ttl": 3600}}),
+    )
+}
+
+/// The gate with one upstream and the keys of a registry, which is still to be bound.
+pub(crate) fn registered(
+    name: &str,
+    build: &Path,
+    secrets: &Secrets,
+    upstream: SocketAddr,
+) -> io::Result<Worker> {
+    gate_with(name, build, secrets, upstream, json!({}))
+}
+
+fn gate_with(
+    name: &str,
+    build: &Path,
+    secrets: &Secrets,
+    upstream: SocketAddr,
+    more: Value,
+) -> io::Result<Worker> {
+    let mut route = json!({"path": "/*", "upstream": format!("http://{upstream}{BASE}")});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        route[name] = value.clone();
+    }
     let key = json!({"id": KEY, "schemes": ["session", "signature"]});
     Ok(Worker::built(name, build)?
         .var("ROUTES", Value::Array(vec![route]))

@@ -13,6 +13,7 @@ use super::http;
 pub(crate) const BASE: &str = "/v1";
 
 const BODY: &str = r#"{"id":48213,"slug":"a-write-through-the-gate","status":"draft","created_at":"2026-11-22T20:00:00Z","revision":1}"#;
+const PICTURE_BYTES: usize = 8_192;
 const REFUSED: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
 
 /// A running upstream. Its threads end with the process.
@@ -59,15 +60,21 @@ fn serve(stream: &TcpStream, authorization: &str, latest: &Mutex<Vec<u8>>) -> io
          \r\n{BODY}",
         BODY.len()
     );
+    // A picture of 8 KB.
+    let found = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: image/webp\r\nContent-Length: {}\r\nETag: \"r1\"\r\n\r\n{}",
+        PICTURE_BYTES,
+        "p".repeat(PICTURE_BYTES)
+    );
     while http::read_message(&mut reader, &mut head)? {
         if let Ok(mut latest) = latest.lock() {
             latest.clone_from(&head);
         }
         let accepted = http::header(&head, "authorization") == Some(authorization);
-        out.write_all(if accepted {
-            created.as_bytes()
-        } else {
-            REFUSED
+        out.write_all(match accepted {
+            true if head.starts_with(b"GET ") => found.as_bytes(),
+            true => created.as_bytes(),
+            false => REFUSED,
         })?;
     }
     Ok(())

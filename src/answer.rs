@@ -238,7 +238,7 @@ impl<'g> Trail<'g> {
         headers
     }
 
-    pub(crate) fn answer(mut self, own: Own) -> Answer {
+    pub(crate) fn answer(&mut self, own: Own) -> Answer {
         self.record.length(own.body.len().try_into().ok());
         let mut headers = self.headers();
         headers.extend(own.headers);
@@ -252,7 +252,7 @@ impl<'g> Trail<'g> {
     }
 
     /// The caller broke off: an audit line, and an answer that nobody reads.
-    pub(crate) fn gone(self) -> Answer {
+    pub(crate) fn gone(&mut self) -> Answer {
         Answer {
             status: STATUS_NOBODY_READS,
             headers: Vec::new(),
@@ -269,15 +269,8 @@ impl<'g> Trail<'g> {
         }
     }
 
-    /// The request has ended, and is under way no more.
-    pub(crate) fn release(&mut self) {
-        if let Some(account) = &mut self.account {
-            account.release();
-        }
-    }
-
     /// The request has ended: it is charged to its key, and this is its line.
-    pub(crate) fn end(mut self, outcome: Outcome, status: Option<u16>) -> String {
+    pub(crate) fn end(&mut self, outcome: Outcome, status: Option<u16>) -> String {
         if let (Some(account), Some(kind)) = (&mut self.account, outcome.kind()) {
             let mut amounts = self.record.amounts();
             amounts.upstream_429 = self.throttled;
@@ -286,7 +279,7 @@ impl<'g> Trail<'g> {
         self.record.end(outcome, status)
     }
 
-    pub(crate) fn stop(mut self, stop: Stop) -> Answer {
+    pub(crate) fn stop(&mut self, stop: Stop) -> Answer {
         let request_id = self.record.request_id();
         let body = stop.problem.document(request_id, &stop.members);
         let mut headers = self.headers();

@@ -242,10 +242,10 @@ impl<'g> Record<'g> {
 
     /// The line; no status when nobody was left to answer.
     #[must_use]
-    pub fn end(mut self, outcome: Outcome, status: Option<u16>) -> String {
+    pub fn end(&mut self, outcome: Outcome, status: Option<u16>) -> String {
         self.outcome = Some(outcome);
         self.status = status;
-        to_line(&self)
+        to_line(self)
     }
 }
 

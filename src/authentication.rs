@@ -138,10 +138,11 @@ impl<'x> Authentication<'x> {
         if let Some(entry) = self.registry.recent(id, self.now) {
             return Ok(entry);
         }
+        let reading = self.registry.begin_reading();
         let record = platform.record(id).await?;
         Ok(self
             .registry
-            .learn(id, record, &self.config.roots, self.now))
+            .learn_read(reading, id, record, &self.config.roots, self.now))
     }
 
     /// What a 401 asks for: the signature of a session's own key where the session is bound to one,

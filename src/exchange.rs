@@ -183,9 +183,8 @@ impl<'g> Exchange<'g> {
         let lines = Lines {
             alarm: self.echo_alarm(&edits),
             is_metered: length.is_none() && self.trail.account.is_some(),
-            audit: self.trail.clone().end(outcome, Some(status)),
+            audit: self.trail.end(outcome, Some(status)),
         };
-        self.trail.release();
         self.ended = outcome.kind();
         Step::Pass(edits, lines, kept)
     }
@@ -217,7 +216,7 @@ impl<'g> Exchange<'g> {
             },
             Failure::Timeout => self.fail(Fault::UpstreamTimeout),
             Failure::BodyTooLarge => self.fail(Refusal::BodyTooLarge),
-            Failure::CallerGone => Step::Answer(self.trail.clone().gone()),
+            Failure::CallerGone => Step::Answer(self.trail.gone()),
         }
     }
 
@@ -250,7 +249,7 @@ impl<'g> Exchange<'g> {
     }
 
     fn end(&mut self, stop: Stop) -> Answer {
-        self.trail.clone().stop(stop)
+        self.trail.stop(stop)
     }
 
     fn echo_alarm(&self, edits: &Edits<'_>) -> Option<String> {

@@ -84,6 +84,8 @@ pub struct Outbound<'h> {
     pub body: Body,
     /// Whether it may be sent again.
     pub repeatable: bool,
+    /// It is a HEAD.
+    pub is_head: bool,
     /// Where its answer is kept, if it is a read of a cached route.
     pub cache: Option<Lookup>,
 }
@@ -113,6 +115,7 @@ pub fn forward<'h>(
         url,
         body,
         repeatable,
+        is_head: head.method() == "HEAD",
         cache,
     })
 }

@@ -3,7 +3,7 @@
 //!
 //! With KV's own 60 s, a key that was revoked or changed stops within 90 s everywhere.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -46,6 +46,8 @@ pub enum Entry {
 /// The records that were read.
 #[derive(Debug)]
 pub struct Registry {
+    /// Counts what this isolate wrote.
+    writes: Cell<u64>,
     records: RefCell<Lru<Record>>,
     absent: RefCell<Lru<Timestamp>>,
 }
@@ -61,6 +63,7 @@ struct Record {
 impl Default for Registry {
     fn default() -> Self {
         Self {
+            writes: Cell::new(0),
             records: RefCell::new(Lru::new(MAX_RECORDS)),
             absent: RefCell::new(Lru::new(MAX_ABSENT)),
         }
@@ -86,15 +89,45 @@ impl Registry {
             .then_some(Entry::Absent)
     }
 
-    /// KV was read: `text` is the record, `None` where there is none. A record that did not change keeps
-    /// what was derived for it.
-    pub fn learn(
+    /// KV is about to be read.
+    #[must_use]
+    pub const fn begin_reading(&self) -> Reading {
+        Reading(self.writes.get())
+    }
+
+    /// KV was read: `text` is the record, `None` where there is none. Nothing is kept of what was read
+    /// while this isolate wrote, for it may be of before; what is known of that write counts instead.
+    pub fn learn_read(
         &self,
+        Reading(writes): Reading,
         id: &KeyId,
         text: Option<String>,
         roots: &Rc<Roots>,
         now: Timestamp,
     ) -> Entry {
+        if self.writes.get() == writes {
+            return self.learn(id, text, roots, now);
+        }
+        let known = self
+            .records
+            .borrow_mut()
+            .get(id.as_str())
+            .map(|r| r.entry());
+        known.unwrap_or_else(|| {
+            text.map_or(Entry::Absent, |text| {
+                Record::new(id, text, roots, now).entry()
+            })
+        })
+    }
+
+    /// This isolate wrote a record.
+    pub fn learn_written(&self, id: &KeyId, text: String, roots: &Rc<Roots>, now: Timestamp) {
+        self.writes.set(self.writes.get().wrapping_add(1));
+        self.learn(id, Some(text), roots, now);
+    }
+
+    /// What is in KV now. A record that did not change keeps what was derived for it.
+    fn learn(&self, id: &KeyId, text: Option<String>, roots: &Rc<Roots>, now: Timestamp) -> Entry {
         let mut records = self.records.borrow_mut();
         let Some(text) = text else {
             records.remove(id.as_str());
@@ -114,20 +147,27 @@ impl Registry {
             record.read = now;
             return record.entry();
         }
-        let record = Record {
-            known: read(id, &text)
-                .ok()
-                .map(|key| Rc::new(KnownKey::new(key, Rc::clone(roots)))),
-            text,
-            read: now,
-        };
+        let record = Record::new(id, text, roots, now);
         let entry = record.entry();
         records.put(id.as_str(), record);
         entry
     }
 }
 
+/// When KV began to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading(u64);
+
 impl Record {
+    fn new(id: &KeyId, text: String, roots: &Rc<Roots>, read: Timestamp) -> Self {
+        let key = self::read(id, &text).ok();
+        Self {
+            known: key.map(|key| Rc::new(KnownKey::new(key, Rc::clone(roots)))),
+            text,
+            read,
+        }
+    }
+
     fn entry(&self) -> Entry {
         self.known
             .as_ref()
@@ -249,6 +289,25 @@ mod tests {
             registry.recent(&id("b"), NOW),
             Some(Entry::Known(_))
         ));
+    }
+
+    #[test]
+    fn a_read_that_was_under_way_does_not_undo_a_write() {
+        let (registry, roots, a) = (Registry::default(), roots(), id("a"));
+        let revoked = r#"{"id":"a","revoked":true}"#.to_owned();
+        let reading = registry.begin_reading();
+        registry.learn_written(&a, revoked, &roots, NOW);
+        for late in [None, Some(r#"{"id":"a"}"#.to_owned())] {
+            let Entry::Known(known) = registry.learn_read(reading, &a, late, &roots, NOW) else {
+                panic!("unknown");
+            };
+            assert!(known.key().revoked);
+        }
+        // Of another key nothing is kept, but what was read counts for the request that read it.
+        let b = Some(r#"{"id":"b"}"#.to_owned());
+        let entry = registry.learn_read(reading, &id("b"), b, &roots, NOW);
+        assert!(matches!(entry, Entry::Known(_)));
+        assert!(registry.recent(&id("b"), NOW).is_none());
     }
 
     #[test]

@@ -90,10 +90,18 @@ impl Policy {
 pub struct Lookup {
     /// The name it is kept under.
     pub name: String,
-    /// The names under which it stands when the route, and when the URL was last purged.
-    pub marks: [String; 2],
-    /// The request's headers that the store answers.
+    path: String,
+    url: String,
+    /// The request's headers that the store answers; none for the whole of it.
     pub asks: Vec<&'static str>,
+}
+
+impl Lookup {
+    /// The names under which it stands when the route, and when the URL was last purged.
+    #[must_use]
+    pub fn marks(&self) -> [String; 2] {
+        [route_mark(&self.path), url_mark(&self.path, &self.url)]
+    }
 }
 
 /// Where the answer to this read of `url` is kept.
@@ -132,9 +140,11 @@ pub fn lookup(
     if head.method() == "GET" && head.header("if-range").is_none() {
         asks.push("range");
     }
+    asks.retain(|name| head.header(name).is_some());
     Lookup {
         name: name(&parts),
-        marks: [route_mark(&path), url_mark(&path, url)],
+        url: url.to_owned(),
+        path,
         asks,
     }
 }
@@ -164,7 +174,9 @@ fn name(parts: &[Option<&str>]) -> String {
     }
     let mut hex = String::with_capacity(64);
     for byte in hash.finalize() {
-        hex.push_str(&format!("{byte:02x}"));
+        for digit in [byte >> 4, byte & 0x0f] {
+            hex.extend(char::from_digit(digit.into(), 16));
+        }
     }
     hex
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::answer::Answer;
 use crate::audit::Context;
-use crate::cache::{Kept, Lookup};
+use crate::cache::Kept;
 use crate::exchange::{Lines, Step};
 use crate::forward::{Body, Outbound};
 use crate::gateway::Raw;
@@ -90,10 +90,10 @@ pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     let _infallible = write!(text, "{}\n{body}\n{timeout_ms}\n", outbound.url);
     push_list(&mut text, &outbound.drop);
     text.push('\n');
-    if let Some(Lookup { name, marks, asks }) = &outbound.cache {
-        let [route, url] = marks;
+    if let Some(lookup) = &outbound.cache {
+        let (name, [route, url]) = (&lookup.name, lookup.marks());
         let _infallible = write!(text, "{name},{route},{url}");
-        asks.iter().for_each(|name| {
+        lookup.asks.iter().for_each(|name| {
             text.push(',');
             text.push_str(name);
         });

@@ -48,10 +48,13 @@ extern "C" {
     pub(super) async fn probe(plan: &str) -> Result<JsValue, JsValue>;
 }
 
-// What `forward.js` and `store.js` import has to be named here, or it would not be in the Worker.
 #[wasm_bindgen(module = "/src/edge/recent.js")]
 extern "C" {
-    fn forget();
+    /// The headers, in lines, of the answer of this name, if it was served a moment ago.
+    pub(super) fn recall(name: &str) -> Option<String>;
+
+    /// That answer as a `Response`: see [`super::convert::step`].
+    pub(super) fn serve(name: &str, is_head: bool, step: &str) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/edge/store.js")]

@@ -2,6 +2,8 @@
 // memory: what many ask for at once is read once. The store's word is believed for that second only, so
 // a purge is over when it has passed (store.js).
 
+import { edit, write } from "./glue.js";
+
 /** How long, in milliseconds, an answer is remembered after the store was asked for it. */
 export const RECENT_MS = 1000;
 /** Longest body, in bytes, that is remembered. */
@@ -19,14 +21,24 @@ export function isSmall(headers) {
   return length !== null && Number(length) <= MOST_BODY && !headers.has("content-encoding");
 }
 
-/** The answer of this name, if the store was asked for it lately. */
+/** The headers of the answer of this name, in lines, if the store was asked for it lately. */
 export function recall(name) {
   const kept = answers.get(name);
   if (kept === undefined) return undefined;
   const age = Date.now() - kept.asked;
-  if (age >= 0 && age < RECENT_MS) return kept;
+  if (age >= 0 && age < RECENT_MS) return kept.lines;
   remove(name, kept);
   return undefined;
+}
+
+/** That answer, as Rust says in lines: a word, audit line, alarm, nothing, headers to drop, how many to set, those. */
+export function serve(name, isHead, step) {
+  const [, audit, alarm, , drop, , ...set] = step.split("\n");
+  const kept = answers.get(name);
+  write(audit, alarm);
+  const response = new Response(isHead ? null : kept.body, kept);
+  edit(response.headers, drop, set);
+  return response;
 }
 
 /** Remembers an answer that was served, if it has a name. */

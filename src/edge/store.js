@@ -3,7 +3,7 @@
 
 import { inTime } from "./bindings.js";
 import { edit, lines } from "./glue.js";
-import { RECENT_MS, forget, isSmall, recall } from "./recent.js";
+import { RECENT_MS, forget, isSmall } from "./recent.js";
 
 /** How long, in milliseconds, the store may take until its answer counts as a miss. */
 const STORE_MS = 2000;
@@ -31,10 +31,7 @@ function place(name) {
 export async function find(lookup, request) {
   const [name, route, url, ...asks] = lookup.split(",");
   const headers = {};
-  for (const ask of asks) if (request.headers.has(ask)) headers[ask] = request.headers.get(ask);
-  const isPlain = Object.keys(headers).length === 0;
-  const remembered = isPlain ? recall(name) : undefined;
-  if (remembered !== undefined) return remembered;
+  for (const ask of asks) headers[ask] = request.headers.get(ask);
   const asked = Date.now();
   try {
     const cache = await store();
@@ -45,7 +42,7 @@ export async function find(lookup, request) {
     if (response === undefined) return undefined;
     const purged = Math.max(...marks.map((mark) => Number(mark?.headers.get(MARK) ?? 0)));
     const kept = { status: response.status, headers: response.headers, lines: lines(response.headers), purged };
-    if (!isPlain || !isSmall(response.headers)) return { ...kept, body: response.body };
+    if (asks.length > 0 || !isSmall(response.headers)) return { ...kept, body: response.body };
     return { ...kept, body: await inTime(response.arrayBuffer(), STORE_MS), name, asked };
   } catch {
     return undefined;

@@ -179,7 +179,7 @@ impl<P: Platform + Office> Desk<'_, P> {
     /// Whoever took a change honours it at once.
     fn learn(&self, id: &KeyId, text: String) {
         self.registry
-            .learn(id, Some(text), &self.config.roots, self.now);
+            .learn_written(id, text, &self.config.roots, self.now);
     }
 
     fn with_secret(&self, mut record: Value, key: &Key) -> Value {

@@ -20,6 +20,18 @@ pub(super) struct Prepared {
 /// reader sees what counts, and a record without schemes can only be a tombstone.
 pub(super) fn prepare(path: &str, record: Value) -> Result<Prepared, FieldError> {
     let key = registry::check(path, record.clone())?;
+    // Older systems may have such ids, in KV; through this API nobody could ever revoke one.
+    if matches!(key.id.as_str(), "." | "..") {
+        let field = if path.is_empty() {
+            "id".to_owned()
+        } else {
+            format!("{path}.id")
+        };
+        return Err(FieldError::new(
+            field,
+            "is a dot segment, which no path may have",
+        ));
+    }
     let mut record = record;
     if let Value::Object(members) = &mut record {
         let schemes = || key.schemes.iter().map(|scheme| scheme.name()).collect();
@@ -133,5 +145,6 @@ mod tests {
         assert_eq!(error(json!({"id": "a", "admin": true})), "[2].admin");
         assert_eq!(error(json!({"id": "a", "name": "x".repeat(20_000)})), "[2]");
         assert_eq!(error(json!("a")), "[2]");
+        assert_eq!(error(json!({"id": ".."})), "[2].id");
     }
 }

@@ -36,16 +36,11 @@ impl<'g> Account<'g> {
         self.held = Some(Rc::new(held));
     }
 
-    /// The request is under way no more.
-    pub fn release(&mut self) {
-        self.held = None;
-    }
-
     /// The request has ended: it is charged, and under way no more.
     pub fn charge(&mut self, kind: Kind, amounts: &Amounts) {
         let (usage, key) = (self.usage, &self.key);
         usage.count(key, self.per, self.day, kind, amounts);
-        self.release();
+        self.held = None;
     }
 }
 

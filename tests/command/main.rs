@@ -5,6 +5,7 @@
 
 mod checkout;
 mod explaining;
+mod registry;
 mod signing;
 
 use std::path::Path;

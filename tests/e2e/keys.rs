@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 
 use crate::check::Check;
 use crate::client::Request;
-use crate::gate::{KEY, Setup};
+use crate::gate::KEY;
 use crate::token::{Session, fresh, sk};
-use crate::upstream::Upstream;
 
 fn post(table: &Check, key: &str) -> Request {
     Request::post("/x").bearer(&table.gate.session_of(key).mint())

@@ -2,6 +2,7 @@
 //! They are written to the wire contract and share no code with the gate.
 
 // The harness.
+mod admin_api;
 mod check;
 mod client;
 mod gate;
@@ -52,6 +53,21 @@ mod signatures;
 mod signed_urls;
 mod waf_urls;
 
+// Keys of the registry, made and changed while the gate runs.
+mod admin_batch;
+mod admin_change;
+mod admin_create;
+mod admin_delete;
+mod admin_failures;
+mod admin_fields;
+mod admin_isolates;
+mod admin_list;
+mod admin_log;
+mod admin_paths;
+mod admin_proofs;
+mod admin_status;
+mod admin_who;
+
 // What crosses the gate.
 mod answers;
 mod bodies;
@@ -100,6 +116,9 @@ mod panic;
 mod rotation;
 
 // Software that is not ours, and the harness itself.
+mod admin_command;
+mod admin_docs;
+mod admin_tls;
 mod datasette;
 mod foreign_jwt;
 mod foreign_signatures;
@@ -107,3 +126,4 @@ mod harness;
 mod signing_command;
 mod signing_docs;
 mod wrangler;
+mod wrangler_admin;

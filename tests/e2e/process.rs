@@ -31,19 +31,8 @@ const ASK: &str = "export default { fetch(request, env) {
     const object = env.REPLAY.get(env.REPLAY.idFromName(pathname.slice(1)));
     return object.fetch('https://replay/' + search, { method: 'POST' }) } }";
 
-/// Keeps the records of a KV namespace, and says what it is asked. Names that begin with `fails` or `hangs` do so.
-const KV: &str = "let records;
-export default { async fetch(request, env) {
-  records ??= new Map(Object.entries(env.RECORDS));
-  const name = decodeURIComponent(new URL(request.url).pathname.slice(1));
-  console.log(JSON.stringify({ event: 'kv', method: request.method, name }));
-  if (name.includes('fails')) return new Response('no', { status: 500 });
-  if (name.includes('hangs')) return new Promise(() => setTimeout(() => {}, 1e9));
-  if (request.method === 'PUT') records.set(name, await request.text());
-  if (request.method === 'DELETE') records.delete(name);
-  const found = records.get(name);
-  return found === undefined ? new Response(null, { status: 404 }) : new Response(found);
-} };";
+/// A KV namespace.
+const KV: &str = include_str!("doubles/kv.js");
 
 /// A rate limiter as the platform's binding is one, but each key has three requests for ever, and it says what it counted.
 /// A key that begins with `hangs` or `fails` meets a limiter that does so.

@@ -14,7 +14,7 @@ use crate::program::{found, python, run};
 use crate::token::{fresh, now, sk};
 
 /// The code of every fence of this language on a page.
-fn fences(page: &str, language: &str) -> Vec<String> {
+pub(crate) fn fences(page: &str, language: &str) -> Vec<String> {
     let page = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
     let code = |fence: &str| fence.split_once("\n```\n").expect("its end").0.to_owned();
     let opening = format!("\n```{language}\n");

@@ -21,7 +21,7 @@ const EXAMPLE_PATH: &str = "/posts";
 /// wrangler begins with the build, which on a fresh machine may have to compile.
 const BUILD_PATIENCE: Duration = Duration::from_secs(600);
 
-fn wrangler(folder: &Path) -> Command {
+pub(crate) fn wrangler(folder: &Path) -> Command {
     let mut command = Command::new("node");
     command
         .arg(root().join("node_modules/wrangler/bin/wrangler.js"))
@@ -41,7 +41,7 @@ fn dev(folder: &Path, secrets: &str, vars: &[String]) -> (Program, u16) {
 }
 
 /// The same with another configuration.
-fn dev_with(
+pub(crate) fn dev_with(
     folder: &Path,
     config: Option<&Path>,
     secrets: &str,
@@ -164,7 +164,7 @@ fn the_committed_binding_remembers_nonces_under_wrangler_dev() {
 }
 
 /// The committed configuration, in a file of its own, with these lines that it has as comments.
-fn with_lines(lines: &[&str]) -> PathBuf {
+pub(crate) fn with_lines(lines: &[&str]) -> PathBuf {
     let mut text = fs::read_to_string(root().join("wrangler.toml")).unwrap();
     for line in lines {
         assert_eq!(text.matches(&format!("\n# {line}")).count(), 1, "{line}");

@@ -3,6 +3,7 @@
 //! It uses the library's own code for keys and sessions, so that the command and the gate can never
 //! disagree. One file per subcommand; this one only reads the arguments.
 
+mod admin;
 mod build;
 mod clock;
 mod demo;
@@ -17,6 +18,8 @@ mod session;
 mod settings;
 mod setup;
 mod target;
+mod tls;
+mod trouble;
 mod url;
 mod workerd;
 
@@ -38,7 +41,7 @@ enum Command {
     Build(build::Options),
     /// Watch the gate at work in front of a small API, everything set up
     Demo(demo::Options),
-    /// Make keys, and show their secrets
+    /// Make keys, show their secrets, and keep those of a gate's registry
     #[command(subcommand)]
     Key(key::Action),
     /// Make sessions

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::failure::{Doing, Failure, Result};
 
@@ -23,6 +23,25 @@ impl Progress {
     /// A line of its own.
     pub(crate) fn note(&self, text: &str) {
         eprintln!("writegate: {text}");
+    }
+
+    /// Shows how many of `total` things are done.
+    pub(crate) fn count(&self, title: &str, total: usize) -> Count {
+        let total = u64::try_from(total).unwrap_or(u64::MAX);
+        let bar = if self.terminal {
+            let bar = ProgressBar::new(total);
+            if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len}") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(title.to_owned());
+            bar
+        } else {
+            ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden())
+        };
+        Count {
+            bar,
+            title: title.to_owned(),
+        }
     }
 
     /// Shows `title` while the commands of `work` run.
@@ -48,6 +67,37 @@ impl Progress {
             self.note(&format!("{title}: done in {} s", begun.elapsed().as_secs()));
         }
         result
+    }
+}
+
+/// Things that are done one after another, out of so many.
+pub(crate) struct Count {
+    bar: ProgressBar,
+    title: String,
+}
+
+impl Count {
+    /// So many more are done.
+    pub(crate) fn more(&self, done: usize) {
+        self.bar.inc(u64::try_from(done).unwrap_or(u64::MAX));
+        if let (true, Some(total)) = (self.bar.is_hidden(), self.bar.length()) {
+            eprintln!(
+                "writegate: {}: {} of {total}",
+                self.title,
+                self.bar.position()
+            );
+        }
+    }
+
+    /// Prints something on standard output, which may be the same terminal.
+    pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

@@ -1,5 +1,7 @@
 //! `writegate session mint`: a session for a key, as the caller's server would make it.
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 use serde_json::{Map, json};
 use writegate::credential::session::{self, Session};
@@ -68,9 +70,7 @@ pub(crate) struct Claims {
 pub(crate) fn run(action: &Action) -> Result<()> {
     let Action::Mint(mint) = action;
     let project = Project::find()?;
-    let limit = settings::vars(&project.root)?["SESSION_MAX_TTL"]
-        .as_u64()
-        .unwrap_or(DEFAULT_MAX_TTL);
+    let limit = longest(&project.root)?;
     if u64::from(mint.claims.ttl) > limit {
         return Err(Failure::usage(format!(
             "--ttl {}: the gate refuses a session of more than {limit} s (SESSION_MAX_TTL)",
@@ -105,12 +105,26 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     Ok(())
 }
 
+/// How long a session may last, by `wrangler.toml`.
+pub(crate) fn longest(checkout: &Path) -> Result<u64> {
+    let limit = &settings::vars(checkout)?["SESSION_MAX_TTL"];
+    Ok(limit.as_u64().unwrap_or(DEFAULT_MAX_TTL))
+}
+
 impl Claims {
     /// A session with an end and no other claim.
     pub(crate) fn lasting(ttl: u32) -> Self {
         Self {
             ttl,
             ..Self::default()
+        }
+    }
+
+    /// The same, for the paths that this pattern matches.
+    pub(crate) fn below(path: &str, ttl: u32) -> Self {
+        Self {
+            paths: vec![path.to_owned()],
+            ..Self::lasting(ttl)
         }
     }
 

@@ -116,6 +116,24 @@ pub(crate) fn key(checkout: &Path, id: &KeyId) -> Result<Option<(Value, Key)>> {
     Ok(Some((record, parsed)))
 }
 
+/// The one key of `wrangler.toml` that is an admin's.
+pub(crate) fn admin(checkout: &Path) -> Result<KeyId> {
+    let keys = vars(checkout)?["KEYS"].take();
+    let keys = keys.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut admins = keys.iter().filter(|record| record["admin"] == true);
+    match (admins.next(), admins.next()) {
+        (None, _) => Err(Failure::usage(
+            "wrangler.toml has no key with admin = true: make one with `key new --admin`, or name one with --as",
+        )),
+        (Some(_), Some(_)) => Err(Failure::usage(
+            "wrangler.toml has several keys with admin = true: name one with --as",
+        )),
+        (Some(record), None) => record["id"].as_str().and_then(KeyId::parse).ok_or_else(|| {
+            Failure::new("wrangler.toml: the id of the key with admin = true is none")
+        }),
+    }
+}
+
 /// A key's id as an argument.
 pub(crate) fn id(text: &str) -> std::result::Result<KeyId, String> {
     KeyId::parse(text).ok_or_else(|| "a key's id is 1 to 128 of A-Z a-z 0-9 . _ -".to_owned())

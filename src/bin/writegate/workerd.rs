@@ -74,6 +74,8 @@ pub(crate) fn binary(root: &Path) -> PathBuf {
 pub(crate) struct Config {
     workers: Vec<Worker>,
     sockets: Vec<(String, String)>,
+    /// Services that other processes run on loopback, and their ports.
+    externals: Vec<(String, u16)>,
     experimental: bool,
 }
 
@@ -95,6 +97,12 @@ impl Config {
         self.worker(worker)
     }
 
+    /// Adds a service that another process runs, on this port of loopback.
+    pub(crate) fn external(mut self, name: &str, port: u16) -> Self {
+        self.externals.push((name.to_owned(), port));
+        self
+    }
+
     /// Allows compatibility flags that workerd calls experimental.
     pub(crate) fn experimental(mut self) -> Self {
         self.experimental = true;
@@ -112,6 +120,12 @@ impl Config {
         }
         for (index, worker) in self.workers.iter().enumerate() {
             services.push(worker.text(index, directory)?);
+        }
+        for (name, port) in &self.externals {
+            let name = quoted(name);
+            services.push(format!(
+                "(name = {name}, external = (address = \"127.0.0.1:{port}\", http = ()))"
+            ));
         }
         // Without "local" and "private" the upstreams on loopback could not be reached.
         services.push(

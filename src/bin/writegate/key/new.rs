@@ -1,21 +1,11 @@
-//! `writegate key`: a new key's record, and a key's derived secret.
+//! `writegate key new`: a record for `wrangler.toml`.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::{Value, json};
-use writegate::key::{Key, KeyId};
-use writegate::known_key::derive_sk;
+use writegate::key::Key;
 
 use crate::failure::{Failure, Result};
-use crate::project::Project;
-use crate::{random, settings};
-
-#[derive(Subcommand)]
-pub(crate) enum Action {
-    /// Print a record for wrangler.toml, under a new id
-    New(New),
-    /// Print a key's record and its secret
-    Show(Show),
-}
+use crate::random;
 
 #[derive(Args)]
 pub(crate) struct New {
@@ -37,27 +27,13 @@ pub(crate) struct New {
     /// When it ends, as an RFC 3339 date or time
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
-}
-
-#[derive(Args)]
-pub(crate) struct Show {
-    /// The key's id
-    #[arg(value_name = "ID", value_parser = settings::id)]
-    id: KeyId,
-    /// The key's version [default: what wrangler.toml says, else 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    version: Option<u32>,
-}
-
-pub(crate) fn run(action: &Action) -> Result<()> {
-    match action {
-        Action::New(new) => new.run(),
-        Action::Show(show) => show.run(),
-    }
+    /// An admin key: it opens the gate's own paths, such as those for the registry, and nothing else
+    #[arg(long)]
+    admin: bool,
 }
 
 impl New {
-    fn run(&self) -> Result<()> {
+    pub(super) fn run(&self) -> Result<()> {
         let mut record = vec![("id", json!(random::key_id()?))];
         let texts = [("name", &self.name), ("expires", &self.expires)];
         record.extend(
@@ -77,6 +53,9 @@ impl New {
                 .filter(|(_, list)| !list.is_empty())
                 .map(|(field, list)| (field, json!(list))),
         );
+        if self.admin {
+            record.push(("admin", json!(true)));
+        }
         let whole = record
             .iter()
             .map(|(field, value)| ((*field).to_owned(), value.clone()));
@@ -85,32 +64,12 @@ impl New {
 
         println!("[[vars.KEYS]]");
         for (field, value) in record {
-            // Strings and lists of strings are written alike in JSON and in TOML.
+            // Strings, lists of strings and booleans are written alike in JSON and in TOML.
             println!("{field} = {value}");
         }
         eprintln!(
             "writegate: put this into wrangler.toml; `writegate key show` then prints the key's secret"
         );
-        Ok(())
-    }
-}
-
-impl Show {
-    fn run(&self) -> Result<()> {
-        let project = Project::find()?;
-        let known = settings::key(&project.root, &self.id)?;
-        if known.is_none() {
-            eprintln!("writegate: wrangler.toml has no key {}", self.id);
-        }
-        let (mut record, version) = match known {
-            Some((record, key)) => (record, key.version),
-            None => (json!({"id": self.id.as_str()}), 1),
-        };
-        let version = self.version.unwrap_or(version);
-        let root = settings::signing_secret(&project.root)?;
-        record["version"] = json!(version);
-        record["sk"] = json!(derive_sk(&root, &self.id, version).expose_str());
-        println!("{record:#}");
         Ok(())
     }
 }

@@ -1,0 +1,241 @@
+//! A running gate's admin API (contract section 7), called with short sessions of an admin key.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+use writegate::key::KeyId;
+use writegate::secret::Secret;
+use writegate::upstream::Upstream;
+
+use crate::failure::{Failure, Result};
+use crate::project::Project;
+use crate::session::{self, Claims};
+use crate::settings;
+use crate::tls;
+use crate::trouble::{Problem, Trouble};
+
+/// How long one of its sessions lasts: one request, and clocks that differ a little.
+const TTL: u32 = 120;
+/// Longest for one answer. A page is read from KV in one go, a batch is written record by record.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Where the registry's records are.
+pub(crate) const KEYS: &str = "_gate/keys";
+
+/// Where one of them is.
+pub(crate) fn record(id: &KeyId) -> String {
+    format!("{KEYS}/{id}")
+}
+
+/// Which gate, and as whom.
+#[derive(Args)]
+pub(crate) struct Which {
+    /// The gate's address: https://gate.example.com, or http on loopback
+    #[arg(long, value_name = "URL", value_parser = address)]
+    gate: Upstream,
+    /// The admin key's id [default: the only key of wrangler.toml with admin = true]
+    #[arg(long = "as", value_name = "ID", value_parser = settings::id)]
+    admin: Option<KeyId>,
+}
+
+/// A gate's address: the rules are those for the address of an API.
+fn address(text: &str) -> std::result::Result<Upstream, String> {
+    let mend = "expected a gate's address such as https://gate.example.com (http on loopback alone), without a path";
+    Upstream::parse(text)
+        .ok()
+        .filter(|gate| gate.base().is_empty())
+        .ok_or_else(|| mend.to_owned())
+}
+
+/// A gate, and what its admin's sessions are made of.
+pub(crate) struct Gate {
+    address: Upstream,
+    admin: KeyId,
+    version: u32,
+    root: Secret,
+    ttl: u32,
+    agent: ureq::Agent,
+}
+
+impl Which {
+    pub(crate) fn open(&self) -> Result<Gate> {
+        let checkout = Project::find()?.root;
+        let admin = match &self.admin {
+            Some(id) => id.clone(),
+            None => settings::admin(&checkout)?,
+        };
+        let known = settings::key(&checkout, &admin)?;
+        let longest = session::longest(&checkout)?;
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(LIMIT))
+            // A gate redirects nobody, and the session is for the gate alone.
+            .max_redirects(0)
+            .max_redirects_will_error(false);
+        let config = match self.gate.origin().starts_with("http://") {
+            // A proxy of the environment cannot reach this machine's loopback.
+            true => config.proxy(None),
+            false => config.tls_config(tls::config()?),
+        };
+        Ok(Gate {
+            address: self.gate.clone(),
+            version: known.map_or(1, |(_, key)| key.version),
+            root: settings::signing_secret(&checkout)?,
+            ttl: u32::try_from(longest).unwrap_or(TTL).min(TTL),
+            agent: config.build().into(),
+            admin,
+        })
+    }
+}
+
+impl Gate {
+    /// The gate's yes.
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> std::result::Result<Value, Trouble> {
+        self.ask_with(method, path, None, body)
+    }
+
+    fn ask_with(
+        &self,
+        method: &str,
+        path: &str,
+        query: Option<&str>,
+        body: Option<&Value>,
+    ) -> std::result::Result<Value, Trouble> {
+        let url = self.address.join(Some(path), query);
+        let url = url.ok_or_else(|| Failure::new("the gate's address has no such path"))?;
+        // A fresh one each time: a long import outlasts a short session.
+        let session = Claims::below("/_gate/*", self.ttl).mint(
+            &self.admin,
+            self.version,
+            &self.root,
+            None,
+        )?;
+        let (status, text) = self
+            .send(method, &url, &session, body)
+            .map_err(|error| Trouble::Silent(format!("{}: {error}", self.address.origin())))?;
+        let answer = serde_json::from_str::<Value>(&text).ok();
+        match answer.filter(Value::is_object) {
+            Some(answer) if (200..300).contains(&status) => Ok(answer),
+            answer => Err(Trouble::Refused(Box::new(Problem::of(
+                status,
+                &answer.unwrap_or_default(),
+            )))),
+        }
+    }
+
+    fn send(
+        &self,
+        method: &str,
+        url: &str,
+        session: &str,
+        body: Option<&Value>,
+    ) -> std::result::Result<(u16, String), ureq::Error> {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(url)
+            .header("Authorization", format!("Bearer {session}"));
+        let mut response = match body {
+            Some(body) => {
+                let request = request.header("Content-Type", "application/json");
+                self.agent.run(request.body(body.to_string())?)?
+            }
+            None => self.agent.run(request.body(())?)?,
+        };
+        let text = response.body_mut().read_to_string()?;
+        Ok((response.status().as_u16(), text))
+    }
+
+    /// The registry's records, page by page.
+    pub(crate) const fn pages(&self) -> Pages<'_> {
+        Pages {
+            gate: self,
+            cursor: Some(String::new()),
+        }
+    }
+}
+
+/// See [`Gate::pages`].
+pub(crate) struct Pages<'a> {
+    gate: &'a Gate,
+    /// Where the next page begins: empty for the first, `None` after the last.
+    cursor: Option<String>,
+}
+
+impl Iterator for Pages<'_> {
+    type Item = Result<Vec<Value>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let cursor = self.cursor.take()?;
+        Some(self.page(&cursor))
+    }
+}
+
+impl Pages<'_> {
+    fn page(&mut self, cursor: &str) -> Result<Vec<Value>> {
+        let query = (!cursor.is_empty()).then(|| format!("cursor={}", encoded(cursor)));
+        let mut page = self.gate.ask_with("GET", KEYS, query.as_deref(), None)?;
+        self.cursor = page["cursor"].as_str().map(str::to_owned);
+        // It would never end.
+        if self.cursor.as_deref() == Some(cursor) {
+            return Err(Failure::new(
+                "the gate's list does not go on from its cursor",
+            ));
+        }
+        match page["keys"].take() {
+            Value::Array(records) => Ok(records),
+            _ => Err(Failure::new("the gate's list has no keys in it")),
+        }
+    }
+}
+
+/// A query parameter's value.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_s_address_is_https_or_on_loopback() {
+        for right in [
+            "https://gate.example.com",
+            "https://gate.example.com/",
+            "http://127.0.0.1:8787",
+            "http://[::1]:8787",
+            "http://localhost:8787/",
+        ] {
+            assert!(address(right).is_ok(), "{right}");
+        }
+        for wrong in [
+            "gate.example.com",
+            "http://gate.example.com",
+            "https://gate.example.com/_gate",
+            "https://gate.example.com/?x",
+            "https://user@gate.example.com",
+            "ftp://gate.example.com",
+        ] {
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_may_hold_anything() {
+        assert_eq!(encoded("aZ0-._~"), "aZ0-._~");
+        assert_eq!(encoded("a+b/c==&é"), "a%2Bb%2Fc%3D%3D%26%C3%A9");
+    }
+}

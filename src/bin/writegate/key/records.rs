@@ -1,0 +1,146 @@
+//! The records that `key import` is given: read as the gate reads them, so that nothing is sent that it would refuse.
+
+use std::collections::HashMap;
+use std::io::Read as _;
+
+use serde_json::Value;
+use writegate::json;
+use writegate::key::KeyId;
+use writegate::registry::{self, MAX_RECORD_BYTES};
+
+use crate::failure::{Doing as _, Failure, Result};
+
+/// One record, and which of the file it is, counted from 1.
+pub(super) struct Record {
+    pub(super) number: usize,
+    pub(super) id: KeyId,
+    pub(super) json: Value,
+}
+
+/// All records of a file, or of standard input for `-`.
+pub(super) fn read(file: &str) -> Result<Vec<Record>> {
+    let mut bytes = Vec::new();
+    if file == "-" {
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .doing("reading standard input")?;
+    } else {
+        bytes = std::fs::read(file)
+            .map_err(|error| Failure::usage(format!("reading {file}: {error}")))?;
+    }
+    parse(&bytes)
+}
+
+/// A JSON array of records, or a record on each line.
+fn parse(bytes: &[u8]) -> Result<Vec<Record>> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    let values = match first {
+        None => return Err(Failure::usage("there is no record in it")),
+        Some(b'[') => array(bytes)?,
+        Some(_) => lines(bytes)?,
+    };
+    let mut seen = HashMap::new();
+    let records = values.into_iter().zip(1..);
+    records
+        .map(|(json, number)| record(json, number, &mut seen))
+        .collect()
+}
+
+fn array(bytes: &[u8]) -> Result<Vec<Value>> {
+    match json::parse(bytes) {
+        Some(Value::Array(records)) if records.is_empty() => {
+            Err(Failure::usage("there is no record in it"))
+        }
+        Some(Value::Array(records)) => Ok(records),
+        Some(_) | None => Err(Failure::usage(
+            "it begins with [ and is no JSON array, or has a member twice",
+        )),
+    }
+}
+
+fn lines(bytes: &[u8]) -> Result<Vec<Value>> {
+    let lines = bytes.split(|byte| *byte == b'\n').zip(1..);
+    let mut values = Vec::new();
+    for (line, at) in lines.filter(|(line, _)| !line.trim_ascii().is_empty()) {
+        let number = values.len() + 1;
+        let value = json::parse(line).ok_or_else(|| {
+            Failure::usage(format!(
+                "record {number} (line {at}): is no JSON on a line of its own, or has a member twice; \
+                 expected a JSON array, or one record a line"
+            ))
+        })?;
+        values.push(value);
+    }
+    Ok(values)
+}
+
+fn record(json: Value, number: usize, seen: &mut HashMap<String, usize>) -> Result<Record> {
+    let key = registry::check(&format!("record {number}"), json.clone())
+        .map_err(|error| Failure::usage(format!("{error}; nothing was sent")))?;
+    if json.to_string().len() > MAX_RECORD_BYTES {
+        return Err(Failure::usage(format!(
+            "record {number}: is longer than {MAX_RECORD_BYTES} bytes; nothing was sent"
+        )));
+    }
+    if let Some(first) = seen.insert(key.id.to_string(), number) {
+        return Err(Failure::usage(format!(
+            "record {number}.id: stands in record {first} already; nothing was sent"
+        )));
+    }
+    Ok(Record {
+        number,
+        id: key.id,
+        json,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(text: &str) -> Vec<String> {
+        let records = parse(text.as_bytes()).unwrap_or_default();
+        records
+            .iter()
+            .map(|record| format!("{} {}", record.number, record.id))
+            .collect()
+    }
+
+    fn error(text: &str) -> String {
+        let failure = parse(text.as_bytes()).err().unwrap();
+        assert_eq!(failure.code, 2);
+        failure.message
+    }
+
+    #[test]
+    fn an_array_and_lines_are_read_alike() {
+        let expected = ["1 a", "2 b"];
+        assert_eq!(ids(r#" [{"id":"a"}, {"id":"b"}]"#), expected);
+        assert_eq!(ids("{\"id\":\"a\"}\n\n  {\"id\":\"b\"}\r\n"), expected);
+    }
+
+    #[test]
+    fn a_bad_record_is_named_by_number_and_field() {
+        let ahead = r#"{"id":"a"}"#;
+        for (second, start) in [
+            (r#"{"id":"b","path":["/x"]}"#, "record 2.path: "),
+            (r#"{"id":"b","paths":[]}"#, "record 2.paths: "),
+            (r#"{"id":"b","admin":true}"#, "record 2.admin: "),
+            (r#"{"id":"a b"}"#, "record 2.id: "),
+            (r#"{"id":"a"}"#, "record 2.id: stands in record 1"),
+        ] {
+            let said = error(&format!("[{ahead},{second}]"));
+            assert!(said.starts_with(start), "{second}: {said}");
+            let said = error(&format!("{ahead}\n{second}\n"));
+            assert!(said.starts_with(start), "{second}: {said}");
+        }
+        assert!(error(&format!("{ahead}\n\n{{")).starts_with("record 2 (line 3): "));
+        assert!(error(r#"{"id":"a","id":"a"}"#).starts_with("record 1 (line 1): "));
+        assert!(error("[").contains("no JSON array"));
+        let long = format!(r#"{{"id":"a","name":"{}"}}"#, "x".repeat(MAX_RECORD_BYTES));
+        assert!(error(&long).starts_with("record 1: is longer"));
+        for empty in ["", " \n", "[]"] {
+            assert!(error(empty).contains("no record"), "{empty:?}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Why a running gate did not do as asked, in one line.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// What came instead of a yes.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The gate said no.
+    Refused(Box<Problem>),
+    /// There was no answer, so nobody knows what was done.
+    Silent(String),
+    /// It was not asked at all.
+    Ours(Failure),
+}
+
+/// The gate's no (RFC 9457), or what else came with such a status.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: u16,
+    /// Empty where it was no gate that answered.
+    pub(crate) code: String,
+    detail: String,
+    /// Where the record is wrong, `[3].paths` in a batch.
+    pub(crate) field: Option<String>,
+    mend: Option<String>,
+    id: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn of(status: u16, document: &Value) -> Self {
+        let text = |name: &str| {
+            let text = document[name].as_str()?;
+            // From elsewhere, and going to a terminal.
+            Some(text.chars().filter(|c| !c.is_control()).collect::<String>())
+        };
+        Self {
+            status,
+            code: text("code").unwrap_or_default(),
+            detail: text("detail").unwrap_or_default(),
+            field: text("field"),
+            mend: text("mend"),
+            id: text("id"),
+        }
+    }
+
+    /// Whether the id is taken, in the registry or in the configuration.
+    pub(crate) fn exists(&self) -> bool {
+        ["key-exists", "key-in-configuration"].contains(&self.code.as_str())
+    }
+
+    /// The place in a batch that `field` begins with, and what of `field` comes after it.
+    pub(crate) fn place(&self) -> Option<(usize, &str)> {
+        let (index, rest) = self.field.as_ref()?.strip_prefix('[')?.split_once(']')?;
+        Some((index.parse().ok()?, rest))
+    }
+
+    /// The same, about a record that has a number of its own.
+    pub(crate) fn about(mut self, record: usize, rest: &str) -> Self {
+        self.field = Some(format!("record {record}{rest}"));
+        self
+    }
+
+    /// What an operator may have forgotten.
+    fn hint(&self) -> Option<&'static str> {
+        match self.code.as_str() {
+            "path-denied" => Some("is it an admin key at that gate?"),
+            "key-unknown" => Some("has that gate this admin key in its KEYS?"),
+            "signature-invalid" => {
+                Some("is that gate's SIGNING_SECRET the one here, and the key's version?")
+            }
+            "feature-unavailable" => {
+                Some("has that gate the binding KEY_REGISTRY, and does KV answer?")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.code.is_empty() {
+            return write!(
+                f,
+                "the answer was {} and not a gate's: is --gate right?",
+                self.status
+            );
+        }
+        write!(f, "the gate said {} {}", self.status, self.code)?;
+        let id = self.id.as_ref().map(|id| format!(" ({id})"));
+        match (&self.field, &self.mend) {
+            (None, _) => write!(f, ": {}", self.detail)?,
+            (Some(field), mend) => {
+                let what = mend.as_ref().unwrap_or(&self.detail);
+                write!(f, ": {field}{}: {what}", id.unwrap_or_default())?;
+            }
+        }
+        self.hint().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(problem) => problem.fmt(f),
+            Self::Silent(error) => f.write_str(error),
+            Self::Ours(failure) => f.write_str(&failure.message),
+        }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Ours(failure)
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Ours(failure) => failure,
+            other => Self::new(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_refusal_is_told_in_one_line() {
+        let document = json!({"code": "bad-request", "detail": "Something.", "field": "[3].paths",
+                              "mend": "expected\u{1b}[31m paths", "id": "pk_a"});
+        let problem = Problem::of(400, &document);
+        assert_eq!(problem.place(), Some((3, ".paths")));
+        assert_eq!(
+            problem.about(104, ".paths").to_string(),
+            "the gate said 400 bad-request: record 104.paths (pk_a): expected[31m paths"
+        );
+        let denied = Problem::of(403, &json!({"code": "path-denied", "detail": "No."}));
+        assert_eq!(
+            denied.to_string(),
+            "the gate said 403 path-denied: No. (is it an admin key at that gate?)"
+        );
+        let page = Problem::of(502, &Value::Null);
+        assert!(page.to_string().contains("502 and not a gate's"));
+    }
+}

@@ -1,0 +1,164 @@
+//! What an admin is told when the registry is not there or does not answer (contract, sections 1 and 7), and what a change
+//! is worth while others read.
+
+use std::thread;
+
+use serde_json::json;
+
+use crate::admin_api::{ADMIN, admin, ask, bare, stored, tell, write};
+use crate::check::Check;
+use crate::client::{Request, Response};
+use crate::gate::{KEY, Setup};
+use crate::logs::Line;
+
+const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
+
+#[test]
+fn without_the_binding_there_is_no_registry() {
+    let mut table = Check::of(|setup: Setup| {
+        setup
+            .site(json!({}))
+            .key(json!({"id": ADMIN, "admin": true}))
+    });
+    for (method, path) in [
+        ("GET", "keys"),
+        ("POST", "keys"),
+        ("GET", "keys/pk_a"),
+        ("PATCH", "keys/pk_a"),
+        ("DELETE", "keys/pk_a"),
+    ] {
+        let body = json!({"id": "pk_a"});
+        let request = match method {
+            "GET" | "DELETE" => ask(&table.gate, method, path),
+            _ => tell(&table.gate, method, path, &body),
+        };
+        let what = format!("{method} {path}");
+        table.refused(&what, &request, UNAVAILABLE.0, UNAVAILABLE.1);
+        table.refused(&what, &bare(method, path), 401, "credential-missing");
+        let other = bare(method, path).bearer(&table.gate.bearer());
+        table.refused(&what, &other, 403, "path-denied");
+    }
+    let status = ask(&table.gate, "GET", "status");
+    table.answered("status", &status, 200);
+    table.passes("a key of the configuration", &write(&table.gate, KEY));
+}
+
+#[test]
+fn a_registry_that_fails_is_told() {
+    let mut table = Check::of(admin);
+    for id in ["pk_fails", "pk_hangs"] {
+        for (method, body) in [
+            ("GET", None),
+            ("PATCH", Some(json!({"name": "x"}))),
+            ("DELETE", None),
+        ] {
+            let path = format!("keys/{id}");
+            let request = match &body {
+                Some(body) => tell(&table.gate, method, &path, body),
+                None => ask(&table.gate, method, &path),
+            };
+            table.refused(
+                &format!("{method} {id}"),
+                &request,
+                UNAVAILABLE.0,
+                UNAVAILABLE.1,
+            );
+        }
+        let new = tell(&table.gate, "POST", "keys", &json!({"id": id}));
+        table.refused(&format!("POST {id}"), &new, UNAVAILABLE.0, UNAVAILABLE.1);
+    }
+    let new = tell(
+        &table.gate,
+        "POST",
+        "keys",
+        &json!([{"id": "pk_a"}, {"id": "pk_fails"}]),
+    );
+    table.refused("one of two", &new, UNAVAILABLE.0, UNAVAILABLE.1);
+    table.absent("the other", "pk_a");
+    for id in ["pk_unwritable", "pk_stuck"] {
+        let new = tell(&table.gate, "POST", "keys", &json!({"id": id}));
+        table.refused(id, &new, UNAVAILABLE.0, UNAVAILABLE.1);
+        table.absent(id, id);
+    }
+    let new = tell(&table.gate, "POST", "keys", &json!({"id": "pk_a"}));
+    table.answered("one that does not fail", &new, 201);
+}
+
+#[test]
+fn a_list_that_fails_is_told() {
+    for name in ["list-fails", "list-hangs"] {
+        let mut table = Check::of(|setup| {
+            admin(setup)
+                .registered(json!({"id": "pk_a"}))
+                .in_registry(name, "")
+        });
+        let list = ask(&table.gate, "GET", "keys");
+        table.refused(name, &list, UNAVAILABLE.0, UNAVAILABLE.1);
+        let show = ask(&table.gate, "GET", "keys/pk_a");
+        table.answered("one record", &show, 200);
+    }
+    for id in ["pk_fails", "pk_hangs"] {
+        let mut table = Check::of(|setup| admin(setup).registered(json!({"id": id})));
+        let list = ask(&table.gate, "GET", "keys");
+        table.refused(id, &list, UNAVAILABLE.0, UNAVAILABLE.1);
+    }
+}
+
+#[test]
+fn a_change_that_cannot_be_written_changes_nothing() {
+    for id in ["pk_unwritable", "pk_stuck"] {
+        let record = json!({"id": id, "version": 1, "schemes": ["session"]});
+        let mut table = Check::of(|setup| admin(setup).registered(record.clone()));
+        table.passes("before", &write(&table.gate, id));
+        let path = format!("keys/{id}");
+        let revoke = tell(&table.gate, "PATCH", &path, &json!({"revoked": true}));
+        table.refused("a change", &revoke, UNAVAILABLE.0, UNAVAILABLE.1);
+        let delete = ask(&table.gate, "DELETE", &path);
+        table.refused("a deletion", &delete, UNAVAILABLE.0, UNAVAILABLE.1);
+        table.passes("after", &write(&table.gate, id));
+        let kept = stored(&table.gate, id);
+        table.that(kept.as_ref() == Some(&record), || {
+            format!("stored: {kept:?}")
+        });
+    }
+}
+
+/// Sends `change` while KV is asked for `pk_slow`, whose answer is what was there before: the early request, and the change.
+fn overtaken(table: &Check, change: &Request) -> (Response, Response) {
+    let (gate, early) = (&table.gate, write(&table.gate, "pk_slow"));
+    thread::scope(|scope| {
+        let early = scope.spawn(|| early.send(gate));
+        gate.logs.until("the read", |lines| {
+            let mut lines = lines.iter().filter_map(Line::json);
+            lines.find(|line| line["event"] == "kv" && line["name"] == "key/pk_slow")
+        });
+        let change = change.send(gate);
+        (early.join().unwrap(), change)
+    })
+}
+
+#[test]
+fn a_read_that_was_under_way_does_not_undo_a_change() {
+    let mut table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_slow"})));
+    let path = "keys/pk_slow";
+    let revoke = tell(&table.gate, "PATCH", path, &json!({"revoked": true}));
+    let (early, change) = overtaken(&table, &revoke);
+    table.that(change.status == 200, || format!("the change: {change}"));
+    // It was under way, so it may pass or not.
+    let told = early.status == 200 || early.code() == "key-revoked";
+    table.that(told, || format!("the early one: {early}"));
+    let after = write(&table.gate, "pk_slow");
+    table.refused("after the answer", &after, 401, "key-revoked");
+}
+
+#[test]
+fn a_read_that_was_under_way_does_not_hide_a_new_key() {
+    let mut table = Check::of(admin);
+    let new = tell(&table.gate, "POST", "keys", &json!({"id": "pk_slow"}));
+    let (early, made) = overtaken(&table, &new);
+    table.that(made.status == 201, || format!("the new key: {made}"));
+    let told = early.status == 200 || early.code() == "key-unknown";
+    table.that(told, || format!("the early one: {early}"));
+    let after = write(&table.gate, "pk_slow");
+    table.passes("after the answer", &after);
+}

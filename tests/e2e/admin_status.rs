@@ -1,0 +1,96 @@
+//! `GET /_gate/status` (contract, section 7): how old each token is and which bindings there are, for admins, without a secret.
+
+use serde_json::{Value, json};
+
+use crate::admin_api::{ADMIN, admin, ask};
+use crate::check::Check;
+use crate::gate::Setup;
+use crate::token::{date, fingerprint, fresh, now};
+
+fn status(table: &mut Check) -> Value {
+    let request = ask(&table.gate, "GET", "status");
+    let answer = table.answered("status", &request, 200);
+    let text = answer.to_string();
+    for secret in [&table.gate.signing_secret, &table.gate.token] {
+        assert!(!text.contains(secret.as_str()), "{text}");
+    }
+    answer.json()
+}
+
+/// Whether each of these is there; a binding that is not mentioned counts as neither.
+fn bindings(told: &Value) -> [&Value; 3] {
+    ["KEY_REGISTRY", "REPLAY", "LEDGER"].map(|name| &told["bindings"][name])
+}
+
+#[test]
+fn it_says_version_tokens_and_bindings() {
+    let mut table = Check::of(|setup| admin(setup).replay().ledger());
+    let told = status(&mut table);
+    let members: Vec<_> = told.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(members, ["bindings", "tokens", "version"]);
+    let health = crate::admin_api::bare("GET", "health")
+        .send(&table.gate)
+        .json();
+    assert_eq!(told["version"], health["version"]);
+    let [token] = told["tokens"].as_array().unwrap().as_slice() else {
+        panic!("one token: {told}");
+    };
+    // Nobody said when it was issued.
+    assert_eq!(
+        (&token["secret"], &token["state"]),
+        (&json!("WRITE_TOKEN"), &json!("unknown"))
+    );
+    let expected = fingerprint(&table.gate.signing_secret, &table.gate.token);
+    assert_eq!(token["fingerprint"], expected.as_str());
+    assert_eq!(token["age_days"], Value::Null);
+    assert_eq!(bindings(&told), [true, true, true], "{told}");
+}
+
+#[test]
+fn it_says_what_is_not_there() {
+    let mut table = Check::of(|setup: Setup| {
+        setup
+            .key(json!({"id": ADMIN, "admin": true}))
+            .without("WRITE_TOKEN")
+    });
+    table.gate.token = fresh();
+    let told = status(&mut table);
+    assert_eq!(bindings(&told), [false, false, false], "{told}");
+    assert_eq!(told["tokens"][0]["state"], "missing");
+    assert_eq!(told["tokens"][0]["fingerprint"], Value::Null);
+}
+
+#[test]
+fn each_token_has_its_age() {
+    let (old, new) = (fresh(), fresh());
+    let aged = |token: &str, days: u64| {
+        let issued = date(now() - days * 86_400);
+        json!({"token": token, "issued_at": issued}).to_string()
+    };
+    let auth = |secret: &str| json!({"upstream_auth": {"scheme": "bearer", "secret": secret}});
+    let mut table = Check::of(|setup| {
+        admin(setup)
+            .route("/a/*", auth("OLD_TOKEN"))
+            .route("/b/*", auth("NEW_TOKEN"))
+            .env("OLD_TOKEN", aged(&old, 200))
+            .env("NEW_TOKEN", aged(&new, 10))
+    });
+    let told = status(&mut table);
+    for (name, token, state, days) in [
+        ("OLD_TOKEN", &old, "overdue", 200),
+        ("NEW_TOKEN", &new, "ok", 10),
+    ] {
+        let tokens = told["tokens"].as_array().unwrap();
+        let found = tokens
+            .iter()
+            .find(|found| found["secret"] == name)
+            .unwrap_or_else(|| panic!("{name}: {told}"));
+        assert_eq!(found["state"], state, "{told}");
+        // It may have become midnight.
+        let age = found["age_days"].as_u64().unwrap();
+        assert!((days..=days + 1).contains(&age), "{told}");
+        let expected = fingerprint(&table.gate.signing_secret, token);
+        assert_eq!(found["fingerprint"], expected.as_str());
+        assert!(!told.to_string().contains(token.as_str()), "{told}");
+    }
+}
