@@ -82,6 +82,7 @@ mod streaming;
 
 // What a key has had, and what it may have.
 mod costs;
+mod costs_docs;
 mod quota;
 mod quota_ledger;
 mod quota_told;
