@@ -9,22 +9,19 @@ fn page() -> String {
     std::fs::read_to_string(root().join("docs/costs.md")).unwrap()
 }
 
-/// The rows of every table: what stands first in each, and its numbers.
-fn rows(page: &str) -> Vec<(&str, Vec<f64>)> {
-    let read = |line| {
-        let mut cells = line.trim_matches('|').split('|').map(str::trim);
-        let first = cells.next()?;
-        let numbers: Vec<f64> = cells.filter_map(|cell| cell.parse().ok()).collect();
-        (!numbers.is_empty()).then_some((first, numbers))
-    };
-    page.lines()
-        .filter(|line| line.starts_with('|'))
-        .filter_map(read)
-        .collect()
+/// A line of a table: what stands first, and its numbers.
+fn read(line: &str) -> Option<(&str, Vec<f64>)> {
+    let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
+    let first = cells.next()?;
+    let numbers: Vec<f64> = cells.filter_map(|cell| cell.parse().ok()).collect();
+    (!numbers.is_empty()).then_some((first, numbers))
 }
 
 fn row(page: &str, name: &str) -> Vec<f64> {
-    let mut found = rows(page).into_iter().filter(|(first, _)| *first == name);
+    let mut found = page
+        .lines()
+        .filter_map(read)
+        .filter(|(first, _)| *first == name);
     let (_, numbers) = found.next().unwrap_or_else(|| panic!("no row {name:?}"));
     assert!(found.next().is_none(), "{name:?} stands twice");
     numbers

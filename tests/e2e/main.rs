@@ -128,3 +128,4 @@ mod signing_command;
 mod signing_docs;
 mod wrangler;
 mod wrangler_admin;
+mod wrangler_edge;
