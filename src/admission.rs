@@ -149,7 +149,7 @@ async fn hold<'g>(
     let had = match usage.total(&key.id, from, now) {
         Some(had) => Some(had),
         None => {
-            let batch = usage.batch(&key.id, Some(quota.per), now);
+            let batch = usage.ask(&key.id, quota.per, now);
             let answer = platform.tally(&key.id, &batch).await;
             let answer = answer.map_err(|Silent| NotAdmitted::LedgerSilent)?;
             let settled = usage.settle(&key.id, &answer, now);

@@ -239,7 +239,11 @@ impl<'g> Trail<'g> {
     }
 
     pub(crate) fn answer(&mut self, own: Own) -> Answer {
-        self.record.length(own.body.len().try_into().ok());
+        let sent = match reply::has_body(self.record.method(), own.status) {
+            true => own.body.len(),
+            false => 0,
+        };
+        self.record.length(sent.try_into().ok());
         let mut headers = self.headers();
         headers.extend(own.headers);
         Answer {
@@ -294,7 +298,11 @@ impl<'g> Trail<'g> {
         }
         headers.extend(stop.headers);
         let status = stop.problem.status();
-        self.record.problem(stop.problem, body.len());
+        let sent = match reply::has_body(self.record.method(), status) {
+            true => body.len(),
+            false => 0,
+        };
+        self.record.problem(stop.problem, sent);
         Answer {
             status,
             headers,

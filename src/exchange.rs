@@ -104,7 +104,8 @@ impl<'g> Exchange<'g> {
         self.trail.record.cached("hit");
         let length = self.length(status, found.headers);
         self.trail.record.length(length);
-        Some(self.pass(status, Outcome::Cached, edits, length, None))
+        let is_metered = self.is_metered(length, found.headers);
+        Some(self.pass(status, Outcome::Cached, edits, is_metered, None))
     }
 
     /// The upstream answered, to a body that turned out `sent` bytes long, where that was not known.
@@ -151,7 +152,8 @@ impl<'g> Exchange<'g> {
             cache::on_miss(headers, &mut edits);
             self.trail.record.cached("miss");
         }
-        self.pass(status, Outcome::Forwarded, edits, length, kept)
+        let is_metered = self.is_metered(length, headers);
+        self.pass(status, Outcome::Forwarded, edits, is_metered, kept)
     }
 
     fn edits<'h>(&self, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
@@ -172,17 +174,25 @@ impl<'g> Exchange<'g> {
         }
     }
 
+    /// Whether an answer is counted as it streams. One that is compressed can only be counted, and passed
+    /// on, unpacked and packed again: no key pays that but one whose bytes are limited.
+    fn is_metered(&self, length: Option<u64>, headers: &[(&str, &str)]) -> bool {
+        let is_packed = headers.iter().any(|(name, _)| *name == "content-encoding");
+        let account = self.trail.account.as_ref().filter(|_| length.is_none());
+        account.is_some_and(|account| !is_packed || account.limits_bytes())
+    }
+
     fn pass<'h>(
         &mut self,
         status: u16,
         outcome: Outcome,
         edits: Edits<'h>,
-        length: Option<u64>,
+        is_metered: bool,
         kept: Option<Kept<'h>>,
     ) -> Step<'h> {
         let lines = Lines {
             alarm: self.echo_alarm(&edits),
-            is_metered: length.is_none() && self.trail.account.is_some(),
+            is_metered,
             audit: self.trail.end(outcome, Some(status)),
         };
         self.ended = outcome.kind();

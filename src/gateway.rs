@@ -116,6 +116,7 @@ impl Gate {
         platform: &(impl Platform + Office),
     ) -> Decision<'g, 'h> {
         let now = context.now;
+        self.usage.name(&context.request_id);
         let mut trail = Trail::new(context, &raw);
         match self.judge(raw, now, &mut trail, platform).await {
             Ok(Verdict::Forward(outbound, route, credential)) => {

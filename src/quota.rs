@@ -89,6 +89,12 @@ impl Quota {
         })
     }
 
+    /// Whether bytes are limited.
+    #[must_use]
+    pub const fn limits_bytes(&self) -> bool {
+        self.bytes.is_some()
+    }
+
     /// Whether a key that has had this much may have no more.
     #[must_use]
     pub fn is_used_up(&self, had: Totals) -> bool {

@@ -14,16 +14,16 @@ export function flush(usage, env, ctx) {
 
 async function flushing(usage, env) {
   const alive = guard();
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     await new Promise((done) => setTimeout(done, REST_MS));
     alive();
-    const lines = usage.batches(Date.now());
+    const lines = usage.batches(Date.now(), attempt === ATTEMPTS);
     const fields = lines === "" ? [] : lines.split("\n");
     const sending = [];
     for (let i = 0; i < fields.length; i += 2) sending.push(send(usage, env, alive, fields[i], fields[i + 1]));
     const answered = await Promise.all(sending);
     alive();
-    if (usage.rest(answered.filter((one) => !one).length, attempt === ATTEMPTS)) break;
+    if (usage.rest(answered.filter((one) => !one).length)) break;
   }
   usage.free();
 }

@@ -38,8 +38,12 @@ pub struct JsUsage {
 
 #[wasm_bindgen]
 impl JsUsage {
-    /// What is to be sent: keys and batches in turn, a line each.
-    pub fn batches(&self, now_ms: f64) -> String {
+    /// What is to be sent: keys and batches in turn, a line each. After the last time, what is counted is
+    /// for the next flush.
+    pub fn batches(&self, now_ms: f64, is_last: bool) -> String {
+        if is_last {
+            self.usage.hand_over();
+        }
         let batches = self.usage.batches(convert::at(now_ms));
         let lines = batches.iter().map(|(key, batch)| format!("{key}\n{batch}"));
         lines.collect::<Vec<String>>().join("\n")
@@ -52,8 +56,8 @@ impl JsUsage {
         id.is_some_and(|id| settle(id).is_ok())
     }
 
-    /// All batches were sent, of which so many had no answer: whether the flush is over.
-    pub fn rest(&self, unanswered: usize, is_last: bool) -> bool {
+    /// All batches were sent, of which so many had no answer: whether nothing is left to send.
+    pub fn rest(&self, unanswered: usize) -> bool {
         let lost = self.usage.take_lost();
         if unanswered > 0 || lost > 0 {
             let mend = "the ledgers of these keys did not answer; their batches are sent again, but requests that were lost are in no ledger";
@@ -64,6 +68,6 @@ impl JsUsage {
             };
             glue::error(&alarm.line());
         }
-        self.usage.end_flush(is_last)
+        self.usage.end_flush()
     }
 }

@@ -36,6 +36,7 @@ async function send(request, plan, exchange, ctx, held) {
   const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
   const meter = { sent: undefined };
   try {
+    if (travel === "held") meter.sent = held.byteLength;
     let body = travel === "held" ? held : outgoing(request, travel, abort, meter);
     if (travel === "keep") body = await body;
     for (;;) {

@@ -63,6 +63,9 @@ export async function purge(mark) {
   const headers = { "cache-control": `max-age=${MARK_S}`, [MARK]: String(Date.now()) };
   const cache = await store();
   await inTime(cache.put(place(mark), new Response("purged", { headers })), STORE_MS);
+  // Where nothing is kept, as on *.workers.dev, a put does nothing and says nothing.
+  const kept = await inTime(cache.match(place(mark)), STORE_MS);
+  if (kept === undefined) throw new Error("the mark of the purge was not kept");
   forget();
   // When this is answered no other isolate remembers an answer of before the mark either.
   await new Promise((done) => setTimeout(done, RECENT_MS));

@@ -79,11 +79,11 @@ impl<P: Platform + Office> Desk<'_, P> {
         })
     }
 
-    /// The value of a parameter of the query, raw; an empty one counts as absent.
+    /// The value of a parameter of the query, raw.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         let mut parameters = self.head.parameters();
         let (_, value) = parameters.find(|(candidate, _)| *candidate == name)?;
-        value.filter(|value| !value.is_empty())
+        Some(value.unwrap_or_default())
     }
 
     /// The binding did not do what it was asked.

@@ -22,7 +22,8 @@ impl<P: Platform + Office> Desk<'_, P> {
     /// A page of 100 records, tombstones too.
     pub(super) async fn list_keys(&self) -> Result<Own, Undone> {
         self.require_registry()?;
-        let cursor = self.parameter("cursor").map(decode_cursor).transpose()?;
+        let cursor = self.parameter("cursor").filter(|text| !text.is_empty());
+        let cursor = cursor.map(decode_cursor).transpose()?;
         let page = self.platform.page(cursor.as_deref()).await;
         let page = page.map_err(self.silent("KEY_REGISTRY"))?;
         let shown = |(name, text): &(String, String)| {

@@ -31,7 +31,7 @@ impl<P: Platform + Office> Desk<'_, P> {
             return Err(self.missing("LEDGER"));
         }
         // What was counted here and is not there yet belongs to it.
-        let batch = self.usage.batch(&id, None, self.now);
+        let batch = self.usage.batch(&id, self.now);
         let answer = self.platform.tally(&id, &batch).await;
         let answer = answer.map_err(self.silent("LEDGER"))?;
         let settled = self.usage.settle(&id, &answer, self.now);

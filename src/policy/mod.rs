@@ -79,7 +79,8 @@ pub fn entitle<'k>(
 ) -> Result<Entitled<'k>, Refusal> {
     check_caller(&verified, head)?;
     let of_a_page = |claims: &Claims| claims.origin.is_some();
-    let of_itself = of_itself && !verified.claims().is_some_and(of_a_page);
+    let is_of_a_page = verified.claims().is_some_and(of_a_page);
+    let of_itself = of_itself && is_holders_own(verified.scheme()) && !is_of_a_page;
     let admin = verified.key().admin;
     if !admin && !of_itself {
         return Err(Refusal::PathDenied);
@@ -193,6 +194,14 @@ const fn reads_alone(scheme: Scheme) -> bool {
     match scheme {
         Scheme::PublicKey | Scheme::Url | Scheme::WafUrl => true,
         Scheme::Session | Scheme::Signature => false,
+    }
+}
+
+/// Whether a credential of this kind is the key holder's own, and nothing that was given to others.
+const fn is_holders_own(scheme: Scheme) -> bool {
+    match scheme {
+        Scheme::Session | Scheme::Signature => true,
+        Scheme::Url | Scheme::WafUrl | Scheme::PublicKey => false,
     }
 }
 

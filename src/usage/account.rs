@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::day::Day;
 use crate::key::{Key, KeyId};
-use crate::quota::Per;
+use crate::quota::Quota;
 
 use super::{Amounts, Kind, Usage};
 
@@ -13,7 +13,7 @@ use super::{Amounts, Kind, Usage};
 pub struct Account<'g> {
     usage: &'g Usage,
     key: KeyId,
-    per: Option<Per>,
+    quota: Option<Quota>,
     day: Day,
     held: Option<Rc<Held<'g>>>,
 }
@@ -25,9 +25,18 @@ impl<'g> Account<'g> {
         Self {
             usage,
             key: key.id.clone(),
-            per: key.quota.map(|quota| quota.per),
+            quota: key.quota,
             day,
             held: None,
+        }
+    }
+
+    /// Whether its key may have only so many bytes.
+    #[must_use]
+    pub const fn limits_bytes(&self) -> bool {
+        match &self.quota {
+            Some(quota) => quota.limits_bytes(),
+            None => false,
         }
     }
 
@@ -39,7 +48,8 @@ impl<'g> Account<'g> {
     /// The request has ended: it is charged, and under way no more.
     pub fn charge(&mut self, kind: Kind, amounts: &Amounts) {
         let (usage, key) = (self.usage, &self.key);
-        usage.count(key, self.per, self.day, kind, amounts);
+        let per = self.quota.map(|quota| quota.per);
+        usage.count(key, per, self.day, kind, amounts);
         self.held = None;
     }
 }

@@ -91,11 +91,19 @@ impl Usage {
 
     /// The batch to send to a key's ledger, perhaps one that was sent before, perhaps an empty one.
     #[must_use]
-    pub fn batch(&self, key: &KeyId, per: Option<Per>, now: Timestamp) -> String {
+    pub fn batch(&self, key: &KeyId, now: Timestamp) -> String {
         let mut tallies = self.tallies.borrow_mut();
         let tally = tallies.entry(key.clone()).or_default();
-        tally.per = per;
         tally.batch(&self.isolate.borrow(), now)
+    }
+
+    /// The same, to hear what the key has had in its period.
+    #[must_use]
+    pub fn ask(&self, key: &KeyId, per: Per, now: Timestamp) -> String {
+        let mut tallies = self.tallies.borrow_mut();
+        tallies.entry(key.clone()).or_default().per = Some(per);
+        drop(tallies);
+        self.batch(key, now)
     }
 
     /// The ledger answered to a batch.
@@ -126,6 +134,11 @@ impl Usage {
         is_due
     }
 
+    /// The flush that is under way sends for the last time: what is counted from now on is for the next.
+    pub fn hand_over(&self) {
+        self.flushing.set(None);
+    }
+
     /// Everything that is to be sent, by key.
     #[must_use]
     pub fn batches(&self, now: Timestamp) -> Vec<(String, String)> {
@@ -139,17 +152,15 @@ impl Usage {
             .collect()
     }
 
-    /// A flush has sent its batches: whether nothing is left to send, so that it is over. The last one of
-    /// several attempts is over in any case.
+    /// A flush has sent its batches: whether nothing is left to send, so that it is over.
     #[must_use]
-    pub fn end_flush(&self, is_last: bool) -> bool {
+    pub fn end_flush(&self) -> bool {
         let is_unsent = self.tallies.borrow().values().any(Tally::is_unsent);
         self.is_unsent.set(is_unsent);
-        let is_over = is_last || !is_unsent;
-        if is_over {
+        if !is_unsent {
             self.flushing.set(None);
         }
-        is_over
+        !is_unsent
     }
 
     /// How many requests were not counted since this was last asked, because too many keys' ledgers do
@@ -197,7 +208,7 @@ mod tests {
     }
 
     fn batch(usage: &Usage) -> Value {
-        serde_json::from_str(&usage.batch(&key(), Some(Per::Day), NOW)).unwrap()
+        serde_json::from_str(&usage.ask(&key(), Per::Day, NOW)).unwrap()
     }
 
     fn answer(usage: &Usage, sequence: u64, requests: u64, bytes: u64) {
@@ -269,20 +280,25 @@ mod tests {
         assert!(!usage.begin_flush(NOW), "under way");
         assert!(usage.begin_flush(NOW.plus_seconds(FLUSH_SECONDS)), "dead");
         assert_eq!(usage.batches(NOW).len(), 1);
-        assert!(!usage.end_flush(false), "no answer");
+        assert!(!usage.end_flush(), "no answer");
         answer(&usage, 1, 1, 0);
-        assert!(usage.end_flush(false));
+        assert!(usage.end_flush());
         assert!(!usage.begin_flush(NOW), "all sent");
         one(&usage, 0);
         assert!(usage.begin_flush(NOW));
+        usage.hand_over();
         let _unsent = usage.batches(NOW);
-        assert!(usage.end_flush(true), "given up");
-        assert!(usage.begin_flush(NOW), "and tried again");
+        one(&usage, 0);
+        assert!(usage.begin_flush(NOW), "what came since is for the next");
+        assert!(!usage.end_flush(), "and no answer");
+        assert!(!usage.begin_flush(NOW), "under way");
         assert!(
             usage.batches(NOW.plus_seconds(3_600)).len() == 1,
             "not forgotten"
         );
         answer(&usage, 2, 2, 0);
+        let _third = usage.batches(NOW);
+        answer(&usage, 3, 3, 0);
         assert!(usage.batches(NOW.plus_seconds(3_600)).is_empty());
         assert!(usage.tallies.borrow().is_empty(), "idle");
     }
@@ -295,6 +311,18 @@ mod tests {
         for text in ["", "{}", r#"{"sequence":1,"requests":"1","bytes":0}"#] {
             assert_eq!(usage.settle(&key(), text, NOW), Err(NoAnswer));
         }
-        assert!(!usage.end_flush(false));
+        assert!(!usage.end_flush());
+    }
+
+    #[test]
+    fn an_answer_without_a_sum_gives_nothing_back() {
+        let usage = Usage::default();
+        one(&usage, 0);
+        batch(&usage);
+        answer(&usage, 0, 4, 0);
+        assert_eq!(total(&usage), Some((5, 0)));
+        let answer = json!({"sequence": 1, "since": null, "requests": 0, "bytes": 0});
+        usage.settle(&key(), &answer.to_string(), NOW).unwrap();
+        assert_eq!(total(&usage), None, "to be asked for");
     }
 }

@@ -157,8 +157,10 @@ impl Tally {
     }
 
     pub(super) fn settle(&mut self, sequence: u64, had: Option<(Day, Totals)>, now: Timestamp) {
-        self.sent.take_if(|(number, _)| *number <= sequence);
+        let taken = self.sent.take_if(|(number, _)| *number <= sequence);
         let Some((since, mut had)) = had else {
+            // What it took now is in no sum that was heard.
+            self.heard.take_if(|_| taken.is_some());
             return;
         };
         // Of two answers on their way at once the older may come last; within a period it is the smaller.
