@@ -7,6 +7,7 @@ use crate::cache::{HIT, MISS, cached, counting, get};
 use crate::check::Check;
 use crate::gate::Setup;
 use crate::poll::poll;
+use crate::token::{date, now};
 use crate::upstream::PATIENCE;
 
 /// Keeps each answer for a short time.
@@ -80,6 +81,31 @@ fn an_answer_is_over_when_the_upstream_says_so() {
             .header("Age", "100")
     });
     ends(&mut Check::before(upstream, cached), 102);
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`, of these Unix seconds.
+fn http_date(seconds: u64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let name = |names: &[&'static str], index: u64| names[usize::try_from(index).unwrap()];
+    let date = date(seconds);
+    let (year, month, day) = (&date[..4], date[5..7].parse::<u64>().unwrap(), &date[8..]);
+    let (hours, minutes) = (seconds / 3_600 % 24, seconds / 60 % 60);
+    let (weekday, month) = (name(&DAYS, seconds / 86_400 % 7), name(&MONTHS, month - 1));
+    format!(
+        "{weekday}, {day} {month} {year} {hours:02}:{minutes:02}:{:02} GMT",
+        seconds % 60
+    )
+}
+
+#[test]
+fn an_answer_is_over_when_its_expires_says_so() {
+    assert_eq!(http_date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+    // Whole seconds, so that one of them may be over at once.
+    let upstream = counting(|_, reply| reply.header("Expires", &http_date(now() + 3)));
+    ends(&mut Check::before(upstream, cached), 3);
 }
 
 #[test]

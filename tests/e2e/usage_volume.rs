@@ -11,7 +11,7 @@ use crate::client::{Connection, Request, Response};
 use crate::gate::{Gate, Setup};
 use crate::token::{fresh, now};
 use crate::upstream::{Reply, Seen, Upstream};
-use crate::usage::{Counts, add, settles, with_ledger};
+use crate::usage::{Counts, add, settles, settles_by, with_ledger};
 use crate::usage_ledger::MOODY;
 
 const SITE: &str = "https://www.example.com";
@@ -249,8 +249,9 @@ fn two_isolates_and_a_ledger_that_fails_now_and_then_come_to_the_same() {
         .ledger_by(MOODY)
         .twice()
         .start();
-    let books = send(&gate, &[gate.port, gate.second], 250);
+    let ports = [gate.port, gate.second];
+    let books = send(&gate, &ports, 250);
     for (key, counts) in &books {
-        settles(&gate, key, counts);
+        settles_by(&gate, &ports, key, counts);
     }
 }
