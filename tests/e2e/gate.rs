@@ -136,7 +136,7 @@ impl Setup {
         self.cache_that("")
     }
 
-    /// With a Cache API that `throws`, `fails` or `hangs`.
+    /// With a Cache API that `throws`, `fails`, `hangs` or is `full`.
     pub(crate) fn cache_that(mut self, reply: &'static str) -> Self {
         self.around.cache = Some(reply);
         self
@@ -144,7 +144,14 @@ impl Setup {
 
     /// In two isolates, which share every binding.
     pub(crate) fn twice(mut self) -> Self {
-        self.around.twice = true;
+        self.around.second.get_or_insert_default();
+        self
+    }
+
+    /// As above, with another value of a variable in the second.
+    pub(crate) fn twice_with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        let own = self.around.second.get_or_insert_default();
+        own.insert(name.into(), value.into());
         self
     }
 

@@ -12,6 +12,7 @@ mod process;
 mod program;
 mod provocations;
 mod signing;
+mod spent;
 mod token;
 mod upstream;
 mod usage;
@@ -80,6 +81,8 @@ mod retries;
 mod streaming;
 
 // What a key has had, and what it may have.
+mod costs;
+mod costs_docs;
 mod quota;
 mod quota_ledger;
 mod quota_told;
@@ -89,6 +92,21 @@ mod usage_ledger;
 mod usage_outcomes;
 mod usage_streams;
 mod usage_uncounted;
+mod usage_volume;
+
+// Reads that need not reach the upstream.
+mod cache;
+mod cache_bodies;
+mod cache_denials;
+mod cache_expiry;
+mod cache_parts;
+mod cache_purge;
+mod cache_purge_asked;
+mod cache_refusals;
+mod cache_requests;
+mod cache_stored;
+mod cache_told;
+mod cache_upstream;
 
 // What its operator sees.
 mod audit;
@@ -110,3 +128,4 @@ mod signing_command;
 mod signing_docs;
 mod wrangler;
 mod wrangler_admin;
+mod wrangler_edge;

@@ -80,8 +80,8 @@ pub(crate) struct Around {
     pub(crate) limiter: Option<&'static str>,
     /// A Cache API: as it should be with an empty text, else broken in the way that the text names.
     pub(crate) cache: Option<&'static str>,
-    /// Whether a second isolate of the gate shares all of this.
-    pub(crate) twice: bool,
+    /// A second isolate of the gate, which shares all of this but has these variables of its own.
+    pub(crate) second: Option<Map<String, Value>>,
 }
 
 impl Around {
@@ -160,8 +160,10 @@ pub(crate) fn start(script: &Script, env: &Map<String, Value>, around: &Around) 
     let cron = Worker::script("cron", CRON).service("GATE", "gate");
     let gate = around.bind(script.worker("gate").vars(env), true);
     let mut config = around.services(Config::new().listening(cron).listening(gate));
-    if around.twice {
-        let second = around.bind(script.worker("second").vars(env), false);
+    if let Some(own) = &around.second {
+        let mut env = env.clone();
+        env.extend(own.clone());
+        let second = around.bind(script.worker("second").vars(&env), false);
         config = config.listening(second);
     }
     config.start(&workerd::binary(root())).unwrap()

@@ -1,15 +1,17 @@
 //! Quotas (contract, sections 2, 4, 6 and 7): how much of a day or a month a key has, what it is told once it has had it,
 //! and what counts.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
 
 use crate::check::Check;
-use crate::client::{Request, Response};
+use crate::client::{Connection, Request, Response};
 use crate::gate::{Gate, KEY, Setup};
 use crate::upstream::{Latch, Reply, Upstream};
 use crate::usage::{add, only, settles, with_ledger};
+use crate::usage_ledger::MOODY;
 
 pub(crate) const OVER: (u16, &str) = (429, "quota-exceeded");
 
@@ -58,6 +60,44 @@ fn of_many_at_once_exactly_the_quota_passes() {
         .count();
     assert_eq!((passed, over), (3, 27), "{answers:#?}");
     assert_eq!(table.upstream.seen().len(), 3);
+}
+
+/// Many at once, for longer than a batch waits, with a ledger that fails now and then, and somebody who asks for usage all
+/// the time: not one too many.
+#[test]
+fn however_often_the_ledger_is_told_exactly_the_quota_passes() {
+    const QUOTA: usize = 2_000;
+    let table =
+        Check::of(|setup| quota(setup, json!({"requests": QUOTA, "per": "day"})).ledger_by(MOODY));
+    let (gate, over) = (&table.gate, AtomicBool::new(false));
+    let (request, usage) = (
+        post(gate),
+        Request::get("/_gate/usage").bearer(&gate.bearer()),
+    );
+    let passed: usize = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                usage.send(gate);
+            }
+        });
+        let one = || {
+            let (mut connection, mut passed) = (Connection::open(gate), 0);
+            // It is closed while nothing has been heard of the ledger.
+            for _ in 0..QUOTA {
+                let answer = connection.exchange(&request);
+                match answer.code().as_str() {
+                    "" => passed += 1,
+                    "quota-exceeded" => break,
+                    code => assert_eq!(code, "feature-unavailable", "{answer}"),
+                }
+            }
+            over.store(true, Ordering::Relaxed);
+            passed
+        };
+        let sent: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+        sent.into_iter().map(|one| one.join().unwrap()).sum()
+    });
+    assert_eq!((passed, table.upstream.seen().len()), (QUOTA, QUOTA));
 }
 
 /// What may be under way with `requests` of quota: it waits at the upstream, and then ends so.

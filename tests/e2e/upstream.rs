@@ -70,6 +70,8 @@ enum Body {
     Whole(Vec<u8>),
     /// Sent with `Transfer-Encoding: chunked`; each part waits for its latch.
     Parts(Vec<(Option<Latch>, Vec<u8>)>),
+    /// The same without its end: the connection ends instead.
+    PartsCutShort(Vec<(Option<Latch>, Vec<u8>)>),
     /// A `Content-Length` of so many bytes, these bytes, and the end of the connection.
     CutShort(usize, Vec<u8>),
     /// No answer at all: the connection is closed.
@@ -112,6 +114,11 @@ impl Reply {
         self
     }
 
+    pub(crate) fn parts_cut_short(mut self, parts: Vec<(Option<Latch>, Vec<u8>)>) -> Self {
+        self.body = Body::PartsCutShort(parts);
+        self
+    }
+
     pub(crate) fn cut_short(mut self, announced: usize, sent: &[u8]) -> Self {
         self.body = Body::CutShort(announced, sent.to_vec());
         self
@@ -151,7 +158,7 @@ impl Reply {
                 out.write_all(body)?;
                 return Ok(false);
             }
-            Body::Parts(parts) => {
+            Body::Parts(parts) | Body::PartsCutShort(parts) => {
                 out.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes())?;
                 for (latch, part) in parts {
                     if let Some(latch) = latch {
@@ -160,6 +167,9 @@ impl Reply {
                     out.write_all(format!("{:x}\r\n", part.len()).as_bytes())?;
                     out.write_all(part)?;
                     out.write_all(b"\r\n")?;
+                }
+                if matches!(self.body, Body::PartsCutShort(_)) {
+                    return Ok(false);
                 }
                 out.write_all(b"0\r\n\r\n")?;
             }

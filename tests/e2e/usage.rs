@@ -85,7 +85,15 @@ fn by_outcome(rows: &[Value]) -> Counts {
 /// The ledger comes to say exactly this of a key, as it is asked by way of this port.
 #[track_caller]
 pub(crate) fn settles_at(gate: &Gate, port: u16, key: &str, expected: &Counts) {
+    settles_by(gate, &[port], key, expected);
+}
+
+/// The same by way of all of these ports in turn: an isolate whose batches failed sends them again when it is asked.
+#[track_caller]
+pub(crate) fn settles_by(gate: &Gate, ports: &[u16], key: &str, expected: &Counts) {
+    let mut asked = ports.iter().cycle();
     poll(PATIENCE, || {
+        let port = *asked.next().expect("a port");
         let answer = admin(gate, &format!("usage?key={key}")).send_to(port);
         if answer.status != 200 {
             return Err(answer.to_string());

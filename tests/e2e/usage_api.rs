@@ -42,7 +42,7 @@ fn an_admin_reads_any_key_and_others_their_own() {
     settles(&table.gate, KEY, &only("forwarded", 1, 7, 4));
 
     let request = admin(&table.gate, &format!("usage?key={KEY}"));
-    let expected = rows(&told(&mut table, "an admin", &request));
+    let expected = told(&mut table, "an admin", &request).json()["rows"].clone();
     let bound = Bound::new(&table.gate.signing_secret, KEY);
     let of_key = table.gate.signature();
     // Its methods and paths are those of routes; its origins are not.
@@ -54,17 +54,16 @@ fn an_admin_reads_any_key_and_others_their_own() {
             from(own(&format!("?key={KEY}")).bearer(&table.gate.bearer())),
         ),
         ("its signature", of_key.sign(from(own("")))),
-        (
-            "its bound session",
-            bound.sign(from(own("").bearer(&bound.token()))),
-        ),
+        ("its bound session", bound.sign(from(own("")))),
         (
             "with parameters that mean nothing here",
             from(own("?x=1&exp=1&sig=x&verify=1").bearer(&table.gate.bearer())),
         ),
     ] {
         let answer = told(&mut table, what, &request);
-        table.that(rows(&answer) == expected, || format!("{what}: {answer}"));
+        table.that(answer.json()["rows"] == expected, || {
+            format!("{what}: {answer}")
+        });
     }
 
     let denied = (403, "path-denied");

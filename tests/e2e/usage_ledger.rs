@@ -10,7 +10,7 @@ use crate::client::{Connection, Request};
 use crate::gate::{Gate, KEY, Setup};
 use crate::logs::Line;
 use crate::upstream::{Latch, PATIENCE, Reply, Upstream};
-use crate::usage::{Counts, add, only, settles, settles_at, with_ledger};
+use crate::usage::{Counts, add, only, settles, settles_at, settles_by, with_ledger};
 
 /// Fails in three of ten calls before the gate's own ledger gets them, and in two more when it has taken them.
 pub(crate) const MOODY: &str = "export class Broken {
@@ -98,6 +98,27 @@ fn two_isolates_add_up() {
 }
 
 #[test]
+fn a_batch_that_failed_is_sent_again_without_another_request() {
+    // Fails for the first two batches that have something in them.
+    const TWICE: &str = "export class Broken {
+      constructor(state, env) { this.name = state.id.name; this.env = env; this.batches = 0; }
+      async fetch(request) {
+        const copy = request.clone();
+        if (request.method === 'POST' && (await copy.text()).includes('forwarded') && this.batches++ < 2) throw new Error('broken');
+        return this.env.OWN.get(this.env.OWN.idFromName(this.name)).fetch(request);
+      }
+    }
+    export default {};";
+    let table = Check::of(|setup| ledger(setup).ledger_by(TWICE).twice());
+    let gate = &table.gate;
+    Request::post("/x")
+        .bearer(&gate.bearer())
+        .send(gate)
+        .passed();
+    settles_at(gate, gate.second, KEY, &only("forwarded", 1, 7, 4));
+}
+
+#[test]
 fn many_requests_are_few_batches() {
     let table = Check::of(|setup| ledger(setup).counted());
     let gate = &table.gate;
@@ -145,9 +166,7 @@ fn a_ledger_that_fails_now_and_then_loses_nothing_and_doubles_nothing() {
             add(&mut expected, "refused", 1, 0, answer.body.len());
         }
     }
-    for port in [gate.port, gate.second] {
-        settles_at(gate, port, KEY, &expected);
-    }
+    settles_by(gate, &[gate.port, gate.second], KEY, &expected);
     let told = gate.logs.events("usage_unsent", 1);
     table.that(told.iter().all(|(_, line)| line["lost"] == 0), || {
         format!("{told:?}")

@@ -1,10 +1,14 @@
 // The Cache API of a data centre, as far as workerd asks for it: PUT brings a serialized HTTP response, GET finds one,
 // PURGE forgets it. What it is given it keeps for as long as Cache-Control says; whether an answer may be kept at all is
-// for the gate to know. It says what it is asked. `REPLY` says how it is broken, if it is: "throws", "fails", "hangs".
+// for the gate to know. It says what it is asked. `REPLY` says how it is broken, if it is: "throws", "fails", "hangs",
+// "full".
 const kept = new Map();
 
 const name = (request) => `${request.headers.get("cf-cache-namespace") ?? "default"} ${request.url}`;
 const miss = () => new Response(null, { status: 504, headers: { "cf-cache-status": "MISS" } });
+
+// Bodies are as they were sent: one that is compressed is not compressed again.
+const answer = (body, status, headers) => new Response(body, { status, headers, encodeBody: "manual" });
 
 /** The head and the body of a serialized response. */
 function parse(bytes) {
@@ -69,11 +73,11 @@ function get(request) {
     const whole = { "content-range": `bytes */${size}`, "cf-cache-status": "HIT" };
     return new Response(null, { status: 416, headers: whole });
   }
-  if (part === undefined) return new Response(found.body, { status: found.status, headers });
+  if (part === undefined) return answer(found.body, found.status, headers);
   const [first, last] = part;
   headers.set("content-range", `bytes ${first}-${last}/${size}`);
   headers.set("content-length", String(last - first + 1));
-  return new Response(found.body.subarray(first, last + 1), { status: 206, headers });
+  return answer(found.body.subarray(first, last + 1), 206, headers);
 }
 
 function purge(request) {
@@ -88,6 +92,7 @@ export default {
     if (env.REPLY === "throws") throw new Error("broken");
     if (env.REPLY === "fails") return new Response("no", { status: 500 });
     if (env.REPLY === "hangs") return new Promise(() => setTimeout(() => {}, 1e9));
+    if (env.REPLY === "full") return method === "PUT" ? new Response(null, { status: 413 }) : miss();
     const response = await { GET: get, PUT: put, PURGE: purge }[method](request);
     tell(response.status);
     return response;

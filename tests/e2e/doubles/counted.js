@@ -56,9 +56,9 @@ const counted = (name) =>
       this.tell("fetch", request.url);
       return this.object.fetch(request);
     }
-    alarm(info) {
+    async alarm(info) {
+      await this.object.alarm(info);
       this.tell("alarm");
-      return this.object.alarm(info);
     }
   };
 

@@ -1,0 +1,225 @@
+//! Cached reads (contract, section 8): a read that is asked for again does not reach the upstream, in either isolate, and
+//! is told of like any other.
+
+use serde_json::{Value, json};
+
+use crate::check::Check;
+use crate::client::{Request, Response};
+use crate::gate::{Gate, KEY, Setup};
+use crate::logs::Line;
+use crate::token::fingerprint;
+use crate::upstream::{Reply, Seen, Upstream};
+use crate::usage::{add, only, settles, with_ledger};
+
+/// An hour: longer than any test.
+pub(crate) const TTL: u64 = 3_600;
+
+/// Every path is cached, for each key apart.
+pub(crate) fn cached(setup: Setup) -> Setup {
+    scoped(setup, "key")
+}
+
+/// Every path is cached in this scope.
+pub(crate) fn scoped(setup: Setup, scope: &str) -> Setup {
+    let cache = json!({"ttl": TTL, "scope": scope});
+    setup
+        .route("/*", json!({"cache": cache}))
+        .site(json!({}))
+        .cache()
+}
+
+/// An upstream whose every answer is another, with these headers as well.
+pub(crate) fn counting(more: impl Fn(&Seen, Reply) -> Reply + Send + Sync + 'static) -> Upstream {
+    Upstream::answering(move |request, nth| more(request, Reply::ok(&format!("answer {nth}"))))
+}
+
+/// In front of an upstream whose every answer is another.
+pub(crate) fn start(set_up: impl FnOnce(Setup) -> Setup) -> Check {
+    Check::before(counting(|_, reply| reply), set_up)
+}
+
+pub(crate) fn get(gate: &Gate, target: &str) -> Request {
+    Request::get(target).bearer(&gate.bearer())
+}
+
+/// How often the cache has kept something.
+pub(crate) fn kept(gate: &Gate) -> usize {
+    gate.logs
+        .until("what was kept", |lines| Some(copies(lines)))
+}
+
+fn copies(lines: &[Line]) -> usize {
+    let lines = lines.iter().filter_map(Line::json);
+    lines
+        .filter(|line| line["operation"] == "PUT" && line["status"] == 204)
+        .count()
+}
+
+pub(crate) const HIT: &str = "writegate; hit";
+pub(crate) const MISS: &str = "writegate; fwd=miss";
+
+impl Check {
+    /// This request is answered from the cache.
+    pub(crate) fn hit(&mut self, what: &str, request: &Request) -> Response {
+        self.read_at(self.gate.port, what, request, HIT)
+    }
+
+    /// This request reaches the upstream.
+    pub(crate) fn miss(&mut self, what: &str, request: &Request) -> Response {
+        self.read_at(self.gate.port, what, request, MISS)
+    }
+
+    /// This request, sent to this isolate, is told this status.
+    pub(crate) fn read_at(
+        &mut self,
+        port: u16,
+        what: &str,
+        request: &Request,
+        status: &str,
+    ) -> Response {
+        let before = self.upstream.seen().len();
+        let answer = request.send_to(port);
+        let seen = self.upstream.seen().len() - before;
+        let told = answer.header("cache-status").unwrap_or_default();
+        let right = told == status && seen == usize::from(status == MISS);
+        self.that(right, || {
+            format!("{what}: expected {status:?}, {seen} requests at the upstream, got {answer}")
+        });
+        answer
+    }
+
+    /// This request reaches the upstream, and its answer is kept; it is when this returns.
+    pub(crate) fn warm(&mut self, what: &str, request: &Request) -> Response {
+        let before = kept(&self.gate);
+        let answer = self.miss(what, request);
+        self.gate
+            .logs
+            .until(&format!("copy of what was asked for: {what}"), |lines| {
+                (copies(lines) > before).then_some(())
+            });
+        answer
+    }
+}
+
+#[test]
+fn what_was_read_is_read_again_without_the_upstream() {
+    let mut table = start(|setup| cached(setup).twice());
+    let request = get(&table.gate, "/posts?page=1");
+    let first = table.warm("the first", &request);
+    assert_eq!((first.status, first.text().as_str()), (200, "answer 0"));
+    for _ in 0..5 {
+        let again = table.hit("again", &request);
+        table.that(again.status == 200 && again.body == first.body, || {
+            again.to_string()
+        });
+    }
+    let second = table.read_at(table.gate.second, "another isolate", &request, HIT);
+    table.that(second.body == first.body, || second.to_string());
+    for other in [
+        "/posts",
+        "/posts?page=2",
+        "/posts?page=1&",
+        "/Posts?page=1",
+        "/posts/?page=1",
+        "/posts?page=%31",
+    ] {
+        let request = get(&table.gate, other);
+        table.miss(other, &request);
+    }
+}
+
+#[test]
+fn a_route_without_a_cache_has_none() {
+    let mut table = start(|setup| {
+        let cache = json!({"ttl": TTL});
+        setup
+            .route("/cached/*", json!({"cache": cache}))
+            .route("/plain/*", json!({}))
+            .site(json!({}))
+            .cache()
+    });
+    let plain = get(&table.gate, "/plain/a");
+    for _ in 0..3 {
+        let answer = table.passes("plain", &plain);
+        table.that(
+            answer.header("cache-status").is_none() && answer.header("age").is_none(),
+            || answer.to_string(),
+        );
+    }
+    let request = get(&table.gate, "/cached/a");
+    table.warm("cached", &request);
+    table.hit("cached", &request);
+    let answer = table.passes("plain", &plain);
+    let line = table.gate.logs.audit(&answer.request_id());
+    table.that(line["cache"] == Value::Null, || line.to_string());
+}
+
+#[test]
+fn a_hit_and_a_miss_are_told_in_the_log() {
+    let mut table = start(cached);
+    let request = get(&table.gate, "/posts?q=1");
+    let first = table.warm("a miss", &request);
+    let again = table.hit("a hit", &request);
+    let mut head = request.clone();
+    head.method = "HEAD".into();
+    let of_head = table.hit("a HEAD", &head);
+    let token = fingerprint(&table.gate.signing_secret, &table.gate.token);
+    let common = json!({"event": "request", "code": null, "key": KEY, "verified": true, "scheme": "session",
+        "path": "/posts", "query_keys": ["q"], "route": "/*", "status": 200, "request_bytes": 0, "token": token});
+    for (answer, more) in [
+        (
+            first,
+            json!({"outcome": "forwarded", "cache": "miss", "attempts": 1, "upstream_status": 200, "response_bytes": 8}),
+        ),
+        (
+            again,
+            json!({"outcome": "cached", "cache": "hit", "attempts": 0, "upstream_status": null, "upstream_ms": null,
+            "response_bytes": 8, "method": "GET"}),
+        ),
+        (
+            of_head,
+            json!({"outcome": "cached", "cache": "hit", "attempts": 0, "upstream_status": null, "upstream_ms": null,
+            "method": "HEAD"}),
+        ),
+    ] {
+        let line = table.gate.logs.audit(&answer.request_id());
+        for part in [&common, &more] {
+            for (name, value) in part.as_object().unwrap() {
+                table.that(line[name] == *value, || {
+                    format!("{name} should be {value} in {line}")
+                });
+            }
+        }
+    }
+    let post = Request::post("/posts").bearer(&table.gate.bearer());
+    let answer = table.passes("a write", &post);
+    let line = table.gate.logs.audit(&answer.request_id());
+    table.that(line["cache"] == Value::Null, || line.to_string());
+    let refused = table.refused(
+        "refused",
+        &Request::get("/posts?q=1"),
+        401,
+        "credential-missing",
+    );
+    let line = table.gate.logs.audit(&refused.request_id());
+    table.that(line["cache"] == Value::Null, || line.to_string());
+}
+
+#[test]
+fn what_the_cache_answered_counts_against_usage_and_quota() {
+    let mut table = start(|setup| {
+        let cache = json!({"ttl": TTL});
+        let key = json!({"id": KEY, "quota": {"requests": 4, "per": "day"}});
+        with_ledger(setup.route("/*", json!({"cache": cache})).key(key)).cache()
+    });
+    let request = get(&table.gate, "/posts");
+    table.warm("a miss", &request);
+    for _ in 0..3 {
+        table.hit("a hit", &request);
+    }
+    let over = table.refused("over", &request, 429, "quota-exceeded");
+    let mut expected = only("forwarded", 1, 0, 8);
+    add(&mut expected, "cached", 3, 0, 24);
+    add(&mut expected, "refused", 1, 0, over.body.len());
+    settles(&table.gate, KEY, &expected);
+}

@@ -1,0 +1,192 @@
+//! `POST /_gate/purge` (contract, sections 7 and 8): once it is answered, nothing that was kept before is served, in either
+//! isolate; and nothing else is gone.
+
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::cache::{HIT, MISS, TTL, counting, get};
+use crate::check::Check;
+use crate::client::{HOST, Request, Response};
+use crate::gate::{Gate, KEY, Setup};
+use crate::poll::poll;
+use crate::token::{b64, hmac, now, sk};
+use crate::upstream::{Latch, PATIENCE};
+use crate::usage::ADMIN;
+
+/// Three routes, two of them cached, in two isolates.
+pub(crate) fn routes(setup: Setup) -> Setup {
+    let cache = json!({"ttl": TTL});
+    setup
+        .route("/cms/*", json!({"cache": cache}))
+        .route("/img/*", json!({"cache": cache}))
+        .route("/plain/*", json!({}))
+        .site(json!({"schemes": ["session", "url"]}))
+        .key(json!({"id": "pk_other"}))
+        .key(json!({"id": ADMIN, "admin": true}))
+        .cache()
+        .twice()
+}
+
+pub(crate) fn start() -> Check {
+    Check::before(counting(|_, reply| reply), routes)
+}
+
+pub(crate) fn purge(gate: &Gate, body: &Value) -> Request {
+    let session = gate.session_of(ADMIN).mint();
+    Request::post("/_gate/purge")
+        .bearer(&session)
+        .body(body.to_string())
+}
+
+impl Check {
+    /// Kept, and served by both isolates.
+    pub(crate) fn filled(&mut self, what: &str, request: &Request) {
+        for port in [self.gate.port, self.gate.second] {
+            poll(PATIENCE, || {
+                let answer = request.send_to(port);
+                let is_hit = answer.header("cache-status").as_deref() == Some(HIT);
+                is_hit
+                    .then_some(())
+                    .ok_or_else(|| format!("{what}: {answer}"))
+            });
+        }
+    }
+
+    /// Purged by way of this isolate.
+    fn purged(&mut self, port: u16, body: &Value) {
+        let answer: Response = purge(&self.gate, body).send_to(port);
+        let right = answer.status == 200 && answer.json() == json!({"purged": true});
+        self.that(right, || format!("{body}: {answer}"));
+        for (name, value) in [
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+        ] {
+            self.that(answer.header(name).as_deref() == Some(value), || {
+                format!("{body}: {answer}")
+            });
+        }
+    }
+}
+
+#[test]
+fn a_route_is_purged_for_all_at_once() {
+    let mut table = start();
+    let other_key = Request::get("/cms/a").bearer(&table.gate.session_of("pk_other").mint());
+    let of_route = [
+        get(&table.gate, "/cms/a"),
+        get(&table.gate, "/cms/a?b=1"),
+        get(&table.gate, "/cms/b/c"),
+        get(&table.gate, "/cms/a").header("Accept", "text/html"),
+        get(&table.gate, "/cms/a").header("Accept-Language", "de"),
+        other_key,
+    ];
+    // By way of either isolate, and again.
+    for port in [table.gate.port, table.gate.second, table.gate.port] {
+        for request in &of_route {
+            table.filled(&request.target, request);
+        }
+        table.purged(port, &json!({"route": "/cms/*"}));
+        // The isolate that did not take the purge first.
+        let (first, second) = (table.gate.port, table.gate.second);
+        let others = if port == first {
+            [second, first]
+        } else {
+            [first, second]
+        };
+        for (index, request) in of_route.iter().enumerate() {
+            let answer = table.read_at(others[index % 2], "purged", request, MISS);
+            table.that(answer.status == 200, || answer.to_string());
+        }
+    }
+}
+
+#[test]
+fn a_purge_reaches_what_is_named_and_nothing_else() {
+    let mut table = start();
+    let [a, b, query, image] =
+        ["/cms/a", "/cms/b", "/cms/a?x=1", "/img/a"].map(|path| get(&table.gate, path));
+    let html = get(&table.gate, "/cms/a").header("Accept", "text/html");
+    let other = Request::get("/cms/a").bearer(&table.gate.session_of("pk_other").mint());
+    for request in [&a, &b, &query, &image, &html, &other] {
+        table.filled(&request.target, request);
+    }
+    table.purged(table.gate.second, &json!({"url": "/cms/a"}));
+    for request in [&b, &query, &image] {
+        table.hit(&format!("{} stays", request.target), request);
+        table.read_at(
+            table.gate.second,
+            &format!("{} stays", request.target),
+            request,
+            HIT,
+        );
+    }
+    // Of every key and kind.
+    for request in [&a, &html, &other] {
+        table.warm("purged", request);
+        table.read_at(table.gate.second, "kept anew", request, HIT);
+    }
+    table.purged(table.gate.port, &json!({"route": "/img/*"}));
+    table.hit("another route", &b);
+    table.read_at(table.gate.second, "the route", &image, MISS);
+}
+
+#[test]
+fn a_url_is_named_as_at_the_gate() {
+    let mut table = start();
+    let secret = sk(&table.gate.signing_secret, KEY, 1);
+    let link = |path: &str, exp: u64| {
+        let target = format!("{path}key={KEY}&exp={exp}");
+        let mac = hmac(
+            secret.as_bytes(),
+            format!("writegate-url-v1\n{HOST}\n{target}").as_bytes(),
+        );
+        format!("{target}&sig={}", b64(mac))
+    };
+    let linked = link("/img/a?w=1&", now() + 300);
+    let of_link = Request::get(&link("/img/a?w=1&", now() + 200));
+    for (asked, named) in [
+        (get(&table.gate, "/cms/a"), "/cms/a".to_owned()),
+        (get(&table.gate, "/cms/a"), format!("http://{HOST}/cms/a")),
+        (get(&table.gate, "/cms/a"), format!("https://{HOST}/cms/a")),
+        (
+            get(&table.gate, "/cms/a?b=%7e&c"),
+            "/cms/a?b=%7e&c".to_owned(),
+        ),
+        (of_link.clone(), "/img/a?w=1".to_owned()),
+        (of_link, linked.clone()),
+        (
+            get(&table.gate, "/img/a?w=1"),
+            format!("https://{HOST}{linked}"),
+        ),
+    ] {
+        table.filled(&named, &asked);
+        table.purged(table.gate.port, &json!({"url": named}));
+        table.read_at(table.gate.second, &named, &asked, MISS);
+    }
+}
+
+#[test]
+fn what_was_asked_for_before_a_purge_is_not_served_after_it() {
+    let latch = Latch::default();
+    let waits = latch.clone();
+    let upstream = counting(move |request, reply| match request.target.as_str() {
+        "/cms/slow" => reply.after(&waits),
+        _ => reply,
+    });
+    let mut table = Check::before(upstream, routes);
+    let request = get(&table.gate, "/cms/slow");
+    let (slow, port) = (request.clone(), table.gate.port);
+    let asked = thread::spawn(move || slow.send_to(port));
+    table.upstream.until("the request", |seen| seen.len() == 1);
+    table.purged(table.gate.port, &json!({"route": "/cms/*"}));
+    latch.open();
+    let first = asked.join().unwrap().passed();
+    // Whether it was kept or not.
+    let other = get(&table.gate, "/img/a");
+    table.warm("another", &other);
+    let answer = table.read_at(table.gate.second, "after the purge", &request, MISS);
+    table.that(answer.body != first.body, || answer.to_string());
+    let answer = request.send(&table.gate);
+    table.that(answer.body != first.body, || answer.to_string());
+}
