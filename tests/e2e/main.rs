@@ -98,6 +98,7 @@ mod usage_volume;
 mod cache;
 mod cache_bodies;
 mod cache_denials;
+mod cache_echo;
 mod cache_expiry;
 mod cache_parts;
 mod cache_purge;
