@@ -12,6 +12,8 @@ const ASKED: &str = "writegate-asked";
 const UNTIL: &str = "writegate-until";
 /// How old it was when it came, in seconds.
 const AGE: &str = "writegate-age";
+/// How many bytes its body has, as the upstream announced it.
+const LENGTH: &str = "writegate-length";
 /// What is said to caches and does not go on: the gate says how long an answer is kept here, and nobody
 /// else may keep it for others.
 const FOR_CACHES: [&str; 6] = [
@@ -57,6 +59,9 @@ pub fn to_store<'h>(
         .iter()
         .filter(|(name, _)| edits.echoed.contains(name));
     kept.set.extend(redacted.cloned());
+    let length = headers.iter().find(|(name, _)| *name == "content-length");
+    let length = length.map(|(_, length)| (LENGTH, (*length).to_owned()));
+    kept.set.extend(length);
     let until = now.plus_seconds(life).millis();
     kept.set.extend([
         ("cache-control", format!("max-age={life}")),
@@ -79,22 +84,32 @@ pub struct Found<'a, 'h> {
 /// Adds what a hit is told to `edits`; `false` for an answer that is over, or older than the last purge,
 /// or was not stored by the gate.
 pub fn on_hit(found: Found<'_, '_>, edits: &mut Edits<'_>, now: Timestamp) -> bool {
-    let number = |wanted: &str| {
+    let header = |wanted: &str| {
         let mut headers = found.headers.iter();
-        let (_, value) = headers.find(|(name, _)| *name == wanted)?;
-        value.parse::<i64>().ok()
+        headers
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| *value)
     };
+    let number = |wanted: &str| header(wanted)?.parse::<i64>().ok();
     let (Some(asked), Some(until), Some(age)) = (number(ASKED), number(UNTIL), number(AGE)) else {
         return false;
     };
     let asked = Timestamp::from_millis(asked);
     // What was asked for in the moment of the purge may be of before it.
     let is_purged = found.purged.is_some_and(|purged| asked <= purged);
-    if is_purged || now >= Timestamp::from_millis(until) {
+    // A store may keep what broke off as if that were the whole.
+    let whole = match header("content-range") {
+        Some(range) => range.rsplit_once('/').map(|(_, whole)| whole),
+        None => header("content-length"),
+    };
+    let is_cut = matches!((header(LENGTH), whole), (Some(said), Some(whole)) if said != whole);
+    if is_purged || is_cut || now >= Timestamp::from_millis(until) {
         return false;
     }
     let kept = now.seconds().saturating_sub(asked.seconds()).max(0);
-    edits.drop.extend([ASKED, UNTIL, AGE, "cf-cache-status"]);
+    edits
+        .drop
+        .extend([ASKED, UNTIL, AGE, LENGTH, "cf-cache-status"]);
     edits.set.extend([
         ("age", age.saturating_add(kept).to_string()),
         ("cache-status", "writegate; hit".to_owned()),
@@ -173,6 +188,31 @@ mod tests {
         assert_eq!(hit(&stored, Some(999_999), 1_001), Some("6".to_owned()));
         assert_eq!(hit(&stored, Some(1_000_000), 1_001), None);
         assert_eq!(hit(&[("etag", "\"a\"".to_owned())], None, 1_000), None);
+    }
+
+    #[test]
+    fn what_broke_off_on_its_way_into_the_store_is_no_answer() {
+        let kept = |found: &[(&'static str, &'static str)]| {
+            let mut kept = stored(&[("content-length", "100")]);
+            kept.retain(|(name, _)| *name != "content-length");
+            kept.extend(
+                found
+                    .iter()
+                    .map(|(name, value)| (*name, (*value).to_owned())),
+            );
+            hit(&kept, None, 1_000).is_some()
+        };
+        assert!(kept(&[("content-length", "100")]));
+        assert!(!kept(&[("content-length", "10")]));
+        assert!(kept(&[
+            ("content-length", "4"),
+            ("content-range", "bytes 2-5/100")
+        ]));
+        assert!(!kept(&[
+            ("content-length", "4"),
+            ("content-range", "bytes 2-5/10")
+        ]));
+        assert!(kept(&[]), "a 304 has no length");
     }
 
     #[test]

@@ -73,9 +73,14 @@ async function driven(work) {
 /** The whole body, empty where there is none, or null when it is longer than that. */
 export async function read(request, most) {
   if (request.body === null || request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
+  return gathered(request.body, most);
+}
+
+/** A body of unknown length, or null when it is longer than that. */
+export async function gathered(body, most) {
   const chunks = [];
   let length = 0;
-  for await (const chunk of request.body) {
+  for await (const chunk of body) {
     length += chunk.byteLength;
     if (length > most) return null;
     chunks.push(chunk);

@@ -2,7 +2,7 @@
 // they are of was decided in Rust (src/cache/).
 
 import { inTime } from "./bindings.js";
-import { edit, lines } from "./glue.js";
+import { edit, gathered, lines } from "./glue.js";
 import { RECENT_MS, forget, isSmall } from "./recent.js";
 
 /** How long, in milliseconds, the store may take until its answer counts as a miss. */
@@ -49,13 +49,34 @@ export async function find(lookup, request) {
   }
 }
 
+/** Longest body, in bytes, that is kept only when all of it is there. */
+const MOST_GATHERED = 10_485_760;
+
 /** Keeps a copy of an answer, with these edits. One that breaks off is not kept. */
 export function keep(lookup, response, drop, set, ctx) {
+  ctx.waitUntil(put(lookup, response.clone(), drop, set).catch(() => {}));
+}
+
+async function put(lookup, response, drop, set) {
   const [name] = lookup.split(",", 1);
-  const copy = new Response(response.clone().body, response);
+  const body = await whole(response);
+  if (body === null) return;
+  const copy = new Response(body, response);
   edit(copy.headers, drop, set);
-  const kept = store().then((cache) => cache.put(place(name), copy));
-  ctx.waitUntil(kept.catch(() => {}));
+  const cache = await store();
+  await cache.put(place(name), copy);
+}
+
+/**
+ * The body to keep: gathered first, for a store might take what came before it broke off for the whole. A
+ * longer one, or one that is packed, is kept as it streams where its length is known; otherwise it is not.
+ */
+async function whole({ body, headers }) {
+  const length = headers.get("content-length");
+  const streams = length !== null && (Number(length) > MOST_GATHERED || headers.has("content-encoding"));
+  if (streams) return body;
+  const bytes = await gathered(body, MOST_GATHERED);
+  return length === null || bytes?.byteLength === Number(length) ? bytes : null;
 }
 
 /** Marks what is kept under a mark as purged now. */
