@@ -93,6 +93,10 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsV
         .map(|(_, value)| (*value).to_owned());
     #[cfg(feature = "panic-probe")]
     panic_if(probe.as_deref() == Some("early"));
+    #[cfg(feature = "panic-probe")]
+    if probe.as_deref() == Some("trap") {
+        core::arch::wasm32::unreachable();
+    }
     let platform = JsPlatform::new(&request, &env, slot);
     let gate = gate(&env);
     let decision = gate.decide(raw, context, &platform).await;

@@ -11,6 +11,9 @@ use crate::gate::Setup;
 use crate::process::{Script, root, scratch};
 use crate::upstream::{Latch, Reply, Upstream};
 
+/// What is logged when a new memory begins.
+const RENEWED: &str = "Reinitializing Wasm application";
+
 fn with_probe() -> PathBuf {
     let folder = scratch("panic-probe");
     let status = Command::new(env!("CARGO_BIN_EXE_writegate"))
@@ -62,6 +65,26 @@ fn a_panic_harms_one_request_alone() {
 }
 
 #[test]
+fn a_trap_that_is_no_panic_harms_one_request_alone() {
+    let upstream = Upstream::start();
+    let gate = Setup::to(&upstream)
+        .script(Script::Built(with_probe()))
+        .start();
+    let good = || Request::post("/x").bearer(&gate.bearer());
+    for round in 1..=3 {
+        let answer = good().header("X-Writegate-Panic", "trap").send(&gate);
+        assert_eq!(answer.status, 500, "{answer}");
+        good().send(&gate).passed();
+        good().send(&gate).passed();
+        assert_eq!(upstream.seen().len(), 2 * round);
+    }
+    gate.logs.until("a new memory for each", |lines| {
+        let renewals = lines.iter().filter(|line| line.text.contains(RENEWED));
+        (renewals.count() == 3).then_some(())
+    });
+}
+
+#[test]
 fn a_panic_after_waiting_harms_no_later_request() {
     let upstream = Upstream::start();
     let gate = Setup::to(&upstream)
@@ -77,9 +100,8 @@ fn a_panic_after_waiting_harms_no_later_request() {
         signed().send(&gate).passed();
         assert_eq!(upstream.seen().len(), 2 * round);
     }
-    let renewed = "Reinitializing Wasm application";
     gate.logs.until("a new memory for each", |lines| {
-        let renewals = lines.iter().filter(|line| line.text.contains(renewed));
+        let renewals = lines.iter().filter(|line| line.text.contains(RENEWED));
         (renewals.count() == 3).then_some(())
     });
 }

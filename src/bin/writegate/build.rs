@@ -1,7 +1,8 @@
 //! `writegate build`: the Worker as `index.js` and `index_bg.wasm`.
 //!
-//! worker-build does the work; this decides whether there is any. It needs eight seconds even when
-//! cargo has nothing to compile, and `wrangler dev` and every test binary call this command.
+//! worker-build does the work, and esbuild puts our own entry around it; this decides whether there is
+//! any. It needs eight seconds even when cargo has nothing to compile, and `wrangler dev` and every test
+//! binary call this command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,10 @@ use crate::progress::Progress;
 use crate::project::{Lock, Project};
 use crate::setup::Tools;
 
-/// What worker-build leaves for workerd and wrangler.
-const PRODUCTS: [&str; 2] = ["index.js", "index_bg.wasm"];
+/// What worker-build makes, and in the end is there for workerd and wrangler.
+const PRODUCTS: [&str; 2] = [SCRIPT, MODULE];
+const SCRIPT: &str = "index.js";
+const MODULE: &str = "index_bg.wasm";
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -84,11 +87,12 @@ pub(crate) fn build(
     }
 
     progress.step("building the Worker", |step| {
+        let made = target.join("worker-build");
         let mut command = tools.worker_build();
         command
             .current_dir(&project.root)
             .args(["--release", "--out-dir"])
-            .arg(&options.out_dir)
+            .arg(&made)
             .args([".", "--", "--locked"])
             .env("CARGO_TARGET_DIR", &target)
             // Of worker-build itself: what failed stands above it.
@@ -97,7 +101,9 @@ pub(crate) fn build(
             command.args(["--features", features]);
         }
         step.run(command)?;
-        step.run(tools.without_names(&out.join(PRODUCTS[1])))
+        let entry = project.root.join("src/edge/entry.js");
+        step.run(tools.bundle(&entry, &made.join(SCRIPT), &out.join(SCRIPT)))?;
+        step.run(tools.without_names(&made.join(MODULE), &out.join(MODULE)))
     })?;
     if let Some(fingerprint) = fingerprint(project, &recipe, &out) {
         fs::write(&record, fingerprint).doing("recording the build")?;

@@ -57,9 +57,30 @@ impl Tools {
         command
     }
 
-    /// Takes the functions' names out of a module, which worker-build keeps in: they are a tenth of its
+    /// Puts a script around the one that it imports as `built`, in one file.
+    pub(crate) fn bundle(&self, entry: &Path, built: &Path, to: &Path) -> Command {
+        let mut command = clean(self.modules.join(".bin/esbuild"));
+        // What worker-build itself bundles with.
+        command.args([
+            "--bundle",
+            "--minify",
+            "--format=esm",
+            "--external:./index_bg.wasm",
+            "--external:cloudflare:*",
+        ]);
+        for (option, path) in [("--alias:built", built), ("--outfile", to)] {
+            let mut argument = OsString::from(option);
+            argument.push("=");
+            argument.push(path);
+            command.arg(argument);
+        }
+        command.arg(entry);
+        command
+    }
+
+    /// Copies a module without its functions' names, which worker-build keeps in: they are a tenth of its
     /// gzipped size, and a panic names its file and line without them.
-    pub(crate) fn without_names(&self, module: &Path) -> Command {
+    pub(crate) fn without_names(&self, module: &Path, to: &Path) -> Command {
         let mut command = clean(self.modules.join(".bin/wasm-opt"));
         // The features that worker-build names, and SHA-256's: not all, for workerd may not know
         // the newest encodings.
@@ -74,7 +95,7 @@ impl Tools {
             "--enable-simd",
             "--strip-debug",
         ]);
-        command.arg(module).arg("-o").arg(module);
+        command.arg(module).arg("-o").arg(to);
         command
     }
 
