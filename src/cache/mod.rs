@@ -209,8 +209,9 @@ mod tests {
 
     #[test]
     fn no_two_lists_of_parts_have_one_name() {
-        let lists: [&[Option<&str>]; 8] = [
+        let lists: [&[Option<&str>]; 9] = [
             &[Some("a"), Some("b")],
+            &[Some("a\u{1}b")],
             &[Some("ab"), Some("")],
             &[Some(""), Some("ab")],
             &[Some("ab"), None],
