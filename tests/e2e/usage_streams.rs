@@ -6,6 +6,7 @@ use crate::check::Check;
 use crate::client::{Connection, Request, Response};
 use crate::gate::KEY;
 use crate::poll::poll;
+use crate::signing::sha256;
 use crate::upstream::{Latch, PATIENCE, Reply, Upstream};
 use crate::usage::{admin, only, rows, settles};
 use crate::usage_outcomes::{ledger, upstream};
@@ -19,6 +20,20 @@ fn an_upload_of_unknown_length_counts_as_it_came() {
         .body("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
     request.send(&table.gate).passed();
     settles(&table.gate, KEY, &only("forwarded", 1, 11, 4));
+}
+
+#[test]
+fn an_upload_of_unknown_length_that_was_compared_first_counts_too() {
+    let table = Check::before(upstream(), |setup| {
+        ledger(setup).key(json!({"id": "pk_signs", "schemes": ["signature"]}))
+    });
+    let request = Request::new("POST", "/x")
+        .header("Content-Digest", &sha256(b"hello world"))
+        .header("Transfer-Encoding", "chunked")
+        .body("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    let signature = table.gate.signature_of("pk_signs");
+    signature.sign(request).send(&table.gate).passed();
+    settles(&table.gate, "pk_signs", &only("forwarded", 1, 11, 4));
 }
 
 /// Reads the beginning of an answer of unknown length, which then waits for the latch.
