@@ -9,10 +9,10 @@ use writegate::secret::Secret;
 use writegate::upstream::Upstream;
 
 use crate::failure::{Failure, Result};
+use crate::http;
 use crate::project::Project;
 use crate::session::{self, Claims};
 use crate::settings;
-use crate::tls;
 use crate::trouble::{Problem, Trouble};
 
 /// How long one of its sessions lasts: one request, and clocks that differ a little.
@@ -67,23 +67,12 @@ impl Which {
         };
         let known = settings::key(&checkout, &admin)?;
         let longest = session::longest(&checkout)?;
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(LIMIT))
-            // A gate redirects nobody, and the session is for the gate alone.
-            .max_redirects(0)
-            .max_redirects_will_error(false);
-        let config = match self.gate.origin().starts_with("http://") {
-            // A proxy of the environment cannot reach this machine's loopback.
-            true => config.proxy(None),
-            false => config.tls_config(tls::config()?),
-        };
         Ok(Gate {
             address: self.gate.clone(),
             version: known.map_or(1, |(_, key)| key.version),
             root: settings::signing_secret(&checkout)?,
             ttl: u32::try_from(longest).unwrap_or(TTL).min(TTL),
-            agent: config.build().into(),
+            agent: http::agent(self.gate.origin(), LIMIT)?,
             admin,
         })
     }

@@ -6,9 +6,12 @@
 mod admin;
 mod build;
 mod clock;
+mod cloudflare;
 mod demo;
 mod explain;
 mod failure;
+mod http;
+mod input;
 mod key;
 mod progress;
 mod project;
@@ -22,6 +25,7 @@ mod tls;
 mod trouble;
 mod url;
 mod workerd;
+mod wrangler;
 
 use std::process::ExitCode;
 

@@ -123,6 +123,13 @@ impl Tools {
     }
 }
 
+/// The npm packages alone, wrangler among them.
+pub(crate) fn packages(project: &Project, progress: &Progress) -> Result<()> {
+    node::check()?;
+    let _own = Lock::take(&project.target, progress)?;
+    node::ensure_packages(&project.root, progress)
+}
+
 /// A command without what cargo told this process about the package that it runs: another cargo
 /// below would take it for its own.
 pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {

@@ -1,0 +1,133 @@
+//! The Cloudflare API, as far as tokens are concerned.
+
+use std::env;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+use writegate::secret::Secret;
+use writegate::upstream::Upstream;
+
+use crate::failure::{Failure, Result};
+use crate::http;
+
+const BASE: &str = "https://api.cloudflare.com/client/v4";
+/// Another address of the API, for tests. wrangler knows it by the same name.
+const BASE_VARIABLE: &str = "CLOUDFLARE_API_BASE_URL";
+/// Longest for one answer.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The API, called with a token.
+pub(crate) struct Api {
+    base: String,
+    token: Secret,
+    agent: ureq::Agent,
+}
+
+/// What came instead of a result.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    /// 0 where there was no answer.
+    pub(crate) status: u16,
+    /// Cloudflare's own number of the error.
+    pub(crate) code: Option<i64>,
+    message: String,
+}
+
+impl Api {
+    pub(crate) fn open(token: Secret) -> Result<Self> {
+        let set = env::var(BASE_VARIABLE).ok().filter(|set| !set.is_empty());
+        let base = set.unwrap_or_else(|| BASE.to_owned());
+        // Its rules are those for any address that a token is sent to.
+        Upstream::parse(&base).map_err(|_wrong| {
+            Failure::usage(format!(
+                "{BASE_VARIABLE}: expected an address such as {BASE} (http on loopback alone)"
+            ))
+        })?;
+        Ok(Self {
+            agent: http::agent(&base, LIMIT)?,
+            base: base.trim_end_matches('/').to_owned(),
+            token,
+        })
+    }
+
+    /// The result of a GET of `path`, which begins with `/`.
+    pub(crate) fn get(&self, path: &str) -> std::result::Result<Value, ApiError> {
+        self.send("GET", path, None)
+    }
+
+    /// The result of a call.
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> std::result::Result<Value, ApiError> {
+        let (status, text) = self.call(method, path, body).map_err(|error| ApiError {
+            status: 0,
+            code: None,
+            message: error.to_string(),
+        })?;
+        let mut answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        if (200..300).contains(&status) && answer["success"] == true {
+            return Ok(answer["result"].take());
+        }
+        let error = &answer["errors"][0];
+        let message = error["message"]
+            .as_str()
+            .unwrap_or("the answer was not the Cloudflare API's");
+        Err(ApiError {
+            status,
+            code: error["code"].as_i64(),
+            message: message.chars().filter(|c| !c.is_control()).collect(),
+        })
+    }
+
+    fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> std::result::Result<(u16, String), ureq::Error> {
+        let token = self.token.expose_str().unwrap_or_default();
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("Authorization", format!("Bearer {token}"));
+        let mut response = match body {
+            Some(body) => {
+                let request = request.header("Content-Type", "application/json");
+                self.agent.run(request.body(body.to_string())?)?
+            }
+            None => self.agent.run(request.body(())?)?,
+        };
+        let text = response.body_mut().read_to_string()?;
+        Ok((response.status().as_u16(), text))
+    }
+}
+
+impl ApiError {
+    /// What the API means by it, where its own words do not say.
+    const fn hint(&self) -> Option<&'static str> {
+        match self.code {
+            Some(1000 | 1001 | 6003 | 6111) => Some("the token is not one, or is not whole"),
+            Some(9109) => Some("the token may not do this, or not from this address"),
+            Some(10000) => Some("the token is wrong, revoked or expired, or may not do this"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.status == 0 {
+            return write!(f, "the Cloudflare API did not answer: {}", self.message);
+        }
+        write!(f, "the Cloudflare API said {}", self.status)?;
+        if let Some(code) = self.code {
+            write!(f, " (code {code})")?;
+        }
+        write!(f, ": {}", self.message)?;
+        self.hint().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}

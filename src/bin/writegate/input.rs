@@ -1,0 +1,62 @@
+//! Asking a person, and taking secrets: without an echo on a terminal, else from standard input, where
+//! no other program sees them and no shell keeps them.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+
+use writegate::secret::Secret;
+
+use crate::failure::{Doing as _, Failure, Result};
+
+/// Longest secret, in bytes: what a Workers Secret may hold.
+const MAX_BYTES: u64 = 5 * 1024;
+
+/// Whether a person can be asked.
+pub(crate) fn is_terminal() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// A secret: typed without an echo, or all of standard input but a last line break.
+pub(crate) fn secret(prompt: &str) -> Result<Secret> {
+    if is_terminal() {
+        let typed = rpassword::prompt_password(format!("{prompt}: ")).doing(prompt)?;
+        return Ok(Secret::new(typed));
+    }
+    // At its full size at once: a buffer that grows leaves copies behind.
+    let mut bytes = Vec::with_capacity(usize::try_from(MAX_BYTES + 1).unwrap_or_default());
+    let mut input = io::stdin().lock().take(MAX_BYTES + 1);
+    input
+        .read_to_end(&mut bytes)
+        .doing(format!("reading {prompt} from standard input"))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_BYTES {
+        return Err(Failure::usage(format!(
+            "{prompt}: longer than {MAX_BYTES} bytes, which is all that a Workers Secret may hold"
+        )));
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    Ok(Secret::new(bytes))
+}
+
+/// What a person types, or the default where that is nothing.
+pub(crate) fn line(prompt: &str, default: Option<&str>) -> Result<String> {
+    let mut error = io::stderr().lock();
+    match default {
+        Some(default) => write!(error, "{prompt} [{default}]: "),
+        None => write!(error, "{prompt}: "),
+    }
+    .and_then(|()| error.flush())
+    .doing(prompt)?;
+    let mut typed = String::new();
+    if io::stdin().lock().read_line(&mut typed).doing(prompt)? == 0 {
+        return Err(Failure::usage(format!("{prompt}: the input ended")));
+    }
+    let typed = typed.trim();
+    Ok(match (typed, default) {
+        ("", Some(default)) => default.to_owned(),
+        (typed, _) => typed.to_owned(),
+    })
+}

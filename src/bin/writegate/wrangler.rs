@@ -1,0 +1,147 @@
+//! Cloudflare's own tool, called as a person would call it. It has the account's login.
+//!
+//! Secrets go to it through its standard input alone: other programs can read a command line.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use writegate::secret::Secret;
+
+use crate::failure::{Doing as _, Failure, Result};
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::setup::{self, clean};
+
+/// wrangler, in a checkout and for one of its environments.
+pub(crate) struct Wrangler {
+    root: PathBuf,
+    program: PathBuf,
+    environment: Option<String>,
+}
+
+impl Wrangler {
+    /// Installs the npm packages where wrangler is missing.
+    pub(crate) fn find(
+        project: &Project,
+        progress: &Progress,
+        environment: Option<&str>,
+    ) -> Result<Self> {
+        let program = project.root.join("node_modules/wrangler/bin/wrangler.js");
+        if !program.is_file() {
+            setup::packages(project, progress)?;
+        }
+        Ok(Self {
+            root: project.root.clone(),
+            program,
+            environment: environment.map(str::to_owned),
+        })
+    }
+
+    /// What it prints.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
+        self.call(arguments, None)
+    }
+
+    /// What it prints, as JSON.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let text = self.run(arguments)?;
+        serde_json::from_str(&text)
+            .map_err(|_misshapen| Failure::new(format!("{}: no JSON came of it", told(arguments))))
+    }
+
+    /// Gives it a secret.
+    pub(crate) fn feed(&self, arguments: &[&str], secret: &Secret) -> Result<String> {
+        self.call(arguments, Some(secret))
+    }
+
+    fn call(&self, arguments: &[&str], secret: Option<&Secret>) -> Result<String> {
+        let running = || told(arguments);
+        let mut command: Command = clean("node");
+        command
+            .arg(&self.program)
+            .args(arguments)
+            .current_dir(&self.root)
+            // Its log of what it sends would hold the secret.
+            .env_remove("WRANGLER_LOG_SANITIZE")
+            .env_remove("WRANGLER_LOG")
+            // Not its business.
+            .env_remove("SIGNING_SECRET")
+            .env_remove("WRITE_TOKEN")
+            .env_remove("ROTATION_API_TOKEN")
+            // Colours and links in what is read here.
+            .env("NO_COLOR", "1")
+            .env("FORCE_COLOR", "0")
+            .stdin(match secret {
+                Some(_) => Stdio::piped(),
+                None => Stdio::null(),
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(environment) = &self.environment {
+            command.args(["--env", environment]);
+        }
+        let mut child = command.spawn().doing(running())?;
+        if let (Some(secret), Some(mut input)) = (secret, child.stdin.take()) {
+            // One that ends early says why, and that is what is told.
+            let _ = input.write_all(secret.expose());
+        }
+        let done = child.wait_with_output().doing(running())?;
+        let [out, err] = [done.stdout, done.stderr].map(|text| {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            match secret.and_then(Secret::expose_str) {
+                Some(secret) => text.replace(secret, "[redacted]"),
+                None => text,
+            }
+        });
+        if done.status.success() {
+            return Ok(out);
+        }
+        let why = reason(&err).or_else(|| reason(&out));
+        let why = why.unwrap_or_else(|| done.status.to_string());
+        Err(Failure::new(format!("{}: {why}", running())))
+    }
+}
+
+/// A call as a person would type it.
+fn told(arguments: &[&str]) -> String {
+    format!("npx wrangler {}", arguments.join(" "))
+}
+
+/// The first line of what wrangler says went wrong, and the Cloudflare API's words below it.
+fn reason(printed: &str) -> Option<String> {
+    let lines = printed.lines().map(|line| {
+        let line: String = line.chars().filter(|c| !c.is_control()).collect();
+        line.trim().to_owned()
+    });
+    let mut lines = lines.skip_while(|line| !line.contains("[ERROR]"));
+    let first = lines.next()?;
+    let (_, first) = first.split_once("[ERROR]")?;
+    let more: Vec<String> = lines
+        .filter(|line| !line.is_empty())
+        .take_while(|line| line.contains("[code: "))
+        .collect();
+    let parts = std::iter::once(first.trim().to_owned()).chain(more);
+    Some(parts.collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_is_told_in_one_line() {
+        let printed = "\n\u{1b}[31m✘ [ERROR] A request to the Cloudflare API (/accounts/x) failed.\u{1b}[0m\n\n  Authentication error [code: 10000]\n\n  If you think this is a bug\n";
+        let reason = reason(printed).unwrap();
+        assert!(
+            reason.starts_with("A request to the Cloudflare API"),
+            "{reason}"
+        );
+        assert!(
+            reason.ends_with("Authentication error [code: 10000]"),
+            "{reason}"
+        );
+        assert_eq!(super::reason("nothing of that"), None);
+    }
+}
