@@ -78,6 +78,7 @@ mod failures;
 mod forwarding;
 mod headers;
 mod retries;
+mod stored_token;
 mod streaming;
 
 // What a key has had, and what it may have.
