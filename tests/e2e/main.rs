@@ -131,3 +131,4 @@ mod signing_docs;
 mod wrangler;
 mod wrangler_admin;
 mod wrangler_edge;
+mod wrangler_stored;
