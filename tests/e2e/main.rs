@@ -6,6 +6,7 @@ mod admin_api;
 mod check;
 mod client;
 mod gate;
+mod leaks;
 mod logs;
 mod poll;
 mod process;
