@@ -131,12 +131,14 @@ fn its_age_is_reported_as_any_other_s() {
     assert_eq!(told["fingerprint"], expected.as_str());
     // A raw one is dated by a variable.
     assert_eq!(report(&gate(), &store(Some("a"))).0, State::Unknown);
-    let vars = [
-        ("WRITE_TOKEN", Value::Null),
-        ("WRITE_TOKEN_ISSUED_AT", json!("2026-01-01")),
-    ];
-    let old = gate_with(json!({}), json!({"probe": "/me"}), vars);
-    assert_eq!(report(&old, &store(Some("a"))).0, State::Overdue);
+    let old = || {
+        let issued = ("WRITE_TOKEN_ISSUED_AT", json!("2026-01-01"));
+        let probe = json!({"probe": "/me"});
+        gate_with(json!({}), probe, [("WRITE_TOKEN", Value::Null), issued])
+    };
+    assert_eq!(report(&old(), &store(Some("a"))).0, State::Overdue);
+    // Its own date wins.
+    assert_eq!(report(&old(), &store(Some(dated))).0, State::Ok);
 }
 
 #[test]
