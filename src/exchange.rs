@@ -131,8 +131,7 @@ impl<'g> Exchange<'g> {
         }
         // (12)
         if reply::is_transient(status) {
-            let retry_after = headers.iter().find(|(name, _)| *name == "retry-after");
-            let retry_after = retry_after.map(|(_, value)| *value);
+            let retry_after = reply::header(headers, "retry-after");
             if let Some(pause_ms) = self.attempts.again(retry_after, now, random) {
                 return Step::Again(pause_ms);
             }

@@ -209,8 +209,16 @@ fn hex(digit: u8) -> Option<u32> {
 /// `Content-Length` of a response, when it is there.
 #[must_use]
 pub fn content_length(headers: &[(&str, &str)]) -> Option<u64> {
-    let (_, value) = headers.iter().find(|(name, _)| *name == "content-length")?;
-    value.parse().ok()
+    header(headers, "content-length")?.parse().ok()
+}
+
+/// The value of a header, whose name is in lower case. The platform joins repeated fields.
+#[must_use]
+pub fn header<'h>(headers: &[(&str, &'h str)], name: &str) -> Option<&'h str> {
+    let mut headers = headers.iter();
+    headers
+        .find(|(other, _)| *other == name)
+        .map(|(_, value)| *value)
 }
 
 /// Whether an answer of this status to this method has a body (RFC 9110 section 6.4.1).

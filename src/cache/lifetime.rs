@@ -1,5 +1,6 @@
 //! How long an answer may be kept (contract section 8; RFC 9111 sections 3, 4.2 and 5.2.2).
 
+use crate::reply;
 use crate::time::Timestamp;
 
 use super::{KEYED, Policy};
@@ -13,12 +14,7 @@ pub fn lifetime(
     headers: &[(&str, &str)],
     now: Timestamp,
 ) -> Option<i64> {
-    let header = |wanted: &str| {
-        let mut headers = headers.iter();
-        headers
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| *value)
-    };
+    let header = |wanted: &str| reply::header(headers, wanted);
     if status != 200 || header("set-cookie").is_some() || !is_keyed(header("vary")) {
         return None;
     }
@@ -46,8 +42,7 @@ pub fn lifetime(
 
 /// How old, in seconds, an answer was when it came.
 pub(super) fn age(headers: &[(&str, &str)]) -> i64 {
-    let age = headers.iter().find(|(name, _)| *name == "age");
-    age.and_then(|(_, value)| seconds(value)).unwrap_or(0)
+    reply::header(headers, "age").and_then(seconds).unwrap_or(0)
 }
 
 /// Whether an answer varies with nothing but what it is kept under (RFC 9110 section 12.5.5).

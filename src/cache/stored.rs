@@ -1,6 +1,6 @@
 //! The headers of an answer on its way into the store, out of it, and past it.
 
-use crate::reply::Edits;
+use crate::reply::{self, Edits};
 use crate::time::Timestamp;
 
 use super::Policy;
@@ -59,8 +59,8 @@ pub fn to_store<'h>(
         .iter()
         .filter(|(name, _)| edits.echoed.contains(name));
     kept.set.extend(redacted.cloned());
-    let length = headers.iter().find(|(name, _)| *name == "content-length");
-    let length = length.map(|(_, length)| (LENGTH, (*length).to_owned()));
+    let length = reply::header(headers, "content-length");
+    let length = length.map(|length| (LENGTH, length.to_owned()));
     kept.set.extend(length);
     let until = now.plus_seconds(life).millis();
     kept.set.extend([
@@ -84,12 +84,7 @@ pub struct Found<'a, 'h> {
 /// Adds what a hit is told to `edits`; `false` for an answer that is over, or older than the last purge,
 /// or was not stored by the gate.
 pub fn on_hit(found: Found<'_, '_>, edits: &mut Edits<'_>, now: Timestamp) -> bool {
-    let header = |wanted: &str| {
-        let mut headers = found.headers.iter();
-        headers
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| *value)
-    };
+    let header = |wanted: &str| reply::header(found.headers, wanted);
     let number = |wanted: &str| header(wanted)?.parse::<i64>().ok();
     let (Some(asked), Some(until), Some(age)) = (number(ASKED), number(UNTIL), number(AGE)) else {
         return false;
