@@ -82,7 +82,12 @@ fn vars(plan: &Plan, ids: &Ids) -> String {
 }
 
 fn settings(plan: &Plan) -> String {
-    let lines = ["[vars]"].iter().chain(plan.preset.vars);
+    let lines = [
+        "[vars]",
+        "# Everything that a gate can be told: docs/configuration.md.",
+    ]
+    .iter()
+    .chain(plan.preset.vars);
     lines.copied().collect::<Vec<_>>().join("\n")
 }
 
