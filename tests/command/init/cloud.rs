@@ -30,7 +30,7 @@ impl Machine {
             "whoami",
             json!({"out": {"loggedIn": true, "accounts": [{"id": ACCOUNT, "name": "Ours"}]}}),
         );
-        machine.answers("secret list", not_found());
+        machine.answers("secret list", not_found("writegate"));
         machine
     }
 
@@ -120,8 +120,10 @@ impl Machine {
     }
 }
 
-fn not_found() -> Value {
-    json!({"code": 1, "err": "\u{2718} [ERROR] Worker \"writegate\" not found.\n\nIf this is a new Worker, run `wrangler deploy` first to create it.\n"})
+fn not_found(worker: &str) -> Value {
+    let mark = "\u{1b}[31m\u{2718} \u{1b}[41;31m[\u{1b}[41;97mERROR\u{1b}[41;31m]\u{1b}[0m";
+    let what = format!("\u{1b}[1mWorker \"{worker}\" not found.\u{1b}[0m");
+    json!({"code": 1, "err": format!("{mark} {what}\n\nIf this is a new Worker, run `wrangler deploy` first.\n")})
 }
 
 fn refused() -> Value {
@@ -166,6 +168,7 @@ fn the_secrets_go_through_pipes_and_before_the_gate() {
 #[test]
 fn nothing_is_deployed_unasked() {
     let machine = Machine::new();
+    machine.answers("secret list", not_found("my-gate"));
     let done = machine.init(&["--name", "my-gate"]);
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(!machine.names().contains(&"deploy".to_owned()));
@@ -196,6 +199,15 @@ fn a_gate_that_works_is_not_taken_over() {
         json!({"out": [{"name": "OTHER", "type": "secret_text"}]}),
     );
     assert_eq!(machine.init(&[]).code, Some(0));
+}
+
+#[test]
+fn another_thing_that_is_not_found_is_no_absent_worker() {
+    let machine = Machine::new();
+    let err = "\u{2718} [ERROR] Account not found [code: 7003]\n";
+    machine.answers("secret list", json!({"code": 1, "err": err}));
+    machine.init(&[]).refused(1, &["7003"]);
+    machine.checkout.assert_untouched();
 }
 
 #[test]
@@ -359,6 +371,19 @@ fn only_secrets_of_a_gate_that_was_made_are_set() {
         .finish(&["--upstream", "https://api.example.com"])
         .refused(2, &["--secrets-only", "--deploy"]);
     assert_eq!(machine.names(), [""; 0]);
+
+    // A token that a Secrets Store holds is not a secret of the Worker.
+    let own = machine.checkout.text("wrangler.toml");
+    let store = "[[secrets_store_secrets]]\nbinding = \"WRITE_TOKEN\"\nstore_id = \"a\"\nsecret_name = \"b\"\n";
+    machine
+        .checkout
+        .file("wrangler.toml", &format!("{own}\n{store}"));
+    machine.answers("secret list", json!({"out": []}));
+    assert_eq!(machine.finish(&[]).code, Some(0));
+    assert_eq!(
+        machine.names(),
+        ["secret list", "secret put SIGNING_SECRET"]
+    );
 }
 
 impl Done {

@@ -15,7 +15,7 @@ fn again(checkout: &Checkout, more: &[&str]) -> crate::checkout::Done {
 fn files_that_are_there_are_not_touched() {
     let checkout = clone();
     checkout.secret("mine");
-    again(&checkout, &[]).failed(2, &[".dev.vars", "--secrets-only", "--force"]);
+    again(&checkout, &[]).failed(2, &[".dev.vars is there", "--force"]);
     assert_eq!(checkout.text(".dev.vars"), "SIGNING_SECRET=mine\n");
     assert_eq!(checkout.text("wrangler.toml"), SHIPPED);
 
@@ -24,6 +24,15 @@ fn files_that_are_there_are_not_touched() {
     again(&checkout, &[]).failed(2, &["wrangler.toml", "--force"]);
     assert_eq!(checkout.text("wrangler.toml"), own);
     assert!(!checkout.0.join(".dev.vars").exists());
+
+    let checkout = clone();
+    checkout.made(&CMS);
+    let before = [checkout.text("wrangler.toml"), checkout.text(".dev.vars")];
+    again(&checkout, &[]).failed(2, &["made already", "--secrets-only", "--force"]);
+    assert_eq!(
+        [checkout.text("wrangler.toml"), checkout.text(".dev.vars")],
+        before
+    );
 }
 
 #[test]
@@ -84,10 +93,14 @@ fn what_git_would_take_along_is_not_written() {
     assert!(git(&checkout, &["init", "--quiet"]), "git is needed");
     again(&checkout, &[]).failed(2, &[".gitignore", ".dev.vars"]);
     checkout.assert_untouched();
+    // The file that it would be until it is complete counts too.
+    checkout.file(".gitignore", ".dev.vars\n");
+    again(&checkout, &[]).failed(2, &[".dev.vars.*"]);
+    checkout.assert_untouched();
 
     // Ignored, but committed before that.
     checkout.file(".dev.vars", "A=1\n");
-    assert!(git(&checkout, &["add", ".dev.vars"]));
+    assert!(git(&checkout, &["add", "--force", ".dev.vars"]));
     checkout.file(".gitignore", ".dev.vars\n.dev.vars.*\n");
     again(&checkout, &["--force"]).failed(2, &["git rm --cached"]);
     assert_eq!(checkout.text(".dev.vars"), "A=1\n");
@@ -99,6 +112,16 @@ fn what_git_would_take_along_is_not_written() {
             .text(".dev.vars")
             .starts_with("A=1\nSIGNING_SECRET=")
     );
+}
+
+#[test]
+fn where_git_will_not_say_what_it_ignores_nothing_is_written() {
+    let checkout = clone();
+    fs::create_dir(checkout.0.join(".git")).unwrap();
+    checkout.program("git", "exit 128");
+    let arguments = [CMS.as_slice(), &["--local"]].concat();
+    checkout.run_alone(&arguments).failed(2, &[".gitignore"]);
+    checkout.assert_untouched();
 }
 
 #[test]

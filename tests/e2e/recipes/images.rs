@@ -13,10 +13,13 @@ use crate::signing_docs::fences;
 use crate::token::fresh;
 use crate::upstream::{PATIENCE, Reply, Upstream};
 
+/// What browsers say of images: those with the same words share what is kept.
+const ACCEPT: &str = "image/avif,image/webp,image/*,*/*;q=0.8";
+
 /// What a browser asks for an `<img>` of a page.
 fn image(path: &str, page: &str) -> Request {
     Request::get(&format!("{path}?key={FIRST}"))
-        .header("Accept", "image/avif,image/webp,image/*,*/*;q=0.8")
+        .header("Accept", ACCEPT)
         .header("Referer", page)
         .header("Sec-Fetch-Dest", "image")
         .header("Sec-Fetch-Mode", "no-cors")
@@ -75,7 +78,9 @@ fn pages_show_images_and_the_store_is_asked_once() {
     }
 
     // A link works from anywhere; the same image, and so no other request at the store.
-    let link = Request::get(&link(&recipe.gate)).header("Host", "img.example.com");
+    let link = Request::get(&link(&recipe.gate))
+        .header("Host", "img.example.com")
+        .header("Accept", ACCEPT);
     let linked = link.send(&recipe.gate).passed();
     assert!(status(&linked).contains("hit"), "{linked}");
 

@@ -44,8 +44,7 @@ impl<'c> Accounts<'c> {
             prompt: "The Cloudflare account's id, as `npx wrangler whoami` prints it",
             ..QUESTION
         };
-        let id = question.one(None, wanted::account)?;
-        Ok(id)
+        question.one(None, wanted::account)
     }
 
     /// What `wrangler.toml` has to say of it. At the latest now it shows whether anybody is logged in.
@@ -66,7 +65,11 @@ impl<'c> Accounts<'c> {
         let flag = self.flag.map(|id| QUESTION.one(Some(id), wanted::account));
         let flag = flag.transpose()?;
         let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
-        let variable = set(VARIABLE);
+        let variable = set(VARIABLE).map(|id| {
+            let wrong = |mend| Failure::usage(format!("{VARIABLE}: {mend}"));
+            wanted::account(&id).map_err(wrong)
+        });
+        let variable = variable.transpose()?;
         // Both say all that wrangler needs; a narrow token may not even ask who it is.
         let known = variable.is_some() && set("CLOUDFLARE_API_TOKEN").is_some();
         let accounts = match self.cloud {

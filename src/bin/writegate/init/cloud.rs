@@ -104,11 +104,12 @@ impl<'p> Cloud<'p> {
                 self.wrangler.json(&["secret", "list", "--config", ASKING])
             });
         drop(asking);
+        let none = format!("Worker \"{worker}\" not found");
         match found {
             Ok(secrets) => Ok(secrets
                 .as_array()
                 .is_some_and(|secrets| secrets.iter().any(|secret| secret["name"] == ROOT))),
-            Err(failure) if failure.message.contains("not found") => Ok(false),
+            Err(failure) if failure.message.contains(&none) => Ok(false),
             Err(failure) => Err(failure),
         }
     }

@@ -17,15 +17,17 @@ pub(super) const SECRETS: &str = ".dev.vars";
 /// Refuses what would overwrite somebody's work.
 pub(super) fn refuse_loss(checkout: &Path) -> Result<()> {
     let shipped = read(checkout, CONFIGURATION)?.is_none_or(|text| text == SHIPPED);
-    let lost = if read(checkout, SECRETS)?.is_some() {
-        ".dev.vars is there already; --secrets-only puts its secrets online, and"
-    } else if !shipped {
-        "wrangler.toml is not the shipped one any more;"
-    } else {
-        return Ok(());
+    let secrets = read(checkout, SECRETS)?.is_some();
+    let lost = match (shipped, secrets) {
+        (true, false) => return Ok(()),
+        (true, true) => ".dev.vars is there already:",
+        (false, false) => "wrangler.toml is not the shipped one any more:",
+        (false, true) => {
+            "this gate is made already, in wrangler.toml and .dev.vars: --secrets-only sets its secrets at Cloudflare, and"
+        }
     };
     Err(Failure::usage(format!(
-        "{lost} --force makes a new gate (SIGNING_SECRET is kept)"
+        "{lost} --force makes a new gate in its place (SIGNING_SECRET is kept)"
     )))
 }
 
@@ -34,20 +36,21 @@ pub(super) fn refuse_exposure(checkout: &Path) -> Result<()> {
     let git = |arguments: &[&str]| {
         let mut git = Command::new("git");
         git.arg("-C").arg(checkout).args(arguments);
-        git.output().map(|done| done.status.success())
+        git.output().is_ok_and(|done| done.status.success())
     };
+    // A file that git has already counts as one that it does not ignore.
+    let ignored = |name: &str| git(&["check-ignore", "--quiet", name]);
     let exposed = match git(&["rev-parse", "--is-inside-work-tree"]) {
-        Ok(false) => false,
-        // A file that git has already counts as one that it does not ignore.
-        Ok(true) => !git(&["check-ignore", "--quiet", SECRETS]).unwrap_or(false),
-        Err(_no_git) => checkout
+        true => !ignored(SECRETS) || !ignored(&beside(SECRETS)),
+        // No git, or one that will not say.
+        false => checkout
             .ancestors()
             .any(|above| above.join(".git").exists()),
     };
     match exposed {
         false => Ok(()),
         true => Err(Failure::usage(
-            ".dev.vars would hold secrets and git does not ignore it here: put .dev.vars into .gitignore, and `git rm --cached .dev.vars` if it was committed",
+            "git would take along what .dev.vars will hold: put .dev.vars and .dev.vars.* into .gitignore, and `git rm --cached .dev.vars` if it was committed",
         )),
     }
 }
@@ -69,6 +72,11 @@ pub(super) fn write(checkout: &Path, configuration: &str, secrets: &[u8]) -> Res
     configuration.place()
 }
 
+/// Where a file is completed.
+fn beside(name: &str) -> String {
+    format!("{name}.new")
+}
+
 /// A complete file beside the one that it will replace.
 struct Prepared {
     name: &'static str,
@@ -80,8 +88,7 @@ impl Prepared {
     fn new(checkout: &Path, name: &'static str, content: &[u8], mode: u32) -> Result<Self> {
         let prepared = Self {
             name,
-            // What git ignores of the one it ignores of the other.
-            beside: checkout.join(format!("{name}.new")),
+            beside: checkout.join(beside(name)),
             place: checkout.join(name),
         };
         prepared

@@ -203,7 +203,13 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
     let root = settings::secret(&project.root, ROOT)?
         .ok_or_else(|| wanted("SIGNING_SECRET is neither in the environment nor in .dev.vars"))?;
     let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
+    let stored = whole["secrets_store_secrets"].as_array();
+    let stored =
+        |name: &str| stored.is_some_and(|all| all.iter().any(|one| one["binding"] == name));
     for secret in proof::read(&text, &known)?.tokens.into_keys() {
+        if stored(&secret) {
+            continue;
+        }
         let Some(token) = settings::secret(&project.root, &secret)? else {
             return Err(Failure::usage(format!(
                 "--secrets-only: {secret} is neither in the environment nor in .dev.vars; set it with `cargo run -- token put --secret {secret}`"
