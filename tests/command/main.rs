@@ -5,6 +5,7 @@
 
 mod checkout;
 mod explaining;
+mod init;
 mod registry;
 mod signing;
 

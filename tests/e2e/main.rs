@@ -127,6 +127,7 @@ mod datasette;
 mod foreign_jwt;
 mod foreign_signatures;
 mod harness;
+mod recipes;
 mod signing_command;
 mod signing_docs;
 mod wrangler;

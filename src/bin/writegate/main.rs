@@ -11,6 +11,7 @@ mod demo;
 mod explain;
 mod failure;
 mod http;
+mod init;
 mod input;
 mod key;
 mod progress;
@@ -41,6 +42,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Set a new gate up: wrangler.toml, .dev.vars, the secrets at Cloudflare, the first key
+    Init(Box<init::Options>),
     /// Build the Worker, installing what that needs (wrangler.toml's [build] command)
     Build(build::Options),
     /// Watch the gate at work in front of a small API, everything set up
@@ -64,6 +67,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
+        Command::Init(options) => init::run(&options),
         Command::Build(options) => build::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Key(action) => key::run(&action),

@@ -111,10 +111,7 @@ fn told(arguments: &[&str]) -> String {
 
 /// The first line of what wrangler says went wrong, and the Cloudflare API's words below it.
 fn reason(printed: &str) -> Option<String> {
-    let lines = printed.lines().map(|line| {
-        let line: String = line.chars().filter(|c| !c.is_control()).collect();
-        line.trim().to_owned()
-    });
+    let lines = printed.lines().map(|line| plain(line).trim().to_owned());
     let mut lines = lines.skip_while(|line| !line.contains("[ERROR]"));
     let first = lines.next()?;
     let (_, first) = first.split_once("[ERROR]")?;
@@ -126,13 +123,30 @@ fn reason(printed: &str) -> Option<String> {
     Some(parts.collect::<Vec<_>>().join(" "))
 }
 
+/// A line without the colours that wrangler gives its errors also where nobody sees them.
+fn plain(line: &str) -> String {
+    let mut plain = String::with_capacity(line.len());
+    let mut rest = line.chars();
+    while let Some(character) = rest.next() {
+        match character {
+            // ESC [ … and a letter.
+            '\u{1b}' => {
+                let _ = rest.by_ref().find(char::is_ascii_alphabetic);
+            }
+            other if other.is_control() => {}
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_went_wrong_is_told_in_one_line() {
-        let printed = "\n\u{1b}[31m✘ [ERROR] A request to the Cloudflare API (/accounts/x) failed.\u{1b}[0m\n\n  Authentication error [code: 10000]\n\n  If you think this is a bug\n";
+        let printed = "\n\u{1b}[31m✘ \u{1b}[41;31m[\u{1b}[41;97mERROR\u{1b}[41;31m]\u{1b}[0m \u{1b}[1mA request to the Cloudflare API (/accounts/x) failed.\u{1b}[0m\n\n  Authentication error [code: 10000]\n\n  If you think this is a bug\n";
         let reason = reason(printed).unwrap();
         assert!(
             reason.starts_with("A request to the Cloudflare API"),

@@ -1,0 +1,112 @@
+//! Which Cloudflare account: found out when it is first needed, and once.
+
+use std::cell::OnceCell;
+use std::env;
+
+use crate::failure::{Failure, Result};
+
+use super::Options;
+use super::ask::Question;
+use super::cloud::{Account, Cloud};
+use super::wanted;
+
+const VARIABLE: &str = "CLOUDFLARE_ACCOUNT_ID";
+
+pub(super) struct Accounts<'c> {
+    flag: Option<&'c str>,
+    /// `None`: nothing is done at Cloudflare.
+    cloud: Option<&'c Cloud<'c>>,
+    chosen: OnceCell<Chosen>,
+}
+
+#[derive(Clone, Default)]
+struct Chosen {
+    id: Option<String>,
+    /// wrangler would not know it by itself.
+    written: bool,
+}
+
+impl<'c> Accounts<'c> {
+    pub(super) fn new(options: &'c Options, cloud: Option<&'c Cloud<'c>>) -> Self {
+        Self {
+            flag: options.account.as_deref(),
+            cloud,
+            chosen: OnceCell::new(),
+        }
+    }
+
+    /// Its id, where a configuration cannot do without.
+    pub(super) fn id(&self) -> Result<String> {
+        if let Some(id) = self.chosen()?.id {
+            return Ok(id);
+        }
+        let question = Question {
+            prompt: "The Cloudflare account's id, as `npx wrangler whoami` prints it",
+            ..QUESTION
+        };
+        question.one(None, wanted::account)
+    }
+
+    /// What `wrangler.toml` has to say of it. At the latest now it shows whether anybody is logged in.
+    pub(super) fn written(&self) -> Result<Option<String>> {
+        let chosen = self.chosen()?;
+        Ok(chosen.id.filter(|_| chosen.written))
+    }
+
+    fn chosen(&self) -> Result<Chosen> {
+        if let Some(chosen) = self.chosen.get() {
+            return Ok(chosen.clone());
+        }
+        let chosen = self.choose()?;
+        Ok(self.chosen.get_or_init(|| chosen).clone())
+    }
+
+    fn choose(&self) -> Result<Chosen> {
+        let flag = self.flag.map(|id| QUESTION.one(Some(id), wanted::account));
+        let flag = flag.transpose()?;
+        let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        let variable = set(VARIABLE).map(|id| {
+            let wrong = |mend| Failure::usage(format!("{VARIABLE}: {mend}"));
+            wanted::account(&id).map_err(wrong)
+        });
+        let variable = variable.transpose()?;
+        // Both say all that wrangler needs; a narrow token may not even ask who it is.
+        let known = variable.is_some() && set("CLOUDFLARE_API_TOKEN").is_some();
+        let accounts = match self.cloud {
+            Some(cloud) if !known => cloud.accounts()?,
+            _ => Vec::new(),
+        };
+        let (id, written) = match (flag, variable, accounts.as_slice()) {
+            (Some(flag), ..) => (Some(flag), true),
+            (None, Some(variable), _) => (Some(variable), false),
+            (None, None, []) => (None, false),
+            (None, None, [only]) => (Some(only.id.clone()), false),
+            (None, None, several) => (Some(one_of(several)?), true),
+        };
+        Ok(Chosen { id, written })
+    }
+}
+
+const QUESTION: Question<'static> = Question {
+    flag: "--account",
+    prompt: "one of the login's accounts",
+    default: None,
+    quiet: false,
+};
+
+fn one_of(accounts: &[Account]) -> Result<String> {
+    let list: Vec<_> = accounts
+        .iter()
+        .map(|account| format!("{} ({})", account.id, account.name))
+        .collect();
+    let prompt = format!("which of the login's accounts: {}", list.join(", "));
+    let question = Question {
+        prompt: &prompt,
+        ..QUESTION
+    };
+    let id = question.one(None, wanted::account)?;
+    match accounts.iter().any(|account| account.id == id) {
+        true => Ok(id),
+        false => Err(Failure::usage("--account: not one of the login's accounts")),
+    }
+}

@@ -1,0 +1,179 @@
+//! What `init` does at Cloudflare, all of it through wrangler: who is logged in, whether the Worker is
+//! there already, its secrets, its deployment.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::json;
+use writegate::secret::Secret;
+
+use crate::failure::{Doing as _, Failure, Result};
+use crate::input;
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::setup;
+use crate::wrangler::Wrangler;
+
+use super::ask::Question;
+use super::secrets::ROOT;
+
+/// A configuration that says which Worker and account are asked about; git ignores its folder.
+const ASKING: &str = ".wrangler/init.toml";
+
+pub(super) struct Cloud<'p> {
+    project: &'p Project,
+    progress: &'p Progress,
+    wrangler: Wrangler,
+}
+
+/// One that the login may use.
+pub(super) struct Account {
+    pub(super) id: String,
+    pub(super) name: String,
+}
+
+impl<'p> Cloud<'p> {
+    pub(super) fn find(project: &'p Project, progress: &'p Progress) -> Result<Self> {
+        Ok(Self {
+            wrangler: Wrangler::find(project, progress, None)?,
+            project,
+            progress,
+        })
+    }
+
+    /// The accounts of whoever is logged in. A person who is not may log in now.
+    pub(super) fn accounts(&self) -> Result<Vec<Account>> {
+        let who = self.who();
+        let who = match who {
+            Err(_) if input::is_terminal() => {
+                let question = Question {
+                    flag: "--local",
+                    prompt: "wrangler is not logged in to Cloudflare. Log in now (y or n)",
+                    default: Some("y"),
+                    quiet: false,
+                };
+                match question.yes()? {
+                    true => {
+                        self.show(&["login"])?;
+                        self.who()
+                    }
+                    false => who,
+                }
+            }
+            who => who,
+        };
+        who.map_err(|failure| {
+            Failure::new(format!(
+                "not logged in to Cloudflare, or it does not answer ({}): `npx wrangler login`, or CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID, or --local to write the files alone",
+                failure.message
+            ))
+        })
+    }
+
+    fn who(&self) -> Result<Vec<Account>> {
+        let who = self
+            .progress
+            .step("asking wrangler who is logged in", |_step| {
+                self.wrangler.json(&["whoami", "--json"])
+            })?;
+        let accounts = who["accounts"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let account = |account: &serde_json::Value| {
+            Some(Account {
+                id: account["id"].as_str()?.to_owned(),
+                name: account["name"]
+                    .as_str()?
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .collect(),
+            })
+        };
+        Ok(accounts.iter().filter_map(account).collect())
+    }
+
+    /// Whether there is a Worker of this name that has a root secret: its keys depend on it.
+    pub(super) fn has_root(&self, worker: &str, account: Option<&str>) -> Result<bool> {
+        let asking = Asking::new(&self.project.root, worker, account)?;
+        let found = self
+            .progress
+            .step("looking for a Worker of that name", |_step| {
+                self.wrangler.json(&["secret", "list", "--config", ASKING])
+            });
+        drop(asking);
+        let none = format!("Worker \"{worker}\" not found");
+        match found {
+            Ok(secrets) => Ok(secrets
+                .as_array()
+                .is_some_and(|secrets| secrets.iter().any(|secret| secret["name"] == ROOT))),
+            Err(failure) if failure.message.contains(&none) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Sets a secret, through a pipe.
+    pub(super) fn put(&self, name: &str, secret: &Secret) -> Result<()> {
+        self.progress
+            .step(&format!("setting {name} at Cloudflare"), |_step| {
+                self.wrangler
+                    .feed(&["secret", "put", name], secret)
+                    .map(|_said| ())
+            })
+    }
+
+    pub(super) fn deploy(&self) -> Result<()> {
+        self.show(&["deploy"])
+    }
+
+    /// Lets wrangler talk to the person itself, on standard error: standard output is the key's.
+    fn show(&self, arguments: &[&str]) -> Result<()> {
+        let told = format!("npx wrangler {}", arguments.join(" "));
+        let mut command = setup::clean("node");
+        command
+            .arg(
+                self.project
+                    .root
+                    .join("node_modules/wrangler/bin/wrangler.js"),
+            )
+            .args(arguments)
+            .current_dir(&self.project.root)
+            .env_remove("SIGNING_SECRET")
+            .env_remove("WRITE_TOKEN")
+            .env_remove("ROTATION_API_TOKEN")
+            .stdin(match input::is_terminal() {
+                true => Stdio::inherit(),
+                false => Stdio::null(),
+            })
+            .stdout(io::stderr());
+        let status = command.status().doing(&told)?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(Failure::new(format!("{told} failed ({status})"))),
+        }
+    }
+}
+
+/// [`ASKING`], while it is needed.
+struct Asking<'p>(&'p Path);
+
+impl<'p> Asking<'p> {
+    fn new(checkout: &'p Path, worker: &str, account: Option<&str>) -> Result<Self> {
+        let mut text = format!("name = {}\n", json!(worker));
+        if let Some(account) = account {
+            text.push_str(&format!("account_id = {}\n", json!(account)));
+        }
+        let written = || format!("writing {ASKING}");
+        fs::create_dir_all(checkout.join(".wrangler")).doing(written())?;
+        fs::write(checkout.join(ASKING), text).doing(written())?;
+        Ok(Self(checkout))
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.0.join(ASKING));
+    }
+}

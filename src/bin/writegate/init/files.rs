@@ -1,0 +1,124 @@
+//! The two files that `init` writes: whether they may be written, and writing them whole or not at all.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::{Doing as _, Failure, Result};
+
+use super::template::SHIPPED;
+
+/// Holds the configuration; committed.
+pub(super) const CONFIGURATION: &str = "wrangler.toml";
+/// Holds the secrets; ignored.
+pub(super) const SECRETS: &str = ".dev.vars";
+
+/// Refuses what would overwrite somebody's work.
+pub(super) fn refuse_loss(checkout: &Path) -> Result<()> {
+    let shipped = read(checkout, CONFIGURATION)?.is_none_or(|text| text == SHIPPED);
+    let secrets = read(checkout, SECRETS)?.is_some();
+    let lost = match (shipped, secrets) {
+        (true, false) => return Ok(()),
+        (true, true) => ".dev.vars is there already:",
+        (false, false) => "wrangler.toml is not the shipped one any more:",
+        (false, true) => {
+            "this gate is made already, in wrangler.toml and .dev.vars: --secrets-only sets its secrets at Cloudflare, and"
+        }
+    };
+    Err(Failure::usage(format!(
+        "{lost} --force makes a new gate in its place (SIGNING_SECRET is kept)"
+    )))
+}
+
+/// Refuses a checkout from which git would take the secrets along.
+pub(super) fn refuse_exposure(checkout: &Path) -> Result<()> {
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(checkout).args(arguments);
+        git.output().is_ok_and(|done| done.status.success())
+    };
+    // A file that git has already counts as one that it does not ignore.
+    let ignored = |name: &str| git(&["check-ignore", "--quiet", name]);
+    let exposed = match git(&["rev-parse", "--is-inside-work-tree"]) {
+        true => !ignored(SECRETS) || !ignored(&beside(SECRETS)),
+        // No git, or one that will not say.
+        false => checkout
+            .ancestors()
+            .any(|above| above.join(".git").exists()),
+    };
+    match exposed {
+        false => Ok(()),
+        true => Err(Failure::usage(
+            "git would take along what .dev.vars will hold: put .dev.vars and .dev.vars.* into .gitignore, and `git rm --cached .dev.vars` if it was committed",
+        )),
+    }
+}
+
+/// A file's text; `None` where there is none.
+pub(super) fn read(checkout: &Path, name: &str) -> Result<Option<String>> {
+    match fs::read_to_string(checkout.join(name)) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).doing(format!("reading {name}")),
+    }
+}
+
+/// Both files, whose old ones stay until the new ones are complete.
+pub(super) fn write(checkout: &Path, configuration: &str, secrets: &[u8]) -> Result<()> {
+    let secrets = Prepared::new(checkout, SECRETS, secrets, 0o600)?;
+    let configuration = Prepared::new(checkout, CONFIGURATION, configuration.as_bytes(), 0o644)?;
+    secrets.place()?;
+    configuration.place()
+}
+
+/// Where a file is completed.
+fn beside(name: &str) -> String {
+    format!("{name}.new")
+}
+
+/// A complete file beside the one that it will replace.
+struct Prepared {
+    name: &'static str,
+    beside: PathBuf,
+    place: PathBuf,
+}
+
+impl Prepared {
+    fn new(checkout: &Path, name: &'static str, content: &[u8], mode: u32) -> Result<Self> {
+        let prepared = Self {
+            name,
+            beside: checkout.join(beside(name)),
+            place: checkout.join(name),
+        };
+        prepared
+            .fill(content, mode)
+            .doing(format!("writing {name}"))?;
+        Ok(prepared)
+    }
+
+    fn fill(&self, content: &[u8], mode: u32) -> io::Result<()> {
+        match fs::remove_file(&self.beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+        let mut file = options.open(&self.beside)?;
+        file.write_all(content)?;
+        file.sync_all()
+    }
+
+    fn place(&self) -> Result<()> {
+        fs::rename(&self.beside, &self.place).doing(format!("writing {}", self.name))
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // Gone if it was placed; else nobody wants half of a pair.
+        let _ = fs::remove_file(&self.beside);
+    }
+}

@@ -1,0 +1,278 @@
+//! `writegate init`: from nothing to a gate with its secrets in place.
+//!
+//! Everything is asked and checked before anything is written; both files are written before anything is
+//! sent; the secrets are set before the gate is deployed. Whatever fails in between says what is done and
+//! how to go on.
+
+mod account;
+mod ask;
+mod cloud;
+mod files;
+mod plan;
+mod preset;
+mod proof;
+mod secrets;
+mod tell;
+mod template;
+mod wanted;
+
+use clap::Args;
+use writegate::secret::Secret;
+
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::{input, random, settings};
+
+use account::Accounts;
+use ask::Question;
+use cloud::Cloud;
+use files::{CONFIGURATION, SECRETS};
+use plan::Plan;
+use proof::Secrets;
+use secrets::{ROOT, TOKEN};
+use template::Ids;
+
+/// On a terminal it asks for what no option says; elsewhere the write token comes through standard input.
+#[derive(Args, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// What is known beforehand: cms, workers-ai, cloudflare-api, images or other (see docs/recipes)
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// The API's address
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// How the API takes its token: bearer, basic, header:NAME or cloudflare-global-key [default: bearer]
+    #[arg(long, value_name = "SCHEME")]
+    auth: Option<String>,
+    /// A path below the API whose GET tells whether the token works
+    #[arg(long, value_name = "PATH")]
+    probe: Option<String>,
+    /// The Worker's name [default: writegate]
+    #[arg(long, value_name = "WORKER")]
+    name: Option<String>,
+    /// The Cloudflare account's id [default: the login's only one]
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+    /// A host name of one of your zones for the gate [default: workers.dev]
+    #[arg(long, value_name = "HOST")]
+    domain: Option<String>,
+    /// Who gets the first key
+    #[arg(long, value_name = "TEXT")]
+    key_name: Option<String>,
+    /// A method that the first key may use; may be repeated
+    #[arg(long = "method", value_name = "METHOD")]
+    methods: Vec<String>,
+    /// A path at the gate that it may use, or with a final /* all below; may be repeated
+    #[arg(long = "path", value_name = "PATH")]
+    paths: Vec<String>,
+    /// An origin whose pages may use it; may be repeated [default: any]
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    /// An address or network that may use it; may be repeated [default: any]
+    #[arg(long = "ip", value_name = "NETWORK")]
+    ips: Vec<String>,
+    /// When the write token was issued [default: today]
+    #[arg(long, value_name = "DATE")]
+    issued_at: Option<String>,
+    /// When the write token ends [default: never]
+    #[arg(long, value_name = "DATE")]
+    expires_at: Option<String>,
+    /// Write the files and do nothing at Cloudflare
+    #[arg(long)]
+    local: bool,
+    /// Deploy the gate when its secrets are set
+    #[arg(long)]
+    deploy: bool,
+    /// Only set the secrets of .dev.vars at Cloudflare: finishes what broke off
+    #[arg(long)]
+    secrets_only: bool,
+    /// Replace files that are there, and a root secret at Cloudflare. SIGNING_SECRET of .dev.vars is kept
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    options.check()?;
+    let project = Project::find()?;
+    let progress = Progress::new();
+    match options.secrets_only {
+        true => finish(options, &project, &progress),
+        false => begin(options, &project, &progress),
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<()> {
+        if self.local && (self.deploy || self.secrets_only) {
+            return Err(Failure::usage(
+                "--local does nothing at Cloudflare: leave it out, or --deploy and --secrets-only",
+            ));
+        }
+        let alone = Self {
+            deploy: self.deploy,
+            force: self.force,
+            secrets_only: self.secrets_only,
+            ..Self::default()
+        };
+        if self.secrets_only && *self != alone {
+            return Err(Failure::usage(
+                "--secrets-only takes what wrangler.toml and .dev.vars say: it goes with --deploy and --force alone",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A new gate.
+fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
+    if !options.force {
+        files::refuse_loss(&project.root)?;
+    }
+    files::refuse_exposure(&project.root)?;
+    let kept = settings::secret(&project.root, ROOT)?;
+    let root = match &kept {
+        Some(root) => root.clone(),
+        None => Secret::new(random::text(48)?),
+    };
+    secrets::check_root(&root)?;
+
+    let cloud = match options.local {
+        true => None,
+        false => Some(Cloud::find(project, progress)?),
+    };
+    let accounts = Accounts::new(options, cloud.as_ref());
+    if input::is_terminal() {
+        // Before a person has answered everything in vain.
+        accounts.written()?;
+    }
+    let plan = Plan::ask(options, &accounts)?;
+    let ids = Ids {
+        first: random::key_id()?,
+        admin: random::key_id()?,
+        probe: random::key_id()?,
+    };
+    let configuration = template::render(&plan, &ids);
+    let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
+    proof::read(&configuration, &known)?;
+    if let Some(cloud) = &cloud
+        && !options.force
+        && cloud.has_root(&plan.name, plan.account.as_deref())?
+    {
+        return Err(Failure::usage(format!(
+            "--name: a Worker {} is at Cloudflare already, with a SIGNING_SECRET that its keys depend on: choose another name (--force replaces it)",
+            plan.name
+        )));
+    }
+
+    let token = secrets::token(&plan.dates)?;
+    known.insert(TOKEN.to_owned(), token.clone());
+    proof::read(&configuration, &known)?;
+    let old = files::read(&project.root, SECRETS)?.unwrap_or_default();
+    let file = secrets::file(&old, &root, &token)?;
+    files::write(&project.root, &configuration, file.expose())?;
+    tell::written(kept.is_some());
+
+    let mut online = tell::Online::No;
+    if let Some(cloud) = &cloud {
+        set(cloud, &[(ROOT, &root), (TOKEN, &token)], &[])?;
+        online = deploy(options, cloud)?;
+    }
+    tell::end(
+        &project.root,
+        &proof::parse(&configuration)?,
+        &root,
+        &online,
+    )
+}
+
+/// What is left of one that broke off.
+fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
+    let wanted = |what: &str| {
+        Failure::usage(format!(
+            "--secrets-only: {what}; begin with `cargo run -- init`"
+        ))
+    };
+    let text = files::read(&project.root, CONFIGURATION)?
+        .filter(|text| text != template::SHIPPED)
+        .ok_or_else(|| wanted("wrangler.toml is still the shipped one"))?;
+    let whole = proof::parse(&text)?;
+    let name = whole["name"]
+        .as_str()
+        .ok_or_else(|| wanted("wrangler.toml names no Worker"))?;
+    let root = settings::secret(&project.root, ROOT)?
+        .ok_or_else(|| wanted("SIGNING_SECRET is neither in the environment nor in .dev.vars"))?;
+    let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
+    let stored = whole["secrets_store_secrets"].as_array();
+    let stored =
+        |name: &str| stored.is_some_and(|all| all.iter().any(|one| one["binding"] == name));
+    for secret in proof::read(&text, &known)?.tokens.into_keys() {
+        if stored(&secret) {
+            continue;
+        }
+        let Some(token) = settings::secret(&project.root, &secret)? else {
+            return Err(Failure::usage(format!(
+                "--secrets-only: {secret} is neither in the environment nor in .dev.vars; set it with `cargo run -- token put --secret {secret}`"
+            )));
+        };
+        known.insert(secret, token);
+    }
+    proof::read(&text, &known)?;
+
+    let cloud = Cloud::find(project, progress)?;
+    let account = whole["account_id"].as_str();
+    let there = !options.force && cloud.has_root(name, account)?;
+    if there {
+        eprintln!("writegate: {ROOT} is set there already and stays; --force replaces it");
+        known.remove(ROOT);
+    }
+    let mut list: Vec<_> = known
+        .iter()
+        .map(|(name, secret)| (name.as_str(), secret))
+        .collect();
+    // The one that nothing works without goes first.
+    list.sort_by_key(|(name, _)| *name != ROOT);
+    let done: &[&str] = if there { &[ROOT] } else { &[] };
+    set(&cloud, &list, done)?;
+    let online = deploy(options, &cloud)?;
+    tell::end(&project.root, &whole, &root, &online)
+}
+
+/// Sets these secrets, one after another.
+fn set(cloud: &Cloud<'_>, secrets: &[(&str, &Secret)], before: &[&str]) -> Result<()> {
+    let mut done = before.to_vec();
+    for (name, secret) in secrets {
+        cloud.put(name, secret).map_err(|failure| {
+            let so_far = match done.as_slice() {
+                [] => "no secret is set".to_owned(),
+                done => format!("{} is set", done.join(", ")),
+            };
+            Failure::new(format!(
+                "{}; {CONFIGURATION} and {SECRETS} are written, {so_far}: when that is mended, `cargo run -- init --secrets-only` goes on",
+                failure.message
+            ))
+        })?;
+        done.push(name);
+    }
+    Ok(())
+}
+
+/// Only a gate that has its secrets goes online.
+fn deploy(options: &Options, cloud: &Cloud<'_>) -> Result<tell::Online> {
+    let question = Question {
+        flag: "--deploy",
+        prompt: "Build and deploy it now (y or n)",
+        default: Some(if input::is_terminal() { "y" } else { "n" }),
+        quiet: false,
+    };
+    if !options.deploy && !question.yes()? {
+        return Ok(tell::Online::Secrets);
+    }
+    cloud.deploy().map_err(|failure| {
+        Failure::new(format!(
+            "{}; the files are written and the secrets are set: when that is mended, `npx wrangler deploy` goes on",
+            failure.message
+        ))
+    })?;
+    Ok(tell::Online::Gate)
+}

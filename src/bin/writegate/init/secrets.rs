@@ -1,0 +1,175 @@
+//! What `.dev.vars` holds, and the token's envelope.
+
+use serde_json::json;
+use writegate::config::MIN_ROOT_BYTES;
+use writegate::day::Day;
+use writegate::secret::Secret;
+use writegate::time::Timestamp;
+use writegate::token::Token;
+
+use crate::failure::{Failure, Result};
+use crate::{clock, input};
+
+use super::ask::Question;
+use super::wanted;
+
+pub(super) const ROOT: &str = "SIGNING_SECRET";
+pub(super) const TOKEN: &str = "WRITE_TOKEN";
+
+const HEAD: &str = "# Secrets for this machine, which git ignores. Keep SIGNING_SECRET where you keep passwords:\n\
+    # it cannot be read back from Cloudflare, and every key's secret is made from it.\n\n";
+
+/// When the token was issued, and when it ends: texts that are dates.
+pub(super) struct Dates {
+    pub(super) issued: Option<String>,
+    pub(super) expires: Option<String>,
+}
+
+impl Dates {
+    /// Refuses dates that cannot be.
+    pub(super) fn check(&self) -> Result<()> {
+        let now = clock::now()?;
+        let time = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse_rfc3339);
+        let (issued, expires) = (time(&self.issued), time(&self.expires));
+        // A date is that of its place; somewhere it is a day later than here.
+        if issued.is_some_and(|issued| issued > now.plus_seconds(86_400)) {
+            return Err(Failure::usage("--issued-at: lies in the future"));
+        }
+        if expires.is_some_and(|expires| expires <= issued.unwrap_or(now).max(now)) {
+            return Err(Failure::usage("--expires-at: has passed"));
+        }
+        Ok(())
+    }
+
+    /// With those of the token itself, else what a person says, else today.
+    fn completed(&self, token: &Token) -> Result<Self> {
+        let known = token.issued_at.is_some() || token.expires_at.is_some();
+        let told = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
+        let today = Day::of(clock::now()?).to_string();
+        let issued = Question {
+            flag: "--issued-at",
+            prompt: "When it was issued",
+            default: Some(&today),
+            quiet: known,
+        };
+        let expires = Question {
+            flag: "--expires-at",
+            prompt: "When it ends (empty: never)",
+            default: Some(""),
+            quiet: known,
+        };
+        let given = self.issued.clone().or(told(token.issued_at));
+        let issued = issued.one(given.as_deref(), wanted::date)?;
+        let given = self.expires.clone().or(told(token.expires_at));
+        let dates = Self {
+            issued: Some(issued),
+            expires: expires.maybe(given.as_deref(), wanted::date)?,
+        };
+        dates.check()?;
+        Ok(dates)
+    }
+}
+
+/// The write token as the gate takes it, with its dates.
+pub(super) fn token(dates: &Dates) -> Result<Secret> {
+    let given = input::secret("the write token")?;
+    let wrong =
+        |mend: &str| Failure::usage(format!("the write token, from standard input: {mend}"));
+    let token = Token::parse(&given).map_err(|error| wrong(&error.to_string()))?;
+    let value = match token.value.expose_str() {
+        None => return Err(wrong("is no text")),
+        Some("") => return Err(wrong("is empty")),
+        Some(value) if value.chars().any(char::is_control) => {
+            return Err(wrong("has several lines or control characters"));
+        }
+        Some(value) => value,
+    };
+    let dates = dates.completed(&token)?;
+    let issued = dates.issued.unwrap_or_default();
+    let expires = dates
+        .expires
+        .map(|time| format!(",\"expires_at\":{}", json!(time)));
+    let text = format!(
+        "{{\"token\":{},\"issued_at\":{}{}}}",
+        json!(value),
+        json!(issued),
+        expires.unwrap_or_default()
+    );
+    Ok(Secret::new(plain(&text)))
+}
+
+/// JSON without the characters that mean something in `.dev.vars`: they can only stand in its strings.
+fn plain(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\'' | '#' | '$' | '`' => plain.push_str(&format!("\\u{:04x}", u32::from(character))),
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// The file with these secrets; all else in it stays.
+pub(super) fn file(old: &str, root: &Secret, token: &Secret) -> Result<Secret> {
+    let is_of = |line: &str, name: &str| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        line.split_once('=')
+            .is_some_and(|(found, _)| found.trim() == name)
+    };
+    let mut text = match old {
+        "" => HEAD.to_owned(),
+        _ => String::new(),
+    };
+    for line in old.lines() {
+        if !is_of(line, ROOT) && !is_of(line, TOKEN) {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    for (name, secret) in [(ROOT, root), (TOKEN, token)] {
+        let value = secret.expose_str().unwrap_or_default();
+        if value.contains(['\'', '\n', '\r']) {
+            return Err(Failure::usage(format!(
+                "{name}: holds a ' or a line break, which .dev.vars cannot hold"
+            )));
+        }
+        text.push_str(&format!("{name}='{value}'\n"));
+    }
+    Ok(Secret::new(text))
+}
+
+/// Refuses a root that the gate would refuse, before anything else is asked.
+pub(super) fn check_root(root: &Secret) -> Result<()> {
+    match root.len() < MIN_ROOT_BYTES {
+        false => Ok(()),
+        true => Err(Failure::usage(format!(
+            "{ROOT} of the environment or .dev.vars is shorter than {MIN_ROOT_BYTES} bytes: take it out, and init makes one"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_else_stands_in_the_file_stays() {
+        let old = "# mine\nWAF_SECRET=w\nexport SIGNING_SECRET = old\nWRITE_TOKEN=old\nSIGNING_SECRET_PREVIOUS=p";
+        let new = file(old, &Secret::new("root"), &Secret::new("{}")).unwrap();
+        assert_eq!(
+            new.expose_str().unwrap(),
+            "# mine\nWAF_SECRET=w\nSIGNING_SECRET_PREVIOUS=p\nSIGNING_SECRET='root'\nWRITE_TOKEN='{}'\n"
+        );
+    }
+
+    #[test]
+    fn a_token_s_characters_survive_the_file() {
+        let odd = json!({"token": "a'b#c$d`e\"f\\g"}).to_string();
+        let plain = plain(&odd);
+        assert!(!plain.contains(['\'', '#', '$', '`']), "{plain}");
+        let token = Token::parse(&Secret::new(plain)).unwrap();
+        assert_eq!(token.value.expose_str(), Some("a'b#c$d`e\"f\\g"));
+    }
+}

@@ -1,0 +1,72 @@
+//! What a person has to know at the end, on standard error; the key's secret alone on standard output.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use writegate::key::{KeyId, Scheme};
+use writegate::known_key::derive_sk;
+use writegate::secret::Secret;
+
+use crate::failure::{Failure, Result};
+use crate::settings;
+
+/// How far it came.
+pub(super) enum Online {
+    /// The files are written.
+    No,
+    /// The secrets are set.
+    Secrets,
+    /// The gate is deployed.
+    Gate,
+}
+
+pub(super) fn written(kept: bool) {
+    let root = match kept {
+        true => "with the SIGNING_SECRET that was there before",
+        false => "with a new SIGNING_SECRET",
+    };
+    eprintln!("writegate: wrote wrangler.toml, and .dev.vars {root}");
+}
+
+/// What to keep, what comes next, and the first key of this `wrangler.toml`.
+pub(super) fn end(checkout: &Path, whole: &Value, root: &Secret, online: &Online) -> Result<()> {
+    let none = || Failure::usage("wrangler.toml has no key for a caller: `key new` makes one");
+    let keys = whole["vars"]["KEYS"].as_array().ok_or_else(none)?;
+    let first = keys.iter().find(|key| key["admin"] != true);
+    let id = first.and_then(|key| KeyId::parse(key["id"].as_str()?));
+    let id = id.ok_or_else(none)?;
+    let (_, key) = settings::key(checkout, &id)?.ok_or_else(none)?;
+
+    let domain = whole["routes"][0]["pattern"].as_str().unwrap_or("…");
+    let next = match online {
+        Online::No => "  npx wrangler dev                            try it on this machine\n  \
+             cargo run -- init --secrets-only --deploy   put it online"
+            .to_owned(),
+        Online::Secrets => "  npx wrangler deploy   put it online".to_owned(),
+        Online::Gate => {
+            format!(
+                "  cargo run -- check --gate https://{domain}   see that all is as it should be"
+            )
+        }
+    };
+    let use_it = match key.schemes.contains(&Scheme::Session) {
+        true => format!("cargo run -- session mint --key {id}   make a session for its caller"),
+        false => format!("cargo run -- key show {id}   see the key that it has"),
+    };
+    eprintln!(
+        "\n\
+         Keep SIGNING_SECRET: copy it from .dev.vars into your password store now. Every key's secret is made from\n\
+         it, and it cannot be read back from Cloudflare. WRITE_TOKEN stands in .dev.vars for `npx wrangler dev` alone;\n\
+         take it out where this machine should not have it.\n\
+         \n\
+         Next:\n\
+         {next}\n  \
+         {use_it}\n\
+         \n\
+         The first key and its secret, for its callers' servers and never for a browser\n\
+         (`cargo run -- key show {id}` shows it again):"
+    );
+    let sk = derive_sk(root, &id, key.version);
+    println!("{}", json!({"id": id.as_str(), "sk": sk.expose_str()}));
+    Ok(())
+}

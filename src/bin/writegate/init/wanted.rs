@@ -1,0 +1,206 @@
+//! What an answer has to be, by the gate's own rules. Mends never quote what was given: it may be a
+//! secret in the wrong place.
+
+use serde_json::{Value, json};
+use writegate::policy::network::Network;
+use writegate::policy::origin::{Origin, OriginPattern};
+use writegate::policy::path::Pattern;
+use writegate::request::METHODS;
+use writegate::time::Timestamp;
+use writegate::upstream::{Upstream, UpstreamAuth};
+
+use super::preset::Preset;
+
+pub(super) type Checked = Result<String, String>;
+
+fn when(right: bool, text: &str, mend: &str) -> Checked {
+    right
+        .then(|| text.to_owned())
+        .ok_or_else(|| mend.to_owned())
+}
+
+/// Anything that fits a line of TOML.
+pub(super) fn text(text: &str) -> Checked {
+    let mend = "expected some words on one line";
+    when(
+        !text.is_empty() && !text.chars().any(char::is_control),
+        text,
+        mend,
+    )
+}
+
+/// A Worker's name, which is a label of a host name too.
+pub(super) fn worker(name: &str) -> Checked {
+    let fits = (1..=63).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    when(
+        fits,
+        name,
+        "expected 1 to 63 of a-z 0-9 and -, not at an end",
+    )
+}
+
+pub(super) fn account(id: &str) -> Checked {
+    let fits = id.len() == 32
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    when(
+        fits,
+        id,
+        "expected the account's id, 32 of 0-9 a-f, as `npx wrangler whoami` prints it",
+    )
+}
+
+pub(super) fn domain(host: &str) -> Checked {
+    let fits = Origin::parse(&format!("https://{host}")).is_some()
+        && host.contains('.')
+        && !host.contains(':');
+    when(
+        fits,
+        host,
+        "expected a host name of one of your zones, such as gate.example.com",
+    )
+}
+
+pub(super) fn upstream(url: &str) -> Checked {
+    Upstream::parse(url).map(|_| url.to_owned())
+}
+
+pub(super) fn probe(path: &str) -> Checked {
+    let fits = Pattern::parse(path).is_some_and(|path| !path.is_prefix());
+    when(
+        fits,
+        path,
+        "expected a path below the upstream, such as /me",
+    )
+}
+
+pub(super) fn method(name: &str) -> Checked {
+    let name = name.to_ascii_uppercase();
+    let mend = format!("expected some of {}", METHODS.join(", "));
+    when(METHODS.contains(&name.as_str()), &name, &mend)
+}
+
+/// A path at the gate that goes to the API.
+pub(super) fn path(path: &str, preset: &Preset) -> Checked {
+    let (Some(own), Some(route)) = (Pattern::parse(path), Pattern::parse(preset.path)) else {
+        return Err("expected paths such as /posts/1 or /posts/*".to_owned());
+    };
+    let mend = format!(
+        "expected paths at the gate, which all begin with {}",
+        route.stem()
+    );
+    when(route.matches(own.stem()), path, &mend)
+}
+
+pub(super) fn origin(text: &str) -> Checked {
+    let mend = "expected origins such as https://www.example.com or https://*.example.com";
+    when(OriginPattern::parse(text).is_some(), text, mend)
+}
+
+pub(super) fn network(text: &str) -> Checked {
+    let mend = "expected addresses or networks such as 203.0.113.0/24";
+    when(Network::parse(text).is_some(), text, mend)
+}
+
+/// A date, or a time.
+pub(super) fn date(text: &str) -> Checked {
+    let mend = "expected a date such as 2026-11-22";
+    when(Timestamp::parse_rfc3339(text).is_some(), text, mend)
+}
+
+/// How the API takes its token; what `upstream_auth` then is.
+pub(super) fn auth(text: &str) -> Checked {
+    let (scheme, name) = match text.split_once(':') {
+        Some(("header", name)) => ("header", Some(name.trim())),
+        _ => (text, None),
+    };
+    let value: Value = match name {
+        Some(name) => json!({"scheme": scheme, "name": name}),
+        None => json!({ "scheme": scheme }),
+    };
+    let mend = "expected bearer, basic, header:NAME or cloudflare-global-key";
+    UpstreamAuth::parse(String::new(), Some(value)).map_err(|_error| mend.to_owned())?;
+    let name = name.map(|name| format!(", name = {}", json!(name)));
+    let name = name.unwrap_or_default();
+    Ok(format!(
+        "{{ scheme = {}{name}, secret = \"WRITE_TOKEN\" }}",
+        json!(scheme)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::init::preset;
+
+    #[test]
+    fn auth_is_written_as_the_gate_reads_it() {
+        for (text, written) in [
+            (
+                "bearer",
+                "{ scheme = \"bearer\", secret = \"WRITE_TOKEN\" }",
+            ),
+            (
+                "header:X-AUTH-TOKEN",
+                "{ scheme = \"header\", name = \"X-AUTH-TOKEN\", secret = \"WRITE_TOKEN\" }",
+            ),
+        ] {
+            assert_eq!(auth(text).as_deref(), Ok(written));
+        }
+        for wrong in [
+            "",
+            "Bearer",
+            "header",
+            "header:",
+            "header:Host",
+            "digest:x",
+            "header:a b",
+        ] {
+            assert!(auth(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_key_s_paths_lie_where_the_api_is() {
+        let cloudflare = preset::named("cloudflare-api").unwrap();
+        for right in ["/client/v4/*", "/client/v4/zones/*", "/client/v4/user"] {
+            assert!(path(right, cloudflare).is_ok(), "{right}");
+        }
+        for wrong in [
+            "/*",
+            "/zones/*",
+            "/client/v4",
+            "client/v4/x",
+            "/client/v4/../x",
+            "",
+        ] {
+            assert!(path(wrong, cloudflare).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_are_what_cloudflare_takes() {
+        for wrong in ["", "-a", "a-", "A", "a_b", "a.b"] {
+            assert!(worker(wrong).is_err(), "{wrong}");
+        }
+        assert!(worker(&"a".repeat(63)).is_ok() && worker(&"a".repeat(64)).is_err());
+        for wrong in [
+            "",
+            "localhost",
+            "a.example:443",
+            "https://a.example",
+            "a.example/",
+            "*.a.example",
+        ] {
+            assert!(domain(wrong).is_err(), "{wrong}");
+        }
+        assert!(domain("img.example.com").is_ok());
+        assert!(account(&"0f".repeat(16)).is_ok() && account(&"0F".repeat(16)).is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! `writegate init`: what it asks, refuses, writes and sends.
+
+mod cloud;
+mod files;
+mod gate;
+mod recipes;
+mod refusals;
+mod terminal;
+mod tokens;
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::checkout::{Checkout, Done, random_secret};
+
+/// `wrangler.toml` as it is shipped.
+pub(crate) const SHIPPED: &str = include_str!("../../src/bin/writegate/init/template.toml");
+
+/// What makes a gate without a question.
+pub(crate) const CMS: [&str; 9] = [
+    "init",
+    "--preset",
+    "cms",
+    "--upstream",
+    "https://cms.example.com/api",
+    "--path",
+    "/articles/*",
+    "--probe",
+    "/articles",
+];
+
+/// A fresh clone, as far as `init` looks at it.
+pub(crate) fn clone() -> Checkout {
+    Checkout::new(SHIPPED)
+}
+
+impl Checkout {
+    /// Runs the command with this on its standard input.
+    pub(crate) fn fed(&self, arguments: &[&str], input: &str) -> Done {
+        let mut command = self.command(arguments);
+        command
+            .env_remove("CLOUDFLARE_ACCOUNT_ID")
+            .env_remove("CLOUDFLARE_API_TOKEN")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // It may have refused before it read anything.
+        let _read_or_not = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Done {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// A gate made here without Cloudflare; its token, and the first key with its secret.
+    pub(crate) fn made(&self, arguments: &[&str]) -> (String, Value) {
+        let token = random_secret();
+        let done = self.fed(&[arguments, &["--local"]].concat(), &format!("{token}\n"));
+        assert!(!done.err.contains(&token), "{}", done.err);
+        (token, serde_json::from_str(&done.succeeded()).unwrap())
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.0.join(name)).unwrap()
+    }
+
+    /// Nothing was written.
+    #[track_caller]
+    pub(crate) fn assert_untouched(&self) {
+        assert_eq!(self.text("wrangler.toml"), SHIPPED);
+        for name in [".dev.vars", ".dev.vars.new", "wrangler.toml.new"] {
+            assert!(!self.0.join(name).exists(), "{name} is there");
+        }
+    }
+}

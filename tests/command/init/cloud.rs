@@ -1,0 +1,400 @@
+//! What goes to Cloudflare: through a wrangler that writes down how it is called and answers as the test says.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::{CMS, SHIPPED, clone};
+use crate::checkout::{Checkout, Done, random_secret};
+
+const WRANGLER: &str = include_str!("wrangler.js");
+const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+const OTHER_ACCOUNT: &str = "fedcba9876543210fedcba9876543210";
+
+/// A fresh clone with its npm packages, logged in to one account, at which there is nothing yet.
+struct Machine {
+    checkout: Checkout,
+    token: String,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let machine = Self {
+            checkout: clone(),
+            token: random_secret(),
+        };
+        let bin = machine.checkout.0.join("node_modules/wrangler/bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::write(bin.join("wrangler.js"), WRANGLER).unwrap();
+        machine.answers(
+            "whoami",
+            json!({"out": {"loggedIn": true, "accounts": [{"id": ACCOUNT, "name": "Ours"}]}}),
+        );
+        machine.answers("secret list", not_found("writegate"));
+        machine
+    }
+
+    /// What wrangler says to this from now on.
+    fn answers(&self, call: &str, answer: Value) {
+        let name = call.replace(' ', "-");
+        self.checkout
+            .file(&format!("{name}.answer.json"), &answer.to_string());
+    }
+
+    fn init(&self, more: &[&str]) -> Done {
+        let done = self
+            .checkout
+            .fed(&[CMS.as_slice(), more].concat(), &self.token);
+        self.keeps_its_secrets(&done);
+        done
+    }
+
+    fn finish(&self, more: &[&str]) -> Done {
+        let done = self
+            .checkout
+            .fed(&[["init", "--secrets-only"].as_slice(), more].concat(), "");
+        self.keeps_its_secrets(&done);
+        done
+    }
+
+    /// What wrangler was called with, call by call.
+    fn calls(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.checkout.0.join("calls.jsonl")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let name = |call: &Value| {
+            let words = call["args"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|word| word.as_str().unwrap());
+            words
+                .take_while(|word| !word.starts_with('-'))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        self.calls().iter().map(name).collect()
+    }
+
+    /// What was put under this name.
+    fn put(&self, name: &str) -> Vec<String> {
+        let calls = self.calls();
+        let puts = calls
+            .iter()
+            .filter(|call| call["args"] == json!(["secret", "put", name]));
+        puts.map(|call| call["input"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn root(&self) -> String {
+        let text = self.checkout.text(".dev.vars");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("SIGNING_SECRET='"));
+        line.unwrap().strip_suffix('\'').unwrap().to_owned()
+    }
+
+    /// No secret is on a command line, in an environment, on a terminal, or in a file that git does not ignore.
+    #[track_caller]
+    fn keeps_its_secrets(&self, done: &Done) {
+        let mut secrets = vec![self.token.clone()];
+        if self.checkout.0.join(".dev.vars").exists() {
+            secrets.push(self.root());
+        }
+        let committed = self.checkout.text("wrangler.toml");
+        for secret in &secrets {
+            for text in [&done.out, &done.err, &committed] {
+                assert!(!text.contains(secret), "{text}");
+            }
+            for call in self.calls() {
+                for part in ["args", "environment"] {
+                    assert!(!call[part].to_string().contains(secret), "{}", call[part]);
+                }
+            }
+        }
+        assert!(!self.checkout.0.join(".wrangler/init.toml").exists());
+    }
+}
+
+fn not_found(worker: &str) -> Value {
+    let mark = "\u{1b}[31m\u{2718} \u{1b}[41;31m[\u{1b}[41;97mERROR\u{1b}[41;31m]\u{1b}[0m";
+    let what = format!("\u{1b}[1mWorker \"{worker}\" not found.\u{1b}[0m");
+    json!({"code": 1, "err": format!("{mark} {what}\n\nIf this is a new Worker, run `wrangler deploy` first.\n")})
+}
+
+fn refused() -> Value {
+    json!({"code": 1, "err": "\u{2718} [ERROR] A request to the Cloudflare API (/accounts/x) failed.\n\n  Authentication error [code: 10000]\n"})
+}
+
+#[test]
+fn the_secrets_go_through_pipes_and_before_the_gate() {
+    let machine = Machine::new();
+    let done = machine.init(&["--deploy"]);
+    let first: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let expected = [
+        "whoami",
+        "secret list",
+        "secret put SIGNING_SECRET",
+        "secret put WRITE_TOKEN",
+        "deploy",
+    ];
+    assert_eq!(machine.names(), expected);
+    assert_eq!(machine.put("SIGNING_SECRET"), [machine.root()]);
+    let token: Value = serde_json::from_str(&machine.put("WRITE_TOKEN")[0]).unwrap();
+    assert_eq!(token["token"], machine.token.as_str());
+
+    let calls = machine.calls();
+    assert_eq!(calls[1]["configuration"], "name = \"writegate\"\n");
+    // What is deployed is what was made.
+    let written: Value = toml::from_str(calls[4]["checkout"].as_str().unwrap()).unwrap();
+    assert_eq!(written["vars"]["KEYS"][0]["id"], first["id"]);
+    for words in [
+        "Keep SIGNING_SECRET",
+        "password store",
+        "cannot be read back",
+        "check --gate",
+    ] {
+        assert!(done.err.contains(words), "{words} in {}", done.err);
+    }
+    assert_eq!(done.err.matches("sk_").count(), 0, "{}", done.err);
+    assert_eq!(done.out.matches("sk_").count(), 1);
+}
+
+#[test]
+fn nothing_is_deployed_unasked() {
+    let machine = Machine::new();
+    machine.answers("secret list", not_found("my-gate"));
+    let done = machine.init(&["--name", "my-gate"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(!machine.names().contains(&"deploy".to_owned()));
+    assert_eq!(machine.calls()[1]["configuration"], "name = \"my-gate\"\n");
+    assert!(done.err.contains("npx wrangler deploy"), "{}", done.err);
+}
+
+#[test]
+fn a_gate_that_works_is_not_taken_over() {
+    let machine = Machine::new();
+    machine.answers(
+        "secret list",
+        json!({"out": [{"name": "SIGNING_SECRET", "type": "secret_text"}]}),
+    );
+    machine
+        .init(&[])
+        .refused(2, &["--name", "writegate", "--force"]);
+    machine.checkout.assert_untouched();
+    assert_eq!(machine.names(), ["whoami", "secret list"]);
+
+    assert_eq!(machine.init(&["--force"]).code, Some(0));
+    assert_eq!(machine.put("SIGNING_SECRET").len(), 1);
+
+    // A Worker without a root is nobody's gate.
+    let machine = Machine::new();
+    machine.answers(
+        "secret list",
+        json!({"out": [{"name": "OTHER", "type": "secret_text"}]}),
+    );
+    assert_eq!(machine.init(&[]).code, Some(0));
+}
+
+#[test]
+fn another_thing_that_is_not_found_is_no_absent_worker() {
+    let machine = Machine::new();
+    let err = "\u{2718} [ERROR] Account not found [code: 7003]\n";
+    machine.answers("secret list", json!({"code": 1, "err": err}));
+    machine.init(&[]).refused(1, &["7003"]);
+    machine.checkout.assert_untouched();
+}
+
+#[test]
+fn where_nobody_is_logged_in_nothing_is_written() {
+    let machine = Machine::new();
+    machine.answers("whoami", json!({"code": 1, "out": {"loggedIn": false}}));
+    machine.init(&[]).refused(
+        1,
+        &[
+            "not logged in",
+            "npx wrangler login",
+            "CLOUDFLARE_API_TOKEN",
+            "--local",
+        ],
+    );
+    machine.checkout.assert_untouched();
+    let machine = Machine::new();
+    machine.answers("secret list", refused());
+    machine.init(&[]).refused(1, &["secret list", "10000"]);
+    machine.checkout.assert_untouched();
+}
+
+#[test]
+fn one_of_several_accounts_has_to_be_named() {
+    let machine = Machine::new();
+    let accounts =
+        json!([{"id": ACCOUNT, "name": "Ours"}, {"id": OTHER_ACCOUNT, "name": "Theirs"}]);
+    machine.answers(
+        "whoami",
+        json!({"out": {"loggedIn": true, "accounts": accounts}}),
+    );
+    machine.init(&[]).refused(
+        2,
+        &["--account is missing", &format!("{OTHER_ACCOUNT} (Theirs)")],
+    );
+    machine.checkout.assert_untouched();
+
+    assert_eq!(machine.init(&["--account", OTHER_ACCOUNT]).code, Some(0));
+    let written: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
+    assert_eq!(written["account_id"], OTHER_ACCOUNT);
+    let asked = machine.calls()[2]["configuration"].clone();
+    assert_eq!(
+        asked,
+        format!("name = \"writegate\"\naccount_id = \"{OTHER_ACCOUNT}\"\n")
+    );
+}
+
+#[test]
+fn the_only_account_is_where_the_models_are() {
+    let machine = Machine::new();
+    let done = machine
+        .checkout
+        .fed(&["init", "--preset", "workers-ai"], &machine.token);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let written: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
+    let upstream = written["vars"]["ROUTES"][0]["upstream"].as_str().unwrap();
+    assert!(
+        upstream.ends_with(&format!("/accounts/{ACCOUNT}/ai")),
+        "{upstream}"
+    );
+    assert_eq!(written["account_id"], Value::Null);
+    assert_eq!(machine.names()[0], "whoami");
+    assert_eq!(
+        machine
+            .names()
+            .iter()
+            .filter(|name| *name == "whoami")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_token_for_wrangler_and_an_account_say_enough() {
+    let machine = Machine::new();
+    machine.answers("whoami", refused());
+    let token = machine.checkout.file("token", &machine.token);
+    let mut command = machine.checkout.command(&CMS);
+    command
+        .env("CLOUDFLARE_API_TOKEN", random_secret())
+        .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+        .stdin(fs::File::open(token).unwrap());
+    Done::of(&mut command).succeeded();
+    assert!(!machine.names().contains(&"whoami".to_owned()));
+}
+
+#[test]
+fn what_broke_off_is_finished_with_the_same_secrets() {
+    for (failing, told, done_before) in [
+        ("secret put SIGNING_SECRET", "no secret is set", false),
+        ("secret put WRITE_TOKEN", "SIGNING_SECRET is set", true),
+    ] {
+        let machine = Machine::new();
+        machine.answers(failing, refused());
+        machine
+            .init(&["--deploy"])
+            .refused(1, &[failing, "10000", told, "init --secrets-only"]);
+        let root = machine.root();
+        assert!(!machine.names().contains(&"deploy".to_owned()));
+
+        // Again, and it fails again: nothing is worse than before.
+        machine.finish(&[]).refused(1, &[failing, told]);
+
+        machine.answers(failing, json!({}));
+        if done_before {
+            machine.answers("secret list", json!({"out": [{"name": "SIGNING_SECRET"}]}));
+        }
+        let done = machine.finish(&["--deploy"]);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        let first: Value = serde_json::from_str(&done.out).unwrap();
+        let written: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
+        assert_eq!(first["id"], written["vars"]["KEYS"][0]["id"]);
+        assert_eq!(machine.root(), root);
+        assert!(machine.put("SIGNING_SECRET").iter().all(|put| *put == root));
+        let token: Value =
+            serde_json::from_str(machine.put("WRITE_TOKEN").last().unwrap()).unwrap();
+        assert_eq!(token["token"], machine.token.as_str());
+        assert_eq!(machine.names().last().unwrap(), "deploy");
+        if done_before {
+            assert!(
+                done.err.contains("set there already and stays"),
+                "{}",
+                done.err
+            );
+            let puts = machine.names();
+            let last = &puts[puts.len() - 2..];
+            assert_eq!(last, ["secret put WRITE_TOKEN", "deploy"]);
+        }
+    }
+}
+
+#[test]
+fn a_deployment_that_fails_says_what_is_left() {
+    let machine = Machine::new();
+    machine.answers("deploy", json!({"code": 3}));
+    let done = machine.init(&["--deploy"]);
+    done.refused(1, &["npx wrangler deploy failed", "secrets are set"]);
+}
+
+#[test]
+fn only_secrets_of_a_gate_that_was_made_are_set() {
+    let machine = Machine::new();
+    machine
+        .finish(&[])
+        .refused(2, &["still the shipped one", "init"]);
+    machine.checkout.file(
+        "wrangler.toml",
+        &SHIPPED.replace("\"writegate\"", "\"my-gate\""),
+    );
+    machine
+        .finish(&[])
+        .refused(2, &["SIGNING_SECRET is neither"]);
+    machine.checkout.file(
+        ".dev.vars",
+        &format!("SIGNING_SECRET='{}'\n", random_secret()),
+    );
+    machine
+        .finish(&[])
+        .refused(2, &["WRITE_TOKEN is neither", "token put"]);
+    machine
+        .finish(&["--upstream", "https://api.example.com"])
+        .refused(2, &["--secrets-only", "--deploy"]);
+    assert_eq!(machine.names(), [""; 0]);
+
+    // A token that a Secrets Store holds is not a secret of the Worker.
+    let own = machine.checkout.text("wrangler.toml");
+    let store = "[[secrets_store_secrets]]\nbinding = \"WRITE_TOKEN\"\nstore_id = \"a\"\nsecret_name = \"b\"\n";
+    machine
+        .checkout
+        .file("wrangler.toml", &format!("{own}\n{store}"));
+    machine.answers("secret list", json!({"out": []}));
+    assert_eq!(machine.finish(&[]).code, Some(0));
+    assert_eq!(
+        machine.names(),
+        ["secret list", "secret put SIGNING_SECRET"]
+    );
+}
+
+impl Done {
+    /// Ended with this code and these words in its last line; nothing on standard output.
+    #[track_caller]
+    fn refused(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
+        assert_eq!(self.out, "");
+        let last = self.err.lines().last().unwrap_or_default();
+        for word in words {
+            assert!(last.contains(word), "{word} in {}", self.err);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What is there already stays, unless it is said otherwise; what git would take along is never written.
+
+use std::fs;
+use std::process::Command;
+
+use super::{CMS, SHIPPED, clone};
+use crate::checkout::{Checkout, random_secret};
+
+fn again(checkout: &Checkout, more: &[&str]) -> crate::checkout::Done {
+    let arguments = [CMS.as_slice(), &["--local"], more].concat();
+    checkout.fed(&arguments, &random_secret())
+}
+
+#[test]
+fn files_that_are_there_are_not_touched() {
+    let checkout = clone();
+    checkout.secret("mine");
+    again(&checkout, &[]).failed(2, &[".dev.vars is there", "--force"]);
+    assert_eq!(checkout.text(".dev.vars"), "SIGNING_SECRET=mine\n");
+    assert_eq!(checkout.text("wrangler.toml"), SHIPPED);
+
+    let own = SHIPPED.replace("writegate", "my-gate");
+    let checkout = Checkout::new(&own);
+    again(&checkout, &[]).failed(2, &["wrangler.toml", "--force"]);
+    assert_eq!(checkout.text("wrangler.toml"), own);
+    assert!(!checkout.0.join(".dev.vars").exists());
+
+    let checkout = clone();
+    checkout.made(&CMS);
+    let before = [checkout.text("wrangler.toml"), checkout.text(".dev.vars")];
+    again(&checkout, &[]).failed(2, &["made already", "--secrets-only", "--force"]);
+    assert_eq!(
+        [checkout.text("wrangler.toml"), checkout.text(".dev.vars")],
+        before
+    );
+}
+
+#[test]
+fn force_replaces_them_and_keeps_what_cannot_be_made_again() {
+    let checkout = clone();
+    let (root, waf) = (random_secret(), random_secret());
+    let own = format!("# mine\nWAF_SECRET={waf}\nSIGNING_SECRET=\"{root}\"\nWRITE_TOKEN=former\n");
+    checkout.file(".dev.vars", &own);
+    let done = again(&checkout, &["--force"]);
+    assert!(done.err.contains("that was there before"), "{}", done.err);
+    let first: serde_json::Value = serde_json::from_str(&done.succeeded()).unwrap();
+    let file = checkout.text(".dev.vars");
+    for part in [
+        "# mine\n",
+        &format!("WAF_SECRET={waf}\n"),
+        &format!("SIGNING_SECRET='{root}'\n"),
+    ] {
+        assert!(file.contains(part), "{part} in {file}");
+    }
+    assert!(!file.contains("former"));
+    let shown = checkout
+        .run(&["key", "show", first["id"].as_str().unwrap()])
+        .succeeded();
+    assert!(shown.contains(first["sk"].as_str().unwrap()), "{shown}");
+
+    let next: serde_json::Value =
+        serde_json::from_str(&again(&checkout, &["--force"]).succeeded()).unwrap();
+    assert_ne!(next["id"], first["id"]);
+    assert!(checkout.text(".dev.vars").contains(&root));
+}
+
+#[test]
+fn a_root_of_the_environment_is_kept_too() {
+    let checkout = clone();
+    let root = random_secret();
+    let arguments = [CMS.as_slice(), &["--local"]].concat();
+    let mut command = checkout.command(&arguments);
+    let token = checkout.file("token", &random_secret());
+    command
+        .env("SIGNING_SECRET", &root)
+        .stdin(fs::File::open(token).unwrap());
+    crate::checkout::Done::of(&mut command).succeeded();
+    assert!(
+        checkout
+            .text(".dev.vars")
+            .contains(&format!("SIGNING_SECRET='{root}'"))
+    );
+}
+
+#[test]
+fn what_git_would_take_along_is_not_written() {
+    let git = |checkout: &Checkout, arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(&checkout.0).args(arguments);
+        git.output().is_ok_and(|done| done.status.success())
+    };
+    let checkout = clone();
+    assert!(git(&checkout, &["init", "--quiet"]), "git is needed");
+    again(&checkout, &[]).failed(2, &[".gitignore", ".dev.vars"]);
+    checkout.assert_untouched();
+    // The file that it would be until it is complete counts too.
+    checkout.file(".gitignore", ".dev.vars\n");
+    again(&checkout, &[]).failed(2, &[".dev.vars.*"]);
+    checkout.assert_untouched();
+
+    // Ignored, but committed before that.
+    checkout.file(".dev.vars", "A=1\n");
+    assert!(git(&checkout, &["add", "--force", ".dev.vars"]));
+    checkout.file(".gitignore", ".dev.vars\n.dev.vars.*\n");
+    again(&checkout, &["--force"]).failed(2, &["git rm --cached"]);
+    assert_eq!(checkout.text(".dev.vars"), "A=1\n");
+
+    assert!(git(&checkout, &["rm", "--quiet", "--cached", ".dev.vars"]));
+    again(&checkout, &["--force"]).succeeded();
+    assert!(
+        checkout
+            .text(".dev.vars")
+            .starts_with("A=1\nSIGNING_SECRET=")
+    );
+}
+
+#[test]
+fn where_git_will_not_say_what_it_ignores_nothing_is_written() {
+    let checkout = clone();
+    fs::create_dir(checkout.0.join(".git")).unwrap();
+    checkout.program("git", "exit 128");
+    let arguments = [CMS.as_slice(), &["--local"]].concat();
+    checkout.run_alone(&arguments).failed(2, &[".gitignore"]);
+    checkout.assert_untouched();
+}
+
+#[test]
+fn what_an_earlier_run_left_half_written_is_in_nobody_s_way() {
+    let checkout = clone();
+    checkout.file(".dev.vars.new", "half");
+    checkout.file("wrangler.toml.new", "half");
+    again(&checkout, &[]).succeeded();
+    for name in [".dev.vars.new", "wrangler.toml.new"] {
+        assert!(!checkout.0.join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn where_one_file_cannot_be_written_neither_is() {
+    let checkout = clone();
+    // No file can take a folder's place.
+    fs::create_dir(checkout.0.join("wrangler.toml.new")).unwrap();
+    let done = again(&checkout, &[]);
+    done.failed(1, &["writing wrangler.toml"]);
+    assert_eq!(checkout.text("wrangler.toml"), SHIPPED);
+    for name in [".dev.vars", ".dev.vars.new"] {
+        assert!(!checkout.0.join(name).exists(), "{name}");
+    }
+}

@@ -1,0 +1,251 @@
+//! What was written, as the gate reads it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+use writegate::config::{Binding, Config, Environment};
+use writegate::credential::session::Session;
+use writegate::key::{Key, KeyId, Scheme};
+use writegate::known_key::derive_sk;
+use writegate::route;
+use writegate::secret::Secret;
+
+use super::{CMS, clone};
+use crate::checkout::Checkout;
+
+const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+const IMAGES: [&str; 9] = [
+    "init",
+    "--preset",
+    "images",
+    "--upstream",
+    "https://images.example.com/v1",
+    "--origin",
+    "https://www.example.com",
+    "--auth",
+    "header:X-AUTH-TOKEN",
+];
+
+struct Written {
+    whole: Value,
+    secrets: Vec<(String, String)>,
+}
+
+impl Written {
+    fn of(checkout: &Checkout) -> Self {
+        let lines = checkout.text(".dev.vars");
+        let line = |line: &str| {
+            let (name, value) = line.split_once('=')?;
+            Some((name.to_owned(), value.trim_matches('\'').to_owned()))
+        };
+        Self {
+            whole: toml::from_str(&checkout.text("wrangler.toml")).unwrap(),
+            secrets: lines.lines().filter_map(line).collect(),
+        }
+    }
+
+    fn secret(&self, name: &str) -> &str {
+        let found = self.secrets.iter().find(|(found, _)| found == name);
+        &found.expect("a secret").1
+    }
+
+    fn config(&self) -> Config {
+        Config::read(self).unwrap()
+    }
+}
+
+impl Environment for Written {
+    fn get(&self, name: &str) -> Option<Binding> {
+        if let Some((_, secret)) = self.secrets.iter().find(|(found, _)| found == name) {
+            return Some(Binding::Text(Secret::new(secret.as_str())));
+        }
+        let objects = self.whole["durable_objects"]["bindings"]
+            .as_array()
+            .unwrap();
+        let kv = self.whole["kv_namespaces"].as_array().into_iter().flatten();
+        if objects.iter().any(|binding| binding["name"] == name)
+            || kv.into_iter().any(|binding| binding["binding"] == name)
+        {
+            return Some(Binding::Resource);
+        }
+        match self.whole["vars"].get(name)? {
+            Value::String(text) => Some(Binding::Text(Secret::new(text.as_str()))),
+            other => Some(Binding::Json(other.to_string())),
+        }
+    }
+}
+
+fn keys(config: &Config) -> Vec<&Key> {
+    config.keys.values().map(|known| known.key()).collect()
+}
+
+#[test]
+fn it_is_what_the_gate_takes() {
+    let checkout = clone();
+    let (token, first) = checkout.made(&CMS);
+    let written = Written::of(&checkout);
+    let config = written.config();
+
+    let held: Value = serde_json::from_str(written.secret("WRITE_TOKEN")).unwrap();
+    assert_eq!(held["token"], token.as_str());
+    let issued = held["issued_at"].as_str().unwrap();
+    assert_eq!(issued.len(), "2026-11-22".len(), "{issued}");
+    assert!(written.secret("SIGNING_SECRET").len() >= 64);
+
+    assert_eq!(config.routes.len(), 1);
+    let route = &config.routes[0];
+    assert_eq!(route.upstream.origin(), "https://cms.example.com");
+    assert_eq!(route.probe.as_deref(), Some("/articles"));
+    assert!(config.replay && config.ledger && !config.registry);
+
+    let id = KeyId::parse(first["id"].as_str().unwrap()).unwrap();
+    let root = Secret::new(written.secret("SIGNING_SECRET"));
+    assert_eq!(first["sk"].as_str(), derive_sk(&root, &id, 1).expose_str());
+    let key = config.keys[&id].key();
+    assert_eq!(key.methods, ["GET", "POST", "PUT", "PATCH"]);
+    assert_eq!(key.paths.as_ref().unwrap()[0].to_string(), "/articles/*");
+    let all = keys(&config);
+    assert_eq!(all.len(), 3);
+    assert_eq!(all.iter().filter(|key| key.admin).count(), 1);
+    // The probe through the gate reaches what the route's own probe reaches, and nothing else.
+    let probe = all.iter().find(|key| !key.admin && key.id != id).unwrap();
+    assert_eq!(probe.methods, ["GET"]);
+    assert_eq!(probe.paths.as_ref().unwrap()[0].to_string(), "/articles");
+    let session = checkout
+        .run(&["session", "mint", "--key", id.as_str()])
+        .succeeded();
+    assert_eq!(Session::parse(session.trim()).unwrap().key(), id.as_str());
+}
+
+#[test]
+fn only_its_owner_reads_the_secrets() {
+    let checkout = clone();
+    checkout.made(&CMS);
+    let mode = |name| {
+        fs::metadata(checkout.0.join(name))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!(mode(".dev.vars"), 0o600);
+    let names: Vec<_> = fs::read_dir(&checkout.0)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(!checkout.text("wrangler.toml").contains("sk_"));
+}
+
+#[test]
+fn all_that_a_gate_needs_is_kept_of_the_shipped_configuration() {
+    let shipped: Value = toml::from_str(super::SHIPPED).unwrap();
+    for arguments in [
+        CMS.as_slice(),
+        &["init", "--preset", "workers-ai", "--account", ACCOUNT],
+        &[
+            "init",
+            "--preset",
+            "cloudflare-api",
+            "--path",
+            "/client/v4/zones/*",
+        ],
+        &IMAGES,
+    ] {
+        let checkout = clone();
+        checkout.made(arguments);
+        let written = Written::of(&checkout);
+        for (name, value) in shipped.as_object().unwrap() {
+            if name != "vars" {
+                assert_eq!(&written.whole[name], value, "{name} of {arguments:?}");
+            }
+        }
+        written.config();
+    }
+}
+
+#[test]
+fn an_account_and_a_domain_are_written_and_an_api_found_by_its_account() {
+    let checkout = clone();
+    let domain = ["--domain", "gate.example.com", "--name", "ai-gate"];
+    let preset = ["init", "--preset", "workers-ai", "--account", ACCOUNT];
+    checkout.made(&[preset.as_slice(), &domain].concat());
+    let written = Written::of(&checkout);
+    assert_eq!(written.whole["name"], "ai-gate");
+    assert_eq!(written.whole["account_id"], ACCOUNT);
+    let routes = json!([{"pattern": "gate.example.com", "custom_domain": true}]);
+    assert_eq!(written.whole["routes"], routes);
+    assert_eq!(written.whole["workers_dev"], false);
+    let config = written.config();
+    let url = config.routes[0]
+        .upstream
+        .join(Some("v1/embeddings"), None)
+        .unwrap();
+    let expected =
+        format!("https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/v1/embeddings");
+    assert_eq!(url, expected);
+}
+
+#[test]
+fn pages_show_images_with_an_id_alone() {
+    let checkout = clone();
+    let (_, first) = checkout.made(&IMAGES);
+    let written = Written::of(&checkout);
+    let config = written.config();
+    assert!(config.registry);
+    assert_eq!(written.whole["ratelimits"][0]["name"], "RATE_STANDARD");
+    let key = config.keys[&KeyId::parse(first["id"].as_str().unwrap()).unwrap()].key();
+    assert_eq!(key.schemes, [Scheme::PublicKey, Scheme::Url]);
+    assert_eq!(key.rate.as_deref(), Some("standard"));
+    let route = route::find(&config.routes, "/img/1.png").unwrap();
+    assert!(route.cache.is_some() && !route.takes("POST"));
+    assert_eq!(route.auth.own_header(), Some("x-auth-token"));
+}
+
+#[test]
+fn limits_of_the_first_key_are_those_that_were_said() {
+    let checkout = clone();
+    let arguments = [
+        "init",
+        "--upstream",
+        "https://api.example.com",
+        "--method",
+        "post",
+        "--method",
+        "DELETE",
+        "--path",
+        "/a",
+        "--path",
+        "/b/*",
+        "--origin",
+        "https://*.example.com",
+        "--ip",
+        "203.0.113.0/24",
+        "--key-name",
+        "A \"quoted\" name",
+        "--auth",
+        "basic",
+    ];
+    let token = "user:password-that-is-none";
+    let done = checkout.fed(&[arguments.as_slice(), &["--local"]].concat(), token);
+    let first: Value = serde_json::from_str(&done.succeeded()).unwrap();
+    let written = Written::of(&checkout);
+    let config = written.config();
+    let key = config.keys[&KeyId::parse(first["id"].as_str().unwrap()).unwrap()].key();
+    assert_eq!(key.methods, ["POST", "DELETE"]);
+    let paths: Vec<_> = key
+        .paths
+        .iter()
+        .flatten()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(paths, ["/a", "/b/*"]);
+    assert!(key.allowed_origins.is_some() && key.allowed_ips.is_some());
+    assert_eq!(
+        written.whole["vars"]["KEYS"][0]["name"],
+        "A \"quoted\" name"
+    );
+    // Without a probe nobody has to ask it.
+    assert_eq!(config.keys.len(), 2);
+}

@@ -1,0 +1,91 @@
+//! The configuration of each recipe is what the command above it makes. After a change of either:
+//! `UPDATE_RECIPES=1 cargo test --test command recipes`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::clone;
+use crate::checkout::random_secret;
+
+/// The ids in the recipes: of the first key, the operator's, the probe's.
+const IDS: [&str; 3] = ["pk_first", "pk_operator", "pk_probe"];
+
+fn page(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/recipes/{name}.md"))
+}
+
+/// What stands before the one fence of this language, in it, and after it.
+fn fence<'p>(page: &'p str, language: &str) -> (&'p str, &'p str, &'p str) {
+    let opening = format!("\n```{language}\n");
+    let (before, rest) = page.split_once(&opening).expect("a fence");
+    assert!(!rest.contains(&opening), "two fences of {language}");
+    match rest.strip_prefix("```\n") {
+        Some(after) => (before, "", after),
+        None => {
+            let (code, after) = rest.split_once("\n```\n").expect("its end");
+            (before, code, after)
+        }
+    }
+}
+
+/// The arguments of the recipe's command, as a shell reads them.
+fn arguments(page: &str) -> Vec<String> {
+    let (_, command, _) = fence(page, "sh");
+    let script = format!("cargo() {{ shift 2; printf '%s\\n' \"$@\"; }}\n{command}");
+    let printed = Command::new("sh").args(["-euc", &script]).output().unwrap();
+    assert!(printed.status.success(), "{command}");
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    printed.lines().map(str::to_owned).collect()
+}
+
+fn assert_current(name: &str) {
+    let path = page(name);
+    let text = fs::read_to_string(&path).unwrap();
+    let arguments = arguments(&text);
+    assert_eq!(arguments[0], "init", "{arguments:?}");
+    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    arguments.push("--local");
+    let checkout = clone();
+    checkout.fed(&arguments, &random_secret()).succeeded();
+
+    let mut made = checkout.text("wrangler.toml");
+    let whole: Value = toml::from_str(&made).unwrap();
+    let keys = whole["vars"]["KEYS"].as_array().unwrap();
+    for (key, id) in keys.iter().zip(IDS) {
+        made = made.replace(key["id"].as_str().unwrap(), id);
+    }
+    let (before, written, after) = fence(&text, "toml");
+    if std::env::var_os("UPDATE_RECIPES").is_some() {
+        fs::write(path, format!("{before}\n```toml\n{made}```\n{after}")).unwrap();
+    } else {
+        let mend = "UPDATE_RECIPES=1 cargo test --test command recipes";
+        assert_eq!(
+            format!("{written}\n"),
+            made,
+            "docs/recipes/{name}.md: {mend}"
+        );
+    }
+}
+
+#[test]
+fn the_recipe_for_a_cms_is_what_init_makes() {
+    assert_current("cms");
+}
+
+#[test]
+fn the_recipe_for_workers_ai_is_what_init_makes() {
+    assert_current("workers-ai");
+}
+
+#[test]
+fn the_recipe_for_the_cloudflare_api_is_what_init_makes() {
+    assert_current("cloudflare-api");
+}
+
+#[test]
+fn the_recipe_for_images_is_what_init_makes() {
+    assert_current("images");
+}

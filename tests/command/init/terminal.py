@@ -1,0 +1,48 @@
+# Runs a program at a terminal of its own. Whenever the screen shows, after what was typed last, the first text of the next
+# pair of the talk and a question's end, the second is typed; to a question for a secret once nothing is echoed any more.
+# Prints what was on the screen in the end, and the exit code.
+import json, os, pty, select, sys, termios, time
+
+PATIENCE = 30
+order = json.loads(sys.argv[1])
+program, talk, secret = order["program"], order["talk"], order["secret"]
+child, terminal = pty.fork()
+if child == 0:
+    os.execvp(program[0], program)
+
+
+def give_up(why):
+    os.kill(child, 9)
+    sys.exit(f"{why}: {screen}")
+
+
+def until_hidden():
+    end = time.monotonic() + PATIENCE
+    while termios.tcgetattr(terminal)[3] & termios.ECHO:
+        if time.monotonic() > end:
+            give_up("what is typed is still shown")
+        time.sleep(0.01)
+
+
+screen, seen = "", 0
+while True:
+    if not select.select([terminal], [], [], PATIENCE)[0]:
+        give_up(f"waited in vain for {talk[:1]}")
+    try:
+        part = os.read(terminal, 65536)
+    except OSError:  # Linux's way to say that the other end is closed.
+        part = b""
+    if not part:
+        break
+    screen += part.decode()
+    if talk and screen.find(talk[0][0], seen) >= 0 and screen.endswith(": "):
+        seen = len(screen)
+        asked, answer = talk.pop(0)
+        if asked == secret:
+            until_hidden()
+        os.write(terminal, (answer + "\n").encode())
+
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+if talk:
+    sys.exit(f"was never asked for {talk[:1]}: {screen}")
+print(json.dumps({"screen": screen, "code": code}))

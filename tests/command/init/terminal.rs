@@ -1,0 +1,163 @@
+//! A person at a terminal: a real one, of which Python's `pty` holds the other end.
+
+use std::io::Write as _;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::clone;
+use crate::checkout::{Checkout, random_secret};
+
+const TERMINAL: &str = include_str!("terminal.py");
+
+/// In the question for what must not be shown.
+const SECRET: &str = "write token";
+
+/// A session at a terminal: what was on the screen at its end, and the exit code.
+struct Session {
+    screen: String,
+    code: i64,
+}
+
+/// Runs `init` and, whenever the screen shows the first of a pair, types the second. `None` without Python.
+fn session(checkout: &Checkout, arguments: &[&str], talk: &[(&str, &str)]) -> Option<Session> {
+    let command = checkout.command(arguments);
+    let program = [command.get_program()]
+        .into_iter()
+        .chain(command.get_args());
+    let program: Vec<_> = program.map(|word| word.to_str().unwrap()).collect();
+    let mut python = Command::new("python3");
+    python
+        .args(["-c", TERMINAL])
+        .arg(json!({"program": program, "talk": talk, "secret": SECRET}).to_string())
+        .current_dir(&checkout.0)
+        .env_remove("SIGNING_SECRET")
+        .env_remove("CLOUDFLARE_API_TOKEN")
+        .env_remove("CLOUDFLARE_ACCOUNT_ID")
+        .env_remove("CARGO_MANIFEST_DIR");
+    let Ok(output) = python.output() else {
+        assert!(std::env::var_os("CI").is_none(), "CI needs python3");
+        // The macros' output is shown only for tests that fail.
+        let _told = writeln!(
+            std::io::stderr(),
+            "skipped a terminal: there is no python3 here"
+        );
+        return None;
+    };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    Some(Session {
+        screen: said["screen"].as_str().unwrap().to_owned(),
+        code: said["code"].as_i64().unwrap(),
+    })
+}
+
+#[test]
+fn a_person_is_asked_for_everything_and_the_token_is_not_shown() {
+    let checkout = clone();
+    let token = random_secret();
+    let talk = [
+        ("Which API", "wordpress"),
+        // A wrong answer is asked for again, with what is wanted.
+        ("expected cms", ""),
+        ("API's address", "http://api.example.com"),
+        ("use https", "https://api.example.com/v1"),
+        ("takes its token", "header:X-AUTH-TOKEN"),
+        ("whether the token works", "/me"),
+        ("Worker's name [writegate]", "my-gate"),
+        ("Who gets the first key", ""),
+        ("methods", "post, PATCH"),
+        ("paths", "/posts /posts/*"),
+        ("origins", ""),
+        (SECRET, &token),
+        ("When it was issued", "2026-01-02"),
+        ("When it ends", ""),
+    ];
+    let Some(session) = session(&checkout, &["init", "--local"], &talk) else {
+        return;
+    };
+    assert_eq!(session.code, 0, "{}", session.screen);
+    assert!(!session.screen.contains(&token), "{}", session.screen);
+    assert_eq!(
+        session.screen.matches("sk_").count(),
+        1,
+        "{}",
+        session.screen
+    );
+
+    let written: Value = toml::from_str(&checkout.text("wrangler.toml")).unwrap();
+    assert_eq!(written["name"], "my-gate");
+    let vars = &written["vars"];
+    assert_eq!(vars["ROUTES"][0]["upstream"], "https://api.example.com/v1");
+    assert_eq!(vars["ROUTES"][0]["upstream_auth"]["name"], "X-AUTH-TOKEN");
+    assert_eq!(vars["KEYS"][0]["methods"], json!(["POST", "PATCH"]));
+    assert_eq!(vars["KEYS"][0]["paths"], json!(["/posts", "/posts/*"]));
+    assert_eq!(vars["KEYS"][0]["allowed_origins"], Value::Null);
+    let secrets = checkout.text(".dev.vars");
+    assert!(secrets.contains(&format!(
+        "{{\"token\":\"{token}\",\"issued_at\":\"2026-01-02\"}}"
+    )));
+}
+
+#[test]
+fn what_a_preset_or_a_flag_says_is_not_asked() {
+    let checkout = clone();
+    let token = random_secret();
+    let arguments = [
+        "init",
+        "--local",
+        "--preset",
+        "cloudflare-api",
+        "--path",
+        "/client/v4/zones/*",
+        "--name",
+        "dns-gate",
+        "--key-name",
+        "DNS",
+        "--method",
+        "GET",
+        "--issued-at",
+        "2026-01-02",
+    ];
+    let talk = [
+        ("origins", ""),
+        (SECRET, token.as_str()),
+        ("When it ends", ""),
+    ];
+    let Some(session) = session(&checkout, &arguments, &talk) else {
+        return;
+    };
+    assert_eq!(session.code, 0, "{}", session.screen);
+    for prompt in [
+        "Which API",
+        "address",
+        "Worker's name",
+        "methods",
+        "paths that",
+        "was issued",
+    ] {
+        assert!(
+            !session.screen.contains(prompt),
+            "{prompt} in {}",
+            session.screen
+        );
+    }
+}
+
+#[test]
+fn who_goes_away_leaves_nothing_behind() {
+    let checkout = clone();
+    // The terminal's end of input.
+    let talk = [("Which API", "other"), ("API's address", "\u{4}")];
+    let Some(session) = session(&checkout, &["init", "--local"], &talk) else {
+        return;
+    };
+    assert_eq!(session.code, 2, "{}", session.screen);
+    assert!(
+        session.screen.contains("the input ended"),
+        "{}",
+        session.screen
+    );
+    checkout.assert_untouched();
+}

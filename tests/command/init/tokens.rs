@@ -1,0 +1,100 @@
+//! The write token on its way in.
+
+use serde_json::Value;
+
+use super::{CMS, clone};
+use crate::checkout::random_secret;
+
+fn local() -> Vec<&'static str> {
+    [CMS.as_slice(), &["--local"]].concat()
+}
+
+/// What `.dev.vars` holds, as the platform reads it.
+fn held(file: &str) -> Value {
+    let line = file
+        .lines()
+        .find_map(|line| line.strip_prefix("WRITE_TOKEN='"));
+    serde_json::from_str(line.unwrap().strip_suffix('\'').unwrap()).unwrap()
+}
+
+#[test]
+fn what_is_no_token_is_refused_and_not_shown() {
+    let checkout = clone();
+    let secret = random_secret();
+    for (input, words) in [
+        (String::new(), ["empty"].as_slice()),
+        ("\n".to_owned(), &["empty"]),
+        (format!("{secret}\n{secret}\n"), &["several lines"]),
+        (format!("{secret}\u{7}x"), &["control characters"]),
+        (secret.repeat(200), &["5120 bytes"]),
+        (format!("{{\"token\":\"{secret}\""), &["JSON object"]),
+        (
+            format!("{{\"token\":\"{secret}\",\"issued\":\"2026-01-01\"}}"),
+            &["known: token, issued_at"],
+        ),
+        (
+            format!("{{\"token\":\"{secret}\",\"issued_at\":\"May\"}}"),
+            &["issued_at"],
+        ),
+        (
+            format!("{{\"token\":\"{secret}\",\"expires_at\":\"2020-01-01\"}}"),
+            &["--expires-at", "passed"],
+        ),
+        (format!("{secret} {secret}"), &["WRITE_TOKEN"]),
+    ] {
+        let done = checkout.fed(&local(), &input);
+        done.failed(2, words);
+        assert!(!done.err.contains(&secret), "{}", done.err);
+        checkout.assert_untouched();
+    }
+    let basic = [local().as_slice(), &["--auth", "basic"]].concat();
+    checkout.fed(&basic, &secret).failed(2, &["user:password"]);
+    checkout.assert_untouched();
+}
+
+#[test]
+fn dates_come_from_the_token_s_own_envelope_or_from_flags() {
+    let envelope = format!(
+        "{{\"token\":\"{}\",\"issued_at\":\"2026-01-02\",\"expires_at\":\"2999-01-01\"}}",
+        random_secret()
+    );
+    let checkout = clone();
+    checkout.fed(&local(), &envelope).succeeded();
+    let token = held(&checkout.text(".dev.vars"));
+    assert_eq!(token["issued_at"], "2026-01-02T00:00:00.000Z");
+    assert_eq!(token["expires_at"], "2999-01-01T00:00:00.000Z");
+
+    let checkout = clone();
+    let dates = ["--issued-at", "2026-03-04", "--expires-at", "2998-01-01"];
+    checkout
+        .fed(&[local().as_slice(), &dates].concat(), &envelope)
+        .succeeded();
+    let token = held(&checkout.text(".dev.vars"));
+    assert_eq!(
+        (&token["issued_at"], &token["expires_at"]),
+        (&"2026-03-04".into(), &"2998-01-01".into())
+    );
+}
+
+#[test]
+fn odd_characters_come_through() {
+    for token in ["a'b#c$d`e\"f\\g$(h)${i}", "user:pass word"] {
+        let checkout = clone();
+        let auth = if token.contains(' ') {
+            "basic"
+        } else {
+            "bearer"
+        };
+        checkout
+            .fed(&[local().as_slice(), &["--auth", auth]].concat(), token)
+            .succeeded();
+        let file = checkout.text(".dev.vars");
+        assert_eq!(held(&file)["token"], token);
+        let line = file
+            .lines()
+            .find(|line| line.starts_with("WRITE_TOKEN="))
+            .unwrap();
+        assert_eq!(line.matches('\'').count(), 2, "{line}");
+        assert!(!line.contains(['#', '$', '`']), "{line}");
+    }
+}

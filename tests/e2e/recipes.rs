@@ -1,0 +1,138 @@
+//! The recipes of `docs/recipes/`: each one's configuration, taken out by its fence, on real workerd, and clients that are
+//! not ours against it. Only their base URL and their key are others than at the API itself.
+
+mod cloudflare_api;
+mod cms;
+mod images;
+mod online;
+mod workers_ai;
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::client::Request;
+use crate::gate::{Gate, Setup};
+use crate::program::{Program, npm};
+use crate::signing_docs::fences;
+use crate::upstream::{PATIENCE, Seen, Upstream};
+
+/// The ids of the recipes' keys.
+const FIRST: &str = "pk_first";
+const OPERATOR: &str = "pk_operator";
+const PROBE: &str = "pk_probe";
+
+/// A recipe, and a gate that follows it, in front of a recording upstream.
+struct Recipe {
+    name: &'static str,
+    upstream: Upstream,
+    gate: Gate,
+}
+
+impl Recipe {
+    fn before(name: &'static str, upstream: Upstream) -> Self {
+        let gate = configured(&configuration(name), &upstream).start();
+        Self {
+            name,
+            upstream,
+            gate,
+        }
+    }
+
+    /// Runs the recipe's own example with a session of the first key, then this.
+    fn client(&self, more: &str) -> Program {
+        let mut examples = fences(&format!("recipes/{}.md", self.name), "js");
+        assert_eq!(examples.len(), 1, "one example of {}", self.name);
+        let program = format!("{}\n{more}", examples.remove(0));
+        let mut node = Command::new("node");
+        node.args(["--input-type=module", "-e", &program])
+            .current_dir(npm())
+            .env("GATE", format!("http://127.0.0.1:{}", self.gate.port))
+            .env("SESSION", self.gate.session_of(FIRST).mint());
+        Program::start(&mut node)
+    }
+
+    /// The upstream had these requests, each with the gate's token and nothing of what the caller proved itself with.
+    fn saw(&self, expected: &[(&str, &str)]) -> Vec<Seen> {
+        let seen = self.upstream.seen();
+        let calls: Vec<_> = seen
+            .iter()
+            .map(|seen| (seen.method.as_str(), seen.target.as_str()))
+            .collect();
+        assert_eq!(calls, expected);
+        for seen in &seen {
+            let bearer = format!("Bearer {}", self.gate.token);
+            assert_eq!(seen.header("authorization"), Some(bearer), "{seen:#?}");
+            // Sessions are JWTs, and no token of these tests is one.
+            let whole = format!("{:?} {}", seen.headers, String::from_utf8_lossy(&seen.body));
+            assert!(!whole.contains("eyJ"), "{whole}");
+        }
+        seen
+    }
+
+    /// The probe's key may ask the probe, at this path of the gate, and nothing else; the operator's asks the gate alone.
+    fn others_may_only(&self, probe: &str) {
+        let as_ = |id: &str, method: &str, path: &str| {
+            Request::new(method, path)
+                .bearer(&self.gate.session_of(id).mint())
+                .send(&self.gate)
+        };
+        let before = self.upstream.seen().len();
+        as_(PROBE, "POST", probe).refused(403, "method-denied");
+        as_(PROBE, "GET", &format!("{probe}/x")).refused(403, "path-denied");
+        as_(OPERATOR, "GET", probe).refused(403, "path-denied");
+        as_(OPERATOR, "GET", "/_gate/status").passed();
+        assert_eq!(self.upstream.seen().len(), before);
+        as_(PROBE, "GET", probe).passed();
+        assert_eq!(self.upstream.seen().len(), before + 1);
+    }
+}
+
+/// The recipe's `wrangler.toml`.
+fn configuration(name: &str) -> Value {
+    let mut blocks = fences(&format!("recipes/{name}.md"), "toml");
+    assert_eq!(blocks.len(), 1, "one configuration of {name}");
+    toml::from_str(&blocks.remove(0)).unwrap()
+}
+
+/// A gate with this configuration, whose API is on another host: here.
+fn configured(whole: &Value, upstream: &Upstream) -> Setup {
+    let mut vars = whole["vars"].clone();
+    for route in vars["ROUTES"].as_array_mut().unwrap() {
+        let url = route["upstream"].as_str().unwrap();
+        let path = url.splitn(4, '/').nth(3).expect("a path");
+        route["upstream"] = format!("{}/{path}", upstream.url()).into();
+    }
+    let list = |value: &Value, member: &str| -> Vec<String> {
+        let list = value.as_array().into_iter().flatten();
+        list.map(|binding| binding[member].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let mut setup = Setup::to(upstream).cache();
+    for (name, value) in vars.as_object().unwrap() {
+        setup = setup.env(name, value.clone());
+    }
+    for name in list(&whole["durable_objects"]["bindings"], "name") {
+        setup = match name.as_str() {
+            "REPLAY" => setup.replay(),
+            "LEDGER" => setup.ledger(),
+            other => panic!("{other}: what is that?"),
+        };
+    }
+    for name in list(&whole["kv_namespaces"], "binding") {
+        assert_eq!(name, "KEY_REGISTRY");
+        setup = setup.in_registry("settings", "nothing of the gate's");
+    }
+    for name in list(&whole["ratelimits"], "name") {
+        assert_eq!(name, "RATE_STANDARD");
+        setup = setup.limiter("RATE_STANDARD");
+    }
+    setup
+}
+
+/// What a client's program says at its end: a line of JSON after this word.
+fn result(client: &mut Program) -> Value {
+    let line = client.until("RESULT ", PATIENCE);
+    let (_, json) = line.split_once("RESULT ").unwrap();
+    serde_json::from_str(json).unwrap()
+}

@@ -1,0 +1,113 @@
+//! Images in pages, as browsers ask for them: with the page's address as `Referer`, and no credential but the key's id.
+
+use std::process::Command;
+
+use super::{FIRST, Recipe};
+use crate::cache::kept;
+use crate::client::{Request, Response};
+use crate::gate::Gate;
+use crate::poll::poll;
+use crate::process::scratch;
+use crate::program::run;
+use crate::signing_docs::fences;
+use crate::token::fresh;
+use crate::upstream::{PATIENCE, Reply, Upstream};
+
+/// What browsers say of images: those with the same words share what is kept.
+const ACCEPT: &str = "image/avif,image/webp,image/*,*/*;q=0.8";
+
+/// What a browser asks for an `<img>` of a page.
+fn image(path: &str, page: &str) -> Request {
+    Request::get(&format!("{path}?key={FIRST}"))
+        .header("Accept", ACCEPT)
+        .header("Referer", page)
+        .header("Sec-Fetch-Dest", "image")
+        .header("Sec-Fetch-Mode", "no-cors")
+        .header("CF-Connecting-IP", "192.0.2.7")
+}
+
+/// The link that the recipe's command prints, as a browser asks for it.
+fn link(gate: &Gate) -> String {
+    let folder = scratch(&format!("recipe-images-{}", fresh()));
+    let configuration = fences("recipes/images.md", "toml").remove(0);
+    std::fs::write(folder.join("wrangler.toml"), configuration).unwrap();
+    std::fs::write(folder.join("Cargo.toml"), "").unwrap();
+    let link = run(
+        Command::new(env!("CARGO_BIN_EXE_writegate"))
+            .args(["url", "sign", "--key", FIRST, "--ttl", "86400"])
+            .arg("https://img.example.com/img/cats/1.jpg")
+            .current_dir(&folder)
+            .env_remove("CARGO_MANIFEST_DIR")
+            .env("SIGNING_SECRET", &gate.signing_secret),
+        "",
+    );
+    let target = link.strip_prefix("https://img.example.com");
+    target.expect("a link to the gate").to_owned()
+}
+
+#[test]
+fn pages_show_images_and_the_store_is_asked_once() {
+    let upstream =
+        Upstream::answering(|_, _| Reply::ok("\u{fffd}JPEG").header("Content-Type", "image/jpeg"));
+    let recipe = Recipe::before("images", upstream);
+    let cat = "/img/cats/1.jpg";
+    let first = image(cat, "https://www.example.com/cats")
+        .send(&recipe.gate)
+        .passed();
+    assert_eq!(first.header("content-type").as_deref(), Some("image/jpeg"));
+    let status = |answer: &Response| answer.header("cache-status").unwrap();
+    assert!(status(&first).contains("fwd=miss"), "{first}");
+    // It is kept once it was answered.
+    poll(PATIENCE, || match kept(&recipe.gate) {
+        0 => Err("nothing is kept".to_owned()),
+        _ => Ok(()),
+    });
+    let preview = "https://pr-7.preview.example.com/";
+    let second = image(cat, preview).send(&recipe.gate).passed();
+    assert!(status(&second).contains("hit"), "{second}");
+    assert_eq!(second.body, first.body);
+
+    let seen = recipe.upstream.only();
+    assert_eq!(
+        (seen.method.as_str(), seen.target.as_str()),
+        ("GET", "/v1/cats/1.jpg")
+    );
+    assert_eq!(seen.header("x-auth-token"), Some(recipe.gate.token.clone()));
+    for name in ["authorization", "x-public-key", "referer"] {
+        assert_eq!(seen.header(name), None, "{name}");
+    }
+
+    // A link works from anywhere; the same image, and so no other request at the store.
+    let link = Request::get(&link(&recipe.gate))
+        .header("Host", "img.example.com")
+        .header("Accept", ACCEPT);
+    let linked = link.send(&recipe.gate).passed();
+    assert!(status(&linked).contains("hit"), "{linked}");
+
+    for page in [
+        "https://www.example.org/",
+        "https://example.com/",
+        "http://www.example.com/",
+    ] {
+        image(cat, page)
+            .send(&recipe.gate)
+            .refused(403, "origin-denied");
+    }
+    Request::get(&format!("{cat}?key={FIRST}"))
+        .send(&recipe.gate)
+        .refused(403, "origin-denied");
+    let mut write = image(cat, "https://www.example.com/");
+    write.method = "DELETE".to_owned();
+    write.send(&recipe.gate).refused(405, "method-not-allowed");
+
+    // The limiter of these tests lets three of one address pass.
+    let third = image("/img/cats/2.jpg", "https://www.example.com/");
+    third.send(&recipe.gate).passed();
+    third.send(&recipe.gate).refused(429, "rate-limited");
+    third
+        .clone()
+        .header("X-Forwarded-For", "192.0.2.8")
+        .send(&recipe.gate)
+        .refused(429, "rate-limited");
+    assert_eq!(recipe.upstream.seen().len(), 2);
+}
