@@ -36,6 +36,9 @@ use row::{Status, Verdict};
 use secrets::{Local, Remote};
 
 #[derive(Args)]
+// Everything else can be looked at without a gate.
+#[command(mut_arg("gate", |gate| gate.required(false)))]
+#[command(mut_arg("admin", |admin| admin.requires("gate")))]
 pub(crate) struct Options {
     #[command(flatten)]
     which: Option<Which>,
