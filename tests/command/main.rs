@@ -3,6 +3,10 @@
 //!
 //! The last tests set the tools up for real, build the Worker and walk through the demo.
 
+mod check_leaks;
+mod check_privilege;
+mod check_rows;
+mod check_setup;
 mod checkout;
 mod explaining;
 mod init;

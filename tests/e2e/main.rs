@@ -123,6 +123,7 @@ mod rotation;
 mod admin_command;
 mod admin_docs;
 mod admin_tls;
+mod check_command;
 mod datasette;
 mod foreign_jwt;
 mod foreign_signatures;

@@ -5,6 +5,7 @@
 
 mod admin;
 mod build;
+mod check;
 mod clock;
 mod cloudflare;
 mod demo;
@@ -62,6 +63,8 @@ enum Command {
     Url(url::Action),
     /// Tell which rule refused a request, and why
     Explain(explain::Options),
+    /// Tell what is missing before a launch: secrets, leaks, limits, logs, rotation
+    Check(check::Options),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Request(action) => request::run(&action),
         Command::Url(action) => url::run(&action),
         Command::Explain(options) => explain::run(&options),
+        Command::Check(options) => check::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

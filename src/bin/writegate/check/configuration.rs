@@ -1,0 +1,259 @@
+//! The gate's own reading of its variables, and rows about where they send requests.
+
+use serde_json::Value;
+use writegate::config::{Binding, Config, Environment};
+use writegate::json::FieldError;
+use writegate::secret::Secret;
+use writegate::upstream::Upstream;
+
+use super::document::{BINDINGS, Document, names};
+use super::row::{Findings, Verdict, listed};
+
+/// What a variable may hold, in bytes.
+const MAX_VARIABLE: usize = 5 * 1024;
+/// Where the shipped configuration sends everything.
+const EXAMPLE_HOST: &str = "example.com";
+
+/// The variables and bindings of an environment. Secrets are there whatever is asked for: which are
+/// missing is another row's, and their values are judged where they can be read.
+struct Deployed<'a> {
+    vars: &'a Value,
+    resources: &'a [&'a str],
+    secrets: &'a dyn Fn(&str) -> Option<Secret>,
+}
+
+/// Variables that are none of a route's secrets.
+const OPTIONAL: [&str; 7] = [
+    "UPSTREAM",
+    "ROUTES",
+    "KEYS",
+    "RATES",
+    "ROTATION",
+    "SESSION_MAX_TTL",
+    "CLOCK_SKEW",
+];
+const RESOURCES: [&str; 3] = ["KEY_REGISTRY", "REPLAY", "LEDGER"];
+
+impl Environment for Deployed<'_> {
+    fn get(&self, name: &str) -> Option<Binding> {
+        if self.resources.contains(&name) {
+            return Some(Binding::Resource);
+        }
+        match self.vars.get(name) {
+            Some(Value::String(text)) => return Some(Binding::Text(Secret::new(text.as_str()))),
+            Some(other) => return Some(Binding::Json(other.to_string())),
+            None => {}
+        }
+        let absent = OPTIONAL.contains(&name)
+            || RESOURCES.contains(&name)
+            || name.ends_with("_ISSUED_AT")
+            || name == "SIGNING_SECRET_PREVIOUS";
+        if absent {
+            return None;
+        }
+        // In the form of every scheme, and sent nowhere.
+        let placeholder = || Secret::new("nobody@example:a placeholder".replace(' ', "-"));
+        let known = (self.secrets)(name).filter(|_| name != "SIGNING_SECRET");
+        let value = match name {
+            "SIGNING_SECRET" => Secret::new("-".repeat(48)),
+            _ => known.unwrap_or_else(placeholder),
+        };
+        Some(Binding::Text(value))
+    }
+}
+
+/// The configuration as the gate would have it; `secrets` are those that can be read here.
+pub(super) fn read(
+    document: &Document,
+    secrets: &dyn Fn(&str) -> Option<Secret>,
+) -> Result<Config, FieldError> {
+    let mut resources = document.names("kv_namespaces");
+    resources.extend(document.names("durable_objects"));
+    read_from(document.own("vars"), &resources, secrets)
+}
+
+fn read_from(
+    vars: &Value,
+    resources: &[&str],
+    secrets: &dyn Fn(&str) -> Option<Secret>,
+) -> Result<Config, FieldError> {
+    Config::read(&Deployed {
+        vars,
+        resources,
+        secrets,
+    })
+}
+
+/// The same of variables alone, for tests of other rows.
+#[cfg(test)]
+pub(super) fn of(vars: &Value, resources: &[&str]) -> Result<Config, FieldError> {
+    read_from(vars, resources, &|_| None)
+}
+
+/// Whether the gate would open.
+pub(super) fn row(
+    document: &Document,
+    config: &Result<Config, FieldError>,
+    others: &[&str],
+) -> Verdict {
+    let mut findings = Findings::default();
+    if let Some(other) = others.first() {
+        findings.fail(
+            format!("there is a {other}, which wrangler reads instead of wrangler.toml"),
+            format!("keep one of {other} and wrangler.toml"),
+        );
+    }
+    for (name, value) in document.own("vars").as_object().into_iter().flatten() {
+        let bytes = match value {
+            Value::String(text) => text.len(),
+            other => other.to_string().len(),
+        };
+        if bytes > MAX_VARIABLE {
+            findings.fail(
+                format!(
+                    "the variable {name} is {bytes} bytes long, and Cloudflare takes {MAX_VARIABLE}"
+                ),
+                "move keys to the registry: docs/admin.md",
+            );
+        }
+    }
+    match config {
+        Err(error) => findings.fail(
+            format!(
+                "{}: {error}; the gate would answer 503 to everything",
+                document.place()
+            ),
+            format!("mend {} in {}", error.field, document.place()),
+        ),
+        Ok(config) if config.keys.is_empty() && !config.registry => findings.warn(
+            "there are no KEYS and no KEY_REGISTRY: nobody may call",
+            "make a key with `cargo run -- key new`, and put it into wrangler.toml",
+        ),
+        Ok(_) => {}
+    }
+    let Ok(config) = config else {
+        return findings.verdict("");
+    };
+    findings.verdict(format!(
+        "the gate reads {} as it should: {} route(s), {} key(s){}",
+        document.place(),
+        config.routes.len(),
+        config.keys.len(),
+        if config.registry {
+            ", and a registry"
+        } else {
+            ""
+        }
+    ))
+}
+
+/// Whether the upstreams are somebody's, and reachable from Cloudflare.
+pub(super) fn upstream(config: &Config) -> Verdict {
+    let mut findings = Findings::default();
+    for route in &config.routes {
+        let origin = route.upstream.origin();
+        let mend = format!("set the upstream of the route {} to your API", route.path);
+        if is_example(&route.upstream) {
+            findings.fail(
+                format!("{} goes to {origin}, the example", route.path),
+                mend,
+            );
+        } else if origin.starts_with("http://") {
+            findings.fail(
+                format!(
+                    "{} goes to {origin}, this machine, which Cloudflare does not reach",
+                    route.path
+                ),
+                mend,
+            );
+        }
+    }
+    let mut origins: Vec<&str> = config
+        .routes
+        .iter()
+        .map(|route| route.upstream.origin())
+        .collect();
+    origins.dedup();
+    findings.verdict(format!("requests go to {}", listed(&origins, 4)))
+}
+
+fn is_example(upstream: &Upstream) -> bool {
+    let authority = upstream.origin().split("://").nth(1).unwrap_or_default();
+    let host = authority.split(':').next().unwrap_or_default();
+    host == EXAMPLE_HOST
+        || host
+            .strip_suffix(EXAMPLE_HOST)
+            .is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// What each environment lacks of what the top level has: wrangler hands neither variables nor
+/// bindings on.
+pub(super) fn environments(document: &Document) -> Verdict {
+    let (top, environments) = document.all();
+    let mut findings = Findings::default();
+    let mut complete = Vec::new();
+    for (name, environment) in environments {
+        let lacking = lacking(top, environment);
+        let mend = format!("repeat them under [env.{name}] in wrangler.toml");
+        if !lacking.needed.is_empty() {
+            findings.fail(
+                format!("[env.{name}] lacks {}", listed(&lacking.needed, 12)),
+                mend.clone(),
+            );
+        }
+        if !lacking.optional.is_empty() {
+            findings.warn(
+                format!(
+                    "[env.{name}] has not {}, so the defaults count there",
+                    listed(&lacking.optional, 12)
+                ),
+                mend,
+            );
+        }
+        complete.push(name);
+    }
+    findings.verdict(match complete.as_slice() {
+        [] => "wrangler.toml has no [env.…]".to_owned(),
+        names => format!(
+            "every variable and binding stands in [env.…] too: {}",
+            listed(names, 8)
+        ),
+    })
+}
+
+struct Lacking {
+    needed: Vec<String>,
+    optional: Vec<String>,
+}
+
+fn lacking(top: &Value, environment: &Value) -> Lacking {
+    let (mut needed, mut optional) = (Vec::new(), Vec::new());
+    let own = |name: &str| !environment["vars"][name].is_null();
+    for (name, _) in top["vars"].as_object().into_iter().flatten() {
+        // One of the two says where to.
+        let same = match name.as_str() {
+            "UPSTREAM" | "ROUTES" => own("UPSTREAM") || own("ROUTES"),
+            name => own(name),
+        };
+        match (
+            same,
+            ["UPSTREAM", "ROUTES", "KEYS"].contains(&name.as_str()),
+        ) {
+            (true, _) => {}
+            (false, true) => needed.push(format!("vars.{name}")),
+            (false, false) => optional.push(format!("vars.{name}")),
+        }
+    }
+    for place in &BINDINGS {
+        let has = names(environment, place);
+        for name in names(top, place) {
+            if !has.contains(&name) {
+                needed.push(format!("{}: {name}", place.0));
+            }
+        }
+    }
+    Lacking { needed, optional }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! How the Worker is put online: rows about `wrangler.toml` alone.
+
+use serde_json::Value;
+use writegate::config::Config;
+use writegate::time::Timestamp;
+
+use super::document::Document;
+use super::row::{Findings, Verdict};
+
+/// From this date on a redirect to another origin loses its `Authorization`.
+const LEAST_DATE: &str = "2025-09-01";
+/// The date that the gate is tested with.
+const TESTED_DATE: &str = "2026-11-17";
+
+pub(super) fn compatibility_date(document: &Document, now: Timestamp) -> Verdict {
+    let value = document.inherited("compatibility_date");
+    let mend = format!("set compatibility_date = \"{TESTED_DATE}\" in wrangler.toml");
+    let text = match value {
+        Value::Null => {
+            return Verdict::fail("wrangler.toml has no compatibility_date", mend);
+        }
+        Value::String(text) => text.as_str(),
+        _ => return Verdict::fail("compatibility_date is no text in quotes", mend),
+    };
+    let Some(date) = (text.len() == 10)
+        .then(|| Timestamp::parse_rfc3339(text))
+        .flatten()
+    else {
+        return Verdict::fail("compatibility_date is no date such as 2026-11-17", mend);
+    };
+    if text < LEAST_DATE {
+        return Verdict::fail(
+            format!(
+                "compatibility_date is {text}: before {LEAST_DATE} a redirect to another origin keeps its Authorization"
+            ),
+            mend,
+        );
+    }
+    if text < TESTED_DATE {
+        return Verdict::warn(
+            format!("compatibility_date is {text}, and the gate is tested with {TESTED_DATE}"),
+            mend,
+        );
+    }
+    if date > now {
+        return Verdict::warn(
+            format!("compatibility_date is {text}, which has not come: Cloudflare refuses it"),
+            mend,
+        );
+    }
+    Verdict::ok(format!("compatibility_date is {text}"))
+}
+
+pub(super) fn preview_urls(document: &Document) -> Verdict {
+    let why = "a preview URL serves an old version with the keys that it knew, revoked ones too";
+    let mend = "set preview_urls = false in wrangler.toml, and deploy";
+    match document.inherited("preview_urls") {
+        Value::Bool(false) => Verdict::ok("preview_urls is false"),
+        Value::Null => Verdict::fail(
+            format!("preview_urls is not set, so the dashboard decides: {why}"),
+            mend,
+        ),
+        _ => Verdict::fail(format!("preview_urls is on: {why}"), mend),
+    }
+}
+
+/// The Cache API does nothing on workers.dev.
+pub(super) fn workers_dev(document: &Document, config: &Config) -> Verdict {
+    let routes = [document.inherited("routes"), document.inherited("route")];
+    let has_routes = routes.iter().any(|routes| {
+        routes.is_string()
+            || routes.is_object()
+            || routes.as_array().is_some_and(|list| !list.is_empty())
+    });
+    let on = document
+        .inherited("workers_dev")
+        .as_bool()
+        .unwrap_or(!has_routes);
+    let cached: Vec<String> = config
+        .routes
+        .iter()
+        .filter(|route| route.cache.is_some())
+        .map(|route| route.path.to_string())
+        .collect();
+    match (has_routes, on, cached.as_slice()) {
+        (false, false, _) => Verdict::warn(
+            "workers_dev is false and wrangler.toml has no route: nobody reaches the gate, unless by a domain of the dashboard",
+            "add routes = [{ pattern = \"gate.example.com\", custom_domain = true }] to wrangler.toml",
+        ),
+        (false, true, [first, ..]) => Verdict::warn(
+            format!(
+                "the gate is on workers.dev alone, where the cache keeps nothing: every read on {first} goes to the API"
+            ),
+            "add routes = [{ pattern = \"gate.example.com\", custom_domain = true }] to wrangler.toml",
+        ),
+        (false, true, []) => Verdict::ok("on workers.dev alone; no route has cache"),
+        (true, true, _) => Verdict::ok(
+            "on routes of its own, and on workers.dev too, where neither the cache nor the zone's firewall works",
+        ),
+        (true, false, _) => Verdict::ok("on routes of its own, not on workers.dev"),
+    }
+}
+
+pub(super) fn schedule(document: &Document) -> Verdict {
+    let crons = document.inherited("triggers")["crons"].as_array();
+    let crons: Vec<&str> = crons
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    if crons.is_empty() {
+        return Verdict::warn(
+            "[triggers] has no crons: nobody is told when the token grows old",
+            "add [triggers] with crons = [\"17 5 * * *\"] to wrangler.toml",
+        );
+    }
+    Verdict::ok(format!(
+        "the rotation check runs by crons: {}",
+        crons.join(", ")
+    ))
+}
+
+/// Whether the gate's own lines are kept, and the platform's, which hold whole URLs, are not.
+pub(super) fn audit_log(document: &Document) -> Verdict {
+    let observability = document.inherited("observability");
+    let logs = &observability["logs"];
+    let enabled = logs["enabled"]
+        .as_bool()
+        .or(observability["enabled"].as_bool())
+        .unwrap_or(false);
+    let logpush = document.inherited("logpush") == true;
+    let mut findings = Findings::default();
+    if !enabled && !logpush {
+        findings.fail(
+            "neither [observability.logs] nor logpush is on: no request leaves a line",
+            "add [observability.logs] with enabled = true and invocation_logs = false to wrangler.toml",
+        );
+        return findings.verdict("");
+    }
+    if enabled && logs["invocation_logs"] != false {
+        findings.warn(
+            "invocation_logs is not false: the platform's own lines hold whole URLs, and a signed link is a credential",
+            "set invocation_logs = false in [observability.logs]",
+        );
+    }
+    if enabled && logs["persist"] == false && !logpush {
+        findings.warn(
+            "persist is false: the lines are not kept at Cloudflare",
+            "remove persist from [observability.logs], unless its destinations keep them",
+        );
+    }
+    for (place, rate) in [
+        ("observability", &observability["head_sampling_rate"]),
+        ("observability.logs", &logs["head_sampling_rate"]),
+    ] {
+        if enabled && rate.as_f64().is_some_and(|rate| rate < 1.0) {
+            findings.warn(
+                format!("head_sampling_rate of [{place}] is {rate}: most requests leave no line"),
+                format!("remove head_sampling_rate from [{place}]"),
+            );
+        }
+    }
+    findings.verdict(match (enabled, logpush) {
+        (true, true) => "observability.logs are on, and logpush keeps them elsewhere",
+        (true, false) => {
+            "observability.logs are on, kept for some days; logpush = true would keep them elsewhere"
+        }
+        (false, _) => "logpush is on; observability.logs are not, so the dashboard shows nothing",
+    })
+}
+
+#[cfg(test)]
+mod tests;

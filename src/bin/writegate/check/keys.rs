@@ -1,0 +1,307 @@
+//! Rows about the keys of the configuration: which of them are open wider than anybody needs.
+
+use serde_json::Value;
+use writegate::config::Config;
+use writegate::key::{Key, Scheme};
+use writegate::rates;
+use writegate::request::METHODS;
+use writegate::time::Timestamp;
+
+use super::document::Document;
+use super::row::{Findings, Verdict, listed};
+
+/// The key that the shipped configuration brings.
+const EXAMPLE: &str = "pk_example";
+
+/// Those that still open something.
+fn live(config: &Config, now: Timestamp) -> impl Iterator<Item = &Key> {
+    config
+        .keys
+        .values()
+        .map(|known| known.key())
+        .filter(move |key| !key.revoked && key.expires.is_none_or(|expires| expires > now))
+}
+
+fn any_method(key: &Key) -> bool {
+    METHODS
+        .iter()
+        .all(|method| key.methods.iter().any(|own| own == method))
+}
+
+fn any_path(key: &Key) -> bool {
+    key.paths
+        .as_ref()
+        .is_none_or(|paths| paths.iter().any(|path| path.to_string() == "/*"))
+}
+
+pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
+    let callers: Vec<&Key> = live(config, now).filter(|key| !key.admin).collect();
+    let named = |keep: &dyn Fn(&Key) -> bool| -> Vec<String> {
+        let kept = callers.iter().filter(|key| keep(key));
+        kept.map(|key| key.id.to_string()).collect()
+    };
+    let mut findings = Findings::default();
+    let open = named(&|key| any_method(key) && any_path(key));
+    if !open.is_empty() {
+        findings.warn(
+            format!("every method on every path is open to {}", listed(&open, 8)),
+            "give the key methods = [\"POST\"] and paths = [\"/posts/*\"], whatever its callers need",
+        );
+    }
+    let unlimited = named(&|key| key.schemes.contains(&Scheme::PublicKey) && key.rate.is_none());
+    if !unlimited.is_empty() {
+        findings.warn(
+            format!(
+                "public-key is no proof of anything, and no rate limits who sends {}",
+                listed(&unlimited, 8)
+            ),
+            "give the key rate = \"standard\" and the binding RATE_STANDARD: docs/configuration.md",
+        );
+    }
+    findings.verdict(format!(
+        "{} key(s) of the configuration are limited by method or path{}",
+        callers.len(),
+        if config.registry {
+            "; those of the registry were not looked at (`cargo run -- key list --gate …`)"
+        } else {
+            ""
+        }
+    ))
+}
+
+/// An admin key opens the registry, the usage and the purge.
+pub(super) fn admin(config: &Config, now: Timestamp) -> Verdict {
+    let admins: Vec<&Key> = live(config, now).filter(|key| key.admin).collect();
+    let open: Vec<String> = admins
+        .iter()
+        .filter(|key| {
+            let narrowed = !any_method(key) || !any_path(key);
+            !narrowed && key.allowed_ips.is_none() && key.expires.is_none() && !key.nonce_required
+        })
+        .map(|key| key.id.to_string())
+        .collect();
+    if !open.is_empty() {
+        return Verdict::warn(
+            format!(
+                "an admin key that is good for all of /_gate/, from everywhere, for ever: {}",
+                listed(&open, 8)
+            ),
+            "give it allowed_ips or expires; one for check and rotation alone needs methods = [\"GET\"] and paths = [\"/_gate/status\"]",
+        );
+    }
+    let names: Vec<String> = admins.iter().map(|key| key.id.to_string()).collect();
+    Verdict::ok(match names.as_slice() {
+        [] => "no admin key, so /_gate/status and the registry are closed".to_owned(),
+        names => format!("limited: {}", listed(names, 8)),
+    })
+}
+
+pub(super) fn example(config: &Config, now: Timestamp) -> Verdict {
+    if live(config, now).any(|key| key.id.as_str() == EXAMPLE) {
+        return Verdict::fail(
+            format!("{EXAMPLE}, the key that every fresh clone has, is in the configuration"),
+            "put a key of your own in its place: `cargo run -- key new`",
+        );
+    }
+    Verdict::ok(format!("{EXAMPLE} is not there"))
+}
+
+/// What keys ask for and the deployment has not: their requests would be answered 503.
+pub(super) fn bindings(document: &Document, config: &Config, now: Timestamp) -> Verdict {
+    let limiters = document.names("ratelimits");
+    let mut findings = Findings::default();
+    for key in live(config, now) {
+        let id = &key.id;
+        if let Some(rate) = &key.rate {
+            let binding = rates::binding(rate);
+            if !limiters.contains(&binding.as_str()) {
+                findings.fail(
+                    format!("{id} has rate = \"{rate}\", and there is no binding {binding}"),
+                    format!(
+                        "add [[ratelimits]] with name = \"{binding}\" to {}",
+                        document.place()
+                    ),
+                );
+            }
+        }
+        for (wanted, there, field, binding) in [
+            (key.nonce_required, config.replay, "nonce", "REPLAY"),
+            (key.quota.is_some(), config.ledger, "quota", "LEDGER"),
+        ] {
+            if wanted && !there {
+                findings.fail(
+                    format!("{id} has {field}, and there is no binding {binding}"),
+                    format!(
+                        "add [[durable_objects.bindings]] with name = \"{binding}\" to {}",
+                        document.place()
+                    ),
+                );
+            }
+        }
+        if let Some(feature) = key.unavailable {
+            findings.fail(
+                format!("{id} has {feature}, which this release does not have"),
+                format!("remove {feature} from the key"),
+            );
+        }
+    }
+    for class in unmade(document) {
+        findings.fail(
+            format!("no migration makes the class {class}: the deployment would be refused"),
+            format!("add [[migrations]] with new_sqlite_classes = [\"{class}\"] to wrangler.toml"),
+        );
+    }
+    findings.verdict(
+        "every binding that a key asks for is there, and every class is made by a migration",
+    )
+}
+
+/// Classes of this Worker that are bound, and that no migration makes.
+fn unmade(document: &Document) -> Vec<&str> {
+    let migrations = document.inherited("migrations").as_array();
+    let made: Vec<&str> = migrations
+        .into_iter()
+        .flatten()
+        .flat_map(|migration| [&migration["new_sqlite_classes"], &migration["new_classes"]])
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let bindings = document.own("durable_objects")["bindings"].as_array();
+    let bound = bindings.into_iter().flatten();
+    bound
+        .filter(|binding| binding["script_name"].is_null())
+        .filter_map(|binding| binding["class_name"].as_str())
+        .filter(|class| !made.contains(class))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::configuration;
+    use super::super::row::Status::{self, Fail, Ok, Warn};
+    use super::*;
+
+    fn config(key: &Value, resources: &[&str]) -> Config {
+        let vars = json!({"UPSTREAM": "https://a.example", "KEYS": [key]});
+        configuration::of(&vars, resources).unwrap()
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::parse_rfc3339("2026-11-20").unwrap()
+    }
+
+    #[track_caller]
+    fn table(row: fn(&Config, Timestamp) -> Verdict, cases: &[(Value, Status)]) {
+        for (key, status) in cases {
+            let verdict = row(&config(key, &["REPLAY"]), now());
+            assert_eq!(verdict.status, *status, "{key}: {verdict:?}");
+            let named = verdict.evidence.contains("pk_");
+            assert!(named || *status == Ok, "{key}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn keys_that_are_open_to_everything_are_named() {
+        let all = json!(METHODS);
+        table(
+            open,
+            &[
+                (json!({"id": "pk_a"}), Warn),
+                (json!({"id": "pk_a", "methods": all, "paths": ["/*"]}), Warn),
+                (json!({"id": "pk_a", "allowed_ips": ["203.0.113.7"]}), Warn),
+                (json!({"id": "pk_a", "methods": ["GET"]}), Ok),
+                (json!({"id": "pk_a", "paths": ["/posts/*"]}), Ok),
+                (json!({"id": "pk_a", "revoked": true}), Ok),
+                (json!({"id": "pk_a", "expires": "2026-11-20"}), Ok),
+                (json!({"id": "pk_a", "expires": "2026-11-21"}), Warn),
+                (json!({"id": "pk_a", "admin": true}), Ok),
+                (
+                    json!({"id": "pk_a", "schemes": ["public-key"], "paths": ["/img/*"], "allowed_ips": ["203.0.113.7"]}),
+                    Warn,
+                ),
+                (
+                    json!({"id": "pk_a", "schemes": ["public-key"], "paths": ["/img/*"], "allowed_ips": ["203.0.113.7"], "rate": "standard"}),
+                    Ok,
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn admin_keys_that_nothing_limits_are_named() {
+        table(
+            admin,
+            &[
+                (json!({"id": "pk_a", "admin": true}), Warn),
+                (
+                    json!({"id": "pk_a", "admin": true, "allowed_origins": ["https://a.example"]}),
+                    Warn,
+                ),
+                (
+                    json!({"id": "pk_a", "admin": true, "allowed_ips": ["203.0.113.7"]}),
+                    Ok,
+                ),
+                (
+                    json!({"id": "pk_a", "admin": true, "methods": ["GET"], "paths": ["/_gate/status"]}),
+                    Ok,
+                ),
+                (
+                    json!({"id": "pk_a", "admin": true, "expires": "2027-01-01"}),
+                    Ok,
+                ),
+                (
+                    json!({"id": "pk_a", "admin": true, "schemes": ["signature"], "nonce": "required"}),
+                    Ok,
+                ),
+                (json!({"id": "pk_a"}), Ok),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_example_key_is_nobody_s() {
+        table(
+            example,
+            &[
+                (json!({"id": "pk_example"}), Fail),
+                (json!({"id": "pk_example", "revoked": true}), Ok),
+                (json!({"id": "pk_example2"}), Ok),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_a_key_asks_for_must_be_there() {
+        let row = |key: &Value, text: &str, resources: &[&str]| {
+            let document = Document::parse(text, None).unwrap();
+            bindings(&document, &config(key, resources), now())
+        };
+        let rate = json!({"id": "pk_a", "rate": "standard"});
+        let limiter = "[[ratelimits]]\nname = \"RATE_STANDARD\"";
+        assert_eq!(row(&rate, limiter, &[]).status, Ok);
+        assert_eq!(row(&rate, "", &[]).status, Fail);
+        assert_eq!(
+            row(&rate, "[[ratelimits]]\nname = \"standard\"", &[]).status,
+            Fail
+        );
+        let nonce = json!({"id": "pk_a", "schemes": ["signature"], "nonce": "required"});
+        assert_eq!(row(&nonce, "", &["REPLAY"]).status, Ok);
+        assert_eq!(row(&nonce, "", &["LEDGER"]).status, Fail);
+        let quota = json!({"id": "pk_a", "quota": {"requests": 1, "per": "day"}});
+        assert_eq!(row(&quota, "", &["LEDGER"]).status, Ok);
+        assert_eq!(row(&quota, "", &["REPLAY"]).status, Fail);
+        let mint = json!({"id": "pk_a", "mint": {}, "methods": ["GET"], "paths": ["/x"], "allowed_origins": ["https://a.example"]});
+        assert_eq!(row(&mint, "", &[]).status, Fail);
+        let bound = "[[durable_objects.bindings]]\nname = \"LEDGER\"\nclass_name = \"Ledger\"\n";
+        let plain = json!({"id": "pk_a"});
+        assert_eq!(row(&plain, bound, &[]).status, Fail);
+        let made =
+            format!("{bound}[[migrations]]\ntag = \"v1\"\nnew_sqlite_classes = [\"Ledger\"]");
+        assert_eq!(row(&plain, &made, &[]).status, Ok);
+        let elsewhere = format!("{bound}script_name = \"other\"");
+        assert_eq!(row(&plain, &elsewhere, &[]).status, Ok);
+    }
+}

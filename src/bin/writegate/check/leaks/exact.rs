@@ -1,0 +1,100 @@
+//! The secrets of this very checkout, looked for as they are: all of them in one pass.
+
+use writegate::secret::Secret;
+
+/// Shortest secret that is looked for, in bytes: a shorter one would be found everywhere by chance.
+const WINDOW: usize = 8;
+const SIEVE: usize = 4096;
+
+/// One secret that must not be found.
+struct Needle {
+    /// Its first eight bytes.
+    head: u64,
+    secret: Secret,
+    what: String,
+}
+
+/// All of them, by their heads.
+pub(super) struct Needles {
+    needles: Vec<Needle>,
+    /// Which heads there may be: nearly every window is out at once.
+    sieve: Vec<bool>,
+}
+
+impl Needles {
+    pub(super) fn new(secrets: Vec<(String, Secret)>) -> Self {
+        let mut needles: Vec<Needle> = secrets
+            .into_iter()
+            .filter_map(|(what, secret)| {
+                let head = secret.expose().first_chunk::<WINDOW>()?;
+                Some(Needle {
+                    head: u64::from_be_bytes(*head),
+                    secret,
+                    what,
+                })
+            })
+            .collect();
+        needles.sort_by_key(|needle| needle.head);
+        let mut sieve = vec![false; SIEVE];
+        for needle in &needles {
+            sieve[slot(needle.head)] = true;
+        }
+        Self { needles, sieve }
+    }
+
+    /// Calls `found` with the place of each and what it is.
+    pub(super) fn find<'n>(&'n self, content: &[u8], mut found: impl FnMut(usize, &'n str)) {
+        if self.needles.is_empty() {
+            return;
+        }
+        let mut window = 0_u64;
+        for (end, byte) in content.iter().enumerate() {
+            window = (window << 8) | u64::from(*byte);
+            if !self.sieve[slot(window)] || end + 1 < WINDOW {
+                continue;
+            }
+            let start = end + 1 - WINDOW;
+            let first = self.needles.partition_point(|needle| needle.head < window);
+            let same = self.needles.iter().skip(first);
+            for needle in same.take_while(|needle| needle.head == window) {
+                if content[start..].starts_with(needle.secret.expose()) {
+                    found(start, &needle.what);
+                }
+            }
+        }
+    }
+}
+
+fn slot(window: u64) -> usize {
+    let mixed = window.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
+    usize::try_from(mixed).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_found_where_it_stands_and_no_other() {
+        let secret = |what: &str, text: &str| (what.to_owned(), Secret::new(text));
+        let needles = Needles::new(vec![
+            secret("a", "correct horse"),
+            secret("b", "correct horse battery"),
+            secret("short", "abc"),
+            secret("c", "12345678"),
+        ]);
+        let find = |text: &str| {
+            let mut found = Vec::new();
+            needles.find(text.as_bytes(), |place, what| {
+                found.push((place, what.to_owned()))
+            });
+            found
+        };
+        assert_eq!(find("x correct horses, abc"), [(2, "a".to_owned())]);
+        let both = find("correct horse battery");
+        assert_eq!(both.len(), 2, "{both:?}");
+        assert_eq!(find("12345678"), [(0, "c".to_owned())]);
+        assert!(find("correct hors 1234567 abc").is_empty());
+        assert!(find("").is_empty());
+    }
+}

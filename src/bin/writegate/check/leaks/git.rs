@@ -1,0 +1,55 @@
+//! git, asked about this checkout.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::super::process::{self, Said};
+
+/// Longest for one answer. Listing a large tree takes seconds.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A call in this folder, which changes nothing and asks nobody.
+pub(in crate::check) fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        // A partial clone would fetch what it lacks.
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_TERMINAL_PROMPT", "0");
+    command
+}
+
+/// What it says, whatever its exit code.
+pub(in crate::check) fn ask(folder: &Path, arguments: &[&str]) -> Result<Said, String> {
+    process::run(command(folder, arguments), LIMIT)
+}
+
+/// What it prints, having succeeded.
+pub(in crate::check) fn read(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
+    let said = ask(folder, arguments)?;
+    if said.status.success() {
+        return Ok(said.out);
+    }
+    let error = if said.error.is_empty() {
+        "it failed"
+    } else {
+        &said.error
+    };
+    Err(format!("git {}: {error}", arguments.first().unwrap_or(&"")))
+}
+
+/// Why this folder is no git work tree of its own; `Ok` where it is one.
+pub(in crate::check) fn work_tree(folder: &Path) -> Result<(), String> {
+    read(folder, &["rev-parse", "--is-inside-work-tree"])?;
+    // Another repository's folder of things that it ignores is not under its care.
+    let ignored = ask(folder, &["check-ignore", "--quiet", "."])?;
+    match ignored.status.success() {
+        true => Err("this folder is ignored by the git repository around it".to_owned()),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,186 @@
+//! Rows about strings that look like secrets, in the tree and in the history.
+
+mod accepted;
+mod chance;
+mod exact;
+mod forms;
+pub(super) mod git;
+mod history;
+mod scan;
+mod tree;
+
+use std::path::Path;
+
+use writegate::config::Config;
+use writegate::known_key::derive_sk;
+use writegate::secret::Secret;
+use writegate::token::Token;
+
+use self::accepted::Accepted;
+use self::exact::Needles;
+use self::scan::Hit;
+pub(super) use self::scan::Scanner;
+use super::row::{Verdict, listed};
+use super::secrets::{Local, PREVIOUS_ROOT, ROOT};
+
+/// A longer file is not looked at.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// So many findings are told.
+const TOLD: usize = 20;
+
+/// What was looked at, and what was found.
+#[derive(Default)]
+struct Looked {
+    files: usize,
+    binary: usize,
+    large: usize,
+    accepted: usize,
+    /// What could not be read, and why.
+    unread: Vec<String>,
+    found: Vec<String>,
+    /// Something that can be accepted is among them.
+    doubtful: bool,
+}
+
+impl Looked {
+    fn count(&mut self, scanner: &Scanner, content: &[u8]) -> (Vec<Hit>, usize) {
+        self.files += 1;
+        if Scanner::is_binary(content) {
+            self.binary += 1;
+            return (Vec::new(), 0);
+        }
+        let (hits, accepted) = scanner.scan(content);
+        self.accepted += accepted;
+        (hits, accepted)
+    }
+
+    fn at(&mut self, scanner: &Scanner, content: &[u8], place: impl Fn(&Hit) -> String) {
+        let (hits, _) = self.count(scanner, content);
+        for hit in hits {
+            self.hit(&place(&hit), &hit);
+        }
+    }
+
+    fn hit(&mut self, place: &str, hit: &Hit) {
+        let mark = hit.mark.as_ref().map(|mark| format!(" ({mark})"));
+        self.doubtful |= mark.is_some();
+        self.found
+            .push(format!("{place} {}{}", hit.kind, mark.unwrap_or_default()));
+    }
+
+    fn verdict(&self, where_to: &str, what: &str, mend: &str) -> Verdict {
+        let mut seen = format!("{} {what} looked at", self.files);
+        let mut not = Vec::new();
+        for (count, kind) in [(self.binary, "binary"), (self.large, "over 4 MiB")] {
+            if count > 0 {
+                not.push(format!("{count} {kind}"));
+            }
+        }
+        if !not.is_empty() {
+            seen.push_str(&format!(" (not into {})", not.join(", ")));
+        }
+        if self.accepted > 0 {
+            seen.push_str(&format!(
+                ", {} accepted by {}",
+                self.accepted,
+                accepted::FILE
+            ));
+        }
+        if !self.found.is_empty() {
+            let mut mend = mend.to_owned();
+            if self.doubtful {
+                mend.push_str(&format!(
+                    "; if it is no secret, put the 16 digits in brackets into {}, with # why",
+                    accepted::FILE
+                ));
+            }
+            let found = listed(&self.found, TOLD);
+            return Verdict::fail(
+                format!("{} in {where_to}: {found}; {seen}", self.found.len()),
+                mend,
+            );
+        }
+        if !self.unread.is_empty() {
+            return Verdict::warn(
+                format!("nothing found, but {}; {seen}", listed(&self.unread, 4)),
+                "look where everything is: a whole clone (git fetch --unshallow; in GitHub Actions fetch-depth: 0)",
+            );
+        }
+        Verdict::ok(format!("nothing in {where_to}: {seen}"))
+    }
+}
+
+/// A scanner that knows the secrets of this machine, by their names.
+pub(super) fn scanner(
+    checkout: &Path,
+    local: &Local,
+    config: Option<&Config>,
+) -> Result<Scanner, String> {
+    let accepted = Accepted::read(checkout)?;
+    let mut secrets: Vec<(String, Secret)> = Vec::new();
+    for (name, secret) in local.all() {
+        let what = format!("the value of {name}");
+        // Of an envelope the token, of a user's or an email's the password as well.
+        if let Ok(token) = Token::parse(secret) {
+            let text = token.value.expose_str().unwrap_or_default();
+            if let Some((_, password)) = text.split_once(':') {
+                secrets.push((what.clone(), Secret::new(password)));
+            }
+            secrets.push((what.clone(), token.value));
+        }
+        secrets.push((what, secret.clone()));
+    }
+    let keys = config.into_iter().flat_map(|config| config.keys.values());
+    for key in keys.map(|known| known.key()) {
+        for root in [ROOT, PREVIOUS_ROOT]
+            .iter()
+            .filter_map(|name| local.get(name))
+        {
+            let sk = derive_sk(root, &key.id, key.version);
+            secrets.push((format!("the sk of {}", key.id), sk));
+        }
+    }
+    secrets.sort_by(|(one, a), (other, b)| (one, a.expose()).cmp(&(other, b.expose())));
+    secrets.dedup_by(|(_, a), (_, b)| a.expose() == b.expose());
+    Ok(Scanner::new(Needles::new(secrets), accepted))
+}
+
+pub(super) fn in_tree(checkout: &Path, scanner: &Scanner) -> Verdict {
+    let looked = git::work_tree(checkout).and_then(|()| tree::look(checkout, scanner));
+    told(looked, |looked| {
+        looked.verdict(
+            "the tree",
+            "files",
+            "replace it at its origin, then take it out of the file",
+        )
+    })
+}
+
+pub(super) fn in_history(checkout: &Path, scanner: &Scanner, note: impl Fn(String)) -> Verdict {
+    let looked = git::work_tree(checkout).and_then(|()| history::look(checkout, scanner, note));
+    told(looked, |looked| {
+        looked.verdict(
+            "the history",
+            "objects of all refs",
+            "replace it at its origin: whoever has a clone has it, and taking it out of the history does not change that",
+        )
+    })
+}
+
+fn told(looked: Result<Looked, String>, verdict: impl FnOnce(&Looked) -> Verdict) -> Verdict {
+    match looked {
+        Ok(looked) => verdict(&looked),
+        Err(why) => Verdict::warn(
+            format!("could not look: {why}"),
+            "run this in a git work tree, with git installed",
+        ),
+    }
+}
+
+/// What does not let the scanner be made.
+pub(super) fn unusable(why: &str) -> Verdict {
+    Verdict::warn(
+        format!("could not look: {why}"),
+        format!("mend {}", accepted::FILE),
+    )
+}

@@ -1,0 +1,257 @@
+//! Looks through one text for what looks like a token.
+//!
+//! In one pass it finds the words, runs of the bytes that tokens are made of, and looks only at the
+//! long ones: at their form, and at what stands before them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use serde_json::Value;
+
+use super::accepted::{Accepted, mark};
+use super::exact::Needles;
+use super::{chance, forms};
+
+/// Something that looks like a secret. What it is made of is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hit {
+    pub(super) line: usize,
+    pub(super) kind: String,
+    /// What it is called in `.writegate-ignore`; `None` for what cannot be accepted.
+    pub(super) mark: Option<String>,
+}
+
+pub(in crate::check) struct Scanner {
+    needles: Needles,
+    accepted: Accepted,
+    words: [bool; 256],
+    first: [bool; 256],
+}
+
+/// Shortest word that is looked at: an AWS access key has 20 bytes, the beginning of a private key 10.
+const LEAST_WORD: usize = 10;
+/// How far before a word its name may begin.
+const BEFORE: usize = 80;
+
+impl Scanner {
+    pub(super) fn new(needles: Needles, accepted: Accepted) -> Self {
+        let mut words = [false; 256];
+        for (byte, word) in (0_u8..=255).zip(words.iter_mut()) {
+            *word = byte.is_ascii_alphanumeric() || b"_-.+/~".contains(&byte);
+        }
+        Self {
+            needles,
+            accepted,
+            words,
+            first: forms::first_bytes(),
+        }
+    }
+
+    /// Whether a text is none, as git decides it.
+    pub(super) fn is_binary(content: &[u8]) -> bool {
+        content.iter().take(8_000).any(|byte| *byte == 0)
+    }
+
+    /// What there is, and how many were accepted.
+    pub(super) fn scan(&self, content: &[u8]) -> (Vec<Hit>, usize) {
+        let mut hits: Vec<Hit> = Vec::new();
+        let mut accepted = 0;
+        self.needles.find(content, |place, what| {
+            hits.push(Hit {
+                line: 1 + content[..place]
+                    .iter()
+                    .filter(|byte| **byte == b'\n')
+                    .count(),
+                kind: what.to_owned(),
+                mark: None,
+            });
+        });
+        let certain: Vec<usize> = hits.iter().map(|hit| hit.line).collect();
+        let (mut line, mut line_start, mut start) = (1, 0, 0);
+        for (index, byte) in content.iter().chain(b"\n").enumerate() {
+            if self.words[usize::from(*byte)] {
+                continue;
+            }
+            if index - start >= LEAST_WORD
+                && !certain.contains(&line)
+                && let Some((kind, string)) = self.judge(content, line_start, start, index)
+            {
+                let mark = mark(string);
+                if self.accepted.has(&mark) {
+                    accepted += 1;
+                } else {
+                    hits.push(Hit {
+                        line,
+                        kind: kind.to_owned(),
+                        mark: Some(mark),
+                    });
+                }
+            }
+            start = index + 1;
+            if *byte == b'\n' {
+                line += 1;
+                line_start = start;
+            }
+        }
+        hits.sort_by_key(|hit| hit.line);
+        hits.dedup();
+        (hits, accepted)
+    }
+
+    /// What the word at `start..end` is, and which part of it.
+    fn judge<'c>(
+        &self,
+        content: &'c [u8],
+        line_start: usize,
+        start: usize,
+        end: usize,
+    ) -> Option<(&'static str, &'c [u8])> {
+        let word = &content[start..end];
+        if word.starts_with(b"-----BEGIN") {
+            return Some(("a private key", private_key(&content[end..])?));
+        }
+        for (offset, byte) in word.iter().enumerate() {
+            let begins = offset == 0 || !word[offset - 1].is_ascii_alphanumeric();
+            if !begins || !self.first[usize::from(*byte)] {
+                continue;
+            }
+            if let Some((form, length)) = forms::at(&word[offset..]) {
+                let token = &word[offset..offset + length];
+                if chance::not_an_example(&token[form.prefix.len()..]) {
+                    return Some((form.kind, token));
+                }
+            }
+        }
+        if let Some(token) = jwt(word) {
+            return Some(("a JWT", token));
+        }
+        let begin = line_start.max(start.saturating_sub(BEFORE));
+        let (before, after) = (&content[begin..start], &content[end..]);
+        let last = before.len().saturating_sub(7);
+        if before[last..].eq_ignore_ascii_case(b"bearer ") && chance::is_random(word) {
+            return Some(("a bearer token", word));
+        }
+        let last = before.len().saturating_sub(6);
+        if before[last..].eq_ignore_ascii_case(b"basic ") && is_user_and_password(word) {
+            return Some(("a user and a password", word));
+        }
+        (is_assigned(before, after) && chance::is_random(word))
+            .then_some(("a value of such a name", word))
+    }
+}
+
+/// The first line of a private key, after `-----BEGIN`.
+fn private_key(rest: &[u8]) -> Option<&[u8]> {
+    let line = rest
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(rest.len());
+    let title = b"PRIVATE KEY-----";
+    let found = rest[..line]
+        .windows(title.len())
+        .position(|part| part == title)?;
+    let body = &rest[found + title.len()..];
+    // On the next line, or behind an escaped break on the same.
+    let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    let skipped = body
+        .iter()
+        .take_while(|byte| byte.is_ascii_whitespace() || b"\\rn\"',".contains(byte))
+        .count();
+    let length = body[skipped..]
+        .iter()
+        .take_while(|byte| is_key(byte))
+        .count();
+    let key = &body[skipped..skipped + length];
+    (length >= 40 && chance::not_an_example(key)).then_some(key)
+}
+
+/// A JWT in a word: three parts, the first of which is a header.
+fn jwt(word: &[u8]) -> Option<&[u8]> {
+    let start = word.windows(3).position(|part| part == b"eyJ")?;
+    let token = &word[start..];
+    let length = token
+        .iter()
+        .take_while(|byte| forms::Alphabet::Dotted.has(**byte))
+        .count();
+    let mut parts = token[..length].split(|byte| *byte == b'.');
+    let header = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?;
+    let header: Value = serde_json::from_slice(&header).ok()?;
+    let (payload, signature) = (parts.next()?, parts.next()?);
+    let whole = header["alg"].is_string() && payload.len() >= 10 && signature.len() >= 20;
+    whole.then_some(&token[..length])
+}
+
+fn is_user_and_password(word: &[u8]) -> bool {
+    let decoded = STANDARD_NO_PAD.decode(word).unwrap_or_default();
+    let text = std::str::from_utf8(&decoded).unwrap_or_default();
+    let password = text.split_once(':').map(|(_, password)| password);
+    password.is_some_and(|password| password.len() >= 8 && chance::not_an_example(word))
+}
+
+/// What a name of a secret has in it, and what the name of something else ends with.
+const SECRET: [&str; 11] = [
+    "token",
+    "secret",
+    "passwd",
+    "password",
+    "api_key",
+    "api-key",
+    "apikey",
+    "access_key",
+    "auth_key",
+    "private_key",
+    "credential",
+];
+const NO_SECRET: [&str; 9] = [
+    "id",
+    "ids",
+    "name",
+    "hash",
+    "fingerprint",
+    "digest",
+    "url",
+    "path",
+    "type",
+];
+
+/// Whether a value between these is given to such a name, and is a text.
+fn is_assigned(before: &[u8], after: &[u8]) -> bool {
+    let after = &after[after.iter().take_while(|byte| **byte == b'=').count()..];
+    let (before, quote) = match before.split_last() {
+        Some((quote @ (b'"' | b'\'' | b'`'), rest)) => (rest, Some(*quote)),
+        _ => (before, None),
+    };
+    let ends = match quote {
+        Some(quote) => after.first() == Some(&quote),
+        None => after
+            .first()
+            .is_none_or(|byte| byte.is_ascii_whitespace() || b",;#}&'\"".contains(byte)),
+    };
+    let before = before.trim_ascii_end();
+    let named = match before.split_last() {
+        Some((b'=', rest)) if !rest.ends_with(b"=") && !rest.ends_with(b"!") => rest,
+        Some((b'>', rest)) if rest.ends_with(b"=") => &rest[..rest.len() - 1],
+        Some((b':', rest)) if !rest.ends_with(b":") => rest,
+        _ => return false,
+    };
+    let named = named.strip_suffix(b":").unwrap_or(named).trim_ascii_end();
+    let named = named.strip_suffix(b"]").unwrap_or(named);
+    let named = match named.split_last() {
+        Some((b'"' | b'\'' | b'`', rest)) => rest,
+        _ => named,
+    };
+    let length = named
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte))
+        .count();
+    let name = named[named.len() - length..].to_ascii_lowercase();
+    let name = String::from_utf8_lossy(&name).into_owned();
+    ends && SECRET.iter().any(|word| name.contains(word))
+        && !NO_SECRET.iter().any(|word| {
+            let rest = name.strip_suffix(word);
+            rest.is_some_and(|rest| rest.ends_with(['_', '-']))
+        })
+}
+
+#[cfg(test)]
+mod tests;

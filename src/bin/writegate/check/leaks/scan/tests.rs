@@ -1,0 +1,224 @@
+//! What is found and what is not. The tokens are made here, so that none stands in this repository.
+
+use writegate::secret::Secret;
+
+use super::*;
+
+/// So many characters by chance, the same each time, of this alphabet.
+fn chars(length: usize, alphabet: &str) -> String {
+    let alphabet: Vec<char> = alphabet.chars().collect();
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let place = usize::try_from(state >> 33).unwrap() % alphabet.len();
+        alphabet[place]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+fn letters(length: usize) -> String {
+    chars(
+        length,
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+    )
+}
+
+fn hex(length: usize) -> String {
+    chars(length, "0123456789abcdef")
+}
+
+fn scanner(secrets: &[(&str, &str)], accepted: &str) -> Scanner {
+    let secrets = secrets
+        .iter()
+        .map(|(what, text)| ((*what).to_owned(), Secret::new(*text)));
+    Scanner::new(
+        Needles::new(secrets.collect()),
+        Accepted::parse(accepted).unwrap(),
+    )
+}
+
+fn kinds(text: &str) -> Vec<String> {
+    let (hits, accepted) = scanner(&[], "").scan(text.as_bytes());
+    assert_eq!(accepted, 0);
+    hits.into_iter().map(|hit| hit.kind).collect()
+}
+
+#[track_caller]
+fn found(text: &str, kind: &str) {
+    assert_eq!(kinds(text), [kind], "{text}");
+}
+
+#[track_caller]
+fn clean(text: &str) {
+    assert_eq!(kinds(text), [""; 0], "{text}");
+}
+
+#[test]
+fn every_form_is_found_at_its_length_and_not_one_short() {
+    for form in &forms::FORMS {
+        let rest = |length| match form.alphabet {
+            forms::Alphabet::Hex => hex(length),
+            forms::Alphabet::Base32 => chars(length, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+            _ => letters(length),
+        };
+        let token = |length| format!("{}{}", form.prefix, rest(length));
+        for text in [
+            token(form.least),
+            format!("curl -H 'X: {}' https://a.example", token(form.least)),
+            format!("https://a.example/{}/x", token(form.most)),
+            format!("x-{}", token(form.least)),
+        ] {
+            found(&text, form.kind);
+        }
+        clean(&token(form.least - 1));
+        clean(&format!("x{}", token(form.least)));
+        clean(&format!("{}{}", form.prefix, "x".repeat(form.least)));
+        if form.least == form.most {
+            clean(&token(form.most + 1));
+        }
+    }
+}
+
+#[test]
+fn a_jwt_is_one_with_a_header_and_a_signature() {
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let jwt = |header: &str, signature: &str| {
+        format!(
+            "{}.{}.{signature}",
+            encode(header),
+            encode("{\"exp\":1763900000}")
+        )
+    };
+    let signature = letters(43);
+    found(&jwt("{\"alg\":\"HS256\"}", &signature), "a JWT");
+    found(
+        &format!(
+            "TOKEN={}",
+            jwt("{\"alg\":\"HS256\",\"kid\":\"a\"}", &signature)
+        ),
+        "a JWT",
+    );
+    clean(&jwt("{\"typ\":\"JWT\"}", &signature[..8]));
+    clean(&jwt("{\"alg\":\"none\"}", ""));
+    clean("eyJhbGciOi… is how a session begins");
+}
+
+#[test]
+fn private_keys_are_found_and_their_titles_alone_are_not() {
+    let key = letters(64);
+    for kind in ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "] {
+        found(
+            &format!("-----BEGIN {kind}PRIVATE KEY-----\n{key}\n"),
+            "a private key",
+        );
+    }
+    found(
+        &format!("KEY=\"-----BEGIN PRIVATE KEY-----\\n{key}\\n\""),
+        "a private key",
+    );
+    clean("a file with -----BEGIN PRIVATE KEY----- in it\n\nis one");
+    clean(&format!("-----BEGIN PUBLIC KEY-----\n{key}\n"));
+    clean(&format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n",
+        "x".repeat(64)
+    ));
+}
+
+#[test]
+fn credentials_of_a_header() {
+    let token = letters(40);
+    found(&format!("Authorization: Bearer {token}"), "a bearer token");
+    found(&format!("authorization: bearer {token}"), "a bearer token");
+    clean("Authorization: Bearer 1234567890abcdefghij1234");
+    clean("Authorization: Bearer $SESSION");
+    clean(&format!("Authorization: Bearer {}", &token[..19]));
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("user:{}", letters(16)));
+    found(
+        &format!("Authorization: Basic {basic}"),
+        "a user and a password",
+    );
+    clean("Authorization: Basic authentication-of-users");
+}
+
+#[test]
+fn values_of_such_names() {
+    let value = hex(32);
+    for text in [
+        format!("API_TOKEN={value}"),
+        format!("export my_secret='{value}'"),
+        format!("  \"client_secret\": \"{value}\","),
+        format!("apiKey: {value}"),
+        format!("password => \"{value}\""),
+        format!("let token = \"{value}\";"),
+        format!("$config['db_password'] = '{value}';"),
+        format!("https://a.example/?access_token={value}&x=1"),
+        format!("-H 'X-Auth-Token: {value}'"),
+        format!("SIGNING_SECRET={}==", letters(46)),
+    ] {
+        found(&text, "a value of such a name");
+    }
+    for text in [
+        format!("token_id = \"{value}\""),
+        format!("commit = \"{value}\""),
+        format!("if token == {value} {{"),
+        format!("token = {value}(x)"),
+        format!("the token {value}"),
+        "token = \"short1a2b3c\"".to_owned(),
+        "SIGNING_SECRET=$(openssl rand -base64 48)".to_owned(),
+        "let token = crate::token::Token::parse(secret)?;".to_owned(),
+        format!("token = \"{value}"),
+    ] {
+        clean(&text);
+    }
+}
+
+#[test]
+fn the_line_is_told_and_the_string_is_not() {
+    let (token, secret) = (format!("ghp_{}", letters(36)), "correct horse battery");
+    let scanner = scanner(&[("the value of WRITE_TOKEN", secret)], "");
+    let text = format!("one\ntwo {token}\n\nfour {secret} {token}\n");
+    let (hits, _) = scanner.scan(text.as_bytes());
+    let told: Vec<_> = hits
+        .iter()
+        .map(|hit| (hit.line, hit.kind.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [(2, "a GitHub token"), (4, "the value of WRITE_TOKEN")]
+    );
+    assert_eq!(
+        hits[0].mark.as_deref(),
+        Some(mark(token.as_bytes()).as_str())
+    );
+    assert_eq!(hits[1].mark, None);
+    assert!(!format!("{hits:?}").contains(&token[4..]));
+}
+
+#[test]
+fn what_was_accepted_is_counted_and_nothing_else_is() {
+    let (token, other) = (
+        format!("ghp_{}", letters(36)),
+        format!("gho_{}", letters(36)),
+    );
+    let scanner = scanner(&[], &mark(token.as_bytes()));
+    let (hits, accepted) = scanner.scan(format!("{token} {other}").as_bytes());
+    assert_eq!((hits.len(), accepted), (1, 1));
+    assert_eq!(
+        hits[0].mark.as_deref(),
+        Some(mark(other.as_bytes()).as_str())
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_do_no_harm() {
+    assert!(Scanner::is_binary(b"a\0b") && !Scanner::is_binary(b"ab\xff"));
+    let token = format!("npm_{}", letters(36));
+    let mut bytes = vec![0xff, 0xfe, b'\n', 0xe2];
+    bytes.extend(token.as_bytes());
+    bytes.push(0x82);
+    let (hits, _) = scanner(&[], "").scan(&bytes);
+    assert_eq!(hits.len(), 1);
+    assert_eq!(hits[0].line, 2);
+}

@@ -1,0 +1,248 @@
+//! `writegate check`: the list before a launch, one row each with how it stands, the evidence and the
+//! mend.
+//!
+//! A row is a small function of what was gathered. What cannot be found out is a warning that says why
+//! and what to give, never well.
+
+mod configuration;
+mod deployment;
+mod dev_vars;
+mod document;
+mod keys;
+mod leaks;
+mod privilege;
+mod process;
+mod rotation;
+mod row;
+mod secrets;
+
+use std::cell::OnceCell;
+use std::fs;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use writegate::config::Config;
+use writegate::json::FieldError;
+use writegate::time::Timestamp;
+
+use crate::admin::Which;
+use crate::clock;
+use crate::failure::{Doing as _, Failure, Result};
+use crate::progress::Progress;
+use crate::project::Project;
+
+use document::Document;
+use row::{Status, Verdict};
+use secrets::{Local, Remote};
+
+#[derive(Args)]
+// Everything else can be looked at without a gate.
+#[command(mut_arg("gate", |gate| gate.required(false)))]
+#[command(mut_arg("admin", |admin| admin.requires("gate")))]
+pub(crate) struct Options {
+    #[command(flatten)]
+    which: Option<Which>,
+    /// wrangler's environment: [env.NAME] of wrangler.toml
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    /// One JSON object a line, for programs
+    #[arg(long)]
+    json: bool,
+    /// A warning fails too
+    #[arg(long)]
+    strict: bool,
+    /// Only this check; may be repeated
+    #[arg(long, value_name = "CHECK", value_parser = names())]
+    only: Vec<String>,
+}
+
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(CHECKS.iter().map(|(name, _)| *name))
+}
+
+/// Every row, in the order in which they are told.
+const CHECKS: [(&str, fn(&Gathered<'_>) -> Verdict); 20] = [
+    ("configuration", |all| all.configuration()),
+    ("upstream", |all| {
+        all.config(|_, config| configuration::upstream(config))
+    }),
+    ("environments", |all| {
+        all.document(configuration::environments)
+    }),
+    ("compatibility-date", |all| {
+        all.document(|document| deployment::compatibility_date(document, all.now))
+    }),
+    ("preview-urls", |all| all.document(deployment::preview_urls)),
+    ("workers-dev", |all| all.config(deployment::workers_dev)),
+    ("schedule", |all| all.document(deployment::schedule)),
+    ("audit-log", |all| all.document(deployment::audit_log)),
+    ("bindings", |all| {
+        all.config(|document, config| keys::bindings(document, config, all.now))
+    }),
+    ("open-keys", |all| {
+        all.config(|_, config| keys::open(config, all.now))
+    }),
+    ("admin-keys", |all| {
+        all.config(|_, config| keys::admin(config, all.now))
+    }),
+    ("example-key", |all| {
+        all.config(|_, config| keys::example(config, all.now))
+    }),
+    ("secrets", |all| {
+        all.document(|document| secrets::row(document, all.config.as_ref().ok(), all.remote()))
+    }),
+    ("previous-root", |all| {
+        all.document(|document| secrets::previous(document, all.remote()))
+    }),
+    ("root-length", |all| secrets::root(&all.local)),
+    ("dev-vars", |all| dev_vars::row(&all.project.root)),
+    ("leaks-in-tree", |all| {
+        all.scanner(|scanner| leaks::in_tree(&all.project.root, scanner))
+    }),
+    ("leaks-in-history", |all| {
+        all.scanner(|scanner| {
+            let note = |text: String| Progress::new().note(&text);
+            leaks::in_history(&all.project.root, scanner, note)
+        })
+    }),
+    ("rotation", |all| rotation::row(all.options.which.as_ref())),
+    ("token-privilege", |all| {
+        all.config(|_, config| privilege::row(config, &all.local, all.now))
+    }),
+];
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let project = Project::find()?;
+    let gathered = Gathered::new(options, &project)?;
+    let width = CHECKS
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
+    let mut bad = Vec::new();
+    let least = if options.strict {
+        Status::Warn
+    } else {
+        Status::Fail
+    };
+    for (name, check) in &CHECKS {
+        if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
+            continue;
+        }
+        let secrets: Vec<_> = gathered.local.all().map(|(_, secret)| secret).collect();
+        let verdict = check(&gathered).shown(&secrets);
+        if options.json {
+            println!("{}", verdict.json(name));
+        } else {
+            println!("{}", verdict.text(name, width));
+        }
+        if verdict.status >= least {
+            bad.push(*name);
+        }
+    }
+    match bad.as_slice() {
+        [] => Ok(()),
+        bad => Err(Failure::new(format!(
+            "{} of the checks did not pass: {}",
+            bad.len(),
+            bad.join(", ")
+        ))),
+    }
+}
+
+/// What the rows are made of; what takes time is gathered when the first row wants it.
+struct Gathered<'a> {
+    options: &'a Options,
+    project: &'a Project,
+    now: Timestamp,
+    document: std::result::Result<Document, String>,
+    config: std::result::Result<Config, FieldError>,
+    local: Local,
+    remote: OnceCell<Remote>,
+    scanner: OnceCell<std::result::Result<leaks::Scanner, String>>,
+}
+
+impl<'a> Gathered<'a> {
+    fn new(options: &'a Options, project: &'a Project) -> Result<Self> {
+        let path = project.root.join("wrangler.toml");
+        let text = fs::read_to_string(&path).doing("reading wrangler.toml")?;
+        let document = Document::parse(&text, options.env.as_deref());
+        if let (Ok(document), Some(name)) = (&document, &options.env)
+            && !document.has_environment(name)
+        {
+            return Err(Failure::usage(format!(
+                "--env {name}: wrangler.toml has no [env.{name}]"
+            )));
+        }
+        let local = Local::read(&project.root, document.as_ref().ok())?;
+        let config = match &document {
+            Ok(document) => configuration::read(document, &|name| local.get(name).cloned()),
+            Err(error) => Err(FieldError::new("wrangler.toml", error.as_str())),
+        };
+        Ok(Self {
+            options,
+            project,
+            now: clock::now()?,
+            document,
+            config,
+            local,
+            remote: OnceCell::new(),
+            scanner: OnceCell::new(),
+        })
+    }
+
+    fn configuration(&self) -> Verdict {
+        let document = match &self.document {
+            Ok(document) => document,
+            Err(error) => {
+                return Verdict::fail(
+                    format!("wrangler.toml is no TOML: {error}"),
+                    "mend that line of wrangler.toml",
+                );
+            }
+        };
+        let others = ["wrangler.json", "wrangler.jsonc"]
+            .into_iter()
+            .filter(|name| self.project.root.join(name).exists());
+        let others: Vec<&str> = others.collect();
+        configuration::row(document, &self.config, &others)
+    }
+
+    /// A row about `wrangler.toml` as it stands.
+    fn document(&self, row: impl Fn(&Document) -> Verdict) -> Verdict {
+        match &self.document {
+            Ok(document) => row(document),
+            Err(_) => unread(),
+        }
+    }
+
+    /// A row about what the gate makes of it.
+    fn config(&self, row: impl Fn(&Document, &Config) -> Verdict) -> Verdict {
+        match (&self.document, &self.config) {
+            (Ok(document), Ok(config)) => row(document, config),
+            _ => unread(),
+        }
+    }
+
+    fn remote(&self) -> &Remote {
+        self.remote
+            .get_or_init(|| Remote::ask(self.project, self.options.env.as_deref()))
+    }
+
+    fn scanner(&self, row: impl Fn(&leaks::Scanner) -> Verdict) -> Verdict {
+        let scanner = self.scanner.get_or_init(|| {
+            leaks::scanner(&self.project.root, &self.local, self.config.as_ref().ok())
+        });
+        match scanner {
+            Ok(scanner) => row(scanner),
+            Err(why) => leaks::unusable(why),
+        }
+    }
+}
+
+fn unread() -> Verdict {
+    Verdict::warn(
+        "not looked at: the gate does not read this configuration",
+        "mend what the check `configuration` names",
+    )
+}

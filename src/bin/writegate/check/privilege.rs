@@ -1,0 +1,271 @@
+//! What the token may do at the Cloudflare API, for routes that go there.
+//!
+//! In scope: the policies of the token itself. Out of scope: tokens of other APIs, whose rights nobody
+//! can ask for.
+
+use std::env;
+
+use serde_json::Value;
+use writegate::config::Config;
+use writegate::secret::Secret;
+use writegate::time::Timestamp;
+use writegate::token::Token;
+use writegate::upstream::UpstreamAuth;
+
+use crate::cloudflare::{Api, ApiError};
+
+use super::row::{Findings, Verdict, listed};
+use super::secrets::Local;
+
+const CLOUDFLARE: &str = "https://api.cloudflare.com";
+/// A token that may read other tokens, for this check alone.
+const READER: &str = "CHECK_API_TOKEN";
+/// Groups that can make other tokens, or members: whoever has them can give himself everything.
+const RULING: [&str; 4] = [
+    "API Tokens ",
+    "Memberships ",
+    "SCIM Provisioning",
+    "Account Settings ",
+];
+
+/// One route's token.
+struct Asked<'c> {
+    secret: &'c str,
+    /// The account in the upstream's path, if there is one.
+    account: Option<String>,
+}
+
+pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
+    let mut findings = Findings::default();
+    let (mut asked, mut known): (Vec<Asked<'_>>, Vec<String>) = (Vec::new(), Vec::new());
+    for route in &config.routes {
+        let secret = route.auth.secret();
+        if matches!(route.auth, UpstreamAuth::CloudflareGlobalKey { .. }) {
+            findings.warn(
+                format!("{secret} is a global API key, which can do everything its user can"),
+                "make an API token for this alone, and upstream_auth = { scheme = \"bearer\" }",
+            );
+        } else if is_cloudflare(route.upstream.origin())
+            && !asked.iter().any(|other| other.secret == secret)
+        {
+            asked.push(Asked {
+                secret,
+                account: account(route.upstream.base()),
+            });
+        }
+    }
+    for token in &asked {
+        match facts(token, local) {
+            Ok(facts) => {
+                judge(token.secret, &facts, now, &mut findings);
+                known.push(facts.told(token.secret));
+            }
+            Err((why, mend)) => findings.warn(format!("{}: {why}", token.secret), mend),
+        }
+    }
+    findings.verdict(match known.as_slice() {
+        [] => "no route goes to the Cloudflare API, so there is nobody to ask".to_owned(),
+        known => known.join("; "),
+    })
+}
+
+fn is_cloudflare(origin: &str) -> bool {
+    let double = env::var("CLOUDFLARE_API_BASE_URL").unwrap_or_default();
+    origin == CLOUDFLARE || (!double.is_empty() && double.starts_with(&format!("{origin}/")))
+}
+
+/// `…/accounts/<32 hex digits>/…` → the digits.
+fn account(base: &str) -> Option<String> {
+    let mut segments = base.split('/').skip_while(|segment| *segment != "accounts");
+    let id = segments.nth(1)?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
+}
+
+/// What the API said.
+struct Facts {
+    /// The answer of `verify`.
+    verified: Value,
+    /// The token's own record; or why it could not be read.
+    record: Result<Value, String>,
+}
+
+impl Facts {
+    fn told(&self, secret: &str) -> String {
+        let policies = self
+            .record
+            .as_ref()
+            .ok()
+            .and_then(|record| record["policies"].as_array());
+        let groups: Vec<String> = policies.into_iter().flatten().flat_map(groups).collect();
+        format!("{secret} is active and may: {}", listed(&groups, 8))
+    }
+}
+
+type Untold = (String, &'static str);
+
+fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Untold> {
+    let Some(secret) = local.get(token.secret) else {
+        return Err((
+            "is not on this machine, so nobody can ask what it may do".to_owned(),
+            "run this with the token in the environment, under its secret's name",
+        ));
+    };
+    let broken = |why: String| (why, "see the check `configuration`");
+    let value = Token::parse(secret)
+        .map_err(|error| broken(error.to_string()))?
+        .value;
+    let open = |token: Secret| Api::open(token).map_err(|failure| broken(failure.message));
+    let api = open(value)?;
+    let account = token
+        .account
+        .clone()
+        .or_else(|| env::var("CLOUDFLARE_ACCOUNT_ID").ok());
+    let mut tokens = "/user/tokens".to_owned();
+    let mut verified = api.get("/user/tokens/verify");
+    // One that belongs to an account is unknown to the users' endpoint.
+    if let (
+        Err(ApiError {
+            status: 400..500, ..
+        }),
+        Some(account),
+    ) = (&verified, account)
+    {
+        let own = format!("/accounts/{account}/tokens");
+        if let Ok(found) = api.get(&format!("{own}/verify")) {
+            (verified, tokens) = (Ok(found), own);
+        }
+    }
+    let verified = match verified {
+        Ok(verified) => verified,
+        Err(error) if error.status == 0 || error.status >= 500 => {
+            return Err((
+                error.to_string(),
+                "run this again where the API can be reached",
+            ));
+        }
+        Err(error) => {
+            return Ok(Facts {
+                verified: Value::Null,
+                record: Err(error.to_string()),
+            });
+        }
+    };
+    let path = format!("{tokens}/{}", verified["id"].as_str().unwrap_or_default());
+    let reader = env::var(READER).ok().filter(|token| !token.is_empty());
+    let record = match reader {
+        Some(reader) => open(Secret::new(reader))?.get(&path),
+        None => api.get(&path),
+    };
+    Ok(Facts {
+        verified,
+        record: record.map_err(|error| error.to_string()),
+    })
+}
+
+fn judge(secret: &str, facts: &Facts, now: Timestamp, findings: &mut Findings) {
+    if facts.verified.is_null() {
+        let why = facts
+            .record
+            .as_ref()
+            .err()
+            .map(String::as_str)
+            .unwrap_or_default();
+        findings.fail(
+            format!("the Cloudflare API refuses {secret}: {why}"),
+            "put a token that works: cargo run -- token put",
+        );
+        return;
+    }
+    let status = facts.verified["status"].as_str().unwrap_or("?");
+    if status != "active" {
+        findings.fail(
+            format!("{secret} is {status} at the Cloudflare API"),
+            "put a token that works: cargo run -- token put",
+        );
+    }
+    let expires = facts.verified["expires_on"]
+        .as_str()
+        .and_then(Timestamp::parse_rfc3339);
+    if expires.is_some_and(|expires| expires <= now) {
+        findings.fail(
+            format!("{secret} has expired at the Cloudflare API"),
+            "put a token that works: cargo run -- token put",
+        );
+    }
+    let record = match &facts.record {
+        Ok(record) => record,
+        Err(why) => {
+            findings.warn(
+                format!("{secret} is {status}, and its policies could not be read: {why}"),
+                "give CHECK_API_TOKEN, a token with API Tokens Read (of an account's token: Account API Tokens Read)",
+            );
+            return;
+        }
+    };
+    for policy in record["policies"].as_array().into_iter().flatten() {
+        if policy["effect"] == "allow" {
+            judge_policy(secret, policy, findings);
+        }
+    }
+}
+
+fn judge_policy(secret: &str, policy: &Value, findings: &mut Findings) {
+    let writes: Vec<String> = groups(policy)
+        .into_iter()
+        .filter(|name| is_write(name))
+        .collect();
+    let ruling: Vec<&String> = writes.iter().filter(|name| rules(name)).collect();
+    if !ruling.is_empty() {
+        findings.fail(
+            format!("{secret} may give itself more: {}", listed(&ruling, 8)),
+            "make a token without these permissions; what manages tokens is for the rotation, not for the gate",
+        );
+    }
+    if let (false, Some(wide)) = (writes.is_empty(), wide(&policy["resources"])) {
+        findings.warn(
+            format!("{secret} may write to {wide}: {}", listed(&writes, 8)),
+            "limit the token to the zone or the account that it is for",
+        );
+    }
+}
+
+/// The names of a policy's permission groups.
+fn groups(policy: &Value) -> Vec<String> {
+    let groups = policy["permission_groups"].as_array().into_iter().flatten();
+    groups
+        .map(|group| {
+            let name = group["name"].as_str().or(group["id"].as_str());
+            name.unwrap_or("a group without a name").to_owned()
+        })
+        .collect()
+}
+
+/// A group whose name does not say that it only reads.
+fn is_write(name: &str) -> bool {
+    !["Read", "Report", "Analytics"]
+        .iter()
+        .any(|last| name.ends_with(last))
+}
+
+fn rules(name: &str) -> bool {
+    RULING.iter().any(|word| {
+        name.strip_prefix("Account ")
+            .is_some_and(|rest| rest.starts_with(word))
+            || name.starts_with(word)
+    })
+}
+
+/// What of a policy's resources is more than one of its kind.
+fn wide(resources: &Value) -> Option<&'static str> {
+    let members = resources.as_object()?;
+    members
+        .iter()
+        .find_map(|(name, value)| match name.as_str() {
+            "com.cloudflare.api.account.*" => Some("all accounts"),
+            "com.cloudflare.api.account.zone.*" => Some("all zones"),
+            _ => wide(value),
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! Rows about the secrets: whether they are set, and whether the root is one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use writegate::config::{Config, MIN_ROOT_BYTES};
+use writegate::key::Scheme;
+use writegate::secret::Secret;
+
+use crate::failure::Result;
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::settings;
+use crate::wrangler::Wrangler;
+
+use super::document::Document;
+use super::process;
+use super::row::{Findings, Verdict, listed};
+
+/// The gate's own.
+pub(super) const ROOT: &str = "SIGNING_SECRET";
+pub(super) const PREVIOUS_ROOT: &str = "SIGNING_SECRET_PREVIOUS";
+const WAF: &str = "WAF_SECRET";
+const OWN: [&str; 4] = [ROOT, PREVIOUS_ROOT, WAF, "TURNSTILE_SECRET"];
+
+/// wrangler's start on a slow machine, and Cloudflare's answer.
+const LIMIT: Duration = Duration::from_secs(60);
+/// What a root of random text has at least, however it is written.
+const LEAST_VARIETY: usize = 10;
+
+/// The secrets that can be read on this machine.
+pub(super) struct Local(BTreeMap<String, Secret>);
+
+impl Local {
+    /// Those of the environment and of `.dev.vars` that are the gate's own, the routes', or have a name
+    /// there that says that they are secret.
+    pub(super) fn read(checkout: &Path, document: Option<&Document>) -> Result<Self> {
+        let mut names: Vec<String> = OWN.iter().map(ToString::to_string).collect();
+        names.extend(
+            document
+                .map(|document| routes(document.own("vars")))
+                .unwrap_or_default(),
+        );
+        let file = fs::read_to_string(checkout.join(".dev.vars")).unwrap_or_default();
+        names.extend(file.lines().filter_map(secret_name));
+        let mut found = BTreeMap::new();
+        for name in names {
+            if let Some(secret) = settings::secret(checkout, &name)? {
+                found.insert(name, secret);
+            }
+        }
+        Ok(Self(found))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Secret> {
+        self.0.get(name)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        self.0.iter().map(|(name, secret)| (name.as_str(), secret))
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(secrets: &[(&str, &str)]) -> Self {
+        let own = |(name, text): &(&str, &str)| ((*name).to_owned(), Secret::new(*text));
+        Self(secrets.iter().map(own).collect())
+    }
+}
+
+/// The name in a line of `.dev.vars`, if it sounds like a secret's.
+fn secret_name(line: &str) -> Option<String> {
+    let line = line.trim();
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    let name = line.split_once('=')?.0.trim();
+    let upper = name.to_ascii_uppercase();
+    let sounds = ["TOKEN", "SECRET", "PASSWORD", "KEY"];
+    let secret = sounds.iter().any(|word| upper.contains(word)) && upper != "KEYS";
+    (secret && !name.starts_with('#')).then(|| name.to_owned())
+}
+
+/// The secrets that routes name, also where the configuration as a whole does not parse.
+fn routes(vars: &Value) -> Vec<String> {
+    let routes = vars["ROUTES"].as_array().into_iter().flatten();
+    let mut names: Vec<String> = routes
+        .filter_map(|route| route["upstream_auth"]["secret"].as_str())
+        .map(str::to_owned)
+        .collect();
+    names.push("WRITE_TOKEN".to_owned());
+    names
+}
+
+/// What is known of the secrets at Cloudflare.
+pub(super) enum Remote {
+    Names(Vec<String>),
+    /// The Worker is not there yet.
+    NoWorker(String),
+    Unknown {
+        why: String,
+        mend: &'static str,
+    },
+}
+
+impl Remote {
+    pub(super) fn ask(project: &Project, environment: Option<&str>) -> Self {
+        // It would install it, for minutes.
+        if !project
+            .root
+            .join("node_modules/wrangler/bin/wrangler.js")
+            .is_file()
+        {
+            return Self::Unknown {
+                why: "wrangler is not installed here".to_owned(),
+                mend: "npm ci",
+            };
+        }
+        let asked = Wrangler::find(project, &Progress::new(), environment).map(|wrangler| {
+            process::within(LIMIT, move || {
+                wrangler.json(&["secret", "list", "--format", "json"])
+            })
+        });
+        let why = match asked {
+            Ok(Ok(Ok(list))) => return Self::of(&list),
+            Ok(Ok(Err(failure))) | Err(failure) => failure.message,
+            Ok(Err(late)) => format!("npx wrangler secret list: {late}"),
+        };
+        if why.contains("not found") || why.contains("10007") {
+            return Self::NoWorker(why);
+        }
+        Self::Unknown {
+            why,
+            mend: "npx wrangler login, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID",
+        }
+    }
+
+    fn of(list: &Value) -> Self {
+        match list.as_array() {
+            Some(list) => {
+                let names = list.iter().filter_map(|secret| secret["name"].as_str());
+                Self::Names(names.map(str::to_owned).collect())
+            }
+            None => Self::Unknown {
+                why: "wrangler secret list printed something else than a list".to_owned(),
+                mend: "npm ci",
+            },
+        }
+    }
+}
+
+/// Whether every secret that the configuration needs is set, and none of them stands in the open.
+pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote) -> Verdict {
+    let mut findings = Findings::default();
+    let vars = document.own("vars");
+    let open: Vec<&str> = OWN
+        .into_iter()
+        .map(str::to_owned)
+        .chain(routes(vars))
+        .filter_map(|name| {
+            let (name, value) = vars.as_object()?.get_key_value(&name)?;
+            (value != "").then_some(name.as_str())
+        })
+        .collect();
+    for name in open {
+        findings.fail(
+            format!(
+                "{name} stands among the variables of {}, which is no secret place",
+                document.place()
+            ),
+            format!(
+                "remove it, replace the secret at its origin, and npx wrangler secret put {name}{}",
+                document.option()
+            ),
+        );
+    }
+    let needed = needed(document, config);
+    let put = |names: &[&str]| {
+        let puts = names
+            .iter()
+            .map(|name| format!("npx wrangler secret put {name}{}", document.option()));
+        puts.collect::<Vec<_>>().join("; ")
+    };
+    match remote {
+        Remote::Unknown { why, mend } => {
+            findings.warn(format!("cannot see which secrets are set: {why}"), *mend)
+        }
+        Remote::NoWorker(why) => {
+            let names: Vec<&str> = needed.iter().map(String::as_str).collect();
+            findings.fail(format!("no secret is set: {why}"), put(&names));
+        }
+        Remote::Names(set) => {
+            let store = document.names("secrets_store_secrets");
+            let missing: Vec<&str> = needed
+                .iter()
+                .map(String::as_str)
+                .filter(|name| !store.contains(name) && !set.iter().any(|one| one == name))
+                .collect();
+            if !missing.is_empty() {
+                findings.fail(
+                    format!(
+                        "not set: {} (wrangler secret list has: {})",
+                        listed(&missing, 8),
+                        shown(set)
+                    ),
+                    put(&missing),
+                );
+            }
+        }
+    }
+    findings.verdict(format!("set: {}", listed(&needed, 8)))
+}
+
+fn shown(set: &[String]) -> String {
+    match set {
+        [] => "none".to_owned(),
+        set => listed(set, 8),
+    }
+}
+
+/// The secrets without which some requests are 503.
+fn needed(document: &Document, config: Option<&Config>) -> Vec<String> {
+    let mut needed = vec![ROOT.to_owned()];
+    match config {
+        Some(config) => needed.extend(config.tokens.keys().cloned()),
+        None => needed.extend(routes(document.own("vars"))),
+    }
+    let waf = config.is_some_and(|config| {
+        let keys = config.keys.values();
+        config.routes.iter().any(|route| route.waf_key.is_some())
+            || keys
+                .into_iter()
+                .any(|known| known.key().schemes.contains(&Scheme::WafUrl))
+    });
+    if waf {
+        needed.push(WAF.to_owned());
+    }
+    needed.sort();
+    needed.dedup();
+    needed
+}
+
+/// Whether a former root is still good.
+pub(super) fn previous(document: &Document, remote: &Remote) -> Verdict {
+    match remote {
+        Remote::Names(set) if set.iter().any(|name| name == PREVIOUS_ROOT) => Verdict::warn(
+            format!(
+                "{PREVIOUS_ROOT} is set: whatever was signed under the former root is still good"
+            ),
+            format!(
+                "when every caller has its new sk: npx wrangler secret delete {PREVIOUS_ROOT}{}",
+                document.option()
+            ),
+        ),
+        Remote::Names(_) | Remote::NoWorker(_) => {
+            Verdict::ok(format!("{PREVIOUS_ROOT} is not set"))
+        }
+        Remote::Unknown { mend, .. } => Verdict::warn(
+            "cannot see which secrets are set, as the check `secrets` says",
+            *mend,
+        ),
+    }
+}
+
+/// Whether the root is long enough to be one, as far as it can be read here.
+pub(super) fn root(local: &Local) -> Verdict {
+    let mut findings = Findings::default();
+    let make = "openssl rand -base64 48 | npx wrangler secret put SIGNING_SECRET, and keep it: every sk changes with it";
+    for name in [ROOT, PREVIOUS_ROOT] {
+        let Some(secret) = local.get(name) else {
+            continue;
+        };
+        let mut bytes = secret.expose().to_vec();
+        bytes.sort_unstable();
+        bytes.dedup();
+        if secret.len() < MIN_ROOT_BYTES {
+            findings.fail(
+                format!(
+                    "{name} is {} bytes long, and the gate wants {MIN_ROOT_BYTES}",
+                    secret.len()
+                ),
+                make,
+            );
+        } else if bytes.len() < LEAST_VARIETY {
+            findings.fail(
+                format!(
+                    "{name} is made of {} different characters: it was not made by chance",
+                    bytes.len()
+                ),
+                make,
+            );
+        }
+    }
+    let Some(root) = local.get(ROOT) else {
+        findings.warn(
+            format!(
+                "{ROOT} is neither in the environment nor in .dev.vars, so its length is not known"
+            ),
+            "run this where the secret is kept, with SIGNING_SECRET in the environment",
+        );
+        return findings.verdict("");
+    };
+    findings.verdict(format!("{ROOT} is {} bytes long", root.len()))
+}
+
+#[cfg(test)]
+mod tests;

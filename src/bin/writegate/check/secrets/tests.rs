@@ -1,0 +1,137 @@
+//! Each row: well, to be warned of, to fail, and what just misses.
+
+use serde_json::json;
+
+use super::super::configuration;
+use super::super::row::Status::{Fail, Ok as Well, Warn};
+use super::*;
+
+const VARS: &str = "vars = { UPSTREAM = \"https://a.example\", KEYS = [{ id = \"pk_a\" }] }";
+
+fn judged(text: &str, remote: &Remote) -> Verdict {
+    let document = Document::parse(text, None).unwrap();
+    let config = configuration::read(&document, &|_| None).unwrap();
+    row(&document, Some(&config), remote)
+}
+
+fn names(names: &[&str]) -> Remote {
+    let list: Vec<Value> = names
+        .iter()
+        .map(|name| json!({"name": name, "type": "secret_text"}))
+        .collect();
+    Remote::of(&json!(list))
+}
+
+#[test]
+fn secrets_that_are_not_set_are_named_with_what_to_type() {
+    let well = judged(VARS, &names(&["SIGNING_SECRET", "WRITE_TOKEN", "OTHER"]));
+    assert_eq!(well, Verdict::ok("set: SIGNING_SECRET, WRITE_TOKEN"));
+    let verdict = judged(VARS, &names(&["SIGNING_SECRET", "WRITE_TOKENS"]));
+    assert_eq!(verdict.status, Fail);
+    assert!(
+        verdict.evidence.starts_with("not set: WRITE_TOKEN ("),
+        "{verdict:?}"
+    );
+    assert_eq!(
+        verdict.mend.as_deref(),
+        Some("npx wrangler secret put WRITE_TOKEN")
+    );
+    let unknown = Remote::Unknown {
+        why: "not logged in".to_owned(),
+        mend: "log in",
+    };
+    assert_eq!(judged(VARS, &unknown).status, Warn);
+    let none = judged(
+        VARS,
+        &Remote::NoWorker("Worker \"x\" not found.".to_owned()),
+    );
+    assert_eq!(none.status, Fail);
+    assert!(
+        none.mend
+            .unwrap()
+            .contains("put SIGNING_SECRET; npx wrangler secret put WRITE_TOKEN")
+    );
+    assert!(matches!(Remote::of(&json!({})), Remote::Unknown { .. }));
+}
+
+#[test]
+fn the_secrets_store_counts_and_so_do_other_routes() {
+    let store = format!(
+        "{VARS}\n[[secrets_store_secrets]]\nbinding = \"WRITE_TOKEN\"\nstore_id = \"s\"\nsecret_name = \"n\""
+    );
+    assert_eq!(judged(&store, &names(&["SIGNING_SECRET"])).status, Well);
+    let waf = VARS.replace("id = \"pk_a\"", "id = \"pk_a\", schemes = [\"waf-url\"]");
+    let verdict = judged(&waf, &names(&["SIGNING_SECRET", "WRITE_TOKEN"]));
+    assert!(
+        verdict.evidence.contains("not set: WAF_SECRET"),
+        "{verdict:?}"
+    );
+    let two = "vars = { KEYS = [], ROUTES = [{ path = \"/a\", upstream = \"https://a.example\", upstream_auth = { secret = \"A_TOKEN\" } }] }";
+    let verdict = judged(two, &names(&["SIGNING_SECRET", "WRITE_TOKEN"]));
+    assert!(verdict.evidence.contains("not set: A_TOKEN"), "{verdict:?}");
+}
+
+#[test]
+fn a_secret_among_the_variables_fails() {
+    let set = names(&["SIGNING_SECRET", "WRITE_TOKEN"]);
+    let text = VARS.replace("vars = {", "vars = { WRITE_TOKEN = \"x\",");
+    let verdict = judged(&text, &set);
+    assert_eq!(verdict.status, Fail);
+    assert!(
+        verdict.evidence.contains("WRITE_TOKEN stands among"),
+        "{verdict:?}"
+    );
+    let dated = VARS.replace(
+        "vars = {",
+        "vars = { WRITE_TOKEN_ISSUED_AT = \"2026-11-20\",",
+    );
+    assert_eq!(judged(&dated, &set).status, Well);
+}
+
+#[test]
+fn a_former_root_is_warned_of() {
+    let document = Document::parse(VARS, None).unwrap();
+    assert_eq!(
+        previous(&document, &names(&["SIGNING_SECRET"])).status,
+        Well
+    );
+    assert_eq!(
+        previous(&document, &names(&["SIGNING_SECRET_PREVIOUS"])).status,
+        Warn
+    );
+    let unknown = Remote::Unknown {
+        why: "no".to_owned(),
+        mend: "log in",
+    };
+    assert_eq!(previous(&document, &unknown).status, Warn);
+}
+
+#[test]
+fn a_root_is_long_and_made_by_chance() {
+    let judged = |text: &str| root(&Local::of(&[(ROOT, text)]));
+    let varied = "0123456789abcdef0123456789abcdef";
+    assert_eq!(judged(varied).status, Well);
+    let short = judged(&varied[..31]);
+    assert_eq!(short.status, Fail);
+    assert!(short.evidence.contains("31 bytes") && !short.evidence.contains("abcdef"));
+    assert_eq!(judged(&"a".repeat(64)).status, Fail);
+    assert_eq!(judged(&"0123456789".repeat(4)).status, Well);
+    assert_eq!(judged(&"012345678".repeat(4)).status, Fail);
+    assert_eq!(root(&Local::of(&[])).status, Warn);
+    let former = Local::of(&[(ROOT, varied), (PREVIOUS_ROOT, "short")]);
+    assert_eq!(root(&former).status, Fail);
+}
+
+#[test]
+fn names_that_sound_like_a_secret_s() {
+    for (line, name) in [
+        ("API_TOKEN=x", Some("API_TOKEN")),
+        ("export my_password = 'x'", Some("my_password")),
+        ("UPSTREAM=http://127.0.0.1", None),
+        ("# API_TOKEN=x", None),
+        ("API_TOKEN", None),
+        ("KEYS=[]", None),
+    ] {
+        assert_eq!(secret_name(line).as_deref(), name, "{line}");
+    }
+}

@@ -1,0 +1,244 @@
+//! `writegate check` over a tree and its history: what is found, where, and that it is never shown.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use writegate::key::KeyId;
+use writegate::known_key::derive_sk;
+use writegate::secret::Secret;
+
+use crate::check_setup::Gate;
+use crate::checkout::{Done, random_secret, writegate};
+
+/// A token of GitHub's form, made afresh.
+fn token() -> String {
+    format!("ghp_{}", &random_secret()[..36])
+}
+
+/// The 16 digits that stand in brackets after a finding.
+fn mark(row: &Value) -> String {
+    let evidence = row["evidence"].as_str().unwrap();
+    let (_, rest) = evidence.split_once('(').unwrap();
+    rest[..16].to_owned()
+}
+
+#[test]
+fn a_token_in_the_tree_is_placed_and_not_shown() {
+    let gate = Gate::well();
+    let found = token();
+    gate.says("leaks-in-tree", "ok", &["nothing in the tree: 3 files"]);
+    // Not yet git's, but it would be with the next `git add .`.
+    gate.checkout
+        .file("notes.md", &format!("one\n\ntoken: {found}\n"));
+    let row = gate.says(
+        "leaks-in-tree",
+        "fail",
+        &["1 in the tree: notes.md:3 a GitHub token ("],
+    );
+    assert!(!row.to_string().contains(&found[4..]), "{row}");
+    assert!(
+        row["mend"].as_str().unwrap().contains(".writegate-ignore"),
+        "{row}"
+    );
+    gate.says("leaks-in-history", "ok", &["nothing in the history"]);
+    gate.commit("Write it down");
+    gate.says("leaks-in-tree", "fail", &["notes.md:3"]);
+    // What git ignores is on this machine alone.
+    gate.git(&["rm", "--quiet", "--cached", "notes.md"]);
+    gate.checkout
+        .file(".gitignore", ".dev.vars\n/node_modules\n/cache\nnotes.md\n");
+    gate.says("leaks-in-tree", "ok", &["nothing in the tree"]);
+}
+
+#[test]
+fn a_token_that_was_taken_out_again_is_in_the_history() {
+    let gate = Gate::well();
+    let (found, said) = (token(), token());
+    gate.checkout
+        .file("a name with spaces.md", &format!("\n{found}\n"));
+    gate.commit("Write it down");
+    let commit = gate.checkout.0.join(".git");
+    assert!(commit.is_dir());
+    gate.checkout.file("a name with spaces.md", "nothing\n");
+    gate.commit("Take it out");
+    gate.says("leaks-in-tree", "ok", &[]);
+    let row = gate.says(
+        "leaks-in-history",
+        "fail",
+        &[
+            "1 in the history: ",
+            ":a name with spaces.md:2 a GitHub token (",
+        ],
+    );
+    let text = row.to_string();
+    assert!(!text.contains(&found[4..]), "{row}");
+    // The commit that brought it, and not the one that took it out.
+    let place = row["evidence"]
+        .as_str()
+        .unwrap()
+        .split(": ")
+        .nth(1)
+        .unwrap();
+    let log = |revision: &str| {
+        let done = std::process::Command::new("git")
+            .args(["log", "-1", "--format=%h", revision])
+            .current_dir(&gate.checkout.0)
+            .output()
+            .unwrap();
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    };
+    assert!(place.starts_with(&format!("{}:", log("HEAD~1"))), "{row}");
+
+    // On another branch, in a message, in a tag.
+    gate.git(&["checkout", "--quiet", "-b", "other"]);
+    gate.commit(&format!("Use {said}"));
+    gate.git(&[
+        "tag",
+        "--annotate",
+        "v1",
+        "--message",
+        &format!("With {}", token()),
+    ]);
+    gate.git(&["checkout", "--quiet", "-"]);
+    gate.says(
+        "leaks-in-history",
+        "fail",
+        &[
+            "3 in the history",
+            "the message of commit",
+            "the message of tag",
+        ],
+    );
+}
+
+#[test]
+fn the_secrets_of_this_checkout_are_found_wherever_they_stand() {
+    let gate = Gate::well();
+    let id = KeyId::parse("pk_site").unwrap();
+    let sk = derive_sk(&Secret::new(gate.root.clone()), &id, 1);
+    let sk = sk.expose_str().unwrap().to_owned();
+    gate.checkout.file("a.txt", &format!("x{}x\n", gate.token));
+    gate.checkout.file("b.txt", &format!("{}\n", gate.root));
+    gate.checkout.file("c.txt", &format!("{sk}\n"));
+    let row = gate.says(
+        "leaks-in-tree",
+        "fail",
+        &[
+            "a.txt:1 the value of WRITE_TOKEN",
+            "b.txt:1 the value of SIGNING_SECRET",
+            "c.txt:1 the sk of pk_site",
+        ],
+    );
+    assert!(!row.to_string().contains(&sk), "{row}");
+    // They can be replaced, and not accepted.
+    assert!(
+        !row["mend"].as_str().unwrap().contains(".writegate-ignore"),
+        "{row}"
+    );
+    // In an envelope, it is the token that counts.
+    gate.checkout.file(
+        ".dev.vars",
+        &format!("WRITE_TOKEN='{{\"token\":\"{}\"}}'\n", gate.token),
+    );
+    gate.says(
+        "leaks-in-tree",
+        "fail",
+        &["in the tree: a.txt:1 the value of WRITE_TOKEN"],
+    );
+}
+
+#[test]
+fn what_was_accepted_is_not_found_again() {
+    let gate = Gate::well();
+    let found = token();
+    gate.checkout.file("vector.txt", &found);
+    gate.commit("Add a vector");
+    let mark = mark(&gate.says("leaks-in-tree", "fail", &[]));
+    gate.checkout
+        .file(".writegate-ignore", &format!("{mark} # a vector\n"));
+    gate.says("leaks-in-tree", "ok", &["1 accepted by .writegate-ignore"]);
+    gate.says("leaks-in-history", "ok", &["1 accepted"]);
+    gate.checkout.file("other.txt", &token());
+    gate.says("leaks-in-tree", "fail", &["1 in the tree: other.txt:1"]);
+    gate.checkout
+        .file(".writegate-ignore", &format!("{found}\n"));
+    let row = gate.says("leaks-in-tree", "warn", &["line 1"]);
+    assert!(!row.to_string().contains(&found), "{row}");
+}
+
+#[test]
+fn what_is_not_looked_at_is_said() {
+    let gate = Gate::well();
+    let found = token();
+    fs::write(
+        gate.checkout.0.join("picture"),
+        [b"\0\0", found.as_bytes()].concat(),
+    )
+    .unwrap();
+    let large = format!("{}{found}", "x\n".repeat(2 << 20));
+    gate.checkout.file("large.txt", &large);
+    gate.says("leaks-in-tree", "ok", &["1 binary", "1 over 4 MiB"]);
+    gate.commit("Take both");
+    gate.says("leaks-in-history", "ok", &["1 binary", "1 over 4 MiB"]);
+    gate.checkout
+        .file("large.txt", &large[large.len() - (4 << 20)..]);
+    gate.says("leaks-in-tree", "fail", &["large.txt:", "1 binary"]);
+}
+
+#[test]
+fn a_clone_without_its_history_is_not_called_clean() {
+    let gate = Gate::well();
+    gate.commit("Go on");
+    let folder = gate.checkout.0.clone();
+    let shallow = folder.with_extension("shallow");
+    let _gone = fs::remove_dir_all(&shallow);
+    let from = format!("file://{}", folder.display());
+    gate.git(&[
+        "clone",
+        "--quiet",
+        "--depth",
+        "1",
+        &from,
+        shallow.to_str().unwrap(),
+    ]);
+    let done = Done::of(
+        gate.command(&["--json", "--only", "leaks-in-history"])
+            .current_dir(&shallow),
+    );
+    let row: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(row["status"], "warn", "{row}");
+    assert!(
+        row["evidence"].as_str().unwrap().contains("shallow"),
+        "{row}"
+    );
+    assert!(
+        row["mend"].as_str().unwrap().contains("fetch-depth: 0"),
+        "{row}"
+    );
+}
+
+/// This repository holds no secret, and what looks like one has been looked at.
+#[test]
+fn this_repository_is_clean() {
+    let mut command = writegate(&[
+        "check",
+        "--json",
+        "--only",
+        "leaks-in-tree",
+        "--only",
+        "leaks-in-history",
+    ]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let done = Done::of(command.current_dir(root).env_remove("WRITE_TOKEN"));
+    let rows: Vec<Value> = done
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 2, "{}", done.err);
+    for row in rows {
+        // A warning is for a clone without git or without its history.
+        assert_ne!(row["status"], "fail", "{row}");
+    }
+}
