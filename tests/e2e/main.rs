@@ -5,12 +5,18 @@
 mod admin_api;
 mod check;
 mod client;
+mod cloudflare;
+mod cloudflare_tokens;
+mod cloudflare_worker;
 mod gate;
 mod logs;
 mod poll;
 mod process;
 mod program;
 mod provocations;
+mod rotate_front;
+mod rotate_points;
+mod rotate_stage;
 mod signing;
 mod spent;
 mod token;
@@ -116,6 +122,9 @@ mod config_keys;
 mod config_routes;
 mod panic;
 mod rotation;
+
+// A token replaced while callers write.
+mod rotate_flow;
 
 // Software that is not ours, and the harness itself.
 mod admin_command;
