@@ -125,6 +125,12 @@ mod rotation;
 
 // A token replaced while callers write.
 mod rotate_flow;
+mod rotate_hook;
+mod rotate_killed;
+mod rotate_load;
+mod rotate_refused;
+mod rotate_twice;
+mod rotate_wrangler;
 
 // Software that is not ours, and the harness itself.
 mod admin_command;

@@ -20,7 +20,7 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
     stage.assert_rotated();
     // Twice nine and a wrong one, then ten; ten before and ten at the end.
     assert!(
-        done.called("GET /_gate/status") >= 10 + 21 + 10,
+        done.called("GET gate:/_gate/status") >= 10 + 21 + 10,
         "{:#?}",
         done.calls
     );
@@ -60,7 +60,7 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
 
     let again = stage.first();
     again.is(0, &["2/8", "nothing to do"]);
-    assert_eq!(again.called("GET /cms/me"), 0);
+    assert_eq!(again.called("GET gate:/cms/me"), 0);
     stage.assert_rotated();
     let now = stage.rotate(&["--now", "--lease", "0"]);
     now.is(0, &["done"]);

@@ -184,7 +184,11 @@ impl Stage {
     /// `token rotate` with these arguments besides those that every run of a test has.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.bare(&["token", "rotate"]);
-        command.args(["--interval", "2", "--patience", "30", "--grace", "0"]);
+        for (option, value) in [("--interval", "2"), ("--patience", "30"), ("--grace", "0")] {
+            if !arguments.contains(&option) {
+                command.args([option, value]);
+            }
+        }
         if self.kind.account {
             command.args(["--account", &self.cloud.world.account]);
         }
@@ -332,6 +336,21 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Waits until it has told this on standard error.
+    pub(crate) fn until_told(&self, words: &str) {
+        poll(PATIENCE * 2, || {
+            let told = fs::read_to_string(self.output.with_extension("err")).unwrap();
+            match told.contains(words) {
+                true => Ok(()),
+                false => Err(told),
+            }
+        });
+    }
+
+    pub(crate) fn kill(&self) {
+        self.child.lock().unwrap().kill().unwrap();
+    }
+
     pub(crate) fn end(self, stage: &Stage) -> Done {
         let status = poll(PATIENCE * 4, || {
             let ended = self.child.lock().unwrap().try_wait().unwrap();
@@ -371,7 +390,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The status of the gate, as the API's verify sees it, is a route of its own.
+/// A route on which the API itself says which token the gate has.
 pub(crate) const VERIFY: (&str, &str, Option<&str>) = ("/api/*", BASE, Some("/user/tokens/verify"));
 
 /// The secret of the gate that serves now.
