@@ -7,6 +7,7 @@ mod checkout;
 mod explaining;
 mod registry;
 mod signing;
+mod token;
 
 use std::path::Path;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
 //! A rotation that is killed: at each call that it makes to anybody, before the call has its effect and after, and then run
-//! again. At no moment is the gate without a token that works, and at the end there is one token, and it is in the gate.
+//! again. Or the call is not answered. At no moment is the gate without a token that works, and at the end there is one token, and it is in the gate.
 
 use std::sync::Mutex;
 use std::thread;
@@ -12,8 +12,8 @@ const AT_ONCE: usize = 4;
 
 type Case = (usize, String, Moment);
 
-/// The points of a run: each call, where there are several alike in a row the first and the last of them. A call that
-/// changes something is killed after it, too.
+/// The points of a run: each call, where there are several alike in a row the first and the last of them. Where a call
+/// changes something, there are more moments.
 fn cases(calls: &[String]) -> Vec<Case> {
     let alike = |a: Option<&String>, b: &String| a.is_some_and(|a| a == b);
     let mut cases = Vec::new();
@@ -26,7 +26,8 @@ fn cases(calls: &[String]) -> Vec<Case> {
         }
         cases.push((number, call.clone(), Moment::Before));
         if !call.starts_with("GET ") {
-            cases.push((number, call.clone(), Moment::After));
+            let more = [Moment::After, Moment::Lost];
+            cases.extend(more.map(|moment| (number, call.clone(), moment)));
         }
     }
     cases
@@ -43,7 +44,7 @@ fn try_all(cases: Vec<Case>, one: impl Fn(usize, Moment) + Sync) {
                     let Some((number, call, moment)) = left.lock().unwrap().pop() else {
                         return;
                     };
-                    let name = format!("killed {moment:?} call {number}, {call}");
+                    let name = format!("{moment:?} call {number}, {call}");
                     let thread = thread::Builder::new().name(name.clone());
                     let run = thread.spawn_scoped(scope, move || one(number, moment));
                     if run.unwrap().join().is_err() {
@@ -59,6 +60,17 @@ fn try_all(cases: Vec<Case>, one: impl Fn(usize, Moment) + Sync) {
 
 /// No other run is under way, so nothing has to be left to one.
 const ALONE: [&str; 2] = ["--lease", "0"];
+
+/// Runs it until this moment. Whatever that is, it harms nobody, and it is told.
+fn interrupt(stage: &Stage, arguments: &[&str], number: usize, moment: Moment) {
+    let done = stage.run(stage.command(arguments), Some((number, moment)));
+    let expected = match moment {
+        Moment::Before | Moment::After => None,
+        Moment::Lost => Some(1),
+    };
+    assert_eq!(done.code, expected, "{}", done.err);
+    stage.assert_unharmed();
+}
 
 fn first(stage: &Stage) -> Vec<&str> {
     [&["--old", stage.old.0.as_str()][..], &ALONE].concat()
@@ -76,9 +88,7 @@ fn the_first_rotation_goes_on_from_wherever_it_was_killed() {
     assert!(changes.count() >= 4, "make, name, put, revoke: {cases:#?}");
     try_all(cases, |number, moment| {
         let stage = Stage::new();
-        let killed = stage.run(stage.command(&first(&stage)), Some((number, moment)));
-        assert_eq!(killed.code, None, "{}", killed.err);
-        stage.assert_unharmed();
+        interrupt(&stage, &first(&stage), number, moment);
         stage.rotate(&first(&stage)).is(0, &[]);
         stage.assert_rotated();
     });
@@ -96,12 +106,10 @@ fn a_later_rotation_goes_on_without_being_told_what_to_do() {
     whole.is(0, &["done"]);
     let mut cases = cases(&whole.calls);
     cases.retain(|(_, call, _)| !call.starts_with("GET "));
-    assert_eq!(cases.len(), 8, "make, name, put, revoke: {cases:#?}");
+    assert_eq!(cases.len(), 12, "make, name, put, revoke: {cases:#?}");
     try_all(cases, |number, moment| {
         let stage = rotated();
-        let killed = stage.run(stage.command(&forced), Some((number, moment)));
-        assert_eq!(killed.code, None, "{}", killed.err);
-        stage.assert_unharmed();
+        interrupt(&stage, &forced, number, moment);
         stage.rotate(&ALONE).is(0, &[]);
         stage.assert_rotated();
         // Safe to run as often as one likes.
@@ -126,12 +134,10 @@ fn a_rotation_through_versions_goes_on_too() {
     whole.is(0, &["done"]);
     let mut cases = cases(&whole.calls);
     cases.retain(|(_, call, _)| call.starts_with("POST ") && call.contains("/workers/"));
-    assert_eq!(cases.len(), 4, "upload, deploy: {cases:#?}");
+    assert_eq!(cases.len(), 6, "upload, deploy: {cases:#?}");
     try_all(cases, |number, moment| {
         let stage = versioned();
-        let killed = stage.run(stage.command(&first(&stage)), Some((number, moment)));
-        assert_eq!(killed.code, None, "{}", killed.err);
-        stage.assert_unharmed();
+        interrupt(&stage, &first(&stage), number, moment);
         stage.rotate(&first(&stage)).is(0, &["done"]);
         stage.assert_rotated();
     });

@@ -14,6 +14,8 @@ pub(crate) enum Moment {
     Before,
     /// The call has its effect, and no answer.
     After,
+    /// The same, but nobody is killed.
+    Lost,
 }
 
 #[derive(Default)]
@@ -74,6 +76,10 @@ impl Points {
             None => Some(effect()),
             Some(Moment::Before) => {
                 kill();
+                None
+            }
+            Some(Moment::Lost) => {
+                drop(effect());
                 None
             }
             Some(Moment::After) => {

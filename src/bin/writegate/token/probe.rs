@@ -161,12 +161,13 @@ impl Through {
         let bearer = Secret::new(format!("Bearer {session}"));
         let (status, body) = get(&url, &[("Authorization", &bearer)])?;
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let verified = self.path.ends_with("/tokens/verify");
         match status {
-            200..300 if verified && answer["result"]["status"] != "active" => Err(format!(
-                "GET {} through the gate: the token is not active",
-                self.path
-            )),
+            200..300 if self.identifies() && answer["result"]["status"] != "active" => {
+                Err(format!(
+                    "GET {} through the gate: the token is not active",
+                    self.path
+                ))
+            }
             200..300 => Ok(answer),
             status => {
                 let code = answer["code"].as_str().unwrap_or_default();
@@ -179,10 +180,15 @@ impl Through {
         }
     }
 
+    /// Whether the probe asks the Cloudflare API which token it is asked with.
+    pub(super) fn identifies(&self) -> bool {
+        self.path.ends_with("/tokens/verify")
+    }
+
     /// The token that the Cloudflare API says it was asked with, where the probe is that question.
-    pub(super) fn token_id(answer: &Value) -> Option<&str> {
-        let id = answer["result"]["id"].as_str()?;
-        (answer["success"] == true && answer["result"]["status"].is_string()).then_some(id)
+    pub(super) fn token_id<'a>(&self, answer: &'a Value) -> Option<&'a str> {
+        let id = answer["result"]["id"].as_str();
+        id.filter(|_| self.identifies())
     }
 }
 

@@ -9,7 +9,6 @@ use crate::clock;
 use crate::failure::{Failure, Result};
 
 use super::super::envelope::{Dates, Envelope};
-use super::super::probe::Through;
 use super::super::status::{Seen, named};
 use super::cloudflare_tokens::{Listed, Made, Tokens};
 use super::finish::Kept;
@@ -124,12 +123,12 @@ impl Rotation<'_> {
 
     /// Refuses an `--old` that is not the token in the gate, where the gate's own probe says which that is.
     fn refuse_another(&self, old: &str) -> Result<()> {
-        // One that works no longer says nothing.
-        let answer = self.through.as_ref().map(|through| through.ask(&self.root));
-        let Some(Ok(answer)) = answer else {
+        let Some(through) = self.through.as_ref().filter(|t| t.identifies()) else {
             return Ok(());
         };
-        match Through::token_id(&answer) {
+        // One that works no longer says nothing.
+        let answer = through.ask(&self.root).unwrap_or_default();
+        match through.token_id(&answer) {
             Some(there) if there != old => Err(Failure::usage(format!(
                 "--old {old}: the token in the gate is {there}, by what the Cloudflare API says through the gate"
             ))),

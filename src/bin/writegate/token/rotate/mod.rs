@@ -277,7 +277,7 @@ impl<'o> Rotation<'o> {
         );
         let answer = self.tries().until(|| through.ask(&self.root));
         let answer = answer.map_err(Failure::new)?;
-        match (Through::token_id(&answer), id) {
+        match (through.token_id(&answer), id) {
             (Some(there), Some(wanted)) if there != wanted => Err(Failure::new(format!(
                 "the token in the gate is {there} at Cloudflare, and should be {wanted}"
             ))),
