@@ -12,6 +12,7 @@ mod explaining;
 mod init;
 mod registry;
 mod signing;
+mod token;
 
 use std::path::Path;
 use std::rc::Rc;

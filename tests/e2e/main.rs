@@ -5,6 +5,9 @@
 mod admin_api;
 mod check;
 mod client;
+mod cloudflare;
+mod cloudflare_tokens;
+mod cloudflare_worker;
 mod gate;
 mod leaks;
 mod logs;
@@ -12,6 +15,9 @@ mod poll;
 mod process;
 mod program;
 mod provocations;
+mod rotate_front;
+mod rotate_points;
+mod rotate_stage;
 mod signing;
 mod spent;
 mod token;
@@ -118,6 +124,15 @@ mod config_keys;
 mod config_routes;
 mod panic;
 mod rotation;
+
+// A token replaced while callers write.
+mod rotate_flow;
+mod rotate_hook;
+mod rotate_killed;
+mod rotate_load;
+mod rotate_refused;
+mod rotate_twice;
+mod rotate_wrangler;
 
 // Software that is not ours, and the harness itself.
 mod admin_command;

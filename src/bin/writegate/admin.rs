@@ -59,6 +59,11 @@ pub(crate) struct Gate {
 }
 
 impl Which {
+    /// The gate's address.
+    pub(crate) const fn address(&self) -> &Upstream {
+        &self.gate
+    }
+
     pub(crate) fn open(&self) -> Result<Gate> {
         let checkout = Project::find()?.root;
         let admin = match &self.admin {

@@ -24,6 +24,7 @@ mod settings;
 mod setup;
 mod target;
 mod tls;
+mod token;
 mod trouble;
 mod url;
 mod workerd;
@@ -61,6 +62,9 @@ enum Command {
     /// Sign links
     #[command(subcommand)]
     Url(url::Action),
+    /// Put, watch and replace the tokens that the gate writes with
+    #[command(subcommand)]
+    Token(token::Action),
     /// Tell which rule refused a request, and why
     Explain(explain::Options),
     /// Tell what is missing before a launch: secrets, leaks, limits, logs, rotation
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
         Command::Session(action) => session::run(&action),
         Command::Request(action) => request::run(&action),
         Command::Url(action) => url::run(&action),
+        Command::Token(action) => token::run(&action),
         Command::Explain(options) => explain::run(&options),
         Command::Check(options) => check::run(&options),
     };

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use writegate::secret::Secret;
+use writegate::token::Token;
 
 use crate::failure::{Doing as _, Failure, Result};
 use crate::progress::Progress;
@@ -88,12 +89,20 @@ impl Wrangler {
             let _ = input.write_all(secret.expose());
         }
         let done = child.wait_with_output().doing(running())?;
+        // A token's envelope, and the token in it.
+        let token = secret.and_then(|secret| Token::parse(secret).ok());
+        let hidden: Vec<&Secret> = secret
+            .into_iter()
+            .chain(token.as_ref().map(|t| &t.value))
+            .collect();
         let [out, err] = [done.stdout, done.stderr].map(|text| {
             let text = String::from_utf8_lossy(&text).into_owned();
-            match secret.and_then(Secret::expose_str) {
-                Some(secret) => text.replace(secret, "[redacted]"),
-                None => text,
-            }
+            hidden
+                .iter()
+                .fold(text, |text, hidden| match hidden.expose_str() {
+                    Some(hidden) if !hidden.is_empty() => text.replace(hidden, "[redacted]"),
+                    _ => text,
+                })
         });
         if done.status.success() {
             return Ok(out);

@@ -1,0 +1,71 @@
+//! `writegate token age`: what a running gate says of its tokens' ages.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::admin::Which;
+use crate::failure::{Failure, Result};
+
+use super::status;
+
+/// Prints one line for each token: its secret, its state, its age, its fingerprint, and what to do.
+///
+/// Exit code 0 where every token is ok; 1 where one is due, overdue, expired, missing, rejected or of unknown age, or
+/// where the gate did not answer.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    which: Which,
+    /// Print each as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options) -> Result<()> {
+    let tokens = status::tokens(&options.which)?;
+    for token in &tokens {
+        match options.json {
+            true => println!("{token}"),
+            false => println!("{}", line(token)),
+        }
+    }
+    if tokens.is_empty() {
+        return Err(Failure::new("the gate has no token"));
+    }
+    let wanting: Vec<String> = tokens
+        .iter()
+        .filter(|token| token["state"] != "ok")
+        .map(|token| format!("{} is {}", text(token, "secret"), text(token, "state")))
+        .collect();
+    match wanting.as_slice() {
+        [] => Ok(()),
+        wanting => Err(Failure::new(wanting.join(", "))),
+    }
+}
+
+fn line(token: &Value) -> String {
+    let age = match token["age_days"].as_i64() {
+        Some(days) => format!("{days} of {} days", token["max_age_days"]),
+        None => "age unknown".to_owned(),
+    };
+    let expiry = match token["expires_in_days"].as_i64() {
+        Some(days) => format!("  expires in {days} days"),
+        None => String::new(),
+    };
+    let fingerprint = match text(token, "fingerprint") {
+        none if none.is_empty() => "-".to_owned(),
+        fingerprint => fingerprint,
+    };
+    format!(
+        "{}  {}  {age}{expiry}  {fingerprint}  {}",
+        text(token, "secret"),
+        text(token, "state"),
+        text(token, "advice")
+    )
+}
+
+/// From elsewhere, and going to a terminal.
+fn text(token: &Value, name: &str) -> String {
+    let text = token[name].as_str().unwrap_or_default();
+    text.chars().filter(|c| !c.is_control()).collect()
+}

@@ -1,0 +1,172 @@
+//! A token on its way into the running Worker, by wrangler.
+//!
+//! `wrangler secret put` makes a version of the newest one and deploys it; Cloudflare refuses that where the newest version
+//! is not the one deployed. Then the way is `wrangler versions secret put` and `wrangler versions deploy`.
+
+use serde_json::Value;
+use writegate::secret::Secret;
+
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::wrangler::Wrangler;
+
+/// How a secret can be put.
+pub(super) enum Way {
+    /// The newest version serves everything.
+    Plain,
+    /// It does not; its id and what is known of it.
+    Versions { newest: String, told: String },
+}
+
+/// What serves the Worker's requests now, and how a secret can be put.
+pub(super) struct Place {
+    pub(super) way: Way,
+    /// The versions that serve, as `wrangler versions deploy` takes them; empty for a Worker that is not deployed.
+    pub(super) serving: Vec<String>,
+}
+
+/// Cloudflare's words for a newest version that is not the one deployed.
+const NOT_DEPLOYED: &str = "isn't currently deployed";
+
+impl Place {
+    pub(super) fn find(wrangler: &Wrangler) -> Result<Self> {
+        let deployment = wrangler.json(&["deployments", "status", "--json"])?;
+        let versions = wrangler.json(&["versions", "list", "--json"])?;
+        let serving: Vec<(&str, f64)> = deployment["versions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|one| Some((one["version_id"].as_str()?, one["percentage"].as_f64()?)))
+            .collect();
+        let created = |version: &&Value| version["metadata"]["created_on"].to_string();
+        let newest = versions
+            .as_array()
+            .and_then(|all| all.iter().max_by_key(created));
+        let plain = match (newest, serving.as_slice()) {
+            (Some(newest), [(only, share)]) => newest["id"] == *only && *share >= 100.0,
+            // Without a list it is for Cloudflare to say.
+            (None, _) => true,
+            _ => false,
+        };
+        let way = match newest {
+            Some(newest) if !plain => Way::Versions {
+                newest: newest["id"].as_str().unwrap_or_default().to_owned(),
+                told: describe(newest),
+            },
+            _ => Way::Plain,
+        };
+        let serving = serving
+            .iter()
+            .map(|(id, share)| format!("{id}@{share}%"))
+            .collect();
+        Ok(Self { way, serving })
+    }
+
+    /// As above; a Worker that was never deployed takes its secrets plainly.
+    pub(super) fn find_or_new(wrangler: &Wrangler) -> Result<Self> {
+        match Self::find(wrangler) {
+            Err(failure) if failure.message.contains("has no deployments") => Ok(Self {
+                way: Way::Plain,
+                serving: Vec::new(),
+            }),
+            found => found,
+        }
+    }
+
+    /// Refuses to let a version go out that nobody has deployed.
+    pub(super) fn refuse_undeployed(&self) -> Result<()> {
+        match &self.way {
+            Way::Plain => Ok(()),
+            Way::Versions { told, .. } => Err(Failure::new(format!(
+                "the newest version, {told}, is not the one deployed, and its code would go out with the token: \
+                 deploy it or upload the deployed code again, or leave out --deployed-only"
+            ))),
+        }
+    }
+
+    /// Puts the secret and sees to it that it is deployed. `still` is asked before each step.
+    pub(super) fn put(
+        &self,
+        wrangler: &Wrangler,
+        progress: &Progress,
+        name: &str,
+        text: &Secret,
+        still: &dyn Fn() -> Result<()>,
+    ) -> Result<()> {
+        still()?;
+        match &self.way {
+            Way::Plain => match wrangler.feed(&["secret", "put", name], text) {
+                // Somebody has uploaded a version in the meantime.
+                Err(failure) if failure.message.contains(NOT_DEPLOYED) => Err(Failure::new(
+                    "a version was uploaded meanwhile that is not deployed, so Cloudflare did not take the secret: run this again",
+                )),
+                done => done.map(drop),
+            },
+            Way::Versions { newest, told } => {
+                progress.note(&format!(
+                    "the newest version is not the one deployed: the token goes through versions, and the code of {told} goes out with it"
+                ));
+                let message = format!("writegate: put {name}");
+                let printed = wrangler.feed(
+                    &["versions", "secret", "put", name, "--message", &message],
+                    text,
+                )?;
+                let version = created(&printed).ok_or_else(|| {
+                    Failure::new(format!(
+                        "wrangler did not say which version it made of {newest}: look with `npx wrangler versions list`"
+                    ))
+                })?;
+                still()?;
+                progress.note(&format!("version {version} goes out"));
+                let whole = format!("{version}@100%");
+                wrangler
+                    .run(&["versions", "deploy", &whole, "--yes", "--message", &message])
+                    .map(drop)
+            }
+        }
+    }
+}
+
+/// A version, for a person.
+fn describe(version: &Value) -> String {
+    let clean = |value: &Value| {
+        let text = value.as_str().unwrap_or_default();
+        text.chars()
+            .filter(|c| !c.is_control())
+            .take(60)
+            .collect::<String>()
+    };
+    let id = clean(&version["id"]);
+    let date = clean(&version["metadata"]["created_on"]);
+    let annotations = &version["annotations"];
+    let message = [&annotations["workers/message"], &annotations["workers/tag"]]
+        .into_iter()
+        .map(clean)
+        .find(|text| !text.is_empty());
+    match message {
+        Some(message) => format!("{id} of {date} ({message:?})"),
+        None => format!("{id} of {date}"),
+    }
+}
+
+/// The version in `Created version <id> with secret …`.
+fn created(printed: &str) -> Option<&str> {
+    let (_, rest) = printed.split_once("Created version ")?;
+    let id = rest.split_whitespace().next()?;
+    let form = id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    form.then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_in_what_wrangler_prints() {
+        let id = "18f97339-c287-4872-9bdd-e2135c07ec12";
+        let printed =
+            format!("🌀 Creating\n✨ Success! Created version {id} with secret A.\n➡️  To deploy");
+        assert_eq!(created(&printed), Some(id));
+        assert_eq!(created("Created version --all with"), None);
+    }
+}

@@ -1,0 +1,288 @@
+//! Whether a token works: at the API itself before it goes in, and through the gate once it is there. What counts is the
+//! route's `probe`, read by the gate's own code.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use writegate::config::Config;
+use writegate::key::{KeyId, Scheme};
+use writegate::policy::path;
+use writegate::request::method_in;
+use writegate::rotation::{self, Probe};
+use writegate::route;
+use writegate::secret::Secret;
+use writegate::time::Timestamp;
+use writegate::upstream::Upstream;
+
+use crate::failure::{Failure, Result};
+use crate::http;
+use crate::session::Claims;
+
+/// Longest for one answer: what the gate's own daily probe waits.
+const LIMIT: Duration = Duration::from_secs(10);
+/// How long a new token may take until the API knows it everywhere.
+const WARM_UP: Duration = Duration::from_secs(30);
+/// Most of an answer that is read.
+const MAX_BODY: u64 = 64 * 1024;
+
+/// How often something is tried, and how long in all.
+#[derive(Clone, Copy)]
+pub(super) struct Tries {
+    pub(super) pause: Duration,
+    pub(super) patience: Duration,
+}
+
+impl Tries {
+    /// Tries until it works; the error is what it said last.
+    pub(super) fn until<T>(
+        self,
+        mut work: impl FnMut() -> std::result::Result<T, String>,
+    ) -> std::result::Result<T, String> {
+        let end = Instant::now() + self.patience.min(WARM_UP);
+        loop {
+            match work() {
+                Err(said) if Instant::now() >= end => return Err(said),
+                Err(_) => thread::sleep(self.pause),
+                done => return done,
+            }
+        }
+    }
+}
+
+/// Whether any route with this secret says how to try a token.
+pub(super) fn exists(config: &Config, secret: &str) -> bool {
+    let mut routes = config.routes.iter();
+    routes.any(|route| route.auth.secret() == secret && route.probe.is_some())
+}
+
+/// Tries the token that `config` holds at the API, by each route of its that has a `probe`.
+pub(super) fn at_the_api(
+    config: &Config,
+    secret: &str,
+    tries: Tries,
+) -> std::result::Result<(), String> {
+    rotation::probes(config)
+        .filter(|probe| probe.secret == secret)
+        .try_for_each(|probe| tries.until(|| direct(&probe)))
+}
+
+fn direct(probe: &Probe<'_>) -> std::result::Result<(), String> {
+    let credential = probe.route.credential.as_ref();
+    let headers: Vec<(&str, &Secret)> = credential
+        .into_iter()
+        .flat_map(|credential| credential.headers())
+        .map(|(name, value)| (name.as_str(), value))
+        .collect();
+    let (status, body) = get(&probe.url, &headers)?;
+    if (200..300).contains(&status) && !probe.read(status, &body).rejected {
+        return Ok(());
+    }
+    Err(format!("the API answered {status} to {}", probe.url))
+}
+
+/// The status and the body; the error is why there are none.
+fn get(url: &str, headers: &[(&str, &Secret)]) -> std::result::Result<(u16, Vec<u8>), String> {
+    let agent = http::agent(url, LIMIT).map_err(|failure| failure.message)?;
+    let mut request = ureq::http::Request::builder()
+        .uri(url)
+        .header("Accept", "application/json, */*;q=0.1");
+    for (name, value) in headers {
+        request = request.header(*name, value.expose());
+    }
+    let whole = || -> std::result::Result<(u16, Vec<u8>), ureq::Error> {
+        let mut response = agent.run(request.body(())?)?;
+        let status = response.status().as_u16();
+        let body = response.body_mut().with_config().limit(MAX_BODY);
+        Ok((status, body.read_to_vec().unwrap_or_default()))
+    };
+    // Neither holds a header's value.
+    whole().map_err(|error| format!("{url} did not answer: {error}"))
+}
+
+/// The way of a probe through the gate: a key that may GET it on the route that has the token.
+pub(super) struct Through {
+    gate: Upstream,
+    path: String,
+    key: KeyId,
+    version: u32,
+    ttl: u32,
+}
+
+impl Through {
+    /// By the key asked for, else by the first of the configuration that may.
+    pub(super) fn find(
+        config: &Config,
+        secret: &str,
+        gate: &Upstream,
+        asked: Option<&KeyId>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let paths = paths(config, secret);
+        let Some(first) = paths.first() else {
+            return Err(Failure::usage(format!(
+                "no path of the gate leads to a `probe` of the routes with {secret}, because another route takes it, or GET \
+                 is not among their methods: mend that, or go without by --unprobed"
+            )));
+        };
+        let pick = |path: &String| match asked {
+            Some(asked) => Some((path.clone(), asked.clone())),
+            None => key(config, path, now).map(|key| (path.clone(), key)),
+        };
+        let (path, key) = paths.iter().find_map(pick).ok_or_else(|| {
+            Failure::usage(format!(
+                "no key of wrangler.toml may GET {first} with a session from anywhere: make one with `writegate key new \
+                 --method GET --path {first}`, name one of the registry with --through, or go without by --unprobed"
+            ))
+        })?;
+        let known = config.keys.get(&key);
+        Ok(Self {
+            gate: gate.clone(),
+            version: known.map_or(1, |known| known.key().version),
+            ttl: u32::try_from(config.session_max_ttl)
+                .unwrap_or(u32::MAX)
+                .min(120),
+            path,
+            key,
+        })
+    }
+
+    pub(super) const fn path(&self) -> &String {
+        &self.path
+    }
+
+    /// What the API answered through the gate; an error where it was no yes.
+    pub(super) fn ask(&self, root: &Secret) -> std::result::Result<Value, String> {
+        let session = Claims::below(&self.path, self.ttl)
+            .mint(&self.key, self.version, root, None)
+            .map_err(|failure| failure.message)?;
+        let url = self.gate.join(self.path.strip_prefix('/'), None);
+        let url = url.ok_or("the gate's address has no such path")?;
+        let bearer = Secret::new(format!("Bearer {session}"));
+        let (status, body) = get(&url, &[("Authorization", &bearer)])?;
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        match status {
+            200..300 if self.identifies() && answer["result"]["status"] != "active" => {
+                Err(format!(
+                    "GET {} through the gate: the token is not active",
+                    self.path
+                ))
+            }
+            200..300 => Ok(answer),
+            status => {
+                let code = answer["code"].as_str().unwrap_or_default();
+                let code: String = code.chars().filter(char::is_ascii_graphic).collect();
+                Err(format!(
+                    "GET {} through the gate, with key {}, was answered {status} {code}",
+                    self.path, self.key
+                ))
+            }
+        }
+    }
+
+    /// Whether the probe asks the Cloudflare API which token it is asked with.
+    pub(super) fn identifies(&self) -> bool {
+        self.path.ends_with("/tokens/verify")
+    }
+
+    /// The token that the Cloudflare API says it was asked with, where the probe is that question.
+    pub(super) fn token_id<'a>(&self, answer: &'a Value) -> Option<&'a str> {
+        let id = answer["result"]["id"].as_str();
+        id.filter(|_| self.identifies())
+    }
+}
+
+/// The gate's paths that lead to a `probe` with this secret.
+fn paths(config: &Config, secret: &str) -> Vec<String> {
+    let ours = |route: &&route::Route| route.auth.secret() == secret && route.takes("GET");
+    config
+        .routes
+        .iter()
+        .filter(ours)
+        // An exact route has one target, and its probe is another.
+        .filter(|route| route.path.is_prefix())
+        .filter_map(|route| {
+            let path = format!(
+                "{}{}",
+                route.path.stem(),
+                route.probe.as_ref()?.strip_prefix('/')?
+            );
+            let taker = route::find(&config.routes, &path)?;
+            let checked = path::check(&path).ok()?;
+            (std::ptr::eq(taker, route) && (route.encoded_slash || !checked.encoded_slash))
+                .then_some(path)
+        })
+        .collect()
+}
+
+/// A key of the configuration that may GET this with a session alone, from wherever this runs.
+fn key(config: &Config, path: &str, now: Timestamp) -> Option<KeyId> {
+    let may = |key: &writegate::key::Key| {
+        let is_good = !key.revoked
+            && !key.admin
+            && !key.nonce_required
+            && key.unavailable.is_none()
+            && key.expires.is_none_or(|end| now < end);
+        let paths = key.paths.as_ref();
+        is_good
+            && key.schemes.contains(&Scheme::Session)
+            && key.allowed_origins.is_none()
+            && key.allowed_ips.is_none()
+            && method_in(&key.methods, "GET")
+            && paths.is_none_or(|paths| paths.iter().any(|pattern| pattern.matches(path)))
+    };
+    let mut keys = config.keys.values().map(|known| known.key());
+    keys.find(|key| may(key)).map(|key| key.id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::local::{Local, stand_in};
+
+    const GATE: &str = "https://gate.example.com";
+
+    fn found(toml: &str) -> std::result::Result<(String, String), String> {
+        let folder = std::env::temp_dir().join(format!("writegate-probe-{}", std::process::id()));
+        let folder = folder.join(crate::random::text(9).unwrap());
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("wrangler.toml"), toml).unwrap();
+        let local = Local::read(&folder, None).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let config = local.config(&stand_in(), None).unwrap();
+        let gate = Upstream::parse(GATE).unwrap();
+        let now = Timestamp::parse_rfc3339("2026-11-22").unwrap();
+        Through::find(&config, "WRITE_TOKEN", &gate, None, now)
+            .map(|through| (through.path, through.key.to_string()))
+            .map_err(|failure| failure.message)
+    }
+
+    const ROUTE: &str = "[[vars.ROUTES]]\npath = \"/cms/*\"\nupstream = \"https://api.example.com/v1\"\nprobe = \"/me\"\n";
+
+    #[test]
+    fn the_first_key_that_may_is_taken() {
+        let keys = "[[vars.KEYS]]\nid = \"pk_admin\"\nadmin = true\n\
+             [[vars.KEYS]]\nid = \"pk_posts\"\nmethods = [\"POST\"]\n\
+             [[vars.KEYS]]\nid = \"pk_site\"\nallowed_origins = [\"https://www.example.com\"]\n\
+             [[vars.KEYS]]\nid = \"pk_elsewhere\"\npaths = [\"/other/*\"]\n\
+             [[vars.KEYS]]\nid = \"pk_signs\"\nschemes = [\"signature\"]\n";
+        let refused = found(&format!("{ROUTE}{keys}")).unwrap_err();
+        assert!(refused.contains("--path /cms/me"), "{refused}");
+        let more = "[[vars.KEYS]]\nid = \"pk_server\"\npaths = [\"/cms/*\"]\n";
+        let (path, key) = found(&format!("{ROUTE}{keys}{more}")).unwrap();
+        assert_eq!((path.as_str(), key.as_str()), ("/cms/me", "pk_server"));
+    }
+
+    #[test]
+    fn a_path_that_leads_elsewhere_is_not_taken() {
+        let key = "[[vars.KEYS]]\nid = \"pk_server\"\n";
+        assert!(found(&format!("{ROUTE}{key}")).is_ok());
+        let shadow =
+            "[[vars.ROUTES]]\npath = \"/cms/me\"\nupstream = \"https://other.example.com\"\n";
+        assert!(found(&format!("{ROUTE}{shadow}{key}")).is_err());
+        let writes = ROUTE.replace("probe", "methods = [\"POST\"]\nprobe");
+        assert!(found(&format!("{writes}{key}")).is_err());
+        let exact = ROUTE.replace("/cms/*", "/cms");
+        assert!(found(&format!("{exact}{key}")).is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! `writegate token put`: standard input → envelope → secret.
+
+use std::path::Path;
+
+use clap::Args;
+use writegate::time::Timestamp;
+
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::wrangler::Wrangler;
+use crate::{clock, input};
+
+use super::envelope::{Dates, Envelope};
+use super::local::{Local, stand_in};
+use super::place::Place;
+
+/// Reads a token, raw or as {"token":…,"issued_at":…,"expires_at":…}, from standard input or a hidden prompt, and puts it
+/// with its dates into the Worker's secret.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The secret's name [default: the only one that a route of wrangler.toml names]
+    #[arg(long, value_name = "NAME")]
+    secret: Option<String>,
+    /// When the token was issued [default: today]
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    issued_at: Option<Timestamp>,
+    /// When the API stops taking it
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    expires_at: Option<Timestamp>,
+    /// wrangler's environment
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    /// Refuse where the newest version is not the one deployed, instead of letting its code go out too
+    #[arg(long)]
+    deployed_only: bool,
+}
+
+fn date(text: &str) -> std::result::Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text)
+        .ok_or_else(|| "expected an RFC 3339 date such as 2026-11-22".to_owned())
+}
+
+pub(super) fn run(options: &Options) -> Result<()> {
+    let (project, progress) = (Project::find()?, Progress::new());
+    let (local, secret) = named(&project.root, options)?;
+    let given = input::secret(&format!("the token for {secret}"))?;
+    let dates = Dates {
+        issued_at: options.issued_at,
+        expires_at: options.expires_at,
+    };
+    let envelope = Envelope::read(&given, dates, clock::now()?).map_err(Failure::usage)?;
+    // The gate would close over a token that its route cannot send.
+    local.config(&stand_in(), Some((&secret, &envelope.text)))?;
+    let wrangler = Wrangler::find(&project, &progress, options.env.as_deref())?;
+    let place = Place::find_or_new(&wrangler)?;
+    if options.deployed_only {
+        place.refuse_undeployed()?;
+    }
+    place.put(&wrangler, &progress, &secret, &envelope.text, &|| Ok(()))?;
+    progress.note(&format!(
+        "{secret} is put; `writegate token age --gate URL` shows when the gate has it"
+    ));
+    Ok(())
+}
+
+fn named(checkout: &Path, options: &Options) -> Result<(Local, String)> {
+    let local = Local::read(checkout, options.env.as_deref())?;
+    let secret = local.secret(options.secret.as_deref())?;
+    Ok((local, secret))
+}

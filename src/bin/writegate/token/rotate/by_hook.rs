@@ -1,0 +1,71 @@
+//! A rotation at an API that only the operator's commands know.
+
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::failure::{Failure, Result};
+
+use super::super::status::named;
+use super::Rotation;
+use super::hook::Hook;
+
+impl Rotation<'_> {
+    pub(super) fn by_hook(&self, hook: &Hook) -> Result<()> {
+        let secret = &self.secret;
+        self.step(1, &format!("looking which token of {secret} is in place"));
+        let (which, watch) = (&self.options.which, &self.options.watch);
+        let seen = watch.until(which, secret, None)?;
+        let before = named(&seen.fingerprint);
+        let age = match seen.age_days {
+            Some(days) => format!("{days} days old"),
+            None => "of unknown age".to_owned(),
+        };
+        let state = &seen.state;
+        if seen.state == "ok" && !self.options.now {
+            self.step(
+                2,
+                &format!(
+                    "{before} is in place, {age}, ok: nothing to do (--now rotates it; that also ends a run that was \
+                     interrupted before the old token was revoked)"
+                ),
+            );
+            return Ok(());
+        }
+        self.step(
+            2,
+            &format!("{before} is in place, {age}, {state}: a new one is wanted"),
+        );
+        let place = self.place()?;
+        self.tell_way(&place);
+        self.step(3, "making a token by --hook");
+        let born = Instant::now();
+        let envelope = hook.make(clock::now()?)?;
+        let new = self.successor(envelope, born);
+        let token = named(new.fingerprint.as_str());
+        if new.fingerprint.as_str() == seen.fingerprint {
+            return Err(Failure::new(format!(
+                "the command of --hook printed {token}, which is in place: it must make a new one; nothing was put"
+            )));
+        }
+        self.step(4, &format!("trying {token} at the API"));
+        self.try_at_the_api(&new).map_err(|said| {
+            Failure::new(format!(
+                "{token} does not work: {said}; nothing was put, and it should be revoked at the API"
+            ))
+        })?;
+        self.bring_in(&place, &new, None)?;
+        self.step(8, &format!("revoking all but {token}"));
+        if hook.revoke.is_some() {
+            self.confirm(new.fingerprint.as_str(), Duration::ZERO)?;
+        }
+        match hook.revoke_all_but(&new.envelope.value)? {
+            true => self
+                .progress
+                .note(&format!("done: {secret} is {token}, and --revoke-hook revoked the others")),
+            false => self.progress.note(&format!(
+                "done: {secret} is {token}; revoke {before}, {age}, at the API: there is no --revoke-hook"
+            )),
+        }
+        Ok(())
+    }
+}

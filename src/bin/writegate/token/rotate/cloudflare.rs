@@ -1,0 +1,179 @@
+//! A rotation at Cloudflare: what is to be done is read from the tokens' names and from the gate.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::clock;
+use crate::failure::{Failure, Result};
+
+use super::super::envelope::{Dates, Envelope};
+use super::super::status::{Seen, named};
+use super::cloudflare_tokens::{Listed, Made, Tokens};
+use super::finish::Kept;
+use super::{Rotation, Successor};
+
+impl Rotation<'_> {
+    pub(super) fn at_cloudflare(&self, tokens: &Tokens) -> Result<()> {
+        let secret = &self.secret;
+        self.step(1, &format!("looking which token of {secret} is in place"));
+        let (which, watch) = (&self.options.which, &self.options.watch);
+        let seen = watch.until(which, secret, None)?;
+        if seen.fingerprint == tokens.manager.as_str() {
+            return Err(Failure::usage(
+                "the token in the gate is the one in ROTATION_API_TOKEN or CLOUDFLARE_API_TOKEN, which this command \
+                 uses to make and revoke tokens: give it one of its own, which may edit API tokens",
+            ));
+        }
+        let ours = tokens.list()?;
+        let known = self.met(&ours);
+        let old = match &self.options.old {
+            Some(id) => tokens.get(id)?,
+            None => None,
+        };
+        let shown =
+            |token: &&Listed| !seen.fingerprint.is_empty() && token.fingerprint == seen.fingerprint;
+        let in_place = ours.iter().find(shown);
+        if let Some(kept) = in_place.filter(|kept| self.may_stay(kept, &ours, &seen)) {
+            let others = ours.iter().any(|token| token.id != kept.id);
+            let old_lives = old.is_some() && self.options.old.as_deref() != Some(&kept.id);
+            let token = named(&kept.fingerprint);
+            if !others && !old_lives {
+                self.step(
+                    2,
+                    &format!("{token} is in place and ok: nothing to do (--now rotates it)"),
+                );
+                return Ok(());
+            }
+            self.step(
+                2,
+                &format!("{token} is in place and ok: what is left of an earlier run is done"),
+            );
+            self.try_through(&token, Some(&kept.id))?;
+            return self.finish(tokens, &Kept::of(kept), in_place, &known);
+        }
+        let like = self.model(tokens, in_place, old, &seen)?;
+        let age = match seen.age_days {
+            Some(days) => format!("{days} days old"),
+            None => "of unknown age".to_owned(),
+        };
+        let token = named(&seen.fingerprint);
+        let state = &seen.state;
+        self.step(
+            2,
+            &format!("{token} is in place, {age}, {state}: a new one is wanted"),
+        );
+        let place = self.place()?;
+        self.tell_way(&place);
+        let (made, new) = self.make(tokens, &like)?;
+        self.bring_in(&place, &new, Some(&made.id))?;
+        let kept = Kept {
+            id: made.id.clone(),
+            fingerprint: new.fingerprint.as_str().to_owned(),
+        };
+        self.finish(tokens, &kept, in_place, &known)
+    }
+
+    /// Whether the token in place need not be replaced: it is ok, and no run was about to replace it.
+    fn may_stay(&self, kept: &Listed, ours: &[Listed], seen: &Seen) -> bool {
+        let newest = ours.iter().all(|token| token.issued_on <= kept.issued_on);
+        seen.state == "ok" && newest && !self.options.now
+    }
+
+    /// Since when these are known here: a run that made one puts it soon or never.
+    pub(super) fn met(&self, ours: &[Listed]) -> BTreeMap<String, Instant> {
+        let now = Instant::now();
+        ours.iter().map(|token| (token.id.clone(), now)).collect()
+    }
+
+    /// The token whose policies the new one gets.
+    fn model(
+        &self,
+        tokens: &Tokens,
+        in_place: Option<&Listed>,
+        old: Option<Value>,
+        seen: &Seen,
+    ) -> Result<Value> {
+        if let Some(token) = in_place {
+            return tokens.get(&token.id)?.ok_or_else(|| {
+                Failure::new(
+                    "the token in place was revoked a moment ago: is another rotation under way?",
+                )
+            });
+        }
+        let token = named(&seen.fingerprint);
+        match (&self.options.old, old) {
+            (Some(id), Some(old)) => self.refuse_another(id).map(|()| old),
+            (Some(id), None) => Err(Failure::usage(format!(
+                "--old {id}: Cloudflare has no such token; the ids of {} are listed by GET {}",
+                self.options
+                    .account
+                    .as_ref()
+                    .map_or("a user's", |_| "an account's"),
+                tokens.path()
+            ))),
+            (None, _) => Err(Failure::usage(format!(
+                "{token}, which is in place, was not made by this command: name it with --old, by its id at Cloudflare \
+                 (GET {} lists them)",
+                tokens.path()
+            ))),
+        }
+    }
+
+    /// Refuses an `--old` that is not the token in the gate, where the gate's own probe says which that is.
+    fn refuse_another(&self, old: &str) -> Result<()> {
+        let Some(through) = self.through.as_ref().filter(|t| t.identifies()) else {
+            return Ok(());
+        };
+        // One that works no longer says nothing.
+        let answer = through.ask(&self.root).unwrap_or_default();
+        match through.token_id(&answer) {
+            Some(there) if there != old => Err(Failure::usage(format!(
+                "--old {old}: the token in the gate is {there}, by what the Cloudflare API says through the gate"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Steps 3 and 4. A token that does not work is gone again afterwards.
+    fn make(&self, tokens: &Tokens, like: &Value) -> Result<(Made, Successor)> {
+        let model = like["id"].as_str().unwrap_or_default();
+        self.step(3, &format!("making a token that may do what {model} may"));
+        let (born, now) = (Instant::now(), clock::now()?);
+        let made = tokens.create(like, now)?;
+        let tried = (|| {
+            let dates = Dates {
+                issued_at: None,
+                expires_at: made.expires_at,
+            };
+            let envelope = Envelope::of(made.value.clone(), dates, now).map_err(Failure::new)?;
+            let new = self.successor(envelope, born);
+            tokens.name(&made, &new.fingerprint)?;
+            let token = named(new.fingerprint.as_str());
+            self.step(
+                4,
+                &format!("trying {token} at the API, where it is {}", made.id),
+            );
+            self.tries()
+                .until(|| tokens.verify(&made))
+                .and_then(|()| self.try_at_the_api(&new))
+                .map_err(|said| Failure::new(format!("{token} does not work: {said}")))?;
+            Ok(new)
+        })();
+        match tried {
+            Ok(new) => Ok((made, new)),
+            Err(failure) => {
+                let failure: Failure = failure;
+                let gone = match tokens.revoke(&made.id) {
+                    Ok(()) => "it was revoked again".to_owned(),
+                    Err(error) => format!("it was not revoked ({error}), which the next run does"),
+                };
+                Err(Failure::new(format!(
+                    "{}; nothing was put, and {gone}",
+                    failure.message
+                )))
+            }
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The gate's tokens at Cloudflare: API tokens of a user or of an account.
+//!
+//! Which of them are this gate's is told by their names, so that a run can go on where another stopped, from any machine:
+//! `writegate <gate's host> <SECRET>`, and behind it the token's fingerprint as soon as that is known.
+
+use std::env;
+
+use serde_json::{Map, Value, json};
+use writegate::secret::{Fingerprint, Secret};
+use writegate::time::Timestamp;
+
+use crate::cloudflare::{Api, ApiError};
+use crate::failure::{Failure, Result};
+
+/// Where the credential that may manage tokens stands.
+const CREDENTIALS: [&str; 2] = ["ROTATION_API_TOKEN", "CLOUDFLARE_API_TOKEN"];
+/// Longest name that Cloudflare takes.
+const MAX_NAME: usize = 120;
+/// Most tokens of a page.
+const PAGE: usize = 50;
+/// Digits of a fingerprint.
+const FINGERPRINT: usize = 12;
+
+/// The tokens of a user or an account, and which are this gate's.
+pub(super) struct Tokens {
+    api: Api,
+    /// `/user/tokens` or `/accounts/…/tokens`.
+    path: String,
+    /// The first part of the names of this gate's.
+    stem: String,
+    /// Of the credential that manages them.
+    pub(super) manager: Fingerprint,
+}
+
+/// One of this gate's tokens, as Cloudflare lists it.
+#[derive(Clone)]
+pub(super) struct Listed {
+    pub(super) id: String,
+    /// Empty where a run ended before it was known.
+    pub(super) fingerprint: String,
+    pub(super) issued_on: Option<Timestamp>,
+}
+
+/// A token that was just made.
+pub(super) struct Made {
+    pub(super) id: String,
+    pub(super) value: Secret,
+    pub(super) expires_at: Option<Timestamp>,
+    /// As Cloudflare described it, without the value.
+    whole: Value,
+}
+
+impl Tokens {
+    pub(super) fn open(
+        account: Option<&str>,
+        gate: &str,
+        secret: &str,
+        root: &Secret,
+    ) -> Result<Self> {
+        let credential = CREDENTIALS
+            .iter()
+            .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+            .ok_or_else(|| {
+                Failure::usage(
+                    "set ROTATION_API_TOKEN (or CLOUDFLARE_API_TOKEN) to a token that may edit API tokens; \
+                     for the API of somebody else, say how a token is made there with --hook",
+                )
+            })?;
+        let host = gate.split_once("://").map_or(gate, |(_, host)| host);
+        let stem = format!("writegate {host} {secret}");
+        if stem.len() + 1 + FINGERPRINT > MAX_NAME {
+            return Err(Failure::usage(format!(
+                "{stem:?} and a fingerprint are longer than the {MAX_NAME} characters of a token's name: \
+                 name the gate by a shorter address"
+            )));
+        }
+        let credential = Secret::new(credential);
+        Ok(Self {
+            manager: Fingerprint::of(&credential, root),
+            api: Api::open(credential)?,
+            path: match account {
+                Some(account) => format!("/accounts/{account}/tokens"),
+                None => "/user/tokens".to_owned(),
+            },
+            stem,
+        })
+    }
+
+    /// Where they are in the API.
+    pub(super) const fn path(&self) -> &String {
+        &self.path
+    }
+
+    /// This gate's, the newest first.
+    pub(super) fn list(&self) -> Result<Vec<Listed>> {
+        let mut found: Vec<Value> = Vec::new();
+        for page in 1.. {
+            let path = format!("{}?page={page}&per_page={PAGE}", self.path);
+            let listed = self.api.get(&path).map_err(told("listing the tokens"))?;
+            let listed = listed.as_array().cloned().unwrap_or_default();
+            let new: Vec<Value> = listed
+                .into_iter()
+                .filter(|token| !found.iter().any(|known| known["id"] == token["id"]))
+                .collect();
+            // A page may hold fewer than were asked for; only one without a new token is the end.
+            if new.is_empty() {
+                break;
+            }
+            found.extend(new);
+        }
+        let mut ours: Vec<Listed> = found.iter().filter_map(|token| self.ours(token)).collect();
+        ours.sort_by_key(|token| std::cmp::Reverse(token.issued_on));
+        Ok(ours)
+    }
+
+    fn ours(&self, token: &Value) -> Option<Listed> {
+        Some(Listed {
+            fingerprint: fingerprint_of(token["name"].as_str()?, &self.stem)?.to_owned(),
+            id: token["id"].as_str()?.to_owned(),
+            issued_on: time(&token["issued_on"]),
+        })
+    }
+
+    /// A token, whole; `None` where there is none of this id.
+    pub(super) fn get(&self, id: &str) -> Result<Option<Value>> {
+        match self.api.get(&format!("{}/{id}", self.path)) {
+            Err(error) if error.status == 404 => Ok(None),
+            got => got.map(Some).map_err(told("reading the old token")),
+        }
+    }
+
+    /// Makes a token that may do what `like` may, for as long.
+    pub(super) fn create(&self, like: &Value, now: Timestamp) -> Result<Made> {
+        let mut body = Map::new();
+        body.insert("name".to_owned(), self.stem.clone().into());
+        body.insert("policies".to_owned(), policies(&like["policies"])?);
+        if like["condition"].as_object().is_some_and(|c| !c.is_empty()) {
+            body.insert("condition".to_owned(), like["condition"].clone());
+        }
+        let expires_at = successor_s_end(like, now)?;
+        if let Some(end) = expires_at {
+            body.insert("expires_on".to_owned(), seconds(end).into());
+        }
+        let mut whole = self
+            .api
+            .send("POST", &self.path, Some(&Value::Object(body)))
+            .map_err(told("making the new token"))?;
+        let value = match whole["value"].take() {
+            Value::String(value) => Secret::new(value),
+            _ => Secret::new(""),
+        };
+        let id = whole["id"].as_str().unwrap_or_default().to_owned();
+        if value.is_empty() || !is_id(&id) {
+            return Err(Failure::new(
+                "Cloudflare made a token and told no id or no value: run this again, which revokes it",
+            ));
+        }
+        Ok(Made {
+            id,
+            value,
+            expires_at,
+            whole,
+        })
+    }
+
+    /// Writes the fingerprint into the token's name. What is not sent along would be taken away.
+    pub(super) fn name(&self, made: &Made, fingerprint: &Fingerprint) -> Result<()> {
+        let mut body = Map::new();
+        for member in [
+            "status",
+            "policies",
+            "condition",
+            "expires_on",
+            "not_before",
+        ] {
+            if !made.whole[member].is_null() {
+                body.insert(member.to_owned(), made.whole[member].clone());
+            }
+        }
+        let name = format!("{} {}", self.stem, fingerprint.as_str());
+        body.insert("name".to_owned(), name.into());
+        let path = format!("{}/{}", self.path, made.id);
+        self.api
+            .send("PUT", &path, Some(&Value::Object(body)))
+            .map(drop)
+            .map_err(told("naming the new token"))
+    }
+
+    /// Asks Cloudflare whether it takes the token.
+    pub(super) fn verify(&self, made: &Made) -> std::result::Result<(), String> {
+        let api = Api::open(made.value.clone()).map_err(|failure| failure.message)?;
+        let verified = api.get(&format!("{}/verify", self.path));
+        match verified {
+            Ok(result) if result["status"] == "active" => Ok(()),
+            Ok(_) => Err("the Cloudflare API says that the token is not active".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Revokes a token; one that is gone already is revoked.
+    pub(super) fn revoke(&self, id: &str) -> std::result::Result<(), ApiError> {
+        match self
+            .api
+            .send("DELETE", &format!("{}/{id}", self.path), None)
+        {
+            Err(error) if error.status == 404 => Ok(()),
+            done => done.map(drop),
+        }
+    }
+}
+
+/// Whether it has the form of a token's id, or of an account's.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The fingerprint in a name of this gate's, empty where it has none yet; `None` for the name of anything else.
+fn fingerprint_of<'n>(name: &'n str, stem: &str) -> Option<&'n str> {
+    let rest = name.strip_prefix(stem)?;
+    if rest.is_empty() {
+        return Some(rest);
+    }
+    let fingerprint = rest.strip_prefix(' ')?;
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    (fingerprint.len() == FINGERPRINT && fingerprint.bytes().all(hex)).then_some(fingerprint)
+}
+
+/// What a token may do, without what Cloudflare adds when it shows it.
+fn policies(shown: &Value) -> Result<Value> {
+    let groups = |policy: &Value| -> Vec<Value> {
+        let groups = policy["permission_groups"].as_array();
+        groups
+            .into_iter()
+            .flatten()
+            .map(|group| match group["meta"].is_null() {
+                true => json!({"id": group["id"]}),
+                false => json!({"id": group["id"], "meta": group["meta"]}),
+            })
+            .collect()
+    };
+    let policies: Vec<Value> = shown
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|policy| {
+            json!({
+                "effect": policy["effect"],
+                "resources": policy["resources"],
+                "permission_groups": groups(policy),
+            })
+        })
+        .collect();
+    match policies.is_empty() {
+        false => Ok(policies.into()),
+        true => Err(Failure::new(
+            "the old token has no policies to give to a new one",
+        )),
+    }
+}
+
+/// A token that ends gets a successor that lives as long.
+fn successor_s_end(like: &Value, now: Timestamp) -> Result<Option<Timestamp>> {
+    if like["expires_on"].is_null() {
+        return Ok(None);
+    }
+    let life = time(&like["expires_on"])
+        .zip(time(&like["issued_on"]))
+        .map(|(end, begin)| end.seconds() - begin.seconds());
+    match life {
+        Some(life) if life > 0 => Ok(Some(now.plus_seconds(life))),
+        _ => Err(Failure::new(
+            "the old token ends, and Cloudflare does not say how long it lives: make its successor by hand, and put it with `writegate token put`",
+        )),
+    }
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(value.as_str()?)
+}
+
+/// Cloudflare takes whole seconds.
+fn seconds(time: Timestamp) -> String {
+    Timestamp::from_seconds(time.seconds())
+        .to_rfc3339()
+        .replace(".000Z", "Z")
+}
+
+fn told(doing: &'static str) -> impl Fn(ApiError) -> Failure {
+    move |error| Failure::new(format!("{doing}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_others_are_not_ours() {
+        let stem = "writegate gate.example.com WRITE_TOKEN";
+        let of = |name: &str| fingerprint_of(name, stem).map(str::to_owned);
+        assert_eq!(of(stem).as_deref(), Some(""));
+        assert_eq!(
+            of(&format!("{stem} 0123456789ab")).as_deref(),
+            Some("0123456789ab")
+        );
+        for other in [
+            "writegate gate.example.com WRITE_TOKEN_2",
+            "writegate gate.example.com WRITE_TOKEN 0123456789a",
+            "writegate gate.example.com WRITE_TOKEN 0123456789AB",
+            "writegate gate.example.com WRITE_TOKEN 0123456789abc",
+            "writegate gate.example.com WRITE_TOKEN (old)",
+            "writegate gate.example.com",
+            "my writegate gate.example.com WRITE_TOKEN",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_successor_lives_as_long_as_the_old_token() {
+        let now = Timestamp::parse_rfc3339("2026-11-22T12:00:00Z").unwrap();
+        let end = |like: Value| successor_s_end(&like, now).map(|end| end.map(seconds));
+        let both =
+            json!({"issued_on": "2026-01-01T00:00:00Z", "expires_on": "2026-01-31T00:00:00.5Z"});
+        assert_eq!(end(both).unwrap().unwrap(), "2026-12-22T12:00:00Z");
+        assert_eq!(
+            end(json!({"issued_on": "2026-01-01T00:00:00Z"})).unwrap(),
+            None
+        );
+        assert!(end(json!({"expires_on": "2026-01-31T00:00:00Z"})).is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! Step 8: what is not in place is revoked, once nothing can need it any more.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::failure::{Failure, Result};
+
+use super::super::status::named;
+use super::Rotation;
+use super::cloudflare_tokens::{Listed, Tokens};
+
+/// A token made longer ago was put by its run, or never will be, however wrong a clock may be.
+const LONG_AGO: i64 = 3_600;
+
+/// The token that stays.
+pub(super) struct Kept {
+    pub(super) id: String,
+    pub(super) fingerprint: String,
+}
+
+impl Kept {
+    pub(super) fn of(token: &Listed) -> Self {
+        Self {
+            id: token.id.clone(),
+            fingerprint: token.fingerprint.clone(),
+        }
+    }
+}
+
+impl Rotation<'_> {
+    /// Revokes every token of this gate but the one kept, and the one of `--old`.
+    ///
+    /// `in_place` is what the gate showed when the run began, and `known` when each token was first seen: one that was made
+    /// by another run is left until that run must have put it or given it up. If it was put, the gate shows it, and
+    /// nothing is revoked here: that run does.
+    pub(super) fn finish(
+        &self,
+        tokens: &Tokens,
+        kept: &Kept,
+        in_place: Option<&Listed>,
+        known: &BTreeMap<String, Instant>,
+    ) -> Result<()> {
+        let now = clock::now()?;
+        let ours = tokens.list()?;
+        let met = self.met(&ours);
+        let lease = Duration::from_secs(self.options.lease);
+        let young = |token: &&Listed| {
+            let replaced = in_place.is_some_and(|replaced| replaced.id == token.id);
+            let recent = token
+                .issued_on
+                .is_none_or(|issued| now.seconds() - issued.seconds() < LONG_AGO);
+            recent && !replaced
+        };
+        let others: Vec<&Listed> = ours.iter().filter(|token| token.id != kept.id).collect();
+        let left = others
+            .iter()
+            .copied()
+            .filter(young)
+            .filter_map(|token| known.get(&token.id).or_else(|| met.get(&token.id)))
+            .map(|met| lease.saturating_sub(met.elapsed()))
+            .max()
+            .unwrap_or_default();
+        let mut victims: Vec<&str> = others.iter().map(|token| token.id.as_str()).collect();
+        let old = self.options.old.as_deref();
+        victims.extend(old.filter(|old| *old != kept.id && !victims.contains(old)));
+
+        let token = named(&kept.fingerprint);
+        self.step(
+            8,
+            &format!("revoking all but {token}: {}", victims.join(", ")),
+        );
+        if !left.is_zero() {
+            self.progress.note(&format!(
+                "another run may be about to put one of them: waiting {} s (--lease)",
+                left.as_secs() + 1
+            ));
+        }
+        self.confirm(&kept.fingerprint, left)?;
+        let failed: Vec<String> = victims
+            .iter()
+            .filter_map(|id| Some(format!("{id}: {}", tokens.revoke(id).err()?)))
+            .collect();
+        match failed.as_slice() {
+            [] => {
+                self.progress.note(&format!(
+                    "done: {} is {token}, and no other is valid",
+                    self.secret
+                ));
+                Ok(())
+            }
+            failed => Err(Failure::new(format!(
+                "{token} is in place and works, but not all others were revoked (run this again): {}",
+                failed.join("; ")
+            ))),
+        }
+    }
+
+    /// Waits, and then sees that the gate still shows this token.
+    pub(super) fn confirm(&self, fingerprint: &str, least: Duration) -> Result<()> {
+        let grace = Duration::from_secs(self.options.grace).max(least);
+        thread::sleep(grace);
+        let (which, watch) = (&self.options.which, &self.options.watch);
+        watch
+            .until(which, &self.secret, Some(fingerprint))
+            .map(drop)
+            .map_err(|failure| {
+                Failure::new(format!(
+                    "{}; another rotation may have taken over, so nothing was revoked",
+                    failure.message
+                ))
+            })
+    }
+}

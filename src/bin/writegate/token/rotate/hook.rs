@@ -1,0 +1,92 @@
+//! Tokens of an API that this command does not know: a command of the operator's makes them, and another revokes them.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use writegate::secret::Secret;
+use writegate::time::Timestamp;
+
+use crate::failure::{Doing as _, Failure, Result};
+
+use super::super::envelope::{Dates, Envelope};
+
+/// Most that is read of what a hook prints.
+const MAX_BYTES: u64 = 16 * 1024;
+
+/// The commands, as `sh -c` takes them.
+pub(super) struct Hook {
+    pub(super) make: String,
+    pub(super) revoke: Option<String>,
+    /// Where they run.
+    pub(super) folder: PathBuf,
+    /// The secret's name, which may stand in the environment with a value in it.
+    pub(super) secret: String,
+}
+
+impl Hook {
+    /// The new token: what the command prints, raw or as an envelope.
+    pub(super) fn make(&self, now: Timestamp) -> Result<Envelope> {
+        let doing = "running the command of --hook";
+        let mut child = self
+            .shell(&self.make)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .doing(doing)?;
+        // At its full size at once: a buffer that grows leaves copies behind.
+        let mut printed = Vec::with_capacity(usize::try_from(MAX_BYTES).unwrap_or_default());
+        if let Some(out) = child.stdout.take() {
+            out.take(MAX_BYTES).read_to_end(&mut printed).doing(doing)?;
+        }
+        let printed = Secret::new(printed);
+        let status = child.wait().doing(doing)?;
+        if !status.success() {
+            return Err(Failure::new(format!(
+                "the command of --hook failed ({status}), so nothing was put"
+            )));
+        }
+        Envelope::read(&printed, Dates::default(), now).map_err(|wrong| {
+            Failure::new(format!(
+                "what the command of --hook printed is no token, so nothing was put: {wrong}"
+            ))
+        })
+    }
+
+    /// Has every other token revoked; `false` where nobody said how.
+    pub(super) fn revoke_all_but(&self, kept: &Secret) -> Result<bool> {
+        let Some(command) = &self.revoke else {
+            return Ok(false);
+        };
+        let doing = "running the command of --revoke-hook";
+        let mut child = self
+            .shell(command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .doing(doing)?;
+        if let Some(mut input) = child.stdin.take() {
+            // One that knows by itself what to revoke need not read.
+            let _ = input.write_all(kept.expose());
+        }
+        let status = child.wait().doing(doing)?;
+        match status.success() {
+            true => Ok(true),
+            false => Err(Failure::new(format!(
+                "the command of --revoke-hook failed ({status}): the new token is in place, the old one may still be valid"
+            ))),
+        }
+    }
+
+    fn shell(&self, command: &str) -> Command {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", command])
+            .current_dir(Path::new(&self.folder))
+            // Not its business.
+            .env_remove("SIGNING_SECRET")
+            .env_remove("SIGNING_SECRET_PREVIOUS")
+            .env_remove(&self.secret);
+        shell
+    }
+}

@@ -1,0 +1,296 @@
+//! `writegate token rotate`: a new token in place of the old one, while callers write.
+//!
+//! Nothing is kept between runs: what was done is read from the world, from the fingerprint that the gate shows and from
+//! the names of the tokens at Cloudflare. So a run that ended anywhere is gone on with by the next one, on any machine.
+//!
+//! 1. Which token is in place, shown ten times running.
+//! 2. Whether a new one is wanted.
+//! 3. Make it.
+//! 4. Try it at the API. One that does not work is revoked again, and nothing was put.
+//! 5. Put it, through versions where the newest is not the one deployed.
+//! 6. Wait until the gate shows it ten times running.
+//! 7. Try it through the gate.
+//! 8. Look at the gate again, and only then revoke the others.
+//!
+//! Nothing that could be in the gate is ever revoked before step 8 (`finish.rs`).
+
+mod by_hook;
+mod cloudflare;
+mod cloudflare_tokens;
+mod finish;
+mod hook;
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use writegate::key::KeyId;
+use writegate::secret::{Fingerprint, Secret};
+
+use crate::admin::Which;
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::wrangler::Wrangler;
+use crate::{clock, settings};
+
+use super::envelope::Envelope;
+use super::local::{Local, stand_in};
+use super::place::{Place, Way};
+use super::probe::{self, Through, Tries};
+use super::status::{Watch, named};
+
+use cloudflare_tokens::{Tokens, is_id};
+use hook::Hook;
+
+const STEPS: u32 = 8;
+/// How long after its making a token may be put. A run that finds it later takes its time (`--lease`) before it revokes
+/// it, which must be longer.
+const START_WITHIN: Duration = Duration::from_secs(100);
+
+/// Makes a new token, tries it, puts it, waits until the gate shows it ten times running, tries it through the gate, and
+/// revokes the old one. A run that was interrupted is gone on with by running this again.
+///
+/// For tokens of the Cloudflare API, the environment holds one that may edit API tokens in ROTATION_API_TOKEN (else
+/// CLOUDFLARE_API_TOKEN); the first time, --old says which token is in place. For other APIs, --hook makes a token.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    which: Which,
+    /// The secret's name [default: the only one that a route of wrangler.toml names]
+    #[arg(long, value_name = "NAME")]
+    secret: Option<String>,
+    /// wrangler's environment
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    /// The Cloudflare token that is in place, where this command did not make it: the new one may do the same
+    #[arg(long, value_name = "ID", value_parser = id, conflicts_with = "hook")]
+    old: Option<String>,
+    /// The tokens are those of this Cloudflare account, not of a user
+    #[arg(long, value_name = "ID", value_parser = id, conflicts_with = "hook")]
+    account: Option<String>,
+    /// A command that makes a token at another API and prints it, raw or as {"token":…,"expires_at":…}
+    #[arg(long, value_name = "COMMAND")]
+    hook: Option<String>,
+    /// A command that gets the token that is kept on its standard input and revokes all others
+    #[arg(long, value_name = "COMMAND", requires = "hook")]
+    revoke_hook: Option<String>,
+    /// The key whose session tries the token through the gate [default: one of wrangler.toml that may]
+    #[arg(long, value_name = "KEY", value_parser = settings::id)]
+    through: Option<KeyId>,
+    /// Go on where a token cannot be tried, because no route has a `probe` or no key may GET it
+    #[arg(long)]
+    unprobed: bool,
+    /// Rotate a token that is ok, too
+    #[arg(long)]
+    now: bool,
+    /// Refuse where the newest version is not the one deployed, instead of letting its code go out too
+    #[arg(long)]
+    deployed_only: bool,
+    /// How long the old token stays valid once the gate shows the new one, for places that are not seen from here
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    grace: u64,
+    /// How long to leave a token that another run may be about to put; 0 where no other can be under way
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    lease: u64,
+    #[command(flatten)]
+    watch: Watch,
+}
+
+fn id(text: &str) -> std::result::Result<String, String> {
+    let expected = "expected an id of Cloudflare's: 32 hexadecimal digits";
+    is_id(text)
+        .then(|| text.to_ascii_lowercase())
+        .ok_or_else(|| expected.to_owned())
+}
+
+pub(super) fn run(options: &Options) -> Result<()> {
+    let rotation = Rotation::prepare(options)?;
+    match &options.hook {
+        None => {
+            let address = options.which.address().origin();
+            let tokens = Tokens::open(
+                options.account.as_deref(),
+                address,
+                &rotation.secret,
+                &rotation.root,
+            )?;
+            // The API's tokens go into a header as they are.
+            let text = Secret::new("token");
+            rotation
+                .local
+                .config(&rotation.root, Some((&rotation.secret, &text)))?;
+            rotation.at_cloudflare(&tokens)
+        }
+        Some(make) => rotation.by_hook(&Hook {
+            make: make.clone(),
+            revoke: options.revoke_hook.clone(),
+            folder: rotation.project.root.clone(),
+            secret: rotation.secret.clone(),
+        }),
+    }
+}
+
+/// A run, and all that it needs: whatever is missing is found before anything is done.
+struct Rotation<'o> {
+    options: &'o Options,
+    project: Project,
+    progress: Progress,
+    local: Local,
+    secret: String,
+    root: Secret,
+    wrangler: Wrangler,
+    through: Option<Through>,
+}
+
+/// A token that is to take the old one's place.
+struct Successor {
+    envelope: Envelope,
+    fingerprint: Fingerprint,
+    /// Before it was made.
+    born: Instant,
+}
+
+impl<'o> Rotation<'o> {
+    fn prepare(options: &'o Options) -> Result<Self> {
+        let (project, progress) = (Project::find()?, Progress::new());
+        let local = Local::read(&project.root, options.env.as_deref())?;
+        let secret = local.secret(options.secret.as_deref())?;
+        let root = settings::signing_secret(&project.root)?;
+        let config = local.config(&stand_in(), None)?;
+        let through = match (probe::exists(&config, &secret), options.unprobed) {
+            (false, true) => None,
+            (false, false) => {
+                return Err(Failure::usage(format!(
+                    "no route with {secret} has a `probe`, a path whose GET tells whether the token works: add one \
+                     to wrangler.toml and deploy, or go without by --unprobed"
+                )));
+            }
+            (true, unprobed) => {
+                let gate = options.which.address();
+                let asked = options.through.as_ref();
+                match Through::find(&config, &secret, gate, asked, clock::now()?) {
+                    Err(_) if unprobed => None,
+                    found => Some(found?),
+                }
+            }
+        };
+        // Says at once when the gate's admin is not to be found.
+        options.which.open()?;
+        Ok(Self {
+            wrangler: Wrangler::find(&project, &progress, options.env.as_deref())?,
+            options,
+            project,
+            progress,
+            local,
+            secret,
+            root,
+            through,
+        })
+    }
+
+    /// Tells of a step as it begins.
+    fn step(&self, number: u32, what: &str) {
+        self.progress.note(&format!("{number}/{STEPS} {what}"));
+    }
+
+    const fn tries(&self) -> Tries {
+        Tries {
+            pause: self.options.watch.interval(),
+            patience: self.options.watch.patience(),
+        }
+    }
+
+    /// How the token will be put, found before there is one.
+    fn place(&self) -> Result<Place> {
+        let place = Place::find(&self.wrangler)?;
+        if self.options.deployed_only {
+            place.refuse_undeployed()?;
+        }
+        Ok(place)
+    }
+
+    fn successor(&self, envelope: Envelope, born: Instant) -> Successor {
+        Successor {
+            fingerprint: Fingerprint::of(&envelope.value, &self.root),
+            envelope,
+            born,
+        }
+    }
+
+    /// Step 4, by the routes' probes.
+    fn try_at_the_api(&self, new: &Successor) -> std::result::Result<(), String> {
+        let token = Some((self.secret.as_str(), &new.envelope.text));
+        let config = self.local.config(&self.root, token);
+        let config = config.map_err(|failure| failure.message)?;
+        probe::at_the_api(&config, &self.secret, self.tries())
+    }
+
+    /// Steps 5 to 7. What went wrong there revokes nothing: the token may be in the gate, or on its way.
+    fn bring_in(&self, place: &Place, new: &Successor, id: Option<&str>) -> Result<()> {
+        let token = named(new.fingerprint.as_str());
+        self.step(5, &format!("putting {token} into {}", self.secret));
+        let in_time = || match new.born.elapsed() < START_WITHIN {
+            true => Ok(()),
+            false => Err(Failure::new("the new token took too long to be put")),
+        };
+        let text = &new.envelope.text;
+        place
+            .put(&self.wrangler, &self.progress, &self.secret, text, &in_time)
+            .map_err(|failure| {
+                let advice = "nothing was revoked; run this again, which goes on from what the gate then shows";
+                Failure::new(format!("{}; {advice}", failure.message))
+            })?;
+        let done = (|| {
+            self.step(
+                6,
+                &format!("waiting until the gate shows {token} ten times running"),
+            );
+            let wanted = Some(new.fingerprint.as_str());
+            let which = &self.options.which;
+            self.options.watch.until(which, &self.secret, wanted)?;
+            self.try_through(&token, id)
+        })();
+        done.map_err(|failure: Failure| {
+            let back = match place.serving.as_slice() {
+                [] => String::new(),
+                serving => format!(
+                    "; the way back is `npx wrangler versions deploy {}`",
+                    serving.join(" ")
+                ),
+            };
+            Failure::new(format!("{}; nothing was revoked{back}", failure.message))
+        })
+    }
+
+    /// Step 7: the token in place works, and is the one that it should be.
+    fn try_through(&self, token: &str, id: Option<&str>) -> Result<()> {
+        let Some(through) = &self.through else {
+            self.step(
+                7,
+                &format!("{token} is not tried through the gate (--unprobed)"),
+            );
+            return Ok(());
+        };
+        self.step(
+            7,
+            &format!("trying {token} through the gate: GET {}", through.path()),
+        );
+        let answer = self.tries().until(|| through.ask(&self.root));
+        let answer = answer.map_err(Failure::new)?;
+        match (through.token_id(&answer), id) {
+            (Some(there), Some(wanted)) if there != wanted => Err(Failure::new(format!(
+                "the token in the gate is {there} at Cloudflare, and should be {wanted}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a version that nobody deployed would go out, for a person who reads along.
+    fn tell_way(&self, place: &Place) {
+        if let Way::Versions { told, .. } = &place.way {
+            self.progress.note(&format!(
+                "the newest version, {told}, is not the one deployed"
+            ));
+        }
+    }
+}

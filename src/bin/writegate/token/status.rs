@@ -1,0 +1,127 @@
+//! What a gate says of its tokens (`GET /_gate/status`), once or until it is the same often enough.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::admin::Which;
+use crate::failure::{Failure, Result};
+use crate::trouble::Trouble;
+
+/// How often in a row a gate must show a token before it counts as in place everywhere.
+const TIMES: u32 = 10;
+
+/// A token, as the gate sees it.
+pub(super) struct Seen {
+    /// Empty where the secret is not set.
+    pub(super) fingerprint: String,
+    pub(super) state: String,
+    pub(super) age_days: Option<i64>,
+}
+
+/// How patiently the gate is watched.
+#[derive(Args)]
+pub(super) struct Watch {
+    /// Pause between two looks at the gate's status
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    interval: u64,
+    /// How long the gate may take until it shows one token ten times running
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    patience: u64,
+}
+
+/// All of the gate's tokens.
+pub(super) fn tokens(which: &Which) -> std::result::Result<Vec<Value>, Trouble> {
+    // Opened each time: a connection that is kept would stay with one place, and say nothing of the others.
+    let mut status = which.open()?.ask("GET", "_gate/status", None)?;
+    match status["tokens"].take() {
+        Value::Array(tokens) => Ok(tokens),
+        _ => Err(
+            Failure::new("the gate's status has no tokens in it: is it of this version?").into(),
+        ),
+    }
+}
+
+/// This token, as the gate sees it now.
+fn look(which: &Which, secret: &str) -> std::result::Result<Seen, Trouble> {
+    let tokens = tokens(which)?;
+    let token = tokens.iter().find(|token| token["secret"] == secret);
+    let token = token.ok_or_else(|| {
+        Failure::new(format!(
+            "the gate has no route with the token {secret}: is --gate the gate of this wrangler.toml?"
+        ))
+    })?;
+    let text = |name: &str| token[name].as_str().unwrap_or_default().to_owned();
+    Ok(Seen {
+        fingerprint: text("fingerprint"),
+        state: text("state"),
+        age_days: token["age_days"].as_i64(),
+    })
+}
+
+impl Watch {
+    pub(super) const fn interval(&self) -> Duration {
+        Duration::from_millis(self.interval)
+    }
+
+    pub(super) const fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience)
+    }
+
+    /// Waits until the gate has shown the same token ten times running, and where one is wanted, that one.
+    pub(super) fn until(&self, which: &Which, secret: &str, wanted: Option<&str>) -> Result<Seen> {
+        let end = Instant::now() + self.patience();
+        let mut running = 0;
+        let mut last = String::new();
+        loop {
+            let said = match look(which, secret) {
+                Ok(seen) => {
+                    let same = running > 0 && seen.fingerprint == last;
+                    running = match wanted {
+                        Some(wanted) if seen.fingerprint != wanted => 0,
+                        _ if same => running + 1,
+                        _ => 1,
+                    };
+                    if running >= TIMES {
+                        return Ok(seen);
+                    }
+                    last.clone_from(&seen.fingerprint);
+                    format!("the last that it showed was {}", named(&seen.fingerprint))
+                }
+                Err(trouble) if is_final(&trouble) => return Err(trouble.into()),
+                Err(trouble) => {
+                    running = 0;
+                    trouble.to_string()
+                }
+            };
+            if Instant::now() >= end {
+                let what = wanted.map_or_else(|| "one token".to_owned(), named);
+                return Err(Failure::new(format!(
+                    "the gate did not show {what} {TIMES} times running within {} s: {said}",
+                    self.patience
+                )));
+            }
+            thread::sleep(self.interval());
+        }
+    }
+}
+
+/// A token's name for a person: its fingerprint.
+pub(super) fn named(fingerprint: &str) -> String {
+    match fingerprint {
+        "" => "no token".to_owned(),
+        fingerprint => format!("token {fingerprint}"),
+    }
+}
+
+/// Whether the gate will say the same next time: it knows the admin, and refuses.
+fn is_final(trouble: &Trouble) -> bool {
+    let passing = ["", "misconfigured", "feature-unavailable", "rate-limited"];
+    match trouble {
+        Trouble::Refused(problem) => !passing.contains(&problem.code.as_str()),
+        Trouble::Silent(_) => false,
+        Trouble::Ours(_) => true,
+    }
+}

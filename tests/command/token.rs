@@ -1,0 +1,307 @@
+//! `token put`, with a stub in wrangler's place that keeps what it is given. A gate in use is needed for `token age` and
+//! `token rotate`: see `tests/e2e/rotate_*.rs`.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::checkout::{Checkout, Done, random_secret};
+
+/// Answers what it is told to, and writes down how it was called.
+const STUB: &str = r#"
+const { appendFileSync, readFileSync } = require('node:fs');
+const folder = process.env.STUB;
+const argv = process.argv.slice(2);
+const asks = argv.includes('--json');
+const input = asks ? '' : readFileSync(0, 'utf8');
+appendFileSync(`${folder}/calls`, JSON.stringify({ argv, input, env: process.env }) + '\n');
+const answer = JSON.parse(readFileSync(`${folder}/answers`, 'utf8'))[argv.slice(0, argv[0] === 'versions' ? 3 : 2).join(' ').replace(' --json', '')];
+if (answer?.fails) {
+  console.error(`✘ [ERROR] ${answer.fails} ${input} ${input && JSON.parse(input).token}`);
+  process.exit(1);
+}
+console.log(asks ? JSON.stringify(answer) : answer ?? '');
+"#;
+
+const VERSION: &str = "18f97339-c287-4872-9bdd-e2135c07ec12";
+const OTHER: &str = "bcf48806-b317-4351-9ee7-36e7d557d4de";
+
+const ONE: &str = "[vars]\nUPSTREAM = \"https://api.example.com\"\n";
+const TWO: &str = "[[vars.ROUTES]]\npath = \"/a/*\"\nupstream = \"https://a.example.com\"\n\
+    [[vars.ROUTES]]\npath = \"/b/*\"\nupstream = \"https://b.example.com\"\n\
+    upstream_auth = { scheme = \"basic\", secret = \"B_TOKEN\" }\n\
+    [env.staging.vars]\nUPSTREAM = \"https://staging.example.com\"\n";
+
+fn answers(deployed: &str) -> Value {
+    let version = |id: &str, time: &str| json!({"id": id, "metadata": {"created_on": time}, "annotations": {"workers/message": "hello"}});
+    json!({
+        "deployments status": {"versions": [{"version_id": deployed, "percentage": 100}]},
+        "versions list": [version(OTHER, "2026-11-01T00:00:00.1Z"), version(VERSION, "2026-11-02T00:00:00.1Z")],
+        "versions secret put": format!("✨ Success! Created version {OTHER} with secret WRITE_TOKEN."),
+    })
+}
+
+struct Desk {
+    checkout: Checkout,
+    root: String,
+}
+
+impl Desk {
+    fn new(wrangler: &str, answers: &Value) -> Self {
+        let checkout = Checkout::new(wrangler);
+        let bin = checkout.0.join("node_modules/wrangler/bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::write(bin.join("wrangler.js"), STUB).unwrap();
+        let stub = checkout.0.join("stub");
+        fs::create_dir_all(&stub).unwrap();
+        fs::write(stub.join("answers"), answers.to_string()).unwrap();
+        let root = random_secret();
+        Self { checkout, root }
+    }
+
+    fn put(&self, arguments: &[&str], input: &str) -> Done {
+        let mut command = self.checkout.command(&["token", "put"]);
+        let mut child = command
+            .args(arguments)
+            .env("STUB", self.checkout.0.join("stub"))
+            .env("SIGNING_SECRET", &self.root)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // One that refuses its arguments does not read.
+        let _read = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Done {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// How wrangler was called, without the questions that were asked of it first.
+    fn calls(&self) -> Vec<Value> {
+        let written = fs::read_to_string(self.checkout.0.join("stub/calls")).unwrap_or_default();
+        let call = |line| serde_json::from_str::<Value>(line).unwrap();
+        let calls = written.lines().map(call);
+        calls
+            .filter(|call| !call["argv"].as_array().unwrap().contains(&json!("--json")))
+            .collect()
+    }
+}
+
+fn today() -> String {
+    let now = std::time::SystemTime::now();
+    let now = now
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_millis();
+    let mut text = writegate::time::Timestamp::from_millis(now.try_into().unwrap()).to_rfc3339();
+    text.truncate(10);
+    text
+}
+
+#[test]
+fn a_token_goes_into_the_secret_with_its_dates_and_nowhere_else() {
+    let token = random_secret();
+    let desk = Desk::new(ONE, &answers(VERSION));
+    let before = today();
+    let done = desk.put(&[], &format!("{token}\n"));
+    assert_eq!(
+        (done.code, done.out.as_str()),
+        (Some(0), ""),
+        "{}",
+        done.err
+    );
+    let [call] = desk.calls().try_into().unwrap();
+    assert_eq!(call["argv"], json!(["secret", "put", "WRITE_TOKEN"]));
+    let put: Value = serde_json::from_str(call["input"].as_str().unwrap()).unwrap();
+    assert_eq!(put["token"], token.as_str());
+    assert!(
+        [before, today()].contains(&put["issued_at"].as_str().unwrap().to_owned()),
+        "{put}"
+    );
+    for text in [
+        &done.err,
+        &call["argv"].to_string(),
+        &call["env"].to_string(),
+    ] {
+        assert!(
+            !text.contains(&token) && !text.contains(&desk.root),
+            "{text}"
+        );
+    }
+
+    let desk = Desk::new(TWO, &answers(VERSION));
+    let envelope = json!({"token": format!("user:{token}"), "issued_at": "2026-01-02"});
+    let arguments = ["--secret", "B_TOKEN", "--expires-at", "2099-01-01"];
+    assert_eq!(desk.put(&arguments, &envelope.to_string()).code, Some(0));
+    let arguments = ["--env", "staging", "--issued-at", "2026-01-03"];
+    assert_eq!(desk.put(&arguments, &token).code, Some(0));
+    let [plain, staging] = desk.calls().try_into().unwrap();
+    assert_eq!(plain["argv"], json!(["secret", "put", "B_TOKEN"]));
+    let put: Value = serde_json::from_str(plain["input"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&put["issued_at"], &put["expires_at"]),
+        (&json!("2026-01-02"), &json!("2099-01-01T00:00:00.000Z"))
+    );
+    assert_eq!(
+        staging["argv"],
+        json!(["secret", "put", "WRITE_TOKEN", "--env", "staging"])
+    );
+}
+
+#[test]
+fn what_is_no_token_is_refused_in_one_line_and_not_shown() {
+    let token = random_secret();
+    let (one, two) = (
+        Desk::new(ONE, &answers(VERSION)),
+        Desk::new(TWO, &answers(VERSION)),
+    );
+    let refused = |desk: &Desk, arguments: &[&str], input: &str, words: &[&str]| {
+        let done = desk.put(arguments, input);
+        done.failed(2, words);
+        assert!(!done.err.contains(&token), "{}", done.err);
+        assert_eq!(desk.calls(), Vec::<Value>::new());
+    };
+    refused(&one, &[], "", &["empty"]);
+    refused(&one, &[], "\n", &["empty"]);
+    refused(
+        &one,
+        &[],
+        &format!("{token}\n{token}\n"),
+        &["several lines"],
+    );
+    refused(&one, &[], &format!("{token}\u{7}"), &["control"]);
+    refused(&one, &[], &token.repeat(200), &["5120 bytes"]);
+    refused(
+        &one,
+        &[],
+        &format!("{token}{}", "x".repeat(5_060)),
+        &["too long", "dates"],
+    );
+    refused(
+        &one,
+        &[],
+        &format!("{{\"tokn\":\"{token}\"}}"),
+        &["token", "envelope"],
+    );
+    refused(
+        &one,
+        &[],
+        &format!("two {token}"),
+        &["WRITE_TOKEN", "space"],
+    );
+    refused(
+        &one,
+        &["--expires-at", "2026-01-01"],
+        &token,
+        &["expires_at", "passed"],
+    );
+    refused(
+        &one,
+        &["--issued-at", "2099-01-01"],
+        &token,
+        &["issued_at", "future"],
+    );
+    refused(
+        &one,
+        &["--secret", "B_TOKEN"],
+        &token,
+        &["B_TOKEN", "known: WRITE_TOKEN"],
+    );
+    refused(&one, &["--env", "staging"], &token, &["[env.staging]"]);
+    refused(&two, &[], &token, &["several", "B_TOKEN, WRITE_TOKEN"]);
+    refused(
+        &two,
+        &["--secret", "B_TOKEN"],
+        &token,
+        &["B_TOKEN", "user:password"],
+    );
+    let both = format!("{{\"token\":\"{token}\",\"issued_at\":\"2026-01-01\"}}");
+    refused(
+        &one,
+        &["--issued-at", "2026-01-02"],
+        &both,
+        &["issued_at", "once"],
+    );
+    assert_eq!(
+        one.put(&["--issued-at", "22.11.2026"], &token).code,
+        Some(2)
+    );
+    Desk::new("[vars]\nUPSTREAM = \"ftp://x\"\n", &json!({}))
+        .put(&[], &token)
+        .failed(2, &["wrangler.toml", "UPSTREAM"]);
+}
+
+#[test]
+fn a_newest_version_that_is_not_deployed_is_told_or_refused() {
+    let token = random_secret();
+    let desk = Desk::new(ONE, &answers(OTHER));
+    let done = desk.put(&["--deployed-only"], &token);
+    done.failed(1, &[VERSION, "hello", "--deployed-only"]);
+    assert_eq!(desk.calls(), Vec::<Value>::new());
+    let done = desk.put(&[], &token);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    for word in [VERSION, "hello", "goes out with it"] {
+        assert!(done.err.contains(word), "{word} in {}", done.err);
+    }
+    let calls: Vec<Value> = desk
+        .calls()
+        .iter()
+        .map(|call| call["argv"].clone())
+        .collect();
+    let message = "writegate: put WRITE_TOKEN";
+    assert_eq!(
+        calls,
+        [
+            json!([
+                "versions",
+                "secret",
+                "put",
+                "WRITE_TOKEN",
+                "--message",
+                message
+            ]),
+            json!([
+                "versions",
+                "deploy",
+                format!("{OTHER}@100%"),
+                "--yes",
+                "--message",
+                message
+            ]),
+        ]
+    );
+}
+
+#[test]
+fn a_worker_that_was_never_deployed_gets_its_secret_and_wrangler_s_no_is_told() {
+    let token = random_secret();
+    let mut none = answers(VERSION);
+    none["deployments status"] = json!({"fails": "The Worker gate has no deployments."});
+    let desk = Desk::new(ONE, &none);
+    assert_eq!(desk.put(&[], &token).code, Some(0));
+    assert_eq!(
+        desk.calls()[0]["argv"],
+        json!(["secret", "put", "WRITE_TOKEN"])
+    );
+
+    let mut failing = answers(VERSION);
+    failing["secret put"] = json!({"fails": "Authentication error, for"});
+    let done = Desk::new(ONE, &failing).put(&[], &token);
+    done.failed(
+        1,
+        &[
+            "npx wrangler secret put WRITE_TOKEN",
+            "Authentication error",
+        ],
+    );
+    assert!(!done.err.contains(&token), "{}", done.err);
+    failing["deployments status"] = json!({"fails": "Not logged in."});
+    let done = Desk::new(ONE, &failing).put(&[], &token);
+    done.failed(1, &["Not logged in."]);
+}
