@@ -12,6 +12,8 @@ use crate::failure::{Doing as _, Failure, Result};
 /// The `[vars]` of `wrangler.toml`, or of one of its environments, which inherits none.
 pub(super) struct Local {
     vars: Value,
+    /// `[[secrets_store_secrets]]`.
+    stored: Value,
 }
 
 /// Those, with a root and at most one token.
@@ -38,10 +40,10 @@ impl Local {
         let text = fs::read_to_string(checkout.join("wrangler.toml")).doing("wrangler.toml")?;
         let mut whole: Value = toml::from_str(&text)
             .map_err(|error| Failure::usage(format!("wrangler.toml: {}", error.message())))?;
-        let vars = match environment {
-            None => whole["vars"].take(),
+        let section = match environment {
+            None => &mut whole,
             Some(name) => match whole["env"].get_mut(name) {
-                Some(section) => section["vars"].take(),
+                Some(section) => section,
                 None => {
                     return Err(Failure::usage(format!(
                         "wrangler.toml has no [env.{name}]: name one of its environments with --env"
@@ -49,7 +51,10 @@ impl Local {
                 }
             },
         };
-        Ok(Self { vars })
+        Ok(Self {
+            vars: section["vars"].take(),
+            stored: section["secrets_store_secrets"].take(),
+        })
     }
 
     /// What a gate makes of it with this token in a secret of this name.
@@ -72,18 +77,36 @@ impl Local {
     pub(super) fn secret(&self, asked: Option<&str>) -> Result<String> {
         let config = self.config(&stand_in(), None)?;
         let known: Vec<&str> = config.tokens.keys().map(String::as_str).collect();
-        match (asked, known.as_slice()) {
-            (Some(asked), known) if known.contains(&asked) => Ok(asked.to_owned()),
-            (Some(asked), known) => Err(Failure::usage(format!(
-                "--secret {asked}: no route of wrangler.toml takes its token from it; known: {}",
-                known.join(", ")
-            ))),
-            (None, [only]) => Ok((*only).to_owned()),
-            (None, several) => Err(Failure::usage(format!(
-                "the routes of wrangler.toml have several tokens: name one with --secret ({})",
-                several.join(", ")
-            ))),
-        }
+        let secret = match (asked, known.as_slice()) {
+            (Some(asked), known) if known.contains(&asked) => asked.to_owned(),
+            (Some(asked), known) => {
+                return Err(Failure::usage(format!(
+                    "--secret {asked}: no route of wrangler.toml takes its token from it; known: {}",
+                    known.join(", ")
+                )));
+            }
+            (None, [only]) => (*only).to_owned(),
+            (None, several) => {
+                return Err(Failure::usage(format!(
+                    "the routes of wrangler.toml have several tokens: name one with --secret ({})",
+                    several.join(", ")
+                )));
+            }
+        };
+        self.refuse_stored(&secret).map(|()| secret)
+    }
+
+    /// `wrangler secret put` would make a Worker's secret of a name that is bound to a Secrets Store.
+    fn refuse_stored(&self, secret: &str) -> Result<()> {
+        let mut bindings = self.stored.as_array().into_iter().flatten();
+        let Some(binding) = bindings.find(|binding| binding["binding"] == secret) else {
+            return Ok(());
+        };
+        let store = binding["store_id"].as_str().unwrap_or("STORE_ID");
+        Err(Failure::usage(format!(
+            "{secret} is bound to a Secrets Store: replace it there, `npx wrangler secrets-store secret update {store} \
+             --secret-id ID --remote`, and the gate takes it within 30 s without a deployment"
+        )))
     }
 }
 
