@@ -1,4 +1,4 @@
-//! The repository's own `wrangler.toml` under real wrangler: what a newcomer runs, and what a deployment would upload.
+//! `wrangler.toml` under real wrangler: what a newcomer runs, as it is shipped, and what a deployment of this repository's own would upload.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,15 +35,15 @@ pub(crate) fn wrangler(folder: &Path) -> Command {
     command
 }
 
-/// `wrangler dev` with the committed configuration, these secrets and these variables, and its port.
+/// `wrangler dev` with the shipped configuration, these secrets and these variables, and its port.
 fn dev(folder: &Path, secrets: &str, vars: &[String]) -> (Program, u16) {
-    dev_with(folder, None, secrets, vars)
+    dev_with(folder, &with_lines(&[]), secrets, vars)
 }
 
 /// The same with another configuration.
 pub(crate) fn dev_with(
     folder: &Path,
-    config: Option<&Path>,
+    config: &Path,
     secrets: &str,
     vars: &[String],
 ) -> (Program, u16) {
@@ -66,11 +66,8 @@ pub(crate) fn dev_with(
             .arg("--persist-to")
             .arg(folder.join("state"))
             .args(vars.iter().flat_map(|var| ["--var", var]))
-            .args(
-                config
-                    .into_iter()
-                    .flat_map(|file| [Path::new("--config"), file]),
-            ),
+            .arg("--config")
+            .arg(config),
     );
     let port = port_in(&server.until("Ready on http://127.0.0.1:", BUILD_PATIENCE));
     fs::remove_file(file).unwrap();
@@ -78,7 +75,7 @@ pub(crate) fn dev_with(
 }
 
 #[test]
-fn the_committed_configuration_works_under_wrangler_dev() {
+fn the_shipped_configuration_works_under_wrangler_dev() {
     let folder = scratch("wrangler");
     let upstream = Upstream::start();
     let (root_secret, token) = (fresh(), fresh());
@@ -145,7 +142,7 @@ fn the_committed_configuration_works_under_wrangler_dev() {
 }
 
 #[test]
-fn the_committed_binding_remembers_nonces_under_wrangler_dev() {
+fn the_shipped_binding_remembers_nonces_under_wrangler_dev() {
     let folder = scratch("wrangler-replay");
     let upstream = Upstream::start();
     let root_secret = fresh();
@@ -163,9 +160,12 @@ fn the_committed_binding_remembers_nonces_under_wrangler_dev() {
     upstream.only();
 }
 
-/// The committed configuration, in a file of its own, with these lines that it has as comments.
+/// `wrangler.toml` as it is shipped: in the repository of who has deployed a gate it is another.
+const SHIPPED: &str = include_str!("../../src/bin/writegate/init/template.toml");
+
+/// The shipped configuration, in a file of its own, with these lines that it has as comments.
 pub(crate) fn with_lines(lines: &[&str]) -> PathBuf {
-    let mut text = fs::read_to_string(root().join("wrangler.toml")).unwrap();
+    let mut text = SHIPPED.to_owned();
     for line in lines {
         assert_eq!(text.matches(&format!("\n# {line}")).count(), 1, "{line}");
         text = text.replace(&format!("\n# {line}"), &format!("\n{line}"));
@@ -201,7 +201,7 @@ fn a_real_limiter_limits_under_wrangler_dev() {
         format!("UPSTREAM:{}", upstream.url()),
         format!("KEYS:{key}"),
     ];
-    let (_server, port) = dev_with(&folder, Some(&config), &secrets, &vars);
+    let (_server, port) = dev_with(&folder, &config, &secrets, &vars);
     let post = Request::post(EXAMPLE_PATH).bearer(&Session::new(&root_secret, EXAMPLE_KEY).mint());
     // A period may end in between, which allows two more; it cannot end twice.
     let codes: Vec<String> = (0..6).map(|_| post.send_to(port).code()).collect();
@@ -238,7 +238,7 @@ fn keys_of_a_real_kv_namespace_are_found_under_wrangler_dev() {
     );
     let secrets = format!("SIGNING_SECRET={root_secret}\nWRITE_TOKEN={}\n", fresh());
     let vars = [format!("UPSTREAM:{}", upstream.url())];
-    let (_server, port) = dev_with(&folder, Some(&config), &secrets, &vars);
+    let (_server, port) = dev_with(&folder, &config, &secrets, &vars);
     let by = |id: &str| Request::post("/posts").bearer(&Session::new(&root_secret, id).mint());
     by("customer.17").send_to(port).passed();
     by("customer.18").send_to(port).refused(401, "key-unknown");

@@ -43,7 +43,7 @@ fn an_admin_keeps_the_keys_of_a_real_kv_namespace() {
         format!("UPSTREAM:{}", upstream.url()),
         format!("KEYS:{}", json!([{"id": ADMIN, "admin": true}])),
     ];
-    let (server, port) = dev_with(&folder, Some(&config), &secrets, &vars);
+    let (server, port) = dev_with(&folder, &config, &secrets, &vars);
     let send = |request: Request| {
         request
             .bearer(&Session::new(&root_secret, ADMIN).mint())

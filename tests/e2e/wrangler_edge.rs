@@ -54,7 +54,7 @@ impl Edge {
         let root = fresh();
         let secrets = format!("SIGNING_SECRET={root}\nWRITE_TOKEN={}\n", fresh());
         let vars = [format!("ROUTES:{routes}"), format!("KEYS:{keys}")];
-        let (server, port) = dev_with(&folder, Some(&config), &secrets, &vars);
+        let (server, port) = dev_with(&folder, &config, &secrets, &vars);
         Self {
             port,
             root,

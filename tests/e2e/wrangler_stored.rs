@@ -48,7 +48,7 @@ fn a_token_of_a_real_secrets_store_is_used_and_replaced() {
     ]);
     let secrets = format!("SIGNING_SECRET={root_secret}\n");
     let vars = [format!("UPSTREAM:{}", upstream.url())];
-    let (_server, port) = dev_with(&folder, Some(&config), &secrets, &vars);
+    let (_server, port) = dev_with(&folder, &config, &secrets, &vars);
     let sent = || {
         let session = Session::new(&root_secret, "pk_example").mint();
         Request::post("/posts")

@@ -193,7 +193,7 @@ fn what_was_written_works_under_wrangler_dev_with_its_dev_vars() {
     let route = json!([{"path": "/*", "upstream": upstream.url()}]);
     let (_server, port) = dev_with(
         &folder,
-        Some(&config),
+        &config,
         &secrets,
         &[format!("ROUTES:{route}")],
     );

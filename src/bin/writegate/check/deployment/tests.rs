@@ -41,7 +41,7 @@ fn dates() {
 
 #[test]
 fn the_date_that_the_gate_is_tested_with_is_the_shipped_one() {
-    let shipped = document(include_str!("../../../../../wrangler.toml"));
+    let shipped = document(include_str!("../../init/template.toml"));
     assert_eq!(shipped.inherited("compatibility_date"), TESTED_DATE);
     assert_eq!(preview_urls(&shipped).status, Ok);
     assert_eq!(schedule(&shipped).status, Ok);
