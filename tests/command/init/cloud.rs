@@ -333,8 +333,8 @@ fn what_broke_off_is_finished_with_the_same_secrets() {
                 done.err
             );
             let puts = machine.names();
-            let last = &puts[puts.len() - 2..];
-            assert_eq!(last, ["secret put WRITE_TOKEN", "deploy"]);
+            let last = &puts[puts.len() - 3..];
+            assert_eq!(last, ["secret list", "secret put WRITE_TOKEN", "deploy"]);
         }
     }
 }
