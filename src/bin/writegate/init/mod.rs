@@ -17,6 +17,7 @@ mod template;
 mod wanted;
 
 use clap::Args;
+use writegate::config::TokenSource;
 use writegate::secret::Secret;
 
 use crate::failure::{Failure, Result};
@@ -203,11 +204,9 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
     let root = settings::secret(&project.root, ROOT)?
         .ok_or_else(|| wanted("SIGNING_SECRET is neither in the environment nor in .dev.vars"))?;
     let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
-    let stored = whole["secrets_store_secrets"].as_array();
-    let stored =
-        |name: &str| stored.is_some_and(|all| all.iter().any(|one| one["binding"] == name));
-    for secret in proof::read(&text, &known)?.tokens.into_keys() {
-        if stored(&secret) {
+    for (secret, source) in proof::read(&text, &known)?.tokens {
+        if let TokenSource::Stored { .. } = source {
+            // It is no secret of the Worker.
             continue;
         }
         let Some(token) = settings::secret(&project.root, &secret)? else {
