@@ -222,7 +222,17 @@ fn a_deployment_that_fails_says_what_is_left() {
     let machine = Machine::new();
     machine.answers("deploy", json!({"code": 3}));
     let done = machine.init(&["--deploy"]);
-    done.refused(1, &["npx wrangler deploy failed", "secrets are set"]);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    let last = done.err.lines().last().unwrap();
+    for words in [
+        "npx wrangler deploy failed",
+        "secrets are set",
+        "`npx wrangler deploy` goes on",
+    ] {
+        assert!(last.contains(words), "{words} in {}", done.err);
+    }
+    // All but that is done, and the key would not be told again.
+    assert_eq!(done.out.matches("sk_").count(), 1);
 }
 
 #[test]
