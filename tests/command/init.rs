@@ -3,6 +3,7 @@
 mod cloud;
 mod files;
 mod gate;
+mod machine;
 mod recipes;
 mod refusals;
 mod terminal;

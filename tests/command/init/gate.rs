@@ -249,3 +249,27 @@ fn limits_of_the_first_key_are_those_that_were_said() {
     // Without a probe nobody has to ask it.
     assert_eq!(config.keys.len(), 2);
 }
+
+#[test]
+fn what_a_gate_does_without_is_told() {
+    for (arguments, told, not_told) in [
+        (
+            CMS.as_slice(),
+            "SIGNING_SECRET",
+            ["--domain", "--probe"].as_slice(),
+        ),
+        (&IMAGES, "--domain", &[]),
+        (&IMAGES, "--probe", &[]),
+        (
+            &[IMAGES.as_slice(), &["--domain", "img.example.com"]].concat(),
+            "--probe",
+            &["--domain"],
+        ),
+    ] {
+        let done = clone().fed(&[arguments, &["--local"]].concat(), "a-token-that-is-none");
+        assert!(done.err.contains(told), "{told} in {}", done.err);
+        for word in not_told {
+            assert!(!done.err.contains(word), "{word} in {}", done.err);
+        }
+    }
+}

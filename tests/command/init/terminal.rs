@@ -5,7 +5,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::clone;
+use super::machine::{ACCOUNT, Machine, OTHER_ACCOUNT, refused};
+use super::{CMS, clone};
 use crate::checkout::{Checkout, random_secret};
 
 const TERMINAL: &str = include_str!("terminal.py");
@@ -143,6 +144,55 @@ fn what_a_preset_or_a_flag_says_is_not_asked() {
             session.screen
         );
     }
+}
+
+#[test]
+fn a_person_may_log_in_choose_and_deploy_on_the_way() {
+    let machine = Machine::new();
+    machine.answers("whoami", refused());
+    let accounts =
+        json!([{"id": ACCOUNT, "name": "Ours"}, {"id": OTHER_ACCOUNT, "name": "Theirs"}]);
+    let logged_in = json!({"out": {"loggedIn": true, "accounts": accounts}});
+    machine.answers("login", json!({"then": {"whoami": logged_in}}));
+    let more = [
+        "--key-name",
+        "CMS",
+        "--method",
+        "POST",
+        "--auth",
+        "bearer",
+        "--name",
+        "writegate",
+    ];
+    let talk = [
+        ("Log in now", "y"),
+        ("Ours), ", OTHER_ACCOUNT),
+        ("origins", ""),
+        (SECRET, machine.token.as_str()),
+        ("When it was issued", ""),
+        ("When it ends", ""),
+        ("deploy it now", "y"),
+    ];
+    let arguments = [CMS.as_slice(), &more].concat();
+    let Some(session) = session(&machine.checkout, &arguments, &talk) else {
+        return;
+    };
+    assert_eq!(session.code, 0, "{}", session.screen);
+    let calls = [
+        "whoami",
+        "login",
+        "whoami",
+        "secret list",
+        "secret put SIGNING_SECRET",
+        "secret put WRITE_TOKEN",
+        "deploy",
+    ];
+    assert_eq!(machine.names(), calls);
+    let written = machine.checkout.text("wrangler.toml");
+    assert!(
+        written.contains(&format!("account_id = \"{OTHER_ACCOUNT}\"")),
+        "{written}"
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod template;
 mod wanted;
 
 use clap::Args;
+use writegate::config::TokenSource;
 use writegate::secret::Secret;
 
 use crate::failure::{Failure, Result};
@@ -173,17 +174,18 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     files::write(&project.root, &configuration, file.expose())?;
     tell::written(kept.is_some());
 
-    let mut online = tell::Online::No;
-    if let Some(cloud) = &cloud {
-        set(cloud, &[(ROOT, &root), (TOKEN, &token)], &[])?;
-        online = deploy(options, cloud)?;
+    let end = tell::End {
+        checkout: &project.root,
+        whole: &proof::parse(&configuration)?,
+        root: &root,
+    };
+    match &cloud {
+        None => end.tell(tell::Online::No),
+        Some(cloud) => {
+            set(cloud, &[(ROOT, &root), (TOKEN, &token)], &[])?;
+            deploy(options, cloud, &end)
+        }
     }
-    tell::end(
-        &project.root,
-        &proof::parse(&configuration)?,
-        &root,
-        &online,
-    )
 }
 
 /// What is left of one that broke off.
@@ -203,11 +205,9 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
     let root = settings::secret(&project.root, ROOT)?
         .ok_or_else(|| wanted("SIGNING_SECRET is neither in the environment nor in .dev.vars"))?;
     let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
-    let stored = whole["secrets_store_secrets"].as_array();
-    let stored =
-        |name: &str| stored.is_some_and(|all| all.iter().any(|one| one["binding"] == name));
-    for secret in proof::read(&text, &known)?.tokens.into_keys() {
-        if stored(&secret) {
+    for (secret, source) in proof::read(&text, &known)?.tokens {
+        if let TokenSource::Stored { .. } = source {
+            // It is no secret of the Worker.
             continue;
         }
         let Some(token) = settings::secret(&project.root, &secret)? else {
@@ -234,8 +234,12 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
     list.sort_by_key(|(name, _)| *name != ROOT);
     let done: &[&str] = if there { &[ROOT] } else { &[] };
     set(&cloud, &list, done)?;
-    let online = deploy(options, &cloud)?;
-    tell::end(&project.root, &whole, &root, &online)
+    let end = tell::End {
+        checkout: &project.root,
+        whole: &whole,
+        root: &root,
+    };
+    deploy(options, &cloud, &end)
 }
 
 /// Sets these secrets, one after another.
@@ -257,8 +261,8 @@ fn set(cloud: &Cloud<'_>, secrets: &[(&str, &Secret)], before: &[&str]) -> Resul
     Ok(())
 }
 
-/// Only a gate that has its secrets goes online.
-fn deploy(options: &Options, cloud: &Cloud<'_>) -> Result<tell::Online> {
+/// Only a gate that has its secrets goes online. The key is told also where that fails: all else is done.
+fn deploy(options: &Options, cloud: &Cloud<'_>, end: &tell::End<'_>) -> Result<()> {
     let question = Question {
         flag: "--deploy",
         prompt: "Build and deploy it now (y or n)",
@@ -266,13 +270,14 @@ fn deploy(options: &Options, cloud: &Cloud<'_>) -> Result<tell::Online> {
         quiet: false,
     };
     if !options.deploy && !question.yes()? {
-        return Ok(tell::Online::Secrets);
+        return end.tell(tell::Online::Secrets);
     }
-    cloud.deploy().map_err(|failure| {
-        Failure::new(format!(
-            "{}; the files are written and the secrets are set: when that is mended, `npx wrangler deploy` goes on",
-            failure.message
-        ))
-    })?;
-    Ok(tell::Online::Gate)
+    let Err(failure) = cloud.deploy() else {
+        return end.tell(tell::Online::Gate);
+    };
+    end.tell(tell::Online::Secrets)?;
+    Err(Failure::new(format!(
+        "{}; the files are written and the secrets are set: when that is mended, `npx wrangler deploy` goes on",
+        failure.message
+    )))
 }

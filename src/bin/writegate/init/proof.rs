@@ -56,6 +56,7 @@ impl Environment for Deployed<'_> {
         };
         if bound(&self.whole["durable_objects"]["bindings"], "name")
             || bound(&self.whole["kv_namespaces"], "binding")
+            || bound(&self.whole["secrets_store_secrets"], "binding")
         {
             return Some(Binding::Resource);
         }

@@ -28,45 +28,74 @@ pub(super) fn written(kept: bool) {
     eprintln!("writegate: wrote wrangler.toml, and .dev.vars {root}");
 }
 
-/// What to keep, what comes next, and the first key of this `wrangler.toml`.
-pub(super) fn end(checkout: &Path, whole: &Value, root: &Secret, online: &Online) -> Result<()> {
-    let none = || Failure::usage("wrangler.toml has no key for a caller: `key new` makes one");
-    let keys = whole["vars"]["KEYS"].as_array().ok_or_else(none)?;
-    let first = keys.iter().find(|key| key["admin"] != true);
-    let id = first.and_then(|key| KeyId::parse(key["id"].as_str()?));
-    let id = id.ok_or_else(none)?;
-    let (_, key) = settings::key(checkout, &id)?.ok_or_else(none)?;
+/// What the end is told of.
+pub(super) struct End<'e> {
+    pub(super) checkout: &'e Path,
+    /// `wrangler.toml`.
+    pub(super) whole: &'e Value,
+    pub(super) root: &'e Secret,
+}
 
-    let domain = whole["routes"][0]["pattern"].as_str().unwrap_or("…");
-    let next = match online {
-        Online::No => "  npx wrangler dev                            try it on this machine\n  \
-             cargo run -- init --secrets-only --deploy   put it online"
-            .to_owned(),
-        Online::Secrets => "  npx wrangler deploy   put it online".to_owned(),
-        Online::Gate => {
-            format!(
-                "  cargo run -- check --gate https://{domain}   see that all is as it should be"
-            )
+impl End<'_> {
+    /// What to keep, what comes next, and the first key.
+    pub(super) fn tell(&self, online: Online) -> Result<()> {
+        let none = || Failure::usage("wrangler.toml has no key for a caller: `key new` makes one");
+        let keys = self.whole["vars"]["KEYS"].as_array().ok_or_else(none)?;
+        let first = keys.iter().find(|key| key["admin"] != true);
+        let id = first.and_then(|key| KeyId::parse(key["id"].as_str()?));
+        let id = id.ok_or_else(none)?;
+        let (_, key) = settings::key(self.checkout, &id)?.ok_or_else(none)?;
+        let use_it = match key.schemes.contains(&Scheme::Session) {
+            true => format!("cargo run -- session mint --key {id}   make a session for its caller"),
+            false => format!("cargo run -- key show {id}   see what that key may do"),
+        };
+        eprintln!(
+            "\n\
+             Keep SIGNING_SECRET: copy it from .dev.vars into your password store now. Every key's secret is made from\n\
+             it, and it cannot be read back from Cloudflare. WRITE_TOKEN stands in .dev.vars for `npx wrangler dev` alone;\n\
+             take it out where this machine should not have it.\n{}\
+             \n\
+             Next:\n  \
+             {}\n  \
+             {use_it}\n\
+             \n\
+             The first key and its secret, for its callers' servers and never for a browser\n\
+             (`cargo run -- key show {id}` shows it again):",
+            self.lacks(),
+            self.next(online)
+        );
+        let sk = derive_sk(self.root, &id, key.version);
+        println!("{}", json!({"id": id.as_str(), "sk": sk.expose_str()}));
+        Ok(())
+    }
+
+    fn next(&self, online: Online) -> String {
+        match online {
+            Online::No => "npx wrangler dev                            try it on this machine\n  \
+                 cargo run -- init --secrets-only --deploy   put it online"
+                .to_owned(),
+            Online::Secrets => "npx wrangler deploy   put it online".to_owned(),
+            Online::Gate => {
+                let domain = self.whole["routes"][0]["pattern"].as_str().unwrap_or("…");
+                format!(
+                    "cargo run -- check --gate https://{domain}   see that all is as it should be"
+                )
+            }
         }
-    };
-    let use_it = match key.schemes.contains(&Scheme::Session) {
-        true => format!("cargo run -- session mint --key {id}   make a session for its caller"),
-        false => format!("cargo run -- key show {id}   see the key that it has"),
-    };
-    eprintln!(
-        "\n\
-         Keep SIGNING_SECRET: copy it from .dev.vars into your password store now. Every key's secret is made from\n\
-         it, and it cannot be read back from Cloudflare. WRITE_TOKEN stands in .dev.vars for `npx wrangler dev` alone;\n\
-         take it out where this machine should not have it.\n\
-         \n\
-         Next:\n\
-         {next}\n  \
-         {use_it}\n\
-         \n\
-         The first key and its secret, for its callers' servers and never for a browser\n\
-         (`cargo run -- key show {id}` shows it again):"
-    );
-    let sk = derive_sk(root, &id, key.version);
-    println!("{}", json!({"id": id.as_str(), "sk": sk.expose_str()}));
-    Ok(())
+    }
+
+    /// What this gate does without, in lines of their own.
+    fn lacks(&self) -> String {
+        let routes = self.whole["vars"]["ROUTES"].as_array();
+        let any =
+            |field: &str| routes.is_some_and(|all| all.iter().any(|one| !one[field].is_null()));
+        let mut lines = String::new();
+        if any("cache") && self.whole["routes"].is_null() {
+            lines.push_str("\nNothing is cached on workers.dev: give the gate a host name of one of your zones (--domain).\n");
+        }
+        if !any("probe") {
+            lines.push_str("\nWithout a probe in the route nobody can try a new token before it replaces the old one (--probe).\n");
+        }
+        lines
+    }
 }

@@ -1,0 +1,144 @@
+//! A machine with a wrangler that tells how it is called.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::{CMS, clone};
+use crate::checkout::{Checkout, Done, random_secret};
+
+const WRANGLER: &str = include_str!("wrangler.js");
+pub(crate) const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const OTHER_ACCOUNT: &str = "fedcba9876543210fedcba9876543210";
+
+/// A fresh clone with its npm packages, logged in to one account, at which there is nothing yet.
+pub(crate) struct Machine {
+    pub(crate) checkout: Checkout,
+    pub(crate) token: String,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        let machine = Self {
+            checkout: clone(),
+            token: random_secret(),
+        };
+        let bin = machine.checkout.0.join("node_modules/wrangler/bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::write(bin.join("wrangler.js"), WRANGLER).unwrap();
+        machine.answers(
+            "whoami",
+            json!({"out": {"loggedIn": true, "accounts": [{"id": ACCOUNT, "name": "Ours"}]}}),
+        );
+        machine.answers("secret list", not_found("writegate"));
+        machine
+    }
+
+    /// What wrangler says to this from now on.
+    pub(crate) fn answers(&self, call: &str, answer: Value) {
+        let name = call.replace(' ', "-");
+        self.checkout
+            .file(&format!("{name}.answer.json"), &answer.to_string());
+    }
+
+    pub(crate) fn init(&self, more: &[&str]) -> Done {
+        let done = self
+            .checkout
+            .fed(&[CMS.as_slice(), more].concat(), &self.token);
+        self.keeps_its_secrets(&done);
+        done
+    }
+
+    pub(crate) fn finish(&self, more: &[&str]) -> Done {
+        let done = self
+            .checkout
+            .fed(&[["init", "--secrets-only"].as_slice(), more].concat(), "");
+        self.keeps_its_secrets(&done);
+        done
+    }
+
+    /// What wrangler was called with, call by call.
+    pub(crate) fn calls(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.checkout.0.join("calls.jsonl")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let name = |call: &Value| {
+            let words = call["args"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|word| word.as_str().unwrap());
+            words
+                .take_while(|word| !word.starts_with('-'))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        self.calls().iter().map(name).collect()
+    }
+
+    /// What was put under this name.
+    pub(crate) fn put(&self, name: &str) -> Vec<String> {
+        let calls = self.calls();
+        let puts = calls
+            .iter()
+            .filter(|call| call["args"] == json!(["secret", "put", name]));
+        puts.map(|call| call["input"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    pub(crate) fn root(&self) -> String {
+        let text = self.checkout.text(".dev.vars");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("SIGNING_SECRET='"));
+        line.unwrap().strip_suffix('\'').unwrap().to_owned()
+    }
+
+    /// No secret is on a command line, in an environment, on a terminal, or in a file that git does not ignore.
+    #[track_caller]
+    pub(crate) fn keeps_its_secrets(&self, done: &Done) {
+        let mut secrets = vec![self.token.clone()];
+        if self.checkout.0.join(".dev.vars").exists() {
+            secrets.push(self.root());
+        }
+        let committed = self.checkout.text("wrangler.toml");
+        for secret in &secrets {
+            for text in [&done.out, &done.err, &committed] {
+                assert!(!text.contains(secret), "{text}");
+            }
+            for call in self.calls() {
+                for part in ["args", "environment"] {
+                    assert!(!call[part].to_string().contains(secret), "{}", call[part]);
+                }
+            }
+        }
+        assert!(!self.checkout.0.join(".wrangler/init.toml").exists());
+    }
+}
+
+pub(crate) fn not_found(worker: &str) -> Value {
+    let mark = "\u{1b}[31m\u{2718} \u{1b}[41;31m[\u{1b}[41;97mERROR\u{1b}[41;31m]\u{1b}[0m";
+    let what = format!("\u{1b}[1mWorker \"{worker}\" not found.\u{1b}[0m");
+    json!({"code": 1, "err": format!("{mark} {what}\n\nIf this is a new Worker, run `wrangler deploy` first.\n")})
+}
+
+pub(crate) fn refused() -> Value {
+    json!({"code": 1, "err": "\u{2718} [ERROR] A request to the Cloudflare API (/accounts/x) failed.\n\n  Authentication error [code: 10000]\n"})
+}
+
+impl Done {
+    /// Ended with this code and these words in its last line; nothing on standard output.
+    #[track_caller]
+    pub(crate) fn refused(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
+        assert_eq!(self.out, "");
+        let last = self.err.lines().last().unwrap_or_default();
+        for word in words {
+            assert!(last.contains(word), "{word} in {}", self.err);
+        }
+    }
+}
