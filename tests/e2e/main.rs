@@ -6,6 +6,7 @@ mod admin_api;
 mod check;
 mod client;
 mod gate;
+mod leaks;
 mod logs;
 mod poll;
 mod process;
@@ -78,6 +79,7 @@ mod failures;
 mod forwarding;
 mod headers;
 mod retries;
+mod stored_token;
 mod streaming;
 
 // What a key has had, and what it may have.
@@ -131,3 +133,4 @@ mod signing_docs;
 mod wrangler;
 mod wrangler_admin;
 mod wrangler_edge;
+mod wrangler_stored;
