@@ -10,6 +10,7 @@ mod dev_vars;
 mod document;
 mod keys;
 mod leaks;
+mod local;
 mod privilege;
 mod process;
 mod rotation;
@@ -32,8 +33,9 @@ use crate::progress::Progress;
 use crate::project::Project;
 
 use document::Document;
+use local::Local;
 use row::{Status, Verdict};
-use secrets::{Local, Remote};
+use secrets::Remote;
 
 #[derive(Args)]
 // Everything else can be looked at without a gate.
