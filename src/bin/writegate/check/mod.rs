@@ -62,8 +62,11 @@ fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(CHECKS.iter().map(|(name, _)| *name))
 }
 
+/// A row's name, and what makes it.
+type Check = (&'static str, fn(&Gathered<'_>) -> Verdict);
+
 /// Every row, in the order in which they are told.
-const CHECKS: [(&str, fn(&Gathered<'_>) -> Verdict); 20] = [
+const CHECKS: [Check; 20] = [
     ("configuration", |all| all.configuration()),
     ("upstream", |all| {
         all.config(|_, config| configuration::upstream(config))
