@@ -58,8 +58,6 @@ fn a_token_that_was_taken_out_again_is_in_the_history() {
     gate.checkout
         .file("a name with spaces.md", &format!("\n{found}\n"));
     gate.commit("Write it down");
-    let commit = gate.checkout.0.join(".git");
-    assert!(commit.is_dir());
     gate.checkout.file("a name with spaces.md", "nothing\n");
     gate.commit("Take it out");
     gate.says("leaks-in-tree", "ok", &[]);
@@ -80,15 +78,8 @@ fn a_token_that_was_taken_out_again_is_in_the_history() {
         .split(": ")
         .nth(1)
         .unwrap();
-    let log = |revision: &str| {
-        let done = std::process::Command::new("git")
-            .args(["log", "-1", "--format=%h", revision])
-            .current_dir(&gate.checkout.0)
-            .output()
-            .unwrap();
-        String::from_utf8(done.stdout).unwrap().trim().to_owned()
-    };
-    assert!(place.starts_with(&format!("{}:", log("HEAD~1"))), "{row}");
+    let brought = gate.told(&["log", "-1", "--format=%h", "HEAD~1"]);
+    assert!(place.starts_with(&format!("{brought}:")), "{row}");
 
     // On another branch, in a message, in a tag.
     gate.git(&["checkout", "--quiet", "-b", "other"]);
@@ -216,6 +207,28 @@ fn a_clone_without_its_history_is_not_called_clean() {
         row["mend"].as_str().unwrap().contains("fetch-depth: 0"),
         "{row}"
     );
+}
+
+/// As in a partial clone, or a broken one.
+#[test]
+fn a_clone_that_lacks_an_object_is_not_called_clean() {
+    let gate = Gate::well();
+    gate.checkout.file("notes.md", "one\n");
+    gate.commit("Write it down");
+    let id = gate.told(&["rev-parse", "HEAD:notes.md"]);
+    gate.checkout.file("notes.md", "two\n");
+    gate.commit("Take it out");
+    let (folder, name) = id.split_at(2);
+    fs::remove_file(gate.checkout.0.join(".git/objects").join(folder).join(name)).unwrap();
+    gate.says("leaks-in-tree", "ok", &[]);
+    gate.says(
+        "leaks-in-history",
+        "warn",
+        &["1 objects are not in this clone"],
+    );
+    gate.checkout.file("other.md", &token());
+    gate.commit("Write a token");
+    gate.says("leaks-in-history", "fail", &["other.md:1"]);
 }
 
 /// This repository holds no secret, and what looks like one has been looked at.

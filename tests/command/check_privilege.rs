@@ -1,67 +1,14 @@
 //! `writegate check` and what the Cloudflare API says of a token: its answers have the shapes of the
 //! published API schema.
 
-use std::sync::Arc;
-use std::thread;
-
 use serde_json::{Value, json};
-use tiny_http::{Header, Response, Server};
 
+use crate::check_api::{Api, no, yes};
 use crate::check_setup::Gate;
 use crate::checkout::{Done, random_secret};
 
 const ID: &str = "ed17574386854bf78a67040be0a770b0";
 const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
-
-/// An API that knows tokens: what each path answers, to whom.
-struct Api {
-    server: Arc<Server>,
-    port: u16,
-}
-
-impl Api {
-    fn start(answer: impl Fn(&str, &str) -> (u16, Value) + Send + 'static) -> Self {
-        let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
-        let port = server.server_addr().to_ip().unwrap().port();
-        let own = Arc::clone(&server);
-        thread::spawn(move || {
-            for request in own.incoming_requests() {
-                let sent = request
-                    .headers()
-                    .iter()
-                    .find(|header| header.field.equiv("authorization"));
-                let token = sent.map(|header| header.value.as_str().replace("Bearer ", ""));
-                let (status, body) = answer(request.url(), &token.unwrap_or_default());
-                let json: Header = "Content-Type: application/json".parse().unwrap();
-                let response = Response::from_string(body.to_string())
-                    .with_status_code(status)
-                    .with_header(json);
-                let _gone = request.respond(response);
-            }
-        });
-        Self { server, port }
-    }
-}
-
-impl Drop for Api {
-    fn drop(&mut self) {
-        self.server.unblock();
-    }
-}
-
-fn yes(result: Value) -> (u16, Value) {
-    (
-        200,
-        json!({"success": true, "errors": [], "messages": [], "result": result}),
-    )
-}
-
-fn no(status: u16, code: u32, message: &str) -> (u16, Value) {
-    (
-        status,
-        json!({"success": false, "errors": [{"code": code, "message": message}], "messages": [], "result": null}),
-    )
-}
 
 fn record(group: &str, resource: &str) -> Value {
     json!({"id": ID, "name": "gate", "status": "active", "issued_on": "2026-11-01T00:00:00Z", "policies": [

@@ -93,6 +93,18 @@ fn a_gate_with_which_all_is_well_passes() {
     );
 }
 
+/// The table of docs/check.md has them in the same order.
+#[test]
+fn the_rows_are_described() {
+    let text = include_str!("../../docs/check.md");
+    let table = text.split("| row | looks at |").nth(1).unwrap();
+    let rows = table.lines().skip(2).map_while(|line| {
+        let (name, _) = line.strip_prefix("| `")?.split_once('`')?;
+        Some(name)
+    });
+    assert_eq!(rows.collect::<Vec<_>>(), ROWS);
+}
+
 #[test]
 fn a_row_that_fails_is_the_exit_code() {
     let gate = Gate::of(&WELL.replace("cms.example.org", "api.example.com"));

@@ -76,6 +76,18 @@ impl Gate {
         assert!(done.status.success(), "git {arguments:?}: {done:?}");
     }
 
+    /// What git prints.
+    pub(crate) fn told(&self, arguments: &[&str]) -> String {
+        let git = Command::new("git")
+            .args(arguments)
+            .current_dir(&self.checkout.0)
+            .output();
+        String::from_utf8(git.unwrap().stdout)
+            .unwrap()
+            .trim()
+            .to_owned()
+    }
+
     pub(crate) fn commit(&self, message: &str) {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);

@@ -3,10 +3,12 @@
 //!
 //! The last tests set the tools up for real, build the Worker and walk through the demo.
 
+mod check_api;
 mod check_leaks;
 mod check_privilege;
 mod check_rows;
 mod check_setup;
+mod check_wrangler;
 mod checkout;
 mod explaining;
 mod init;

@@ -10,6 +10,7 @@ mod dev_vars;
 mod document;
 mod keys;
 mod leaks;
+mod local;
 mod privilege;
 mod process;
 mod rotation;
@@ -32,8 +33,9 @@ use crate::progress::Progress;
 use crate::project::Project;
 
 use document::Document;
+use local::Local;
 use row::{Status, Verdict};
-use secrets::{Local, Remote};
+use secrets::Remote;
 
 #[derive(Args)]
 // Everything else can be looked at without a gate.
@@ -60,8 +62,11 @@ fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(CHECKS.iter().map(|(name, _)| *name))
 }
 
+/// A row's name, and what makes it.
+type Check = (&'static str, fn(&Gathered<'_>) -> Verdict);
+
 /// Every row, in the order in which they are told.
-const CHECKS: [(&str, fn(&Gathered<'_>) -> Verdict); 20] = [
+const CHECKS: [Check; 20] = [
     ("configuration", |all| all.configuration()),
     ("upstream", |all| {
         all.config(|_, config| configuration::upstream(config))

@@ -14,8 +14,8 @@ use writegate::upstream::UpstreamAuth;
 
 use crate::cloudflare::{Api, ApiError};
 
+use super::local::Local;
 use super::row::{Findings, Verdict, listed};
-use super::secrets::Local;
 
 const CLOUDFLARE: &str = "https://api.cloudflare.com";
 /// A token that may read other tokens, for this check alone.

@@ -1,96 +1,24 @@
 //! Rows about the secrets: whether they are set, and whether the root is one.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 use writegate::config::{Config, MIN_ROOT_BYTES};
 use writegate::key::Scheme;
-use writegate::secret::Secret;
 
-use crate::failure::Result;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::settings;
 use crate::wrangler::Wrangler;
 
 use super::document::Document;
+use super::local::{Local, OWN, PREVIOUS_ROOT, ROOT, WAF, routes};
 use super::process;
 use super::row::{Findings, Verdict, listed};
-
-/// The gate's own.
-pub(super) const ROOT: &str = "SIGNING_SECRET";
-pub(super) const PREVIOUS_ROOT: &str = "SIGNING_SECRET_PREVIOUS";
-const WAF: &str = "WAF_SECRET";
-const OWN: [&str; 4] = [ROOT, PREVIOUS_ROOT, WAF, "TURNSTILE_SECRET"];
 
 /// wrangler's start on a slow machine, and Cloudflare's answer.
 const LIMIT: Duration = Duration::from_secs(60);
 /// What a root of random text has at least, however it is written.
 const LEAST_VARIETY: usize = 10;
-
-/// The secrets that can be read on this machine.
-pub(super) struct Local(BTreeMap<String, Secret>);
-
-impl Local {
-    /// Those of the environment and of `.dev.vars` that are the gate's own, the routes', or have a name
-    /// there that says that they are secret.
-    pub(super) fn read(checkout: &Path, document: Option<&Document>) -> Result<Self> {
-        let mut names: Vec<String> = OWN.iter().map(ToString::to_string).collect();
-        names.extend(
-            document
-                .map(|document| routes(document.own("vars")))
-                .unwrap_or_default(),
-        );
-        let file = fs::read_to_string(checkout.join(".dev.vars")).unwrap_or_default();
-        names.extend(file.lines().filter_map(secret_name));
-        let mut found = BTreeMap::new();
-        for name in names {
-            if let Some(secret) = settings::secret(checkout, &name)? {
-                found.insert(name, secret);
-            }
-        }
-        Ok(Self(found))
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<&Secret> {
-        self.0.get(name)
-    }
-
-    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Secret)> {
-        self.0.iter().map(|(name, secret)| (name.as_str(), secret))
-    }
-
-    #[cfg(test)]
-    pub(super) fn of(secrets: &[(&str, &str)]) -> Self {
-        let own = |(name, text): &(&str, &str)| ((*name).to_owned(), Secret::new(*text));
-        Self(secrets.iter().map(own).collect())
-    }
-}
-
-/// The name in a line of `.dev.vars`, if it sounds like a secret's.
-fn secret_name(line: &str) -> Option<String> {
-    let line = line.trim();
-    let line = line.strip_prefix("export ").unwrap_or(line);
-    let name = line.split_once('=')?.0.trim();
-    let upper = name.to_ascii_uppercase();
-    let sounds = ["TOKEN", "SECRET", "PASSWORD", "KEY"];
-    let secret = sounds.iter().any(|word| upper.contains(word)) && upper != "KEYS";
-    (secret && !name.starts_with('#')).then(|| name.to_owned())
-}
-
-/// The secrets that routes name, also where the configuration as a whole does not parse.
-fn routes(vars: &Value) -> Vec<String> {
-    let routes = vars["ROUTES"].as_array().into_iter().flatten();
-    let mut names: Vec<String> = routes
-        .filter_map(|route| route["upstream_auth"]["secret"].as_str())
-        .map(str::to_owned)
-        .collect();
-    names.push("WRITE_TOKEN".to_owned());
-    names
-}
 
 /// What is known of the secrets at Cloudflare.
 pub(super) enum Remote {

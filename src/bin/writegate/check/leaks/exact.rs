@@ -48,12 +48,15 @@ impl Needles {
             return;
         }
         let mut window = 0_u64;
-        for (end, byte) in content.iter().enumerate() {
-            window = (window << 8) | u64::from(*byte);
-            if !self.sieve[slot(window)] || end + 1 < WINDOW {
+        let mut end = 0;
+        // No iterator: unoptimized, that takes several times as long.
+        while end < content.len() {
+            window = (window << 8) | u64::from(content[end]);
+            end += 1;
+            if !self.sieve[slot(window)] || end < WINDOW {
                 continue;
             }
-            let start = end + 1 - WINDOW;
+            let start = end - WINDOW;
             let first = self.needles.partition_point(|needle| needle.head < window);
             let same = self.needles.iter().skip(first);
             for needle in same.take_while(|needle| needle.head == window) {
@@ -65,9 +68,9 @@ impl Needles {
     }
 }
 
-fn slot(window: u64) -> usize {
-    let mixed = window.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
-    usize::try_from(mixed).unwrap_or_default()
+const fn slot(window: u64) -> usize {
+    // Twelve bits.
+    (window.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize
 }
 
 #[cfg(test)]

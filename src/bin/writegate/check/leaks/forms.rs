@@ -113,6 +113,9 @@ pub(super) const FORMS: [Form; 46] = [
 /// The form of what begins here, and how long it is.
 pub(super) fn at(text: &[u8]) -> Option<(&'static Form, usize)> {
     FORMS.iter().find_map(|form| {
+        if text.get(1) != form.prefix.as_bytes().get(1) {
+            return None;
+        }
         let rest = text.strip_prefix(form.prefix.as_bytes())?;
         let length = rest
             .iter()

@@ -98,12 +98,15 @@ struct Programs {
 impl Programs {
     fn start(checkout: &Path) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("git: {error}");
-        let mut list = git::command(checkout, &["rev-list", "--objects", "--all"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
+        let mut list = git::command(
+            checkout,
+            &["rev-list", "--objects", "--missing=print", "--all"],
+        )
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(failed)?;
         let listed = list.stdout.take().ok_or("git rev-list has no output")?;
         let format = "--batch-check=%(objecttype) %(objectname) %(objectsize) %(rest)";
         let mut sizes = git::command(checkout, &["cat-file", format])
@@ -203,6 +206,7 @@ fn choose(sized: ChildStdout, mut wanted: ChildStdin, told: &SyncSender<Object>)
         let line = String::from_utf8_lossy(&line);
         let mut parts = line.splitn(4, ' ');
         let (kind, id) = (parts.next()?, parts.next()?);
+        // The list has it as `?<id>`, and of that there is no object.
         if id == "missing" {
             left.missing += 1;
             continue;

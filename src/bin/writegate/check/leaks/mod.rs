@@ -20,8 +20,8 @@ use self::accepted::Accepted;
 use self::exact::Needles;
 use self::scan::Hit;
 pub(super) use self::scan::Scanner;
+use super::local::{Local, PREVIOUS_ROOT, ROOT};
 use super::row::{Verdict, listed};
-use super::secrets::{Local, PREVIOUS_ROOT, ROOT};
 
 /// A longer file is not looked at.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;

@@ -121,17 +121,3 @@ fn a_root_is_long_and_made_by_chance() {
     let former = Local::of(&[(ROOT, varied), (PREVIOUS_ROOT, "short")]);
     assert_eq!(root(&former).status, Fail);
 }
-
-#[test]
-fn names_that_sound_like_a_secret_s() {
-    for (line, name) in [
-        ("API_TOKEN=x", Some("API_TOKEN")),
-        ("export my_password = 'x'", Some("my_password")),
-        ("UPSTREAM=http://127.0.0.1", None),
-        ("# API_TOKEN=x", None),
-        ("API_TOKEN", None),
-        ("KEYS=[]", None),
-    ] {
-        assert_eq!(secret_name(line).as_deref(), name, "{line}");
-    }
-}
