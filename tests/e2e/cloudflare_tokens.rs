@@ -55,6 +55,12 @@ impl Tokens {
         (text("id"), text("value"))
     }
 
+    pub(crate) fn rename(&mut self, value: &str, name: &str) {
+        let token = self.all.iter_mut().find(|token| token.value == value);
+        let shown = &mut token.expect("a token of this value").shown;
+        shown.insert("name".into(), name.into());
+    }
+
     fn make(&mut self, owned: bool, body: &Value, issued: u64) -> Value {
         let mut shown = body.as_object().unwrap().clone();
         shown.insert("id".into(), fresh()[..32].into());

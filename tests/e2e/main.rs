@@ -126,6 +126,7 @@ mod panic;
 mod rotation;
 
 // A token replaced while callers write.
+mod rotate_docs;
 mod rotate_flow;
 mod rotate_hook;
 mod rotate_killed;

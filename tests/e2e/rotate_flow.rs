@@ -62,6 +62,18 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
     again.is(0, &["2/8", "nothing to do"]);
     assert_eq!(again.called("GET gate:/cms/me"), 0);
     stage.assert_rotated();
+    // Somebody else's token is not revoked for the asking.
+    let (other, _) = stage
+        .cloud
+        .world
+        .tokens
+        .lock()
+        .unwrap()
+        .by_hand(false, "another", 3);
+    stage
+        .rotate(&["--old", &other])
+        .is(2, &["--old", "another's"]);
+    assert!(stage.cloud.world.tokens.lock().unwrap().has(&other));
     let now = stage.rotate(&["--now", "--lease", "0"]);
     now.is(0, &["done"]);
     stage.assert_rotated();

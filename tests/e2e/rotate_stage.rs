@@ -34,6 +34,8 @@ pub(crate) struct Kind {
     pub(crate) wrangler: bool,
     /// How old the token is, in days; `None`: nobody knows.
     pub(crate) age: Option<u64>,
+    /// The token was made by an earlier rotation.
+    pub(crate) ours: bool,
 }
 
 impl Default for Kind {
@@ -43,6 +45,7 @@ impl Default for Kind {
             account: false,
             wrangler: false,
             age: Some(80),
+            ours: false,
         }
     }
 }
@@ -129,7 +132,13 @@ impl Stage {
             for number in 0..OTHERS {
                 tokens.by_hand(kind.account, &format!("other {number}"), 1);
             }
-            tokens.by_hand(kind.account, "made by hand", kind.age.unwrap_or(1))
+            let old = tokens.by_hand(kind.account, "made by hand", kind.age.unwrap_or(1));
+            if kind.ours {
+                let print = fingerprint(&signing_secret, &old.1);
+                let name = format!("writegate 127.0.0.1:{} WRITE_TOKEN {print}", front.port);
+                tokens.rename(&old.1, &name);
+            }
+            old
         };
         {
             let mut worker = cloud.world.worker.lock().unwrap();

@@ -8,10 +8,6 @@ use crate::failure::{Failure, Result};
 
 use super::status;
 
-/// Prints one line for each token: its secret, its state, its age, its fingerprint, and what to do.
-///
-/// Exit code 0 where every token is ok; 1 where one is due, overdue, expired, missing, rejected or of unknown age, or
-/// where the gate did not answer.
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]

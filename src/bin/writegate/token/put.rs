@@ -15,8 +15,6 @@ use super::envelope::{Dates, Envelope};
 use super::local::{Local, stand_in};
 use super::place::Place;
 
-/// Reads a token, raw or as {"token":…,"issued_at":…,"expires_at":…}, from standard input or a hidden prompt, and puts it
-/// with its dates into the Worker's secret.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The secret's name [default: the only one that a route of wrangler.toml names]

@@ -53,7 +53,7 @@ impl Rotation<'_> {
                 "{token} does not work: {said}; nothing was put, and it should be revoked at the API"
             ))
         })?;
-        self.bring_in(&place, &new, None)?;
+        self.bring_in(&place, &new)?;
         self.step(8, &format!("revoking all but {token}"));
         if hook.revoke.is_some() {
             self.confirm(new.fingerprint.as_str(), Duration::ZERO)?;

@@ -12,7 +12,7 @@ use super::super::envelope::{Dates, Envelope};
 use super::super::status::{Seen, named};
 use super::cloudflare_tokens::{Listed, Made, Tokens};
 use super::finish::Kept;
-use super::{Rotation, Successor};
+use super::{Rotation, Successor, rights};
 
 impl Rotation<'_> {
     pub(super) fn at_cloudflare(&self, tokens: &Tokens) -> Result<()> {
@@ -35,6 +35,9 @@ impl Rotation<'_> {
         let shown =
             |token: &&Listed| !seen.fingerprint.is_empty() && token.fingerprint == seen.fingerprint;
         let in_place = ours.iter().find(shown);
+        if let (Some(token), Some(old)) = (in_place, &old) {
+            self.refuse_unlike(tokens, token, old)?;
+        }
         if let Some(kept) = in_place.filter(|kept| self.may_stay(kept, &ours, &seen)) {
             let others = ours.iter().any(|token| token.id != kept.id);
             let old_lives = old.is_some() && self.options.old.as_deref() != Some(&kept.id);
@@ -50,7 +53,7 @@ impl Rotation<'_> {
                 2,
                 &format!("{token} is in place and ok: what is left of an earlier run is done"),
             );
-            self.try_through(&token, Some(&kept.id))?;
+            self.try_through(&token)?;
             return self.finish(tokens, &Kept::of(kept), in_place, &known);
         }
         let like = self.model(tokens, in_place, old, &seen)?;
@@ -67,7 +70,7 @@ impl Rotation<'_> {
         let place = self.place()?;
         self.tell_way(&place);
         let (made, new) = self.make(tokens, &like)?;
-        self.bring_in(&place, &new, Some(&made.id))?;
+        self.bring_in(&place, &new)?;
         let kept = Kept {
             id: made.id.clone(),
             fingerprint: new.fingerprint.as_str().to_owned(),
@@ -118,6 +121,18 @@ impl Rotation<'_> {
                  (GET {} lists them)",
                 tokens.path()
             ))),
+        }
+    }
+
+    /// Refuses an `--old` that the token in place, which this command made, was not made after.
+    fn refuse_unlike(&self, tokens: &Tokens, in_place: &Listed, old: &Value) -> Result<()> {
+        match tokens.get(&in_place.id)? {
+            Some(token) if !rights::are_alike(&token, old) => Err(Failure::usage(format!(
+                "--old {}: it may not do what the token in place may, so it is another's; leave out --old, for this \
+                 command made that token",
+                self.options.old.as_deref().unwrap_or_default()
+            ))),
+            _ => Ok(()),
         }
     }
 

@@ -5,12 +5,14 @@
 
 use std::env;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use writegate::secret::{Fingerprint, Secret};
 use writegate::time::Timestamp;
 
 use crate::cloudflare::{Api, ApiError};
 use crate::failure::{Failure, Result};
+
+use super::rights;
 
 /// Where the credential that may manage tokens stands.
 const CREDENTIALS: [&str; 2] = ["ROTATION_API_TOKEN", "CLOUDFLARE_API_TOKEN"];
@@ -117,7 +119,7 @@ impl Tokens {
         Some(Listed {
             fingerprint: fingerprint_of(token["name"].as_str()?, &self.stem)?.to_owned(),
             id: token["id"].as_str()?.to_owned(),
-            issued_on: time(&token["issued_on"]),
+            issued_on: rights::time(&token["issued_on"]),
         })
     }
 
@@ -133,13 +135,13 @@ impl Tokens {
     pub(super) fn create(&self, like: &Value, now: Timestamp) -> Result<Made> {
         let mut body = Map::new();
         body.insert("name".to_owned(), self.stem.clone().into());
-        body.insert("policies".to_owned(), policies(&like["policies"])?);
+        body.insert("policies".to_owned(), rights::policies(&like["policies"])?);
         if like["condition"].as_object().is_some_and(|c| !c.is_empty()) {
             body.insert("condition".to_owned(), like["condition"].clone());
         }
-        let expires_at = successor_s_end(like, now)?;
+        let expires_at = rights::successor_s_end(like, now)?;
         if let Some(end) = expires_at {
-            body.insert("expires_on".to_owned(), seconds(end).into());
+            body.insert("expires_on".to_owned(), rights::seconds(end).into());
         }
         let mut whole = self
             .api
@@ -225,66 +227,6 @@ fn fingerprint_of<'n>(name: &'n str, stem: &str) -> Option<&'n str> {
     (fingerprint.len() == FINGERPRINT && fingerprint.bytes().all(hex)).then_some(fingerprint)
 }
 
-/// What a token may do, without what Cloudflare adds when it shows it.
-fn policies(shown: &Value) -> Result<Value> {
-    let groups = |policy: &Value| -> Vec<Value> {
-        let groups = policy["permission_groups"].as_array();
-        groups
-            .into_iter()
-            .flatten()
-            .map(|group| match group["meta"].is_null() {
-                true => json!({"id": group["id"]}),
-                false => json!({"id": group["id"], "meta": group["meta"]}),
-            })
-            .collect()
-    };
-    let policies: Vec<Value> = shown
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|policy| {
-            json!({
-                "effect": policy["effect"],
-                "resources": policy["resources"],
-                "permission_groups": groups(policy),
-            })
-        })
-        .collect();
-    match policies.is_empty() {
-        false => Ok(policies.into()),
-        true => Err(Failure::new(
-            "the old token has no policies to give to a new one",
-        )),
-    }
-}
-
-/// A token that ends gets a successor that lives as long.
-fn successor_s_end(like: &Value, now: Timestamp) -> Result<Option<Timestamp>> {
-    if like["expires_on"].is_null() {
-        return Ok(None);
-    }
-    let life = time(&like["expires_on"])
-        .zip(time(&like["issued_on"]))
-        .map(|(end, begin)| end.seconds() - begin.seconds());
-    match life {
-        Some(life) if life > 0 => Ok(Some(now.plus_seconds(life))),
-        _ => Err(Failure::new(
-            "the old token ends, and Cloudflare does not say how long it lives: make its successor by hand, and put it with `writegate token put`",
-        )),
-    }
-}
-
-fn time(value: &Value) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(value.as_str()?)
-}
-
-/// Cloudflare takes whole seconds.
-fn seconds(time: Timestamp) -> String {
-    Timestamp::from_seconds(time.seconds())
-        .to_rfc3339()
-        .replace(".000Z", "Z")
-}
-
 fn told(doing: &'static str) -> impl Fn(ApiError) -> Failure {
     move |error| Failure::new(format!("{doing}: {error}"))
 }
@@ -313,19 +255,5 @@ mod tests {
         ] {
             assert_eq!(of(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn a_successor_lives_as_long_as_the_old_token() {
-        let now = Timestamp::parse_rfc3339("2026-11-22T12:00:00Z").unwrap();
-        let end = |like: Value| successor_s_end(&like, now).map(|end| end.map(seconds));
-        let both =
-            json!({"issued_on": "2026-01-01T00:00:00Z", "expires_on": "2026-01-31T00:00:00.5Z"});
-        assert_eq!(end(both).unwrap().unwrap(), "2026-12-22T12:00:00Z");
-        assert_eq!(
-            end(json!({"issued_on": "2026-01-01T00:00:00Z"})).unwrap(),
-            None
-        );
-        assert!(end(json!({"expires_on": "2026-01-31T00:00:00Z"})).is_err());
     }
 }
