@@ -17,7 +17,8 @@ pub(crate) fn is_terminal() -> bool {
 
 /// A secret: typed without an echo, or all of standard input but a last line break.
 pub(crate) fn secret(prompt: &str) -> Result<Secret> {
-    if is_terminal() {
+    // It is asked for at the terminal itself, wherever standard error goes.
+    if io::stdin().is_terminal() {
         let typed = rpassword::prompt_password(format!("{prompt}: ")).doing(prompt)?;
         return Ok(Secret::new(typed));
     }
