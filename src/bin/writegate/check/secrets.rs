@@ -54,7 +54,8 @@ impl Remote {
             Ok(Ok(Err(failure))) | Err(failure) => failure.message,
             Ok(Err(late)) => format!("npx wrangler secret list: {late}"),
         };
-        if why.contains("not found") || why.contains("10007") {
+        let missing = why.contains("Worker ") && why.contains("not found");
+        if missing || why.contains("10007") {
             return Self::NoWorker(why);
         }
         Self::Unknown {
@@ -80,25 +81,11 @@ impl Remote {
 /// Whether every secret that the configuration needs is set, and none of them stands in the open.
 pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote) -> Verdict {
     let mut findings = Findings::default();
-    let vars = document.own("vars");
-    let open: Vec<&str> = OWN
-        .into_iter()
-        .map(str::to_owned)
-        .chain(routes(vars))
-        .filter_map(|name| {
-            let (name, value) = vars.as_object()?.get_key_value(&name)?;
-            (value != "").then_some(name.as_str())
-        })
-        .collect();
-    for name in open {
+    for (place, name) in open(document) {
         findings.fail(
+            format!("{name} stands among the variables of {place}, which is no secret place"),
             format!(
-                "{name} stands among the variables of {}, which is no secret place",
-                document.place()
-            ),
-            format!(
-                "remove it, replace the secret at its origin, and npx wrangler secret put {name}{}",
-                document.option()
+                "remove it, replace the secret at its origin, and npx wrangler secret put {name}"
             ),
         );
     }
@@ -137,6 +124,29 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
         }
     }
     findings.verdict(format!("set: {}", listed(&needed, 8)))
+}
+
+/// Secrets that stand among the variables, of whichever environment, and where.
+fn open(document: &Document) -> Vec<(String, String)> {
+    let (top, environments) = document.all();
+    let environments = environments.map(|(name, table)| (format!("[env.{name}]"), table));
+    let tables = std::iter::once(("wrangler.toml".to_owned(), top)).chain(environments);
+    let mut open = Vec::new();
+    for (place, table) in tables {
+        let vars = &table["vars"];
+        let mut names: Vec<String> = OWN.iter().map(ToString::to_string).collect();
+        names.extend(routes(vars));
+        names.sort();
+        names.dedup();
+        let set = |name: &String| vars.get(name).is_some_and(|value| value != "");
+        open.extend(
+            names
+                .into_iter()
+                .filter(set)
+                .map(|name| (place.clone(), name)),
+        );
+    }
+    open
 }
 
 fn shown(set: &[String]) -> String {

@@ -22,6 +22,7 @@ const STEP: usize = 20_000;
 const COMMITS: usize = 5;
 
 /// An object that is wanted: what it is called where it is not a message.
+#[derive(Clone)]
 struct Object {
     id: String,
     kind: String,
@@ -41,18 +42,20 @@ pub(super) fn look(
     note: impl Fn(String),
 ) -> Result<Looked, String> {
     let mut programs = Programs::start(checkout)?;
-    let done = programs.read(scanner, &note);
-    let whole = done
-        .as_ref()
-        .is_ok_and(|(looked, _)| looked.unread.is_empty());
-    let left = programs.end(whole);
-    let (mut looked, hits) = done?;
-    let left = left.ok_or("git could not list the objects of the history")?;
-    looked.large = left.large;
-    if left.missing > 0 {
-        looked
+    let (mut looked, hits) = programs.read(scanner, &note);
+    let whole = looked.unread.is_empty();
+    match programs.end(whole) {
+        Some(left) => {
+            looked.large = left.large;
+            if left.missing > 0 {
+                let missing = format!("{} objects are not in this clone", left.missing);
+                looked.unread.push(missing);
+            }
+        }
+        // What was found is told all the same.
+        None => looked
             .unread
-            .push(format!("{} objects are not in this clone", left.missing));
+            .push("git did not list every object of the history".to_owned()),
     }
     if git::read(checkout, &["rev-parse", "--is-shallow-repository"])?.starts_with(b"true") {
         looked
@@ -134,11 +137,7 @@ impl Programs {
     }
 
     /// Looks at every object that was chosen.
-    fn read(
-        &mut self,
-        scanner: &Scanner,
-        note: &impl Fn(String),
-    ) -> Result<(Looked, Vec<(Object, Hit)>), String> {
+    fn read(&mut self, scanner: &Scanner, note: &impl Fn(String)) -> (Looked, Vec<(Object, Hit)>) {
         let end = Instant::now() + LIMIT;
         let (mut looked, mut hits) = (Looked::default(), Vec::new());
         while let Ok(object) = self.objects.recv() {
@@ -150,18 +149,20 @@ impl Programs {
                 ));
                 break;
             }
-            let content = self.content().ok_or("git cat-file broke off")?;
+            let Some(content) = self.content() else {
+                let done = looked.files;
+                looked
+                    .unread
+                    .push(format!("git broke off after {done} objects"));
+                break;
+            };
             let (found, _) = looked.count(scanner, &content);
             if looked.files.is_multiple_of(STEP) {
                 note(format!("the history: {} objects", looked.files));
             }
-            hits.extend(found.into_iter().map(|hit| {
-                let (id, kind, path) =
-                    (object.id.clone(), object.kind.clone(), object.path.clone());
-                (Object { id, kind, path }, hit)
-            }));
+            hits.extend(found.into_iter().map(|hit| (object.clone(), hit)));
         }
-        Ok((looked, hits))
+        (looked, hits)
     }
 
     /// The next object: a head line with its size, its bytes, and a line break.

@@ -90,7 +90,7 @@ impl Looked {
             let mut mend = mend.to_owned();
             if self.doubtful {
                 mend.push_str(&format!(
-                    "; if it is no secret, put the 16 digits in brackets into {}, with # why",
+                    "; if it is no secret, or none any more, put the 16 digits in brackets into {}, with # why",
                     accepted::FILE
                 ));
             }

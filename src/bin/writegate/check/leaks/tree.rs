@@ -25,6 +25,11 @@ pub(super) fn look(checkout: &Path, scanner: &Scanner) -> Result<Looked, String>
         let file = checkout.join(path);
         // A link's content is its target's, and what git has and is gone here is the history's.
         let Ok(metadata) = fs::symlink_metadata(&file) else {
+            if path.contains(char::REPLACEMENT_CHARACTER) {
+                looked
+                    .unread
+                    .push(format!("{path}: a name that is no UTF-8"));
+            }
             continue;
         };
         if !metadata.is_file() {

@@ -81,6 +81,16 @@ fn a_secret_among_the_variables_fails() {
         verdict.evidence.contains("WRITE_TOKEN stands among"),
         "{verdict:?}"
     );
+    let staging = format!("{VARS}\n[env.staging.vars]\nSIGNING_SECRET = \"x\"");
+    let verdict = judged(&staging, &set);
+    assert!(
+        verdict
+            .evidence
+            .contains("SIGNING_SECRET stands among the variables of [env.staging]"),
+        "{verdict:?}"
+    );
+    let empty = VARS.replace("vars = {", "vars = { WRITE_TOKEN = \"\",");
+    assert_eq!(judged(&empty, &set).status, Well);
     let dated = VARS.replace(
         "vars = {",
         "vars = { WRITE_TOKEN_ISSUED_AT = \"2026-11-20\",",
