@@ -128,7 +128,7 @@ impl Stop {
     }
 
     /// A key or a route asks for something that is not there.
-    pub(crate) fn unavailable(record: &Record<'_>, feature: &str, wanted_by: &str) -> Self {
+    pub(crate) fn unavailable(record: &Record, feature: &str, wanted_by: &str) -> Self {
         let alarm = Alarm::FeatureUnavailable {
             request_id: record.request_id(),
             feature,
@@ -138,7 +138,7 @@ impl Stop {
     }
 
     /// The registry did not answer, so whether there is such a key cannot be told.
-    pub(crate) fn registry_silent(record: &Record<'_>) -> Self {
+    pub(crate) fn registry_silent(record: &Record) -> Self {
         let feature = "KEY_REGISTRY (did not answer)";
         Self::unavailable(record, feature, "the credential's key")
     }
@@ -152,7 +152,7 @@ impl Stop {
         Self::with_alarm(Fault::Misconfigured, &alarm)
     }
 
-    pub(crate) fn token_missing(record: &Record<'_>, secret: &str) -> Self {
+    pub(crate) fn token_missing(record: &Record, secret: &str) -> Self {
         let alarm = Alarm::TokenMissing {
             request_id: record.request_id(),
             secret,
@@ -173,7 +173,7 @@ impl Stop {
 /// for.
 #[derive(Clone, Debug)]
 pub(crate) struct Trail<'g> {
-    pub(crate) record: Record<'g>,
+    pub(crate) record: Record,
     /// The key that is charged for it, once its credential was good.
     pub(crate) account: Option<Account<'g>>,
     /// How often the upstream answered 429.

@@ -8,6 +8,7 @@ use crate::key::{Key, Scheme};
 use crate::policy;
 use crate::problem::Problem;
 use crate::request::Head;
+use crate::secret::Fingerprint;
 use crate::time::Timestamp;
 use crate::usage::{Amounts, Kind};
 
@@ -34,7 +35,7 @@ pub enum Outcome {
 
 /// What is known of a request so far; filled in as it passes.
 #[derive(Clone, Debug, Serialize)]
-pub struct Record<'g> {
+pub struct Record {
     event: &'static str,
     outcome: Option<Outcome>,
     code: Option<&'static str>,
@@ -54,7 +55,7 @@ pub struct Record<'g> {
     request_bytes: Option<u64>,
     response_bytes: Option<u64>,
     cache: Option<&'static str>,
-    token: Option<&'g str>,
+    token: Option<Fingerprint>,
     ip: Option<String>,
     country: Option<String>,
     colo: Option<String>,
@@ -97,7 +98,7 @@ impl From<Problem> for Outcome {
     }
 }
 
-impl<'g> Record<'g> {
+impl Record {
     /// Begins a record with what is known before anything was looked at.
     #[must_use]
     pub fn new(context: Context) -> Self {
@@ -171,7 +172,7 @@ impl<'g> Record<'g> {
     }
 
     /// It goes to the upstream with the token of this fingerprint.
-    pub const fn token(&mut self, fingerprint: &'g str) {
+    pub fn token(&mut self, fingerprint: Fingerprint) {
         self.token = Some(fingerprint);
     }
 

@@ -33,7 +33,7 @@ pub enum Binding {
     Text(Secret),
     /// A JSON variable, as its text.
     Json(String),
-    /// Something to call: a Durable Object namespace, for instance.
+    /// Something to call: a Durable Object namespace or a secret of a Secrets Store, for instance.
     Resource,
 }
 
@@ -55,10 +55,50 @@ pub struct RotationPolicy {
 /// A token that is set, and what may be logged of it.
 #[derive(Debug)]
 pub struct KnownToken {
+    /// The secret's name.
+    pub secret: String,
     /// The token and its dates.
     pub token: Token,
     /// Its fingerprint under the root secret.
     pub fingerprint: Fingerprint,
+}
+
+impl KnownToken {
+    /// Reads the secret `name`; `issued_at` dates a raw token.
+    ///
+    /// # Errors
+    /// When it is JSON and no token's.
+    pub fn read(
+        name: &str,
+        text: &Secret,
+        issued_at: Option<Timestamp>,
+        root: &Secret,
+    ) -> Result<Self, FieldError> {
+        let mut token = Token::parse(text).map_err(|error| FieldError {
+            field: format!("{name}{}", error.field),
+            mend: error.mend,
+        })?;
+        token.issued_at = token.issued_at.or(issued_at);
+        Ok(Self {
+            secret: name.to_owned(),
+            fingerprint: Fingerprint::of(&token.value, root),
+            token,
+        })
+    }
+}
+
+/// Where a route's token comes from.
+#[derive(Debug)]
+pub enum TokenSource {
+    /// The secret is not set.
+    Missing,
+    /// A Workers Secret: it stays as it is while the isolate lives.
+    Set(Rc<KnownToken>),
+    /// A Secrets Store, read while the gate works.
+    Stored {
+        /// When a raw token was issued, if that is said.
+        issued_at: Option<Timestamp>,
+    },
 }
 
 /// Everything an operator has set.
@@ -72,8 +112,8 @@ pub struct Config {
     pub roots: Rc<Roots>,
     /// There are keys beside those of the configuration: there is a binding `KEY_REGISTRY`.
     pub registry: bool,
-    /// Every token secret that a route names; `None` where it is not set.
-    pub tokens: BTreeMap<String, Option<KnownToken>>,
+    /// Every token secret that a route names.
+    pub tokens: BTreeMap<String, TokenSource>,
     /// When tokens are due.
     pub rotation: RotationPolicy,
     /// Longest life left of a session, in seconds.
@@ -269,23 +309,15 @@ fn tokens(
     source: &Source<'_, impl Environment>,
     routes: &mut [Route],
     root: &Secret,
-) -> Result<BTreeMap<String, Option<KnownToken>>, FieldError> {
+) -> Result<BTreeMap<String, TokenSource>, FieldError> {
     let mut tokens = BTreeMap::new();
     for route in routes {
         let name = route.auth.secret().to_owned();
-        let known = match source.text(&name)? {
-            None => None,
-            Some(text) => {
-                let token = token(source, &name, &text)?;
-                let fingerprint = Fingerprint::of(&token.value, root);
-                Some(KnownToken { token, fingerprint })
-            }
-        };
-        if let Some(KnownToken { token, fingerprint }) = &known {
-            let credential = route.auth.credential(&token.value, fingerprint.clone());
-            route.credential = Some(credential.map_err(|mend| FieldError::new(&name, mend))?);
+        let found = token(source, &name, root)?;
+        if let TokenSource::Set(known) = &found {
+            route.credential = Some(Rc::new(route.auth.credential(known)?));
         }
-        tokens.insert(name, known);
+        tokens.insert(name, found);
     }
     Ok(tokens)
 }
@@ -293,22 +325,32 @@ fn tokens(
 fn token(
     source: &Source<'_, impl Environment>,
     name: &str,
-    text: &Secret,
-) -> Result<Token, FieldError> {
-    let mut token = Token::parse(text).map_err(|error| FieldError {
-        field: format!("{name}{}", error.field),
-        mend: error.mend,
-    })?;
-    if token.issued_at.is_none() {
-        let variable = format!("{name}_ISSUED_AT");
-        if let Some(date) = source.text(&variable)? {
-            let date = date.expose_str().and_then(Timestamp::parse_rfc3339);
-            token.issued_at = Some(date.ok_or_else(|| {
-                FieldError::new(variable, "expected an RFC 3339 date such as \"2026-11-22\"")
-            })?);
-        }
+    root: &Secret,
+) -> Result<TokenSource, FieldError> {
+    if let Some(Binding::Resource) = source.0.get(name) {
+        let issued_at = issued_at(source, name)?;
+        return Ok(TokenSource::Stored { issued_at });
     }
-    Ok(token)
+    let Some(text) = source.text(name)? else {
+        return Ok(TokenSource::Missing);
+    };
+    let known = KnownToken::read(name, &text, issued_at(source, name)?, root)?;
+    Ok(TokenSource::Set(Rc::new(known)))
+}
+
+/// The issue date of a raw token.
+fn issued_at(
+    source: &Source<'_, impl Environment>,
+    name: &str,
+) -> Result<Option<Timestamp>, FieldError> {
+    let variable = format!("{name}_ISSUED_AT");
+    let Some(date) = source.text(&variable)? else {
+        return Ok(None);
+    };
+    let date = date.expose_str().and_then(Timestamp::parse_rfc3339);
+    date.map(Some).ok_or_else(|| {
+        FieldError::new(variable, "expected an RFC 3339 date such as \"2026-11-22\"")
+    })
 }
 
 fn keys(

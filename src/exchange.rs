@@ -1,6 +1,8 @@
 //! A request on its way to the upstream: steps 12 and 13 of the story in [`crate::gateway`]. It is told
 //! what the store of answers has and what the upstream did, and says what to do next; waiting, sending and reading are the edge's.
 
+use std::rc::Rc;
+
 use crate::answer::{Answer, Stop, Trail};
 use crate::audit::{Alarm, Outcome};
 use crate::cache::{self, Found, Kept, Policy};
@@ -18,7 +20,7 @@ use crate::usage::{Amounts, Kind};
 pub struct Exchange<'g> {
     trail: Trail<'g>,
     route: &'g Route,
-    credential: &'g Credential,
+    credential: Rc<Credential>,
     attempts: Attempts,
     /// How its answer is kept, if it is a read of a cached route.
     cache: Option<Policy>,
@@ -69,7 +71,7 @@ impl<'g> Exchange<'g> {
     pub(crate) fn new(
         trail: Trail<'g>,
         route: &'g Route,
-        credential: &'g Credential,
+        credential: Rc<Credential>,
         outbound: &Outbound<'_>,
         now: Timestamp,
     ) -> Self {
@@ -160,7 +162,7 @@ impl<'g> Exchange<'g> {
         reply::edit(
             headers,
             self.route,
-            self.credential,
+            &self.credential,
             self.trail.record.request_id(),
             self.trail.cors_origin.as_deref(),
         )

@@ -20,7 +20,8 @@
 //!     `origin-denied`, `method-denied`, `path-denied`.
 //!  8. Whatever else the key asks for must be there — 503 `feature-unavailable`.
 //!  9. The body must not be too long — 413 `body-too-large`.
-//! 10. There must be a token to send — 503 `token-missing`.
+//! 10. There must be a token to send — 503 `token-missing`, `feature-unavailable` when a Secrets Store
+//!     does not answer, `misconfigured` when it holds none.
 //! 11. Its key must not have had enough — 429 `rate-limited`, `quota-exceeded`; the body must be the
 //!     one that was signed — 413 `body-too-large`, 401 `digest-mismatch`; and the request must not have
 //!     been sent before — 401 `replayed`; 503 `feature-unavailable` when any of that cannot be told.
@@ -34,9 +35,12 @@
 //! the upstream did and says what to do next. Both are free of I/O: what has to be waited for is asked
 //! of a [`Platform`], and only by a request that needs it.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use crate::admission::{self, Counting, NotAdmitted};
 use crate::answer::{Answer, Own, Stop, Trail};
-use crate::audit::Context;
+use crate::audit::{Alarm, Context};
 use crate::authentication::{Authentication, Place};
 use crate::config::{Config, Environment};
 use crate::day::Day;
@@ -45,7 +49,7 @@ use crate::forward::{self, Outbound};
 use crate::json::FieldError;
 use crate::key::Key;
 use crate::own::{self, Desk, Service, Task};
-use crate::platform::{Office, Platform};
+use crate::platform::{Office, Platform, SecretsStore};
 use crate::policy::{self, path};
 use crate::problem::{Fault, Refusal};
 use crate::rates;
@@ -55,6 +59,7 @@ use crate::route::{self, OWN_PREFIX, Route};
 use crate::time::Timestamp;
 use crate::upstream::Credential;
 use crate::usage::{Account, Usage};
+use crate::vault::{Found, NoToken, Vault};
 
 /// A gate with its configuration, or without a usable one.
 #[derive(Debug)]
@@ -62,6 +67,7 @@ pub struct Gate {
     config: Result<Config, FieldError>,
     registry: Registry,
     usage: Usage,
+    vault: Vault,
 }
 
 /// A request as the edge hands it over, nothing looked at.
@@ -92,6 +98,7 @@ impl Gate {
             config: Config::read(environment),
             registry: Registry::default(),
             usage: Usage::default(),
+            vault: Vault::default(),
         }
     }
 
@@ -99,6 +106,16 @@ impl Gate {
     #[must_use]
     pub const fn usage(&self) -> &Usage {
         &self.usage
+    }
+
+    /// Every token that a route names, as it is now.
+    pub async fn tokens<'c>(
+        &self,
+        config: &'c Config,
+        store: &impl SecretsStore,
+        now: Timestamp,
+    ) -> BTreeMap<&'c str, Found> {
+        self.vault.all(config, store, now).await
     }
 
     /// The configuration.
@@ -205,9 +222,8 @@ impl Gate {
         // (9)
         check_length(&head, route.max_body_bytes)?;
         // (10)
-        let Some(credential) = &route.credential else {
-            return Err(Stop::token_missing(&trail.record, route.auth.secret()));
-        };
+        let credential = self.vault.credential(route, config, platform, now).await;
+        let credential = credential.map_err(|none| no_token(&none, route, trail))?;
         // (11)
         let counting = Counting {
             usage: &self.usage,
@@ -222,9 +238,9 @@ impl Gate {
             Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),
             Err(reason) => return Err(not_admitted(reason, key, config, trail, now)),
         };
-        trail.record.token(credential.fingerprint().as_str());
+        trail.record.token(credential.fingerprint().clone());
         let request_id = trail.record.request_id();
-        let outbound = forward::forward(&admitted, &head, route, credential, request_id)
+        let outbound = forward::forward(&admitted, &head, route, &credential, request_id)
             .ok_or(Refusal::BadPath)?;
         Ok(Verdict::Forward(outbound, route, credential))
     }
@@ -267,6 +283,7 @@ impl Gate {
             config,
             registry: &self.registry,
             usage: &self.usage,
+            vault: &self.vault,
             key,
             head,
             record: &trail.record,
@@ -280,7 +297,7 @@ impl Gate {
 
 /// Where [`Gate::judge`] ends when it does not refuse.
 enum Verdict<'g, 'h> {
-    Forward(Outbound<'h>, &'g Route, &'g Credential),
+    Forward(Outbound<'h>, &'g Route, Rc<Credential>),
     Own(Own),
     CallerGone,
 }
@@ -303,6 +320,19 @@ fn check_length(head: &Head<'_>, most: u64) -> Result<(), Refusal> {
     match head.has_body() && head.content_length().is_some_and(|length| length > most) {
         true => Err(Refusal::BodyTooLarge),
         false => Ok(()),
+    }
+}
+
+/// What a request is told that nothing can be sent for.
+fn no_token(none: &NoToken, route: &Route, trail: &Trail<'_>) -> Stop {
+    let secret = route.auth.secret();
+    match none {
+        NoToken::Missing => Stop::token_missing(&trail.record, secret),
+        NoToken::Silent => {
+            let feature = format!("{secret} (its Secrets Store has none, or did not answer)");
+            Stop::unavailable(&trail.record, &feature, &route.path.to_string())
+        }
+        NoToken::Broken(error) => Stop::with_alarm(Fault::Misconfigured, &Alarm::from(error)),
     }
 }
 

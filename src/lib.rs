@@ -64,6 +64,7 @@ pub mod time;
 pub mod token;
 pub mod upstream;
 pub mod usage;
+pub mod vault;
 
 #[cfg(target_arch = "wasm32")]
 pub mod edge;

@@ -5,6 +5,7 @@ use crate::credential::digest::Algorithm;
 use crate::credential::signature::Nonce;
 use crate::day::Day;
 use crate::key::KeyId;
+use crate::secret::Secret;
 
 /// Something of the platform is missing, failed, or did not answer in time: what it would have said
 /// cannot be told.
@@ -20,12 +21,25 @@ pub enum BodyError {
     CallerGone,
 }
 
+/// Where tokens are that are no Workers Secrets.
+#[expect(
+    async_fn_in_trait,
+    reason = "a Worker has one thread, so no future need be Send"
+)]
+pub trait SecretsStore {
+    /// What the binding `name` to a Secrets Store has now.
+    ///
+    /// # Errors
+    /// When it has nothing, or does not answer.
+    async fn secret(&self, name: &str) -> Result<Secret, Silent>;
+}
+
 /// What any request may need.
 #[expect(
     async_fn_in_trait,
     reason = "a Worker has one thread, so no future need be Send"
 )]
-pub trait Platform {
+pub trait Platform: SecretsStore {
     /// The record of a key in the registry, as its text; perhaps of a minute ago.
     ///
     /// # Errors

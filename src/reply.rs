@@ -273,7 +273,8 @@ pub fn cloudflare_code(body: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::{Fingerprint, Secret};
+    use crate::config::KnownToken;
+    use crate::secret::Secret;
     use serde_json::json;
 
     fn route(path: &str, upstream: &str) -> Route {
@@ -282,11 +283,9 @@ mod tests {
 
     fn credential(token: &str) -> Credential {
         let (token, root) = (Secret::new(token), Secret::new("r".repeat(32)));
-        let fingerprint = Fingerprint::of(&token, &root);
-        route("/*", "https://a.example")
-            .auth
-            .credential(&token, fingerprint)
-            .unwrap()
+        let known = KnownToken::read("T", &token, None, &root).unwrap();
+        let route = route("/*", "https://a.example");
+        route.auth.credential(&known).unwrap()
     }
 
     #[test]

@@ -2,14 +2,18 @@
 //!
 //! In scope: the verdict. Out of scope: when it is asked for, and sending the probe.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::{Config, KnownToken, RotationPolicy};
+use crate::config::{Config, RotationPolicy};
 use crate::json;
 use crate::route::Route;
+use crate::secret::Fingerprint;
 use crate::time::Timestamp;
-use crate::upstream::UpstreamAuth;
+use crate::upstream::{Credential, UpstreamAuth};
+use crate::vault::Found;
 
 /// What is the matter with a token, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +58,8 @@ impl State {
 
     const fn advice(self) -> &'static str {
         match self {
-            Self::Missing => "set the secret: npx wrangler secret put, and this name",
+            // That there is none says why, too.
+            Self::Missing => "",
             Self::Rejected => {
                 "the upstream refuses this token: put a new one now, writes are failing"
             }
@@ -87,17 +92,23 @@ pub struct Probe<'c> {
     pub secret: &'c str,
     /// Where to.
     pub url: String,
-    /// Whose credential, and what counts as a refusal.
+    /// What counts as a refusal.
     pub route: &'c Route,
+    /// What is sent.
+    pub credential: Credential,
 }
 
+/// Every token that a route names, by the name of its secret.
+pub type Tokens<'c> = BTreeMap<&'c str, Found>;
+
 /// The probes to send, one for each route that has one and whose token is set.
-pub fn probes(config: &Config) -> impl Iterator<Item = Probe<'_>> {
+pub fn probes<'c>(config: &'c Config, tokens: &Tokens<'c>) -> impl Iterator<Item = Probe<'c>> {
     config.routes.iter().filter_map(|route| {
         let path = route.probe.as_deref()?;
-        route.credential.as_ref()?;
+        let known = tokens.get(route.auth.secret())?.as_ref().ok()?;
         Some(Probe {
             secret: route.auth.secret(),
+            credential: route.auth.credential(known).ok()?,
             url: route.upstream.join(path.strip_prefix('/'), None)?,
             route,
         })
@@ -138,7 +149,7 @@ pub struct Report<'c> {
     age_days: Option<i64>,
     max_age_days: i64,
     expires_in_days: Option<i64>,
-    fingerprint: Option<&'c str>,
+    fingerprint: Option<Fingerprint>,
     advice: String,
 }
 
@@ -165,32 +176,34 @@ impl Report<'_> {
 /// found, in any order.
 #[must_use]
 pub fn reports<'c>(
-    config: &'c Config,
+    config: &Config,
+    tokens: &Tokens<'c>,
     probed: &[(&str, Probed)],
     now: Timestamp,
 ) -> Vec<Report<'c>> {
-    let report = |(secret, token): (&'c String, &'c Option<KnownToken>)| {
+    let report = |(secret, token): (&&'c str, &Found)| {
         let mut found = Probed::default();
-        for (_, one) in probed.iter().filter(|(name, _)| *name == secret.as_str()) {
+        for (_, one) in probed.iter().filter(|(name, _)| name == secret) {
             found.rejected |= one.rejected;
             found.expires_at = one.expires_at.or(found.expires_at);
         }
         let broad = config.routes.iter().any(|route| {
             matches!(&route.auth, UpstreamAuth::CloudflareGlobalKey { secret: name } if name == secret)
         });
-        report(secret, token.as_ref(), config.rotation, found, broad, now)
+        report(secret, token, config.rotation, found, broad, now)
     };
-    config.tokens.iter().map(report).collect()
+    tokens.iter().map(report).collect()
 }
 
 fn report<'c>(
     secret: &'c str,
-    known: Option<&'c KnownToken>,
+    found: &Found,
     policy: RotationPolicy,
     probed: Probed,
     broad: bool,
     now: Timestamp,
 ) -> Report<'c> {
+    let known = found.as_ref().ok();
     let token = known.map(|known| &known.token);
     let age_days = token
         .and_then(|token| token.issued_at)
@@ -211,7 +224,10 @@ fn report<'c>(
         Some(age) if age >= 0 => State::Ok,
         Some(_) | None => State::Unknown,
     };
-    let mut advice = state.advice().to_owned();
+    let mut advice = match found {
+        Ok(_) => state.advice().to_owned(),
+        Err(none) => none.mend(),
+    };
     let mut level = state.level();
     if broad {
         advice.push_str("; this is a Cloudflare global API key, which is broad: it can do everything its user can, so replace it with an API token that can do only this");
@@ -229,7 +245,7 @@ fn report<'c>(
         age_days,
         max_age_days: policy.max_age_days,
         expires_in_days,
-        fingerprint: known.map(|known| known.fingerprint.as_str()),
+        fingerprint: known.map(|known| known.fingerprint.clone()),
         advice,
     }
 }
@@ -237,8 +253,10 @@ fn report<'c>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::{Fingerprint, Secret};
+    use crate::config::KnownToken;
+    use crate::secret::Secret;
     use crate::token::Token;
+    use std::rc::Rc;
 
     const POLICY: RotationPolicy = RotationPolicy {
         max_age_days: 90,
@@ -250,6 +268,7 @@ mod tests {
         let day = 86_400;
         let value = Secret::new("token");
         let known = KnownToken {
+            secret: "WRITE_TOKEN".into(),
             fingerprint: Fingerprint::of(&value, &Secret::new("r".repeat(32))),
             token: Token {
                 value,
@@ -257,7 +276,14 @@ mod tests {
                 expires_at: expires_in.map(|days| now.plus_seconds(days * day)),
             },
         };
-        let report = report("WRITE_TOKEN", Some(&known), POLICY, probed, false, now);
+        let report = report(
+            "WRITE_TOKEN",
+            &Ok(Rc::new(known)),
+            POLICY,
+            probed,
+            false,
+            now,
+        );
         (report.state, report.level)
     }
 

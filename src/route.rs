@@ -1,5 +1,7 @@
 //! Routes (contract section 1): which upstream a path goes to, and how it is called.
 
+use std::rc::Rc;
+
 use serde_json::Value;
 
 use crate::cache::Policy;
@@ -21,8 +23,8 @@ pub struct Route {
     pub upstream: Upstream,
     /// How the gate proves itself there.
     pub auth: UpstreamAuth,
-    /// The credential to send; `None` where the secret is not set.
-    pub credential: Option<Credential>,
+    /// The credential to send, where its token is a Workers Secret that is set.
+    pub credential: Option<Rc<Credential>>,
     /// The methods it takes; never empty.
     pub methods: Vec<String>,
     /// Milliseconds until response headers, all attempts together.

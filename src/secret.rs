@@ -3,7 +3,9 @@
 //! What may be logged of a secret is its [`Fingerprint`].
 
 use core::fmt;
+use std::rc::Rc;
 
+use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::credential::mac;
@@ -54,7 +56,7 @@ impl fmt::Debug for Secret {
 /// over the token, keyed by HKDF of the root secret (contract section 9). Without the root nobody
 /// can test a guess against it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint(String);
+pub struct Fingerprint(Rc<str>);
 
 impl Fingerprint {
     /// The fingerprint of `token` under the root secret.
@@ -66,13 +68,19 @@ impl Fingerprint {
         for byte in tag.iter().take(6) {
             hex.push_str(&format!("{byte:02x}"));
         }
-        Self(hex)
+        Self(hex.into())
     }
 
     /// The 12 hex digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::config::KnownToken;
 use crate::json::{FieldError, Fields};
 use crate::policy::origin::{parse_port, split_authority};
 use crate::policy::path;
@@ -233,12 +234,20 @@ impl UpstreamAuth {
     /// Builds the headers to send from the secret's value.
     ///
     /// # Errors
-    /// When the value does not have the scheme's form; the text is the mend, and does not quote it.
-    pub fn credential(
-        &self,
-        token: &Secret,
-        fingerprint: Fingerprint,
-    ) -> Result<Credential, String> {
+    /// When the value does not have the scheme's form.
+    pub fn credential(&self, known: &KnownToken) -> Result<Credential, FieldError> {
+        let (headers, guarded) = self
+            .parts(&known.token.value)
+            .map_err(|mend| FieldError::new(&known.secret, mend))?;
+        Ok(Credential {
+            headers,
+            guarded,
+            fingerprint: known.fingerprint.clone(),
+        })
+    }
+
+    /// The headers, and what of them must not come back; the error is the mend, and does not quote the value.
+    fn parts(&self, token: &Secret) -> Result<Parts, &'static str> {
         let visible = "holds a byte that no header may carry, or a space; put the bare token in";
         let text = token.expose_str().ok_or(visible)?;
         let is_visible = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -253,7 +262,7 @@ impl UpstreamAuth {
             Self::Header { name, .. } if is_visible => {
                 vec![(name.clone(), token.clone())]
             }
-            Self::Bearer { .. } | Self::Header { .. } => return Err(visible.into()),
+            Self::Bearer { .. } | Self::Header { .. } => return Err(visible),
             Self::Basic { .. } => {
                 let (_user, password) = text.split_once(':').ok_or("expected user:password")?;
                 let encoded = STANDARD.encode(text);
@@ -277,13 +286,12 @@ impl UpstreamAuth {
         };
         // A short part would match by chance and mangle answers.
         guarded.retain(|part| part.len() >= MIN_GUARDED_BYTES);
-        Ok(Credential {
-            headers,
-            guarded,
-            fingerprint,
-        })
+        Ok((headers, guarded))
     }
 }
+
+/// The headers of a credential, and what must not come back of it.
+type Parts = (Vec<(String, Secret)>, Vec<Secret>);
 
 /// Shortest part of a credential that the echo guard looks for, in bytes.
 const MIN_GUARDED_BYTES: usize = 8;

@@ -57,6 +57,14 @@ export async function replace(env, name, text) {
   return true;
 }
 
+/** How long, in milliseconds, a Secrets Store may take. */
+const SECRET_MS = 5000;
+
+/** What a Secrets Store has under this binding. */
+export function secret(env, name) {
+  return inTime(env[name].get(), SECRET_MS);
+}
+
 /** How long, in milliseconds, a rate limiter may take. */
 const LIMITER_MS = 2000;
 

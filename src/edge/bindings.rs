@@ -20,6 +20,9 @@ extern "C" {
     /// Writes a record in place of another: `true`.
     pub(super) fn replace(env: &JsValue, name: &str, text: &str) -> JsValue;
 
+    /// What a Secrets Store has under this binding.
+    pub(super) fn secret(env: &JsValue, name: &str) -> JsValue;
+
     /// Counts a request at a rate limiter: whether it is within.
     #[wasm_bindgen(js_name = withinRate)]
     pub(super) fn within_rate(env: &JsValue, binding: &str, counted_as: &str) -> JsValue;

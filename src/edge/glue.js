@@ -33,7 +33,8 @@ export function variable(env, name) {
   const value = env[name];
   if (value === undefined) return undefined;
   if (typeof value === "string") return `t${value}`;
-  // A JSON variable is plain data; what can be called has a class of its own.
+  // A JSON variable is plain data; what can be called has a class of its own, or is a function.
+  if (typeof value === "function") return "r";
   const plain = typeof value !== "object" || value === null || [Object.prototype, Array.prototype].includes(Object.getPrototypeOf(value));
   return plain ? `j${JSON.stringify(value)}` : "r";
 }

@@ -11,8 +11,9 @@ use crate::credential::digest::{self, Algorithm};
 use crate::credential::signature::Nonce;
 use crate::day::Day;
 use crate::key::KeyId;
-use crate::platform::{BodyError, Office, Page, Platform, Silent};
+use crate::platform::{BodyError, Office, Page, Platform, SecretsStore, Silent};
 use crate::registry;
+use crate::secret::Secret;
 
 use super::work::Slot;
 use super::{bindings, glue};
@@ -80,6 +81,13 @@ impl<'r> JsPlatform<'r> {
             Ok(digest) => Uint8Array::new(&digest).to_vec(),
             Err(()) => Vec::new(),
         }
+    }
+}
+
+impl SecretsStore for JsPlatform<'_> {
+    async fn secret(&self, name: &str) -> Result<Secret, Silent> {
+        let value = self.told(bindings::secret(self.env, name)).await?;
+        value.as_string().map(Secret::new).ok_or(Silent)
     }
 }
 

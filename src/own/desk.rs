@@ -13,6 +13,7 @@ use crate::registry::Registry;
 use crate::request::Head;
 use crate::time::Timestamp;
 use crate::usage::Usage;
+use crate::vault::Vault;
 
 use super::Task;
 
@@ -38,10 +39,11 @@ pub(crate) struct Desk<'x, P> {
     pub(crate) config: &'x Config,
     pub(crate) registry: &'x Registry,
     pub(crate) usage: &'x Usage,
+    pub(crate) vault: &'x Vault,
     /// The key that asks.
     pub(crate) key: &'x Key,
     pub(crate) head: &'x Head<'x>,
-    pub(crate) record: &'x Record<'x>,
+    pub(crate) record: &'x Record,
     pub(crate) now: Timestamp,
     pub(crate) platform: &'x P,
 }
@@ -57,7 +59,7 @@ impl<P: Platform + Office> Desk<'_, P> {
             Task::DeleteKey(id) => self.delete_key(&id).await,
             Task::Usage => self.usage().await,
             Task::Purge => self.purge().await,
-            Task::Status => Ok(self.status()),
+            Task::Status => Ok(self.status().await),
         };
         match done {
             Ok(own) => Ok(Some(own)),

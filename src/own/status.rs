@@ -9,9 +9,10 @@ use crate::rotation;
 use super::desk::Desk;
 
 impl<P: Platform + Office> Desk<'_, P> {
-    pub(super) fn status(&self) -> Own {
+    pub(super) async fn status(&self) -> Own {
         let config = self.config;
-        let tokens = rotation::reports(config, &[], self.now);
+        let tokens = self.vault.all(config, self.platform, self.now).await;
+        let tokens = rotation::reports(config, &tokens, &[], self.now);
         let tokens = tokens.iter().map(rotation::Report::status);
         Own::json(
             200,

@@ -39,6 +39,8 @@ const MAX_BATCHES: usize = 500;
 pub struct Usage {
     /// The isolate's name: that of the first request it counted.
     isolate: RefCell<String>,
+    /// The number of its last batch, of whichever key.
+    sequence: Cell<u64>,
     tallies: RefCell<BTreeMap<KeyId, Tally>>,
     /// There is something to send.
     is_unsent: Cell<bool>,
@@ -94,7 +96,7 @@ impl Usage {
     pub fn batch(&self, key: &KeyId, now: Timestamp) -> String {
         let mut tallies = self.tallies.borrow_mut();
         let tally = tallies.entry(key.clone()).or_default();
-        tally.batch(&self.isolate.borrow(), now)
+        tally.batch(&self.isolate.borrow(), &self.sequence, now)
     }
 
     /// The same, to hear what the key has had in its period.
@@ -148,7 +150,7 @@ impl Usage {
         let isolate = self.isolate.borrow();
         unsent
             .take(MAX_BATCHES)
-            .map(|(key, tally)| (key.to_string(), tally.batch(&isolate, now)))
+            .map(|(key, tally)| (key.to_string(), tally.batch(&isolate, &self.sequence, now)))
             .collect()
     }
 
@@ -301,6 +303,23 @@ mod tests {
         answer(&usage, 3, 3, 0);
         assert!(usage.batches(NOW.plus_seconds(3_600)).is_empty());
         assert!(usage.tallies.borrow().is_empty(), "idle");
+    }
+
+    #[test]
+    fn numbers_go_on_after_a_key_was_idle() {
+        let usage = Usage::default();
+        one(&usage, 0);
+        assert_eq!(batch(&usage)["sequence"], 1);
+        answer(&usage, 1, 1, 0);
+        let later = NOW.plus_seconds(3_600);
+        assert!(usage.batches(later).is_empty());
+        assert!(usage.tallies.borrow().is_empty(), "idle, so forgotten");
+        one(&usage, 0);
+        assert_eq!(
+            batch(&usage)["sequence"],
+            2,
+            "its ledger would ignore another first batch"
+        );
     }
 
     #[test]

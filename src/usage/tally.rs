@@ -1,5 +1,6 @@
 //! One key's usage in this isolate: what its ledger does not know of yet, and what it last said.
 
+use core::cell::Cell;
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -81,8 +82,6 @@ pub(super) struct Tally {
     rows: Rows,
     /// Sent under this number, and not known to have arrived.
     sent: Option<(u64, Rows)>,
-    /// The number of the last batch.
-    sequence: u64,
     /// Requests under way.
     held: u64,
     /// What the ledger said: since which day, how much, and when it said so.
@@ -129,11 +128,15 @@ impl Tally {
         Some(total)
     }
 
-    pub(super) fn batch(&mut self, isolate: &str, now: Timestamp) -> String {
+    /// What to send. `last` is the number of the isolate's last batch of any key: a key's own would begin
+    /// again after the key was idle, and its ledger would take a new batch for an old one.
+    pub(super) fn batch(&mut self, isolate: &str, last: &Cell<u64>, now: Timestamp) -> String {
         if self.sent.is_none() && !self.rows.is_empty() {
-            self.sequence = self.sequence.saturating_add(1);
-            self.sent = Some((self.sequence, core::mem::take(&mut self.rows)));
+            last.set(last.get().saturating_add(1));
+            self.sent = Some((last.get(), core::mem::take(&mut self.rows)));
         }
+        // An empty one is no news, whatever its number.
+        let sequence = self.sent.as_ref().map_or(0, |(number, _)| *number);
         let rows = self.sent.iter().flat_map(|(_, rows)| rows);
         let rows = rows.map(|((day, kind), amounts)| {
             json!([
@@ -149,7 +152,7 @@ impl Tally {
         let since = self.per.map(|per| per.around(now).0.to_string());
         json!({
             "isolate": isolate,
-            "sequence": self.sequence,
+            "sequence": sequence,
             "since": since,
             "rows": rows.collect::<Vec<_>>(),
         })

@@ -5,4 +5,5 @@ mod exchanges;
 mod mac_vectors;
 mod properties;
 mod signature_vectors;
+mod stored_tokens;
 mod world;

@@ -1,7 +1,7 @@
 //! A gate without a platform: its configuration in a map, its clock stopped, and what it would wait for
 //! there at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
@@ -19,7 +19,7 @@ use writegate::day::Day;
 use writegate::gateway::{Decision, Gate, Raw};
 use writegate::key::KeyId;
 use writegate::known_key::derive_sk;
-use writegate::platform::{BodyError, Office, Page, Platform, Silent};
+use writegate::platform::{BodyError, Office, Page, Platform, SecretsStore, Silent};
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
 
@@ -47,6 +47,8 @@ pub(crate) struct Vars(pub(crate) BTreeMap<&'static str, Value>);
 impl Environment for Vars {
     fn get(&self, name: &str) -> Option<Binding> {
         Some(match self.0.get(name)? {
+            // A variable cannot be null.
+            Value::Null => Binding::Resource,
             Value::String(text) => Binding::Text(Secret::new(text.as_str())),
             other => Binding::Json(other.to_string()),
         })
@@ -55,6 +57,15 @@ impl Environment for Vars {
 
 /// A gate with one key and one route, both with these changes.
 pub(crate) fn gate(key: Value, route: Value) -> Gate {
+    gate_with(key, route, [])
+}
+
+/// The same with these variables and secrets; a null is something to call.
+pub(crate) fn gate_with(
+    key: Value,
+    route: Value,
+    vars: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Gate {
     let merge = |mut base: Value, changes: Value| {
         for (name, value) in changes.as_object().unwrap() {
             base[name] = value.clone();
@@ -66,13 +77,15 @@ pub(crate) fn gate(key: Value, route: Value) -> Gate {
         json!({"path": "/*", "upstream": "https://api.example/v1"}),
         route,
     );
-    Gate::new(&Vars(BTreeMap::from([
+    let mut all = BTreeMap::from([
         ("SIGNING_SECRET", json!(root())),
         ("WAF_SECRET", json!(WAF_SECRET)),
         ("WRITE_TOKEN", json!(TOKEN)),
         ("ROUTES", json!([route])),
         ("KEYS", json!([key])),
-    ])))
+    ]);
+    all.extend(vars);
+    Gate::new(&Vars(all))
 }
 
 pub(crate) fn plain() -> Gate {
@@ -94,9 +107,9 @@ pub(crate) fn raw<'h>(method: &'h str, target: &'h str, headers: &[(&'h str, &'h
     }
 }
 
-pub(crate) fn context() -> Context {
+fn context_at(now: Timestamp) -> Context {
     Context {
-        now: NOW,
+        now,
         request_id: "id".to_owned(),
         country: None,
         colo: None,
@@ -123,6 +136,10 @@ pub(crate) fn code_of(answer: &Answer) -> String {
 pub(crate) struct Native {
     body: Vec<u8>,
     pub(crate) records: BTreeMap<String, String>,
+    /// What every Secrets Store has; `None` does not answer.
+    pub(crate) stored: Option<String>,
+    /// How often one was asked.
+    pub(crate) asked: Cell<u32>,
     seen: RefCell<BTreeSet<(String, String)>>,
 }
 
@@ -131,8 +148,18 @@ impl Native {
         Self {
             body,
             records: BTreeMap::new(),
+            stored: None,
+            asked: Cell::new(0),
             seen: RefCell::new(BTreeSet::new()),
         }
+    }
+}
+
+impl SecretsStore for Native {
+    async fn secret(&self, name: &str) -> Result<Secret, Silent> {
+        assert_eq!(name, "WRITE_TOKEN");
+        self.asked.set(self.asked.get() + 1);
+        self.stored.as_deref().map(Secret::new).ok_or(Silent)
     }
 }
 
@@ -209,9 +236,23 @@ pub(crate) fn decide_on<'g, 'h>(
     gate: &'g Gate,
     raw: Raw<'h>,
 ) -> Decision<'g, 'h> {
-    let mut future = pin!(gate.decide(raw, context(), platform));
-    match future.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
-        Poll::Ready(decision) => decision,
+    decide_at(NOW, platform, gate, raw)
+}
+
+/// The same at this moment.
+pub(crate) fn decide_at<'g, 'h>(
+    now: Timestamp,
+    platform: &Native,
+    gate: &'g Gate,
+    raw: Raw<'h>,
+) -> Decision<'g, 'h> {
+    now_or_never(gate.decide(raw, context_at(now), platform))
+}
+
+/// What comes of a future that has nothing to wait for.
+pub(crate) fn now_or_never<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Task::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
         Poll::Pending => panic!("nothing here has to be waited for"),
     }
 }

@@ -107,6 +107,12 @@ impl Setup {
         self
     }
 
+    /// With `WRITE_TOKEN` in a Secrets Store that has this.
+    pub(crate) fn stored(mut self, value: &str) -> Self {
+        self.around.stored = Some(value.to_owned());
+        self.without("WRITE_TOKEN")
+    }
+
     /// With the binding `REPLAY` and the gate's own class behind it.
     pub(crate) fn replay(mut self) -> Self {
         self.around.replay = Objects::Own;
@@ -182,6 +188,7 @@ impl Setup {
             cron: workerd.port("cron"),
             replay: workerd.port("replay"),
             kv: workerd.port("kv"),
+            secrets: workerd.port("secrets"),
             signing_secret: text("SIGNING_SECRET"),
             token: text("WRITE_TOKEN"),
             logs: Logs(workerd.logs().clone()),
@@ -201,6 +208,8 @@ pub(crate) struct Gate {
     pub(crate) replay: u16,
     /// The port of what keeps the registry's records; 0 where there is none.
     pub(crate) kv: u16,
+    /// The port of its Secrets Store; 0 where there is none.
+    pub(crate) secrets: u16,
     pub(crate) signing_secret: String,
     pub(crate) token: String,
     pub(crate) logs: Logs,

@@ -9,6 +9,7 @@ mod cloudflare;
 mod cloudflare_tokens;
 mod cloudflare_worker;
 mod gate;
+mod leaks;
 mod logs;
 mod poll;
 mod process;
@@ -85,6 +86,7 @@ mod failures;
 mod forwarding;
 mod headers;
 mod retries;
+mod stored_token;
 mod streaming;
 
 // What a key has had, and what it may have.
@@ -147,3 +149,4 @@ mod signing_docs;
 mod wrangler;
 mod wrangler_admin;
 mod wrangler_edge;
+mod wrangler_stored;

@@ -34,6 +34,9 @@ const ASK: &str = "export default { fetch(request, env) {
 /// A KV namespace.
 const KV: &str = include_str!("doubles/kv.js");
 
+/// A secret of a Secrets Store.
+const SECRETS: &str = include_str!("doubles/secrets.js");
+
 /// A rate limiter as the platform's binding is one, but each key has three requests for ever, and it says what it counted.
 /// A key that begins with `hangs` or `fails` meets a limiter that does so.
 const LIMITER: &str = "import { WorkerEntrypoint } from 'cloudflare:workers';
@@ -76,6 +79,8 @@ pub(crate) struct Around {
     pub(crate) ledger: Objects,
     /// The records of `KEY_REGISTRY`, where there is one.
     pub(crate) registry: Option<Map<String, Value>>,
+    /// The binding `WRITE_TOKEN` of a Secrets Store, and what it has at first.
+    pub(crate) stored: Option<String>,
     /// The binding of a rate limiter.
     pub(crate) limiter: Option<&'static str>,
     /// A Cache API: as it should be with an empty text, else broken in the way that the text names.
@@ -96,6 +101,9 @@ impl Around {
         }
         if self.registry.is_some() {
             worker = worker.kv("KEY_REGISTRY", "kv");
+        }
+        if self.stored.is_some() {
+            worker = worker.entrypoint("WRITE_TOKEN", "secrets", "Secret");
         }
         if self.cache.is_some() {
             worker = worker.cache("cache");
@@ -120,6 +128,10 @@ impl Around {
         }
         if let Some(records) = &self.registry {
             config = config.listening(Worker::script("kv", KV).var("RECORDS", records.clone()));
+        }
+        if let Some(value) = &self.stored {
+            let store = Worker::script("secrets", SECRETS).var("VALUE", value.as_str());
+            config = config.listening(store);
         }
         if let Some(reply) = self.cache {
             config = config.worker(Worker::script("cache", CACHE).var("REPLY", reply));

@@ -98,6 +98,29 @@ fn two_isolates_add_up() {
 }
 
 #[test]
+fn a_key_that_was_idle_counts_on() {
+    const OTHER: &str = "pk_other";
+    let table = Check::of(|setup| ledger(setup).key(json!({"id": OTHER})).twice());
+    let gate = &table.gate;
+    let get = |id: &str| {
+        let session = gate.session_of(id).mint();
+        Request::get("/x").bearer(&session).send(gate).passed();
+    };
+    let settles = |id: &str, requests: usize| {
+        // The second isolate has nothing to send, so what it is told came by itself.
+        let counts = only("forwarded", requests, 0, 4 * requests);
+        settles_at(gate, gate.second, id, &counts);
+    };
+    for round in 1..=2 {
+        get(KEY);
+        settles(KEY, round);
+        // While this is sent, the first isolate forgets the key that has nothing to send.
+        get(OTHER);
+        settles(OTHER, round);
+    }
+}
+
+#[test]
 fn a_batch_that_failed_is_sent_again_without_another_request() {
     // Fails for the first two batches that have something in them.
     const TWICE: &str = "export class Broken {

@@ -1,0 +1,157 @@
+//! Tokens of a Secrets Store: when it is asked, what counts as a token, and what is said without one.
+
+use serde_json::{Value, json};
+
+use writegate::gateway::{Decision, Gate};
+use writegate::rotation::{self, State};
+use writegate::secret::{Fingerprint, Secret};
+use writegate::time::Timestamp;
+
+use crate::world::{
+    NOW, Native, TARGET, code_of, decide_at, gate_with, now_or_never, raw, root, token,
+};
+
+/// A gate whose token is in a Secrets Store.
+fn gate() -> Gate {
+    gate_with(
+        json!({}),
+        json!({"probe": "/me"}),
+        [("WRITE_TOKEN", Value::Null)],
+    )
+}
+
+fn store(text: Option<&str>) -> Native {
+    let mut platform = Native::with_body(Vec::new());
+    platform.stored = text.map(str::to_owned);
+    platform
+}
+
+/// What a request is sent with, or the code of its refusal.
+fn sent(gate: &Gate, platform: &Native, now: Timestamp) -> String {
+    let bearer = format!("Bearer {}", token(json!({"exp": NOW.seconds() + 3_000})));
+    let headers = [("authorization", bearer.as_str())];
+    match decide_at(now, platform, gate, raw("POST", TARGET, &headers)) {
+        Decision::Forward(outbound, _) => {
+            let mut set = outbound.set.iter();
+            let (_, value) = set.find(|(name, _)| name == "authorization").unwrap();
+            value.expose_str().unwrap().to_owned()
+        }
+        Decision::Answer(answer) => code_of(&answer),
+    }
+}
+
+#[test]
+fn a_new_value_counts_after_thirty_seconds_without_a_deployment() {
+    let gate = gate();
+    let mut platform = store(Some("first"));
+    assert_eq!(sent(&gate, &platform, NOW), "Bearer first");
+    platform.stored = Some(json!({"token": "second"}).to_string());
+    assert_eq!(sent(&gate, &platform, NOW.plus_seconds(29)), "Bearer first");
+    assert_eq!(platform.asked.get(), 1, "not asked for every request");
+    assert_eq!(
+        sent(&gate, &platform, NOW.plus_seconds(30)),
+        "Bearer second"
+    );
+    assert_eq!(platform.asked.get(), 2);
+}
+
+#[test]
+fn a_store_that_does_not_answer_closes_its_routes_and_is_asked_again() {
+    let gate = gate();
+    let mut platform = store(None);
+    assert_eq!(sent(&gate, &platform, NOW), "feature-unavailable");
+    platform.stored = Some("there".to_owned());
+    assert_eq!(sent(&gate, &platform, NOW), "Bearer there");
+    platform.stored = None;
+    assert_eq!(sent(&gate, &platform, NOW.plus_seconds(29)), "Bearer there");
+    assert_eq!(
+        sent(&gate, &platform, NOW.plus_seconds(30)),
+        "feature-unavailable"
+    );
+}
+
+#[test]
+fn what_is_no_token_is_said_and_mended_there() {
+    for (text, code) in [
+        ("", "token-missing"),
+        (r#"{"tokn":"hunter2"}"#, "misconfigured"),
+        ("two words", "misconfigured"),
+        (
+            r#"{"token":"hunter2","issued_at":"yesterday"}"#,
+            "misconfigured",
+        ),
+    ] {
+        let gate = gate();
+        let mut platform = store(Some(text));
+        assert_eq!(sent(&gate, &platform, NOW), code, "{text}");
+        platform.stored = Some("mended".to_owned());
+        assert_eq!(sent(&gate, &platform, NOW.plus_seconds(29)), code, "{text}");
+        assert_eq!(
+            sent(&gate, &platform, NOW.plus_seconds(30)),
+            "Bearer mended"
+        );
+    }
+}
+
+#[test]
+fn the_line_names_the_field_and_not_the_value() {
+    let gate = gate();
+    let platform = store(Some(r#"{"token":"hunter2","issued_at":"yesterday"}"#));
+    let bearer = format!("Bearer {}", token(json!({})));
+    let headers = [("authorization", bearer.as_str())];
+    let decision = decide_at(NOW, &platform, &gate, raw("POST", TARGET, &headers));
+    let Decision::Answer(answer) = decision else {
+        panic!("forwarded");
+    };
+    let alarm: Value = serde_json::from_str(&answer.alarm.unwrap()).unwrap();
+    assert_eq!(alarm["event"], "misconfigured");
+    assert_eq!(alarm["field"], "WRITE_TOKEN.issued_at");
+    assert!(!alarm.to_string().contains("hunter2"));
+    assert!(!answer.body.contains("hunter2"));
+}
+
+/// State, age and fingerprint of the one token.
+fn report(gate: &Gate, platform: &Native) -> (State, Value) {
+    let config = gate.config().unwrap();
+    let tokens = now_or_never(gate.tokens(config, platform, NOW));
+    let probes = rotation::probes(config, &tokens).count();
+    let mut reports = rotation::reports(config, &tokens, &[], NOW);
+    assert_eq!(reports.len(), 1);
+    let report = reports.remove(0);
+    assert_eq!(probes == 0, report.state == State::Missing);
+    (report.state, report.status())
+}
+
+#[test]
+fn its_age_is_reported_as_any_other_s() {
+    let dated = r#"{"token":"a","issued_at":"2026-11-01"}"#;
+    let (state, told) = report(&gate(), &store(Some(dated)));
+    assert_eq!((state, &told["age_days"]), (State::Ok, &json!(21)));
+    let expected = Fingerprint::of(&Secret::new("a"), &Secret::new(root()));
+    assert_eq!(told["fingerprint"], expected.as_str());
+    // A raw one is dated by a variable.
+    assert_eq!(report(&gate(), &store(Some("a"))).0, State::Unknown);
+    let old = || {
+        let issued = ("WRITE_TOKEN_ISSUED_AT", json!("2026-01-01"));
+        let probe = json!({"probe": "/me"});
+        gate_with(json!({}), probe, [("WRITE_TOKEN", Value::Null), issued])
+    };
+    assert_eq!(report(&old(), &store(Some("a"))).0, State::Overdue);
+    // Its own date wins.
+    assert_eq!(report(&old(), &store(Some(dated))).0, State::Ok);
+}
+
+#[test]
+fn without_a_token_the_report_says_why() {
+    for (text, why) in [
+        (None, "secrets-store secret list"),
+        (Some(""), "set the secret"),
+        (Some(r#"{"token":1}"#), "WRITE_TOKEN.token"),
+    ] {
+        let (state, told) = report(&gate(), &store(text));
+        assert_eq!(state, State::Missing);
+        assert_eq!(told["fingerprint"], Value::Null);
+        let advice = told["advice"].as_str().unwrap();
+        assert!(advice.contains(why), "{advice}");
+    }
+}
