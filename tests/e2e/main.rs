@@ -17,6 +17,7 @@ mod program;
 mod provocations;
 mod rotate_front;
 mod rotate_points;
+mod rotate_run;
 mod rotate_stage;
 mod signing;
 mod spent;

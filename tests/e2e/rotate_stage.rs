@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::cloudflare::{BASE, Cloudflare};
 use crate::cloudflare_worker::Worker;
 use crate::gate::{KEY, Setup};
-use crate::poll::poll;
 use crate::process::{root, scratch};
 use crate::rotate_front::{Front, Rollout};
 use crate::rotate_points::{Moment, Points};
+use crate::rotate_run::{Done, Running};
 use crate::token::{date, fingerprint, fresh, now};
 use crate::upstream::PATIENCE;
 
@@ -47,44 +47,6 @@ impl Default for Kind {
             age: Some(80),
             ours: false,
         }
-    }
-}
-
-/// What became of a run.
-pub(crate) struct Done {
-    /// `None` where it was killed.
-    pub(crate) code: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
-    pub(crate) calls: Vec<String>,
-}
-
-impl Done {
-    #[track_caller]
-    pub(crate) fn is(&self, code: i32, words: &[&str]) -> &Self {
-        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
-        let last = self.err.lines().last().unwrap_or_default();
-        for word in words {
-            assert!(last.contains(word), "{word} in {}", self.err);
-        }
-        self
-    }
-
-    /// The numbers of the steps that were told, in order.
-    pub(crate) fn steps(&self) -> Vec<u32> {
-        let number = |line: &str| {
-            let (number, _) = line.strip_prefix("writegate: ")?.split_once("/8 ")?;
-            number.parse().ok()
-        };
-        self.err.lines().filter_map(number).collect()
-    }
-
-    /// How many calls begin so.
-    pub(crate) fn called(&self, start: &str) -> usize {
-        self.calls
-            .iter()
-            .filter(|call| call.starts_with(start))
-            .count()
     }
 }
 
@@ -254,7 +216,7 @@ impl Stage {
         let child = Arc::new(Mutex::new(child));
         let points = &self.cloud.world.points;
         points.begin(Arc::clone(&child), kill);
-        Running { child, output }
+        Running::of(child, output)
     }
 
     /// What must be after a rotation that came to its end: one token of ours, in the gate and alive; all others of ours and
@@ -275,7 +237,11 @@ impl Stage {
                 self.front.port
             )
         );
-        assert_eq!(self.front.reachable(), [value.clone()], "the gate has it");
+        assert_eq!(
+            self.front.reachable(),
+            std::slice::from_ref(value),
+            "the gate has it"
+        );
         assert!(!tokens.is_live(&self.old.1), "the old one is revoked");
     }
 
@@ -306,7 +272,7 @@ impl Stage {
     }
 
     #[track_caller]
-    fn holds_no_secret(&self, what: &str, text: &str, tokens: &[String]) {
+    pub(crate) fn holds_no_secret(&self, what: &str, text: &str, tokens: &[String]) {
         let manager = [
             self.signing_secret.clone(),
             self.cloud.world.manager.clone(),
@@ -323,7 +289,7 @@ impl Stage {
         let tokens = self.cloud.world.tokens.lock().unwrap();
         assert_eq!(tokens.named("writegate "), [], "no token of ours is left");
         assert!(tokens.is_live(&self.old.1), "the old one lives");
-        assert_eq!(self.front.reachable(), [self.old.1.clone()]);
+        assert_eq!(self.front.reachable(), std::slice::from_ref(&self.old.1));
     }
 
     pub(crate) fn hard(&self) -> &Self {
@@ -335,53 +301,6 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         let _gone = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// A run under way.
-pub(crate) struct Running {
-    child: Arc<Mutex<Child>>,
-    output: PathBuf,
-}
-
-impl Running {
-    /// Waits until it has told this on standard error.
-    pub(crate) fn until_told(&self, words: &str) {
-        poll(PATIENCE * 2, || {
-            let told = fs::read_to_string(self.output.with_extension("err")).unwrap();
-            match told.contains(words) {
-                true => Ok(()),
-                false => Err(told),
-            }
-        });
-    }
-
-    pub(crate) fn kill(&self) {
-        self.child.lock().unwrap().kill().unwrap();
-    }
-
-    pub(crate) fn end(self, stage: &Stage) -> Done {
-        let status = poll(PATIENCE * 4, || {
-            let ended = self.child.lock().unwrap().try_wait().unwrap();
-            ended.ok_or_else(|| "it still runs".to_owned())
-        });
-        let read = |name: &str| {
-            let file = self.output.with_extension(name);
-            let text = fs::read_to_string(&file).unwrap();
-            fs::remove_file(file).unwrap();
-            text
-        };
-        let done = Done {
-            code: status.code(),
-            out: read("out"),
-            err: read("err"),
-            calls: stage.cloud.world.points.calls(),
-        };
-        let values = stage.cloud.world.tokens.lock().unwrap().values.clone();
-        for text in [&done.out, &done.err] {
-            stage.holds_no_secret("what it printed", text, &values);
-        }
-        done
     }
 }
 

@@ -1,7 +1,8 @@
 //! Two rotations of one token at once: neither revokes what the other puts.
 
 use crate::rotate_points::Points;
-use crate::rotate_stage::{Running, SOON, Stage};
+use crate::rotate_run::Running;
+use crate::rotate_stage::{SOON, Stage};
 use crate::token::fingerprint;
 
 /// A run that has made its token, and waits on its way to put it until something is sent.

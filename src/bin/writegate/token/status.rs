@@ -98,6 +98,13 @@ impl Watch {
             };
             if Instant::now() >= end {
                 let what = wanted.map_or_else(|| "one token".to_owned(), named);
+                let said = match wanted {
+                    // It would take a session of its former root, too.
+                    Some(_) => format!(
+                        "{said} (by another SIGNING_SECRET than the one here, fingerprints are others)"
+                    ),
+                    None => said,
+                };
                 return Err(Failure::new(format!(
                     "the gate did not show {what} {TIMES} times running within {} s: {said}",
                     self.patience

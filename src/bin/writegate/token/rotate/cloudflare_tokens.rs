@@ -68,8 +68,7 @@ impl Tokens {
                      for the API of somebody else, say how a token is made there with --hook",
                 )
             })?;
-        let host = gate.split_once("://").map_or(gate, |(_, host)| host);
-        let stem = format!("writegate {host} {secret}");
+        let stem = format!("writegate {} {secret}", host(gate));
         if stem.len() + 1 + FINGERPRINT > MAX_NAME {
             return Err(Failure::usage(format!(
                 "{stem:?} and a fingerprint are longer than the {MAX_NAME} characters of a token's name: \
@@ -211,6 +210,15 @@ impl Tokens {
     }
 }
 
+/// The host of a gate's address, and its port where that is none that goes without saying.
+fn host(gate: &str) -> &str {
+    match gate.split_once("://") {
+        Some(("https", host)) => host.strip_suffix(":443").unwrap_or(host),
+        Some((_, host)) => host.strip_suffix(":80").unwrap_or(host),
+        None => gate,
+    }
+}
+
 /// Whether it has the form of a token's id, or of an account's.
 pub(super) fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -234,6 +242,18 @@ fn told(doing: &'static str) -> impl Fn(ApiError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gate_has_one_host_however_it_is_written() {
+        for (gate, expected) in [
+            ("https://gate.example.com", "gate.example.com"),
+            ("https://gate.example.com:443", "gate.example.com"),
+            ("https://gate.example.com:8443", "gate.example.com:8443"),
+            ("http://127.0.0.1:80", "127.0.0.1"),
+        ] {
+            assert_eq!(host(gate), expected);
+        }
+    }
 
     #[test]
     fn the_names_of_others_are_not_ours() {

@@ -125,7 +125,7 @@ mod tests {
             &token(&[b.clone(), policy("allow", &["2", "1"])])
         ));
         for other in [
-            token(&[a.clone()]),
+            token(std::slice::from_ref(&a)),
             token(&[a.clone(), policy("allow", &["3"])]),
             token(&[b, policy("allow", &["1"])]),
         ] {
