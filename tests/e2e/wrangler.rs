@@ -246,17 +246,27 @@ fn keys_of_a_real_kv_namespace_are_found_under_wrangler_dev() {
     fs::remove_file(config).unwrap();
 }
 
+/// What wrangler says it would deploy of this configuration, about which it warns of nothing.
+pub(crate) fn dry_run(config: &Path, folder: &Path) -> String {
+    let mut command = wrangler(folder);
+    command
+        .args(["deploy", "--dry-run", "--config"])
+        .arg(config);
+    command.arg("--outdir").arg(folder.join("out"));
+    let done = command.output().unwrap();
+    let [said, warned] = [done.stdout, done.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(done.status.success(), "{said}{warned}");
+    assert!(said.contains("--dry-run: exiting now"), "{said}");
+    // wasm-bindgen names a module twice in the object of its imports, which is the same one both times.
+    let known = warned.matches("[duplicate-object-key]").count();
+    assert_eq!(warned.matches("WARNING").count(), known, "{warned}");
+    said
+}
+
 #[test]
 fn the_committed_configuration_can_be_deployed() {
     let folder = scratch("wrangler-dry-run");
-    let said = run(
-        wrangler(&folder)
-            .args(["deploy", "--dry-run", "--outdir"])
-            .arg(folder.join("out")),
-        "",
-    );
-    assert!(said.contains("--dry-run: exiting now"), "{said}");
+    let said = dry_run(&root().join("wrangler.toml"), &folder);
     assert!(said.contains("env.KEYS"), "{said}");
     assert!(said.contains("env.REPLAY (ReplayGuard"), "{said}");
-    assert!(!said.contains("[WARNING]"), "{said}");
 }

@@ -15,7 +15,7 @@ use crate::program::run;
 use crate::signing_docs::fences;
 use crate::token::fresh;
 use crate::upstream::{Reply, Seen, Upstream};
-use crate::wrangler::{dev_with, wrangler};
+use crate::wrangler::{dev_with, dry_run};
 
 const SHIPPED: &str = include_str!("../../../src/bin/writegate/init/template.toml");
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
@@ -191,12 +191,7 @@ fn what_was_written_works_under_wrangler_dev_with_its_dev_vars() {
     let secrets = fs::read_to_string(folder.join(".dev.vars")).unwrap();
     let upstream = Upstream::start();
     let route = json!([{"path": "/*", "upstream": upstream.url()}]);
-    let (_server, port) = dev_with(
-        &folder,
-        &config,
-        &secrets,
-        &[format!("ROUTES:{route}")],
-    );
+    let (_server, port) = dev_with(&folder, &config, &secrets, &[format!("ROUTES:{route}")]);
 
     let root_secret = secrets
         .lines()
@@ -217,14 +212,7 @@ fn what_was_written_works_under_wrangler_dev_with_its_dev_vars() {
 fn the_recipe_with_every_binding_can_be_deployed() {
     let folder = scratch("online-dry-run");
     let config = beside(&fences("recipes/images.md", "toml").remove(0));
-    let said = run(
-        wrangler(&folder)
-            .args(["deploy", "--dry-run", "--config"])
-            .arg(&config)
-            .arg("--outdir")
-            .arg(folder.join("out")),
-        "",
-    );
+    let said = dry_run(&config, &folder);
     for binding in [
         "env.KEY_REGISTRY",
         "env.RATE_STANDARD",
@@ -234,9 +222,5 @@ fn the_recipe_with_every_binding_can_be_deployed() {
     ] {
         assert!(said.contains(binding), "{binding} in {said}");
     }
-    assert!(
-        said.contains("--dry-run: exiting now") && !said.contains("[WARNING]"),
-        "{said}"
-    );
     fs::remove_file(config).unwrap();
 }
