@@ -59,6 +59,65 @@ fn a_root_that_the_gate_would_refuse_is_named_and_not_shown() {
 }
 
 #[test]
+fn what_was_wanted_is_told_and_what_was_given_is_not() {
+    let secret = random_secret();
+    let flag = format!("--{secret}");
+    let table: [(&[&str], &[&str]); 11] = [
+        (&["token", "put", &secret], &["standard input"]),
+        (
+            &["token", "put", "--token", &secret],
+            &["--token is no option"],
+        ),
+        (
+            &["token", "put", "--issued-at", &secret],
+            &["--issued-at", "2026-11-22"],
+        ),
+        (&["token", "age"], &["wanted: --gate <URL>"]),
+        (
+            &["token", "age", "--gate", &secret],
+            &["--gate <URL>", "https://gate.example.com"],
+        ),
+        (
+            &["session", "mint", "--key", "a", "--ttl", &secret],
+            &["--ttl <SECONDS>"],
+        ),
+        (
+            &["check", "--only", &secret],
+            &["--only <CHECK>", "expected one of configuration"],
+        ),
+        (&["key", "shwo"], &["no such command"]),
+        (
+            &["session", "mint", "--key"],
+            &["--key <ID>", "a value is wanted"],
+        ),
+        (
+            &["session", "mint", "--methd", "GET"],
+            &["--methd is no option here; --method is"],
+        ),
+        (&["token", "put", &flag], &["an argument too many"]),
+    ];
+    for (arguments, words) in table {
+        let done = writegate(arguments).output().unwrap();
+        let done = Done {
+            code: done.status.code(),
+            out: String::from_utf8(done.stdout).unwrap(),
+            err: String::from_utf8(done.stderr).unwrap(),
+        };
+        done.failed(2, words);
+        assert!(!done.err.contains(&secret), "{}", done.err);
+    }
+    for help in [
+        ["--help"].as_slice(),
+        &["token", "rotate", "--help"],
+        &["--version"],
+    ] {
+        let done = writegate(help).output().unwrap();
+        assert_eq!(done.status.code(), Some(0), "{help:?}");
+        assert!(!done.stdout.is_empty());
+    }
+}
+
+#[test]
 fn usage_errors_have_code_2() {
     let checkout = Checkout::new("[vars]\nSESSION_MAX_TTL = 600\n");
     checkout.secret(&random_secret());
@@ -78,6 +137,7 @@ fn usage_errors_have_code_2() {
         let done = checkout.run(arguments);
         assert_eq!(done.code, Some(2), "{arguments:?}: {}", done.err);
         assert_eq!(done.out, "");
+        assert_eq!(done.err.lines().count(), 1, "{arguments:?}: {}", done.err);
     }
     checkout
         .run(&["session", "mint", "--key", "a", "--ttl", "601"])

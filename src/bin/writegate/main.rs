@@ -15,6 +15,7 @@ mod http;
 mod init;
 mod input;
 mod key;
+mod misuse;
 mod progress;
 mod project;
 mod random;
@@ -27,11 +28,13 @@ mod tls;
 mod token;
 mod trouble;
 mod url;
+
 mod workerd;
 mod wrangler;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 /// A gate in front of a write API.
@@ -71,8 +74,25 @@ enum Command {
     Check(check::Options),
 }
 
+/// Whether it is the help or the version that is to be shown.
+const fn is_help(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
+}
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if is_help(error.kind()) => error.exit(),
+        Err(error) => {
+            eprintln!("writegate: {}", misuse::line(&error));
+            return ExitCode::from(2);
+        }
+    };
     let done = match arguments.command {
         Command::Init(options) => init::run(&options),
         Command::Build(options) => build::run(&options),

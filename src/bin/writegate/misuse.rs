@@ -1,0 +1,69 @@
+//! A command line that is none, told in one line. What was given is not repeated: it may be a secret in
+//! the wrong place, and what is printed may end in the log of a pipeline.
+
+use std::error::Error as _;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Longest name of an option, with some room.
+const MAX_OPTION: usize = 24;
+
+/// What was wanted.
+pub(crate) fn line(error: &clap::Error) -> String {
+    let argument = text(error, ContextKind::InvalidArg);
+    let expected = match error.kind() {
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            let valid = list(error, ContextKind::ValidValue);
+            let why = error.source().map(ToString::to_string);
+            let why = why.unwrap_or_else(|| match valid.is_empty() {
+                true => "a value is wanted".to_owned(),
+                false => format!("expected one of {}", valid.join(", ")),
+            });
+            format!("{argument}: {why}")
+        }
+        ErrorKind::UnknownArgument if is_option(&argument) => {
+            let close = text(error, ContextKind::SuggestedArg);
+            match close.is_empty() {
+                true => format!("{argument} is no option here"),
+                false => format!("{argument} is no option here; {close} is"),
+            }
+        }
+        ErrorKind::UnknownArgument => {
+            "an argument too many; a secret goes through standard input".to_owned()
+        }
+        ErrorKind::InvalidSubcommand => "no such command".to_owned(),
+        ErrorKind::MissingRequiredArgument => {
+            format!(
+                "wanted: {}",
+                list(error, ContextKind::InvalidArg).join(", ")
+            )
+        }
+        // These name arguments, and no values.
+        _ => {
+            let whole = error.render().to_string();
+            let first = whole.lines().next().unwrap_or_default();
+            first.trim_start_matches("error: ").to_owned()
+        }
+    };
+    format!("{expected} (see --help)")
+}
+
+/// Whether it has the form of an option's name, and not of anybody's secret.
+fn is_option(argument: &str) -> bool {
+    let letters = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    argument.starts_with('-') && argument.len() <= MAX_OPTION && letters(argument)
+}
+
+fn text(error: &clap::Error, kind: ContextKind) -> String {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    }
+}
+
+fn list(error: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::Strings(list)) => list.clone(),
+        _ => Vec::new(),
+    }
+}
