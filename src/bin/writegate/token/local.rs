@@ -12,6 +12,14 @@ use crate::failure::{Doing as _, Failure, Result};
 /// The `[vars]` of `wrangler.toml`, or of one of its environments, which inherits none.
 pub(super) struct Local {
     vars: Value,
+    /// The bindings of Secrets Stores.
+    stores: Value,
+}
+
+/// A secret that lies in a Secrets Store.
+pub(super) struct Stored {
+    pub(super) store: String,
+    pub(super) name: String,
 }
 
 /// Those, with a root and at most one token.
@@ -38,18 +46,29 @@ impl Local {
         let text = fs::read_to_string(checkout.join("wrangler.toml")).doing("wrangler.toml")?;
         let mut whole: Value = toml::from_str(&text)
             .map_err(|error| Failure::usage(format!("wrangler.toml: {}", error.message())))?;
-        let vars = match environment {
-            None => whole["vars"].take(),
-            Some(name) => match whole["env"].get_mut(name) {
-                Some(section) => section["vars"].take(),
-                None => {
-                    return Err(Failure::usage(format!(
-                        "wrangler.toml has no [env.{name}]: name one of its environments with --env"
-                    )));
-                }
-            },
+        let section = match environment {
+            None => &mut whole,
+            Some(name) => whole["env"].get_mut(name).ok_or_else(|| {
+                Failure::usage(format!(
+                    "wrangler.toml has no [env.{name}]: name one of its environments with --env"
+                ))
+            })?,
         };
-        Ok(Self { vars })
+        Ok(Self {
+            vars: section["vars"].take(),
+            stores: section["secrets_store_secrets"].take(),
+        })
+    }
+
+    /// Where a secret lies that is none of the Worker's own.
+    pub(super) fn stored(&self, secret: &str) -> Option<Stored> {
+        let bindings = self.stores.as_array()?;
+        let binding = bindings.iter().find(|one| one["binding"] == secret)?;
+        let text = |name: &str| binding[name].as_str().unwrap_or_default().to_owned();
+        Some(Stored {
+            store: text("store_id"),
+            name: text("secret_name"),
+        })
     }
 
     /// What a gate makes of it with this token in a secret of this name.

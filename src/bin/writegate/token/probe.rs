@@ -1,11 +1,12 @@
 //! Whether a token works: at the API itself before it goes in, and through the gate once it is there. What counts is the
 //! route's `probe`, read by the gate's own code.
 
+use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use writegate::config::Config;
+use writegate::config::{Config, TokenSource};
 use writegate::key::{KeyId, Scheme};
 use writegate::policy::path;
 use writegate::request::method_in;
@@ -62,16 +63,23 @@ pub(super) fn at_the_api(
     secret: &str,
     tries: Tries,
 ) -> std::result::Result<(), String> {
-    rotation::probes(config)
+    let set = config
+        .tokens
+        .iter()
+        .filter_map(|(name, source)| match source {
+            TokenSource::Set(known) => Some((name.as_str(), Ok(Rc::clone(known)))),
+            TokenSource::Missing | TokenSource::Stored { .. } => None,
+        });
+    rotation::probes(config, &set.collect())
         .filter(|probe| probe.secret == secret)
         .try_for_each(|probe| tries.until(|| direct(&probe)))
 }
 
 fn direct(probe: &Probe<'_>) -> std::result::Result<(), String> {
-    let credential = probe.route.credential.as_ref();
-    let headers: Vec<(&str, &Secret)> = credential
-        .into_iter()
-        .flat_map(|credential| credential.headers())
+    let headers: Vec<(&str, &Secret)> = probe
+        .credential
+        .headers()
+        .iter()
         .map(|(name, value)| (name.as_str(), value))
         .collect();
     let (status, body) = get(&probe.url, &headers)?;

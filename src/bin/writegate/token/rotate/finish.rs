@@ -99,8 +99,7 @@ impl Rotation<'_> {
 
     /// Waits, and then sees that the gate still shows this token.
     pub(super) fn confirm(&self, fingerprint: &str, least: Duration) -> Result<()> {
-        let grace = Duration::from_secs(self.options.grace).max(least);
-        thread::sleep(grace);
+        thread::sleep(self.grace().max(least));
         let (which, watch) = (&self.options.which, &self.options.watch);
         watch
             .until(which, &self.secret, Some(fingerprint))

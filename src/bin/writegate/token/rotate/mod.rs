@@ -83,8 +83,9 @@ pub(crate) struct Options {
     #[arg(long)]
     deployed_only: bool,
     /// How long the old token stays valid once the gate shows the new one, for places that are not seen from here
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=86_400))]
-    grace: u64,
+    /// [default: 30, in a Secrets Store 60]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    grace: Option<u64>,
     /// How long to leave a token that another run may be about to put; 0 where no other can be under way
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     lease: u64,
@@ -196,9 +197,19 @@ impl<'o> Rotation<'o> {
         }
     }
 
+    /// How long the old token stays valid once the gate shows the new one.
+    fn grace(&self) -> Duration {
+        // An isolate goes on for 30 s with what it has read of a Secrets Store.
+        let usual = match self.local.stored(&self.secret) {
+            Some(_) => 60,
+            None => 30,
+        };
+        Duration::from_secs(self.options.grace.unwrap_or(usual))
+    }
+
     /// How the token will be put, found before there is one.
     fn place(&self) -> Result<Place> {
-        let place = Place::find(&self.wrangler)?;
+        let place = Place::find(&self.wrangler, self.local.stored(&self.secret).as_ref())?;
         if self.options.deployed_only {
             place.refuse_undeployed()?;
         }
