@@ -131,6 +131,7 @@ fn what_is_missing_is_said_before_anything_is_done() {
         &["--old", &stage.old.0, "--hook", "echo x"],
         &["--revoke-hook", "cat"],
         &["--interval", "0"],
+        &["--lease", "60"],
         &["--account", "../x"],
     ] {
         let done = stage.rotate(arguments);

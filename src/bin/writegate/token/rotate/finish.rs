@@ -44,6 +44,12 @@ impl Rotation<'_> {
     ) -> Result<()> {
         let now = clock::now()?;
         let ours = tokens.list()?;
+        if !ours.iter().any(|token| token.id == kept.id) {
+            return Err(Failure::new(format!(
+                "{} is in the gate, and somebody has revoked it at Cloudflare: nothing else was revoked",
+                named(&kept.fingerprint)
+            )));
+        }
         let met = self.met(&ours);
         let lease = Duration::from_secs(self.options.lease);
         let young = |token: &&Listed| {
