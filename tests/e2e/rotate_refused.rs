@@ -136,6 +136,7 @@ fn what_is_missing_is_said_before_anything_is_done() {
     ] {
         let done = stage.rotate(arguments);
         assert_eq!(done.code, Some(2), "{arguments:?}: {}", done.err);
+        assert!(!done.err.contains("1/8"), "{arguments:?}: {}", done.err);
     }
     let mut command = stage.command(&old(&stage));
     command
