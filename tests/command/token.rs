@@ -305,18 +305,3 @@ fn a_worker_that_was_never_deployed_gets_its_secret_and_wrangler_s_no_is_told() 
     let done = Desk::new(ONE, &failing).put(&[], &token);
     done.failed(1, &["Not logged in."]);
 }
-
-#[test]
-fn a_token_that_lies_in_a_secrets_store_is_replaced_there() {
-    let stored = "[[secrets_store_secrets]]\nbinding = \"WRITE_TOKEN\"\nstore_id = \"5ec4e7\"\n\
-        secret_name = \"writegate_token\"\n";
-    let desk = Desk::new(&format!("{ONE}{stored}"), &answers(VERSION));
-    let done = desk.put(&[], &random_secret());
-    done.failed(2, &["WRITE_TOKEN", "secrets-store secret update 5ec4e7"]);
-    assert_eq!(desk.calls(), Vec::<Value>::new());
-    // An environment has the bindings that stand in it alone.
-    let staging = "[env.staging.vars]\nUPSTREAM = \"https://staging.example.com\"\n";
-    let desk = Desk::new(&format!("{ONE}{stored}{staging}"), &answers(VERSION));
-    let done = desk.put(&["--env", "staging"], &random_secret());
-    assert_eq!(done.code, Some(0), "{}", done.err);
-}

@@ -144,16 +144,14 @@ fn envelope(answer: Answer) -> Reply {
     let (status, body) = match answer {
         Ok(mut result) => {
             // Beside the result, not in it.
-            let info = match result["paged"].take() {
-                Value::Null => Value::Null,
-                mut paged => {
-                    result = paged["items"].take();
-                    paged
-                }
-            };
+            let paged = result.get_mut("paged").map(Value::take);
+            let info = paged.map(|mut paged| {
+                result = paged["items"].take();
+                paged["info"].take()
+            });
             let mut body = json!({"success": true, "errors": [], "messages": [], "result": result});
-            if !info.is_null() {
-                body["result_info"] = info["info"].clone();
+            if let Some(info) = info {
+                body["result_info"] = info;
             }
             (200, body)
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::client::Request;
 use crate::cloudflare::Answer;
 use crate::cloudflare_tokens::instant;
 use crate::gate::Gate;
@@ -15,6 +16,11 @@ use crate::upstream::{Reply, Seen};
 /// Cloudflare's own number for it.
 const NOT_DEPLOYED: i64 = 10215;
 const SECRET: &str = "WRITE_TOKEN";
+
+/// The Secrets Store, and the secrets in it: another's and the token.
+pub(crate) const STORE: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const STORED: &str = "writegate_token";
+const STORED_ID: &str = "fedcba9876543210fedcba9876543210";
 
 type Start = dyn Fn(&str) -> Gate + Send;
 
@@ -139,6 +145,9 @@ impl Worker {
     pub(crate) fn manage(&mut self, method: &str, rest: &str, query: &str, seen: &Seen) -> Answer {
         let body = serde_json::from_slice::<Value>(&seen.body).unwrap_or_default();
         let script = format!("/workers/scripts/{}", self.name);
+        if let Some(id) = rest.strip_prefix(&format!("/secrets_store/stores/{STORE}/secrets")) {
+            return self.store(method, id, &body);
+        }
         let Some(what) = rest.strip_prefix(&script) else {
             return Err((404, 10007, "This Worker does not exist on your account."));
         };
@@ -208,6 +217,35 @@ impl Worker {
                     .ok_or((404, 10007, "There is no such version"))
             }
             _ => Err((404, 7003, "No route for the URI")),
+        }
+    }
+
+    /// The Secrets Store, from which the gate reads by itself.
+    fn store(&mut self, method: &str, id: &str, body: &Value) -> Answer {
+        let secret = |name: &str, id: &str| {
+            json!({"id": id, "name": name, "store_id": STORE, "comment": "", "scopes": ["workers"],
+                "status": "active", "created": instant(now()), "modified": instant(now())})
+        };
+        match (method, id.strip_prefix('/')) {
+            ("GET", None) => Ok(json!([
+                secret("another", &fresh()[..32]),
+                secret(STORED, STORED_ID)
+            ])),
+            ("PATCH", Some(STORED_ID)) => {
+                let value = body["value"].as_str().unwrap();
+                let gate = self.gates.last().unwrap();
+                Request::new("PUT", "/")
+                    .body(value)
+                    .send_to(gate.secrets)
+                    .passed();
+                // The gate shows it when it reads it.
+                self.front.deploy(Backend {
+                    port: gate.port,
+                    token: token_of(value),
+                });
+                Ok(secret(STORED, STORED_ID))
+            }
+            _ => Err((404, 1000, "There is no such secret")),
         }
     }
 

@@ -10,31 +10,38 @@ fn old(stage: &Stage) -> Vec<&str> {
 
 #[test]
 fn a_token_that_the_api_refuses_is_never_put() {
-    let stage = Stage::new();
-    stage.cloud.world.tokens.lock().unwrap().stillborn = true;
-    let done = stage.rotate(&[&old(&stage)[..], &["--patience", "1"]].concat());
-    done.is(
-        1,
-        &[
-            "does not work",
-            "code 1000",
-            "nothing was put",
-            "revoked again",
-        ],
-    );
-    assert_eq!(done.steps(), [1, 2, 3, 4]);
-    assert_eq!(
-        done.called("PUT /client/v4/accounts/"),
-        0,
-        "{:#?}",
-        done.calls
-    );
-    assert!(
-        done.called("GET /client/v4/user/tokens/verify") > 1,
-        "it is tried again: {:#?}",
-        done.calls
-    );
-    stage.assert_untouched();
+    let unprobed = Kind {
+        route: ("/cms/*", "/cms", None),
+        ..Kind::default()
+    };
+    for (kind, more) in [
+        (Kind::default(), &[][..]),
+        // Cloudflare itself can always be asked.
+        (unprobed, &["--unprobed"]),
+    ] {
+        let stage = Stage::of(kind);
+        stage.cloud.world.tokens.lock().unwrap().stillborn = true;
+        let done = stage.rotate(&[&old(&stage)[..], &["--patience", "1"], more].concat());
+        done.is(
+            1,
+            &[
+                "does not work",
+                "code 1000",
+                "nothing was put",
+                "revoked again",
+            ],
+        );
+        assert_eq!(done.steps(), [1, 2, 3, 4]);
+        assert_eq!(
+            done.called("PUT /client/v4/accounts/"),
+            0,
+            "{:#?}",
+            done.calls
+        );
+        let tries = done.called("GET /client/v4/user/tokens/verify");
+        assert!(tries > 1, "it is tried again: {:#?}", done.calls);
+        stage.assert_untouched();
+    }
 }
 
 #[test]
@@ -124,10 +131,12 @@ fn what_is_missing_is_said_before_anything_is_done() {
         &["--old", &stage.old.0, "--hook", "echo x"],
         &["--revoke-hook", "cat"],
         &["--interval", "0"],
+        &["--lease", "60"],
         &["--account", "../x"],
     ] {
         let done = stage.rotate(arguments);
         assert_eq!(done.code, Some(2), "{arguments:?}: {}", done.err);
+        assert!(!done.err.contains("1/8"), "{arguments:?}: {}", done.err);
     }
     let mut command = stage.command(&old(&stage));
     command

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cloudflare::{BASE, Cloudflare};
-use crate::cloudflare_worker::Worker;
+use crate::cloudflare_worker::{STORE, STORED, Worker};
 use crate::gate::{KEY, Setup};
 use crate::process::{root, scratch};
 use crate::rotate_front::{Front, Rollout};
@@ -36,6 +36,8 @@ pub(crate) struct Kind {
     pub(crate) age: Option<u64>,
     /// The token was made by an earlier rotation.
     pub(crate) ours: bool,
+    /// The token lies in a Secrets Store.
+    pub(crate) stored: bool,
 }
 
 impl Default for Kind {
@@ -46,6 +48,7 @@ impl Default for Kind {
             wrangler: false,
             age: Some(80),
             ours: false,
+            stored: false,
         }
     }
 }
@@ -80,13 +83,16 @@ impl Stage {
         let start = {
             let upstream = upstream.clone();
             move |secret: &str| {
-                Setup::to_url(&upstream)
+                let setup = Setup::to_url(&upstream)
                     .route(path, route.clone())
                     .site(json!({}))
                     .key(json!({"id": ADMIN, "admin": true}))
-                    .env("SIGNING_SECRET", root_secret.as_str())
-                    .env("WRITE_TOKEN", secret)
-                    .start()
+                    .env("SIGNING_SECRET", root_secret.as_str());
+                let setup = match kind.stored {
+                    true => setup.stored(secret),
+                    false => setup.env("WRITE_TOKEN", secret),
+                };
+                setup.start()
             }
         };
         let old = {
@@ -135,7 +141,15 @@ impl Stage {
              [[vars.ROUTES]]\npath = \"{path}\"\nupstream = \"{upstream}\"\n{probe}\
              [[vars.KEYS]]\nid = \"{KEY}\"\n[[vars.KEYS]]\nid = \"{ADMIN}\"\nadmin = true\n"
         );
-        fs::write(self.folder.join("wrangler.toml"), wrangler).unwrap();
+        let store = format!(
+            "[[secrets_store_secrets]]\nbinding = \"WRITE_TOKEN\"\nstore_id = \"{STORE}\"\nsecret_name = \"{STORED}\"\n"
+        );
+        let store = if self.kind.stored {
+            store
+        } else {
+            String::new()
+        };
+        fs::write(self.folder.join("wrangler.toml"), wrangler + &store).unwrap();
         fs::write(self.folder.join("Cargo.toml"), "").unwrap();
         fs::write(self.folder.join("index.js"), "export default {}").unwrap();
         if self.kind.wrangler {

@@ -1,6 +1,8 @@
 //! Two rotations of one token at once: neither revokes what the other puts.
 
 use crate::rotate_points::Points;
+use serde_json::Value;
+
 use crate::rotate_run::Running;
 use crate::rotate_stage::{SOON, Stage};
 use crate::token::fingerprint;
@@ -63,4 +65,29 @@ fn a_run_whose_token_was_replaced_revokes_nothing() {
     let quick = quick.end(&stage);
     quick.is(1, &["another rotation", "nothing was revoked"]);
     stage.assert_rotated();
+}
+
+#[test]
+fn where_somebody_revokes_the_new_token_the_old_one_stays() {
+    let stage = Stage::new();
+    let points = &stage.cloud.world.points;
+    let (tries, try_on) = points.hold("GET gate:/cms/me");
+    let run = stage.start(stage.command(&["--old", &stage.old.0]), None);
+    tries.recv_timeout(SOON).unwrap();
+    let (lists, list_on) = points.hold("GET /client/v4/user/tokens?page=1");
+    try_on.send(()).unwrap();
+    lists.recv_timeout(SOON).unwrap();
+    {
+        let mut tokens = stage.cloud.world.tokens.lock().unwrap();
+        let (_, new) = tokens.named("writegate ").remove(0);
+        let id = format!("/{}", tokens.shown(&new)["id"].as_str().unwrap());
+        tokens
+            .manage(false, "DELETE", &id, "", &Value::Null)
+            .unwrap();
+    }
+    list_on.send(()).unwrap();
+    run.end(&stage)
+        .is(1, &["somebody has revoked", "nothing else"]);
+    let tokens = stage.cloud.world.tokens.lock().unwrap();
+    assert!(tokens.is_live(&stage.old.1), "there is a way back");
 }

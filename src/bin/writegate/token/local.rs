@@ -12,8 +12,14 @@ use crate::failure::{Doing as _, Failure, Result};
 /// The `[vars]` of `wrangler.toml`, or of one of its environments, which inherits none.
 pub(super) struct Local {
     vars: Value,
-    /// `[[secrets_store_secrets]]`.
-    stored: Value,
+    /// The bindings of Secrets Stores.
+    stores: Value,
+}
+
+/// A secret that lies in a Secrets Store.
+pub(super) struct Stored {
+    pub(super) store: String,
+    pub(super) name: String,
 }
 
 /// Those, with a root and at most one token.
@@ -42,18 +48,26 @@ impl Local {
             .map_err(|error| Failure::usage(format!("wrangler.toml: {}", error.message())))?;
         let section = match environment {
             None => &mut whole,
-            Some(name) => match whole["env"].get_mut(name) {
-                Some(section) => section,
-                None => {
-                    return Err(Failure::usage(format!(
-                        "wrangler.toml has no [env.{name}]: name one of its environments with --env"
-                    )));
-                }
-            },
+            Some(name) => whole["env"].get_mut(name).ok_or_else(|| {
+                Failure::usage(format!(
+                    "wrangler.toml has no [env.{name}]: name one of its environments with --env"
+                ))
+            })?,
         };
         Ok(Self {
             vars: section["vars"].take(),
-            stored: section["secrets_store_secrets"].take(),
+            stores: section["secrets_store_secrets"].take(),
+        })
+    }
+
+    /// Where a secret lies that is none of the Worker's own.
+    pub(super) fn stored(&self, secret: &str) -> Option<Stored> {
+        let bindings = self.stores.as_array()?;
+        let binding = bindings.iter().find(|one| one["binding"] == secret)?;
+        let text = |name: &str| binding[name].as_str().unwrap_or_default().to_owned();
+        Some(Stored {
+            store: text("store_id"),
+            name: text("secret_name"),
         })
     }
 
@@ -77,36 +91,18 @@ impl Local {
     pub(super) fn secret(&self, asked: Option<&str>) -> Result<String> {
         let config = self.config(&stand_in(), None)?;
         let known: Vec<&str> = config.tokens.keys().map(String::as_str).collect();
-        let secret = match (asked, known.as_slice()) {
-            (Some(asked), known) if known.contains(&asked) => asked.to_owned(),
-            (Some(asked), known) => {
-                return Err(Failure::usage(format!(
-                    "--secret {asked}: no route of wrangler.toml takes its token from it; known: {}",
-                    known.join(", ")
-                )));
-            }
-            (None, [only]) => (*only).to_owned(),
-            (None, several) => {
-                return Err(Failure::usage(format!(
-                    "the routes of wrangler.toml have several tokens: name one with --secret ({})",
-                    several.join(", ")
-                )));
-            }
-        };
-        self.refuse_stored(&secret).map(|()| secret)
-    }
-
-    /// `wrangler secret put` would make a Worker's secret of a name that is bound to a Secrets Store.
-    fn refuse_stored(&self, secret: &str) -> Result<()> {
-        let mut bindings = self.stored.as_array().into_iter().flatten();
-        let Some(binding) = bindings.find(|binding| binding["binding"] == secret) else {
-            return Ok(());
-        };
-        let store = binding["store_id"].as_str().unwrap_or("STORE_ID");
-        Err(Failure::usage(format!(
-            "{secret} is bound to a Secrets Store: replace it there, `npx wrangler secrets-store secret update {store} \
-             --secret-id ID --remote`, and the gate takes it within 30 s without a deployment"
-        )))
+        match (asked, known.as_slice()) {
+            (Some(asked), known) if known.contains(&asked) => Ok(asked.to_owned()),
+            (Some(asked), known) => Err(Failure::usage(format!(
+                "--secret {asked}: no route of wrangler.toml takes its token from it; known: {}",
+                known.join(", ")
+            ))),
+            (None, [only]) => Ok((*only).to_owned()),
+            (None, several) => Err(Failure::usage(format!(
+                "the routes of wrangler.toml have several tokens: name one with --secret ({})",
+                several.join(", ")
+            ))),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A token on its way into the running Worker, by wrangler.
 //!
 //! `wrangler secret put` makes a version of the newest one and deploys it; Cloudflare refuses that where the newest version
-//! is not the one deployed. Then the way is `wrangler versions secret put` and `wrangler versions deploy`.
+//! is not the one deployed. Then the way is `wrangler versions secret put` and `wrangler versions deploy`. A secret in a
+//! Secrets Store is changed there, and nothing is deployed.
 
 use serde_json::Value;
 use writegate::secret::Secret;
@@ -10,12 +11,16 @@ use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::wrangler::Wrangler;
 
+use super::local::Stored;
+
 /// How a secret can be put.
 pub(super) enum Way {
     /// The newest version serves everything.
     Plain,
     /// It does not; its id and what is known of it.
     Versions { newest: String, told: String },
+    /// It lies in a Secrets Store, under this id.
+    Store { store: String, id: String },
 }
 
 /// What serves the Worker's requests now, and how a secret can be put.
@@ -29,7 +34,10 @@ pub(super) struct Place {
 const NOT_DEPLOYED: &str = "isn't currently deployed";
 
 impl Place {
-    pub(super) fn find(wrangler: &Wrangler) -> Result<Self> {
+    pub(super) fn find(wrangler: &Wrangler, stored: Option<&Stored>) -> Result<Self> {
+        if let Some(stored) = stored {
+            return Self::in_store(wrangler, stored);
+        }
         let deployment = wrangler.json(&["deployments", "status", "--json"])?;
         let versions = wrangler.json(&["versions", "list", "--json"])?;
         let serving: Vec<(&str, f64)> = deployment["versions"]
@@ -62,9 +70,30 @@ impl Place {
         Ok(Self { way, serving })
     }
 
+    fn in_store(wrangler: &Wrangler, stored: &Stored) -> Result<Self> {
+        let Stored { store, name } = stored;
+        // A store holds a hundred at most.
+        let all = ["--per-page", "100", "--remote"];
+        let arguments = [&["secrets-store", "secret", "list", store][..], &all].concat();
+        let listed = wrangler.run(&arguments)?;
+        let id = listed_id(&listed, name).ok_or_else(|| {
+            Failure::new(format!(
+                "the Secrets Store {store} has no secret {name}: make it with \
+                 `npx wrangler secrets-store secret create {store} --name {name} --scopes workers --remote`"
+            ))
+        })?;
+        Ok(Self {
+            way: Way::Store {
+                store: store.clone(),
+                id: id.to_owned(),
+            },
+            serving: Vec::new(),
+        })
+    }
+
     /// As above; a Worker that was never deployed takes its secrets plainly.
-    pub(super) fn find_or_new(wrangler: &Wrangler) -> Result<Self> {
-        match Self::find(wrangler) {
+    pub(super) fn find_or_new(wrangler: &Wrangler, stored: Option<&Stored>) -> Result<Self> {
+        match Self::find(wrangler, stored) {
             Err(failure) if failure.message.contains("has no deployments") => Ok(Self {
                 way: Way::Plain,
                 serving: Vec::new(),
@@ -76,7 +105,7 @@ impl Place {
     /// Refuses to let a version go out that nobody has deployed.
     pub(super) fn refuse_undeployed(&self) -> Result<()> {
         match &self.way {
-            Way::Plain => Ok(()),
+            Way::Plain | Way::Store { .. } => Ok(()),
             Way::Versions { told, .. } => Err(Failure::new(format!(
                 "the newest version, {told}, is not the one deployed, and its code would go out with the token: \
                  deploy it or upload the deployed code again, or leave out --deployed-only"
@@ -95,6 +124,11 @@ impl Place {
     ) -> Result<()> {
         still()?;
         match &self.way {
+            Way::Store { store, id } => {
+                let which = ["secrets-store", "secret", "update", store];
+                let what = ["--secret-id", id, "--remote"];
+                wrangler.feed(&[&which[..], &what].concat(), text).map(drop)
+            }
             Way::Plain => match wrangler.feed(&["secret", "put", name], text) {
                 // Somebody has uploaded a version in the meantime.
                 Err(failure) if failure.message.contains(NOT_DEPLOYED) => Err(Failure::new(
@@ -157,9 +191,32 @@ fn created(printed: &str) -> Option<&str> {
     form.then_some(id)
 }
 
+/// The id beside this name in the table that wrangler prints.
+fn listed_id<'t>(table: &'t str, name: &str) -> Option<&'t str> {
+    let rows = table
+        .lines()
+        .map(|line| line.split('│').map(str::trim).collect::<Vec<_>>());
+    let id = rows.into_iter().find_map(|cells| match cells.as_slice() {
+        ["", first, id, ..] if *first == name => Some(*id),
+        _ => None,
+    })?;
+    let form = !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    form.then_some(id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_secret_is_found_in_the_table_that_wrangler_prints() {
+        let table = "🔐 Listing secrets... (store-id: 01, page: 1, per-page: 100)\n\
+            ┌───────┬──────┬─────────┐\n│ Name  │ ID   │ Comment │\n├───────┼──────┼─────────┤\n\
+            │ other │ 12ab │ token   │\n├───────┼──────┼─────────┤\n│ token │ 34cd │         │\n";
+        assert_eq!(listed_id(table, "token"), Some("34cd"));
+        assert_eq!(listed_id(table, "Comment"), None);
+        assert_eq!(listed_id(table, "Name"), None);
+    }
 
     #[test]
     fn the_version_is_found_in_what_wrangler_prints() {

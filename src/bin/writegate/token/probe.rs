@@ -63,20 +63,23 @@ pub(super) fn at_the_api(
     secret: &str,
     tries: Tries,
 ) -> std::result::Result<(), String> {
-    let known = config.tokens.iter().filter_map(|(name, source)| {
-        let TokenSource::Set(known) = source else {
-            return None;
-        };
-        Some((name.as_str(), Ok(Rc::clone(known))))
-    });
-    rotation::probes(config, &known.collect())
+    let set = config
+        .tokens
+        .iter()
+        .filter_map(|(name, source)| match source {
+            TokenSource::Set(known) => Some((name.as_str(), Ok(Rc::clone(known)))),
+            TokenSource::Missing | TokenSource::Stored { .. } => None,
+        });
+    rotation::probes(config, &set.collect())
         .filter(|probe| probe.secret == secret)
         .try_for_each(|probe| tries.until(|| direct(&probe)))
 }
 
 fn direct(probe: &Probe<'_>) -> std::result::Result<(), String> {
-    let headers = probe.credential.headers().iter();
-    let headers: Vec<(&str, &Secret)> = headers
+    let headers: Vec<(&str, &Secret)> = probe
+        .credential
+        .headers()
+        .iter()
         .map(|(name, value)| (name.as_str(), value))
         .collect();
     let (status, body) = get(&probe.url, &headers)?;

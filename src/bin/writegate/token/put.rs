@@ -51,7 +51,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     // The gate would close over a token that its route cannot send.
     local.config(&stand_in(), Some((&secret, &envelope.text)))?;
     let wrangler = Wrangler::find(&project, &progress, options.env.as_deref())?;
-    let place = Place::find_or_new(&wrangler)?;
+    let place = Place::find_or_new(&wrangler, local.stored(&secret).as_ref())?;
     if options.deployed_only {
         place.refuse_undeployed()?;
     }

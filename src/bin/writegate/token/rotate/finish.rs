@@ -44,6 +44,12 @@ impl Rotation<'_> {
     ) -> Result<()> {
         let now = clock::now()?;
         let ours = tokens.list()?;
+        if !ours.iter().any(|token| token.id == kept.id) {
+            return Err(Failure::new(format!(
+                "{} is in the gate, and somebody has revoked it at Cloudflare: nothing else was revoked",
+                named(&kept.fingerprint)
+            )));
+        }
         let met = self.met(&ours);
         let lease = Duration::from_secs(self.options.lease);
         let young = |token: &&Listed| {
@@ -99,8 +105,7 @@ impl Rotation<'_> {
 
     /// Waits, and then sees that the gate still shows this token.
     pub(super) fn confirm(&self, fingerprint: &str, least: Duration) -> Result<()> {
-        let grace = Duration::from_secs(self.options.grace).max(least);
-        thread::sleep(grace);
+        thread::sleep(self.grace().max(least));
         let (which, watch) = (&self.options.which, &self.options.watch);
         watch
             .until(which, &self.secret, Some(fingerprint))

@@ -83,10 +83,11 @@ pub(crate) struct Options {
     #[arg(long)]
     deployed_only: bool,
     /// How long the old token stays valid once the gate shows the new one, for places that are not seen from here
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=86_400))]
-    grace: u64,
+    /// [default: 30, in a Secrets Store 60]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    grace: Option<u64>,
     /// How long to leave a token that another run may be about to put; 0 where no other can be under way
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = lease)]
     lease: u64,
     #[command(flatten)]
     watch: Watch,
@@ -97,6 +98,16 @@ fn id(text: &str) -> std::result::Result<String, String> {
     is_id(text)
         .then(|| text.to_ascii_lowercase())
         .ok_or_else(|| expected.to_owned())
+}
+
+/// None, or long enough for whatever another run may do after [`START_WITHIN`].
+fn lease(text: &str) -> std::result::Result<u64, String> {
+    let expected = "expected 0, or 150 to 3600 seconds";
+    let seconds = text.parse().map_err(|_other| expected.to_owned())?;
+    match seconds {
+        0 | 150..=3_600 => Ok(seconds),
+        _ => Err(expected.to_owned()),
+    }
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
@@ -196,9 +207,19 @@ impl<'o> Rotation<'o> {
         }
     }
 
+    /// How long the old token stays valid once the gate shows the new one.
+    fn grace(&self) -> Duration {
+        // An isolate goes on for 30 s with what it has read of a Secrets Store.
+        let usual = match self.local.stored(&self.secret) {
+            Some(_) => 60,
+            None => 30,
+        };
+        Duration::from_secs(self.options.grace.unwrap_or(usual))
+    }
+
     /// How the token will be put, found before there is one.
     fn place(&self) -> Result<Place> {
-        let place = Place::find(&self.wrangler)?;
+        let place = Place::find(&self.wrangler, self.local.stored(&self.secret).as_ref())?;
         if self.options.deployed_only {
             place.refuse_undeployed()?;
         }
