@@ -116,11 +116,11 @@ pub fn probes<'c>(config: &'c Config, tokens: &Tokens<'c>) -> impl Iterator<Item
 }
 
 impl Probe<'_> {
-    /// What an answer means. Of the body only the Cloudflare API's `/user/tokens/verify` is read:
-    /// `result.status`, `result.expires_on`.
+    /// What an answer means. Of the body only the Cloudflare API's `/user/tokens/verify`, or that of an
+    /// account's tokens, is read: `result.status`, `result.expires_on`.
     #[must_use]
     pub fn read(&self, status: u16, body: &[u8]) -> Probed {
-        let result = match self.url.ends_with("/user/tokens/verify") {
+        let result = match self.url.ends_with("/tokens/verify") {
             true => json::parse(body).and_then(|mut body| Some(body.get_mut("result")?.take())),
             false => None,
         };

@@ -202,15 +202,22 @@ fn a_probe_of_the_cloudflare_api_reads_when_the_token_ends() {
             "result": {"id": "x", "status": "active", "expires_on": format!("{end}T12:00:00Z")}});
         Reply::ok(&result.to_string()).header("Content-Type", "application/json")
     });
-    let gate = Setup::to(&upstream)
-        .env("WRITE_TOKEN_ISSUED_AT", days_ago(1))
-        .route("/cf/*", json!({"probe": "/user/tokens/verify"}))
-        .start();
-    let line = assert_state(run(&gate, 1).remove(0), "due", "warn");
-    assert!(
-        (4..=6).contains(&line["expires_in_days"].as_i64().unwrap()),
-        "{line}"
-    );
+    // A user's token, and one that an account owns.
+    for (probe, state) in [
+        ("/user/tokens/verify", "due"),
+        ("/accounts/0a/tokens/verify", "due"),
+        ("/user/tokens", "ok"),
+    ] {
+        let gate = Setup::to(&upstream)
+            .env("WRITE_TOKEN_ISSUED_AT", days_ago(1))
+            .route("/cf/*", json!({"probe": probe}))
+            .start();
+        let level = if state == "ok" { "info" } else { "warn" };
+        let line = assert_state(run(&gate, 1).remove(0), state, level);
+        let days = line["expires_in_days"].as_i64();
+        let read = days.is_some_and(|days| (4..=6).contains(&days));
+        assert_eq!(read, state == "due", "{line}");
+    }
 }
 
 #[test]
