@@ -211,9 +211,14 @@ fn what_is_no_token_is_refused_in_one_line_and_not_shown() {
         &one,
         &["--secret", "B_TOKEN"],
         &token,
-        &["B_TOKEN", "known: WRITE_TOKEN"],
+        &["--secret", "known: WRITE_TOKEN"],
     );
-    refused(&one, &["--env", "staging"], &token, &["[env.staging]"]);
+    refused(
+        &one,
+        &["--env", "staging"],
+        &token,
+        &["--env", "[env.NAME]"],
+    );
     refused(&two, &[], &token, &["several", "B_TOKEN, WRITE_TOKEN"]);
     refused(
         &two,
@@ -304,4 +309,51 @@ fn a_worker_that_was_never_deployed_gets_its_secret_and_wrangler_s_no_is_told() 
     failing["deployments status"] = json!({"fails": "Not logged in."});
     let done = Desk::new(ONE, &failing).put(&[], &token);
     done.failed(1, &["Not logged in."]);
+}
+
+#[test]
+fn an_environment_that_wrangler_would_take_by_itself_is_not_taken() {
+    let desk = Desk::new(TWO, &answers(VERSION));
+    let mut command = desk.checkout.command(&["token", "put", "--env", "staging"]);
+    command
+        .env("STUB", desk.checkout.0.join("stub"))
+        .env("CLOUDFLARE_ENV", "production")
+        .env("ROTATION_API_TOKEN", &desk.root)
+        .env("CHECK_API_TOKEN", &desk.root)
+        .stdin(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let token = random_secret();
+    let _read = child.stdin.take().unwrap().write_all(token.as_bytes());
+    assert!(child.wait().unwrap().success());
+    let calls = desk.calls();
+    let call = calls.first().unwrap();
+    assert_eq!(
+        call["argv"],
+        json!(["secret", "put", "WRITE_TOKEN", "--env", "staging"])
+    );
+    for name in [
+        "CLOUDFLARE_ENV",
+        "ROTATION_API_TOKEN",
+        "CHECK_API_TOKEN",
+        "SIGNING_SECRET",
+    ] {
+        assert!(call["env"][name].is_null(), "{name}");
+    }
+}
+
+#[test]
+fn keys_and_secrets_are_those_of_the_environment_that_is_named() {
+    let checkout = Checkout::new(
+        "[env.staging.vars]\nUPSTREAM = \"https://a.example\"\n\
+         [[env.staging.vars.KEYS]]\nid = \"pk_ops\"\nadmin = true\n",
+    );
+    let root = format!("SIGNING_SECRET={}\n", random_secret());
+    checkout.file(".dev.vars.staging", &root);
+    // Nobody listens there: what is missing is found before.
+    let age = ["token", "age", "--gate", "http://127.0.0.1:9"];
+    checkout.run(&age).failed(2, &["admin = true"]);
+    let named = [&age[..], &["--env", "staging"]].concat();
+    checkout.run(&named).failed(1, &["127.0.0.1:9"]);
+    let other = [&age[..], &["--as", "pk_ops"]].concat();
+    checkout.run(&other).failed(1, &["SIGNING_SECRET"]);
 }

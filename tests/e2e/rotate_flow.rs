@@ -60,7 +60,8 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
 
     let again = stage.first();
     again.is(0, &["2/8", "nothing to do"]);
-    assert_eq!(again.called("GET gate:/cms/me"), 0);
+    // What is well was seen to work.
+    assert_eq!(again.called("GET gate:/cms/me"), 1);
     stage.assert_rotated();
     // Somebody else's token is not revoked for the asking.
     let (other, _) = stage

@@ -1,5 +1,8 @@
 //! Rotations that must not come to their end: what they leave is as good as before.
 
+use std::sync::atomic::Ordering;
+
+use crate::cloudflare::MANAGER;
 use crate::rotate_front::Rollout;
 use crate::rotate_stage::{Kind, Stage};
 use crate::token::fresh;
@@ -72,30 +75,65 @@ fn nothing_is_revoked_while_the_gate_shows_the_old_token() {
 #[test]
 fn nothing_is_revoked_when_the_gate_does_not_get_through_with_the_new_token() {
     let stage = Stage::new();
-    // A key that the gate does not know.
-    let done = stage.rotate(
-        &[
-            &old(&stage)[..],
-            &["--through", "pk_other", "--patience", "1"],
-        ]
-        .concat(),
-    );
+    stage.cloud.world.down.store(true, Ordering::Relaxed);
+    let done = stage.rotate(&[&old(&stage)[..], &["--patience", "1"]].concat());
     done.is(
         1,
-        &[
-            "/cms/me",
-            "pk_other",
-            "401 key-unknown",
-            "nothing was revoked",
-            "versions deploy",
-        ],
+        &["/cms/me", "500", "nothing was revoked", "versions deploy"],
     );
     assert_eq!(done.steps(), [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(done.called("DELETE"), 0);
     stage.assert_unharmed();
+    stage.cloud.world.down.store(false, Ordering::Relaxed);
     let again = stage.first();
     again.is(0, &["done"]);
     stage.assert_rotated();
+}
+
+#[test]
+fn a_key_that_does_not_get_through_is_told_before_anything_is_made() {
+    let stage = Stage::new();
+    let done = stage.rotate(&[&old(&stage)[..], &["--through", "pk_other"]].concat());
+    done.is(2, &["401 key-unknown", "/cms/me", "pk_other", "--through"]);
+    assert_eq!(done.steps(), [1]);
+    stage.assert_untouched();
+}
+
+#[test]
+fn an_old_token_that_nothing_identifies_has_to_be_vouched_for() {
+    let stage = Stage::new();
+    let mut command = stage.bare(&["token", "rotate", "--old", &stage.old.0]);
+    command.args(["--interval", "2", "--patience", "1"]);
+    let done = stage.run(command, None);
+    done.is(2, &["--old-unchecked", "tokens/verify"]);
+    stage.assert_untouched();
+}
+
+#[test]
+fn a_token_that_another_secret_holds_too_is_not_replaced_under_it() {
+    let stage = Stage::of(Kind {
+        twin: true,
+        ..Kind::default()
+    });
+    let done = stage.rotate(&[&old(&stage)[..], &["--secret", "WRITE_TOKEN"]].concat());
+    done.is(2, &["TWIN_TOKEN", "token put --secret TWIN_TOKEN"]);
+    stage.assert_untouched();
+}
+
+#[test]
+fn a_token_in_place_that_does_not_work_is_not_called_well() {
+    let stage = Stage::of(Kind {
+        ours: true,
+        age: Some(1),
+        ..Kind::default()
+    });
+    stage.rotate(&[]).is(0, &["nothing to do"]);
+    stage.cloud.world.down.store(true, Ordering::Relaxed);
+    let done = stage.rotate(&["--patience", "1"]);
+    done.is(1, &["500", "--now"]);
+    assert_eq!(done.steps(), [1]);
+    assert_eq!(done.called("POST") + done.called("DELETE"), 0);
+    stage.assert_unharmed();
 }
 
 #[test]
@@ -111,9 +149,9 @@ fn what_is_missing_is_said_before_anything_is_done() {
         (
             &stage,
             &["--secret", "OTHER_TOKEN"],
-            &["OTHER_TOKEN", "known: WRITE_TOKEN"],
+            &["--secret", "known: WRITE_TOKEN"],
         ),
-        (&stage, &["--env", "staging"], &["[env.staging]"]),
+        (&stage, &["--env", "staging"], &["--env", "[env.NAME]"]),
         (
             &without,
             &["--old", &without.old.0],
@@ -151,6 +189,9 @@ fn what_is_missing_is_said_before_anything_is_done() {
     stage
         .run(command, None)
         .is(2, &["ROTATION_API_TOKEN", "of its own"]);
+    stage
+        .rotate(&["--old", MANAGER])
+        .is(2, &["--old", "this command uses"]);
     let mut command = stage.command(&old(&stage));
     command.env("SIGNING_SECRET", fresh());
     stage.run(command, None).is(1, &["signature-invalid"]);

@@ -38,6 +38,8 @@ pub(crate) struct Kind {
     pub(crate) ours: bool,
     /// The token lies in a Secrets Store.
     pub(crate) stored: bool,
+    /// The gate has the token under another name, too.
+    pub(crate) twin: bool,
 }
 
 impl Default for Kind {
@@ -49,6 +51,7 @@ impl Default for Kind {
             age: Some(80),
             ours: false,
             stored: false,
+            twin: false,
         }
     }
 }
@@ -88,6 +91,11 @@ impl Stage {
                     .site(json!({}))
                     .key(json!({"id": ADMIN, "admin": true}))
                     .env("SIGNING_SECRET", root_secret.as_str());
+                let other = json!({"upstream_auth": {"scheme": "bearer", "secret": "TWIN_TOKEN"}});
+                let setup = match kind.twin {
+                    true => setup.route("/twin/*", other).env("TWIN_TOKEN", secret),
+                    false => setup,
+                };
                 let setup = match kind.stored {
                     true => setup.stored(secret),
                     false => setup.env("WRITE_TOKEN", secret),
@@ -176,6 +184,14 @@ impl Stage {
         }
         if self.kind.account {
             command.args(["--account", &self.cloud.world.account]);
+        }
+        let tells = self
+            .kind
+            .route
+            .2
+            .is_some_and(|probe| probe.ends_with("/verify"));
+        if arguments.contains(&"--old") && !tells && !arguments.contains(&"--hook") {
+            command.arg("--old-unchecked");
         }
         command.args(arguments);
         command

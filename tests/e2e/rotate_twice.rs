@@ -50,9 +50,12 @@ fn a_run_whose_token_was_replaced_revokes_nothing() {
     let stage = Stage::new();
     let (slow, go_on) = slow(&stage, "0");
     let points = &stage.cloud.world.points;
-    let (tries, try_on) = points.hold("GET gate:/cms/me");
+    let (puts, put_on) = points.hold("PUT /client/v4/accounts/");
     let arguments = ["--old", &stage.old.0, "--lease", "0", "--patience", "2"];
     let quick = stage.start(stage.command(&arguments), None);
+    puts.recv_timeout(SOON).unwrap();
+    let (tries, try_on) = points.hold("GET gate:/cms/me");
+    put_on.send(()).unwrap();
     // The quick one has seen its token in the gate ten times and tries it. Before it looks for the last time, the slow one
     // puts its own.
     tries.recv_timeout(SOON).unwrap();
@@ -71,8 +74,11 @@ fn a_run_whose_token_was_replaced_revokes_nothing() {
 fn where_somebody_revokes_the_new_token_the_old_one_stays() {
     let stage = Stage::new();
     let points = &stage.cloud.world.points;
-    let (tries, try_on) = points.hold("GET gate:/cms/me");
+    let (puts, put_on) = points.hold("PUT /client/v4/accounts/");
     let run = stage.start(stage.command(&["--old", &stage.old.0]), None);
+    puts.recv_timeout(SOON).unwrap();
+    let (tries, try_on) = points.hold("GET gate:/cms/me");
+    put_on.send(()).unwrap();
     tries.recv_timeout(SOON).unwrap();
     let (lists, list_on) = points.hold("GET /client/v4/user/tokens?page=1");
     try_on.send(()).unwrap();

@@ -2,6 +2,7 @@
 //! the `[vars]` of `wrangler.toml`.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::{env, fs, io};
 
 use serde_json::Value;
@@ -15,12 +16,27 @@ use crate::project::Project;
 
 const ROOT: &str = "SIGNING_SECRET";
 
+/// wrangler's environment that this process is about, if a command was given one.
+static ENVIRONMENT: OnceLock<String> = OnceLock::new();
+
+/// Has everything here read what belongs to this environment of wrangler's, which inherits no variables.
+pub(crate) fn choose(environment: Option<&str>) {
+    if let Some(name) = environment {
+        ENVIRONMENT.get_or_init(|| name.to_owned());
+    }
+}
+
 /// How long a link may be good where a key's record does not say.
 pub(crate) const DEFAULT_URL_TTL: i64 = 604_800;
 
 /// A secret of this name, from the environment or `.dev.vars`.
 pub(crate) fn secret(checkout: &Path, name: &str) -> Result<Option<Secret>> {
-    let path = checkout.join(".dev.vars");
+    // wrangler reads one of the two, too.
+    let own = ENVIRONMENT
+        .get()
+        .map(|name| checkout.join(format!(".dev.vars.{name}")));
+    let path = own.filter(|path| path.exists());
+    let path = path.unwrap_or_else(|| checkout.join(".dev.vars"));
     let file = match fs::read_to_string(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(error).doing(format!("reading {}", path.display()));
@@ -97,8 +113,12 @@ fn wrangler_toml(checkout: &Path) -> Result<Value> {
     let Ok(text) = fs::read_to_string(checkout.join("wrangler.toml")) else {
         return Ok(Value::Null);
     };
-    toml::from_str(&text)
-        .map_err(|error| Failure::new(format!("wrangler.toml: {}", error.message())))
+    let mut whole: Value = toml::from_str(&text)
+        .map_err(|error| Failure::new(format!("wrangler.toml: {}", error.message())))?;
+    Ok(match ENVIRONMENT.get() {
+        Some(name) => whole["env"][name].take(),
+        None => whole,
+    })
 }
 
 /// The record of a key in `wrangler.toml`, as it stands there and as the gate reads it.

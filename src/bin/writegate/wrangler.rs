@@ -67,10 +67,8 @@ impl Wrangler {
             // Its log of what it sends would hold the secret.
             .env_remove("WRANGLER_LOG_SANITIZE")
             .env_remove("WRANGLER_LOG")
-            // Not its business.
-            .env_remove("SIGNING_SECRET")
-            .env_remove("WRITE_TOKEN")
-            .env_remove("ROTATION_API_TOKEN")
+            // Which environment is meant is said here, and nowhere else.
+            .env_remove("CLOUDFLARE_ENV")
             // Colours and links in what is read here.
             .env("NO_COLOR", "1")
             .env("FORCE_COLOR", "0")

@@ -130,10 +130,25 @@ pub(crate) fn packages(project: &Project, progress: &Progress) -> Result<()> {
     node::ensure_packages(&project.root, progress)
 }
 
-/// A command without what cargo told this process about the package that it runs: another cargo
-/// below would take it for its own.
+/// Secrets that a command may find in its environment and that no program below has any business with:
+/// packages run scripts when they are installed, and crates when they are built.
+pub(crate) const SECRETS: [&str; 7] = [
+    "SIGNING_SECRET",
+    "SIGNING_SECRET_PREVIOUS",
+    "WRITE_TOKEN",
+    "WAF_SECRET",
+    "TURNSTILE_SECRET",
+    "ROTATION_API_TOKEN",
+    "CHECK_API_TOKEN",
+];
+
+/// A command without secrets, and without what cargo told this process about the package that it runs:
+/// another cargo below would take it for its own.
 pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
+    for name in SECRETS {
+        command.env_remove(name);
+    }
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         let cargos = ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_"]

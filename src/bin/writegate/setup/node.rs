@@ -9,6 +9,8 @@ use serde_json::Value;
 use crate::failure::{Failure, Result};
 use crate::progress::{Progress, output};
 
+use super::clean;
+
 /// What the pinned wrangler asks for.
 const NODE: (u32, u32) = (20, 3);
 
@@ -40,9 +42,10 @@ pub(super) fn ensure_packages(root: &Path, progress: &Progress) -> Result<()> {
         return Ok(());
     }
     progress.step("installing the npm packages of package-lock.json", |step| {
-        let mut command = Command::new("npm");
+        let mut command = clean("npm");
         command
             .args(["ci", "--no-audit", "--no-fund"])
+            .env_remove("CLOUDFLARE_API_TOKEN")
             .current_dir(root);
         step.run(command)
     })

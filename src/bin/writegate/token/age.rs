@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::admin::Which;
 use crate::failure::{Failure, Result};
+use crate::settings;
 
 use super::status;
 
@@ -12,12 +13,16 @@ use super::status;
 pub(crate) struct Options {
     #[command(flatten)]
     which: Which,
+    /// wrangler's environment, whose keys are looked at
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
     /// Print each as one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
+    settings::choose(options.env.as_deref());
     let tokens = status::tokens(&options.which)?;
     for token in &tokens {
         match options.json {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use writegate::config::{Config, TokenSource};
 use writegate::key::{KeyId, Scheme};
 use writegate::policy::path;
+use writegate::problem::Problem;
 use writegate::request::method_in;
 use writegate::rotation::{self, Probe};
 use writegate::route;
@@ -159,16 +160,32 @@ impl Through {
         &self.path
     }
 
+    /// Sees that the gate lets the key through to the API, whatever that answers: found out too late, it
+    /// would leave every rotation unfinished.
+    pub(super) fn refuse_closed(&self, root: &Secret) -> Result<()> {
+        let Ok((status, answer)) = self.get(root) else {
+            return Ok(());
+        };
+        let code = answer["code"].as_str().and_then(Problem::of_code);
+        match code {
+            Some(Problem::Refused(refusal)) => Err(Failure::usage(format!(
+                "the gate answers {status} {} to GET {} with a session of key {}: name one that may, with --through{}",
+                refusal.description().code,
+                self.path,
+                self.key,
+                match refusal.description().code {
+                    "signature-invalid" =>
+                        " (is its version 1? a key of the registry is taken for that)",
+                    _ => "",
+                }
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// What the API answered through the gate; an error where it was no yes.
     pub(super) fn ask(&self, root: &Secret) -> std::result::Result<Value, String> {
-        let session = Claims::below(&self.path, self.ttl)
-            .mint(&self.key, self.version, root, None)
-            .map_err(|failure| failure.message)?;
-        let url = self.gate.join(self.path.strip_prefix('/'), None);
-        let url = url.ok_or("the gate's address has no such path")?;
-        let bearer = Secret::new(format!("Bearer {session}"));
-        let (status, body) = get(&url, &[("Authorization", &bearer)])?;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let (status, answer) = self.get(root)?;
         match status {
             200..300 if self.identifies() && answer["result"]["status"] != "active" => {
                 Err(format!(
@@ -186,6 +203,17 @@ impl Through {
                 ))
             }
         }
+    }
+
+    fn get(&self, root: &Secret) -> std::result::Result<(u16, Value), String> {
+        let session = Claims::below(&self.path, self.ttl)
+            .mint(&self.key, self.version, root, None)
+            .map_err(|failure| failure.message)?;
+        let url = self.gate.join(self.path.strip_prefix('/'), None);
+        let url = url.ok_or("the gate's address has no such path")?;
+        let bearer = Secret::new(format!("Bearer {session}"));
+        let (status, body) = get(&url, &[("Authorization", &bearer)])?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
     /// Whether the probe asks the Cloudflare API which token it is asked with.

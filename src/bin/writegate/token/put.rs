@@ -9,7 +9,7 @@ use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::wrangler::Wrangler;
-use crate::{clock, input};
+use crate::{clock, input, settings};
 
 use super::envelope::{Dates, Envelope};
 use super::local::{Local, stand_in};
@@ -40,6 +40,7 @@ fn date(text: &str) -> std::result::Result<Timestamp, String> {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
+    settings::choose(options.env.as_deref());
     let (project, progress) = (Project::find()?, Progress::new());
     let (local, secret) = named(&project.root, options)?;
     let given = input::secret(&format!("the token for {secret}"))?;

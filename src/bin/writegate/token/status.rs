@@ -44,6 +44,14 @@ pub(super) fn tokens(which: &Which) -> std::result::Result<Vec<Value>, Trouble> 
     }
 }
 
+/// Another secret of the gate that holds the token of this fingerprint, too.
+pub(super) fn twin(which: &Which, secret: &str, fingerprint: &str) -> Result<Option<String>> {
+    let tokens = tokens(which)?;
+    let mut others = tokens.iter().filter(|token| token["secret"] != secret);
+    let twin = others.find(|token| !fingerprint.is_empty() && token["fingerprint"] == fingerprint);
+    Ok(twin.and_then(|token| token["secret"].as_str().map(str::to_owned)))
+}
+
 /// This token, as the gate sees it now.
 fn look(which: &Which, secret: &str) -> std::result::Result<Seen, Trouble> {
     let tokens = tokens(which)?;

@@ -1,13 +1,13 @@
 //! A rotation at an API that only the operator's commands know.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock;
 use crate::failure::{Failure, Result};
 
 use super::super::status::named;
-use super::Rotation;
 use super::hook::Hook;
+use super::{Born, Rotation};
 
 impl Rotation<'_> {
     pub(super) fn by_hook(&self, hook: &Hook) -> Result<()> {
@@ -22,6 +22,7 @@ impl Rotation<'_> {
         };
         let state = &seen.state;
         if seen.state == "ok" && !self.options.now {
+            self.see_that_it_works()?;
             self.step(
                 2,
                 &format!(
@@ -31,6 +32,7 @@ impl Rotation<'_> {
             );
             return Ok(());
         }
+        self.refuse_early(&seen.fingerprint)?;
         self.step(
             2,
             &format!("{before} is in place, {age}, {state}: a new one is wanted"),
@@ -38,7 +40,7 @@ impl Rotation<'_> {
         let place = self.place()?;
         self.tell_way(&place);
         self.step(3, "making a token by --hook");
-        let born = Instant::now();
+        let born = Born::now();
         let envelope = hook.make(clock::now()?)?;
         let new = self.successor(envelope, born);
         let token = named(new.fingerprint.as_str());

@@ -12,7 +12,7 @@ use super::super::envelope::{Dates, Envelope};
 use super::super::status::{Seen, named};
 use super::cloudflare_tokens::{Listed, Made, Tokens};
 use super::finish::Kept;
-use super::{Rotation, Successor, rights};
+use super::{Born, Rotation, Successor, rights};
 
 impl Rotation<'_> {
     pub(super) fn at_cloudflare(&self, tokens: &Tokens) -> Result<()> {
@@ -29,7 +29,10 @@ impl Rotation<'_> {
         let ours = tokens.list()?;
         let known = self.met(&ours);
         let old = match &self.options.old {
-            Some(id) => tokens.get(id)?,
+            Some(id) => {
+                tokens.refuse_manager(id)?;
+                tokens.get(id)?
+            }
             None => None,
         };
         let shown =
@@ -43,6 +46,7 @@ impl Rotation<'_> {
             let old_lives = old.is_some() && self.options.old.as_deref() != Some(&kept.id);
             let token = named(&kept.fingerprint);
             if !others && !old_lives {
+                self.see_that_it_works()?;
                 self.step(
                     2,
                     &format!("{token} is in place and ok: nothing to do (--now rotates it)"),
@@ -56,6 +60,7 @@ impl Rotation<'_> {
             self.try_through(&token)?;
             return self.finish(tokens, &Kept::of(kept), in_place, &known);
         }
+        self.refuse_early(&seen.fingerprint)?;
         let like = self.model(tokens, in_place, old, &seen)?;
         let age = match seen.age_days {
             Some(days) => format!("{days} days old"),
@@ -136,18 +141,28 @@ impl Rotation<'_> {
         }
     }
 
-    /// Refuses an `--old` that is not the token in the gate, where the gate's own probe says which that is.
+    /// Refuses an `--old` that is not the token in the gate, which the gate's own probe may say.
     fn refuse_another(&self, old: &str) -> Result<()> {
-        let Some(through) = self.through.as_ref().filter(|t| t.identifies()) else {
-            return Ok(());
+        let through = self.through.as_ref().filter(|through| through.identifies());
+        let answer = through.map(|through| self.tries().until(|| through.ask(&self.root)));
+        let there = match (through, &answer) {
+            (Some(through), Some(Ok(answer))) => through.token_id(answer),
+            _ => None,
         };
-        // One that works no longer says nothing.
-        let answer = through.ask(&self.root).unwrap_or_default();
-        match through.token_id(&answer) {
-            Some(there) if there != old => Err(Failure::usage(format!(
+        match there {
+            Some(there) if there == old => Ok(()),
+            Some(there) => Err(Failure::usage(format!(
                 "--old {old}: the token in the gate is {there}, by what the Cloudflare API says through the gate"
             ))),
-            _ => Ok(()),
+            None if self.options.old_unchecked => Ok(()),
+            None => Err(Failure::usage(format!(
+                "--old {old}: nothing tells whether that is the token in the gate ({}), and it would be revoked in the end: \
+                 --old-unchecked, if you know that it is",
+                match answer {
+                    Some(Err(said)) => said,
+                    _ => "that takes a probe of …/tokens/verify".to_owned(),
+                }
+            ))),
         }
     }
 
@@ -155,7 +170,7 @@ impl Rotation<'_> {
     fn make(&self, tokens: &Tokens, like: &Value) -> Result<(Made, Successor)> {
         let model = like["id"].as_str().unwrap_or_default();
         self.step(3, &format!("making a token that may do what {model} may"));
-        let (born, now) = (Instant::now(), clock::now()?);
+        let (born, now) = (Born::now(), clock::now()?);
         let made = tokens.create(like, now)?;
         let tried = (|| {
             let dates = Dates {

@@ -87,6 +87,19 @@ impl Tokens {
         })
     }
 
+    /// Refuses the token that this very command works with.
+    pub(super) fn refuse_manager(&self, old: &str) -> Result<()> {
+        let verified = self.api.get(&format!("{}/verify", self.path));
+        match verified {
+            Ok(manager) if manager["id"] == old => Err(Failure::usage(
+                "--old is the token in ROTATION_API_TOKEN or CLOUDFLARE_API_TOKEN, which this command uses to make and \
+                 revoke tokens; it wants the id of the one in the gate",
+            )),
+            // One of another kind may not be asked there, and is another.
+            _ => Ok(()),
+        }
+    }
+
     /// Where they are in the API.
     pub(super) const fn path(&self) -> &String {
         &self.path

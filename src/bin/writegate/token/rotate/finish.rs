@@ -91,7 +91,7 @@ impl Rotation<'_> {
         match failed.as_slice() {
             [] => {
                 self.progress.note(&format!(
-                    "done: {} is {token}, and no other is valid",
+                    "done: {} is {token}, and the others are revoked",
                     self.secret
                 ));
                 Ok(())

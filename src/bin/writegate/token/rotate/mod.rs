@@ -21,7 +21,7 @@ mod finish;
 mod hook;
 mod rights;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
 use writegate::key::KeyId;
@@ -38,7 +38,7 @@ use super::envelope::Envelope;
 use super::local::{Local, stand_in};
 use super::place::{Place, Way};
 use super::probe::{self, Through, Tries};
-use super::status::{Watch, named};
+use super::status::{Watch, named, twin};
 
 use cloudflare_tokens::{Tokens, is_id};
 use hook::Hook;
@@ -61,6 +61,9 @@ pub(crate) struct Options {
     /// The Cloudflare token that is in place, where this command did not make it: the new one may do the same
     #[arg(long, value_name = "ID", value_parser = id, conflicts_with = "hook")]
     old: Option<String>,
+    /// Believe --old where nothing tells whether it is the token in the gate: it is revoked in the end
+    #[arg(long, requires = "old")]
+    old_unchecked: bool,
     /// The tokens are those of this Cloudflare account, not of a user
     #[arg(long, value_name = "ID", value_parser = id, conflicts_with = "hook")]
     account: Option<String>,
@@ -83,7 +86,7 @@ pub(crate) struct Options {
     #[arg(long)]
     deployed_only: bool,
     /// How long the old token stays valid once the gate shows the new one, for places that are not seen from here
-    /// [default: 30, in a Secrets Store 60]
+    /// [default: the longest timeout_ms of its routes, at least 30, in a Secrets Store 60]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
     grace: Option<u64>,
     /// How long to leave a token that another run may be about to put; 0 where no other can be under way
@@ -111,6 +114,7 @@ fn lease(text: &str) -> std::result::Result<u64, String> {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
+    settings::choose(options.env.as_deref());
     let rotation = Rotation::prepare(options)?;
     match &options.hook {
         None => {
@@ -147,6 +151,8 @@ struct Rotation<'o> {
     root: Secret,
     wrangler: Wrangler,
     through: Option<Through>,
+    /// How long a request may go on with the token that it began with.
+    longest: Duration,
 }
 
 /// A token that is to take the old one's place.
@@ -154,7 +160,22 @@ struct Successor {
     envelope: Envelope,
     fingerprint: Fingerprint,
     /// Before it was made.
-    born: Instant,
+    born: Born,
+}
+
+/// When a token was made. Of a machine that sleeps meanwhile one of the two clocks stands still.
+#[derive(Clone, Copy)]
+struct Born(Instant, SystemTime);
+
+impl Born {
+    fn now() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    /// A clock that was set back says nothing.
+    fn elapsed(self) -> Duration {
+        self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
+    }
 }
 
 impl<'o> Rotation<'o> {
@@ -164,6 +185,7 @@ impl<'o> Rotation<'o> {
         let secret = local.secret(options.secret.as_deref())?;
         let root = settings::signing_secret(&project.root)?;
         let config = local.config(&stand_in(), None)?;
+        local.refuse_elsewhere(options.which.address())?;
         let through = match (probe::exists(&config, &secret), options.unprobed) {
             (false, true) => None,
             (false, false) => {
@@ -183,6 +205,9 @@ impl<'o> Rotation<'o> {
         };
         // Says at once when the gate's admin is not to be found.
         options.which.open()?;
+        let routes = config.routes.iter();
+        let routes = routes.filter(|route| route.auth.secret() == secret);
+        let longest_ms = routes.map(|route| route.timeout_ms).max().unwrap_or(0);
         Ok(Self {
             wrangler: Wrangler::find(&project, &progress, options.env.as_deref())?,
             options,
@@ -192,7 +217,27 @@ impl<'o> Rotation<'o> {
             secret,
             root,
             through,
+            longest: Duration::from_millis(longest_ms.into()),
         })
+    }
+
+    /// Refuses what would only show when the new token is in.
+    fn refuse_early(&self, fingerprint: &str) -> Result<()> {
+        if let Some(through) = &self.through {
+            through.refuse_closed(&self.root)?;
+        }
+        self.refuse_shared(fingerprint)
+    }
+
+    /// Refuses to replace a token that another secret of the gate holds, too: it would be revoked there.
+    fn refuse_shared(&self, fingerprint: &str) -> Result<()> {
+        match twin(&self.options.which, &self.secret, fingerprint)? {
+            None => Ok(()),
+            Some(other) => Err(Failure::usage(format!(
+                "{} is also what the gate has in {other}: give that a token of its own first (`token put --secret {other}`)",
+                named(fingerprint)
+            ))),
+        }
     }
 
     /// Tells of a step as it begins.
@@ -214,7 +259,8 @@ impl<'o> Rotation<'o> {
             Some(_) => 60,
             None => 30,
         };
-        Duration::from_secs(self.options.grace.unwrap_or(usual))
+        let grace = self.options.grace.map(Duration::from_secs);
+        grace.unwrap_or_else(|| self.longest.max(Duration::from_secs(usual)))
     }
 
     /// How the token will be put, found before there is one.
@@ -226,7 +272,7 @@ impl<'o> Rotation<'o> {
         Ok(place)
     }
 
-    fn successor(&self, envelope: Envelope, born: Instant) -> Successor {
+    fn successor(&self, envelope: Envelope, born: Born) -> Successor {
         Successor {
             fingerprint: Fingerprint::of(&envelope.value, &self.root),
             envelope,
@@ -271,11 +317,28 @@ impl<'o> Rotation<'o> {
             let back = match place.serving.as_slice() {
                 [] => String::new(),
                 serving => format!(
-                    "; the way back is `npx wrangler versions deploy {}`",
-                    serving.join(" ")
+                    "; the way back is `npx wrangler versions deploy {}{}`",
+                    serving.join(" "),
+                    match &self.options.env {
+                        Some(environment) => format!(" --env {environment}"),
+                        None => String::new(),
+                    }
                 ),
             };
             Failure::new(format!("{}; nothing was revoked{back}", failure.message))
+        })
+    }
+
+    /// What is to stay has to work: the gate's status knows ages alone.
+    fn see_that_it_works(&self) -> Result<()> {
+        let Some(through) = &self.through else {
+            return Ok(());
+        };
+        let answer = self.tries().until(|| through.ask(&self.root));
+        answer.map(drop).map_err(|said| {
+            Failure::new(format!(
+                "{said}; if the token in place does not work any more, --now replaces it"
+            ))
         })
     }
 
