@@ -53,13 +53,16 @@ fn written<'f>(file: &'f str, name: &str) -> Option<&'f str> {
 
 /// Whether such a text means this value, bare or quoted, with or without a comment. In doubt it does not.
 fn is(text: &str, value: &str) -> bool {
-    let quotes = ["", "'", "\"", "`"];
+    // Bare, these would be read as something else.
+    let bare = !value.contains('#') && !value.starts_with(['\'', '"', '`']);
+    let quotes = ["'", "\"", "`", ""];
     quotes.into_iter().any(|quote| {
         let rest = text
             .strip_prefix(quote)
             .and_then(|text| text.strip_prefix(value))
             .and_then(|text| text.strip_prefix(quote));
-        rest.is_some_and(|rest| rest.is_empty() || rest.trim_start().starts_with('#'))
+        (bare || !quote.is_empty())
+            && rest.is_some_and(|rest| rest.is_empty() || rest.trim_start().starts_with('#'))
     })
 }
 
@@ -85,5 +88,8 @@ mod tests {
             assert!(!is(text, "ab"), "{text}");
         }
         assert!(is("{\"token\":\"a\"}", "{\"token\":\"a\"}"));
+        // What is given is what the text means, not how it looks.
+        assert!(is("'a#b'", "a#b") && !is("a#b", "a#b"));
+        assert!(!is("'ab'", "'ab'") && is("\"'ab'\"", "'ab'"));
     }
 }
