@@ -135,7 +135,7 @@ fn what_is_asked_wrongly_has_code_2() {
         );
     }
     gate.check(&["--env", "staging"])
-        .failed(2, &["--env staging", "[env.staging]"]);
+        .failed(2, &["--env", "has no [env.…]"]);
 }
 
 #[test]
@@ -176,6 +176,11 @@ fn an_environment_is_looked_at_by_its_name() {
     );
     gate.says("upstream", "ok", &["cms.example.org"]);
     gate.says("environments", "fail", &["[env.staging] lacks vars.KEYS"]);
+
+    let misplaced = random_secret();
+    let done = gate.check(&["--env", &misplaced]);
+    done.failed(2, &["--env", "it has staging"]);
+    assert!(!done.err.contains(&misplaced), "{}", done.err);
 }
 
 #[test]

@@ -29,6 +29,7 @@ use writegate::time::Timestamp;
 
 use checkout::{Checkout, Done, random_secret, writegate};
 
+const ID: &str = "0123456789abcdef0123456789abcdef";
 const KEYS: &str = "[[vars.KEYS]]\nid = \"pk_site\"\nversion = 3\n";
 
 #[test]
@@ -62,7 +63,28 @@ fn a_root_that_the_gate_would_refuse_is_named_and_not_shown() {
 fn what_was_wanted_is_told_and_what_was_given_is_not() {
     let secret = random_secret();
     let flag = format!("--{secret}");
-    let table: [(&[&str], &[&str]); 11] = [
+    let (now, gate) = (format!("--now={secret}"), format!("--gate={secret}"));
+    let table: [(&[&str], &[&str]); 16] = [
+        (
+            &["token", "rotate", &now],
+            &["--now: one value too many", "standard input"],
+        ),
+        (
+            &["session", "mint", "--key", "a", "--ttl", "4294967300"],
+            &["--ttl <SECONDS>: the value is not in 1.."],
+        ),
+        (
+            &["token", "age", &gate, &gate],
+            &["--gate <URL>", "https://gate.example.com"],
+        ),
+        (
+            &["session", "mint", "--key", "a", "--key", &secret],
+            &["--key <ID> may stand once"],
+        ),
+        (
+            &["token", "rotate", "--hook", &secret, "--old", ID],
+            &["--hook <COMMAND> does not go with --old <ID>"],
+        ),
         (&["token", "put", &secret], &["standard input"]),
         (
             &["token", "put", "--token", &secret],
@@ -104,7 +126,9 @@ fn what_was_wanted_is_told_and_what_was_given_is_not() {
             err: String::from_utf8(done.stderr).unwrap(),
         };
         done.failed(2, words);
-        assert!(!done.err.contains(&secret), "{}", done.err);
+        for given in [secret.as_str(), ID, "4294967300"] {
+            assert!(!done.err.contains(given), "{}", done.err);
+        }
     }
     for help in [
         ["--help"].as_slice(),

@@ -14,7 +14,7 @@ pub(crate) fn line(error: &clap::Error) -> String {
     let expected = match error.kind() {
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             let valid = list(error, ContextKind::ValidValue);
-            let why = error.source().map(ToString::to_string);
+            let why = error.source().map(|why| unquoted(&why.to_string()));
             let why = why.unwrap_or_else(|| match valid.is_empty() {
                 true => "a value is wanted".to_owned(),
                 false => format!("expected one of {}", valid.join(", ")),
@@ -38,14 +38,37 @@ pub(crate) fn line(error: &clap::Error) -> String {
                 list(error, ContextKind::InvalidArg).join(", ")
             )
         }
-        // These name arguments, and no values.
-        _ => {
-            let whole = error.render().to_string();
-            let first = whole.lines().next().unwrap_or_default();
-            first.trim_start_matches("error: ").to_owned()
+        ErrorKind::TooManyValues => {
+            format!("{argument}: one value too many; a secret goes through standard input")
         }
+        ErrorKind::ArgumentConflict if !argument.is_empty() => conflict(error, &argument),
+        // clap's own sentence for the kind, without anything of this command line.
+        kind => kind
+            .as_str()
+            .unwrap_or("the command line cannot be read")
+            .to_owned(),
     };
     format!("{expected} (see --help)")
+}
+
+/// Two arguments of which one alone may stand, or one that stands twice: by their names.
+fn conflict(error: &clap::Error, argument: &str) -> String {
+    let mut others = list(error, ContextKind::PriorArg);
+    others.push(text(error, ContextKind::PriorArg));
+    others.retain(|other| !other.is_empty());
+    match others.as_slice() {
+        [other] if other == argument => format!("{argument} may stand once"),
+        [] => format!("{argument} does not go with the others"),
+        others => format!("{argument} does not go with {}", others.join(", ")),
+    }
+}
+
+/// clap's words about a number that is too small or too large begin with it.
+fn unquoted(why: &str) -> String {
+    match why.split_once(" is not in ") {
+        Some((_value, range)) => format!("the value is not in {range}"),
+        None => why.to_owned(),
+    }
 }
 
 /// Whether it has the form of an option's name, and not of anybody's secret.

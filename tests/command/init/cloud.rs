@@ -273,3 +273,37 @@ fn only_secrets_of_a_gate_that_was_made_are_set() {
         ["secret list", "secret put SIGNING_SECRET"]
     );
 }
+
+#[test]
+fn another_gate_s_secrets_in_the_environment_are_not_sent() {
+    let machine = Machine::new();
+    machine.answers("secret put SIGNING_SECRET", refused());
+    assert_eq!(machine.init(&[]).code, Some(1));
+    machine.answers("secret put SIGNING_SECRET", json!({}));
+    let calls = machine.calls().len();
+    for name in ["SIGNING_SECRET", "WRITE_TOKEN"] {
+        let other = random_secret();
+        let mut command = machine.checkout.command(&["init", "--secrets-only"]);
+        let done = Done::of(command.env(name, &other));
+        done.failed(2, &[&format!("{name} of the environment"), ".dev.vars"]);
+        assert!(!done.err.contains(&other), "{}", done.err);
+        assert_eq!(machine.calls().len(), calls);
+    }
+    // The same one is nobody else's.
+    let mut command = machine.checkout.command(&["init", "--secrets-only"]);
+    let done = Done::of(command.env("SIGNING_SECRET", machine.root()));
+    assert!(!done.err.contains("of the environment"), "{}", done.err);
+    done.succeeded();
+
+    // What `.dev.vars` has not is the environment's, which is told.
+    let token = random_secret();
+    let root = format!("SIGNING_SECRET='{}'\n", machine.root());
+    machine.checkout.file(".dev.vars", &root);
+    let mut command = machine.checkout.command(&["init", "--secrets-only"]);
+    let done = Done::of(command.env("WRITE_TOKEN", &token));
+    let told = "with the WRITE_TOKEN of the environment";
+    assert!(done.err.contains(told), "{}", done.err);
+    assert!(!done.err.contains(&token), "{}", done.err);
+    done.succeeded();
+    assert_eq!(machine.put("WRITE_TOKEN").last(), Some(&token));
+}

@@ -64,22 +64,51 @@ fn force_replaces_them_and_keeps_what_cannot_be_made_again() {
     assert!(checkout.text(".dev.vars").contains(&root));
 }
 
-#[test]
-fn a_root_of_the_environment_is_kept_too() {
-    let checkout = clone();
-    let root = random_secret();
-    let arguments = [CMS.as_slice(), &["--local"]].concat();
-    let mut command = checkout.command(&arguments);
+/// `init` with this root in the environment.
+fn exported(checkout: &Checkout, more: &[&str], root: &str) -> crate::checkout::Done {
+    let mut command = checkout.command(&[CMS.as_slice(), &["--local"], more].concat());
     let token = checkout.file("token", &random_secret());
     command
-        .env("SIGNING_SECRET", &root)
+        .env("SIGNING_SECRET", root)
         .stdin(fs::File::open(token).unwrap());
-    crate::checkout::Done::of(&mut command).succeeded();
-    assert!(
-        checkout
-            .text(".dev.vars")
-            .contains(&format!("SIGNING_SECRET='{root}'"))
-    );
+    crate::checkout::Done::of(&mut command)
+}
+
+#[test]
+fn a_root_of_the_environment_is_kept_too_and_told() {
+    let checkout = clone();
+    let root = random_secret();
+    let done = exported(&checkout, &[], &root);
+    let told = "with the SIGNING_SECRET of the environment";
+    assert!(done.err.contains(told), "{}", done.err);
+    assert!(!done.err.contains(&root), "{}", done.err);
+    done.succeeded();
+    let line = format!("SIGNING_SECRET='{root}'");
+    assert!(checkout.text(".dev.vars").contains(&line));
+
+    // From now on it is the file's, whether it is exported or not.
+    for done in [
+        again(&checkout, &["--force"]),
+        exported(&checkout, &["--force"], &root),
+    ] {
+        assert!(done.err.contains("that was there before"), "{}", done.err);
+        done.succeeded();
+        assert!(checkout.text(".dev.vars").contains(&line));
+    }
+}
+
+#[test]
+fn a_root_that_exists_nowhere_else_is_not_lost_to_another_gate_s() {
+    let checkout = clone();
+    checkout.made(&CMS);
+    let before = checkout.text(".dev.vars");
+    let other = random_secret();
+    let done = exported(&checkout, &["--force"], &other);
+    done.failed(2, &["SIGNING_SECRET of the environment", ".dev.vars"]);
+    assert!(!done.err.contains(&other), "{}", done.err);
+    assert_eq!(checkout.text(".dev.vars"), before);
+    // An empty one is none.
+    exported(&checkout, &["--force"], "").succeeded();
 }
 
 #[test]

@@ -204,6 +204,34 @@ fn pages_show_images_with_an_id_alone() {
 }
 
 #[test]
+fn the_operator_s_key_opens_what_its_commands_need() {
+    let admin = |arguments: &[&str]| {
+        let checkout = clone();
+        checkout.made(arguments);
+        let config = Written::of(&checkout).config();
+        let all = keys(&config);
+        let admin = all.into_iter().find(|key| key.admin).unwrap();
+        let paths = admin.paths.iter().flatten().map(ToString::to_string);
+        (admin.methods.join(" "), paths.collect::<Vec<_>>())
+    };
+    // Nothing is changed through a gate without a registry and a cache.
+    let (methods, paths) = admin(&CMS);
+    assert_eq!(methods, "GET");
+    assert_eq!(paths, ["/_gate/status", "/_gate/usage"]);
+    let (methods, paths) = admin(&IMAGES);
+    for method in ["GET", "POST", "PATCH", "DELETE"] {
+        assert!(methods.contains(method), "{methods}");
+    }
+    assert_eq!(paths, [""; 0]);
+
+    // What `check` has against a fresh one.
+    let checkout = clone();
+    checkout.made(&CMS);
+    let row = checkout.run(&["check", "--json", "--only", "admin-keys"]);
+    assert!(row.succeeded().contains("\"status\":\"ok\""));
+}
+
+#[test]
 fn limits_of_the_first_key_are_those_that_were_said() {
     let checkout = clone();
     let arguments = [

@@ -34,7 +34,7 @@ use crate::project::Project;
 
 use document::Document;
 use local::Local;
-use row::{Status, Verdict};
+use row::{Status, Verdict, listed};
 use secrets::Remote;
 
 #[derive(Args)]
@@ -175,9 +175,7 @@ impl<'a> Gathered<'a> {
         if let (Ok(document), Some(name)) = (&document, &options.env)
             && !document.has_environment(name)
         {
-            return Err(Failure::usage(format!(
-                "--env {name}: wrangler.toml has no [env.{name}]"
-            )));
+            return Err(no_environment(document));
         }
         let local = Local::read(&project.root, document.as_ref().ok())?;
         let config = match &document {
@@ -243,6 +241,19 @@ impl<'a> Gathered<'a> {
             Err(why) => leaks::unusable(why),
         }
     }
+}
+
+/// What was given is not repeated: it may be a secret in the wrong place.
+fn no_environment(document: &Document) -> Failure {
+    let (_top, environments) = document.all();
+    let names: Vec<&str> = environments.map(|(name, _)| name).collect();
+    Failure::usage(match names.as_slice() {
+        [] => "--env: wrangler.toml has no [env.…]".to_owned(),
+        names => format!(
+            "--env: wrangler.toml has no environment of that name; it has {}",
+            listed(names, 12)
+        ),
+    })
 }
 
 fn unread() -> Verdict {

@@ -28,6 +28,9 @@ const RULING: [&str; 4] = [
     "Account Settings ",
 ];
 
+/// Groups that can replace the gate: what is deployed in its place reads its secrets.
+const DEPLOYING: [&str; 2] = ["Workers Scripts Write", "Workers Scripts Edit"];
+
 /// One route's token.
 struct Asked<'c> {
     secret: &'c str,
@@ -38,6 +41,7 @@ struct Asked<'c> {
 pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
     let mut findings = Findings::default();
     let (mut asked, mut known): (Vec<Asked<'_>>, Vec<String>) = (Vec::new(), Vec::new());
+    let mut elsewhere: Vec<&str> = Vec::new();
     for route in &config.routes {
         let secret = route.auth.secret();
         if matches!(route.auth, UpstreamAuth::CloudflareGlobalKey { .. }) {
@@ -45,9 +49,11 @@ pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
                 format!("{secret} is a global API key, which can do everything its user can"),
                 "make an API token for this alone, and upstream_auth = { scheme = \"bearer\" }",
             );
-        } else if is_cloudflare(route.upstream.origin())
-            && !asked.iter().any(|other| other.secret == secret)
-        {
+        } else if !is_cloudflare(route.upstream.origin()) {
+            if !elsewhere.contains(&secret) {
+                elsewhere.push(secret);
+            }
+        } else if !asked.iter().any(|other| other.secret == secret) {
             asked.push(Asked {
                 secret,
                 account: account(route.upstream.base()),
@@ -63,10 +69,13 @@ pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
             Err((why, mend)) => findings.warn(format!("{}: {why}", token.secret), mend),
         }
     }
-    findings.verdict(match known.as_slice() {
-        [] => "no route goes to the Cloudflare API, so there is nobody to ask".to_owned(),
-        known => known.join("; "),
-    })
+    if !elsewhere.is_empty() {
+        known.push(format!(
+            "not looked at, for nobody can tell what a token may do at an API that is not Cloudflare's: {}",
+            listed(&elsewhere, 8)
+        ));
+    }
+    findings.verdict(known.join("; "))
 }
 
 fn is_cloudflare(origin: &str) -> bool {
@@ -219,6 +228,19 @@ fn judge_policy(secret: &str, policy: &Value, findings: &mut Findings) {
         findings.fail(
             format!("{secret} may give itself more: {}", listed(&ruling, 8)),
             "make a token without these permissions; what manages tokens is for the rotation, not for the gate",
+        );
+    }
+    let deploying: Vec<&String> = writes
+        .iter()
+        .filter(|name| DEPLOYING.contains(&name.as_str()))
+        .collect();
+    if !deploying.is_empty() {
+        findings.warn(
+            format!(
+                "{secret} may replace the gate itself, and so read all of its secrets: {}",
+                listed(&deploying, 8)
+            ),
+            "make a token without these permissions; what deploys is for wrangler, not for the gate",
         );
     }
     if let (false, Some(wide)) = (writes.is_empty(), wide(&policy["resources"])) {

@@ -54,8 +54,14 @@ impl Remote {
             Ok(Ok(Err(failure))) | Err(failure) => failure.message,
             Ok(Err(late)) => format!("npx wrangler secret list: {late}"),
         };
+        Self::refused(why)
+    }
+
+    /// What it means that wrangler has no list.
+    fn refused(why: String) -> Self {
         let missing = why.contains("Worker ") && why.contains("not found");
-        if missing || why.contains("10007") {
+        // An account's id may hold those digits too.
+        if missing || why.contains("code: 10007") {
             return Self::NoWorker(why);
         }
         Self::Unknown {
@@ -89,7 +95,21 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
             ),
         );
     }
+    let store = document.names("secrets_store_secrets");
+    for name in OWN.iter().filter(|own| store.contains(own)) {
+        findings.fail(
+            format!("{name} is bound to a Secrets Store, from which the gate takes tokens alone"),
+            format!(
+                "remove that binding, and npx wrangler secret put {name}{}",
+                document.option()
+            ),
+        );
+    }
     let needed = needed(document, config);
+    let (stored, needed): (Vec<&str>, Vec<&str>) = needed
+        .iter()
+        .map(String::as_str)
+        .partition(|name| store.contains(name) && !OWN.contains(name));
     let put = |names: &[&str]| {
         let puts = names
             .iter()
@@ -101,15 +121,13 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
             findings.warn(format!("cannot see which secrets are set: {why}"), *mend)
         }
         Remote::NoWorker(why) => {
-            let names: Vec<&str> = needed.iter().map(String::as_str).collect();
-            findings.fail(format!("no secret is set: {why}"), put(&names));
+            findings.fail(format!("no secret is set: {why}"), put(&needed));
         }
         Remote::Names(set) => {
-            let store = document.names("secrets_store_secrets");
             let missing: Vec<&str> = needed
                 .iter()
-                .map(String::as_str)
-                .filter(|name| !store.contains(name) && !set.iter().any(|one| one == name))
+                .copied()
+                .filter(|name| !set.iter().any(|one| one == name))
                 .collect();
             if !missing.is_empty() {
                 findings.fail(
@@ -123,7 +141,14 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
             }
         }
     }
-    findings.verdict(format!("set: {}", listed(&needed, 8)))
+    let stored = match stored.as_slice() {
+        [] => String::new(),
+        stored => format!(
+            "; bound to a Secrets Store, which was not asked whether it has it: {}",
+            listed(stored, 8)
+        ),
+    };
+    findings.verdict(format!("set: {}{stored}", listed(&needed, 8)))
 }
 
 /// Secrets that stand among the variables, of whichever environment, and where.

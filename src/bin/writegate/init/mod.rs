@@ -8,6 +8,7 @@ mod account;
 mod ask;
 mod cloud;
 mod files;
+mod origin;
 mod plan;
 mod preset;
 mod proof;
@@ -23,12 +24,13 @@ use writegate::secret::Secret;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::{input, random, settings};
+use crate::{input, random};
 
 use account::Accounts;
 use ask::Question;
 use cloud::Cloud;
 use files::{CONFIGURATION, SECRETS};
+use origin::Origin;
 use plan::Plan;
 use proof::Secrets;
 use secrets::{ROOT, TOKEN};
@@ -85,7 +87,7 @@ pub(crate) struct Options {
     /// Deploy the gate when its secrets are set
     #[arg(long)]
     deploy: bool,
-    /// Only set the secrets of .dev.vars at Cloudflare: finishes what broke off
+    /// Only set the secrets of .dev.vars (or the environment) at Cloudflare: finishes what broke off
     #[arg(long)]
     secrets_only: bool,
     /// Replace files that are there, and a root secret at Cloudflare. SIGNING_SECRET of .dev.vars is kept
@@ -131,10 +133,9 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         files::refuse_loss(&project.root)?;
     }
     files::refuse_exposure(&project.root)?;
-    let kept = settings::secret(&project.root, ROOT)?;
-    let root = match &kept {
-        Some(root) => root.clone(),
-        None => Secret::new(random::text(48)?),
+    let (root, kept) = match origin::find(&project.root, ROOT)? {
+        Some((root, origin)) => (root, Some(origin)),
+        None => (Secret::new(random::text(48)?), None),
     };
     secrets::check_root(&root)?;
 
@@ -172,7 +173,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     let old = files::read(&project.root, SECRETS)?.unwrap_or_default();
     let file = secrets::file(&old, &root, &token)?;
     files::write(&project.root, &configuration, file.expose())?;
-    tell::written(kept.is_some());
+    tell::written(kept);
 
     let end = tell::End {
         checkout: &project.root,
@@ -202,22 +203,30 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
     let name = whole["name"]
         .as_str()
         .ok_or_else(|| wanted("wrangler.toml names no Worker"))?;
-    let root = settings::secret(&project.root, ROOT)?
+    let (root, from) = origin::find(&project.root, ROOT)?
         .ok_or_else(|| wanted("SIGNING_SECRET is neither in the environment nor in .dev.vars"))?;
+    let mut exported: Vec<String> = Vec::new();
+    if from == Origin::Environment {
+        exported.push(ROOT.to_owned());
+    }
     let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
     for (secret, source) in proof::read(&text, &known)?.tokens {
         if let TokenSource::Stored { .. } = source {
             // It is no secret of the Worker.
             continue;
         }
-        let Some(token) = settings::secret(&project.root, &secret)? else {
+        let Some((token, from)) = origin::find(&project.root, &secret)? else {
             return Err(Failure::usage(format!(
                 "--secrets-only: {secret} is neither in the environment nor in .dev.vars; set it with `cargo run -- token put --secret {secret}`"
             )));
         };
+        if from == Origin::Environment {
+            exported.push(secret.clone());
+        }
         known.insert(secret, token);
     }
     proof::read(&text, &known)?;
+    tell::exported(&exported);
 
     let cloud = Cloud::find(project, progress)?;
     let account = whole["account_id"].as_str();

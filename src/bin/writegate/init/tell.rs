@@ -10,6 +10,8 @@ use writegate::secret::Secret;
 use crate::failure::{Failure, Result};
 use crate::settings;
 
+use super::origin::Origin;
+
 /// How far it came.
 pub(super) enum Online {
     /// The files are written.
@@ -20,12 +22,22 @@ pub(super) enum Online {
     Gate,
 }
 
-pub(super) fn written(kept: bool) {
+/// What is written now; `kept` is where the root was found.
+pub(super) fn written(kept: Option<Origin>) {
     let root = match kept {
-        true => "with the SIGNING_SECRET that was there before",
-        false => "with a new SIGNING_SECRET",
+        Some(Origin::File) => "with the SIGNING_SECRET that was there before",
+        Some(Origin::Environment) => "with the SIGNING_SECRET of the environment",
+        None => "with a new SIGNING_SECRET",
     };
     eprintln!("writegate: wrote wrangler.toml, and .dev.vars {root}");
+}
+
+/// Which of the secrets that are sent are not those of `.dev.vars`.
+pub(super) fn exported(names: &[String]) {
+    if !names.is_empty() {
+        let names = names.join(", ");
+        eprintln!("writegate: with the {names} of the environment, for .dev.vars has none");
+    }
 }
 
 /// What the end is told of.

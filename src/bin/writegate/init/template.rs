@@ -61,11 +61,7 @@ fn head(part: &str, plan: &Plan) -> String {
 
 fn vars(plan: &Plan, ids: &Ids) -> String {
     let mut blocks = vec![settings(plan), route(plan), first_key(plan, &ids.first)];
-    blocks.push(format!(
-        "# Opens /_gate/ for the commands that ask this gate something (check, key list, token rotate), and no route.\n\
-         [[vars.KEYS]]\nid = {}\nname = \"The operator\"\nadmin = true",
-        json!(ids.admin)
-    ));
+    blocks.push(operator(plan, &ids.admin));
     if let Some(path) = plan
         .probe
         .as_deref()
@@ -131,6 +127,24 @@ fn first_key(plan: &Plan, id: &str) -> String {
         format!("{name} = [{}]", texts.join(", "))
     }));
     lines.join("\n")
+}
+
+/// The admin key: no wider than the commands need that ask this gate something.
+fn operator(plan: &Plan, id: &str) -> String {
+    // Without a registry and a cache there is nothing to change through the gate.
+    let (opens, limits) = match plan.preset.registry {
+        true => (
+            "# Opens all of /_gate/ (the registry, usage, purge, the state of the token), and no route.",
+            "",
+        ),
+        false => (
+            "# For check and token: opens the token's state and what keys have had, and no route. Who manages a registry or\n\
+             # purges a cache needs all of /_gate/: without methods and paths.",
+            "\nmethods = [\"GET\"]\npaths = [\"/_gate/status\", \"/_gate/usage\"]",
+        ),
+    };
+    let id = json!(id);
+    format!("{opens}\n[[vars.KEYS]]\nid = {id}\nname = \"The operator\"\nadmin = true{limits}")
 }
 
 /// Where a path below the API is at the gate.

@@ -39,7 +39,7 @@ fn what_a_policy_allows() {
         json!({"com.cloudflare.api.account.*": "*"}),
     );
     let user = json!({"com.cloudflare.api.user.0123456789abcdef0123456789abcdef": "*"});
-    let table: [(&str, &Value, Status); 15] = [
+    let table: [(&str, &Value, Status); 18] = [
         ("DNS Write", &one, Well),
         ("Workers KV Storage Write", &account, Well),
         ("DNS Read", &zones, Well),
@@ -55,6 +55,9 @@ fn what_a_policy_allows() {
         ("Memberships Write", &user, Fail),
         ("Account Settings Write", &account, Fail),
         ("Account Settings Read", &account, Well),
+        ("Workers Scripts Write", &account, Warn),
+        ("Workers Scripts Edit", &account, Warn),
+        ("Workers Scripts Read", &account, Well),
     ];
     for (group, resources, status) in table {
         let verdict = judged(json!({"status": "active"}), Ok(policy(group, resources)));
@@ -95,9 +98,13 @@ fn only_what_goes_to_cloudflare_is_asked_about() {
             now(),
         )
     };
-    assert_eq!(
-        judged(json!({"UPSTREAM": "https://api.cloudflare.com.example"})).status,
-        Well
+    let elsewhere = judged(json!({"UPSTREAM": "https://api.cloudflare.com.example"}));
+    assert_eq!(elsewhere.status, Well);
+    assert!(
+        elsewhere.evidence.ends_with(
+            "nobody can tell what a token may do at an API that is not Cloudflare's: WRITE_TOKEN"
+        ),
+        "{elsewhere:?}"
     );
     // The token is not here.
     assert_eq!(

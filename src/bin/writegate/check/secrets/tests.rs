@@ -59,7 +59,18 @@ fn the_secrets_store_counts_and_so_do_other_routes() {
     let store = format!(
         "{VARS}\n[[secrets_store_secrets]]\nbinding = \"WRITE_TOKEN\"\nstore_id = \"s\"\nsecret_name = \"n\""
     );
-    assert_eq!(judged(&store, &names(&["SIGNING_SECRET"])).status, Well);
+    let stored = judged(&store, &names(&["SIGNING_SECRET"]));
+    assert_eq!(
+        stored,
+        Verdict::ok(
+            "set: SIGNING_SECRET; bound to a Secrets Store, which was not asked whether it has it: WRITE_TOKEN"
+        )
+    );
+    let none = judged(&store, &Remote::NoWorker("none".to_owned()));
+    assert_eq!(
+        none.mend.as_deref(),
+        Some("npx wrangler secret put SIGNING_SECRET")
+    );
     let waf = VARS.replace("id = \"pk_a\"", "id = \"pk_a\", schemes = [\"waf-url\"]");
     let verdict = judged(&waf, &names(&["SIGNING_SECRET", "WRITE_TOKEN"]));
     assert!(
@@ -69,6 +80,56 @@ fn the_secrets_store_counts_and_so_do_other_routes() {
     let two = "vars = { KEYS = [], ROUTES = [{ path = \"/a\", upstream = \"https://a.example\", upstream_auth = { secret = \"A_TOKEN\" } }] }";
     let verdict = judged(two, &names(&["SIGNING_SECRET", "WRITE_TOKEN"]));
     assert!(verdict.evidence.contains("not set: A_TOKEN"), "{verdict:?}");
+}
+
+#[test]
+fn a_store_holds_none_of_the_gate_s_own_secrets() {
+    let all = [
+        "SIGNING_SECRET",
+        "SIGNING_SECRET_PREVIOUS",
+        "WAF_SECRET",
+        "TURNSTILE_SECRET",
+    ];
+    for name in all {
+        let text = format!("{VARS}\n[[secrets_store_secrets]]\nbinding = \"{name}\"");
+        let document = Document::parse(&text, None).unwrap();
+        let unknown = Remote::refused("no answer".to_owned());
+        // Also where the same name is set as a secret, and where nobody can tell: deployed, one of them wins.
+        let set = [all.as_slice(), &["WRITE_TOKEN"]].concat();
+        for remote in [names(&set), names(&["WRITE_TOKEN"]), unknown] {
+            let verdict = row(&document, None, &remote);
+            assert_eq!(verdict.status, Fail, "{name}: {verdict:?}");
+            let bound = format!("{name} is bound to a Secrets Store");
+            assert!(verdict.evidence.contains(&bound), "{verdict:?}");
+        }
+    }
+    // A root in a store does not count as set.
+    let text = format!("{VARS}\n[[secrets_store_secrets]]\nbinding = \"SIGNING_SECRET\"");
+    let document = Document::parse(&text, None).unwrap();
+    let verdict = row(&document, None, &names(&["WRITE_TOKEN"]));
+    assert!(
+        verdict.evidence.contains("not set: SIGNING_SECRET"),
+        "{verdict:?}"
+    );
+}
+
+#[test]
+fn what_wrangler_cannot_list() {
+    for (why, no_worker) in [
+        ("Worker \"gate\" not found.", true),
+        (
+            "This Worker does not exist on your account. [code: 10007]",
+            true,
+        ),
+        (
+            "A request to the Cloudflare API (/accounts/10007e105f4ecef8ad9ca31a8372d0c3/x) failed. [code: 10000]",
+            false,
+        ),
+        ("Authentication error [code: 10000]", false),
+    ] {
+        let remote = Remote::refused(why.to_owned());
+        assert_eq!(matches!(remote, Remote::NoWorker(_)), no_worker, "{why}");
+    }
 }
 
 #[test]
