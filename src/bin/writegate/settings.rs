@@ -31,23 +31,36 @@ pub(crate) const DEFAULT_URL_TTL: i64 = 604_800;
 
 /// A secret of this name, from the environment or `.dev.vars`.
 pub(crate) fn secret(checkout: &Path, name: &str) -> Result<Option<Secret>> {
-    // wrangler reads one of the two, too.
+    match exported(name) {
+        Some(secret) => Ok(Some(secret)),
+        None => in_file(checkout, name),
+    }
+}
+
+/// That of the environment.
+pub(crate) fn exported(name: &str) -> Option<Secret> {
+    let value = env::var(name).ok().filter(|value| !value.is_empty());
+    value.map(Secret::new)
+}
+
+/// That of `.dev.vars`.
+pub(crate) fn in_file(checkout: &Path, name: &str) -> Result<Option<Secret>> {
+    Ok(variable(&dev_vars(checkout)?, name).map(Secret::new))
+}
+
+/// The text of `.dev.vars`, or of the environment's own; wrangler reads one of the two, too.
+pub(crate) fn dev_vars(checkout: &Path) -> Result<String> {
     let own = ENVIRONMENT
         .get()
         .map(|name| checkout.join(format!(".dev.vars.{name}")));
     let path = own.filter(|path| path.exists());
     let path = path.unwrap_or_else(|| checkout.join(".dev.vars"));
-    let file = match fs::read_to_string(&path) {
+    match fs::read_to_string(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).doing(format!("reading {}", path.display()));
+            Err(error).doing(format!("reading {}", path.display()))
         }
-        read => read.unwrap_or_default(),
-    };
-    let found = env::var(name)
-        .ok()
-        .filter(|value| !value.is_empty())
-        .or_else(|| variable(&file, name));
-    Ok(found.map(Secret::new))
+        read => Ok(read.unwrap_or_default()),
+    }
 }
 
 /// The signing secret of a key, of this version or of the one that `wrangler.toml` says.

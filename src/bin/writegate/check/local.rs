@@ -2,7 +2,6 @@
 //! not be.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
@@ -39,7 +38,7 @@ impl Local {
                 .map(|document| routes(document.own("vars")))
                 .unwrap_or_default(),
         );
-        let file = fs::read_to_string(checkout.join(".dev.vars")).unwrap_or_default();
+        let file = settings::dev_vars(checkout)?;
         names.extend(file.lines().filter_map(secret_name));
         let mut found = BTreeMap::new();
         for name in names {

@@ -31,6 +31,7 @@ use crate::clock;
 use crate::failure::{Doing as _, Failure, Result};
 use crate::progress::Progress;
 use crate::project::Project;
+use crate::settings;
 
 use document::Document;
 use local::Local;
@@ -117,6 +118,7 @@ const CHECKS: [Check; 20] = [
 ];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    settings::choose(options.env.as_deref());
     let project = Project::find()?;
     let gathered = Gathered::new(options, &project)?;
     let width = CHECKS

@@ -140,9 +140,7 @@ impl<'p> Cloud<'p> {
             )
             .args(arguments)
             .current_dir(&self.project.root)
-            .env_remove("SIGNING_SECRET")
-            .env_remove("WRITE_TOKEN")
-            .env_remove("ROTATION_API_TOKEN")
+            .env_remove("CLOUDFLARE_ENV")
             .stdin(match input::is_terminal() {
                 true => Stdio::inherit(),
                 false => Stdio::null(),
