@@ -170,6 +170,12 @@ pub(crate) fn with_lines(lines: &[&str]) -> PathBuf {
         assert_eq!(text.matches(&format!("\n# {line}")).count(), 1, "{line}");
         text = text.replace(&format!("\n# {line}"), &format!("\n{line}"));
     }
+    beside(&text)
+}
+
+/// A `wrangler.toml` beside this repository's own, for its build and its files.
+pub(crate) fn beside(text: &str) -> PathBuf {
+    let mut text = text.to_owned();
     for path in ["build/", "public"] {
         text = text.replace(&format!("= \"{path}"), &format!("= \"../{path}"));
     }

@@ -110,8 +110,8 @@ impl Gate {
             &self.root,
             None,
         )?;
-        let (status, text) = self
-            .send(method, &url, &session, body)
+        let session = Secret::new(session);
+        let (status, text) = http::ask(&self.agent, method, &url, &session, body)
             .map_err(|error| Trouble::Silent(format!("{}: {error}", self.address.origin())))?;
         let answer = serde_json::from_str::<Value>(&text).ok();
         match answer.filter(Value::is_object) {
@@ -121,28 +121,6 @@ impl Gate {
                 &answer.unwrap_or_default(),
             )))),
         }
-    }
-
-    fn send(
-        &self,
-        method: &str,
-        url: &str,
-        session: &str,
-        body: Option<&Value>,
-    ) -> std::result::Result<(u16, String), ureq::Error> {
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(url)
-            .header("Authorization", format!("Bearer {session}"));
-        let mut response = match body {
-            Some(body) => {
-                let request = request.header("Content-Type", "application/json");
-                self.agent.run(request.body(body.to_string())?)?
-            }
-            None => self.agent.run(request.body(())?)?,
-        };
-        let text = response.body_mut().read_to_string()?;
-        Ok((response.status().as_u16(), text))
     }
 
     /// The registry's records, page by page.

@@ -63,7 +63,9 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> std::result::Result<Value, ApiError> {
-        let (status, text) = self.call(method, path, body).map_err(|error| ApiError {
+        let url = format!("{}{path}", self.base);
+        let answer = http::ask(&self.agent, method, &url, &self.token, body);
+        let (status, text) = answer.map_err(|error| ApiError {
             status: 0,
             code: None,
             message: error.to_string(),
@@ -81,28 +83,6 @@ impl Api {
             code: error["code"].as_i64(),
             message: message.chars().filter(|c| !c.is_control()).collect(),
         })
-    }
-
-    fn call(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> std::result::Result<(u16, String), ureq::Error> {
-        let token = self.token.expose_str().unwrap_or_default();
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base))
-            .header("Authorization", format!("Bearer {token}"));
-        let mut response = match body {
-            Some(body) => {
-                let request = request.header("Content-Type", "application/json");
-                self.agent.run(request.body(body.to_string())?)?
-            }
-            None => self.agent.run(request.body(())?)?,
-        };
-        let text = response.body_mut().read_to_string()?;
-        Ok((response.status().as_u16(), text))
     }
 }
 

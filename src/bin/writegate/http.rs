@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+use writegate::secret::Secret;
+
 use crate::failure::Result;
 use crate::tls;
 
@@ -19,4 +22,28 @@ pub(crate) fn agent(address: &str, limit: Duration) -> Result<ureq::Agent> {
         false => config.tls_config(tls::config()?),
     };
     Ok(config.build().into())
+}
+
+/// The status and the text of what is answered to a request with this token, and this JSON if there is any.
+pub(crate) fn ask(
+    agent: &ureq::Agent,
+    method: &str,
+    url: &str,
+    token: &Secret,
+    body: Option<&Value>,
+) -> std::result::Result<(u16, String), ureq::Error> {
+    let token = token.expose_str().unwrap_or_default();
+    let request = ureq::http::Request::builder()
+        .method(method)
+        .uri(url)
+        .header("Authorization", format!("Bearer {token}"));
+    let mut response = match body {
+        Some(body) => {
+            let request = request.header("Content-Type", "application/json");
+            agent.run(request.body(body.to_string())?)?
+        }
+        None => agent.run(request.body(())?)?,
+    };
+    let text = response.body_mut().read_to_string()?;
+    Ok((response.status().as_u16(), text))
 }

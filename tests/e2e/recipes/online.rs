@@ -15,7 +15,7 @@ use crate::program::run;
 use crate::signing_docs::fences;
 use crate::token::fresh;
 use crate::upstream::{Reply, Seen, Upstream};
-use crate::wrangler::{dev_with, dry_run};
+use crate::wrangler::{beside, dev_with, dry_run};
 
 const SHIPPED: &str = include_str!("../../../src/bin/writegate/init/template.toml");
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
@@ -165,19 +165,6 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
         crate::token::sk(&set[0].1, id, 1),
         first["sk"].as_str().unwrap()
     );
-}
-
-/// A `wrangler.toml` beside this repository's own, for its build and its files.
-fn beside(text: &str) -> PathBuf {
-    let mut text = text.to_owned();
-    for path in ["build/", "public"] {
-        text = text.replace(&format!("= \"{path}"), &format!("= \"../{path}"));
-    }
-    let config = root()
-        .join("target")
-        .join(format!("wrangler-{}.toml", fresh()));
-    fs::write(&config, text).unwrap();
-    config
 }
 
 #[test]
