@@ -52,7 +52,7 @@ impl NoToken {
 }
 
 impl Vault {
-    /// What a route sends to its upstream.
+    /// What a route sends to its upstream whose token is no Workers Secret, or is not set.
     ///
     /// # Errors
     /// When there is no token to make it of.
@@ -63,9 +63,6 @@ impl Vault {
         store: &impl SecretsStore,
         now: Timestamp,
     ) -> Result<Rc<Credential>, NoToken> {
-        if let Some(credential) = &route.credential {
-            return Ok(Rc::clone(credential));
-        }
         let known = self.token(route.auth.secret(), config, store, now).await?;
         let made = route.auth.credential(known.as_ref());
         Ok(Rc::new(made.map_err(NoToken::Broken)?))
