@@ -82,7 +82,6 @@ pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     let body = match outbound.body {
         Body::None => "none".to_owned(),
         Body::Stream => "stream".to_owned(),
-        Body::Kept => "keep".to_owned(),
         Body::Held => "held".to_owned(),
         Body::Counted(most) => most.to_string(),
     };

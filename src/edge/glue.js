@@ -2,11 +2,14 @@
 // waited for. It decides nothing; every line it gets was decided in Rust (src/edge/convert.rs has the
 // formats). No header, URL or JSON document holds a line break, so lines are joined with one.
 
+import { releaseAll } from "./body.js";
+
 /** How many panics there were. */
 let panics = 0;
 
 export function panicked() {
   panics += 1;
+  releaseAll();
 }
 
 /**
@@ -71,12 +74,6 @@ async function driven(work) {
   }
 }
 
-/** The whole body, empty where there is none, or null when it is longer than that. */
-export async function read(request, most) {
-  if (request.body === null || request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
-  return gathered(request.body, most);
-}
-
 /** A body of unknown length, or null when it is longer than that. */
 export async function gathered(body, most) {
   const chunks = [];
@@ -87,10 +84,6 @@ export async function gathered(body, most) {
     chunks.push(chunk);
   }
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
-}
-
-export function hash(name, body) {
-  return crypto.subtle.digest(name, body);
 }
 
 export function write(audit, alarm) {

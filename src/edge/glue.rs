@@ -1,6 +1,7 @@
 //! The JavaScript beside this file, `glue.js`, `forward.js` and `store.js`: one call each way, for every
 //! crossing costs.
 
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use super::exchange::JsExchange;
@@ -17,18 +18,34 @@ extern "C" {
     /// Awaits what the work waits for until it has a `Response`, and returns the promise of that.
     pub(super) fn drive(work: JsWork, ctx: &JsValue) -> JsValue;
 
-    /// The promise of the body as a `Uint8Array`, or of null when it is longer than so many bytes.
-    pub(super) fn read(request: &JsValue, most: f64) -> JsValue;
-
-    /// The promise of the digest of bytes, by WebCrypto's name for it, as an `ArrayBuffer`.
-    pub(super) fn hash(name: &str, body: &JsValue) -> JsValue;
-
     /// Rust panicked, so that the exchanges of other requests must not be used any more.
     pub(super) fn panicked();
 
     /// `env[name]`: `t` and a text, `j` and the JSON of a variable, `r` for something to call, absent as
     /// `undefined`.
     pub(super) fn variable(env: &JsValue, name: &str) -> JsValue;
+}
+
+#[wasm_bindgen(module = "/src/edge/body.js")]
+extern "C" {
+    /// A body that was read.
+    pub(super) type Held;
+
+    /// The bytes.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn bytes(this: &Held) -> Uint8Array;
+
+    /// The digests that were asked for; none where Rust is to compute the one.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn digests(this: &Held) -> Array;
+
+    /// The body counts against the budget no more.
+    #[wasm_bindgen(method)]
+    pub(super) fn release(this: &Held);
+
+    /// Reads the body, of at most so many bytes, in so many milliseconds: the promise of a [`Held`] with
+    /// the digests of these names of WebCrypto, with commas between, or of a word why there is none.
+    pub(super) fn read(request: &JsValue, max_bytes: f64, ms: u32, names: &str) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/edge/forward.js")]
@@ -76,4 +93,8 @@ extern "C" {
     /// `console.error`.
     #[wasm_bindgen(js_namespace = console)]
     pub(super) fn error(line: &str);
+
+    /// Fills `bytes` with random ones.
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    pub(super) fn fill_random(bytes: &mut [u8]);
 }

@@ -119,7 +119,8 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsV
             }
             let plan = convert::outbound(&outbound, exchange.timeout_ms());
             let exchange = JsExchange::new(exchange, flush);
-            glue::forward(&request, &plan, exchange, &ctx, &platform.body())
+            let body = platform.take_body(outbound.body);
+            glue::forward(&request, &plan, exchange, &ctx, &body)
         }
     }
 }

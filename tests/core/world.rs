@@ -19,7 +19,9 @@ use writegate::day::Day;
 use writegate::gateway::{Decision, Gate, Raw};
 use writegate::key::KeyId;
 use writegate::known_key::derive_sk;
-use writegate::platform::{BodyError, Office, Page, Platform, SecretsStore, Silent};
+use writegate::platform::{
+    BodyError, Change, Office, Page, Platform, ReadBody, SecretsStore, Silent,
+};
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
 
@@ -135,22 +137,31 @@ pub(crate) fn code_of(answer: &Answer) -> String {
 /// A platform with this body, and a memory for nonces.
 pub(crate) struct Native {
     body: Vec<u8>,
-    pub(crate) records: BTreeMap<String, String>,
+    pub(crate) records: RefCell<BTreeMap<String, String>>,
     /// What every Secrets Store has; `None` does not answer.
     pub(crate) stored: Option<String>,
     /// How often one was asked.
     pub(crate) asked: Cell<u32>,
     seen: RefCell<BTreeSet<(String, String)>>,
+    /// The time; it stands still unless a test moves it.
+    pub(crate) now: Cell<Timestamp>,
+    /// Happens while the body is read.
+    pub(crate) while_reading: RefCell<Option<Box<dyn Fn(&Self)>>>,
+    /// What a ledger says that the key has had.
+    pub(crate) had: Cell<u64>,
 }
 
 impl Native {
     pub(crate) const fn with_body(body: Vec<u8>) -> Self {
         Self {
             body,
-            records: BTreeMap::new(),
+            records: RefCell::new(BTreeMap::new()),
             stored: None,
             asked: Cell::new(0),
             seen: RefCell::new(BTreeSet::new()),
+            now: Cell::new(NOW),
+            while_reading: RefCell::new(None),
+            had: Cell::new(0),
         }
     }
 }
@@ -164,8 +175,12 @@ impl SecretsStore for Native {
 }
 
 impl Platform for Native {
+    fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
     async fn record(&self, id: &KeyId) -> Result<Option<String>, Silent> {
-        Ok(self.records.get(id.as_str()).cloned())
+        Ok(self.records.borrow().get(id.as_str()).cloned())
     }
 
     async fn within_rate(&self, _binding: &str, counted_as: &str) -> Result<bool, Silent> {
@@ -173,19 +188,21 @@ impl Platform for Native {
         Ok(self.seen.borrow_mut().insert(entry))
     }
 
-    async fn digest_body(
-        &self,
-        most: u64,
-        algorithms: &[Algorithm],
-    ) -> Result<Vec<Vec<u8>>, BodyError> {
-        match self.body.len() as u64 > most {
-            true => Err(BodyError::TooLarge),
-            false => Ok(algorithms.iter().map(|a| a.digest(&self.body)).collect()),
+    async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError> {
+        if self.body.len() as u64 > wanted.max_bytes {
+            return Err(BodyError::TooLarge);
         }
+        if let Some(happens) = self.while_reading.take() {
+            happens(self);
+        }
+        let digest = |one: &Algorithm| one.digest(&self.body);
+        Ok(wanted.algorithms.iter().map(digest).collect())
     }
 
-    async fn tally(&self, _key: &KeyId, _batch: &str) -> Result<String, Silent> {
-        Err(Silent)
+    async fn tally(&self, _key: &KeyId, batch: &str) -> Result<String, Silent> {
+        let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Silent)?;
+        let answer = json!({"sequence": batch["sequence"], "since": batch["since"], "requests": self.had.get(), "bytes": 0});
+        Ok(answer.to_string())
     }
 
     async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Silent> {
@@ -203,11 +220,12 @@ impl Office for Native {
         Err(Silent)
     }
 
-    async fn body(&self, most: u64) -> Result<Vec<u8>, BodyError> {
-        match self.body.len() as u64 > most {
-            true => Err(BodyError::TooLarge),
-            false => Ok(self.body.clone()),
-        }
+    fn body(&self) -> Vec<u8> {
+        self.body.clone()
+    }
+
+    fn random(&self) -> [u8; 16] {
+        [7; 16]
     }
 
     async fn page(&self, _cursor: Option<&str>) -> Result<Page, Silent> {
@@ -217,16 +235,21 @@ impl Office for Native {
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent> {
         Ok(ids
             .iter()
-            .map(|id| self.records.get(id.as_str()).cloned())
+            .map(|id| self.records.borrow().get(id.as_str()).cloned())
             .collect())
     }
 
-    async fn create(&self, _records: &[(&KeyId, String)]) -> Result<(), Silent> {
-        Err(Silent)
-    }
-
-    async fn replace(&self, _id: &KeyId, _record: &str) -> Result<(), Silent> {
-        Err(Silent)
+    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent> {
+        let mut records = self.records.borrow_mut();
+        let is_there =
+            |one: &Change<'_>| records.get(one.id.as_str()).map(String::as_str) == one.from;
+        if !changes.iter().all(is_there) {
+            return Ok(false);
+        }
+        for one in changes {
+            records.insert(one.id.to_string(), one.to.to_owned());
+        }
+        Ok(true)
     }
 }
 
@@ -246,6 +269,7 @@ pub(crate) fn decide_at<'g, 'h>(
     gate: &'g Gate,
     raw: Raw<'h>,
 ) -> Decision<'g, 'h> {
+    platform.now.set(now);
     now_or_never(gate.decide(raw, context_at(now), platform))
 }
 
