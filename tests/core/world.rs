@@ -95,9 +95,15 @@ pub(crate) fn plain() -> Gate {
 }
 
 pub(crate) fn token(claims: Value) -> String {
+    token_of("pk_site", claims)
+}
+
+pub(crate) fn token_of(id: &str, claims: Value) -> String {
+    let id = KeyId::parse(id).unwrap();
+    let sk = derive_sk(&Secret::new(root()), &id, 1);
     let mut all = Map::from_iter([("exp".to_owned(), json!(NOW.seconds() + 300))]);
     all.extend(claims.as_object().unwrap().clone());
-    session::mint(&id(), &sk(), &all)
+    session::mint(&id, &sk, &all)
 }
 
 pub(crate) fn raw<'h>(method: &'h str, target: &'h str, headers: &[(&'h str, &'h str)]) -> Raw<'h> {
@@ -134,19 +140,24 @@ pub(crate) fn code_of(answer: &Answer) -> String {
     document["code"].as_str().unwrap_or_default().to_owned()
 }
 
+/// Something that a test lets happen.
+pub(crate) type Happens = Box<dyn Fn(&Native)>;
+
 /// A platform with this body, and a memory for nonces.
 pub(crate) struct Native {
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     pub(crate) records: RefCell<BTreeMap<String, String>>,
     /// What every Secrets Store has; `None` does not answer.
-    pub(crate) stored: Option<String>,
+    pub(crate) stored: RefCell<Option<String>>,
     /// How often one was asked.
     pub(crate) asked: Cell<u32>,
     seen: RefCell<BTreeSet<(String, String)>>,
     /// The time; it stands still unless a test moves it.
     pub(crate) now: Cell<Timestamp>,
     /// Happens while the body is read.
-    pub(crate) while_reading: RefCell<Option<Box<dyn Fn(&Self)>>>,
+    pub(crate) while_reading: RefCell<Option<Happens>>,
+    /// Happens when records are about to be written.
+    pub(crate) while_writing: RefCell<Option<Happens>>,
     /// What a ledger says that the key has had.
     pub(crate) had: Cell<u64>,
 }
@@ -156,13 +167,20 @@ impl Native {
         Self {
             body,
             records: RefCell::new(BTreeMap::new()),
-            stored: None,
+            stored: RefCell::new(None),
             asked: Cell::new(0),
             seen: RefCell::new(BTreeSet::new()),
             now: Cell::new(NOW),
             while_reading: RefCell::new(None),
+            while_writing: RefCell::new(None),
             had: Cell::new(0),
         }
+    }
+
+    /// How many nonces were recorded.
+    pub(crate) fn nonces(&self) -> usize {
+        let seen = self.seen.borrow();
+        seen.iter().filter(|(kind, _)| kind != "rate").count()
     }
 }
 
@@ -170,7 +188,8 @@ impl SecretsStore for Native {
     async fn secret(&self, name: &str) -> Result<Secret, Silent> {
         assert_eq!(name, "WRITE_TOKEN");
         self.asked.set(self.asked.get() + 1);
-        self.stored.as_deref().map(Secret::new).ok_or(Silent)
+        let stored = self.stored.borrow();
+        stored.as_deref().map(Secret::new).ok_or(Silent)
     }
 }
 
@@ -240,6 +259,9 @@ impl Office for Native {
     }
 
     async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent> {
+        if let Some(happens) = self.while_writing.take() {
+            happens(self);
+        }
         let mut records = self.records.borrow_mut();
         let is_there =
             |one: &Change<'_>| records.get(one.id.as_str()).map(String::as_str) == one.from;
@@ -259,7 +281,7 @@ pub(crate) fn decide_on<'g, 'h>(
     gate: &'g Gate,
     raw: Raw<'h>,
 ) -> Decision<'g, 'h> {
-    decide_at(NOW, platform, gate, raw)
+    decide_at(platform.now.get(), platform, gate, raw)
 }
 
 /// The same at this moment.
