@@ -99,8 +99,9 @@ async function readInto(body, request, maxBytes, names) {
       buffer = larger.buffer;
     }
     const { done, value } = await reader.read(new Uint8Array(buffer, filled));
-    if (done) break;
+    // Reading took the buffer away; this is the same memory.
     buffer = value.buffer;
+    if (done) break;
     filled += value.byteLength;
     if (filled > maxBytes) {
       reader.cancel().catch(() => {});
