@@ -208,7 +208,11 @@ impl<'o> Rotation<'o> {
         let routes = config.routes.iter();
         let routes = routes.filter(|route| route.auth.secret() == secret);
         // The token that a request has when its body begins to arrive may be the one that it is sent with.
-        let longest_ms = routes.map(|route| route.timeout_ms).max().unwrap_or(0).saturating_mul(2);
+        let longest_ms = routes
+            .map(|route| route.timeout_ms)
+            .max()
+            .unwrap_or(0)
+            .saturating_mul(2);
         Ok(Self {
             wrangler: Wrangler::find(&project, &progress, options.env.as_deref())?,
             options,
