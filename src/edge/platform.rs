@@ -3,14 +3,14 @@
 use std::cell::RefCell;
 
 use js_sys::Uint8Array;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::credential::digest;
 use crate::credential::signature::Nonce;
 use crate::day::Day;
 use crate::forward::Body;
+use crate::json;
 use crate::key::KeyId;
 use crate::platform::{BodyError, Change, Office, Page, Platform, ReadBody, SecretsStore, Silent};
 use crate::registry;
@@ -57,9 +57,9 @@ impl<'r> JsPlatform<'r> {
     }
 
     /// The same, where it is JSON.
-    async fn json<T: DeserializeOwned>(&self, asked: JsValue) -> Result<T, Silent> {
+    async fn json(&self, asked: JsValue) -> Result<Value, Silent> {
         let text = self.told(asked).await?.as_string().ok_or(Silent)?;
-        serde_json::from_str(&text).map_err(|_misshapen| Silent)
+        json::parse(text.as_bytes()).ok_or(Silent)
     }
 }
 
@@ -142,13 +142,6 @@ impl Platform for JsPlatform<'_> {
     }
 }
 
-/// A page as `bindings.js` has it.
-#[derive(Deserialize)]
-struct JsPage {
-    records: Vec<(String, String)>,
-    cursor: Option<String>,
-}
-
 impl Office for JsPlatform<'_> {
     fn body(&self) -> Vec<u8> {
         let body = self.body.borrow();
@@ -174,17 +167,23 @@ impl Office for JsPlatform<'_> {
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Silent> {
-        let page: JsPage = self.json(bindings::page(self.env, cursor)).await?;
+        let page = self.json(bindings::page(self.env, cursor)).await?;
+        let record = |pair: &Value| Some((text(pair.get(0)?)?, text(pair.get(1)?)?));
+        let records = page.get("records").and_then(Value::as_array);
+        let records = records.and_then(|all| all.iter().map(record).collect());
         Ok(Page {
-            records: page.records,
-            cursor: page.cursor,
+            records: records.ok_or(Silent)?,
+            cursor: page.get("cursor").and_then(text),
         })
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent> {
         let names: Vec<String> = ids.iter().map(|id| registry::name(id)).collect();
-        self.json(bindings::records(self.env, &names.join("\n")))
-            .await
+        let asked = bindings::records(self.env, &names.join("\n"));
+        match self.json(asked).await? {
+            Value::Array(texts) if texts.len() == ids.len() => Ok(texts.iter().map(text).collect()),
+            _ => Err(Silent),
+        }
     }
 
     async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent> {
@@ -192,6 +191,11 @@ impl Office for JsPlatform<'_> {
             .iter()
             .map(|change| (registry::name(change.id), change.from, change.to));
         let lines = serde_json::to_string(&lines.collect::<Vec<_>>()).map_err(|_never| Silent)?;
-        self.json(bindings::write_records(self.env, &lines)).await
+        let written = self.json(bindings::write_records(self.env, &lines)).await?;
+        written.as_bool().ok_or(Silent)
     }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
