@@ -9,8 +9,9 @@ use super::work::JsWork;
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
-    /// The request in lines: see [`super::convert::arrival`].
-    pub(super) fn describe(request: &JsValue) -> String;
+    /// Writes the request in lines into `buffer` (see [`super::convert::arrival`]). Returns how many bytes
+    /// that took, or, where there is too little room, minus the room that is enough.
+    pub(super) fn describe(request: &JsValue, buffer: &mut [u8]) -> i32;
 
     /// A `Response` from lines: see [`super::convert::answer`].
     pub(super) fn answer(lines: &str) -> JsValue;
@@ -60,9 +61,8 @@ extern "C" {
         body: &JsValue,
     ) -> JsValue;
 
-    /// A GET without a body: the status on the first line, then the beginning of the body.
-    #[wasm_bindgen(catch)]
-    pub(super) async fn probe(plan: &str) -> Result<JsValue, JsValue>;
+    /// A GET without a body: the promise of the status on the first line, then the beginning of the body.
+    pub(super) fn probe(plan: &str) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/edge/recent.js")]
