@@ -17,7 +17,8 @@
 //!     ends too far ahead, `signature-unsupported` for a value that nobody can sign; 503
 //!     `feature-unavailable` for a WAF-token URL without `WAF_SECRET`.
 //!  7. Key and session must allow address, origin, method and path — 403 `ip-denied`,
-//!     `origin-denied`, `method-denied`, `path-denied`.
+//!     `origin-denied`, `method-denied`, `path-denied`; 400 `bad-path` for a path that they allow only as
+//!     some server reads it.
 //!  8. Whatever else the key asks for must be there — 503 `feature-unavailable`.
 //!  9. The body must not be too long — 413 `body-too-large`.
 //! 10. There must be a token to send — 503 `token-missing`, `feature-unavailable` when a Secrets Store
@@ -166,7 +167,7 @@ impl Gate {
         let head = Head::new(raw.method, raw.target, raw.headers, raw.has_body)?;
         trail.record.request(&head);
         let checked = path::check(head.path())?;
-        let route = route::find(&config.routes, head.path());
+        let route = route::find(&config.routes, &checked)?;
         if checked.encoded_slash && !route.is_some_and(|route| route.encoded_slash) {
             return Err(Refusal::BadPath.into());
         }

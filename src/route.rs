@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::cache::Policy;
 use crate::json::{FieldError, Fields};
 use crate::key::{KeyId, METHODS_MEND};
-use crate::policy::path::Pattern;
+use crate::policy::path::{Checked, PATTERN_MEND, Pattern};
+use crate::problem::Refusal;
 use crate::request::{METHODS, method_in};
 use crate::upstream::{Credential, Upstream, UpstreamAuth};
 
@@ -122,29 +123,39 @@ impl Route {
     }
 }
 
-/// The route for `path`: an exact one wins, then the longest.
-#[must_use]
-pub fn find<'r>(routes: &'r [Route], path: &str) -> Option<&'r Route> {
-    routes
-        .iter()
-        .filter(|route| route.path.matches(path))
-        .max_by_key(|route| (!route.path.is_prefix(), route.path.stem().len()))
+/// Finds the route for `path`: an exact one wins, then the longest. It is found twice, for the path as
+/// it was sent and as some server may read it, so that a narrower route is never passed by.
+///
+/// # Errors
+/// `bad-path` when the two lead to different routes, or one of them to the gate's own paths.
+pub fn find<'r>(routes: &'r [Route], path: &Checked<'_>) -> Result<Option<&'r Route>, Refusal> {
+    let is_own = path.raw().starts_with(OWN_PREFIX);
+    if !is_own && path.may_begin_with(OWN_PREFIX) {
+        return Err(Refusal::BadPath);
+    }
+    let rank = |route: &&Route| (!route.path.is_prefix(), route.path.narrowness());
+    let may_take = routes.iter().filter(|route| route.path.may_match(path));
+    let narrowest = may_take.max_by_key(rank);
+    let takes = |route: &&Route| route.path.matches(path.raw());
+    match narrowest {
+        None => Ok(None),
+        Some(route) if takes(&route) => Ok(Some(route)),
+        Some(_) if !path.has_escapes() && !routes.iter().any(|route| takes(&route)) => Ok(None),
+        Some(_) => Err(Refusal::BadPath),
+    }
 }
 
-/// Refuses two routes of one path.
+/// Refuses two routes of one path, or of two that some server takes for one.
 ///
 /// # Errors
 /// Naming the second.
 pub fn refuse_twins(routes: &[Route]) -> Result<(), FieldError> {
     for (index, route) in routes.iter().enumerate() {
-        if routes
-            .iter()
-            .take(index)
-            .any(|other| other.path == route.path)
-        {
+        let mut before = routes.iter().take(index);
+        if before.any(|other| other.path.is_twin(&route.path)) {
             return Err(FieldError::new(
                 format!("ROUTES[{index}].path"),
-                "stands twice in ROUTES; one path has one route",
+                "stands twice in ROUTES; one path has one route, also where only case or encoding differ",
             ));
         }
     }
@@ -153,13 +164,9 @@ pub fn refuse_twins(routes: &[Route]) -> Result<(), FieldError> {
 
 fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
     let text = fields.required("path")?;
-    let pattern = Pattern::parse(&text).ok_or_else(|| {
-        FieldError::new(
-            fields.at("path"),
-            "expected a path such as \"/cms/*\" or \"/cms/posts\" (a * only as a final /*)",
-        )
-    })?;
-    if pattern.stem().starts_with(OWN_PREFIX) {
+    let pattern =
+        Pattern::parse(&text).ok_or_else(|| FieldError::new(fields.at("path"), PATTERN_MEND))?;
+    if pattern.may_begin_with(OWN_PREFIX) {
         return Err(FieldError::new(
             fields.at("path"),
             "lies under /_gate/, which is the gate's own; choose another",
@@ -231,6 +238,7 @@ fn waf_key(fields: &mut Fields) -> Result<Option<KeyId>, FieldError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::path;
     use serde_json::json;
 
     fn route(path: &str) -> Route {
@@ -244,12 +252,78 @@ mod tests {
     #[test]
     fn an_exact_path_wins_then_the_longest() {
         let routes = ["/*", "/cms/*", "/cms/posts/*", "/cms/posts/new"].map(route);
-        let found = |path| find(&routes, path).map(|route| route.path.to_string());
+        let found = |path| {
+            let found = find(&routes, &path::check(path).unwrap()).unwrap();
+            found.map(|route| route.path.to_string())
+        };
         assert_eq!(found("/cms/posts/new").as_deref(), Some("/cms/posts/new"));
         assert_eq!(found("/cms/posts/1").as_deref(), Some("/cms/posts/*"));
         assert_eq!(found("/cms/x").as_deref(), Some("/cms/*"));
         assert_eq!(found("/cms").as_deref(), Some("/*"));
-        assert!(find(&routes[1..], "/other").is_none());
+        let other = path::check("/other").unwrap();
+        assert!(find(&routes[1..], &other).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_narrower_route_is_not_passed_by() {
+        let routes = ["/cms/*", "/cms/users/*", "/cms/me"].map(route);
+        let found = |path| find(&routes, &path::check(path).unwrap());
+        for path in [
+            "/cms/%75sers/7",
+            "/cms/users;x=1/7",
+            "/cms/users%3Bx/7",
+            "/cms/%75sers;x/7",
+            "/cms/Users/7",
+            "/cms/users./7",
+            "/cms/users%20/7",
+            "/cms%2Fusers/7",
+            "/cms/;/users/7",
+            "/cms/m%65",
+            "/cms/me;x",
+            "/cms/ME",
+            // Raw, no route takes these.
+            "/%63ms/7",
+            "/cms;x/7",
+            "/%5Fgate/keys",
+            "/_gate;x/keys",
+            "/_GATE/keys",
+            "/_gate%2Fkeys",
+        ] {
+            assert!(
+                matches!(found(path), Err(Refusal::BadPath)),
+                "{path}: {:?}",
+                found(path)
+            );
+        }
+        for (path, route) in [
+            ("/cms/%7Eusers/7", Some("/cms/*")),
+            ("/cms/users/%7E7;x", Some("/cms/users/*")),
+            ("/cms/user%73x/7", Some("/cms/*")),
+            ("/cms/users", Some("/cms/*")),
+            ("/cms/me/", Some("/cms/*")),
+            ("/cms/%2575sers/7", Some("/cms/*")),
+            ("/cms/a.b/c.d", Some("/cms/*")),
+            ("/CMS/7", None),
+            ("/%7Ecms/7", None),
+        ] {
+            let found = found(path).unwrap().map(|route| route.path.to_string());
+            assert_eq!(found.as_deref(), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn routes_that_some_server_takes_for_one_are_twins() {
+        for (first, second) in [
+            ("/cms/*", "/cms/*"),
+            ("/cms/*", "/CMS/*"),
+            ("/a%2Fb/*", "/a/b/*"),
+            ("/a%2Fb", "/a%2fb"),
+            ("/a", "/a%20"),
+        ] {
+            let error = refuse_twins(&[route(first), route(second)]).unwrap_err();
+            assert_eq!(error.field, "ROUTES[1].path", "{first} {second}");
+        }
+        refuse_twins(&[route("/cms/*"), route("/cms"), route("/cms/")]).unwrap();
     }
 
     #[test]
@@ -266,7 +340,10 @@ mod tests {
             (json!({"methds": ["GET"]}), "ROUTES[0].methds"),
             (json!({"methods": ["FETCH"]}), "ROUTES[0].methods"),
             (json!({"path": "/_gate/x"}), "ROUTES[0].path"),
+            (json!({"path": "/_GATE/*"}), "ROUTES[0].path"),
             (json!({"path": "cms"}), "ROUTES[0].path"),
+            (json!({"path": "/cms;x/*"}), "ROUTES[0].path"),
+            (json!({"path": "/%63ms/*"}), "ROUTES[0].path"),
             (
                 json!({"upstream": "http://a.example"}),
                 "ROUTES[0].upstream",

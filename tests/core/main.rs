@@ -4,6 +4,7 @@ mod decisions;
 mod exchanges;
 mod mac_vectors;
 mod properties;
+mod readings;
 mod signature_vectors;
 mod stored_tokens;
 mod world;
