@@ -30,10 +30,12 @@ impl<'k> Allowed<'k> {
     }
 }
 
-/// The address the platform says the caller has.
+/// Returns the address that the platform says the caller has; an IPv4 address in IPv6
+/// (`::ffff:203.0.113.7`, RFC 4291 section 2.5.5.2) as IPv4, so that it is one caller everywhere.
 #[must_use]
 pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
-    head.header("cf-connecting-ip")?.trim().parse().ok()
+    let address: IpAddr = head.header("cf-connecting-ip")?.trim().parse().ok()?;
+    Some(address.to_canonical())
 }
 
 /// A verified request that may use one of the gate's own paths. Only [`entitle`] makes one, and nothing
