@@ -5,9 +5,11 @@
 //!  1. The request must come apart, and its path mean one thing — 400 `bad-request`, `bad-path`.
 //!  2. The method must be one that anybody takes — 405 `method-not-allowed`. The gate's own paths
 //!     are worked on by the gate itself, after the same steps 4 to 9 and 11; `health` at once.
-//!  3. A route must take path and method — 404 `no-route`, 405 `method-not-allowed`.
+//!  3. A route must take path, method and query — 404 `no-route`, 405 `method-not-allowed`, 400
+//!     `bad-request`.
 //!  4. Exactly one credential, in its form — 401 `credential-missing`, 400 `bad-credential`,
-//!     `ambiguous-credential`, `signature-unsupported`.
+//!     `ambiguous-credential`, `signature-unsupported`, `bad-request` when `Connection` names a field
+//!     that is signed.
 //!  5. Its key must exist, in the configuration or in the registry — 401 `key-unknown`; 503
 //!     `misconfigured` for a record that is none, `feature-unavailable` when it cannot be read.
 //!  6. It must be good: key, scheme, coverage, MAC, times, audience — 401 `key-revoked`,
@@ -193,6 +195,9 @@ impl Gate {
         trail.record.route(&route.path);
         if !route.takes(head.method()) {
             return Err(Stop::method_not_allowed(route.allow()));
+        }
+        if route.denies_query(&head) {
+            return Err(Refusal::BadRequest.into());
         }
         let asking = Authentication {
             config,

@@ -82,19 +82,29 @@ pub fn check(path: &str) -> Result<Checked<'_>, Refusal> {
     })
 }
 
+/// Returns `text` with everything decoded, once.
+#[must_use]
+pub fn decoded(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let escaped = match byte {
+            b'%' => decode(&mut rest),
+            _ => None,
+        };
+        decoded.push(escaped.unwrap_or(byte));
+    }
+    decoded
+}
+
 /// Returns what the most obliging of servers reads: everything decoded once, segments cut at `;`, `?`
 /// and `#` and without the dots and the space at their end (Windows), separated by any slash, none of
 /// them empty. [`Pattern`] compares it without regard to case.
 fn lenient(path: &str) -> Vec<u8> {
     let mut read = Vec::with_capacity(path.len());
     let mut is_cut = false;
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        let decoded = match byte {
-            b'%' => decode(&mut rest),
-            _ => None,
-        };
-        match decoded.unwrap_or(byte) {
+    for byte in decoded(path) {
+        match byte {
             b'/' | b'\\' => {
                 is_cut = false;
                 trim_end(&mut read);
