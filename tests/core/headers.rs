@@ -130,6 +130,27 @@ fn what_a_cgi_server_would_fold_does_not_pass() {
 }
 
 #[test]
+fn a_cached_answer_is_kept_under_what_the_api_was_asked_with() {
+    let gate = gate(json!({}), json!({"cache": {"ttl": 60}}));
+    let bearer = format!("Bearer {}", token(json!({})));
+    let asked = |headers: &[(&str, &str)]| {
+        let headers = [headers, &[("authorization", &bearer)]].concat();
+        match decide(&gate, raw("GET", TARGET, &headers)) {
+            Decision::Answer(answer) => panic!("{answer:?}"),
+            Decision::Forward(outbound, _) => {
+                let passes = !outbound.drop.contains(&"accept");
+                (passes, outbound.cache.unwrap().name)
+            }
+        }
+    };
+    let (_, without) = asked(&[]);
+    let (passes, with) = asked(&[("accept", "a/b")]);
+    assert!(passes && with != without);
+    let taken_away = asked(&[("accept", "a/b"), ("connection", "Accept")]);
+    assert_eq!(taken_away, (false, without));
+}
+
+#[test]
 fn the_ai_gateway_is_told_what_was_verified() {
     let headers = [("cf-aig-metadata", "{}"), ("cf-aig-custom-cost", "0")];
     let listed = json!({"pass_headers": ["cf-aig-metadata", "cf-aig-custom-cost"]});
