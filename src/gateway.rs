@@ -5,9 +5,11 @@
 //!  1. The request must come apart, and its path mean one thing — 400 `bad-request`, `bad-path`.
 //!  2. The method must be one that anybody takes — 405 `method-not-allowed`. The gate's own paths
 //!     are worked on by the gate itself, after the same steps 4 to 9 and 11; `health` at once.
-//!  3. A route must take path and method — 404 `no-route`, 405 `method-not-allowed`.
+//!  3. A route must take path, method and query — 404 `no-route`, 405 `method-not-allowed`, 400
+//!     `bad-request`.
 //!  4. Exactly one credential, in its form — 401 `credential-missing`, 400 `bad-credential`,
-//!     `ambiguous-credential`, `signature-unsupported`.
+//!     `ambiguous-credential`, `signature-unsupported`, `bad-request` when `Connection` names a field
+//!     that is signed.
 //!  5. Its key must exist, in the configuration or in the registry — 401 `key-unknown`; 503
 //!     `misconfigured` for a record that is none, `feature-unavailable` when it cannot be read.
 //!  6. It must be good: key, scheme, coverage, MAC, times, audience — 401 `key-revoked`,
@@ -17,7 +19,8 @@
 //!     ends too far ahead, `signature-unsupported` for a value that nobody can sign; 503
 //!     `feature-unavailable` for a WAF-token URL without `WAF_SECRET`.
 //!  7. Key and session must allow address, origin, method and path — 403 `ip-denied`,
-//!     `origin-denied`, `method-denied`, `path-denied`.
+//!     `origin-denied`, `method-denied`, `path-denied`; 400 `bad-path` for a path that they allow only as
+//!     some server reads it.
 //!  8. Whatever else the key asks for must be there — 503 `feature-unavailable`.
 //!  9. The body must not be too long — 413 `body-too-large`.
 //! 10. There must be a token to send — 503 `token-missing`, `feature-unavailable` when a Secrets Store
@@ -170,7 +173,7 @@ impl Gate {
         let head = Head::new(raw.method, raw.target, raw.headers, raw.has_body)?;
         trail.record.request(&head);
         let checked = path::check(head.path())?;
-        let route = route::find(&config.routes, head.path());
+        let route = route::find(&config.routes, &checked)?;
         if checked.encoded_slash && !route.is_some_and(|route| route.encoded_slash) {
             return Err(Refusal::BadPath.into());
         }
@@ -196,6 +199,9 @@ impl Gate {
         trail.record.route(&route.path);
         if !route.takes(head.method()) {
             return Err(Stop::method_not_allowed(route.allow()).into());
+        }
+        if route.denies_query(&head) {
+            return Err(Refusal::BadRequest.into());
         }
         let asking = Authentication {
             config,

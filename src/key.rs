@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::json::{FieldError, Fields};
 use crate::policy::network::Network;
 use crate::policy::origin::OriginPattern;
-use crate::policy::path::Pattern;
+use crate::policy::path::{PATTERN_MEND, Pattern};
 use crate::quota::Quota;
 use crate::rates;
 use crate::request::METHODS;
@@ -122,12 +122,7 @@ impl Key {
             expires: expires(&mut fields)?,
             schemes: schemes(&mut fields)?,
             methods: methods(&mut fields)?,
-            paths: list(
-                &mut fields,
-                "paths",
-                Pattern::parse,
-                "expected paths such as \"/cms/posts/1\" or \"/cms/posts/*\" (a * only as a final /*)",
-            )?,
+            paths: list(&mut fields, "paths", Pattern::parse, PATTERN_MEND)?,
             allowed_origins: list(
                 &mut fields,
                 "allowed_origins",

@@ -104,15 +104,16 @@ impl Lookup {
     }
 }
 
-/// Where the answer to this read of `url` is kept.
+/// Where the answer to this read of `url` is kept. `sent` is what reaches the upstream of a header.
 #[must_use]
-pub fn lookup(
+pub fn lookup<'h>(
     policy: Policy,
     route: &Route,
     credential: &Credential,
     url: &str,
     verified: &Verified,
-    head: &Head<'_>,
+    head: &Head<'h>,
+    sent: impl Fn(&str) -> Option<&'h str>,
 ) -> Lookup {
     let path = route.path.to_string();
     let subject = verified
@@ -123,7 +124,7 @@ pub fn lookup(
         Scope::Subject => (Some(verified.key().id.as_str()), subject),
         Scope::Shared => (None, None),
     };
-    let [accept, language] = KEYED.map(|name| head.header(name));
+    let [accept, language] = KEYED.map(sent);
     let parts = [
         Some("answer"),
         Some(&path),

@@ -49,7 +49,8 @@ impl<'a> Labels<'a> {
     /// The one label whose `keyid` is ours. Those of others are not looked at.
     ///
     /// # Errors
-    /// `ambiguous-credential` for two, and those of [`Signature`]'s form.
+    /// `ambiguous-credential` for two, `bad-request` for one whose covered field `Connection` names, and
+    /// those of [`Signature`]'s form.
     pub fn ours(
         &self,
         head: &Head<'_>,
@@ -149,6 +150,13 @@ impl Signature {
             return Err(Refusal::SignatureUnsupported);
         }
         let components = components(items)?;
+        // What `Connection` names goes no further than the gate. Whoever added it, it must not take away
+        // from the request what was signed.
+        let is_hop_by_hop = head.hop_by_hop();
+        let is_lost = |component: &Component| matches!(component, Component::Field(name) if is_hop_by_hop(name));
+        if components.iter().any(is_lost) {
+            return Err(Refusal::BadRequest);
+        }
         let Value::Item(Bare::ByteSequence(tag)) = &signature.value else {
             return Err(Refusal::BadCredential);
         };

@@ -58,10 +58,10 @@ impl<P: Platform + Office> Desk<'_, P> {
             false => url.to_owned(),
         };
         let head = Head::new("GET", &absolute, Vec::new(), false).ok();
-        let head = head.filter(|head| path::check(head.path()).is_ok());
         let mend = "expected a URL of this gate, or one from its path on, as a caller sends it";
         let head = head.ok_or_else(|| error(mend))?;
-        let route = route::find(&self.config.routes, head.path());
+        let path = path::check(head.path()).map_err(|_refusal| error(mend))?;
+        let route = route::find(&self.config.routes, &path).map_err(|_refusal| error(mend))?;
         let route = route.filter(|route| route.cache.is_some());
         let route = route.ok_or_else(|| error("is on no route with a cache"))?;
         let target = forward::target(&head, route, spent(&head, route));

@@ -1,9 +1,12 @@
 //! The library without a platform: what it decides, what always holds, and the published vectors.
 
+mod claims;
 mod decisions;
 mod exchanges;
+mod headers;
 mod mac_vectors;
 mod properties;
+mod readings;
 mod signature_vectors;
 mod stored_tokens;
 mod waits;

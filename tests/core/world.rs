@@ -27,7 +27,7 @@ use writegate::time::Timestamp;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_795_305_600);
 pub(crate) const TOKEN: &str = "upstream-token";
-pub(crate) const WAF_SECRET: &str = "waf secret";
+pub(crate) const WAF_SECRET: &str = "waf secret of thirty-two bytes ..";
 pub(crate) const TARGET: &str = "https://gate.example/posts/1?a=%7e&b";
 
 pub(crate) fn root() -> String {
