@@ -110,7 +110,8 @@ impl<'x> Authentication<'x> {
     ) -> Result<Verified, Stop> {
         // (6)
         let (config, head) = (self.config, self.head);
-        let audience = Origin::parse(&format!("{}://{}", head.scheme(), head.authority()));
+        let origin = || Origin::parse(&format!("{}://{}", head.scheme(), head.authority()));
+        let audience = presented.names_audience().then(origin).flatten();
         let limits = Limits {
             now: self.now,
             session_max_ttl: config.session_max_ttl,

@@ -190,7 +190,8 @@ impl Gate {
             return match own::find(path, head.method())? {
                 Service::Health => Ok(Verdict::Own(own::health())),
                 Service::Guarded(task) => {
-                    self.serve(task, config, &head, now, trail, platform).await
+                    // Boxed, so that no other request carries its state about.
+                    Box::pin(self.serve(task, config, &head, now, trail, platform)).await
                 }
             };
         }

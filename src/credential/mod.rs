@@ -55,7 +55,7 @@ pub struct Limits<'a> {
     pub session_max_ttl: i64,
     /// Excused difference of clocks, in seconds.
     pub clock_skew: i64,
-    /// The gate's own origin, as the caller reached it.
+    /// The gate's own origin, as the caller reached it. Only a credential that names an audience needs it.
     pub audience: Option<&'a Origin>,
     /// The route takes bodies that no signature covers.
     pub unsigned_body: bool,
@@ -226,6 +226,12 @@ impl Presented<'_> {
             Proof::Session(session, _) => session.bound_to(),
             Proof::Signature(_) | Proof::SignedUrl(_) | Proof::WafUrl(_) | Proof::PublicKey => None,
         }
+    }
+
+    /// Returns true if it says whom it is for (`aud`).
+    #[must_use]
+    pub fn names_audience(&self) -> bool {
+        matches!(&self.proof, Proof::Session(session, _) if session.names_audience())
     }
 
     /// Checks the credential against its key's record: revocation, expiry, scheme, whether it can

@@ -130,6 +130,12 @@ impl<'a> Session<'a> {
         self.bound.as_deref()
     }
 
+    /// Returns true if it says whom it is for (`aud`).
+    #[must_use]
+    pub const fn names_audience(&self) -> bool {
+        self.audience.is_some()
+    }
+
     /// The moment from which it is no longer good.
     #[must_use]
     pub const fn expires(&self) -> Timestamp {
