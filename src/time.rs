@@ -129,8 +129,8 @@ impl Timestamp {
         let mut text = String::with_capacity(24);
         let parts = [
             (year, 4, '-'),
-            (month.into(), 2, '-'),
-            (day.into(), 2, 'T'),
+            (month, 2, '-'),
+            (day, 2, 'T'),
             (hour, 2, ':'),
             (minute, 2, ':'),
             (second, 2, '.'),
