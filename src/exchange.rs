@@ -19,8 +19,11 @@ use crate::usage::{Amounts, Kind};
 #[derive(Debug)]
 pub struct Exchange<'g> {
     trail: Trail<'g>,
+    routes: &'g [Route],
     route: &'g Route,
     credential: Rc<Credential>,
+    /// The URL of the upstream that it goes to.
+    url: String,
     attempts: Attempts,
     /// How its answer is kept, if it is a read of a cached route.
     cache: Option<Policy>,
@@ -70,15 +73,17 @@ impl<'g> Exchange<'g> {
     /// Before the first attempt.
     pub(crate) fn new(
         trail: Trail<'g>,
-        route: &'g Route,
+        (routes, route): (&'g [Route], &'g Route),
         credential: Rc<Credential>,
         outbound: &Outbound<'_>,
         now: Timestamp,
     ) -> Self {
         Self {
             trail,
+            routes,
             route,
             credential,
+            url: outbound.url.clone(),
             attempts: Attempts::new(outbound.repeatable, route.retries, now, route.timeout_ms),
             cache: route.cache.filter(|_| outbound.cache.is_some()),
             asked: now,
@@ -99,7 +104,7 @@ impl<'g> Exchange<'g> {
         found: Found<'_, 'h>,
         now: Timestamp,
     ) -> Option<Step<'h>> {
-        let mut edits = self.edits(found.headers);
+        let mut edits = self.edits(status, found.headers);
         if !cache::on_hit(found, &mut edits, now) {
             return None;
         }
@@ -143,7 +148,7 @@ impl<'g> Exchange<'g> {
         if self.route.reject_status.contains(&status) {
             return Step::Inspect;
         }
-        let mut edits = self.edits(headers);
+        let mut edits = self.edits(status, headers);
         let mut kept = None;
         if let Some(policy) = self.cache {
             // What a HEAD is answered with is no body to keep.
@@ -157,14 +162,18 @@ impl<'g> Exchange<'g> {
         self.pass(status, Outcome::Forwarded, edits, is_metered, kept)
     }
 
-    fn edits<'h>(&self, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
-        reply::edit(
-            headers,
-            self.route,
-            &self.credential,
-            self.trail.record.request_id(),
-            self.trail.cors_origin.as_deref(),
-        )
+    fn edits<'h>(&self, status: u16, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
+        let request = reply::Request {
+            target: reply::Target {
+                routes: self.routes,
+                route: self.route,
+                url: &self.url,
+            },
+            credential: &self.credential,
+            id: self.trail.record.request_id(),
+            cors_origin: self.trail.cors_origin.as_deref(),
+        };
+        reply::edit(status, headers, request)
     }
 
     /// The length of an answer's body; `None` where nobody said.

@@ -138,7 +138,8 @@ impl Gate {
         let mut trail = Trail::new(context, &raw);
         match self.judge(raw, now, &mut trail, platform).await {
             Ok(Verdict::Forward(outbound, route, credential)) => {
-                let exchange = Exchange::new(trail, route, credential, &outbound, now);
+                let routes = self.config().map_or(&[][..], |config| &config.routes);
+                let exchange = Exchange::new(trail, (routes, route), credential, &outbound, now);
                 Decision::Forward(outbound, Box::new(exchange))
             }
             Ok(Verdict::Own(own)) => Decision::Answer(trail.answer(own)),

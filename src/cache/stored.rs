@@ -128,7 +128,7 @@ pub fn on_miss<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>) {
                 }
             }
             // RFC 9211 section 2: the list grows towards the caller.
-            "cache-status" => status = format!("{value}, "),
+            "cache-status" => status = format!("{}, ", edits.value(name, value)),
             _ if FOR_CACHES.contains(&name) => edits.drop.push(name),
             _ => {}
         }

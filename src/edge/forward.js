@@ -132,7 +132,8 @@ function pass(from, [audit, alarm, metered, drop, count, ...fields], exchange, a
   } else {
     exchange.free();
   }
-  const response = new Response(body, from);
+  // Nothing but these: the upstream's reason phrase is not searched for the token.
+  const response = new Response(body, { status: from.status, headers: from.headers });
   edit(response.headers, drop, set);
   return response;
 }

@@ -36,7 +36,7 @@ export function serve(name, isHead, step) {
   const [, audit, alarm, , drop, , ...set] = step.split("\n");
   const kept = answers.get(name);
   write(audit, alarm);
-  const response = new Response(isHead ? null : kept.body, kept);
+  const response = new Response(isHead ? null : kept.body, { status: kept.status, headers: kept.headers });
   edit(response.headers, drop, set);
   return response;
 }

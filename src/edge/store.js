@@ -61,7 +61,7 @@ async function put(lookup, response, drop, set) {
   const [name] = lookup.split(",", 1);
   const body = await whole(response);
   if (body === null) return;
-  const copy = new Response(body, response);
+  const copy = new Response(body, { status: response.status, headers: response.headers });
   edit(copy.headers, drop, set);
   const cache = await store();
   await cache.put(place(name), copy);
