@@ -31,7 +31,11 @@ fn a_token_that_the_upstream_echoes_does_not_come_back() {
         .replace('=', "%3D");
     let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
     assert_eq!(answer.status, 201, "{answer}");
-    assert!(["", "Created"].contains(&answer.reason.as_str()), "{}", answer.reason);
+    assert!(
+        ["", "Created"].contains(&answer.reason.as_str()),
+        "{}",
+        answer.reason
+    );
     assert_eq!(answer.header("x-raw").as_deref(), Some("a [redacted] b"));
     assert_eq!(answer.header("x-other").as_deref(), Some("kept"));
     let encoded: String = token.bytes().map(|byte| format!("%{byte:02x}")).collect();
@@ -62,7 +66,10 @@ fn basic_credentials_do_not_come_back_either() {
             .header("X-Bare", encoded.trim_end_matches('='))
             .header("X-Url", &in_url)
             .header("X-Bare-Url", in_url.trim_end_matches('='))
-            .header("X-Percent", &encoded.replace('=', "%3D").replace('/', "%2f"))
+            .header(
+                "X-Percent",
+                &encoded.replace('=', "%3D").replace('/', "%2f"),
+            )
     });
     let secret = format!("user:?>~?>~{}", crate::token::fresh());
     let gate = Setup::to(&upstream)
