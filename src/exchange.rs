@@ -157,6 +157,8 @@ impl<'g> Exchange<'g> {
             }
             cache::on_miss(headers, &mut edits);
             self.trail.record.cached("miss");
+        } else {
+            cache::keep_private(headers, &mut edits, now);
         }
         let is_metered = self.is_metered(length, headers);
         self.pass(status, Outcome::Forwarded, edits, is_metered, kept)

@@ -18,7 +18,7 @@ use crate::route::Route;
 use crate::upstream::Credential;
 
 pub use lifetime::lifetime;
-pub use stored::{Found, Kept, on_hit, on_miss, to_store};
+pub use stored::{Found, Kept, keep_private, on_hit, on_miss, to_store};
 
 /// Longest time, in seconds, that an answer may be kept: a year.
 pub const MAX_TTL: u64 = 31_536_000;

@@ -69,7 +69,7 @@ fn headers_that_an_upstream_may_not_set_are_removed_from_its_answer() {
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
         ("etag", "\"v1\""),
-        ("cache-control", "max-age=5"),
+        ("cache-control", "private, max-age=5"),
         ("x-custom", "kept"),
         ("content-type", "application/json"),
         ("link", "</a>; rel=next"),
@@ -119,6 +119,33 @@ fn documents_that_a_browser_would_run_are_sandboxed() {
             "default-src *"
         };
         assert_eq!(policy.as_deref(), Some(expected), "{kind}");
+    }
+}
+
+#[test]
+fn only_the_caller_may_keep_an_answer() {
+    let said = [
+        (None, "private"),
+        (Some("public, max-age=60"), "private, max-age=60"),
+        (Some("s-maxage=60"), "private"),
+        (Some("private, max-age=7"), "private, max-age=7"),
+        (Some("no-store"), "no-store"),
+        (Some("no-cache"), "private, no-cache"),
+    ];
+    let upstream = Upstream::answering(move |_, nth| {
+        let reply = Reply::ok("a").header("Surrogate-Control", "max-age=60");
+        match said[nth].0 {
+            Some(said) => reply.header("Cache-Control", said),
+            None => reply,
+        }
+    });
+    let gate = Gate::before(&upstream);
+    let token = gate.bearer();
+    for (said, expected) in said {
+        let answer = Request::get("/x").bearer(&token).send(&gate).passed();
+        let told = answer.header("cache-control");
+        assert_eq!(told.as_deref(), Some(expected), "{said:?}");
+        assert_eq!(answer.header("surrogate-control"), None);
     }
 }
 
