@@ -30,6 +30,47 @@ impl<'k> Allowed<'k> {
     }
 }
 
+/// A refusal of step 7, and whose limit it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// `ip-denied`, `origin-denied`, `method-denied` or `path-denied`.
+    pub refusal: Refusal,
+    /// Whose limit it was.
+    pub limit: Limit,
+}
+
+/// Whose limit a request was beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The API key's record.
+    Key,
+    /// The session's claims.
+    Session,
+    /// The scheme's: links and bare public keys are only for reads.
+    Scheme,
+}
+
+impl Limit {
+    /// Returns its name in a problem document.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Session => "session",
+            Self::Scheme => "scheme",
+        }
+    }
+
+    /// Refuses the request for this limit.
+    #[must_use]
+    pub const fn denies(self, refusal: Refusal) -> Denial {
+        Denial {
+            refusal,
+            limit: self,
+        }
+    }
+}
+
 /// The address the platform says the caller has.
 #[must_use]
 pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
@@ -55,12 +96,12 @@ impl<'k> Entitled<'k> {
 ///
 /// # Errors
 /// `ip-denied`, `origin-denied`, `method-denied`, `path-denied`, in this order.
-pub fn allow<'k>(verified: Verified<'k>, head: &Head<'_>) -> Result<Allowed<'k>, Refusal> {
+pub fn allow<'k>(verified: Verified<'k>, head: &Head<'_>) -> Result<Allowed<'k>, Denial> {
     check_caller(&verified, head)?;
     check_reach(&verified, head, false)?;
     // An admin key opens the gate's own paths alone.
     if verified.key().admin {
-        return Err(Refusal::PathDenied);
+        return Err(Limit::Key.denies(Refusal::PathDenied));
     }
     Ok(Allowed { verified })
 }
@@ -76,21 +117,23 @@ pub fn entitle<'k>(
     verified: Verified<'k>,
     head: &Head<'_>,
     of_itself: bool,
-) -> Result<Entitled<'k>, Refusal> {
+) -> Result<Entitled<'k>, Denial> {
     check_caller(&verified, head)?;
     let of_a_page = |claims: &Claims| claims.origin.is_some();
     let is_of_a_page = verified.claims().is_some_and(of_a_page);
-    let of_itself = of_itself && is_holders_own(verified.scheme()) && !is_of_a_page;
+    let of_itself = of_itself && is_holders_own(verified.scheme());
     let admin = verified.key().admin;
-    if !admin && !of_itself {
-        return Err(Refusal::PathDenied);
+    match (admin || of_itself, !admin && is_of_a_page) {
+        (false, _) => return Err(Limit::Key.denies(Refusal::PathDenied)),
+        (true, true) => return Err(Limit::Session.denies(Refusal::PathDenied)),
+        (true, false) => {}
     }
     check_reach(&verified, head, !admin)?;
     Ok(Entitled { verified })
 }
 
 /// Where it comes from: address and origin.
-fn check_caller(verified: &Verified<'_>, head: &Head<'_>) -> Result<(), Refusal> {
+fn check_caller(verified: &Verified<'_>, head: &Head<'_>) -> Result<(), Denial> {
     let key = verified.key();
     let page = page(head);
     let address = address_allowed(key, caller_address(head));
@@ -99,42 +142,48 @@ fn check_caller(verified: &Verified<'_>, head: &Head<'_>) -> Result<(), Refusal>
         true => None,
         false => origin_allowed(key, page.as_ref()),
     };
-    check_place(key.matching, address, origin)?;
+    check_place(key.matching, address, origin).map_err(|refusal| Limit::Key.denies(refusal))?;
     let session_origin = verified.claims().and_then(|claims| claims.origin.as_ref());
     match session_origin.is_none() || session_origin == page.as_ref() {
         true => Ok(()),
-        false => Err(Refusal::OriginDenied),
+        false => Err(Limit::Session.denies(Refusal::OriginDenied)),
     }
 }
 
 /// Methods, then paths: of the session, and of the key unless it asks for something of itself.
-fn check_reach(verified: &Verified<'_>, head: &Head<'_>, of_itself: bool) -> Result<(), Refusal> {
+fn check_reach(verified: &Verified<'_>, head: &Head<'_>, of_itself: bool) -> Result<(), Denial> {
     let key = Some(verified.key()).filter(|_| !of_itself);
     let session = verified.claims();
     let method = head.method();
     if key.is_some() && reads_alone(verified.scheme()) && !is_read(method) {
-        return Err(Refusal::MethodDenied);
+        return Err(Limit::Scheme.denies(Refusal::MethodDenied));
     }
     let methods = [
-        key.map(|key| &key.methods),
-        session.and_then(|claims| claims.methods.as_ref()),
+        (Limit::Key, key.map(|key| &key.methods)),
+        (
+            Limit::Session,
+            session.and_then(|claims| claims.methods.as_ref()),
+        ),
     ];
-    if !methods
-        .into_iter()
-        .flatten()
-        .all(|list| method_in(list, method))
-    {
-        return Err(Refusal::MethodDenied);
+    for (limit, list) in methods {
+        if list.is_some_and(|list| !method_in(list, method)) {
+            return Err(limit.denies(Refusal::MethodDenied));
+        }
     }
     let paths = [
-        key.and_then(|key| key.paths.as_ref()),
-        session.and_then(|claims| claims.paths.as_ref()),
+        (Limit::Key, key.and_then(|key| key.paths.as_ref())),
+        (
+            Limit::Session,
+            session.and_then(|claims| claims.paths.as_ref()),
+        ),
     ];
     let matches = |list: &Vec<Pattern>| list.iter().any(|one| one.matches(head.path()));
-    match paths.into_iter().flatten().all(matches) {
-        true => Ok(()),
-        false => Err(Refusal::PathDenied),
+    for (limit, list) in paths {
+        if list.is_some_and(|list| !matches(list)) {
+            return Err(limit.denies(Refusal::PathDenied));
+        }
     }
+    Ok(())
 }
 
 /// Whether `key` names origins and the request comes from one of them: what a bare public key
