@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::answer::{Answer, Stop, Trail};
 use crate::audit::{Alarm, Outcome};
-use crate::cache::{self, Found, Kept, Policy};
+use crate::cache::{self, Conditions, Found, Kept, Policy};
 use crate::forward::Outbound;
 use crate::problem::{Fault, Problem, Refusal};
 use crate::reply::{self, Edits};
@@ -27,6 +27,7 @@ pub struct Exchange<'g> {
     attempts: Attempts,
     /// How its answer is kept, if it is a read of a cached route.
     cache: Option<Policy>,
+    conditions: Conditions,
     asked: Timestamp,
     /// How it ended, once an answer was passed on.
     ended: Option<Kind>,
@@ -86,6 +87,10 @@ impl<'g> Exchange<'g> {
             url: outbound.url.clone(),
             attempts: Attempts::new(outbound.repeatable, route.retries, now, route.timeout_ms),
             cache: route.cache.filter(|_| outbound.cache.is_some()),
+            conditions: outbound
+                .cache
+                .as_ref()
+                .map_or_else(Conditions::default, |lookup| lookup.conditions.clone()),
             asked: now,
             ended: None,
         }
@@ -108,10 +113,15 @@ impl<'g> Exchange<'g> {
         if !cache::on_hit(found, &mut edits, now) {
             return None;
         }
+        cache::on_conditions(&self.conditions, status, found.headers, &mut edits);
         self.trail.record.cached("hit");
-        let length = self.length(status, found.headers);
+        let length = match edits.status {
+            Some(_without_body) => Some(0),
+            None => self.length(status, found.headers),
+        };
         self.trail.record.length(length);
         let is_metered = self.is_metered(length, found.headers);
+        let status = edits.status.unwrap_or(status);
         Some(self.pass(status, Outcome::Cached, edits, is_metered, None))
     }
 

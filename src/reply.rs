@@ -24,9 +24,11 @@ pub fn cors(origin: &str) -> [(&'static str, String); 2] {
     ]
 }
 
-/// Changes to the headers of the upstream's response.
+/// Changes to the upstream's response.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Edits<'h> {
+    /// Another status, with which the body does not go on.
+    pub status: Option<u16>,
     /// Headers that do not go to the caller.
     pub drop: Vec<&'h str>,
     /// Headers that are set, replacing whatever was there.

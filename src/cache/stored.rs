@@ -4,6 +4,7 @@ use crate::reply::{self, Edits};
 use crate::time::Timestamp;
 
 use super::Policy;
+use super::conditions::{self, Conditions};
 use super::lifetime::{age, directives, lifetime, seconds};
 
 /// When the request was made whose answer this is, in milliseconds since the epoch.
@@ -13,7 +14,7 @@ const UNTIL: &str = "writegate-until";
 /// How old it was when it came, in seconds.
 const AGE: &str = "writegate-age";
 /// How many bytes its body has, as the upstream announced it.
-const LENGTH: &str = "writegate-length";
+pub(super) const LENGTH: &str = "writegate-length";
 /// Fields about caches that do not go on from a cached route: the gate says how long an answer is kept
 /// there. Those for caches in front of the gate go on from no route (`reply`).
 const FOR_CACHES: [&str; 2] = ["expires", "cf-cache-status"];
@@ -86,6 +87,23 @@ pub struct Found<'a, 'h> {
     pub purged: Option<Timestamp>,
 }
 
+/// Changes `edits` for an answer that is not passed on whole, and its status.
+pub fn on_conditions<'h>(
+    conditions: &Conditions,
+    status: u16,
+    headers: &[(&'h str, &'h str)],
+    edits: &mut Edits<'h>,
+) {
+    edits.status = conditions.status(status, headers);
+    if edits.status.is_some() {
+        edits.drop.extend(["content-length", "content-range"]);
+    }
+    if let (Some(416), Some(length)) = (edits.status, conditions::length(headers)) {
+        let range = ("content-range", format!("bytes */{length}"));
+        edits.set.push(range);
+    }
+}
+
 /// Adds what a hit is told to `edits`; `false` for an answer that is over, or older than the last purge,
 /// or was not stored by the gate.
 pub fn on_hit(found: Found<'_, '_>, edits: &mut Edits<'_>, now: Timestamp) -> bool {
@@ -107,9 +125,7 @@ pub fn on_hit(found: Found<'_, '_>, edits: &mut Edits<'_>, now: Timestamp) -> bo
         return false;
     }
     let kept = now.seconds().saturating_sub(asked.seconds()).max(0);
-    edits
-        .drop
-        .extend([ASKED, UNTIL, AGE, LENGTH, "cf-cache-status"]);
+    edits.drop.push("cf-cache-status");
     edits.set.extend([
         ("age", age.saturating_add(kept).to_string()),
         ("cache-status", "writegate; hit".to_owned()),
@@ -156,7 +172,10 @@ pub fn keep_private<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>, n
         all.find(|(name, _)| name.eq_ignore_ascii_case(wanted))
     };
     let is_whole = |wanted: &str| says(wanted).is_some_and(|(_, fields)| fields.is_none());
-    let is_private = is_whole("private") || is_whole("no-store");
+    // With `no-cache` the gate is asked, and so checks the credential, before each use.
+    let is_private = ["private", "no-store", "no-cache"]
+        .into_iter()
+        .any(is_whole);
     if is_private && says("public").is_none() && says("s-maxage").is_none() {
         return;
     }
@@ -292,7 +311,7 @@ mod tests {
             ("s-maxage=60", "private"),
             ("public, private", "private"),
             ("no-store, s-maxage=60", "private, no-store"),
-            ("no-cache", "private, no-cache"),
+            ("no-cache, public", "private, no-cache"),
             (
                 "no-cache=\"a, b\", must-revalidate",
                 "private, no-cache, must-revalidate",
@@ -307,6 +326,7 @@ mod tests {
             "private",
             "PRIVATE, max-age=5",
             "no-store",
+            "no-cache",
             "no-cache, no-store",
         ] {
             assert_eq!(told(&[("cache-control", said)]), None, "{said}");

@@ -59,6 +59,58 @@ fn a_part_of_what_is_kept_is_answered_from_there() {
     });
 }
 
+/// Else it would be a way around the cache: each of these requests would reach the upstream.
+#[test]
+fn a_range_that_cannot_be_had_is_answered_from_there_too() {
+    let (mut table, request) = warmed();
+    for asked in [
+        "bytes=10-",
+        "bytes=50-60",
+        "bytes=-0",
+        "bytes=99999999999999999999-",
+    ] {
+        let answer = table.hit(asked, &request.clone().header("Range", asked));
+        let range = answer.header("content-range");
+        table.that(
+            answer.status == 416
+                && answer.body.is_empty()
+                && range.as_deref() == Some("bytes */10"),
+            || format!("{asked}: {answer}"),
+        );
+    }
+    for asked in [
+        "items=0-1",
+        "bytes=0-1,5-6",
+        "bytes=5-2",
+        "bytes=a-b",
+        "bytes",
+        "0-1",
+    ] {
+        let answer = table.hit(asked, &request.clone().header("Range", asked));
+        table.that(
+            answer.status == 200 && answer.text() == "0123456789",
+            || format!("{asked}: {answer}"),
+        );
+    }
+    table.upstream.only();
+}
+
+#[test]
+fn a_tag_that_does_not_match_decides_alone() {
+    let (mut table, request) = warmed();
+    for since in [CHANGED, LATER] {
+        let request = request
+            .clone()
+            .header("If-None-Match", "\"other\"")
+            .header("If-Modified-Since", since);
+        let answer = table.hit(since, &request);
+        table.that(
+            answer.status == 200 && answer.text() == "0123456789",
+            || format!("{since}: {answer}"),
+        );
+    }
+}
+
 #[test]
 fn a_part_with_a_condition_is_the_whole() {
     let (mut table, request) = warmed();
