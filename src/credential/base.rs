@@ -198,13 +198,21 @@ pub fn shown(
 ) -> Result<String, Refusal> {
     let message = Message::new(head);
     lines(components, parameters, |component| {
-        let value = match component {
-            Component::Field(name) if !shown::shows_field(name) => return Ok(REDACTED.into()),
-            Component::QueryParam(name) if !shown::shows_parameter(&decoded(name)) => {
-                return Ok(REDACTED.into());
-            }
-            _ => message.value(component)?,
+        let shows = match component {
+            Component::Field(name) => shown::shows_field(name),
+            Component::QueryParam(name) => shown::shows_parameter(&decoded(name)),
+            Component::Method
+            | Component::TargetUri
+            | Component::Authority
+            | Component::Scheme
+            | Component::RequestTarget
+            | Component::Path
+            | Component::Query => true,
         };
+        if !shows {
+            return Ok(REDACTED.into());
+        }
+        let value = message.value(component)?;
         Ok(match (component, value.split_once('?')) {
             (
                 Component::Query | Component::TargetUri | Component::RequestTarget,
