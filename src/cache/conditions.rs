@@ -172,6 +172,15 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_matches_no_answer_without_one() {
+        let conditions = Conditions {
+            none_match: Some("\"a,b\"".to_owned()),
+            ..Conditions::default()
+        };
+        assert_eq!(conditions.status(200, &[("last-modified", CHANGED)]), None);
+    }
+
+    #[test]
     fn if_modified_since_decides_without_it() {
         for (since, expected) in [
             (CHANGED, Some(304)),
