@@ -39,7 +39,27 @@ pub(super) fn at_gate(reference: &str, target: Target<'_>) -> Option<String> {
     let Some(own) = own else {
         return Some(format!("{origin}{referred}{tail}"));
     };
-    Some(format!("{own}{tail}"))
+    match means(&slashes, &own, target) {
+        true => None,
+        false => Some(format!("{own}{tail}")),
+    }
+}
+
+/// Returns true if a relative reference means `own` at the gate anyway.
+fn means(reference: &str, own: &str, target: Target<'_>) -> bool {
+    if reference.starts_with('/') || scheme(reference).is_some() {
+        return false;
+    }
+    let asked = target
+        .url
+        .strip_prefix(target.route.upstream.origin())
+        .and_then(|path| candidate(target.route, split_path(path).0));
+    let asked = asked.unwrap_or_default();
+    let (directory, _) = asked.rsplit_once('/').unwrap_or_default();
+    match reference.is_empty() {
+        true => asked == own,
+        false => without_dots(&format!("{directory}/{reference}")).as_deref() == Some(own),
+    }
 }
 
 /// The reference without the characters that browsers ignore: controls and spaces around it, tabs
@@ -226,10 +246,12 @@ mod tests {
             ("/login", Some("https://api.example.com/login")),
             ("/v1x/y", Some("https://api.example.com/v1x/y")),
             ("/v1", Some("https://api.example.com/v1")),
-            ("posts/1", Some("/cms/a/posts/1")),
-            ("../posts/1", Some("/cms/posts/1")),
+            ("posts/1", None),
+            ("../posts/1", None),
+            ("../a/../../v1/x", Some("/cms/x")),
             ("../../x", Some("https://api.example.com/v1/a/../../x")),
-            ("?page=2", Some("/cms/a/b?page=2")),
+            ("?page=2", None),
+            ("?key=pk_1", Some("https://api.example.com/v1/a/b?key=pk_1")),
             ("/v1/./x/%2E%2e/y/..", Some("/cms/")),
             (
                 "/v1/files/../../admin",
