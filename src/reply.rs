@@ -91,7 +91,7 @@ pub fn edit<'h>(status: u16, headers: &[(&'h str, &'h str)], request: Request<'_
             None => edits.set.extend(rewritten.map(|location| (name, location))),
         }
         match name {
-            "content-type" => is_passive = media::is_passive(value),
+            "content-type" => is_passive = media::is_passive(edits.value(name, value)),
             "vary" => vary = Some(value),
             _ => {}
         }

@@ -176,7 +176,10 @@ pub fn keep_private<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>, n
     let is_private = ["private", "no-store", "no-cache"]
         .into_iter()
         .any(is_whole);
-    if is_private && says("public").is_none() && says("s-maxage").is_none() {
+    let is_shared = says("public").is_some() || says("s-maxage").is_some();
+    // `Connection` may have named it.
+    let goes_on = !edits.drop.contains(&"cache-control");
+    if is_private && !is_shared && goes_on {
         return;
     }
     let mut value = "private".to_owned();
@@ -332,6 +335,13 @@ mod tests {
             assert_eq!(told(&[("cache-control", said)]), None, "{said}");
         }
         assert_eq!(told(&[]).as_deref(), Some("private"));
+        let mut edits = Edits {
+            drop: vec!["cache-control"],
+            ..Edits::default()
+        };
+        keep_private(&[("cache-control", "no-store")], &mut edits, NOW);
+        let told = ("cache-control", "private, no-store".to_owned());
+        assert_eq!(edits.set, [told]);
     }
 
     #[test]
