@@ -7,6 +7,7 @@ use crate::audit::{Alarm, Context, Outcome, Record};
 use crate::gateway::Raw;
 use crate::json::FieldError;
 use crate::key::KeyId;
+use crate::policy::Denial;
 use crate::problem::{Fault, Problem, Refusal};
 use crate::quota::Told;
 use crate::registry;
@@ -67,6 +68,20 @@ impl<P: Into<Problem>> From<P> for Stop {
             alarm: None,
             members: Vec::new(),
             headers: Vec::new(),
+        }
+    }
+}
+
+impl From<Denial> for Stop {
+    /// Says whose limit it was, and nothing of what it is.
+    fn from(denial: Denial) -> Self {
+        Self {
+            members: denial
+                .limit
+                .map(|limit| ("limit", limit.name().to_owned()))
+                .into_iter()
+                .collect(),
+            ..denial.refusal.into()
         }
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::answer::{Answer, Stop, Trail};
 use crate::audit::{Alarm, Outcome};
-use crate::cache::{self, Found, Kept, Policy};
+use crate::cache::{self, Conditions, Found, Kept, Policy};
 use crate::forward::Outbound;
 use crate::problem::{Fault, Problem, Refusal};
 use crate::reply::{self, Edits};
@@ -19,11 +19,15 @@ use crate::usage::{Amounts, Kind};
 #[derive(Debug)]
 pub struct Exchange<'g> {
     trail: Trail<'g>,
+    routes: &'g [Route],
     route: &'g Route,
     credential: Rc<Credential>,
+    /// The URL of the upstream that it goes to.
+    url: String,
     attempts: Attempts,
     /// How its answer is kept, if it is a read of a cached route.
     cache: Option<Policy>,
+    conditions: Conditions,
     asked: Timestamp,
     /// How it ended, once an answer was passed on.
     ended: Option<Kind>,
@@ -70,17 +74,23 @@ impl<'g> Exchange<'g> {
     /// Before the first attempt.
     pub(crate) fn new(
         trail: Trail<'g>,
-        route: &'g Route,
+        (routes, route): (&'g [Route], &'g Route),
         credential: Rc<Credential>,
         outbound: &Outbound<'_>,
         now: Timestamp,
     ) -> Self {
         Self {
             trail,
+            routes,
             route,
             credential,
+            url: outbound.url.clone(),
             attempts: Attempts::new(outbound.repeatable, route.retries, now, route.timeout_ms),
             cache: route.cache.filter(|_| outbound.cache.is_some()),
+            conditions: outbound
+                .cache
+                .as_ref()
+                .map_or_else(Conditions::default, |lookup| lookup.conditions.clone()),
             asked: now,
             ended: None,
         }
@@ -99,14 +109,19 @@ impl<'g> Exchange<'g> {
         found: Found<'_, 'h>,
         now: Timestamp,
     ) -> Option<Step<'h>> {
-        let mut edits = self.edits(found.headers);
+        let mut edits = self.edits(status, found.headers);
         if !cache::on_hit(found, &mut edits, now) {
             return None;
         }
+        cache::on_conditions(&self.conditions, status, found.headers, &mut edits);
         self.trail.record.cached("hit");
-        let length = self.length(status, found.headers);
+        let length = match edits.status {
+            Some(_without_body) => Some(0),
+            None => self.length(status, found.headers),
+        };
         self.trail.record.length(length);
         let is_metered = self.is_metered(length, found.headers);
+        let status = edits.status.unwrap_or(status);
         Some(self.pass(status, Outcome::Cached, edits, is_metered, None))
     }
 
@@ -143,7 +158,7 @@ impl<'g> Exchange<'g> {
         if self.route.reject_status.contains(&status) {
             return Step::Inspect;
         }
-        let mut edits = self.edits(headers);
+        let mut edits = self.edits(status, headers);
         let mut kept = None;
         if let Some(policy) = self.cache {
             // What a HEAD is answered with is no body to keep.
@@ -152,19 +167,25 @@ impl<'g> Exchange<'g> {
             }
             cache::on_miss(headers, &mut edits);
             self.trail.record.cached("miss");
+        } else {
+            cache::keep_private(headers, &mut edits, now);
         }
         let is_metered = self.is_metered(length, headers);
         self.pass(status, Outcome::Forwarded, edits, is_metered, kept)
     }
 
-    fn edits<'h>(&self, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
-        reply::edit(
-            headers,
-            self.route,
-            &self.credential,
-            self.trail.record.request_id(),
-            self.trail.cors_origin.as_deref(),
-        )
+    fn edits<'h>(&self, status: u16, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
+        let request = reply::Request {
+            target: reply::Target {
+                routes: self.routes,
+                route: self.route,
+                url: &self.url,
+            },
+            credential: &self.credential,
+            id: self.trail.record.request_id(),
+            cors_origin: self.trail.cors_origin.as_deref(),
+        };
+        reply::edit(status, headers, request)
     }
 
     /// The length of an answer's body; `None` where nobody said.

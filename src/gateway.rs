@@ -57,7 +57,7 @@ use crate::json::FieldError;
 use crate::key::Key;
 use crate::own::{self, Desk, Service, Task};
 use crate::platform::{Office, Platform, SecretsStore, Silent};
-use crate::policy::{self, path};
+use crate::policy::{self, Denial, path};
 use crate::problem::{Fault, Refusal};
 use crate::rates;
 use crate::registry::{Entry, Registry};
@@ -145,7 +145,14 @@ impl Gate {
         let mut trail = Trail::new(context, &raw);
         match self.judge(raw, now, &mut trail, platform).await {
             Ok(Verdict::Forward(outbound, route, credential)) => {
-                let exchange = Exchange::new(trail, route, credential, &outbound, platform.now());
+                let routes = self.config().map_or(&[][..], |config| &config.routes);
+                let exchange = Exchange::new(
+                    trail,
+                    (routes, route),
+                    credential,
+                    &outbound,
+                    platform.now(),
+                );
                 Decision::Forward(outbound, Box::new(exchange))
             }
             Ok(Verdict::Own(own)) => Decision::Answer(trail.answer(own)),
@@ -274,7 +281,7 @@ impl Gate {
     async fn authorize<'g, T: AsRef<Verified>>(
         &'g self,
         asking: Authentication<'_>,
-        allow: impl Fn(Verified) -> Result<T, Refusal>,
+        allow: impl Fn(Verified) -> Result<T, Denial>,
         trail: &mut Trail<'g>,
         platform: &impl Platform,
     ) -> Result<T, Stop> {
@@ -306,7 +313,7 @@ impl Gate {
         &'g self,
         verified: &Verified,
         asking: Authentication<'_>,
-        allow: impl Fn(Verified) -> Result<T, Refusal>,
+        allow: impl Fn(Verified) -> Result<T, Denial>,
         trail: &mut Trail<'g>,
         platform: &impl Platform,
     ) -> Result<Option<T>, Stop> {

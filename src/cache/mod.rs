@@ -4,6 +4,7 @@
 //! Nothing here lets a request in: the store is asked when every check has passed, and what is asked
 //! for depends on whoever asks as much as the route says.
 
+mod conditions;
 mod lifetime;
 mod stored;
 
@@ -17,16 +18,17 @@ use crate::request::Head;
 use crate::route::Route;
 use crate::upstream::Credential;
 
+pub use conditions::Conditions;
 pub use lifetime::lifetime;
-pub use stored::{Found, Kept, on_hit, on_miss, to_store};
+pub use stored::{Found, Kept, keep_private, on_conditions, on_hit, on_miss, to_store};
 
 /// Longest time, in seconds, that an answer may be kept: a year.
 pub const MAX_TTL: u64 = 31_536_000;
 /// The request headers that reach the upstream of a cached route, and are part of what an answer is kept
 /// under.
 pub const KEYED: [&str; 2] = ["accept", "accept-language"];
-/// Conditional and range headers (RFC 9110 sections 13.1 and 14.2): the store answers them. They reach
-/// the upstream only where its answer cannot be kept.
+/// Conditional and range headers (RFC 9110 sections 13.1 and 14.2), which are evaluated on the stored
+/// answer. They reach the upstream only where its answer cannot be kept.
 pub const ABOUT_STORED: [&str; 6] = [
     "if-match",
     "if-none-match",
@@ -92,8 +94,8 @@ pub struct Lookup {
     pub name: String,
     path: String,
     url: String,
-    /// The request's headers that the store answers; none for the whole of it.
-    pub asks: Vec<&'static str>,
+    /// What the request asks of it beyond the whole.
+    pub conditions: Conditions,
 }
 
 impl Lookup {
@@ -135,18 +137,11 @@ pub fn lookup<'h>(
         key,
         subject,
     ];
-    let mut asks = vec!["if-none-match", "if-modified-since"];
-    // What a range is added to may be another version of the file (RFC 9110 section 13.1.5): whoever
-    // asks for that gets the whole of it.
-    if head.method() == "GET" && head.header("if-range").is_none() {
-        asks.push("range");
-    }
-    asks.retain(|name| head.header(name).is_some());
     Lookup {
         name: name(&parts),
         url: url.to_owned(),
         path,
-        asks,
+        conditions: Conditions::of(head),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod base;
 pub mod digest;
 pub mod mac;
 pub mod session;
+mod shown;
 pub mod signature;
 pub mod signing;
 mod structured;

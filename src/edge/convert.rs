@@ -80,7 +80,7 @@ pub(super) fn answer(answer: &Answer) -> String {
 }
 
 /// URL, how the body travels, timeout, headers to drop, where the answer is kept (its name, two of
-/// marks, the headers that the store answers, or nothing), then headers to set.
+/// marks, `range` if the store is asked for one, or nothing), then headers to set.
 pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     let body = match outbound.body {
         Body::None => "none".to_owned(),
@@ -95,10 +95,9 @@ pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     if let Some(lookup) = &outbound.cache {
         let (name, [route, url]) = (&lookup.name, lookup.marks());
         let _infallible = write!(text, "{name},{route},{url}");
-        lookup.asks.iter().for_each(|name| {
-            text.push(',');
-            text.push_str(name);
-        });
+        if lookup.conditions.ask_range() {
+            text.push_str(",range");
+        }
     }
     for (name, value) in &outbound.set {
         push_pair(&mut text, name, value.expose_str().unwrap_or_default());
@@ -116,13 +115,17 @@ pub(super) fn step(step: &Step<'_>) -> String {
     }
 }
 
-/// `pass`, audit line, alarm, `metered` or nothing, headers to drop, how many are set, those, and for the
+/// `pass`, audit line, alarm, `metered` or nothing, another status or nothing, headers to drop, how many are set, those, and for the
 /// copy that is kept again headers to drop and to set.
 fn pass(edits: &Edits<'_>, lines: &Lines, kept: Option<&Kept<'_>>) -> String {
     let alarm = lines.alarm.as_deref().unwrap_or_default();
     let mut text = String::with_capacity(1_024);
     let metered = if lines.is_metered { "metered" } else { "" };
     let _infallible = write!(text, "pass\n{}\n{alarm}\n{metered}\n", lines.audit);
+    if let Some(status) = edits.status {
+        let _infallible = write!(text, "{status}");
+    }
+    text.push('\n');
     push_list(&mut text, &edits.drop);
     let _infallible = write!(text, "\n{}", edits.set.len());
     for (name, value) in &edits.set {

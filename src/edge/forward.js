@@ -107,13 +107,13 @@ function counted(body, most, abort, meter) {
   return readable;
 }
 
-function pass(from, [audit, alarm, metered, drop, count, ...fields], exchange, alive, { method, lookup, ctx }) {
+function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exchange, alive, { method, lookup, ctx }) {
   write(audit, alarm);
   const set = fields.slice(0, 2 * Number(count));
   const [keptDrop, ...keptSet] = fields.slice(set.length);
   if (keptDrop !== undefined) keep(lookup, from, keptDrop, keptSet, ctx);
   let { body } = from;
-  if (method === "HEAD" && body !== null) {
+  if ((method === "HEAD" || status !== "") && body !== null) {
     body.cancel?.();
     body = null;
   }
@@ -131,7 +131,8 @@ function pass(from, [audit, alarm, metered, drop, count, ...fields], exchange, a
   } else {
     exchange.free();
   }
-  const response = new Response(body, from);
+  // Nothing but these: the upstream's reason phrase is not searched for the token.
+  const response = new Response(body, { status: Number(status || from.status), headers: from.headers });
   edit(response.headers, drop, set);
   return response;
 }

@@ -154,7 +154,8 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsV
 
 /// The answer, if this isolate served it a moment ago and it may be served again.
 fn recalled(outbound: &Outbound<'_>, exchange: &mut Exchange<'_>) -> Option<JsValue> {
-    let lookup = outbound.cache.as_ref().filter(|one| one.asks.is_empty())?;
+    let lookup = outbound.cache.as_ref();
+    let lookup = lookup.filter(|lookup| !lookup.conditions.ask_range())?;
     let headers = glue::recall(&lookup.name)?;
     let headers = convert::pairs(headers.split('\n'));
     let found = Found {

@@ -31,12 +31,12 @@ export function recall(name) {
   return undefined;
 }
 
-/** That answer, as Rust says in lines: a word, audit line, alarm, nothing, headers to drop, how many to set, those. */
+/** That answer, as Rust says in lines: a word, audit line, alarm, nothing, another status or nothing, headers to drop, how many to set, those. */
 export function serve(name, isHead, step) {
-  const [, audit, alarm, , drop, , ...set] = step.split("\n");
+  const [, audit, alarm, , status, drop, , ...set] = step.split("\n");
   const kept = answers.get(name);
   write(audit, alarm);
-  const response = new Response(isHead ? null : kept.body, kept);
+  const response = new Response(isHead || status !== "" ? null : kept.body, { status: Number(status || kept.status), headers: kept.headers });
   edit(response.headers, drop, set);
   return response;
 }

@@ -29,20 +29,21 @@ function place(name) {
  * store. A small one comes whole, so that it can be remembered.
  */
 export async function find(lookup, request) {
-  const [name, route, url, ...asks] = lookup.split(",");
-  const headers = {};
-  for (const ask of asks) headers[ask] = request.headers.get(ask);
+  const [name, route, url, part] = lookup.split(",");
+  const headers = part ? { range: request.headers.get("range") } : {};
   const asked = Date.now();
   try {
     const cache = await store();
-    const [response, ...marks] = await inTime(
+    let [response, ...marks] = await inTime(
       Promise.all([cache.match(new Request(place(name), { headers })), cache.match(place(route)), cache.match(place(url))]),
       STORE_MS,
     );
+    // A range that the store cannot answer, as one beyond the end, is no reason to ask the upstream.
+    if (part && response?.status !== 206) response = await inTime(cache.match(place(name)), STORE_MS);
     if (response === undefined) return undefined;
     const purged = Math.max(...marks.map((mark) => Number(mark?.headers.get(MARK) ?? 0)));
     const kept = { status: response.status, headers: response.headers, lines: lines(response.headers), purged };
-    if (asks.length > 0 || !isSmall(response.headers)) return { ...kept, body: response.body };
+    if (part || !isSmall(response.headers)) return { ...kept, body: response.body };
     return { ...kept, body: await inTime(response.arrayBuffer(), STORE_MS), name, asked };
   } catch {
     return undefined;
@@ -61,7 +62,7 @@ async function put(lookup, response, drop, set) {
   const [name] = lookup.split(",", 1);
   const body = await whole(response);
   if (body === null) return;
-  const copy = new Response(body, response);
+  const copy = new Response(body, { status: response.status, headers: response.headers });
   edit(copy.headers, drop, set);
   const cache = await store();
   await cache.put(place(name), copy);

@@ -225,7 +225,11 @@ impl<P: Platform + Office> Desk<'_, P> {
         match self.config.keys.contains_key(id) {
             true => {
                 let field = field(place, "id");
-                Err(Stop::conflict(Refusal::KeyInConfiguration, &field, Some(id)).into())
+                Err(Stop::conflict(
+                    Refusal::KeyInConfiguration,
+                    &field,
+                    Some(id),
+                ))
             }
             false => Ok(()),
         }

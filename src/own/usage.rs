@@ -7,6 +7,7 @@ use crate::day::Day;
 use crate::json::{self, FieldError};
 use crate::key::KeyId;
 use crate::platform::{Office, Platform, Silent};
+use crate::policy::Limit;
 use crate::problem::Refusal;
 use crate::registry::Entry;
 
@@ -49,7 +50,7 @@ impl<P: Platform + Office> Desk<'_, P> {
         if !self.key.admin {
             return match asked.is_none_or(|asked| asked == self.key.id.as_str()) {
                 true => Ok(self.key.id.clone()),
-                false => Err(Refusal::PathDenied.into()),
+                false => Err(Limit::Key.denies(Refusal::PathDenied).into()),
             };
         }
         let id = asked.and_then(KeyId::parse).ok_or_else(|| {

@@ -28,6 +28,56 @@ impl AsRef<Verified> for Allowed {
     }
 }
 
+/// A refusal of step 7, and whose limit it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// `ip-denied`, `origin-denied`, `method-denied`, `path-denied` or `bad-path`.
+    pub refusal: Refusal,
+    /// Whose limit it was; `None` for a path that can be read in two ways.
+    pub limit: Option<Limit>,
+}
+
+impl From<Refusal> for Denial {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            limit: None,
+        }
+    }
+}
+
+/// Whose limit a request was beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The API key's record.
+    Key,
+    /// The session's claims.
+    Session,
+    /// The scheme's: links and bare public keys are only for reads.
+    Scheme,
+}
+
+impl Limit {
+    /// Returns its name in a problem document.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Session => "session",
+            Self::Scheme => "scheme",
+        }
+    }
+
+    /// Refuses the request for this limit.
+    #[must_use]
+    pub const fn denies(self, refusal: Refusal) -> Denial {
+        Denial {
+            refusal,
+            limit: Some(self),
+        }
+    }
+}
+
 /// Returns the address that the platform says the caller has; an IPv4 address in IPv6
 /// (`::ffff:203.0.113.7`, RFC 4291 section 2.5.5.2) as IPv4, so that it is one caller everywhere.
 #[must_use]
@@ -53,12 +103,12 @@ impl AsRef<Verified> for Entitled {
 ///
 /// # Errors
 /// `ip-denied`, `origin-denied`, `method-denied`, `path-denied` or `bad-path`, in this order.
-pub fn allow(verified: Verified, head: &Head<'_>) -> Result<Allowed, Refusal> {
+pub fn allow(verified: Verified, head: &Head<'_>) -> Result<Allowed, Denial> {
     check_caller(&verified, head)?;
     check_reach(&verified, head, false)?;
     // An admin key opens the gate's own paths alone.
     if verified.key().admin {
-        return Err(Refusal::PathDenied);
+        return Err(Limit::Key.denies(Refusal::PathDenied));
     }
     Ok(Allowed { verified })
 }
@@ -70,21 +120,23 @@ pub fn allow(verified: Verified, head: &Head<'_>) -> Result<Allowed, Refusal> {
 ///
 /// # Errors
 /// As [`allow`].
-pub fn entitle(verified: Verified, head: &Head<'_>, of_itself: bool) -> Result<Entitled, Refusal> {
+pub fn entitle(verified: Verified, head: &Head<'_>, of_itself: bool) -> Result<Entitled, Denial> {
     check_caller(&verified, head)?;
     let of_a_page = |claims: &Claims| claims.origin.is_some();
     let is_of_a_page = verified.claims().is_some_and(of_a_page);
-    let of_itself = of_itself && is_holders_own(verified.scheme()) && !is_of_a_page;
+    let of_itself = of_itself && is_holders_own(verified.scheme());
     let admin = verified.key().admin;
-    if !admin && !of_itself {
-        return Err(Refusal::PathDenied);
+    match (admin || of_itself, !admin && is_of_a_page) {
+        (false, _) => return Err(Limit::Key.denies(Refusal::PathDenied)),
+        (true, true) => return Err(Limit::Session.denies(Refusal::PathDenied)),
+        (true, false) => {}
     }
     check_reach(&verified, head, !admin)?;
     Ok(Entitled { verified })
 }
 
 /// Where it comes from: address and origin.
-fn check_caller(verified: &Verified, head: &Head<'_>) -> Result<(), Refusal> {
+fn check_caller(verified: &Verified, head: &Head<'_>) -> Result<(), Denial> {
     let key = verified.key();
     let page = page(head);
     let address = address_allowed(key, caller_address(head));
@@ -93,48 +145,56 @@ fn check_caller(verified: &Verified, head: &Head<'_>) -> Result<(), Refusal> {
         true => None,
         false => origin_allowed(key, page.as_ref()),
     };
-    check_place(key.matching, address, origin)?;
+    check_place(key.matching, address, origin).map_err(|refusal| Limit::Key.denies(refusal))?;
     let session_origin = verified.claims().and_then(|claims| claims.origin.as_ref());
     match session_origin.is_none() || session_origin == page.as_ref() {
         true => Ok(()),
-        false => Err(Refusal::OriginDenied),
+        false => Err(Limit::Session.denies(Refusal::OriginDenied)),
     }
 }
 
 /// Methods, then paths: of the session, and of the key unless it asks for something of itself.
-fn check_reach(verified: &Verified, head: &Head<'_>, of_itself: bool) -> Result<(), Refusal> {
+fn check_reach(verified: &Verified, head: &Head<'_>, of_itself: bool) -> Result<(), Denial> {
     let key = Some(verified.key()).filter(|_| !of_itself);
     let session = verified.claims();
     let method = head.method();
     if key.is_some() && reads_alone(verified.scheme()) && !is_read(method) {
-        return Err(Refusal::MethodDenied);
+        return Err(Limit::Scheme.denies(Refusal::MethodDenied));
     }
     let methods = [
-        key.map(|key| &key.methods),
-        session.and_then(|claims| claims.methods.as_ref()),
+        (Limit::Key, key.map(|key| &key.methods)),
+        (
+            Limit::Session,
+            session.and_then(|claims| claims.methods.as_ref()),
+        ),
     ];
-    if !methods
-        .into_iter()
-        .flatten()
-        .all(|list| method_in(list, method))
-    {
-        return Err(Refusal::MethodDenied);
+    for (limit, list) in methods {
+        if list.is_some_and(|list| !method_in(list, method)) {
+            return Err(limit.denies(Refusal::MethodDenied));
+        }
     }
     let paths = [
-        key.and_then(|key| key.paths.as_ref()),
-        session.and_then(|claims| claims.paths.as_ref()),
+        (Limit::Key, key.and_then(|key| key.paths.as_ref())),
+        (
+            Limit::Session,
+            session.and_then(|claims| claims.paths.as_ref()),
+        ),
     ];
-    let paths = || paths.into_iter().flatten();
-    let matches = |list: &Vec<Pattern>| list.iter().any(|one| one.matches(head.path()));
-    if paths().all(matches) {
+    let lists = || {
+        paths
+            .iter()
+            .filter_map(|(limit, list)| Some((*limit, list.as_ref()?)))
+    };
+    let denies = |list: &Vec<Pattern>| !list.iter().any(|one| one.matches(head.path()));
+    let Some((limit, _)) = lists().find(|(_, list)| denies(list)) else {
         return Ok(());
-    }
+    };
     // Allowed as some server reads it, and not as it was sent: two readings of one path.
     let path = path::check(head.path())?;
     let may_match = |list: &Vec<Pattern>| list.iter().any(|one| one.may_match(&path));
-    match path.has_escapes() && paths().all(may_match) {
-        true => Err(Refusal::BadPath),
-        false => Err(Refusal::PathDenied),
+    match path.has_escapes() && lists().all(|(_, list)| may_match(list)) {
+        true => Err(Refusal::BadPath.into()),
+        false => Err(limit.denies(Refusal::PathDenied)),
     }
 }
 

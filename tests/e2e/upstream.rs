@@ -60,6 +60,7 @@ impl Latch {
 #[derive(Clone)]
 pub(crate) struct Reply {
     status: u16,
+    reason: String,
     headers: Vec<(String, String)>,
     body: Body,
     before: Option<Latch>,
@@ -82,6 +83,7 @@ impl Reply {
     pub(crate) fn new(status: u16) -> Self {
         Self {
             status,
+            reason: "Answer".into(),
             headers: Vec::new(),
             body: Body::Whole(Vec::new()),
             before: None,
@@ -97,6 +99,11 @@ impl Reply {
             body: Body::HangUp,
             ..Self::new(0)
         }
+    }
+
+    pub(crate) fn reason(mut self, reason: &str) -> Self {
+        self.reason = reason.into();
+        self
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -134,7 +141,7 @@ impl Reply {
         if let Some(latch) = &self.before {
             latch.wait();
         }
-        let mut head = format!("HTTP/1.1 {} Answer\r\n", self.status);
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, self.reason);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
