@@ -100,6 +100,14 @@ impl Stop {
         }
     }
 
+    /// Bodies are held for a second or so each, unless callers are slow.
+    pub(crate) fn overloaded() -> Self {
+        Self {
+            headers: vec![("retry-after", "1".to_owned())],
+            ..Fault::Overloaded.into()
+        }
+    }
+
     pub(crate) fn signature_invalid(base: String) -> Self {
         Self {
             members: vec![("signature_base", base)],

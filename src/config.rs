@@ -112,6 +112,8 @@ pub struct Config {
     pub roots: Rc<Roots>,
     /// There are keys beside those of the configuration: there is a binding `KEY_REGISTRY`.
     pub registry: bool,
+    /// Their records can be written: there is a binding `KEY_WRITER`.
+    pub key_writer: bool,
     /// Every token secret that a route names.
     pub tokens: BTreeMap<String, TokenSource>,
     /// When tokens are due.
@@ -145,6 +147,7 @@ impl Config {
             keys: keys(&source, &roots)?,
             roots,
             registry: source.has_resource("KEY_REGISTRY", "the KV namespace of key records")?,
+            key_writer: source.has_resource("KEY_WRITER", "the Durable Object class KeyWriter")?,
             routes,
             tokens,
             rotation: rotation(&source)?,

@@ -15,7 +15,7 @@ use crate::route::Route;
 use crate::secret::Secret;
 use crate::upstream::Credential;
 
-/// Longest body, in bytes, that is kept so that it can be sent again.
+/// Longest body, in bytes, that is held so that it can be sent again.
 pub const MAX_REPEATABLE_BODY_BYTES: u64 = 1_048_576;
 
 /// Headers removed by name.
@@ -65,9 +65,7 @@ pub enum Body {
     Stream,
     /// As it comes, broken off after this many bytes: its length is not known.
     Counted(u64),
-    /// Read first, so that it can be sent again.
-    Kept,
-    /// Read already, so that it could be compared with its digest.
+    /// The platform has read it already.
     Held,
 }
 
@@ -94,13 +92,13 @@ pub struct Outbound<'h> {
 /// without leaving its host, which a checked path never does.
 #[must_use]
 pub fn forward<'h>(
-    admitted: &Admitted<'_>,
+    admitted: &Admitted,
     head: &Head<'h>,
     route: &Route,
     credential: &Credential,
     request_id: &str,
 ) -> Option<Outbound<'h>> {
-    let verified = admitted.allowed().verified();
+    let verified = admitted.verified();
     let url = target(head, route, verified.spent())?;
     let (body, repeatable) = body(head, route, admitted.body_held());
     let reads = matches!(head.method(), "GET" | "HEAD");
@@ -186,7 +184,7 @@ fn folded(name: &str) -> Cow<'_, str> {
 }
 
 fn set(
-    verified: &Verified<'_>,
+    verified: &Verified,
     head: &Head<'_>,
     route: &Route,
     credential: &Credential,
@@ -231,22 +229,28 @@ fn forwarded(head: &Head<'_>) -> String {
 }
 
 /// How the body travels, and whether the request may be sent again: reads always; anything else
-/// only with an `Idempotency-Key` that the upstream honours and a body small enough to keep.
+/// only with an `Idempotency-Key` that the upstream honours and a body small enough to hold.
 fn body(head: &Head<'_>, route: &Route, held: bool) -> (Body, bool) {
     let reads = matches!(head.method(), "GET" | "HEAD");
-    let idempotent = route.idempotency_key && head.header("idempotency-key").is_some();
     match (head.has_body(), head.content_length()) {
-        (false, _) => (Body::None, reads || idempotent),
-        (true, length) if held => {
-            let small = length.is_some_and(|length| length <= MAX_REPEATABLE_BODY_BYTES);
-            (Body::Held, idempotent && small)
-        }
-        (true, Some(length)) if idempotent && length <= MAX_REPEATABLE_BODY_BYTES => {
-            (Body::Kept, true)
-        }
+        (false, _) => (Body::None, reads || is_idempotent(head, route)),
+        (true, _) if held => (Body::Held, must_hold(head, route)),
         (true, Some(_)) => (Body::Stream, false),
         (true, None) => (Body::Counted(route.max_body_bytes), false),
     }
+}
+
+/// Returns true if the body must be read before the request is forwarded, so that it can be sent again.
+#[must_use]
+pub fn must_hold(head: &Head<'_>, route: &Route) -> bool {
+    let length = head.content_length().filter(|_| head.has_body());
+    let is_small = length.is_some_and(|length| length <= MAX_REPEATABLE_BODY_BYTES);
+    is_small && is_idempotent(head, route)
+}
+
+/// Returns true if the upstream takes the request once, however often it is sent.
+fn is_idempotent(head: &Head<'_>, route: &Route) -> bool {
+    route.idempotency_key && head.header("idempotency-key").is_some()
 }
 
 /// The query without its `key` parameter: everything else in order and untouched.

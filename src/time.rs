@@ -59,6 +59,12 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(MS_PER_SECOND)))
     }
 
+    /// The first moment after this one: a limit that is still good itself ends here.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// Whole days from `earlier` to this time, rounded down; negative when `earlier` is later.
     #[must_use]
     pub const fn days_since(self, earlier: Self) -> i64 {

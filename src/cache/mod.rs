@@ -111,7 +111,7 @@ pub fn lookup(
     route: &Route,
     credential: &Credential,
     url: &str,
-    verified: &Verified<'_>,
+    verified: &Verified,
     head: &Head<'_>,
 ) -> Lookup {
     let path = route.path.to_string();

@@ -118,6 +118,12 @@ impl<'a> Session<'a> {
         self.bound.as_deref()
     }
 
+    /// The moment from which it is no longer good.
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        self.times.expires
+    }
+
     /// Checks the MAC, then the times and the audience.
     ///
     /// # Errors

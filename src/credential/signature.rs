@@ -115,6 +115,8 @@ pub struct Proven {
     pub digests: Option<Digests>,
     /// What must not have been seen before.
     pub nonce: Option<Nonce>,
+    /// The first moment at which it is stale.
+    pub end: Timestamp,
 }
 
 /// A nonce that its key asks for.
@@ -266,10 +268,10 @@ impl Signature {
         if !verifies(self.base(head)?.as_bytes(), &self.tag) {
             return Err(Unverified::SignatureInvalid(self.shown_base(head)?));
         }
-        let stale = limits.now > created.plus_seconds(MAX_AGE)
-            || created > limits.now.plus_seconds(limits.clock_skew)
-            || self.expires.is_some_and(|expires| limits.now >= expires);
-        if stale {
+        let too_old = created.plus_seconds(MAX_AGE).next();
+        let end = self.expires.map_or(too_old, |expires| expires.min(too_old));
+        let early = created > limits.now.plus_seconds(limits.clock_skew);
+        if early || limits.now >= end {
             return Err(Refusal::SignatureStale.into());
         }
         let until = created
@@ -277,6 +279,7 @@ impl Signature {
             .plus_seconds(limits.clock_skew);
         let nonce = self.nonce.filter(|_| key.nonce_required);
         Ok(Proven {
+            end,
             digests: self.digests,
             nonce: nonce.map(|value| Nonce {
                 keyid: self.keyid,

@@ -128,11 +128,11 @@ impl<'a> SignedUrl<'a> {
         read().ok_or(Refusal::BadCredential)
     }
 
-    /// Checks the MAC, then the time.
+    /// Checks the MAC, then the time. Returns the moment from which it is no longer good.
     ///
     /// # Errors
     /// `signature-invalid`, `bad-credential` for an end too far ahead, `url-expired`.
-    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<(), Unverified> {
+    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<Timestamp, Unverified> {
         if !known.verifies(self.message.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid.into());
         }
@@ -140,7 +140,7 @@ impl<'a> SignedUrl<'a> {
             return Err(Refusal::BadCredential.into());
         }
         match limits.now < self.expires {
-            true => Ok(()),
+            true => Ok(self.expires),
             false => Err(Refusal::UrlExpired.into()),
         }
     }
@@ -194,20 +194,22 @@ impl<'a> WafUrl<'a> {
         read().ok_or(Refusal::BadCredential)
     }
 
-    /// Checks the MAC under `WAF_SECRET`, then the time.
+    /// Checks the MAC under `WAF_SECRET`, then the time. Returns the moment from which it is no longer
+    /// good.
     ///
     /// # Errors
     /// `signature-invalid`, `url-expired`; without `WAF_SECRET`, that it is missing.
-    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<(), Unverified> {
+    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<Timestamp, Unverified> {
         let secret = limits.waf_secret.ok_or(Unverified::NoWafSecret)?;
         if !secret.verify(self.message.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid.into());
         }
-        let over = limits.now >= self.issued.plus_seconds(known.key().url_ttl);
+        let end = self.issued.plus_seconds(known.key().url_ttl);
+        let over = limits.now >= end;
         let early = self.issued > limits.now.plus_seconds(limits.clock_skew);
         match over || early {
             true => Err(Refusal::UrlExpired.into()),
-            false => Ok(()),
+            false => Ok(end),
         }
     }
 }

@@ -9,28 +9,31 @@ use crate::cache::Kept;
 use crate::exchange::{Lines, Step};
 use crate::forward::{Body, Outbound};
 use crate::gateway::Raw;
-use crate::reply::Edits;
+use crate::reply::{self, Edits};
 use crate::time::Timestamp;
 use crate::upstream::Credential;
 
-/// Reads what `describe` wrote: method, URL, request id, country, colo, `body` or nothing, then a
-/// line each for the name and the value of every header.
+/// Reads what `describe` wrote: method, URL, request id, country and data centre where the headers do not
+/// say them, `body` or nothing, then a line each for the name and the value of every header.
 pub(super) fn arrival(described: &str) -> Option<(Raw<'_>, Context)> {
     let mut lines = described.split('\n');
     let (method, target, id) = (lines.next()?, lines.next()?, lines.next()?);
     let (country, colo, body) = (lines.next()?, lines.next()?, lines.next()?);
-    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let context = Context {
-        now: now(),
-        request_id: id.to_owned(),
-        country: known(country),
-        colo: known(colo),
-    };
     let raw = Raw {
         method,
         target,
         headers: pairs(lines),
         has_body: !body.is_empty(),
+    };
+    let header = |name: &str| reply::header(&raw.headers, name);
+    // `CF-Ray` ends in the data centre's name.
+    let of_ray = || header("cf-ray")?.rsplit_once('-').map(|(_, colo)| colo);
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let context = Context {
+        now: now(),
+        request_id: id.to_owned(),
+        country: known(country).or_else(|| header("cf-ipcountry").map(str::to_owned)),
+        colo: known(colo).or_else(|| of_ray().map(str::to_owned)),
     };
     Some((raw, context))
 }
@@ -82,7 +85,6 @@ pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     let body = match outbound.body {
         Body::None => "none".to_owned(),
         Body::Stream => "stream".to_owned(),
-        Body::Kept => "keep".to_owned(),
         Body::Held => "held".to_owned(),
         Body::Counted(most) => most.to_string(),
     };

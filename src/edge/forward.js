@@ -30,9 +30,8 @@ async function send(request, plan, exchange, ctx, held) {
   const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
   const upload = { sent: undefined, ended: undefined, passed: undefined };
   try {
-    if (travel === "held") upload.sent = held.byteLength;
-    let body = travel === "held" ? held : outgoing(request, travel, abort, upload);
-    if (travel === "keep") body = await body;
+    if (travel === "held") upload.sent = held.bytes.byteLength;
+    const body = travel === "held" ? held.bytes : outgoing(request, travel, abort, upload);
     for (;;) {
       let step, response;
       const headers = new Headers(request.headers);
@@ -65,6 +64,7 @@ async function send(request, plan, exchange, ctx, held) {
     }
   } finally {
     clearTimeout(timer);
+    held?.release();
   }
 }
 
@@ -81,11 +81,10 @@ async function stored(request, lookup, exchange, alive) {
   return pass(kept, step.split("\n").slice(1), exchange, alive, request);
 }
 
-/** The body as it travels: none, as it comes, the promise of one kept to be sent again, or counted. */
+/** The body as it travels: none, as it comes, or counted. */
 function outgoing(request, travel, abort, upload) {
   if (travel === "none") return undefined;
   if (travel === "stream") return request.body;
-  if (travel === "keep") return request.arrayBuffer().catch(() => abort.abort("gone"));
   return counted(request.body, Number(travel), abort, upload);
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::answer::Own;
+use crate::answer::{Own, Stop};
 use crate::day::Day;
 use crate::json::{self, FieldError};
 use crate::key::KeyId;
@@ -10,7 +10,7 @@ use crate::platform::{Office, Platform, Silent};
 use crate::problem::Refusal;
 use crate::registry::Entry;
 
-use super::desk::{Desk, Undone, bad_field};
+use super::desk::{Desk, bad_field};
 
 /// Days before the last that are shown where nobody says from when.
 const DEFAULT_DAYS: i64 = 30;
@@ -19,7 +19,7 @@ const MAX_DAYS: i64 = 366;
 
 impl<P: Platform + Office> Desk<'_, P> {
     /// The rows of a key: of any for an admin, and for others of their own.
-    pub(super) async fn usage(&self) -> Result<Own, Undone> {
+    pub(super) async fn usage(&self) -> Result<Own, Stop> {
         let id = self.whose().await?;
         let to = self.day("to")?.unwrap_or(Day::of(self.now));
         let from = self.day("from")?.unwrap_or(to.plus(-DEFAULT_DAYS));
@@ -44,7 +44,7 @@ impl<P: Platform + Office> Desk<'_, P> {
     }
 
     /// The key that is asked for.
-    async fn whose(&self) -> Result<KeyId, Undone> {
+    async fn whose(&self) -> Result<KeyId, Stop> {
         let asked = self.parameter("key");
         if !self.key.admin {
             return match asked.is_none_or(|asked| asked == self.key.id.as_str()) {
@@ -62,7 +62,7 @@ impl<P: Platform + Office> Desk<'_, P> {
         }
     }
 
-    async fn exists(&self, id: &KeyId) -> Result<bool, Undone> {
+    async fn exists(&self, id: &KeyId) -> Result<bool, Stop> {
         if self.config.keys.contains_key(id) {
             return Ok(true);
         }
@@ -77,7 +77,7 @@ impl<P: Platform + Office> Desk<'_, P> {
     }
 
     /// A day of the query.
-    fn day(&self, name: &'static str) -> Result<Option<Day>, Undone> {
+    fn day(&self, name: &'static str) -> Result<Option<Day>, Stop> {
         let Some(text) = self.parameter(name) else {
             return Ok(None);
         };

@@ -18,14 +18,12 @@ use path::Pattern;
 
 /// A verified request that its key and session allow. Only [`allow`] makes one.
 #[derive(Debug)]
-pub struct Allowed<'k> {
-    verified: Verified<'k>,
+pub struct Allowed {
+    verified: Verified,
 }
 
-impl<'k> Allowed<'k> {
-    /// What was verified.
-    #[must_use]
-    pub const fn verified(&self) -> &Verified<'k> {
+impl AsRef<Verified> for Allowed {
+    fn as_ref(&self) -> &Verified {
         &self.verified
     }
 }
@@ -39,14 +37,12 @@ pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
 /// A verified request that may use one of the gate's own paths. Only [`entitle`] makes one, and nothing
 /// forwards it.
 #[derive(Debug)]
-pub struct Entitled<'k> {
-    verified: Verified<'k>,
+pub struct Entitled {
+    verified: Verified,
 }
 
-impl<'k> Entitled<'k> {
-    /// What was verified.
-    #[must_use]
-    pub const fn verified(&self) -> &Verified<'k> {
+impl AsRef<Verified> for Entitled {
+    fn as_ref(&self) -> &Verified {
         &self.verified
     }
 }
@@ -55,7 +51,7 @@ impl<'k> Entitled<'k> {
 ///
 /// # Errors
 /// `ip-denied`, `origin-denied`, `method-denied`, `path-denied`, in this order.
-pub fn allow<'k>(verified: Verified<'k>, head: &Head<'_>) -> Result<Allowed<'k>, Refusal> {
+pub fn allow(verified: Verified, head: &Head<'_>) -> Result<Allowed, Refusal> {
     check_caller(&verified, head)?;
     check_reach(&verified, head, false)?;
     // An admin key opens the gate's own paths alone.
@@ -72,11 +68,7 @@ pub fn allow<'k>(verified: Verified<'k>, head: &Head<'_>) -> Result<Allowed<'k>,
 ///
 /// # Errors
 /// As [`allow`].
-pub fn entitle<'k>(
-    verified: Verified<'k>,
-    head: &Head<'_>,
-    of_itself: bool,
-) -> Result<Entitled<'k>, Refusal> {
+pub fn entitle(verified: Verified, head: &Head<'_>, of_itself: bool) -> Result<Entitled, Refusal> {
     check_caller(&verified, head)?;
     let of_a_page = |claims: &Claims| claims.origin.is_some();
     let is_of_a_page = verified.claims().is_some_and(of_a_page);
@@ -90,7 +82,7 @@ pub fn entitle<'k>(
 }
 
 /// Where it comes from: address and origin.
-fn check_caller(verified: &Verified<'_>, head: &Head<'_>) -> Result<(), Refusal> {
+fn check_caller(verified: &Verified, head: &Head<'_>) -> Result<(), Refusal> {
     let key = verified.key();
     let page = page(head);
     let address = address_allowed(key, caller_address(head));
@@ -108,7 +100,7 @@ fn check_caller(verified: &Verified<'_>, head: &Head<'_>) -> Result<(), Refusal>
 }
 
 /// Methods, then paths: of the session, and of the key unless it asks for something of itself.
-fn check_reach(verified: &Verified<'_>, head: &Head<'_>, of_itself: bool) -> Result<(), Refusal> {
+fn check_reach(verified: &Verified, head: &Head<'_>, of_itself: bool) -> Result<(), Refusal> {
     let key = Some(verified.key()).filter(|_| !of_itself);
     let session = verified.claims();
     let method = head.method();

@@ -6,4 +6,5 @@ mod mac_vectors;
 mod properties;
 mod signature_vectors;
 mod stored_tokens;
+mod waits;
 mod world;

@@ -88,6 +88,7 @@ mod headers;
 mod retries;
 mod stored_token;
 mod streaming;
+mod waits;
 
 // What a key has had, and what it may have.
 mod costs;

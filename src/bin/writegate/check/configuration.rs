@@ -32,7 +32,7 @@ const OPTIONAL: [&str; 7] = [
     "SESSION_MAX_TTL",
     "CLOCK_SKEW",
 ];
-const RESOURCES: [&str; 3] = ["KEY_REGISTRY", "REPLAY", "LEDGER"];
+const RESOURCES: [&str; 4] = ["KEY_REGISTRY", "KEY_WRITER", "REPLAY", "LEDGER"];
 
 impl Environment for Deployed<'_> {
     fn get(&self, name: &str) -> Option<Binding> {

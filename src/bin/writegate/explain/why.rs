@@ -85,6 +85,7 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
         | Refusal::NoRoute
         | Refusal::MethodNotAllowed
         | Refusal::BodyTooLarge
+        | Refusal::BodyTimeout
         | Refusal::RateLimited
         | Refusal::QuotaExceeded
         | Refusal::KeyExists
