@@ -201,6 +201,8 @@ pub(crate) struct Trail<'g> {
     pub(crate) account: Option<Account<'g>>,
     /// How often the upstream answered 429.
     pub(crate) throttled: u64,
+    /// The answer's body is charged as it streams, and not by its length.
+    pub(crate) is_metered: bool,
     pub(crate) cors_origin: Option<String>,
     pub(crate) wanted: Option<Wanted>,
 }
@@ -243,6 +245,7 @@ impl<'g> Trail<'g> {
             record: Record::new(context),
             account: None,
             throttled: 0,
+            is_metered: false,
             cors_origin: origin.map(|(_, value)| (*value).to_owned()),
             wanted: None,
         }
@@ -301,6 +304,9 @@ impl<'g> Trail<'g> {
         if let (Some(account), Some(kind)) = (&mut self.account, outcome.kind()) {
             let mut amounts = self.record.amounts();
             amounts.upstream_429 = self.throttled;
+            if self.is_metered {
+                amounts.bytes_out = 0;
+            }
             account.charge(kind, &amounts);
         }
         self.record.end(outcome, status)

@@ -13,7 +13,11 @@ use crate::retry::Attempts;
 use crate::route::Route;
 use crate::time::Timestamp;
 use crate::upstream::Credential;
-use crate::usage::{Amounts, Kind};
+use crate::usage::{Account, Amounts, Kind};
+
+/// Longest answer, in bytes, that is charged as its `Content-Length` says: measuring so little as it
+/// streams costs more than a wrong length could. `recent.js` remembers no longer ones.
+const MAX_BELIEVED_BYTES: u64 = 65_536;
 
 /// A request on its way to the upstream: steps 12 and 13.
 #[derive(Debug)]
@@ -53,7 +57,7 @@ pub struct Lines {
     pub audit: String,
     /// A line for the operator.
     pub alarm: Option<String>,
-    /// The answer's length is not known: [`Exchange::streamed`] wants to be told.
+    /// The answer is charged as it streams: the edge calls [`Exchange::passed`].
     pub is_metered: bool,
 }
 
@@ -120,9 +124,10 @@ impl<'g> Exchange<'g> {
             None => self.length(status, found.headers),
         };
         self.trail.record.length(length);
-        let is_metered = self.is_metered(length, found.headers);
+        // The store keeps nothing that was shorter than it said.
+        self.trail.is_metered = self.is_metered(length, true);
         let status = edits.status.unwrap_or(status);
-        Some(self.pass(status, Outcome::Cached, edits, is_metered, None))
+        Some(self.pass(status, Outcome::Cached, edits, None))
     }
 
     /// The upstream answered, to a body that turned out `sent` bytes long, where that was not known.
@@ -170,8 +175,8 @@ impl<'g> Exchange<'g> {
         } else {
             cache::keep_private(headers, &mut edits, now);
         }
-        let is_metered = self.is_metered(length, headers);
-        self.pass(status, Outcome::Forwarded, edits, is_metered, kept)
+        self.trail.is_metered = self.is_metered(length, false);
+        self.pass(status, Outcome::Forwarded, edits, kept)
     }
 
     fn edits<'h>(&self, status: u16, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
@@ -196,12 +201,14 @@ impl<'g> Exchange<'g> {
         }
     }
 
-    /// Whether an answer is counted as it streams. One that is compressed can only be counted, and passed
-    /// on, unpacked and packed again: no key pays that but one whose bytes are limited.
-    fn is_metered(&self, length: Option<u64>, headers: &[(&str, &str)]) -> bool {
-        let is_packed = headers.iter().any(|(name, _)| *name == "content-encoding");
-        let account = self.trail.account.as_ref().filter(|_| length.is_none());
-        account.is_some_and(|account| !is_packed || account.limits_bytes())
+    /// Returns true if the answer is charged as it streams, and not as its length says: if it may be
+    /// long, or, unless `is_kept_whole`, if its key's quota limits bytes. An empty one never is.
+    fn is_metered(&self, length: Option<u64>, is_kept_whole: bool) -> bool {
+        let may_be_long = length.is_none_or(|length| length > MAX_BELIEVED_BYTES);
+        let is_exact = |account: &Account<'_>| {
+            may_be_long || (account.limits_bytes() && !is_kept_whole && length != Some(0))
+        };
+        self.trail.account.as_ref().is_some_and(is_exact)
     }
 
     fn pass<'h>(
@@ -209,21 +216,22 @@ impl<'g> Exchange<'g> {
         status: u16,
         outcome: Outcome,
         edits: Edits<'h>,
-        is_metered: bool,
         kept: Option<Kept<'h>>,
     ) -> Step<'h> {
         let lines = Lines {
             alarm: self.echo_alarm(&edits),
-            is_metered,
+            is_metered: self.trail.is_metered,
             audit: self.trail.end(outcome, Some(status)),
         };
         self.ended = outcome.kind();
         Step::Pass(edits, lines, kept)
     }
 
-    /// An answer of unknown length has ended, or its caller went away, after so many bytes.
-    pub fn streamed(&mut self, bytes_out: u64) {
+    /// Since the answer's head, or since this was last called, so many bytes more of the request's body
+    /// and of the answer's have passed. They are charged.
+    pub fn passed(&mut self, bytes_in: u64, bytes_out: u64) {
         let amounts = Amounts {
+            bytes_in,
             bytes_out,
             ..Amounts::default()
         };

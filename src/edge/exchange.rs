@@ -83,9 +83,10 @@ impl JsExchange {
         convert::answer(&answer)
     }
 
-    /// An answer of unknown length has ended after so many bytes.
-    pub fn streamed(&mut self, bytes: f64) {
-        self.exchange.streamed(convert::bytes(bytes));
+    /// Since the answer's head, or since the last call, so many bytes more have passed each way.
+    pub fn passed(&mut self, bytes_in: f64, bytes_out: f64) {
+        let (bytes_in, bytes_out) = (convert::bytes(bytes_in), convert::bytes(bytes_out));
+        self.exchange.passed(bytes_in, bytes_out);
         self.flush.if_due(convert::now());
     }
 }

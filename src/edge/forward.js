@@ -9,6 +9,8 @@ import { find, keep } from "./store.js";
 const MOST_INSPECTED = 8192;
 /** How long, in milliseconds, that may take. */
 const INSPECTION_MS = 2000;
+/** After how many bytes at the latest what passes is charged: a request may end before it is told so. */
+const CHARGED_AT = 65_536;
 
 export function forward(request, plan, exchange, ctx, held) {
   const response = send(request, plan, exchange, ctx, held);
@@ -19,30 +21,31 @@ export function forward(request, plan, exchange, ctx, held) {
 
 async function send(request, plan, exchange, ctx, held) {
   const [url, travel, timeout, drop, lookup, ...set] = plan.split("\n");
-  const { method, headers } = request;
+  const { method } = request;
   const alive = guard();
   const kept = lookup !== "" && (await stored(request, lookup, exchange, alive));
   if (kept) return kept;
   const abort = new AbortController();
   const { signal } = abort;
   const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
-  const meter = { sent: undefined };
+  const upload = { sent: undefined, ended: undefined, passed: undefined };
   try {
-    if (travel === "held") meter.sent = held.bytes.byteLength;
-    const body = travel === "held" ? held.bytes : outgoing(request, travel, abort, meter);
+    if (travel === "held") upload.sent = held.bytes.byteLength;
+    const body = travel === "held" ? held.bytes : outgoing(request, travel, abort, upload);
     for (;;) {
       let step, response;
-      const init = { method, headers, body, signal, redirect: "manual", cache: "no-store" };
-      const outbound = new Request(url, init);
-      edit(outbound.headers, drop, set);
+      const headers = new Headers(request.headers);
+      edit(headers, drop, set);
       try {
-        response = await fetch(outbound);
+        // Bytes are passed on, and charged, as the upstream packed them.
+        const encodeResponseBody = "manual";
+        response = await fetch(url, { method, headers, body, signal, redirect: "manual", cache: "no-store", encodeResponseBody });
       } catch {
         alive();
-        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), meter.sent, Date.now(), Math.random());
+        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), upload.sent, Date.now(), Math.random());
       }
       alive();
-      step ??= exchange.answered(response.status, lines(response.headers), meter.sent, Date.now(), Math.random());
+      step ??= exchange.answered(response.status, lines(response.headers), upload.sent, Date.now(), Math.random());
       const [what, ...rest] = step.split("\n");
       if (what === "again") {
         response?.body?.cancel();
@@ -51,11 +54,11 @@ async function send(request, plan, exchange, ctx, held) {
       }
       let own = rest.join("\n");
       if (what === "inspect") {
-        const said = await beginning(response);
+        const said = await beginning(unpacked(response));
         alive();
         own = exchange.rejected(response.status, said);
       }
-      if (what === "pass") return pass(response, rest, exchange, alive, { method, lookup, ctx });
+      if (what === "pass") return pass(response, rest, exchange, alive, { method, lookup, ctx }, upload);
       exchange.free();
       return answer(own);
     }
@@ -79,10 +82,10 @@ async function stored(request, lookup, exchange, alive) {
 }
 
 /** The body as it travels: none, as it comes, or counted. */
-function outgoing(request, travel, abort, meter) {
+function outgoing(request, travel, abort, upload) {
   if (travel === "none") return undefined;
   if (travel === "stream") return request.body;
-  return counted(request.body, Number(travel), abort, meter);
+  return counted(request.body, Number(travel), abort, upload);
 }
 
 /**
@@ -90,12 +93,13 @@ function outgoing(request, travel, abort, meter) {
  * bytes. Piping would close the upstream's side when the caller breaks off, and so turn half an
  * upload into a whole one: hence preventAbort, and the abort of the fetch itself.
  */
-function counted(body, most, abort, meter) {
-  meter.sent = 0;
+function counted(body, most, abort, upload) {
+  upload.sent = 0;
   const { readable, writable } = new TransformStream({
     transform(chunk, controller) {
-      meter.sent += chunk.byteLength;
-      if (meter.sent > most) {
+      upload.sent += chunk.byteLength;
+      upload.passed?.(chunk.byteLength);
+      if (upload.sent > most) {
         abort.abort("too large");
         controller.error("too large");
       } else {
@@ -103,11 +107,17 @@ function counted(body, most, abort, meter) {
       }
     },
   });
-  body.pipeTo(writable, { preventAbort: true }).catch(() => abort.abort("gone"));
+  upload.ended = body
+    .pipeTo(writable, { preventAbort: true })
+    .catch(() => abort.abort("gone"))
+    .then(() => {
+      upload.ended = undefined;
+      upload.passed?.(0, true);
+    });
   return readable;
 }
 
-function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exchange, alive, { method, lookup, ctx }) {
+function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exchange, alive, { method, lookup, ctx }, upload) {
   write(audit, alarm);
   const set = fields.slice(0, 2 * Number(count));
   const [keptDrop, ...keptSet] = fields.slice(set.length);
@@ -117,52 +127,90 @@ function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exc
     body.cancel?.();
     body = null;
   }
-  if (metered !== "" && body !== null) {
-    body = measured(body, (bytes) => {
-      try {
-        alive();
-      } catch {
-        // What counted it is gone; the answer need not go with it.
-        return;
-      }
-      exchange.streamed(bytes);
-      exchange.free();
-    });
+  const isMetered = metered !== "" && body !== null;
+  const isArriving = upload?.ended !== undefined;
+  if (isMetered || isArriving) {
+    const charge = charging(exchange, alive, Number(isMetered) + Number(isArriving));
+    if (isMetered) body = measured(body, from.headers, (bytes, isLast) => charge(0, bytes, isLast));
+    if (isArriving) {
+      upload.passed = (bytes, isLast) => charge(bytes, 0, isLast);
+      ctx.waitUntil(upload.ended);
+    }
   } else {
     exchange.free();
   }
+  // What the upstream sent is as it packed it; what the store has, the platform unpacks and packs again.
+  const encodeBody = upload === undefined ? "automatic" : "manual";
   // Nothing but these: the upstream's reason phrase is not searched for the token.
-  const response = new Response(body, { status: Number(status || from.status), headers: from.headers });
+  const response = new Response(body, { status: Number(status || from.status), headers: from.headers, encodeBody });
   edit(response.headers, drop, set);
   return response;
 }
 
-/** A body that tells its length at its end, also when it breaks off or its reader goes away. */
-function measured(body, tell) {
+/** Charges what passes after the answer's head, and lets go of the exchange when so many streams have ended. */
+function charging(exchange, alive, open) {
+  let bytesIn = 0, bytesOut = 0;
+  return (moreIn, moreOut, isLast) => {
+    bytesIn += moreIn;
+    bytesOut += moreOut;
+    if (!isLast && bytesIn + bytesOut < CHARGED_AT) return;
+    if (isLast) open -= 1;
+    try {
+      alive();
+    } catch {
+      // What counted it is gone; the answer need not go with it.
+      return;
+    }
+    exchange.passed(bytesIn, bytesOut);
+    bytesIn = bytesOut = 0;
+    if (open === 0) exchange.free();
+  };
+}
+
+/** A body, of the length that its headers announce, that tells what passes and when it has ended, broken off or lost its reader. */
+function measured(body, headers, tell) {
   const reader = body.getReader();
-  let seen = 0;
+  const length = headers.get("content-length");
+  let isOver = false;
+  const end = () => {
+    if (!isOver) tell(0, true);
+    isOver = true;
+  };
   return new ReadableStream({
+    // A body that breaks off before is cut off there, and never looks complete.
+    expectedLength: length === null ? undefined : Number(length),
     async pull(controller) {
       let chunk;
       try {
         chunk = await reader.read();
       } catch (error) {
-        tell(seen);
+        end();
         throw error;
       }
+      if (isOver) return;
       if (chunk.done) {
-        tell(seen);
+        end();
         controller.close();
       } else {
-        seen += chunk.value.byteLength;
+        tell(chunk.value.byteLength, false);
         controller.enqueue(chunk.value);
       }
     },
     cancel(reason) {
-      tell(seen);
+      end();
       return reader.cancel(reason);
     },
   });
+}
+
+/** An answer's body, unpacked where that is possible: it came as it was sent. */
+function unpacked({ body, headers }) {
+  const encoding = headers.get("content-encoding");
+  try {
+    return { body: encoding && body ? body.pipeThrough(new DecompressionStream(encoding)) : body };
+  } catch {
+    return { body };
+  }
 }
 
 /** The first bytes of a body as text, as many as come in time. */

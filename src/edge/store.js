@@ -62,7 +62,9 @@ async function put(lookup, response, drop, set) {
   const [name] = lookup.split(",", 1);
   const body = await whole(response);
   if (body === null) return;
-  const copy = new Response(body, { status: response.status, headers: response.headers });
+  // It came as the upstream packed it, and is kept so.
+  const { status, headers } = response;
+  const copy = new Response(body, { status, headers, encodeBody: "manual" });
   edit(copy.headers, drop, set);
   const cache = await store();
   await cache.put(place(name), copy);

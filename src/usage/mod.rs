@@ -13,14 +13,16 @@ mod tally;
 use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 
 use crate::day::Day;
 use crate::key::KeyId;
 use crate::quota::{Per, Totals};
 use crate::time::Timestamp;
 
-use tally::Tally;
+use tally::{MAX_COUNT, Tally};
 
 pub use account::{Account, Held};
 pub use tally::{Amounts, Kind};
@@ -57,8 +59,25 @@ struct Answer {
     sequence: u64,
     /// From which day on it added up; absent where it was not asked to.
     since: Option<String>,
+    #[serde(deserialize_with = "count")]
     requests: u64,
+    #[serde(deserialize_with = "count")]
     bytes: u64,
+}
+
+/// Reads a sum of a ledger. JavaScript writes a very large one as a float; it counts as [`MAX_COUNT`].
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = Number::deserialize(deserializer)?;
+    let is_huge = || {
+        number
+            .as_f64()
+            .is_some_and(|float| float >= 9_007_199_254_740_992.0)
+    };
+    match number.as_u64() {
+        Some(whole) => Ok(whole.min(MAX_COUNT)),
+        None if is_huge() => Ok(MAX_COUNT),
+        None => Err(D::Error::custom("no count")),
+    }
 }
 
 impl Usage {
@@ -331,6 +350,52 @@ mod tests {
             assert_eq!(usage.settle(&key(), text, NOW), Err(NoAnswer));
         }
         assert!(!usage.end_flush());
+    }
+
+    #[test]
+    fn sums_stop_where_numbers_are_no_longer_exact() {
+        let usage = Usage::default();
+        let huge = Amounts {
+            requests: 1,
+            bytes_in: u64::MAX,
+            bytes_out: 9_000_000_000_000_000_000,
+            ..Amounts::default()
+        };
+        for _ in 0..3 {
+            usage.count(
+                &key(),
+                Some(Per::Month),
+                Day::of(NOW),
+                Kind::Forwarded,
+                &huge,
+            );
+        }
+        let row = json!(["2026-11-22", "forwarded", 3, MAX_COUNT, MAX_COUNT, 0, 0]);
+        assert_eq!(batch(&usage)["rows"], json!([row]));
+        answer(&usage, 0, 1, MAX_COUNT);
+        assert_eq!(total(&usage), Some((4, MAX_COUNT)));
+    }
+
+    #[test]
+    fn a_ledger_s_sum_may_be_any_number_that_javascript_writes() {
+        for (text, bytes) in [
+            ("9007199254740990", MAX_COUNT - 1),
+            ("9007199254740992", MAX_COUNT),
+            ("27000000000000000000", MAX_COUNT),
+            ("2.7e+21", MAX_COUNT),
+            ("1e400", 0),
+            ("-1", 0),
+            ("1.5", 0),
+            ("null", 0),
+        ] {
+            let usage = Usage::default();
+            let _first = batch(&usage);
+            let answer =
+                format!(r#"{{"sequence":0,"since":"2026-11-22","requests":0,"bytes":{text}}}"#);
+            let settled = usage.settle(&key(), &answer, NOW);
+            assert_eq!(settled.is_ok(), bytes > 0, "{text}");
+            assert_eq!(total(&usage), (bytes > 0).then_some((0, bytes)), "{text}");
+        }
     }
 
     #[test]

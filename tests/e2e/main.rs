@@ -100,6 +100,7 @@ mod usage_api;
 mod usage_days;
 mod usage_ledger;
 mod usage_outcomes;
+mod usage_passed;
 mod usage_streams;
 mod usage_uncounted;
 mod usage_volume;

@@ -191,6 +191,8 @@ struct State {
     seen: Mutex<Vec<Seen>>,
     changed: Condvar,
     script: Box<Script>,
+    /// It answers when a request's head is there, and reads the body afterwards.
+    is_early: bool,
 }
 
 /// The upstream: listens until the test process ends.
@@ -209,12 +211,24 @@ impl Upstream {
     pub(crate) fn answering(
         script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        Self::with(Box::new(script), false)
+    }
+
+    /// The same, when a request's head is there: its body is read afterwards.
+    pub(crate) fn answering_early(
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(Box::new(script), true)
+    }
+
+    fn with(script: Box<Script>, is_early: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
             seen: Mutex::default(),
             changed: Condvar::new(),
-            script: Box::new(script),
+            script,
+            is_early,
         });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -304,6 +318,13 @@ fn serve(state: &State, stream: TcpStream) {
             all.push(seen);
             all.len() - 1
         });
+        let early = state.is_early.then(|| {
+            let seen = state.update(|all| all[index].clone());
+            let (reply, mut out) = ((state.script)(&seen, index), out.try_clone().unwrap());
+            std::thread::spawn(move || {
+                matches!(reply.write(seen.method == "HEAD", &mut out), Ok(true))
+            })
+        });
         let whole = wire::read_body(&mut input, framing, |bytes| {
             state.update(|all| all[index].body.extend_from_slice(bytes));
         });
@@ -319,8 +340,14 @@ fn serve(state: &State, stream: TcpStream) {
         if !whole {
             return;
         }
-        let reply = (state.script)(&seen, index);
-        if !matches!(reply.write(seen.method == "HEAD", &mut out), Ok(true)) {
+        let goes_on = match early {
+            Some(writing) => writing.join().unwrap(),
+            None => {
+                let reply = (state.script)(&seen, index);
+                matches!(reply.write(seen.method == "HEAD", &mut out), Ok(true))
+            }
+        };
+        if !goes_on {
             // A polite end, so that what was written is not lost to a reset.
             let _gone = out.shutdown(Shutdown::Write);
             let _rest = input.read(&mut [0; 1024]);
