@@ -2,6 +2,7 @@
 
 mod claims;
 mod decisions;
+mod docs;
 mod exchanges;
 mod headers;
 mod mac_vectors;
