@@ -25,28 +25,44 @@ async function send(request, plan, exchange, ctx, held) {
   const alive = guard();
   const kept = lookup !== "" && (await stored(request, lookup, exchange, alive));
   if (kept) return kept;
-  const abort = new AbortController();
-  const { signal } = abort;
-  const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
-  const upload = { sent: undefined, ended: undefined, passed: undefined };
+  const upload = { sent: held?.bytes.byteLength, ended: undefined, passed: undefined };
+  // A signal costs more than it is worth where nobody but the clock would use it: nothing waits for a
+  // request that is late, and so the platform ends it together with this one.
+  const abort = isCounted(travel) ? new AbortController() : undefined;
+  const body = held?.bytes ?? outgoing(request, travel, abort, upload);
+  const init = { method, headers: undefined, body, signal: abort?.signal, redirect: "manual", cache: "no-store" };
+  // Bytes are passed on, and charged, as the upstream packed them.
+  init.encodeResponseBody = "manual";
+  let isLate = false;
+  let stopWaiting;
+  const timer = setTimeout(() => {
+    isLate = true;
+    abort?.abort("timeout");
+    stopWaiting?.();
+  }, Number(timeout));
   try {
-    if (travel === "held") upload.sent = held.bytes.byteLength;
-    const body = travel === "held" ? held.bytes : outgoing(request, travel, abort, upload);
     for (;;) {
-      let step, response;
-      const headers = new Headers(request.headers);
-      edit(headers, drop, set);
+      let response, problem;
+      init.headers = new Headers(request.headers);
+      edit(init.headers, drop, set);
       try {
-        // Bytes are passed on, and charged, as the upstream packed them.
-        const encodeResponseBody = "manual";
-        response = await fetch(url, { method, headers, body, signal, redirect: "manual", cache: "no-store", encodeResponseBody });
+        response = await new Promise((answered, failed) => {
+          stopWaiting = answered;
+          if (isLate) answered();
+          else fetch(url, init).then(answered, failed);
+        });
       } catch {
-        alive();
-        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), upload.sent, Date.now(), Math.random());
+        problem = String(abort?.signal.reason);
       }
       alive();
-      step ??= exchange.answered(response.status, lines(response.headers), upload.sent, Date.now(), Math.random());
+      if (isLate && response === undefined) problem = "timeout";
+      if (problem !== undefined && request.signal?.aborted) problem = "gone";
+      const step =
+        problem === undefined
+          ? exchange.answered(response.status, lines(response.headers), upload.sent, Date.now(), Math.random())
+          : exchange.failed(problem, upload.sent, Date.now(), Math.random());
       const [what, ...rest] = step.split("\n");
+      if (what === "pass") return pass(response, rest, exchange, alive, { method, lookup, ctx }, upload);
       if (what === "again") {
         response?.body?.cancel();
         await new Promise((done) => setTimeout(done, Number(rest[0])));
@@ -58,7 +74,6 @@ async function send(request, plan, exchange, ctx, held) {
         alive();
         own = exchange.rejected(response.status, said);
       }
-      if (what === "pass") return pass(response, rest, exchange, alive, { method, lookup, ctx }, upload);
       exchange.free();
       return answer(own);
     }
@@ -79,6 +94,11 @@ async function stored(request, lookup, exchange, alive) {
   }
   remember(kept);
   return pass(kept, step.split("\n").slice(1), exchange, alive, request);
+}
+
+/** Whether the body has no length announced, so that it must be counted: then `travel` says how many bytes may pass. */
+function isCounted(travel) {
+  return travel[0] <= "9";
 }
 
 /** The body as it travels: none, as it comes, or counted. */
