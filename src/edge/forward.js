@@ -141,17 +141,19 @@ function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exc
   write(audit, alarm);
   const set = fields.slice(0, 2 * Number(count));
   const [keptDrop, ...keptSet] = fields.slice(set.length);
-  if (keptDrop !== undefined) keep(lookup, from, keptDrop, keptSet, ctx);
+  const copy = keptDrop === undefined ? undefined : keep(lookup, from, keptDrop, keptSet, ctx);
   let { body } = from;
   if ((method === "HEAD" || status !== "") && body !== null) {
     body.cancel?.();
     body = null;
   }
+  if (body === null) copy?.close();
   const isMetered = metered !== "" && body !== null;
   const isArriving = upload?.ended !== undefined;
+  let tell = () => {};
   if (isMetered || isArriving) {
     const charge = charging(exchange, alive, Number(isMetered) + Number(isArriving));
-    if (isMetered) body = measured(body, from.headers, (bytes, isLast) => charge(0, bytes, isLast));
+    if (isMetered) tell = (bytes, isLast) => charge(0, bytes, isLast);
     if (isArriving) {
       upload.passed = (bytes, isLast) => charge(bytes, 0, isLast);
       ctx.waitUntil(upload.ended);
@@ -159,6 +161,7 @@ function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exc
   } else {
     exchange.free();
   }
+  if (isMetered || (copy !== undefined && body !== null)) body = watched(body, from.headers, tell, copy);
   // What the upstream sent is as it packed it; what the store has, the platform unpacks and packs again.
   const encodeBody = upload === undefined ? "automatic" : "manual";
   // Nothing but these: the upstream's reason phrase is not searched for the token.
@@ -187,14 +190,20 @@ function charging(exchange, alive, open) {
   };
 }
 
-/** A body, of the length that its headers announce, that tells what passes and when it has ended, broken off or lost its reader. */
-function measured(body, headers, tell) {
+/**
+ * A body, of the length that its headers announce, that tells what passes and when it has ended, broken off or
+ * lost its reader. A copy goes where `copy` says, as fast as the reader reads: nothing piles up for a slow one.
+ */
+function watched(body, headers, tell, copy) {
   const reader = body.getReader();
   const length = headers.get("content-length");
   let isOver = false;
-  const end = () => {
-    if (!isOver) tell(0, true);
+  const end = (isWhole) => {
+    if (isOver) return;
     isOver = true;
+    tell(0, true);
+    if (isWhole) copy?.close();
+    else copy?.abort();
   };
   return new ReadableStream({
     // A body that breaks off before is cut off there, and never looks complete.
@@ -204,20 +213,21 @@ function measured(body, headers, tell) {
       try {
         chunk = await reader.read();
       } catch (error) {
-        end();
+        end(false);
         throw error;
       }
       if (isOver) return;
       if (chunk.done) {
-        end();
+        end(true);
         controller.close();
       } else {
         tell(chunk.value.byteLength, false);
+        if (copy) await copy.write(chunk.value);
         controller.enqueue(chunk.value);
       }
     },
     cancel(reason) {
-      end();
+      end(false);
       return reader.cancel(reason);
     },
   });
