@@ -56,7 +56,7 @@ async function send(request, plan, exchange, ctx, held) {
       }
       alive();
       if (isLate && response === undefined) problem = "timeout";
-      if (problem !== undefined && request.signal?.aborted) problem = "gone";
+      if (problem !== undefined && request.signal.aborted) problem = "gone";
       const step =
         problem === undefined
           ? exchange.answered(response.status, lines(response.headers), upload.sent, Date.now(), Math.random())
@@ -66,9 +66,10 @@ async function send(request, plan, exchange, ctx, held) {
       if (what === "again") {
         response?.body?.cancel();
         await new Promise((done) => setTimeout(done, Number(rest[0])));
-        continue;
+        alive();
+        if (!request.signal.aborted) continue;
       }
-      let own = rest.join("\n");
+      let own = what === "again" ? exchange.left() : rest.join("\n");
       if (what === "inspect") {
         const said = await beginning(unpacked(response));
         alive();

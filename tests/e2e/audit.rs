@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::client::{Connection, Request};
 use crate::gate::{Gate, KEY, Setup};
-use crate::logs::Stream;
+use crate::logs::{Line, Stream};
 use crate::token::{fingerprint, fresh, now, sk};
-use crate::upstream::{Arrival, Reply, Upstream};
+use crate::upstream::{Arrival, Latch, Reply, Upstream};
 
 const FIELDS: [&str; 24] = [
     "event",
@@ -282,6 +282,67 @@ fn a_caller_who_leaves_is_still_told() {
         &line,
         json!({"path": "/left", "key": KEY, "verified": true, "outcome": "failed"}),
     );
+}
+
+/// A connection that is reset when it is closed, for it leaves an answer unread.
+fn careless(gate: &Gate) -> Connection {
+    let mut connection = Connection::open(gate);
+    connection.write(&Request::get("/_gate/health").head());
+    gate.logs.events("request", 1);
+    connection
+}
+
+fn line_of_left(gate: &Gate) -> Value {
+    gate.logs.until("the line", |lines| {
+        let mut lines = lines.iter().filter_map(Line::json);
+        lines.find(|line| line["event"] == "request" && line["path"] == "/left")
+    })
+}
+
+#[test]
+fn a_caller_who_leaves_is_not_told_to_have_been_answered() {
+    let upstream = Upstream::start();
+    let gate = Gate::before(&upstream);
+    let mut connection = careless(&gate);
+    let request = Request::new("POST", "/left").bearer(&gate.bearer());
+    connection.write(&request.header("Content-Length", "100").head());
+    connection.write(b"half");
+    upstream.until("the half", |seen| {
+        seen.first().is_some_and(|first| first.body == b"half")
+    });
+    drop(connection);
+    let line = line_of_left(&gate);
+    assert_says(
+        &line,
+        json!({"outcome": "failed", "code": null, "status": null, "key": KEY}),
+    );
+}
+
+#[test]
+fn nothing_is_sent_again_for_a_caller_who_left() {
+    for status in [0, 503] {
+        let latch = Latch::default();
+        let late = latch.clone();
+        let reply = match status {
+            0 => Reply::hang_up(),
+            _ => Reply::new(status).header("Retry-After", "1"),
+        };
+        let upstream = Upstream::answering(move |_, _| reply.clone().after(&late));
+        let gate = Gate::before(&upstream);
+        let mut connection = careless(&gate);
+        connection.write(&Request::get("/left").bearer(&gate.bearer()).head());
+        upstream.until("the request", |seen| !seen.is_empty());
+        drop(connection);
+        // When another one has been answered, this one's end has been noticed.
+        Request::get("/_gate/health").send(&gate);
+        latch.open();
+        let line = line_of_left(&gate);
+        assert_says(
+            &line,
+            json!({"outcome": "failed", "code": null, "status": null, "attempts": 1}),
+        );
+        assert_eq!(upstream.seen().len(), 1, "{status}");
+    }
 }
 
 #[test]
