@@ -367,3 +367,35 @@ fn a_body_that_turned_out_too_large_is_told_once_as_a_refusal() {
         1
     );
 }
+
+#[test]
+fn a_request_that_is_refused_at_once_says_who_what_and_where_from() {
+    let upstream = Upstream::start();
+    let gate = Gate::before(&upstream);
+    let from = |request: Request| request.header("CF-Connecting-IP", "192.0.2.7");
+    let preflight = Request::new("OPTIONS", "/a")
+        .origin("https://www.example.com")
+        .header("Access-Control-Request-Method", "POST");
+    for (request, method, path) in [
+        (preflight, "OPTIONS", "/a"),
+        (Request::post("/b").header("Host", "a_b"), "POST", "/b"),
+        (Request::get("/c//d?secret=1"), "GET", "/c//d"),
+        (Request::new("PURGE", "/e"), "PURGE", "/e"),
+    ] {
+        let answer = from(request).send(&gate);
+        let line = gate.logs.audit(&answer.request_id());
+        assert_says(
+            &line,
+            json!({"method": method, "path": path, "ip": "192.0.2.7"}),
+        );
+    }
+    let closed = Setup::to(&upstream).env("CLOCK_SKEW", "no").start();
+    let answer = from(Request::get("/f"))
+        .send(&closed)
+        .refused(503, "misconfigured");
+    let line = closed.logs.audit(&answer.request_id());
+    assert_says(
+        &line,
+        json!({"method": "GET", "path": "/f", "ip": "192.0.2.7"}),
+    );
+}
