@@ -242,7 +242,7 @@ impl<'g> Trail<'g> {
     pub(crate) fn new(context: Context, raw: &Raw<'_>) -> Self {
         let origin = raw.headers.iter().find(|(name, _)| *name == "origin");
         Self {
-            record: Record::new(context),
+            record: Record::new(context, raw),
             account: None,
             throttled: 0,
             is_metered: false,

@@ -256,8 +256,14 @@ impl<'g> Exchange<'g> {
             },
             Failure::Timeout => self.fail(Fault::UpstreamTimeout),
             Failure::BodyTooLarge => self.fail(Refusal::BodyTooLarge),
-            Failure::CallerGone => Step::Answer(self.trail.gone()),
+            Failure::CallerGone => Step::Answer(self.left()),
         }
+    }
+
+    /// The caller left, and nobody is there to be answered: nothing is sent again.
+    #[must_use]
+    pub fn left(&mut self) -> Answer {
+        self.trail.gone()
     }
 
     /// The upstream refused the gate's own token; `body` is the beginning of what it said, of

@@ -80,8 +80,8 @@ impl Route {
         let mut fields = Fields::new(path, value)?;
         let pattern = pattern(&mut fields)?;
         let upstream = fields.required("upstream")?;
-        let upstream = Upstream::parse(&upstream)
-            .map_err(|mend| FieldError::new(fields.at("upstream"), mend))?;
+        let upstream =
+            Upstream::parse(&upstream).map_err(|mend| fields.error("upstream", &mend))?;
         let auth = UpstreamAuth::parse(fields.at("upstream_auth"), fields.value("upstream_auth")?)?;
         let timeout_ms = fields.integer("timeout_ms", 1..=MAX_TIMEOUT_MS, 100_000)?;
         let retries = fields.integer("retries", 0..=10, 2)?;
@@ -186,11 +186,10 @@ pub fn refuse_twins(routes: &[Route]) -> Result<(), FieldError> {
 
 fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
     let text = fields.required("path")?;
-    let pattern =
-        Pattern::parse(&text).ok_or_else(|| FieldError::new(fields.at("path"), PATTERN_MEND))?;
+    let pattern = Pattern::parse(&text).ok_or_else(|| fields.error("path", PATTERN_MEND))?;
     if pattern.may_begin_with(OWN_PREFIX) {
-        return Err(FieldError::new(
-            fields.at("path"),
+        return Err(fields.error(
+            "path",
             "lies under /_gate/, which is the gate's own; choose another",
         ));
     }
@@ -209,7 +208,7 @@ fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
     {
         return Ok(listed);
     }
-    Err(FieldError::new(fields.at("methods"), METHODS_MEND))
+    Err(fields.error("methods", METHODS_MEND))
 }
 
 /// Returns the name of a query parameter as servers read it: decoded, without the space before it, and
@@ -247,9 +246,7 @@ fn pass_headers(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
     };
     match listed.iter().all(may_pass) {
         true => Ok(listed),
-        false => Err(FieldError::new(
-            fields.at("pass_headers"),
-            "expected headers of the AI Gateway such as [\"cf-aig-cache-ttl\"]; its credential and the other headers that the gate removes never pass",
+        false => Err(fields.error("pass_headers", "expected headers of the AI Gateway such as [\"cf-aig-cache-ttl\"]; its credential and the other headers that the gate removes never pass",
         )),
     }
 }
@@ -262,8 +259,8 @@ fn deny_query(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
     };
     match listed.iter().all(is_name) {
         true => Ok(listed),
-        false => Err(FieldError::new(
-            fields.at("deny_query"),
+        false => Err(fields.error(
+            "deny_query",
             "expected names of query parameters such as [\"_method\"], of A-Z a-z 0-9 . _ -",
         )),
     }
@@ -283,35 +280,23 @@ fn reject_status(fields: &mut Fields) -> Result<Vec<u16>, FieldError> {
             .collect()
     });
     statuses.ok_or_else(|| {
-        FieldError::new(
-            fields.at("reject_status"),
+        fields.error(
+            "reject_status",
             "expected a list of statuses from 400 to 599, such as [401, 403]",
         )
     })
 }
 
 fn probe(fields: &mut Fields) -> Result<Option<String>, FieldError> {
-    let Some(path) = fields.string("probe")? else {
-        return Ok(None);
-    };
-    let plain = Pattern::parse(&path).is_some_and(|pattern| !pattern.is_prefix());
-    if !plain {
-        return Err(FieldError::new(
-            fields.at("probe"),
-            "expected a path below the upstream, such as \"/me\"",
-        ));
-    }
-    Ok(Some(path))
+    let mend = "expected a path below the upstream, such as \"/me\"";
+    let is_exact = |path: &str| Pattern::parse(path).is_some_and(|pattern| !pattern.is_prefix());
+    let read = |path: &str| is_exact(path).then(|| path.to_owned());
+    fields.parse("probe", mend, read)
 }
 
 fn waf_key(fields: &mut Fields) -> Result<Option<KeyId>, FieldError> {
-    let Some(id) = fields.string("waf_key")? else {
-        return Ok(None);
-    };
     let mend = "expected the id of a key: 1 to 128 of A-Z a-z 0-9 . _ -";
-    KeyId::parse(&id)
-        .map(Some)
-        .ok_or_else(|| FieldError::new(fields.at("waf_key"), mend))
+    fields.parse("waf_key", mend, KeyId::parse)
 }
 
 #[cfg(test)]

@@ -194,8 +194,8 @@ impl UpstreamAuth {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !named {
-            return Err(FieldError::new(
-                fields.at("secret"),
+            return Err(fields.error(
+                "secret",
                 "expected the name of a secret, such as \"WRITE_TOKEN\"",
             ));
         }
@@ -208,8 +208,8 @@ impl UpstreamAuth {
                 secret,
             },
             Some(_) => {
-                return Err(FieldError::new(
-                    fields.at("scheme"),
+                return Err(fields.error(
+                    "scheme",
                     "expected bearer, basic, header or cloudflare-global-key",
                 ));
             }
@@ -305,8 +305,8 @@ fn header_name(fields: &mut Fields) -> Result<String, FieldError> {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
     if !token || NO_CREDENTIAL_HEADERS.contains(&name.as_str()) {
-        return Err(FieldError::new(
-            fields.at("name"),
+        return Err(fields.error(
+            "name",
             "expected the name of the API's own header, such as \"X-AUTH-TOKEN\"",
         ));
     }

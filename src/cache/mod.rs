@@ -68,17 +68,16 @@ impl Policy {
         let ttl = fields.integer("ttl", 1..=MAX_TTL, 0)?;
         if ttl == 0 {
             let mend = "is required: how long, in seconds, an answer is kept at most";
-            return Err(FieldError::new(fields.at("ttl"), mend));
+            return Err(fields.error("ttl", mend));
         }
-        let scope = match fields.string("scope")?.as_deref() {
-            None | Some("key") => Scope::Key,
-            Some("subject") => Scope::Subject,
-            Some("shared") => Scope::Shared,
-            Some(_) => {
-                let mend = "expected \"key\", \"subject\" or \"shared\"";
-                return Err(FieldError::new(fields.at("scope"), mend));
-            }
+        let read = |text: &str| match text {
+            "key" => Some(Scope::Key),
+            "subject" => Some(Scope::Subject),
+            "shared" => Some(Scope::Shared),
+            _ => None,
         };
+        let mend = "expected \"key\", \"subject\" or \"shared\"";
+        let scope = fields.parse("scope", mend, read)?.unwrap_or(Scope::Key);
         fields.finish()?;
         Ok(Self {
             ttl: i64::try_from(ttl).unwrap_or(i64::MAX),

@@ -76,6 +76,13 @@ impl JsExchange {
         convert::step(&step)
     }
 
+    /// The caller left between two attempts.
+    pub fn left(&mut self) -> String {
+        let answer = self.exchange.left();
+        self.flush.if_due(convert::now());
+        convert::answer(&answer)
+    }
+
     /// The upstream refused the gate's own token; the beginning of what it said.
     pub fn rejected(&mut self, status: u16, body: &str) -> String {
         let answer = self.exchange.rejected(status, body.as_bytes());

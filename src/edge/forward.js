@@ -25,40 +25,56 @@ async function send(request, plan, exchange, ctx, held) {
   const alive = guard();
   const kept = lookup !== "" && (await stored(request, lookup, exchange, alive));
   if (kept) return kept;
-  const abort = new AbortController();
-  const { signal } = abort;
-  const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
-  const upload = { sent: undefined, ended: undefined, passed: undefined };
+  const upload = { sent: held?.bytes.byteLength, ended: undefined, passed: undefined };
+  // A signal costs more than it is worth where nobody but the clock would use it: nothing waits for a
+  // request that is late, and so the platform ends it together with this one.
+  const abort = isCounted(travel) ? new AbortController() : undefined;
+  const body = held?.bytes ?? outgoing(request, travel, abort, upload);
+  const init = { method, headers: undefined, body, signal: abort?.signal, redirect: "manual", cache: "no-store" };
+  // Bytes are passed on, and charged, as the upstream packed them.
+  init.encodeResponseBody = "manual";
+  let isLate = false;
+  let stopWaiting;
+  const timer = setTimeout(() => {
+    isLate = true;
+    abort?.abort("timeout");
+    stopWaiting?.();
+  }, Number(timeout));
   try {
-    if (travel === "held") upload.sent = held.bytes.byteLength;
-    const body = travel === "held" ? held.bytes : outgoing(request, travel, abort, upload);
     for (;;) {
-      let step, response;
-      const headers = new Headers(request.headers);
-      edit(headers, drop, set);
+      let response, problem;
+      init.headers = new Headers(request.headers);
+      edit(init.headers, drop, set);
       try {
-        // Bytes are passed on, and charged, as the upstream packed them.
-        const encodeResponseBody = "manual";
-        response = await fetch(url, { method, headers, body, signal, redirect: "manual", cache: "no-store", encodeResponseBody });
+        response = await new Promise((answered, failed) => {
+          stopWaiting = answered;
+          if (isLate) answered();
+          else fetch(url, init).then(answered, failed);
+        });
       } catch {
-        alive();
-        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), upload.sent, Date.now(), Math.random());
+        problem = String(abort?.signal.reason);
       }
       alive();
-      step ??= exchange.answered(response.status, lines(response.headers), upload.sent, Date.now(), Math.random());
+      if (isLate && response === undefined) problem = "timeout";
+      if (problem !== undefined && request.signal.aborted) problem = "gone";
+      const step =
+        problem === undefined
+          ? exchange.answered(response.status, lines(response.headers), upload.sent, Date.now(), Math.random())
+          : exchange.failed(problem, upload.sent, Date.now(), Math.random());
       const [what, ...rest] = step.split("\n");
+      if (what === "pass") return pass(response, rest, exchange, alive, { method, lookup, ctx }, upload);
       if (what === "again") {
         response?.body?.cancel();
         await new Promise((done) => setTimeout(done, Number(rest[0])));
-        continue;
+        alive();
+        if (!request.signal.aborted) continue;
       }
-      let own = rest.join("\n");
+      let own = what === "again" ? exchange.left() : rest.join("\n");
       if (what === "inspect") {
         const said = await beginning(unpacked(response));
         alive();
         own = exchange.rejected(response.status, said);
       }
-      if (what === "pass") return pass(response, rest, exchange, alive, { method, lookup, ctx }, upload);
       exchange.free();
       return answer(own);
     }
@@ -79,6 +95,11 @@ async function stored(request, lookup, exchange, alive) {
   }
   remember(kept);
   return pass(kept, step.split("\n").slice(1), exchange, alive, request);
+}
+
+/** Whether the body has no length announced, so that it must be counted: then `travel` says how many bytes may pass. */
+function isCounted(travel) {
+  return travel[0] <= "9";
 }
 
 /** The body as it travels: none, as it comes, or counted. */
@@ -121,17 +142,19 @@ function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exc
   write(audit, alarm);
   const set = fields.slice(0, 2 * Number(count));
   const [keptDrop, ...keptSet] = fields.slice(set.length);
-  if (keptDrop !== undefined) keep(lookup, from, keptDrop, keptSet, ctx);
+  const copy = keptDrop === undefined ? undefined : keep(lookup, from, keptDrop, keptSet, ctx);
   let { body } = from;
   if ((method === "HEAD" || status !== "") && body !== null) {
     body.cancel?.();
     body = null;
   }
+  if (body === null) copy?.close();
   const isMetered = metered !== "" && body !== null;
   const isArriving = upload?.ended !== undefined;
+  let tell = () => {};
   if (isMetered || isArriving) {
     const charge = charging(exchange, alive, Number(isMetered) + Number(isArriving));
-    if (isMetered) body = measured(body, from.headers, (bytes, isLast) => charge(0, bytes, isLast));
+    if (isMetered) tell = (bytes, isLast) => charge(0, bytes, isLast);
     if (isArriving) {
       upload.passed = (bytes, isLast) => charge(bytes, 0, isLast);
       ctx.waitUntil(upload.ended);
@@ -139,6 +162,7 @@ function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exc
   } else {
     exchange.free();
   }
+  if (isMetered || (copy !== undefined && body !== null)) body = watched(body, from.headers, tell, copy);
   // What the upstream sent is as it packed it; what the store has, the platform unpacks and packs again.
   const encodeBody = upload === undefined ? "automatic" : "manual";
   // Nothing but these: the upstream's reason phrase is not searched for the token.
@@ -167,14 +191,20 @@ function charging(exchange, alive, open) {
   };
 }
 
-/** A body, of the length that its headers announce, that tells what passes and when it has ended, broken off or lost its reader. */
-function measured(body, headers, tell) {
+/**
+ * A body, of the length that its headers announce, that tells what passes and when it has ended, broken off or
+ * lost its reader. A copy goes where `copy` says, as fast as the reader reads: nothing piles up for a slow one.
+ */
+function watched(body, headers, tell, copy) {
   const reader = body.getReader();
   const length = headers.get("content-length");
   let isOver = false;
-  const end = () => {
-    if (!isOver) tell(0, true);
+  const end = (isWhole) => {
+    if (isOver) return;
     isOver = true;
+    tell(0, true);
+    if (isWhole) copy?.close();
+    else copy?.abort();
   };
   return new ReadableStream({
     // A body that breaks off before is cut off there, and never looks complete.
@@ -184,20 +214,21 @@ function measured(body, headers, tell) {
       try {
         chunk = await reader.read();
       } catch (error) {
-        end();
+        end(false);
         throw error;
       }
       if (isOver) return;
       if (chunk.done) {
-        end();
+        end(true);
         controller.close();
       } else {
         tell(chunk.value.byteLength, false);
+        if (copy) await copy.write(chunk.value);
         controller.enqueue(chunk.value);
       }
     },
     cancel(reason) {
-      end();
+      end(false);
       return reader.cancel(reason);
     },
   });

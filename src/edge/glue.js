@@ -88,18 +88,6 @@ async function driven(work) {
   }
 }
 
-/** A body of unknown length, or null when it is longer than that. */
-export async function gathered(body, most) {
-  const chunks = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.byteLength;
-    if (length > most) return null;
-    chunks.push(chunk);
-  }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
-}
-
 export function write(audit, alarm) {
   console.log(audit);
   if (alarm !== "") console.error(alarm);

@@ -78,11 +78,20 @@ impl Limit {
     }
 }
 
-/// Returns the address that the platform says the caller has; an IPv4 address in IPv6
-/// (`::ffff:203.0.113.7`, RFC 4291 section 2.5.5.2) as IPv4, so that it is one caller everywhere.
+/// The header in which the platform says where the caller is.
+pub const ADDRESS_HEADER: &str = "cf-connecting-ip";
+
+/// Returns the address that the platform says the caller has.
 #[must_use]
 pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
-    let address: IpAddr = head.header("cf-connecting-ip")?.trim().parse().ok()?;
+    address(head.header(ADDRESS_HEADER)?)
+}
+
+/// Reads a caller's address; an IPv4 address in IPv6 (`::ffff:203.0.113.7`, RFC 4291 section 2.5.5.2) as
+/// IPv4, so that it is one caller everywhere.
+#[must_use]
+pub fn address(text: &str) -> Option<IpAddr> {
+    let address: IpAddr = text.trim().parse().ok()?;
     Some(address.to_canonical())
 }
 
