@@ -19,6 +19,8 @@ use crate::token::Token;
 /// Shortest secret that MACs are made with, in bytes: as long as the MAC. A shorter one is guessed from
 /// one link.
 pub const MIN_SECRET_BYTES: usize = 32;
+/// The bindings that are something to call: a KV namespace and Durable Objects.
+pub const RESOURCES: [&str; 4] = ["KEY_REGISTRY", "KEY_WRITER", "REPLAY", "LEDGER"];
 /// Secrets with a meaning of their own, which must never be sent to an upstream.
 const RESERVED_SECRETS: [&str; 4] = [
     "SIGNING_SECRET",

@@ -1,7 +1,7 @@
 //! The gate's own reading of its variables, and rows about where they send requests.
 
 use serde_json::Value;
-use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES};
+use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES, RESOURCES};
 use writegate::json::FieldError;
 use writegate::secret::Secret;
 use writegate::upstream::Upstream;
@@ -32,7 +32,6 @@ const OPTIONAL: [&str; 7] = [
     "SESSION_MAX_TTL",
     "CLOCK_SKEW",
 ];
-const RESOURCES: [&str; 4] = ["KEY_REGISTRY", "KEY_WRITER", "REPLAY", "LEDGER"];
 
 impl Environment for Deployed<'_> {
     fn get(&self, name: &str) -> Option<Binding> {

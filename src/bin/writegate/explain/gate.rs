@@ -7,7 +7,7 @@ use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::{Value, json};
 use writegate::audit::Context;
-use writegate::config::{Binding, Config, Environment};
+use writegate::config::{self, Binding, Config, Environment};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::signature::Nonce;
 use writegate::day::Day;
@@ -242,13 +242,11 @@ fn is_token(name: &str) -> bool {
         "UPSTREAM",
         "ROUTES",
         "KEYS",
-        "KEY_REGISTRY",
-        "LEDGER",
-        "REPLAY",
         "RATES",
         "ROTATION",
         "SESSION_MAX_TTL",
         "CLOCK_SKEW",
     ];
-    !optional.contains(&name) && !name.ends_with("_ISSUED_AT")
+    let is_optional = optional.contains(&name) || config::RESOURCES.contains(&name);
+    !is_optional && !name.ends_with("_ISSUED_AT")
 }
