@@ -8,7 +8,7 @@ use super::rounds::Subject;
 use super::statistics::Estimate;
 use super::stores::Stores;
 use super::subjects::Bench;
-use super::workerd::Config;
+use super::workerd::{Config, Workerd};
 use super::{Result, load};
 
 /// Keys that are in use at once.
@@ -20,23 +20,22 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let all = bench.plan.keys;
     let stores = Stores::start()?;
-    let gate = bench.gate("gate", &bench.gate, [serde_json::json!({})])?;
-    let gate = bench.start(
-        Config::new()
-            .external("kv", stores.kv)
-            .listening(gate.kv("KEY_REGISTRY", "kv")),
-    )?;
-    let floor = bench.start(Config::new().listening(bench.pass_through()))?;
-    let one = |name, port, keys: usize| {
-        Subject::new(name, port, 200, move |number| {
+    let start_gate = || {
+        let gate = bench.gate("gate", &bench.gate, [serde_json::json!({})])?;
+        let gate = gate.kv("KEY_REGISTRY", "kv");
+        bench.start(&Config::new().external("kv", stores.kv).listening(gate))
+    };
+    let send = |workerd: &Workerd, name, keys: usize, count| {
+        let subject = Subject::new(name, workerd.port(name), 200, |number| {
             let session = bench.secrets.session_of(&format!("pk_{}", number % keys))?;
             Ok(load::get(640, &[("Authorization", &session)]))
-        })
+        });
+        subject.warm_up(count)
     };
 
-    report.table(&format!("keys: {all}"));
+    report.table("keys");
     let begin = Instant::now();
-    one("gate", gate.port("gate"), IN_USE).warm_up(20 * IN_USE)?;
+    send(&start_gate()?, "gate", IN_USE, 20 * IN_USE)?;
     let times = 1 + begin.elapsed().as_secs() / REMEMBERED.as_secs();
     let reads = stores.take_reads() as f64 / (IN_USE as f64 * times as f64);
     report.row(
@@ -47,12 +46,18 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
 
     // Every key, once: the most that an isolate ever remembers. workerd itself grows by such a load, so a
     // pass-through under the same tells what is the gate's own.
-    one("gate", gate.port("gate"), all).warm_up(all)?;
-    one("pass-through", floor.port("pass-through"), all).warm_up(all)?;
+    let gate = start_gate()?;
+    send(&gate, "gate", all, all)?;
+    let floor = bench.start(&Config::new().listening(bench.pass_through()))?;
+    send(&floor, "pass-through", all, all)?;
     let [gate, floor] = [resident(gate.pid())?, resident(floor.pid())?];
-    report.row("MB resident, pass-through", Estimate::exact(floor), None);
     report.row(
-        "MB more than that",
+        &format!("MB after {all}, pass-through"),
+        Estimate::exact(floor),
+        None,
+    );
+    report.row(
+        "MB more than that, gate",
         Estimate::exact((gate - floor).max(0.0)),
         Some(32.0),
     );

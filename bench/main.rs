@@ -198,12 +198,7 @@ fn finish(
             report.row(&format!("{name} / {old}"), samples.ratio(name, &old), None);
         }
     }
-    let file = bench
-        .root
-        .join("target/bench")
-        .join(part)
-        .with_extension("csv");
-    samples.save(&file)?;
+    let file = samples.save(bench, part)?;
     println!("every round: {}", file.display());
     Ok(())
 }

@@ -21,7 +21,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         let gate = bench.gate(&format!("{old}cached hit"), build, [route])?;
         config = config.listening(gate.cache("cache"));
     }
-    let workerd = bench.start(config)?;
+    let workerd = bench.start(&config)?;
     let sessions = bench.secrets.sessions()?;
     let reads: Vec<_> = sessions
         .iter()

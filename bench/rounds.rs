@@ -4,12 +4,13 @@
 use std::cell::Cell;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::Result;
 use super::cpu;
 use super::load::{CONNECTIONS, Callers, Request};
 use super::statistics::{Estimate, Random};
+use super::subjects::Bench;
 
 /// Requests on every new connection before the clock starts.
 const SETTLE: usize = 4;
@@ -174,14 +175,17 @@ impl Samples {
         names.map(|name| (name.as_str(), Estimate::of(&self.of(name))))
     }
 
-    /// Writes every row to a file, for whoever wants to work out something else.
-    pub(crate) fn save(&self, file: &Path) -> Result<()> {
+    /// Writes every row to a file, for whoever wants to work out something else, and returns the file.
+    pub(crate) fn save(&self, bench: &Bench<'_>, name: &str) -> Result<PathBuf> {
         let mut text = format!("{}\n", self.names.join(","));
         for row in &self.rows {
             let cells: Vec<_> = row.iter().map(|value| format!("{value:.2}")).collect();
             text.push_str(&format!("{}\n", cells.join(",")));
         }
-        fs::create_dir_all(file.parent().unwrap_or(file))?;
-        Ok(fs::write(file, text)?)
+        let folder = bench.root.join("target/bench");
+        fs::create_dir_all(&folder)?;
+        let file = folder.join(name).with_extension("csv");
+        fs::write(&file, text)?;
+        Ok(file)
     }
 }

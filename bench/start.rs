@@ -1,61 +1,72 @@
 //! What the first answer of a new process costs, and how large the Worker is.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::goals::Report;
 use super::rounds::{Samples, Subject};
 use super::statistics::Estimate;
 use super::subjects::Bench;
-use super::workerd::{Config, Worker};
+use super::workerd::Config;
 use super::{Result, cpu, finish, load, size};
+
+/// Most processes of a subject: one costs as much as some hundred requests.
+const MAX_PROCESSES: usize = 40;
+
+/// From where the cost is counted. A process has the runtime's own start in it, which is the largest part and not
+/// the Worker's; the request has not, but the runtime has loaded the script before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    Process,
+    Request,
+}
 
 /// Prints the figures.
 pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
-    let mut workers: Vec<(String, Box<dyn Fn() -> Result<Worker> + '_>)> =
-        vec![("Hono".to_owned(), Box::new(|| bench.hono()))];
+    let mut configs = vec![("Hono".to_owned(), Config::new().listening(bench.hono()?))];
     for (old, build) in bench.builds() {
         let name = format!("{old}gate");
-        workers.push((
-            name.clone(),
-            Box::new(move || Ok(bench.gate(&name, build, [json!({})])?)),
-        ));
+        let gate = bench.gate(&name, build, [json!({})])?;
+        configs.push((name, Config::new().listening(gate)));
     }
+    let starts = [From::Process, From::Request];
+    let subjects: Vec<_> = starts
+        .into_iter()
+        .flat_map(|from| configs.iter().map(move |one| (from, one)))
+        .collect();
+    let names = subjects.iter().map(|(from, (name, _))| match from {
+        From::Process => name.clone(),
+        From::Request => format!("{name} request"),
+    });
     let session = bench.secrets.sessions()?.swap_remove(0);
     let request = load::post(&[("Authorization", &session)]);
-    let names = workers.iter().map(|(name, _)| name.clone()).collect();
-    let samples = Samples::collect(names, bench.plan.rounds, bench.plan.seed, |index| {
-        let (name, worker) = &workers[index];
-        let begin = std::time::Instant::now();
-        let workerd = bench.start(Config::new().listening(worker()?))?;
-        let listening = std::time::Instant::now();
-        let before = cpu::used(workerd.pid())?;
+    let processes = bench.plan.rounds.min(MAX_PROCESSES);
+    let samples = Samples::collect(names.collect(), processes, bench.plan.seed, |index| {
+        let (from, (name, config)) = &subjects[index];
+        let workerd = bench.start(config)?;
+        let before = match from {
+            From::Process => Duration::ZERO,
+            From::Request => cpu::used(workerd.pid())?,
+        };
         let first = Subject::new(name.as_str(), workerd.port(name), 201, |_| {
             Ok(request.clone())
         });
         first.once()?;
-        let after = cpu::used(workerd.pid())?;
-        eprintln!(
-            "{name}: listening {:?} cpu {:?}; first {:?} cpu {:?}",
-            listening - begin,
-            before,
-            listening.elapsed(),
-            after - before
-        );
-        Ok((after - before).as_secs_f64() * 1e6)
+        let used = cpu::used(workerd.pid())?.saturating_sub(before);
+        Ok(used.as_secs_f64() * 1e6)
     })?;
-    finish(
-        bench,
-        report,
-        "start",
-        &samples,
-        &[("gate", "Hono", Some(1.4))],
-    )?;
+    let ratios = [
+        ("gate", "Hono", Some(1.4)),
+        ("gate request", "Hono request", None),
+    ];
+    finish(bench, report, "start", &samples, &ratios)?;
 
-    report.table("bytes gzipped");
+    report.table("start: bytes gzipped");
     for (old, build) in bench.builds() {
         let [wasm, script] = size::of(build)?;
         let goal = old.is_empty().then_some(size::GOAL as f64);
-        let name = format!("{old}Worker: {wasm} + {script}");
+        let name = format!("{old}Wasm {wasm}, JavaScript {script}");
         report.row(&name, Estimate::exact((wasm + script) as f64), goal);
     }
     Ok(())

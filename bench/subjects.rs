@@ -43,7 +43,7 @@ impl Bench<'_> {
     }
 
     /// Runs the workers in one process.
-    pub(crate) fn start(&self, config: Config) -> Result<Workerd> {
+    pub(crate) fn start(&self, config: &Config) -> Result<Workerd> {
         Ok(config.start(&binary(self.root))?)
     }
 

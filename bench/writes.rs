@@ -37,7 +37,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         let route = json!({"unsigned_body": true});
         config = config.listening(bench.gate(&format!("{old}gate"), build, [route])?);
     }
-    let workerd = bench.start(config)?;
+    let workerd = bench.start(&config)?;
 
     let sessions = bench.secrets.sessions()?;
     let posts = |changed: fn(&str) -> String| -> Vec<_> {
