@@ -38,18 +38,18 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         let last = json!({"unsigned_body": true});
         config = config.listening(gate(&count.to_string(), others.chain([last]).collect())?);
     }
-    let workerd = bench.start(&config)?;
     let session = bench.secrets.sessions()?.swap_remove(0);
     let session = session.as_str();
     let authorized = [("Authorization", session)];
-    let one_route = workerd.port("1");
+    let one_route = ROUTES[0].to_string();
+    let one_route = one_route.as_str();
 
     println!(
         "\n| what grows | cost, where the first is 1 | the last, of a straight line |\n|---|---|---|"
     );
     let mut table = Table {
         bench,
-        pid: workerd.pid(),
+        config,
         report,
     };
     table.row("request headers", &[5, 20, 100], |name, size| {
@@ -65,18 +65,14 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     )?;
     table.row("keys in KV", &[1, 1_000, 100_000], |name, size| {
         let used = size.min(KEYS_IN_USE);
-        Subject::new(name, workerd.port("keys"), 200, move |number| {
+        Subject::new(name, "keys", 200, move |number| {
             let key = format!("pk_{}", number % used * (size / used));
             let session = bench.secrets.session_of(&key)?;
             Ok(load::get(640, &[("Authorization", &session)]))
         })
     })?;
     table.row("routes", &ROUTES, |name, size| {
-        always(
-            name,
-            workerd.port(&size.to_string()),
-            load::post(&authorized),
-        )
+        always(name, &size.to_string(), load::post(&authorized))
     })?;
     table.row("covered components", &COMPONENTS, |name, size| {
         Subject::new(name, one_route, 201, move |number| {
@@ -85,7 +81,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     })?;
     // Every miss is of another picture.
     let cached = [(HIT, 0), (MISS, 1)].map(|(name, step)| {
-        Subject::new(name, workerd.port("cached"), 200, move |number| {
+        Subject::new(name, "cached", 200, move |number| {
             Ok(load::get(640 + step * number, &authorized))
         })
     });
@@ -98,8 +94,8 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
 /// The table, a row for each input.
 struct Table<'a> {
     bench: &'a Bench<'a>,
-    /// The process that runs all subjects.
-    pid: u32,
+    /// What runs all subjects.
+    config: Config,
     report: &'a mut Report,
 }
 
@@ -130,7 +126,7 @@ impl Table<'_> {
     }
 
     fn measure(&self, name: &str, subjects: &[Subject<'_>]) -> Result<Samples> {
-        let samples = Samples::measure(&self.bench.plan, self.pid, subjects)?;
+        let samples = Samples::measure(self.bench, &self.config, subjects)?;
         samples.save(self.bench, &format!("growth, {name}"))?;
         Ok(samples)
     }
@@ -143,13 +139,12 @@ fn of_line(samples: &Samples, sizes: &[usize]) -> Estimate {
         return Estimate::exact(f64::NAN);
     };
     let longer = (last - first) as f64 / (before - first) as f64;
-    let [first, before, last] = [first, before, last].map(|size| samples.of(&size.to_string()));
-    // No line falls: a size that costs less than a smaller one is noise.
-    let line = first
-        .iter()
-        .zip(before)
-        .map(|(first, before)| first + (before - first).max(0.0) * longer);
-    Estimate::of_ratio(&last, &line.collect::<Vec<_>>())
+    let [first, before, last] = [first, before, last].map(usize::to_string);
+    samples.estimate(|figure| {
+        // No line falls: a size that costs less than a smaller one is noise.
+        let rise = (figure(&before) - figure(&first)).max(0.0);
+        figure(&last) / (figure(&first) + rise * longer)
+    })
 }
 
 fn label(size: usize) -> String {
@@ -162,8 +157,8 @@ fn label(size: usize) -> String {
 }
 
 /// A write by a session, the same each time.
-fn always<'a>(name: String, port: u16, request: Request) -> Subject<'a> {
-    Subject::new(name, port, 201, move |_| Ok(request.clone()))
+fn always<'a>(name: String, worker: &str, request: Request) -> Subject<'a> {
+    Subject::new(name, worker, 201, move |_| Ok(request.clone()))
 }
 
 /// A write with so many headers, `Host` and `Content-Length` among them.

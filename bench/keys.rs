@@ -11,6 +11,8 @@ use super::subjects::Bench;
 use super::workerd::{Config, Workerd};
 use super::{Result, load};
 
+/// How many keys there are. With fewer, the memory is mostly the runtime's own, and says nothing.
+const ALL: usize = 100_000;
 /// Keys that are in use at once.
 const IN_USE: usize = 1_000;
 /// How long the gate remembers a record.
@@ -18,7 +20,6 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 
 /// Prints the figures.
 pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
-    let all = bench.plan.keys;
     let stores = Stores::start()?;
     let start_gate = || {
         let gate = bench.gate("gate", &bench.gate, [serde_json::json!({})])?;
@@ -26,11 +27,11 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         bench.start(&Config::new().external("kv", stores.kv).listening(gate))
     };
     let send = |workerd: &Workerd, name, keys: usize, count| {
-        let subject = Subject::new(name, workerd.port(name), 200, |number| {
+        let subject = Subject::new(name, name, 200, |number| {
             let session = bench.secrets.session_of(&format!("pk_{}", number % keys))?;
             Ok(load::get(640, &[("Authorization", &session)]))
         });
-        subject.warm_up(count)
+        subject.warm_up(workerd, count)
     };
 
     report.table("keys");
@@ -47,12 +48,12 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     // Every key, once: the most that an isolate ever remembers. workerd itself grows by such a load, so a
     // pass-through under the same tells what is the gate's own.
     let gate = start_gate()?;
-    send(&gate, "gate", all, all)?;
+    send(&gate, "gate", ALL, ALL)?;
     let floor = bench.start(&Config::new().listening(bench.pass_through()))?;
-    send(&floor, "pass-through", all, all)?;
+    send(&floor, "pass-through", ALL, ALL)?;
     let [gate, floor] = [resident(gate.pid())?, resident(floor.pid())?];
     report.row(
-        &format!("MB after {all}, pass-through"),
+        &format!("MB after {ALL}, pass-through"),
         Estimate::exact(floor),
         None,
     );

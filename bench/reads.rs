@@ -21,14 +21,13 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         let gate = bench.gate(&format!("{old}cached hit"), build, [route])?;
         config = config.listening(gate.cache("cache"));
     }
-    let workerd = bench.start(&config)?;
     let sessions = bench.secrets.sessions()?;
     let reads: Vec<_> = sessions
         .iter()
         .map(|one| load::get(640, &[("Authorization", one)]))
         .collect();
     let read = |name: &str| {
-        Subject::new(name, workerd.port(name), 200, |number| {
+        Subject::new(name, name, 200, |number| {
             Ok(reads[number % reads.len()].clone())
         })
     };
@@ -38,7 +37,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
             .builds()
             .map(|(old, _)| read(&format!("{old}cached hit"))),
     );
-    let samples = Samples::measure(&bench.plan, workerd.pid(), &subjects)?;
+    let samples = Samples::measure(bench, &config, &subjects)?;
     let goal = ("cached hit", "pass-through", Some(0.75));
     finish(bench, report, "reads", &samples, &[goal])
 }

@@ -11,6 +11,7 @@ use super::cpu;
 use super::load::{CONNECTIONS, Callers, Request};
 use super::statistics::{Estimate, Random};
 use super::subjects::Bench;
+use super::workerd::{Config, Workerd};
 
 /// Requests on every new connection before the clock starts.
 const SETTLE: usize = 4;
@@ -18,12 +19,13 @@ const SETTLE: usize = 4;
 /// How much is measured.
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
+    /// Over how many processes they are spread, one after the other: where a process happens to put code and data
+    /// in memory makes one worker some percent faster or slower for as long as the process lives.
+    pub(crate) processes: usize,
     /// Requests of a turn.
     pub(crate) requests: usize,
     /// Requests that each subject gets first, for the runtime's compilers to settle.
     pub(crate) warm_up: usize,
-    /// Keys, where there are many.
-    pub(crate) keys: usize,
     /// Decides the order of the turns.
     pub(crate) seed: u64,
 }
@@ -31,7 +33,8 @@ pub(crate) struct Plan {
 /// One worker under one kind of request.
 pub(crate) struct Subject<'a> {
     pub(crate) name: String,
-    address: SocketAddr,
+    /// The socket that it listens on.
+    worker: String,
     status: u16,
     /// Makes the request of this number.
     request: Box<dyn Fn(usize) -> Result<Request> + 'a>,
@@ -42,16 +45,16 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// A worker that listens on `port` and answers every one of these requests with `status`.
+    /// A worker that answers every one of these requests with `status`.
     pub(crate) fn new(
         name: impl Into<String>,
-        port: u16,
+        worker: impl Into<String>,
         status: u16,
         request: impl Fn(usize) -> Result<Request> + 'a,
     ) -> Self {
         Self {
             name: name.into(),
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            worker: worker.into(),
             status,
             request: Box::new(request),
             next: Cell::new(0),
@@ -66,37 +69,48 @@ impl<'a> Subject<'a> {
     }
 
     /// Sends one request and returns the head of the answer.
-    pub(crate) fn once(&self) -> Result<Vec<u8>> {
+    pub(crate) fn once(&self, workerd: &Workerd) -> Result<Vec<u8>> {
         let requests = self.take(1)?;
-        Ok(Callers::connect(self.address, &requests, 1, self.status)?.send(1)?)
+        Ok(Callers::connect(self.address(workerd), &requests, 1, self.status)?.send(1)?)
     }
 
     /// Sends `count` requests or a few more.
-    pub(crate) fn warm_up(&self, count: usize) -> Result<()> {
-        self.turn(0, count, || Ok(())).map(drop)
+    pub(crate) fn warm_up(&self, workerd: &Workerd, count: usize) -> Result<()> {
+        self.turn(workerd, 0, count, || Ok(())).map(drop)
     }
 
-    /// Returns the CPU time of `pid` for each of `count` requests, in microseconds.
-    fn measure(&self, pid: u32, count: usize) -> Result<f64> {
+    /// Returns the CPU time of the process for each of `count` requests, in microseconds.
+    fn measure(&self, workerd: &Workerd, count: usize) -> Result<f64> {
         let before = Cell::default();
-        let sent = self.turn(SETTLE, count, || {
-            before.set(cpu::used(pid)?);
+        let sent = self.turn(workerd, SETTLE, count, || {
+            before.set(cpu::used(workerd.pid())?);
             Ok(())
         })?;
-        let used = cpu::used(pid)?.saturating_sub(before.get());
+        let used = cpu::used(workerd.pid())?.saturating_sub(before.get());
         Ok(used.as_secs_f64() * 1e6 / sent as f64)
     }
 
     /// Sends `count` requests or a few more, after some that do not count, and returns how many.
-    fn turn(&self, settle: usize, count: usize, begin: impl Fn() -> Result<()>) -> Result<usize> {
+    fn turn(
+        &self,
+        workerd: &Workerd,
+        settle: usize,
+        count: usize,
+        begin: impl Fn() -> Result<()>,
+    ) -> Result<usize> {
         let each = (count / self.thinned).div_ceil(CONNECTIONS).max(1);
         let settle = settle.min(each);
         let requests = self.take(CONNECTIONS * (settle + each))?;
-        let mut callers = Callers::connect(self.address, &requests, CONNECTIONS, self.status)?;
+        let mut callers =
+            Callers::connect(self.address(workerd), &requests, CONNECTIONS, self.status)?;
         callers.send(settle).map_err(|error| self.failed(&error))?;
         begin()?;
         callers.send(each).map_err(|error| self.failed(&error))?;
         Ok(CONNECTIONS * each)
+    }
+
+    fn address(&self, workerd: &Workerd) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, workerd.port(&self.worker)))
     }
 
     fn take(&self, count: usize) -> Result<Vec<Request>> {
@@ -114,65 +128,86 @@ pub(crate) struct Samples {
     names: Vec<String>,
     /// A row of each round, a column of each subject.
     rows: Vec<Vec<f64>>,
+    /// How many rows in a row come from one process.
+    of_process: usize,
 }
 
 impl Samples {
-    /// Measures the subjects, all of which the process `pid` runs.
-    pub(crate) fn measure(plan: &Plan, pid: u32, subjects: &[Subject<'_>]) -> Result<Self> {
-        for subject in subjects {
-            eprintln!("warming up: {}", subject.name);
-            subject.warm_up(plan.warm_up)?;
-        }
+    /// Measures the subjects, all of which one process runs.
+    pub(crate) fn measure(
+        bench: &Bench<'_>,
+        config: &Config,
+        subjects: &[Subject<'_>],
+    ) -> Result<Self> {
+        let plan = &bench.plan;
         let names = subjects.iter().map(|one| one.name.clone()).collect();
-        Self::collect(names, plan.rounds, plan.seed, |index| {
-            subjects[index].measure(pid, plan.requests)
-        })
+        let mut samples = Self::new(names, plan.rounds.div_ceil(plan.processes));
+        let mut random = Random::new(plan.seed);
+        for process in 1..=plan.processes {
+            eprintln!("process {process} of {}", plan.processes);
+            let workerd = bench.start(config)?;
+            for subject in subjects {
+                subject.warm_up(&workerd, plan.warm_up)?;
+            }
+            for _ in 0..samples.of_process {
+                samples.round(&mut random, |index| {
+                    subjects[index].measure(&workerd, plan.requests)
+                })?;
+            }
+        }
+        Ok(samples)
     }
 
-    /// Asks for the figure of every subject, by its index, in every round.
-    pub(crate) fn collect(
-        names: Vec<String>,
-        rounds: usize,
-        seed: u64,
-        mut figure: impl FnMut(usize) -> Result<f64>,
-    ) -> Result<Self> {
-        let mut random = Random::new(seed);
-        let mut order: Vec<_> = (0..names.len()).collect();
-        let mut rows = Vec::new();
-        for round in 1..=rounds {
-            random.shuffle(&mut order);
-            let mut row = vec![f64::NAN; names.len()];
-            for index in &order {
-                row[*index] = figure(*index)?;
-            }
-            rows.push(row);
-            if round % 10 == 0 {
-                eprintln!("round {round} of {rounds}");
-            }
+    /// No round so far, of these subjects.
+    pub(crate) fn new(names: Vec<String>, of_process: usize) -> Self {
+        Self {
+            names,
+            rows: Vec::new(),
+            of_process,
         }
-        Ok(Self { names, rows })
+    }
+
+    /// Adds a round: asks for the figure of every subject, by its index, in random order.
+    pub(crate) fn round(
+        &mut self,
+        random: &mut Random,
+        mut figure: impl FnMut(usize) -> Result<f64>,
+    ) -> Result<()> {
+        let mut order: Vec<_> = (0..self.names.len()).collect();
+        random.shuffle(&mut order);
+        let mut row = vec![f64::NAN; order.len()];
+        for index in order {
+            row[index] = figure(index)?;
+        }
+        self.rows.push(row);
+        Ok(())
     }
 
     pub(crate) fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The figures of one subject, by round.
-    pub(crate) fn of(&self, name: &str) -> Vec<f64> {
-        let column = self.names.iter().position(|one| one == name);
-        let value = |row: &Vec<f64>| column.map_or(f64::NAN, |column| row[column]);
-        self.rows.iter().map(value).collect()
-    }
-
     /// The ratio of two subjects.
     pub(crate) fn ratio(&self, above: &str, below: &str) -> Estimate {
-        Estimate::of_ratio(&self.of(above), &self.of(below))
+        self.estimate(|figure| figure(above) / figure(below))
+    }
+
+    /// Estimates a value that is worked out from the figures of each round, which are asked for by subject.
+    pub(crate) fn estimate(&self, value: impl Fn(&dyn Fn(&str) -> f64) -> f64) -> Estimate {
+        let of_round = |row: &Vec<f64>| {
+            value(&|name| {
+                let column = self.names.iter().position(|one| one == name);
+                column.map_or(f64::NAN, |column| row[column])
+            })
+        };
+        let values: Vec<_> = self.rows.iter().map(of_round).collect();
+        Estimate::of(&values, self.of_process)
     }
 
     /// The median of every subject.
     pub(crate) fn medians(&self) -> impl Iterator<Item = (&str, Estimate)> {
         let names = self.names.iter();
-        names.map(|name| (name.as_str(), Estimate::of(&self.of(name))))
+        names.map(|name| (name.as_str(), self.estimate(|figure| figure(name))))
     }
 
     /// Writes every row to a file, for whoever wants to work out something else, and returns the file.

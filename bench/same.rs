@@ -11,7 +11,7 @@ use super::Result;
 use super::http;
 use super::rounds::Subject;
 use super::upstream::Upstream;
-use super::workerd::Logs;
+use super::workerd::Workerd;
 
 /// A log line goes through a pipe; this is a bound, not a pause.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
@@ -34,11 +34,11 @@ pub(crate) fn check(
     one: &Subject<'_>,
     other: &Subject<'_>,
     upstream: &Upstream,
-    logs: &Logs,
+    workerd: &Workerd,
 ) -> Result<()> {
     let (left, right) = (
-        Work::of(one, upstream, logs)?,
-        Work::of(other, upstream, logs)?,
+        Work::of(one, upstream, workerd)?,
+        Work::of(other, upstream, workerd)?,
     );
     let mut found = compare("request header", &left.sent, &right.sent);
     found.extend(compare("response header", &left.returned, &right.returned));
@@ -61,10 +61,11 @@ struct Work {
 
 impl Work {
     /// Sends one request.
-    fn of(subject: &Subject<'_>, upstream: &Upstream, logs: &Logs) -> Result<Self> {
-        let mark = logs.mark();
-        let returned = subject.once()?;
-        let line = logs
+    fn of(subject: &Subject<'_>, upstream: &Upstream, workerd: &Workerd) -> Result<Self> {
+        let mark = workerd.logs().mark();
+        let returned = subject.once(workerd)?;
+        let line = workerd
+            .logs()
             .wait(mark, LOG_LIMIT, |line| {
                 line.contains("\"event\":\"request\"")
             })

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::goals::Report;
 use super::rounds::{Samples, Subject};
-use super::statistics::Estimate;
+use super::statistics::{Estimate, Random};
 use super::subjects::Bench;
 use super::workerd::Config;
 use super::{Result, cpu, finish, load, size};
@@ -41,21 +41,21 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     });
     let session = bench.secrets.sessions()?.swap_remove(0);
     let request = load::post(&[("Authorization", &session)]);
-    let processes = bench.plan.rounds.min(MAX_PROCESSES);
-    let samples = Samples::collect(names.collect(), processes, bench.plan.seed, |index| {
-        let (from, (name, config)) = &subjects[index];
-        let workerd = bench.start(config)?;
-        let before = match from {
-            From::Process => Duration::ZERO,
-            From::Request => cpu::used(workerd.pid())?,
-        };
-        let first = Subject::new(name.as_str(), workerd.port(name), 201, |_| {
-            Ok(request.clone())
-        });
-        first.once()?;
-        let used = cpu::used(workerd.pid())?.saturating_sub(before);
-        Ok(used.as_secs_f64() * 1e6)
-    })?;
+    let mut samples = Samples::new(names.collect(), 1);
+    let mut random = Random::new(bench.plan.seed);
+    for _ in 0..bench.plan.rounds.min(MAX_PROCESSES) {
+        samples.round(&mut random, |index| {
+            let (from, (name, config)) = &subjects[index];
+            let workerd = bench.start(config)?;
+            let before = match from {
+                From::Process => Duration::ZERO,
+                From::Request => cpu::used(workerd.pid())?,
+            };
+            Subject::new(name, name, 201, |_| Ok(request.clone())).once(&workerd)?;
+            let used = cpu::used(workerd.pid())?.saturating_sub(before);
+            Ok(used.as_secs_f64() * 1e6)
+        })?;
+    }
     let ratios = [
         ("gate", "Hono", Some(1.4)),
         ("gate request", "Hono request", None),

@@ -2,7 +2,7 @@
 //!
 //! A machine that does other things as well slows every subject down, and some rounds more than others. So a
 //! comparison pairs the two figures of each round, and says with the median of their ratios the interval that holds
-//! it in 95 of 100 cases.
+//! it in about 95 of 100 cases.
 
 use std::fmt;
 
@@ -48,13 +48,18 @@ pub(crate) struct Estimate {
 
 impl Estimate {
     /// Estimates by a percentile bootstrap: draws as many values, with replacement, again and again, and takes the
-    /// middle 95 % of their medians.
-    pub(crate) fn of(values: &[f64]) -> Self {
+    /// middle 95 % of their medians. Every `group` values in a row have something in common, so it draws groups first,
+    /// and then values in each.
+    pub(crate) fn of(values: &[f64], group: usize) -> Self {
+        let groups: Vec<_> = values.chunks(group.max(1)).collect();
         let mut random = Random::new(BOOTSTRAP_SEED);
-        let mut resample = vec![f64::NAN; values.len()];
         let mut medians: Vec<_> = (0..RESAMPLES)
             .map(|_| {
-                resample.fill_with(|| values[random.below(values.len())]);
+                let mut resample = Vec::with_capacity(values.len());
+                for _ in 0..groups.len() {
+                    let drawn = groups[random.below(groups.len())];
+                    resample.extend((0..drawn.len()).map(|_| drawn[random.below(drawn.len())]));
+                }
                 median(&mut resample)
             })
             .collect();
@@ -64,16 +69,6 @@ impl Estimate {
             low: medians[RESAMPLES / 40],
             high: medians[RESAMPLES - 1 - RESAMPLES / 40],
         }
-    }
-
-    /// Estimates the ratio of figures that were measured in pairs.
-    pub(crate) fn of_ratio(above: &[f64], below: &[f64]) -> Self {
-        let pairs = above.iter().zip(below);
-        Self::of(
-            &pairs
-                .map(|(above, below)| above / below)
-                .collect::<Vec<_>>(),
-        )
     }
 
     /// A figure that was counted, and so has no interval.

@@ -37,8 +37,6 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         let route = json!({"unsigned_body": true});
         config = config.listening(bench.gate(&format!("{old}gate"), build, [route])?);
     }
-    let workerd = bench.start(&config)?;
-
     let sessions = bench.secrets.sessions()?;
     let posts = |changed: fn(&str) -> String| -> Vec<_> {
         let credentials = sessions.iter().map(|session| changed(session));
@@ -51,28 +49,27 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let with = |requests: &'_ [load::Request], number: usize| {
         Ok(requests[number % requests.len()].clone())
     };
-    let write =
-        |name: &str| Subject::new(name, workerd.port(name), 201, |number| with(&good, number));
+    let write = |name: &str| Subject::new(name, name, 201, |number| with(&good, number));
 
     let mut subjects = vec![
         write("pass-through"),
         write("Hono"),
         write("floor"),
-        Subject::new("refusal floor", workerd.port("refusal floor"), 401, |_| {
-            Ok(bare.clone())
-        }),
+        Subject::new("refusal floor", "refusal floor", 401, |_| Ok(bare.clone())),
     ];
     for (old, _) in bench.builds() {
         let name = |subject| format!("{old}{subject}");
-        let port = workerd.port(&name("gate"));
+        let gate = name("gate");
         subjects.extend([
             write(&name("gate")),
-            Subject::new(name("refusal"), port, 401, |_| Ok(bare.clone())),
-            Subject::new(name("bad MAC"), port, 401, |number| with(&bad, number)),
-            Subject::new(name("signed"), port, 201, |number| {
+            Subject::new(name("refusal"), gate.as_str(), 401, |_| Ok(bare.clone())),
+            Subject::new(name("bad MAC"), gate.as_str(), 401, |number| {
+                with(&bad, number)
+            }),
+            Subject::new(name("signed"), gate.as_str(), 201, |number| {
                 bench.secrets.signed(number, &[], &[])
             }),
-            Subject::new(name("signed body"), port, 201, |number| {
+            Subject::new(name("signed body"), gate.as_str(), 201, |number| {
                 bench.secrets.signed_with_body(number)
             }),
         ]);
@@ -80,11 +77,14 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let [_, hono, floor, refusal_floor, gate, refusal, ..] = subjects.as_slice() else {
         return Err("too few subjects".into());
     };
+    let workerd = bench.start(&config)?;
     for (one, other) in [(gate, hono), (gate, floor), (refusal, refusal_floor)] {
-        same::check(one, other, &bench.upstream, workerd.logs())?;
+        same::check(one, other, &bench.upstream, &workerd)?;
     }
 
-    let samples = Samples::measure(&bench.plan, workerd.pid(), &subjects)?;
+    drop(workerd);
+
+    let samples = Samples::measure(bench, &config, &subjects)?;
     finish(bench, report, "writes", &samples, &RATIOS)
 }
 

@@ -85,7 +85,7 @@ fn the_median_is_the_one_in_the_middle() {
         (&[4.0, 1.0, 3.0, 2.0], 2.5),
         (&[7.0], 7.0),
     ] {
-        assert_eq!(Estimate::of(values).median, median, "{values:?}");
+        assert_eq!(Estimate::of(values, 1).median, median, "{values:?}");
     }
 }
 
@@ -123,7 +123,7 @@ fn the_interval_holds_the_truth_and_is_the_same_each_time() {
     let mut random = Random::new(4);
     let missed = (0..100)
         .filter(|_| {
-            let estimate = Estimate::of(&noisy(100.0, 50, &mut random));
+            let estimate = Estimate::of(&noisy(100.0, 50, &mut random), 1);
             // The median of a tenth at 300 and the rest spread evenly from 95 to 105.
             !(estimate.low..=estimate.high).contains(&100.55)
         })
@@ -131,33 +131,37 @@ fn the_interval_holds_the_truth_and_is_the_same_each_time() {
     assert!(missed <= 12, "{missed} of 100 intervals did not hold it");
 
     let values = noisy(100.0, 50, &mut random);
-    assert_eq!(Estimate::of(&values), Estimate::of(&values));
+    assert_eq!(Estimate::of(&values, 1), Estimate::of(&values, 1));
 }
 
 #[test]
 fn more_values_make_the_interval_narrower() {
     let mut random = Random::new(5);
     let mut width = |count| {
-        let estimate = Estimate::of(&noisy(100.0, count, &mut random));
+        let estimate = Estimate::of(&noisy(100.0, count, &mut random), 1);
         estimate.high - estimate.low
     };
     assert!(width(1_000) < width(20) / 2.0);
 }
 
 #[test]
-fn pairs_take_out_what_slows_both() {
+fn the_interval_is_as_wide_as_processes_differ() {
     let mut random = Random::new(6);
-    // The machine becomes four times slower in the course of the rounds.
-    let slower = |round: usize| 1.0 + round as f64 / 33.0;
-    let below: Vec<_> = (0..100).map(slower).collect();
-    let noise = noisy(1.2, 100, &mut random);
-    let above: Vec<_> = below
-        .iter()
-        .zip(noise)
-        .map(|(one, noise)| one * noise)
-        .collect();
-    let ratio = Estimate::of_ratio(&above, &below);
-    assert!(ratio.low > 1.18 && ratio.high < 1.23, "{ratio}");
+    let mut missed = |group| {
+        let surely_other = |_: &i32| {
+            // Of five processes, each makes the worker up to 5 % faster or slower.
+            let processes = (0..5).flat_map(|_| {
+                let center = 95.0 + random.below(10_000) as f64 / 1_000.0;
+                noisy(center, 20, &mut random)
+            });
+            let estimate = Estimate::of(&processes.collect::<Vec<_>>(), group);
+            !(estimate.low..=estimate.high).contains(&100.55)
+        };
+        (0..100).filter(surely_other).count()
+    };
+    let (apart, together) = (missed(1), missed(20));
+    assert!(apart > 40, "{apart}");
+    assert!(together < 20, "{together}");
 }
 
 #[test]
