@@ -19,6 +19,7 @@ use super::workerd::Config;
 const MOST_OF_LINE: f64 = 1.1;
 /// Keys that are in use at once, of however many there are.
 const KEYS_IN_USE: usize = 1_000;
+const KEYS: [usize; 3] = [1, 1_000, 100_000];
 const ROUTES: [usize; 3] = [1, 20, 100];
 const COMPONENTS: [usize; 3] = [4, 16, 64];
 const HIT: &str = "cached hit";
@@ -63,7 +64,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
             always(name, one_route, request).thinned(1 + size / 262_144)
         },
     )?;
-    table.row("keys in KV", &[1, 1_000, 100_000], |name, size| {
+    let keys = table.row("keys in KV", &KEYS, |name, size| {
         let used = size.min(KEYS_IN_USE);
         Subject::new(name, "keys", 200, move |number| {
             let key = format!("pk_{}", number % used * (size / used));
@@ -87,6 +88,8 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     });
     let hit = table.measure("cache", &cached)?.ratio(HIT, MISS);
     println!("\nA cached hit costs {hit} of a miss.");
+    let keys = keys.ratio(&KEYS[2].to_string(), &KEYS[0].to_string());
+    report.judge("growth: 100,000 keys / 1 key", keys, 1.1);
     report.judge("growth: cached hit / cached miss", hit, 1.0);
     Ok(())
 }
@@ -100,14 +103,14 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// Measures a subject for each size of the input, and prints the row. Each row is measured by itself, because the
+    /// Measures a subject for each size of the input, prints the row, and returns the figures. Each row is measured by itself, because the
     /// longer a key of the registry is not used, the more of its requests ask KV again.
     fn row<'s>(
         &mut self,
         input: &str,
         sizes: &[usize],
         subject: impl Fn(String, usize) -> Subject<'s>,
-    ) -> Result<()> {
+    ) -> Result<Samples> {
         let subjects = sizes.iter().map(|size| subject(size.to_string(), *size));
         let samples = self.measure(input, &subjects.collect::<Vec<_>>())?;
         let cost = |size: &usize| {
@@ -122,7 +125,7 @@ impl Table<'_> {
             of_line,
             MOST_OF_LINE,
         );
-        Ok(())
+        Ok(samples)
     }
 
     fn measure(&self, name: &str, subjects: &[Subject<'_>]) -> Result<Samples> {

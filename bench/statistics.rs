@@ -92,13 +92,18 @@ impl fmt::Display for Estimate {
     }
 }
 
-/// Returns the median, and for an even number of values the mean of the two in the middle. It sorts the values.
+/// Returns the median, and for an even number of values the mean of the two in the middle. It reorders the values.
 fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        odd if odd % 2 == 1 => values[middle],
-        _ => (values[middle - 1] + values[middle]) / 2.0,
+    if values.is_empty() {
+        return f64::NAN;
+    }
+    let odd = values.len() % 2 == 1;
+    let (below, middle, _) = values.select_nth_unstable_by(values.len() / 2, f64::total_cmp);
+    match odd {
+        true => *middle,
+        false => below
+            .iter()
+            .fold(f64::MIN, |most, value| most.max(*value))
+            .midpoint(*middle),
     }
 }
