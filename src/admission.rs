@@ -1,10 +1,13 @@
-//! What is checked last, because it costs I/O or leaves something behind: the rate, the quota, the
-//! body's digest, then the nonce (contract section 4). [`Allowed`] → [`Admitted`].
+//! The checks that cost I/O or leave something behind, so they come last: the rate, the quota, the
+//! body's digest, then the nonce (docs/wire-contract.md, section 4). [`Allowed`] → [`Admitted`].
+//!
+//! A body may take long to arrive. So there are two steps, and between them the gate looks again at
+//! everything that may have changed: [`receive`] reads the body, [`admit`] reserves and records.
 
 use crate::credential::Verified;
-use crate::credential::digest::{Algorithm, Digests, MAX_BODY_BYTES};
+use crate::credential::digest::{Algorithm, MAX_BODY_BYTES};
 use crate::key::Key;
-use crate::platform::{BodyError, Platform, Silent};
+use crate::platform::{BodyError, Platform, ReadBody, Silent};
 use crate::policy::{self, Allowed, Entitled};
 use crate::problem::Refusal;
 use crate::quota::{Quota, Totals};
@@ -28,6 +31,8 @@ pub enum NotAdmitted {
     LedgerSilent,
     /// The caller broke off.
     CallerGone,
+    /// The gate holds as many bodies in memory as it may.
+    Overloaded,
     /// Whether it was sent before cannot be told.
     ReplaySilent,
 }
@@ -42,6 +47,8 @@ impl From<BodyError> for NotAdmitted {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge => Refusal::BodyTooLarge.into(),
+            BodyError::TooSlow => Refusal::BodyTimeout.into(),
+            BodyError::Overloaded => Self::Overloaded,
             BodyError::CallerGone => Self::CallerGone,
         }
     }
@@ -56,67 +63,129 @@ pub struct Counting<'g> {
     pub now: Timestamp,
 }
 
-/// A request that is allowed, whose body is what was signed, and which was not sent before. Only
-/// [`admit`] makes one.
+/// How the gate reads a body before it acts on the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Longest body, in bytes.
+    pub max_bytes: u64,
+    /// Longest wait for the whole of it, in milliseconds.
+    pub timeout_ms: u32,
+    /// The body is needed whole, whether or not a signature covers it.
+    pub is_needed: bool,
+}
+
+/// A request whose body, if the gate must read it, is there and is the one that was signed. Only
+/// [`receive`] makes one.
 #[derive(Debug)]
-pub struct Admitted<'k> {
-    allowed: Allowed<'k>,
+pub struct Received {
     body_held: bool,
 }
 
-impl<'k> Admitted<'k> {
-    /// What was allowed.
+/// A request that is allowed, whose body is what was signed, and which was not sent before. Only
+/// [`admit`] makes one.
+#[derive(Debug)]
+pub struct Admitted {
+    allowed: Allowed,
+    body_held: bool,
+}
+
+impl Admitted {
+    /// What was verified.
     #[must_use]
-    pub const fn allowed(&self) -> &Allowed<'k> {
-        &self.allowed
+    pub fn verified(&self) -> &Verified {
+        self.allowed.as_ref()
     }
 
-    /// Whether the platform holds the body, because it was read to be compared.
+    /// Whether the platform holds the body.
     #[must_use]
     pub const fn body_held(&self) -> bool {
         self.body_held
     }
 }
 
-/// Counts the request at its key's limiter, makes sure that its quota is not used up, compares the body,
-/// of at most `max_body_bytes`, with its signed digest, then records the nonce. What is returned beside
-/// the request counts it as under way.
+/// Counts the request at its key's limiter, then reads the body where the gate must, and compares it with
+/// its signed digest. A quota that is used up refuses before the body is read, where `quota` counts one.
 ///
 /// # Errors
-/// `rate-limited`, `quota-exceeded`, `body-too-large`, `digest-mismatch`, `replayed`.
-pub async fn admit<'k, 'g>(
-    allowed: Allowed<'k>,
+/// `rate-limited`, `quota-exceeded`, `body-too-large`, `body-timeout`, `digest-mismatch`, `overloaded`.
+pub async fn receive(
+    verified: &Verified,
     head: &Head<'_>,
-    max_body_bytes: u64,
-    counting: Counting<'g>,
+    reading: Reading,
+    quota: Option<Counting<'_>>,
     platform: &impl Platform,
-) -> Result<(Admitted<'k>, Option<Held<'g>>), NotAdmitted> {
-    let verified = allowed.verified();
+) -> Result<Received, NotAdmitted> {
     count(verified, head, platform).await?;
-    let held = hold(verified.key(), counting, platform).await?;
-    let body_held = compare(verified, head, max_body_bytes, platform).await?;
-    Ok((Admitted { allowed, body_held }, held))
+    let digests = verified.proven().and_then(|proven| proven.digests.as_ref());
+    if digests.is_none() && !reading.is_needed {
+        return Ok(Received { body_held: false });
+    }
+    if let Some(counting) = quota {
+        check_quota(verified.key(), counting, platform).await?;
+    }
+    let algorithms: Vec<Algorithm> =
+        digests.map_or_else(Vec::new, |digests| digests.algorithms().collect());
+    let max_bytes = reading.max_bytes.min(MAX_BODY_BYTES);
+    if head.has_body()
+        && head
+            .content_length()
+            .is_some_and(|length| length > max_bytes)
+    {
+        return Err(Refusal::BodyTooLarge.into());
+    }
+    let wanted = ReadBody {
+        max_bytes,
+        timeout_ms: reading.timeout_ms,
+        algorithms: &algorithms,
+    };
+    let computed = platform.read_body(wanted).await?;
+    match digests.is_none_or(|digests| digests.are(&computed)) {
+        true => Ok(Received {
+            body_held: head.has_body(),
+        }),
+        false => Err(Refusal::DigestMismatch.into()),
+    }
 }
 
-/// The same for the gate's own paths, which nothing forwards and no quota is for.
+/// Reserves one request of the key's quota, then records the nonce. The reservation, which is returned
+/// beside the request, counts it as under way.
 ///
 /// # Errors
-/// As [`admit`].
+/// `quota-exceeded`, `replayed`.
+pub async fn admit<'g>(
+    allowed: Allowed,
+    received: Received,
+    counting: Counting<'g>,
+    platform: &impl Platform,
+) -> Result<(Admitted, Option<Held<'g>>), NotAdmitted> {
+    let verified = allowed.as_ref();
+    let key = verified.key();
+    check_quota(key, counting, platform).await?;
+    // Nothing is awaited between the check and the reservation.
+    let held = key.quota.map(|_| Held::new(counting.usage, &key.id));
+    record_nonce(verified, platform).await?;
+    let admitted = Admitted {
+        allowed,
+        body_held: received.body_held,
+    };
+    Ok((admitted, held))
+}
+
+/// Records the nonce of a request for the gate's own paths, which nothing forwards and no quota is for.
+///
+/// # Errors
+/// `replayed`.
 pub async fn admit_own(
-    entitled: &Entitled<'_>,
-    head: &Head<'_>,
-    max_body_bytes: u64,
+    entitled: &Entitled,
+    _received: Received,
     platform: &impl Platform,
 ) -> Result<(), NotAdmitted> {
-    let verified = entitled.verified();
-    count(verified, head, platform).await?;
-    compare(verified, head, max_body_bytes, platform).await?;
-    Ok(())
+    record_nonce(entitled.as_ref(), platform).await
 }
 
 /// Counts the request at its key's limiter.
 async fn count(
-    verified: &Verified<'_>,
+    verified: &Verified,
     head: &Head<'_>,
     platform: &impl Platform,
 ) -> Result<(), NotAdmitted> {
@@ -137,13 +206,13 @@ async fn count(
 }
 
 /// Makes sure that the key's quota is not used up: as its ledger said lately, or says now.
-async fn hold<'g>(
+async fn check_quota(
     key: &Key,
-    Counting { usage, now }: Counting<'g>,
+    Counting { usage, now }: Counting<'_>,
     platform: &impl Platform,
-) -> Result<Option<Held<'g>>, NotAdmitted> {
+) -> Result<(), NotAdmitted> {
     let Some(quota) = key.quota else {
-        return Ok(None);
+        return Ok(());
     };
     let (from, _) = quota.per.around(now);
     let had = match usage.total(&key.id, from, now) {
@@ -160,50 +229,19 @@ async fn hold<'g>(
     match had {
         None => Err(NotAdmitted::LedgerSilent),
         Some(had) if quota.is_used_up(had) => Err(NotAdmitted::OverQuota(quota, had)),
-        Some(_) => Ok(Some(Held::new(usage, &key.id))),
+        Some(_) => Ok(()),
     }
 }
 
-/// Compares the body with its signed digest, then records the nonce; whether the platform holds the
-/// body now.
-async fn compare(
-    verified: &Verified<'_>,
-    head: &Head<'_>,
-    max_body_bytes: u64,
-    platform: &impl Platform,
-) -> Result<bool, NotAdmitted> {
-    let Some(proven) = verified.proven() else {
-        return Ok(false);
+/// Records the nonce that the key asks for.
+async fn record_nonce(verified: &Verified, platform: &impl Platform) -> Result<(), NotAdmitted> {
+    let proven = verified.proven();
+    let Some(nonce) = proven.and_then(|proven| proven.nonce.as_ref()) else {
+        return Ok(());
     };
-    let mut body_held = false;
-    if let Some(digests) = &proven.digests {
-        let most = max_body_bytes.min(MAX_BODY_BYTES);
-        check_body(digests, head, most, platform).await?;
-        body_held = head.has_body();
-    }
-    if let Some(nonce) = &proven.nonce {
-        match platform.remember(&verified.key().id, nonce).await {
-            Ok(true) => {}
-            Ok(false) => return Err(Refusal::Replayed.into()),
-            Err(Silent) => return Err(NotAdmitted::ReplaySilent),
-        }
-    }
-    Ok(body_held)
-}
-
-async fn check_body(
-    digests: &Digests,
-    head: &Head<'_>,
-    most: u64,
-    platform: &impl Platform,
-) -> Result<(), NotAdmitted> {
-    let algorithms: Vec<Algorithm> = digests.algorithms().collect();
-    if head.has_body() && head.content_length().is_some_and(|length| length > most) {
-        return Err(Refusal::BodyTooLarge.into());
-    }
-    let computed = platform.digest_body(most, &algorithms).await?;
-    match digests.are(&computed) {
-        true => Ok(()),
-        false => Err(Refusal::DigestMismatch.into()),
+    match platform.remember(&verified.key().id, nonce).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Refusal::Replayed.into()),
+        Err(Silent) => Err(NotAdmitted::ReplaySilent),
     }
 }

@@ -7,6 +7,7 @@ use crate::audit::{Alarm, Context, Outcome, Record};
 use crate::gateway::Raw;
 use crate::json::FieldError;
 use crate::key::KeyId;
+use crate::policy::Denial;
 use crate::problem::{Fault, Problem, Refusal};
 use crate::quota::Told;
 use crate::registry;
@@ -71,6 +72,20 @@ impl<P: Into<Problem>> From<P> for Stop {
     }
 }
 
+impl From<Denial> for Stop {
+    /// Says whose limit it was, and nothing of what it is.
+    fn from(denial: Denial) -> Self {
+        Self {
+            members: denial
+                .limit
+                .map(|limit| ("limit", limit.name().to_owned()))
+                .into_iter()
+                .collect(),
+            ..denial.refusal.into()
+        }
+    }
+}
+
 impl Stop {
     pub(crate) fn method_not_allowed(allow: String) -> Self {
         Self {
@@ -97,6 +112,14 @@ impl Stop {
                 ("ratelimit", told.limit),
             ],
             ..Refusal::QuotaExceeded.into()
+        }
+    }
+
+    /// Bodies are held for a second or so each, unless callers are slow.
+    pub(crate) fn overloaded() -> Self {
+        Self {
+            headers: vec![("retry-after", "1".to_owned())],
+            ..Fault::Overloaded.into()
         }
     }
 
@@ -178,6 +201,8 @@ pub(crate) struct Trail<'g> {
     pub(crate) account: Option<Account<'g>>,
     /// How often the upstream answered 429.
     pub(crate) throttled: u64,
+    /// The answer's body is charged as it streams, and not by its length.
+    pub(crate) is_metered: bool,
     pub(crate) cors_origin: Option<String>,
     pub(crate) wanted: Option<Wanted>,
 }
@@ -217,9 +242,10 @@ impl<'g> Trail<'g> {
     pub(crate) fn new(context: Context, raw: &Raw<'_>) -> Self {
         let origin = raw.headers.iter().find(|(name, _)| *name == "origin");
         Self {
-            record: Record::new(context),
+            record: Record::new(context, raw),
             account: None,
             throttled: 0,
+            is_metered: false,
             cors_origin: origin.map(|(_, value)| (*value).to_owned()),
             wanted: None,
         }
@@ -278,6 +304,9 @@ impl<'g> Trail<'g> {
         if let (Some(account), Some(kind)) = (&mut self.account, outcome.kind()) {
             let mut amounts = self.record.amounts();
             amounts.upstream_429 = self.throttled;
+            if self.is_metered {
+                amounts.bytes_out = 0;
+            }
             account.charge(kind, &amounts);
         }
         self.record.end(outcome, status)

@@ -1,13 +1,16 @@
 //! The one log line per request (contract section 9), and the error lines beside it. Redacted by
 //! type: nothing here can hold a secret, a query value or a header, only what is named below.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
+use crate::gateway::Raw;
 use crate::json::FieldError;
 use crate::key::{Key, Scheme};
 use crate::policy;
 use crate::problem::Problem;
-use crate::request::Head;
+use crate::request::{Head, MAX_TARGET_BYTES};
 use crate::secret::Fingerprint;
 use crate::time::Timestamp;
 use crate::usage::{Amounts, Kind};
@@ -16,6 +19,9 @@ use crate::usage::{Amounts, Kind};
 const MAX_QUERY_KEY_BYTES: usize = 64;
 /// Most query parameters whose names are logged.
 const MAX_QUERY_KEYS: usize = 32;
+
+/// Longest method that is logged.
+const MAX_METHOD_BYTES: usize = 64;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -99,9 +105,13 @@ impl From<Problem> for Outcome {
 }
 
 impl Record {
-    /// Begins a record with what is known before anything was looked at.
+    /// Begins a record with what is known before anything was judged, so that a request that is refused
+    /// at once has its method, path and address in its line too.
     #[must_use]
-    pub fn new(context: Context) -> Self {
+    pub fn new(context: Context, raw: &Raw<'_>) -> Self {
+        let mut headers = raw.headers.iter();
+        let ip = headers.find(|(name, _)| *name == policy::ADDRESS_HEADER);
+        let ip = ip.and_then(|(_, value)| policy::address(value));
         Self {
             event: "request",
             outcome: None,
@@ -111,8 +121,8 @@ impl Record {
             verified: false,
             subject: None,
             scheme: None,
-            method: None,
-            path: None,
+            method: Some(cut(raw.method, MAX_METHOD_BYTES)),
+            path: path_of(raw.target).map(|path| cut(path, MAX_TARGET_BYTES)),
             query_keys: Vec::new(),
             route: None,
             status: None,
@@ -123,17 +133,15 @@ impl Record {
             response_bytes: None,
             cache: None,
             token: None,
-            ip: None,
+            ip: ip.map(|address| address.to_string()),
             country: context.country,
             colo: context.colo,
             time: context.now.to_rfc3339(),
         }
     }
 
-    /// The request has come apart: its method, path, parameter names, caller and length.
+    /// The request is well-formed: adds the names of its parameters and its length.
     pub fn request(&mut self, head: &Head<'_>) {
-        self.method = Some(head.method().to_owned());
-        self.path = Some(head.path().to_owned());
         self.query_keys = head
             .parameters()
             .take(MAX_QUERY_KEYS)
@@ -143,7 +151,6 @@ impl Record {
                 Some(_) | None => "*".to_owned(),
             })
             .collect();
-        self.ip = policy::caller_address(head).map(|address| address.to_string());
         self.request_bytes = match head.has_body() {
             true => head.content_length(),
             false => Some(0),
@@ -329,7 +336,98 @@ impl<'a> From<&'a FieldError> for Alarm<'a> {
     }
 }
 
-/// One line of JSON. Structs of strings and numbers always serialize.
-fn to_line(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+/// Returns one line of JSON, in ASCII: what a caller chose cannot move a terminal's cursor, or turn the
+/// direction of the text around it.
+pub(crate) fn to_line(value: &impl Serialize) -> String {
+    // Structs of strings and numbers always serialize.
+    let line = serde_json::to_string(value).unwrap_or_default();
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+    if line.bytes().all(is_plain) {
+        return line;
+    }
+    let mut ascii = String::with_capacity(line.len().saturating_mul(2));
+    for character in line.chars() {
+        match character {
+            ' '..='~' => ascii.push(character),
+            // Only strings hold anything else.
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _infallible = write!(ascii, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    ascii
+}
+
+/// The path of a target that may not be well-formed; `None` for one without.
+fn path_of(target: &str) -> Option<&str> {
+    let (_, rest) = target.split_once("://")?;
+    let from = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let path = rest.get(from..)?.split(['?', '#']).next()?;
+    Some(if path.is_empty() { "/" } else { path })
+}
+
+/// At most so many bytes of a text.
+fn cut(text: &str, max_bytes: usize) -> String {
+    text.get(..text.floor_char_boundary(max_bytes))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(method: &str, target: &str, headers: &[(&str, &str)]) -> serde_json::Value {
+        let context = Context {
+            now: Timestamp::from_seconds(0),
+            request_id: "id".to_owned(),
+            country: None,
+            colo: None,
+        };
+        let raw = Raw {
+            method,
+            target,
+            headers: headers.to_vec(),
+            has_body: false,
+        };
+        let line = Record::new(context, &raw).end(Outcome::Refused, Some(400));
+        assert!(
+            line.bytes().all(|byte| matches!(byte, b' '..=b'~')),
+            "{line}"
+        );
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn every_request_has_a_method_a_path_and_an_address() {
+        for (target, path) in [
+            ("https://g/a?b=c", Some("/a")),
+            ("https://g", Some("/")),
+            ("https://user:pass@g/a#secret", Some("/a")),
+            ("https://g?b", Some("/")),
+            ("https://a b/c", Some("/c")),
+            ("/a", None),
+        ] {
+            let line = line("GET", target, &[("cf-connecting-ip", "::ffff:192.0.2.1")]);
+            assert_eq!(line["path"].as_str(), path, "{target}");
+            assert_eq!(
+                (&line["method"], &line["ip"]),
+                (&"GET".into(), &"192.0.2.1".into())
+            );
+        }
+        let long = format!("https://g/{}", "é".repeat(20_000));
+        let shown = line(&"X".repeat(1_000), &long, &[]);
+        assert_eq!(shown["path"].as_str().unwrap().len(), MAX_TARGET_BYTES - 1);
+        assert_eq!(shown["method"].as_str().unwrap().len(), MAX_METHOD_BYTES);
+    }
+
+    #[test]
+    fn what_a_caller_chose_is_escaped() {
+        let odd = "\u{7f}\u{80}\u{9b}\u{200e}\u{202e}\u{2066}\u{feff}\u{1f600}é\"\\";
+        let target = format!("https://g/{odd}");
+        let path = line("GET", &target, &[])["path"].clone();
+        assert_eq!(path, format!("/{odd}"), "and means the same");
+    }
 }

@@ -42,8 +42,8 @@ impl<'x> Place<'x> {
     }
 }
 
-/// A request whose caller is not known yet.
-#[derive(Debug)]
+/// A request whose caller is not known yet, or is looked at again.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Authentication<'x> {
     pub(crate) config: &'x Config,
     pub(crate) registry: &'x Registry,
@@ -53,6 +53,16 @@ pub(crate) struct Authentication<'x> {
 }
 
 impl<'x> Authentication<'x> {
+    /// The same request at another time.
+    pub(crate) const fn at(self, now: Timestamp) -> Self {
+        Self { now, ..self }
+    }
+
+    /// Returns true if requests like this count against their key.
+    pub(crate) const fn charges(&self) -> bool {
+        self.config.ledger && matches!(self.place, Place::Route(_))
+    }
+
     /// Steps 4 and 5: exactly one credential, and the record of its key.
     pub(crate) async fn identify(
         &self,
@@ -92,15 +102,16 @@ impl<'x> Authentication<'x> {
     }
 
     /// Step 6: the credential must be good.
-    pub(crate) fn prove<'k>(
+    pub(crate) fn prove(
         &self,
         presented: Presented<'x>,
-        known: &'k KnownKey,
+        known: &Rc<KnownKey>,
         trail: &mut Trail<'_>,
-    ) -> Result<Verified<'k>, Stop> {
+    ) -> Result<Verified, Stop> {
         // (6)
         let (config, head) = (self.config, self.head);
-        let audience = Origin::parse(&format!("{}://{}", head.scheme(), head.authority()));
+        let origin = || Origin::parse(&format!("{}://{}", head.scheme(), head.authority()));
+        let audience = presented.names_audience().then(origin).flatten();
         let limits = Limits {
             now: self.now,
             session_max_ttl: config.session_max_ttl,
@@ -128,7 +139,11 @@ impl<'x> Authentication<'x> {
     }
 
     /// A key of the configuration, or else of the registry: what was read of it lately, or is there now.
-    async fn lookup(&self, id: &KeyId, platform: &impl Platform) -> Result<Entry, Silent> {
+    pub(crate) async fn lookup(
+        &self,
+        id: &KeyId,
+        platform: &impl Platform,
+    ) -> Result<Entry, Silent> {
         if let Some(known) = self.config.keys.get(id) {
             return Ok(Entry::Known(Rc::clone(known)));
         }

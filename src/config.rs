@@ -16,8 +16,9 @@ use crate::secret::{Fingerprint, Secret};
 use crate::time::Timestamp;
 use crate::token::Token;
 
-/// Shortest root secret, in bytes: as long as the MAC it makes.
-pub const MIN_ROOT_BYTES: usize = 32;
+/// Shortest secret that MACs are made with, in bytes: as long as the MAC. A shorter one is guessed from
+/// one link.
+pub const MIN_SECRET_BYTES: usize = 32;
 /// Secrets with a meaning of their own, which must never be sent to an upstream.
 const RESERVED_SECRETS: [&str; 4] = [
     "SIGNING_SECRET",
@@ -112,6 +113,8 @@ pub struct Config {
     pub roots: Rc<Roots>,
     /// There are keys beside those of the configuration: there is a binding `KEY_REGISTRY`.
     pub registry: bool,
+    /// Their records can be written: there is a binding `KEY_WRITER`.
+    pub key_writer: bool,
     /// Every token secret that a route names.
     pub tokens: BTreeMap<String, TokenSource>,
     /// When tokens are due.
@@ -145,12 +148,13 @@ impl Config {
             keys: keys(&source, &roots)?,
             roots,
             registry: source.has_resource("KEY_REGISTRY", "the KV namespace of key records")?,
+            key_writer: source.has_resource("KEY_WRITER", "the Durable Object class KeyWriter")?,
             routes,
             tokens,
             rotation: rotation(&source)?,
             session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
             clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
-            waf_secret: source.text("WAF_SECRET")?.as_ref().map(MacKey::new),
+            waf_secret: source.mac_secret("WAF_SECRET")?.as_ref().map(MacKey::new),
             rates: source
                 .json("RATES")?
                 .map_or_else(|| Ok(BTreeMap::new()), rates::parse)?,
@@ -173,6 +177,17 @@ impl<E: Environment> Source<'_, E> {
             Some(Binding::Resource) => {
                 Err(FieldError::new(name, "expected a text, found a binding"))
             }
+        }
+    }
+
+    /// A secret that MACs are made with.
+    fn mac_secret(&self, name: &'static str) -> Result<Option<Secret>, FieldError> {
+        match self.text(name)? {
+            Some(secret) if secret.len() < MIN_SECRET_BYTES => Err(FieldError::new(
+                name,
+                "is shorter than 32 bytes; make one with: openssl rand -base64 32",
+            )),
+            found => Ok(found),
         }
     }
 
@@ -249,21 +264,14 @@ impl<E: Environment> Source<'_, E> {
 }
 
 fn roots(source: &Source<'_, impl Environment>) -> Result<Roots, FieldError> {
-    let root = |name: &'static str| match source.text(name)? {
-        Some(secret) if secret.len() < MIN_ROOT_BYTES => Err(FieldError::new(
-            name,
-            "is shorter than 32 bytes; make one with: openssl rand -base64 32",
-        )),
-        found => Ok(found),
-    };
     Ok(Roots {
-        current: root("SIGNING_SECRET")?.ok_or_else(|| {
+        current: source.mac_secret("SIGNING_SECRET")?.ok_or_else(|| {
             FieldError::new(
                 "SIGNING_SECRET",
                 "is not set; make one with: openssl rand -base64 32 | npx wrangler secret put SIGNING_SECRET",
             )
         })?,
-        previous: root("SIGNING_SECRET_PREVIOUS")?,
+        previous: source.mac_secret("SIGNING_SECRET_PREVIOUS")?,
     })
 }
 

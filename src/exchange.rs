@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::answer::{Answer, Stop, Trail};
 use crate::audit::{Alarm, Outcome};
-use crate::cache::{self, Found, Kept, Policy};
+use crate::cache::{self, Conditions, Found, Kept, Policy};
 use crate::forward::Outbound;
 use crate::problem::{Fault, Problem, Refusal};
 use crate::reply::{self, Edits};
@@ -13,17 +13,25 @@ use crate::retry::Attempts;
 use crate::route::Route;
 use crate::time::Timestamp;
 use crate::upstream::Credential;
-use crate::usage::{Amounts, Kind};
+use crate::usage::{Account, Amounts, Kind};
+
+/// Longest answer, in bytes, that is charged as its `Content-Length` says: measuring so little as it
+/// streams costs more than a wrong length could. `recent.js` remembers no longer ones.
+const MAX_BELIEVED_BYTES: u64 = 65_536;
 
 /// A request on its way to the upstream: steps 12 and 13.
 #[derive(Debug)]
 pub struct Exchange<'g> {
     trail: Trail<'g>,
+    routes: &'g [Route],
     route: &'g Route,
     credential: Rc<Credential>,
+    /// The URL of the upstream that it goes to.
+    url: String,
     attempts: Attempts,
     /// How its answer is kept, if it is a read of a cached route.
     cache: Option<Policy>,
+    conditions: Conditions,
     asked: Timestamp,
     /// How it ended, once an answer was passed on.
     ended: Option<Kind>,
@@ -49,7 +57,7 @@ pub struct Lines {
     pub audit: String,
     /// A line for the operator.
     pub alarm: Option<String>,
-    /// The answer's length is not known: [`Exchange::streamed`] wants to be told.
+    /// The answer is charged as it streams: the edge calls [`Exchange::passed`].
     pub is_metered: bool,
 }
 
@@ -70,17 +78,23 @@ impl<'g> Exchange<'g> {
     /// Before the first attempt.
     pub(crate) fn new(
         trail: Trail<'g>,
-        route: &'g Route,
+        (routes, route): (&'g [Route], &'g Route),
         credential: Rc<Credential>,
         outbound: &Outbound<'_>,
         now: Timestamp,
     ) -> Self {
         Self {
             trail,
+            routes,
             route,
             credential,
+            url: outbound.url.clone(),
             attempts: Attempts::new(outbound.repeatable, route.retries, now, route.timeout_ms),
             cache: route.cache.filter(|_| outbound.cache.is_some()),
+            conditions: outbound
+                .cache
+                .as_ref()
+                .map_or_else(Conditions::default, |lookup| lookup.conditions.clone()),
             asked: now,
             ended: None,
         }
@@ -99,15 +113,21 @@ impl<'g> Exchange<'g> {
         found: Found<'_, 'h>,
         now: Timestamp,
     ) -> Option<Step<'h>> {
-        let mut edits = self.edits(found.headers);
+        let mut edits = self.edits(status, found.headers);
         if !cache::on_hit(found, &mut edits, now) {
             return None;
         }
+        cache::on_conditions(&self.conditions, status, found.headers, &mut edits);
         self.trail.record.cached("hit");
-        let length = self.length(status, found.headers);
+        let length = match edits.status {
+            Some(_without_body) => Some(0),
+            None => self.length(status, found.headers),
+        };
         self.trail.record.length(length);
-        let is_metered = self.is_metered(length, found.headers);
-        Some(self.pass(status, Outcome::Cached, edits, is_metered, None))
+        // The store keeps nothing that was shorter than it said.
+        self.trail.is_metered = self.is_metered(length, true);
+        let status = edits.status.unwrap_or(status);
+        Some(self.pass(status, Outcome::Cached, edits, None))
     }
 
     /// The upstream answered, to a body that turned out `sent` bytes long, where that was not known.
@@ -143,7 +163,7 @@ impl<'g> Exchange<'g> {
         if self.route.reject_status.contains(&status) {
             return Step::Inspect;
         }
-        let mut edits = self.edits(headers);
+        let mut edits = self.edits(status, headers);
         let mut kept = None;
         if let Some(policy) = self.cache {
             // What a HEAD is answered with is no body to keep.
@@ -152,19 +172,25 @@ impl<'g> Exchange<'g> {
             }
             cache::on_miss(headers, &mut edits);
             self.trail.record.cached("miss");
+        } else {
+            cache::keep_private(headers, &mut edits, now);
         }
-        let is_metered = self.is_metered(length, headers);
-        self.pass(status, Outcome::Forwarded, edits, is_metered, kept)
+        self.trail.is_metered = self.is_metered(length, false);
+        self.pass(status, Outcome::Forwarded, edits, kept)
     }
 
-    fn edits<'h>(&self, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
-        reply::edit(
-            headers,
-            self.route,
-            &self.credential,
-            self.trail.record.request_id(),
-            self.trail.cors_origin.as_deref(),
-        )
+    fn edits<'h>(&self, status: u16, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
+        let request = reply::Request {
+            target: reply::Target {
+                routes: self.routes,
+                route: self.route,
+                url: &self.url,
+            },
+            credential: &self.credential,
+            id: self.trail.record.request_id(),
+            cors_origin: self.trail.cors_origin.as_deref(),
+        };
+        reply::edit(status, headers, request)
     }
 
     /// The length of an answer's body; `None` where nobody said.
@@ -175,12 +201,14 @@ impl<'g> Exchange<'g> {
         }
     }
 
-    /// Whether an answer is counted as it streams. One that is compressed can only be counted, and passed
-    /// on, unpacked and packed again: no key pays that but one whose bytes are limited.
-    fn is_metered(&self, length: Option<u64>, headers: &[(&str, &str)]) -> bool {
-        let is_packed = headers.iter().any(|(name, _)| *name == "content-encoding");
-        let account = self.trail.account.as_ref().filter(|_| length.is_none());
-        account.is_some_and(|account| !is_packed || account.limits_bytes())
+    /// Returns true if the answer is charged as it streams, and not as its length says: if it may be
+    /// long, or, unless `is_kept_whole`, if its key's quota limits bytes. An empty one never is.
+    fn is_metered(&self, length: Option<u64>, is_kept_whole: bool) -> bool {
+        let may_be_long = length.is_none_or(|length| length > MAX_BELIEVED_BYTES);
+        let is_exact = |account: &Account<'_>| {
+            may_be_long || (account.limits_bytes() && !is_kept_whole && length != Some(0))
+        };
+        self.trail.account.as_ref().is_some_and(is_exact)
     }
 
     fn pass<'h>(
@@ -188,21 +216,22 @@ impl<'g> Exchange<'g> {
         status: u16,
         outcome: Outcome,
         edits: Edits<'h>,
-        is_metered: bool,
         kept: Option<Kept<'h>>,
     ) -> Step<'h> {
         let lines = Lines {
             alarm: self.echo_alarm(&edits),
-            is_metered,
+            is_metered: self.trail.is_metered,
             audit: self.trail.end(outcome, Some(status)),
         };
         self.ended = outcome.kind();
         Step::Pass(edits, lines, kept)
     }
 
-    /// An answer of unknown length has ended, or its caller went away, after so many bytes.
-    pub fn streamed(&mut self, bytes_out: u64) {
+    /// Since the answer's head, or since this was last called, so many bytes more of the request's body
+    /// and of the answer's have passed. They are charged.
+    pub fn passed(&mut self, bytes_in: u64, bytes_out: u64) {
         let amounts = Amounts {
+            bytes_in,
             bytes_out,
             ..Amounts::default()
         };
@@ -227,8 +256,14 @@ impl<'g> Exchange<'g> {
             },
             Failure::Timeout => self.fail(Fault::UpstreamTimeout),
             Failure::BodyTooLarge => self.fail(Refusal::BodyTooLarge),
-            Failure::CallerGone => Step::Answer(self.trail.gone()),
+            Failure::CallerGone => Step::Answer(self.left()),
         }
+    }
+
+    /// The caller left, and nobody is there to be answered: nothing is sent again.
+    #[must_use]
+    pub fn left(&mut self) -> Answer {
+        self.trail.gone()
     }
 
     /// The upstream refused the gate's own token; `body` is the beginning of what it said, of

@@ -8,14 +8,14 @@ use std::borrow::Cow;
 use crate::admission::Admitted;
 use crate::cache::{self, Lookup, Policy, Scope};
 use crate::credential::Verified;
-use crate::credential::url::Spent;
+use crate::credential::url::{self, Spent};
 use crate::policy;
-use crate::request::Head;
+use crate::request::{Head, is_same_header};
 use crate::route::Route;
 use crate::secret::Secret;
 use crate::upstream::Credential;
 
-/// Longest body, in bytes, that is kept so that it can be sent again.
+/// Longest body, in bytes, that is held so that it can be sent again.
 pub const MAX_REPEATABLE_BODY_BYTES: u64 = 1_048_576;
 
 /// Headers removed by name.
@@ -49,12 +49,10 @@ const REMOVED_PREFIXES: [&str; 6] = [
     "x-auth-",
     "x-forwarded-",
     "writegate-",
+    // The AI Gateway's `cf-aig-*` select a budget and the cost that is booked: a route's
+    // `pass_headers` lists those that callers may set.
     "cf-",
 ];
-/// The AI Gateway's own headers, which callers are meant to send.
-const KEPT_PREFIX: &str = "cf-aig-";
-/// The AI Gateway's credential, which they are not.
-const REMOVED_ANYWAY: &str = "cf-aig-authorization";
 
 /// How the body travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +63,7 @@ pub enum Body {
     Stream,
     /// As it comes, broken off after this many bytes: its length is not known.
     Counted(u64),
-    /// Read first, so that it can be sent again.
-    Kept,
-    /// Read already, so that it could be compared with its digest.
+    /// The platform has read it already.
     Held,
 }
 
@@ -94,23 +90,27 @@ pub struct Outbound<'h> {
 /// without leaving its host, which a checked path never does.
 #[must_use]
 pub fn forward<'h>(
-    admitted: &Admitted<'_>,
+    admitted: &Admitted,
     head: &Head<'h>,
     route: &Route,
     credential: &Credential,
     request_id: &str,
 ) -> Option<Outbound<'h>> {
-    let verified = admitted.allowed().verified();
+    let verified = admitted.verified();
     let url = target(head, route, verified.spent())?;
-    let (body, repeatable) = body(head, route, admitted.body_held());
     let reads = matches!(head.method(), "GET" | "HEAD");
     let policy = route.cache.filter(|_| reads);
-    let cache = policy.map(|policy| cache::lookup(policy, route, credential, &url, verified, head));
+    let drop = match policy {
+        None => dropped(head, route),
+        Some(_) => unkeyed(head),
+    };
+    let sent = |name: &str| head.header(name).filter(|_| !drop.contains(&name));
+    let cache =
+        policy.map(|policy| cache::lookup(policy, route, credential, &url, verified, head, sent));
+    let is_idempotent = is_idempotent(head, route, &drop);
+    let (body, repeatable) = body(head, route, is_idempotent, admitted.body_held());
     Some(Outbound {
-        drop: match policy {
-            None => dropped(head, route.auth.own_header()),
-            Some(_) => unkeyed(head),
-        },
+        drop,
         set: set(verified, head, route, credential, request_id, policy),
         url,
         body,
@@ -126,8 +126,8 @@ pub fn target(head: &Head<'_>, route: &Route, spent: Spent) -> Option<String> {
     let query = match spent {
         Spent::Nothing => head.query().map(Cow::Borrowed),
         Spent::Key => without_key(head.query()?),
-        Spent::Signed => without_last(head.query()?, 3).map(Cow::Borrowed),
-        Spent::Waf => without_last(head.query()?, 1).and_then(without_key),
+        Spent::Signed => without_last(url::without_trackers(head.query()?), 3).map(Cow::Borrowed),
+        Spent::Waf => without_last(url::without_trackers(head.query()?), 1).and_then(without_key),
     };
     let rest = match route.path.is_prefix() {
         true => Some(route.path.rest(head.path())?),
@@ -140,44 +140,50 @@ pub fn target(head: &Head<'_>, route: &Route, spent: Spent) -> Option<String> {
 /// answer is kept under, and what only a store can answer where there will be none.
 fn unkeyed<'h>(head: &Head<'h>) -> Vec<&'h str> {
     let names = head.headers().map(|(name, _)| name);
+    let is_hop_by_hop = head.hop_by_hop();
     names
         .filter(|name| {
             let unstored = head.method() == "HEAD" && cache::ABOUT_STORED.contains(name);
-            !cache::KEYED.contains(name) && !unstored
+            is_hop_by_hop(name) || (!cache::KEYED.contains(name) && !unstored)
         })
         .collect()
 }
 
 /// The names of the caller's headers that must not reach the upstream.
-fn dropped<'h>(head: &Head<'h>, own_header: Option<&str>) -> Vec<&'h str> {
-    let named: Vec<String> = head
-        .header("connection")
-        .into_iter()
-        .flat_map(|value| value.split(','))
-        .map(|name| folded(&name.trim().to_ascii_lowercase()).into_owned())
-        .collect();
-    let own = own_header.map(folded);
+fn dropped<'h>(head: &Head<'h>, route: &Route) -> Vec<&'h str> {
+    let own = route.auth.own_header();
+    let is_hop_by_hop = head.hop_by_hop();
+    let passes = |name: &str| route.pass_headers.iter().any(|listed| listed == name);
     head.headers()
         .map(|(name, _)| name)
         .filter(|name| {
-            let folded = folded(name);
-            is_removed(&folded)
-                || own.as_deref() == Some(&*folded)
-                || named.iter().any(|named| *named == *folded)
+            (is_removed(name) && !passes(name))
+                || own.is_some_and(|own| is_same_header(own, name))
+                || is_hop_by_hop(name)
+                || is_shadow(name, head)
         })
         .collect()
 }
 
-/// Whether a header of this (folded) name is the gate's to remove.
+/// Returns true if a header of this name is the gate's to remove, or if a CGI server could take it for
+/// one that is: it reads every character beside letters and digits as `_`.
 fn is_removed(name: &str) -> bool {
-    let by_prefix = REMOVED_PREFIXES
-        .iter()
-        .any(|prefix| name.starts_with(prefix));
-    REMOVED.contains(&name)
-        || (by_prefix && (!name.starts_with(KEPT_PREFIX) || name == REMOVED_ANYWAY))
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !name.bytes().all(plain) {
+        return true;
+    }
+    let name = folded(name);
+    let mut prefixes = REMOVED_PREFIXES.iter();
+    REMOVED.contains(&&*name) || prefixes.any(|prefix| name.starts_with(prefix))
 }
 
-/// A name with `_` read as `-`: PHP and WSGI upstreams see no difference.
+/// Returns true if the name has a `_` and its like with `-` is there too: a CGI server would take
+/// either.
+fn is_shadow(name: &str, head: &Head<'_>) -> bool {
+    name.contains('_') && head.header(&folded(name)).is_some()
+}
+
+/// A name with `_` read as `-`.
 fn folded(name: &str) -> Cow<'_, str> {
     match name.contains('_') {
         true => Cow::Owned(name.replace('_', "-")),
@@ -185,8 +191,19 @@ fn folded(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// Returns true if the upstream takes the request once, however often it is sent: it honours the one
+/// `Idempotency-Key` that is really sent. An empty one is none, and of two, joined by a comma, nobody
+/// knows which the upstream takes.
+fn is_idempotent(head: &Head<'_>, route: &Route, drop: &[&str]) -> bool {
+    let sent = head
+        .header("idempotency-key")
+        .filter(|_| route.idempotency_key);
+    let sent = sent.filter(|_| !drop.contains(&"idempotency-key"));
+    sent.is_some_and(|key| !key.contains(',') && !key.trim_matches([' ', '\t', '"']).is_empty())
+}
+
 fn set(
-    verified: &Verified<'_>,
+    verified: &Verified,
     head: &Head<'_>,
     route: &Route,
     credential: &Credential,
@@ -208,7 +225,12 @@ fn set(
             plain("writegate-key", verified.key().id.to_string());
         }
         let claimed = verified.claims().and_then(|claims| claims.subject.clone());
-        if let Some(claimed) = claimed.filter(|_| subject) {
+        let claimed = claimed.filter(|_| subject);
+        if key {
+            let id = verified.key().id.as_str();
+            plain("cf-aig-metadata", metadata(id, claimed.as_deref()));
+        }
+        if let Some(claimed) = claimed {
             plain("writegate-subject", claimed);
         }
         if address {
@@ -216,6 +238,16 @@ fn set(
         }
     }
     set
+}
+
+/// Returns the metadata that Cloudflare's AI Gateway files a request under:
+/// <https://developers.cloudflare.com/ai-gateway/observability/custom-metadata/>.
+fn metadata(key: &str, subject: Option<&str>) -> String {
+    let metadata = match subject {
+        None => serde_json::json!({"key": key}),
+        Some(subject) => serde_json::json!({"key": key, "subject": subject}),
+    };
+    metadata.to_string()
 }
 
 /// `Forwarded` (RFC 7239 section 4). An IPv6 address is in brackets and quotes (section 6.1); the
@@ -231,22 +263,28 @@ fn forwarded(head: &Head<'_>) -> String {
 }
 
 /// How the body travels, and whether the request may be sent again: reads always; anything else
-/// only with an `Idempotency-Key` that the upstream honours and a body small enough to keep.
-fn body(head: &Head<'_>, route: &Route, held: bool) -> (Body, bool) {
+/// only with an `Idempotency-Key` that the upstream honours and a body small enough to hold.
+fn body(head: &Head<'_>, route: &Route, is_idempotent: bool, held: bool) -> (Body, bool) {
     let reads = matches!(head.method(), "GET" | "HEAD");
-    let idempotent = route.idempotency_key && head.header("idempotency-key").is_some();
     match (head.has_body(), head.content_length()) {
-        (false, _) => (Body::None, reads || idempotent),
-        (true, length) if held => {
-            let small = length.is_some_and(|length| length <= MAX_REPEATABLE_BODY_BYTES);
-            (Body::Held, idempotent && small)
-        }
-        (true, Some(length)) if idempotent && length <= MAX_REPEATABLE_BODY_BYTES => {
-            (Body::Kept, true)
-        }
+        (false, _) => (Body::None, reads || is_idempotent),
+        (true, _) if held => (Body::Held, is_idempotent && is_small(head)),
         (true, Some(_)) => (Body::Stream, false),
         (true, None) => (Body::Counted(route.max_body_bytes), false),
     }
+}
+
+/// Returns true if the body must be read before the request is forwarded, so that it can be sent again.
+#[must_use]
+pub fn must_hold(head: &Head<'_>, route: &Route) -> bool {
+    let may_be_sent_again = route.idempotency_key && head.has_body() && is_small(head);
+    may_be_sent_again && is_idempotent(head, route, &dropped(head, route))
+}
+
+/// Returns true if the body is small enough to be held so that it can be sent again.
+fn is_small(head: &Head<'_>) -> bool {
+    let length = head.content_length();
+    length.is_some_and(|length| length <= MAX_REPEATABLE_BODY_BYTES)
 }
 
 /// The query without its `key` parameter: everything else in order and untouched.
@@ -268,6 +306,7 @@ fn without_last(query: &str, count: usize) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn what_must_not_pass_is_removed_in_every_spelling() {
@@ -308,9 +347,24 @@ mod tests {
             "cf-ray",
             "cf-access-jwt-assertion",
             "cf-aig-authorization",
+            "cf-aig-metadata",
+            "cf-aig-custom-cost",
+            "cf-aig-collect-log",
+        ] {
+            for between in ["-", "_", ".", "!", "~", "|", "'"] {
+                let name = name.replace('-', between);
+                assert!(is_removed(&name), "{name}");
+            }
+        }
+        for name in [
+            "accept.x",
+            "x+y",
+            "x*",
+            "x\u{e9}",
+            "content.type",
+            "$version",
         ] {
             assert!(is_removed(name), "{name}");
-            assert!(is_removed(&folded(&name.replace('-', "_"))), "{name}");
         }
     }
 
@@ -322,7 +376,7 @@ mod tests {
             "content-length",
             "content-digest",
             "idempotency-key",
-            "cf-aig-metadata",
+            "x_custom_2",
             "x-forward",
             "x-authenticated",
             "if-match",
@@ -353,10 +407,59 @@ mod tests {
             ("x_api_token", "mine"),
             ("accept", "*/*"),
         ]);
+        let auth = json!({"scheme": "header", "name": "X-Api.Token"});
         assert_eq!(
-            dropped(&head, Some("x-api-token")),
+            dropped(&head, &route(json!({"upstream_auth": auth}))),
             ["connection", "x-hop", "x-other", "x_api_token"]
         );
+    }
+
+    fn route(changes: Value) -> Route {
+        let mut route = json!({"path": "/*", "upstream": "https://a.example"});
+        for (name, value) in changes.as_object().unwrap() {
+            route[name] = value.clone();
+        }
+        Route::parse("ROUTES[0]", route).unwrap()
+    }
+
+    #[test]
+    fn a_header_that_the_route_lists_passes_in_that_spelling() {
+        let head = head(&[
+            ("cf-aig-metadata", "{}"),
+            ("cf_aig_metadata", "{}"),
+            ("cf-aig-custom-cost", "{}"),
+        ]);
+        let listed = route(json!({"pass_headers": ["CF-AIG-Metadata"]}));
+        let unlisted = ["cf_aig_metadata", "cf-aig-custom-cost"];
+        assert_eq!(dropped(&head, &listed), unlisted);
+        assert_eq!(dropped(&head, &route(json!({}))).len(), 3);
+    }
+
+    #[test]
+    fn of_two_names_that_are_one_to_a_cgi_server_the_plain_one_passes() {
+        let both = head(&[("content-type", "a/b"), ("content_type", "c/d")]);
+        assert_eq!(dropped(&both, &route(json!({}))), ["content_type"]);
+        let alone = head(&[("content_type", "c/d")]);
+        assert_eq!(dropped(&alone, &route(json!({}))), [""; 0]);
+    }
+
+    #[test]
+    fn what_may_be_sent_again_is_decided_on_what_is_sent() {
+        let idempotent = |headers: &[(&str, &str)]| {
+            let route = route(json!({"idempotency_key": true}));
+            let head = head(headers);
+            is_idempotent(&head, &route, &dropped(&head, &route))
+        };
+        assert!(idempotent(&[("idempotency-key", "a")]));
+        assert!(idempotent(&[("idempotency-key", "\"a\"")]));
+        for value in ["", " ", "\t", "\"\"", "a, b", "a,"] {
+            assert!(!idempotent(&[("idempotency-key", value)]), "{value:?}");
+        }
+        for option in ["idempotency-key", "x, Idempotency-Key", "idempotency_key"] {
+            let headers = [("idempotency-key", "a"), ("connection", option)];
+            assert!(!idempotent(&headers), "{option}");
+        }
+        assert!(!idempotent(&[("idempotency_key", "a")]));
     }
 
     #[test]

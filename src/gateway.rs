@@ -1,13 +1,15 @@
-//! The whole story of a request, in the order of the contract's section 4. Each step's refusals
-//! and their statuses:
+//! The whole story of a request, in the order of section 4 of docs/wire-contract.md. Each step's
+//! refusals and their statuses:
 //!
 //!  0. The configuration must parse — 503 `misconfigured`. A preflight is answered, 204.
 //!  1. The request must come apart, and its path mean one thing — 400 `bad-request`, `bad-path`.
 //!  2. The method must be one that anybody takes — 405 `method-not-allowed`. The gate's own paths
 //!     are worked on by the gate itself, after the same steps 4 to 9 and 11; `health` at once.
-//!  3. A route must take path and method — 404 `no-route`, 405 `method-not-allowed`.
+//!  3. A route must take path, method and query — 404 `no-route`, 405 `method-not-allowed`, 400
+//!     `bad-request`.
 //!  4. Exactly one credential, in its form — 401 `credential-missing`, 400 `bad-credential`,
-//!     `ambiguous-credential`, `signature-unsupported`.
+//!     `ambiguous-credential`, `signature-unsupported`, `bad-request` when `Connection` names a field
+//!     that is signed.
 //!  5. Its key must exist, in the configuration or in the registry — 401 `key-unknown`; 503
 //!     `misconfigured` for a record that is none, `feature-unavailable` when it cannot be read.
 //!  6. It must be good: key, scheme, coverage, MAC, times, audience — 401 `key-revoked`,
@@ -17,14 +19,18 @@
 //!     ends too far ahead, `signature-unsupported` for a value that nobody can sign; 503
 //!     `feature-unavailable` for a WAF-token URL without `WAF_SECRET`.
 //!  7. Key and session must allow address, origin, method and path — 403 `ip-denied`,
-//!     `origin-denied`, `method-denied`, `path-denied`.
+//!     `origin-denied`, `method-denied`, `path-denied`; 400 `bad-path` for a path that they allow only as
+//!     some server reads it.
 //!  8. Whatever else the key asks for must be there — 503 `feature-unavailable`.
 //!  9. The body must not be too long — 413 `body-too-large`.
 //! 10. There must be a token to send — 503 `token-missing`, `feature-unavailable` when a Secrets Store
 //!     does not answer, `misconfigured` when it holds none.
-//! 11. Its key must not have had enough — 429 `rate-limited`, `quota-exceeded`; the body must be the
-//!     one that was signed — 413 `body-too-large`, 401 `digest-mismatch`; and the request must not have
-//!     been sent before — 401 `replayed`; 503 `feature-unavailable` when any of that cannot be told.
+//! 11. Its key must not have had enough — 429 `rate-limited`, `quota-exceeded`; a body that the gate must
+//!     read has to arrive — 413 `body-too-large`, 408 `body-timeout`, 503 `overloaded` — and to be the one
+//!     that was signed — 401 `digest-mismatch`; the request must not have been sent before — 401
+//!     `replayed`; 503 `feature-unavailable` when any of that cannot be told. Each time something was
+//!     waited for, steps 4 to 8 and 10 must hold again: the gate acts on what is true now, not on what
+//!     was true when the request arrived.
 //! 12. A read of a route with a cache is answered from there, if it can be. Else the request is
 //!     forwarded, perhaps more than once — 502 `upstream-unreachable`, 504 `upstream-timeout`, 413
 //!     `body-too-large`.
@@ -38,22 +44,23 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::admission::{self, Counting, NotAdmitted};
+use crate::admission::{self, Counting, NotAdmitted, Reading};
 use crate::answer::{Answer, Own, Stop, Trail};
 use crate::audit::{Alarm, Context};
 use crate::authentication::{Authentication, Place};
 use crate::config::{Config, Environment};
+use crate::credential::Verified;
 use crate::day::Day;
 use crate::exchange::Exchange;
 use crate::forward::{self, Outbound};
 use crate::json::FieldError;
 use crate::key::Key;
 use crate::own::{self, Desk, Service, Task};
-use crate::platform::{Office, Platform, SecretsStore};
-use crate::policy::{self, path};
+use crate::platform::{Office, Platform, SecretsStore, Silent};
+use crate::policy::{self, Denial, path};
 use crate::problem::{Fault, Refusal};
 use crate::rates;
-use crate::registry::Registry;
+use crate::registry::{Entry, Registry};
 use crate::request::{Head, METHODS};
 use crate::route::{self, OWN_PREFIX, Route};
 use crate::time::Timestamp;
@@ -138,12 +145,19 @@ impl Gate {
         let mut trail = Trail::new(context, &raw);
         match self.judge(raw, now, &mut trail, platform).await {
             Ok(Verdict::Forward(outbound, route, credential)) => {
-                let exchange = Exchange::new(trail, route, credential, &outbound, now);
+                let routes = self.config().map_or(&[][..], |config| &config.routes);
+                let exchange = Exchange::new(
+                    trail,
+                    (routes, route),
+                    credential,
+                    &outbound,
+                    platform.now(),
+                );
                 Decision::Forward(outbound, Box::new(exchange))
             }
             Ok(Verdict::Own(own)) => Decision::Answer(trail.answer(own)),
-            Ok(Verdict::CallerGone) => Decision::Answer(trail.gone()),
-            Err(stop) => Decision::Answer(trail.stop(stop)),
+            Err(Ended::CallerGone) => Decision::Answer(trail.gone()),
+            Err(Ended::Refused(stop)) => Decision::Answer(trail.stop(stop)),
         }
     }
 
@@ -153,7 +167,7 @@ impl Gate {
         now: Timestamp,
         trail: &mut Trail<'g>,
         platform: &(impl Platform + Office),
-    ) -> Result<Verdict<'g, 'h>, Stop> {
+    ) -> Result<Verdict<'g, 'h>, Ended> {
         // (0)
         let config = self
             .config
@@ -166,7 +180,7 @@ impl Gate {
         let head = Head::new(raw.method, raw.target, raw.headers, raw.has_body)?;
         trail.record.request(&head);
         let checked = path::check(head.path())?;
-        let route = route::find(&config.routes, head.path());
+        let route = route::find(&config.routes, &checked)?;
         if checked.encoded_slash && !route.is_some_and(|route| route.encoded_slash) {
             return Err(Refusal::BadPath.into());
         }
@@ -177,13 +191,14 @@ impl Gate {
         // (2)
         if !METHODS.contains(&head.method()) {
             let allow = route.map_or_else(|| METHODS.join(", "), Route::allow);
-            return Err(Stop::method_not_allowed(allow));
+            return Err(Stop::method_not_allowed(allow).into());
         }
         if let Some(path) = head.path().strip_prefix(OWN_PREFIX) {
             return match own::find(path, head.method())? {
                 Service::Health => Ok(Verdict::Own(own::health())),
                 Service::Guarded(task) => {
-                    self.serve(task, config, &head, now, trail, platform).await
+                    // Boxed, so that no other request carries its state about.
+                    Box::pin(self.serve(task, config, &head, now, trail, platform)).await
                 }
             };
         }
@@ -191,7 +206,10 @@ impl Gate {
         let route = route.ok_or(Refusal::NoRoute)?;
         trail.record.route(&route.path);
         if !route.takes(head.method()) {
-            return Err(Stop::method_not_allowed(route.allow()));
+            return Err(Stop::method_not_allowed(route.allow()).into());
+        }
+        if route.denies_query(&head) {
+            return Err(Refusal::BadRequest.into());
         }
         let asking = Authentication {
             config,
@@ -200,56 +218,134 @@ impl Gate {
             place: Place::Route(route),
             now,
         };
-        // (4) (5)
-        let (presented, known) = asking.identify(trail, platform).await?;
-        // (6)
-        let verified = asking.prove(presented, &known, trail)?;
-        let key = verified.key();
-        let account = config
-            .ledger
-            .then(|| Account::new(&self.usage, key, Day::of(now)));
-        // Nothing counts against a key before its credential was good; a bare one is none.
-        let (account, of_bare) = match policy::is_bare(verified.scheme()) {
-            true => (None, account),
-            false => (account, None),
-        };
-        trail.account = account;
-        // (7)
-        let allowed = policy::allow(verified, &head)?;
-        trail.account = trail.account.take().or(of_bare);
-        // (8)
-        check_bindings(key, config, trail)?;
+        // (4) to (8)
+        let allow = |verified| policy::allow(verified, &head);
+        let mut allowed = self.authorize(asking, allow, trail, platform).await?;
         // (9)
         check_length(&head, route.max_body_bytes)?;
         // (10)
-        let credential = match &route.credential {
-            Some(credential) => Rc::clone(credential),
-            None => {
-                // Boxed, so that no other request carries its state about.
-                let reading = self.vault.credential(route, config, platform, now);
-                let read = Box::pin(reading).await;
-                read.map_err(|none| no_token(&none, route, trail))?
-            }
-        };
+        let mut credential = self.credential(asking, route, trail, platform).await?;
         // (11)
-        let counting = Counting {
-            usage: &self.usage,
-            now,
+        let ended = |reason, key: &Key, trail: &Trail<'_>, now| {
+            not_admitted(reason, key, config, trail, now)
         };
-        let most = route.max_body_bytes;
-        let admitted = match admission::admit(allowed, &head, most, counting, platform).await {
-            Ok((admitted, held)) => {
-                trail.hold(held);
-                admitted
-            }
-            Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),
-            Err(reason) => return Err(not_admitted(reason, key, config, trail, now)),
+        let reading = Reading {
+            max_bytes: route.max_body_bytes,
+            timeout_ms: route.timeout_ms,
+            is_needed: forward::must_hold(&head, route),
         };
+        let usage = &self.usage;
+        let quota = Some(Counting { usage, now });
+        let received = admission::receive(allowed.as_ref(), &head, reading, quota, platform).await;
+        let received =
+            received.map_err(|reason| ended(reason, allowed.as_ref().key(), trail, now))?;
+        let mut looked = now;
+        while platform.now() != looked {
+            looked = platform.now();
+            let again =
+                self.look_again(allowed.as_ref(), asking.at(looked), allow, trail, platform);
+            allowed = again.await?.unwrap_or(allowed);
+            credential = self
+                .credential(asking.at(looked), route, trail, platform)
+                .await?;
+        }
+        let known = Rc::clone(allowed.as_ref().known());
+        let counting = Counting { usage, now: looked };
+        let admitted = admission::admit(allowed, received, counting, platform).await;
+        let (admitted, held) =
+            admitted.map_err(|reason| ended(reason, known.key(), trail, looked))?;
+        trail.hold(held);
+        while platform.now() != looked {
+            looked = platform.now();
+            let again = self.look_again(
+                admitted.verified(),
+                asking.at(looked),
+                allow,
+                trail,
+                platform,
+            );
+            again.await?;
+            credential = self
+                .credential(asking.at(looked), route, trail, platform)
+                .await?;
+        }
         trail.record.token(credential.fingerprint().clone());
         let request_id = trail.record.request_id();
         let outbound = forward::forward(&admitted, &head, route, &credential, request_id)
             .ok_or(Refusal::BadPath)?;
         Ok(Verdict::Forward(outbound, route, credential))
+    }
+
+    /// Steps 4 to 8, at `asking.now`: who calls, whether the credential is good, and whether key and session
+    /// allow the request, as `allow` decides.
+    async fn authorize<'g, T: AsRef<Verified>>(
+        &'g self,
+        asking: Authentication<'_>,
+        allow: impl Fn(Verified) -> Result<T, Denial>,
+        trail: &mut Trail<'g>,
+        platform: &impl Platform,
+    ) -> Result<T, Stop> {
+        // (4) (5)
+        let (presented, known) = asking.identify(trail, platform).await?;
+        // (6)
+        let verified = asking.prove(presented, &known, trail)?;
+        let is_bare = policy::is_bare(verified.scheme());
+        let charge = |trail: &mut Trail<'g>| {
+            if asking.charges() && trail.account.is_none() {
+                trail.account = Some(Account::new(&self.usage, known.key(), Day::of(asking.now)));
+            }
+        };
+        if !is_bare {
+            charge(trail);
+        }
+        // (7)
+        let allowed = allow(verified)?;
+        // A bare public key proves nothing, so its key is charged only for what it allows.
+        charge(trail);
+        // (8)
+        check_bindings(known.key(), asking.config, trail)?;
+        Ok(allowed)
+    }
+
+    /// Steps 4 to 8 for a request that has waited: its credential must still be good at `asking.now`, and
+    /// its key's record must be what it was. Returns what a changed record allows.
+    async fn look_again<'g, T: AsRef<Verified>>(
+        &'g self,
+        verified: &Verified,
+        asking: Authentication<'_>,
+        allow: impl Fn(Verified) -> Result<T, Denial>,
+        trail: &mut Trail<'g>,
+        platform: &impl Platform,
+    ) -> Result<Option<T>, Stop> {
+        verified.check_end(asking.now)?;
+        match asking.lookup(&verified.key().id, platform).await {
+            Ok(Entry::Known(known)) if Rc::ptr_eq(&known, verified.known()) => Ok(None),
+            Ok(_) => self
+                .authorize(asking, allow, trail, platform)
+                .await
+                .map(Some),
+            Err(Silent) => Err(Stop::registry_silent(&trail.record)),
+        }
+    }
+
+    /// Step 10, at `asking.now`: the upstream token of the route, as a credential to send.
+    async fn credential(
+        &self,
+        asking: Authentication<'_>,
+        route: &Route,
+        trail: &Trail<'_>,
+        platform: &impl Platform,
+    ) -> Result<Rc<Credential>, Stop> {
+        if let Some(credential) = &route.credential {
+            return Ok(Rc::clone(credential));
+        }
+        // Boxed, so that no other request carries its state about.
+        let reading = self
+            .vault
+            .credential(route, asking.config, platform, asking.now);
+        Box::pin(reading)
+            .await
+            .map_err(|none| no_token(&none, route, trail))
     }
 
     /// The gate's own paths: the same steps, with the gate itself in the place of an upstream.
@@ -261,7 +357,7 @@ impl Gate {
         now: Timestamp,
         trail: &mut Trail<'g>,
         platform: &(impl Platform + Office),
-    ) -> Result<Verdict<'g, 'h>, Stop> {
+    ) -> Result<Verdict<'g, 'h>, Ended> {
         let asking = Authentication {
             config,
             registry: &self.registry,
@@ -269,36 +365,58 @@ impl Gate {
             place: Place::Own,
             now,
         };
-        // (4) (5)
-        let (presented, known) = asking.identify(trail, platform).await?;
-        // (6)
-        let verified = asking.prove(presented, &known, trail)?;
-        let key = verified.key();
-        // (7)
-        let entitled = policy::entitle(verified, head, task.is_of_itself())?;
-        // (8)
-        check_bindings(key, config, trail)?;
+        // (4) to (8)
+        let entitle = |verified| policy::entitle(verified, head, task.is_of_itself());
+        let mut entitled = self.authorize(asking, entitle, trail, platform).await?;
         // (9)
         check_length(head, own::MAX_BODY_BYTES)?;
         // (11)
-        match admission::admit_own(&entitled, head, own::MAX_BODY_BYTES, platform).await {
-            Ok(()) => {}
-            Err(NotAdmitted::CallerGone) => return Ok(Verdict::CallerGone),
-            Err(reason) => return Err(not_admitted(reason, key, config, trail, now)),
+        let ended =
+            |reason, key: &Key, trail: &Trail<'_>| not_admitted(reason, key, config, trail, now);
+        let reading = Reading {
+            max_bytes: own::MAX_BODY_BYTES,
+            timeout_ms: own::BODY_TIMEOUT_MS,
+            is_needed: task.takes_body(),
+        };
+        let received = admission::receive(entitled.as_ref(), head, reading, None, platform).await;
+        let received = received.map_err(|reason| ended(reason, entitled.as_ref().key(), trail))?;
+        let mut looked = now;
+        while platform.now() != looked {
+            looked = platform.now();
+            let again = self.look_again(
+                entitled.as_ref(),
+                asking.at(looked),
+                entitle,
+                trail,
+                platform,
+            );
+            entitled = again.await?.unwrap_or(entitled);
+        }
+        let admitted = admission::admit_own(&entitled, received, platform).await;
+        admitted.map_err(|reason| ended(reason, entitled.as_ref().key(), trail))?;
+        while platform.now() != looked {
+            looked = platform.now();
+            let again = self.look_again(
+                entitled.as_ref(),
+                asking.at(looked),
+                entitle,
+                trail,
+                platform,
+            );
+            again.await?;
         }
         let desk = Desk {
             config,
             registry: &self.registry,
             usage: &self.usage,
             vault: &self.vault,
-            key,
+            key: entitled.as_ref().key(),
             head,
             record: &trail.record,
-            now,
+            now: looked,
             platform,
         };
-        let done = desk.perform(task).await?;
-        Ok(done.map_or(Verdict::CallerGone, Verdict::Own))
+        Ok(Verdict::Own(desk.perform(task).await?))
     }
 }
 
@@ -306,7 +424,19 @@ impl Gate {
 enum Verdict<'g, 'h> {
     Forward(Outbound<'h>, &'g Route, Rc<Credential>),
     Own(Own),
+}
+
+/// How a request ends that goes no further.
+enum Ended {
+    Refused(Stop),
+    /// The caller broke off, and nobody is left to answer.
     CallerGone,
+}
+
+impl<S: Into<Stop>> From<S> for Ended {
+    fn from(stop: S) -> Self {
+        Self::Refused(stop.into())
+    }
 }
 
 /// Everything that the key asks for must be there.
@@ -350,22 +480,22 @@ fn not_admitted(
     config: &Config,
     trail: &Trail<'_>,
     now: Timestamp,
-) -> Stop {
+) -> Ended {
     let rate = key.rate.as_deref().unwrap_or_default();
     let silent = match reason {
         NotAdmitted::Refused(refusal) => return refusal.into(),
+        NotAdmitted::CallerGone => return Ended::CallerGone,
+        NotAdmitted::Overloaded => return Stop::overloaded().into(),
         NotAdmitted::OverRate => {
-            return Stop::rate_limited(rates::told(rate, config.rates.get(rate)));
+            return Stop::rate_limited(rates::told(rate, config.rates.get(rate))).into();
         }
         NotAdmitted::OverQuota(quota, had) => {
-            return Stop::over_quota(quota.told(had, now));
+            return Stop::over_quota(quota.told(had, now)).into();
         }
         NotAdmitted::LedgerSilent => "LEDGER".to_owned(),
         NotAdmitted::RateSilent => rates::binding(rate),
         NotAdmitted::ReplaySilent => "REPLAY".to_owned(),
-        // Nobody is left to be told anything.
-        NotAdmitted::CallerGone => String::new(),
     };
     let feature = format!("{silent} (missing, or did not answer)");
-    Stop::unavailable(&trail.record, &feature, key.id.as_str())
+    Stop::unavailable(&trail.record, &feature, key.id.as_str()).into()
 }

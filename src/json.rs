@@ -101,12 +101,36 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        while let Some((name, Strict(value))) = access.next_entry::<String, Strict>()? {
+        while let Some((Name(name), Strict(value))) = access.next_entry::<Name, Strict>()? {
             if map.insert(name, value).is_some() {
                 return Err(A::Error::custom("duplicate member"));
             }
         }
         Ok(Value::Object(map))
+    }
+}
+
+/// A member's name. `String` would do, but its reader can complain of a value of any type, and with that
+/// the printing of floats is linked.
+struct Name(String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NameVisitor).map(Self)
+    }
+}
+
+struct NameVisitor;
+
+impl Visitor<'_> for NameVisitor {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<String, E> {
+        Ok(name.to_owned())
     }
 }
 
@@ -146,6 +170,12 @@ impl Fields {
         }
     }
 
+    /// Returns an error at a member: what is wrong and what would be right.
+    #[must_use]
+    pub fn error(&self, name: &str, mend: &str) -> FieldError {
+        FieldError::new(self.at(name), mend)
+    }
+
     /// Whether the member is there and was not taken yet.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -159,12 +189,27 @@ impl Fields {
     pub fn value(&mut self, name: &'static str) -> Result<Option<Value>, FieldError> {
         self.known.push(name);
         match self.members.remove(name) {
-            Some(Value::Null) => Err(FieldError::new(
-                self.at(name),
-                "is null; leave the field out for its default",
-            )),
+            Some(Value::Null) => {
+                Err(self.error(name, "is null; leave the field out for its default"))
+            }
             found => Ok(found),
         }
+    }
+
+    /// Takes a string that `read` must accept, `None` when absent; `mend` says what would be right.
+    ///
+    /// # Errors
+    /// When it is not a string, or `read` does not accept it.
+    pub fn parse<T>(
+        &mut self,
+        name: &'static str,
+        mend: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, FieldError> {
+        let Some(text) = self.string(name)? else {
+            return Ok(None);
+        };
+        read(&text).map(Some).ok_or_else(|| self.error(name, mend))
     }
 
     /// Takes a string.
@@ -185,7 +230,7 @@ impl Fields {
     /// When it is absent or of another type.
     pub fn required(&mut self, name: &'static str) -> Result<String, FieldError> {
         self.string(name)?
-            .ok_or_else(|| FieldError::new(self.at(name), "is required"))
+            .ok_or_else(|| self.error(name, "is required"))
     }
 
     /// Takes a boolean, `false` when absent.
@@ -217,9 +262,9 @@ impl Fields {
             .as_u64()
             .filter(|number| range.contains(number))
             .ok_or_else(|| {
-                FieldError::new(
-                    self.at(name),
-                    format!(
+                self.error(
+                    name,
+                    &format!(
                         "expected a whole number from {} to {}",
                         range.start(),
                         range.end()
@@ -238,8 +283,8 @@ impl Fields {
             return Ok(None);
         };
         if list.is_empty() {
-            return Err(FieldError::new(
-                self.at(name),
+            return Err(self.error(
+                name,
                 "is an empty list; leave the field out for no restriction, or name what is allowed",
             ));
         }
@@ -277,19 +322,16 @@ impl Fields {
             None => Ok(()),
             Some(unknown) => {
                 let shown = crate::request::printable(unknown);
-                Err(FieldError::new(
-                    self.at(&shown),
-                    format!("unknown field; known here: {}", self.known.join(", ")),
+                Err(self.error(
+                    &shown,
+                    &format!("unknown field; known here: {}", self.known.join(", ")),
                 ))
             }
         }
     }
 
     fn wrong(&self, name: &str, wanted: &str, found: &Value) -> FieldError {
-        FieldError::new(
-            self.at(name),
-            format!("expected {wanted}, found {}", kind(found)),
-        )
+        self.error(name, &format!("expected {wanted}, found {}", kind(found)))
     }
 }
 

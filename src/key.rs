@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::json::{FieldError, Fields};
 use crate::policy::network::Network;
 use crate::policy::origin::OriginPattern;
-use crate::policy::path::Pattern;
+use crate::policy::path::{PATTERN_MEND, Pattern};
 use crate::quota::Quota;
 use crate::rates;
 use crate::request::METHODS;
@@ -109,9 +109,8 @@ impl Key {
     pub fn parse(path: &str, record: Value) -> Result<Self, FieldError> {
         let mut fields = Fields::new(path, record)?;
         let id = fields.required("id")?;
-        let id = KeyId::parse(&id).ok_or_else(|| {
-            FieldError::new(fields.at("id"), "expected 1 to 128 of A-Z a-z 0-9 . _ -")
-        })?;
+        let id = KeyId::parse(&id)
+            .ok_or_else(|| fields.error("id", "expected 1 to 128 of A-Z a-z 0-9 . _ -"))?;
         let _name = fields.string("name")?;
         let lists_methods = fields.has("methods");
         let version = fields.integer("version", 1..=u64::from(u32::MAX), 1)?;
@@ -122,12 +121,7 @@ impl Key {
             expires: expires(&mut fields)?,
             schemes: schemes(&mut fields)?,
             methods: methods(&mut fields)?,
-            paths: list(
-                &mut fields,
-                "paths",
-                Pattern::parse,
-                "expected paths such as \"/cms/posts/1\" or \"/cms/posts/*\" (a * only as a final /*)",
-            )?,
+            paths: list(&mut fields, "paths", Pattern::parse, PATTERN_MEND)?,
             allowed_origins: list(
                 &mut fields,
                 "allowed_origins",
@@ -162,15 +156,13 @@ impl Key {
     fn check_combinations(&self, fields: &Fields) -> Result<(), FieldError> {
         let narrowed = self.allowed_origins.is_some() || self.allowed_ips.is_some();
         if self.schemes.contains(&Scheme::PublicKey) && (self.paths.is_none() || !narrowed) {
-            return Err(FieldError::new(
-                fields.at("schemes"),
-                "public-key is no proof of anything, so it requires paths, and allowed_origins or allowed_ips",
+            return Err(fields.error("schemes", "public-key is no proof of anything, so it requires paths, and allowed_origins or allowed_ips",
             ));
         }
         let proving = [Scheme::Session, Scheme::Signature];
         if self.admin && !self.schemes.iter().all(|scheme| proving.contains(scheme)) {
-            return Err(FieldError::new(
-                fields.at("schemes"),
+            return Err(fields.error(
+                "schemes",
                 "an admin key may have session and signature alone",
             ));
         }
@@ -179,13 +171,8 @@ impl Key {
 }
 
 fn expires(fields: &mut Fields) -> Result<Option<Timestamp>, FieldError> {
-    let Some(text) = fields.string("expires")? else {
-        return Ok(None);
-    };
     let mend = "expected an RFC 3339 date or time such as \"2027-06-30T00:00:00Z\"";
-    Timestamp::parse_rfc3339(&text)
-        .map(Some)
-        .ok_or_else(|| FieldError::new(fields.at("expires"), mend))
+    fields.parse("expires", mend, Timestamp::parse_rfc3339)
 }
 
 fn schemes(fields: &mut Fields) -> Result<Vec<Scheme>, FieldError> {
@@ -206,33 +193,25 @@ pub const METHODS_MEND: &str =
     "expected some of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, in capitals";
 
 fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
-    match fields.string("match")?.as_deref() {
-        None | Some("all") => Ok(Match::All),
-        Some("any") => Ok(Match::Any),
-        Some(_) => Err(FieldError::new(
-            fields.at("match"),
-            "expected \"all\" or \"any\"",
-        )),
-    }
+    let read = |text: &str| match text {
+        "all" => Some(Match::All),
+        "any" => Some(Match::Any),
+        _ => None,
+    };
+    let matching = fields.parse("match", "expected \"all\" or \"any\"", read)?;
+    Ok(matching.unwrap_or(Match::All))
 }
 
 fn rate(fields: &mut Fields) -> Result<Option<String>, FieldError> {
     let mend = "expected the name of a rate limiter: \"standard\" for the binding RATE_STANDARD";
-    let Some(rate) = fields.string("rate")? else {
-        return Ok(None);
-    };
-    match rates::is_name(&rate) {
-        true => Ok(Some(rate)),
-        false => Err(FieldError::new(fields.at("rate"), mend)),
-    }
+    let read = |name: &str| rates::is_name(name).then(|| name.to_owned());
+    fields.parse("rate", mend, read)
 }
 
 fn nonce_required(fields: &mut Fields) -> Result<bool, FieldError> {
-    match fields.string("nonce")?.as_deref() {
-        None => Ok(false),
-        Some("required") => Ok(true),
-        Some(_) => Err(FieldError::new(fields.at("nonce"), "expected \"required\"")),
-    }
+    let read = |text: &str| (text == "required").then_some(());
+    let nonce = fields.parse("nonce", "expected \"required\"", read)?;
+    Ok(nonce.is_some())
 }
 
 /// The feature that the record names and this gate does not have yet.
@@ -248,14 +227,11 @@ fn read_unavailable(fields: &mut Fields, narrowed: bool, admin: bool) -> Result<
         mint.flag("bind")?;
         mint.finish()?;
         if admin {
-            return Err(FieldError::new(
-                fields.at("mint"),
-                "an admin key may not mint sessions",
-            ));
+            return Err(fields.error("mint", "an admin key may not mint sessions"));
         }
         if !narrowed {
             let mend = "requires allowed_origins, methods and paths: anybody on those pages gets a session";
-            return Err(FieldError::new(fields.at("mint"), mend));
+            return Err(fields.error("mint", mend));
         }
     }
     Ok(())
@@ -276,7 +252,7 @@ fn list<T>(
         .map(|text| parse(text))
         .collect::<Option<Vec<T>>>()
         .map(Some)
-        .ok_or_else(|| FieldError::new(fields.at(name), mend))
+        .ok_or_else(|| fields.error(name, mend))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::credential::signature::Nonce;
 use crate::day::Day;
 use crate::key::KeyId;
 use crate::secret::Secret;
+use crate::time::Timestamp;
 
 /// Something of the platform is missing, failed, or did not answer in time: what it would have said
 /// cannot be told.
@@ -17,8 +18,23 @@ pub struct Silent;
 pub enum BodyError {
     /// It is longer than what is read.
     TooLarge,
+    /// It did not arrive in time.
+    TooSlow,
+    /// The isolate holds as many bodies as it may.
+    Overloaded,
     /// The caller broke off, and nobody is left to answer.
     CallerGone,
+}
+
+/// A body to read, whole.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadBody<'a> {
+    /// Longest body, in bytes.
+    pub max_bytes: u64,
+    /// Longest wait for the whole of it, in milliseconds.
+    pub timeout_ms: u32,
+    /// The digests to compute of it.
+    pub algorithms: &'a [Algorithm],
 }
 
 /// Where tokens are that are no Workers Secrets.
@@ -40,6 +56,9 @@ pub trait SecretsStore {
     reason = "a Worker has one thread, so no future need be Send"
 )]
 pub trait Platform: SecretsStore {
+    /// The time now. It moves on while something is awaited.
+    fn now(&self) -> Timestamp;
+
     /// The record of a key in the registry, as its text; perhaps of a minute ago.
     ///
     /// # Errors
@@ -52,15 +71,12 @@ pub trait Platform: SecretsStore {
     /// When there is no such binding, or it does not answer.
     async fn within_rate(&self, binding: &str, counted_as: &str) -> Result<bool, Silent>;
 
-    /// Reads the whole body (nothing where there is none), keeps it to be forwarded, and returns its digests in the order asked.
+    /// Reads the whole body (nothing where there is none), holds it to be forwarded, and returns its
+    /// digests in the order asked.
     ///
     /// # Errors
-    /// When it is longer than `most` bytes, or broke off.
-    async fn digest_body(
-        &self,
-        most: u64,
-        algorithms: &[Algorithm],
-    ) -> Result<Vec<Vec<u8>>, BodyError>;
+    /// When it is too long or too slow, broke off, or there is no room for it.
+    async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError>;
 
     /// Sends a batch of usage to a key's ledger, and returns its answer (see [`crate::usage`]).
     ///
@@ -93,11 +109,11 @@ pub trait Office {
     /// When the store does not answer.
     async fn purge(&self, mark: &str) -> Result<(), Silent>;
 
-    /// The whole body, also one that was read to be compared.
-    ///
-    /// # Errors
-    /// When it is longer than `most` bytes, or broke off.
-    async fn body(&self, most: u64) -> Result<Vec<u8>, BodyError>;
+    /// The body that was read; empty where none was.
+    fn body(&self) -> Vec<u8>;
+
+    /// 16 random bytes.
+    fn random(&self) -> [u8; 16];
 
     /// A page of the registry, from the beginning or from where the last one ended.
     ///
@@ -105,23 +121,30 @@ pub trait Office {
     /// When the registry does not answer.
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Silent>;
 
-    /// The records of these keys as their texts, at most 100, in the order asked.
+    /// The records of these keys as their texts, at most 100, in the order asked. They are as they were
+    /// last written anywhere, which the registry alone may not say for a minute.
     ///
     /// # Errors
-    /// When the registry does not answer.
+    /// When the registry's writer does not answer.
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent>;
 
-    /// Writes new records: all of them, or none.
-    ///
-    /// # Errors
-    /// When they could not be written.
-    async fn create(&self, records: &[(&KeyId, String)]) -> Result<(), Silent>;
-
-    /// Writes a record in place of the one that is there.
+    /// Writes these records, all or none, if each still is what it was: returns false, and writes
+    /// nothing, if one is not.
     ///
     /// # Errors
     /// When that cannot be told to have happened.
-    async fn replace(&self, id: &KeyId, record: &str) -> Result<(), Silent>;
+    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent>;
+}
+
+/// A record of the registry that changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// Whose.
+    pub id: &'a KeyId,
+    /// The text it must have now; `None` for a new one.
+    pub from: Option<&'a str>,
+    /// The text it gets.
+    pub to: &'a str,
 }
 
 /// A page of the registry.

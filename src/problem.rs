@@ -104,7 +104,8 @@ impl Problem {
         }
     }
 
-    /// The RFC 9457 document, with these members beside those that every one has.
+    /// Returns the RFC 9457 document, with these members beside those that every one has. `error` says
+    /// it once more in the form that SDKs of OpenAI, Strapi and many other APIs look for.
     #[must_use]
     pub fn document(self, request_id: &str, more: &[(&'static str, String)]) -> String {
         let Description {
@@ -113,8 +114,10 @@ impl Problem {
             title,
             detail,
         } = self.description();
+        let kind = format!("/_gate/problems#{code}");
         let mut document = serde_json::json!({
-            "type": format!("/_gate/problems#{code}"),
+            "error": {"message": detail, "type": kind, "code": code},
+            "type": kind,
             "title": title,
             "status": status,
             "code": code,
@@ -147,6 +150,10 @@ mod tests {
                 document["type"],
                 format!("/_gate/problems#{}", problem.code())
             );
+            let error = &document["error"];
+            assert_eq!(error["code"], problem.code());
+            assert_eq!(error["type"], document["type"]);
+            assert_eq!(error["message"], document["detail"]);
             assert_eq!(Problem::of_code(problem.code()), Some(problem));
             assert_eq!(problem.challenge().is_some(), problem.status() == 401);
         }

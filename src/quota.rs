@@ -74,12 +74,12 @@ impl Quota {
             "month" => Per::Month,
             _ => {
                 let mend = "expected \"day\" or \"month\"";
-                return Err(FieldError::new(fields.at("per"), mend));
+                return Err(fields.error("per", mend));
             }
         };
         if requests.is_none() && bytes.is_none() {
             let mend = "expected requests, bytes or both beside per";
-            return Err(FieldError::new(fields.at("requests"), mend));
+            return Err(fields.error("requests", mend));
         }
         fields.finish()?;
         Ok(Self {

@@ -1,25 +1,20 @@
-//! What comes back from the upstream (contract section 5): which response headers are removed,
-//! set or rewritten, and that the token is not among them.
+//! The upstream's answer on its way to the caller (contract section 5): which response fields are
+//! removed, set or rewritten, and that the credential of the upstream is not among them.
 //!
-//! In scope: the decision over status and headers. Bodies stream and are not searched.
+//! In scope: the decision over status and header fields. Bodies stream and are not searched. Nothing
+//! else crosses: no reason phrase, no trailers.
 
-use crate::policy::origin::Origin;
-use crate::route::Route;
+mod echo;
+mod fields;
+mod location;
+mod media;
+
 use crate::upstream::Credential;
 
-/// Response headers removed by name.
-const REMOVED: [&str; 4] = [
-    "set-cookie",
-    "set-cookie2",
-    "service-worker-allowed",
-    "clear-site-data",
-];
-/// Response headers removed by how their name begins: the gate answers for CORS.
-const REMOVED_PREFIX: &str = "access-control-";
-/// What stands where the token stood.
-const REDACTED: &str = "[redacted]";
+pub use echo::Guard;
+pub use location::Target;
 
-/// The CORS headers that an answer to `origin` carries (Fetch, section 3.3.3): whoever holds the
+/// Returns the CORS headers of an answer to `origin` (Fetch, section 3.3.3): whoever holds the
 /// credential may read the answer, from any page. Never `Allow-Credentials`.
 #[must_use]
 pub fn cors(origin: &str) -> [(&'static str, String); 2] {
@@ -29,9 +24,11 @@ pub fn cors(origin: &str) -> [(&'static str, String); 2] {
     ]
 }
 
-/// Changes to the headers of the upstream's response.
+/// Changes to the upstream's response.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Edits<'h> {
+    /// Another status, with which the body does not go on.
+    pub status: Option<u16>,
     /// Headers that do not go to the caller.
     pub drop: Vec<&'h str>,
     /// Headers that are set, replacing whatever was there.
@@ -40,28 +37,53 @@ pub struct Edits<'h> {
     pub echoed: Vec<&'h str>,
 }
 
+impl Edits<'_> {
+    /// Returns the value with which a header of the upstream goes on: redacted where it must be.
+    #[must_use]
+    pub fn value<'a>(&'a self, name: &str, sent: &'a str) -> &'a str {
+        let set = self.set.iter().find(|(set, _)| *set == name);
+        set.map_or(sent, |(_, value)| value)
+    }
+}
+
+/// The request that is answered, as far as the answer depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Where it went.
+    pub target: Target<'a>,
+    /// The credential that it carried there.
+    pub credential: &'a Credential,
+    /// Its id.
+    pub id: &'a str,
+    /// The page that may read the answer.
+    pub cors_origin: Option<&'a str>,
+}
+
 /// Decides what becomes of the upstream's response headers.
 #[must_use]
-pub fn edit<'h>(
-    headers: &[(&'h str, &'h str)],
-    route: &Route,
-    credential: &Credential,
-    request_id: &str,
-    cors_origin: Option<&str>,
-) -> Edits<'h> {
+pub fn edit<'h>(status: u16, headers: &[(&'h str, &'h str)], request: Request<'_>) -> Edits<'h> {
+    let guard = request.credential.guard();
+    let connection = header(headers, "connection");
     let mut edits = Edits::default();
     let mut vary = None;
+    let mut is_passive = false;
     for (name, value) in headers.iter().copied() {
-        if REMOVED.contains(&name) || name.starts_with(REMOVED_PREFIX) {
+        if fields::is_removed(name, value) || connection.is_some_and(|named| lists(named, name)) {
             edits.drop.push(name);
             continue;
         }
+        if guard.is_in_name(name) {
+            edits.drop.push(name);
+            // The log must not show this name either.
+            edits.echoed.push(echo::REDACTED);
+            continue;
+        }
         let rewritten = match name {
-            "location" => own_location(value, route),
+            "location" | "content-location" => location::at_gate(value, request.target),
             _ => None,
         };
         let shown = rewritten.as_deref().unwrap_or(value);
-        match redact(shown, credential) {
+        match guard.redact(shown) {
             Some(redacted) => {
                 edits.echoed.push(name);
                 edits.set.push((name, redacted));
@@ -69,26 +91,32 @@ pub fn edit<'h>(
             None => edits.set.extend(rewritten.map(|location| (name, location))),
         }
         match name {
-            "content-type" if is_active(value) => {
-                edits
-                    .set
-                    .push(("content-security-policy", "sandbox".to_owned()));
-            }
+            "content-type" => is_passive = media::is_passive(edits.value(name, value)),
             "vary" => vary = Some(value),
             _ => {}
         }
     }
-    edits.set.push(("x-request-id", request_id.to_owned()));
+    // A 304 is about the document that the caller has, with the policy it came with.
+    if !is_passive && status != 304 {
+        let sandbox = ("content-security-policy", "sandbox".to_owned());
+        edits.set.push(sandbox);
+    }
+    edits.set.push(("x-request-id", request.id.to_owned()));
     edits
         .set
         .push(("x-content-type-options", "nosniff".to_owned()));
-    if let Some(origin) = cors_origin {
+    if let Some(origin) = request.cors_origin {
+        let vary = vary_by_origin(vary.map(|vary| edits.value("vary", vary)));
         edits.set.extend(cors(origin));
-        edits
-            .set
-            .extend(vary_by_origin(vary).map(|vary| ("vary", vary)));
+        edits.set.extend(vary.map(|vary| ("vary", vary)));
     }
     edits
+}
+
+/// Returns true if `name` is one of a list of names.
+fn lists(list: &str, name: &str) -> bool {
+    let mut names = list.split(',').map(str::trim);
+    names.any(|listed| listed.eq_ignore_ascii_case(name))
 }
 
 /// `Vary` with `Origin` in it; `None` when it is there already.
@@ -96,114 +124,10 @@ fn vary_by_origin(vary: Option<&str>) -> Option<String> {
     let Some(vary) = vary.filter(|vary| !vary.trim().is_empty()) else {
         return Some("Origin".to_owned());
     };
-    let mut names = vary.split(',').map(str::trim);
-    match names.any(|name| name == "*" || name.eq_ignore_ascii_case("origin")) {
+    match lists(vary, "*") || lists(vary, "origin") {
         true => None,
         false => Some(format!("{vary}, Origin")),
     }
-}
-
-/// Whether a browser would run what is in a document of this type: HTML, XML and SVG.
-fn is_active(content_type: &str) -> bool {
-    content_type.split(',').any(|one| {
-        let essence = one
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        essence == "text/html" || essence.ends_with("/xml") || essence.ends_with("+xml")
-    })
-}
-
-/// A `Location` on the upstream as the gate's path. One elsewhere, and a relative one, stays; one
-/// on the upstream that no path of this route leads to is made absolute, for as a path it would
-/// mean something else at the gate.
-fn own_location(location: &str, route: &Route) -> Option<String> {
-    let upstream = &route.upstream;
-    let (scheme, _) = upstream.origin().split_once("://")?;
-    let absolute = match location {
-        network if network.starts_with("//") => format!("{scheme}:{network}"),
-        path if path.starts_with('/') => format!("{}{path}", upstream.origin()),
-        other if other.contains("://") => other.to_owned(),
-        _relative => return None,
-    };
-    if Origin::of_url(&absolute) != Origin::parse(upstream.origin()) {
-        return None;
-    }
-    let (_, rest) = absolute.split_once("://")?;
-    let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let target = rest.get(at..)?;
-    let below = target
-        .strip_prefix(upstream.base())
-        .and_then(|rest| rest.strip_prefix('/'));
-    match (route.path.is_prefix(), below) {
-        (true, Some(below)) => Some(format!("{}{below}", route.path.stem())),
-        (true, None) | (false, _) => Some(absolute),
-    }
-}
-
-/// `value` with every guarded part of the credential, raw or percent-encoded, replaced; `None`
-/// when there is none in it.
-fn redact(value: &str, credential: &Credential) -> Option<String> {
-    let mut redacted = None;
-    for part in credential.guarded() {
-        let text = redacted.as_deref().unwrap_or(value);
-        redacted = replace_encoded(text, part.expose()).or(redacted);
-    }
-    redacted
-}
-
-/// `text` with every occurrence of `needle` replaced, where every byte of it may be
-/// percent-encoded; `None` when there is none.
-fn replace_encoded(text: &str, needle: &[u8]) -> Option<String> {
-    let mut replaced = String::new();
-    let mut copied = 0;
-    let mut at = 0;
-    while at < text.len() {
-        match encoded_len(text.as_bytes().get(at..)?, needle) {
-            Some(length) => {
-                replaced.push_str(text.get(copied..at)?);
-                replaced.push_str(REDACTED);
-                at = at.checked_add(length)?;
-                copied = at;
-            }
-            None => at = at.checked_add(1)?,
-        }
-    }
-    if copied == 0 {
-        return None;
-    }
-    replaced.push_str(text.get(copied..)?);
-    Some(replaced)
-}
-
-/// How many bytes `needle` takes up at the beginning of `text`, raw or percent-encoded; `None`
-/// when it does not stand there.
-fn encoded_len(text: &[u8], needle: &[u8]) -> Option<usize> {
-    let mut rest = text.iter();
-    for wanted in needle {
-        let byte = *rest.next()?;
-        if byte == *wanted {
-            continue;
-        }
-        let decoded = match (byte, rest.next(), rest.next()) {
-            (b'%', Some(high), Some(low)) => {
-                hex(*high)?.checked_mul(16)?.checked_add(hex(*low)?)?
-            }
-            _ => return None,
-        };
-        if decoded != u32::from(*wanted) {
-            return None;
-        }
-    }
-    text.len()
-        .checked_sub(rest.len())
-        .filter(|length| *length > 0)
-}
-
-fn hex(digit: u8) -> Option<u32> {
-    char::from(digit).to_digit(16)
 }
 
 /// `Content-Length` of a response, when it is there.
@@ -282,89 +206,88 @@ pub fn cloudflare_code(body: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::config::KnownToken;
+    use crate::route::Route;
     use crate::secret::Secret;
     use serde_json::json;
 
-    fn route(path: &str, upstream: &str) -> Route {
-        Route::parse("ROUTES[0]", json!({"path": path, "upstream": upstream})).unwrap()
+    const TOKEN: &str = "tok~en/+12";
+
+    fn edited<'h>(status: u16, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
+        let route = json!({"path": "/cms/*", "upstream": "https://api.example/v1"});
+        let route = Route::parse("ROUTES[0]", route).unwrap();
+        let root = Secret::new("r".repeat(32));
+        let known = KnownToken::read("T", &Secret::new(TOKEN), None, &root).unwrap();
+        let routes = [route];
+        let request = Request {
+            target: Target {
+                routes: &routes,
+                route: &routes[0],
+                url: "https://api.example/v1/x",
+            },
+            credential: &routes[0].auth.credential(&known).unwrap(),
+            id: "id",
+            cors_origin: Some("https://page.example"),
+        };
+        edit(status, headers, request)
     }
 
-    fn credential(token: &str) -> Credential {
-        let (token, root) = (Secret::new(token), Secret::new("r".repeat(32)));
-        let known = KnownToken::read("T", &token, None, &root).unwrap();
-        let route = route("/*", "https://a.example");
-        route.auth.credential(&known).unwrap()
-    }
-
-    #[test]
-    fn a_location_on_the_upstream_becomes_the_gate_s_path() {
-        let cms = route("/cms/*", "https://api.example.com/v1");
-        let own = |location| own_location(location, &cms);
-        assert_eq!(own("/v1/posts/1?a#b").as_deref(), Some("/cms/posts/1?a#b"));
-        assert_eq!(
-            own("https://API.example.com:443/v1/x").as_deref(),
-            Some("/cms/x")
-        );
-        assert_eq!(own("//api.example.com/v1/x").as_deref(), Some("/cms/x"));
-        assert_eq!(
-            own("/login").as_deref(),
-            Some("https://api.example.com/login")
-        );
-        assert_eq!(
-            own("/v1x/y").as_deref(),
-            Some("https://api.example.com/v1x/y")
-        );
-        assert_eq!(own("posts/1"), None);
-        assert_eq!(own("https://elsewhere.example/v1/x"), None);
-        assert_eq!(own("https://api.example.com.evil.example/v1/x"), None);
-        let whole = route("/*", "https://api.example.com");
-        assert_eq!(own_location("/x", &whole).as_deref(), Some("/x"));
+    fn values<'e>(edits: &'e Edits<'_>, name: &str) -> Vec<&'e str> {
+        let set = edits.set.iter().filter(|(set, _)| *set == name);
+        set.map(|(_, value)| value.as_str()).collect()
     }
 
     #[test]
-    fn a_token_is_redacted_raw_and_percent_encoded() {
-        let token = credential("tok~en/+12");
-        let redacted = |value| redact(value, &token);
-        assert_eq!(
-            redacted("a tok~en/+12 b").as_deref(),
-            Some("a [redacted] b")
+    fn a_token_comes_back_in_no_name_and_no_value() {
+        let edits = edited(
+            200,
+            &[
+                ("content-type", "text/plain;x=tok~en/+12"),
+                ("vary", "x-tok~en%2F+12"),
+                ("x-a", "tok~en/+12"),
+                ("content-location", "/v1/tok~en/+12"),
+            ],
         );
+        assert_eq!(values(&edits, "x-a"), ["[redacted]"]);
+        assert_eq!(values(&edits, "content-location"), ["/cms/[redacted]"]);
+        assert_eq!(values(&edits, "vary").last(), Some(&"x-[redacted], Origin"));
         assert_eq!(
-            redacted("x?t=tok~en%2F%2b12&y").as_deref(),
-            Some("x?t=[redacted]&y")
+            edits.echoed,
+            ["content-type", "vary", "x-a", "content-location"]
         );
-        assert_eq!(
-            redacted("tok~en%2f+12tok~en/+12").as_deref(),
-            Some("[redacted][redacted]")
-        );
-        let itself = credential("[redacted]");
-        assert_eq!(redact("[redacted]", &itself).as_deref(), Some("[redacted]"));
-        assert_eq!(redacted("tok~en/+1"), None);
-        assert_eq!(redacted("%"), None);
-        assert_eq!(redacted("ü%zz"), None);
+        let all = edits.set.iter();
+        assert!(all.clone().all(|(_, value)| !value.contains(TOKEN)));
     }
 
     #[test]
-    fn active_types_are_sandboxed() {
-        for active in [
-            "text/html",
-            "Text/HTML; charset=utf-8",
-            "image/svg+xml",
-            "application/xml",
-            "text/xml;x",
-            "application/xhtml+xml",
-            "text/plain, text/html",
+    fn what_connection_names_goes_with_it_and_not_what_the_gate_sets() {
+        let edits = edited(
+            200,
+            &[
+                ("connection", "close, X-Hop,content-type , x-request-id"),
+                ("content-type", "application/json"),
+                ("x-hop", "1"),
+                ("x-hop-2", "1"),
+            ],
+        );
+        assert_eq!(edits.drop, ["connection", "content-type", "x-hop"]);
+        assert_eq!(values(&edits, "x-request-id"), ["id"]);
+        let policy = values(&edits, "content-security-policy");
+        assert_eq!(policy, ["sandbox"], "without its type it is not passive");
+    }
+
+    #[test]
+    fn everything_that_is_not_passive_is_sandboxed() {
+        for (status, kind, expected) in [
+            (200, Some("image/png"), vec![]),
+            (200, Some("text/html (x)"), vec!["sandbox"]),
+            (200, None, vec!["sandbox"]),
+            (404, None, vec!["sandbox"]),
+            (304, None, vec![]),
         ] {
-            assert!(is_active(active), "{active}");
-        }
-        for passive in [
-            "application/json",
-            "text/plain",
-            "image/png",
-            "text/htmlx",
-            "",
-        ] {
-            assert!(!is_active(passive), "{passive}");
+            let mut headers = vec![("content-security-policy", "default-src *")];
+            headers.extend(kind.map(|kind| ("content-type", kind)));
+            let edits = edited(status, &headers);
+            assert_eq!(values(&edits, "content-security-policy"), expected);
         }
     }
 

@@ -132,6 +132,16 @@ impl<'a> Head<'a> {
             .map(|(_, value)| value)
     }
 
+    /// Returns a test for names of headers that `Connection` names, which are for the gate only (RFC 9110
+    /// section 7.6.1).
+    pub fn hop_by_hop(&self) -> impl Fn(&str) -> bool + use<'a> {
+        let options = self.header("connection");
+        move |name| {
+            let mut options = options.into_iter().flat_map(|options| options.split(','));
+            options.any(|option| is_same_header(option.trim(), name))
+        }
+    }
+
     /// `Content-Length`, when it is there and nothing but digits.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
@@ -152,6 +162,17 @@ impl<'a> Head<'a> {
                 None => (part, None),
             })
     }
+}
+
+/// Returns true if a CGI server could take the two header names for one: it reads every character beside
+/// letters and digits as `_` (RFC 3875 section 4.1.18 and what became of it).
+#[must_use]
+pub fn is_same_header(name: &str, other: &str) -> bool {
+    let folded = |byte: u8| match byte.is_ascii_alphanumeric() {
+        true => byte.to_ascii_lowercase(),
+        false => b'-',
+    };
+    name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
 /// Whether `text` is made of the bytes an authority may have.

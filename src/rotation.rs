@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::audit;
 use crate::config::{Config, RotationPolicy};
 use crate::json;
 use crate::route::Route;
@@ -157,7 +158,7 @@ impl Report<'_> {
     /// The line of JSON.
     #[must_use]
     pub fn line(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        audit::to_line(self)
     }
 
     /// The same for whoever asks: without what belongs to a line of the log.

@@ -59,6 +59,12 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(MS_PER_SECOND)))
     }
 
+    /// The first moment after this one: a limit that is still good itself ends here.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// Whole days from `earlier` to this time, rounded down; negative when `earlier` is later.
     #[must_use]
     pub const fn days_since(self, earlier: Self) -> i64 {
@@ -120,7 +126,31 @@ impl Timestamp {
             in_day.div_euclid(60).rem_euclid(60),
             in_day.rem_euclid(60),
         );
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+        let mut text = String::with_capacity(24);
+        let parts = [
+            (year, 4, '-'),
+            (month, 2, '-'),
+            (day, 2, 'T'),
+            (hour, 2, ':'),
+            (minute, 2, ':'),
+            (second, 2, '.'),
+            (ms, 3, 'Z'),
+        ];
+        // Every line of the log has a time, so no formatter is asked for it.
+        for (number, width, then) in parts {
+            for place in (0..width).rev() {
+                let digit = number
+                    .div_euclid(10_i64.saturating_pow(place))
+                    .rem_euclid(10);
+                text.extend(
+                    u32::try_from(digit)
+                        .ok()
+                        .and_then(|digit| char::from_digit(digit, 10)),
+                );
+            }
+            text.push(then);
+        }
+        text
     }
 }
 

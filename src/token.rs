@@ -55,13 +55,8 @@ impl Token {
 }
 
 fn date(fields: &mut Fields, name: &'static str) -> Result<Option<Timestamp>, FieldError> {
-    let Some(text) = fields.string(name)? else {
-        return Ok(None);
-    };
     let mend = "expected an RFC 3339 date such as \"2026-11-22\"";
-    Timestamp::parse_rfc3339(&text)
-        .map(Some)
-        .ok_or_else(|| FieldError::new(name, mend))
+    fields.parse(name, mend, Timestamp::parse_rfc3339)
 }
 
 fn dotted(error: FieldError) -> FieldError {

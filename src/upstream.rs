@@ -13,6 +13,7 @@ use crate::config::KnownToken;
 use crate::json::{FieldError, Fields};
 use crate::policy::origin::{parse_port, split_authority};
 use crate::policy::path;
+use crate::reply::Guard;
 use crate::secret::{Fingerprint, Secret};
 
 /// An upstream's URL: `https`, or `http` on loopback, and no userinfo, query or fragment.
@@ -74,6 +75,12 @@ impl Upstream {
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The path as it stands, `/` when empty: the target of an exact route.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// The URL of `rest` below this upstream, or of the upstream itself for `None`, with the
@@ -187,8 +194,8 @@ impl UpstreamAuth {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !named {
-            return Err(FieldError::new(
-                fields.at("secret"),
+            return Err(fields.error(
+                "secret",
                 "expected the name of a secret, such as \"WRITE_TOKEN\"",
             ));
         }
@@ -201,8 +208,8 @@ impl UpstreamAuth {
                 secret,
             },
             Some(_) => {
-                return Err(FieldError::new(
-                    fields.at("scheme"),
+                return Err(fields.error(
+                    "scheme",
                     "expected bearer, basic, header or cloudflare-global-key",
                 ));
             }
@@ -241,7 +248,7 @@ impl UpstreamAuth {
             .map_err(|mend| FieldError::new(&known.secret, mend))?;
         Ok(Credential {
             headers,
-            guarded,
+            guard: Guard::new(&guarded),
             fingerprint: known.fingerprint.clone(),
         })
     }
@@ -266,7 +273,7 @@ impl UpstreamAuth {
             Self::Basic { .. } => {
                 let (_user, password) = text.split_once(':').ok_or("expected user:password")?;
                 let encoded = STANDARD.encode(text);
-                guarded.extend([Secret::new(password), Secret::new(encoded.as_str())]);
+                guarded.push(Secret::new(password));
                 vec![(
                     "authorization".to_owned(),
                     Secret::new(format!("Basic {encoded}")),
@@ -284,17 +291,12 @@ impl UpstreamAuth {
                 ]
             }
         };
-        // A short part would match by chance and mangle answers.
-        guarded.retain(|part| part.len() >= MIN_GUARDED_BYTES);
         Ok((headers, guarded))
     }
 }
 
 /// The headers of a credential, and what must not come back of it.
 type Parts = (Vec<(String, Secret)>, Vec<Secret>);
-
-/// Shortest part of a credential that the echo guard looks for, in bytes.
-const MIN_GUARDED_BYTES: usize = 8;
 
 fn header_name(fields: &mut Fields) -> Result<String, FieldError> {
     let name = fields.required("name")?.to_ascii_lowercase();
@@ -303,8 +305,8 @@ fn header_name(fields: &mut Fields) -> Result<String, FieldError> {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
     if !token || NO_CREDENTIAL_HEADERS.contains(&name.as_str()) {
-        return Err(FieldError::new(
-            fields.at("name"),
+        return Err(fields.error(
+            "name",
             "expected the name of the API's own header, such as \"X-AUTH-TOKEN\"",
         ));
     }
@@ -314,7 +316,7 @@ fn header_name(fields: &mut Fields) -> Result<String, FieldError> {
 /// What proves the gate to the upstream: only [`UpstreamAuth::credential`] makes one.
 pub struct Credential {
     headers: Vec<(String, Secret)>,
-    guarded: Vec<Secret>,
+    guard: Guard,
     fingerprint: Fingerprint,
 }
 
@@ -325,10 +327,10 @@ impl Credential {
         &self.headers
     }
 
-    /// What must not come back in a response header.
+    /// Finds the credential in response headers, where it must not come back.
     #[must_use]
-    pub fn guarded(&self) -> &[Secret] {
-        &self.guarded
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// What may be logged of it.

@@ -62,7 +62,7 @@ pub(super) fn directives(value: &str) -> impl Iterator<Item = (&str, Option<&str
 }
 
 /// Delta-seconds (RFC 9111 section 1.2.2), perhaps quoted.
-fn seconds(text: &str) -> Option<i64> {
+pub(super) fn seconds(text: &str) -> Option<i64> {
     let text = text.trim();
     let quoted = text
         .strip_prefix('"')

@@ -4,6 +4,7 @@
 //! Nothing here lets a request in: the store is asked when every check has passed, and what is asked
 //! for depends on whoever asks as much as the route says.
 
+mod conditions;
 mod lifetime;
 mod stored;
 
@@ -17,16 +18,17 @@ use crate::request::Head;
 use crate::route::Route;
 use crate::upstream::Credential;
 
+pub use conditions::Conditions;
 pub use lifetime::lifetime;
-pub use stored::{Found, Kept, on_hit, on_miss, to_store};
+pub use stored::{Found, Kept, keep_private, on_conditions, on_hit, on_miss, to_store};
 
 /// Longest time, in seconds, that an answer may be kept: a year.
 pub const MAX_TTL: u64 = 31_536_000;
 /// The request headers that reach the upstream of a cached route, and are part of what an answer is kept
 /// under.
 pub const KEYED: [&str; 2] = ["accept", "accept-language"];
-/// Conditional and range headers (RFC 9110 sections 13.1 and 14.2): the store answers them. They reach
-/// the upstream only where its answer cannot be kept.
+/// Conditional and range headers (RFC 9110 sections 13.1 and 14.2), which are evaluated on the stored
+/// answer. They reach the upstream only where its answer cannot be kept.
 pub const ABOUT_STORED: [&str; 6] = [
     "if-match",
     "if-none-match",
@@ -66,17 +68,16 @@ impl Policy {
         let ttl = fields.integer("ttl", 1..=MAX_TTL, 0)?;
         if ttl == 0 {
             let mend = "is required: how long, in seconds, an answer is kept at most";
-            return Err(FieldError::new(fields.at("ttl"), mend));
+            return Err(fields.error("ttl", mend));
         }
-        let scope = match fields.string("scope")?.as_deref() {
-            None | Some("key") => Scope::Key,
-            Some("subject") => Scope::Subject,
-            Some("shared") => Scope::Shared,
-            Some(_) => {
-                let mend = "expected \"key\", \"subject\" or \"shared\"";
-                return Err(FieldError::new(fields.at("scope"), mend));
-            }
+        let read = |text: &str| match text {
+            "key" => Some(Scope::Key),
+            "subject" => Some(Scope::Subject),
+            "shared" => Some(Scope::Shared),
+            _ => None,
         };
+        let mend = "expected \"key\", \"subject\" or \"shared\"";
+        let scope = fields.parse("scope", mend, read)?.unwrap_or(Scope::Key);
         fields.finish()?;
         Ok(Self {
             ttl: i64::try_from(ttl).unwrap_or(i64::MAX),
@@ -92,8 +93,8 @@ pub struct Lookup {
     pub name: String,
     path: String,
     url: String,
-    /// The request's headers that the store answers; none for the whole of it.
-    pub asks: Vec<&'static str>,
+    /// What the request asks of it beyond the whole.
+    pub conditions: Conditions,
 }
 
 impl Lookup {
@@ -104,15 +105,16 @@ impl Lookup {
     }
 }
 
-/// Where the answer to this read of `url` is kept.
+/// Where the answer to this read of `url` is kept. `sent` is what reaches the upstream of a header.
 #[must_use]
-pub fn lookup(
+pub fn lookup<'h>(
     policy: Policy,
     route: &Route,
     credential: &Credential,
     url: &str,
-    verified: &Verified<'_>,
-    head: &Head<'_>,
+    verified: &Verified,
+    head: &Head<'h>,
+    sent: impl Fn(&str) -> Option<&'h str>,
 ) -> Lookup {
     let path = route.path.to_string();
     let subject = verified
@@ -123,7 +125,7 @@ pub fn lookup(
         Scope::Subject => (Some(verified.key().id.as_str()), subject),
         Scope::Shared => (None, None),
     };
-    let [accept, language] = KEYED.map(|name| head.header(name));
+    let [accept, language] = KEYED.map(sent);
     let parts = [
         Some("answer"),
         Some(&path),
@@ -134,18 +136,11 @@ pub fn lookup(
         key,
         subject,
     ];
-    let mut asks = vec!["if-none-match", "if-modified-since"];
-    // What a range is added to may be another version of the file (RFC 9110 section 13.1.5): whoever
-    // asks for that gets the whole of it.
-    if head.method() == "GET" && head.header("if-range").is_none() {
-        asks.push("range");
-    }
-    asks.retain(|name| head.header(name).is_some());
     Lookup {
         name: name(&parts),
         url: url.to_owned(),
         path,
-        asks,
+        conditions: Conditions::of(head),
     }
 }
 

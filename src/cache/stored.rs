@@ -4,7 +4,8 @@ use crate::reply::{self, Edits};
 use crate::time::Timestamp;
 
 use super::Policy;
-use super::lifetime::{age, directives, lifetime};
+use super::conditions::{self, Conditions};
+use super::lifetime::{age, directives, lifetime, seconds};
 
 /// When the request was made whose answer this is, in milliseconds since the epoch.
 const ASKED: &str = "writegate-asked";
@@ -13,16 +14,21 @@ const UNTIL: &str = "writegate-until";
 /// How old it was when it came, in seconds.
 const AGE: &str = "writegate-age";
 /// How many bytes its body has, as the upstream announced it.
-const LENGTH: &str = "writegate-length";
-/// What is said to caches and does not go on: the gate says how long an answer is kept here, and nobody
-/// else may keep it for others.
-const FOR_CACHES: [&str; 6] = [
-    "expires",
-    "pragma",
-    "cdn-cache-control",
-    "cloudflare-cdn-cache-control",
-    "surrogate-control",
-    "cf-cache-status",
+pub(super) const LENGTH: &str = "writegate-length";
+/// Fields about caches that do not go on from a cached route: the gate says how long an answer is kept
+/// there. Those for caches in front of the gate go on from no route (`reply`).
+const FOR_CACHES: [&str; 2] = ["expires", "cf-cache-status"];
+/// Directives of `Cache-Control` (RFC 9111 section 5.2.2, RFC 5861, RFC 8246) that let nobody but the
+/// caller keep an answer.
+const FOR_CALLER: [&str; 8] = [
+    "no-store",
+    "no-cache",
+    "max-age",
+    "must-revalidate",
+    "no-transform",
+    "immutable",
+    "stale-while-revalidate",
+    "stale-if-error",
 ];
 
 /// The copy of an answer that is kept.
@@ -81,6 +87,23 @@ pub struct Found<'a, 'h> {
     pub purged: Option<Timestamp>,
 }
 
+/// Changes `edits` for an answer that is not passed on whole, and its status.
+pub fn on_conditions<'h>(
+    conditions: &Conditions,
+    status: u16,
+    headers: &[(&'h str, &'h str)],
+    edits: &mut Edits<'h>,
+) {
+    edits.status = conditions.status(status, headers);
+    if edits.status.is_some() {
+        edits.drop.extend(["content-length", "content-range"]);
+    }
+    if let (Some(416), Some(length)) = (edits.status, conditions::length(headers)) {
+        let range = ("content-range", format!("bytes */{length}"));
+        edits.set.push(range);
+    }
+}
+
 /// Adds what a hit is told to `edits`; `false` for an answer that is over, or older than the last purge,
 /// or was not stored by the gate.
 pub fn on_hit(found: Found<'_, '_>, edits: &mut Edits<'_>, now: Timestamp) -> bool {
@@ -102,9 +125,7 @@ pub fn on_hit(found: Found<'_, '_>, edits: &mut Edits<'_>, now: Timestamp) -> bo
         return false;
     }
     let kept = now.seconds().saturating_sub(asked.seconds()).max(0);
-    edits
-        .drop
-        .extend([ASKED, UNTIL, AGE, LENGTH, "cf-cache-status"]);
+    edits.drop.push("cf-cache-status");
     edits.set.extend([
         ("age", age.saturating_add(kept).to_string()),
         ("cache-status", "writegate; hit".to_owned()),
@@ -128,7 +149,7 @@ pub fn on_miss<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>) {
                 }
             }
             // RFC 9211 section 2: the list grows towards the caller.
-            "cache-status" => status = format!("{value}, "),
+            "cache-status" => status = format!("{}, ", edits.value(name, value)),
             _ if FOR_CACHES.contains(&name) => edits.drop.push(name),
             _ => {}
         }
@@ -137,6 +158,55 @@ pub fn on_miss<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>) {
     edits
         .set
         .extend([("cache-status", status), ("cache-control", cache_control)]);
+}
+
+/// Changes `edits` so that only the caller may keep the answer of an uncached route, for as long as the
+/// upstream says. Every answer depends on a credential, which a cache in front of the gate may not
+/// know for one (RFC 9111 section 3.5 speaks of `Authorization` only), and an upstream that says
+/// `public` knows nothing of the gate.
+pub fn keep_private<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>, now: Timestamp) {
+    let header = |wanted: &str| reply::header(headers, wanted);
+    let said = header("cache-control").unwrap_or_default();
+    let says = |wanted: &str| {
+        let mut all = directives(said);
+        all.find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+    };
+    let is_whole = |wanted: &str| says(wanted).is_some_and(|(_, fields)| fields.is_none());
+    // With `no-cache` the gate is asked, and so checks the credential, before each use.
+    let is_private = ["private", "no-store", "no-cache"]
+        .into_iter()
+        .any(is_whole);
+    let is_shared = says("public").is_some() || says("s-maxage").is_some();
+    // `Connection` may have named it.
+    let goes_on = !edits.drop.contains(&"cache-control");
+    if is_private && !is_shared && goes_on {
+        return;
+    }
+    let mut value = "private".to_owned();
+    for wanted in FOR_CALLER {
+        let Some((_, argument)) = says(wanted) else {
+            continue;
+        };
+        value.push_str(", ");
+        value.push_str(wanted);
+        if let Some(seconds) = argument.and_then(seconds) {
+            value.push_str(&format!("={seconds}"));
+        }
+    }
+    if let Some(expires) = header("expires") {
+        edits.drop.push("expires");
+        if says("max-age").is_none() {
+            let date = header("date").and_then(Timestamp::parse_http_date);
+            let expires = Timestamp::parse_http_date(expires);
+            let life = expires.map(|expires| {
+                expires
+                    .seconds()
+                    .saturating_sub(date.unwrap_or(now).seconds())
+            });
+            value.push_str(&format!(", max-age={}", life.unwrap_or(0).max(0)));
+        }
+    }
+    edits.set.push(("cache-control", value));
 }
 
 #[cfg(test)]
@@ -221,5 +291,85 @@ mod tests {
         assert_eq!(told("public, max-age=60"), "private");
         assert_eq!(told("No-Store"), "private, no-store");
         assert_eq!(told("private, no-cache"), "private, no-cache");
+    }
+
+    #[test]
+    fn only_the_caller_may_keep_an_answer_of_an_uncached_route() {
+        let told = |headers: &[(&'static str, &'static str)]| {
+            let mut edits = Edits::default();
+            keep_private(headers, &mut edits, NOW);
+            let found = edits
+                .set
+                .into_iter()
+                .find(|(name, _)| *name == "cache-control");
+            found.map(|(_, value)| value)
+        };
+        for (said, expected) in [
+            ("", "private"),
+            ("max-age=5", "private, max-age=5"),
+            (
+                "Public, Max-Age=\"60\", immutable",
+                "private, max-age=60, immutable",
+            ),
+            ("s-maxage=60", "private"),
+            ("public, private", "private"),
+            ("no-store, s-maxage=60", "private, no-store"),
+            ("no-cache, public", "private, no-cache"),
+            (
+                "no-cache=\"a, b\", must-revalidate",
+                "private, no-cache, must-revalidate",
+            ),
+            ("private=\"set-cookie, x\", max-age=5", "private, max-age=5"),
+            ("unknown=\"x\"", "private"),
+        ] {
+            let found = told(&[("cache-control", said)]);
+            assert_eq!(found.as_deref(), Some(expected), "{said}");
+        }
+        for said in [
+            "private",
+            "PRIVATE, max-age=5",
+            "no-store",
+            "no-cache",
+            "no-cache, no-store",
+        ] {
+            assert_eq!(told(&[("cache-control", said)]), None, "{said}");
+        }
+        assert_eq!(told(&[]).as_deref(), Some("private"));
+        let mut edits = Edits {
+            drop: vec!["cache-control"],
+            ..Edits::default()
+        };
+        keep_private(&[("cache-control", "no-store")], &mut edits, NOW);
+        let told = ("cache-control", "private, no-store".to_owned());
+        assert_eq!(edits.set, [told]);
+    }
+
+    #[test]
+    fn expires_becomes_the_caller_s_max_age() {
+        let told = |headers: &[(&'static str, &'static str)]| {
+            let mut edits = Edits::default();
+            keep_private(headers, &mut edits, NOW);
+            (
+                edits.drop,
+                edits.set.into_iter().next().map(|(_, value)| value),
+            )
+        };
+        let late = ("expires", "Thu, 01 Jan 1970 00:17:00 GMT");
+        let date = ("date", "Thu, 01 Jan 1970 00:16:30 GMT");
+        for (headers, expected) in [
+            (vec![late], "private, max-age=20"),
+            (vec![late, date], "private, max-age=30"),
+            (vec![("expires", "0")], "private, max-age=0"),
+            (
+                vec![late, ("cache-control", "max-age=5")],
+                "private, max-age=5",
+            ),
+        ] {
+            let (drop, set) = told(&headers);
+            assert_eq!(drop, ["expires"]);
+            assert_eq!(set.as_deref(), Some(expected));
+        }
+        let (drop, set) = told(&[late, ("cache-control", "private")]);
+        assert!(drop.is_empty() && set.is_none());
     }
 }

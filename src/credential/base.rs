@@ -12,24 +12,11 @@ use std::fmt::Write as _;
 use crate::problem::Refusal;
 use crate::request::Head;
 
+use super::shown::{self, REDACTED};
 use super::structured::{Bare, Item, Parameters};
 
 /// Most components of one signature: real clients cover a dozen.
 pub const MAX_COMPONENTS: usize = 64;
-
-/// Fields whose values are credentials: shown to nobody, not even to whoever sent them, for answers
-/// are logged too. The last two come from Cloudflare itself.
-const CREDENTIALS: [&str; 7] = [
-    "authorization",
-    "cookie",
-    "proxy-authorization",
-    "signature",
-    "x-api-key",
-    "cf-access-jwt-assertion",
-    "cf-aig-authorization",
-];
-/// And those whose names begin so.
-const CREDENTIALS_PREFIX: &str = "x-auth-";
 
 /// What one line of the base is about (RFC 9421 sections 2.1 and 2.2).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,22 +97,6 @@ impl Component {
             // A field name holds nothing that would need to be escaped.
             Self::Field(name) => return Cow::Owned(format!("\"{name}\"")),
         })
-    }
-
-    fn is_credential(&self) -> bool {
-        match self {
-            Self::Field(name) => {
-                CREDENTIALS.contains(&name.as_str()) || name.starts_with(CREDENTIALS_PREFIX)
-            }
-            Self::Method
-            | Self::TargetUri
-            | Self::Authority
-            | Self::Scheme
-            | Self::RequestTarget
-            | Self::Path
-            | Self::Query
-            | Self::QueryParam(_) => false,
-        }
     }
 }
 
@@ -216,7 +187,7 @@ pub fn base(
     lines(components, parameters, |component| message.value(component))
 }
 
-/// The same for the eyes of the caller: the values of credentials are left out, and no MAC is in it.
+/// Returns the base as a refusal shows it: without the values that may be secret. No MAC is in it.
 ///
 /// # Errors
 /// Those of [`Message::value`].
@@ -227,10 +198,28 @@ pub fn shown(
 ) -> Result<String, Refusal> {
     let message = Message::new(head);
     lines(components, parameters, |component| {
-        match component.is_credential() {
-            true => Ok(Cow::Borrowed("[redacted]")),
-            false => message.value(component),
+        let shows = match component {
+            Component::Field(name) => shown::shows_field(name),
+            Component::QueryParam(name) => shown::shows_parameter(&decoded(name)),
+            Component::Method
+            | Component::TargetUri
+            | Component::Authority
+            | Component::Scheme
+            | Component::RequestTarget
+            | Component::Path
+            | Component::Query => true,
+        };
+        if !shows {
+            return Ok(REDACTED.into());
         }
+        let value = message.value(component)?;
+        Ok(match (component, value.split_once('?')) {
+            (
+                Component::Query | Component::TargetUri | Component::RequestTarget,
+                Some((before, query)),
+            ) => Cow::Owned(format!("{before}?{}", shown::query(query, decoded))),
+            _ => value,
+        })
     })
 }
 
@@ -290,6 +279,19 @@ fn is_field_name(name: &str) -> bool {
 /// format's own safe characters as `%XX` (URL Standard sections 5.1 and 5.2, with %20 for a space).
 fn reencoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
+    for byte in decoded(text).bytes() {
+        match byte.is_ascii_alphanumeric() || b"*-._".contains(&byte) {
+            true => encoded.push(char::from(byte)),
+            false => {
+                let _infallible = write!(encoded, "%{byte:02X}");
+            }
+        }
+    }
+    encoded
+}
+
+/// Decodes a name or a value of `application/x-www-form-urlencoded` (URL Standard section 5.1).
+fn decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     let mut decoded = Vec::with_capacity(text.len());
     while let Some((&first, after)) = rest.split_first() {
@@ -306,15 +308,7 @@ fn reencoded(text: &str) -> String {
             _ => first,
         });
     }
-    for byte in String::from_utf8_lossy(&decoded).bytes() {
-        match byte.is_ascii_alphanumeric() || b"*-._".contains(&byte) {
-            true => encoded.push(char::from(byte)),
-            false => {
-                let _infallible = write!(encoded, "%{byte:02X}");
-            }
-        }
-    }
-    encoded
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 /// The value of a hexadecimal digit.
@@ -344,6 +338,37 @@ mod tests {
         ] {
             assert_eq!(reencoded(raw), encoded, "{raw}");
         }
+    }
+
+    #[test]
+    fn what_may_be_secret_is_not_shown_in_any_component() {
+        let target = "https://gate.example/a?x=1&%74oken=s&y";
+        let headers = vec![("x-edge-secret", "s"), ("x-own", "o")];
+        let head = Head::new("GET", target, headers, false).unwrap();
+        let param = |name: &str| Component::QueryParam(name.to_owned());
+        let field = |name: &str| Component::Field(name.to_owned());
+        let components = [
+            Component::TargetUri,
+            Component::RequestTarget,
+            Component::Query,
+            Component::Path,
+            param("token"),
+            param("x"),
+            field("x-edge-secret"),
+            field("x-own"),
+        ];
+        assert_eq!(
+            shown(&components, "()", &head).unwrap(),
+            r#""@target-uri": https://gate.example/a?x=1&%74oken=[redacted]&y
+"@request-target": /a?x=1&%74oken=[redacted]&y
+"@query": ?x=1&%74oken=[redacted]&y
+"@path": /a
+"@query-param";name="token": [redacted]
+"@query-param";name="x": 1
+"x-edge-secret": [redacted]
+"x-own": o
+"@signature-params": ()"#
+        );
     }
 
     #[test]

@@ -25,6 +25,15 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Its name in the Web Cryptography API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SHA-256",
+            Self::Sha512 => "SHA-512",
+        }
+    }
+
     /// The digest of `body`.
     #[must_use]
     pub fn digest(self, body: &[u8]) -> Vec<u8> {

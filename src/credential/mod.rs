@@ -9,10 +9,13 @@ pub mod base;
 pub mod digest;
 pub mod mac;
 pub mod session;
+mod shown;
 pub mod signature;
 pub mod signing;
 mod structured;
 pub mod url;
+
+use std::rc::Rc;
 
 use crate::key::{self, Key, KeyId, Scheme};
 use crate::known_key::KnownKey;
@@ -53,7 +56,7 @@ pub struct Limits<'a> {
     pub session_max_ttl: i64,
     /// Excused difference of clocks, in seconds.
     pub clock_skew: i64,
-    /// The gate's own origin, as the caller reached it.
+    /// The gate's own origin, as the caller reached it. Only a credential that names an audience needs it.
     pub audience: Option<&'a Origin>,
     /// The route takes bodies that no signature covers.
     pub unsigned_body: bool,
@@ -226,18 +229,24 @@ impl Presented<'_> {
         }
     }
 
+    /// Returns true if it says whom it is for (`aud`).
+    #[must_use]
+    pub fn names_audience(&self) -> bool {
+        matches!(&self.proof, Proof::Session(session, _) if session.names_audience())
+    }
+
     /// Checks the credential against its key's record: revocation, expiry, scheme, whether it can
     /// carry the nonce that the key asks for, then the MAC, then times and audience.
     ///
     /// # Errors
     /// `key-revoked`, `key-expired`, `scheme-not-allowed`, `proof-missing`, and those of
     /// [`Session::verify`], [`Signature::verify`], [`SignedUrl::verify`] and [`WafUrl::verify`].
-    pub fn verify<'k>(
+    pub fn verify(
         self,
-        known: &'k KnownKey,
+        known: &Rc<KnownKey>,
         head: &Head<'_>,
         limits: &Limits<'_>,
-    ) -> Result<Verified<'k>, Unverified> {
+    ) -> Result<Verified, Unverified> {
         let key = known.key();
         let scheme = self.scheme();
         if key.revoked {
@@ -254,8 +263,9 @@ impl Presented<'_> {
             return Err(Refusal::ProofMissing.into());
         }
         let mut verified = Verified {
-            key,
+            known: Rc::clone(known),
             scheme,
+            end: End::default(),
             claims: None,
             proven: None,
             spent: match self.key_in_query {
@@ -266,6 +276,7 @@ impl Presented<'_> {
         match self.proof {
             Proof::Session(session, signature) => {
                 let kid = session.bound_to().map(str::to_owned);
+                verified.end.add(session.expires(), Refusal::SessionExpired);
                 verified.claims = Some(session.verify(known, limits)?);
                 verified.proven = match (kid, signature) {
                     (None, _) => None,
@@ -282,14 +293,24 @@ impl Presented<'_> {
                 verified.proven = Some(signature.verify(key, head, limits, false, verifies)?);
             }
             Proof::SignedUrl(url) => {
-                url.verify(known, limits)?;
+                verified
+                    .end
+                    .add(url.verify(known, limits)?, Refusal::UrlExpired);
                 verified.spent = Spent::Signed;
             }
             Proof::WafUrl(url) => {
-                url.verify(known, limits)?;
+                verified
+                    .end
+                    .add(url.verify(known, limits)?, Refusal::UrlExpired);
                 verified.spent = Spent::Waf;
             }
             Proof::PublicKey => {}
+        }
+        if let Some(proven) = &verified.proven {
+            verified.end.add(proven.end, Refusal::SignatureStale);
+        }
+        if let Some(expires) = key.expires {
+            verified.end.add(expires, Refusal::KeyExpired);
         }
         Ok(verified)
     }
@@ -297,19 +318,50 @@ impl Presented<'_> {
 
 /// A credential that is what it claims to be. Only [`Presented::verify`] makes one.
 #[derive(Debug)]
-pub struct Verified<'k> {
-    key: &'k Key,
+pub struct Verified {
+    known: Rc<KnownKey>,
     scheme: Scheme,
+    end: End,
     claims: Option<Claims>,
     proven: Option<Proven>,
     spent: Spent,
 }
 
-impl<'k> Verified<'k> {
+/// The first moment at which a credential is no longer good, and the refusal from then on; `None` for
+/// a credential without an end.
+#[derive(Clone, Copy, Debug, Default)]
+struct End(Option<(Timestamp, Refusal)>);
+
+impl End {
+    fn add(&mut self, at: Timestamp, refusal: Refusal) {
+        if self.0.is_none_or(|(earliest, _)| at < earliest) {
+            self.0 = Some((at, refusal));
+        }
+    }
+}
+
+impl Verified {
     /// The key it is of.
     #[must_use]
-    pub const fn key(&self) -> &'k Key {
-        self.key
+    pub fn key(&self) -> &Key {
+        self.known.key()
+    }
+
+    /// The record that it was checked against.
+    #[must_use]
+    pub const fn known(&self) -> &Rc<KnownKey> {
+        &self.known
+    }
+
+    /// Checks that the credential is still good at `now`, as far as time decides.
+    ///
+    /// # Errors
+    /// `session-expired`, `signature-stale`, `url-expired`, `key-expired`.
+    pub fn check_end(&self, now: Timestamp) -> Result<(), Refusal> {
+        match self.end.0 {
+            Some((end, refusal)) if now >= end => Err(refusal),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// What kind of credential it was.

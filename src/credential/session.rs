@@ -25,8 +25,20 @@ use super::mac::{MacKey, TAG_LEN};
 pub const MAX_TOKEN_BYTES: usize = 4_096;
 /// Longest `sub` or `jti` in bytes: they go into logs and, if asked for, into a header.
 const MAX_NAME_BYTES: usize = 128;
-/// Claims that would be a restriction if they were spelt right.
-const MISSPELT: [&str; 3] = ["method", "path", "origins"];
+/// Claims that the gate reads.
+const CLAIMS: [&str; 10] = [
+    "exp", "nbf", "iat", "aud", "sub", "jti", "cnf", "methods", "paths", "origin",
+];
+/// Names that would be a restriction if they were spelt right, or stood in a key's record.
+const MISSPELT: [&str; 5] = [
+    "method",
+    "path",
+    "origins",
+    "allowed_origins",
+    "allowed_ips",
+];
+/// Members that the gate reads of a JOSE header, and `crit`, which it refuses.
+const HEADER: [&str; 4] = ["alg", "typ", "kid", "crit"];
 /// The audience every gate answers to.
 const AUDIENCE: &str = "writegate";
 
@@ -80,7 +92,7 @@ impl<'a> Session<'a> {
         let (header, payload) = signed.split_once('.').ok_or(Malformed)?;
         let key = read_header(&object(header)?)?;
         let claims = object(payload)?;
-        if MISSPELT.iter().any(|name| claims.contains_key(*name)) {
+        if claims.keys().any(|name| is_misspelt(name, &CLAIMS)) {
             return Err(Malformed);
         }
         optional(&claims, "jti", visible)?;
@@ -116,6 +128,18 @@ impl<'a> Session<'a> {
     #[must_use]
     pub fn bound_to(&self) -> Option<&str> {
         self.bound.as_deref()
+    }
+
+    /// Returns true if it says whom it is for (`aud`).
+    #[must_use]
+    pub const fn names_audience(&self) -> bool {
+        self.audience.is_some()
+    }
+
+    /// The moment from which it is no longer good.
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        self.times.expires
     }
 
     /// Checks the MAC, then the times and the audience.
@@ -172,6 +196,9 @@ struct Malformed;
 fn read_header(header: &Map<String, Value>) -> Result<String, Malformed> {
     // RFC 7515 section 4.1.11: a "crit" that is not understood MUST make the JWS invalid, and
     // none is understood here.
+    if header.keys().any(|name| is_misspelt(name, &HEADER)) {
+        return Err(Malformed);
+    }
     let plain =
         header.get("alg").and_then(Value::as_str) == Some("HS256") && !header.contains_key("crit");
     let typed = header.get("typ").is_none_or(|typ| {
@@ -186,6 +213,21 @@ fn read_header(header: &Map<String, Value>) -> Result<String, Malformed> {
         true => Ok(kid.to_owned()),
         false => Err(Malformed),
     }
+}
+
+/// Returns true if a name is one of those that the gate reads, or nearly, but not exactly: whoever wrote
+/// it relies on it, and it would be ignored.
+fn is_misspelt(name: &str, read: &[&str]) -> bool {
+    !read.contains(&name) && (read.iter().chain(&MISSPELT)).any(|meant| is_nearly(name, meant))
+}
+
+/// Returns true if two names are the same but for case, `_` and the like.
+fn is_nearly(name: &str, other: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+        letters.map(|letter| letter.to_ascii_lowercase())
+    }
+    letters(name).eq(letters(other))
 }
 
 /// Canonical base64url without padding (RFC 7515 section 2).

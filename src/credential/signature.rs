@@ -49,7 +49,8 @@ impl<'a> Labels<'a> {
     /// The one label whose `keyid` is ours. Those of others are not looked at.
     ///
     /// # Errors
-    /// `ambiguous-credential` for two, and those of [`Signature`]'s form.
+    /// `ambiguous-credential` for two, `bad-request` for one whose covered field `Connection` names, and
+    /// those of [`Signature`]'s form.
     pub fn ours(
         &self,
         head: &Head<'_>,
@@ -115,6 +116,8 @@ pub struct Proven {
     pub digests: Option<Digests>,
     /// What must not have been seen before.
     pub nonce: Option<Nonce>,
+    /// The first moment at which it is stale.
+    pub end: Timestamp,
 }
 
 /// A nonce that its key asks for.
@@ -147,6 +150,13 @@ impl Signature {
             return Err(Refusal::SignatureUnsupported);
         }
         let components = components(items)?;
+        // What `Connection` names goes no further than the gate. Whoever added it, it must not take away
+        // from the request what was signed.
+        let is_hop_by_hop = head.hop_by_hop();
+        let is_lost = |component: &Component| matches!(component, Component::Field(name) if is_hop_by_hop(name));
+        if components.iter().any(is_lost) {
+            return Err(Refusal::BadRequest);
+        }
         let Value::Item(Bare::ByteSequence(tag)) = &signature.value else {
             return Err(Refusal::BadCredential);
         };
@@ -266,10 +276,10 @@ impl Signature {
         if !verifies(self.base(head)?.as_bytes(), &self.tag) {
             return Err(Unverified::SignatureInvalid(self.shown_base(head)?));
         }
-        let stale = limits.now > created.plus_seconds(MAX_AGE)
-            || created > limits.now.plus_seconds(limits.clock_skew)
-            || self.expires.is_some_and(|expires| limits.now >= expires);
-        if stale {
+        let too_old = created.plus_seconds(MAX_AGE).next();
+        let end = self.expires.map_or(too_old, |expires| expires.min(too_old));
+        let early = created > limits.now.plus_seconds(limits.clock_skew);
+        if early || limits.now >= end {
             return Err(Refusal::SignatureStale.into());
         }
         let until = created
@@ -277,6 +287,7 @@ impl Signature {
             .plus_seconds(limits.clock_skew);
         let nonce = self.nonce.filter(|_| key.nonce_required);
         Ok(Proven {
+            end,
             digests: self.digests,
             nonce: nonce.map(|value| Nonce {
                 keyid: self.keyid,

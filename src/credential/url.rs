@@ -25,6 +25,38 @@ const MAX_EXP_DIGITS: usize = 12;
 /// Digits of the time in a WAF token.
 const WAF_TIME_DIGITS: usize = 10;
 
+/// Parameters that newsletters, advertisers and social networks add to the links of others: behind `sig` or
+/// `verify` they are not part of the link. Every name is one vendor's, and says nothing to an API.
+pub const TRACKERS: [&str; 24] = [
+    // Google Analytics and Ads.
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_term",
+    "utm_content",
+    "utm_id",
+    "gclid",
+    "gclsrc",
+    "dclid",
+    "gbraid",
+    "wbraid",
+    "srsltid",
+    // Meta, Microsoft, X, TikTok, LinkedIn, Yandex.
+    "fbclid",
+    "igshid",
+    "msclkid",
+    "twclid",
+    "ttclid",
+    "li_fat_id",
+    "yclid",
+    // Mailchimp, HubSpot, Marketo.
+    "mc_cid",
+    "mc_eid",
+    "_hsenc",
+    "_hsmi",
+    "mkt_tok",
+];
+
 /// What stands in a query.
 #[derive(Debug)]
 pub enum InQuery<'a> {
@@ -45,9 +77,9 @@ pub enum Spent {
     Nothing,
     /// `key`, wherever it stands.
     Key,
-    /// The last three parameters: `key`, `exp` and `sig`.
+    /// The last three parameters before trackers: `key`, `exp` and `sig`.
     Signed,
-    /// The last parameter, `verify`, and `key`, wherever it stands.
+    /// The last parameter before trackers, `verify`, and `key`, wherever it stands.
     Waf,
 }
 
@@ -68,6 +100,7 @@ impl<'a> InQuery<'a> {
                     seals = seals.saturating_add(1);
                     verifies = true;
                 }
+                tracker if seals > 0 && TRACKERS.contains(&tracker) => continue,
                 _ => {}
             }
             last = name;
@@ -112,7 +145,7 @@ pub struct SignedUrl<'a> {
 impl<'a> SignedUrl<'a> {
     fn read(head: &Head<'a>, key: &'a str) -> Result<Self, Refusal> {
         let read = || {
-            let (signed, sig) = head.target().rsplit_once("&sig=")?;
+            let (signed, sig) = without_trackers(head.target()).rsplit_once("&sig=")?;
             let (rest, exp) = signed.rsplit_once("&exp=")?;
             // The three are adjacent and in this order: what stands before them ends with the key.
             let before = rest.strip_suffix(key)?.strip_suffix("key=")?;
@@ -128,11 +161,11 @@ impl<'a> SignedUrl<'a> {
         read().ok_or(Refusal::BadCredential)
     }
 
-    /// Checks the MAC, then the time.
+    /// Checks the MAC, then the time. Returns the moment from which it is no longer good.
     ///
     /// # Errors
     /// `signature-invalid`, `bad-credential` for an end too far ahead, `url-expired`.
-    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<(), Unverified> {
+    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<Timestamp, Unverified> {
         if !known.verifies(self.message.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid.into());
         }
@@ -140,10 +173,24 @@ impl<'a> SignedUrl<'a> {
             return Err(Refusal::BadCredential.into());
         }
         match limits.now < self.expires {
-            true => Ok(()),
+            true => Ok(self.expires),
             false => Err(Refusal::UrlExpired.into()),
         }
     }
+}
+
+/// Returns the target, or the query, of a link without the trackers that somebody added at its end.
+#[must_use]
+pub fn without_trackers(link: &str) -> &str {
+    let mut link = link;
+    while let Some((before, last)) = link.rsplit_once('&') {
+        let name = last.split('=').next().unwrap_or_default();
+        if !TRACKERS.contains(&name) {
+            break;
+        }
+        link = before;
+    }
+    link
 }
 
 fn signed_message(authority: &str, signed: &str) -> String {
@@ -181,7 +228,7 @@ pub struct WafUrl<'a> {
 impl<'a> WafUrl<'a> {
     fn read(head: &Head<'a>, key: &'a str) -> Result<Self, Refusal> {
         let read = || {
-            let (before, token) = head.target().rsplit_once("verify=")?;
+            let (before, token) = without_trackers(head.target()).rsplit_once("verify=")?;
             let signed = before.strip_suffix(['?', '&'])?;
             let (digits, mac) = token.split_once('-')?;
             Some(Self {
@@ -194,20 +241,22 @@ impl<'a> WafUrl<'a> {
         read().ok_or(Refusal::BadCredential)
     }
 
-    /// Checks the MAC under `WAF_SECRET`, then the time.
+    /// Checks the MAC under `WAF_SECRET`, then the time. Returns the moment from which it is no longer
+    /// good.
     ///
     /// # Errors
     /// `signature-invalid`, `url-expired`; without `WAF_SECRET`, that it is missing.
-    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<(), Unverified> {
+    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<Timestamp, Unverified> {
         let secret = limits.waf_secret.ok_or(Unverified::NoWafSecret)?;
         if !secret.verify(self.message.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid.into());
         }
-        let over = limits.now >= self.issued.plus_seconds(known.key().url_ttl);
+        let end = self.issued.plus_seconds(known.key().url_ttl);
+        let over = limits.now >= end;
         let early = self.issued > limits.now.plus_seconds(limits.clock_skew);
         match over || early {
             true => Err(Refusal::UrlExpired.into()),
-            false => Ok(()),
+            false => Ok(end),
         }
     }
 }

@@ -4,7 +4,7 @@
 /** How long, in seconds, KV may answer from its copy in this data centre. */
 const KV_CACHE_S = 60;
 /** How long, in milliseconds, it may take. */
-const KV_MS = 5000;
+export const KV_MS = 5000;
 /** Most records of a page, and of what KV reads at once. */
 const PAGE = 100;
 /** What the names of records begin with. */
@@ -13,13 +13,6 @@ const PREFIX = "key/";
 /** The text of this name, or null. */
 export function record(env, name) {
   return inTime(env.KEY_REGISTRY.get(name, { cacheTtl: KV_CACHE_S }), KV_MS);
-}
-
-/** The texts of these names, which hold no line break, or null for each, as JSON. */
-export async function records(env, names) {
-  const wanted = names.split("\n");
-  const found = await inTime(env.KEY_REGISTRY.get(wanted), KV_MS);
-  return JSON.stringify(wanted.map((name) => found.get(name) ?? null));
 }
 
 /** A page of names and texts, and where the next one begins, as JSON. */
@@ -33,28 +26,25 @@ export async function page(env, cursor) {
   return JSON.stringify({ records, cursor: list_complete ? null : next });
 }
 
-/** Writes new records, a line each for name and text: all, or none. */
-export async function create(env, lines) {
-  const fields = lines.split("\n");
-  const kv = env.KEY_REGISTRY;
-  const names = fields.filter((_, i) => i % 2 === 0);
-  const writing = names.map((name, i) => kv.put(name, fields[2 * i + 1]));
-  try {
-    await inTime(Promise.all(writing), KV_MS);
-  } catch (error) {
-    // KV has no transactions. Nobody was told of these records yet, so none is missed. One whose writing
-    // has not ended may still appear after it was deleted: that is KV's to say, and nobody's to wait for.
-    await inTime(Promise.allSettled(writing), KV_MS).catch(() => {});
-    await inTime(Promise.all(names.map((name) => kv.delete(name))), KV_MS);
-    throw error;
-  }
-  return true;
+/** The texts of these names, a line each, as they were last written: JSON, with null for none. */
+export function records(env, names) {
+  return askWriter(env, { read: names.split("\n") });
 }
 
-/** Writes a record in place of another. */
-export async function replace(env, name, text) {
-  await inTime(env.KEY_REGISTRY.put(name, text), KV_MS);
-  return true;
+/** Writes records, JSON of `[[name, text that is there or null, text],…]`: whether each was as it says. */
+export function writeRecords(env, changes) {
+  return askWriter(env, { write: JSON.parse(changes) });
+}
+
+/** How long, in milliseconds, the writer may take: it waits for KV, and for another write's KV. */
+const WRITER_MS = 15_000;
+
+async function askWriter(env, asked) {
+  const object = env.KEY_WRITER.get(env.KEY_WRITER.idFromName("keys"));
+  const init = { method: "POST", body: JSON.stringify(asked), signal: AbortSignal.timeout(WRITER_MS) };
+  const response = await object.fetch("https://key-writer/", init);
+  if (response.status !== 200) throw new Error(`KeyWriter answered ${response.status}`);
+  return response.text();
 }
 
 /** How long, in milliseconds, a Secrets Store may take. */

@@ -8,17 +8,16 @@ extern "C" {
     /// The text under this name in KV, or null.
     pub(super) fn record(env: &JsValue, name: &str) -> JsValue;
 
-    /// The texts under these names, a line each, as a JSON array of texts and nulls.
+    /// The texts under these names, a line each, as they were last written: a JSON array of texts and nulls.
     pub(super) fn records(env: &JsValue, names: &str) -> JsValue;
 
     /// `{"records":[[name,text],…],"cursor":…}` as JSON, from `cursor` on.
     pub(super) fn page(env: &JsValue, cursor: Option<&str>) -> JsValue;
 
-    /// Writes new records, a line each for name and text: `true` when all are written, and else none is.
-    pub(super) fn create(env: &JsValue, lines: &str) -> JsValue;
-
-    /// Writes a record in place of another: `true`.
-    pub(super) fn replace(env: &JsValue, name: &str, text: &str) -> JsValue;
+    /// Writes records: JSON of arrays of a name, the text that is there or null, and the new text. Returns
+    /// `true` as JSON if each was as that says, else `false`.
+    #[wasm_bindgen(js_name = writeRecords)]
+    pub(super) fn write_records(env: &JsValue, changes: &str) -> JsValue;
 
     /// What a Secrets Store has under this binding.
     pub(super) fn secret(env: &JsValue, name: &str) -> JsValue;

@@ -9,28 +9,31 @@ use crate::cache::Kept;
 use crate::exchange::{Lines, Step};
 use crate::forward::{Body, Outbound};
 use crate::gateway::Raw;
-use crate::reply::Edits;
+use crate::reply::{self, Edits};
 use crate::time::Timestamp;
 use crate::upstream::Credential;
 
-/// Reads what `describe` wrote: method, URL, request id, country, colo, `body` or nothing, then a
-/// line each for the name and the value of every header.
+/// Reads what `describe` wrote: method, URL, request id, country and data centre where the headers do not
+/// say them, `body` or nothing, then a line each for the name and the value of every header.
 pub(super) fn arrival(described: &str) -> Option<(Raw<'_>, Context)> {
     let mut lines = described.split('\n');
     let (method, target, id) = (lines.next()?, lines.next()?, lines.next()?);
     let (country, colo, body) = (lines.next()?, lines.next()?, lines.next()?);
-    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let context = Context {
-        now: now(),
-        request_id: id.to_owned(),
-        country: known(country),
-        colo: known(colo),
-    };
     let raw = Raw {
         method,
         target,
         headers: pairs(lines),
         has_body: !body.is_empty(),
+    };
+    let header = |name: &str| reply::header(&raw.headers, name);
+    // `CF-Ray` ends in the data centre's name.
+    let of_ray = || header("cf-ray")?.rsplit_once('-').map(|(_, colo)| colo);
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let context = Context {
+        now: now(),
+        request_id: id.to_owned(),
+        country: known(country).or_else(|| header("cf-ipcountry").map(str::to_owned)),
+        colo: known(colo).or_else(|| of_ray().map(str::to_owned)),
     };
     Some((raw, context))
 }
@@ -77,12 +80,11 @@ pub(super) fn answer(answer: &Answer) -> String {
 }
 
 /// URL, how the body travels, timeout, headers to drop, where the answer is kept (its name, two of
-/// marks, the headers that the store answers, or nothing), then headers to set.
+/// marks, `range` if the store is asked for one, or nothing), then headers to set.
 pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     let body = match outbound.body {
         Body::None => "none".to_owned(),
         Body::Stream => "stream".to_owned(),
-        Body::Kept => "keep".to_owned(),
         Body::Held => "held".to_owned(),
         Body::Counted(most) => most.to_string(),
     };
@@ -93,10 +95,9 @@ pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     if let Some(lookup) = &outbound.cache {
         let (name, [route, url]) = (&lookup.name, lookup.marks());
         let _infallible = write!(text, "{name},{route},{url}");
-        lookup.asks.iter().for_each(|name| {
-            text.push(',');
-            text.push_str(name);
-        });
+        if lookup.conditions.ask_range() {
+            text.push_str(",range");
+        }
     }
     for (name, value) in &outbound.set {
         push_pair(&mut text, name, value.expose_str().unwrap_or_default());
@@ -114,13 +115,17 @@ pub(super) fn step(step: &Step<'_>) -> String {
     }
 }
 
-/// `pass`, audit line, alarm, `metered` or nothing, headers to drop, how many are set, those, and for the
+/// `pass`, audit line, alarm, `metered` or nothing, another status or nothing, headers to drop, how many are set, those, and for the
 /// copy that is kept again headers to drop and to set.
 fn pass(edits: &Edits<'_>, lines: &Lines, kept: Option<&Kept<'_>>) -> String {
     let alarm = lines.alarm.as_deref().unwrap_or_default();
     let mut text = String::with_capacity(1_024);
     let metered = if lines.is_metered { "metered" } else { "" };
     let _infallible = write!(text, "pass\n{}\n{alarm}\n{metered}\n", lines.audit);
+    if let Some(status) = edits.status {
+        let _infallible = write!(text, "{status}");
+    }
+    text.push('\n');
     push_list(&mut text, &edits.drop);
     let _infallible = write!(text, "\n{}", edits.set.len());
     for (name, value) in &edits.set {

@@ -26,4 +26,5 @@ export default {
   scheduled: (event, env, ctx) => call("scheduled", event, env, ctx),
 };
 
+export { KeyWriter } from "./key_writer.js";
 export { Ledger, ReplayGuard };

@@ -76,6 +76,13 @@ impl JsExchange {
         convert::step(&step)
     }
 
+    /// The caller left between two attempts.
+    pub fn left(&mut self) -> String {
+        let answer = self.exchange.left();
+        self.flush.if_due(convert::now());
+        convert::answer(&answer)
+    }
+
     /// The upstream refused the gate's own token; the beginning of what it said.
     pub fn rejected(&mut self, status: u16, body: &str) -> String {
         let answer = self.exchange.rejected(status, body.as_bytes());
@@ -83,9 +90,10 @@ impl JsExchange {
         convert::answer(&answer)
     }
 
-    /// An answer of unknown length has ended after so many bytes.
-    pub fn streamed(&mut self, bytes: f64) {
-        self.exchange.streamed(convert::bytes(bytes));
+    /// Since the answer's head, or since the last call, so many bytes more have passed each way.
+    pub fn passed(&mut self, bytes_in: f64, bytes_out: f64) {
+        let (bytes_in, bytes_out) = (convert::bytes(bytes_in), convert::bytes(bytes_out));
+        self.exchange.passed(bytes_in, bytes_out);
         self.flush.if_due(convert::now());
     }
 }

@@ -9,6 +9,8 @@ import { find, keep } from "./store.js";
 const MOST_INSPECTED = 8192;
 /** How long, in milliseconds, that may take. */
 const INSPECTION_MS = 2000;
+/** After how many bytes at the latest what passes is charged: a request may end before it is told so. */
+const CHARGED_AT = 65_536;
 
 export function forward(request, plan, exchange, ctx, held) {
   const response = send(request, plan, exchange, ctx, held);
@@ -19,49 +21,66 @@ export function forward(request, plan, exchange, ctx, held) {
 
 async function send(request, plan, exchange, ctx, held) {
   const [url, travel, timeout, drop, lookup, ...set] = plan.split("\n");
-  const { method, headers } = request;
+  const { method } = request;
   const alive = guard();
   const kept = lookup !== "" && (await stored(request, lookup, exchange, alive));
   if (kept) return kept;
-  const abort = new AbortController();
-  const { signal } = abort;
-  const timer = setTimeout(() => abort.abort("timeout"), Number(timeout));
-  const meter = { sent: undefined };
+  const upload = { sent: held?.bytes.byteLength, ended: undefined, passed: undefined };
+  // A signal costs more than it is worth where nobody but the clock would use it: nothing waits for a
+  // request that is late, and so the platform ends it together with this one.
+  const abort = isCounted(travel) ? new AbortController() : undefined;
+  const body = held?.bytes ?? outgoing(request, travel, abort, upload);
+  const init = { method, headers: undefined, body, signal: abort?.signal, redirect: "manual", cache: "no-store" };
+  // Bytes are passed on, and charged, as the upstream packed them.
+  init.encodeResponseBody = "manual";
+  let isLate = false;
+  let stopWaiting;
+  const timer = setTimeout(() => {
+    isLate = true;
+    abort?.abort("timeout");
+    stopWaiting?.();
+  }, Number(timeout));
   try {
-    if (travel === "held") meter.sent = held.byteLength;
-    let body = travel === "held" ? held : outgoing(request, travel, abort, meter);
-    if (travel === "keep") body = await body;
     for (;;) {
-      let step, response;
-      const init = { method, headers, body, signal, redirect: "manual", cache: "no-store" };
-      const outbound = new Request(url, init);
-      edit(outbound.headers, drop, set);
+      let response, problem;
+      init.headers = new Headers(request.headers);
+      edit(init.headers, drop, set);
       try {
-        response = await fetch(outbound);
+        response = await new Promise((answered, failed) => {
+          stopWaiting = answered;
+          if (isLate) answered();
+          else fetch(url, init).then(answered, failed);
+        });
       } catch {
-        alive();
-        step = exchange.failed(request.signal?.aborted ? "gone" : String(signal.reason), meter.sent, Date.now(), Math.random());
+        problem = String(abort?.signal.reason);
       }
       alive();
-      step ??= exchange.answered(response.status, lines(response.headers), meter.sent, Date.now(), Math.random());
+      if (isLate && response === undefined) problem = "timeout";
+      if (problem !== undefined && request.signal.aborted) problem = "gone";
+      const step =
+        problem === undefined
+          ? exchange.answered(response.status, lines(response.headers), upload.sent, Date.now(), Math.random())
+          : exchange.failed(problem, upload.sent, Date.now(), Math.random());
       const [what, ...rest] = step.split("\n");
+      if (what === "pass") return pass(response, rest, exchange, alive, { method, lookup, ctx }, upload);
       if (what === "again") {
         response?.body?.cancel();
         await new Promise((done) => setTimeout(done, Number(rest[0])));
-        continue;
+        alive();
+        if (!request.signal.aborted) continue;
       }
-      let own = rest.join("\n");
+      let own = what === "again" ? exchange.left() : rest.join("\n");
       if (what === "inspect") {
-        const said = await beginning(response);
+        const said = await beginning(unpacked(response));
         alive();
         own = exchange.rejected(response.status, said);
       }
-      if (what === "pass") return pass(response, rest, exchange, alive, { method, lookup, ctx });
       exchange.free();
       return answer(own);
     }
   } finally {
     clearTimeout(timer);
+    held?.release();
   }
 }
 
@@ -78,12 +97,16 @@ async function stored(request, lookup, exchange, alive) {
   return pass(kept, step.split("\n").slice(1), exchange, alive, request);
 }
 
-/** The body as it travels: none, as it comes, the promise of one kept to be sent again, or counted. */
-function outgoing(request, travel, abort, meter) {
+/** Whether the body has no length announced, so that it must be counted: then `travel` says how many bytes may pass. */
+function isCounted(travel) {
+  return travel[0] <= "9";
+}
+
+/** The body as it travels: none, as it comes, or counted. */
+function outgoing(request, travel, abort, upload) {
   if (travel === "none") return undefined;
   if (travel === "stream") return request.body;
-  if (travel === "keep") return request.arrayBuffer().catch(() => abort.abort("gone"));
-  return counted(request.body, Number(travel), abort, meter);
+  return counted(request.body, Number(travel), abort, upload);
 }
 
 /**
@@ -91,12 +114,13 @@ function outgoing(request, travel, abort, meter) {
  * bytes. Piping would close the upstream's side when the caller breaks off, and so turn half an
  * upload into a whole one: hence preventAbort, and the abort of the fetch itself.
  */
-function counted(body, most, abort, meter) {
-  meter.sent = 0;
+function counted(body, most, abort, upload) {
+  upload.sent = 0;
   const { readable, writable } = new TransformStream({
     transform(chunk, controller) {
-      meter.sent += chunk.byteLength;
-      if (meter.sent > most) {
+      upload.sent += chunk.byteLength;
+      upload.passed?.(chunk.byteLength);
+      if (upload.sent > most) {
         abort.abort("too large");
         controller.error("too large");
       } else {
@@ -104,65 +128,120 @@ function counted(body, most, abort, meter) {
       }
     },
   });
-  body.pipeTo(writable, { preventAbort: true }).catch(() => abort.abort("gone"));
+  upload.ended = body
+    .pipeTo(writable, { preventAbort: true })
+    .catch(() => abort.abort("gone"))
+    .then(() => {
+      upload.ended = undefined;
+      upload.passed?.(0, true);
+    });
   return readable;
 }
 
-function pass(from, [audit, alarm, metered, drop, count, ...fields], exchange, alive, { method, lookup, ctx }) {
+function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exchange, alive, { method, lookup, ctx }, upload) {
   write(audit, alarm);
   const set = fields.slice(0, 2 * Number(count));
   const [keptDrop, ...keptSet] = fields.slice(set.length);
-  if (keptDrop !== undefined) keep(lookup, from, keptDrop, keptSet, ctx);
+  const copy = keptDrop === undefined ? undefined : keep(lookup, from, keptDrop, keptSet, ctx);
   let { body } = from;
-  if (method === "HEAD" && body !== null) {
+  if ((method === "HEAD" || status !== "") && body !== null) {
     body.cancel?.();
     body = null;
   }
-  if (metered !== "" && body !== null) {
-    body = measured(body, (bytes) => {
-      try {
-        alive();
-      } catch {
-        // What counted it is gone; the answer need not go with it.
-        return;
-      }
-      exchange.streamed(bytes);
-      exchange.free();
-    });
+  if (body === null) copy?.close();
+  const isMetered = metered !== "" && body !== null;
+  const isArriving = upload?.ended !== undefined;
+  let tell = () => {};
+  if (isMetered || isArriving) {
+    const charge = charging(exchange, alive, Number(isMetered) + Number(isArriving));
+    if (isMetered) tell = (bytes, isLast) => charge(0, bytes, isLast);
+    if (isArriving) {
+      upload.passed = (bytes, isLast) => charge(bytes, 0, isLast);
+      ctx.waitUntil(upload.ended);
+    }
   } else {
     exchange.free();
   }
-  const response = new Response(body, from);
+  if (isMetered || (copy !== undefined && body !== null)) body = watched(body, from.headers, tell, copy);
+  // What the upstream sent is as it packed it; what the store has, the platform unpacks and packs again.
+  const encodeBody = upload === undefined ? "automatic" : "manual";
+  // Nothing but these: the upstream's reason phrase is not searched for the token.
+  const response = new Response(body, { status: Number(status || from.status), headers: from.headers, encodeBody });
   edit(response.headers, drop, set);
   return response;
 }
 
-/** A body that tells its length at its end, also when it breaks off or its reader goes away. */
-function measured(body, tell) {
+/** Charges what passes after the answer's head, and lets go of the exchange when so many streams have ended. */
+function charging(exchange, alive, open) {
+  let bytesIn = 0, bytesOut = 0;
+  return (moreIn, moreOut, isLast) => {
+    bytesIn += moreIn;
+    bytesOut += moreOut;
+    if (!isLast && bytesIn + bytesOut < CHARGED_AT) return;
+    if (isLast) open -= 1;
+    try {
+      alive();
+    } catch {
+      // What counted it is gone; the answer need not go with it.
+      return;
+    }
+    exchange.passed(bytesIn, bytesOut);
+    bytesIn = bytesOut = 0;
+    if (open === 0) exchange.free();
+  };
+}
+
+/**
+ * A body, of the length that its headers announce, that tells what passes and when it has ended, broken off or
+ * lost its reader. A copy goes where `copy` says, as fast as the reader reads: nothing piles up for a slow one.
+ */
+function watched(body, headers, tell, copy) {
   const reader = body.getReader();
-  let seen = 0;
+  const length = headers.get("content-length");
+  let isOver = false;
+  const end = (isWhole) => {
+    if (isOver) return;
+    isOver = true;
+    tell(0, true);
+    if (isWhole) copy?.close();
+    else copy?.abort();
+  };
   return new ReadableStream({
+    // A body that breaks off before is cut off there, and never looks complete.
+    expectedLength: length === null ? undefined : Number(length),
     async pull(controller) {
       let chunk;
       try {
         chunk = await reader.read();
       } catch (error) {
-        tell(seen);
+        end(false);
         throw error;
       }
+      if (isOver) return;
       if (chunk.done) {
-        tell(seen);
+        end(true);
         controller.close();
       } else {
-        seen += chunk.value.byteLength;
+        tell(chunk.value.byteLength, false);
+        if (copy) await copy.write(chunk.value);
         controller.enqueue(chunk.value);
       }
     },
     cancel(reason) {
-      tell(seen);
+      end(false);
       return reader.cancel(reason);
     },
   });
+}
+
+/** An answer's body, unpacked where that is possible: it came as it was sent. */
+function unpacked({ body, headers }) {
+  const encoding = headers.get("content-encoding");
+  try {
+    return { body: encoding && body ? body.pipeThrough(new DecompressionStream(encoding)) : body };
+  } catch {
+    return { body };
+  }
 }
 
 /** The first bytes of a body as text, as many as come in time. */

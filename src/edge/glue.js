@@ -2,11 +2,14 @@
 // waited for. It decides nothing; every line it gets was decided in Rust (src/edge/convert.rs has the
 // formats). No header, URL or JSON document holds a line break, so lines are joined with one.
 
+import { releaseAll } from "./body.js";
+
 /** How many panics there were. */
 let panics = 0;
 
 export function panicked() {
   panics += 1;
+  releaseAll();
 }
 
 /**
@@ -21,12 +24,26 @@ export function guard() {
   };
 }
 
-export function describe(request) {
-  const cf = request.cf;
-  let lines = `${request.method}\n${request.url}\n${crypto.randomUUID()}\n${cf?.country ?? ""}\n${cf?.colo ?? ""}\n`;
-  if (request.body !== null) lines += "body";
-  for (const [name, value] of request.headers) lines += `\n${name}\n${value}`;
-  return lines;
+const encoder = new TextEncoder();
+
+/**
+ * Writes the request in lines into `buffer`. Returns how many bytes that took, or, where there was too little
+ * room, minus the room that is enough.
+ */
+export function describe(request, buffer) {
+  let headers = "";
+  let isLocated = false;
+  for (const [name, value] of request.headers) {
+    headers += `\n${name}\n${value}`;
+    if (name === "cf-ipcountry") isLocated = true;
+  }
+  // Cloudflare says where the caller is in CF-IPCountry and CF-Ray too, and to unpack `request.cf` costs
+  // more than all headers together.
+  const cf = isLocated ? undefined : request.cf;
+  const body = request.body === null ? "" : "body";
+  const text = `${request.method}\n${request.url}\n${crypto.randomUUID()}\n${cf?.country ?? ""}\n${cf?.colo ?? ""}\n${body}${headers}`;
+  const { read, written } = encoder.encodeInto(text, buffer);
+  return read === text.length ? written : -3 * text.length;
 }
 
 export function variable(env, name) {
@@ -69,28 +86,6 @@ async function driven(work) {
     work.free();
     return response;
   }
-}
-
-/** The whole body, empty where there is none, or null when it is longer than that. */
-export async function read(request, most) {
-  if (request.body === null || request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
-  return gathered(request.body, most);
-}
-
-/** A body of unknown length, or null when it is longer than that. */
-export async function gathered(body, most) {
-  const chunks = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.byteLength;
-    if (length > most) return null;
-    chunks.push(chunk);
-  }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
-}
-
-export function hash(name, body) {
-  return crypto.subtle.digest(name, body);
 }
 
 export function write(audit, alarm) {

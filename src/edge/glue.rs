@@ -1,6 +1,7 @@
 //! The JavaScript beside this file, `glue.js`, `forward.js` and `store.js`: one call each way, for every
 //! crossing costs.
 
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use super::exchange::JsExchange;
@@ -8,8 +9,9 @@ use super::work::JsWork;
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
-    /// The request in lines: see [`super::convert::arrival`].
-    pub(super) fn describe(request: &JsValue) -> String;
+    /// Writes the request in lines into `buffer` (see [`super::convert::arrival`]). Returns how many bytes
+    /// that took, or, where there is too little room, minus the room that is enough.
+    pub(super) fn describe(request: &JsValue, buffer: &mut [u8]) -> i32;
 
     /// A `Response` from lines: see [`super::convert::answer`].
     pub(super) fn answer(lines: &str) -> JsValue;
@@ -17,18 +19,34 @@ extern "C" {
     /// Awaits what the work waits for until it has a `Response`, and returns the promise of that.
     pub(super) fn drive(work: JsWork, ctx: &JsValue) -> JsValue;
 
-    /// The promise of the body as a `Uint8Array`, or of null when it is longer than so many bytes.
-    pub(super) fn read(request: &JsValue, most: f64) -> JsValue;
-
-    /// The promise of the digest of bytes, by WebCrypto's name for it, as an `ArrayBuffer`.
-    pub(super) fn hash(name: &str, body: &JsValue) -> JsValue;
-
     /// Rust panicked, so that the exchanges of other requests must not be used any more.
     pub(super) fn panicked();
 
     /// `env[name]`: `t` and a text, `j` and the JSON of a variable, `r` for something to call, absent as
     /// `undefined`.
     pub(super) fn variable(env: &JsValue, name: &str) -> JsValue;
+}
+
+#[wasm_bindgen(module = "/src/edge/body.js")]
+extern "C" {
+    /// A body that was read.
+    pub(super) type Held;
+
+    /// The bytes.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn bytes(this: &Held) -> Uint8Array;
+
+    /// The digests that were asked for; none where Rust is to compute the one.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn digests(this: &Held) -> Array;
+
+    /// The body counts against the budget no more.
+    #[wasm_bindgen(method)]
+    pub(super) fn release(this: &Held);
+
+    /// Reads the body, of at most so many bytes, in so many milliseconds: the promise of a [`Held`] with
+    /// the digests of these names of WebCrypto, with commas between, or of a word why there is none.
+    pub(super) fn read(request: &JsValue, max_bytes: f64, ms: u32, names: &str) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/edge/forward.js")]
@@ -43,9 +61,8 @@ extern "C" {
         body: &JsValue,
     ) -> JsValue;
 
-    /// A GET without a body: the status on the first line, then the beginning of the body.
-    #[wasm_bindgen(catch)]
-    pub(super) async fn probe(plan: &str) -> Result<JsValue, JsValue>;
+    /// A GET without a body: the promise of the status on the first line, then the beginning of the body.
+    pub(super) fn probe(plan: &str) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/edge/recent.js")]
@@ -76,4 +93,8 @@ extern "C" {
     /// `console.error`.
     #[wasm_bindgen(js_namespace = console)]
     pub(super) fn error(line: &str);
+
+    /// Fills `bytes` with random ones.
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    pub(super) fn fill_random(bytes: &mut [u8]);
 }

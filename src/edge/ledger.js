@@ -6,6 +6,8 @@ const COLUMNS = ["day", "outcome", "requests", "bytes_in", "bytes_out", "upstrea
 /** How many days an isolate's last number is kept: it lives for hours, and sends a batch again within seconds. */
 const ISOLATE_DAYS = 2;
 const DAY_MS = 86_400_000;
+/** Largest number that is held: JSON carries it exactly, and a sum over a month of such rows is still an INTEGER. */
+const MOST = Number.MAX_SAFE_INTEGER;
 
 export async function serve(state, request) {
   const { sql } = state.storage;
@@ -18,7 +20,7 @@ export async function serve(state, request) {
 
 function list(sql, asked) {
   const rows = sql.exec(
-    `SELECT ${COLUMNS} FROM usage WHERE day BETWEEN ? AND ? ORDER BY day, outcome`,
+    `SELECT ${COLUMNS.map((name, at) => (at < 2 ? name : `MIN(${name}, ${MOST}) AS ${name}`))} FROM usage WHERE day BETWEEN ? AND ? ORDER BY day, outcome`,
     asked.get("from"),
     asked.get("to"),
   );
@@ -41,10 +43,9 @@ function take(sql, { isolate, sequence, since, rows }) {
 
 function add(sql, row) {
   sql.exec(
-    `INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET requests = requests + excluded.requests,
-      bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out,
-      upstream_ms = upstream_ms + excluded.upstream_ms, upstream_429 = upstream_429 + excluded.upstream_429`,
-    ...row,
+    `INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+      SET ${COLUMNS.slice(2).map((name) => `${name} = MIN(${name} + excluded.${name}, ${MOST})`)}`,
+    ...row.map((value, at) => (at < 2 ? value : Math.min(value, MOST))),
   );
 }
 
@@ -52,7 +53,8 @@ function add(sql, row) {
 function sum(sql, since) {
   return sql
     .exec(
-      `SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(bytes_in + bytes_out), 0) AS bytes
+      `SELECT MIN(COALESCE(SUM(MIN(requests, ${MOST})), 0), ${MOST}) AS requests,
+        MIN(COALESCE(SUM(MIN(bytes_in, ${MOST}) + MIN(bytes_out, ${MOST})), 0), ${MOST}) AS bytes
         FROM usage WHERE day >= ? AND outcome IN ('forwarded', 'cached')`,
       since,
     )

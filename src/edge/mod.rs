@@ -17,9 +17,11 @@ mod replay;
 mod scheduled;
 mod work;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 use wasm_bindgen::prelude::*;
+// Linked for its panic hook and what worker-build expects of it.
+use worker as _;
 
 use crate::audit::Alarm;
 use crate::cache::Found;
@@ -77,8 +79,33 @@ pub fn fetch(request: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
     }
 }
 
+/// How many bytes most requests fit in, without their bodies.
+const ROOM: usize = 16 * 1024;
+
+thread_local! {
+    /// Where JavaScript writes a request, in one crossing.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; ROOM]);
+}
+
+/// The request in lines: see [`convert::arrival`].
+fn described(request: &JsValue) -> String {
+    BUFFER.with_borrow_mut(|buffer| {
+        let mut written = glue::describe(request, buffer);
+        if let Ok(room) = usize::try_from(written.saturating_neg())
+            && room > buffer.len()
+        {
+            buffer.resize(room, 0);
+            written = glue::describe(request, buffer);
+        }
+        let length = usize::try_from(written).unwrap_or_default();
+        let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();
+        buffer.truncate(ROOM);
+        text
+    })
+}
+
 async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsValue {
-    let described = glue::describe(&request);
+    let described = described(&request);
     let Some((raw, context)) = convert::arrival(&described) else {
         // Only a change of the JavaScript beside this file could bring us here.
         return JsValue::from(js_sys::Error::new(
@@ -119,14 +146,16 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsV
             }
             let plan = convert::outbound(&outbound, exchange.timeout_ms());
             let exchange = JsExchange::new(exchange, flush);
-            glue::forward(&request, &plan, exchange, &ctx, &platform.body())
+            let body = platform.take_body(outbound.body);
+            glue::forward(&request, &plan, exchange, &ctx, &body)
         }
     }
 }
 
 /// The answer, if this isolate served it a moment ago and it may be served again.
 fn recalled(outbound: &Outbound<'_>, exchange: &mut Exchange<'_>) -> Option<JsValue> {
-    let lookup = outbound.cache.as_ref().filter(|one| one.asks.is_empty())?;
+    let lookup = outbound.cache.as_ref();
+    let lookup = lookup.filter(|lookup| !lookup.conditions.ask_range())?;
     let headers = glue::recall(&lookup.name)?;
     let headers = convert::pairs(headers.split('\n'));
     let found = Found {

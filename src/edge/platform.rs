@@ -3,31 +3,31 @@
 use std::cell::RefCell;
 
 use js_sys::Uint8Array;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 use wasm_bindgen::{JsCast as _, JsValue};
 
-use crate::credential::digest::{self, Algorithm};
+use crate::credential::digest;
 use crate::credential::signature::Nonce;
 use crate::day::Day;
+use crate::forward::Body;
+use crate::json;
 use crate::key::KeyId;
-use crate::platform::{BodyError, Office, Page, Platform, SecretsStore, Silent};
+use crate::platform::{BodyError, Change, Office, Page, Platform, ReadBody, SecretsStore, Silent};
 use crate::registry;
 use crate::secret::Secret;
+use crate::time::Timestamp;
 
+use super::glue::Held;
 use super::work::Slot;
-use super::{bindings, glue};
-
-/// Longest body, in bytes, that is hashed here: a round trip to the platform's own, faster hashes
-/// costs more than that.
-const MAX_HASHED_HERE: u32 = 8 * 1024;
+use super::{bindings, convert, glue};
 
 /// One request's platform.
 pub(super) struct JsPlatform<'r> {
     request: &'r JsValue,
     env: &'r JsValue,
     slot: Slot,
-    body: RefCell<JsValue>,
+    /// The body, once it was read.
+    body: RefCell<Option<Held>>,
 }
 
 impl<'r> JsPlatform<'r> {
@@ -36,13 +36,14 @@ impl<'r> JsPlatform<'r> {
             request,
             env,
             slot,
-            body: RefCell::new(JsValue::UNDEFINED),
+            body: RefCell::new(None),
         }
     }
 
-    /// The body, if it was read.
-    pub(super) fn body(self) -> JsValue {
-        self.body.into_inner()
+    /// Takes the body that travels on, if it was read. Whoever has it must release it.
+    pub(super) fn take_body(&self, travels: Body) -> JsValue {
+        let body = self.body.borrow_mut().take_if(|_| travels == Body::Held);
+        body.map_or(JsValue::UNDEFINED, JsValue::from)
     }
 
     /// What a binding's promise becomes.
@@ -56,30 +57,16 @@ impl<'r> JsPlatform<'r> {
     }
 
     /// The same, where it is JSON.
-    async fn json<T: DeserializeOwned>(&self, asked: JsValue) -> Result<T, Silent> {
+    async fn json(&self, asked: JsValue) -> Result<Value, Silent> {
         let text = self.told(asked).await?.as_string().ok_or(Silent)?;
-        serde_json::from_str(&text).map_err(|_misshapen| Silent)
+        json::parse(text.as_bytes()).ok_or(Silent)
     }
+}
 
-    /// Reads the whole body and keeps it.
-    #[expect(
-        clippy::as_conversions,
-        clippy::cast_precision_loss,
-        reason = "JavaScript has no other numbers, and 10 MiB is exact"
-    )]
-    async fn read(&self, most: u64) -> Result<Uint8Array, BodyError> {
-        let read = self.slot.wait(glue::read(self.request, most as f64)).await;
-        let body = read.map_err(|()| BodyError::CallerGone)?;
-        let body: Uint8Array = body.dyn_into().map_err(|_null| BodyError::TooLarge)?;
-        self.body.replace(body.clone().into());
-        Ok(body)
-    }
-
-    /// A digest by the platform; empty, and so equal to none, if it has no such hash.
-    async fn hashed(&self, name: &str, body: &Uint8Array) -> Vec<u8> {
-        match self.slot.wait(glue::hash(name, body)).await {
-            Ok(digest) => Uint8Array::new(&digest).to_vec(),
-            Err(()) => Vec::new(),
+impl Drop for JsPlatform<'_> {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take() {
+            body.release();
         }
     }
 }
@@ -92,27 +79,48 @@ impl SecretsStore for JsPlatform<'_> {
 }
 
 impl Platform for JsPlatform<'_> {
+    fn now(&self) -> Timestamp {
+        convert::now()
+    }
+
     async fn record(&self, id: &KeyId) -> Result<Option<String>, Silent> {
         let asked = bindings::record(self.env, &registry::name(id));
         Ok(self.told(asked).await?.as_string())
     }
 
-    async fn digest_body(
-        &self,
-        most: u64,
-        algorithms: &[Algorithm],
-    ) -> Result<Vec<Vec<u8>>, BodyError> {
-        let body = self.read(most).await?;
-        let mut digests = Vec::with_capacity(algorithms.len());
-        for algorithm in algorithms {
-            digests.push(match algorithm {
-                Algorithm::Sha256 if body.length() <= MAX_HASHED_HERE => {
-                    digest::sha256(&body.to_vec()).to_vec()
-                }
-                Algorithm::Sha256 => self.hashed("SHA-256", &body).await,
-                Algorithm::Sha512 => self.hashed("SHA-512", &body).await,
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_precision_loss,
+        reason = "JavaScript has no other numbers, and 10 MiB is exact"
+    )]
+    async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError> {
+        let names: Vec<&str> = wanted.algorithms.iter().map(|one| one.name()).collect();
+        let names = names.join(",");
+        let reading = glue::read(
+            self.request,
+            wanted.max_bytes as f64,
+            wanted.timeout_ms,
+            &names,
+        );
+        let read = self.slot.wait(reading).await;
+        let read = read.map_err(|()| BodyError::CallerGone)?;
+        if let Some(word) = read.as_string() {
+            return Err(match word.as_str() {
+                "too large" => BodyError::TooLarge,
+                "too slow" => BodyError::TooSlow,
+                _ => BodyError::Overloaded,
             });
         }
+        let body: Held = read.unchecked_into();
+        let computed = body.digests();
+        let digests = match (computed.length(), wanted.algorithms) {
+            (0, [_, ..]) => vec![digest::sha256(&body.bytes().to_vec()).to_vec()],
+            _ => computed
+                .iter()
+                .map(|one| Uint8Array::new(&one).to_vec())
+                .collect(),
+        };
+        self.body.replace(Some(body));
         Ok(digests)
     }
 
@@ -134,20 +142,17 @@ impl Platform for JsPlatform<'_> {
     }
 }
 
-/// A page as `bindings.js` has it.
-#[derive(Deserialize)]
-struct JsPage {
-    records: Vec<(String, String)>,
-    cursor: Option<String>,
-}
-
 impl Office for JsPlatform<'_> {
-    async fn body(&self, most: u64) -> Result<Vec<u8>, BodyError> {
-        let held = self.body.borrow().dyn_ref::<Uint8Array>().cloned();
-        match held {
-            Some(body) => Ok(body.to_vec()),
-            None => Ok(self.read(most).await?.to_vec()),
-        }
+    fn body(&self) -> Vec<u8> {
+        let body = self.body.borrow();
+        body.as_ref()
+            .map_or_else(Vec::new, |body| body.bytes().to_vec())
+    }
+
+    fn random(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        glue::fill_random(&mut bytes);
+        bytes
     }
 
     async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Silent> {
@@ -162,31 +167,35 @@ impl Office for JsPlatform<'_> {
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Silent> {
-        let page: JsPage = self.json(bindings::page(self.env, cursor)).await?;
+        let page = self.json(bindings::page(self.env, cursor)).await?;
+        let record = |pair: &Value| Some((text(pair.get(0)?)?, text(pair.get(1)?)?));
+        let records = page.get("records").and_then(Value::as_array);
+        let records = records.and_then(|all| all.iter().map(record).collect());
         Ok(Page {
-            records: page.records,
-            cursor: page.cursor,
+            records: records.ok_or(Silent)?,
+            cursor: page.get("cursor").and_then(text),
         })
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent> {
         let names: Vec<String> = ids.iter().map(|id| registry::name(id)).collect();
-        self.json(bindings::records(self.env, &names.join("\n")))
-            .await
+        let asked = bindings::records(self.env, &names.join("\n"));
+        match self.json(asked).await? {
+            Value::Array(texts) if texts.len() == ids.len() => Ok(texts.iter().map(text).collect()),
+            _ => Err(Silent),
+        }
     }
 
-    async fn create(&self, records: &[(&KeyId, String)]) -> Result<(), Silent> {
-        let lines = records
+    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent> {
+        let lines = changes
             .iter()
-            .map(|(id, text)| format!("{}\n{text}", registry::name(id)));
-        let lines = lines.collect::<Vec<String>>().join("\n");
-        self.yes(bindings::create(self.env, &lines)).await?;
-        Ok(())
+            .map(|change| (registry::name(change.id), change.from, change.to));
+        let lines = serde_json::to_string(&lines.collect::<Vec<_>>()).map_err(|_never| Silent)?;
+        let written = self.json(bindings::write_records(self.env, &lines)).await?;
+        written.as_bool().ok_or(Silent)
     }
+}
 
-    async fn replace(&self, id: &KeyId, record: &str) -> Result<(), Silent> {
-        let name = registry::name(id);
-        self.yes(bindings::replace(self.env, &name, record)).await?;
-        Ok(())
-    }
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }

@@ -8,8 +8,10 @@ import { edit, write } from "./glue.js";
 export const RECENT_MS = 1000;
 /** Longest body, in bytes, that is remembered. */
 const MOST_BODY = 65_536;
-/** How many bytes of bodies are remembered at most. */
+/** How many bytes are remembered at most, of bodies and headers together. */
 const MOST = 4_194_304;
+/** How many answers are remembered at most: an empty one takes memory too. */
+const MOST_ANSWERS = 2048;
 
 /** Answers by name; those remembered longest stand first. */
 const answers = new Map();
@@ -31,28 +33,34 @@ export function recall(name) {
   return undefined;
 }
 
-/** That answer, as Rust says in lines: a word, audit line, alarm, nothing, headers to drop, how many to set, those. */
+/** That answer, as Rust says in lines: a word, audit line, alarm, nothing, another status or nothing, headers to drop, how many to set, those. */
 export function serve(name, isHead, step) {
-  const [, audit, alarm, , drop, , ...set] = step.split("\n");
+  const [, audit, alarm, , status, drop, , ...set] = step.split("\n");
   const kept = answers.get(name);
   write(audit, alarm);
-  const response = new Response(isHead ? null : kept.body, kept);
+  const response = new Response(isHead || status !== "" ? null : kept.body, { status: Number(status || kept.status), headers: kept.headers });
   edit(response.headers, drop, set);
   return response;
 }
 
 /** Remembers an answer that was served, if it has a name. */
 export function remember(kept) {
-  const { name, body } = kept;
+  const { name } = kept;
   if (name === undefined || answers.get(name) === kept) return;
   const before = answers.get(name);
   if (before !== undefined) remove(name, before);
   answers.set(name, kept);
-  size += body.byteLength;
+  size += weight(kept);
   for (const [oldest, other] of answers) {
-    if (size <= MOST) break;
+    const isOver = Date.now() - other.asked >= RECENT_MS;
+    if (!isOver && size <= MOST && answers.size <= MOST_ANSWERS) break;
     remove(oldest, other);
   }
+}
+
+/** How much is remembered: answers, and bytes. */
+export function remembered() {
+  return [answers.size, size];
 }
 
 export function forget() {
@@ -62,5 +70,10 @@ export function forget() {
 
 function remove(name, kept) {
   answers.delete(name);
-  size -= kept.body.byteLength;
+  size -= weight(kept);
+}
+
+/** The bytes of an answer: its body, its headers and the lines of them. */
+function weight({ name, body, lines }) {
+  return body.byteLength + 2 * lines.length + name.length;
 }

@@ -2,7 +2,7 @@
 // they are of was decided in Rust (src/cache/).
 
 import { inTime } from "./bindings.js";
-import { edit, gathered, lines } from "./glue.js";
+import { edit, lines } from "./glue.js";
 import { RECENT_MS, forget, isSmall } from "./recent.js";
 
 /** How long, in milliseconds, the store may take until its answer counts as a miss. */
@@ -29,20 +29,21 @@ function place(name) {
  * store. A small one comes whole, so that it can be remembered.
  */
 export async function find(lookup, request) {
-  const [name, route, url, ...asks] = lookup.split(",");
-  const headers = {};
-  for (const ask of asks) headers[ask] = request.headers.get(ask);
+  const [name, route, url, part] = lookup.split(",");
+  const headers = part ? { range: request.headers.get("range") } : {};
   const asked = Date.now();
   try {
     const cache = await store();
-    const [response, ...marks] = await inTime(
+    let [response, ...marks] = await inTime(
       Promise.all([cache.match(new Request(place(name), { headers })), cache.match(place(route)), cache.match(place(url))]),
       STORE_MS,
     );
+    // A range that the store cannot answer, as one beyond the end, is no reason to ask the upstream.
+    if (part && response?.status !== 206) response = await inTime(cache.match(place(name)), STORE_MS);
     if (response === undefined) return undefined;
     const purged = Math.max(...marks.map((mark) => Number(mark?.headers.get(MARK) ?? 0)));
     const kept = { status: response.status, headers: response.headers, lines: lines(response.headers), purged };
-    if (asks.length > 0 || !isSmall(response.headers)) return { ...kept, body: response.body };
+    if (part || !isSmall(response.headers)) return { ...kept, body: response.body };
     return { ...kept, body: await inTime(response.arrayBuffer(), STORE_MS), name, asked };
   } catch {
     return undefined;
@@ -51,32 +52,93 @@ export async function find(lookup, request) {
 
 /** Longest body, in bytes, that is kept only when all of it is there. */
 const MOST_GATHERED = 10_485_760;
+/** How many bytes are gathered at most, of all answers that pass through the isolate at once. */
+const MOST_GATHERING = 33_554_432;
 
-/** Keeps a copy of an answer, with these edits. One that breaks off is not kept. */
-export function keep(lookup, response, drop, set, ctx) {
-  ctx.waitUntil(put(lookup, response.clone(), drop, set).catch(() => {}));
-}
-
-async function put(lookup, response, drop, set) {
-  const [name] = lookup.split(",", 1);
-  const body = await whole(response);
-  if (body === null) return;
-  const copy = new Response(body, response);
-  edit(copy.headers, drop, set);
-  const cache = await store();
-  await cache.put(place(name), copy);
-}
+/** The copies that are gathered, the oldest first. */
+const gatherings = new Set();
+let gathering = 0;
 
 /**
- * The body to keep: gathered first, for a store might take what came before it broke off for the whole. A
- * longer one, or one that is packed, is kept as it streams where its length is known; otherwise it is not.
+ * Keeps a copy of an answer, with these edits, of the chunks that are written to what is returned. One that
+ * breaks off is not kept.
  */
-async function whole({ body, headers }) {
-  const length = headers.get("content-length");
-  const streams = length !== null && (Number(length) > MOST_GATHERED || headers.has("content-encoding"));
-  if (streams) return body;
-  const bytes = await gathered(body, MOST_GATHERED);
-  return length === null || bytes?.byteLength === Number(length) ? bytes : null;
+export function keep(lookup, response, drop, set, ctx) {
+  const { status } = response;
+  const headers = new Headers(response.headers);
+  edit(headers, drop, set);
+  const [name] = lookup.split(",", 1);
+  const put = async (body) => {
+    const cache = await store();
+    // It came as the upstream packed it, and is kept so.
+    await cache.put(place(name), new Response(body, { status, headers, encodeBody: "manual" }));
+  };
+  const length = response.headers.get("content-length");
+  const isLong = length !== null && Number(length) > MOST_GATHERED;
+  return isLong ? streaming(Number(length), put, ctx) : new Gathering(length, put, ctx);
+}
+
+/** A copy that is kept when all of it is there: a store might take what came before it broke off for the whole. */
+class Gathering {
+  chunks = [];
+  size = 0;
+
+  constructor(length, put, ctx) {
+    this.length = length;
+    this.put = put;
+    ctx.waitUntil(new Promise((done) => (this.done = done)));
+    gatherings.add(this);
+  }
+
+  write(chunk) {
+    if (!gatherings.has(this)) return;
+    this.chunks.push(chunk);
+    this.size += chunk.byteLength;
+    gathering += chunk.byteLength;
+    if (this.size > MOST_GATHERED) this.abort();
+    // The oldest belongs to the slowest caller, or to nobody: the platform may have ended its request.
+    for (const oldest of gatherings) {
+      if (gathering <= MOST_GATHERING) break;
+      oldest.abort();
+    }
+  }
+
+  async close() {
+    const isWhole = this.length === null || this.size === Number(this.length);
+    try {
+      if (gatherings.has(this) && isWhole) await this.put(await new Blob(this.chunks).arrayBuffer());
+    } catch {
+      // Not kept.
+    }
+    this.abort();
+  }
+
+  abort() {
+    if (gatherings.delete(this)) gathering -= this.size;
+    this.chunks = [];
+    this.done();
+  }
+}
+
+/** A copy that is too long to be gathered: it is kept as it streams, for its length is known. */
+function streaming(length, put, ctx) {
+  const { readable, writable } = new FixedLengthStream(length);
+  const writer = writable.getWriter();
+  writer.closed.catch(() => {});
+  let isKept = true;
+  const abort = () => {
+    isKept = false;
+    return writer.abort(new Error("not kept")).catch(() => {});
+  };
+  ctx.waitUntil(put(readable).catch(abort));
+  return {
+    async write(chunk) {
+      // A store that takes too long must not hold the caller up.
+      if (isKept) await inTime(writer.write(chunk), STORE_MS).catch(abort);
+    },
+    close: () => isKept && writer.close().catch(() => {}),
+    abort,
+  };
 }
 
 /** Marks what is kept under a mark as purged now. */

@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 /// Longest key id in bytes.
 pub const MAX_ID_BYTES: usize = 128;
 
@@ -14,6 +17,12 @@ impl KeyId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         is_id(text).then(|| Self(text.to_owned()))
+    }
+
+    /// Returns a new id, `pk_` and 22 characters, made of random bytes.
+    #[must_use]
+    pub fn made_of(random: [u8; 16]) -> Self {
+        Self(format!("pk_{}", URL_SAFE_NO_PAD.encode(random)))
     }
 
     /// The id as text.

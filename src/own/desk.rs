@@ -7,8 +7,7 @@ use crate::audit::Record;
 use crate::config::Config;
 use crate::json::{self, FieldError};
 use crate::key::{Key, KeyId};
-use crate::platform::{BodyError, Office, Platform, Silent};
-use crate::problem::Refusal;
+use crate::platform::{Office, Platform, Silent};
 use crate::registry::Registry;
 use crate::request::Head;
 use crate::time::Timestamp;
@@ -19,20 +18,8 @@ use super::Task;
 
 /// Longest body, in bytes, of a request to the gate itself: a hundred records of 10 KB.
 pub(crate) const MAX_BODY_BYTES: u64 = 1_048_576;
-
-/// Why a task was not done.
-pub(super) enum Undone {
-    /// An answer.
-    Stop(Stop),
-    /// The caller broke off, and nobody is left to answer.
-    CallerGone,
-}
-
-impl<S: Into<Stop>> From<S> for Undone {
-    fn from(stop: S) -> Self {
-        Self::Stop(stop.into())
-    }
-}
+/// Longest wait, in milliseconds, for that body.
+pub(crate) const BODY_TIMEOUT_MS: u32 = 30_000;
 
 /// A request that may be worked on, with what that takes.
 pub(crate) struct Desk<'x, P> {
@@ -49,9 +36,9 @@ pub(crate) struct Desk<'x, P> {
 }
 
 impl<P: Platform + Office> Desk<'_, P> {
-    /// Does it; `None` when nobody is left to answer.
-    pub(crate) async fn perform(&self, task: Task) -> Result<Option<Own>, Stop> {
-        let done = match task {
+    /// Does the task.
+    pub(crate) async fn perform(&self, task: Task) -> Result<Own, Stop> {
+        match task {
             Task::ListKeys => self.list_keys().await,
             Task::CreateKeys => self.create_keys().await,
             Task::ShowKey(id) => self.show_key(&id).await,
@@ -60,24 +47,14 @@ impl<P: Platform + Office> Desk<'_, P> {
             Task::Usage => self.usage().await,
             Task::Purge => self.purge().await,
             Task::Status => Ok(self.status().await),
-        };
-        match done {
-            Ok(own) => Ok(Some(own)),
-            Err(Undone::Stop(stop)) => Err(stop),
-            Err(Undone::CallerGone) => Ok(None),
         }
     }
 
-    /// The body as JSON.
-    pub(super) async fn json(&self) -> Result<Value, Undone> {
-        let body = match self.platform.body(MAX_BODY_BYTES).await {
-            Ok(body) => body,
-            Err(BodyError::TooLarge) => return Err(Refusal::BodyTooLarge.into()),
-            Err(BodyError::CallerGone) => return Err(Undone::CallerGone),
-        };
-        json::parse(&body).ok_or_else(|| {
+    /// Returns the body as JSON.
+    pub(super) fn json(&self) -> Result<Value, Stop> {
+        json::parse(&self.platform.body()).ok_or_else(|| {
             let mend = "expected JSON in which no member stands twice";
-            Stop::bad_field(&FieldError::new("body", mend), None).into()
+            bad_field(&FieldError::new("body", mend), None)
         })
     }
 
@@ -89,18 +66,18 @@ impl<P: Platform + Office> Desk<'_, P> {
     }
 
     /// The binding did not do what it was asked.
-    pub(super) fn silent(&self, binding: &str) -> impl Fn(Silent) -> Undone {
+    pub(super) fn silent(&self, binding: &str) -> impl Fn(Silent) -> Stop {
         let feature = format!("{binding} (did not answer)");
-        move |Silent| Stop::unavailable(self.record, &feature, self.head.path()).into()
+        move |Silent| Stop::unavailable(self.record, &feature, self.head.path())
     }
 
     /// There is no such binding.
-    pub(super) fn missing(&self, binding: &str) -> Undone {
-        Stop::unavailable(self.record, binding, self.head.path()).into()
+    pub(super) fn missing(&self, binding: &str) -> Stop {
+        Stop::unavailable(self.record, binding, self.head.path())
     }
 }
 
 /// What is wrong with a field of the body, or of the record of this key.
-pub(super) fn bad_field(error: &FieldError, id: Option<&KeyId>) -> Undone {
-    Stop::bad_field(error, id).into()
+pub(super) fn bad_field(error: &FieldError, id: Option<&KeyId>) -> Stop {
+    Stop::bad_field(error, id)
 }

@@ -8,19 +8,21 @@ use crate::answer::{Own, Stop};
 use crate::json::{self, FieldError};
 use crate::key::{Key, KeyId};
 use crate::known_key::derive_sk;
-use crate::platform::{Office, Platform};
+use crate::platform::{Change, Office, Platform, Silent};
 use crate::problem::Refusal;
 use crate::registry;
 
-use super::desk::{Desk, Undone, bad_field};
+use super::desk::{Desk, bad_field};
 use super::record::{self, Prepared};
 
 /// Most records of one request.
 const MAX_BATCH: usize = 100;
+/// How often a change is tried: somebody else's change in between is rare, and each is a round trip.
+const MAX_ATTEMPTS: usize = 4;
 
 impl<P: Platform + Office> Desk<'_, P> {
     /// A page of 100 records, tombstones too.
-    pub(super) async fn list_keys(&self) -> Result<Own, Undone> {
+    pub(super) async fn list_keys(&self) -> Result<Own, Stop> {
         self.require_registry()?;
         let cursor = self.parameter("cursor").filter(|text| !text.is_empty());
         let cursor = cursor.map(decode_cursor).transpose()?;
@@ -36,15 +38,19 @@ impl<P: Platform + Office> Desk<'_, P> {
     }
 
     /// One record.
-    pub(super) async fn show_key(&self, id: &KeyId) -> Result<Own, Undone> {
-        let text = self.stored(id).await?;
+    pub(super) async fn show_key(&self, id: &KeyId) -> Result<Own, Stop> {
+        self.require_registry()?;
+        let text = self.platform.record(id).await;
+        let text = text.map_err(self.silent("KEY_REGISTRY"))?;
+        let text = text.ok_or(Refusal::NoRoute)?;
         Ok(Own::json(200, &shown(id, &text)))
     }
 
-    /// New records: all, or none. Each is shown with its secret, this once.
-    pub(super) async fn create_keys(&self) -> Result<Own, Undone> {
-        self.require_registry()?;
-        let (records, is_batch) = match self.json().await? {
+    /// New records: all, or none. A record without an id is given one. Each is shown with its secret, this
+    /// once.
+    pub(super) async fn create_keys(&self) -> Result<Own, Stop> {
+        self.require_writer()?;
+        let (records, is_batch) = match self.json()? {
             Value::Array(records) => (records, true),
             record @ Value::Object(_) => (vec![record], false),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
@@ -59,7 +65,11 @@ impl<P: Platform + Office> Desk<'_, P> {
             false => String::new(),
         };
         let mut new: Vec<Prepared> = Vec::new();
-        for (index, value) in records.into_iter().enumerate() {
+        for (index, mut value) in records.into_iter().enumerate() {
+            if let Some(members) = value.as_object_mut().filter(|all| !all.contains_key("id")) {
+                let id = KeyId::made_of(self.platform.random());
+                members.insert("id".to_owned(), id.as_str().into());
+            }
             let claimed = value.get("id").and_then(Value::as_str);
             let claimed = claimed.and_then(KeyId::parse);
             let prepared = record::prepare(&place(index), value);
@@ -76,19 +86,21 @@ impl<P: Platform + Office> Desk<'_, P> {
         for (index, id) in ids.iter().enumerate() {
             self.refuse_configured(id, &place(index))?;
         }
-        let there = self.platform.records(&ids).await;
-        let there = there.map_err(self.silent("KEY_REGISTRY"))?;
-        if let Some(index) = there.iter().position(Option::is_some) {
-            let id = ids.get(index).copied();
+        let changes = new.iter().map(|one| Change {
+            id: &one.key.id,
+            from: None,
+            to: &one.text,
+        });
+        let changes: Vec<Change<'_>> = changes.collect();
+        if !self.write(&changes).await? {
+            let there = self.records(&ids).await?;
+            let index = there.iter().position(Option::is_some).unwrap_or_default();
             let field = field(&place(index), "id");
-            return Err(Stop::conflict(Refusal::KeyExists, &field, id).into());
-        }
-        let texts = new.iter().map(|one| (&one.key.id, one.text.clone()));
-        let texts: Vec<(&KeyId, String)> = texts.collect();
-        let written = self.platform.create(&texts).await;
-        written.map_err(self.silent("KEY_REGISTRY"))?;
-        for (id, text) in texts {
-            self.learn(id, text);
+            return Err(Stop::conflict(
+                Refusal::KeyExists,
+                &field,
+                ids.get(index).copied(),
+            ));
         }
         let shown = |one: &Prepared| self.with_secret(one.record.clone(), &one.key);
         match (is_batch, new.as_slice()) {
@@ -106,81 +118,121 @@ impl<P: Platform + Office> Desk<'_, P> {
     }
 
     /// A merge patch (RFC 7396) of a record. Shows the new secret when the version rose.
-    pub(super) async fn change_key(&self, id: &KeyId) -> Result<Own, Undone> {
+    pub(super) async fn change_key(&self, id: &KeyId) -> Result<Own, Stop> {
+        self.require_writer()?;
         self.refuse_configured(id, "")?;
-        let old = self.stored(id).await?;
-        let old = json::parse(old.as_bytes()).unwrap_or(Value::Null);
-        if record::is_tombstone(&old) {
-            return Err(Stop::conflict(Refusal::KeyExists, "id", Some(id)).into());
-        }
-        let patch = self.json().await?;
-        if !patch.is_object() {
-            return Err(bad_body("expected an object with the members that change"));
-        }
         let wrong = |field: &str, mend: &str| bad_field(&FieldError::new(field, mend), Some(id));
-        let version = version(&old);
-        let Prepared { key, record, text } = record::prepare("", record::merge(old, patch))
-            .map_err(|error| bad_field(&error, Some(id)))?;
-        if key.id != *id {
-            return Err(wrong("id", "cannot change; make a new key and delete this"));
-        }
-        if key.version < version {
-            return Err(wrong("version", "only rises"));
-        }
-        let written = self.platform.replace(id, &text).await;
-        written.map_err(self.silent("KEY_REGISTRY"))?;
-        self.learn(id, text);
-        let shown = match key.version > version {
-            true => self.with_secret(record, &key),
-            false => record,
+        let patched = |old: Value| {
+            if record::is_tombstone(&old) {
+                return Err(Stop::conflict(Refusal::KeyExists, "id", Some(id)));
+            }
+            let patch = self.json()?;
+            if !patch.is_object() {
+                return Err(bad_body("expected an object with the members that change"));
+            }
+            let before = version(&old);
+            let new = record::prepare("", record::merge(old, patch))
+                .map_err(|error| bad_field(&error, Some(id)))?;
+            if new.key.id != *id {
+                return Err(wrong("id", "cannot change; make a new key and delete this"));
+            }
+            if new.key.version < before {
+                return Err(wrong("version", "only rises"));
+            }
+            Ok((new.text.clone(), (new, before)))
+        };
+        let (new, before) = self.replace(id, patched).await?;
+        let shown = match new.key.version > before {
+            true => self.with_secret(new.record, &new.key),
+            false => new.record,
         };
         Ok(Own::json(200, &shown))
     }
 
     /// Leaves a tombstone.
-    pub(super) async fn delete_key(&self, id: &KeyId) -> Result<Own, Undone> {
+    pub(super) async fn delete_key(&self, id: &KeyId) -> Result<Own, Stop> {
+        self.require_writer()?;
         self.refuse_configured(id, "")?;
-        let old = self.stored(id).await?;
-        let old = json::parse(old.as_bytes()).unwrap_or(Value::Null);
-        let tombstone = record::tombstone(id, version(&old));
-        let text = tombstone.to_string();
-        let written = self.platform.replace(id, &text).await;
-        written.map_err(self.silent("KEY_REGISTRY"))?;
-        self.learn(id, text);
+        let buried = |old: Value| {
+            let tombstone = record::tombstone(id, version(&old));
+            Ok((tombstone.to_string(), tombstone))
+        };
+        let tombstone = self.replace(id, buried).await?;
         Ok(Own::json(200, &tombstone))
     }
 
-    /// The stored record.
-    async fn stored(&self, id: &KeyId) -> Result<String, Undone> {
-        self.require_registry()?;
-        let found = self.platform.records(&[id]).await;
-        let found = found.map_err(self.silent("KEY_REGISTRY"))?;
-        let text = found.into_iter().next().flatten();
-        text.ok_or_else(|| Refusal::NoRoute.into())
+    /// Writes what `change` makes of a record. If somebody else changed the record meanwhile, the change is
+    /// made again, of what the record is then.
+    async fn replace<T>(
+        &self,
+        id: &KeyId,
+        change: impl Fn(Value) -> Result<(String, T), Stop>,
+    ) -> Result<T, Stop> {
+        for _ in 0..MAX_ATTEMPTS {
+            let old = self.records(&[id]).await?.into_iter().next().flatten();
+            let old = old.ok_or(Refusal::NoRoute)?;
+            let value = json::parse(old.as_bytes()).unwrap_or(Value::Null);
+            let (text, done) = change(value)?;
+            let change = Change {
+                id,
+                from: Some(&old),
+                to: &text,
+            };
+            if self.write(&[change]).await? {
+                return Ok(done);
+            }
+        }
+        Err(self.silent("KEY_WRITER")(Silent))
     }
 
-    fn require_registry(&self) -> Result<(), Undone> {
+    /// The records as they were last written.
+    async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Stop> {
+        let records = self.platform.records(ids).await;
+        records.map_err(self.silent("KEY_WRITER"))
+    }
+
+    /// Writes records, unless one is not what it was. This isolate honours them at once.
+    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Stop> {
+        let written = self.platform.write(changes).await;
+        let written = written.map_err(self.silent("KEY_WRITER"))?;
+        for change in changes.iter().filter(|_| written) {
+            let (text, now) = (change.to.to_owned(), self.platform.now());
+            self.registry
+                .learn_written(change.id, text, &self.config.roots, now);
+        }
+        Ok(written)
+    }
+
+    fn require_registry(&self) -> Result<(), Stop> {
         match self.config.registry {
             true => Ok(()),
             false => Err(self.missing("KEY_REGISTRY")),
         }
     }
 
-    /// A key of the configuration is changed there.
-    fn refuse_configured(&self, id: &KeyId, place: &str) -> Result<(), Undone> {
-        match self.config.keys.contains_key(id) {
-            true => {
-                let field = field(place, "id");
-                Err(Stop::conflict(Refusal::KeyInConfiguration, &field, Some(id)).into())
-            }
-            false => Ok(()),
+    /// KV has neither transactions nor an order of writes, so without the writer a deleted key could come
+    /// back, or an id be used twice.
+    fn require_writer(&self) -> Result<(), Stop> {
+        self.require_registry()?;
+        match self.config.key_writer {
+            true => Ok(()),
+            false => Err(self.missing("KEY_WRITER")),
         }
     }
 
-    /// Whoever took a change honours it at once.
-    fn learn(&self, id: &KeyId, text: String) {
-        self.registry
-            .learn_written(id, text, &self.config.roots, self.now);
+    /// A key of the configuration is changed there.
+    fn refuse_configured(&self, id: &KeyId, place: &str) -> Result<(), Stop> {
+        match self.config.keys.contains_key(id) {
+            true => {
+                let field = field(place, "id");
+                Err(Stop::conflict(
+                    Refusal::KeyInConfiguration,
+                    &field,
+                    Some(id),
+                ))
+            }
+            false => Ok(()),
+        }
     }
 
     fn with_secret(&self, mut record: Value, key: &Key) -> Value {
@@ -218,12 +270,12 @@ fn field(place: &str, name: &str) -> String {
     }
 }
 
-fn bad_body(mend: &str) -> Undone {
+fn bad_body(mend: &str) -> Stop {
     bad_field(&FieldError::new("body", mend), None)
 }
 
 /// KV's cursor is shown as base64url, which needs no encoding in a query.
-fn decode_cursor(text: &str) -> Result<String, Undone> {
+fn decode_cursor(text: &str) -> Result<String, Stop> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     let cursor = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     cursor.ok_or_else(|| {

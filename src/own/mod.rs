@@ -16,7 +16,7 @@ use crate::gateway::Raw;
 use crate::key::KeyId;
 use crate::problem::Refusal;
 
-pub(crate) use desk::{Desk, MAX_BODY_BYTES};
+pub(crate) use desk::{BODY_TIMEOUT_MS, Desk, MAX_BODY_BYTES};
 
 /// One of the gate's own paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,16 @@ impl Task {
             | Self::DeleteKey(_)
             | Self::Purge
             | Self::Status => false,
+        }
+    }
+
+    /// Returns true if the body says what to do.
+    pub(crate) const fn takes_body(&self) -> bool {
+        match self {
+            Self::CreateKeys | Self::ChangeKey(_) | Self::Purge => true,
+            Self::ListKeys | Self::ShowKey(_) | Self::DeleteKey(_) | Self::Usage | Self::Status => {
+                false
+            }
         }
     }
 }

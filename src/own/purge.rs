@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::answer::Own;
+use crate::answer::{Own, Stop};
 use crate::cache;
 use crate::credential::url::{InQuery, Spent};
 use crate::forward;
@@ -15,12 +15,12 @@ use crate::policy::path;
 use crate::request::Head;
 use crate::route::{self, Route};
 
-use super::desk::{Desk, Undone, bad_field};
+use super::desk::{Desk, bad_field};
 
 impl<P: Platform + Office> Desk<'_, P> {
     /// Purges what the body names.
-    pub(super) async fn purge(&self) -> Result<Own, Undone> {
-        let asked = self.json().await?;
+    pub(super) async fn purge(&self) -> Result<Own, Stop> {
+        let asked = self.json()?;
         let mark = self.mark(asked).map_err(|error| bad_field(&error, None))?;
         let purged = self.platform.purge(&mark).await;
         purged.map_err(self.silent("the Cache API"))?;
@@ -58,10 +58,10 @@ impl<P: Platform + Office> Desk<'_, P> {
             false => url.to_owned(),
         };
         let head = Head::new("GET", &absolute, Vec::new(), false).ok();
-        let head = head.filter(|head| path::check(head.path()).is_ok());
         let mend = "expected a URL of this gate, or one from its path on, as a caller sends it";
         let head = head.ok_or_else(|| error(mend))?;
-        let route = route::find(&self.config.routes, head.path());
+        let path = path::check(head.path()).map_err(|_refusal| error(mend))?;
+        let route = route::find(&self.config.routes, &path).map_err(|_refusal| error(mend))?;
         let route = route.filter(|route| route.cache.is_some());
         let route = route.ok_or_else(|| error("is on no route with a cache"))?;
         let target = forward::target(&head, route, spent(&head, route));

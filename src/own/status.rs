@@ -21,6 +21,7 @@ impl<P: Platform + Office> Desk<'_, P> {
                 "tokens": tokens.collect::<Vec<Value>>(),
                 "bindings": {
                     "KEY_REGISTRY": config.registry,
+                    "KEY_WRITER": config.key_writer,
                     "REPLAY": config.replay,
                     "LEDGER": config.ledger,
                 },

@@ -2,15 +2,16 @@
 
 use serde_json::Value;
 
-use crate::answer::Own;
+use crate::answer::{Own, Stop};
 use crate::day::Day;
 use crate::json::{self, FieldError};
 use crate::key::KeyId;
 use crate::platform::{Office, Platform, Silent};
+use crate::policy::Limit;
 use crate::problem::Refusal;
 use crate::registry::Entry;
 
-use super::desk::{Desk, Undone, bad_field};
+use super::desk::{Desk, bad_field};
 
 /// Days before the last that are shown where nobody says from when.
 const DEFAULT_DAYS: i64 = 30;
@@ -19,7 +20,7 @@ const MAX_DAYS: i64 = 366;
 
 impl<P: Platform + Office> Desk<'_, P> {
     /// The rows of a key: of any for an admin, and for others of their own.
-    pub(super) async fn usage(&self) -> Result<Own, Undone> {
+    pub(super) async fn usage(&self) -> Result<Own, Stop> {
         let id = self.whose().await?;
         let to = self.day("to")?.unwrap_or(Day::of(self.now));
         let from = self.day("from")?.unwrap_or(to.plus(-DEFAULT_DAYS));
@@ -44,12 +45,12 @@ impl<P: Platform + Office> Desk<'_, P> {
     }
 
     /// The key that is asked for.
-    async fn whose(&self) -> Result<KeyId, Undone> {
+    async fn whose(&self) -> Result<KeyId, Stop> {
         let asked = self.parameter("key");
         if !self.key.admin {
             return match asked.is_none_or(|asked| asked == self.key.id.as_str()) {
                 true => Ok(self.key.id.clone()),
-                false => Err(Refusal::PathDenied.into()),
+                false => Err(Limit::Key.denies(Refusal::PathDenied).into()),
             };
         }
         let id = asked.and_then(KeyId::parse).ok_or_else(|| {
@@ -62,7 +63,7 @@ impl<P: Platform + Office> Desk<'_, P> {
         }
     }
 
-    async fn exists(&self, id: &KeyId) -> Result<bool, Undone> {
+    async fn exists(&self, id: &KeyId) -> Result<bool, Stop> {
         if self.config.keys.contains_key(id) {
             return Ok(true);
         }
@@ -77,7 +78,7 @@ impl<P: Platform + Office> Desk<'_, P> {
     }
 
     /// A day of the query.
-    fn day(&self, name: &'static str) -> Result<Option<Day>, Undone> {
+    fn day(&self, name: &'static str) -> Result<Option<Day>, Stop> {
         let Some(text) = self.parameter(name) else {
             return Ok(None);
         };

@@ -18,35 +18,92 @@ use path::Pattern;
 
 /// A verified request that its key and session allow. Only [`allow`] makes one.
 #[derive(Debug)]
-pub struct Allowed<'k> {
-    verified: Verified<'k>,
+pub struct Allowed {
+    verified: Verified,
 }
 
-impl<'k> Allowed<'k> {
-    /// What was verified.
-    #[must_use]
-    pub const fn verified(&self) -> &Verified<'k> {
+impl AsRef<Verified> for Allowed {
+    fn as_ref(&self) -> &Verified {
         &self.verified
     }
 }
 
-/// The address the platform says the caller has.
+/// A refusal of step 7, and whose limit it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// `ip-denied`, `origin-denied`, `method-denied`, `path-denied` or `bad-path`.
+    pub refusal: Refusal,
+    /// Whose limit it was; `None` for a path that can be read in two ways.
+    pub limit: Option<Limit>,
+}
+
+impl From<Refusal> for Denial {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            limit: None,
+        }
+    }
+}
+
+/// Whose limit a request was beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The API key's record.
+    Key,
+    /// The session's claims.
+    Session,
+    /// The scheme's: links and bare public keys are only for reads.
+    Scheme,
+}
+
+impl Limit {
+    /// Returns its name in a problem document.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Session => "session",
+            Self::Scheme => "scheme",
+        }
+    }
+
+    /// Refuses the request for this limit.
+    #[must_use]
+    pub const fn denies(self, refusal: Refusal) -> Denial {
+        Denial {
+            refusal,
+            limit: Some(self),
+        }
+    }
+}
+
+/// The header in which the platform says where the caller is.
+pub const ADDRESS_HEADER: &str = "cf-connecting-ip";
+
+/// Returns the address that the platform says the caller has.
 #[must_use]
 pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
-    head.header("cf-connecting-ip")?.trim().parse().ok()
+    address(head.header(ADDRESS_HEADER)?)
+}
+
+/// Reads a caller's address; an IPv4 address in IPv6 (`::ffff:203.0.113.7`, RFC 4291 section 2.5.5.2) as
+/// IPv4, so that it is one caller everywhere.
+#[must_use]
+pub fn address(text: &str) -> Option<IpAddr> {
+    let address: IpAddr = text.trim().parse().ok()?;
+    Some(address.to_canonical())
 }
 
 /// A verified request that may use one of the gate's own paths. Only [`entitle`] makes one, and nothing
 /// forwards it.
 #[derive(Debug)]
-pub struct Entitled<'k> {
-    verified: Verified<'k>,
+pub struct Entitled {
+    verified: Verified,
 }
 
-impl<'k> Entitled<'k> {
-    /// What was verified.
-    #[must_use]
-    pub const fn verified(&self) -> &Verified<'k> {
+impl AsRef<Verified> for Entitled {
+    fn as_ref(&self) -> &Verified {
         &self.verified
     }
 }
@@ -54,13 +111,13 @@ impl<'k> Entitled<'k> {
 /// Decides whether the key and the session allow the request.
 ///
 /// # Errors
-/// `ip-denied`, `origin-denied`, `method-denied`, `path-denied`, in this order.
-pub fn allow<'k>(verified: Verified<'k>, head: &Head<'_>) -> Result<Allowed<'k>, Refusal> {
+/// `ip-denied`, `origin-denied`, `method-denied`, `path-denied` or `bad-path`, in this order.
+pub fn allow(verified: Verified, head: &Head<'_>) -> Result<Allowed, Denial> {
     check_caller(&verified, head)?;
     check_reach(&verified, head, false)?;
     // An admin key opens the gate's own paths alone.
     if verified.key().admin {
-        return Err(Refusal::PathDenied);
+        return Err(Limit::Key.denies(Refusal::PathDenied));
     }
     Ok(Allowed { verified })
 }
@@ -72,25 +129,23 @@ pub fn allow<'k>(verified: Verified<'k>, head: &Head<'_>) -> Result<Allowed<'k>,
 ///
 /// # Errors
 /// As [`allow`].
-pub fn entitle<'k>(
-    verified: Verified<'k>,
-    head: &Head<'_>,
-    of_itself: bool,
-) -> Result<Entitled<'k>, Refusal> {
+pub fn entitle(verified: Verified, head: &Head<'_>, of_itself: bool) -> Result<Entitled, Denial> {
     check_caller(&verified, head)?;
     let of_a_page = |claims: &Claims| claims.origin.is_some();
     let is_of_a_page = verified.claims().is_some_and(of_a_page);
-    let of_itself = of_itself && is_holders_own(verified.scheme()) && !is_of_a_page;
+    let of_itself = of_itself && is_holders_own(verified.scheme());
     let admin = verified.key().admin;
-    if !admin && !of_itself {
-        return Err(Refusal::PathDenied);
+    match (admin || of_itself, !admin && is_of_a_page) {
+        (false, _) => return Err(Limit::Key.denies(Refusal::PathDenied)),
+        (true, true) => return Err(Limit::Session.denies(Refusal::PathDenied)),
+        (true, false) => {}
     }
     check_reach(&verified, head, !admin)?;
     Ok(Entitled { verified })
 }
 
 /// Where it comes from: address and origin.
-fn check_caller(verified: &Verified<'_>, head: &Head<'_>) -> Result<(), Refusal> {
+fn check_caller(verified: &Verified, head: &Head<'_>) -> Result<(), Denial> {
     let key = verified.key();
     let page = page(head);
     let address = address_allowed(key, caller_address(head));
@@ -99,41 +154,56 @@ fn check_caller(verified: &Verified<'_>, head: &Head<'_>) -> Result<(), Refusal>
         true => None,
         false => origin_allowed(key, page.as_ref()),
     };
-    check_place(key.matching, address, origin)?;
+    check_place(key.matching, address, origin).map_err(|refusal| Limit::Key.denies(refusal))?;
     let session_origin = verified.claims().and_then(|claims| claims.origin.as_ref());
     match session_origin.is_none() || session_origin == page.as_ref() {
         true => Ok(()),
-        false => Err(Refusal::OriginDenied),
+        false => Err(Limit::Session.denies(Refusal::OriginDenied)),
     }
 }
 
 /// Methods, then paths: of the session, and of the key unless it asks for something of itself.
-fn check_reach(verified: &Verified<'_>, head: &Head<'_>, of_itself: bool) -> Result<(), Refusal> {
+fn check_reach(verified: &Verified, head: &Head<'_>, of_itself: bool) -> Result<(), Denial> {
     let key = Some(verified.key()).filter(|_| !of_itself);
     let session = verified.claims();
     let method = head.method();
     if key.is_some() && reads_alone(verified.scheme()) && !is_read(method) {
-        return Err(Refusal::MethodDenied);
+        return Err(Limit::Scheme.denies(Refusal::MethodDenied));
     }
     let methods = [
-        key.map(|key| &key.methods),
-        session.and_then(|claims| claims.methods.as_ref()),
+        (Limit::Key, key.map(|key| &key.methods)),
+        (
+            Limit::Session,
+            session.and_then(|claims| claims.methods.as_ref()),
+        ),
     ];
-    if !methods
-        .into_iter()
-        .flatten()
-        .all(|list| method_in(list, method))
-    {
-        return Err(Refusal::MethodDenied);
+    for (limit, list) in methods {
+        if list.is_some_and(|list| !method_in(list, method)) {
+            return Err(limit.denies(Refusal::MethodDenied));
+        }
     }
     let paths = [
-        key.and_then(|key| key.paths.as_ref()),
-        session.and_then(|claims| claims.paths.as_ref()),
+        (Limit::Key, key.and_then(|key| key.paths.as_ref())),
+        (
+            Limit::Session,
+            session.and_then(|claims| claims.paths.as_ref()),
+        ),
     ];
-    let matches = |list: &Vec<Pattern>| list.iter().any(|one| one.matches(head.path()));
-    match paths.into_iter().flatten().all(matches) {
-        true => Ok(()),
-        false => Err(Refusal::PathDenied),
+    let lists = || {
+        paths
+            .iter()
+            .filter_map(|(limit, list)| Some((*limit, list.as_ref()?)))
+    };
+    let denies = |list: &Vec<Pattern>| !list.iter().any(|one| one.matches(head.path()));
+    let Some((limit, _)) = lists().find(|(_, list)| denies(list)) else {
+        return Ok(());
+    };
+    // Allowed as some server reads it, and not as it was sent: two readings of one path.
+    let path = path::check(head.path())?;
+    let may_match = |list: &Vec<Pattern>| list.iter().any(|one| one.may_match(&path));
+    match path.has_escapes() && lists().all(|(_, list)| may_match(list)) {
+        true => Err(Refusal::BadPath.into()),
+        false => Err(limit.denies(Refusal::PathDenied)),
     }
 }
 

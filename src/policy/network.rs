@@ -10,8 +10,9 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `address/bits`, or an address alone, which stands for itself. `None` when the bits
-    /// after the prefix are not zero: which network was meant would be a guess.
+    /// Reads `address/bits`, or an address alone, which stands for itself. An IPv4 network written in
+    /// IPv6 (`::ffff:203.0.113.0/120`) is that IPv4 network. `None` when the bits after the prefix are
+    /// not zero: which network was meant would be a guess.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
@@ -26,7 +27,15 @@ impl Network {
         };
         let network = Self { address, bits };
         let (value, mask) = (number(address), network.mask()?);
-        (bits <= width && value & !mask == 0).then_some(network)
+        (bits <= width && value & !mask == 0).then_some(())?;
+        Some(match address.to_canonical() {
+            // What is mapped has its 96 bits before the IPv4 address, and no shorter prefix.
+            IpAddr::V4(v4) if address.is_ipv6() => Self {
+                address: v4.into(),
+                bits: bits.checked_sub(96)?,
+            },
+            IpAddr::V4(_) | IpAddr::V6(_) => network,
+        })
     }
 
     /// Whether `address` lies in the network. An IPv4 address written in IPv6
@@ -88,6 +97,16 @@ mod tests {
         assert!(!contains("0.0.0.0/0", "2001:db8::1"));
         assert!(!contains("::/0", "8.8.8.8"));
         assert!(contains("203.0.113.0/24", "::ffff:203.0.113.9"));
+        for address in ["203.0.113.7", "::ffff:203.0.113.7", "::ffff:cb00:7107"] {
+            assert!(contains("::ffff:203.0.113.7", address), "{address}");
+            assert!(contains("::ffff:203.0.113.7/128", address), "{address}");
+            assert!(contains("::ffff:203.0.113.0/120", address), "{address}");
+            assert!(contains("::FFFF:CB00:7100/120", address), "{address}");
+            assert!(contains("::ffff:0:0/96", address), "{address}");
+            assert!(!contains("::ffff:203.0.113.6", address), "{address}");
+            assert!(!contains("::ffff:203.0.114.0/120", address), "{address}");
+        }
+        assert!(!contains("::ffff:0:0/96", "2001:db8::1"));
     }
 
     #[test]
@@ -103,6 +122,11 @@ mod tests {
             "2001:db8::1/32",
             "10.0.0.0/8/8",
             "010.0.0.0/8",
+            "::ffff:203.0.113.7/120",
+            "::ffff:0:0/95",
+            "::ffff:203.0.113.0/24",
+            "::ffff:203.0.113.7/129",
+            "::ffff:203.0.113.007",
         ] {
             assert_eq!(Network::parse(text), None, "{text}");
         }

@@ -1,28 +1,57 @@
 //! Paths: which are refused because gate and upstream could read them differently, and the
-//! patterns that routes, keys and sessions name. Everything is compared raw.
+//! patterns that routes, keys and sessions name.
+//!
+//! A path has two readings here: raw, as it was sent, and lenient, as the most obliging of servers
+//! reads it. Any other server reads something in between: a pattern that holds for the raw path holds
+//! for every reading, and one that holds for any reading holds for the lenient one. So where the two
+//! lead to one place, all do.
 
 use core::fmt;
+use std::borrow::Cow;
 
 use crate::problem::Refusal;
 
-/// What [`check`] found in an acceptable path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checked {
+/// A path that [`check`] accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked<'p> {
+    raw: &'p str,
+    lenient: Cow<'p, [u8]>,
     /// It holds `%2F` or `%5C`: acceptable only where the route says `encoded_slash`.
     pub encoded_slash: bool,
 }
 
+impl<'p> Checked<'p> {
+    /// Returns the path as it was sent.
+    #[must_use]
+    pub const fn raw(&self) -> &'p str {
+        self.raw
+    }
+
+    /// Returns true if some server may read it as a path that begins with `prefix`.
+    #[must_use]
+    pub fn may_begin_with(&self, prefix: &str) -> bool {
+        begins_with(&self.lenient, prefix.as_bytes())
+    }
+
+    /// Returns true if some server may decode the path, or cut off a part of it.
+    #[must_use]
+    pub fn has_escapes(&self) -> bool {
+        self.raw.contains(['%', ';'])
+    }
+}
+
 /// Refuses a raw path that two readers could take for two paths (contract section 4): RFC 3986
 /// section 5.2.4 removes dot segments, some servers decode `%2F` before routing, some merge `//`,
-/// some cut a segment at `;`.
+/// some cut a segment at `;`, or at a `?` or `#` that they decode too early, some drop the space at
+/// its end.
 ///
 /// # Errors
 /// `bad-path`.
-pub fn check(path: &str) -> Result<Checked, Refusal> {
+pub fn check(path: &str) -> Result<Checked<'_>, Refusal> {
     if !path.starts_with('/') || path.contains("//") || path.contains('\\') {
         return Err(Refusal::BadPath);
     }
-    let mut encoded_slash = false;
+    let (mut encoded_slash, mut plain) = (false, true);
     let mut segment = Segment::default();
     let mut rest = path.bytes();
     while let Some(byte) = rest.next() {
@@ -30,19 +59,73 @@ pub fn check(path: &str) -> Result<Checked, Refusal> {
             b'%' => decode(&mut rest),
             _ => None,
         };
+        plain &= !matches!(byte, b'%' | b';');
         match (byte, decoded) {
             (_, Some(b'/' | b'\\')) => {
                 encoded_slash = true;
                 segment.end()?;
             }
-            (b'/', _) => segment.end()?,
+            (b'/', _) => plain &= segment.end()?,
             (_, Some(0)) => return Err(Refusal::BadPath),
             (_, Some(decoded)) => segment.push(decoded),
             (byte, None) => segment.push(byte),
         }
     }
-    segment.end()?;
-    Ok(Checked { encoded_slash })
+    plain &= segment.end()?;
+    Ok(Checked {
+        raw: path,
+        lenient: match plain {
+            true => Cow::Borrowed(path.as_bytes()),
+            false => Cow::Owned(lenient(path)),
+        },
+        encoded_slash,
+    })
+}
+
+/// Returns `text` with everything decoded, once.
+#[must_use]
+pub fn decoded(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let escaped = match byte {
+            b'%' => decode(&mut rest),
+            _ => None,
+        };
+        decoded.push(escaped.unwrap_or(byte));
+    }
+    decoded
+}
+
+/// Returns what the most obliging of servers reads: everything decoded once, segments cut at `;`, `?`
+/// and `#` and without the dots and the space at their end (Windows), separated by any slash, none of
+/// them empty. [`Pattern`] compares it without regard to case.
+fn lenient(path: &str) -> Vec<u8> {
+    let mut read = Vec::with_capacity(path.len());
+    let mut is_cut = false;
+    for byte in decoded(path) {
+        match byte {
+            b'/' | b'\\' => {
+                is_cut = false;
+                trim_end(&mut read);
+                if read.last() != Some(&b'/') {
+                    read.push(b'/');
+                }
+            }
+            b';' | b'?' | b'#' => is_cut = true,
+            _ if is_cut => {}
+            byte => read.push(byte),
+        }
+    }
+    trim_end(&mut read);
+    read
+}
+
+fn trim_end(segment: &mut Vec<u8>) {
+    while segment
+        .pop_if(|last| *last <= b' ' || *last == b'.')
+        .is_some()
+    {}
 }
 
 /// The byte that two hexadecimal digits stand for, consuming them; `None`, consuming nothing,
@@ -55,32 +138,34 @@ fn decode(rest: &mut core::str::Bytes<'_>) -> Option<u8> {
     u8::try_from(high.checked_mul(16)?.checked_add(low)?).ok()
 }
 
-/// One decoded segment, as far as it matters: only dots so far, how many, and whether a `;` has
-/// cut it.
+/// One decoded segment, as far as it matters: how many dots, anything else, and whether it has been
+/// cut.
 #[derive(Default)]
 struct Segment {
     dots: u8,
     other: bool,
     cut: bool,
+    ends_in_dot: bool,
 }
 
 impl Segment {
     fn push(&mut self, byte: u8) {
+        self.ends_in_dot = byte == b'.';
         match byte {
             _ if self.cut => {}
-            b';' => self.cut = true,
+            b';' | b'?' | b'#' => self.cut = true,
             b'.' => self.dots = self.dots.saturating_add(1),
+            ..=b' ' => {}
             _ => self.other = true,
         }
     }
 
-    fn end(&mut self) -> Result<(), Refusal> {
-        let is_dot = !self.other && matches!(self.dots, 1 | 2);
-        *self = Self::default();
-        if is_dot {
-            Err(Refusal::BadPath)
-        } else {
-            Ok(())
+    /// Begins the next segment; returns true if no server drops the end of this one.
+    fn end(&mut self) -> Result<bool, Refusal> {
+        let segment = core::mem::take(self);
+        match !segment.other && matches!(segment.dots, 1 | 2) {
+            true => Err(Refusal::BadPath),
+            false => Ok(!segment.ends_in_dot),
         }
     }
 }
@@ -91,12 +176,18 @@ impl Segment {
 pub struct Pattern {
     /// The path, or the prefix with its final `/`.
     text: String,
+    /// The lenient reading of that.
+    lenient: Box<[u8]>,
     prefix: bool,
 }
 
+/// What an operator is told who writes a pattern in another way.
+pub const PATTERN_MEND: &str = "expected a path such as \"/cms/*\" or \"/cms/posts\": a * only as a final /*, no ;, and A-Z a-z 0-9 - . _ ~ as themselves, not as %XX";
+
 impl Pattern {
-    /// Reads a pattern. `None` unless it begins with `/`, is printable ASCII without `?`, `#` and
-    /// `\`, is no path that [`check`] refuses, and has `*` only as a final `/*`.
+    /// Reads a pattern. `None` unless it begins with `/`, is printable ASCII without `?`, `#`, `;` and
+    /// `\`, encodes no character that needs no encoding (RFC 3986 section 2.3), is no path that
+    /// [`check`] refuses, and has `*` only as a final `/*`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (stem, prefix) = match text.strip_suffix('*') {
@@ -105,11 +196,12 @@ impl Pattern {
         };
         let printable = stem
             .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b"?#*".contains(&byte));
-        if !printable || (prefix && !stem.ends_with('/')) || check(stem).is_err() {
+            .all(|byte| byte.is_ascii_graphic() && !b"?#*;".contains(&byte));
+        if !printable || encodes_unreserved(stem) || (prefix && !stem.ends_with('/')) {
             return None;
         }
         Some(Self {
+            lenient: check(stem).ok()?.lenient.into(),
             text: stem.to_owned(),
             prefix,
         })
@@ -131,6 +223,31 @@ impl Pattern {
         self.rest(path).is_some()
     }
 
+    /// Returns true if some server may read `path` as one of those the pattern stands for.
+    #[must_use]
+    pub fn may_match(&self, path: &Checked<'_>) -> bool {
+        begins_with(&path.lenient, &self.lenient)
+            && (self.prefix || path.lenient.len() == self.lenient.len())
+    }
+
+    /// Returns true if some server may read the pattern as one that begins with `prefix`.
+    #[must_use]
+    pub fn may_begin_with(&self, prefix: &str) -> bool {
+        begins_with(&self.lenient, prefix.as_bytes())
+    }
+
+    /// Returns true if some server may take the two patterns for one.
+    #[must_use]
+    pub fn is_twin(&self, other: &Self) -> bool {
+        self.prefix == other.prefix && self.lenient.eq_ignore_ascii_case(&other.lenient)
+    }
+
+    /// Returns the length of the lenient reading: of two prefixes of a path, the longer is the narrower.
+    #[must_use]
+    pub const fn narrowness(&self) -> usize {
+        self.lenient.len()
+    }
+
     /// Whether it ends in `/*`.
     #[must_use]
     pub const fn is_prefix(&self) -> bool {
@@ -142,6 +259,26 @@ impl Pattern {
     pub fn stem(&self) -> &str {
         &self.text
     }
+}
+
+fn begins_with(path: &[u8], prefix: &[u8]) -> bool {
+    let begin = path.get(..prefix.len());
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
+}
+
+/// Returns true if `path` has a `%XX` that stands for an unreserved character.
+fn encodes_unreserved(path: &str) -> bool {
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        let decoded = match byte {
+            b'%' => decode(&mut rest),
+            _ => None,
+        };
+        if decoded.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
+            return true;
+        }
+    }
+    false
 }
 
 impl fmt::Display for Pattern {
@@ -186,6 +323,10 @@ mod tests {
             "/a%5c..%5cb",
             "/x%2F.%2Fy",
             "/%2e%2e",
+            "/a/..%20/b",
+            "/a/.%09",
+            "/a/..%3Fx",
+            "/a/..%23/b",
         ] {
             assert_eq!(check(path), Err(Refusal::BadPath), "{path}");
         }
@@ -213,22 +354,33 @@ mod tests {
             "/a:b@c",
             "/~%7e",
         ] {
-            assert_eq!(
-                check(path),
-                Ok(Checked {
-                    encoded_slash: false
-                }),
-                "{path}"
-            );
+            let checked = check(path).map(|checked| checked.encoded_slash);
+            assert_eq!(checked, Ok(false), "{path}");
         }
         for path in ["/a%2Fb", "/a%2fb", "/a%5Cb", "/https%3A%2F%2Fx"] {
-            assert_eq!(
-                check(path),
-                Ok(Checked {
-                    encoded_slash: true
-                }),
-                "{path}"
-            );
+            let checked = check(path).map(|checked| checked.encoded_slash);
+            assert_eq!(checked, Ok(true), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_lenient_reading_is_every_reading_at_once() {
+        for (path, lenient) in [
+            ("/cms/%75sers/7", "/cms/users/7"),
+            ("/cms/users;x=1/7", "/cms/users/7"),
+            ("/cms/%75sers%3Bx;y/7", "/cms/users/7"),
+            ("/cms/users./7", "/cms/users/7"),
+            ("/cms/users%20/7.", "/cms/users/7"),
+            ("/cms/users%0a", "/cms/users"),
+            ("/cms/users%3Fx", "/cms/users"),
+            ("/cms%2Fusers%5c7", "/cms/users/7"),
+            ("/cms%2F/users", "/cms/users"),
+            ("/cms/;x/users/", "/cms/users/"),
+            ("/cms/%2575sers", "/cms/%75sers"),
+            ("/cms/%", "/cms/%"),
+            ("/a.b/.c", "/a.b/.c"),
+        ] {
+            assert_eq!(&*check(path).unwrap().lenient, lenient.as_bytes(), "{path}");
         }
     }
 
@@ -248,7 +400,8 @@ mod tests {
     #[test]
     fn patterns_that_could_mislead_do_not_parse() {
         for text in [
-            "", "*", "a/*", "/a*", "/a/*/b", "/a/**", "/a?b", "/a/../*", "/a b", "//*",
+            "", "*", "a/*", "/a*", "/a/*/b", "/a/**", "/a?b", "/a/../*", "/a b", "//*", "/a;b",
+            "/a;b/*", "/%61/*", "/a%2db", "/a%7E",
         ] {
             assert!(Pattern::parse(text).is_none(), "{text}");
         }

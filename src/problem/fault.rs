@@ -17,17 +17,20 @@ pub enum Fault {
     TokenMissing,
     /// The key or the route asks for something this gate does not have.
     FeatureUnavailable,
+    /// The gate holds as many bodies in memory as it may (RFC 9110 section 15.6.4).
+    Overloaded,
 }
 
 impl Fault {
     /// Every fault, in the order of the contract.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::UpstreamUnreachable,
         Self::UpstreamRejectedToken,
         Self::UpstreamTimeout,
         Self::Misconfigured,
         Self::TokenMissing,
         Self::FeatureUnavailable,
+        Self::Overloaded,
     ];
 
     /// Its code, status and words.
@@ -69,6 +72,12 @@ impl Fault {
                 "feature-unavailable",
                 "A feature is not available",
                 "The key or the route asks for a feature that this gate does not have. Its operator finds which in the log.",
+            ),
+            Self::Overloaded => describe(
+                503,
+                "overloaded",
+                "The gate is overloaded",
+                "The gate holds as many request bodies in memory as it may. Nothing was forwarded. Wait as long as Retry-After says, then send the request again.",
             ),
         }
     }

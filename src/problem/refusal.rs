@@ -68,6 +68,9 @@ pub enum Refusal {
     QuotaExceeded,
     /// The body is longer than the route takes (RFC 9110 section 15.5.14).
     BodyTooLarge,
+    /// The gate must read the body before it forwards the request, and the body did not arrive in
+    /// time (RFC 9110 section 15.5.9).
+    BodyTimeout,
     /// The id of a new key is taken, perhaps by one that was deleted.
     KeyExists,
     /// The key stands in the configuration, and is changed there.
@@ -76,7 +79,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of the contract.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::BadPath,
         Self::BadRequest,
         Self::BadCredential,
@@ -105,6 +108,7 @@ impl Refusal {
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
+        Self::BodyTimeout,
         Self::KeyExists,
         Self::KeyInConfiguration,
         Self::RateLimited,
@@ -282,6 +286,12 @@ impl Refusal {
                 "body-too-large",
                 "The body is too large",
                 "The body is longer than this route takes.",
+            ),
+            Self::BodyTimeout => describe(
+                408,
+                "body-timeout",
+                "The body took too long",
+                "The gate reads this body before it forwards the request, and the body did not arrive in time. Send it faster. Nothing was forwarded.",
             ),
             Self::KeyExists => describe(
                 409,

@@ -13,14 +13,15 @@ mod tally;
 use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::day::Day;
+use crate::json;
 use crate::key::KeyId;
 use crate::quota::{Per, Totals};
 use crate::time::Timestamp;
 
-use tally::Tally;
+use tally::{MAX_COUNT, Tally};
 
 pub use account::{Account, Held};
 pub use tally::{Amounts, Kind};
@@ -50,15 +51,14 @@ pub struct Usage {
     lost: Cell<u64>,
 }
 
-/// What a ledger answers.
-#[derive(Deserialize)]
-struct Answer {
-    /// The last batch of this isolate that it took.
-    sequence: u64,
-    /// From which day on it added up; absent where it was not asked to.
-    since: Option<String>,
-    requests: u64,
-    bytes: u64,
+/// Reads a sum of a ledger. JavaScript writes a very large one as a float; it counts as [`MAX_COUNT`].
+fn sum(answer: &Value, name: &str) -> Option<u64> {
+    let number = answer.get(name)?;
+    let is_huge = |float: &f64| *float >= 9_007_199_254_740_992.0;
+    match number.as_u64() {
+        Some(whole) => Some(whole.min(MAX_COUNT)),
+        None => number.as_f64().filter(is_huge).map(|_| MAX_COUNT),
+    }
 }
 
 impl Usage {
@@ -73,12 +73,11 @@ impl Usage {
     /// Adds to what a key has had on a day.
     pub fn count(&self, key: &KeyId, per: Option<Per>, day: Day, kind: Kind, amounts: &Amounts) {
         let mut tallies = self.tallies.borrow_mut();
-        if tallies.len() >= MAX_KEYS && !tallies.contains_key(key) {
-            self.lost
-                .set(self.lost.get().saturating_add(amounts.requests));
+        let Some(tally) = tally_of(&mut tallies, key) else {
+            let lost = self.lost.get().saturating_add(amounts.requests);
+            self.lost.set(lost);
             return;
-        }
-        let tally = tallies.entry(key.clone()).or_default();
+        };
         tally.per = per;
         tally.count(day, kind, amounts);
         self.is_unsent.set(true);
@@ -91,19 +90,26 @@ impl Usage {
         self.tallies.borrow().get(key)?.total(from, now)
     }
 
-    /// The batch to send to a key's ledger, perhaps one that was sent before, perhaps an empty one.
+    /// Returns the batch to send to a key's ledger, perhaps one that was sent before, perhaps an empty one.
     #[must_use]
     pub fn batch(&self, key: &KeyId, now: Timestamp) -> String {
         let mut tallies = self.tallies.borrow_mut();
-        let tally = tallies.entry(key.clone()).or_default();
+        let mut nothing = Tally::default();
+        let tally = tallies.get_mut(key).unwrap_or(&mut nothing);
         tally.batch(&self.isolate.borrow(), &self.sequence, now)
     }
 
-    /// The same, to hear what the key has had in its period.
+    /// Returns the batch whose answer says what the key has had in its period.
     #[must_use]
     pub fn ask(&self, key: &KeyId, per: Per, now: Timestamp) -> String {
         let mut tallies = self.tallies.borrow_mut();
-        tallies.entry(key.clone()).or_default().per = Some(per);
+        if tallies.len() >= MAX_KEYS {
+            tallies.retain(|_, tally| !tally.is_idle(now));
+        }
+        // Where there is no room the answer is of no use, and the key with a quota is refused.
+        if let Some(tally) = tally_of(&mut tallies, key) {
+            tally.per = Some(per);
+        }
         drop(tallies);
         self.batch(key, now)
     }
@@ -113,14 +119,20 @@ impl Usage {
     /// # Errors
     /// When that is no answer.
     pub fn settle(&self, key: &KeyId, answer: &str, now: Timestamp) -> Result<(), NoAnswer> {
-        let answer: Answer = serde_json::from_str(answer).map_err(|_misshapen| NoAnswer)?;
+        let answer = json::parse(answer.as_bytes()).ok_or(NoAnswer)?;
+        // The last batch of this isolate that the ledger took.
+        let sequence = answer.get("sequence").and_then(Value::as_u64);
+        let (Some(sequence), Some(requests), Some(bytes)) =
+            (sequence, sum(&answer, "requests"), sum(&answer, "bytes"))
+        else {
+            return Err(NoAnswer);
+        };
         if let Some(tally) = self.tallies.borrow_mut().get_mut(key) {
-            let had = Totals {
-                requests: answer.requests,
-                bytes: answer.bytes,
-            };
-            let since = answer.since.as_deref().and_then(Day::parse);
-            tally.settle(answer.sequence, since.map(|since| (since, had)), now);
+            // From which day on it added up; absent where it was not asked to.
+            let since = answer.get("since").and_then(Value::as_str);
+            let since = since.and_then(Day::parse);
+            let had = Totals { requests, bytes };
+            tally.settle(sequence, since.map(|since| (since, had)), now);
         }
         Ok(())
     }
@@ -173,8 +185,9 @@ impl Usage {
     }
 
     fn hold(&self, key: &KeyId) {
-        let mut tallies = self.tallies.borrow_mut();
-        tallies.entry(key.clone()).or_default().hold();
+        if let Some(tally) = self.tallies.borrow_mut().get_mut(key) {
+            tally.hold();
+        }
     }
 
     fn release(&self, key: &KeyId) {
@@ -182,6 +195,14 @@ impl Usage {
             tally.release();
         }
     }
+}
+
+/// Returns the tally of a key, a new one where there is room.
+fn tally_of<'t>(tallies: &'t mut BTreeMap<KeyId, Tally>, key: &KeyId) -> Option<&'t mut Tally> {
+    if tallies.len() >= MAX_KEYS && !tallies.contains_key(key) {
+        return None;
+    }
+    Some(tallies.entry(key.clone()).or_default())
 }
 
 /// A ledger's answer is none.
@@ -323,6 +344,32 @@ mod tests {
     }
 
     #[test]
+    fn no_caller_makes_it_grow_without_bound() {
+        let usage = Usage::default();
+        let key = |number: usize| KeyId::parse(&format!("pk_{number}")).unwrap();
+        // Asking for usage keeps nothing.
+        let _empty = usage.batch(&key(0), NOW);
+        assert!(usage.tallies.borrow().is_empty());
+        let amounts = Amounts {
+            requests: 1,
+            ..Amounts::default()
+        };
+        for number in 0..MAX_KEYS + 10 {
+            let _asked = usage.ask(&key(number), Per::Day, NOW);
+            usage.count(&key(number), None, Day::of(NOW), Kind::Forwarded, &amounts);
+            usage.hold(&key(number));
+        }
+        assert_eq!(usage.tallies.borrow().len(), MAX_KEYS);
+        assert_eq!(usage.take_lost(), 10);
+        // Keys that were only asked about make room.
+        let usage = Usage::default();
+        for number in 0..MAX_KEYS + 10 {
+            let _asked = usage.ask(&key(number), Per::Day, NOW);
+        }
+        assert!((1..=MAX_KEYS).contains(&usage.tallies.borrow().len()));
+    }
+
+    #[test]
     fn a_ledger_that_talks_nonsense_is_not_believed() {
         let usage = Usage::default();
         one(&usage, 0);
@@ -331,6 +378,52 @@ mod tests {
             assert_eq!(usage.settle(&key(), text, NOW), Err(NoAnswer));
         }
         assert!(!usage.end_flush());
+    }
+
+    #[test]
+    fn sums_stop_where_numbers_are_no_longer_exact() {
+        let usage = Usage::default();
+        let huge = Amounts {
+            requests: 1,
+            bytes_in: u64::MAX,
+            bytes_out: 9_000_000_000_000_000_000,
+            ..Amounts::default()
+        };
+        for _ in 0..3 {
+            usage.count(
+                &key(),
+                Some(Per::Month),
+                Day::of(NOW),
+                Kind::Forwarded,
+                &huge,
+            );
+        }
+        let row = json!(["2026-11-22", "forwarded", 3, MAX_COUNT, MAX_COUNT, 0, 0]);
+        assert_eq!(batch(&usage)["rows"], json!([row]));
+        answer(&usage, 0, 1, MAX_COUNT);
+        assert_eq!(total(&usage), Some((4, MAX_COUNT)));
+    }
+
+    #[test]
+    fn a_ledger_s_sum_may_be_any_number_that_javascript_writes() {
+        for (text, bytes) in [
+            ("9007199254740990", MAX_COUNT - 1),
+            ("9007199254740992", MAX_COUNT),
+            ("27000000000000000000", MAX_COUNT),
+            ("2.7e+21", MAX_COUNT),
+            ("1e400", 0),
+            ("-1", 0),
+            ("1.5", 0),
+            ("null", 0),
+        ] {
+            let usage = Usage::default();
+            let _first = batch(&usage);
+            let answer =
+                format!(r#"{{"sequence":0,"since":"2026-11-22","requests":0,"bytes":{text}}}"#);
+            let settled = usage.settle(&key(), &answer, NOW);
+            assert_eq!(settled.is_ok(), bytes > 0, "{text}");
+            assert_eq!(total(&usage), (bytes > 0).then_some((0, bytes)), "{text}");
+        }
     }
 
     #[test]

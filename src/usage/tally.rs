@@ -13,6 +13,9 @@ use crate::time::Timestamp;
 /// that time nothing is known here.
 const MAX_AGE: i64 = 30;
 
+/// Largest number that a ledger holds and that JSON carries to it exactly: 2^53 - 1. Sums stay there.
+pub(super) const MAX_COUNT: u64 = 9_007_199_254_740_991;
+
 /// How a request ended, as far as it is charged for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -62,13 +65,18 @@ pub struct Amounts {
 }
 
 impl Amounts {
-    const fn add(&mut self, other: &Self) {
-        self.requests = self.requests.saturating_add(other.requests);
-        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
-        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
-        self.upstream_ms = self.upstream_ms.saturating_add(other.upstream_ms);
-        self.upstream_429 = self.upstream_429.saturating_add(other.upstream_429);
+    fn add(&mut self, other: &Self) {
+        self.requests = sum(self.requests, other.requests);
+        self.bytes_in = sum(self.bytes_in, other.bytes_in);
+        self.bytes_out = sum(self.bytes_out, other.bytes_out);
+        self.upstream_ms = sum(self.upstream_ms, other.upstream_ms);
+        self.upstream_429 = sum(self.upstream_429, other.upstream_429);
     }
+}
+
+/// Adds, up to [`MAX_COUNT`].
+fn sum(one: u64, other: u64) -> u64 {
+    one.saturating_add(other).min(MAX_COUNT)
 }
 
 type Rows = BTreeMap<(Day, Kind), Amounts>;
@@ -119,12 +127,11 @@ impl Tally {
         let sent = self.sent.iter().flat_map(|(_, rows)| rows);
         for ((day, kind), amounts) in sent.chain(&self.rows) {
             if *day >= from && kind.is_charged() {
-                let bytes = amounts.bytes_in.saturating_add(amounts.bytes_out);
-                total.requests = total.requests.saturating_add(amounts.requests);
-                total.bytes = total.bytes.saturating_add(bytes);
+                total.requests = sum(total.requests, amounts.requests);
+                total.bytes = sum(total.bytes, sum(amounts.bytes_in, amounts.bytes_out));
             }
         }
-        total.requests = total.requests.saturating_add(self.held);
+        total.requests = sum(total.requests, self.held);
         Some(total)
     }
 

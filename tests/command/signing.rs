@@ -174,6 +174,9 @@ fn a_waf_link_needs_its_secret() {
         "https://gate.example/a",
     ];
     checkout.run(&waf).failed(1, &["WAF_SECRET", ".dev.vars"]);
+    let mut short = checkout.command(&waf);
+    short.env("WAF_SECRET", &random_secret()[..31]);
+    Done::of(&mut short).failed(1, &["WAF_SECRET is 31 bytes long"]);
     let sign = |more: &[&str]| {
         let mut command = checkout.command(&[&waf[..], more].concat());
         Done::of(command.env("WAF_SECRET", random_secret())).succeeded()

@@ -1,9 +1,15 @@
 //! The library without a platform: what it decides, what always holds, and the published vectors.
 
+mod claims;
 mod decisions;
+mod docs;
 mod exchanges;
+mod headers;
+mod javascript;
 mod mac_vectors;
 mod properties;
+mod readings;
 mod signature_vectors;
 mod stored_tokens;
+mod waits;
 mod world;

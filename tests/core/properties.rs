@@ -207,6 +207,108 @@ fn no_byte_of_a_link_can_be_changed() {
     }
 }
 
+#[test]
+fn trackers_behind_a_link_change_nothing_and_nothing_else_may_stand_there() {
+    let gate = world::gate(
+        json!({"schemes": ["url", "waf-url"]}),
+        json!({"cache": {"ttl": 60}}),
+    );
+    let reached = |url: &str| {
+        let decision = world::decide(&gate, world::raw("GET", url, &[]));
+        match decision {
+            Decision::Forward(outbound, _) => Ok((outbound.url, outbound.cache.unwrap().name)),
+            Decision::Answer(answer) => Err(code_of(&answer)),
+        }
+    };
+    let origin = "https://gate.example";
+    for target in [
+        "/img/1.png",
+        "/img/1.png?w=1",
+        "/img/1.png?utm_source=own&w=1",
+    ] {
+        let plain = Sent::get(format!("{origin}{target}"));
+        let head = head_of(&plain).unwrap();
+        let waf_secret = MacKey::new(&Secret::new(WAF_SECRET));
+        let links = [
+            url::sign(&head, &id(), NOW.plus_seconds(600), &key()),
+            url::sign_waf(&head, Some(&id()), NOW, &waf_secret),
+        ];
+        for link in links.map(|link| format!("{origin}{link}")) {
+            let good = reached(&link).unwrap();
+            let api = format!("https://api.example/v1{target}");
+            assert_eq!(good.0, api, "{link}");
+            let mut all = link.clone();
+            for name in url::TRACKERS {
+                for behind in ["", "=", "=x", "=a%20b;key=pk_other", "=a=b?sig=1"] {
+                    let added = format!("{link}&{name}{behind}");
+                    assert_eq!(reached(&added).as_ref(), Ok(&good), "{added}");
+                }
+                all.push_str(&format!("&{name}=x&{name}=y"));
+            }
+            assert_eq!(reached(&all).as_ref(), Ok(&good), "{all}");
+            for behind in [
+                "&",
+                "&&utm_source=x",
+                "&utm_source=x&",
+                "&UTM_source=x",
+                "&utm%5Fsource=x",
+                "&utm_sources=x",
+                "&utm_=x",
+                "&xutm_source=x",
+                "&utm_source[]=x",
+                "&w=2",
+                "&utm_source=x&w=2",
+                "&w=2&utm_source=x",
+                "&exp=1",
+                "&sig",
+                "&utm_source=x&sig=1",
+                "&verify=1",
+                "?utm_source=x",
+                ";utm_source=x",
+                "%26utm_source=x",
+            ] {
+                let added = format!("{link}{behind}");
+                assert_eq!(reached(&added), Err("bad-credential".to_owned()), "{added}");
+            }
+            let two = format!("{link}&utm_source=x&key=pk_site");
+            assert_eq!(reached(&two), Err("ambiguous-credential".to_owned()));
+            // Before what is signed, or instead of it, they are not as they were.
+            let moved = link.replacen(
+                target,
+                &format!(
+                    "{target}{}utm_id=1",
+                    if target.contains('?') { "&" } else { "?" }
+                ),
+                1,
+            );
+            let moved = moved.replacen("utm_id=1?", "utm_id=1&", 1);
+            assert_eq!(
+                reached(&moved),
+                Err("signature-invalid".to_owned()),
+                "{moved}"
+            );
+        }
+    }
+}
+
+#[test]
+fn trackers_beside_another_credential_reach_the_api() {
+    let gate = world::plain();
+    let bearer = format!("Bearer {}", world::token(json!({})));
+    let target = format!("{URL}&key=pk_site&utm_source=x");
+    let headers = [("authorization", bearer.as_str())];
+    match world::decide(&gate, world::raw("GET", &target, &headers)) {
+        Decision::Forward(outbound, _) => {
+            assert!(
+                outbound.url.ends_with("&b&utm_source=x"),
+                "{}",
+                outbound.url
+            );
+        }
+        Decision::Answer(answer) => panic!("{answer:?}"),
+    }
+}
+
 /// What a base says: its lines in order, then the parameters.
 type Read = (Vec<(String, String)>, String);
 

@@ -4,14 +4,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use writegate::credential::mac::MacKey;
 use writegate::credential::signature::{Labels, Signature};
-use writegate::credential::url;
-use writegate::key::KeyId;
+use writegate::credential::url::{self, InQuery};
+use writegate::credential::{Limits, Unverified};
+use writegate::key::{Key, KeyId};
+use writegate::known_key::{KnownKey, Roots};
 use writegate::problem::Refusal;
 use writegate::request::Head;
 use writegate::secret::Secret;
@@ -169,6 +172,51 @@ fn every_waf_token_link_is_what_the_gate_would_make() {
         let secret = MacKey::new(&Secret::new(read("key")));
         let link = url::sign_waf(&request.head(), None, issued, &secret);
         assert_eq!(link, read("link-base64url"), "{}", case.display());
+    }
+}
+
+#[test]
+fn every_published_waf_token_link_is_good_until_it_ends() {
+    let id = KeyId::parse("pk_site").unwrap();
+    let root = Secret::new("root ".repeat(8));
+    let roots = Rc::new(Roots {
+        current: root,
+        previous: None,
+    });
+    let record = serde_json::json!({"id": "pk_site", "schemes": ["waf-url"], "url_ttl": 60});
+    let known = KnownKey::new(Key::parse("KEYS[0]", record).unwrap(), roots);
+    for case in cases("waf-token") {
+        let read = |name| stage(&case, name).unwrap();
+        let issued = Timestamp::from_seconds(read("timestamp").parse().unwrap());
+        let secret = MacKey::new(&Secret::new(read("key")));
+        let verify = |target: &str, now: Timestamp| {
+            let request = Request::of(&format!("GET {target} HTTP/1.1"), "https");
+            let head = request.head();
+            let InQuery::Waf(link) = InQuery::read(&head, Some(&id)).unwrap() else {
+                panic!("{target} is no link");
+            };
+            let limits = Limits {
+                now,
+                session_max_ttl: 1,
+                clock_skew: 0,
+                audience: None,
+                unsigned_body: false,
+                waf_secret: Some(&secret),
+            };
+            match link.verify(&known, &limits) {
+                Ok(_end) => None,
+                Err(Unverified::Refused(refusal)) => Some(refusal),
+                Err(other) => panic!("{other:?}"),
+            }
+        };
+        for link in [read("link-default"), read("link-base64url")] {
+            assert_eq!(verify(&link, issued), None, "{link}");
+            assert_eq!(verify(&link, issued.plus_seconds(59)), None, "{link}");
+            let late = verify(&link, issued.plus_seconds(60));
+            assert_eq!(late, Some(Refusal::UrlExpired), "{link}");
+            let forged = verify(&format!("/other{link}"), issued);
+            assert_eq!(forged, Some(Refusal::SignatureInvalid), "{link}");
+        }
     }
 }
 

@@ -21,8 +21,8 @@ fn gate() -> Gate {
 }
 
 fn store(text: Option<&str>) -> Native {
-    let mut platform = Native::with_body(Vec::new());
-    platform.stored = text.map(str::to_owned);
+    let platform = Native::with_body(Vec::new());
+    platform.stored.replace(text.map(str::to_owned));
     platform
 }
 
@@ -43,9 +43,11 @@ fn sent(gate: &Gate, platform: &Native, now: Timestamp) -> String {
 #[test]
 fn a_new_value_counts_after_thirty_seconds_without_a_deployment() {
     let gate = gate();
-    let mut platform = store(Some("first"));
+    let platform = store(Some("first"));
     assert_eq!(sent(&gate, &platform, NOW), "Bearer first");
-    platform.stored = Some(json!({"token": "second"}).to_string());
+    platform
+        .stored
+        .replace(Some(json!({"token": "second"}).to_string()));
     assert_eq!(sent(&gate, &platform, NOW.plus_seconds(29)), "Bearer first");
     assert_eq!(platform.asked.get(), 1, "not asked for every request");
     assert_eq!(
@@ -58,11 +60,11 @@ fn a_new_value_counts_after_thirty_seconds_without_a_deployment() {
 #[test]
 fn a_store_that_does_not_answer_closes_its_routes_and_is_asked_again() {
     let gate = gate();
-    let mut platform = store(None);
+    let platform = store(None);
     assert_eq!(sent(&gate, &platform, NOW), "feature-unavailable");
-    platform.stored = Some("there".to_owned());
+    platform.stored.replace(Some("there".to_owned()));
     assert_eq!(sent(&gate, &platform, NOW), "Bearer there");
-    platform.stored = None;
+    platform.stored.replace(None);
     assert_eq!(sent(&gate, &platform, NOW.plus_seconds(29)), "Bearer there");
     assert_eq!(
         sent(&gate, &platform, NOW.plus_seconds(30)),
@@ -82,9 +84,9 @@ fn what_is_no_token_is_said_and_mended_there() {
         ),
     ] {
         let gate = gate();
-        let mut platform = store(Some(text));
+        let platform = store(Some(text));
         assert_eq!(sent(&gate, &platform, NOW), code, "{text}");
-        platform.stored = Some("mended".to_owned());
+        platform.stored.replace(Some("mended".to_owned()));
         assert_eq!(sent(&gate, &platform, NOW.plus_seconds(29)), code, "{text}");
         assert_eq!(
             sent(&gate, &platform, NOW.plus_seconds(30)),

@@ -19,13 +19,15 @@ use writegate::day::Day;
 use writegate::gateway::{Decision, Gate, Raw};
 use writegate::key::KeyId;
 use writegate::known_key::derive_sk;
-use writegate::platform::{BodyError, Office, Page, Platform, SecretsStore, Silent};
+use writegate::platform::{
+    BodyError, Change, Office, Page, Platform, ReadBody, SecretsStore, Silent,
+};
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_795_305_600);
 pub(crate) const TOKEN: &str = "upstream-token";
-pub(crate) const WAF_SECRET: &str = "waf secret";
+pub(crate) const WAF_SECRET: &str = "waf secret of thirty-two bytes ..";
 pub(crate) const TARGET: &str = "https://gate.example/posts/1?a=%7e&b";
 
 pub(crate) fn root() -> String {
@@ -93,9 +95,15 @@ pub(crate) fn plain() -> Gate {
 }
 
 pub(crate) fn token(claims: Value) -> String {
+    token_of("pk_site", claims)
+}
+
+pub(crate) fn token_of(id: &str, claims: Value) -> String {
+    let id = KeyId::parse(id).unwrap();
+    let sk = derive_sk(&Secret::new(root()), &id, 1);
     let mut all = Map::from_iter([("exp".to_owned(), json!(NOW.seconds() + 300))]);
     all.extend(claims.as_object().unwrap().clone());
-    session::mint(&id(), &sk(), &all)
+    session::mint(&id, &sk, &all)
 }
 
 pub(crate) fn raw<'h>(method: &'h str, target: &'h str, headers: &[(&'h str, &'h str)]) -> Raw<'h> {
@@ -132,26 +140,47 @@ pub(crate) fn code_of(answer: &Answer) -> String {
     document["code"].as_str().unwrap_or_default().to_owned()
 }
 
+/// Something that a test lets happen.
+pub(crate) type Happens = Box<dyn Fn(&Native)>;
+
 /// A platform with this body, and a memory for nonces.
 pub(crate) struct Native {
-    body: Vec<u8>,
-    pub(crate) records: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) records: RefCell<BTreeMap<String, String>>,
     /// What every Secrets Store has; `None` does not answer.
-    pub(crate) stored: Option<String>,
+    pub(crate) stored: RefCell<Option<String>>,
     /// How often one was asked.
     pub(crate) asked: Cell<u32>,
     seen: RefCell<BTreeSet<(String, String)>>,
+    /// The time; it stands still unless a test moves it.
+    pub(crate) now: Cell<Timestamp>,
+    /// Happens while the body is read.
+    pub(crate) while_reading: RefCell<Option<Happens>>,
+    /// Happens when records are about to be written.
+    pub(crate) while_writing: RefCell<Option<Happens>>,
+    /// What a ledger says that the key has had.
+    pub(crate) had: Cell<u64>,
 }
 
 impl Native {
     pub(crate) const fn with_body(body: Vec<u8>) -> Self {
         Self {
             body,
-            records: BTreeMap::new(),
-            stored: None,
+            records: RefCell::new(BTreeMap::new()),
+            stored: RefCell::new(None),
             asked: Cell::new(0),
             seen: RefCell::new(BTreeSet::new()),
+            now: Cell::new(NOW),
+            while_reading: RefCell::new(None),
+            while_writing: RefCell::new(None),
+            had: Cell::new(0),
         }
+    }
+
+    /// How many nonces were recorded.
+    pub(crate) fn nonces(&self) -> usize {
+        let seen = self.seen.borrow();
+        seen.iter().filter(|(kind, _)| kind != "rate").count()
     }
 }
 
@@ -159,13 +188,18 @@ impl SecretsStore for Native {
     async fn secret(&self, name: &str) -> Result<Secret, Silent> {
         assert_eq!(name, "WRITE_TOKEN");
         self.asked.set(self.asked.get() + 1);
-        self.stored.as_deref().map(Secret::new).ok_or(Silent)
+        let stored = self.stored.borrow();
+        stored.as_deref().map(Secret::new).ok_or(Silent)
     }
 }
 
 impl Platform for Native {
+    fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
     async fn record(&self, id: &KeyId) -> Result<Option<String>, Silent> {
-        Ok(self.records.get(id.as_str()).cloned())
+        Ok(self.records.borrow().get(id.as_str()).cloned())
     }
 
     async fn within_rate(&self, _binding: &str, counted_as: &str) -> Result<bool, Silent> {
@@ -173,19 +207,21 @@ impl Platform for Native {
         Ok(self.seen.borrow_mut().insert(entry))
     }
 
-    async fn digest_body(
-        &self,
-        most: u64,
-        algorithms: &[Algorithm],
-    ) -> Result<Vec<Vec<u8>>, BodyError> {
-        match self.body.len() as u64 > most {
-            true => Err(BodyError::TooLarge),
-            false => Ok(algorithms.iter().map(|a| a.digest(&self.body)).collect()),
+    async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError> {
+        if self.body.len() as u64 > wanted.max_bytes {
+            return Err(BodyError::TooLarge);
         }
+        if let Some(happens) = self.while_reading.take() {
+            happens(self);
+        }
+        let digest = |one: &Algorithm| one.digest(&self.body);
+        Ok(wanted.algorithms.iter().map(digest).collect())
     }
 
-    async fn tally(&self, _key: &KeyId, _batch: &str) -> Result<String, Silent> {
-        Err(Silent)
+    async fn tally(&self, _key: &KeyId, batch: &str) -> Result<String, Silent> {
+        let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Silent)?;
+        let answer = json!({"sequence": batch["sequence"], "since": batch["since"], "requests": self.had.get(), "bytes": 0});
+        Ok(answer.to_string())
     }
 
     async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Silent> {
@@ -203,11 +239,12 @@ impl Office for Native {
         Err(Silent)
     }
 
-    async fn body(&self, most: u64) -> Result<Vec<u8>, BodyError> {
-        match self.body.len() as u64 > most {
-            true => Err(BodyError::TooLarge),
-            false => Ok(self.body.clone()),
-        }
+    fn body(&self) -> Vec<u8> {
+        self.body.clone()
+    }
+
+    fn random(&self) -> [u8; 16] {
+        [7; 16]
     }
 
     async fn page(&self, _cursor: Option<&str>) -> Result<Page, Silent> {
@@ -217,16 +254,24 @@ impl Office for Native {
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent> {
         Ok(ids
             .iter()
-            .map(|id| self.records.get(id.as_str()).cloned())
+            .map(|id| self.records.borrow().get(id.as_str()).cloned())
             .collect())
     }
 
-    async fn create(&self, _records: &[(&KeyId, String)]) -> Result<(), Silent> {
-        Err(Silent)
-    }
-
-    async fn replace(&self, _id: &KeyId, _record: &str) -> Result<(), Silent> {
-        Err(Silent)
+    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent> {
+        if let Some(happens) = self.while_writing.take() {
+            happens(self);
+        }
+        let mut records = self.records.borrow_mut();
+        let is_there =
+            |one: &Change<'_>| records.get(one.id.as_str()).map(String::as_str) == one.from;
+        if !changes.iter().all(is_there) {
+            return Ok(false);
+        }
+        for one in changes {
+            records.insert(one.id.to_string(), one.to.to_owned());
+        }
+        Ok(true)
     }
 }
 
@@ -236,7 +281,7 @@ pub(crate) fn decide_on<'g, 'h>(
     gate: &'g Gate,
     raw: Raw<'h>,
 ) -> Decision<'g, 'h> {
-    decide_at(NOW, platform, gate, raw)
+    decide_at(platform.now.get(), platform, gate, raw)
 }
 
 /// The same at this moment.
@@ -246,6 +291,7 @@ pub(crate) fn decide_at<'g, 'h>(
     gate: &'g Gate,
     raw: Raw<'h>,
 ) -> Decision<'g, 'h> {
+    platform.now.set(now);
     now_or_never(gate.decide(raw, context_at(now), platform))
 }
 

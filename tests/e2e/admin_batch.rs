@@ -129,7 +129,7 @@ fn what_is_refused_is_refused_whole() {
             "[2].id",
         ),
         (with(json!({"id": "pk_b", "path": ["/x"]})), "[1].path"),
-        (with(json!({"name": "x"})), "[1].id"),
+        (with(json!({"id": ""})), "[1].id"),
         (with(json!("pk_b")), "[1]"),
         (with(json!(null)), "[1]"),
         (with(json!([{"id": "pk_b"}])), "[1]"),

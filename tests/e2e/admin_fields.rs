@@ -157,8 +157,6 @@ fn an_id_has_its_form() {
             format!("{id}: an id that is none is told: {answer}")
         });
     }
-    let none = tell(&table.gate, "POST", "keys", &json!({"name": "x"}));
-    table.names("no id", &none, "id");
     let some = tell(
         &table.gate,
         "POST",

@@ -18,8 +18,8 @@ fn status(table: &mut Check) -> Value {
 }
 
 /// Whether each of these is there; a binding that is not mentioned counts as neither.
-fn bindings(told: &Value) -> [&Value; 3] {
-    ["KEY_REGISTRY", "REPLAY", "LEDGER"].map(|name| &told["bindings"][name])
+fn bindings(told: &Value) -> [&Value; 4] {
+    ["KEY_REGISTRY", "KEY_WRITER", "REPLAY", "LEDGER"].map(|name| &told["bindings"][name])
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn it_says_version_tokens_and_bindings() {
     let expected = fingerprint(&table.gate.signing_secret, &table.gate.token);
     assert_eq!(token["fingerprint"], expected.as_str());
     assert_eq!(token["age_days"], Value::Null);
-    assert_eq!(bindings(&told), [true, true, true], "{told}");
+    assert_eq!(bindings(&told), [true; 4], "{told}");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn it_says_what_is_not_there() {
     });
     table.gate.token = fresh();
     let told = status(&mut table);
-    assert_eq!(bindings(&told), [false, false, false], "{told}");
+    assert_eq!(bindings(&told), [false; 4], "{told}");
     assert_eq!(told["tokens"][0]["state"], "missing");
     assert_eq!(told["tokens"][0]["fingerprint"], Value::Null);
 }

@@ -15,6 +15,21 @@ fn headers_that_an_upstream_may_not_set_are_removed_from_its_answer() {
             .header("Access-Control-Max-Age", "7")
             .header("Service-Worker-Allowed", "/")
             .header("Clear-Site-Data", "\"*\"")
+            .header("NEL", "{\"report_to\":\"r\",\"max_age\":9}")
+            .header("Report-To", "{\"group\":\"r\"}")
+            .header("Reporting-Endpoints", "r=\"https://evil.example\"")
+            .header("Strict-Transport-Security", "max-age=9; includeSubDomains")
+            .header("Alt-Svc", "h3=\"evil.example:443\"")
+            .header("Origin-Trial", "t")
+            .header("Set-Login", "logged-in")
+            .header("Proxy-Authenticate", "Basic")
+            .header("WWW-Authenticate", "Basic realm=\"x\"")
+            .header("Refresh", "0; url=//evil.example/")
+            .header("CDN-Cache-Control", "public, max-age=9")
+            .header("Cloudflare-CDN-Cache-Control", "public, max-age=9")
+            .header("Connection", "X-Hop")
+            .header("X-Hop", "1")
+            .header("Keep-Alive", "timeout=9")
             .header("X-Content-Type-Options", "sniff")
             .header("X-Request-Id", "theirs")
             .header("ETag", "\"v1\"")
@@ -35,13 +50,26 @@ fn headers_that_an_upstream_may_not_set_are_removed_from_its_answer() {
         "service-worker-allowed",
         "clear-site-data",
         "content-security-policy",
+        "nel",
+        "report-to",
+        "reporting-endpoints",
+        "strict-transport-security",
+        "alt-svc",
+        "origin-trial",
+        "set-login",
+        "proxy-authenticate",
+        "www-authenticate",
+        "refresh",
+        "cdn-cache-control",
+        "cloudflare-cdn-cache-control",
+        "keep-alive",
     ] {
         assert_eq!(answer.header(name), None, "{name}");
     }
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
         ("etag", "\"v1\""),
-        ("cache-control", "max-age=5"),
+        ("cache-control", "private, max-age=5"),
         ("x-custom", "kept"),
         ("content-type", "application/json"),
         ("link", "</a>; rel=next"),
@@ -64,6 +92,13 @@ fn documents_that_a_browser_would_run_are_sandboxed() {
         ("application/xml", true),
         ("text/xml", true),
         ("application/atom+xml", true),
+        ("text/html (x)", true),
+        ("text/html x", true),
+        ("text/xsl", true),
+        ("image/svg+xml(x)", true),
+        ("application/json, text/html", true),
+        ("unknown/unknown", true),
+        ("application/vnd.api+json", false),
         ("application/json", false),
         ("text/plain", false),
         ("image/png", false),
@@ -84,6 +119,33 @@ fn documents_that_a_browser_would_run_are_sandboxed() {
             "default-src *"
         };
         assert_eq!(policy.as_deref(), Some(expected), "{kind}");
+    }
+}
+
+#[test]
+fn only_the_caller_may_keep_an_answer() {
+    let said = [
+        (None, "private"),
+        (Some("public, max-age=60"), "private, max-age=60"),
+        (Some("s-maxage=60"), "private"),
+        (Some("private, max-age=7"), "private, max-age=7"),
+        (Some("no-store"), "no-store"),
+        (Some("no-cache"), "no-cache"),
+    ];
+    let upstream = Upstream::answering(move |_, nth| {
+        let reply = Reply::ok("a").header("Surrogate-Control", "max-age=60");
+        match said[nth].0 {
+            Some(said) => reply.header("Cache-Control", said),
+            None => reply,
+        }
+    });
+    let gate = Gate::before(&upstream);
+    let token = gate.bearer();
+    for (said, expected) in said {
+        let answer = Request::get("/x").bearer(&token).send(&gate).passed();
+        let told = answer.header("cache-control");
+        assert_eq!(told.as_deref(), Some(expected), "{said:?}");
+        assert_eq!(answer.header("surrogate-control"), None);
     }
 }
 

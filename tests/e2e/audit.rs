@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::client::{Connection, Request};
 use crate::gate::{Gate, KEY, Setup};
-use crate::logs::Stream;
+use crate::logs::{Line, Stream};
 use crate::token::{fingerprint, fresh, now, sk};
-use crate::upstream::{Arrival, Reply, Upstream};
+use crate::upstream::{Arrival, Latch, Reply, Upstream};
 
 const FIELDS: [&str; 24] = [
     "event",
@@ -284,6 +284,67 @@ fn a_caller_who_leaves_is_still_told() {
     );
 }
 
+/// A connection that is reset when it is closed, for it leaves an answer unread.
+fn careless(gate: &Gate) -> Connection {
+    let mut connection = Connection::open(gate);
+    connection.write(&Request::get("/_gate/health").head());
+    gate.logs.events("request", 1);
+    connection
+}
+
+fn line_of_left(gate: &Gate) -> Value {
+    gate.logs.until("the line", |lines| {
+        let mut lines = lines.iter().filter_map(Line::json);
+        lines.find(|line| line["event"] == "request" && line["path"] == "/left")
+    })
+}
+
+#[test]
+fn a_caller_who_leaves_is_not_told_to_have_been_answered() {
+    let upstream = Upstream::start();
+    let gate = Gate::before(&upstream);
+    let mut connection = careless(&gate);
+    let request = Request::new("POST", "/left").bearer(&gate.bearer());
+    connection.write(&request.header("Content-Length", "100").head());
+    connection.write(b"half");
+    upstream.until("the half", |seen| {
+        seen.first().is_some_and(|first| first.body == b"half")
+    });
+    drop(connection);
+    let line = line_of_left(&gate);
+    assert_says(
+        &line,
+        json!({"outcome": "failed", "code": null, "status": null, "key": KEY}),
+    );
+}
+
+#[test]
+fn nothing_is_sent_again_for_a_caller_who_left() {
+    for status in [0, 503] {
+        let latch = Latch::default();
+        let late = latch.clone();
+        let reply = match status {
+            0 => Reply::hang_up(),
+            _ => Reply::new(status).header("Retry-After", "1"),
+        };
+        let upstream = Upstream::answering(move |_, _| reply.clone().after(&late));
+        let gate = Gate::before(&upstream);
+        let mut connection = careless(&gate);
+        connection.write(&Request::get("/left").bearer(&gate.bearer()).head());
+        upstream.until("the request", |seen| !seen.is_empty());
+        drop(connection);
+        // When another one has been answered, this one's end has been noticed.
+        Request::get("/_gate/health").send(&gate);
+        latch.open();
+        let line = line_of_left(&gate);
+        assert_says(
+            &line,
+            json!({"outcome": "failed", "code": null, "status": null, "attempts": 1}),
+        );
+        assert_eq!(upstream.seen().len(), 1, "{status}");
+    }
+}
+
 #[test]
 fn a_body_that_turned_out_too_large_is_told_once_as_a_refusal() {
     let upstream = Upstream::start();
@@ -304,5 +365,37 @@ fn a_body_that_turned_out_too_large_is_told_once_as_a_refusal() {
     assert_eq!(
         lines.iter().filter(|line| line.is_event("request")).count(),
         1
+    );
+}
+
+#[test]
+fn a_request_that_is_refused_at_once_says_who_what_and_where_from() {
+    let upstream = Upstream::start();
+    let gate = Gate::before(&upstream);
+    let from = |request: Request| request.header("CF-Connecting-IP", "192.0.2.7");
+    let preflight = Request::new("OPTIONS", "/a")
+        .origin("https://www.example.com")
+        .header("Access-Control-Request-Method", "POST");
+    for (request, method, path) in [
+        (preflight, "OPTIONS", "/a"),
+        (Request::post("/b").header("Host", "a_b"), "POST", "/b"),
+        (Request::get("/c//d?secret=1"), "GET", "/c//d"),
+        (Request::new("PURGE", "/e"), "PURGE", "/e"),
+    ] {
+        let answer = from(request).send(&gate);
+        let line = gate.logs.audit(&answer.request_id());
+        assert_says(
+            &line,
+            json!({"method": method, "path": path, "ip": "192.0.2.7"}),
+        );
+    }
+    let closed = Setup::to(&upstream).env("CLOCK_SKEW", "no").start();
+    let answer = from(Request::get("/f"))
+        .send(&closed)
+        .refused(503, "misconfigured");
+    let line = closed.logs.audit(&answer.request_id());
+    assert_says(
+        &line,
+        json!({"method": "GET", "path": "/f", "ip": "192.0.2.7"}),
     );
 }

@@ -13,12 +13,15 @@ const EARLIER: &str = "Sat, 05 Nov 1994 08:49:37 GMT";
 
 /// In front of an upstream whose every answer is ten bytes with a tag.
 fn tagged() -> Check {
-    let upstream = counting(|_, reply| {
-        reply
+    let upstream = counting(|request, reply| {
+        let reply = reply
             .body("0123456789")
-            .header("ETag", TAG)
             .header("Last-Modified", CHANGED)
-            .header("Content-Type", "text/plain")
+            .header("Content-Type", "text/plain");
+        match request.target.ends_with("/untagged") {
+            true => reply,
+            false => reply.header("ETag", TAG),
+        }
     });
     Check::before(upstream, cached)
 }
@@ -57,6 +60,65 @@ fn a_part_of_what_is_kept_is_answered_from_there() {
     table.that(whole.status == 200 && whole.text() == "0123456789", || {
         whole.to_string()
     });
+}
+
+/// Else it would be a way around the cache: each of these requests would reach the upstream.
+#[test]
+fn a_range_that_cannot_be_had_is_answered_from_there_too() {
+    let (mut table, request) = warmed();
+    for asked in [
+        "bytes=10-",
+        "bytes=50-60",
+        "bytes=-0",
+        "bytes=99999999999999999999-",
+    ] {
+        let answer = table.hit(asked, &request.clone().header("Range", asked));
+        let range = answer.header("content-range");
+        table.that(
+            answer.status == 416
+                && answer.body.is_empty()
+                && range.as_deref() == Some("bytes */10"),
+            || format!("{asked}: {answer}"),
+        );
+    }
+    for asked in [
+        "items=0-1",
+        "bytes=0-1,5-6",
+        "bytes=5-2",
+        "bytes=a-b",
+        "bytes",
+        "0-1",
+    ] {
+        let answer = table.hit(asked, &request.clone().header("Range", asked));
+        table.that(
+            answer.status == 200 && answer.text() == "0123456789",
+            || format!("{asked}: {answer}"),
+        );
+    }
+    table.upstream.only();
+}
+
+#[test]
+fn a_tag_that_does_not_match_decides_alone() {
+    let (mut table, tagged) = warmed();
+    let untagged = get(&table.gate, "/untagged");
+    table.warm("a file without a tag", &untagged);
+    for (request, since) in [
+        (&tagged, CHANGED),
+        (&tagged, LATER),
+        (&untagged, CHANGED),
+        (&untagged, LATER),
+    ] {
+        let request = request
+            .clone()
+            .header("If-None-Match", "\"other\"")
+            .header("If-Modified-Since", since);
+        let answer = table.hit(since, &request);
+        table.that(
+            answer.status == 200 && answer.text() == "0123456789",
+            || format!("{since}: {answer}"),
+        );
+    }
 }
 
 #[test]

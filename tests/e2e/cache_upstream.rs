@@ -225,10 +225,17 @@ fn a_write_brings_all_that_it_would_bring_elsewhere() {
 
 #[test]
 fn who_called_is_told_as_far_as_the_answer_is_kept_for_them() {
-    for (scope, key, subject) in [
-        ("key", Some(KEY), None),
-        ("subject", Some(KEY), Some("user-7")),
-        ("shared", None, None),
+    let of_key = json!({"key": KEY}).to_string();
+    let of_subject = json!({"key": KEY, "subject": "user-7"}).to_string();
+    for (scope, key, subject, metadata) in [
+        ("key", Some(KEY), None, Some(of_key.as_str())),
+        (
+            "subject",
+            Some(KEY),
+            Some("user-7"),
+            Some(of_subject.as_str()),
+        ),
+        ("shared", None, None, None),
     ] {
         let mut table = start(|setup| {
             let cache = json!({"ttl": TTL, "scope": scope});
@@ -250,6 +257,7 @@ fn who_called_is_told_as_far_as_the_answer_is_kept_for_them() {
             for (name, expected) in [
                 ("writegate-key", key),
                 ("writegate-subject", subject),
+                ("cf-aig-metadata", metadata),
                 ("forwarded", None),
             ] {
                 table.that(seen.header(name).as_deref() == expected, || {

@@ -171,6 +171,7 @@ impl Connection {
             if status >= 200 {
                 return Response {
                     status,
+                    reason: line.splitn(3, ' ').nth(2).unwrap_or_default().trim().into(),
                     headers,
                     body: Vec::new(),
                     complete: true,
@@ -205,6 +206,7 @@ impl Connection {
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
+    pub(crate) reason: String,
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
     /// The body came to its announced end.

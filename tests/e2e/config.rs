@@ -191,6 +191,7 @@ fn the_nearest_right_ones_work() {
                 "upstream_auth": {"scheme": "bearer", "secret": "WRITE_TOKEN"}, "methods": [], "timeout_ms": 100_000,
                 "retries": 2, "idempotency_key": false, "max_body_bytes": 104_857_600, "encoded_slash": false,
                 "unsigned_body": false, "identify_caller": false, "reject_status": [401], "probe": "/me",
+                "pass_headers": ["cf-aig-metadata"], "deny_query": ["_method"],
             }))
         }),
         works("every member of a key", |setup| {

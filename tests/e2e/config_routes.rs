@@ -82,6 +82,20 @@ fn routes_are_checked_whole() {
                 json!(null),
             ],
         ),
+        (
+            "pass_headers",
+            vec![
+                json!("cf-aig-metadata"),
+                json!(["authorization"]),
+                json!(["cf-aig-authorization"]),
+                json!(["cf-connecting-ip"]),
+                json!(null),
+            ],
+        ),
+        (
+            "deny_query",
+            vec![json!("_method"), json!(["a b"]), json!([1]), json!(null)],
+        ),
         ("probe", vec![json!("me"), json!(1), json!(null)]),
         (
             "upstream_auth",

@@ -13,6 +13,7 @@ fn a_token_that_the_upstream_echoes_does_not_come_back() {
         let token = sent.strip_prefix("Bearer ").unwrap();
         let encoded: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
         Reply::new(201)
+            .reason(&format!("Made with {token}"))
             .header("X-Raw", &format!("a {token} b"))
             .header("X-Sent", &sent)
             .header("X-Encoded", &encoded)
@@ -30,6 +31,11 @@ fn a_token_that_the_upstream_echoes_does_not_come_back() {
         .replace('=', "%3D");
     let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
     assert_eq!(answer.status, 201, "{answer}");
+    assert!(
+        ["", "Created"].contains(&answer.reason.as_str()),
+        "{}",
+        answer.reason
+    );
     assert_eq!(answer.header("x-raw").as_deref(), Some("a [redacted] b"));
     assert_eq!(answer.header("x-other").as_deref(), Some("kept"));
     let encoded: String = token.bytes().map(|byte| format!("%{byte:02x}")).collect();
@@ -53,9 +59,19 @@ fn a_token_that_the_upstream_echoes_does_not_come_back() {
 fn basic_credentials_do_not_come_back_either() {
     let upstream = Upstream::answering(|request, _| {
         let sent = request.header("authorization").unwrap();
-        Reply::new(200).header("X-Sent", sent.strip_prefix("Basic ").unwrap())
+        let encoded = sent.strip_prefix("Basic ").unwrap();
+        let in_url = encoded.replace('+', "-").replace('/', "_");
+        Reply::new(200)
+            .header("X-Sent", encoded)
+            .header("X-Bare", encoded.trim_end_matches('='))
+            .header("X-Url", &in_url)
+            .header("X-Bare-Url", in_url.trim_end_matches('='))
+            .header(
+                "X-Percent",
+                &encoded.replace('=', "%3D").replace('/', "%2f"),
+            )
     });
-    let secret = format!("user:{}", crate::token::fresh());
+    let secret = format!("user:?>~?>~{}", crate::token::fresh());
     let gate = Setup::to(&upstream)
         .env("WRITE_TOKEN", secret)
         .route(
@@ -67,11 +83,10 @@ fn basic_credentials_do_not_come_back_either() {
         .bearer(&gate.bearer())
         .send(&gate)
         .passed();
-    assert_eq!(
-        answer.header("x-sent").as_deref(),
-        Some("[redacted]"),
-        "what is sent is secret too"
-    );
+    for name in ["x-sent", "x-bare", "x-url", "x-bare-url", "x-percent"] {
+        let value = answer.header(name);
+        assert_eq!(value.as_deref(), Some("[redacted]"), "{name}");
+    }
 }
 
 #[test]

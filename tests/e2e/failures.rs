@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::check::Check;
-use crate::client::Request;
+use crate::client::{Connection, Request};
 use crate::gate::{Gate, Setup};
 use crate::logs::Line;
-use crate::upstream::{Latch, Reply, Upstream};
+use crate::upstream::{Arrival, Latch, Reply, Upstream};
 
 #[test]
 fn an_upstream_that_refuses_the_gates_token_is_not_the_callers_fault() {
@@ -140,4 +140,22 @@ fn a_slow_upstream_is_given_up() {
         .send(&gate)
         .refused(504, "upstream-timeout");
     never.open();
+}
+
+#[test]
+fn an_upload_that_is_late_never_completes() {
+    for with_ledger in [false, true] {
+        let upstream = Upstream::start();
+        let setup = Setup::to(&upstream).route("/*", json!({"timeout_ms": 300}));
+        let gate = if with_ledger { setup.ledger() } else { setup }.start();
+        let mut connection = Connection::open(&gate);
+        let request = Request::post("/x").bearer(&gate.bearer());
+        connection.write(&request.header("Content-Length", "10").head());
+        connection.write(b"half");
+        connection.response().refused(504, "upstream-timeout");
+        upstream.until("its end", |seen| {
+            let first = seen.first();
+            first.is_some_and(|seen| seen.arrival == Arrival::BrokenOff)
+        });
+    }
 }

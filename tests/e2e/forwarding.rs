@@ -149,6 +149,44 @@ fn a_location_on_the_upstream_becomes_the_gates_path() {
 }
 
 #[test]
+fn a_location_comes_back_by_any_route_that_leads_there() {
+    let upstream = Upstream::answering(|request, _| {
+        let host = request.header("host").unwrap();
+        let location = match request.header("x-case").as_deref() {
+            Some("below") => "/v1/files/17".to_owned(),
+            Some("whole") => "/v1/files".to_owned(),
+            Some("slashes") => format!("http://{host}//evil.example/"),
+            Some("dots") => "/v1/files/../../admin".to_owned(),
+            _ => "/v1/files/\\evil.example/".to_owned(),
+        };
+        Reply::new(201).header("Location", &location)
+    });
+    let url = upstream.url();
+    let files = json!({"upstream": format!("{url}/v1/files")});
+    let gate = Setup::to(&upstream)
+        .route("/files", files.clone())
+        .route("/files/*", files)
+        .start();
+    let token = gate.bearer();
+    for (path, case, expected) in [
+        ("/files", "below", "/files/17".to_owned()),
+        ("/files/1", "whole", "/files".to_owned()),
+        ("/files", "slashes", format!("{url}//evil.example/")),
+        ("/files", "dots", format!("{url}/v1/files/../../admin")),
+        (
+            "/files",
+            "backslash",
+            format!("{url}/v1/files//evil.example/"),
+        ),
+    ] {
+        let request = Request::post(path).header("X-Case", case).bearer(&token);
+        let answer = request.send(&gate).passed();
+        let location = answer.header("location");
+        assert_eq!(location.as_deref(), Some(expected.as_str()), "{case}");
+    }
+}
+
+#[test]
 fn an_upstream_may_have_a_path_and_a_name_of_loopback() {
     let upstream = Upstream::start();
     let url = format!("http://localhost:{}/api/", upstream.port);

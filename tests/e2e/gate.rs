@@ -98,12 +98,19 @@ impl Setup {
         self.in_registry(&name, &record.to_string())
     }
 
-    /// With the binding `KEY_REGISTRY`, and this text in it.
+    /// With the bindings `KEY_REGISTRY` and `KEY_WRITER`, and this text in the registry.
     pub(crate) fn in_registry(mut self, name: &str, text: &str) -> Self {
+        self.around.key_writer = Objects::Own;
         self.around
             .registry
             .get_or_insert_default()
             .insert(name.into(), text.into());
+        self
+    }
+
+    /// Without the binding `KEY_WRITER`.
+    pub(crate) fn no_key_writer(mut self) -> Self {
+        self.around.key_writer = Objects::Nothing;
         self
     }
 

@@ -3,13 +3,14 @@
 
 use serde_json::json;
 
+use crate::check::Check;
 use crate::client::Request;
 use crate::gate::{Gate, KEY, Setup};
 use crate::token::fresh;
 use crate::upstream::Upstream;
 
 /// Names that may never arrive with a caller's value.
-const REMOVED: [&str; 49] = [
+const REMOVED: [&str; 53] = [
     "Signature",
     "Signature-Input",
     "Signature-Agent",
@@ -58,11 +59,15 @@ const REMOVED: [&str; 49] = [
     "CF-Access-Client-Secret",
     "CF-Whatever",
     "cf-aig-authorization",
+    "cf-aig-metadata",
+    "cf-aig-custom-cost",
+    "cf-aig-collect-log",
+    "cf-aig-cache-ttl",
     "X-Named-By-Connection",
 ];
 
 /// Each of these is exempt from the table above, or was never in it.
-const KEPT: [&str; 26] = [
+const KEPT: [&str; 25] = [
     "Accept-Encoding",
     "Cache-Control",
     "Pragma",
@@ -86,12 +91,12 @@ const KEPT: [&str; 26] = [
     "X-Authentic",
     "X-Forward",
     "X-Request-Identity",
-    "cf-aig-metadata",
     "CFX-Other",
     "Signed",
 ];
 
-/// The spellings of one name: cases, and `_` for each `-`, which other software reads as `-`.
+/// The spellings of one name: cases, and `_`, `.` and others for each `-`, which other software reads as
+/// `-`.
 fn spellings(name: &str) -> Vec<String> {
     let under = name.replace('-', "_");
     let mixed: String = name
@@ -101,6 +106,9 @@ fn spellings(name: &str) -> Vec<String> {
         .collect();
     let first = name.replacen('-', "_", 1);
     let mut all = vec![
+        name.replace('-', "."),
+        name.replace('-', "!"),
+        name.replace('-', "~"),
         name.to_owned(),
         name.to_lowercase(),
         name.to_uppercase(),
@@ -124,7 +132,7 @@ fn what_must_not_pass_does_not_in_any_spelling() {
         for spelling in spellings(name) {
             if name.starts_with("Signature") || name.eq_ignore_ascii_case("x-public-key") {
                 // Under their own names these are credentials; `credentials_do_not_pass` sends them.
-                if spelling.replace('_', "-").eq_ignore_ascii_case(&spelling) {
+                if !spelling.contains(['_', '.', '!', '~']) {
                     continue;
                 }
             }
@@ -285,10 +293,48 @@ fn the_gates_own_request_adds_nothing_that_was_not_asked_for() {
         "writegate-key",
         "writegate-subject",
         "forwarded",
+        "cf-aig-metadata",
         "cookie",
         "x-forwarded-for",
     ] {
         assert_eq!(seen.header(name), None, "{name}");
+    }
+}
+
+#[test]
+fn a_setting_of_the_ai_gateway_passes_where_the_route_lists_it() {
+    let upstream = Upstream::start();
+    let gate = Setup::to(&upstream)
+        .route("/*", json!({"pass_headers": ["cf-aig-cache-ttl"]}))
+        .start();
+    Request::post("/x")
+        .bearer(&gate.bearer())
+        .header("cf-aig-cache-ttl", "60")
+        .header("cf-aig-custom-cost", "0")
+        .send(&gate)
+        .passed();
+    let seen = upstream.last();
+    assert_eq!(seen.header("cf-aig-cache-ttl").as_deref(), Some("60"));
+    assert_eq!(seen.header("cf-aig-custom-cost"), None);
+}
+
+#[test]
+fn nobody_on_the_way_takes_a_signed_header_away_with_connection() {
+    let mut table = Check::of(|setup| setup.site(json!({"schemes": ["signature"]})));
+    let signer = table.gate.signature().also("x-tenant");
+    let signed = signer.sign(Request::post("/x").header("X-Tenant", "a"));
+    table.passes("as signed", &signed.clone());
+    table.passes(
+        "another header is named",
+        &signed.clone().header("Connection", "keep-alive, x-hop"),
+    );
+    for option in ["x-tenant", "close, X-Tenant", "content-digest", "x_tenant"] {
+        table.refused(
+            option,
+            &signed.clone().header("Connection", option),
+            400,
+            "bad-request",
+        );
     }
 }
 
@@ -306,6 +352,8 @@ fn a_caller_is_identified_where_the_route_says_so() {
             .header("Writegate-Subject", "spoofed")
             .header("Writegate_Subject", "spoofed")
             .header("Forwarded", "for=1.2.3.4")
+            .header("Cf-Aig-Metadata", r#"{"key":"spoofed"}"#)
+            .header("Cf_Aig_Metadata", r#"{"key":"spoofed"}"#)
             .send(&gate)
             .passed();
         upstream.last()
@@ -313,6 +361,10 @@ fn a_caller_is_identified_where_the_route_says_so() {
     let seen = send(gate.session().claim("sub", "user-7"), "192.0.2.1");
     assert_eq!(seen.header("writegate-key").as_deref(), Some(KEY));
     assert_eq!(seen.header("writegate-subject").as_deref(), Some("user-7"));
+    let metadata = |seen: &crate::upstream::Seen| -> serde_json::Value {
+        serde_json::from_str(&seen.header("cf-aig-metadata").expect("metadata")).unwrap()
+    };
+    assert_eq!(metadata(&seen), json!({"key": KEY, "subject": "user-7"}));
     let forwarded = seen.header("forwarded").expect("Forwarded");
     assert!(
         forwarded.to_lowercase().contains("for=192.0.2.1"),
@@ -326,6 +378,7 @@ fn a_caller_is_identified_where_the_route_says_so() {
     );
     let seen = send(gate.session(), "2001:db8::7");
     assert_eq!(seen.header("writegate-subject"), None);
+    assert_eq!(metadata(&seen), json!({"key": KEY}));
     let forwarded = seen.header("forwarded").expect("Forwarded");
     assert!(
         forwarded.to_lowercase().contains("for=\"[2001:db8::7]\""),

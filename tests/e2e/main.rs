@@ -88,6 +88,7 @@ mod headers;
 mod retries;
 mod stored_token;
 mod streaming;
+mod waits;
 
 // What a key has had, and what it may have.
 mod costs;
@@ -99,6 +100,7 @@ mod usage_api;
 mod usage_days;
 mod usage_ledger;
 mod usage_outcomes;
+mod usage_passed;
 mod usage_streams;
 mod usage_uncounted;
 mod usage_volume;

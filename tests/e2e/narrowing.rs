@@ -54,11 +54,16 @@ fn paths_narrow_the_key() {
         "/cms/posts/77",
         "/cms/posts/7/",
         "/cms/posts",
-        "/cms/posts/%37",
         "/CMS/posts/7",
     ] {
         table.refused(path, &Request::post(path).bearer(&one), 403, "path-denied");
     }
+    table.refused(
+        "a path that only some servers read as the one allowed",
+        &Request::post("/cms/posts/%37").bearer(&one),
+        400,
+        "bad-path",
+    );
     let tree = with(&table, "paths", json!(["/cms/posts/*"]));
     table.passes("below", &Request::post("/cms/posts/7/tags").bearer(&tree));
     table.refused(
@@ -115,4 +120,70 @@ fn an_origin_does_not_widen_the_key() {
         .bearer(&token)
         .origin("https://evil.example");
     table.refused("an origin of its own", &request, 403, "origin-denied");
+}
+
+#[test]
+fn a_denial_says_whose_limit_it_was_and_not_what_it_is() {
+    let key = json!({"methods": ["GET", "POST"], "paths": ["/cms/*"], "allowed_origins": ["https://a.example", "https://b.example"]});
+    let mut table = Check::of(|setup| setup.site(key));
+    let mint = |claims: &[(&str, Value)]| {
+        let session = table.gate.session();
+        let all = claims.iter().cloned();
+        all.fold(session, |session, (name, value)| session.claim(name, value))
+            .mint()
+    };
+    let plain = mint(&[]);
+    let narrow = mint(&[
+        ("methods", json!(["GET"])),
+        ("paths", json!(["/cms/one"])),
+        ("origin", json!("https://a.example")),
+    ]);
+    let request = |method: &str, path: &str, origin: &str, token: &str| {
+        Request::new(method, path)
+            .header("Origin", origin)
+            .bearer(token)
+    };
+    let (a, b, c) = (
+        "https://a.example",
+        "https://b.example",
+        "https://c.example",
+    );
+    for (request, code, limit) in [
+        (
+            request("DELETE", "/cms/one", a, &plain),
+            "method-denied",
+            "key",
+        ),
+        (
+            request("POST", "/cms/one", a, &narrow),
+            "method-denied",
+            "session",
+        ),
+        (
+            request("DELETE", "/cms/one", a, &narrow),
+            "method-denied",
+            "key",
+        ),
+        (request("GET", "/other", a, &plain), "path-denied", "key"),
+        (
+            request("GET", "/cms/two", a, &narrow),
+            "path-denied",
+            "session",
+        ),
+        (
+            request("GET", "/cms/one", c, &plain),
+            "origin-denied",
+            "key",
+        ),
+        (
+            request("GET", "/cms/one", b, &narrow),
+            "origin-denied",
+            "session",
+        ),
+    ] {
+        let answer = table.refused(code, &request, 403, code);
+        let document = answer.json();
+        table.that(document["limit"] == limit, || document.to_string());
+        table.that(!answer.text().contains("/cms/one"), || answer.to_string());
+    }
 }

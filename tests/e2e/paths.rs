@@ -119,6 +119,33 @@ fn an_encoded_slash_passes_where_the_route_says_so_but_no_dots_with_it() {
 }
 
 #[test]
+fn a_narrower_route_takes_every_spelling_of_its_paths() {
+    let mut table = Check::of(|setup| {
+        setup
+            .route("/cms/*", json!({}))
+            .route("/cms/users/*", json!({"methods": ["GET"]}))
+    });
+    let token = table.gate.bearer();
+    for path in [
+        "/cms/%75sers/7",
+        "/cms/users;x=1/7",
+        "/cms/users%3bx/7",
+        "/cms/Users/7",
+        "/%5Fgate/keys",
+        "/_gate;x/keys",
+    ] {
+        let delete = Request::new("DELETE", path).bearer(&token);
+        table.refused(path, &delete, 400, "bad-path");
+    }
+    let passing = "/cms/%70osts;x/%7E7";
+    table.passes(passing, &Request::new("DELETE", passing).bearer(&token));
+    let arrived = table.upstream.last().target;
+    table.that(arrived == "/%70osts;x/%7E7", || {
+        format!("{passing} arrived as {arrived}")
+    });
+}
+
+#[test]
 fn an_odd_authority_is_refused() {
     let mut table = Check::of(|setup| setup);
     let token = table.gate.bearer();

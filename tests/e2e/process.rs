@@ -71,12 +71,14 @@ pub(crate) enum Objects {
 /// The bindings of Durable Objects: each one's name, the gate's class, and the service of a broken one.
 const REPLAY: [&str; 3] = ["REPLAY", "ReplayGuard", "broken-replay"];
 const LEDGER: [&str; 3] = ["LEDGER", "Ledger", "broken-ledger"];
+const KEY_WRITER: [&str; 3] = ["KEY_WRITER", "KeyWriter", "broken-key-writer"];
 
 /// What stands around the gate.
 #[derive(Default)]
 pub(crate) struct Around {
     pub(crate) replay: Objects,
     pub(crate) ledger: Objects,
+    pub(crate) key_writer: Objects,
     /// The records of `KEY_REGISTRY`, where there is one.
     pub(crate) registry: Option<Map<String, Value>>,
     /// The binding `WRITE_TOKEN` of a Secrets Store, and what it has at first.
@@ -90,8 +92,12 @@ pub(crate) struct Around {
 }
 
 impl Around {
-    fn objects(&self) -> [([&'static str; 3], &Objects); 2] {
-        [(REPLAY, &self.replay), (LEDGER, &self.ledger)]
+    fn objects(&self) -> [([&'static str; 3], &Objects); 3] {
+        [
+            (REPLAY, &self.replay),
+            (LEDGER, &self.ledger),
+            (KEY_WRITER, &self.key_writer),
+        ]
     }
 
     /// Gives a gate its bindings. Its first isolate keeps the objects for both.

@@ -116,6 +116,8 @@ fn configured(whole: &Value, upstream: &Upstream) -> Setup {
         setup = match name.as_str() {
             "REPLAY" => setup.replay(),
             "LEDGER" => setup.ledger(),
+            // Comes with the registry.
+            "KEY_WRITER" => setup,
             other => panic!("{other}: what is that?"),
         };
     }

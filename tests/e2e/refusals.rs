@@ -32,7 +32,20 @@ fn assert_shape(answer: &Response, status: u16, code: &str) {
         .keys()
         .map(String::as_str)
         .collect();
-    let mut expected = vec!["type", "title", "status", "code", "detail", "request_id"];
+    let error = json!({"message": problem["detail"], "type": problem["type"], "code": code});
+    assert_eq!(problem["error"], error, "{code}");
+    let mut expected = vec![
+        "type",
+        "title",
+        "status",
+        "code",
+        "detail",
+        "request_id",
+        "error",
+    ];
+    if code.ends_with("-denied") {
+        expected.push("limit");
+    }
     expected.sort_unstable();
     assert_eq!(
         {

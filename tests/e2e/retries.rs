@@ -141,6 +141,20 @@ fn a_write_with_an_idempotency_key_is_tried_again_where_the_upstream_honours_it(
         assert_eq!(request.body, br#"{"a":1}"#, "the same body both times");
         assert_eq!(request.header("idempotency-key").as_deref(), Some("k1"));
     }
+    for (name, value) in [
+        ("Idempotency-Key", ""),
+        ("Connection", "idempotency-key"),
+        ("Connection", "keep-alive, Idempotency-Key"),
+        ("Idempotency-Key", "k2"),
+    ] {
+        let upstream = failing(503, 1);
+        let mut request = Request::post("/x").header(name, value);
+        if !value.is_empty() {
+            request = request.header("Idempotency-Key", "k1");
+        }
+        assert_eq!(with(&upstream, request).status, 503, "{name}: {value}");
+        assert_eq!(upstream.seen().len(), 1, "{name}: {value}");
+    }
     let without = failing(503, 1);
     assert_eq!(with(&without, Request::post("/x")).status, 503);
     assert_eq!(without.seen().len(), 1, "no key, no second try");

@@ -211,7 +211,7 @@ fn a_restriction_that_is_misspelt_or_malformed_is_refused() {
         &[],
         BAD,
     );
-    for claim in ["iss", "scope", "name", "azp", "Methods"] {
+    for claim in ["iss", "scope", "name", "azp"] {
         table.claim(
             claim,
             &[],

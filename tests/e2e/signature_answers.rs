@@ -67,6 +67,12 @@ fn what_is_secret_is_not_told() {
         "x-api-key",
         "x-auth-token",
         "cf-access-jwt-assertion",
+        "cf-access-client-secret",
+        "x-goog-api-key",
+        "private-token",
+        "dpop",
+        "x-edge-secret",
+        "x-forwarded-for",
     ];
     for name in names {
         let by = table.gate.signature().also(name).secret("another");

@@ -60,6 +60,7 @@ impl Latch {
 #[derive(Clone)]
 pub(crate) struct Reply {
     status: u16,
+    reason: String,
     headers: Vec<(String, String)>,
     body: Body,
     before: Option<Latch>,
@@ -82,6 +83,7 @@ impl Reply {
     pub(crate) fn new(status: u16) -> Self {
         Self {
             status,
+            reason: "Answer".into(),
             headers: Vec::new(),
             body: Body::Whole(Vec::new()),
             before: None,
@@ -97,6 +99,11 @@ impl Reply {
             body: Body::HangUp,
             ..Self::new(0)
         }
+    }
+
+    pub(crate) fn reason(mut self, reason: &str) -> Self {
+        self.reason = reason.into();
+        self
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -134,7 +141,7 @@ impl Reply {
         if let Some(latch) = &self.before {
             latch.wait();
         }
-        let mut head = format!("HTTP/1.1 {} Answer\r\n", self.status);
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, self.reason);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -184,6 +191,8 @@ struct State {
     seen: Mutex<Vec<Seen>>,
     changed: Condvar,
     script: Box<Script>,
+    /// It answers when a request's head is there, and reads the body afterwards.
+    is_early: bool,
 }
 
 /// The upstream: listens until the test process ends.
@@ -202,12 +211,24 @@ impl Upstream {
     pub(crate) fn answering(
         script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        Self::with(Box::new(script), false)
+    }
+
+    /// The same, when a request's head is there: its body is read afterwards.
+    pub(crate) fn answering_early(
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(Box::new(script), true)
+    }
+
+    fn with(script: Box<Script>, is_early: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
             seen: Mutex::default(),
             changed: Condvar::new(),
-            script: Box::new(script),
+            script,
+            is_early,
         });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -297,6 +318,13 @@ fn serve(state: &State, stream: TcpStream) {
             all.push(seen);
             all.len() - 1
         });
+        let early = state.is_early.then(|| {
+            let seen = state.update(|all| all[index].clone());
+            let (reply, mut out) = ((state.script)(&seen, index), out.try_clone().unwrap());
+            std::thread::spawn(move || {
+                matches!(reply.write(seen.method == "HEAD", &mut out), Ok(true))
+            })
+        });
         let whole = wire::read_body(&mut input, framing, |bytes| {
             state.update(|all| all[index].body.extend_from_slice(bytes));
         });
@@ -312,8 +340,14 @@ fn serve(state: &State, stream: TcpStream) {
         if !whole {
             return;
         }
-        let reply = (state.script)(&seen, index);
-        if !matches!(reply.write(seen.method == "HEAD", &mut out), Ok(true)) {
+        let goes_on = match early {
+            Some(writing) => writing.join().unwrap(),
+            None => {
+                let reply = (state.script)(&seen, index);
+                matches!(reply.write(seen.method == "HEAD", &mut out), Ok(true))
+            }
+        };
+        if !goes_on {
             // A polite end, so that what was written is not lost to a reset.
             let _gone = out.shutdown(Shutdown::Write);
             let _rest = input.read(&mut [0; 1024]);

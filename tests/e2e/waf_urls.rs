@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use crate::check::Check;
 use crate::client::Request;
 use crate::gate::{KEY, Setup};
-use crate::process::root;
 use crate::signed_urls::assert_no_byte_can_change;
 use crate::token::{b64, fresh, hmac, now, sk};
 use crate::upstream::Upstream;
@@ -165,34 +164,32 @@ fn a_link_is_good_for_url_ttl_from_its_time() {
 }
 
 #[test]
-fn the_published_links_pass_while_they_last() {
-    for nth in 1..=6 {
-        let folder = root().join(format!("tests/vectors/waf-token/{nth}"));
-        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-        let (message, secret) = (read("message"), read("key"));
-        let published = |ttl: u64| {
-            Check::of(|setup| {
-                with_links(setup, &json!({"url_ttl": ttl}))
-                    .route("/*", json!({"waf_key": KEY}))
-                    .env("WAF_SECRET", secret.as_str())
-            })
-        };
-        let (mut short, mut long) = (published(604_800), published(1_000_000_000));
-        let ahead = read("timestamp").parse::<u64>().unwrap() > now();
-        for target in [read("link-default"), read("link-base64url")] {
-            // Years old, or years ahead: past the MAC, and no further.
-            short.refused(&target, &Request::get(&target), 401, "url-expired");
-            let other = format!("/other{target}");
-            let forged = Request::get(&other);
-            short.refused(&other, &forged, 401, "signature-invalid");
-            if ahead {
-                continue;
-            }
-            long.passes(&target, &Request::get(&target));
-            let seen = long.upstream.last().target;
-            long.that(seen == message, || format!("{target} arrived as {seen}"));
-            long.refused(&other, &forged, 401, "signature-invalid");
-        }
+fn a_secret_that_one_link_gives_away_closes_the_gate() {
+    let closed = |secret: &str| {
+        let upstream = Upstream::start();
+        let gate = with_links(Setup::to(&upstream), &json!({}))
+            .env("WAF_SECRET", secret)
+            .start();
+        let link = link(secret, "/x?key=pk_site", now());
+        Request::get(&link).send(&gate).status
+    };
+    let long = fresh();
+    assert_eq!(closed(&long[..2]), 503);
+    assert_eq!(closed(&long[..31]), 503);
+    assert_eq!(closed(&long[..32]), 200);
+}
+
+#[test]
+fn trackers_behind_a_link_reach_nobody() {
+    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    let link = link(&secret, "/x?key=pk_site&y=1", now());
+    let shared = format!("{link}&utm_source=letter&fbclid=abc");
+    table.passes("shared", &Request::get(&shared));
+    let seen = table.upstream.last().target;
+    table.that(seen == "/x?y=1", || seen.clone());
+    for behind in ["&z=1", "&utm_source=a&z=1", "&utm_source=a&"] {
+        let other = format!("{link}{behind}");
+        table.refused(behind, &Request::get(&other), 400, "bad-credential");
     }
 }
 

@@ -149,6 +149,14 @@ fn reads_are_kept_by_the_real_cache() {
             .header("If-Range", "\"one\""),
     );
     assert_eq!((whole.status, &whole.body), (200, &first.body), "{whole}");
+    for (asked, status) in [
+        ("bytes=9999-", 416),
+        ("items=0-1", 200),
+        ("bytes=0-0,2-2", 200),
+    ] {
+        let answer = edge.hit(SITE, &get.clone().header("Range", asked));
+        assert_eq!(answer.status, status, "{asked}: {answer}");
+    }
     let unchanged = edge.hit(SITE, &get.clone().header("If-None-Match", "\"one\""));
     assert_eq!(
         (unchanged.status, unchanged.body.len()),

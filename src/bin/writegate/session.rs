@@ -8,7 +8,7 @@ use writegate::credential::session::{self, Session};
 use writegate::key::{KeyId, METHODS_MEND};
 use writegate::known_key::{derive_sk, derive_ss};
 use writegate::policy::origin::Origin;
-use writegate::policy::path::Pattern;
+use writegate::policy::path::{PATTERN_MEND, Pattern};
 use writegate::request::METHODS;
 use writegate::secret::Secret;
 
@@ -187,7 +187,7 @@ fn method(text: &str) -> Parsed {
 fn path(text: &str) -> Parsed {
     Pattern::parse(text)
         .map(|_| text.to_owned())
-        .ok_or_else(|| "expected a path such as /cms/posts/1 or /cms/posts/*".to_owned())
+        .ok_or_else(|| PATTERN_MEND.to_owned())
 }
 
 fn origin(text: &str) -> Parsed {

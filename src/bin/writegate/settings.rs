@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::{env, fs, io};
 
 use serde_json::Value;
-use writegate::config::MIN_ROOT_BYTES;
+use writegate::config::MIN_SECRET_BYTES;
 use writegate::key::{Key, KeyId};
 use writegate::known_key::derive_sk;
 use writegate::secret::Secret;
@@ -78,13 +78,31 @@ pub(crate) fn signing_secret(checkout: &Path) -> Result<Secret> {
              make one with `openssl rand -base64 48` and keep it: it cannot be read back from Cloudflare"
         )));
     };
-    if secret.len() < MIN_ROOT_BYTES {
-        return Err(Failure::new(format!(
-            "{ROOT} is {} bytes long and must be at least {MIN_ROOT_BYTES}, or the gate refuses to work",
-            secret.len()
-        )));
-    }
+    check_length(ROOT, &secret)?;
     Ok(secret)
+}
+
+/// The MAC key of WAF-token links.
+pub(crate) fn waf_secret(checkout: &Path) -> Result<Secret> {
+    let name = "WAF_SECRET";
+    let Some(secret) = secret(checkout, name)? else {
+        return Err(Failure::new(
+            "WAF_SECRET is neither in the environment nor in .dev.vars",
+        ));
+    };
+    check_length(name, &secret)?;
+    Ok(secret)
+}
+
+/// Makes sure that a secret is as long as the gate asks for.
+fn check_length(name: &str, secret: &Secret) -> Result<()> {
+    match secret.len() < MIN_SECRET_BYTES {
+        true => Err(Failure::new(format!(
+            "{name} is {} bytes long and must be at least {MIN_SECRET_BYTES}, or the gate refuses to work",
+            secret.len()
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// A value of `.dev.vars`, read as wrangler reads it: `NAME=value`, the value bare or quoted.

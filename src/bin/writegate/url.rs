@@ -78,9 +78,7 @@ impl Sign {
     }
 
     fn waf_token(&self, project: &Project, head: &Head<'_>) -> Result<String> {
-        let secret = settings::secret(&project.root, "WAF_SECRET")?.ok_or_else(|| {
-            Failure::new("WAF_SECRET is neither in the environment nor in .dev.vars")
-        })?;
+        let secret = settings::waf_secret(&project.root)?;
         let key = (!self.unnamed).then_some(&self.key);
         Ok(url::sign_waf(
             head,

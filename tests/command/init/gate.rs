@@ -8,6 +8,7 @@ use writegate::config::{Binding, Config, Environment};
 use writegate::credential::session::Session;
 use writegate::key::{Key, KeyId, Scheme};
 use writegate::known_key::derive_sk;
+use writegate::policy::path;
 use writegate::route;
 use writegate::secret::Secret;
 
@@ -198,7 +199,8 @@ fn pages_show_images_with_an_id_alone() {
     let key = config.keys[&KeyId::parse(first["id"].as_str().unwrap()).unwrap()].key();
     assert_eq!(key.schemes, [Scheme::PublicKey, Scheme::Url]);
     assert_eq!(key.rate.as_deref(), Some("standard"));
-    let route = route::find(&config.routes, "/img/1.png").unwrap();
+    let path = path::check("/img/1.png").unwrap();
+    let route = route::find(&config.routes, &path).unwrap().unwrap();
     assert!(route.cache.is_some() && !route.takes("POST"));
     assert_eq!(route.auth.own_header(), Some("x-auth-token"));
 }

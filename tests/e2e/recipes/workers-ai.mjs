@@ -16,7 +16,7 @@ const refused = async (call) => {
     await call();
     return { name: "nothing: it went through" };
   } catch (error) {
-    return { name: error.constructor.name, status: error.status, requestID: error.requestID };
+    return { name: error.constructor.name, status: error.status, code: error.code, message: error.message, requestID: error.requestID };
   }
 };
 

@@ -73,6 +73,10 @@ fn openai_s_client_asks_models_through_the_gate() {
             _ => "bad-credential",
         };
         assert_eq!(line["code"], code, "{call}: {line}");
+        // The unmodified client finds the code and the words.
+        assert_eq!(refused["code"], code, "{call}: {said}");
+        let message = refused["message"].as_str().unwrap();
+        assert!(!message.contains("no body"), "{call}: {message}");
     }
 
     let completions = format!("{AI}/v1/chat/completions");

@@ -1,7 +1,7 @@
 //! The gate's own reading of its variables, and rows about where they send requests.
 
 use serde_json::Value;
-use writegate::config::{Binding, Config, Environment};
+use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES};
 use writegate::json::FieldError;
 use writegate::secret::Secret;
 use writegate::upstream::Upstream;
@@ -32,7 +32,7 @@ const OPTIONAL: [&str; 7] = [
     "SESSION_MAX_TTL",
     "CLOCK_SKEW",
 ];
-const RESOURCES: [&str; 3] = ["KEY_REGISTRY", "REPLAY", "LEDGER"];
+const RESOURCES: [&str; 4] = ["KEY_REGISTRY", "KEY_WRITER", "REPLAY", "LEDGER"];
 
 impl Environment for Deployed<'_> {
     fn get(&self, name: &str) -> Option<Binding> {
@@ -53,10 +53,10 @@ impl Environment for Deployed<'_> {
         }
         // In the form of every scheme, and sent nowhere.
         let placeholder = || Secret::new("nobody@example:a placeholder".replace(' ', "-"));
-        let known = (self.secrets)(name).filter(|_| name != "SIGNING_SECRET");
         let value = match name {
-            "SIGNING_SECRET" => Secret::new("-".repeat(48)),
-            _ => known.unwrap_or_else(placeholder),
+            // The row `root-length` measures them.
+            "SIGNING_SECRET" | "WAF_SECRET" => Secret::new("-".repeat(MIN_SECRET_BYTES)),
+            _ => (self.secrets)(name).unwrap_or_else(placeholder),
         };
         Some(Binding::Text(value))
     }

@@ -145,6 +145,15 @@ pub(super) fn bindings(document: &Document, config: &Config, now: Timestamp) -> 
             );
         }
     }
+    if config.registry && !config.key_writer {
+        findings.fail(
+            "there is KEY_REGISTRY and no binding KEY_WRITER, so the admin API refuses every change of a key",
+            format!(
+                "add [[durable_objects.bindings]] with name = \"KEY_WRITER\" and class_name = \"KeyWriter\" to {}",
+                document.place()
+            ),
+        );
+    }
     for class in unmade(document) {
         findings.fail(
             format!("no migration makes the class {class}: the deployment would be refused"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use writegate::config::{Config, MIN_ROOT_BYTES};
+use writegate::config::{Config, MIN_SECRET_BYTES};
 use writegate::key::Scheme;
 
 use crate::progress::Progress;
@@ -225,21 +225,26 @@ pub(super) fn previous(document: &Document, remote: &Remote) -> Verdict {
     }
 }
 
-/// Whether the root is long enough to be one, as far as it can be read here.
+/// Whether the secrets that MACs are made with are long enough, as far as they can be read here.
 pub(super) fn root(local: &Local) -> Verdict {
     let mut findings = Findings::default();
-    let make = "openssl rand -base64 48 | npx wrangler secret put SIGNING_SECRET, and keep it: every sk changes with it";
-    for name in [ROOT, PREVIOUS_ROOT] {
+    let make_root = "openssl rand -base64 48 | npx wrangler secret put SIGNING_SECRET, and keep it: every sk changes with it";
+    let make_waf = "openssl rand -base64 48, into npx wrangler secret put WAF_SECRET and into the WAF rule: every WAF link ends";
+    for (name, make) in [
+        (ROOT, make_root),
+        (PREVIOUS_ROOT, make_root),
+        (WAF, make_waf),
+    ] {
         let Some(secret) = local.get(name) else {
             continue;
         };
         let mut bytes = secret.expose().to_vec();
         bytes.sort_unstable();
         bytes.dedup();
-        if secret.len() < MIN_ROOT_BYTES {
+        if secret.len() < MIN_SECRET_BYTES {
             findings.fail(
                 format!(
-                    "{name} is {} bytes long, and the gate wants {MIN_ROOT_BYTES}",
+                    "{name} is {} bytes long, and the gate wants {MIN_SECRET_BYTES}",
                     secret.len()
                 ),
                 make,

@@ -72,13 +72,23 @@ fn side_by_side(left: (&str, &str), right: (&str, &str)) -> String {
     text
 }
 
-/// Whether two lines agree, as far as the gate shows its own.
+/// Returns true if two lines agree, as far as the gate shows its own.
 fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     let (Some(one), Some(other)) = (one, other) else {
         return false;
     };
-    let identifier = other.strip_suffix(REDACTED);
-    one == other || identifier.is_some_and(|identifier| one.starts_with(identifier))
+    let parts: Vec<&str> = other.split(REDACTED).collect();
+    let [first, between @ .., last] = parts.as_slice() else {
+        return one == other;
+    };
+    let rest = one
+        .strip_prefix(first)
+        .and_then(|rest| rest.strip_suffix(last));
+    let mut between = between.iter();
+    rest.is_some_and(|rest| {
+        let left = between.try_fold(rest, |left, part| Some(left.split_once(part)?.1));
+        left.is_some()
+    })
 }
 
 fn shortened(line: &str, width: usize) -> String {
@@ -132,6 +142,15 @@ mod tests {
             text.contains("The two are the same") && !text.contains("xyz"),
             "{text}"
         );
+        let ours = "\"@query\": ?token=[redacted]&a=1&sig=[redacted]";
+        for (theirs, is_same) in [
+            ("\"@query\": ?token=xyz&a=1&sig=", true),
+            ("\"@query\": ?token=xyz&a=2&sig=", false),
+            ("\"@query\": ?tokens=xyz&a=1&sig=", false),
+        ] {
+            let text = side_by_side(("signed", theirs), ("gate", ours));
+            assert_eq!(text.contains("The two are the same"), is_same, "{text}");
+        }
         let text = side_by_side(("signed", "a\nb"), ("gate", "a"));
         assert!(text.contains("(no such line)"), "{text}");
     }

@@ -13,7 +13,9 @@ use writegate::credential::signature::Nonce;
 use writegate::day::Day;
 use writegate::gateway::{Decision, Gate, Raw};
 use writegate::key::KeyId;
-use writegate::platform::{BodyError, Office, Page, Platform, SecretsStore, Silent};
+use writegate::platform::{
+    BodyError, Change, Office, Page, Platform, ReadBody, SecretsStore, Silent,
+};
 use writegate::problem::Problem;
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
@@ -100,7 +102,8 @@ impl Local {
             country: None,
             colo: None,
         };
-        let mut decision = pin!(self.gate.decide(raw, context, given));
+        let platform = Stopped { given, now };
+        let mut decision = pin!(self.gate.decide(raw, context, &platform));
         match decision.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
             Poll::Ready(Decision::Forward(..)) => Verdict::Forwarded,
             Poll::Ready(Decision::Answer(answer)) => problem(&answer.body).map_or_else(
@@ -118,14 +121,23 @@ fn problem(document: &str) -> Option<Problem> {
 }
 
 /// Every token is at hand.
-impl SecretsStore for Given {
+impl SecretsStore for Stopped<'_> {
     async fn secret(&self, _name: &str) -> std::result::Result<Secret, Silent> {
         Err(Silent)
     }
 }
 
-/// A body that is at hand, and no memory for nonces.
-impl Platform for Given {
+/// A request as it was given, at one moment: its body is at hand, and there is no memory for nonces.
+struct Stopped<'g> {
+    given: &'g Given,
+    now: Timestamp,
+}
+
+impl Platform for Stopped<'_> {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
     async fn record(&self, _id: &KeyId) -> std::result::Result<Option<String>, Silent> {
         Ok(None)
     }
@@ -138,13 +150,13 @@ impl Platform for Given {
         Ok(true)
     }
 
-    async fn digest_body(
+    async fn read_body(
         &self,
-        most: u64,
-        algorithms: &[Algorithm],
+        wanted: ReadBody<'_>,
     ) -> std::result::Result<Vec<Vec<u8>>, BodyError> {
-        match u64::try_from(self.body.len()).is_ok_and(|length| length <= most) {
-            true => Ok(algorithms.iter().map(|a| a.digest(&self.body)).collect()),
+        let digest = |one: &Algorithm| one.digest(&self.given.body);
+        match u64::try_from(self.given.body.len()).is_ok_and(|length| length <= wanted.max_bytes) {
+            true => Ok(wanted.algorithms.iter().map(digest).collect()),
             false => Err(BodyError::TooLarge),
         }
     }
@@ -162,7 +174,7 @@ impl Platform for Given {
 }
 
 /// Nobody's registry: what is explained is why a request was refused before.
-impl Office for Given {
+impl Office for Stopped<'_> {
     async fn purge(&self, _mark: &str) -> std::result::Result<(), Silent> {
         Err(Silent)
     }
@@ -176,8 +188,12 @@ impl Office for Given {
         Err(Silent)
     }
 
-    async fn body(&self, _most: u64) -> std::result::Result<Vec<u8>, BodyError> {
-        Ok(self.body.clone())
+    fn body(&self) -> Vec<u8> {
+        self.given.body.clone()
+    }
+
+    fn random(&self) -> [u8; 16] {
+        [0; 16]
     }
 
     async fn page(&self, _cursor: Option<&str>) -> std::result::Result<Page, Silent> {
@@ -188,11 +204,7 @@ impl Office for Given {
         Err(Silent)
     }
 
-    async fn create(&self, _records: &[(&KeyId, String)]) -> std::result::Result<(), Silent> {
-        Err(Silent)
-    }
-
-    async fn replace(&self, _id: &KeyId, _record: &str) -> std::result::Result<(), Silent> {
+    async fn write(&self, _changes: &[Change<'_>]) -> std::result::Result<bool, Silent> {
         Err(Silent)
     }
 }

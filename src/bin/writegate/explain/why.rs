@@ -9,6 +9,7 @@ use writegate::credential::digest;
 use writegate::credential::signature::{Demands, Lack, MAX_AGE, Signature};
 use writegate::credential::url::InQuery;
 use writegate::key::Key;
+use writegate::policy::path;
 use writegate::problem::{Problem, Refusal};
 use writegate::request::Head;
 use writegate::route;
@@ -85,6 +86,7 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
         | Refusal::NoRoute
         | Refusal::MethodNotAllowed
         | Refusal::BodyTooLarge
+        | Refusal::BodyTimeout
         | Refusal::RateLimited
         | Refusal::QuotaExceeded
         | Refusal::KeyExists
@@ -119,7 +121,10 @@ fn incomplete(
     let Some(signature) = signature else {
         return Vec::new();
     };
-    let route = config.and_then(|config| route::find(&config.routes, head.path()));
+    let route = config.and_then(|config| {
+        let path = path::check(head.path()).ok()?;
+        route::find(&config.routes, &path).ok()?
+    });
     let demands = Demands {
         body: head.has_body() && !route.is_some_and(|route| route.unsigned_body),
         session: head.header("authorization").is_some(),

@@ -1,7 +1,7 @@
 //! What `.dev.vars` holds, and the token's envelope.
 
 use serde_json::json;
-use writegate::config::MIN_ROOT_BYTES;
+use writegate::config::MIN_SECRET_BYTES;
 use writegate::day::Day;
 use writegate::secret::Secret;
 use writegate::time::Timestamp;
@@ -142,10 +142,10 @@ pub(super) fn file(old: &str, root: &Secret, token: &Secret) -> Result<Secret> {
 
 /// Refuses a root that the gate would refuse, before anything else is asked.
 pub(super) fn check_root(root: &Secret) -> Result<()> {
-    match root.len() < MIN_ROOT_BYTES {
+    match root.len() < MIN_SECRET_BYTES {
         false => Ok(()),
         true => Err(Failure::usage(format!(
-            "{ROOT} of the environment or .dev.vars is shorter than {MIN_ROOT_BYTES} bytes: take it out, and init makes one"
+            "{ROOT} of the environment or .dev.vars is shorter than {MIN_SECRET_BYTES} bytes: take it out, and init makes one"
         ))),
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use writegate::config::{Binding, Config, Environment, MIN_ROOT_BYTES};
+use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES};
 use writegate::secret::Secret;
 use writegate::upstream::Upstream;
 
@@ -150,7 +150,7 @@ fn hosts(section: &Value) -> Option<Vec<String>> {
 
 /// A root where none is needed: what is read with it derives no secret.
 pub(super) fn stand_in() -> Secret {
-    Secret::new("-".repeat(MIN_ROOT_BYTES))
+    Secret::new("-".repeat(MIN_SECRET_BYTES))
 }
 
 #[cfg(test)]

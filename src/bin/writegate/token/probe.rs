@@ -243,10 +243,10 @@ fn paths(config: &Config, secret: &str) -> Vec<String> {
                 route.path.stem(),
                 route.probe.as_ref()?.strip_prefix('/')?
             );
-            let taker = route::find(&config.routes, &path)?;
             let checked = path::check(&path).ok()?;
-            (std::ptr::eq(taker, route) && (route.encoded_slash || !checked.encoded_slash))
-                .then_some(path)
+            let taker = route::find(&config.routes, &checked).ok()??;
+            let passes = route.encoded_slash || !checked.encoded_slash;
+            (std::ptr::eq(taker, route) && passes).then_some(path)
         })
         .collect()
 }

@@ -191,4 +191,7 @@ fn a_root_is_long_and_made_by_chance() {
     assert_eq!(root(&Local::of(&[])).status, Warn);
     let former = Local::of(&[(ROOT, varied), (PREVIOUS_ROOT, "short")]);
     assert_eq!(root(&former).status, Fail);
+    let waf = |text: &str| root(&Local::of(&[(ROOT, varied), (WAF, text)])).status;
+    assert_eq!(waf(&varied[..31]), Fail);
+    assert_eq!(waf(varied), Well);
 }

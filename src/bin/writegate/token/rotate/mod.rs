@@ -86,7 +86,7 @@ pub(crate) struct Options {
     #[arg(long)]
     deployed_only: bool,
     /// How long the old token stays valid once the gate shows the new one, for places that are not seen from here
-    /// [default: the longest timeout_ms of its routes, at least 30, in a Secrets Store 60]
+    /// [default: twice the longest timeout_ms of its routes, at least 30, in a Secrets Store 60]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
     grace: Option<u64>,
     /// How long to leave a token that another run may be about to put; 0 where no other can be under way
@@ -207,7 +207,12 @@ impl<'o> Rotation<'o> {
         options.which.open()?;
         let routes = config.routes.iter();
         let routes = routes.filter(|route| route.auth.secret() == secret);
-        let longest_ms = routes.map(|route| route.timeout_ms).max().unwrap_or(0);
+        // The token that a request has when its body begins to arrive may be the one that it is sent with.
+        let longest_ms = routes
+            .map(|route| route.timeout_ms)
+            .max()
+            .unwrap_or(0)
+            .saturating_mul(2);
         Ok(Self {
             wrangler: Wrangler::find(&project, &progress, options.env.as_deref())?,
             options,

@@ -1,0 +1,120 @@
+// Bodies that the gate reads whole before it acts on a request. The isolate's memory is shared by all
+// requests, so one budget bounds what is held of all of them.
+
+/** How many bytes of bodies the isolate holds at most: it has 128 MB for everything. */
+const BUDGET = 50_331_648;
+/** Longest body, in bytes, whose digest costs less in Wasm than a round trip to the platform's own. */
+const SMALL = 8192;
+/** How many bytes a body of unknown length is given at first; then twice as many, and so on. */
+const FIRST = 65_536;
+
+/** The bodies that are held, the oldest first. */
+const held = new Set();
+let total = 0;
+
+/** A body in memory, or on its way there. It counts against the budget until it is released. */
+class Held {
+  bytes = new Uint8Array(0);
+  digests = [];
+  size = 0;
+
+  /** `ms`: how long, in milliseconds, it may take to arrive, and to be sent. */
+  constructor(ms) {
+    this.until = Date.now() + 2 * ms;
+  }
+
+  /** Whether so many bytes may be held of it. */
+  reserve(size) {
+    const grown = size - this.size;
+    releaseOverdue();
+    if (total + grown > BUDGET) return false;
+    if (size > 0) held.add(this);
+    total += grown;
+    this.size = size;
+    return true;
+  }
+
+  release() {
+    if (held.delete(this)) total -= this.size;
+  }
+}
+
+/** Releases what is left of requests whose context the platform ended: they never do it themselves. */
+function releaseOverdue() {
+  const now = Date.now();
+  for (const one of held) {
+    if (one.until > now) break;
+    one.release();
+  }
+}
+
+/** A panic ended the requests whose bodies these were. */
+export function releaseAll() {
+  for (const one of held) one.release();
+}
+
+/**
+ * The promise of a `Held` with the digests of these WebCrypto names, or of a word: `too large`, `too slow`,
+ * `overloaded`. It is rejected when the caller breaks off. The digest of a small body is left to Rust
+ * where it is the only one and SHA-256.
+ */
+export async function read(request, maxBytes, ms, names) {
+  const body = new Held(ms);
+  let timer;
+  const late = new Promise((done) => (timer = setTimeout(done, ms, "too slow")));
+  let problem = "gone";
+  try {
+    const reading = readInto(body, request, maxBytes, names === "" ? [] : names.split(","));
+    reading.catch(() => {});
+    problem = await Promise.race([reading, late]);
+  } finally {
+    clearTimeout(timer);
+    if (problem !== undefined) body.release();
+  }
+  return problem ?? body;
+}
+
+async function readInto(body, request, maxBytes, names) {
+  const length = request.headers.get("content-length");
+  if (request.body === null || Number(length ?? SMALL + 1) <= SMALL) {
+    if (!body.reserve(Number(length))) return "overloaded";
+    body.bytes = new Uint8Array(await request.arrayBuffer());
+    if (names.join() !== "SHA-256") body.digests = await Promise.all(names.map((name) => digest(name, body.bytes)));
+    return undefined;
+  }
+  const hashes = names.map((name) => new crypto.DigestStream(name));
+  const writers = hashes.map((hash) => hash.getWriter());
+  const reader = request.body.getReader({ mode: "byob" });
+  let size = length === null ? FIRST : Number(length);
+  if (!body.reserve(size)) return "overloaded";
+  let buffer = new ArrayBuffer(size);
+  let filled = 0;
+  for (;;) {
+    if (filled === size) {
+      if (length !== null) break;
+      size *= 2;
+      if (!body.reserve(size)) return "overloaded";
+      const larger = new Uint8Array(size);
+      larger.set(new Uint8Array(buffer));
+      buffer = larger.buffer;
+    }
+    const { done, value } = await reader.read(new Uint8Array(buffer, filled));
+    // Reading took the buffer away; this is the same memory.
+    buffer = value.buffer;
+    if (done) break;
+    filled += value.byteLength;
+    if (filled > maxBytes) {
+      reader.cancel().catch(() => {});
+      return "too large";
+    }
+    await Promise.all(writers.map((writer) => writer.write(value)));
+  }
+  await Promise.all(writers.map((writer) => writer.close()));
+  body.bytes = new Uint8Array(buffer, 0, filled);
+  body.digests = await Promise.all(hashes.map(async (hash) => new Uint8Array(await hash.digest)));
+  return undefined;
+}
+
+async function digest(name, bytes) {
+  return new Uint8Array(await crypto.subtle.digest(name, bytes));
+}

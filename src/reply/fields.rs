@@ -1,0 +1,186 @@
+//! Response fields that do not reach the caller, each with its reason.
+//!
+//! One gate stands in front of many APIs, and a browser keeps one state per origin. A field that
+//! changes this state for the whole origin would let one API act on the requests and signed links
+//! of another.
+
+/// Returns true if the gate removes this field of the upstream, whose name is in lower case.
+pub(super) fn is_removed(name: &str, value: &str) -> bool {
+    is_removed_by_name(name) || is_removed_by_kind(name) || reports(name, value)
+}
+
+/// Returns true for a policy that lets the browser send reports: they hold the URL, which may be a
+/// signed link.
+fn reports(name: &str, value: &str) -> bool {
+    name == "content-security-policy" && value.to_ascii_lowercase().contains("report-")
+}
+
+fn is_removed_by_name(name: &str) -> bool {
+    match name {
+        // Hop-by-hop (RFC 9110 section 7.6.1): they describe the connection to the upstream. `proxy-*`
+        // is below, and so is whatever `Connection` names.
+        "connection" | "keep-alive" | "te" | "trailer" | "transfer-encoding" | "upgrade"
+        | "http2-settings" => true,
+
+        // State that the browser keeps for the whole origin.
+        // Cookies: they would go to every API behind the gate.
+        "set-cookie" | "set-cookie2" => true,
+        // Storage, caches and login state of the origin.
+        "clear-site-data" | "set-login" | "activate-storage-access" => true,
+        // A service worker of one API would see the requests to all.
+        "service-worker-allowed" => true,
+        // Reports of all requests, with their URLs, go to a host that the upstream names.
+        "nel" | "report-to" | "reporting-endpoints" => true,
+        // Whether and with which certificates the origin is reached at all.
+        "strict-transport-security" | "public-key-pins" | "expect-ct" | "expect-staple" => true,
+        // Another host or port answers for the origin.
+        "alt-svc" => true,
+        // Features and client hints that the browser turns on for later requests too.
+        "origin-trial"
+        | "critical-origin-trial"
+        | "origin-agent-cluster"
+        | "accept-ch"
+        | "accept-ch-lifetime"
+        | "critical-ch" => true,
+        // The answer becomes a compression dictionary for other paths of the origin.
+        "use-as-dictionary" => true,
+        // The browser may answer one signed link with what it has of another.
+        "no-vary-search" => true,
+        // Advertising and tracking state of the origin.
+        "observe-browsing-topics" | "shared-storage-write" => true,
+
+        // Instructions to a browser about this answer that lead elsewhere.
+        // It navigates, and the gate rewrites only `Location`.
+        "refresh" => true,
+        // The browser loads or prerenders URLs that the upstream names.
+        "speculation-rules" | "supports-loading-mode" => true,
+        // It could send signed links to other hosts, or reports about them.
+        "referrer-policy" | "x-xss-protection" => true,
+        // Which other pages may measure the answer is the gate's to say, as with CORS.
+        "timing-allow-origin" => true,
+
+        // The gate's to say.
+        // A challenge opens a password dialog in the gate's name, for a credential that the gate holds.
+        "www-authenticate" | "optional-www-authenticate" | "authentication-info" => true,
+        // The caller's signatures are for the gate; the upstream never sees them.
+        "accept-signature" => true,
+
+        // Instructions to caches and proxies in front of the gate, which do not know who may read the
+        // answer. `*-cache-control` is below. `pragma` means nothing in an answer (RFC 9111 section
+        // 5.4), but some caches guess.
+        "surrogate-control" | "surrogate-key" | "cache-tag" | "edge-cache-tag" | "edge-control"
+        | "pragma" => true,
+        // Servers that read these send a file or another URL instead of the answer.
+        "x-sendfile" | "x-lighttpd-send-file" | "x-reproxy-url" => true,
+        _ => false,
+    }
+}
+
+fn is_removed_by_kind(name: &str) -> bool {
+    // The gate answers for CORS.
+    name.starts_with("access-control-")
+        // Hop-by-hop, and the challenges of a proxy that the caller does not talk to.
+        || name.starts_with("proxy-")
+        // The gate's own fields, in answers and in its cache.
+        || name.starts_with("writegate-")
+        // Set by browsers, or about sessions and sockets of the whole origin.
+        || name.starts_with("sec-")
+        || name.starts_with("secure-session-")
+        || name.starts_with("attribution-reporting-")
+        || name.starts_with("ad-auction-")
+        // nginx's `X-Sendfile` and its kind.
+        || name.starts_with("x-accel-")
+        // Targeted cache control (RFC 9213): `CDN-Cache-Control` and what vendors put before it.
+        || name.ends_with("-cache-control")
+        // Policies that only report, with the URL.
+        || name.ends_with("-report-only")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_the_origin_the_connection_and_the_edge_are_removed() {
+        for name in [
+            "nel",
+            "report-to",
+            "reporting-endpoints",
+            "strict-transport-security",
+            "alt-svc",
+            "public-key-pins",
+            "public-key-pins-report-only",
+            "expect-ct",
+            "origin-trial",
+            "set-login",
+            "connection",
+            "keep-alive",
+            "proxy-authenticate",
+            "proxy-authentication-info",
+            "proxy-connection",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "set-cookie",
+            "access-control-allow-credentials",
+            "cdn-cache-control",
+            "cloudflare-cdn-cache-control",
+            "surrogate-control",
+            "x-accel-redirect",
+            "writegate-asked",
+            "sec-session-registration",
+            "www-authenticate",
+            "refresh",
+            "content-security-policy-report-only",
+        ] {
+            assert!(is_removed(name, ""), "{name}");
+        }
+        assert!(is_removed(
+            "content-security-policy",
+            "default-src *; Report-URI /x"
+        ));
+    }
+
+    #[test]
+    fn fields_of_the_answer_alone_pass() {
+        for name in [
+            "content-type",
+            "content-length",
+            "content-encoding",
+            "content-disposition",
+            "cache-control",
+            "etag",
+            "expires",
+            "last-modified",
+            "vary",
+            "date",
+            "age",
+            "server",
+            "server-timing",
+            "location",
+            "content-location",
+            "link",
+            "allow",
+            "accept-ranges",
+            "retry-after",
+            "ratelimit",
+            "ratelimit-policy",
+            "x-ratelimit-remaining",
+            "x-request-id",
+            "signature",
+            "signature-input",
+            "content-digest",
+            "permissions-policy",
+            "cross-origin-resource-policy",
+            "x-frame-options",
+            "x-cache",
+            "cf-cache-status",
+            "cf-aig-step",
+            "te-x",
+            "security",
+        ] {
+            assert!(!is_removed(name, ""), "{name}");
+        }
+        assert!(!is_removed("content-security-policy", "default-src *"));
+    }
+}

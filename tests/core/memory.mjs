@@ -1,0 +1,48 @@
+// What callers can make an isolate remember of answers is bounded. Run by javascript.rs.
+
+import assert from "node:assert/strict";
+import { recall, remember, remembered } from "../../src/edge/recent.js";
+import { keep } from "../../src/edge/store.js";
+
+let now = 1_000_000;
+Date.now = () => now;
+
+const answer = (name, bytes, lines) => ({ name, body: new ArrayBuffer(bytes), lines, asked: now });
+
+// Empty answers are counted, too.
+for (let i = 0; i < 5000; i++) remember(answer(`empty ${i}`, 0, ""));
+assert.ok(remembered()[0] <= 2048, `${remembered()[0]} empty answers`);
+assert.equal(recall("empty 4999"), "");
+assert.equal(recall("empty 0"), undefined);
+
+// Headers are counted.
+for (let i = 0; i < 200; i++) remember(answer(`long ${i}`, 0, "x".repeat(60_000)));
+assert.ok(remembered()[1] <= 4_194_304, `${remembered()[1]} bytes`);
+assert.ok(remembered()[0] < 100);
+
+// What is over goes when another one comes, also when nobody asks for it again.
+now += 1000;
+remember(answer("last", 10, "y"));
+assert.equal(remembered()[0], 1);
+
+// Copies for the store, of callers that read slowly: no more than 32 MiB of all of them, the newest.
+const kept = [];
+const waiting = [];
+globalThis.caches = { open: async () => ({ put: async (place) => void kept.push(place) }) };
+const ctx = { waitUntil: (promise) => waiting.push(promise) };
+const copies = Array.from({ length: 40 }, (_, i) => keep(`copy${i}`, new Response(null), "", [], ctx));
+for (const copy of copies) copy.write(new Uint8Array(1_048_576));
+for (const copy of copies) await copy.close();
+await Promise.all(waiting);
+assert.deepEqual(kept, Array.from({ length: 32 }, (_, i) => `https://writegate.invalid/copy${i + 8}`));
+
+// One that is longer than 10 MiB is given up, and one that breaks off is not kept.
+kept.length = 0;
+const [long, broken, whole] = ["long", "broken", "whole"].map((name) => keep(name, new Response(null), "", [], ctx));
+for (let i = 0; i < 11; i++) long.write(new Uint8Array(1_048_576));
+await long.close();
+broken.write(new Uint8Array(1));
+broken.abort();
+whole.write(new Uint8Array(1));
+await whole.close();
+assert.deepEqual(kept, ["https://writegate.invalid/whole"]);

@@ -1,0 +1,391 @@
+//! A request is acted on when its last byte came, not when its first one did: what has changed meanwhile
+//! counts. The body is what takes time here; the property holds for whatever the gate waits for.
+
+use serde_json::{Value, json};
+
+use writegate::credential::base::Component;
+use writegate::credential::digest::content_digest;
+use writegate::credential::mac::MacKey;
+use writegate::credential::signing::{self, Parameters};
+use writegate::gateway::{Decision, Gate, Raw};
+use writegate::key::KeyId;
+use writegate::known_key::derive_sk;
+use writegate::request::Head;
+use writegate::secret::Secret;
+
+use crate::world::{NOW, Native, TARGET, code_of, decide_on, gate_with, raw, root};
+
+const BODY: &[u8] = br#"{"title":"Hello"}"#;
+
+/// The headers of a request that is signed by this key, with its body.
+struct Signed {
+    digest: String,
+    input: String,
+    signature: String,
+}
+
+impl Signed {
+    fn by(
+        key: &str,
+        method: &str,
+        target: &str,
+        nonce: Option<&str>,
+        expires: Option<i64>,
+    ) -> Self {
+        let digest = content_digest(BODY);
+        let headers = vec![("content-digest", digest.as_str())];
+        let head = Head::new(method, target, headers, true).unwrap();
+        let names = ["@method", "@target-uri", "content-digest"];
+        let components: Vec<_> = names
+            .iter()
+            .map(|name| Component::named(name).unwrap())
+            .collect();
+        let parameters = Parameters {
+            created: NOW,
+            expires: expires.map(|seconds| NOW.plus_seconds(seconds)),
+            keyid: key,
+            nonce,
+        };
+        let sk = derive_sk(&Secret::new(root()), &KeyId::parse(key).unwrap(), 1);
+        let signed = signing::sign(&head, &components, &parameters, &MacKey::new(&sk)).unwrap();
+        Self {
+            input: signed.input,
+            signature: signed.signature,
+            digest,
+        }
+    }
+
+    fn raw<'h>(&'h self, method: &'h str, target: &'h str) -> Raw<'h> {
+        let headers = [
+            ("content-digest", self.digest.as_str()),
+            ("content-length", "17"),
+            ("signature", self.signature.as_str()),
+            ("signature-input", self.input.as_str()),
+        ];
+        Raw {
+            has_body: true,
+            ..raw(method, target, &headers)
+        }
+    }
+}
+
+fn record(more: Value) -> String {
+    let mut record = json!({"id": "pk_r", "schemes": ["signature"]});
+    for (name, value) in more.as_object().unwrap() {
+        record[name] = value.clone();
+    }
+    record.to_string()
+}
+
+/// A gate whose key `pk_r` is in the registry, and what its token store has.
+fn world(key: Value) -> (&'static Gate, Native) {
+    let vars = [
+        ("KEY_REGISTRY", Value::Null),
+        ("KEY_WRITER", Value::Null),
+        ("LEDGER", Value::Null),
+        ("REPLAY", Value::Null),
+        ("WRITE_TOKEN", Value::Null),
+    ];
+    let gate = gate_with(json!({"id": "pk_admin", "admin": true}), json!({}), vars);
+    let mut platform = Native::with_body(BODY.to_vec());
+    platform.stored.replace(Some("first".to_owned()));
+    platform
+        .records
+        .get_mut()
+        .insert("pk_r".to_owned(), record(key));
+    (Box::leak(Box::new(gate)), platform)
+}
+
+/// The code of a refusal, or the credential that is sent.
+fn outcome(decision: Decision<'_, '_>) -> String {
+    match decision {
+        Decision::Answer(answer) => code_of(&answer),
+        Decision::Forward(outbound, _) => {
+            let mut set = outbound.set.iter();
+            let (_, value) = set.find(|(name, _)| name == "authorization").unwrap();
+            value.expose_str().unwrap().to_owned()
+        }
+    }
+}
+
+/// What becomes of a signed request while whose body something happens, after so many milliseconds.
+fn after(
+    key: Value,
+    nonce: Option<&str>,
+    expires: Option<i64>,
+    ms: i64,
+    happens: impl Fn(&Native) + 'static,
+) -> (String, Native) {
+    let (gate, platform) = world(key);
+    let signed = Signed::by("pk_r", "POST", TARGET, nonce, expires);
+    platform
+        .while_reading
+        .replace(Some(Box::new(move |platform| {
+            platform
+                .now
+                .set(writegate::time::Timestamp::from_millis(NOW.millis() + ms));
+            happens(platform);
+        })));
+    let decision = decide_on(&platform, gate, signed.raw("POST", TARGET));
+    (outcome(decision), platform)
+}
+
+#[test]
+fn what_changes_while_a_body_arrives_counts() {
+    type Case<'a> = (&'a str, Value, Option<i64>, i64, Value, &'a str);
+    let same = || json!({});
+    let cases: [Case<'_>; 12] = [
+        ("nothing", same(), None, 0, same(), "Bearer first"),
+        (
+            "still young enough",
+            same(),
+            None,
+            300_000,
+            same(),
+            "Bearer first",
+        ),
+        ("too old", same(), None, 300_001, same(), "signature-stale"),
+        (
+            "still before expires",
+            same(),
+            Some(10),
+            9_999,
+            same(),
+            "Bearer first",
+        ),
+        (
+            "expires",
+            same(),
+            Some(10),
+            10_000,
+            same(),
+            "signature-stale",
+        ),
+        (
+            "the key's end",
+            json!({"expires": "2026-11-22T00:00:05Z"}),
+            None,
+            5_000,
+            json!({"expires": "2026-11-22T00:00:05Z"}),
+            "key-expired",
+        ),
+        (
+            "revoked, within the bound",
+            same(),
+            None,
+            29_999,
+            json!({"revoked": true}),
+            "Bearer first",
+        ),
+        (
+            "revoked",
+            same(),
+            None,
+            30_000,
+            json!({"revoked": true}),
+            "key-revoked",
+        ),
+        (
+            "another secret",
+            same(),
+            None,
+            30_000,
+            json!({"version": 2}),
+            "signature-invalid",
+        ),
+        (
+            "narrower methods",
+            same(),
+            None,
+            30_000,
+            json!({"methods": ["PUT"]}),
+            "method-denied",
+        ),
+        (
+            "narrower paths",
+            same(),
+            None,
+            30_000,
+            json!({"paths": ["/other"]}),
+            "path-denied",
+        ),
+        (
+            "wider",
+            json!({"methods": ["POST"]}),
+            None,
+            30_000,
+            same(),
+            "Bearer first",
+        ),
+    ];
+    for (what, key, expires, ms, then, expected) in cases {
+        let text = record(then);
+        let (found, _) = after(key, None, expires, ms, move |platform| {
+            platform
+                .records
+                .borrow_mut()
+                .insert("pk_r".to_owned(), text.clone());
+        });
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+#[test]
+fn a_token_that_is_replaced_while_a_body_arrives_is_not_sent() {
+    for (ms, expected) in [(29_999, "Bearer first"), (30_000, "Bearer second")] {
+        let (found, _) = after(json!({}), None, None, ms, |platform| {
+            platform.stored.replace(Some("second".to_owned()));
+        });
+        assert_eq!(found, expected, "{ms} ms");
+    }
+    let (found, _) = after(json!({}), None, None, 30_000, |platform| {
+        platform.stored.replace(None);
+    });
+    assert_eq!(found, "feature-unavailable", "taken away");
+}
+
+#[test]
+fn a_body_on_its_way_reserves_nothing_and_a_quota_is_looked_at_again() {
+    let quota = json!({"quota": {"requests": 1, "per": "day"}});
+    let (gate, platform) = world(quota.clone());
+    let first = Signed::by("pk_r", "POST", TARGET, None, None);
+    platform.while_reading.replace(Some(Box::new(|platform| {
+        let second = Signed::by("pk_r", "POST", TARGET, None, None);
+        let decision = decide_on(platform, gate, second.raw("POST", TARGET));
+        assert_eq!(
+            outcome(decision),
+            "Bearer first",
+            "one is left while the other is read"
+        );
+        platform.had.set(1);
+        platform.now.set(NOW.plus_seconds(30));
+    })));
+    let decision = decide_on(&platform, gate, first.raw("POST", TARGET));
+    assert_eq!(outcome(decision), "quota-exceeded");
+    // Used up before: the body is not read at all.
+    let (gate, platform) = world(quota);
+    platform.had.set(1);
+    platform
+        .while_reading
+        .replace(Some(Box::new(|_| panic!("the body was read"))));
+    let decision = decide_on(&platform, gate, first.raw("POST", TARGET));
+    assert_eq!(outcome(decision), "quota-exceeded");
+}
+
+#[test]
+fn a_request_that_is_refused_at_its_end_uses_no_nonce() {
+    let key = || json!({"nonce": "required"});
+    let nonce = Some("0123456789");
+    let (found, platform) = after(key(), nonce, Some(10), 10_000, |_| {});
+    assert_eq!(found, "signature-stale");
+    assert_eq!(platform.nonces(), 0);
+    let (found, platform) = after(key(), nonce, Some(10), 9_999, |_| {});
+    assert_eq!(found, "Bearer first");
+    assert_eq!(platform.nonces(), 1);
+}
+
+/// What becomes of an admin's request during whose body something happens, and the record afterwards.
+fn admin(
+    method: &str,
+    path: &str,
+    body: &str,
+    happens: impl Fn(&Native) + 'static,
+) -> (Value, Value) {
+    let (gate, mut platform) = world(json!({"schemes": ["session"]}));
+    platform.body = body.as_bytes().to_vec();
+    platform.while_reading.replace(Some(Box::new(happens)));
+    let bearer = format!(
+        "Bearer {}",
+        crate::world::token_of("pk_admin", json!({"exp": NOW.seconds() + 10}))
+    );
+    let target = format!("https://gate.example/_gate/{path}");
+    let headers = [("authorization", bearer.as_str())];
+    let request = Raw {
+        has_body: true,
+        ..raw(method, &target, &headers)
+    };
+    let Decision::Answer(answer) = decide_on(&platform, gate, request) else {
+        panic!("an admin's request is never forwarded");
+    };
+    let records = platform.records.borrow();
+    let record = serde_json::from_str(&records["pk_r"]).unwrap();
+    assert!(records.len() <= 2);
+    (
+        json!({"status": answer.status, "records": records.len(), "body": serde_json::from_str::<Value>(&answer.body).unwrap()}),
+        record,
+    )
+}
+
+#[test]
+fn an_admin_s_session_must_outlast_its_body() {
+    let created = |seconds: i64| {
+        let (answer, _) = admin("POST", "keys", r#"{"name":"new"}"#, move |platform| {
+            platform.now.set(NOW.plus_seconds(seconds));
+        });
+        (
+            answer["status"].clone(),
+            answer["records"].clone(),
+            answer["body"]["code"].clone(),
+        )
+    };
+    assert_eq!(created(9), (json!(201), json!(2), Value::Null));
+    assert_eq!(
+        created(10),
+        (json!(401), json!(1), json!("session-expired"))
+    );
+}
+
+#[test]
+fn a_tombstone_is_never_written_over() {
+    let buried = r#"{"id":"pk_r","version":1,"revoked":true}"#;
+    let (answer, record) = admin(
+        "PATCH",
+        "keys/pk_r",
+        r#"{"name":"back"}"#,
+        move |platform| {
+            platform
+                .records
+                .borrow_mut()
+                .insert("pk_r".to_owned(), buried.to_owned());
+        },
+    );
+    assert_eq!(
+        (&answer["status"], &answer["body"]["code"]),
+        (&json!(409), &json!("key-exists"))
+    );
+    assert_eq!(record, serde_json::from_str::<Value>(buried).unwrap());
+    // Without the deletion it is changed.
+    let (answer, record) = admin("PATCH", "keys/pk_r", r#"{"name":"new"}"#, |_| {});
+    assert_eq!(
+        (&answer["status"], &record["name"]),
+        (&json!(200), &json!("new"))
+    );
+}
+
+#[test]
+fn a_change_in_between_is_not_lost() {
+    let (gate, mut platform) = world(json!({"schemes": ["session"]}));
+    platform.body = br#"{"name":"mine"}"#.to_vec();
+    platform.while_writing.replace(Some(Box::new(|platform| {
+        let theirs = record(json!({"schemes": ["session"], "methods": ["PUT"]}));
+        platform
+            .records
+            .borrow_mut()
+            .insert("pk_r".to_owned(), theirs);
+    })));
+    let bearer = format!("Bearer {}", crate::world::token_of("pk_admin", json!({})));
+    let headers = [("authorization", bearer.as_str())];
+    let request = Raw {
+        has_body: true,
+        ..raw("PATCH", "https://gate.example/_gate/keys/pk_r", &headers)
+    };
+    let Decision::Answer(answer) = decide_on(&platform, gate, request) else {
+        panic!("an admin's request is never forwarded");
+    };
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let record: Value = serde_json::from_str(&platform.records.borrow()["pk_r"]).unwrap();
+    assert_eq!(
+        (&record["name"], &record["methods"]),
+        (&json!("mine"), &json!(["PUT"]))
+    );
+}
