@@ -36,12 +36,25 @@ impl Verdict {
 /// Prints figures, and remembers which goals were missed.
 #[derive(Default)]
 pub(crate) struct Report {
+    /// The part of the benchmark that the figures belong to.
+    part: String,
     missed: Vec<String>,
 }
 
 impl Report {
+    /// Begins a part of the benchmark.
+    pub(crate) fn begin(&mut self, part: &str) {
+        part.clone_into(&mut self.part);
+    }
+
+    /// The part that was begun last.
+    pub(crate) fn part(&self) -> &str {
+        &self.part
+    }
+
     /// Begins a table.
     pub(crate) fn table(&self, title: &str) {
+        let title = format!("{}: {title}", self.part);
         println!("\n{title:32}{:>20}{:>8}", "is (95 % interval)", "goal");
     }
 
@@ -61,8 +74,10 @@ impl Report {
     pub(crate) fn judge(&mut self, name: &str, figure: Estimate, goal: f64) -> Verdict {
         let verdict = Verdict::of(figure, goal);
         if verdict == Verdict::Missed {
-            self.missed
-                .push(format!("{name}: {figure}, and the goal is {goal}"));
+            self.missed.push(format!(
+                "{}: {name}: {figure}, and the goal is {goal}",
+                self.part
+            ));
         }
         verdict
     }

@@ -89,8 +89,8 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let hit = table.measure("cache", &cached)?.ratio(HIT, MISS);
     println!("\nA cached hit costs {hit} of a miss.");
     let keys = keys.ratio(&KEYS[2].to_string(), &KEYS[0].to_string());
-    report.judge("growth: 100,000 keys / 1 key", keys, 1.1);
-    report.judge("growth: cached hit / cached miss", hit, 1.0);
+    report.judge("100,000 keys / 1 key", keys, 1.1);
+    report.judge("cached hit / cached miss", hit, 1.0);
     Ok(())
 }
 
@@ -121,7 +121,7 @@ impl Table<'_> {
         let of_line = of_line(&samples, sizes);
         println!("| {input} | {} | {of_line} |", costs.join("; "));
         self.report.judge(
-            &format!("growth: {input}, of a straight line"),
+            &format!("{input}, of a straight line"),
             of_line,
             MOST_OF_LINE,
         );

@@ -34,7 +34,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         subject.warm_up(workerd, count)
     };
 
-    report.table("keys");
+    report.table("figures");
     let begin = Instant::now();
     send(&start_gate()?, "gate", IN_USE, 20 * IN_USE)?;
     let times = 1 + begin.elapsed().as_secs() / REMEMBERED.as_secs();

@@ -158,6 +158,9 @@ fn run(arguments: &Arguments) -> Result<Report> {
         };
         if wanted {
             let before = load_average()?;
+            if let Some(value) = part.to_possible_value() {
+                report.begin(value.get_name());
+            }
             part.run(&bench, &mut report)?;
             println!("load average: {before} before, {} after", load_average()?);
         }
@@ -181,15 +184,14 @@ fn built(root: &Path) -> Result<PathBuf> {
 fn finish(
     bench: &Bench<'_>,
     report: &mut Report,
-    part: &str,
     samples: &Samples,
     ratios: &[(&str, &str, Option<f64>)],
 ) -> Result<()> {
-    report.table(&format!("{part}: CPU microseconds"));
+    report.table("CPU microseconds");
     for (name, figure) in samples.medians() {
         report.row(name, figure, None);
     }
-    report.table(&format!("{part}: ratios"));
+    report.table("ratios");
     for (above, below, goal) in ratios {
         report.row(
             &format!("{above} / {below}"),
@@ -203,7 +205,7 @@ fn finish(
             report.row(&format!("{name} / {old}"), samples.ratio(name, &old), None);
         }
     }
-    let file = samples.save(bench, part)?;
+    let file = samples.save(bench, report.part())?;
     println!("every round: {}", file.display());
     Ok(())
 }

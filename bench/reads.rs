@@ -39,5 +39,5 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     );
     let samples = Samples::measure(bench, &config, &subjects)?;
     let goal = ("cached hit", "pass-through", Some(0.75));
-    finish(bench, report, "reads", &samples, &[goal])
+    finish(bench, report, &samples, &[goal])
 }

@@ -60,9 +60,9 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         ("gate", "Hono", Some(1.4)),
         ("gate request", "Hono request", None),
     ];
-    finish(bench, report, "start", &samples, &ratios)?;
+    finish(bench, report, &samples, &ratios)?;
 
-    report.table("start: bytes gzipped");
+    report.table("bytes gzipped");
     for (old, build) in bench.builds() {
         let [wasm, script] = size::of(build)?;
         let goal = old.is_empty().then_some(size::GOAL as f64);

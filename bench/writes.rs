@@ -85,7 +85,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     drop(workerd);
 
     let samples = Samples::measure(bench, &config, &subjects)?;
-    finish(bench, report, "writes", &samples, &RATIOS)
+    finish(bench, report, &samples, &RATIOS)
 }
 
 /// Changes the last character but one of a session, for the last has bits that mean nothing.

@@ -57,6 +57,7 @@ fn a_goal_is_missed_only_when_the_whole_interval_is_above_it() {
 #[test]
 fn the_report_names_what_was_missed_and_nothing_else() {
     let mut report = Report::default();
+    report.begin("writes");
     report.row("met", FIGURE, Some(1.2));
     report.row("unsure", FIGURE, Some(1.0));
     report.row("without a goal", FIGURE, None);
@@ -64,7 +65,7 @@ fn the_report_names_what_was_missed_and_nothing_else() {
     report.row("gate / Hono", FIGURE, Some(0.8));
     assert_eq!(
         report.missed(),
-        ["gate / Hono: 1.00 (0.90–1.10), and the goal is 0.8"]
+        ["writes: gate / Hono: 1.00 (0.90–1.10), and the goal is 0.8"]
     );
 }
 
