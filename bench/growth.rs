@@ -103,8 +103,8 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// Measures a subject for each size of the input, prints the row, and returns the figures. Each row is measured by itself, because the
-    /// longer a key of the registry is not used, the more of its requests ask KV again.
+    /// Measures a subject for each size of the input, prints the row, and returns the figures. Each row is measured by
+    /// itself, because the longer a key of the registry is not used, the more of its requests ask KV again.
     fn row<'s>(
         &mut self,
         input: &str,

@@ -14,8 +14,8 @@ use super::{Result, cpu, finish, load, size};
 /// Most processes of a subject: one costs as much as some hundred requests.
 const MAX_PROCESSES: usize = 40;
 
-/// From where the cost is counted. A process has the runtime's own start in it, which is the largest part and not
-/// the Worker's; the request has not, but the runtime has loaded the script before.
+/// The point from which the cost is counted. The cost of a process includes the runtime's own start, which is the
+/// largest part and not the Worker's. The cost of a request does not, but the runtime has loaded the script before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum From {
     Process,
