@@ -28,6 +28,7 @@ function prepare(env) {
   const step = [
     audit, "set-cookie", "location", "/posts/48213", "x-request-id", ID, "x-content-type-options", "nosniff",
     "access-control-allow-origin", "https://www.example.com", "access-control-expose-headers", "*", "vary", "Origin",
+    "cache-control", "private",
   ];
   planned = encoder.encodeInto(plan.join("\n"), bytes.subarray(PLAN_AT)).written;
   stepped = encoder.encodeInto(step.join("\n"), bytes.subarray(STEP_AT)).written;
@@ -61,13 +62,14 @@ async function forward(request) {
   let timer;
   const upstream = await new Promise((done, failed) => {
     timer = setTimeout(failed, Number(timeout), new Error("timeout"));
-    fetch(target, { method, headers: outbound, body, redirect: "manual", cache: "no-store" }).then(done, failed);
+    const init = { method, headers: outbound, body, redirect: "manual", cache: "no-store", encodeResponseBody: "manual" };
+    fetch(target, init).then(done, failed);
   });
   clearTimeout(timer);
   give(`${upstream.status}\n${Date.now()}${lines(upstream.headers)}`);
   const [audit, removed, ...added] = read(STEP_AT, stepped);
   console.log(audit);
-  const response = new Response(upstream.body, upstream);
+  const response = new Response(upstream.body, { status: upstream.status, headers: upstream.headers, encodeBody: "manual" });
   edit(response.headers, removed, added);
   return response;
 }
