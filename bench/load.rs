@@ -1,123 +1,152 @@
-//! The callers: keep-alive connections, each with a session of its own, each sending its next
-//! request when it has the answer to the last. A wrong status ends the run: a worker that fails
-//! must not look fast.
+//! The callers: keep-alive connections, each sending its next request when it has the answer to the last. A wrong
+//! status ends the run: a worker that fails must not look fast.
 
 use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::thread;
 
 use super::http;
 
+/// Connections of a turn.
+pub(crate) const CONNECTIONS: usize = 8;
+/// The URL of every write.
+pub(crate) const URL: &str = "http://gate.example.com/posts?lang=en&draft=1";
+/// The body of every write.
 pub(crate) const BODY: &str = r#"{"title":"A write through the gate","slug":"a-write-through-the-gate","tags":["news"],"draft":true}"#;
 
 /// What a browser's `fetch` of another origin sends, and what Cloudflare adds to it.
-const HEADERS: &str = "Connection: keep-alive\r\n\
-    sec-ch-ua: \"Chromium\";v=\"140\", \"Not=A?Brand\";v=\"24\"\r\n\
-    sec-ch-ua-mobile: ?0\r\n\
-    sec-ch-ua-platform: \"Linux\"\r\n\
-    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n\
-    Accept: application/json, text/plain, */*\r\n\
-    Content-Type: application/json\r\n\
-    Origin: https://www.example.com\r\n\
-    Referer: https://www.example.com/\r\n\
-    Accept-Encoding: gzip, deflate, br, zstd\r\n\
-    Accept-Language: en-GB,en;q=0.9\r\n\
-    CF-Connecting-IP: 203.0.113.7\r\n\
-    CF-Ray: 8f1d2c3b4a5f6e7d-FRA\r\n\
-    X-Forwarded-For: 203.0.113.7\r\n";
+const BROWSER: [(&str, &str); 15] = [
+    ("Connection", "keep-alive"),
+    ("sec-ch-ua", r#""Chromium";v="140", "Not=A?Brand";v="24""#),
+    ("sec-ch-ua-mobile", "?0"),
+    ("sec-ch-ua-platform", r#""Linux""#),
+    (
+        "User-Agent",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+    ),
+    ("Accept", "application/json, text/plain, */*"),
+    ("Content-Type", "application/json"),
+    ("Origin", "https://www.example.com"),
+    ("Referer", "https://www.example.com/"),
+    ("Accept-Encoding", "gzip, deflate, br, zstd"),
+    ("Accept-Language", "en-GB,en;q=0.9"),
+    ("CF-Connecting-IP", "203.0.113.7"),
+    ("CF-IPCountry", "DE"),
+    ("CF-Ray", "8f1d2c3b4a5f6e7d-FRA"),
+    ("X-Forwarded-For", "203.0.113.7"),
+];
 
-/// The URL of every request.
-pub(crate) const URL: &str = "http://gate.example.com/posts?lang=en&draft=1";
+/// A request as it is sent.
+pub(crate) type Request = Arc<[u8]>;
+/// Names and values of headers.
+pub(crate) type Headers<'h> = [(&'h str, &'h str)];
 
-/// A read of one picture.
-pub(crate) fn get(proof: &[(&str, &str)]) -> Vec<u8> {
-    let proof: String = proof
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
-    format!("GET /pictures/1?w=640 HTTP/1.1\r\nHost: gate.example.com\r\n{HEADERS}{proof}\r\n")
-        .into_bytes()
+/// A browser's write, with these headers as its credential: none, a session, a signature.
+pub(crate) fn post(credential: &Headers<'_>) -> Request {
+    write(&[&BROWSER, credential].concat(), BODY.as_bytes())
 }
 
-/// The request with these headers as its proof: none, a session, a signature.
-pub(crate) fn post(proof: &[(&str, &str)]) -> Vec<u8> {
-    let proof: String = proof
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
-    format!(
-        "POST /posts?lang=en&draft=1 HTTP/1.1\r\nHost: gate.example.com\r\n{HEADERS}{proof}\
-         Content-Length: {}\r\n\r\n{BODY}",
-        BODY.len()
+/// A browser's read of one picture.
+pub(crate) fn get(width: usize, credential: &Headers<'_>) -> Request {
+    let line = format!("GET /pictures/1?w={width}");
+    message(&line, &[&BROWSER, credential].concat(), &[])
+}
+
+/// A write with these headers, beside `Host` and `Content-Length`.
+pub(crate) fn write(headers: &Headers<'_>, body: &[u8]) -> Request {
+    let length = body.len().to_string();
+    let length = [("Content-Length", length.as_str())];
+    message(
+        "POST /posts?lang=en&draft=1",
+        &[headers, &length].concat(),
+        body,
     )
-    .into_bytes()
 }
 
-/// Connections open to one worker. workerd hangs up on one that was idle for some seconds, so every
-/// round opens its own, and sends a few requests before it measures.
-pub(crate) struct Callers<'r> {
-    /// With the requests that each sends in turn.
-    connections: Vec<(TcpStream, Vec<&'r [u8]>)>,
+fn message(line: &str, headers: &Headers<'_>, body: &[u8]) -> Request {
+    let mut head = format!("{line} HTTP/1.1\r\nHost: gate.example.com\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    [head.as_bytes(), body].concat().into()
+}
+
+/// Connections open to one worker. workerd hangs up on one that was idle for some seconds, so every turn opens its
+/// own.
+pub(crate) struct Callers<'r>(Vec<Connection<'r>>);
+
+struct Connection<'r> {
+    stream: TcpStream,
+    /// What is still to be sent.
+    requests: Vec<&'r [u8]>,
     status: u16,
 }
 
 impl<'r> Callers<'r> {
-    /// So many connections, which share `requests`; every answer has to have this status.
+    /// Opens so many connections, which share the requests; every answer has to have this status.
     pub(crate) fn connect(
         address: SocketAddr,
-        requests: &'r [Vec<u8>],
+        requests: &'r [Request],
         connections: usize,
         status: u16,
     ) -> io::Result<Self> {
-        let connections = (0..connections)
-            .map(|first| {
-                let stream = TcpStream::connect(address)?;
-                stream.set_nodelay(true)?;
-                let own = requests.iter().skip(first).step_by(connections);
-                Ok((stream, own.map(Vec::as_slice).collect()))
+        let connections = (0..connections).map(|first| {
+            let stream = TcpStream::connect(address)?;
+            stream.set_nodelay(true)?;
+            // Backwards, for they are taken from the end.
+            let requests = requests.iter().skip(first).step_by(connections);
+            let mut requests: Vec<_> = requests.map(AsRef::as_ref).collect();
+            requests.reverse();
+            Ok(Connection {
+                stream,
+                requests,
+                status,
             })
-            .collect::<io::Result<_>>()?;
-        Ok(Self {
-            connections,
-            status,
-        })
+        });
+        Ok(Self(connections.collect::<io::Result<_>>()?))
     }
 
-    /// Sends `times` requests on every connection, and returns the head of one last answer.
-    pub(crate) fn send(&self, times: usize) -> io::Result<Vec<u8>> {
+    /// Sends the next `times` requests on every connection, and returns the head of one last answer.
+    pub(crate) fn send(&mut self, times: usize) -> io::Result<Vec<u8>> {
         thread::scope(|scope| {
-            let callers: Vec<_> = self
-                .connections
-                .iter()
-                .map(|(stream, requests)| {
-                    scope.spawn(|| call(stream, requests, self.status, times))
-                })
+            let connections = self.0.iter_mut();
+            let callers: Vec<_> = connections
+                .map(|connection| scope.spawn(move || connection.send(times)))
                 .collect();
             let mut head = Vec::new();
             for caller in callers {
-                let panicked = || io::Error::other("a caller panicked");
-                head = caller.join().map_err(|_| panicked())??;
+                let panicked = |_| io::Error::other("a caller panicked");
+                head = caller.join().map_err(panicked)??;
             }
             Ok(head)
         })
     }
 }
 
-fn call(stream: &TcpStream, requests: &[&[u8]], status: u16, times: usize) -> io::Result<Vec<u8>> {
-    let mut out = stream;
-    let mut reader = BufReader::new(stream);
-    let mut head = Vec::new();
-    for request in requests.iter().cycle().take(times) {
-        out.write_all(request)?;
-        if !http::read_message(&mut reader, &mut head)? {
-            return Err(io::Error::other("the worker hung up"));
+impl Connection<'_> {
+    fn send(&mut self, times: usize) -> io::Result<Vec<u8>> {
+        let mut out = &self.stream;
+        let mut reader = BufReader::new(&self.stream);
+        let mut head = Vec::new();
+        for request in self
+            .requests
+            .split_off(self.requests.len().saturating_sub(times))
+            .iter()
+            .rev()
+        {
+            out.write_all(request)?;
+            if !http::read_message(&mut reader, &mut head)? {
+                return Err(io::Error::other("the worker hung up"));
+            }
+            if http::status(&head) != Some(self.status) {
+                let (wanted, head) = (self.status, String::from_utf8_lossy(&head));
+                return Err(io::Error::other(format!(
+                    "expected status {wanted}, got:\n{head}"
+                )));
+            }
         }
-        if http::status(&head) != Some(status) {
-            let head = String::from_utf8_lossy(&head);
-            return Err(io::Error::other(format!(
-                "expected status {status}, got:\n{head}"
-            )));
-        }
+        Ok(head)
     }
-    Ok(head)
 }

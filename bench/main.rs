@@ -1,230 +1,175 @@
 //! `cargo bench`: what a request costs at the gate, and what it would cost elsewhere.
 //!
-//! One workerd process runs a pass-through worker that checks nothing, a Hono worker that does the
-//! gate's work, and the gate; each gets the same requests in turn, the gate also requests without a
-//! credential. What counts is the CPU time of the workerd process: it is what Workers are billed for,
-//! and unlike the time on the clock it does not depend on the upstream. The figures of one machine are
-//! worth something only beside each other, hence the ratios.
+//! What counts is the CPU time of the workerd process: it is what Workers are billed for, and unlike the time on the
+//! clock it does not depend on the upstream. The figures of one machine mean something only beside each other, so
+//! all workers of a comparison run in one process, take turns in random order, and the result is a ratio with its
+//! interval. A goal is missed only when the whole interval is above it; then the exit code is 1.
 //!
-//! In scope: the CPU time of one request, the size of the Worker. Out of scope: throughput, latency.
-//! Linux only (`/proc`).
+//! In scope: CPU time, the first answer, size, memory. Out of scope: throughput, latency. Linux only (`/proc`).
 
 mod cpu;
+mod goals;
+mod growth;
 mod http;
 mod keys;
 mod load;
-mod measure;
 mod reads;
+mod rounds;
 mod same;
+mod secrets;
 mod size;
+mod start;
+mod statistics;
 mod stores;
 mod subjects;
 mod upstream;
 #[path = "../src/bin/writegate/workerd.rs"]
 mod workerd;
+mod writes;
 
 use std::error::Error;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
-use measure::{Subject, median};
-use same::Work;
-use subjects::Secrets;
+use goals::Report;
+use rounds::{Plan, Samples};
+use secrets::Secrets;
+use subjects::Bench;
 use upstream::Upstream;
 
-/// Measures the CPU time of a request at the gate, beside a pass-through worker and a Hono worker.
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Most rounds or requests of a turn.
+const MOST: u64 = 1_000_000;
+
+/// Measures the CPU time of a request at the gate, beside other workers.
 #[derive(Parser)]
 struct Arguments {
-    /// A rough answer within seconds: 3 rounds of 800 requests
-    #[arg(long)]
+    /// A rough answer within a minute: few rounds, and neither `keys` nor `growth`
+    #[arg(long, conflicts_with_all = ["rounds", "requests"])]
     quick: bool,
-    /// How many times each worker has its turn
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    rounds: u32,
+    /// How many times each subject has its turn
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=MOST))]
+    rounds: u64,
     /// Requests of a turn
-    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    requests: u32,
-    /// Connections, each with a session of its own
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
-    connections: u32,
-    /// Only some of the figures
+    #[arg(long, default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=MOST))]
+    requests: u64,
+    /// Decides the order of the turns; a random one unless given
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Only this part
     #[arg(long, value_enum)]
-    only: Option<Figures>,
-    /// A Worker that is built already, instead of building it
+    only: Option<Part>,
+    /// A folder with the built Worker, instead of building it
     #[arg(long, value_name = "DIR")]
     gate: Option<PathBuf>,
-    // What cargo itself passes.
+    /// A folder with another build of the Worker, to compare this one with
+    #[arg(long, value_name = "DIR")]
+    baseline: Option<PathBuf>,
+    // Cargo itself passes it.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// What is measured.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Figures {
-    /// Writes, beside a pass-through and Hono, and the size
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Writes and refusals, beside a pass-through, Hono and the floors
     Writes,
     /// Cached reads
     Reads,
-    /// Many keys
+    /// The first answer of a new process, and the size
+    Start,
+    /// Reads of KV and memory with many keys
     Keys,
+    /// How cost grows with headers, body, keys, routes and components, as Markdown
+    Growth,
+}
+
+impl Part {
+    fn run(self, bench: &Bench<'_>, report: &mut Report) -> Result<()> {
+        match self {
+            Self::Writes => writes::run(bench, report),
+            Self::Reads => reads::run(bench, report),
+            Self::Start => start::run(bench, report),
+            Self::Keys => keys::run(bench, report),
+            Self::Growth => growth::run(bench, report),
+        }
+    }
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            ExitCode::FAILURE
-        }
+    let missed = match run(&Arguments::parse()) {
+        Ok(report) => report.missed().to_vec(),
+        Err(error) => vec![error.to_string()],
+    };
+    for line in &missed {
+        eprintln!("bench: {line}");
+    }
+    match missed.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+fn run(arguments: &Arguments) -> Result<Report> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (rounds, requests) = match arguments.quick {
-        true => (3, 800),
-        false => (arguments.rounds, usize::try_from(arguments.requests)?),
+    let seed = match arguments.seed {
+        Some(seed) => seed,
+        None => SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
     };
-    let build = match &arguments.gate {
-        Some(directory) => directory.clone(),
-        None => built(root)?,
+    let [rounds, requests, processes, warm_up] = match arguments.quick {
+        true => [15, 120, 3, 3_000],
+        false => [
+            usize::try_from(arguments.rounds)?,
+            usize::try_from(arguments.requests)?,
+            5,
+            3_000,
+        ],
     };
-
-    let connections = usize::try_from(arguments.connections)?;
     let secrets = Secrets::generate()?;
-    let upstream = Upstream::start(secrets.authorization())?;
-    let size = (rounds, requests);
-    let wanted = |figures| arguments.only.is_none_or(|only| only == figures);
-    if wanted(Figures::Writes) {
-        writes(root, &build, &secrets, &upstream, size, connections)?;
-    }
-    if wanted(Figures::Reads) {
-        reads::run(root, &build, &secrets, &upstream, size, connections)?;
-    }
-    if wanted(Figures::Keys) {
-        keys::run(root, &build, &secrets, &upstream, size)?;
-    }
-    Ok(())
-}
-
-/// Writes, beside a pass-through and Hono, and the size.
-fn writes(
-    root: &Path,
-    build: &Path,
-    secrets: &Secrets,
-    upstream: &Upstream,
-    (rounds, requests): (u32, usize),
-    connections: usize,
-) -> Result<(), Box<dyn Error>> {
-    let gate =
-        |name, unsigned_body| subjects::gate(name, build, secrets, upstream.address, unsigned_body);
-    let workerd = workerd::Config::new()
-        .listening(subjects::pass_through(secrets, upstream.address))
-        .listening(subjects::hono(root, secrets, upstream.address)?)
-        .listening(gate("gate", false)?)
-        .listening(gate("unsigned-body", true)?)
-        .start(&workerd::binary(root))?;
-
-    let sessions = secrets.sessions(connections)?;
-    let with: Vec<_> = sessions
-        .iter()
-        .map(|one| load::post(&[("Authorization", &format!("Bearer {one}"))]))
-        .collect();
-    let without = vec![load::post(&[]); sessions.len()];
-    let signed = |digest| secrets.signed(sessions.len(), digest);
-    let subject = |name, worker, requests: &[Vec<u8>], status| Subject {
-        name,
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, workerd.port(worker))),
-        requests: requests.to_vec(),
-        connections,
-        status,
+    let bench = Bench {
+        root,
+        gate: match &arguments.gate {
+            Some(folder) => folder.clone(),
+            None => built(root)?,
+        },
+        baseline: arguments.baseline.clone(),
+        upstream: Upstream::start(secrets.authorization())?,
+        secrets,
+        plan: Plan {
+            rounds,
+            processes,
+            requests,
+            warm_up,
+            seed,
+        },
     };
-    let [pass_through, hono, gate, refusal, head_signed, body_signed] = [
-        subject("pass-through", "pass-through", &with, 201),
-        subject("Hono", "hono", &with, 201),
-        subject("gate", "gate", &with, 201),
-        subject("refusal", "gate", &without, 401),
-        subject("signed head", "unsigned-body", &signed(false)?, 201),
-        subject("signed body", "gate", &signed(true)?, 201),
-    ];
-
-    let theirs = Work::of(&hono, upstream, workerd.logs())?;
-    let ours = Work::of(&gate, upstream, workerd.logs())?;
-    let differences = theirs.differences(&ours);
-    if !differences.is_empty() {
-        let list = differences.join("\n  ");
-        return Err(format!("Hono and the gate did not do the same work:\n  {list}").into());
-    }
-
-    let mut subjects = [pass_through, hono, gate, refusal, head_signed, body_signed];
-    for subject in &subjects {
-        eprintln!("warming up: {} ({requests} requests)", subject.name);
-        subject.warm_up(requests)?;
-    }
-    println!(
-        "CPU time of the workerd process per request, in microseconds; {requests} requests a turn over \
-         {} connections\n",
-        sessions.len()
-    );
-    println!(
-        "{:8}{}",
-        "round",
-        subjects
-            .each_ref()
-            .map(|one| format!("{:>14}", one.name))
-            .concat()
-    );
-    let mut rows = Vec::new();
-    for round in 1..=rounds {
-        // A signature is good for five minutes, and all rounds together take longer.
-        subjects[4].requests = signed(false)?;
-        subjects[5].requests = signed(true)?;
-        let mut row = [0.0; 6];
-        for (cell, subject) in row.iter_mut().zip(&subjects) {
-            *cell = subject.measure(workerd.pid(), requests)?;
+    println!("{rounds} rounds of {requests} requests, over {processes} processes; --seed {seed}");
+    let mut report = Report::default();
+    for part in Part::value_variants() {
+        let wanted = match arguments.only {
+            Some(only) => only == *part,
+            // These take minutes.
+            None => !(arguments.quick && matches!(part, Part::Keys | Part::Growth)),
+        };
+        if wanted {
+            let before = load_average()?;
+            if let Some(value) = part.to_possible_value() {
+                report.begin(value.get_name());
+            }
+            part.run(&bench, &mut report)?;
+            println!("load average: {before} before, {} after", load_average()?);
         }
-        println!("{round:<8}{}", cells(&row));
-        rows.push(row);
     }
-    println!(
-        "{:8}{}\n",
-        "median",
-        cells(&[0, 1, 2, 3, 4, 5].map(|column| median(rows.iter().map(|row| row[column]))))
-    );
-
-    println!("{:24}{:>8}{:>8}", "median of the ratios", "is", "goal");
-    for (name, above, below, goal) in [
-        ("gate / Hono", 2, 1, 0.85),
-        ("gate / pass-through", 2, 0, 1.20),
-        ("refusal / pass-through", 3, 0, 0.50),
-        // Four components; the body is not covered, so both stream it.
-        ("signed head / gate", 4, 2, 1.15),
-    ] {
-        let ratio = median(rows.iter().map(|row| row[above] / row[below]));
-        println!("{name:24}{ratio:8.2}{goal:8.2}  {}", met(ratio <= goal));
-    }
-    // Five components, and the body read and hashed before it is sent on.
-    let ratio = median(rows.iter().map(|row| row[5] / row[2]));
-    println!("{:24}{ratio:8.2}", "signed body / gate");
-    let size = size::of(build)?;
-    let sum = size.wasm + size.script;
-    println!(
-        "{:24}{:8.1}{:8}  {}  (kB gzipped: Wasm {:.1}, JavaScript {:.1})",
-        "size",
-        kilo(sum),
-        150,
-        met(sum <= 150_000),
-        kilo(size.wasm),
-        kilo(size.script)
-    );
-    Ok(())
+    Ok(report)
 }
 
-/// The Worker, built by the command as for `wrangler`, with what that installs.
-fn built(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
+/// Builds the Worker by the command, as wrangler does.
+fn built(root: &Path) -> Result<PathBuf> {
     let status = Command::new(env!("CARGO_BIN_EXE_writegate"))
         .arg("build")
         .current_dir(root)
@@ -235,14 +180,38 @@ fn built(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
     }
 }
 
-fn cells(values: &[f64]) -> String {
-    values.iter().map(|value| format!("{value:14.1}")).collect()
+/// Prints the medians of a comparison and these ratios, and those to the baseline; keeps the raw rows.
+fn finish(
+    bench: &Bench<'_>,
+    report: &mut Report,
+    samples: &Samples,
+    ratios: &[(&str, &str, Option<f64>)],
+) -> Result<()> {
+    report.table("CPU microseconds");
+    for (name, figure) in samples.medians() {
+        report.row(name, figure, None);
+    }
+    report.table("ratios");
+    for (above, below, goal) in ratios {
+        report.row(
+            &format!("{above} / {below}"),
+            samples.ratio(above, below),
+            *goal,
+        );
+    }
+    for name in samples.names() {
+        let old = format!("old {name}");
+        if samples.names().contains(&old) {
+            report.row(&format!("{name} / {old}"), samples.ratio(name, &old), None);
+        }
+    }
+    let file = samples.save(bench, report.part())?;
+    println!("every round: {}", file.display());
+    Ok(())
 }
 
-fn met(goal: bool) -> &'static str {
-    if goal { "met" } else { "MISSED" }
-}
-
-fn kilo(bytes: u32) -> f64 {
-    f64::from(bytes) / 1e3
+/// How busy the machine was in the last minute.
+fn load_average() -> Result<String> {
+    let text = fs::read_to_string("/proc/loadavg")?;
+    Ok(text.split(' ').next().unwrap_or_default().to_owned())
 }

@@ -7,22 +7,17 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// Bytes after gzip.
-pub(crate) struct Size {
-    pub(crate) wasm: u32,
-    pub(crate) script: u32,
+/// Most bytes that the Worker may have.
+pub(crate) const GOAL: usize = 230_000;
+
+/// Returns how many bytes `writegate build` made, after gzip: of Wasm and of JavaScript.
+pub(crate) fn of(build: &Path) -> io::Result<[usize; 2]> {
+    let [wasm, script] = ["index_bg.wasm", "index.js"].map(|name| gzipped(&build.join(name)));
+    Ok([wasm?, script?])
 }
 
-/// Compresses what `writegate build` made.
-pub(crate) fn of(build: &Path) -> io::Result<Size> {
-    Ok(Size {
-        wasm: gzipped(&build.join("index_bg.wasm"))?,
-        script: gzipped(&build.join("index.js"))?,
-    })
-}
-
-fn gzipped(file: &Path) -> io::Result<u32> {
+fn gzipped(file: &Path) -> io::Result<usize> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&fs::read(file)?)?;
-    u32::try_from(encoder.finish()?.len()).map_err(io::Error::other)
+    Ok(encoder.finish()?.len())
 }

@@ -3,6 +3,7 @@
 //! does not set it cannot look fast.
 
 use std::io::{self, BufReader, Write};
+use std::mem;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -39,12 +40,12 @@ impl Upstream {
         Ok(Self { address, latest })
     }
 
-    /// The head of the latest request on any connection.
-    pub(crate) fn latest(&self) -> Vec<u8> {
-        match self.latest.lock() {
-            Ok(head) => head.clone(),
-            Err(_) => Vec::new(),
-        }
+    /// Takes the head of the latest request on any connection: empty when there was none since.
+    pub(crate) fn take_latest(&self) -> Vec<u8> {
+        self.latest
+            .lock()
+            .map(|mut head| mem::take(&mut *head))
+            .unwrap_or_default()
     }
 }
 
