@@ -424,6 +424,33 @@ mod tests {
     }
 
     #[test]
+    fn names_of_parameters_are_few_and_short_and_no_values() {
+        let (fits, long) = ("a".repeat(64), "b".repeat(65));
+        let many = "c=1&".repeat(40);
+        let target = format!("https://g/?{fits}=1&{long}=2&secret&{many}");
+        let head = Head::new("GET", &target, Vec::new(), false).unwrap();
+        let raw = Raw {
+            method: "GET",
+            target: &target,
+            headers: Vec::new(),
+            has_body: false,
+        };
+        let context = Context {
+            now: Timestamp::from_seconds(0),
+            request_id: "id".to_owned(),
+            country: None,
+            colo: None,
+        };
+        let mut record = Record::new(context, &raw);
+        record.request(&head);
+        assert_eq!(record.query_keys.len(), MAX_QUERY_KEYS);
+        assert_eq!(
+            record.query_keys.get(..4).unwrap(),
+            [fits.as_str(), "*", "*", "c"]
+        );
+    }
+
+    #[test]
     fn what_a_caller_chose_is_escaped() {
         let odd = "\u{7f}\u{80}\u{9b}\u{200e}\u{202e}\u{2066}\u{feff}\u{1f600}é\"\\";
         let target = format!("https://g/{odd}");

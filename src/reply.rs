@@ -237,6 +237,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_request_may_be_sent_again_after_is_what_passes() {
+        let transient = [
+            429, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530,
+        ];
+        for status in 200..600 {
+            assert_eq!(
+                is_transient(status),
+                transient.contains(&status),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
     fn a_token_comes_back_in_no_name_and_no_value() {
         let edits = edited(
             200,

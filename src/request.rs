@@ -202,3 +202,21 @@ pub fn printable(text: &str) -> String {
         .map(|c| if c.is_ascii_graphic() { c } else { '?' })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_has_its_bounds() {
+        let url = |length: usize| format!("https://g/{}", "x".repeat(length - "https://g/".len()));
+        let head = |target: &str, headers: usize| {
+            let headers = vec![("x", "y"); headers];
+            Head::new("GET", target, headers, false).map(|_| ())
+        };
+        assert_eq!(head(&url(MAX_TARGET_BYTES), MAX_HEADERS), Ok(()));
+        let refused = Err(Refusal::BadRequest);
+        assert_eq!(head(&url(MAX_TARGET_BYTES + 1), 0), refused);
+        assert_eq!(head(&url(100), MAX_HEADERS + 1), refused);
+    }
+}

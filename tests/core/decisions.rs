@@ -285,3 +285,20 @@ fn a_gate_without_a_configuration_refuses_everything() {
         "misconfigured"
     );
 }
+
+#[test]
+fn no_route_sends_a_secret_of_the_gate_s_own() {
+    for secret in [
+        "SIGNING_SECRET",
+        "SIGNING_SECRET_PREVIOUS",
+        "WAF_SECRET",
+        "TURNSTILE_SECRET",
+    ] {
+        let route = json!({"upstream_auth": {"scheme": "bearer", "secret": secret}});
+        let gate = gate(json!({}), route);
+        let error = gate.config().unwrap_err();
+        assert_eq!(error.field, "ROUTES[0].upstream_auth.secret", "{secret}");
+    }
+    let route = json!({"upstream_auth": {"scheme": "bearer", "secret": "OTHER"}});
+    assert!(gate(json!({}), route).config().is_ok());
+}

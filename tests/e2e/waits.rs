@@ -245,6 +245,8 @@ fn a_key_without_an_id_is_given_one() {
     let ids: Vec<&str> = keys.iter().map(|key| key["id"].as_str().unwrap()).collect();
     let has_form = |id: &&str| id.len() == 25 && id.starts_with("pk_");
     assert!(ids.iter().all(has_form) && ids[0] != ids[1], "{ids:?}");
+    let kept = stored(&table.gate, ids[0]).unwrap();
+    table.that(kept["sk"].is_null(), || format!("a secret is kept: {kept}"));
     let write = write(&table.gate, ids[0]);
     table.passes("it works", &write);
     let null = tell(&table.gate, "POST", "keys", &json!({"id": null}));
