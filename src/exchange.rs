@@ -124,8 +124,11 @@ impl<'g> Exchange<'g> {
             None => self.length(status, found.headers),
         };
         self.trail.record.length(length);
-        // The store keeps nothing that was shorter than it said.
-        self.trail.is_metered = self.is_metered(length, true);
+        // The store keeps nothing that was shorter than it said. A compressed body is unpacked when it is
+        // read to be measured, so its length would no longer be right.
+        let is_packed = reply::header(found.headers, "content-encoding").is_some();
+        let is_known = is_packed && length.is_some();
+        self.trail.is_metered = !is_known && self.is_metered(length, true);
         let status = edits.status.unwrap_or(status);
         Some(self.pass(status, Outcome::Cached, edits, None))
     }

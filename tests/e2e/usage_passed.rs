@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
+use crate::cache::{cached, get};
 use crate::check::Check;
 use crate::client::{Connection, Request};
 use crate::gate::KEY;
 use crate::quota::{OVER, quota};
 use crate::upstream::{Latch, Reply, Upstream};
-use crate::usage::{add, only, settles};
+use crate::usage::{add, only, settles, with_ledger};
 use crate::usage_outcomes::ledger;
 
 /// More bytes than the ledger's numbers hold.
@@ -77,6 +78,29 @@ fn a_compressed_answer_is_charged_as_it_is_sent_and_not_unpacked() {
         let expected = only("forwarded", nth + 1, 0, (nth + 1) * length);
         settles(&table.gate, KEY, &expected);
     }
+}
+
+#[test]
+fn a_long_compressed_answer_from_the_cache_comes_whole_and_is_charged() {
+    let words =
+        (0_u64..20_000).flat_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    let packed = gzip(&words.collect::<Vec<_>>());
+    assert!(packed.len() > 100_000);
+    let (length, body) = (packed.len(), packed.clone());
+    let upstream = Upstream::answering(move |_, _| {
+        let reply = Reply::new(200).header("Content-Encoding", "gzip");
+        reply
+            .header("Content-Type", "text/plain")
+            .body(body.clone())
+    });
+    let mut table = Check::before(upstream, |setup| with_ledger(cached(setup)));
+    let request = get(&table.gate, "/x").header("Accept-Encoding", "gzip");
+    table.warm("a miss", &request);
+    let answer = table.hit("a hit", &request);
+    assert!(answer.complete && answer.body == packed, "{answer}");
+    let mut expected = only("forwarded", 1, 0, length);
+    add(&mut expected, "cached", 1, 0, length);
+    settles(&table.gate, KEY, &expected);
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
