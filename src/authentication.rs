@@ -53,11 +53,6 @@ pub(crate) struct Authentication<'x> {
 }
 
 impl<'x> Authentication<'x> {
-    /// The same request at another time.
-    pub(crate) const fn at(self, now: Timestamp) -> Self {
-        Self { now, ..self }
-    }
-
     /// Returns true if requests like this count against their key.
     pub(crate) const fn charges(&self) -> bool {
         self.config.ledger && matches!(self.place, Place::Route(_))

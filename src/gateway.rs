@@ -211,7 +211,7 @@ impl Gate {
         if route.denies_query(&head) {
             return Err(Refusal::BadRequest.into());
         }
-        let asking = Authentication {
+        let mut asking = Authentication {
             config,
             registry: &self.registry,
             head: &head,
@@ -220,15 +220,12 @@ impl Gate {
         };
         // (4) to (8)
         let allow = |verified| policy::allow(verified, &head);
-        let mut allowed = self.authorize(asking, allow, trail, platform).await?;
+        let allowed = self.authorize(asking, allow, trail, platform).await?;
         // (9)
         check_length(&head, route.max_body_bytes)?;
         // (10)
-        let mut credential = self.credential(asking, route, trail, platform).await?;
+        self.credential(asking, route, trail, platform).await?;
         // (11)
-        let ended = |reason, key: &Key, trail: &Trail<'_>, now| {
-            not_admitted(reason, key, config, trail, now)
-        };
         let reading = Reading {
             max_bytes: route.max_body_bytes,
             timeout_ms: route.timeout_ms,
@@ -237,38 +234,22 @@ impl Gate {
         let usage = &self.usage;
         let quota = Some(Counting { usage, now });
         let received = admission::receive(allowed.as_ref(), &head, reading, quota, platform).await;
-        let received =
-            received.map_err(|reason| ended(reason, allowed.as_ref().key(), trail, now))?;
-        let mut looked = now;
-        while platform.now() != looked {
-            looked = platform.now();
-            let again =
-                self.look_again(allowed.as_ref(), asking.at(looked), allow, trail, platform);
-            allowed = again.await?.unwrap_or(allowed);
-            credential = self
-                .credential(asking.at(looked), route, trail, platform)
-                .await?;
-        }
+        let key = allowed.as_ref().key();
+        let received = received.map_err(|reason| not_admitted(reason, key, asking, trail))?;
+        let again = self.look_again(allowed.as_ref(), &mut asking, allow, trail, platform);
+        let allowed = again.await?.unwrap_or(allowed);
         let known = Rc::clone(allowed.as_ref().known());
-        let counting = Counting { usage, now: looked };
+        let counting = Counting {
+            usage,
+            now: asking.now,
+        };
         let admitted = admission::admit(allowed, received, counting, platform).await;
         let (admitted, held) =
-            admitted.map_err(|reason| ended(reason, known.key(), trail, looked))?;
+            admitted.map_err(|reason| not_admitted(reason, known.key(), asking, trail))?;
         trail.hold(held);
-        while platform.now() != looked {
-            looked = platform.now();
-            let again = self.look_again(
-                admitted.verified(),
-                asking.at(looked),
-                allow,
-                trail,
-                platform,
-            );
-            again.await?;
-            credential = self
-                .credential(asking.at(looked), route, trail, platform)
-                .await?;
-        }
+        let again = self.look_again(admitted.verified(), &mut asking, allow, trail, platform);
+        again.await?;
+        let credential = self.credential(asking, route, trail, platform).await?;
         trail.record.token(credential.fingerprint().clone());
         let request_id = trail.record.request_id();
         let outbound = forward::forward(&admitted, &head, route, &credential, request_id)
@@ -307,25 +288,32 @@ impl Gate {
         Ok(allowed)
     }
 
-    /// Steps 4 to 8 for a request that has waited: its credential must still be good at `asking.now`, and
-    /// its key's record must be what it was. Returns what a changed record allows.
+    /// Steps 4 to 8, and 10, for a request that has waited: its credential must still be good, its key's
+    /// record must be what it was, and there must be a token. Looks until nothing had to be waited for, so all
+    /// of it holds at `asking.now`. Returns what a changed record allows.
     async fn look_again<'g, T: AsRef<Verified>>(
         &'g self,
         verified: &Verified,
-        asking: Authentication<'_>,
-        allow: impl Fn(Verified) -> Result<T, Denial>,
+        asking: &mut Authentication<'_>,
+        allow: impl Fn(Verified) -> Result<T, Denial> + Copy,
         trail: &mut Trail<'g>,
         platform: &impl Platform,
     ) -> Result<Option<T>, Stop> {
-        verified.check_end(asking.now)?;
-        match asking.lookup(&verified.key().id, platform).await {
-            Ok(Entry::Known(known)) if Rc::ptr_eq(&known, verified.known()) => Ok(None),
-            Ok(_) => self
-                .authorize(asking, allow, trail, platform)
-                .await
-                .map(Some),
-            Err(Silent) => Err(Stop::registry_silent(&trail.record)),
+        let mut changed: Option<T> = None;
+        while platform.now() != asking.now {
+            asking.now = platform.now();
+            let verified = changed.as_ref().map_or(verified, AsRef::as_ref);
+            verified.check_end(asking.now)?;
+            match asking.lookup(&verified.key().id, platform).await {
+                Ok(Entry::Known(known)) if Rc::ptr_eq(&known, verified.known()) => {}
+                Ok(_) => changed = Some(self.authorize(*asking, allow, trail, platform).await?),
+                Err(Silent) => return Err(Stop::registry_silent(&trail.record)),
+            }
+            if let Place::Route(route) = asking.place {
+                self.credential(*asking, route, trail, platform).await?;
+            }
         }
+        Ok(changed)
     }
 
     /// Step 10, at `asking.now`: the upstream token of the route, as a credential to send.
@@ -358,7 +346,7 @@ impl Gate {
         trail: &mut Trail<'g>,
         platform: &(impl Platform + Office),
     ) -> Result<Verdict<'g, 'h>, Ended> {
-        let asking = Authentication {
+        let mut asking = Authentication {
             config,
             registry: &self.registry,
             head,
@@ -367,53 +355,34 @@ impl Gate {
         };
         // (4) to (8)
         let entitle = |verified| policy::entitle(verified, head, task.is_of_itself());
-        let mut entitled = self.authorize(asking, entitle, trail, platform).await?;
+        let entitled = self.authorize(asking, entitle, trail, platform).await?;
         // (9)
         check_length(head, own::MAX_BODY_BYTES)?;
         // (11)
-        let ended =
-            |reason, key: &Key, trail: &Trail<'_>| not_admitted(reason, key, config, trail, now);
         let reading = Reading {
             max_bytes: own::MAX_BODY_BYTES,
             timeout_ms: own::BODY_TIMEOUT_MS,
             is_needed: task.takes_body(),
         };
         let received = admission::receive(entitled.as_ref(), head, reading, None, platform).await;
-        let received = received.map_err(|reason| ended(reason, entitled.as_ref().key(), trail))?;
-        let mut looked = now;
-        while platform.now() != looked {
-            looked = platform.now();
-            let again = self.look_again(
-                entitled.as_ref(),
-                asking.at(looked),
-                entitle,
-                trail,
-                platform,
-            );
-            entitled = again.await?.unwrap_or(entitled);
-        }
+        let key = entitled.as_ref().key();
+        let received = received.map_err(|reason| not_admitted(reason, key, asking, trail))?;
+        let again = self.look_again(entitled.as_ref(), &mut asking, entitle, trail, platform);
+        let entitled = again.await?.unwrap_or(entitled);
+        let verified = entitled.as_ref();
         let admitted = admission::admit_own(&entitled, received, platform).await;
-        admitted.map_err(|reason| ended(reason, entitled.as_ref().key(), trail))?;
-        while platform.now() != looked {
-            looked = platform.now();
-            let again = self.look_again(
-                entitled.as_ref(),
-                asking.at(looked),
-                entitle,
-                trail,
-                platform,
-            );
-            again.await?;
-        }
+        admitted.map_err(|reason| not_admitted(reason, verified.key(), asking, trail))?;
+        let again = self.look_again(verified, &mut asking, entitle, trail, platform);
+        again.await?;
         let desk = Desk {
             config,
             registry: &self.registry,
             usage: &self.usage,
             vault: &self.vault,
-            key: entitled.as_ref().key(),
+            key: verified.key(),
             head,
             record: &trail.record,
-            now: looked,
+            now: asking.now,
             platform,
         };
         Ok(Verdict::Own(desk.perform(task).await?))
@@ -477,9 +446,8 @@ fn no_token(none: &NoToken, route: &Route, trail: &Trail<'_>) -> Stop {
 fn not_admitted(
     reason: NotAdmitted,
     key: &Key,
-    config: &Config,
+    asking: Authentication<'_>,
     trail: &Trail<'_>,
-    now: Timestamp,
 ) -> Ended {
     let rate = key.rate.as_deref().unwrap_or_default();
     let silent = match reason {
@@ -487,10 +455,10 @@ fn not_admitted(
         NotAdmitted::CallerGone => return Ended::CallerGone,
         NotAdmitted::Overloaded => return Stop::overloaded().into(),
         NotAdmitted::OverRate => {
-            return Stop::rate_limited(rates::told(rate, config.rates.get(rate))).into();
+            return Stop::rate_limited(rates::told(rate, asking.config.rates.get(rate))).into();
         }
         NotAdmitted::OverQuota(quota, had) => {
-            return Stop::over_quota(quota.told(had, now)).into();
+            return Stop::over_quota(quota.told(had, asking.now)).into();
         }
         NotAdmitted::LedgerSilent => "LEDGER".to_owned(),
         NotAdmitted::RateSilent => rates::binding(rate),
