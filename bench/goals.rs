@@ -2,7 +2,7 @@
 
 use super::statistics::Estimate;
 
-/// How a figure stands to its goal, which is the most that it may be.
+/// A figure beside its goal, which is the most that it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The whole interval is within the goal.

@@ -1,4 +1,4 @@
-//! How the cost of a request grows with what it brings and with what is configured, as a Markdown table.
+//! The growth of the cost of a request with what it brings and with what is configured, as a Markdown table.
 //!
 //! Nothing may grow faster than its input: the last figure of a row is compared with the straight line through the
 //! first and the one before the last.
@@ -15,7 +15,7 @@ use super::stores::Stores;
 use super::subjects::Bench;
 use super::workerd::Config;
 
-/// How far above the straight line the last figure may be: the processor's caches have edges.
+/// The most that the last figure may be of the straight line: the processor's caches have edges.
 const MOST_OF_LINE: f64 = 1.1;
 /// Keys that are in use at once, of however many there are.
 const KEYS_IN_USE: usize = 1_000;
@@ -97,7 +97,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
 /// The table, a row for each input.
 struct Table<'a> {
     bench: &'a Bench<'a>,
-    /// What runs all subjects.
+    /// The process that runs all subjects.
     config: Config,
     report: &'a mut Report,
 }

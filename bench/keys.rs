@@ -1,4 +1,4 @@
-//! What many keys take of KV and of memory.
+//! The cost of many keys: KV and memory.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use super::subjects::Bench;
 use super::workerd::{Config, Workerd};
 use super::{Result, load};
 
-/// How many keys there are. With fewer, the memory is mostly the runtime's own, and says nothing.
+/// The number of keys. With fewer, the memory is mostly the runtime's own, and says nothing.
 const ALL: usize = 100_000;
 /// Keys that are in use at once.
 const IN_USE: usize = 1_000;
-/// How long the gate remembers a record.
+/// The time for which the gate remembers a record.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
 /// Prints the figures.

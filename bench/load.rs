@@ -79,7 +79,7 @@ pub(crate) struct Callers<'r>(Vec<Connection<'r>>);
 
 struct Connection<'r> {
     stream: TcpStream,
-    /// What is still to be sent.
+    /// The bytes still to be sent.
     requests: Vec<&'r [u8]>,
     status: u16,
 }

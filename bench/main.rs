@@ -1,6 +1,6 @@
 //! `cargo bench`: what a request costs at the gate, and what it would cost elsewhere.
 //!
-//! What counts is the CPU time of the workerd process: it is what Workers are billed for, and unlike the time on the
+//! The CPU time of the workerd process counts: it is what Workers are billed for, and unlike the time on the
 //! clock it does not depend on the upstream. The figures of one machine mean something only beside each other, so
 //! all workers of a comparison run in one process, take turns in random order, and the result is a ratio with its
 //! interval. A goal is missed only when the whole interval is above it; then the exit code is 1.
@@ -52,7 +52,7 @@ struct Arguments {
     /// A rough answer within a minute: few rounds, and neither `keys` nor `growth`
     #[arg(long, conflicts_with_all = ["rounds", "requests"])]
     quick: bool,
-    /// How many times each subject has its turn
+    /// The number of turns of each subject
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=MOST))]
     rounds: u64,
     /// Requests of a turn
@@ -85,7 +85,7 @@ enum Part {
     Start,
     /// Reads of KV and memory with many keys
     Keys,
-    /// How cost grows with headers, body, keys, routes and components, as Markdown
+    /// The growth of cost with headers, body, keys, routes and components, as Markdown
     Growth,
 }
 
@@ -210,7 +210,7 @@ fn finish(
     Ok(())
 }
 
-/// How busy the machine was in the last minute.
+/// The load of the machine in the last minute.
 fn load_average() -> Result<String> {
     let text = fs::read_to_string("/proc/loadavg")?;
     Ok(text.split(' ').next().unwrap_or_default().to_owned())

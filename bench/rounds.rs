@@ -16,7 +16,7 @@ use super::workerd::{Config, Workerd};
 /// Requests on every new connection before the clock starts.
 const SETTLE: usize = 4;
 
-/// How much is measured.
+/// The amount that is measured.
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
     /// Over how many processes they are spread, one after the other: where a process happens to put code and data
@@ -128,7 +128,7 @@ pub(crate) struct Samples {
     names: Vec<String>,
     /// A row of each round, a column of each subject.
     rows: Vec<Vec<f64>>,
-    /// How many rows in a row come from one process.
+    /// The number of consecutive rows that come from one process.
     of_process: usize,
 }
 

@@ -51,12 +51,12 @@ impl Secrets {
         })
     }
 
-    /// What the upstream wants to see.
+    /// The token that the upstream accepts.
     pub(crate) fn authorization(&self) -> String {
         format!("Bearer {}", self.token)
     }
 
-    /// How the audit line names the upstream token.
+    /// The name of the upstream token in the audit line.
     pub(crate) fn fingerprint(&self) -> String {
         let token = Secret::new(self.token.as_str());
         Fingerprint::of(&token, &self.root).as_str().to_owned()

@@ -1,4 +1,4 @@
-//! What the first answer of a new process costs, and how large the Worker is.
+//! The cost of the first answer of a new process, and the size of the Worker.
 
 use std::time::Duration;
 

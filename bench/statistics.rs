@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-/// How often a bootstrap draws. More would move an interval's ends by less than is printed.
+/// The number of draws of a bootstrap. More would move an interval's ends by less than is printed.
 const RESAMPLES: usize = 2_000;
 /// Every bootstrap draws with this seed, so that the same rows always give the same interval.
 const BOOTSTRAP_SEED: u64 = 0x5eed;

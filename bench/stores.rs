@@ -10,7 +10,7 @@ use std::thread;
 
 use super::http;
 
-/// How many answers the cache holds at once.
+/// The number of answers that the cache holds at once.
 const MOST_KEPT: usize = 100;
 
 /// The services, and how often KV was read.

@@ -24,7 +24,7 @@ const EMPTY_WASM: &[u8] = b"\0asm\x01\0\0\0\
     \x07\x11\x02\x06memory\x02\0\x04take\0\0\
     \x0a\x04\x01\x02\0\x0b";
 
-/// What every part of the benchmark needs.
+/// The parts that every benchmark needs.
 pub(crate) struct Bench<'a> {
     pub(crate) root: &'a Path,
     /// Folders with a built Worker: the gate, and the one that it is compared with, if any.

@@ -1,4 +1,4 @@
-//! What a write and a refusal cost at the gate, beside the same elsewhere.
+//! The cost of a write and of a refusal at the gate, beside other workers.
 
 use serde_json::json;
 

@@ -63,7 +63,7 @@ pub struct Counting<'g> {
     pub now: Timestamp,
 }
 
-/// How the gate reads a body before it acts on the request.
+/// The limits within which the gate reads a body before it acts on the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     /// Longest body, in bytes.
@@ -90,13 +90,13 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// What was verified.
+    /// Returns the verified credential.
     #[must_use]
     pub fn verified(&self) -> &Verified {
         self.allowed.as_ref()
     }
 
-    /// Whether the platform holds the body.
+    /// Returns true if the platform holds the body.
     #[must_use]
     pub const fn body_held(&self) -> bool {
         self.body_held

@@ -395,7 +395,7 @@ enum Verdict<'g, 'h> {
     Own(Own),
 }
 
-/// How a request ends that goes no further.
+/// The end of a request that goes no further.
 enum Ended {
     Refused(Stop),
     /// The caller broke off, and nobody is left to answer.

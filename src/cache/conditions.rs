@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 use super::stored::LENGTH;
 
-/// What a read asks of an answer beyond the whole of it.
+/// The conditions and the range of a read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conditions {
     none_match: Option<String>,

@@ -93,7 +93,7 @@ pub struct Lookup {
     pub name: String,
     path: String,
     url: String,
-    /// What the request asks of it beyond the whole.
+    /// The conditions and the range of the request.
     pub conditions: Conditions,
 }
 

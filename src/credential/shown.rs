@@ -50,7 +50,7 @@ const PARTS: [&str; 14] = [
 const URLS: [&str; 3] = ["referer", "x-original-url", "x-rewrite-url"];
 /// Fields that Cloudflare or another proxy sets.
 const OF_THE_EDGE: [&str; 4] = ["via", "x-real-ip", "true-client-ip", "x-cluster-client-ip"];
-/// The same by how the name begins.
+/// Beginnings of such names.
 const OF_THE_EDGE_PREFIX: [&str; 5] = ["cf-", "cdn-", "forwarded", "x-forwarded", "x-client-"];
 /// Fields that hold no secret, whatever words are in their names. An idempotency key only has to be
 /// unique.

@@ -36,7 +36,7 @@ export function writeRecords(env, changes) {
   return askWriter(env, { write: JSON.parse(changes) });
 }
 
-/** How long, in milliseconds, the writer may take: it waits for KV, and for another write's KV. */
+/** Longest wait for the writer, in milliseconds: it waits for KV, and for another write's KV. */
 const WRITER_MS = 15_000;
 
 async function askWriter(env, asked) {

@@ -1,11 +1,11 @@
 // Bodies that the gate reads whole before it acts on a request. The isolate's memory is shared by all
 // requests, so one budget bounds what is held of all of them.
 
-/** How many bytes of bodies the isolate holds at most: it has 128 MB for everything. */
+/** Most bytes of bodies that the isolate holds: it has 128 MB for everything. */
 const BUDGET = 50_331_648;
 /** Longest body, in bytes, whose digest costs less in Wasm than a round trip to the platform's own. */
 const SMALL = 8192;
-/** How many bytes a body of unknown length is given at first; then twice as many, and so on. */
+/** Room for a body of unknown length at first, in bytes; it doubles as often as needed. */
 const FIRST = 65_536;
 
 /** The bodies that are held, the oldest first. */
@@ -23,7 +23,7 @@ class Held {
     this.until = Date.now() + 2 * ms;
   }
 
-  /** Whether so many bytes may be held of it. */
+  /** Returns true if so many bytes may be held of it. */
   reserve(size) {
     const grown = size - this.size;
     releaseOverdue();

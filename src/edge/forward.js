@@ -97,7 +97,7 @@ async function stored(request, lookup, exchange, alive) {
   return pass(kept, step.split("\n").slice(1), exchange, alive, request);
 }
 
-/** Whether the body has no length announced, so that it must be counted: then `travel` says how many bytes may pass. */
+/** Returns true if the body has no length announced, so that it must be counted: then `travel` says how many bytes may pass. */
 function isCounted(travel) {
   return travel[0] <= "9";
 }

@@ -79,7 +79,7 @@ pub fn fetch(request: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
     }
 }
 
-/// How many bytes most requests fit in, without their bodies.
+/// Room for most requests without their bodies, in bytes.
 const ROOM: usize = 16 * 1024;
 
 thread_local! {

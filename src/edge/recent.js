@@ -8,9 +8,9 @@ import { edit, write } from "./glue.js";
 export const RECENT_MS = 1000;
 /** Longest body, in bytes, that is remembered. */
 const MOST_BODY = 65_536;
-/** How many bytes are remembered at most, of bodies and headers together. */
+/** Most bytes that are remembered, of bodies and headers together. */
 const MOST = 4_194_304;
-/** How many answers are remembered at most: an empty one takes memory too. */
+/** Most answers that are remembered: an empty one takes memory too. */
 const MOST_ANSWERS = 2048;
 
 /** Answers by name; those remembered longest stand first. */
@@ -58,7 +58,7 @@ export function remember(kept) {
   }
 }
 
-/** How much is remembered: answers, and bytes. */
+/** Returns the number of answers that are remembered, and of their bytes. */
 export function remembered() {
   return [answers.size, size];
 }

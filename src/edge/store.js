@@ -52,7 +52,7 @@ export async function find(lookup, request) {
 
 /** Longest body, in bytes, that is kept only when all of it is there. */
 const MOST_GATHERED = 10_485_760;
-/** How many bytes are gathered at most, of all answers that pass through the isolate at once. */
+/** Most bytes that are gathered, of all answers that pass through the isolate at once. */
 const MOST_GATHERING = 33_554_432;
 
 /** The copies that are gathered, the oldest first. */

@@ -17,7 +17,7 @@ use super::record::{self, Prepared};
 
 /// Most records of one request.
 const MAX_BATCH: usize = 100;
-/// How often a change is tried: somebody else's change in between is rare, and each is a round trip.
+/// Most attempts at a change: somebody else's change in between is rare, and each is a round trip.
 const MAX_ATTEMPTS: usize = 4;
 
 impl<P: Platform + Office> Desk<'_, P> {

@@ -181,7 +181,7 @@ pub struct Pattern {
     prefix: bool,
 }
 
-/// What an operator is told who writes a pattern in another way.
+/// The hint for a pattern that does not parse.
 pub const PATTERN_MEND: &str = "expected a path such as \"/cms/*\" or \"/cms/posts\": a * only as a final /*, no ;, and A-Z a-z 0-9 - . _ ~ as themselves, not as %XX";
 
 impl Pattern {

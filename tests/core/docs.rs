@@ -20,7 +20,7 @@ fn files(folder: &Path, found: &mut BTreeMap<String, String>) {
     }
 }
 
-/// What stands between backticks on a page.
+/// Returns the texts between backticks on a page.
 fn quoted(page: &str) -> impl Iterator<Item = &str> {
     page.split('`').skip(1).step_by(2)
 }

@@ -66,7 +66,7 @@ fn a_signed_field_is_not_taken_away_by_connection() {
     }
 }
 
-/// What of a POST with these headers reaches the upstream, and whether it may be sent again.
+/// Returns the headers of a POST that reach the upstream, and true if it may be sent again.
 fn outbound(route: Value, headers: &[(&str, &str)]) -> (Vec<String>, bool) {
     let gate = gate(json!({}), route);
     let bearer = format!("Bearer {}", token(json!({"sub": "joe"})));

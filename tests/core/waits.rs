@@ -108,7 +108,7 @@ fn outcome(decision: Decision<'_, '_>) -> String {
     }
 }
 
-/// What becomes of a signed request while whose body something happens, after so many milliseconds.
+/// Sends a signed request during whose body something happens, after so many milliseconds; returns its outcome.
 fn after(
     key: Value,
     nonce: Option<&str>,
@@ -284,7 +284,7 @@ fn a_request_that_is_refused_at_its_end_uses_no_nonce() {
     assert_eq!(platform.nonces(), 1);
 }
 
-/// What becomes of an admin's request during whose body something happens, and the record afterwards.
+/// Sends an admin's request during whose body something happens; returns the answer, and the record afterwards.
 fn admin(
     method: &str,
     path: &str,

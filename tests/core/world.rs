@@ -158,7 +158,7 @@ pub(crate) struct Native {
     pub(crate) while_reading: RefCell<Option<Happens>>,
     /// Happens when records are about to be written.
     pub(crate) while_writing: RefCell<Option<Happens>>,
-    /// What a ledger says that the key has had.
+    /// The key's usage, as its ledger says.
     pub(crate) had: Cell<u64>,
 }
 
@@ -177,7 +177,7 @@ impl Native {
         }
     }
 
-    /// How many nonces were recorded.
+    /// Returns the number of nonces that were recorded.
     pub(crate) fn nonces(&self) -> usize {
         let seen = self.seen.borrow();
         seen.iter().filter(|(kind, _)| kind != "rate").count()

@@ -1,4 +1,4 @@
-//! What is charged is what passed, whatever an answer or an upload announces, and however it ends (contract, section 2).
+//! The bytes that passed are charged, whatever an answer or an upload announces, and however it ends (contract, section 2).
 
 use serde_json::json;
 

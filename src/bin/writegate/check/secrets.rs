@@ -225,7 +225,7 @@ pub(super) fn previous(document: &Document, remote: &Remote) -> Verdict {
     }
 }
 
-/// Whether the secrets that MACs are made with are long enough, as far as they can be read here.
+/// Checks that the secrets that MACs are made with are long enough, as far as they can be read here.
 pub(super) fn root(local: &Local) -> Verdict {
     let mut findings = Findings::default();
     let make_root = "openssl rand -base64 48 | npx wrangler secret put SIGNING_SECRET, and keep it: every sk changes with it";
