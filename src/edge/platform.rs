@@ -180,10 +180,10 @@ impl Office for JsPlatform<'_> {
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent> {
         let names: Vec<String> = ids.iter().map(|id| registry::name(id)).collect();
         let asked = bindings::records(self.env, &names.join("\n"));
-        match self.json(asked).await? {
-            Value::Array(texts) if texts.len() == ids.len() => Ok(texts.iter().map(text).collect()),
-            _ => Err(Silent),
-        }
+        let answer = self.json(asked).await?;
+        let texts = answer.as_array().filter(|texts| texts.len() == ids.len());
+        let texts = texts.ok_or(Silent)?;
+        Ok(texts.iter().map(text).collect())
     }
 
     async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent> {
