@@ -18,7 +18,7 @@ use goals::{Report, Verdict};
 use statistics::{Estimate, Random};
 
 /// Most bytes of the Worker, gzipped, that a change may leave. The goal is [`size::GOAL`].
-const MAX_BYTES: usize = 230_000;
+const MAX_BYTES: usize = 250_000;
 
 #[test]
 fn the_worker_is_no_larger_than_its_limit() {
