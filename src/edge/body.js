@@ -17,6 +17,7 @@ class Held {
   bytes = new Uint8Array(0);
   digests = [];
   size = 0;
+  isReleased = false;
 
   /** `ms`: how long, in milliseconds, it may take to arrive, and to be sent. */
   constructor(ms) {
@@ -25,6 +26,8 @@ class Held {
 
   /** Returns true if so many bytes may be held of it. */
   reserve(size) {
+    // Given up while it was still being read.
+    if (this.isReleased) return false;
     const grown = size - this.size;
     releaseOverdue();
     if (total + grown > BUDGET) return false;
@@ -35,6 +38,7 @@ class Held {
   }
 
   release() {
+    this.isReleased = true;
     if (held.delete(this)) total -= this.size;
   }
 }
@@ -46,6 +50,11 @@ function releaseOverdue() {
     if (one.until > now) break;
     one.release();
   }
+}
+
+/** Returns the number of bytes that are held. */
+export function heldBytes() {
+  return total;
 }
 
 /** A panic ended the requests whose bodies these were. */

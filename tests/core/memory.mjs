@@ -1,6 +1,7 @@
 // What callers can make an isolate remember of answers is bounded. Run by javascript.rs.
 
 import assert from "node:assert/strict";
+import { heldBytes, read } from "../../src/edge/body.js";
 import { recall, remember, remembered } from "../../src/edge/recent.js";
 import { keep } from "../../src/edge/store.js";
 
@@ -46,3 +47,22 @@ broken.abort();
 whole.write(new Uint8Array(1));
 await whole.close();
 assert.deepEqual(kept, ["https://writegate.invalid/whole"]);
+
+// A body that was given up as too slow reserves nothing more, whatever still comes of it.
+let source;
+const body = new ReadableStream({ type: "bytes", start: (controller) => void (source = controller) });
+assert.equal(await read({ headers: new Headers(), body }, 1_000_000, 0, ""), "too slow");
+assert.equal(heldBytes(), 0);
+source.enqueue(new Uint8Array(65_536));
+// Everything that waits for that has run when a later timer does.
+await new Promise((done) => setTimeout(done));
+assert.equal(heldBytes(), 0);
+
+// One that is given up and one that is released count once.
+const quick = new ReadableStream({ type: "bytes", start: (controller) => void (controller.enqueue(new Uint8Array(10)), controller.close()) });
+const held = await read({ headers: new Headers(), body: quick }, 1_000_000, 60_000, "");
+assert.equal(held.bytes.byteLength, 10);
+assert.equal(heldBytes(), 65_536);
+held.release();
+held.release();
+assert.equal(heldBytes(), 0);
