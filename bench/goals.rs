@@ -64,20 +64,14 @@ impl Report {
         let Some(goal) = goal else {
             return println!("{name:32}{shown:>20}");
         };
-        println!(
-            "{name:32}{shown:>20}{goal:8}  {}",
-            self.judge(name, figure, goal).text()
-        );
+        println!("{name:32}{shown:>20}{goal:8}  {}", self.judge(name, figure, goal).text());
     }
 
     /// Compares a figure with its goal without printing it.
     pub(crate) fn judge(&mut self, name: &str, figure: Estimate, goal: f64) -> Verdict {
         let verdict = Verdict::of(figure, goal);
         if verdict == Verdict::Missed {
-            self.missed.push(format!(
-                "{}: {name}: {figure}, and the goal is {goal}",
-                self.part
-            ));
+            self.missed.push(format!("{}: {name}: {figure}, and the goal is {goal}", self.part));
         }
         verdict
     }

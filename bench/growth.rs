@@ -48,22 +48,14 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     println!(
         "\n| what grows | cost, where the first is 1 | the last, of a straight line |\n|---|---|---|"
     );
-    let mut table = Table {
-        bench,
-        config,
-        report,
-    };
+    let mut table = Table { bench, config, report };
     table.row("request headers", &[5, 20, 100], |name, size| {
         always(name, one_route, with_headers(session, size))
     })?;
-    table.row(
-        "bytes of a body",
-        &[0, 1_024, 1_048_576, 10_485_760],
-        |name, size| {
-            let request = load::write(&authorized, &vec![b' '; size]);
-            always(name, one_route, request).thinned(1 + size / 262_144)
-        },
-    )?;
+    table.row("bytes of a body", &[0, 1_024, 1_048_576, 10_485_760], |name, size| {
+        let request = load::write(&authorized, &vec![b' '; size]);
+        always(name, one_route, request).thinned(1 + size / 262_144)
+    })?;
     let keys = table.row("keys in KV", &KEYS, |name, size| {
         let used = size.min(KEYS_IN_USE);
         Subject::new(name, "keys", 200, move |number| {
@@ -76,9 +68,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         always(name, &size.to_string(), load::post(&authorized))
     })?;
     table.row("covered components", &COMPONENTS, |name, size| {
-        Subject::new(name, one_route, 201, move |number| {
-            covering(&bench.secrets, size, number)
-        })
+        Subject::new(name, one_route, 201, move |number| covering(&bench.secrets, size, number))
     })?;
     // Every miss is of another picture.
     let cached = [(HIT, 0), (MISS, 1)].map(|(name, step)| {
@@ -120,11 +110,7 @@ impl Table<'_> {
         let costs: Vec<_> = sizes.iter().map(cost).collect();
         let of_line = of_line(&samples, sizes);
         println!("| {input} | {} | {of_line} |", costs.join("; "));
-        self.report.judge(
-            &format!("{input}, of a straight line"),
-            of_line,
-            MOST_OF_LINE,
-        );
+        self.report.judge(&format!("{input}, of a straight line"), of_line, MOST_OF_LINE);
         Ok(samples)
     }
 
@@ -166,32 +152,22 @@ fn always<'a>(name: String, worker: &str, request: Request) -> Subject<'a> {
 
 /// A write with so many headers, `Host` and `Content-Length` among them.
 fn with_headers(session: &str, count: usize) -> Request {
-    let names: Vec<_> = (5..count)
-        .map(|number| format!("X-Field-{number}"))
-        .collect();
+    let names: Vec<_> = (5..count).map(|number| format!("X-Field-{number}")).collect();
     let known = [
         ("Authorization", session),
         ("Content-Type", "application/json"),
         ("Origin", "https://www.example.com"),
     ];
-    let others = names
-        .iter()
-        .map(|name| (name.as_str(), "a value of some length"));
-    load::write(
-        &known.into_iter().chain(others).collect::<Vec<_>>(),
-        load::BODY.as_bytes(),
-    )
+    let others = names.iter().map(|name| (name.as_str(), "a value of some length"));
+    load::write(&known.into_iter().chain(others).collect::<Vec<_>>(), load::BODY.as_bytes())
 }
 
 /// A signed write that covers so many components of always the same headers.
 fn covering(secrets: &Secrets, count: usize, number: usize) -> Result<Request> {
-    let names: Vec<_> = (TARGET.len()..COMPONENTS[2])
-        .map(|number| format!("x-field-{number}"))
-        .collect();
-    let fields: Vec<_> = names
-        .iter()
-        .map(|name| (name.as_str(), "a value of some length"))
-        .collect();
+    let names: Vec<_> =
+        (TARGET.len()..COMPONENTS[2]).map(|number| format!("x-field-{number}")).collect();
+    let fields: Vec<_> =
+        names.iter().map(|name| (name.as_str(), "a value of some length")).collect();
     let (covered, others) = fields.split_at(count - TARGET.len());
     secrets.signed(number, covered, others)
 }

@@ -39,11 +39,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     send(&start_gate()?, "gate", IN_USE, 20 * IN_USE)?;
     let times = 1 + begin.elapsed().as_secs() / REMEMBERED.as_secs();
     let reads = stores.take_reads() as f64 / (IN_USE as f64 * times as f64);
-    report.row(
-        "KV reads per key and 30 s",
-        Estimate::exact(reads),
-        Some(1.0),
-    );
+    report.row("KV reads per key and 30 s", Estimate::exact(reads), Some(1.0));
 
     // Every key, once: the most that an isolate ever remembers. workerd itself grows by such a load, so a
     // pass-through under the same tells what is the gate's own.
@@ -52,16 +48,8 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let floor = bench.start(&Config::new().listening(bench.pass_through()))?;
     send(&floor, "pass-through", ALL, ALL)?;
     let [gate, floor] = [resident(gate.pid())?, resident(floor.pid())?];
-    report.row(
-        &format!("MB after {ALL}, pass-through"),
-        Estimate::exact(floor),
-        None,
-    );
-    report.row(
-        "MB more than that, gate",
-        Estimate::exact((gate - floor).max(0.0)),
-        Some(32.0),
-    );
+    report.row(&format!("MB after {ALL}, pass-through"), Estimate::exact(floor), None);
+    report.row("MB more than that, gate", Estimate::exact((gate - floor).max(0.0)), Some(32.0));
     Ok(())
 }
 

@@ -57,11 +57,7 @@ pub(crate) fn get(width: usize, credential: &Headers<'_>) -> Request {
 pub(crate) fn write(headers: &Headers<'_>, body: &[u8]) -> Request {
     let length = body.len().to_string();
     let length = [("Content-Length", length.as_str())];
-    message(
-        "POST /posts?lang=en&draft=1",
-        &[headers, &length].concat(),
-        body,
-    )
+    message("POST /posts?lang=en&draft=1", &[headers, &length].concat(), body)
 }
 
 fn message(line: &str, headers: &Headers<'_>, body: &[u8]) -> Request {
@@ -99,11 +95,7 @@ impl<'r> Callers<'r> {
             let requests = requests.iter().skip(first).step_by(connections);
             let mut requests: Vec<_> = requests.map(AsRef::as_ref).collect();
             requests.reverse();
-            Ok(Connection {
-                stream,
-                requests,
-                status,
-            })
+            Ok(Connection { stream, requests, status })
         });
         Ok(Self(connections.collect::<io::Result<_>>()?))
     }
@@ -112,9 +104,8 @@ impl<'r> Callers<'r> {
     pub(crate) fn send(&mut self, times: usize) -> io::Result<Vec<u8>> {
         thread::scope(|scope| {
             let connections = self.0.iter_mut();
-            let callers: Vec<_> = connections
-                .map(|connection| scope.spawn(move || connection.send(times)))
-                .collect();
+            let callers: Vec<_> =
+                connections.map(|connection| scope.spawn(move || connection.send(times))).collect();
             let mut head = Vec::new();
             for caller in callers {
                 let panicked = |_| io::Error::other("a caller panicked");
@@ -130,11 +121,8 @@ impl Connection<'_> {
         let mut out = &self.stream;
         let mut reader = BufReader::new(&self.stream);
         let mut head = Vec::new();
-        for request in self
-            .requests
-            .split_off(self.requests.len().saturating_sub(times))
-            .iter()
-            .rev()
+        for request in
+            self.requests.split_off(self.requests.len().saturating_sub(times)).iter().rev()
         {
             out.write_all(request)?;
             if !http::read_message(&mut reader, &mut head)? {
@@ -142,9 +130,7 @@ impl Connection<'_> {
             }
             if http::status(&head) != Some(self.status) {
                 let (wanted, head) = (self.status, String::from_utf8_lossy(&head));
-                return Err(io::Error::other(format!(
-                    "expected status {wanted}, got:\n{head}"
-                )));
+                return Err(io::Error::other(format!("expected status {wanted}, got:\n{head}")));
             }
         }
         Ok(head)

@@ -123,12 +123,9 @@ fn run(arguments: &Arguments) -> Result<Report> {
     };
     let [rounds, requests, processes, warm_up] = match arguments.quick {
         true => [15, 120, 3, 3_000],
-        false => [
-            usize::try_from(arguments.rounds)?,
-            usize::try_from(arguments.requests)?,
-            5,
-            3_000,
-        ],
+        false => {
+            [usize::try_from(arguments.rounds)?, usize::try_from(arguments.requests)?, 5, 3_000]
+        }
     };
     let secrets = Secrets::generate()?;
     let bench = Bench {
@@ -140,13 +137,7 @@ fn run(arguments: &Arguments) -> Result<Report> {
         baseline: arguments.baseline.clone(),
         upstream: Upstream::start(secrets.authorization())?,
         secrets,
-        plan: Plan {
-            rounds,
-            processes,
-            requests,
-            warm_up,
-            seed,
-        },
+        plan: Plan { rounds, processes, requests, warm_up, seed },
     };
     println!("{rounds} rounds of {requests} requests, over {processes} processes; --seed {seed}");
     let mut report = Report::default();
@@ -170,10 +161,8 @@ fn run(arguments: &Arguments) -> Result<Report> {
 
 /// Builds the Worker by the command, as wrangler does.
 fn built(root: &Path) -> Result<PathBuf> {
-    let status = Command::new(env!("CARGO_BIN_EXE_writegate"))
-        .arg("build")
-        .current_dir(root)
-        .status()?;
+    let status =
+        Command::new(env!("CARGO_BIN_EXE_writegate")).arg("build").current_dir(root).status()?;
     match status.success() {
         true => Ok(root.join("build")),
         false => Err("the Worker could not be built".into()),
@@ -193,11 +182,7 @@ fn finish(
     }
     report.table("ratios");
     for (above, below, goal) in ratios {
-        report.row(
-            &format!("{above} / {below}"),
-            samples.ratio(above, below),
-            *goal,
-        );
+        report.row(&format!("{above} / {below}"), samples.ratio(above, below), *goal);
     }
     for name in samples.names() {
         let old = format!("old {name}");

@@ -150,9 +150,8 @@ impl Samples {
                 subject.warm_up(&workerd, plan.warm_up)?;
             }
             for _ in 0..samples.of_process {
-                samples.round(&mut random, |index| {
-                    subjects[index].measure(&workerd, plan.requests)
-                })?;
+                samples
+                    .round(&mut random, |index| subjects[index].measure(&workerd, plan.requests))?;
             }
         }
         Ok(samples)
@@ -160,11 +159,7 @@ impl Samples {
 
     /// No round so far, of these subjects.
     pub(crate) fn new(names: Vec<String>, of_process: usize) -> Self {
-        Self {
-            names,
-            rows: Vec::new(),
-            of_process,
-        }
+        Self { names, rows: Vec::new(), of_process }
     }
 
     /// Adds a round: asks for the figure of every subject, by its index, in random order.

@@ -19,15 +19,8 @@ const LOG_LIMIT: Duration = Duration::from_secs(10);
 /// Members of the audit line that differ from request to request, or with the wording of a refusal. workerd fills
 /// neither `request.cf` nor what Cloudflare would make of it, so a worker that takes country and data centre from
 /// there has none, where one that takes them from the headers has.
-const VARY: [&str; 7] = [
-    "request_id",
-    "time",
-    "upstream_ms",
-    "subject",
-    "response_bytes",
-    "country",
-    "colo",
-];
+const VARY: [&str; 7] =
+    ["request_id", "time", "upstream_ms", "subject", "response_bytes", "country", "colo"];
 
 /// Fails, with what differs, unless both do the same work.
 pub(crate) fn check(
@@ -36,10 +29,7 @@ pub(crate) fn check(
     upstream: &Upstream,
     workerd: &Workerd,
 ) -> Result<()> {
-    let (left, right) = (
-        Work::of(one, upstream, workerd)?,
-        Work::of(other, upstream, workerd)?,
-    );
+    let (left, right) = (Work::of(one, upstream, workerd)?, Work::of(other, upstream, workerd)?);
     let mut found = compare("request header", &left.sent, &right.sent);
     found.extend(compare("response header", &left.returned, &right.returned));
     found.extend(compare("audit member", &left.audit, &right.audit));
@@ -66,21 +56,13 @@ impl Work {
         let returned = subject.once(workerd)?;
         let line = workerd
             .logs()
-            .wait(mark, LOG_LIMIT, |line| {
-                line.contains("\"event\":\"request\"")
-            })
+            .wait(mark, LOG_LIMIT, |line| line.contains("\"event\":\"request\""))
             .ok_or_else(|| format!("{}: no audit line", subject.name))?;
         let mut audit: BTreeMap<String, Value> = serde_json::from_str(&line)?;
         for name in VARY {
-            audit
-                .entry(name.to_owned())
-                .and_modify(|value| *value = Value::Null);
+            audit.entry(name.to_owned()).and_modify(|value| *value = Value::Null);
         }
-        Ok(Self {
-            sent: fields(&upstream.take_latest()),
-            returned: fields(&returned),
-            audit,
-        })
+        Ok(Self { sent: fields(&upstream.take_latest()), returned: fields(&returned), audit })
     }
 }
 
@@ -106,12 +88,6 @@ fn compare<V: PartialEq + std::fmt::Debug>(
     names
         .into_iter()
         .filter(|name| ours.get(*name) != theirs.get(*name))
-        .map(|name| {
-            format!(
-                "{what} {name}: {:?} / {:?}",
-                ours.get(name),
-                theirs.get(name)
-            )
-        })
+        .map(|name| format!("{what} {name}: {:?} / {:?}", ours.get(name), theirs.get(name)))
         .collect()
 }

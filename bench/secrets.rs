@@ -23,12 +23,8 @@ pub(crate) const KEY: &str = "pk_bench";
 const SESSION_SECONDS: u64 = 3_000;
 
 /// The four components that say where a request goes.
-pub(crate) const TARGET: [Component; 4] = [
-    Component::Method,
-    Component::Authority,
-    Component::Path,
-    Component::Query,
-];
+pub(crate) const TARGET: [Component; 4] =
+    [Component::Method, Component::Authority, Component::Path, Component::Query];
 
 /// Random secrets.
 pub(crate) struct Secrets {
@@ -43,12 +39,7 @@ impl Secrets {
         let key = KeyId::parse(KEY).ok_or("a bad key id")?;
         let root = Secret::new(random()?);
         let session_key = derive_sk(&root, &key, 1);
-        Ok(Self {
-            root,
-            token: random()?,
-            session_key,
-            key,
-        })
+        Ok(Self { root, token: random()?, session_key, key })
     }
 
     /// The token that the upstream accepts.
@@ -106,9 +97,7 @@ impl Secrets {
     ) -> Result<Request> {
         let head = Head::new("POST", load::URL, covered.to_vec(), true);
         let head = head.map_err(|refusal| format!("{refusal:?}"))?;
-        let fields = covered
-            .iter()
-            .map(|(name, _)| Component::Field((*name).to_owned()));
+        let fields = covered.iter().map(|(name, _)| Component::Field((*name).to_owned()));
         let components: Vec<_> = TARGET.into_iter().chain(fields).collect();
         // The gate does not record it, because the key does not ask for that: it only makes every request another.
         let nonce = format!("request-{number}");
@@ -118,17 +107,10 @@ impl Secrets {
             keyid: self.key.as_str(),
             nonce: Some(&nonce),
         };
-        let signed = signing::sign(
-            &head,
-            &components,
-            &parameters,
-            &MacKey::new(&self.session_key),
-        );
+        let signed =
+            signing::sign(&head, &components, &parameters, &MacKey::new(&self.session_key));
         let signed = signed.map_err(|refusal| format!("{refusal:?}"))?;
-        let proof = [
-            ("Signature-Input", signed.input.as_str()),
-            ("Signature", &signed.signature),
-        ];
+        let proof = [("Signature-Input", signed.input.as_str()), ("Signature", &signed.signature)];
         Ok(load::post(&[covered, others, &proof].concat()))
     }
 

@@ -31,10 +31,8 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         configs.push((name, Config::new().listening(gate)));
     }
     let starts = [From::Process, From::Request];
-    let subjects: Vec<_> = starts
-        .into_iter()
-        .flat_map(|from| configs.iter().map(move |one| (from, one)))
-        .collect();
+    let subjects: Vec<_> =
+        starts.into_iter().flat_map(|from| configs.iter().map(move |one| (from, one))).collect();
     let names = subjects.iter().map(|(from, (name, _))| match from {
         From::Process => name.clone(),
         From::Request => format!("{name} request"),
@@ -56,10 +54,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
             Ok(used.as_secs_f64() * 1e6)
         })?;
     }
-    let ratios = [
-        ("gate", "Hono", Some(1.4)),
-        ("gate request", "Hono request", None),
-    ];
+    let ratios = [("gate", "Hono", Some(1.4)), ("gate request", "Hono request", None)];
     finish(bench, report, &samples, &ratios)?;
 
     report.table("bytes gzipped");

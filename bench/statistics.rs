@@ -73,11 +73,7 @@ impl Estimate {
 
     /// A figure that was counted, and so has no interval.
     pub(crate) fn exact(value: f64) -> Self {
-        Self {
-            median: value,
-            low: value,
-            high: value,
-        }
+        Self { median: value, low: value, high: value }
     }
 }
 
@@ -101,9 +97,6 @@ fn median(values: &mut [f64]) -> f64 {
     let (below, middle, _) = values.select_nth_unstable_by(values.len() / 2, f64::total_cmp);
     match odd {
         true => *middle,
-        false => below
-            .iter()
-            .fold(f64::MIN, |most, value| most.max(*value))
-            .midpoint(*middle),
+        false => below.iter().fold(f64::MIN, |most, value| most.max(*value)).midpoint(*middle),
     }
 }

@@ -73,10 +73,7 @@ fn with_length(status: &str, body: &str) -> Vec<u8> {
 
 /// The record of `GET /key%2F<id>?…`: a customer of an image API.
 fn record(head: &str) -> Vec<u8> {
-    let id = head
-        .split("%2F")
-        .nth(1)
-        .and_then(|rest| rest.split(['?', ' ']).next());
+    let id = head.split("%2F").nth(1).and_then(|rest| rest.split(['?', ' ']).next());
     let id = id.unwrap_or_default();
     let record = format!(
         r#"{{"id":"{id}","name":"Customer","schemes":["session","public-key"],"paths":["/pictures/*"],"allowed_origins":["https://www.example.com","https://*.example.com"]}}"#
@@ -109,10 +106,7 @@ fn keep(kept: &Mutex<BTreeMap<String, Vec<u8>>>, head: &str, body: &[u8]) -> Vec
 
 /// The answer that was sent to be kept, and that it was found.
 fn with_hit(message: &[u8]) -> Vec<u8> {
-    let end = message
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
+    let end = message.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let (line, rest) = message.split_at(end);
     [line, b"CF-Cache-Status: HIT\r\n", rest].concat()
 }

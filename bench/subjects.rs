@@ -55,8 +55,7 @@ impl Bench<'_> {
     /// The platform calls of a forwarding, and nothing else.
     pub(crate) fn floor_forward(&self) -> Worker {
         let source = include_str!("workers/floor-forward-wasm.js");
-        self.peer("floor", source)
-            .module("empty.wasm", "wasm", EMPTY_WASM)
+        self.peer("floor", source).module("empty.wasm", "wasm", EMPTY_WASM)
     }
 
     /// The platform calls of a refusal, and nothing else.
@@ -68,21 +67,14 @@ impl Bench<'_> {
     pub(crate) fn hono(&self) -> Result<Worker> {
         let bundled = Command::new(self.root.join("node_modules/.bin/esbuild"))
             .current_dir(self.root)
-            .args([
-                "bench/workers/hono.js",
-                "--bundle",
-                "--format=esm",
-                "--minify",
-            ])
+            .args(["bench/workers/hono.js", "--bundle", "--format=esm", "--minify"])
             .stderr(Stdio::inherit())
             .output()?;
         if !bundled.status.success() {
             return Err("esbuild could not bundle the Hono worker".into());
         }
         let source = String::from_utf8_lossy(&bundled.stdout);
-        Ok(self
-            .peer("Hono", &source)
-            .var("SESSION_SECRET", self.secrets.session_secret()))
+        Ok(self.peer("Hono", &source).var("SESSION_SECRET", self.secrets.session_secret()))
     }
 
     /// The gate with one key, and routes that have these members beside their upstream.

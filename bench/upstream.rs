@@ -42,10 +42,7 @@ impl Upstream {
 
     /// Takes the head of the latest request on any connection: empty when there was none since.
     pub(crate) fn take_latest(&self) -> Vec<u8> {
-        self.latest
-            .lock()
-            .map(|mut head| mem::take(&mut *head))
-            .unwrap_or_default()
+        self.latest.lock().map(|mut head| mem::take(&mut *head)).unwrap_or_default()
     }
 }
 

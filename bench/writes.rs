@@ -40,9 +40,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let sessions = bench.secrets.sessions()?;
     let posts = |changed: fn(&str) -> String| -> Vec<_> {
         let credentials = sessions.iter().map(|session| changed(session));
-        credentials
-            .map(|one| load::post(&[("Authorization", &one)]))
-            .collect()
+        credentials.map(|one| load::post(&[("Authorization", &one)])).collect()
     };
     let (good, bad) = (posts(str::to_owned), posts(with_a_bad_mac));
     let bare = load::post(&[]);
@@ -63,9 +61,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         subjects.extend([
             write(&name("gate")),
             Subject::new(name("refusal"), gate.as_str(), 401, |_| Ok(bare.clone())),
-            Subject::new(name("bad MAC"), gate.as_str(), 401, |number| {
-                with(&bad, number)
-            }),
+            Subject::new(name("bad MAC"), gate.as_str(), 401, |number| with(&bad, number)),
             Subject::new(name("signed"), gate.as_str(), 201, |number| {
                 bench.secrets.signed(number, &[], &[])
             }),

@@ -126,23 +126,13 @@ pub async fn receive(
     let algorithms: Vec<Algorithm> =
         digests.map_or_else(Vec::new, |digests| digests.algorithms().collect());
     let max_bytes = reading.max_bytes.min(MAX_BODY_BYTES);
-    if head.has_body()
-        && head
-            .content_length()
-            .is_some_and(|length| length > max_bytes)
-    {
+    if head.has_body() && head.content_length().is_some_and(|length| length > max_bytes) {
         return Err(Refusal::BodyTooLarge.into());
     }
-    let wanted = ReadBody {
-        max_bytes,
-        timeout_ms: reading.timeout_ms,
-        algorithms: &algorithms,
-    };
+    let wanted = ReadBody { max_bytes, timeout_ms: reading.timeout_ms, algorithms: &algorithms };
     let computed = platform.read_body(wanted).await?;
     match digests.is_none_or(|digests| digests.are(&computed)) {
-        true => Ok(Received {
-            body_held: head.has_body(),
-        }),
+        true => Ok(Received { body_held: head.has_body() }),
         false => Err(Refusal::DigestMismatch.into()),
     }
 }
@@ -164,10 +154,7 @@ pub async fn admit<'g>(
     // Nothing is awaited between the check and the reservation.
     let held = key.quota.map(|_| Held::new(counting.usage, &key.id));
     record_nonce(verified, platform).await?;
-    let admitted = Admitted {
-        allowed,
-        body_held: received.body_held,
-    };
+    let admitted = Admitted { allowed, body_held: received.body_held };
     Ok((admitted, held))
 }
 
@@ -195,10 +182,7 @@ async fn count(
     };
     let address = policy::caller_address(head);
     let counted_as = rates::counted_as(&key.id, verified.scheme(), address);
-    match platform
-        .within_rate(&rates::binding(rate), &counted_as)
-        .await
-    {
+    match platform.within_rate(&rates::binding(rate), &counted_as).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(NotAdmitted::OverRate),
         Err(Silent) => Err(NotAdmitted::RateSilent),

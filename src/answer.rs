@@ -63,12 +63,7 @@ pub(crate) struct Stop {
 
 impl<P: Into<Problem>> From<P> for Stop {
     fn from(problem: P) -> Self {
-        Self {
-            problem: problem.into(),
-            alarm: None,
-            members: Vec::new(),
-            headers: Vec::new(),
-        }
+        Self { problem: problem.into(), alarm: None, members: Vec::new(), headers: Vec::new() }
     }
 }
 
@@ -88,18 +83,12 @@ impl From<Denial> for Stop {
 
 impl Stop {
     pub(crate) fn method_not_allowed(allow: String) -> Self {
-        Self {
-            headers: vec![("allow", allow)],
-            ..Refusal::MethodNotAllowed.into()
-        }
+        Self { headers: vec![("allow", allow)], ..Refusal::MethodNotAllowed.into() }
     }
 
     pub(crate) fn rate_limited((retry_after, policy): (u64, String)) -> Self {
         Self {
-            headers: vec![
-                ("retry-after", retry_after.to_string()),
-                ("ratelimit-policy", policy),
-            ],
+            headers: vec![("retry-after", retry_after.to_string()), ("ratelimit-policy", policy)],
             ..Refusal::RateLimited.into()
         }
     }
@@ -117,46 +106,31 @@ impl Stop {
 
     /// Bodies are held for a second or so each, unless callers are slow.
     pub(crate) fn overloaded() -> Self {
-        Self {
-            headers: vec![("retry-after", "1".to_owned())],
-            ..Fault::Overloaded.into()
-        }
+        Self { headers: vec![("retry-after", "1".to_owned())], ..Fault::Overloaded.into() }
     }
 
     pub(crate) fn signature_invalid(base: String) -> Self {
-        Self {
-            members: vec![("signature_base", base)],
-            ..Refusal::SignatureInvalid.into()
-        }
+        Self { members: vec![("signature_base", base)], ..Refusal::SignatureInvalid.into() }
     }
 
     /// A field of the body is wrong; of the record of this key, where it is one.
     pub(crate) fn bad_field(error: &FieldError, id: Option<&KeyId>) -> Self {
         let mut members = vec![("field", error.field.clone()), ("mend", error.mend.clone())];
         members.extend(id.map(|id| ("id", id.to_string())));
-        Self {
-            members,
-            ..Refusal::BadRequest.into()
-        }
+        Self { members, ..Refusal::BadRequest.into() }
     }
 
     /// The id at `field` is taken.
     pub(crate) fn conflict(refusal: Refusal, field: &str, id: Option<&KeyId>) -> Self {
         let mut members = vec![("field", field.to_owned())];
         members.extend(id.map(|id| ("id", id.to_string())));
-        Self {
-            members,
-            ..refusal.into()
-        }
+        Self { members, ..refusal.into() }
     }
 
     /// A key or a route asks for something that is not there.
     pub(crate) fn unavailable(record: &Record, feature: &str, wanted_by: &str) -> Self {
-        let alarm = Alarm::FeatureUnavailable {
-            request_id: record.request_id(),
-            feature,
-            wanted_by,
-        };
+        let alarm =
+            Alarm::FeatureUnavailable { request_id: record.request_id(), feature, wanted_by };
         Self::with_alarm(Fault::FeatureUnavailable, &alarm)
     }
 
@@ -185,10 +159,7 @@ impl Stop {
     }
 
     pub(crate) fn with_alarm(fault: Fault, alarm: &Alarm<'_>) -> Self {
-        Self {
-            alarm: Some(alarm.line()),
-            ..fault.into()
-        }
+        Self { alarm: Some(alarm.line()), ..fault.into() }
     }
 }
 
@@ -222,10 +193,9 @@ impl Wanted {
     fn header(&self, key: &str, request_id: &str) -> String {
         let keyid = self.bound.as_deref().unwrap_or(key);
         let mut text = r#"sig1=("@method" "@authority" "@path" "@query""#.to_owned();
-        for (is_wanted, component) in [
-            (self.body, r#" "content-digest""#),
-            (self.bound.is_some(), r#" "authorization""#),
-        ] {
+        for (is_wanted, component) in
+            [(self.body, r#" "content-digest""#), (self.bound.is_some(), r#" "authorization""#)]
+        {
             if is_wanted {
                 text.push_str(component);
             }

@@ -329,10 +329,7 @@ impl Alarm<'_> {
 
 impl<'a> From<&'a FieldError> for Alarm<'a> {
     fn from(error: &'a FieldError) -> Self {
-        Self::Misconfigured {
-            field: &error.field,
-            mend: &error.mend,
-        }
+        Self::Misconfigured { field: &error.field, mend: &error.mend }
     }
 }
 
@@ -370,9 +367,7 @@ fn path_of(target: &str) -> Option<&str> {
 
 /// At most so many bytes of a text.
 fn cut(text: &str, max_bytes: usize) -> String {
-    text.get(..text.floor_char_boundary(max_bytes))
-        .unwrap_or_default()
-        .to_owned()
+    text.get(..text.floor_char_boundary(max_bytes)).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -386,17 +381,9 @@ mod tests {
             country: None,
             colo: None,
         };
-        let raw = Raw {
-            method,
-            target,
-            headers: headers.to_vec(),
-            has_body: false,
-        };
+        let raw = Raw { method, target, headers: headers.to_vec(), has_body: false };
         let line = Record::new(context, &raw).end(Outcome::Refused, Some(400));
-        assert!(
-            line.bytes().all(|byte| matches!(byte, b' '..=b'~')),
-            "{line}"
-        );
+        assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
         serde_json::from_str(&line).unwrap()
     }
 
@@ -412,10 +399,7 @@ mod tests {
         ] {
             let line = line("GET", target, &[("cf-connecting-ip", "::ffff:192.0.2.1")]);
             assert_eq!(line["path"].as_str(), path, "{target}");
-            assert_eq!(
-                (&line["method"], &line["ip"]),
-                (&"GET".into(), &"192.0.2.1".into())
-            );
+            assert_eq!((&line["method"], &line["ip"]), (&"GET".into(), &"192.0.2.1".into()));
         }
         let long = format!("https://g/{}", "é".repeat(20_000));
         let shown = line(&"X".repeat(1_000), &long, &[]);
@@ -429,12 +413,7 @@ mod tests {
         let many = "c=1&".repeat(40);
         let target = format!("https://g/?{fits}=1&{long}=2&secret&{many}");
         let head = Head::new("GET", &target, Vec::new(), false).unwrap();
-        let raw = Raw {
-            method: "GET",
-            target: &target,
-            headers: Vec::new(),
-            has_body: false,
-        };
+        let raw = Raw { method: "GET", target: &target, headers: Vec::new(), has_body: false };
         let context = Context {
             now: Timestamp::from_seconds(0),
             request_id: "id".to_owned(),
@@ -444,10 +423,7 @@ mod tests {
         let mut record = Record::new(context, &raw);
         record.request(&head);
         assert_eq!(record.query_keys.len(), MAX_QUERY_KEYS);
-        assert_eq!(
-            record.query_keys.get(..4).unwrap(),
-            [fits.as_str(), "*", "*", "c"]
-        );
+        assert_eq!(record.query_keys.get(..4).unwrap(), [fits.as_str(), "*", "*", "c"]);
     }
 
     #[test]

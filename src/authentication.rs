@@ -126,9 +126,7 @@ impl<'x> Authentication<'x> {
         };
         if !policy::is_bare(verified.scheme()) {
             let claims = verified.claims();
-            trail
-                .record
-                .verified(claims.and_then(|claims| claims.subject.as_deref()));
+            trail.record.verified(claims.and_then(|claims| claims.subject.as_deref()));
         }
         Ok(verified)
     }
@@ -150,9 +148,7 @@ impl<'x> Authentication<'x> {
         }
         let reading = self.registry.begin_reading();
         let record = platform.record(id).await?;
-        Ok(self
-            .registry
-            .learn_read(reading, id, record, &self.config.roots, self.now))
+        Ok(self.registry.learn_read(reading, id, record, &self.config.roots, self.now))
     }
 
     /// What a 401 asks for: the signature of a session's own key where the session is bound to one,

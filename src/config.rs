@@ -22,12 +22,8 @@ pub const MIN_SECRET_BYTES: usize = 32;
 /// The bindings that are something to call: a KV namespace and Durable Objects.
 pub const RESOURCES: [&str; 4] = ["KEY_REGISTRY", "KEY_WRITER", "REPLAY", "LEDGER"];
 /// Secrets with a meaning of their own, which must never be sent to an upstream.
-const RESERVED_SECRETS: [&str; 4] = [
-    "SIGNING_SECRET",
-    "SIGNING_SECRET_PREVIOUS",
-    "WAF_SECRET",
-    "TURNSTILE_SECRET",
-];
+const RESERVED_SECRETS: [&str; 4] =
+    ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET", "TURNSTILE_SECRET"];
 
 /// A variable or a secret, as the platform holds it.
 #[derive(Debug)]
@@ -157,9 +153,7 @@ impl Config {
             session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
             clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
             waf_secret: source.mac_secret("WAF_SECRET")?.as_ref().map(MacKey::new),
-            rates: source
-                .json("RATES")?
-                .map_or_else(|| Ok(BTreeMap::new()), rates::parse)?,
+            rates: source.json("RATES")?.map_or_else(|| Ok(BTreeMap::new()), rates::parse)?,
             replay: source.has_resource("REPLAY", "the Durable Object class ReplayGuard")?,
             ledger: source.has_resource("LEDGER", "the Durable Object class Ledger")?,
         })
@@ -204,15 +198,11 @@ impl<E: Environment> Source<'_, E> {
             }
         };
         match parsed {
-            Some(Value::Null) => Err(FieldError::new(
-                name,
-                "is null; leave it out for its default",
-            )),
+            Some(Value::Null) => {
+                Err(FieldError::new(name, "is null; leave it out for its default"))
+            }
             Some(value) => Ok(Some(value)),
-            None => Err(FieldError::new(
-                name,
-                "is not JSON, or names a member twice",
-            )),
+            None => Err(FieldError::new(name, "is not JSON, or names a member twice")),
         }
     }
 
@@ -221,10 +211,9 @@ impl<E: Environment> Source<'_, E> {
         match self.0.get(name) {
             None => Ok(false),
             Some(Binding::Resource) => Ok(true),
-            Some(Binding::Text(_) | Binding::Json(_)) => Err(FieldError::new(
-                name,
-                format!("is a variable; expected a binding to {what}"),
-            )),
+            Some(Binding::Text(_) | Binding::Json(_)) => {
+                Err(FieldError::new(name, format!("is a variable; expected a binding to {what}")))
+            }
         }
     }
 
@@ -234,10 +223,7 @@ impl<E: Environment> Source<'_, E> {
             Some(Value::Array(list)) => Ok(Some(list)),
             Some(other) => Err(FieldError::new(
                 name,
-                format!(
-                    "expected a list ([[vars.{name}]]), found {}",
-                    json::kind(&other)
-                ),
+                format!("expected a list ([[vars.{name}]]), found {}", json::kind(&other)),
             )),
         }
     }
@@ -257,10 +243,7 @@ impl<E: Environment> Source<'_, E> {
             .and_then(|number| i64::try_from(number).ok())
             .ok_or_else(|| {
                 let (low, high) = (range.start(), range.end());
-                FieldError::new(
-                    name,
-                    format!("expected a whole number from {low} to {high}"),
-                )
+                FieldError::new(name, format!("expected a whole number from {low} to {high}"))
             })
     }
 }
@@ -368,19 +351,11 @@ fn keys(
     roots: &Rc<Roots>,
 ) -> Result<BTreeMap<KeyId, Rc<KnownKey>>, FieldError> {
     let mut keys = BTreeMap::new();
-    for (index, record) in source
-        .list("KEYS")?
-        .unwrap_or_default()
-        .into_iter()
-        .enumerate()
-    {
+    for (index, record) in source.list("KEYS")?.unwrap_or_default().into_iter().enumerate() {
         let path = format!("KEYS[{index}]");
         let key = Key::parse(&path, record)?;
         let id = key.id.clone();
-        if keys
-            .insert(id, Rc::new(KnownKey::new(key, Rc::clone(roots))))
-            .is_some()
-        {
+        if keys.insert(id, Rc::new(KnownKey::new(key, Rc::clone(roots)))).is_some() {
             return Err(FieldError::new(
                 format!("{path}.id"),
                 "stands twice in KEYS; ids are unique",
@@ -391,9 +366,7 @@ fn keys(
 }
 
 fn rotation(source: &Source<'_, impl Environment>) -> Result<RotationPolicy, FieldError> {
-    let value = source
-        .json("ROTATION")?
-        .unwrap_or_else(|| serde_json::json!({}));
+    let value = source.json("ROTATION")?.unwrap_or_else(|| serde_json::json!({}));
     let mut fields = Fields::new("ROTATION", value)?;
     let days = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let policy = RotationPolicy {

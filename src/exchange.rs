@@ -184,11 +184,7 @@ impl<'g> Exchange<'g> {
 
     fn edits<'h>(&self, status: u16, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
         let request = reply::Request {
-            target: reply::Target {
-                routes: self.routes,
-                route: self.route,
-                url: &self.url,
-            },
+            target: reply::Target { routes: self.routes, route: self.route, url: &self.url },
             credential: &self.credential,
             id: self.trail.record.request_id(),
             cors_origin: self.trail.cors_origin.as_deref(),
@@ -233,11 +229,7 @@ impl<'g> Exchange<'g> {
     /// Since the answer's head, or since this was last called, so many bytes more of the request's body
     /// and of the answer's have passed. They are charged.
     pub fn passed(&mut self, bytes_in: u64, bytes_out: u64) {
-        let amounts = Amounts {
-            bytes_in,
-            bytes_out,
-            ..Amounts::default()
-        };
+        let amounts = Amounts { bytes_in, bytes_out, ..Amounts::default() };
         if let (Some(account), Some(kind)) = (&mut self.trail.account, self.ended) {
             account.charge(kind, &amounts);
         }

@@ -195,9 +195,7 @@ fn folded(name: &str) -> Cow<'_, str> {
 /// `Idempotency-Key` that is really sent. An empty one is none, and of two, joined by a comma, nobody
 /// knows which the upstream takes.
 fn is_idempotent(head: &Head<'_>, route: &Route, drop: &[&str]) -> bool {
-    let sent = head
-        .header("idempotency-key")
-        .filter(|_| route.idempotency_key);
+    let sent = head.header("idempotency-key").filter(|_| route.idempotency_key);
     let sent = sent.filter(|_| !drop.contains(&"idempotency-key"));
     sent.is_some_and(|key| !key.contains(',') && !key.trim_matches([' ', '\t', '"']).is_empty())
 }
@@ -289,18 +287,14 @@ fn is_small(head: &Head<'_>) -> bool {
 
 /// The query without its `key` parameter: everything else in order and untouched.
 fn without_key(query: &str) -> Option<Cow<'_, str>> {
-    let kept: Vec<&str> = query
-        .split('&')
-        .filter(|part| part.split('=').next() != Some("key"))
-        .collect();
+    let kept: Vec<&str> =
+        query.split('&').filter(|part| part.split('=').next() != Some("key")).collect();
     (!kept.is_empty()).then(|| Cow::Owned(kept.join("&")))
 }
 
 /// The query without its last parameters; they stand at its very end.
 fn without_last(query: &str, count: usize) -> Option<&str> {
-    (0..count).try_fold(query, |query, _| {
-        query.rsplit_once('&').map(|(rest, _)| rest)
-    })
+    (0..count).try_fold(query, |query, _| query.rsplit_once('&').map(|(rest, _)| rest))
 }
 
 #[cfg(test)]
@@ -356,14 +350,7 @@ mod tests {
                 assert!(is_removed(&name), "{name}");
             }
         }
-        for name in [
-            "accept.x",
-            "x+y",
-            "x*",
-            "x\u{e9}",
-            "content.type",
-            "$version",
-        ] {
+        for name in ["accept.x", "x+y", "x*", "x\u{e9}", "content.type", "$version"] {
             assert!(is_removed(name), "{name}");
         }
     }

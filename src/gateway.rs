@@ -146,13 +146,8 @@ impl Gate {
         match self.judge(raw, now, &mut trail, platform).await {
             Ok(Verdict::Forward(outbound, route, credential)) => {
                 let routes = self.config().map_or(&[][..], |config| &config.routes);
-                let exchange = Exchange::new(
-                    trail,
-                    (routes, route),
-                    credential,
-                    &outbound,
-                    platform.now(),
-                );
+                let exchange =
+                    Exchange::new(trail, (routes, route), credential, &outbound, platform.now());
                 Decision::Forward(outbound, Box::new(exchange))
             }
             Ok(Verdict::Own(own)) => Decision::Answer(trail.answer(own)),
@@ -169,10 +164,7 @@ impl Gate {
         platform: &(impl Platform + Office),
     ) -> Result<Verdict<'g, 'h>, Ended> {
         // (0)
-        let config = self
-            .config
-            .as_ref()
-            .map_err(|_logged| Fault::Misconfigured)?;
+        let config = self.config.as_ref().map_err(|_logged| Fault::Misconfigured)?;
         if let Some(preflight) = own::preflight(&raw) {
             return Ok(Verdict::Own(preflight));
         }
@@ -239,10 +231,7 @@ impl Gate {
         let again = self.look_again(allowed.as_ref(), &mut asking, allow, trail, platform);
         let allowed = again.await?.unwrap_or(allowed);
         let known = Rc::clone(allowed.as_ref().known());
-        let counting = Counting {
-            usage,
-            now: asking.now,
-        };
+        let counting = Counting { usage, now: asking.now };
         let admitted = admission::admit(allowed, received, counting, platform).await;
         let (admitted, held) =
             admitted.map_err(|reason| not_admitted(reason, known.key(), asking, trail))?;
@@ -328,12 +317,8 @@ impl Gate {
             return Ok(Rc::clone(credential));
         }
         // Boxed, so that no other request carries its state about.
-        let reading = self
-            .vault
-            .credential(route, asking.config, platform, asking.now);
-        Box::pin(reading)
-            .await
-            .map_err(|none| no_token(&none, route, trail))
+        let reading = self.vault.credential(route, asking.config, platform, asking.now);
+        Box::pin(reading).await.map_err(|none| no_token(&none, route, trail))
     }
 
     /// The gate's own paths: the same steps, with the gate itself in the place of an upstream.
@@ -346,13 +331,8 @@ impl Gate {
         trail: &mut Trail<'g>,
         platform: &(impl Platform + Office),
     ) -> Result<Verdict<'g, 'h>, Ended> {
-        let mut asking = Authentication {
-            config,
-            registry: &self.registry,
-            head,
-            place: Place::Own,
-            now,
-        };
+        let mut asking =
+            Authentication { config, registry: &self.registry, head, place: Place::Own, now };
         // (4) to (8)
         let entitle = |verified| policy::entitle(verified, head, task.is_of_itself());
         let entitled = self.authorize(asking, entitle, trail, platform).await?;
@@ -412,10 +392,7 @@ impl<S: Into<Stop>> From<S> for Ended {
 fn check_bindings(key: &Key, config: &Config, trail: &Trail<'_>) -> Result<(), Stop> {
     let replay = key.nonce_required && !config.replay;
     let ledger = key.quota.is_some() && !config.ledger;
-    let missing = key
-        .unavailable
-        .or(replay.then_some("REPLAY"))
-        .or(ledger.then_some("LEDGER"));
+    let missing = key.unavailable.or(replay.then_some("REPLAY")).or(ledger.then_some("LEDGER"));
     match missing {
         None => Ok(()),
         Some(missing) => Err(Stop::unavailable(&trail.record, missing, key.id.as_str())),

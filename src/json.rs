@@ -20,10 +20,7 @@ pub struct FieldError {
 impl FieldError {
     /// An error at `field`.
     pub fn new(field: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            mend: mend.into(),
-        }
+        Self { field: field.into(), mend: mend.into() }
     }
 }
 
@@ -78,9 +75,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("not finite"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not finite"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -153,21 +148,13 @@ impl Fields {
             let mend = format!("expected a table, found {}", kind(&value));
             return Err(FieldError::new(path, mend));
         };
-        Ok(Self {
-            path,
-            members,
-            known: Vec::new(),
-        })
+        Ok(Self { path, members, known: Vec::new() })
     }
 
     /// The path of a member, for an error of the caller's own.
     #[must_use]
     pub fn at(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
-        }
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
     /// Returns an error at a member: what is wrong and what would be right.
@@ -229,8 +216,7 @@ impl Fields {
     /// # Errors
     /// When it is absent or of another type.
     pub fn required(&mut self, name: &'static str) -> Result<String, FieldError> {
-        self.string(name)?
-            .ok_or_else(|| self.error(name, "is required"))
+        self.string(name)?.ok_or_else(|| self.error(name, "is required"))
     }
 
     /// Takes a boolean, `false` when absent.
@@ -258,19 +244,12 @@ impl Fields {
         let Some(value) = self.value(name)? else {
             return Ok(default);
         };
-        value
-            .as_u64()
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                self.error(
-                    name,
-                    &format!(
-                        "expected a whole number from {} to {}",
-                        range.start(),
-                        range.end()
-                    ),
-                )
-            })
+        value.as_u64().filter(|number| range.contains(number)).ok_or_else(|| {
+            self.error(
+                name,
+                &format!("expected a whole number from {} to {}", range.start(), range.end()),
+            )
+        })
     }
 
     /// Takes a list of strings, `None` when absent. An empty list is an error, for it would read

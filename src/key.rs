@@ -34,13 +34,8 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    const ALL: [Self; 5] = [
-        Self::Session,
-        Self::Signature,
-        Self::Url,
-        Self::WafUrl,
-        Self::PublicKey,
-    ];
+    const ALL: [Self; 5] =
+        [Self::Session, Self::Signature, Self::Url, Self::WafUrl, Self::PublicKey];
 
     /// Its name in a record and in the log.
     #[must_use]
@@ -161,10 +156,9 @@ impl Key {
         }
         let proving = [Scheme::Session, Scheme::Signature];
         if self.admin && !self.schemes.iter().all(|scheme| proving.contains(scheme)) {
-            return Err(fields.error(
-                "schemes",
-                "an admin key may have session and signature alone",
-            ));
+            return Err(
+                fields.error("schemes", "an admin key may have session and signature alone")
+            );
         }
         Ok(())
     }
@@ -281,37 +275,19 @@ mod tests {
             (json!({"id": "a", "paths": null}), "KEYS[0].paths"),
             (json!({"id": "a", "paths": ["x"]}), "KEYS[0].paths"),
             (json!({"id": "a", "methods": ["post"]}), "KEYS[0].methods"),
-            (
-                json!({"id": "a", "schemes": ["sessions"]}),
-                "KEYS[0].schemes",
-            ),
-            (
-                json!({"id": "a", "allowed_origins": ["https://a/"]}),
-                "KEYS[0].allowed_origins",
-            ),
-            (
-                json!({"id": "a", "allowed_ips": ["10.0.0.1/8"]}),
-                "KEYS[0].allowed_ips",
-            ),
+            (json!({"id": "a", "schemes": ["sessions"]}), "KEYS[0].schemes"),
+            (json!({"id": "a", "allowed_origins": ["https://a/"]}), "KEYS[0].allowed_origins"),
+            (json!({"id": "a", "allowed_ips": ["10.0.0.1/8"]}), "KEYS[0].allowed_ips"),
             (json!({"id": "a", "match": "both"}), "KEYS[0].match"),
             (json!({"id": "a", "expires": "tomorrow"}), "KEYS[0].expires"),
             (json!({"id": "a", "version": 0}), "KEYS[0].version"),
             (json!({"id": "a", "revoked": "yes"}), "KEYS[0].revoked"),
             (json!({"id": "a b"}), "KEYS[0].id"),
             (json!({}), "KEYS[0].id"),
-            (
-                json!({"id": "a", "schemes": ["public-key"], "paths": ["/x"]}),
-                "KEYS[0].schemes",
-            ),
-            (
-                json!({"id": "a", "schemes": ["url"], "admin": true}),
-                "KEYS[0].schemes",
-            ),
+            (json!({"id": "a", "schemes": ["public-key"], "paths": ["/x"]}), "KEYS[0].schemes"),
+            (json!({"id": "a", "schemes": ["url"], "admin": true}), "KEYS[0].schemes"),
         ] {
-            assert!(
-                error(record.clone()).starts_with(&format!("{field}: ")),
-                "{record}"
-            );
+            assert!(error(record.clone()).starts_with(&format!("{field}: ")), "{record}");
         }
     }
 

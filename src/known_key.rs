@@ -40,12 +40,7 @@ impl KnownKey {
     /// A key under these roots.
     #[must_use]
     pub const fn new(key: Key, roots: Rc<Roots>) -> Self {
-        Self {
-            key,
-            roots,
-            current: OnceCell::new(),
-            previous: OnceCell::new(),
-        }
+        Self { key, roots, current: OnceCell::new(), previous: OnceCell::new() }
     }
 
     /// The record.
@@ -71,17 +66,12 @@ impl KnownKey {
     fn under_a_root(&self, verifies: impl Fn(&Derived) -> bool) -> bool {
         let derive = |root| {
             let sk = derive_sk(root, &self.key.id, self.key.version);
-            Derived {
-                mac: MacKey::new(&sk),
-                sk,
-            }
+            Derived { mac: MacKey::new(&sk), sk }
         };
         if verifies(self.current.get_or_init(|| derive(&self.roots.current))) {
             return true;
         }
-        let previous = self
-            .previous
-            .get_or_init(|| self.roots.previous.as_ref().map(derive));
+        let previous = self.previous.get_or_init(|| self.roots.previous.as_ref().map(derive));
         previous.as_ref().is_some_and(verifies)
     }
 }

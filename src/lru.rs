@@ -15,11 +15,7 @@ impl<V> Lru<V> {
     /// An empty one.
     #[must_use]
     pub const fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            clock: 0,
-            entries: BTreeMap::new(),
-        }
+        Self { capacity, clock: 0, entries: BTreeMap::new() }
     }
 
     /// The value of this name, which is now the one used last.

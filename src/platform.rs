@@ -38,10 +38,7 @@ pub struct ReadBody<'a> {
 }
 
 /// Where tokens are that are no Workers Secrets.
-#[expect(
-    async_fn_in_trait,
-    reason = "a Worker has one thread, so no future need be Send"
-)]
+#[expect(async_fn_in_trait, reason = "a Worker has one thread, so no future need be Send")]
 pub trait SecretsStore {
     /// What the binding `name` to a Secrets Store has now.
     ///
@@ -51,10 +48,7 @@ pub trait SecretsStore {
 }
 
 /// What any request may need.
-#[expect(
-    async_fn_in_trait,
-    reason = "a Worker has one thread, so no future need be Send"
-)]
+#[expect(async_fn_in_trait, reason = "a Worker has one thread, so no future need be Send")]
 pub trait Platform: SecretsStore {
     /// The time now. It moves on while something is awaited.
     fn now(&self) -> Timestamp;
@@ -92,10 +86,7 @@ pub trait Platform: SecretsStore {
 }
 
 /// What the gate's own paths need beside that.
-#[expect(
-    async_fn_in_trait,
-    reason = "a Worker has one thread, so no future need be Send"
-)]
+#[expect(async_fn_in_trait, reason = "a Worker has one thread, so no future need be Send")]
 pub trait Office {
     /// The usage of a key from a day to another, both included, as a JSON array of rows.
     ///

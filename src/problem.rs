@@ -30,12 +30,7 @@ const fn describe(
     title: &'static str,
     detail: &'static str,
 ) -> Description {
-    Description {
-        code,
-        status,
-        title,
-        detail,
-    }
+    Description { code, status, title, detail }
 }
 
 /// Either kind of no.
@@ -108,12 +103,7 @@ impl Problem {
     /// it once more in the form that SDKs of OpenAI, Strapi and many other APIs look for.
     #[must_use]
     pub fn document(self, request_id: &str, more: &[(&'static str, String)]) -> String {
-        let Description {
-            code,
-            status,
-            title,
-            detail,
-        } = self.description();
+        let Description { code, status, title, detail } = self.description();
         let kind = format!("/_gate/problems#{code}");
         let mut document = serde_json::json!({
             "error": {"message": detail, "type": kind, "code": code},
@@ -146,10 +136,7 @@ mod tests {
             let document: serde_json::Value =
                 serde_json::from_str(&problem.document("id", &[])).unwrap();
             assert_eq!(document["status"], problem.status());
-            assert_eq!(
-                document["type"],
-                format!("/_gate/problems#{}", problem.code())
-            );
+            assert_eq!(document["type"], format!("/_gate/problems#{}", problem.code()));
             let error = &document["error"];
             assert_eq!(error["code"], problem.code());
             assert_eq!(error["type"], document["type"]);

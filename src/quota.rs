@@ -82,11 +82,7 @@ impl Quota {
             return Err(fields.error("requests", mend));
         }
         fields.finish()?;
-        Ok(Self {
-            requests,
-            bytes,
-            per,
-        })
+        Ok(Self { requests, bytes, per })
     }
 
     /// Whether bytes are limited.
@@ -106,10 +102,7 @@ impl Quota {
     #[must_use]
     pub fn told(&self, had: Totals, now: Timestamp) -> Told {
         let (from, until) = self.per.around(now);
-        let window = until
-            .start()
-            .seconds()
-            .saturating_sub(from.start().seconds());
+        let window = until.start().seconds().saturating_sub(from.start().seconds());
         // Rounded up, so that whoever waits as long is not a moment early.
         let left_ms = until.start().millis().saturating_sub(now.millis());
         let reset = left_ms.saturating_add(999).div_euclid(1_000);
@@ -124,11 +117,7 @@ impl Quota {
             policy.push(format!("\"{name}\";q={most}{unit};w={window}"));
             limit.push(format!("\"{name}\";r={remaining};t={reset}"));
         }
-        Told {
-            retry_after: reset,
-            policy: policy.join(", "),
-            limit: limit.join(", "),
-        }
+        Told { retry_after: reset, policy: policy.join(", "), limit: limit.join(", ") }
     }
 }
 
@@ -149,10 +138,7 @@ mod tests {
             (json!({"requests": 1, "per": "week"}), "quota.per"),
             (json!({"requests": 0, "per": "day"}), "quota.requests"),
             (json!({"bytes": -1, "per": "day"}), "quota.bytes"),
-            (
-                json!({"request": 1, "bytes": 1, "per": "day"}),
-                "quota.request",
-            ),
+            (json!({"request": 1, "bytes": 1, "per": "day"}), "quota.request"),
             (json!([]), "quota"),
         ] {
             assert_eq!(quota(value.clone()), Err(field.to_owned()), "{value}");
@@ -172,13 +158,7 @@ mod tests {
     fn what_is_told_ends_with_the_period() {
         let quota = quota(json!({"requests": 3, "bytes": 100, "per": "month"})).unwrap();
         let now = Timestamp::parse_rfc3339("2026-11-30T23:59:00.500Z").unwrap();
-        let told = quota.told(
-            Totals {
-                requests: 5,
-                bytes: 1,
-            },
-            now,
-        );
+        let told = quota.told(Totals { requests: 5, bytes: 1 }, now);
         assert_eq!(
             told,
             Told {

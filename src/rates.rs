@@ -60,10 +60,7 @@ pub fn parse(value: Value) -> Result<BTreeMap<String, Policy>, FieldError> {
 /// Whether a binding may be called so.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The binding that a record means by `name`.
@@ -114,10 +111,7 @@ mod tests {
         let policies = parse(json!({"standard": {"limit": 100, "period": 60}})).unwrap();
         let (after, header) = told("standard", policies.get("standard"));
         assert_eq!((after, header.as_str()), (60, "\"standard\";q=100;w=60"));
-        assert_eq!(
-            told("other", policies.get("other")),
-            (60, "\"other\"".to_owned())
-        );
+        assert_eq!(told("other", policies.get("other")), (60, "\"other\"".to_owned()));
         for wrong in [
             json!([]),
             json!({"a b": {"limit": 1, "period": 10}}),
@@ -127,10 +121,7 @@ mod tests {
             json!({"a": {"limit": 1, "period": 10, "burst": 1}}),
             json!({"a": 1}),
         ] {
-            assert!(
-                parse(wrong.clone()).unwrap_err().field.starts_with("RATES"),
-                "{wrong}"
-            );
+            assert!(parse(wrong.clone()).unwrap_err().field.starts_with("RATES"), "{wrong}");
         }
     }
 
@@ -140,10 +131,7 @@ mod tests {
         let counted = |scheme, address: &str| counted_as(&key, scheme, address.parse().ok());
         assert_eq!(counted(Scheme::Session, "192.0.2.1"), "pk_a");
         assert_eq!(counted(Scheme::PublicKey, "192.0.2.1"), "pk_a/192.0.2.1");
-        assert_eq!(
-            counted(Scheme::PublicKey, "2001:db8:1:2:3::4"),
-            "pk_a/2001:db8:1:2::"
-        );
+        assert_eq!(counted(Scheme::PublicKey, "2001:db8:1:2:3::4"), "pk_a/2001:db8:1:2::");
         assert_eq!(counted(Scheme::PublicKey, ""), "pk_a/unknown");
     }
 }

@@ -76,17 +76,11 @@ impl Registry {
     pub fn recent(&self, id: &KeyId, now: Timestamp) -> Option<Entry> {
         let is_recent = |read: Timestamp| now < read.plus_seconds(MAX_AGE) && read <= now;
         let mut records = self.records.borrow_mut();
-        if let Some(record) = records
-            .get(id.as_str())
-            .filter(|found| is_recent(found.read))
-        {
+        if let Some(record) = records.get(id.as_str()).filter(|found| is_recent(found.read)) {
             return Some(record.entry());
         }
         let mut absent = self.absent.borrow_mut();
-        absent
-            .get(id.as_str())
-            .is_some_and(|read| is_recent(*read))
-            .then_some(Entry::Absent)
+        absent.get(id.as_str()).is_some_and(|read| is_recent(*read)).then_some(Entry::Absent)
     }
 
     /// KV is about to be read.
@@ -108,15 +102,9 @@ impl Registry {
         if self.writes.get() == writes {
             return self.learn(id, text, roots, now);
         }
-        let known = self
-            .records
-            .borrow_mut()
-            .get(id.as_str())
-            .map(|r| r.entry());
+        let known = self.records.borrow_mut().get(id.as_str()).map(|r| r.entry());
         known.unwrap_or_else(|| {
-            text.map_or(Entry::Absent, |text| {
-                Record::new(id, text, roots, now).entry()
-            })
+            text.map_or(Entry::Absent, |text| Record::new(id, text, roots, now).entry())
         })
     }
 
@@ -140,10 +128,7 @@ impl Registry {
             false => text,
         };
         self.absent.borrow_mut().remove(id.as_str());
-        if let Some(record) = records
-            .get(id.as_str())
-            .filter(|record| record.text == text)
-        {
+        if let Some(record) = records.get(id.as_str()).filter(|record| record.text == text) {
             record.read = now;
             return record.entry();
         }
@@ -161,17 +146,11 @@ pub struct Reading(u64);
 impl Record {
     fn new(id: &KeyId, text: String, roots: &Rc<Roots>, read: Timestamp) -> Self {
         let key = self::read(id, &text).ok();
-        Self {
-            known: key.map(|key| Rc::new(KnownKey::new(key, Rc::clone(roots)))),
-            text,
-            read,
-        }
+        Self { known: key.map(|key| Rc::new(KnownKey::new(key, Rc::clone(roots)))), text, read }
     }
 
     fn entry(&self) -> Entry {
-        self.known
-            .as_ref()
-            .map_or(Entry::Broken, |known| Entry::Known(Rc::clone(known)))
+        self.known.as_ref().map_or(Entry::Broken, |known| Entry::Known(Rc::clone(known)))
     }
 }
 
@@ -184,10 +163,7 @@ pub fn read(id: &KeyId, text: &str) -> Result<Key, FieldError> {
     let key = check("", json::parse(text.as_bytes()).ok_or_else(not_json)?)?;
     match key.id == *id {
         true => Ok(key),
-        false => Err(FieldError::new(
-            "id",
-            "is another than the record's name says",
-        )),
+        false => Err(FieldError::new("id", "is another than the record's name says")),
     }
 }
 
@@ -217,10 +193,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
     fn roots() -> Rc<Roots> {
-        Rc::new(Roots {
-            current: Secret::new("x".repeat(32)),
-            previous: None,
-        })
+        Rc::new(Roots { current: Secret::new("x".repeat(32)), previous: None })
     }
 
     fn id(text: &str) -> KeyId {
@@ -281,14 +254,8 @@ mod tests {
         let entry = registry.learn(&id("a"), Some(long), &roots, NOW);
         assert!(matches!(entry, Entry::Broken), "too long");
         registry.learn(&id("b"), Some(r#"{"id":"b"}"#.to_owned()), &roots, NOW);
-        assert!(matches!(
-            registry.recent(&id("a"), NOW),
-            Some(Entry::Broken)
-        ));
-        assert!(matches!(
-            registry.recent(&id("b"), NOW),
-            Some(Entry::Known(_))
-        ));
+        assert!(matches!(registry.recent(&id("a"), NOW), Some(Entry::Broken)));
+        assert!(matches!(registry.recent(&id("b"), NOW), Some(Entry::Known(_))));
     }
 
     #[test]
@@ -317,10 +284,7 @@ mod tests {
         for number in 0..10_000 {
             registry.learn(&id(&format!("x{number}")), None, &roots, NOW);
         }
-        assert!(matches!(
-            registry.recent(&id("a"), NOW),
-            Some(Entry::Known(_))
-        ));
+        assert!(matches!(registry.recent(&id("a"), NOW), Some(Entry::Known(_))));
         assert!(registry.absent.borrow().len() <= MAX_ABSENT);
     }
 }

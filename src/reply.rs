@@ -102,9 +102,7 @@ pub fn edit<'h>(status: u16, headers: &[(&'h str, &'h str)], request: Request<'_
         edits.set.push(sandbox);
     }
     edits.set.push(("x-request-id", request.id.to_owned()));
-    edits
-        .set
-        .push(("x-content-type-options", "nosniff".to_owned()));
+    edits.set.push(("x-content-type-options", "nosniff".to_owned()));
     if let Some(origin) = request.cors_origin {
         let vary = vary_by_origin(vary.map(|vary| edits.value("vary", vary)));
         edits.set.extend(cors(origin));
@@ -140,9 +138,7 @@ pub fn content_length(headers: &[(&str, &str)]) -> Option<u64> {
 #[must_use]
 pub fn header<'h>(headers: &[(&str, &'h str)], name: &str) -> Option<&'h str> {
     let mut headers = headers.iter();
-    headers
-        .find(|(other, _)| *other == name)
-        .map(|(_, value)| *value)
+    headers.find(|(other, _)| *other == name).map(|(_, value)| *value)
 }
 
 /// Whether an answer of this status to this method has a body (RFC 9110 section 6.4.1).
@@ -219,11 +215,7 @@ mod tests {
         let known = KnownToken::read("T", &Secret::new(TOKEN), None, &root).unwrap();
         let routes = [route];
         let request = Request {
-            target: Target {
-                routes: &routes,
-                route: &routes[0],
-                url: "https://api.example/v1/x",
-            },
+            target: Target { routes: &routes, route: &routes[0], url: "https://api.example/v1/x" },
             credential: &routes[0].auth.credential(&known).unwrap(),
             id: "id",
             cors_origin: Some("https://page.example"),
@@ -238,15 +230,9 @@ mod tests {
 
     #[test]
     fn what_a_request_may_be_sent_again_after_is_what_passes() {
-        let transient = [
-            429, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530,
-        ];
+        let transient = [429, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530];
         for status in 200..600 {
-            assert_eq!(
-                is_transient(status),
-                transient.contains(&status),
-                "{status}"
-            );
+            assert_eq!(is_transient(status), transient.contains(&status), "{status}");
         }
     }
 
@@ -264,10 +250,7 @@ mod tests {
         assert_eq!(values(&edits, "x-a"), ["[redacted]"]);
         assert_eq!(values(&edits, "content-location"), ["/cms/[redacted]"]);
         assert_eq!(values(&edits, "vary").last(), Some(&"x-[redacted], Origin"));
-        assert_eq!(
-            edits.echoed,
-            ["content-type", "vary", "x-a", "content-location"]
-        );
+        assert_eq!(edits.echoed, ["content-type", "vary", "x-a", "content-location"]);
         let all = edits.set.iter();
         assert!(all.clone().all(|(_, value)| !value.contains(TOKEN)));
     }
@@ -308,10 +291,7 @@ mod tests {
     #[test]
     fn vary_gains_origin_once() {
         assert_eq!(vary_by_origin(None).as_deref(), Some("Origin"));
-        assert_eq!(
-            vary_by_origin(Some("Accept")).as_deref(),
-            Some("Accept, Origin")
-        );
+        assert_eq!(vary_by_origin(Some("Accept")).as_deref(), Some("Accept, Origin"));
         assert_eq!(vary_by_origin(Some("Accept, origin")), None);
         assert_eq!(vary_by_origin(Some("*")), None);
     }

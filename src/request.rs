@@ -127,9 +127,7 @@ impl<'a> Head<'a> {
     /// The value of the header `name` (lower case); repeated fields come joined with `", "`.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers()
-            .find(|(candidate, _)| *candidate == name)
-            .map(|(_, value)| value)
+        self.headers().find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
     }
 
     /// Returns a test for names of headers that `Connection` names, which are for the gate only (RFC 9110
@@ -146,9 +144,7 @@ impl<'a> Head<'a> {
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         let text = self.header("content-length")?;
-        text.bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then(|| text.parse().ok())?
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
     }
 
     /// The query's parameters in order, raw: name, and value where there is a `=`.
@@ -178,9 +174,7 @@ pub fn is_same_header(name: &str, other: &str) -> bool {
 /// Whether `text` is made of the bytes an authority may have.
 fn is_authority(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
 }
 
 /// Whether the method is one a key may be allowed: everything else meets 405 at the route.
@@ -197,10 +191,7 @@ pub fn method_in(list: &[impl AsRef<str>], method: &str) -> bool {
 /// `text` cut to what may stand in a log or a message: printable ASCII, at most 64 bytes.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars()
-        .take(64)
-        .map(|c| if c.is_ascii_graphic() { c } else { '?' })
-        .collect()
+    text.chars().take(64).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 
 #[cfg(test)]

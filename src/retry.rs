@@ -20,12 +20,7 @@ impl Attempts {
     /// Before the first attempt.
     #[must_use]
     pub const fn new(repeatable: bool, retries: u32, started: Timestamp, timeout_ms: u32) -> Self {
-        Self {
-            made: 0,
-            left: if repeatable { retries } else { 0 },
-            started,
-            timeout_ms,
-        }
+        Self { made: 0, left: if repeatable { retries } else { 0 }, started, timeout_ms }
     }
 
     /// How many were made.
@@ -76,10 +71,7 @@ impl Attempts {
 fn pause_asked_ms(value: &str, now: Timestamp) -> Option<i64> {
     let value = value.trim();
     let asked = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        value
-            .parse::<i64>()
-            .unwrap_or(i64::MAX)
-            .saturating_mul(1_000)
+        value.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1_000)
     } else {
         Timestamp::parse_http_date(value)
             .map_or(0, |date| date.millis().saturating_sub(now.millis()).max(0))
@@ -101,10 +93,7 @@ mod tests {
 
     #[test]
     fn the_pause_doubles() {
-        assert_eq!(
-            [1, 2, 3].map(|made| after(made, None)),
-            [Some(100), Some(200), Some(400)]
-        );
+        assert_eq!([1, 2, 3].map(|made| after(made, None)), [Some(100), Some(200), Some(400)]);
     }
 
     #[test]

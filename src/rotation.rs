@@ -125,11 +125,7 @@ impl Probe<'_> {
             true => json::parse(body).and_then(|mut body| Some(body.get_mut("result")?.take())),
             false => None,
         };
-        let text = |name| {
-            result
-                .as_ref()
-                .and_then(|result| result.get(name)?.as_str())
-        };
+        let text = |name| result.as_ref().and_then(|result| result.get(name)?.as_str());
         Probed {
             rejected: self.route.reject_status.contains(&status)
                 || text("status").is_some_and(|status| status != "active"),
@@ -206,12 +202,8 @@ fn report<'c>(
 ) -> Report<'c> {
     let known = found.as_ref().ok();
     let token = known.map(|known| &known.token);
-    let age_days = token
-        .and_then(|token| token.issued_at)
-        .map(|issued| now.days_since(issued));
-    let expires_at = probed
-        .expires_at
-        .or(token.and_then(|token| token.expires_at));
+    let age_days = token.and_then(|token| token.issued_at).map(|issued| now.days_since(issued));
+    let expires_at = probed.expires_at.or(token.and_then(|token| token.expires_at));
     let expires_in_days = expires_at.map(|expires| expires.days_since(now));
     let due_days = policy.max_age_days.saturating_sub(policy.warn_days);
     let state = match age_days {
@@ -232,11 +224,7 @@ fn report<'c>(
     let mut level = state.level();
     if broad {
         advice.push_str("; this is a Cloudflare global API key, which is broad: it can do everything its user can, so replace it with an API token that can do only this");
-        level = if level == Level::Info {
-            Level::Warn
-        } else {
-            level
-        };
+        level = if level == Level::Info { Level::Warn } else { level };
     }
     Report {
         event: "rotation",
@@ -259,10 +247,7 @@ mod tests {
     use crate::token::Token;
     use std::rc::Rc;
 
-    const POLICY: RotationPolicy = RotationPolicy {
-        max_age_days: 90,
-        warn_days: 14,
-    };
+    const POLICY: RotationPolicy = RotationPolicy { max_age_days: 90, warn_days: 14 };
 
     fn state(age: Option<i64>, expires_in: Option<i64>, probed: Probed) -> (State, Level) {
         let now = Timestamp::parse_rfc3339("2026-11-22T12:00:00Z").unwrap();
@@ -277,14 +262,7 @@ mod tests {
                 expires_at: expires_in.map(|days| now.plus_seconds(days * day)),
             },
         };
-        let report = report(
-            "WRITE_TOKEN",
-            &Ok(Rc::new(known)),
-            POLICY,
-            probed,
-            false,
-            now,
-        );
+        let report = report("WRITE_TOKEN", &Ok(Rc::new(known)), POLICY, probed, false, now);
         (report.state, report.level)
     }
 
@@ -308,21 +286,12 @@ mod tests {
 
     #[test]
     fn a_probe_outweighs_what_was_written_down() {
-        let rejected = Probed {
-            rejected: true,
-            expires_at: None,
-        };
-        assert_eq!(
-            state(Some(1), None, rejected),
-            (State::Rejected, Level::Error)
-        );
+        let rejected = Probed { rejected: true, expires_at: None };
+        assert_eq!(state(Some(1), None, rejected), (State::Rejected, Level::Error));
         let ended = Probed {
             rejected: false,
             expires_at: Timestamp::parse_rfc3339("2026-11-22T11:59:59Z"),
         };
-        assert_eq!(
-            state(Some(1), Some(100), ended),
-            (State::Expired, Level::Error)
-        );
+        assert_eq!(state(Some(1), Some(100), ended), (State::Expired, Level::Error));
     }
 }

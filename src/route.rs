@@ -188,10 +188,9 @@ fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
     let text = fields.required("path")?;
     let pattern = Pattern::parse(&text).ok_or_else(|| fields.error("path", PATTERN_MEND))?;
     if pattern.may_begin_with(OWN_PREFIX) {
-        return Err(fields.error(
-            "path",
-            "lies under /_gate/, which is the gate's own; choose another",
-        ));
+        return Err(
+            fields.error("path", "lies under /_gate/, which is the gate's own; choose another")
+        );
     }
     Ok(pattern)
 }
@@ -202,10 +201,7 @@ fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
     if listed.is_empty() {
         return Ok(METHODS.iter().map(ToString::to_string).collect());
     }
-    if listed
-        .iter()
-        .all(|method| METHODS.contains(&method.as_str()))
-    {
+    if listed.iter().all(|method| METHODS.contains(&method.as_str())) {
         return Ok(listed);
     }
     Err(fields.error("methods", METHODS_MEND))
@@ -235,10 +231,7 @@ fn is_same_parameter(denied: &[u8], name: &[u8]) -> bool {
 /// that the gate removes is a credential, says who called, or is for the gate alone.
 fn pass_headers(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
     let listed = fields.strings_or_empty("pass_headers")?.unwrap_or_default();
-    let listed: Vec<String> = listed
-        .iter()
-        .map(|name| name.to_ascii_lowercase())
-        .collect();
+    let listed: Vec<String> = listed.iter().map(|name| name.to_ascii_lowercase()).collect();
     let may_pass = |name: &String| {
         let rest = name.strip_prefix("cf-aig-").unwrap_or_default();
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -272,11 +265,7 @@ fn reject_status(fields: &mut Fields) -> Result<Vec<u16>, FieldError> {
     };
     let statuses = value.as_array().and_then(|list| {
         list.iter()
-            .map(|status| {
-                u16::try_from(status.as_u64()?)
-                    .ok()
-                    .filter(|s| (400..600).contains(s))
-            })
+            .map(|status| u16::try_from(status.as_u64()?).ok().filter(|s| (400..600).contains(s)))
             .collect()
     });
     statuses.ok_or_else(|| {
@@ -305,11 +294,7 @@ mod tests {
     use serde_json::json;
 
     fn route(path: &str) -> Route {
-        Route::parse(
-            "ROUTES[0]",
-            json!({"path": path, "upstream": "https://a.example"}),
-        )
-        .unwrap()
+        Route::parse("ROUTES[0]", json!({"path": path, "upstream": "https://a.example"})).unwrap()
     }
 
     #[test]
@@ -352,11 +337,7 @@ mod tests {
             "/_GATE/keys",
             "/_gate%2Fkeys",
         ] {
-            assert!(
-                matches!(found(path), Err(Refusal::BadPath)),
-                "{path}: {:?}",
-                found(path)
-            );
+            assert!(matches!(found(path), Err(Refusal::BadPath)), "{path}: {:?}", found(path));
         }
         for (path, route) in [
             ("/cms/%7Eusers/7", Some("/cms/*")),
@@ -484,10 +465,7 @@ mod tests {
             (json!({"path": "cms"}), "ROUTES[0].path"),
             (json!({"path": "/cms;x/*"}), "ROUTES[0].path"),
             (json!({"path": "/%63ms/*"}), "ROUTES[0].path"),
-            (
-                json!({"upstream": "http://a.example"}),
-                "ROUTES[0].upstream",
-            ),
+            (json!({"upstream": "http://a.example"}), "ROUTES[0].upstream"),
             (json!({"timeout_ms": 0}), "ROUTES[0].timeout_ms"),
             (json!({"retries": -1}), "ROUTES[0].retries"),
             (json!({"reject_status": ["401"]}), "ROUTES[0].reject_status"),
@@ -497,10 +475,7 @@ mod tests {
             (json!({"deny_query": "_method"}), "ROUTES[0].deny_query"),
             (json!({"Deny_query": ["_method"]}), "ROUTES[0].Deny_query"),
             (json!({"encoded_slash": null}), "ROUTES[0].encoded_slash"),
-            (
-                json!({"upstream_auth": {"scheme": "digest"}}),
-                "ROUTES[0].upstream_auth.scheme",
-            ),
+            (json!({"upstream_auth": {"scheme": "digest"}}), "ROUTES[0].upstream_auth.scheme"),
         ] {
             let mut value = json!({"path": "/*", "upstream": "https://a.example"});
             for (name, changed) in change.as_object().unwrap() {

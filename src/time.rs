@@ -68,9 +68,7 @@ impl Timestamp {
     /// Whole days from `earlier` to this time, rounded down; negative when `earlier` is later.
     #[must_use]
     pub const fn days_since(self, earlier: Self) -> i64 {
-        self.0
-            .saturating_sub(earlier.0)
-            .div_euclid(SECONDS_PER_DAY.saturating_mul(MS_PER_SECOND))
+        self.0.saturating_sub(earlier.0).div_euclid(SECONDS_PER_DAY.saturating_mul(MS_PER_SECOND))
     }
 
     /// Reads an RFC 3339 `full-date` (midnight UTC) or `date-time`.
@@ -121,11 +119,8 @@ impl Timestamp {
         let (year, month, day) = civil_from_days(self.seconds().div_euclid(SECONDS_PER_DAY));
         let in_day = self.seconds().rem_euclid(SECONDS_PER_DAY);
         let ms = self.0.rem_euclid(MS_PER_SECOND);
-        let (hour, minute, second) = (
-            in_day.div_euclid(3_600),
-            in_day.div_euclid(60).rem_euclid(60),
-            in_day.rem_euclid(60),
-        );
+        let (hour, minute, second) =
+            (in_day.div_euclid(3_600), in_day.div_euclid(60).rem_euclid(60), in_day.rem_euclid(60));
         let mut text = String::with_capacity(24);
         let parts = [
             (year, 4, '-'),
@@ -139,13 +134,9 @@ impl Timestamp {
         // Every line of the log has a time, so no formatter is asked for it.
         for (number, width, then) in parts {
             for place in (0..width).rev() {
-                let digit = number
-                    .div_euclid(10_i64.saturating_pow(place))
-                    .rem_euclid(10);
+                let digit = number.div_euclid(10_i64.saturating_pow(place)).rem_euclid(10);
                 text.extend(
-                    u32::try_from(digit)
-                        .ok()
-                        .and_then(|digit| char::from_digit(digit, 10)),
+                    u32::try_from(digit).ok().and_then(|digit| char::from_digit(digit, 10)),
                 );
             }
             text.push(then);
@@ -154,9 +145,8 @@ impl Timestamp {
     }
 }
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Exactly `count` ASCII digits, read as a number.
 fn digits(text: &str, count: usize) -> Option<i64> {
@@ -181,17 +171,12 @@ fn parse_clock(text: &str) -> Option<i64> {
     let hour = digits(parts.next()?, 2).filter(|hour| *hour < 24)?;
     let minute = digits(parts.next()?, 2).filter(|minute| *minute < 60)?;
     let second = digits(parts.next()?, 2).filter(|second| *second <= 60)?;
-    hour.checked_mul(3_600)?
-        .checked_add(minute.checked_mul(60)?)?
-        .checked_add(second)
+    hour.checked_mul(3_600)?.checked_add(minute.checked_mul(60)?)?.checked_add(second)
 }
 
 /// The digits after the point as milliseconds, and what follows them.
 fn split_fraction(text: &str) -> Option<(i64, &str)> {
-    let end = text
-        .bytes()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (fraction, zone) = text.split_at_checked(end)?;
     if fraction.is_empty() {
         return None;
@@ -213,9 +198,7 @@ fn parse_zone(text: &str) -> Option<i64> {
     let (hour, minute) = rest.split_once(':')?;
     let hour = digits(hour, 2).filter(|hour| *hour < 24)?;
     let minute = digits(minute, 2).filter(|minute| *minute < 60)?;
-    hour.checked_mul(3_600)?
-        .checked_add(minute.checked_mul(60)?)?
-        .checked_mul(sign)
+    hour.checked_mul(3_600)?.checked_add(minute.checked_mul(60)?)?.checked_mul(sign)
 }
 
 /// Days since the epoch of a date of the proleptic Gregorian calendar; `None` when there is no
@@ -233,11 +216,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
         return None;
     }
     let from_march = month.checked_add(9)?.rem_euclid(12);
-    let shifted = if month <= 2 {
-        year.checked_sub(1)?
-    } else {
-        year
-    };
+    let shifted = if month <= 2 { year.checked_sub(1)? } else { year };
     let in_year = from_march
         .checked_mul(153)?
         .checked_add(2)?
@@ -286,10 +265,7 @@ mod tests {
         assert_eq!(rfc3339("2026-11-22"), Some(1_795_305_600_000));
         // RFC 3339 section 5.8's examples.
         assert_eq!(rfc3339("1985-04-12T23:20:50.52Z"), Some(482_196_050_520));
-        assert_eq!(
-            rfc3339("1996-12-19T16:39:57-08:00"),
-            rfc3339("1996-12-20T00:39:57Z")
-        );
+        assert_eq!(rfc3339("1996-12-19T16:39:57-08:00"), rfc3339("1996-12-20T00:39:57Z"));
         assert!(rfc3339("1990-12-31T23:59:60Z").is_some());
         assert_eq!(rfc3339("2024-02-29"), Some(1_709_164_800_000));
     }
@@ -342,19 +318,13 @@ mod tests {
             Timestamp::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").map(Timestamp::seconds),
             Some(784_111_777)
         );
-        assert_eq!(
-            Timestamp::parse_http_date("Sun, 6 Nov 1994 08:49:37 GMT"),
-            None
-        );
+        assert_eq!(Timestamp::parse_http_date("Sun, 6 Nov 1994 08:49:37 GMT"), None);
         assert_eq!(Timestamp::parse_http_date("120"), None);
     }
 
     #[test]
     fn numeric_dates_keep_a_fraction_and_refuse_the_absurd() {
-        assert_eq!(
-            Timestamp::from_numeric_date(1.5).map(Timestamp::millis),
-            Some(1_500)
-        );
+        assert_eq!(Timestamp::from_numeric_date(1.5).map(Timestamp::millis), Some(1_500));
         assert_eq!(Timestamp::from_numeric_date(f64::NAN), None);
         assert_eq!(Timestamp::from_numeric_date(1e300), None);
     }

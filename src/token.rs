@@ -25,11 +25,7 @@ impl Token {
     pub fn parse(secret: &Secret) -> Result<Self, FieldError> {
         let text = secret.expose().trim_ascii();
         if !text.starts_with(b"{") {
-            return Ok(Self {
-                value: Secret::new(text),
-                issued_at: None,
-                expires_at: None,
-            });
+            return Ok(Self { value: Secret::new(text), issued_at: None, expires_at: None });
         }
         let value = json::parse(text).ok_or_else(|| {
             FieldError::new(
@@ -45,10 +41,7 @@ impl Token {
         };
         // The unknown member is not named: where a token stands in the wrong place, it is one.
         fields.finish().map_err(|_named| {
-            FieldError::new(
-                "",
-                "has an unknown field; known: token, issued_at, expires_at",
-            )
+            FieldError::new("", "has an unknown field; known: token, issued_at, expires_at")
         })?;
         Ok(token)
     }
@@ -84,13 +77,7 @@ mod tests {
             parse(r#"{"token":"t","issued_at":"2026-11-22","expires_at":"2027-02-20T00:00:00Z"}"#);
         let token = token.unwrap();
         assert_eq!(token.value.expose(), b"t");
-        assert_eq!(
-            token
-                .expires_at
-                .unwrap()
-                .days_since(token.issued_at.unwrap()),
-            90
-        );
+        assert_eq!(token.expires_at.unwrap().days_since(token.issued_at.unwrap()), 90);
         assert!(parse(r#"{"token":"t"}"#).unwrap().issued_at.is_none());
     }
 
@@ -102,10 +89,7 @@ mod tests {
             (r#"{"tokn":"hunter2"}"#, ".token"),
             (r#"{"token":"hunter2","issued":"2026-11-22"}"#, ""),
             (r#"{"token":"x","hunter2":1}"#, ""),
-            (
-                r#"{"token":"hunter2","issued_at":"22.11.2026"}"#,
-                ".issued_at",
-            ),
+            (r#"{"token":"hunter2","issued_at":"22.11.2026"}"#, ".issued_at"),
             (r#"{"token":"hunter2","expires_at":null}"#, ".expires_at"),
         ] {
             let error = parse(text).unwrap_err();

@@ -39,7 +39,7 @@ impl Upstream {
         let (authority, path) = rest.split_at_checked(end).ok_or(wanted)?;
         if authority.contains('@') {
             return Err(
-                "has a user or a password in it; the credential belongs into the secret".into(),
+                "has a user or a password in it; the credential belongs into the secret".into()
             );
         }
         if path.contains(['?', '#']) {
@@ -115,8 +115,7 @@ impl Upstream {
     /// Whether `url` is on this upstream's origin.
     #[must_use]
     pub fn holds(&self, url: &str) -> bool {
-        url.strip_prefix(self.origin.as_str())
-            .is_some_and(|rest| rest.starts_with('/'))
+        url.strip_prefix(self.origin.as_str()).is_some_and(|rest| rest.starts_with('/'))
     }
 }
 
@@ -132,9 +131,7 @@ fn host(authority: &str) -> Option<&str> {
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
-        || address
-            .parse::<core::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+        || address.parse::<core::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// How the gate proves itself to the upstream, and the name of the secret it does so with.
@@ -186,32 +183,22 @@ impl UpstreamAuth {
         let value = value.unwrap_or_else(|| serde_json::json!({}));
         let mut fields = Fields::new(path, value)?;
         let scheme = fields.string("scheme")?;
-        let secret = fields
-            .string("secret")?
-            .unwrap_or_else(|| "WRITE_TOKEN".to_owned());
+        let secret = fields.string("secret")?.unwrap_or_else(|| "WRITE_TOKEN".to_owned());
         let named = secret.starts_with(|c: char| c.is_ascii_alphabetic())
-            && secret
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !named {
-            return Err(fields.error(
-                "secret",
-                "expected the name of a secret, such as \"WRITE_TOKEN\"",
-            ));
+            return Err(
+                fields.error("secret", "expected the name of a secret, such as \"WRITE_TOKEN\"")
+            );
         }
         let auth = match scheme.as_deref() {
             None | Some("bearer") => Self::Bearer { secret },
             Some("basic") => Self::Basic { secret },
             Some("cloudflare-global-key") => Self::CloudflareGlobalKey { secret },
-            Some("header") => Self::Header {
-                name: header_name(&mut fields)?,
-                secret,
-            },
+            Some("header") => Self::Header { name: header_name(&mut fields)?, secret },
             Some(_) => {
-                return Err(fields.error(
-                    "scheme",
-                    "expected bearer, basic, header or cloudflare-global-key",
-                ));
+                return Err(fields
+                    .error("scheme", "expected bearer, basic, header or cloudflare-global-key"));
             }
         };
         fields.finish()?;
@@ -243,9 +230,8 @@ impl UpstreamAuth {
     /// # Errors
     /// When the value does not have the scheme's form.
     pub fn credential(&self, known: &KnownToken) -> Result<Credential, FieldError> {
-        let (headers, guarded) = self
-            .parts(&known.token.value)
-            .map_err(|mend| FieldError::new(&known.secret, mend))?;
+        let (headers, guarded) =
+            self.parts(&known.token.value).map_err(|mend| FieldError::new(&known.secret, mend))?;
         Ok(Credential {
             headers,
             guard: Guard::new(&guarded),
@@ -261,10 +247,7 @@ impl UpstreamAuth {
         let mut guarded = vec![token.clone()];
         let headers = match self {
             Self::Bearer { .. } if is_visible => {
-                vec![(
-                    "authorization".to_owned(),
-                    Secret::new(format!("Bearer {text}")),
-                )]
+                vec![("authorization".to_owned(), Secret::new(format!("Bearer {text}")))]
             }
             Self::Header { name, .. } if is_visible => {
                 vec![(name.clone(), token.clone())]
@@ -274,10 +257,7 @@ impl UpstreamAuth {
                 let (_user, password) = text.split_once(':').ok_or("expected user:password")?;
                 let encoded = STANDARD.encode(text);
                 guarded.push(Secret::new(password));
-                vec![(
-                    "authorization".to_owned(),
-                    Secret::new(format!("Basic {encoded}")),
-                )]
+                vec![("authorization".to_owned(), Secret::new(format!("Basic {encoded}")))]
             }
             Self::CloudflareGlobalKey { .. } => {
                 let (email, key) = text
@@ -305,10 +285,8 @@ fn header_name(fields: &mut Fields) -> Result<String, FieldError> {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
     if !token || NO_CREDENTIAL_HEADERS.contains(&name.as_str()) {
-        return Err(fields.error(
-            "name",
-            "expected the name of the API's own header, such as \"X-AUTH-TOKEN\"",
-        ));
+        return Err(fields
+            .error("name", "expected the name of the API's own header, such as \"X-AUTH-TOKEN\""));
     }
     Ok(name)
 }
@@ -342,8 +320,6 @@ impl Credential {
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Credential")
-            .field(&self.fingerprint)
-            .finish()
+        f.debug_tuple("Credential").field(&self.fingerprint).finish()
     }
 }

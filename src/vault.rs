@@ -99,10 +99,7 @@ impl Vault {
             return found;
         }
         // What does not answer is asked again by the next request: it may only have been slow.
-        let text = store
-            .secret(name)
-            .await
-            .map_err(|_silent| NoToken::Silent)?;
+        let text = store.secret(name).await.map_err(|_silent| NoToken::Silent)?;
         let found = match text.is_empty() {
             true => Err(NoToken::Missing),
             false => KnownToken::read(name, &text, issued_at, &config.roots.current)

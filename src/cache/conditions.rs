@@ -31,9 +31,7 @@ impl Conditions {
     #[must_use]
     pub fn of(head: &Head<'_>) -> Self {
         let none_match = head.header("if-none-match").map(str::to_owned);
-        let modified_since = head
-            .header("if-modified-since")
-            .filter(|_| none_match.is_none());
+        let modified_since = head.header("if-modified-since").filter(|_| none_match.is_none());
         let range = head
             .header("range")
             .filter(|_| head.method() == "GET" && head.header("if-range").is_none());
@@ -140,11 +138,7 @@ mod tests {
     fn status(method: &str, asked: &[(&'static str, &'static str)]) -> (bool, Option<u16>) {
         let head = Head::new(method, "https://gate.example/x", asked.to_vec(), false).unwrap();
         let conditions = Conditions::of(&head);
-        let stored = [
-            ("etag", "W/\"a,b\""),
-            ("last-modified", CHANGED),
-            ("content-length", "10"),
-        ];
+        let stored = [("etag", "W/\"a,b\""), ("last-modified", CHANGED), ("content-length", "10")];
         (conditions.ask_range(), conditions.status(200, &stored))
     }
 
@@ -173,21 +167,16 @@ mod tests {
 
     #[test]
     fn a_tag_matches_no_answer_without_one() {
-        let conditions = Conditions {
-            none_match: Some("\"a,b\"".to_owned()),
-            ..Conditions::default()
-        };
+        let conditions =
+            Conditions { none_match: Some("\"a,b\"".to_owned()), ..Conditions::default() };
         assert_eq!(conditions.status(200, &[("last-modified", CHANGED)]), None);
     }
 
     #[test]
     fn if_modified_since_decides_without_it() {
-        for (since, expected) in [
-            (CHANGED, Some(304)),
-            (LATER, Some(304)),
-            (EARLIER, None),
-            ("soon", None),
-        ] {
+        for (since, expected) in
+            [(CHANGED, Some(304)), (LATER, Some(304)), (EARLIER, None), ("soon", None)]
+        {
             assert_eq!(status("GET", &[("if-modified-since", since)]).1, expected);
         }
         let conditions = Conditions {
@@ -222,16 +211,8 @@ mod tests {
             ("0-1", false, None),
             ("", false, None),
         ] {
-            assert_eq!(
-                status("GET", &[("range", range)]),
-                (is_asked, expected),
-                "{range}"
-            );
-            assert_eq!(
-                status("HEAD", &[("range", range)]),
-                (false, None),
-                "{range}"
-            );
+            assert_eq!(status("GET", &[("range", range)]), (is_asked, expected), "{range}");
+            assert_eq!(status("HEAD", &[("range", range)]), (false, None), "{range}");
             let conditional = [("range", range), ("if-range", "\"a,b\"")];
             assert_eq!(status("GET", &conditional), (false, None), "{range}");
             let unchanged = [("range", range), ("if-none-match", "*")];

@@ -64,9 +64,7 @@ pub(super) fn directives(value: &str) -> impl Iterator<Item = (&str, Option<&str
 /// Delta-seconds (RFC 9111 section 1.2.2), perhaps quoted.
 pub(super) fn seconds(text: &str) -> Option<i64> {
     let text = text.trim();
-    let quoted = text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let digits = quoted.unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     // Longer than any number is longer than any life.
@@ -78,10 +76,7 @@ mod tests {
     use super::*;
     use crate::cache::Scope;
 
-    const POLICY: Policy = Policy {
-        ttl: 100,
-        scope: Scope::Key,
-    };
+    const POLICY: Policy = Policy { ttl: 100, scope: Scope::Key };
     const NOW: Timestamp = Timestamp::from_seconds(784_111_777);
 
     fn life(headers: &[(&str, &str)]) -> Option<i64> {
@@ -94,25 +89,13 @@ mod tests {
             (vec![], Some(100)),
             (vec![("cache-control", "max-age=30")], Some(30)),
             (vec![("cache-control", "max-age=300")], Some(100)),
-            (
-                vec![("cache-control", "Public, S-MaxAge = \"7\", max-age=30")],
-                Some(7),
-            ),
+            (vec![("cache-control", "Public, S-MaxAge = \"7\", max-age=30")], Some(7)),
             (vec![("cache-control", "s-maxage=30, max-age=7")], Some(7)),
-            (
-                vec![("cache-control", "max-age=99999999999999999999999")],
-                Some(100),
-            ),
-            (
-                vec![("cache-control", "max-age=30"), ("age", "12")],
-                Some(18),
-            ),
+            (vec![("cache-control", "max-age=99999999999999999999999")], Some(100)),
+            (vec![("cache-control", "max-age=30"), ("age", "12")], Some(18)),
             (vec![("age", "99")], Some(1)),
             (vec![("expires", "Sun, 06 Nov 1994 08:49:47 GMT")], Some(10)),
-            (
-                vec![("expires", "0"), ("cache-control", "max-age=30")],
-                Some(30),
-            ),
+            (vec![("expires", "0"), ("cache-control", "max-age=30")], Some(30)),
             (vec![("vary", "Accept, accept-LANGUAGE")], Some(100)),
             (vec![("vary", "")], Some(100)),
         ] {

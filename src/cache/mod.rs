@@ -29,14 +29,8 @@ pub const MAX_TTL: u64 = 31_536_000;
 pub const KEYED: [&str; 2] = ["accept", "accept-language"];
 /// Conditional and range headers (RFC 9110 sections 13.1 and 14.2), which are evaluated on the stored
 /// answer. They reach the upstream only where its answer cannot be kept.
-pub const ABOUT_STORED: [&str; 6] = [
-    "if-match",
-    "if-none-match",
-    "if-modified-since",
-    "if-unmodified-since",
-    "if-range",
-    "range",
-];
+pub const ABOUT_STORED: [&str; 6] =
+    ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"];
 
 /// Who shares an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +73,7 @@ impl Policy {
         let mend = "expected \"key\", \"subject\" or \"shared\"";
         let scope = fields.parse("scope", mend, read)?.unwrap_or(Scope::Key);
         fields.finish()?;
-        Ok(Self {
-            ttl: i64::try_from(ttl).unwrap_or(i64::MAX),
-            scope,
-        })
+        Ok(Self { ttl: i64::try_from(ttl).unwrap_or(i64::MAX), scope })
     }
 }
 
@@ -117,9 +108,7 @@ pub fn lookup<'h>(
     sent: impl Fn(&str) -> Option<&'h str>,
 ) -> Lookup {
     let path = route.path.to_string();
-    let subject = verified
-        .claims()
-        .and_then(|claims| claims.subject.as_deref());
+    let subject = verified.claims().and_then(|claims| claims.subject.as_deref());
     let (key, subject) = match policy.scope {
         Scope::Key => (Some(verified.key().id.as_str()), None),
         Scope::Subject => (Some(verified.key().id.as_str()), subject),
@@ -136,12 +125,7 @@ pub fn lookup<'h>(
         key,
         subject,
     ];
-    Lookup {
-        name: name(&parts),
-        url: url.to_owned(),
-        path,
-        conditions: Conditions::of(head),
-    }
+    Lookup { name: name(&parts), url: url.to_owned(), path, conditions: Conditions::of(head) }
 }
 
 /// The name under which it stands when a route was last purged.
@@ -184,10 +168,7 @@ mod tests {
     #[test]
     fn a_policy_is_whole_or_an_error_that_names_the_field() {
         let parse = |value| Policy::parse("cache".to_owned(), value).map_err(|error| error.field);
-        let hour = Policy {
-            ttl: 3_600,
-            scope: Scope::Key,
-        };
+        let hour = Policy { ttl: 3_600, scope: Scope::Key };
         assert_eq!(parse(json!({"ttl": 3600})), Ok(hour));
         assert_eq!(parse(json!({"ttl": 3600, "scope": "key"})), Ok(hour));
         for (value, field) in [

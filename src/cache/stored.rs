@@ -52,18 +52,11 @@ pub fn to_store<'h>(
     now: Timestamp,
 ) -> Option<Kept<'h>> {
     let life = lifetime(policy, status, headers, now)?;
-    let mut kept = Kept {
-        drop: edits.drop.clone(),
-        set: Vec::new(),
-    };
+    let mut kept = Kept { drop: edits.drop.clone(), set: Vec::new() };
     let other = |name: &&str| FOR_CACHES.contains(name) || matches!(*name, "age" | "cache-status");
-    kept.drop
-        .extend(headers.iter().map(|(name, _)| *name).filter(other));
+    kept.drop.extend(headers.iter().map(|(name, _)| *name).filter(other));
     // A token that came back in a header is not kept either.
-    let redacted = edits
-        .set
-        .iter()
-        .filter(|(name, _)| edits.echoed.contains(name));
+    let redacted = edits.set.iter().filter(|(name, _)| edits.echoed.contains(name));
     kept.set.extend(redacted.cloned());
     let length = reply::header(headers, "content-length");
     let length = length.map(|length| (LENGTH, length.to_owned()));
@@ -155,9 +148,7 @@ pub fn on_miss<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>) {
         }
     }
     status.push_str("writegate; fwd=miss");
-    edits
-        .set
-        .extend([("cache-status", status), ("cache-control", cache_control)]);
+    edits.set.extend([("cache-status", status), ("cache-control", cache_control)]);
 }
 
 /// Changes `edits` so that only the caller may keep the answer of an uncached route, for as long as the
@@ -173,9 +164,7 @@ pub fn keep_private<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>, n
     };
     let is_whole = |wanted: &str| says(wanted).is_some_and(|(_, fields)| fields.is_none());
     // With `no-cache` the gate is asked, and so checks the credential, before each use.
-    let is_private = ["private", "no-store", "no-cache"]
-        .into_iter()
-        .any(is_whole);
+    let is_private = ["private", "no-store", "no-cache"].into_iter().any(is_whole);
     let is_shared = says("public").is_some() || says("s-maxage").is_some();
     // `Connection` may have named it.
     let goes_on = !edits.drop.contains(&"cache-control");
@@ -198,11 +187,8 @@ pub fn keep_private<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>, n
         if says("max-age").is_none() {
             let date = header("date").and_then(Timestamp::parse_http_date);
             let expires = Timestamp::parse_http_date(expires);
-            let life = expires.map(|expires| {
-                expires
-                    .seconds()
-                    .saturating_sub(date.unwrap_or(now).seconds())
-            });
+            let life = expires
+                .map(|expires| expires.seconds().saturating_sub(date.unwrap_or(now).seconds()));
             value.push_str(&format!(", max-age={}", life.unwrap_or(0).max(0)));
         }
     }
@@ -214,27 +200,19 @@ mod tests {
     use super::*;
     use crate::cache::Scope;
 
-    const POLICY: Policy = Policy {
-        ttl: 100,
-        scope: Scope::Key,
-    };
+    const POLICY: Policy = Policy { ttl: 100, scope: Scope::Key };
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
     fn stored(headers: &[(&'static str, &'static str)]) -> Vec<(&'static str, String)> {
         let stored = to_store(POLICY, 200, headers, &Edits::default(), NOW, NOW).unwrap();
-        let kept = headers
-            .iter()
-            .filter(|(name, _)| !stored.drop.contains(name));
+        let kept = headers.iter().filter(|(name, _)| !stored.drop.contains(name));
         let kept = kept.map(|(name, value)| (*name, (*value).to_owned()));
         kept.chain(stored.set).collect()
     }
 
     fn hit(stored: &[(&str, String)], purged: Option<i64>, at: i64) -> Option<String> {
         let headers: Vec<(&str, &str)> = stored.iter().map(|(n, v)| (*n, v.as_str())).collect();
-        let found = Found {
-            headers: &headers,
-            purged: purged.map(Timestamp::from_millis),
-        };
+        let found = Found { headers: &headers, purged: purged.map(Timestamp::from_millis) };
         let mut edits = Edits::default();
         let at = Timestamp::from_seconds(at);
         on_hit(found, &mut edits, at).then(|| {
@@ -260,23 +238,13 @@ mod tests {
         let kept = |found: &[(&'static str, &'static str)]| {
             let mut kept = stored(&[("content-length", "100")]);
             kept.retain(|(name, _)| *name != "content-length");
-            kept.extend(
-                found
-                    .iter()
-                    .map(|(name, value)| (*name, (*value).to_owned())),
-            );
+            kept.extend(found.iter().map(|(name, value)| (*name, (*value).to_owned())));
             hit(&kept, None, 1_000).is_some()
         };
         assert!(kept(&[("content-length", "100")]));
         assert!(!kept(&[("content-length", "10")]));
-        assert!(kept(&[
-            ("content-length", "4"),
-            ("content-range", "bytes 2-5/100")
-        ]));
-        assert!(!kept(&[
-            ("content-length", "4"),
-            ("content-range", "bytes 2-5/10")
-        ]));
+        assert!(kept(&[("content-length", "4"), ("content-range", "bytes 2-5/100")]));
+        assert!(!kept(&[("content-length", "4"), ("content-range", "bytes 2-5/10")]));
         assert!(kept(&[]), "a 304 has no length");
     }
 
@@ -298,47 +266,30 @@ mod tests {
         let told = |headers: &[(&'static str, &'static str)]| {
             let mut edits = Edits::default();
             keep_private(headers, &mut edits, NOW);
-            let found = edits
-                .set
-                .into_iter()
-                .find(|(name, _)| *name == "cache-control");
+            let found = edits.set.into_iter().find(|(name, _)| *name == "cache-control");
             found.map(|(_, value)| value)
         };
         for (said, expected) in [
             ("", "private"),
             ("max-age=5", "private, max-age=5"),
-            (
-                "Public, Max-Age=\"60\", immutable",
-                "private, max-age=60, immutable",
-            ),
+            ("Public, Max-Age=\"60\", immutable", "private, max-age=60, immutable"),
             ("s-maxage=60", "private"),
             ("public, private", "private"),
             ("no-store, s-maxage=60", "private, no-store"),
             ("no-cache, public", "private, no-cache"),
-            (
-                "no-cache=\"a, b\", must-revalidate",
-                "private, no-cache, must-revalidate",
-            ),
+            ("no-cache=\"a, b\", must-revalidate", "private, no-cache, must-revalidate"),
             ("private=\"set-cookie, x\", max-age=5", "private, max-age=5"),
             ("unknown=\"x\"", "private"),
         ] {
             let found = told(&[("cache-control", said)]);
             assert_eq!(found.as_deref(), Some(expected), "{said}");
         }
-        for said in [
-            "private",
-            "PRIVATE, max-age=5",
-            "no-store",
-            "no-cache",
-            "no-cache, no-store",
-        ] {
+        for said in ["private", "PRIVATE, max-age=5", "no-store", "no-cache", "no-cache, no-store"]
+        {
             assert_eq!(told(&[("cache-control", said)]), None, "{said}");
         }
         assert_eq!(told(&[]).as_deref(), Some("private"));
-        let mut edits = Edits {
-            drop: vec!["cache-control"],
-            ..Edits::default()
-        };
+        let mut edits = Edits { drop: vec!["cache-control"], ..Edits::default() };
         keep_private(&[("cache-control", "no-store")], &mut edits, NOW);
         let told = ("cache-control", "private, no-store".to_owned());
         assert_eq!(edits.set, [told]);
@@ -349,10 +300,7 @@ mod tests {
         let told = |headers: &[(&'static str, &'static str)]| {
             let mut edits = Edits::default();
             keep_private(headers, &mut edits, NOW);
-            (
-                edits.drop,
-                edits.set.into_iter().next().map(|(_, value)| value),
-            )
+            (edits.drop, edits.set.into_iter().next().map(|(_, value)| value))
         };
         let late = ("expires", "Thu, 01 Jan 1970 00:17:00 GMT");
         let date = ("date", "Thu, 01 Jan 1970 00:16:30 GMT");
@@ -360,10 +308,7 @@ mod tests {
             (vec![late], "private, max-age=20"),
             (vec![late, date], "private, max-age=30"),
             (vec![("expires", "0")], "private, max-age=0"),
-            (
-                vec![late, ("cache-control", "max-age=5")],
-                "private, max-age=5",
-            ),
+            (vec![late, ("cache-control", "max-age=5")], "private, max-age=5"),
         ] {
             let (drop, set) = told(&headers);
             assert_eq!(drop, ["expires"]);

@@ -113,10 +113,7 @@ impl<'r, 'h> Message<'r, 'h> {
     /// Of this request.
     #[must_use]
     pub const fn new(head: &'r Head<'h>) -> Self {
-        Self {
-            head,
-            query: OnceCell::new(),
-        }
+        Self { head, query: OnceCell::new() }
     }
 
     /// The value of a component.
@@ -129,12 +126,9 @@ impl<'r, 'h> Message<'r, 'h> {
         let head = self.head;
         let value = match component {
             Component::Method => Cow::Borrowed(head.method()),
-            Component::TargetUri => Cow::Owned(format!(
-                "{}://{}{}",
-                head.scheme(),
-                head.authority(),
-                head.target()
-            )),
+            Component::TargetUri => {
+                Cow::Owned(format!("{}://{}{}", head.scheme(), head.authority(), head.target()))
+            }
             Component::Authority => authority(head),
             Component::Scheme => Cow::Borrowed(head.scheme()),
             Component::RequestTarget => Cow::Borrowed(head.target()),
@@ -161,10 +155,7 @@ impl<'r, 'h> Message<'r, 'h> {
             let mut query = BTreeMap::new();
             for (name, value) in self.head.parameters() {
                 let once = Some(value.unwrap_or_default());
-                query
-                    .entry(reencoded(name))
-                    .and_modify(|value| *value = None)
-                    .or_insert(once);
+                query.entry(reencoded(name)).and_modify(|value| *value = None).or_insert(once);
             }
             query
         });
@@ -374,11 +365,7 @@ mod tests {
     #[test]
     fn a_name_that_no_field_has_is_refused() {
         for name in ["Date", "", "a b", "a:", "é", "@query-param"] {
-            assert_eq!(
-                Component::named(name),
-                Err(Refusal::BadCredential),
-                "{name}"
-            );
+            assert_eq!(Component::named(name), Err(Refusal::BadCredential), "{name}");
         }
         for name in ["@status", "@", "@Method"] {
             let unsupported = Err(Refusal::SignatureUnsupported);

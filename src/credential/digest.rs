@@ -87,11 +87,7 @@ impl Digests {
     #[must_use]
     pub fn are(&self, computed: &[Vec<u8>]) -> bool {
         self.0.len() == computed.len()
-            && self
-                .0
-                .iter()
-                .zip(computed)
-                .all(|((_, sent), computed)| sent == computed)
+            && self.0.iter().zip(computed).all(|((_, sent), computed)| sent == computed)
     }
 }
 
@@ -109,10 +105,7 @@ mod tests {
     fn every_digest_that_is_known_counts() {
         let body = b"{\"hello\": \"world\"}";
         let sha256 = content_digest(body);
-        let sha512 = format!(
-            "sha-512=:{}:",
-            STANDARD.encode(Algorithm::Sha512.digest(body))
-        );
+        let sha512 = format!("sha-512=:{}:", STANDARD.encode(Algorithm::Sha512.digest(body)));
         for (field, right) in [
             (sha256.clone(), true),
             (format!("{sha256}, {sha512}"), true),

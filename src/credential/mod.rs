@@ -103,10 +103,7 @@ impl<'a> Offer<'a> {
     /// `ambiguous-credential`, `bad-credential` for a wrong form.
     pub fn read(head: &Head<'a>, waf_key: Option<&'a KeyId>) -> Result<Self, Refusal> {
         let in_query = InQuery::read(head, waf_key);
-        Ok(Self {
-            in_query: in_query?,
-            ..Self::in_headers(head)?
-        })
+        Ok(Self { in_query: in_query?, ..Self::in_headers(head)? })
     }
 
     /// The same where a query is never a credential.
@@ -153,17 +150,11 @@ impl<'a> Offer<'a> {
         head: &Head<'a>,
         is_key: impl Fn(&str) -> bool,
     ) -> Result<Presented<'a>, Refusal> {
-        let Self {
-            session,
-            in_header,
-            in_query,
-            labels,
-        } = self;
+        let Self { session, in_header, in_query, labels } = self;
         let bound = session.as_ref().and_then(Session::bound_to);
         let signature = labels.ours(head, |keyid| bound == Some(keyid) || is_key(keyid))?;
-        let by_session = signature
-            .as_ref()
-            .is_some_and(|signature| bound == Some(signature.keyid()));
+        let by_session =
+            signature.as_ref().is_some_and(|signature| bound == Some(signature.keyid()));
         let signer = signature.as_ref().filter(|_| !by_session);
         let key = only([
             session.as_ref().map(Session::key),
@@ -192,11 +183,7 @@ impl<'a> Offer<'a> {
             (None, None, InQuery::Nothing | InQuery::Key(_)) => Proof::PublicKey,
             _ => return Err(Refusal::AmbiguousCredential),
         };
-        Ok(Presented {
-            key,
-            proof,
-            key_in_query,
-        })
+        Ok(Presented { key, proof, key_in_query })
     }
 }
 
@@ -293,15 +280,11 @@ impl Presented<'_> {
                 verified.proven = Some(signature.verify(key, head, limits, false, verifies)?);
             }
             Proof::SignedUrl(url) => {
-                verified
-                    .end
-                    .add(url.verify(known, limits)?, Refusal::UrlExpired);
+                verified.end.add(url.verify(known, limits)?, Refusal::UrlExpired);
                 verified.spent = Spent::Signed;
             }
             Proof::WafUrl(url) => {
-                verified
-                    .end
-                    .add(url.verify(known, limits)?, Refusal::UrlExpired);
+                verified.end.add(url.verify(known, limits)?, Refusal::UrlExpired);
                 verified.spent = Spent::Waf;
             }
             Proof::PublicKey => {}
@@ -420,7 +403,5 @@ fn public_key(value: &str) -> Result<&str, Refusal> {
     if value.contains(',') {
         return Err(Refusal::AmbiguousCredential);
     }
-    key::is_id(value)
-        .then_some(value)
-        .ok_or(Refusal::BadCredential)
+    key::is_id(value).then_some(value).ok_or(Refusal::BadCredential)
 }

@@ -26,17 +26,10 @@ pub const MAX_TOKEN_BYTES: usize = 4_096;
 /// Longest `sub` or `jti` in bytes: they go into logs and, if asked for, into a header.
 const MAX_NAME_BYTES: usize = 128;
 /// Claims that the gate reads.
-const CLAIMS: [&str; 10] = [
-    "exp", "nbf", "iat", "aud", "sub", "jti", "cnf", "methods", "paths", "origin",
-];
+const CLAIMS: [&str; 10] =
+    ["exp", "nbf", "iat", "aud", "sub", "jti", "cnf", "methods", "paths", "origin"];
 /// Names that would be a restriction if they were spelt right, or stood in a key's record.
-const MISSPELT: [&str; 5] = [
-    "method",
-    "path",
-    "origins",
-    "allowed_origins",
-    "allowed_ips",
-];
+const MISSPELT: [&str; 5] = ["method", "path", "origins", "allowed_origins", "allowed_ips"];
 /// Members that the gate reads of a JOSE header, and `crit`, which it refuses.
 const HEADER: [&str; 4] = ["alg", "typ", "kid", "crit"];
 /// The audience every gate answers to.
@@ -201,14 +194,10 @@ fn read_header(header: &Map<String, Value>) -> Result<String, Malformed> {
     }
     let plain =
         header.get("alg").and_then(Value::as_str) == Some("HS256") && !header.contains_key("crit");
-    let typed = header.get("typ").is_none_or(|typ| {
-        typ.as_str()
-            .is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"))
-    });
-    let kid = header
-        .get("kid")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let typed = header
+        .get("typ")
+        .is_none_or(|typ| typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT")));
+    let kid = header.get("kid").and_then(Value::as_str).unwrap_or_default();
     match plain && typed && key::is_id(kid) {
         true => Ok(kid.to_owned()),
         false => Err(Malformed),
@@ -271,20 +260,12 @@ fn visible(value: &Value) -> Option<String> {
 fn strings(value: &Value) -> Option<Vec<String>> {
     let list = value.as_array().filter(|list| !list.is_empty())?;
     list.iter()
-        .map(|entry| {
-            entry
-                .as_str()
-                .filter(|text| !text.is_empty())
-                .map(str::to_owned)
-        })
+        .map(|entry| entry.as_str().filter(|text| !text.is_empty()).map(str::to_owned))
         .collect()
 }
 
 fn patterns(value: &Value) -> Option<Vec<Pattern>> {
-    strings(value)?
-        .iter()
-        .map(|path| Pattern::parse(path))
-        .collect()
+    strings(value)?.iter().map(|path| Pattern::parse(path)).collect()
 }
 
 fn origin(value: &Value) -> Option<Origin> {
@@ -295,10 +276,7 @@ fn origin(value: &Value) -> Option<Origin> {
 fn audience(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(name) => Some(vec![name.clone()]),
-        Value::Array(names) => names
-            .iter()
-            .map(|name| name.as_str().map(str::to_owned))
-            .collect(),
+        Value::Array(names) => names.iter().map(|name| name.as_str().map(str::to_owned)).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     }
 }

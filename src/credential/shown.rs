@@ -68,9 +68,7 @@ pub(super) fn shows_field(name: &str) -> bool {
     let name = folded(name);
     let name = name.as_str();
     let of_the_edge = OF_THE_EDGE.contains(&name)
-        || OF_THE_EDGE_PREFIX
-            .iter()
-            .any(|prefix| name.starts_with(prefix));
+        || OF_THE_EDGE_PREFIX.iter().any(|prefix| name.starts_with(prefix));
     HARMLESS.contains(&name) || !(of_the_edge || URLS.contains(&name) || says_secret(name))
 }
 
@@ -202,10 +200,7 @@ mod tests {
             ("api_key=s", "api_key=[redacted]"),
             ("ApiKey=s;a=1", "ApiKey=[redacted];a=1"),
             ("a=1;sig=s==&", "a=1;sig=[redacted]&"),
-            (
-                "X-Amz-Signature=s&&token",
-                "X-Amz-Signature=[redacted]&&token",
-            ),
+            ("X-Amz-Signature=s&&token", "X-Amz-Signature=[redacted]&&token"),
             ("user[password]=s", "user[password]=[redacted]"),
         ] {
             assert_eq!(query(sent, str::to_owned), shown);

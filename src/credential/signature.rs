@@ -56,10 +56,7 @@ impl<'a> Labels<'a> {
         head: &Head<'_>,
         is_ours: impl Fn(&str) -> bool,
     ) -> Result<Option<Signature>, Refusal> {
-        let mut ours = self
-            .inputs
-            .iter()
-            .filter(|input| keyid(input).is_some_and(&is_ours));
+        let mut ours = self.inputs.iter().filter(|input| keyid(input).is_some_and(&is_ours));
         match (ours.next(), ours.next()) {
             (None, _) => Ok(None),
             (Some(_), Some(_)) => Err(Refusal::AmbiguousCredential),
@@ -171,10 +168,7 @@ impl Signature {
             created: None,
             expires: None,
             nonce: None,
-            tag: tag
-                .as_slice()
-                .try_into()
-                .map_err(|_length| Refusal::BadCredential)?,
+            tag: tag.as_slice().try_into().map_err(|_length| Refusal::BadCredential)?,
             digests: content_digest.map(Digests::parse).transpose()?,
         };
         for (name, value) in &input.parameters {
@@ -282,18 +276,12 @@ impl Signature {
         if early || limits.now >= end {
             return Err(Refusal::SignatureStale.into());
         }
-        let until = created
-            .plus_seconds(MAX_AGE)
-            .plus_seconds(limits.clock_skew);
+        let until = created.plus_seconds(MAX_AGE).plus_seconds(limits.clock_skew);
         let nonce = self.nonce.filter(|_| key.nonce_required);
         Ok(Proven {
             end,
             digests: self.digests,
-            nonce: nonce.map(|value| Nonce {
-                keyid: self.keyid,
-                value,
-                until,
-            }),
+            nonce: nonce.map(|value| Nonce { keyid: self.keyid, value, until }),
         })
     }
 
@@ -349,16 +337,9 @@ pub enum Lack {
 
 /// RFC 9421 section 2: "each component identifier MUST occur only once in the covered components".
 fn components(items: &[Item<'_>]) -> Result<Vec<Component>, Refusal> {
-    let components: Vec<Component> = items
-        .iter()
-        .map(Component::read)
-        .collect::<Result<_, _>>()?;
+    let components: Vec<Component> = items.iter().map(Component::read).collect::<Result<_, _>>()?;
     for (index, component) in components.iter().enumerate() {
-        if components
-            .iter()
-            .take(index)
-            .any(|other| other == component)
-        {
+        if components.iter().take(index).any(|other| other == component) {
             return Err(Refusal::BadCredential);
         }
     }

@@ -44,12 +44,7 @@ pub fn sign(
     parameters: &Parameters<'_>,
     key: &MacKey,
 ) -> Result<Signed, Refusal> {
-    let Parameters {
-        created,
-        expires,
-        keyid,
-        nonce,
-    } = parameters;
+    let Parameters { created, expires, keyid, nonce } = parameters;
     let names: Vec<_> = components.iter().map(Component::identifier).collect();
     let mut list = format!("({});created={}", names.join(" "), created.seconds());
     if let Some(expires) = expires {
@@ -61,9 +56,5 @@ pub fn sign(
     }
     let base = base::base(components, &list, head)?;
     let tag = STANDARD.encode(key.tag(base.as_bytes()));
-    Ok(Signed {
-        input: format!("sig1={list}"),
-        signature: format!("sig1=:{tag}:"),
-        base,
-    })
+    Ok(Signed { input: format!("sig1={list}"), signature: format!("sig1=:{tag}:"), base })
 }

@@ -50,9 +50,7 @@ pub(super) fn dictionary(field: &str) -> Option<Vec<Member<'_>>> {
     if field.len() > MAX_FIELD_BYTES {
         return None;
     }
-    Parser::new(field)
-        .parse_dictionary_with_visitor(Members::default())
-        .ok()
+    Parser::new(field).parse_dictionary_with_visitor(Members::default()).ok()
 }
 
 /// An inner list with its parameters, as RFC 9651 section 4.1.1.1 writes it.
@@ -123,10 +121,7 @@ impl<'a> EntryVisitor<'a> for &mut Member<'a> {
     }
 
     fn inner_list(self) -> Result<impl InnerListVisitor<'a>, Twice> {
-        Ok(List {
-            items: Vec::new(),
-            member: self,
-        })
+        Ok(List { items: Vec::new(), member: self })
     }
 }
 
@@ -142,10 +137,7 @@ impl<'a> InnerListVisitor<'a> for List<'_, 'a> {
         let items = &mut self.items;
         Ok(move |bare| {
             let items = items;
-            let item = items.push_mut(Item {
-                bare,
-                parameters: Vec::new(),
-            });
+            let item = items.push_mut(Item { bare, parameters: Vec::new() });
             Ok::<_, Twice>(Names::of(&mut item.parameters))
         })
     }
@@ -163,10 +155,7 @@ struct Names<'m, 'a> {
 
 impl<'m, 'a> Names<'m, 'a> {
     const fn of(parameters: &'m mut Parameters<'a>) -> Self {
-        Self {
-            parameters,
-            seen: BTreeSet::new(),
-        }
+        Self { parameters, seen: BTreeSet::new() }
     }
 }
 
@@ -215,9 +204,6 @@ mod tests {
         }
         assert!(again("a=(1;c 2;c);c, c=1;a").is_some());
         assert_eq!(again(&format!("a={}", "1".repeat(16))), None);
-        assert_eq!(
-            again(&format!("a=\"{}\"", "x".repeat(MAX_FIELD_BYTES))),
-            None
-        );
+        assert_eq!(again(&format!("a=\"{}\"", "x".repeat(MAX_FIELD_BYTES))), None);
     }
 }

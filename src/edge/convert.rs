@@ -19,12 +19,7 @@ pub(super) fn arrival(described: &str) -> Option<(Raw<'_>, Context)> {
     let mut lines = described.split('\n');
     let (method, target, id) = (lines.next()?, lines.next()?, lines.next()?);
     let (country, colo, body) = (lines.next()?, lines.next()?, lines.next()?);
-    let raw = Raw {
-        method,
-        target,
-        headers: pairs(lines),
-        has_body: !body.is_empty(),
-    };
+    let raw = Raw { method, target, headers: pairs(lines), has_body: !body.is_empty() };
     let header = |name: &str| reply::header(&raw.headers, name);
     // `CF-Ray` ends in the data centre's name.
     let of_ray = || header("cf-ray")?.rsplit_once('-').map(|(_, colo)| colo);
@@ -68,11 +63,7 @@ pub(super) const fn bytes(number: f64) -> u64 {
 pub(super) fn answer(answer: &Answer) -> String {
     let alarm = answer.alarm.as_deref().unwrap_or_default();
     let mut text = String::with_capacity(2_048);
-    let _infallible = write!(
-        text,
-        "{}\n{}\n{alarm}\n{}",
-        answer.status, answer.audit, answer.body
-    );
+    let _infallible = write!(text, "{}\n{}\n{alarm}\n{}", answer.status, answer.audit, answer.body);
     for (name, value) in &answer.headers {
         push_pair(&mut text, name, value);
     }

@@ -61,11 +61,7 @@ impl JsUsage {
         let lost = self.usage.take_lost();
         if unanswered > 0 || lost > 0 {
             let mend = "the ledgers of these keys did not answer; their batches are sent again, but requests that were lost are in no ledger";
-            let alarm = Alarm::UsageUnsent {
-                batches: unanswered,
-                lost,
-                mend,
-            };
+            let alarm = Alarm::UsageUnsent { batches: unanswered, lost, mend };
             glue::error(&alarm.line());
         }
         self.usage.end_flush()

@@ -108,9 +108,7 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsV
     let described = described(&request);
     let Some((raw, context)) = convert::arrival(&described) else {
         // Only a change of the JavaScript beside this file could bring us here.
-        return JsValue::from(js_sys::Error::new(
-            "writegate: the request was not described",
-        ));
+        return JsValue::from(js_sys::Error::new("writegate: the request was not described"));
     };
     #[cfg(feature = "panic-probe")]
     let probe = raw
@@ -129,11 +127,7 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsV
     let decision = gate.decide(raw, context, &platform).await;
     #[cfg(feature = "panic-probe")]
     panic_if(probe.as_deref() == Some("late"));
-    let flush = FlushBy {
-        usage: gate.usage(),
-        env: env.clone(),
-        ctx: ctx.clone(),
-    };
+    let flush = FlushBy { usage: gate.usage(), env: env.clone(), ctx: ctx.clone() };
     match decision {
         Decision::Answer(answer) => {
             flush.if_due(convert::now());
@@ -158,16 +152,9 @@ fn recalled(outbound: &Outbound<'_>, exchange: &mut Exchange<'_>) -> Option<JsVa
     let lookup = lookup.filter(|lookup| !lookup.conditions.ask_range())?;
     let headers = glue::recall(&lookup.name)?;
     let headers = convert::pairs(headers.split('\n'));
-    let found = Found {
-        headers: &headers,
-        purged: None,
-    };
+    let found = Found { headers: &headers, purged: None };
     let step = exchange.found(STATUS_OK, found, convert::now())?;
-    Some(glue::serve(
-        &lookup.name,
-        outbound.is_head,
-        &convert::step(&step),
-    ))
+    Some(glue::serve(&lookup.name, outbound.is_head, &convert::step(&step)))
 }
 
 #[cfg(feature = "panic-probe")]

@@ -32,12 +32,7 @@ pub(super) struct JsPlatform<'r> {
 
 impl<'r> JsPlatform<'r> {
     pub(super) const fn new(request: &'r JsValue, env: &'r JsValue, slot: Slot) -> Self {
-        Self {
-            request,
-            env,
-            slot,
-            body: RefCell::new(None),
-        }
+        Self { request, env, slot, body: RefCell::new(None) }
     }
 
     /// Takes the body that travels on, if it was read. Whoever has it must release it.
@@ -96,12 +91,7 @@ impl Platform for JsPlatform<'_> {
     async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError> {
         let names: Vec<&str> = wanted.algorithms.iter().map(|one| one.name()).collect();
         let names = names.join(",");
-        let reading = glue::read(
-            self.request,
-            wanted.max_bytes as f64,
-            wanted.timeout_ms,
-            &names,
-        );
+        let reading = glue::read(self.request, wanted.max_bytes as f64, wanted.timeout_ms, &names);
         let read = self.slot.wait(reading).await;
         let read = read.map_err(|()| BodyError::CallerGone)?;
         if let Some(word) = read.as_string() {
@@ -115,18 +105,14 @@ impl Platform for JsPlatform<'_> {
         let computed = body.digests();
         let digests = match (computed.length(), wanted.algorithms) {
             (0, [_, ..]) => vec![digest::sha256(&body.bytes().to_vec()).to_vec()],
-            _ => computed
-                .iter()
-                .map(|one| Uint8Array::new(&one).to_vec())
-                .collect(),
+            _ => computed.iter().map(|one| Uint8Array::new(&one).to_vec()).collect(),
         };
         self.body.replace(Some(body));
         Ok(digests)
     }
 
     async fn within_rate(&self, binding: &str, counted_as: &str) -> Result<bool, Silent> {
-        self.yes(bindings::within_rate(self.env, binding, counted_as))
-            .await
+        self.yes(bindings::within_rate(self.env, binding, counted_as)).await
     }
 
     async fn tally(&self, key: &KeyId, batch: &str) -> Result<String, Silent> {
@@ -137,16 +123,14 @@ impl Platform for JsPlatform<'_> {
     async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Silent> {
         let name = nonce.object(key);
         let until = nonce.until.seconds().to_string();
-        self.yes(bindings::remember(self.env, &name, &nonce.value, &until))
-            .await
+        self.yes(bindings::remember(self.env, &name, &nonce.value, &until)).await
     }
 }
 
 impl Office for JsPlatform<'_> {
     fn body(&self) -> Vec<u8> {
         let body = self.body.borrow();
-        body.as_ref()
-            .map_or_else(Vec::new, |body| body.bytes().to_vec())
+        body.as_ref().map_or_else(Vec::new, |body| body.bytes().to_vec())
     }
 
     fn random(&self) -> [u8; 16] {
@@ -171,10 +155,7 @@ impl Office for JsPlatform<'_> {
         let record = |pair: &Value| Some((text(pair.get(0)?)?, text(pair.get(1)?)?));
         let records = page.get("records").and_then(Value::as_array);
         let records = records.and_then(|all| all.iter().map(record).collect());
-        Ok(Page {
-            records: records.ok_or(Silent)?,
-            cursor: page.get("cursor").and_then(text),
-        })
+        Ok(Page { records: records.ok_or(Silent)?, cursor: page.get("cursor").and_then(text) })
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent> {
@@ -187,9 +168,8 @@ impl Office for JsPlatform<'_> {
     }
 
     async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent> {
-        let lines = changes
-            .iter()
-            .map(|change| (registry::name(change.id), change.from, change.to));
+        let lines =
+            changes.iter().map(|change| (registry::name(change.id), change.from, change.to));
         let lines = serde_json::to_string(&lines.collect::<Vec<_>>()).map_err(|_never| Silent)?;
         let written = self.json(bindings::write_records(self.env, &lines)).await?;
         written.as_bool().ok_or(Silent)

@@ -86,21 +86,13 @@ impl<P: Platform + Office> Desk<'_, P> {
         for (index, id) in ids.iter().enumerate() {
             self.refuse_configured(id, &place(index))?;
         }
-        let changes = new.iter().map(|one| Change {
-            id: &one.key.id,
-            from: None,
-            to: &one.text,
-        });
+        let changes = new.iter().map(|one| Change { id: &one.key.id, from: None, to: &one.text });
         let changes: Vec<Change<'_>> = changes.collect();
         if !self.write(&changes).await? {
             let there = self.records(&ids).await?;
             let index = there.iter().position(Option::is_some).unwrap_or_default();
             let field = field(&place(index), "id");
-            return Err(Stop::conflict(
-                Refusal::KeyExists,
-                &field,
-                ids.get(index).copied(),
-            ));
+            return Err(Stop::conflict(Refusal::KeyExists, &field, ids.get(index).copied()));
         }
         let shown = |one: &Prepared| self.with_secret(one.record.clone(), &one.key);
         match (is_batch, new.as_slice()) {
@@ -173,11 +165,7 @@ impl<P: Platform + Office> Desk<'_, P> {
             let old = old.ok_or(Refusal::NoRoute)?;
             let value = json::parse(old.as_bytes()).unwrap_or(Value::Null);
             let (text, done) = change(value)?;
-            let change = Change {
-                id,
-                from: Some(&old),
-                to: &text,
-            };
+            let change = Change { id, from: Some(&old), to: &text };
             if self.write(&[change]).await? {
                 return Ok(done);
             }
@@ -197,8 +185,7 @@ impl<P: Platform + Office> Desk<'_, P> {
         let written = written.map_err(self.silent("KEY_WRITER"))?;
         for change in changes.iter().filter(|_| written) {
             let (text, now) = (change.to.to_owned(), self.platform.now());
-            self.registry
-                .learn_written(change.id, text, &self.config.roots, now);
+            self.registry.learn_written(change.id, text, &self.config.roots, now);
         }
         Ok(written)
     }
@@ -225,11 +212,7 @@ impl<P: Platform + Office> Desk<'_, P> {
         match self.config.keys.contains_key(id) {
             true => {
                 let field = field(place, "id");
-                Err(Stop::conflict(
-                    Refusal::KeyInConfiguration,
-                    &field,
-                    Some(id),
-                ))
+                Err(Stop::conflict(Refusal::KeyInConfiguration, &field, Some(id)))
             }
             false => Ok(()),
         }
@@ -257,9 +240,7 @@ fn shown(id: &KeyId, text: &str) -> Value {
 /// The version of a record that may not parse.
 fn version(record: &Value) -> u32 {
     let version = record.get("version").and_then(Value::as_u64);
-    version
-        .and_then(|version| version.try_into().ok())
-        .unwrap_or(1)
+    version.and_then(|version| version.try_into().ok()).unwrap_or(1)
 }
 
 /// A field of the record at `place` of the body.

@@ -112,9 +112,7 @@ fn not_allowed(allow: &str) -> Result<Service, Stop> {
 pub(crate) fn preflight(raw: &Raw<'_>) -> Option<Own> {
     let header = |wanted: &str| {
         let mut headers = raw.headers.iter();
-        headers
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| (*value).to_owned())
+        headers.find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned())
     };
     let method = header("access-control-request-method").filter(|_| raw.method == "OPTIONS")?;
     header("origin")?;
@@ -126,20 +124,13 @@ pub(crate) fn preflight(raw: &Raw<'_>) -> Option<Own> {
         header("access-control-request-headers")
             .map(|asked| ("access-control-allow-headers", asked)),
     );
-    Some(Own {
-        status: 204,
-        headers,
-        body: String::new(),
-    })
+    Some(Own { status: 204, headers, body: String::new() })
 }
 
 /// `GET health`.
 pub(crate) fn health() -> Own {
     let version = env!("CARGO_PKG_VERSION");
-    Own::json(
-        200,
-        &serde_json::json!({"status": "ok", "version": version}),
-    )
+    Own::json(200, &serde_json::json!({"status": "ok", "version": version}))
 }
 
 #[cfg(test)]

@@ -22,15 +22,8 @@ pub(super) fn prepare(path: &str, record: Value) -> Result<Prepared, FieldError>
     let key = registry::check(path, record.clone())?;
     // Older systems may have such ids, in KV; through this API nobody could ever revoke one.
     if matches!(key.id.as_str(), "." | "..") {
-        let field = if path.is_empty() {
-            "id".to_owned()
-        } else {
-            format!("{path}.id")
-        };
-        return Err(FieldError::new(
-            field,
-            "is a dot segment, which no path may have",
-        ));
+        let field = if path.is_empty() { "id".to_owned() } else { format!("{path}.id") };
+        return Err(FieldError::new(field, "is a dot segment, which no path may have"));
     }
     let mut record = record;
     if let Value::Object(members) = &mut record {
@@ -93,18 +86,10 @@ mod tests {
             (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
             (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
             (json!({"a":"b"}), json!({"a":null}), json!({})),
-            (
-                json!({"a":"b","b":"c"}),
-                json!({"a":null}),
-                json!({"b":"c"}),
-            ),
+            (json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"})),
             (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
             (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
-            (
-                json!({"a":{"b":"c"}}),
-                json!({"a":{"b":"d","c":null}}),
-                json!({"a":{"b":"d"}}),
-            ),
+            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
             (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
             (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
             (json!({"a":"b"}), json!(["c"]), json!(["c"])),
@@ -112,17 +97,9 @@ mod tests {
             (json!({"a":"foo"}), json!("bar"), json!("bar")),
             (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
             (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
-            (
-                json!({}),
-                json!({"a":{"bb":{"ccc":null}}}),
-                json!({"a":{"bb":{}}}),
-            ),
+            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
         ] {
-            assert_eq!(
-                merge(target.clone(), patch.clone()),
-                expected,
-                "{target} {patch}"
-            );
+            assert_eq!(merge(target.clone(), patch.clone()), expected, "{target} {patch}");
         }
     }
 

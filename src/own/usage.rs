@@ -84,7 +84,6 @@ impl<P: Platform + Office> Desk<'_, P> {
         };
         let mend = "expected a day such as 2026-11-22";
         let day = Day::parse(text);
-        day.map(Some)
-            .ok_or_else(|| bad_field(&FieldError::new(name, mend), None))
+        day.map(Some).ok_or_else(|| bad_field(&FieldError::new(name, mend), None))
     }
 }

@@ -39,10 +39,7 @@ pub struct Denial {
 
 impl From<Refusal> for Denial {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            refusal,
-            limit: None,
-        }
+        Self { refusal, limit: None }
     }
 }
 
@@ -71,10 +68,7 @@ impl Limit {
     /// Refuses the request for this limit.
     #[must_use]
     pub const fn denies(self, refusal: Refusal) -> Denial {
-        Denial {
-            refusal,
-            limit: Some(self),
-        }
+        Denial { refusal, limit: Some(self) }
     }
 }
 
@@ -172,10 +166,7 @@ fn check_reach(verified: &Verified, head: &Head<'_>, of_itself: bool) -> Result<
     }
     let methods = [
         (Limit::Key, key.map(|key| &key.methods)),
-        (
-            Limit::Session,
-            session.and_then(|claims| claims.methods.as_ref()),
-        ),
+        (Limit::Session, session.and_then(|claims| claims.methods.as_ref())),
     ];
     for (limit, list) in methods {
         if list.is_some_and(|list| !method_in(list, method)) {
@@ -184,16 +175,9 @@ fn check_reach(verified: &Verified, head: &Head<'_>, of_itself: bool) -> Result<
     }
     let paths = [
         (Limit::Key, key.and_then(|key| key.paths.as_ref())),
-        (
-            Limit::Session,
-            session.and_then(|claims| claims.paths.as_ref()),
-        ),
+        (Limit::Session, session.and_then(|claims| claims.paths.as_ref())),
     ];
-    let lists = || {
-        paths
-            .iter()
-            .filter_map(|(limit, list)| Some((*limit, list.as_ref()?)))
-    };
+    let lists = || paths.iter().filter_map(|(limit, list)| Some((*limit, list.as_ref()?)));
     let denies = |list: &Vec<Pattern>| !list.iter().any(|one| one.matches(head.path()));
     let Some((limit, _)) = lists().find(|(_, list)| denies(list)) else {
         return Ok(());

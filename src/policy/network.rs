@@ -30,10 +30,9 @@ impl Network {
         (bits <= width && value & !mask == 0).then_some(())?;
         Some(match address.to_canonical() {
             // What is mapped has its 96 bits before the IPv4 address, and no shorter prefix.
-            IpAddr::V4(v4) if address.is_ipv6() => Self {
-                address: v4.into(),
-                bits: bits.checked_sub(96)?,
-            },
+            IpAddr::V4(v4) if address.is_ipv6() => {
+                Self { address: v4.into(), bits: bits.checked_sub(96)? }
+            }
             IpAddr::V4(_) | IpAddr::V6(_) => network,
         })
     }
@@ -80,9 +79,7 @@ mod tests {
     use super::*;
 
     fn contains(network: &str, address: &str) -> bool {
-        Network::parse(network)
-            .unwrap()
-            .contains(address.parse().unwrap())
+        Network::parse(network).unwrap().contains(address.parse().unwrap())
     }
 
     #[test]

@@ -27,11 +27,7 @@ impl Origin {
             Some(digits) => Some(parse_port(digits)?)
                 .filter(|port| !matches!((scheme.as_str(), *port), ("http", 80) | ("https", 443))),
         };
-        Some(Self {
-            scheme,
-            host: host.to_ascii_lowercase(),
-            port,
-        })
+        Some(Self { scheme, host: host.to_ascii_lowercase(), port })
     }
 
     /// The origin of a URL such as a `Referer` holds; `None` when it has userinfo or no host.
@@ -51,9 +47,7 @@ pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
         Some(_) | None => (authority, None),
     };
     let named = !host.is_empty()
-        && host
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
     let bracketed = host
         .strip_prefix('[')
         .and_then(|inner| inner.strip_suffix(']'))
@@ -110,34 +104,17 @@ mod tests {
 
     fn matches(pattern: &str, origin: &str) -> bool {
         let origin = Origin::parse(origin);
-        OriginPattern::parse(pattern)
-            .unwrap()
-            .matches(&origin.unwrap())
+        OriginPattern::parse(pattern).unwrap().matches(&origin.unwrap())
     }
 
     #[test]
     fn origins_compare_as_scheme_host_and_port() {
-        assert!(matches(
-            "https://www.example.com",
-            "https://www.example.com"
-        ));
-        assert!(matches(
-            "https://www.example.com",
-            "https://WWW.example.com:443"
-        ));
+        assert!(matches("https://www.example.com", "https://www.example.com"));
+        assert!(matches("https://www.example.com", "https://WWW.example.com:443"));
         assert!(matches("http://localhost:8080", "http://localhost:8080"));
-        assert!(!matches(
-            "https://www.example.com",
-            "http://www.example.com"
-        ));
-        assert!(!matches(
-            "https://www.example.com",
-            "https://www.example.com:8443"
-        ));
-        assert!(!matches(
-            "https://www.example.com",
-            "https://www.example.com.evil.com"
-        ));
+        assert!(!matches("https://www.example.com", "http://www.example.com"));
+        assert!(!matches("https://www.example.com", "https://www.example.com:8443"));
+        assert!(!matches("https://www.example.com", "https://www.example.com.evil.com"));
         assert!(!matches("https://example.com", "https://evilexample.com"));
         assert!(!matches("https://example.com:80", "https://example.com"));
     }
@@ -173,13 +150,7 @@ mod tests {
         ] {
             assert_eq!(Origin::parse(text), None, "{text}");
         }
-        for text in [
-            "https://*",
-            "https://*.",
-            "https://a.*.b",
-            "*",
-            "https://a/*",
-        ] {
+        for text in ["https://*", "https://*.", "https://a.*.b", "*", "https://a/*"] {
             assert_eq!(OriginPattern::parse(text), None, "{text}");
         }
     }

@@ -122,10 +122,7 @@ fn lenient(path: &str) -> Vec<u8> {
 }
 
 fn trim_end(segment: &mut Vec<u8>) {
-    while segment
-        .pop_if(|last| *last <= b' ' || *last == b'.')
-        .is_some()
-    {}
+    while segment.pop_if(|last| *last <= b' ' || *last == b'.').is_some() {}
 }
 
 /// The byte that two hexadecimal digits stand for, consuming them; `None`, consuming nothing,
@@ -194,17 +191,12 @@ impl Pattern {
             Some(stem) => (stem, true),
             None => (text, false),
         };
-        let printable = stem
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b"?#*;".contains(&byte));
+        let printable =
+            stem.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#*;".contains(&byte));
         if !printable || encodes_unreserved(stem) || (prefix && !stem.ends_with('/')) {
             return None;
         }
-        Some(Self {
-            lenient: check(stem).ok()?.lenient.into(),
-            text: stem.to_owned(),
-            prefix,
-        })
+        Some(Self { lenient: check(stem).ok()?.lenient.into(), text: stem.to_owned(), prefix })
     }
 
     /// What the pattern leaves of `path` when it matches: the rest that `*` stands for, or

@@ -7,12 +7,7 @@ use super::{Description, Problem};
 pub fn html() -> String {
     let mut page = String::from(PAGE_HEAD);
     for problem in Problem::all() {
-        let Description {
-            code,
-            status,
-            title,
-            detail,
-        } = problem.description();
+        let Description { code, status, title, detail } = problem.description();
         let detail = detail.replace('"', "&quot;");
         page.push_str(&format!(
             "<section id=\"{code}\">\n<h2><code>{code}</code> <small>{status}</small></h2>\n\

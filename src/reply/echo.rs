@@ -44,17 +44,11 @@ impl Guard {
     pub fn new(parts: &[Secret]) -> Self {
         let mut needles = Vec::new();
         for part in parts.iter().filter(|part| part.len() >= MIN_GUARDED_BYTES) {
-            needles.push(Needle {
-                text: part.clone(),
-                coding: Coding::Plain,
-            });
+            needles.push(Needle { text: part.clone(), coding: Coding::Plain });
             needles.extend((0..3).filter_map(|offset| in_base64(part, offset)));
         }
         let shortest = needles.iter().map(|needle| needle.text.len()).min();
-        Self {
-            shortest: shortest.unwrap_or(usize::MAX),
-            needles,
-        }
+        Self { shortest: shortest.unwrap_or(usize::MAX), needles }
     }
 
     /// Returns true if there is a part in a header's name, in which the platform has put every letter
@@ -91,12 +85,7 @@ fn in_base64(part: &Secret, offset: usize) -> Option<Needle> {
     let before = offset.checked_mul(8)?.div_ceil(6);
     let end = bytes.len().checked_mul(8)?.checked_div(6)?;
     let text = encoded.get(before..end)?;
-    Some(Needle {
-        text: Secret::new(text),
-        coding: Coding::Base64 {
-            is_cut: encoded.len() > end,
-        },
-    })
+    Some(Needle { text: Secret::new(text), coding: Coding::Base64 { is_cut: encoded.len() > end } })
 }
 
 impl Needle {
@@ -227,14 +216,7 @@ mod tests {
         }
         let itself = guard("[redacted]");
         assert_eq!(itself.redact("[redacted]").as_deref(), Some("[redacted]"));
-        for value in [
-            "tok~en/+1",
-            "%",
-            "ü%zz",
-            "tok~en%252",
-            r"tok~en\u00",
-            "tok~en\\",
-        ] {
+        for value in ["tok~en/+1", "%", "ü%zz", "tok~en%252", r"tok~en\u00", "tok~en\\"] {
             assert_eq!(redacted(value), None, "{value}");
         }
         let percent = guard("a%25b%zz");

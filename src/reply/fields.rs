@@ -135,10 +135,7 @@ mod tests {
         ] {
             assert!(is_removed(name, ""), "{name}");
         }
-        assert!(is_removed(
-            "content-security-policy",
-            "default-src *; Report-URI /x"
-        ));
+        assert!(is_removed("content-security-policy", "default-src *; Report-URI /x"));
     }
 
     #[test]

@@ -33,9 +33,7 @@ pub(super) fn at_gate(reference: &str, target: Target<'_>) -> Option<String> {
     let slashes = address.replace('\\', "/");
     let referred = resolve(&slashes, target)?;
     let normal = without_dots(&referred);
-    let own = normal
-        .as_deref()
-        .and_then(|path| gate_path(path, tail, target));
+    let own = normal.as_deref().and_then(|path| gate_path(path, tail, target));
     let Some(own) = own else {
         return Some(format!("{origin}{referred}{tail}"));
     };
@@ -105,9 +103,7 @@ fn resolve<'a>(reference: &'a str, target: Target<'a>) -> Option<Cow<'a, str>> {
 fn scheme(reference: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = reference.split_once(':')?;
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     is_scheme.then_some((scheme, rest))
 }
 
@@ -173,9 +169,7 @@ fn gate_path(path: &str, tail: &str, target: Target<'_>) -> Option<String> {
 fn candidate(route: &Route, path: &str) -> Option<String> {
     match route.path.is_prefix() {
         true => {
-            let below = path
-                .strip_prefix(route.upstream.base())?
-                .strip_prefix('/')?;
+            let below = path.strip_prefix(route.upstream.base())?.strip_prefix('/')?;
             Some(format!("{}{below}", route.path.stem()))
         }
         false => (path == route.upstream.path()).then(|| route.path.stem().to_owned()),
@@ -195,10 +189,7 @@ fn leads_back(candidate: &str, path: &str, tail: &str, routes: &[Route], route: 
     };
     let found = route::find(routes, &checked).ok().flatten();
     let is_found = found.is_some_and(|found| core::ptr::eq(found, route));
-    let rest = route
-        .path
-        .rest(candidate)
-        .filter(|_| route.path.is_prefix());
+    let rest = route.path.rest(candidate).filter(|_| route.path.is_prefix());
     let url = route.upstream.join(rest, None);
     let goes_there = url.is_some_and(|url| url.strip_prefix(route.upstream.origin()) == Some(path));
     let query = tail.strip_prefix('?').unwrap_or_default();
@@ -239,11 +230,7 @@ mod tests {
         let route = found(routes, asked);
         let rest = route.path.rest(asked).filter(|_| route.path.is_prefix());
         let url = route.upstream.join(rest, None).unwrap();
-        let target = Target {
-            routes,
-            route,
-            url: &url,
-        };
+        let target = Target { routes, route, url: &url };
         at_gate(reference, target)
     }
 
@@ -264,27 +251,12 @@ mod tests {
             ("?page=2", None),
             ("?key=pk_1", Some("https://api.example.com/v1/a/b?key=pk_1")),
             ("/v1/./x/%2E%2e/y/..", Some("/cms/")),
-            (
-                "/v1/files/../../admin",
-                Some("https://api.example.com/v1/files/../../admin"),
-            ),
-            (
-                "https://api.example.com//evil/",
-                Some("https://api.example.com//evil/"),
-            ),
-            (
-                "https://api.example.com/v1//evil/",
-                Some("https://api.example.com/v1//evil/"),
-            ),
-            (
-                "https://api.example.com/v1/\\evil/",
-                Some("https://api.example.com/v1//evil/"),
-            ),
+            ("/v1/files/../../admin", Some("https://api.example.com/v1/files/../../admin")),
+            ("https://api.example.com//evil/", Some("https://api.example.com//evil/")),
+            ("https://api.example.com/v1//evil/", Some("https://api.example.com/v1//evil/")),
+            ("https://api.example.com/v1/\\evil/", Some("https://api.example.com/v1//evil/")),
             ("/v1/a%2Fb", Some("https://api.example.com/v1/a%2Fb")),
-            (
-                "/v1/x?key=pk_1",
-                Some("https://api.example.com/v1/x?key=pk_1"),
-            ),
+            ("/v1/x?key=pk_1", Some("https://api.example.com/v1/x?key=pk_1")),
             ("/v1/x?verify=1&sig=2", Some("/cms/x?verify=1&sig=2")),
             ("https:/v1/x", Some("/cms/x")),
             (" \t/v1/\tx", Some("/cms/x")),

@@ -22,13 +22,7 @@ impl<'g> Account<'g> {
     /// The account of a request that arrived on `day`.
     #[must_use]
     pub fn new(usage: &'g Usage, key: &Key, day: Day) -> Self {
-        Self {
-            usage,
-            key: key.id.clone(),
-            quota: key.quota,
-            day,
-            held: None,
-        }
+        Self { usage, key: key.id.clone(), quota: key.quota, day, held: None }
     }
 
     /// Whether its key may have only so many bytes.
@@ -66,10 +60,7 @@ impl<'g> Held<'g> {
     #[must_use]
     pub fn new(usage: &'g Usage, key: &KeyId) -> Self {
         usage.hold(key);
-        Self {
-            usage,
-            key: key.clone(),
-        }
+        Self { usage, key: key.clone() }
     }
 }
 

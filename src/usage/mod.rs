@@ -221,11 +221,7 @@ mod tests {
     }
 
     fn one(usage: &Usage, bytes: u64) {
-        let amounts = Amounts {
-            requests: 1,
-            bytes_in: bytes,
-            ..Amounts::default()
-        };
+        let amounts = Amounts { requests: 1, bytes_in: bytes, ..Amounts::default() };
         let (day, per) = (Day::of(NOW), Some(Per::Day));
         usage.count(&key(), per, day, Kind::Forwarded, &amounts);
     }
@@ -258,11 +254,7 @@ mod tests {
         one(&usage, 5);
         assert_eq!(batch(&usage), first, "what came since waits");
         answer(&usage, 1, 101, 1_010);
-        assert_eq!(
-            total(&usage),
-            Some((102, 1_015)),
-            "the ledger's, and what it does not know"
-        );
+        assert_eq!(total(&usage), Some((102, 1_015)), "the ledger's, and what it does not know");
         assert_eq!(batch(&usage)["sequence"], 2);
         // An answer to something older says nothing of the second.
         answer(&usage, 1, 101, 1_010);
@@ -284,14 +276,8 @@ mod tests {
         usage.release(&key());
         assert_eq!(total(&usage), Some((7, 0)));
         let later = NOW.plus_seconds(30);
-        assert!(
-            usage.total(&key(), Day::of(NOW), later).is_none(),
-            "long ago"
-        );
-        assert!(
-            usage.total(&key(), Day::of(NOW).plus(1), NOW).is_none(),
-            "another period"
-        );
+        assert!(usage.total(&key(), Day::of(NOW), later).is_none(), "long ago");
+        assert!(usage.total(&key(), Day::of(NOW).plus(1), NOW).is_none(), "another period");
     }
 
     #[test]
@@ -315,10 +301,7 @@ mod tests {
         assert!(usage.begin_flush(NOW), "what came since is for the next");
         assert!(!usage.end_flush(), "and no answer");
         assert!(!usage.begin_flush(NOW), "under way");
-        assert!(
-            usage.batches(NOW.plus_seconds(3_600)).len() == 1,
-            "not forgotten"
-        );
+        assert!(usage.batches(NOW.plus_seconds(3_600)).len() == 1, "not forgotten");
         answer(&usage, 2, 2, 0);
         let _third = usage.batches(NOW);
         answer(&usage, 3, 3, 0);
@@ -336,11 +319,7 @@ mod tests {
         assert!(usage.batches(later).is_empty());
         assert!(usage.tallies.borrow().is_empty(), "idle, so forgotten");
         one(&usage, 0);
-        assert_eq!(
-            batch(&usage)["sequence"],
-            2,
-            "its ledger would ignore another first batch"
-        );
+        assert_eq!(batch(&usage)["sequence"], 2, "its ledger would ignore another first batch");
     }
 
     #[test]
@@ -350,10 +329,7 @@ mod tests {
         // Asking for usage keeps nothing.
         let _empty = usage.batch(&key(0), NOW);
         assert!(usage.tallies.borrow().is_empty());
-        let amounts = Amounts {
-            requests: 1,
-            ..Amounts::default()
-        };
+        let amounts = Amounts { requests: 1, ..Amounts::default() };
         for number in 0..MAX_KEYS + 10 {
             let _asked = usage.ask(&key(number), Per::Day, NOW);
             usage.count(&key(number), None, Day::of(NOW), Kind::Forwarded, &amounts);
@@ -390,13 +366,7 @@ mod tests {
             ..Amounts::default()
         };
         for _ in 0..3 {
-            usage.count(
-                &key(),
-                Some(Per::Month),
-                Day::of(NOW),
-                Kind::Forwarded,
-                &huge,
-            );
+            usage.count(&key(), Some(Per::Month), Day::of(NOW), Kind::Forwarded, &huge);
         }
         let row = json!(["2026-11-22", "forwarded", 3, MAX_COUNT, MAX_COUNT, 0, 0]);
         assert_eq!(batch(&usage)["rows"], json!([row]));

@@ -1,8 +1,5 @@
 //! The benchmark's own judgement, and what it measures without a clock: the Worker's size.
-#![allow(
-    dead_code,
-    reason = "the benchmark uses the other parts of what it includes"
-)]
+#![allow(dead_code, reason = "the benchmark uses the other parts of what it includes")]
 
 #[path = "../../bench/goals.rs"]
 mod goals;
@@ -36,11 +33,7 @@ fn the_worker_is_no_larger_than_its_limit() {
     );
 }
 
-const FIGURE: Estimate = Estimate {
-    median: 1.0,
-    low: 0.9,
-    high: 1.1,
-};
+const FIGURE: Estimate = Estimate { median: 1.0, low: 0.9, high: 1.1 };
 
 #[test]
 fn a_goal_is_missed_only_when_the_whole_interval_is_above_it() {
@@ -63,10 +56,7 @@ fn the_report_names_what_was_missed_and_nothing_else() {
     report.row("without a goal", FIGURE, None);
     assert!(report.missed().is_empty());
     report.row("gate / Hono", FIGURE, Some(0.8));
-    assert_eq!(
-        report.missed(),
-        ["writes: gate / Hono: 1.00 (0.90–1.10), and the goal is 0.8"]
-    );
+    assert_eq!(report.missed(), ["writes: gate / Hono: 1.00 (0.90–1.10), and the goal is 0.8"]);
 }
 
 /// Figures around `center` as a busy machine gives them: some noise, and every tenth far too high.
@@ -81,11 +71,9 @@ fn noisy(center: f64, count: usize, random: &mut Random) -> Vec<f64> {
 
 #[test]
 fn the_median_is_the_one_in_the_middle() {
-    for (values, median) in [
-        (&[3.0, 1.0, 2.0][..], 2.0),
-        (&[4.0, 1.0, 3.0, 2.0], 2.5),
-        (&[7.0], 7.0),
-    ] {
+    for (values, median) in
+        [(&[3.0, 1.0, 2.0][..], 2.0), (&[4.0, 1.0, 3.0, 2.0], 2.5), (&[7.0], 7.0)]
+    {
         assert_eq!(Estimate::of(values, 1).median, median, "{values:?}");
     }
 }
@@ -113,10 +101,7 @@ fn every_item_comes_to_every_place() {
         random.shuffle(&mut items);
         first[items[0]] += 1;
     }
-    assert!(
-        first.iter().all(|times| (850..1_150).contains(times)),
-        "{first:?}"
-    );
+    assert!(first.iter().all(|times| (850..1_150).contains(times)), "{first:?}");
 }
 
 #[test]
@@ -168,10 +153,6 @@ fn the_interval_is_as_wide_as_processes_differ() {
 #[test]
 fn what_was_counted_has_no_interval() {
     assert_eq!(Estimate::exact(230.0).to_string(), "230");
-    let measured = Estimate {
-        median: 1.0,
-        low: 0.975,
-        high: 1.031,
-    };
+    let measured = Estimate { median: 1.0, low: 0.975, high: 1.031 };
     assert_eq!(measured.to_string(), "1.00 (0.97–1.03)");
 }

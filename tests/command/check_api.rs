@@ -19,10 +19,8 @@ impl Api {
         let own = Arc::clone(&server);
         thread::spawn(move || {
             for request in own.incoming_requests() {
-                let sent = request
-                    .headers()
-                    .iter()
-                    .find(|header| header.field.equiv("authorization"));
+                let sent =
+                    request.headers().iter().find(|header| header.field.equiv("authorization"));
                 let token = sent.map(|header| header.value.as_str().replace("Bearer ", ""));
                 let (status, body) = answer(request.url(), &token.unwrap_or_default());
                 let json: Header = "Content-Type: application/json".parse().unwrap();
@@ -43,10 +41,7 @@ impl Drop for Api {
 }
 
 pub(crate) fn yes(result: Value) -> (u16, Value) {
-    (
-        200,
-        json!({"success": true, "errors": [], "messages": [], "result": result}),
-    )
+    (200, json!({"success": true, "errors": [], "messages": [], "result": result}))
 }
 
 pub(crate) fn no(status: u16, code: u32, message: &str) -> (u16, Value) {

@@ -29,25 +29,16 @@ fn a_token_in_the_tree_is_placed_and_not_shown() {
     let found = token();
     gate.says("leaks-in-tree", "ok", &["nothing in the tree: 3 files"]);
     // Not yet git's, but it would be with the next `git add .`.
-    gate.checkout
-        .file("notes.md", &format!("one\n\ntoken: {found}\n"));
-    let row = gate.says(
-        "leaks-in-tree",
-        "fail",
-        &["1 in the tree: notes.md:3 a GitHub token ("],
-    );
+    gate.checkout.file("notes.md", &format!("one\n\ntoken: {found}\n"));
+    let row = gate.says("leaks-in-tree", "fail", &["1 in the tree: notes.md:3 a GitHub token ("]);
     assert!(!row.to_string().contains(&found[4..]), "{row}");
-    assert!(
-        row["mend"].as_str().unwrap().contains(".writegate-ignore"),
-        "{row}"
-    );
+    assert!(row["mend"].as_str().unwrap().contains(".writegate-ignore"), "{row}");
     gate.says("leaks-in-history", "ok", &["nothing in the history"]);
     gate.commit("Write it down");
     gate.says("leaks-in-tree", "fail", &["notes.md:3"]);
     // What git ignores is on this machine alone.
     gate.git(&["rm", "--quiet", "--cached", "notes.md"]);
-    gate.checkout
-        .file(".gitignore", ".dev.vars\n/node_modules\n/cache\nnotes.md\n");
+    gate.checkout.file(".gitignore", ".dev.vars\n/node_modules\n/cache\nnotes.md\n");
     gate.says("leaks-in-tree", "ok", &["nothing in the tree"]);
 }
 
@@ -55,8 +46,7 @@ fn a_token_in_the_tree_is_placed_and_not_shown() {
 fn a_token_that_was_taken_out_again_is_in_the_history() {
     let gate = Gate::well();
     let (found, said) = (token(), token());
-    gate.checkout
-        .file("a name with spaces.md", &format!("\n{found}\n"));
+    gate.checkout.file("a name with spaces.md", &format!("\n{found}\n"));
     gate.commit("Write it down");
     gate.checkout.file("a name with spaces.md", "nothing\n");
     gate.commit("Take it out");
@@ -64,42 +54,24 @@ fn a_token_that_was_taken_out_again_is_in_the_history() {
     let row = gate.says(
         "leaks-in-history",
         "fail",
-        &[
-            "1 in the history: ",
-            ":a name with spaces.md:2 a GitHub token (",
-        ],
+        &["1 in the history: ", ":a name with spaces.md:2 a GitHub token ("],
     );
     let text = row.to_string();
     assert!(!text.contains(&found[4..]), "{row}");
     // The commit that brought it, and not the one that took it out.
-    let place = row["evidence"]
-        .as_str()
-        .unwrap()
-        .split(": ")
-        .nth(1)
-        .unwrap();
+    let place = row["evidence"].as_str().unwrap().split(": ").nth(1).unwrap();
     let brought = gate.told(&["log", "-1", "--format=%h", "HEAD~1"]);
     assert!(place.starts_with(&format!("{brought}:")), "{row}");
 
     // On another branch, in a message, in a tag.
     gate.git(&["checkout", "--quiet", "-b", "other"]);
     gate.commit(&format!("Use {said}"));
-    gate.git(&[
-        "tag",
-        "--annotate",
-        "v1",
-        "--message",
-        &format!("With {}", token()),
-    ]);
+    gate.git(&["tag", "--annotate", "v1", "--message", &format!("With {}", token())]);
     gate.git(&["checkout", "--quiet", "-"]);
     gate.says(
         "leaks-in-history",
         "fail",
-        &[
-            "3 in the history",
-            "the message of commit",
-            "the message of tag",
-        ],
+        &["3 in the history", "the message of commit", "the message of tag"],
     );
 }
 
@@ -123,20 +95,10 @@ fn the_secrets_of_this_checkout_are_found_wherever_they_stand() {
     );
     assert!(!row.to_string().contains(&sk), "{row}");
     // They can be replaced, and not accepted.
-    assert!(
-        !row["mend"].as_str().unwrap().contains(".writegate-ignore"),
-        "{row}"
-    );
+    assert!(!row["mend"].as_str().unwrap().contains(".writegate-ignore"), "{row}");
     // In an envelope, it is the token that counts.
-    gate.checkout.file(
-        ".dev.vars",
-        &format!("WRITE_TOKEN='{{\"token\":\"{}\"}}'\n", gate.token),
-    );
-    gate.says(
-        "leaks-in-tree",
-        "fail",
-        &["in the tree: a.txt:1 the value of WRITE_TOKEN"],
-    );
+    gate.checkout.file(".dev.vars", &format!("WRITE_TOKEN='{{\"token\":\"{}\"}}'\n", gate.token));
+    gate.says("leaks-in-tree", "fail", &["in the tree: a.txt:1 the value of WRITE_TOKEN"]);
 }
 
 #[test]
@@ -146,14 +108,12 @@ fn what_was_accepted_is_not_found_again() {
     gate.checkout.file("vector.txt", &found);
     gate.commit("Add a vector");
     let mark = mark(&gate.says("leaks-in-tree", "fail", &[]));
-    gate.checkout
-        .file(".writegate-ignore", &format!("{mark} # a vector\n"));
+    gate.checkout.file(".writegate-ignore", &format!("{mark} # a vector\n"));
     gate.says("leaks-in-tree", "ok", &["1 accepted by .writegate-ignore"]);
     gate.says("leaks-in-history", "ok", &["1 accepted"]);
     gate.checkout.file("other.txt", &token());
     gate.says("leaks-in-tree", "fail", &["1 in the tree: other.txt:1"]);
-    gate.checkout
-        .file(".writegate-ignore", &format!("{found}\n"));
+    gate.checkout.file(".writegate-ignore", &format!("{found}\n"));
     let row = gate.says("leaks-in-tree", "warn", &["line 1"]);
     assert!(!row.to_string().contains(&found), "{row}");
 }
@@ -162,18 +122,13 @@ fn what_was_accepted_is_not_found_again() {
 fn what_is_not_looked_at_is_said() {
     let gate = Gate::well();
     let found = token();
-    fs::write(
-        gate.checkout.0.join("picture"),
-        [b"\0\0", found.as_bytes()].concat(),
-    )
-    .unwrap();
+    fs::write(gate.checkout.0.join("picture"), [b"\0\0", found.as_bytes()].concat()).unwrap();
     let large = format!("{}{found}", "x\n".repeat(2 << 20));
     gate.checkout.file("large.txt", &large);
     gate.says("leaks-in-tree", "ok", &["1 binary", "1 over 4 MiB"]);
     gate.commit("Take both");
     gate.says("leaks-in-history", "ok", &["1 binary", "1 over 4 MiB"]);
-    gate.checkout
-        .file("large.txt", &large[large.len() - (4 << 20)..]);
+    gate.checkout.file("large.txt", &large[large.len() - (4 << 20)..]);
     gate.says("leaks-in-tree", "fail", &["large.txt:", "1 binary"]);
 }
 
@@ -185,28 +140,13 @@ fn a_clone_without_its_history_is_not_called_clean() {
     let shallow = folder.with_extension("shallow");
     let _gone = fs::remove_dir_all(&shallow);
     let from = format!("file://{}", folder.display());
-    gate.git(&[
-        "clone",
-        "--quiet",
-        "--depth",
-        "1",
-        &from,
-        shallow.to_str().unwrap(),
-    ]);
-    let done = Done::of(
-        gate.command(&["--json", "--only", "leaks-in-history"])
-            .current_dir(&shallow),
-    );
+    gate.git(&["clone", "--quiet", "--depth", "1", &from, shallow.to_str().unwrap()]);
+    let done =
+        Done::of(gate.command(&["--json", "--only", "leaks-in-history"]).current_dir(&shallow));
     let row: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(row["status"], "warn", "{row}");
-    assert!(
-        row["evidence"].as_str().unwrap().contains("shallow"),
-        "{row}"
-    );
-    assert!(
-        row["mend"].as_str().unwrap().contains("fetch-depth: 0"),
-        "{row}"
-    );
+    assert!(row["evidence"].as_str().unwrap().contains("shallow"), "{row}");
+    assert!(row["mend"].as_str().unwrap().contains("fetch-depth: 0"), "{row}");
 }
 
 /// As in a partial clone, or a broken one.
@@ -221,11 +161,7 @@ fn a_clone_that_lacks_an_object_is_not_called_clean() {
     let (folder, name) = id.split_at(2);
     fs::remove_file(gate.checkout.0.join(".git/objects").join(folder).join(name)).unwrap();
     gate.says("leaks-in-tree", "ok", &[]);
-    gate.says(
-        "leaks-in-history",
-        "warn",
-        &["1 objects are not in this clone"],
-    );
+    gate.says("leaks-in-history", "warn", &["1 objects are not in this clone"]);
     gate.checkout.file("other.md", &token());
     gate.commit("Write a token");
     gate.says("leaks-in-history", "fail", &["other.md:1"]);
@@ -234,21 +170,12 @@ fn a_clone_that_lacks_an_object_is_not_called_clean() {
 /// This repository holds no secret, and what looks like one has been looked at.
 #[test]
 fn this_repository_is_clean() {
-    let mut command = writegate(&[
-        "check",
-        "--json",
-        "--only",
-        "leaks-in-tree",
-        "--only",
-        "leaks-in-history",
-    ]);
+    let mut command =
+        writegate(&["check", "--json", "--only", "leaks-in-tree", "--only", "leaks-in-history"]);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let done = Done::of(command.current_dir(root).env_remove("WRITE_TOKEN"));
-    let rows: Vec<Value> = done
-        .out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let rows: Vec<Value> =
+        done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 2, "{}", done.err);
     for row in rows {
         // A warning is for a clone without git or without its history.

@@ -70,14 +70,8 @@ fn another_token_may_read_it() {
     });
     let (gate, untold) = row(&api, "", None);
     assert_eq!(untold["status"], "warn", "{untold}");
-    assert!(
-        untold["evidence"].as_str().unwrap().contains("code 9109"),
-        "{untold}"
-    );
-    assert!(
-        untold["mend"].as_str().unwrap().contains("CHECK_API_TOKEN"),
-        "{untold}"
-    );
+    assert!(untold["evidence"].as_str().unwrap().contains("code 9109"), "{untold}");
+    assert!(untold["mend"].as_str().unwrap().contains("CHECK_API_TOKEN"), "{untold}");
     let base = format!("http://127.0.0.1:{}/client/v4", api.port);
     let told = ask(&gate, &base, Some(&reader));
     assert_eq!(told["status"], "ok", "{told}");
@@ -90,21 +84,14 @@ fn a_token_of_an_account_is_asked_about_there() {
         path if path == format!("/client/v4/accounts/{ACCOUNT}/tokens/verify") => {
             yes(json!({"id": ID, "status": "active"}))
         }
-        path if path == format!("/client/v4/accounts/{ACCOUNT}/tokens/{ID}") => yes(record(
-            "Workers AI Write",
-            &format!("com.cloudflare.api.account.{ACCOUNT}"),
-        )),
+        path if path == format!("/client/v4/accounts/{ACCOUNT}/tokens/{ID}") => {
+            yes(record("Workers AI Write", &format!("com.cloudflare.api.account.{ACCOUNT}")))
+        }
         _ => no(404, 7003, "no route"),
     });
     let (_gate, row) = row(&api, &format!("/accounts/{ACCOUNT}/ai/v1"), None);
     assert_eq!(row["status"], "ok", "{row}");
-    assert!(
-        row["evidence"]
-            .as_str()
-            .unwrap()
-            .contains("Workers AI Write"),
-        "{row}"
-    );
+    assert!(row["evidence"].as_str().unwrap().contains("Workers AI Write"), "{row}");
 }
 
 #[test]
@@ -112,24 +99,12 @@ fn a_token_that_is_refused_fails_and_silence_is_a_warning() {
     let api = Api::start(|_, _| no(401, 1000, "Invalid API Token"));
     let (gate, row) = row(&api, "", None);
     assert_eq!(row["status"], "fail", "{row}");
-    assert!(
-        row["evidence"]
-            .as_str()
-            .unwrap()
-            .contains("refuses WRITE_TOKEN"),
-        "{row}"
-    );
+    assert!(row["evidence"].as_str().unwrap().contains("refuses WRITE_TOKEN"), "{row}");
     let broken = Api::start(|_, _| (502, json!("<html>")));
     let port = broken.port;
     let of = |port: u16| format!("http://127.0.0.1:{port}/client/v4");
-    gate.checkout.file(
-        "wrangler.toml",
-        &format!("[vars]\nUPSTREAM = \"{}\"\n", of(port)),
-    );
+    gate.checkout.file("wrangler.toml", &format!("[vars]\nUPSTREAM = \"{}\"\n", of(port)));
     let silent = ask(&gate, &of(port), None);
     assert_eq!(silent["status"], "warn", "{silent}");
-    assert!(
-        silent["evidence"].as_str().unwrap().contains("502"),
-        "{silent}"
-    );
+    assert!(silent["evidence"].as_str().unwrap().contains("502"), "{silent}");
 }

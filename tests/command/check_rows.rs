@@ -37,29 +37,14 @@ const ROWS: [&str; 20] = [
 fn a_gate_with_which_all_is_well_passes() {
     let gate = Gate::well();
     let done = gate.check(&["--json"]);
-    assert_eq!(
-        (done.code, done.err.as_str()),
-        (Some(0), ""),
-        "{}",
-        done.out
-    );
-    let rows: Vec<Value> = done
-        .out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let names: Vec<_> = rows
-        .iter()
-        .map(|row| row["check"].as_str().unwrap())
-        .collect();
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{}", done.out);
+    let rows: Vec<Value> =
+        done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<_> = rows.iter().map(|row| row["check"].as_str().unwrap()).collect();
     assert_eq!(names, ROWS);
     for row in &rows {
         // Nobody said which gate to ask.
-        let expected = if row["check"] == "rotation" {
-            "warn"
-        } else {
-            "ok"
-        };
+        let expected = if row["check"] == "rotation" { "warn" } else { "ok" };
         assert_eq!(row["status"], expected, "{row}");
         assert!(!row["evidence"].as_str().unwrap().is_empty());
     }
@@ -67,30 +52,14 @@ fn a_gate_with_which_all_is_well_passes() {
     let people = gate.check(&[]);
     assert_eq!(people.code, Some(0));
     for name in ROWS {
-        assert!(
-            people.out.contains(&format!("  {name} ")),
-            "{name} in {}",
-            people.out
-        );
+        assert!(people.out.contains(&format!("  {name} ")), "{name} in {}", people.out);
     }
-    assert!(
-        people.out.contains("→ --gate https://gate.example.com"),
-        "{}",
-        people.out
-    );
+    assert!(people.out.contains("→ --gate https://gate.example.com"), "{}", people.out);
     let strict = gate.check(&["--strict"]);
     assert_eq!(strict.code, Some(1));
-    assert_eq!(
-        strict.err,
-        "writegate: 1 of the checks did not pass: rotation\n"
-    );
+    assert_eq!(strict.err, "writegate: 1 of the checks did not pass: rotation\n");
     let one = gate.check(&["--strict", "--only", "upstream", "--only", "secrets"]);
-    assert_eq!(
-        (one.code, one.out.lines().count()),
-        (Some(0), 2),
-        "{}",
-        one.out
-    );
+    assert_eq!((one.code, one.out.lines().count()), (Some(0), 2), "{}", one.out);
 }
 
 /// The table of docs/check.md has them in the same order.
@@ -110,10 +79,7 @@ fn a_row_that_fails_is_the_exit_code() {
     let gate = Gate::of(&WELL.replace("cms.example.org", "api.example.com"));
     let done = gate.check(&["--json"]);
     assert_eq!(done.code, Some(1));
-    assert_eq!(
-        done.err,
-        "writegate: 1 of the checks did not pass: upstream\n"
-    );
+    assert_eq!(done.err, "writegate: 1 of the checks did not pass: upstream\n");
     gate.says("upstream", "fail", &["api.example.com"]);
 }
 
@@ -127,15 +93,9 @@ fn what_is_asked_wrongly_has_code_2() {
         &["--env"],
     ] {
         let done = gate.check(arguments);
-        assert_eq!(
-            (done.code, done.out.as_str()),
-            (Some(2), ""),
-            "{arguments:?}: {}",
-            done.err
-        );
+        assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{arguments:?}: {}", done.err);
     }
-    gate.check(&["--env", "staging"])
-        .failed(2, &["--env", "has no [env.…]"]);
+    gate.check(&["--env", "staging"]).failed(2, &["--env", "has no [env.…]"]);
 }
 
 #[test]
@@ -159,10 +119,7 @@ fn an_environment_is_looked_at_by_its_name() {
     );
     let rows = gate.check(&["--json", "--env", "staging"]);
     let row = |name: &str| {
-        let rows = rows
-            .out
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let rows = rows.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         rows.into_iter().find(|row| row["check"] == name).unwrap()
     };
     assert_eq!(row("upstream")["status"], "fail");
@@ -170,10 +127,7 @@ fn an_environment_is_looked_at_by_its_name() {
     assert_eq!(row("compatibility-date")["status"], "ok");
     let secrets = row("secrets");
     assert_eq!(secrets["status"], "fail");
-    assert_eq!(
-        secrets["mend"],
-        "npx wrangler secret put SIGNING_SECRET --env staging"
-    );
+    assert_eq!(secrets["mend"], "npx wrangler secret put SIGNING_SECRET --env staging");
     gate.says("upstream", "ok", &["cms.example.org"]);
     gate.says("environments", "fail", &["[env.staging] lacks vars.KEYS"]);
 
@@ -246,8 +200,7 @@ fn git_must_not_have_the_file_with_the_secrets() {
     gate.commit("Take it");
     gate.says("dev-vars", "fail", &["git has .dev.vars"]);
     // Ignoring it afterwards does not take it out.
-    gate.checkout
-        .file(".gitignore", ".dev.vars*\n/node_modules\n/cache\n");
+    gate.checkout.file(".gitignore", ".dev.vars*\n/node_modules\n/cache\n");
     gate.says("dev-vars", "fail", &["git has .dev.vars"]);
     gate.git(&["rm", "--quiet", "--cached", ".dev.vars"]);
     fs::remove_file(&file).unwrap();
@@ -280,10 +233,8 @@ fn where_there_is_no_git_nothing_is_well() {
     fs::create_dir_all(&inner).unwrap();
     fs::rename(&gate.checkout.0, inner.join("gate")).unwrap();
     fs::write(inner.join(".gitignore"), "/gate\n").unwrap();
-    let init = std::process::Command::new("git")
-        .args(["init", "--quiet"])
-        .current_dir(&inner)
-        .status();
+    let init =
+        std::process::Command::new("git").args(["init", "--quiet"]).current_dir(&inner).status();
     assert!(init.unwrap().success());
     let done = gate
         .command(&["--json", "--only", "leaks-in-tree"])
@@ -291,11 +242,5 @@ fn where_there_is_no_git_nothing_is_well() {
         .output()
         .unwrap();
     let row: Value = serde_json::from_slice(&done.stdout).unwrap();
-    assert!(
-        row["evidence"]
-            .as_str()
-            .unwrap()
-            .contains("ignored by the git repository"),
-        "{row}"
-    );
+    assert!(row["evidence"].as_str().unwrap().contains("ignored by the git repository"), "{row}");
 }

@@ -50,8 +50,7 @@ impl Gate {
         let secrets = format!("SIGNING_SECRET={}\nWRITE_TOKEN={}\n", gate.root, gate.token);
         let path = gate.checkout.file(".dev.vars", &secrets);
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-        gate.checkout
-            .file(".gitignore", ".dev.vars\n/node_modules\n/cache\n");
+        gate.checkout.file(".gitignore", ".dev.vars\n/node_modules\n/cache\n");
         gate.wrangler(BOTH);
         gate.git(&["init", "--quiet"]);
         gate.commit("Begin");
@@ -78,14 +77,8 @@ impl Gate {
 
     /// What git prints.
     pub(crate) fn told(&self, arguments: &[&str]) -> String {
-        let git = Command::new("git")
-            .args(arguments)
-            .current_dir(&self.checkout.0)
-            .output();
-        String::from_utf8(git.unwrap().stdout)
-            .unwrap()
-            .trim()
-            .to_owned()
+        let git = Command::new("git").args(arguments).current_dir(&self.checkout.0).output();
+        String::from_utf8(git.unwrap().stdout).unwrap().trim().to_owned()
     }
 
     pub(crate) fn commit(&self, message: &str) {
@@ -132,10 +125,7 @@ impl Gate {
         let row = self.row(check);
         assert_eq!(row["status"], status, "{row}");
         for word in words {
-            assert!(
-                row["evidence"].as_str().unwrap().contains(word),
-                "{word} in {row}"
-            );
+            assert!(row["evidence"].as_str().unwrap().contains(word), "{word} in {row}");
         }
         assert_eq!(row["mend"].is_null(), status == "ok", "{row}");
         row

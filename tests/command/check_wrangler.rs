@@ -18,11 +18,7 @@ fn gate() -> Gate {
     let gate = Gate::of(&format!("name = \"gate\"\n{WELL}"));
     let packages = gate.checkout.0.join("node_modules");
     std::fs::remove_dir_all(&packages).unwrap();
-    symlink(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("node_modules"),
-        packages,
-    )
-    .unwrap();
+    symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("node_modules"), packages).unwrap();
     gate
 }
 
@@ -37,10 +33,7 @@ fn secrets(gate: &Gate, port: Option<u16>) -> Value {
         .env("CI", "true");
     if let Some(port) = port {
         command
-            .env(
-                "CLOUDFLARE_API_BASE_URL",
-                format!("http://127.0.0.1:{port}/client/v4"),
-            )
+            .env("CLOUDFLARE_API_BASE_URL", format!("http://127.0.0.1:{port}/client/v4"))
             .env("CLOUDFLARE_API_TOKEN", random_secret())
             .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT);
     }
@@ -67,10 +60,7 @@ fn the_real_wrangler_is_understood() {
 
     let nobody = secrets(&gate, None);
     assert_eq!(nobody["status"], "warn", "{nobody}");
-    assert!(
-        nobody["mend"].as_str().unwrap().contains("wrangler login"),
-        "{nobody}"
-    );
+    assert!(nobody["mend"].as_str().unwrap().contains("wrangler login"), "{nobody}");
 
     // A Worker that is not there yet.
     let api = Api::start(move |asked, _| match asked {

@@ -21,11 +21,7 @@ impl Checkout {
     }
 
     pub(crate) fn secret(&self, secret: &str) {
-        fs::write(
-            self.0.join(".dev.vars"),
-            format!("SIGNING_SECRET={secret}\n"),
-        )
-        .unwrap();
+        fs::write(self.0.join(".dev.vars"), format!("SIGNING_SECRET={secret}\n")).unwrap();
     }
 
     /// A file in it; its path.
@@ -67,10 +63,7 @@ impl Checkout {
 
 pub(crate) fn writegate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
-    command
-        .args(arguments)
-        .env_remove("SIGNING_SECRET")
-        .env_remove("WRITEGATE_SK");
+    command.args(arguments).env_remove("SIGNING_SECRET").env_remove("WRITEGATE_SK");
     command
 }
 
@@ -82,11 +75,7 @@ pub(crate) struct Done {
 
 impl Done {
     pub(crate) fn of(command: &mut Command) -> Self {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = command.output().unwrap();
+        let Output { status, stdout, stderr } = command.output().unwrap();
         Self {
             code: status.code(),
             out: String::from_utf8(stdout).unwrap(),

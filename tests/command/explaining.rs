@@ -43,9 +43,7 @@ impl Scene {
 
     /// A signed POST of `{}`, as arguments of curl.
     fn signed(&self) -> Vec<String> {
-        let sign = [
-            "request", "sign", "--key", "pk_site", "--body", "{}", "POST", URL,
-        ];
+        let sign = ["request", "sign", "--key", "pk_site", "--body", "{}", "POST", URL];
         let signed = headers(&self.checkout.run(&sign).succeeded());
         let headers = signed
             .into_iter()
@@ -78,29 +76,17 @@ impl Scene {
 fn what_is_right_is_accepted() {
     let scene = Scene::new();
     let told = scene.explain_post(&[], &scene.signed(), URL, "{}");
-    assert!(
-        told.starts_with("With this configuration it is accepted"),
-        "{told}"
-    );
+    assert!(told.starts_with("With this configuration it is accepted"), "{told}");
 }
 
 #[test]
 fn the_rule_and_the_reason_are_named() {
     let scene = Scene::new();
     let signed = scene.signed();
-    let session = scene
-        .checkout
-        .run(&["session", "mint", "--key", "pk_site"])
-        .succeeded();
+    let session = scene.checkout.run(&["session", "mint", "--key", "pk_site"]).succeeded();
     let bearer = format!("Authorization: Bearer {}", session.trim());
-    let link = scene
-        .checkout
-        .run(&["url", "sign", "--key", "pk_site", URL])
-        .succeeded();
-    let other = scene
-        .checkout
-        .run(&["session", "mint", "--key", "pk_other"])
-        .succeeded();
+    let link = scene.checkout.run(&["url", "sign", "--key", "pk_site", URL]).succeeded();
+    let other = scene.checkout.run(&["session", "mint", "--key", "pk_other"]).succeeded();
     let other = format!("Authorization: Bearer {}", other.trim());
     for (told, code, reason) in [
         (
@@ -113,11 +99,7 @@ fn the_rule_and_the_reason_are_named() {
             "401 signature-stale",
             "it may be 300 s old",
         ),
-        (
-            scene.explain(&[], &[URL]),
-            "401 credential-missing",
-            "credential is required",
-        ),
+        (scene.explain(&[], &[URL]), "401 credential-missing", "credential is required"),
         (
             scene.explain(&[], &["-H", &bearer, "https://gate.example/other"]),
             "403 path-denied",
@@ -149,9 +131,7 @@ fn the_rule_and_the_reason_are_named() {
             "{code}: {told}"
         );
     }
-    let input = signed[3]
-        .replace("\"@query\" ", "")
-        .replace(";created=", ";x=");
+    let input = signed[3].replace("\"@query\" ", "").replace(";created=", ";x=");
     let less = [signed[..3].to_vec(), vec![input], signed[4..].to_vec()].concat();
     let told = scene.explain_post(&[], &less, URL, "{}");
     assert!(told.contains("signature-incomplete"), "{told}");
@@ -168,20 +148,11 @@ fn the_usual_mistakes_with_the_secret_are_found() {
     let bare = sk.strip_prefix("sk_").unwrap().to_owned();
     let whole = |base: &str| base.to_owned();
     for (headers, found) in [
-        (
-            scene.signed_by(&old, whole),
-            "the key's secret of version 2 under SIGNING_SECRET",
-        ),
+        (scene.signed_by(&old, whole), "the key's secret of version 2 under SIGNING_SECRET"),
         (scene.signed_by(&bare, whole), "without its prefix"),
         (scene.signed_by(&scene.root, whole), "SIGNING_SECRET itself"),
-        (
-            scene.signed_by(&sk, |base| format!("{base}\n")),
-            "a line break after it",
-        ),
-        (
-            scene.signed_by(&sk, |base| base.replace("POST\n", "post\n")),
-            "the method in lower case",
-        ),
+        (scene.signed_by(&sk, |base| format!("{base}\n")), "a line break after it"),
+        (scene.signed_by(&sk, |base| base.replace("POST\n", "post\n")), "the method in lower case"),
         (scene.signed_by(&random_secret(), whole), "No usual mistake"),
     ] {
         let told = scene.explain_post(&[], &headers, URL, "{}");
@@ -197,10 +168,7 @@ fn the_usual_mistakes_with_the_secret_are_found() {
     let message = format!("{header}.{claims}");
     let key = Secret::new(URL_SAFE_NO_PAD.decode(&bare).unwrap());
     let tag = URL_SAFE_NO_PAD.encode(MacKey::new(&key).tag(message.as_bytes()));
-    let told = scene.explain(
-        &[],
-        &["-H", &format!("Authorization: Bearer {message}.{tag}"), URL],
-    );
+    let told = scene.explain(&[], &["-H", &format!("Authorization: Bearer {message}.{tag}"), URL]);
     assert!(told.contains("decoded: use it as text"), "{told}");
 }
 
@@ -231,15 +199,9 @@ fn the_gate_s_base_is_shown_beside_one_s_own_with_the_first_difference_marked() 
     piped.stdin(std::fs::File::open(&problem).unwrap());
     let told = Done::of(&mut piped).succeeded();
     assert!(told.contains("| \"@authority\": other.example"), "{told}");
-    let base = scene.checkout.file(
-        "base",
-        "\"@method\": POST\n\"@authority\": gate.example:443\n",
-    );
+    let base = scene.checkout.file("base", "\"@method\": POST\n\"@authority\": gate.example:443\n");
     let told = scene.explain_post(&["--base", &base], &signed, URL, "{}");
-    assert!(
-        told.contains("what was signed") && told.contains("gate.example:443"),
-        "{told}"
-    );
+    assert!(told.contains("what was signed") && told.contains("gate.example:443"), "{told}");
 }
 
 #[test]
@@ -271,14 +233,8 @@ fn a_har_is_enough_and_without_a_root_the_bases_still_are() {
     let arguments = ["explain", "--problem", &problem, "--har", &har];
     let mut command = caller.command(&arguments);
     let told = Done::of(command.env("WRITEGATE_SK", scene.sk(3))).succeeded();
-    assert!(
-        told.contains("It cannot be judged here: SIGNING_SECRET"),
-        "{told}"
-    );
-    assert!(
-        told.contains("line 2") && told.contains("its key is WRITEGATE_SK."),
-        "{told}"
-    );
+    assert!(told.contains("It cannot be judged here: SIGNING_SECRET"), "{told}");
+    assert!(told.contains("line 2") && told.contains("its key is WRITEGATE_SK."), "{told}");
 }
 
 #[test]
@@ -295,11 +251,6 @@ fn what_cannot_be_read_is_a_usage_error() {
         &["explain", "--at", "yesterday", "--", URL],
     ] {
         let done = scene.checkout.run(arguments);
-        assert_eq!(
-            (done.code, done.out.as_str()),
-            (Some(2), ""),
-            "{arguments:?}: {}",
-            done.err
-        );
+        assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{arguments:?}: {}", done.err);
     }
 }

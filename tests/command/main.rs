@@ -35,18 +35,13 @@ const KEYS: &str = "[[vars.KEYS]]\nid = \"pk_site\"\nversion = 3\n";
 #[test]
 fn without_a_root_secret_nothing_is_derived() {
     let checkout = Checkout::new(KEYS);
-    for arguments in [
-        ["session", "mint", "--key", "pk_site"].as_slice(),
-        &["key", "show", "pk_site"],
-    ] {
-        checkout
-            .run(arguments)
-            .failed(1, &["SIGNING_SECRET", ".dev.vars", "openssl rand"]);
+    for arguments in
+        [["session", "mint", "--key", "pk_site"].as_slice(), &["key", "show", "pk_site"]]
+    {
+        checkout.run(arguments).failed(1, &["SIGNING_SECRET", ".dev.vars", "openssl rand"]);
     }
     checkout.secret("");
-    checkout
-        .run(&["key", "show", "pk_site"])
-        .failed(1, &["SIGNING_SECRET is neither"]);
+    checkout.run(&["key", "show", "pk_site"]).failed(1, &["SIGNING_SECRET is neither"]);
 }
 
 #[test]
@@ -65,57 +60,27 @@ fn what_was_wanted_is_told_and_what_was_given_is_not() {
     let flag = format!("--{secret}");
     let (now, gate) = (format!("--now={secret}"), format!("--gate={secret}"));
     let table: [(&[&str], &[&str]); 16] = [
-        (
-            &["token", "rotate", &now],
-            &["--now: one value too many", "standard input"],
-        ),
+        (&["token", "rotate", &now], &["--now: one value too many", "standard input"]),
         (
             &["session", "mint", "--key", "a", "--ttl", "4294967300"],
             &["--ttl <SECONDS>: the value is not in 1.."],
         ),
-        (
-            &["token", "age", &gate, &gate],
-            &["--gate <URL>", "https://gate.example.com"],
-        ),
-        (
-            &["session", "mint", "--key", "a", "--key", &secret],
-            &["--key <ID> may stand once"],
-        ),
+        (&["token", "age", &gate, &gate], &["--gate <URL>", "https://gate.example.com"]),
+        (&["session", "mint", "--key", "a", "--key", &secret], &["--key <ID> may stand once"]),
         (
             &["token", "rotate", "--hook", &secret, "--old", ID],
             &["--hook <COMMAND> does not go with --old <ID>"],
         ),
         (&["token", "put", &secret], &["standard input"]),
-        (
-            &["token", "put", "--token", &secret],
-            &["--token is no option"],
-        ),
-        (
-            &["token", "put", "--issued-at", &secret],
-            &["--issued-at", "2026-11-22"],
-        ),
+        (&["token", "put", "--token", &secret], &["--token is no option"]),
+        (&["token", "put", "--issued-at", &secret], &["--issued-at", "2026-11-22"]),
         (&["token", "age"], &["wanted: --gate <URL>"]),
-        (
-            &["token", "age", "--gate", &secret],
-            &["--gate <URL>", "https://gate.example.com"],
-        ),
-        (
-            &["session", "mint", "--key", "a", "--ttl", &secret],
-            &["--ttl <SECONDS>"],
-        ),
-        (
-            &["check", "--only", &secret],
-            &["--only <CHECK>", "expected one of configuration"],
-        ),
+        (&["token", "age", "--gate", &secret], &["--gate <URL>", "https://gate.example.com"]),
+        (&["session", "mint", "--key", "a", "--ttl", &secret], &["--ttl <SECONDS>"]),
+        (&["check", "--only", &secret], &["--only <CHECK>", "expected one of configuration"]),
         (&["key", "shwo"], &["no such command"]),
-        (
-            &["session", "mint", "--key"],
-            &["--key <ID>", "a value is wanted"],
-        ),
-        (
-            &["session", "mint", "--methd", "GET"],
-            &["--methd is no option here; --method is"],
-        ),
+        (&["session", "mint", "--key"], &["--key <ID>", "a value is wanted"]),
+        (&["session", "mint", "--methd", "GET"], &["--methd is no option here; --method is"]),
         (&["token", "put", &flag], &["an argument too many"]),
     ];
     for (arguments, words) in table {
@@ -130,11 +95,7 @@ fn what_was_wanted_is_told_and_what_was_given_is_not() {
             assert!(!done.err.contains(given), "{}", done.err);
         }
     }
-    for help in [
-        ["--help"].as_slice(),
-        &["token", "rotate", "--help"],
-        &["--version"],
-    ] {
+    for help in [["--help"].as_slice(), &["token", "rotate", "--help"], &["--version"]] {
         let done = writegate(help).output().unwrap();
         assert_eq!(done.status.code(), Some(0), "{help:?}");
         assert!(!done.stdout.is_empty());
@@ -194,15 +155,9 @@ fn a_minted_session_passes_the_gate_s_own_check() {
     assert_eq!(session.key(), "pk_site");
 
     let key = Key::parse("KEYS[0]", json!({"id": "pk_site", "version": 3})).unwrap();
-    let roots = Roots {
-        current: Secret::new(root),
-        previous: None,
-    };
+    let roots = Roots { current: Secret::new(root), previous: None };
     let known = KnownKey::new(key, Rc::new(roots));
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let limits = Limits {
         now: Timestamp::from_seconds(now.try_into().unwrap()),
         clock_skew: 60,
@@ -267,12 +222,8 @@ fn a_new_key_is_a_record_that_the_gate_reads() {
 
     let other = checkout.run(&["key", "new"]).succeeded();
     assert!(!other.contains(key.id.as_str()));
-    checkout
-        .run(&["key", "new", "--path", "posts"])
-        .failed(2, &["paths"]);
-    checkout
-        .run(&["key", "new", "--origin", "https://a/"])
-        .failed(2, &["allowed_origins"]);
+    checkout.run(&["key", "new", "--path", "posts"]).failed(2, &["paths"]);
+    checkout.run(&["key", "new", "--origin", "https://a/"]).failed(2, &["allowed_origins"]);
 }
 
 #[test]
@@ -288,13 +239,9 @@ fn a_record_that_the_gate_refuses_is_refused_here_too() {
 fn what_is_missing_is_said_in_one_line() {
     let checkout = Checkout::new("");
     let build = ["build"];
-    checkout
-        .run_alone(&build)
-        .failed(1, &["Node is missing", "install Node 20"]);
+    checkout.run_alone(&build).failed(1, &["Node is missing", "install Node 20"]);
     checkout.program("node", "echo v18.19.0");
-    checkout
-        .run_alone(&build)
-        .failed(1, &["v18.19.0 is too old", "install Node 20"]);
+    checkout.run_alone(&build).failed(1, &["v18.19.0 is too old", "install Node 20"]);
     checkout.program("node", "echo v20.11.1");
     checkout.run_alone(&build).failed(1, &["npm is missing"]);
 

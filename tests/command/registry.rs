@@ -40,26 +40,14 @@ fn wrong_arguments_are_usage_errors() {
         &["key", "list", "--gate", "http://gate.example.com"],
         &["key", "list", "--gate", "https://gate.example.com/_gate"],
         &["key", "list", "--gate", "https://a@gate.example.com"],
-        &[
-            "key",
-            "list",
-            "--gate",
-            "https://gate.example.com",
-            "--as",
-            "a b",
-        ],
+        &["key", "list", "--gate", "https://gate.example.com", "--as", "a b"],
         &["key", "revoke", "--gate", "https://gate.example.com"],
         &["key", "revoke", "--gate", "https://gate.example.com", "a b"],
         &["key", "import", "--gate", "https://gate.example.com"],
         &["key", "import", "keys.json"],
     ] {
         let done = checkout.run(arguments);
-        assert_eq!(
-            (done.code, done.out.as_str()),
-            (Some(2), ""),
-            "{arguments:?}: {}",
-            done.err
-        );
+        assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{arguments:?}: {}", done.err);
     }
 }
 
@@ -78,9 +66,7 @@ fn the_admin_is_the_one_key_that_is_one() {
     ] {
         checkout(wrangler).run(&list).failed(2, &words);
     }
-    Checkout::new(ADMIN)
-        .run(&list)
-        .failed(1, &["SIGNING_SECRET", ".dev.vars"]);
+    Checkout::new(ADMIN).run(&list).failed(1, &["SIGNING_SECRET", ".dev.vars"]);
     assert_uncalled(&listener);
 }
 
@@ -105,26 +91,18 @@ fn nothing_is_sent_where_a_record_is_wrong() {
             format!("[{good},{{\"id\":\"pk_b\",\"path\":[\"/x\"]}}]"),
             ["record 2.path", "unknown field"].as_slice(),
         ),
-        (
-            format!("{good}\n{{\"id\":\"pk_b\",\"paths\":[]}}\n"),
-            &["record 2.paths"],
-        ),
+        (format!("{good}\n{{\"id\":\"pk_b\",\"paths\":[]}}\n"), &["record 2.paths"]),
         (
             format!("{good}\n{{\"id\":\"pk_b\",\"admin\":true}}\n"),
             &["record 2.admin", "configuration"],
         ),
         (format!("{good}\n{good}\n"), &["record 2.id", "record 1"]),
-        (
-            format!("{good}\n\n{{\"id\":"),
-            &["record 2 (line 3)", "JSON"],
-        ),
+        (format!("{good}\n\n{{\"id\":"), &["record 2 (line 3)", "JSON"]),
         (format!("[{good}"), &["JSON array"]),
         (" \n".to_owned(), &["no record"]),
     ] {
         let file = checkout.file("keys", &text);
-        checkout
-            .run(&["key", "import", "--gate", &gate, &file])
-            .failed(2, words);
+        checkout.run(&["key", "import", "--gate", &gate, &file]).failed(2, words);
         // The same from standard input.
         let mut command = checkout.command(&["key", "import", "--gate", &gate, "-"]);
         let mut child = command
@@ -133,18 +111,11 @@ fn nothing_is_sent_where_a_record_is_wrong() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(text.as_bytes())
-            .unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
     }
-    checkout
-        .run(&["key", "import", "--gate", &gate, "no-such-file"])
-        .failed(2, &["no-such-file"]);
+    checkout.run(&["key", "import", "--gate", &gate, "no-such-file"]).failed(2, &["no-such-file"]);
     assert_uncalled(&listener);
 }
 
@@ -183,10 +154,7 @@ fn what_is_no_gate_is_told_in_one_line() {
             (checkout.run(&list), request.join().unwrap())
         });
         done.failed(1, &["not a gate's", "--gate"]);
-        assert!(
-            request.starts_with("GET /_gate/keys HTTP/1.1\r\n"),
-            "{request}"
-        );
+        assert!(request.starts_with("GET /_gate/keys HTTP/1.1\r\n"), "{request}");
     }
     assert_uncalled(&elsewhere);
 
@@ -200,9 +168,7 @@ fn what_is_no_gate_is_told_in_one_line() {
     }
     let file = checkout.file("keys", r#"{"id":"pk_a"}"#);
     let import = ["key", "import", "--gate", &gate, &file];
-    checkout
-        .run(&import)
-        .failed(1, &["record 1 may have been imported or not"]);
+    checkout.run(&import).failed(1, &["record 1 may have been imported or not"]);
 }
 
 #[test]
@@ -213,10 +179,7 @@ fn the_session_is_short_and_for_the_gate_s_own_paths() {
     let list = ["key", "list", "--gate", &gate];
     let (done, request) = std::thread::scope(|scope| {
         let request = scope.spawn(|| answer(&listener, empty));
-        (
-            Done::of(&mut checkout.command(&list)),
-            request.join().unwrap(),
-        )
+        (Done::of(&mut checkout.command(&list)), request.join().unwrap())
     });
     assert_eq!(done.succeeded(), "");
     let token = request.split("Bearer ").nth(1).unwrap();

@@ -20,47 +20,28 @@ pub(crate) fn headers(printed: &str) -> Vec<(String, String)> {
     let words = printed.trim().strip_prefix("-H '").unwrap();
     let words = words.strip_suffix('\'').unwrap().split("' -H '");
     let pairs = words.map(|header| header.split_once(": ").unwrap());
-    pairs
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 #[test]
 fn only_headers_are_printed_on_one_line() {
     let checkout = checkout();
     let sign = ["request", "sign", "--key", "pk_site"];
-    let get = checkout
-        .run(&[&sign[..], &["GET", URL]].concat())
-        .succeeded();
+    let get = checkout.run(&[&sign[..], &["GET", URL]].concat()).succeeded();
     let names = |printed: &str| -> Vec<String> {
         headers(printed).into_iter().map(|(name, _)| name).collect()
     };
     assert_eq!(names(&get), ["Signature-Input", "Signature"]);
     assert_eq!(get.lines().count(), 1);
 
-    let more = [
-        "--body",
-        "it's {}",
-        "-H",
-        "X-One: 1",
-        "--expires",
-        "60",
-        "POST",
-        URL,
-    ];
+    let more = ["--body", "it's {}", "-H", "X-One: 1", "--expires", "60", "POST", URL];
     let post = checkout.run(&[&sign[..], &more].concat()).succeeded();
-    assert_eq!(
-        names(&post),
-        ["Content-Digest", "Signature-Input", "Signature"]
-    );
+    assert_eq!(names(&post), ["Content-Digest", "Signature-Input", "Signature"]);
     let input = &headers(&post)[1].1;
     assert!(input.starts_with(
         r#"sig1=("@method" "@authority" "@path" "@query" "content-digest" "x-one");created="#
     ));
-    assert!(
-        input.contains(";expires=") && !input.contains("nonce"),
-        "{input}"
-    );
+    assert!(input.contains(";expires=") && !input.contains("nonce"), "{input}");
 }
 
 #[test]
@@ -68,9 +49,7 @@ fn the_body_may_come_from_a_file() {
     let checkout = checkout();
     let file = checkout.file("body", "{\"a\":1}\n");
     let digest = |body: &str| {
-        let arguments = [
-            "request", "sign", "--key", "pk_site", "--body", body, "POST", URL,
-        ];
+        let arguments = ["request", "sign", "--key", "pk_site", "--body", body, "POST", URL];
         headers(&checkout.run(&arguments).succeeded())[0].1.clone()
     };
     assert_eq!(digest(&format!("@{file}")), digest("{\"a\":1}\n"));
@@ -83,9 +62,7 @@ fn a_nonce_is_there_where_the_key_asks_and_fresh() {
     let nonce = |key: &str, more: &[&str]| {
         let arguments = [&["request", "sign", "--key", key], more, &["GET", URL]].concat();
         let input = headers(&checkout.run(&arguments).succeeded())[0].1.clone();
-        input
-            .split_once(";nonce=")
-            .map(|(_, nonce)| nonce.to_owned())
+        input.split_once(";nonce=").map(|(_, nonce)| nonce.to_owned())
     };
     let first = nonce("pk_nonce", &[]).unwrap();
     assert_ne!(Some(first), nonce("pk_nonce", &[]));
@@ -96,83 +73,40 @@ fn a_nonce_is_there_where_the_key_asks_and_fresh() {
 #[test]
 fn a_bound_session_comes_with_its_key_and_signs() {
     let checkout = checkout();
-    let mint = [
-        "session", "mint", "--key", "pk_site", "--ttl", "60", "--bind",
-    ];
+    let mint = ["session", "mint", "--key", "pk_site", "--ttl", "60", "--bind"];
     let minted: Value = serde_json::from_str(&checkout.run(&mint).succeeded()).unwrap();
-    assert_eq!(
-        (&minted["token_type"], &minted["expires_in"]),
-        (&"Bearer".into(), &60.into())
-    );
+    assert_eq!((&minted["token_type"], &minted["expires_in"]), (&"Bearer".into(), &60.into()));
     assert!(minted["session_key"].as_str().unwrap().starts_with("ss_"));
     let token = minted["token"].as_str().unwrap();
 
     let sign = ["request", "sign", "--session", token, "POST", URL];
     let headers = headers(&checkout.run(&sign).succeeded());
-    assert_eq!(
-        headers[0],
-        ("Authorization".to_owned(), format!("Bearer {token}"))
-    );
+    assert_eq!(headers[0], ("Authorization".to_owned(), format!("Bearer {token}")));
     assert!(headers[1].1.contains("\"authorization\"") && headers[1].1.contains("keyid=\"s_"));
 
     let plain = ["session", "mint", "--key", "pk_site"];
     let plain = checkout.run(&plain).succeeded();
     let sign = ["request", "sign", "--session", plain.trim(), "POST", URL];
     checkout.run(&sign).failed(2, &["not bound", "--bind"]);
-    let other = [
-        "request",
-        "sign",
-        "--session",
-        token,
-        "--key",
-        "pk_nonce",
-        "POST",
-        URL,
-    ];
+    let other = ["request", "sign", "--session", token, "--key", "pk_nonce", "POST", URL];
     checkout.run(&other).failed(2, &["another key"]);
 }
 
 #[test]
 fn a_link_ends_when_it_should() {
     let checkout = checkout();
-    let printed = checkout.run(&[
-        "url",
-        "sign",
-        "--key",
-        "pk_site",
-        "https://gate.example/a?b",
-    ]);
+    let printed = checkout.run(&["url", "sign", "--key", "pk_site", "https://gate.example/a?b"]);
     assert!(printed.err.contains("lack \"url\""), "{}", printed.err);
     let link = printed.succeeded();
-    assert!(
-        link.starts_with("https://gate.example/a?b&key=pk_site&exp="),
-        "{link}"
-    );
-    let too_long = [
-        "url",
-        "sign",
-        "--key",
-        "pk_site",
-        "--ttl",
-        "601",
-        "https://gate.example/a",
-    ];
-    checkout
-        .run(&too_long)
-        .failed(2, &["--ttl 601", "600", "url_ttl"]);
+    assert!(link.starts_with("https://gate.example/a?b&key=pk_site&exp="), "{link}");
+    let too_long = ["url", "sign", "--key", "pk_site", "--ttl", "601", "https://gate.example/a"];
+    checkout.run(&too_long).failed(2, &["--ttl 601", "600", "url_ttl"]);
 }
 
 #[test]
 fn a_waf_link_needs_its_secret() {
     let checkout = checkout();
-    let waf = [
-        "url",
-        "sign",
-        "--key",
-        "pk_site",
-        "--waf",
-        "https://gate.example/a",
-    ];
+    let waf = ["url", "sign", "--key", "pk_site", "--waf", "https://gate.example/a"];
     checkout.run(&waf).failed(1, &["WAF_SECRET", ".dev.vars"]);
     let mut short = checkout.command(&waf);
     short.env("WAF_SECRET", &random_secret()[..31]);
@@ -192,67 +126,18 @@ fn wrong_arguments_are_usage_errors() {
         ["request", "sign", "GET", URL].as_slice(),
         &["request", "sign", "--key", "pk_site", "get", URL],
         &["request", "sign", "--key", "pk_site", "GET", "/posts"],
-        &[
-            "request",
-            "sign",
-            "--key",
-            "pk_site",
-            "GET",
-            "https://gate.example/a//b",
-        ],
-        &[
-            "request",
-            "sign",
-            "--key",
-            "pk_site",
-            "GET",
-            "https://gate.example/#top",
-        ],
-        &[
-            "request", "sign", "--key", "pk_site", "-H", "X One: 1", "GET", URL,
-        ],
-        &[
-            "request", "sign", "--key", "pk_site", "-H", "X-One", "GET", URL,
-        ],
-        &[
-            "request", "sign", "--key", "pk_site", "-H", "X: 1", "-H", "x: 2", "GET", URL,
-        ],
-        &[
-            "request", "sign", "--key", "pk_site", "-H", "X: é", "GET", URL,
-        ],
-        &[
-            "request",
-            "sign",
-            "--key",
-            "pk_site",
-            "--expires",
-            "301",
-            "GET",
-            URL,
-        ],
+        &["request", "sign", "--key", "pk_site", "GET", "https://gate.example/a//b"],
+        &["request", "sign", "--key", "pk_site", "GET", "https://gate.example/#top"],
+        &["request", "sign", "--key", "pk_site", "-H", "X One: 1", "GET", URL],
+        &["request", "sign", "--key", "pk_site", "-H", "X-One", "GET", URL],
+        &["request", "sign", "--key", "pk_site", "-H", "X: 1", "-H", "x: 2", "GET", URL],
+        &["request", "sign", "--key", "pk_site", "-H", "X: é", "GET", URL],
+        &["request", "sign", "--key", "pk_site", "--expires", "301", "GET", URL],
         &["request", "sign", "--session", "nonsense", "GET", URL],
-        &[
-            "url",
-            "sign",
-            "--key",
-            "pk_site",
-            "https://gate.example/?sig=1",
-        ],
-        &[
-            "url",
-            "sign",
-            "--key",
-            "pk_site",
-            "--unnamed",
-            "https://gate.example/",
-        ],
+        &["url", "sign", "--key", "pk_site", "https://gate.example/?sig=1"],
+        &["url", "sign", "--key", "pk_site", "--unnamed", "https://gate.example/"],
     ] {
         let done = checkout.run(arguments);
-        assert_eq!(
-            (done.code, done.out.as_str()),
-            (Some(2), ""),
-            "{arguments:?}: {}",
-            done.err
-        );
+        assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{arguments:?}: {}", done.err);
     }
 }

@@ -87,18 +87,13 @@ impl Desk {
         let written = fs::read_to_string(self.checkout.0.join("stub/calls")).unwrap_or_default();
         let call = |line| serde_json::from_str::<Value>(line).unwrap();
         let calls = written.lines().map(call);
-        calls
-            .filter(|call| !call["argv"].as_array().unwrap().contains(&json!("--json")))
-            .collect()
+        calls.filter(|call| !call["argv"].as_array().unwrap().contains(&json!("--json"))).collect()
     }
 }
 
 fn today() -> String {
     let now = std::time::SystemTime::now();
-    let now = now
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_millis();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     let mut text = writegate::time::Timestamp::from_millis(now.try_into().unwrap()).to_rfc3339();
     text.truncate(10);
     text
@@ -110,29 +105,14 @@ fn a_token_goes_into_the_secret_with_its_dates_and_nowhere_else() {
     let desk = Desk::new(ONE, &answers(VERSION));
     let before = today();
     let done = desk.put(&[], &format!("{token}\n"));
-    assert_eq!(
-        (done.code, done.out.as_str()),
-        (Some(0), ""),
-        "{}",
-        done.err
-    );
+    assert_eq!((done.code, done.out.as_str()), (Some(0), ""), "{}", done.err);
     let [call] = desk.calls().try_into().unwrap();
     assert_eq!(call["argv"], json!(["secret", "put", "WRITE_TOKEN"]));
     let put: Value = serde_json::from_str(call["input"].as_str().unwrap()).unwrap();
     assert_eq!(put["token"], token.as_str());
-    assert!(
-        [before, today()].contains(&put["issued_at"].as_str().unwrap().to_owned()),
-        "{put}"
-    );
-    for text in [
-        &done.err,
-        &call["argv"].to_string(),
-        &call["env"].to_string(),
-    ] {
-        assert!(
-            !text.contains(&token) && !text.contains(&desk.root),
-            "{text}"
-        );
+    assert!([before, today()].contains(&put["issued_at"].as_str().unwrap().to_owned()), "{put}");
+    for text in [&done.err, &call["argv"].to_string(), &call["env"].to_string()] {
+        assert!(!text.contains(&token) && !text.contains(&desk.root), "{text}");
     }
 
     let desk = Desk::new(TWO, &answers(VERSION));
@@ -148,19 +128,13 @@ fn a_token_goes_into_the_secret_with_its_dates_and_nowhere_else() {
         (&put["issued_at"], &put["expires_at"]),
         (&json!("2026-01-02"), &json!("2099-01-01T00:00:00.000Z"))
     );
-    assert_eq!(
-        staging["argv"],
-        json!(["secret", "put", "WRITE_TOKEN", "--env", "staging"])
-    );
+    assert_eq!(staging["argv"], json!(["secret", "put", "WRITE_TOKEN", "--env", "staging"]));
 }
 
 #[test]
 fn what_is_no_token_is_refused_in_one_line_and_not_shown() {
     let token = random_secret();
-    let (one, two) = (
-        Desk::new(ONE, &answers(VERSION)),
-        Desk::new(TWO, &answers(VERSION)),
-    );
+    let (one, two) = (Desk::new(ONE, &answers(VERSION)), Desk::new(TWO, &answers(VERSION)));
     let refused = |desk: &Desk, arguments: &[&str], input: &str, words: &[&str]| {
         let done = desk.put(arguments, input);
         done.failed(2, words);
@@ -169,74 +143,21 @@ fn what_is_no_token_is_refused_in_one_line_and_not_shown() {
     };
     refused(&one, &[], "", &["empty"]);
     refused(&one, &[], "\n", &["empty"]);
-    refused(
-        &one,
-        &[],
-        &format!("{token}\n{token}\n"),
-        &["several lines"],
-    );
+    refused(&one, &[], &format!("{token}\n{token}\n"), &["several lines"]);
     refused(&one, &[], &format!("{token}\u{7}"), &["control"]);
     refused(&one, &[], &token.repeat(200), &["5120 bytes"]);
-    refused(
-        &one,
-        &[],
-        &format!("{token}{}", "x".repeat(5_060)),
-        &["too long", "dates"],
-    );
-    refused(
-        &one,
-        &[],
-        &format!("{{\"tokn\":\"{token}\"}}"),
-        &["token", "envelope"],
-    );
-    refused(
-        &one,
-        &[],
-        &format!("two {token}"),
-        &["WRITE_TOKEN", "space"],
-    );
-    refused(
-        &one,
-        &["--expires-at", "2026-01-01"],
-        &token,
-        &["expires_at", "passed"],
-    );
-    refused(
-        &one,
-        &["--issued-at", "2099-01-01"],
-        &token,
-        &["issued_at", "future"],
-    );
-    refused(
-        &one,
-        &["--secret", "B_TOKEN"],
-        &token,
-        &["--secret", "known: WRITE_TOKEN"],
-    );
-    refused(
-        &one,
-        &["--env", "staging"],
-        &token,
-        &["--env", "[env.NAME]"],
-    );
+    refused(&one, &[], &format!("{token}{}", "x".repeat(5_060)), &["too long", "dates"]);
+    refused(&one, &[], &format!("{{\"tokn\":\"{token}\"}}"), &["token", "envelope"]);
+    refused(&one, &[], &format!("two {token}"), &["WRITE_TOKEN", "space"]);
+    refused(&one, &["--expires-at", "2026-01-01"], &token, &["expires_at", "passed"]);
+    refused(&one, &["--issued-at", "2099-01-01"], &token, &["issued_at", "future"]);
+    refused(&one, &["--secret", "B_TOKEN"], &token, &["--secret", "known: WRITE_TOKEN"]);
+    refused(&one, &["--env", "staging"], &token, &["--env", "[env.NAME]"]);
     refused(&two, &[], &token, &["several", "B_TOKEN, WRITE_TOKEN"]);
-    refused(
-        &two,
-        &["--secret", "B_TOKEN"],
-        &token,
-        &["B_TOKEN", "user:password"],
-    );
+    refused(&two, &["--secret", "B_TOKEN"], &token, &["B_TOKEN", "user:password"]);
     let both = format!("{{\"token\":\"{token}\",\"issued_at\":\"2026-01-01\"}}");
-    refused(
-        &one,
-        &["--issued-at", "2026-01-02"],
-        &both,
-        &["issued_at", "once"],
-    );
-    assert_eq!(
-        one.put(&["--issued-at", "22.11.2026"], &token).code,
-        Some(2)
-    );
+    refused(&one, &["--issued-at", "2026-01-02"], &both, &["issued_at", "once"]);
+    assert_eq!(one.put(&["--issued-at", "22.11.2026"], &token).code, Some(2));
     Desk::new("[vars]\nUPSTREAM = \"ftp://x\"\n", &json!({}))
         .put(&[], &token)
         .failed(2, &["wrangler.toml", "UPSTREAM"]);
@@ -254,31 +175,13 @@ fn a_newest_version_that_is_not_deployed_is_told_or_refused() {
     for word in [VERSION, "hello", "goes out with it"] {
         assert!(done.err.contains(word), "{word} in {}", done.err);
     }
-    let calls: Vec<Value> = desk
-        .calls()
-        .iter()
-        .map(|call| call["argv"].clone())
-        .collect();
+    let calls: Vec<Value> = desk.calls().iter().map(|call| call["argv"].clone()).collect();
     let message = "writegate: put WRITE_TOKEN";
     assert_eq!(
         calls,
         [
-            json!([
-                "versions",
-                "secret",
-                "put",
-                "WRITE_TOKEN",
-                "--message",
-                message
-            ]),
-            json!([
-                "versions",
-                "deploy",
-                format!("{OTHER}@100%"),
-                "--yes",
-                "--message",
-                message
-            ]),
+            json!(["versions", "secret", "put", "WRITE_TOKEN", "--message", message]),
+            json!(["versions", "deploy", format!("{OTHER}@100%"), "--yes", "--message", message]),
         ]
     );
 }
@@ -290,21 +193,12 @@ fn a_worker_that_was_never_deployed_gets_its_secret_and_wrangler_s_no_is_told() 
     none["deployments status"] = json!({"fails": "The Worker gate has no deployments."});
     let desk = Desk::new(ONE, &none);
     assert_eq!(desk.put(&[], &token).code, Some(0));
-    assert_eq!(
-        desk.calls()[0]["argv"],
-        json!(["secret", "put", "WRITE_TOKEN"])
-    );
+    assert_eq!(desk.calls()[0]["argv"], json!(["secret", "put", "WRITE_TOKEN"]));
 
     let mut failing = answers(VERSION);
     failing["secret put"] = json!({"fails": "Authentication error, for"});
     let done = Desk::new(ONE, &failing).put(&[], &token);
-    done.failed(
-        1,
-        &[
-            "npx wrangler secret put WRITE_TOKEN",
-            "Authentication error",
-        ],
-    );
+    done.failed(1, &["npx wrangler secret put WRITE_TOKEN", "Authentication error"]);
     assert!(!done.err.contains(&token), "{}", done.err);
     failing["deployments status"] = json!({"fails": "Not logged in."});
     let done = Desk::new(ONE, &failing).put(&[], &token);
@@ -327,16 +221,8 @@ fn an_environment_that_wrangler_would_take_by_itself_is_not_taken() {
     assert!(child.wait().unwrap().success());
     let calls = desk.calls();
     let call = calls.first().unwrap();
-    assert_eq!(
-        call["argv"],
-        json!(["secret", "put", "WRITE_TOKEN", "--env", "staging"])
-    );
-    for name in [
-        "CLOUDFLARE_ENV",
-        "ROTATION_API_TOKEN",
-        "CHECK_API_TOKEN",
-        "SIGNING_SECRET",
-    ] {
+    assert_eq!(call["argv"], json!(["secret", "put", "WRITE_TOKEN", "--env", "staging"]));
+    for name in ["CLOUDFLARE_ENV", "ROTATION_API_TOKEN", "CHECK_API_TOKEN", "SIGNING_SECRET"] {
         assert!(call["env"][name].is_null(), "{name}");
     }
 }

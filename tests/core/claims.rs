@@ -54,11 +54,7 @@ fn a_claim_that_is_nearly_one_is_refused() {
         "allowed-ips",
     ] {
         for value in [json!(["/x"]), json!("x"), json!(1), json!(null)] {
-            assert_eq!(
-                sent(&token(json!({name: value}))),
-                "bad-credential",
-                "{name}"
-            );
+            assert_eq!(sent(&token(json!({name: value}))), "bad-credential", "{name}");
         }
     }
     for name in [
@@ -84,9 +80,7 @@ fn a_claim_that_is_nearly_one_is_refused() {
 fn a_member_of_the_header_that_is_nearly_one_is_refused() {
     let good = json!({"alg": "HS256", "typ": "JWT", "kid": "pk_site"});
     assert_eq!(sent(&with_header(good.clone())), "forwarded");
-    for name in [
-        "Alg", "ALG", "Kid", "KID", "Crit", "CRIT", "crit", "Typ", "k-id",
-    ] {
+    for name in ["Alg", "ALG", "Kid", "KID", "Crit", "CRIT", "crit", "Typ", "k-id"] {
         for value in [json!("HS256"), json!("pk_site"), json!(["x"])] {
             let mut header = good.clone();
             header[name] = value;
@@ -101,36 +95,23 @@ fn a_member_of_the_header_that_is_nearly_one_is_refused() {
 #[test]
 fn a_secret_that_macs_are_made_with_is_thirty_two_bytes_long() {
     for name in ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"] {
-        for (bytes, expected) in [
-            (2, "misconfigured"),
-            (31, "misconfigured"),
-            (32, "credential-missing"),
-        ] {
+        for (bytes, expected) in
+            [(2, "misconfigured"), (31, "misconfigured"), (32, "credential-missing")]
+        {
             let secret = json!("s".repeat(bytes));
             let gate = gate_with(json!({}), json!({}), [(name, secret)]);
-            assert_eq!(
-                code(&gate, raw("POST", TARGET, &[])),
-                expected,
-                "{name}: {bytes}"
-            );
+            assert_eq!(code(&gate, raw("POST", TARGET, &[])), expected, "{name}: {bytes}");
         }
     }
 }
 
 #[test]
 fn an_ipv4_network_written_in_ipv6_is_the_ipv4_network() {
-    for network in [
-        "::ffff:203.0.113.7",
-        "::ffff:203.0.113.0/120",
-        "::ffff:cb00:7107/128",
-    ] {
+    for network in ["::ffff:203.0.113.7", "::ffff:203.0.113.0/120", "::ffff:cb00:7107/128"] {
         let gate = gate(json!({"allowed_ips": [network]}), json!({}));
         let from = |address: &str| {
             let bearer = format!("Bearer {}", token(json!({})));
-            let headers = [
-                ("authorization", bearer.as_str()),
-                ("cf-connecting-ip", address),
-            ];
+            let headers = [("authorization", bearer.as_str()), ("cf-connecting-ip", address)];
             code(&gate, raw("POST", TARGET, &headers))
         };
         for address in ["203.0.113.7", "::ffff:203.0.113.7"] {

@@ -19,10 +19,7 @@ fn the_earlier_step_refuses() {
             "allowed_ips": ["10.0.0.0/8"], "allowed_origins": ["https://a.example"],
             "methods": ["PUT"], "paths": ["/other"], "quota": {"requests": 1, "per": "day"},
         });
-        gate(
-            key,
-            json!({"path": "/posts/*", "methods": ["POST", "PUT"], "max_body_bytes": 1}),
-        )
+        gate(key, json!({"path": "/posts/*", "methods": ["POST", "PUT"], "max_body_bytes": 1}))
     };
     let good = format!("Bearer {}", token(json!({})));
     let old = format!("Bearer {}", token(json!({"exp": NOW.seconds()})));
@@ -30,82 +27,25 @@ fn the_earlier_step_refuses() {
     let origin = ("origin", "https://a.example");
     type Step<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)]);
     let steps: [Step<'_>; 12] = [
-        (
-            "bad-path",
-            "TRACE",
-            "https://g/x/../y",
-            &[("authorization", "x")],
-        ),
-        (
-            "method-not-allowed",
-            "TRACE",
-            "https://g/none",
-            &[("authorization", "x")],
-        ),
-        (
-            "no-route",
-            "POST",
-            "https://g/none",
-            &[("authorization", "x")],
-        ),
-        (
-            "method-not-allowed",
-            "GET",
-            "https://g/posts/1",
-            &[("authorization", "x")],
-        ),
+        ("bad-path", "TRACE", "https://g/x/../y", &[("authorization", "x")]),
+        ("method-not-allowed", "TRACE", "https://g/none", &[("authorization", "x")]),
+        ("no-route", "POST", "https://g/none", &[("authorization", "x")]),
+        ("method-not-allowed", "GET", "https://g/posts/1", &[("authorization", "x")]),
         ("credential-missing", "POST", "https://g/posts/1", &[]),
-        (
-            "bad-credential",
-            "POST",
-            "https://g/posts/1?key=pk_none",
-            &[("authorization", "x")],
-        ),
+        ("bad-credential", "POST", "https://g/posts/1?key=pk_none", &[("authorization", "x")]),
         ("key-unknown", "POST", "https://g/posts/1?key=pk_none", &[]),
-        (
-            "session-expired",
-            "POST",
-            "https://g/posts/1",
-            &[("authorization", &old)],
-        ),
-        (
-            "ip-denied",
-            "POST",
-            "https://g/posts/1",
-            &[("authorization", &good)],
-        ),
-        (
-            "origin-denied",
-            "POST",
-            "https://g/posts/1",
-            &[("authorization", &good), ip],
-        ),
-        (
-            "method-denied",
-            "POST",
-            "https://g/posts/1",
-            &[("authorization", &good), ip, origin],
-        ),
-        (
-            "path-denied",
-            "PUT",
-            "https://g/posts/1",
-            &[("authorization", &good), ip, origin],
-        ),
+        ("session-expired", "POST", "https://g/posts/1", &[("authorization", &old)]),
+        ("ip-denied", "POST", "https://g/posts/1", &[("authorization", &good)]),
+        ("origin-denied", "POST", "https://g/posts/1", &[("authorization", &good), ip]),
+        ("method-denied", "POST", "https://g/posts/1", &[("authorization", &good), ip, origin]),
+        ("path-denied", "PUT", "https://g/posts/1", &[("authorization", &good), ip, origin]),
     ];
     for (expected, method, target, headers) in steps {
-        assert_eq!(
-            code(&narrow(), raw(method, target, headers)),
-            expected,
-            "{method} {target}"
-        );
+        assert_eq!(code(&narrow(), raw(method, target, headers)), expected, "{method} {target}");
     }
     let rated = gate(json!({"quota": {"requests": 1, "per": "day"}}), json!({}));
     let headers = [("authorization", good.as_str())];
-    assert_eq!(
-        code(&rated, raw("POST", TARGET, &headers)),
-        "feature-unavailable"
-    );
+    assert_eq!(code(&rated, raw("POST", TARGET, &headers)), "feature-unavailable");
     assert_eq!(code(&plain(), raw("POST", TARGET, &headers)), "forwarded");
 }
 
@@ -154,10 +94,7 @@ fn no_byte_of_the_caller_s_credential_is_forwarded_and_the_rest_is_as_sent() {
     }
     let set: Vec<_> = outbound.set.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(set, ["authorization", "x-request-id"]);
-    assert_eq!(
-        outbound.set[0].1.expose(),
-        format!("Bearer {TOKEN}").as_bytes()
-    );
+    assert_eq!(outbound.set[0].1.expose(), format!("Bearer {TOKEN}").as_bytes());
 }
 
 #[test]
@@ -173,13 +110,9 @@ fn no_acceptable_path_means_two_things() {
         for text in &longer {
             if path::check(text).is_ok() {
                 let decoded = text.replace("%2e", ".").replace("%2F", "/");
-                let mut segments = decoded
-                    .split('/')
-                    .map(|segment| segment.split(';').next().unwrap_or_default());
-                assert!(
-                    !segments.any(|segment| segment == "." || segment == ".."),
-                    "{text}"
-                );
+                let mut segments =
+                    decoded.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
+                assert!(!segments.any(|segment| segment == "." || segment == ".."), "{text}");
                 assert!(!text.contains("//") && !text.contains('\\'), "{text}");
             }
         }
@@ -207,11 +140,7 @@ fn no_target_leaves_the_upstream_s_host() {
         let gate = plain();
         let headers = [("authorization", bearer.as_str())];
         if let Decision::Forward(outbound, _) = decide(&gate, raw("GET", &target, &headers)) {
-            assert!(
-                outbound.url.starts_with("https://api.example/v1/"),
-                "{}",
-                outbound.url
-            );
+            assert!(outbound.url.starts_with("https://api.example/v1/"), "{}", outbound.url);
         }
     }
 }
@@ -224,76 +153,42 @@ fn a_public_key_alone_reads_and_its_answer_is_readable_only_where_it_may_be_used
     });
     let gate = gate(key, json!({}));
     let echoed = |origin: &str, method: &str| {
-        let headers = [
-            ("x-public-key", "pk_site"),
-            ("origin", origin),
-            ("cf-connecting-ip", "10.0.0.1"),
-        ];
+        let headers =
+            [("x-public-key", "pk_site"), ("origin", origin), ("cf-connecting-ip", "10.0.0.1")];
         match decide(&gate, raw(method, TARGET, &headers)) {
             Decision::Answer(answer) => {
-                let allowed = answer
-                    .headers
-                    .iter()
-                    .any(|(name, _)| *name == "access-control-allow-origin");
+                let allowed =
+                    answer.headers.iter().any(|(name, _)| *name == "access-control-allow-origin");
                 (code_of(&answer), allowed)
             }
             Decision::Forward(_, mut exchange) => match exchange.answered(200, &[], None, NOW, 0.0)
             {
                 Step::Pass(edits, ..) => (
                     "forwarded".to_owned(),
-                    edits
-                        .set
-                        .iter()
-                        .any(|(name, _)| *name == "access-control-allow-origin"),
+                    edits.set.iter().any(|(name, _)| *name == "access-control-allow-origin"),
                 ),
                 other => panic!("{other:?}"),
             },
         }
     };
-    assert_eq!(
-        echoed("https://a.example", "GET"),
-        ("forwarded".into(), true)
-    );
-    assert_eq!(
-        echoed("https://b.example", "GET"),
-        ("forwarded".into(), false)
-    );
-    assert_eq!(
-        echoed("https://a.example", "POST"),
-        ("method-denied".into(), true)
-    );
-    assert_eq!(
-        echoed("https://b.example", "POST"),
-        ("method-denied".into(), false)
-    );
+    assert_eq!(echoed("https://a.example", "GET"), ("forwarded".into(), true));
+    assert_eq!(echoed("https://b.example", "GET"), ("forwarded".into(), false));
+    assert_eq!(echoed("https://a.example", "POST"), ("method-denied".into(), true));
+    assert_eq!(echoed("https://b.example", "POST"), ("method-denied".into(), false));
 }
 
 #[test]
 fn a_gate_without_a_configuration_refuses_everything() {
     let gate = Gate::new(&Vars(BTreeMap::new()));
     assert_eq!(gate.config().unwrap_err().field, "SIGNING_SECRET");
-    assert_eq!(
-        code(&gate, raw("GET", "https://g/_gate/health", &[])),
-        "misconfigured"
-    );
-    let preflight = [
-        ("origin", "https://a.example"),
-        ("access-control-request-method", "POST"),
-    ];
-    assert_eq!(
-        code(&gate, raw("OPTIONS", TARGET, &preflight)),
-        "misconfigured"
-    );
+    assert_eq!(code(&gate, raw("GET", "https://g/_gate/health", &[])), "misconfigured");
+    let preflight = [("origin", "https://a.example"), ("access-control-request-method", "POST")];
+    assert_eq!(code(&gate, raw("OPTIONS", TARGET, &preflight)), "misconfigured");
 }
 
 #[test]
 fn no_route_sends_a_secret_of_the_gate_s_own() {
-    for secret in [
-        "SIGNING_SECRET",
-        "SIGNING_SECRET_PREVIOUS",
-        "WAF_SECRET",
-        "TURNSTILE_SECRET",
-    ] {
+    for secret in ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET", "TURNSTILE_SECRET"] {
         let route = json!({"upstream_auth": {"scheme": "bearer", "secret": secret}});
         let gate = gate(json!({}), route);
         let error = gate.config().unwrap_err();

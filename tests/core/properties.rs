@@ -43,12 +43,7 @@ struct Sent {
 
 impl Sent {
     fn get(url: String) -> Self {
-        Self {
-            method: "GET".to_owned(),
-            url,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Self { method: "GET".to_owned(), url, headers: Vec::new(), body: Vec::new() }
     }
 
     fn signed() -> Self {
@@ -78,12 +73,8 @@ impl Sent {
         };
         let head = head_of(&sent).unwrap();
         let signed = signing::sign(&head, &covered, &parameters, &key()).unwrap();
-        let signature = [
-            ("signature-input", signed.input),
-            ("signature", signed.signature),
-        ];
-        sent.headers
-            .extend(signature.map(|(name, value)| (name.to_owned(), value)));
+        let signature = [("signature-input", signed.input), ("signature", signed.signature)];
+        sent.headers.extend(signature.map(|(name, value)| (name.to_owned(), value)));
         sent
     }
 
@@ -105,12 +96,7 @@ impl Sent {
 
 fn head_of(sent: &Sent) -> Result<Head<'_>, writegate::problem::Refusal> {
     let headers = sent.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
-    Head::new(
-        &sent.method,
-        &sent.url,
-        headers.collect(),
-        !sent.body.is_empty(),
-    )
+    Head::new(&sent.method, &sent.url, headers.collect(), !sent.body.is_empty())
 }
 
 /// The text with each of its bytes, from this one on, replaced by some that a request may hold.
@@ -134,37 +120,19 @@ fn no_byte_of_what_is_covered_can_be_changed() {
         let what = format!("{} {} {:?}", changed.method, changed.url, changed.headers);
         assert_ne!(changed.code(&gate), "forwarded", "{what}");
     };
-    for method in [
-        "PUT", "PATCH", "DELETE", "GET", "HEAD", "OPTIONS", "post", "POSt",
-    ] {
-        refused(Sent {
-            method: method.to_owned(),
-            ..sent.clone()
-        });
+    for method in ["PUT", "PATCH", "DELETE", "GET", "HEAD", "OPTIONS", "post", "POSt"] {
+        refused(Sent { method: method.to_owned(), ..sent.clone() });
     }
     for url in changes(URL, "https://".len()) {
-        refused(Sent {
-            url,
-            ..sent.clone()
-        });
+        refused(Sent { url, ..sent.clone() });
     }
-    for url in [
-        "https://gate.example/posts/1?a=%7e&b&",
-        "https://gate.example/posts/1?a=%7E&b",
-    ] {
-        refused(Sent {
-            url: url.to_owned(),
-            ..sent.clone()
-        });
+    for url in ["https://gate.example/posts/1?a=%7e&b&", "https://gate.example/posts/1?a=%7E&b"] {
+        refused(Sent { url: url.to_owned(), ..sent.clone() });
     }
     for header in 0..sent.headers.len() {
         let (name, value) = sent.headers[header].clone();
         // A label is not part of what is signed: changed in both fields it means the same.
-        let from = if name.starts_with("signature") {
-            "sig1=".len()
-        } else {
-            0
-        };
+        let from = if name.starts_with("signature") { "sig1=".len() } else { 0 };
         for value in changes(&value, from) {
             let mut changed = sent.clone();
             changed.headers[header].1 = value;
@@ -180,10 +148,7 @@ fn no_byte_of_what_is_covered_can_be_changed() {
         refused(changed);
     }
     for body in [b"".to_vec(), [BODY, b" "].concat(), BODY[1..].to_vec()] {
-        refused(Sent {
-            body,
-            ..sent.clone()
-        });
+        refused(Sent { body, ..sent.clone() });
     }
     assert!(tried > 3_000, "{tried}");
 }
@@ -209,10 +174,7 @@ fn no_byte_of_a_link_can_be_changed() {
 
 #[test]
 fn trackers_behind_a_link_change_nothing_and_nothing_else_may_stand_there() {
-    let gate = world::gate(
-        json!({"schemes": ["url", "waf-url"]}),
-        json!({"cache": {"ttl": 60}}),
-    );
+    let gate = world::gate(json!({"schemes": ["url", "waf-url"]}), json!({"cache": {"ttl": 60}}));
     let reached = |url: &str| {
         let decision = world::decide(&gate, world::raw("GET", url, &[]));
         match decision {
@@ -221,11 +183,7 @@ fn trackers_behind_a_link_change_nothing_and_nothing_else_may_stand_there() {
         }
     };
     let origin = "https://gate.example";
-    for target in [
-        "/img/1.png",
-        "/img/1.png?w=1",
-        "/img/1.png?utm_source=own&w=1",
-    ] {
+    for target in ["/img/1.png", "/img/1.png?w=1", "/img/1.png?utm_source=own&w=1"] {
         let plain = Sent::get(format!("{origin}{target}"));
         let head = head_of(&plain).unwrap();
         let waf_secret = MacKey::new(&Secret::new(WAF_SECRET));
@@ -275,18 +233,11 @@ fn trackers_behind_a_link_change_nothing_and_nothing_else_may_stand_there() {
             // Before what is signed, or instead of it, they are not as they were.
             let moved = link.replacen(
                 target,
-                &format!(
-                    "{target}{}utm_id=1",
-                    if target.contains('?') { "&" } else { "?" }
-                ),
+                &format!("{target}{}utm_id=1", if target.contains('?') { "&" } else { "?" }),
                 1,
             );
             let moved = moved.replacen("utm_id=1?", "utm_id=1&", 1);
-            assert_eq!(
-                reached(&moved),
-                Err("signature-invalid".to_owned()),
-                "{moved}"
-            );
+            assert_eq!(reached(&moved), Err("signature-invalid".to_owned()), "{moved}");
         }
     }
 }
@@ -299,11 +250,7 @@ fn trackers_beside_another_credential_reach_the_api() {
     let headers = [("authorization", bearer.as_str())];
     match world::decide(&gate, world::raw("GET", &target, &headers)) {
         Decision::Forward(outbound, _) => {
-            assert!(
-                outbound.url.ends_with("&b&utm_source=x"),
-                "{}",
-                outbound.url
-            );
+            assert!(outbound.url.ends_with("&b&utm_source=x"), "{}", outbound.url);
         }
         Decision::Answer(answer) => panic!("{answer:?}"),
     }
@@ -320,11 +267,7 @@ fn read(base: &str) -> Read {
     let parameters = last.strip_prefix("\"@signature-params\": ").unwrap();
     let lines = lines.into_iter().map(|line| {
         // In an identifier every quote opens or closes a string, and none of ours holds one.
-        let quotes = if line.starts_with("\"@query-param\"") {
-            4
-        } else {
-            2
-        };
+        let quotes = if line.starts_with("\"@query-param\"") { 4 } else { 2 };
         let end = line.match_indices('"').nth(quotes - 1).unwrap().0 + 1;
         let value = line[end..].strip_prefix(": ").unwrap();
         (line[..end].to_owned(), value.to_owned())
@@ -374,29 +317,17 @@ fn a_base_can_be_read_in_one_way_only() {
 fn parameters_are_read_back_as_they_were_signed() {
     // In whatever order and spelling a client sends them: what is signed is the canonical form.
     for (sent, signed) in [
-        (
-            r#"("@method");created=1;keyid="k""#,
-            r#"("@method");created=1;keyid="k""#,
-        ),
-        (
-            r#"( "@method"  );  keyid="k";created=1;x"#,
-            r#"("@method");keyid="k";created=1;x"#,
-        ),
+        (r#"("@method");created=1;keyid="k""#, r#"("@method");created=1;keyid="k""#),
+        (r#"( "@method"  );  keyid="k";created=1;x"#, r#"("@method");keyid="k";created=1;x"#),
         (
             r#"("@method");keyid="k";tag="a\"\\";n=1.50;d=?0;b=:AAE:"#,
             r#"("@method");keyid="k";tag="a\"\\";n=1.5;d=?0;b=:AAE=:"#,
         ),
-        (
-            r#"("@query-param";name="a");keyid="k""#,
-            r#"("@query-param";name="a");keyid="k""#,
-        ),
+        (r#"("@query-param";name="a");keyid="k""#, r#"("@query-param";name="a");keyid="k""#),
     ] {
         let input = format!("sig={sent}");
         let tag = format!("sig=:{}:", STANDARD.encode([0; 32]));
-        let headers = vec![
-            ("signature-input", input.as_str()),
-            ("signature", tag.as_str()),
-        ];
+        let headers = vec![("signature-input", input.as_str()), ("signature", tag.as_str())];
         let head = Head::new("GET", URL, headers, false).unwrap();
         let signature = Labels::read(&head).unwrap().ours(&head, |_| true);
         let base = signature.unwrap().unwrap().base(&head).unwrap();
@@ -418,25 +349,14 @@ fn the_messages_of_the_schemes_begin_differently() {
                 let json = format!("{space}{}", json!({"alg": "HS256", "kid": "pk_site"}));
                 URL_SAFE_NO_PAD.encode(json)
             };
-            [
-                header,
-                spaced(" "),
-                spaced("\t"),
-                spaced("\n"),
-                spaced("\r"),
-            ]
-            .iter()
-            .any(|header| {
+            [header, spaced(" "), spaced("\t"), spaced("\n"), spaced("\r")].iter().any(|header| {
                 let token = format!("{first}{}.{claims}.{tag}", &header[1..]);
                 Session::parse(&token).is_ok()
             })
         })
         .collect();
     let of_sessions = ['C', 'D', 'I', 'e'];
-    assert!(
-        begins.iter().all(|first| of_sessions.contains(first)),
-        "{begins:?}"
-    );
+    assert!(begins.iter().all(|first| of_sessions.contains(first)), "{begins:?}");
     let minted = session::mint(&id(), &sk(), &serde_json::Map::new());
     assert!(minted.starts_with('e'));
 

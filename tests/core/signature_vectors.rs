@@ -52,11 +52,7 @@ impl Request {
         let headers = fields(lines);
         let host = headers.iter().find(|(name, _)| name == "host");
         let host = host.map_or("www.example.com", |(_, value)| value.as_str());
-        Self {
-            method: method.to_owned(),
-            url: format!("{scheme}://{host}{target}"),
-            headers,
-        }
+        Self { method: method.to_owned(), url: format!("{scheme}://{host}{target}"), headers }
     }
 
     fn with(mut self, name: &str, value: String) -> Self {
@@ -107,11 +103,7 @@ fn every_base_and_mac_of_rfc_9421_s_requests() {
         let signature = signature(&head).unwrap();
         let base = signature.base(&head).unwrap();
         assert_eq!(base, read("base"), "{}", case.display());
-        assert!(
-            key.verify(base.as_bytes(), signature.tag()),
-            "{}: the MAC",
-            case.display()
-        );
+        assert!(key.verify(base.as_bytes(), signature.tag()), "{}: the MAC", case.display());
     }
     assert_eq!(cases.len(), 7);
 }
@@ -139,10 +131,7 @@ fn every_component_value_of_rfc_9421_s_section_2() {
         }
         let component = stage(&case, "component").unwrap();
         let request = request
-            .with(
-                "signature-input",
-                format!("sig=({component});keyid=\"any\""),
-            )
+            .with("signature-input", format!("sig=({component});keyid=\"any\""))
             .with("signature", format!("sig=:{}:", STANDARD.encode([0; 32])));
         let head = request.head();
         let line = signature(&head).and_then(|signature| signature.base(&head));
@@ -152,11 +141,7 @@ fn every_component_value_of_rfc_9421_s_section_2() {
                 let value = stage(&case, "value").unwrap();
                 let base = line.unwrap();
                 let expected = format!("{component}: {value}");
-                assert_eq!(
-                    base.lines().next().unwrap(),
-                    expected.trim_end_matches('\n'),
-                    "{name}"
-                );
+                assert_eq!(base.lines().next().unwrap(), expected.trim_end_matches('\n'), "{name}");
             }
         }
     }
@@ -179,10 +164,7 @@ fn every_waf_token_link_is_what_the_gate_would_make() {
 fn every_published_waf_token_link_is_good_until_it_ends() {
     let id = KeyId::parse("pk_site").unwrap();
     let root = Secret::new("root ".repeat(8));
-    let roots = Rc::new(Roots {
-        current: root,
-        previous: None,
-    });
+    let roots = Rc::new(Roots { current: root, previous: None });
     let record = serde_json::json!({"id": "pk_site", "schemes": ["waf-url"], "url_ttl": 60});
     let known = KnownKey::new(Key::parse("KEYS[0]", record).unwrap(), roots);
     for case in cases("waf-token") {
@@ -222,23 +204,13 @@ fn every_published_waf_token_link_is_good_until_it_ends() {
 
 #[test]
 fn a_signed_url_is_the_contract_s_formula() {
-    let request = Request::of(
-        "GET /img/a%20b.png?w=1 HTTP/1.1\r\nHost: Gate.Example:443",
-        "https",
-    );
+    let request = Request::of("GET /img/a%20b.png?w=1 HTTP/1.1\r\nHost: Gate.Example:443", "https");
     let key = MacKey::new(&Secret::new("a secret of this test alone"));
     let id = KeyId::parse("pk_site").unwrap();
-    let link = url::sign(
-        &request.head(),
-        &id,
-        Timestamp::from_seconds(1_900_000_000),
-        &key,
-    );
+    let link = url::sign(&request.head(), &id, Timestamp::from_seconds(1_900_000_000), &key);
     let (signed, sig) = link.rsplit_once("&sig=").unwrap();
     assert_eq!(signed, "/img/a%20b.png?w=1&key=pk_site&exp=1900000000");
-    let tag = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(sig)
-        .unwrap();
+    let tag = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(sig).unwrap();
     let message = format!("writegate-url-v1\ngate.example\n{signed}");
     assert!(key.verify(message.as_bytes(), &tag));
 }

@@ -13,11 +13,7 @@ use crate::world::{
 
 /// A gate whose token is in a Secrets Store.
 fn gate() -> Gate {
-    gate_with(
-        json!({}),
-        json!({"probe": "/me"}),
-        [("WRITE_TOKEN", Value::Null)],
-    )
+    gate_with(json!({}), json!({"probe": "/me"}), [("WRITE_TOKEN", Value::Null)])
 }
 
 fn store(text: Option<&str>) -> Native {
@@ -45,15 +41,10 @@ fn a_new_value_counts_after_thirty_seconds_without_a_deployment() {
     let gate = gate();
     let platform = store(Some("first"));
     assert_eq!(sent(&gate, &platform, NOW), "Bearer first");
-    platform
-        .stored
-        .replace(Some(json!({"token": "second"}).to_string()));
+    platform.stored.replace(Some(json!({"token": "second"}).to_string()));
     assert_eq!(sent(&gate, &platform, NOW.plus_seconds(29)), "Bearer first");
     assert_eq!(platform.asked.get(), 1, "not asked for every request");
-    assert_eq!(
-        sent(&gate, &platform, NOW.plus_seconds(30)),
-        "Bearer second"
-    );
+    assert_eq!(sent(&gate, &platform, NOW.plus_seconds(30)), "Bearer second");
     assert_eq!(platform.asked.get(), 2);
 }
 
@@ -66,10 +57,7 @@ fn a_store_that_does_not_answer_closes_its_routes_and_is_asked_again() {
     assert_eq!(sent(&gate, &platform, NOW), "Bearer there");
     platform.stored.replace(None);
     assert_eq!(sent(&gate, &platform, NOW.plus_seconds(29)), "Bearer there");
-    assert_eq!(
-        sent(&gate, &platform, NOW.plus_seconds(30)),
-        "feature-unavailable"
-    );
+    assert_eq!(sent(&gate, &platform, NOW.plus_seconds(30)), "feature-unavailable");
 }
 
 #[test]
@@ -78,20 +66,14 @@ fn what_is_no_token_is_said_and_mended_there() {
         ("", "token-missing"),
         (r#"{"tokn":"hunter2"}"#, "misconfigured"),
         ("two words", "misconfigured"),
-        (
-            r#"{"token":"hunter2","issued_at":"yesterday"}"#,
-            "misconfigured",
-        ),
+        (r#"{"token":"hunter2","issued_at":"yesterday"}"#, "misconfigured"),
     ] {
         let gate = gate();
         let platform = store(Some(text));
         assert_eq!(sent(&gate, &platform, NOW), code, "{text}");
         platform.stored.replace(Some("mended".to_owned()));
         assert_eq!(sent(&gate, &platform, NOW.plus_seconds(29)), code, "{text}");
-        assert_eq!(
-            sent(&gate, &platform, NOW.plus_seconds(30)),
-            "Bearer mended"
-        );
+        assert_eq!(sent(&gate, &platform, NOW.plus_seconds(30)), "Bearer mended");
     }
 }
 

@@ -36,10 +36,7 @@ impl Signed {
         let headers = vec![("content-digest", digest.as_str())];
         let head = Head::new(method, target, headers, true).unwrap();
         let names = ["@method", "@target-uri", "content-digest"];
-        let components: Vec<_> = names
-            .iter()
-            .map(|name| Component::named(name).unwrap())
-            .collect();
+        let components: Vec<_> = names.iter().map(|name| Component::named(name).unwrap()).collect();
         let parameters = Parameters {
             created: NOW,
             expires: expires.map(|seconds| NOW.plus_seconds(seconds)),
@@ -48,11 +45,7 @@ impl Signed {
         };
         let sk = derive_sk(&Secret::new(root()), &KeyId::parse(key).unwrap(), 1);
         let signed = signing::sign(&head, &components, &parameters, &MacKey::new(&sk)).unwrap();
-        Self {
-            input: signed.input,
-            signature: signed.signature,
-            digest,
-        }
+        Self { input: signed.input, signature: signed.signature, digest }
     }
 
     fn raw<'h>(&'h self, method: &'h str, target: &'h str) -> Raw<'h> {
@@ -62,10 +55,7 @@ impl Signed {
             ("signature", self.signature.as_str()),
             ("signature-input", self.input.as_str()),
         ];
-        Raw {
-            has_body: true,
-            ..raw(method, target, &headers)
-        }
+        Raw { has_body: true, ..raw(method, target, &headers) }
     }
 }
 
@@ -89,10 +79,7 @@ fn world(key: Value) -> (&'static Gate, Native) {
     let gate = gate_with(json!({"id": "pk_admin", "admin": true}), json!({}), vars);
     let mut platform = Native::with_body(BODY.to_vec());
     platform.stored.replace(Some("first".to_owned()));
-    platform
-        .records
-        .get_mut()
-        .insert("pk_r".to_owned(), record(key));
+    platform.records.get_mut().insert("pk_r".to_owned(), record(key));
     (Box::leak(Box::new(gate)), platform)
 }
 
@@ -118,14 +105,10 @@ fn after(
 ) -> (String, Native) {
     let (gate, platform) = world(key);
     let signed = Signed::by("pk_r", "POST", TARGET, nonce, expires);
-    platform
-        .while_reading
-        .replace(Some(Box::new(move |platform| {
-            platform
-                .now
-                .set(writegate::time::Timestamp::from_millis(NOW.millis() + ms));
-            happens(platform);
-        })));
+    platform.while_reading.replace(Some(Box::new(move |platform| {
+        platform.now.set(writegate::time::Timestamp::from_millis(NOW.millis() + ms));
+        happens(platform);
+    })));
     let decision = decide_on(&platform, gate, signed.raw("POST", TARGET));
     (outcome(decision), platform)
 }
@@ -136,31 +119,10 @@ fn what_changes_while_a_body_arrives_counts() {
     let same = || json!({});
     let cases: [Case<'_>; 12] = [
         ("nothing", same(), None, 0, same(), "Bearer first"),
-        (
-            "still young enough",
-            same(),
-            None,
-            300_000,
-            same(),
-            "Bearer first",
-        ),
+        ("still young enough", same(), None, 300_000, same(), "Bearer first"),
         ("too old", same(), None, 300_001, same(), "signature-stale"),
-        (
-            "still before expires",
-            same(),
-            Some(10),
-            9_999,
-            same(),
-            "Bearer first",
-        ),
-        (
-            "expires",
-            same(),
-            Some(10),
-            10_000,
-            same(),
-            "signature-stale",
-        ),
+        ("still before expires", same(), Some(10), 9_999, same(), "Bearer first"),
+        ("expires", same(), Some(10), 10_000, same(), "signature-stale"),
         (
             "the key's end",
             json!({"expires": "2026-11-22T00:00:05Z"}),
@@ -177,54 +139,16 @@ fn what_changes_while_a_body_arrives_counts() {
             json!({"revoked": true}),
             "Bearer first",
         ),
-        (
-            "revoked",
-            same(),
-            None,
-            30_000,
-            json!({"revoked": true}),
-            "key-revoked",
-        ),
-        (
-            "another secret",
-            same(),
-            None,
-            30_000,
-            json!({"version": 2}),
-            "signature-invalid",
-        ),
-        (
-            "narrower methods",
-            same(),
-            None,
-            30_000,
-            json!({"methods": ["PUT"]}),
-            "method-denied",
-        ),
-        (
-            "narrower paths",
-            same(),
-            None,
-            30_000,
-            json!({"paths": ["/other"]}),
-            "path-denied",
-        ),
-        (
-            "wider",
-            json!({"methods": ["POST"]}),
-            None,
-            30_000,
-            same(),
-            "Bearer first",
-        ),
+        ("revoked", same(), None, 30_000, json!({"revoked": true}), "key-revoked"),
+        ("another secret", same(), None, 30_000, json!({"version": 2}), "signature-invalid"),
+        ("narrower methods", same(), None, 30_000, json!({"methods": ["PUT"]}), "method-denied"),
+        ("narrower paths", same(), None, 30_000, json!({"paths": ["/other"]}), "path-denied"),
+        ("wider", json!({"methods": ["POST"]}), None, 30_000, same(), "Bearer first"),
     ];
     for (what, key, expires, ms, then, expected) in cases {
         let text = record(then);
         let (found, _) = after(key, None, expires, ms, move |platform| {
-            platform
-                .records
-                .borrow_mut()
-                .insert("pk_r".to_owned(), text.clone());
+            platform.records.borrow_mut().insert("pk_r".to_owned(), text.clone());
         });
         assert_eq!(found, expected, "{what}");
     }
@@ -252,11 +176,7 @@ fn a_body_on_its_way_reserves_nothing_and_a_quota_is_looked_at_again() {
     platform.while_reading.replace(Some(Box::new(|platform| {
         let second = Signed::by("pk_r", "POST", TARGET, None, None);
         let decision = decide_on(platform, gate, second.raw("POST", TARGET));
-        assert_eq!(
-            outcome(decision),
-            "Bearer first",
-            "one is left while the other is read"
-        );
+        assert_eq!(outcome(decision), "Bearer first", "one is left while the other is read");
         platform.had.set(1);
         platform.now.set(NOW.plus_seconds(30));
     })));
@@ -265,9 +185,7 @@ fn a_body_on_its_way_reserves_nothing_and_a_quota_is_looked_at_again() {
     // Used up before: the body is not read at all.
     let (gate, platform) = world(quota);
     platform.had.set(1);
-    platform
-        .while_reading
-        .replace(Some(Box::new(|_| panic!("the body was read"))));
+    platform.while_reading.replace(Some(Box::new(|_| panic!("the body was read"))));
     let decision = decide_on(&platform, gate, first.raw("POST", TARGET));
     assert_eq!(outcome(decision), "quota-exceeded");
 }
@@ -300,10 +218,7 @@ fn admin(
     );
     let target = format!("https://gate.example/_gate/{path}");
     let headers = [("authorization", bearer.as_str())];
-    let request = Raw {
-        has_body: true,
-        ..raw(method, &target, &headers)
-    };
+    let request = Raw { has_body: true, ..raw(method, &target, &headers) };
     let Decision::Answer(answer) = decide_on(&platform, gate, request) else {
         panic!("an admin's request is never forwarded");
     };
@@ -322,44 +237,23 @@ fn an_admin_s_session_must_outlast_its_body() {
         let (answer, _) = admin("POST", "keys", r#"{"name":"new"}"#, move |platform| {
             platform.now.set(NOW.plus_seconds(seconds));
         });
-        (
-            answer["status"].clone(),
-            answer["records"].clone(),
-            answer["body"]["code"].clone(),
-        )
+        (answer["status"].clone(), answer["records"].clone(), answer["body"]["code"].clone())
     };
     assert_eq!(created(9), (json!(201), json!(2), Value::Null));
-    assert_eq!(
-        created(10),
-        (json!(401), json!(1), json!("session-expired"))
-    );
+    assert_eq!(created(10), (json!(401), json!(1), json!("session-expired")));
 }
 
 #[test]
 fn a_tombstone_is_never_written_over() {
     let buried = r#"{"id":"pk_r","version":1,"revoked":true}"#;
-    let (answer, record) = admin(
-        "PATCH",
-        "keys/pk_r",
-        r#"{"name":"back"}"#,
-        move |platform| {
-            platform
-                .records
-                .borrow_mut()
-                .insert("pk_r".to_owned(), buried.to_owned());
-        },
-    );
-    assert_eq!(
-        (&answer["status"], &answer["body"]["code"]),
-        (&json!(409), &json!("key-exists"))
-    );
+    let (answer, record) = admin("PATCH", "keys/pk_r", r#"{"name":"back"}"#, move |platform| {
+        platform.records.borrow_mut().insert("pk_r".to_owned(), buried.to_owned());
+    });
+    assert_eq!((&answer["status"], &answer["body"]["code"]), (&json!(409), &json!("key-exists")));
     assert_eq!(record, serde_json::from_str::<Value>(buried).unwrap());
     // Without the deletion it is changed.
     let (answer, record) = admin("PATCH", "keys/pk_r", r#"{"name":"new"}"#, |_| {});
-    assert_eq!(
-        (&answer["status"], &record["name"]),
-        (&json!(200), &json!("new"))
-    );
+    assert_eq!((&answer["status"], &record["name"]), (&json!(200), &json!("new")));
 }
 
 #[test]
@@ -368,24 +262,16 @@ fn a_change_in_between_is_not_lost() {
     platform.body = br#"{"name":"mine"}"#.to_vec();
     platform.while_writing.replace(Some(Box::new(|platform| {
         let theirs = record(json!({"schemes": ["session"], "methods": ["PUT"]}));
-        platform
-            .records
-            .borrow_mut()
-            .insert("pk_r".to_owned(), theirs);
+        platform.records.borrow_mut().insert("pk_r".to_owned(), theirs);
     })));
     let bearer = format!("Bearer {}", crate::world::token_of("pk_admin", json!({})));
     let headers = [("authorization", bearer.as_str())];
-    let request = Raw {
-        has_body: true,
-        ..raw("PATCH", "https://gate.example/_gate/keys/pk_r", &headers)
-    };
+    let request =
+        Raw { has_body: true, ..raw("PATCH", "https://gate.example/_gate/keys/pk_r", &headers) };
     let Decision::Answer(answer) = decide_on(&platform, gate, request) else {
         panic!("an admin's request is never forwarded");
     };
     assert_eq!(answer.status, 200, "{}", answer.body);
     let record: Value = serde_json::from_str(&platform.records.borrow()["pk_r"]).unwrap();
-    assert_eq!(
-        (&record["name"], &record["methods"]),
-        (&json!("mine"), &json!(["PUT"]))
-    );
+    assert_eq!((&record["name"], &record["methods"]), (&json!("mine"), &json!(["PUT"])));
 }

@@ -75,10 +75,7 @@ pub(crate) fn gate_with(
         base
     };
     let key = merge(json!({"id": "pk_site"}), key);
-    let route = merge(
-        json!({"path": "/*", "upstream": "https://api.example/v1"}),
-        route,
-    );
+    let route = merge(json!({"path": "/*", "upstream": "https://api.example/v1"}), route);
     let mut all = BTreeMap::from([
         ("SIGNING_SECRET", json!(root())),
         ("WAF_SECRET", json!(WAF_SECRET)),
@@ -107,21 +104,11 @@ pub(crate) fn token_of(id: &str, claims: Value) -> String {
 }
 
 pub(crate) fn raw<'h>(method: &'h str, target: &'h str, headers: &[(&'h str, &'h str)]) -> Raw<'h> {
-    Raw {
-        method,
-        target,
-        headers: headers.to_vec(),
-        has_body: false,
-    }
+    Raw { method, target, headers: headers.to_vec(), has_body: false }
 }
 
 fn context_at(now: Timestamp) -> Context {
-    Context {
-        now,
-        request_id: "id".to_owned(),
-        country: None,
-        colo: None,
-    }
+    Context { now, request_id: "id".to_owned(), country: None, colo: None }
 }
 
 /// The code of a refusal; `forwarded` when there is none.
@@ -252,10 +239,7 @@ impl Office for Native {
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent> {
-        Ok(ids
-            .iter()
-            .map(|id| self.records.borrow().get(id.as_str()).cloned())
-            .collect())
+        Ok(ids.iter().map(|id| self.records.borrow().get(id.as_str()).cloned()).collect())
     }
 
     async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent> {

@@ -56,37 +56,19 @@ fn a_refusal_says_what_to_sign() {
     let cases = [
         (KEY, NO_BODY, by.clone().secret("x").sign(get())),
         (KEY, BODY, by.clone().secret("x").sign(post())),
-        (
-            KEY,
-            NO_BODY,
-            by.clone().secret("x").sign(from(Request::post("/open/x"))),
-        ),
-        (
-            KEY,
-            NO_BODY,
-            by.clone()
-                .secret("x")
-                .sign(from(Request::new("POST", "/x").body(""))),
-        ),
+        (KEY, NO_BODY, by.clone().secret("x").sign(from(Request::post("/open/x")))),
+        (KEY, NO_BODY, by.clone().secret("x").sign(from(Request::new("POST", "/x").body("")))),
         (KEY, BODY, by.clone().covers(&["@method"]).sign(post())),
         (KEY, BODY, by.clone().covers(&COVERED).sign(post())),
         (KEY, BODY, by.clone().param("created", 1).sign(post())),
         (KEY, BODY, by.sign(post()).body("{}")),
-        (
-            KEY,
-            BODY,
-            post().bearer(&session(KEY).claim("exp", 1).mint()),
-        ),
+        (KEY, BODY, post().bearer(&session(KEY).claim("exp", 1).mint())),
         (KEY, NO_BODY, get().bearer(&session(KEY).key("x").mint())),
         ("pk_signs", BODY, post().bearer(&session("pk_signs").mint())),
         ("pk_over", BODY, post().bearer(&session("pk_over").mint())),
         ("pk_gone", NO_BODY, get().bearer(&session("pk_gone").mint())),
         ("pk_nonce", BODY, post().bearer(&session("pk_nonce").mint())),
-        (
-            "pk_nonce",
-            NO_BODY,
-            table.gate.signature_of("pk_nonce").sign(get()),
-        ),
+        ("pk_nonce", NO_BODY, table.gate.signature_of("pk_nonce").sign(get())),
         ("pk_nonce", BODY, nonce.sign(post())),
     ];
     for (id, list, request) in cases {
@@ -109,10 +91,7 @@ fn no_other_refusal_does() {
     let cases = [
         (401, post()),
         (401, Signature::by("pk_nobody", "x").sign(post())),
-        (
-            401,
-            post().bearer(&session("pk_session").claim("exp", 1).mint()),
-        ),
+        (401, post().bearer(&session("pk_session").claim("exp", 1).mint())),
         (401, post().bearer(&session("pk_session").key("x").mint())),
         (401, table.gate.signature_of("pk_session").sign(post())),
         (401, post().bearer(&session("pk_strict").mint())),
@@ -124,10 +103,9 @@ fn no_other_refusal_does() {
     ];
     for (status, request) in cases {
         let answer = request.send(&table.gate);
-        table.that(
-            answer.status == status && wanted(&answer).is_empty(),
-            || format!("expected {status} and no Accept-Signature, got {answer}"),
-        );
+        table.that(answer.status == status && wanted(&answer).is_empty(), || {
+            format!("expected {status} and no Accept-Signature, got {answer}")
+        });
     }
 }
 
@@ -141,29 +119,14 @@ fn a_bound_session_is_told_to_cover_its_token() {
         for (list, request) in [
             (BODY, with(post())),
             (NO_BODY, with(get())),
-            (
-                BODY,
-                bound.proof().nonce(&fresh()).secret("x").sign(with(post())),
-            ),
-            (
-                BODY,
-                bound.proof_of_less().nonce(&fresh()).sign(with(post())),
-            ),
-            (
-                NO_BODY,
-                bound
-                    .proof()
-                    .nonce(&fresh())
-                    .param("created", 1)
-                    .sign(with(get())),
-            ),
+            (BODY, bound.proof().nonce(&fresh()).secret("x").sign(with(post()))),
+            (BODY, bound.proof_of_less().nonce(&fresh()).sign(with(post()))),
+            (NO_BODY, bound.proof().nonce(&fresh()).param("created", 1).sign(with(get()))),
         ] {
             let answer = request.send(&table.gate);
             let list = list.replace(')', " \"authorization\")");
-            let mut expected = format!(
-                "sig1={list};created;keyid=\"{}\";alg=\"hmac-sha256\"",
-                bound.kid
-            );
+            let mut expected =
+                format!("sig1={list};created;keyid=\"{}\";alg=\"hmac-sha256\"", bound.kid);
             if nonce {
                 expected.push_str(&format!(";nonce=\"{}\"", answer.request_id()));
             }
@@ -193,19 +156,12 @@ fn obey(answer: &Response, secret: &str, mut request: Request) -> Request {
 fn who_obeys_passes() {
     let mut table = start();
     let root = table.gate.signing_secret.clone();
-    let targets = [
-        post(),
-        get(),
-        from(Request::post("/open/x?a=%7e")),
-        from(Request::new("DELETE", "/x")),
-    ];
+    let targets =
+        [post(), get(), from(Request::post("/open/x?a=%7e")), from(Request::new("DELETE", "/x"))];
     for id in [KEY, "pk_nonce", "pk_signs"] {
         for request in targets.clone() {
             let by = table.gate.signature_of(id);
-            let refused = by
-                .covers(&["@path"])
-                .sign(request.clone())
-                .send(&table.gate);
+            let refused = by.covers(&["@path"]).sign(request.clone()).send(&table.gate);
             let obedient = obey(&refused, &table.gate.signature_of(id).secret, request);
             table.passes(&format!("{id} at {}", obedient.target), &obedient);
         }
@@ -216,10 +172,7 @@ fn who_obeys_passes() {
             let request = request.bearer(&bound.token());
             let refused = request.send(&table.gate);
             let obedient = obey(&refused, &bound.proof().secret, request);
-            table.passes(
-                &format!("a session of {id} at {}", obedient.target),
-                &obedient,
-            );
+            table.passes(&format!("a session of {id} at {}", obedient.target), &obedient);
         }
     }
 }

@@ -33,9 +33,7 @@ pub(crate) fn ask(gate: &Gate, method: &str, path: &str) -> Request {
 
 /// A request of the admin with a body.
 pub(crate) fn tell(gate: &Gate, method: &str, path: &str, body: &Value) -> Request {
-    ask(gate, method, path)
-        .header("Content-Type", "application/json")
-        .body(body.to_string())
+    ask(gate, method, path).header("Content-Type", "application/json").body(body.to_string())
 }
 
 /// A write by this key, version 1.
@@ -66,9 +64,7 @@ impl Check {
         let right = answer.status == status
             && header("content-type") == "application/json"
             && header("cache-control") == "no-store";
-        self.that(right, || {
-            format!("{what}: expected {status} and JSON, got {answer}")
-        });
+        self.that(right, || format!("{what}: expected {status} and JSON, got {answer}"));
         let reached = self.upstream.seen().len() != before;
         self.that(!reached, || format!("{what}: reached the upstream"));
         answer
@@ -97,10 +93,9 @@ impl Check {
         let answer = self.refused(what, request, 409, code);
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let (id, field) = of;
-        self.that(
-            problem["id"] == id && (field.is_empty() || problem["field"] == field),
-            || format!("{what}: expected id {id} and field {field}, got {answer}"),
-        );
+        self.that(problem["id"] == id && (field.is_empty() || problem["field"] == field), || {
+            format!("{what}: expected id {id} and field {field}, got {answer}")
+        });
     }
 
     /// No such key is in the registry, and none is known to the gate.

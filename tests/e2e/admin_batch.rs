@@ -50,25 +50,15 @@ fn each_is_made_and_shown_in_order() {
     for record in kept.as_array().unwrap() {
         let id = record["id"].as_str().unwrap();
         let found = stored(&table.gate, id);
-        table.that(found.as_ref() == Some(record), || {
-            format!("stored: {found:?}")
-        });
+        table.that(found.as_ref() == Some(record), || format!("stored: {found:?}"));
     }
-    let signed = table
-        .gate
-        .signature_of("customer.17")
-        .sign(Request::post("/posts"));
+    let signed = table.gate.signature_of("customer.17").sign(Request::post("/posts"));
     table.passes("at once", &signed);
     let revoked = write(&table.gate, "pk_a");
     table.refused("revoked from the start", &revoked, 401, "key-revoked");
     let one = json!([{"id": "pk_one"}]);
     let shown = json!({"keys": [with_sk(&table.gate, &json!({"id": "pk_one", "version": 1, "schemes": ["session"]}), 1)]});
-    table.answers(
-        "a batch of one is a batch",
-        &create(&table, &one),
-        201,
-        &shown,
-    );
+    table.answers("a batch of one is a batch", &create(&table, &one), 201, &shown);
 }
 
 #[test]
@@ -80,18 +70,10 @@ fn a_hundred_are_taken_and_no_more() {
     table.absent("of 101", "pk_0");
     // As long as they may be, all together.
     let all = records(100, 10_000);
-    let made = table
-        .answered("100", &create(&table, &all.into()), 201)
-        .json();
-    let ids: Vec<_> = made["keys"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|key| key["id"].clone())
-        .collect();
-    let expected: Vec<Value> = (0..100)
-        .map(|number| format!("pk_{number}").into())
-        .collect();
+    let made = table.answered("100", &create(&table, &all.into()), 201).json();
+    let ids: Vec<_> =
+        made["keys"].as_array().unwrap().iter().map(|key| key["id"].clone()).collect();
+    let expected: Vec<Value> = (0..100).map(|number| format!("pk_{number}").into()).collect();
     table.that(ids == expected, || format!("{ids:?}"));
     for id in ["pk_0", "pk_57", "pk_99"] {
         let by = write(&table.gate, id);
@@ -99,9 +81,7 @@ fn a_hundred_are_taken_and_no_more() {
     }
     let list = ask(&table.gate, "GET", "keys");
     let listed = table.answered("the list", &list, 200).json();
-    table.that(listed["keys"].as_array().unwrap().len() == 100, || {
-        "some are missing".into()
-    });
+    table.that(listed["keys"].as_array().unwrap().len() == 100, || "some are missing".into());
 }
 
 #[test]
@@ -117,26 +97,15 @@ fn what_is_refused_is_refused_whole() {
         table.taken(id, &batch, "key-exists", (id, "[1].id"));
     }
     let configured = create(&table, &with(json!({"id": KEY})));
-    table.taken(
-        "of the configuration",
-        &configured,
-        "key-in-configuration",
-        (KEY, "[1].id"),
-    );
+    table.taken("of the configuration", &configured, "key-in-configuration", (KEY, "[1].id"));
     for (batch, field) in [
-        (
-            json!([{"id": "pk_new"}, {"id": "pk_newer"}, {"id": "pk_new"}]),
-            "[2].id",
-        ),
+        (json!([{"id": "pk_new"}, {"id": "pk_newer"}, {"id": "pk_new"}]), "[2].id"),
         (with(json!({"id": "pk_b", "path": ["/x"]})), "[1].path"),
         (with(json!({"id": ""})), "[1].id"),
         (with(json!("pk_b")), "[1]"),
         (with(json!(null)), "[1]"),
         (with(json!([{"id": "pk_b"}])), "[1]"),
-        (
-            with(json!({"id": "pk_b", "name": "x".repeat(17_000)})),
-            "[1]",
-        ),
+        (with(json!({"id": "pk_b", "name": "x".repeat(17_000)})), "[1]"),
     ] {
         table.names(
             &batch.to_string()[..80.min(batch.to_string().len())],
@@ -149,14 +118,8 @@ fn what_is_refused_is_refused_whole() {
     }
     let last = table.answered("the list", &ask(&table.gate, "GET", "keys"), 200);
     let puts = puts(&table, &last);
-    table.that(puts.is_empty(), || {
-        format!("written and taken back: {puts:?}")
-    });
-    table.answered(
-        "nothing wrong",
-        &create(&table, &with(json!({"id": "pk_b"}))),
-        201,
-    );
+    table.that(puts.is_empty(), || format!("written and taken back: {puts:?}"));
+    table.answered("nothing wrong", &create(&table, &with(json!({"id": "pk_b"}))), 201);
 }
 
 #[test]
@@ -174,12 +137,7 @@ fn where_a_write_fails_nothing_stays() {
         table.absent("not made", record["id"].as_str().unwrap());
     }
     let list = ask(&table.gate, "GET", "keys");
-    table.answers(
-        "an empty list",
-        &list,
-        200,
-        &json!({"keys": [], "cursor": null}),
-    );
+    table.answers("an empty list", &list, 200, &json!({"keys": [], "cursor": null}));
     // Nobody was told of them, so their ids are not used up.
     batch.remove(20);
     table.answered("without it", &create(&table, &batch.into()), 201);
@@ -191,12 +149,7 @@ fn where_a_write_fails_nothing_stays() {
 fn where_a_write_does_not_end_nothing_stays() {
     let mut table = Check::of(admin);
     let batch = json!([{"id": "pk_a"}, {"id": "pk_stuck"}, {"id": "pk_b"}]);
-    table.refused(
-        "one does not end",
-        &create(&table, &batch),
-        503,
-        "feature-unavailable",
-    );
+    table.refused("one does not end", &create(&table, &batch), 503, "feature-unavailable");
     for id in ["pk_a", "pk_stuck", "pk_b"] {
         table.absent("not made", id);
     }

@@ -36,11 +36,7 @@ fn members_replace_members_and_null_removes_one() {
     let mut expected = json!({"id": "pk_a", "version": 2, "schemes": ["session"], "name": "A", "paths": ["/posts"]});
     for (change, member, value) in [
         (json!({"name": "B"}), "name", json!("B")),
-        (
-            json!({"methods": ["POST", "GET"]}),
-            "methods",
-            json!(["POST", "GET"]),
-        ),
+        (json!({"methods": ["POST", "GET"]}), "methods", json!(["POST", "GET"])),
         (json!({"methods": ["POST"]}), "methods", json!(["POST"])),
         (json!({"methods": null}), "methods", Value::Null),
         (json!({"methods": null}), "methods", Value::Null),
@@ -49,16 +45,8 @@ fn members_replace_members_and_null_removes_one() {
             "quota",
             json!({"requests": 5, "per": "day"}),
         ),
-        (
-            json!({"quota": {"bytes": 7}}),
-            "quota",
-            json!({"requests": 5, "bytes": 7, "per": "day"}),
-        ),
-        (
-            json!({"quota": {"requests": null}}),
-            "quota",
-            json!({"bytes": 7, "per": "day"}),
-        ),
+        (json!({"quota": {"bytes": 7}}), "quota", json!({"requests": 5, "bytes": 7, "per": "day"})),
+        (json!({"quota": {"requests": null}}), "quota", json!({"bytes": 7, "per": "day"})),
         (json!({"quota": null}), "quota", Value::Null),
         (json!({"id": "pk_a"}), "id", json!("pk_a")),
         (json!({"version": 2}), "version", json!(2)),
@@ -73,9 +61,7 @@ fn members_replace_members_and_null_removes_one() {
         let what = change.to_string();
         table.answers(&what, &patch(&table, "pk_a", &change), 200, &expected);
         let kept = stored(&table.gate, "pk_a");
-        table.that(kept.as_ref() == Some(&expected), || {
-            format!("{what}: stored {kept:?}")
-        });
+        table.that(kept.as_ref() == Some(&expected), || format!("{what}: stored {kept:?}"));
         let show = ask(&table.gate, "GET", "keys/pk_a");
         table.answers(&what, &show, 200, &expected);
     }
@@ -113,17 +99,10 @@ fn a_version_that_rises_shows_a_new_secret_and_ends_the_old_one() {
     let rise = patch(&table, "pk_a", &json!({"version": 5}));
     let shown = with_sk(&table.gate, &expected, 5);
     table.answers("risen", &rise, 200, &shown);
-    table.refused(
-        "the old secret",
-        &by(&table, 2, "/posts"),
-        401,
-        "signature-invalid",
-    );
+    table.refused("the old secret", &by(&table, 2, "/posts"), 401, "signature-invalid");
     table.passes("the new one", &by(&table, 5, "/posts"));
     let kept = stored(&table.gate, "pk_a");
-    table.that(kept.as_ref() == Some(&expected), || {
-        format!("stored: {kept:?}")
-    });
+    table.that(kept.as_ref() == Some(&expected), || format!("stored: {kept:?}"));
     // The same again is no rise, and shows no secret.
     table.answers("the same", &rise, 200, &expected);
     for lower in [json!(4), json!(1), Value::Null] {
@@ -142,12 +121,7 @@ fn a_version_that_rises_shows_a_new_secret_and_ends_the_old_one() {
 fn a_record_that_says_little_is_spelt_out() {
     let mut table = start();
     let least = json!({"id": "pk_least", "name": "x", "version": 1, "schemes": ["session"]});
-    table.answers(
-        "a name",
-        &patch(&table, "pk_least", &json!({"name": "x"})),
-        200,
-        &least,
-    );
+    table.answers("a name", &patch(&table, "pk_least", &json!({"name": "x"})), 200, &least);
     table.passes("as before", &write(&table.gate, "pk_least"));
     let rise = patch(&table, "pk_least", &json!({"version": 2, "name": null}));
     let risen = json!({"id": "pk_least", "version": 2, "schemes": ["session"]});
@@ -197,35 +171,11 @@ fn what_is_wrong_changes_nothing() {
 fn what_cannot_change_is_told_apart() {
     let mut table = start();
     let rename = json!({"name": "x"});
-    table.refused(
-        "unknown",
-        &patch(&table, "pk_nobody", &rename),
-        404,
-        "no-route",
-    );
-    table.taken(
-        "a tombstone",
-        &patch(&table, "pk_gone", &rename),
-        "key-exists",
-        ("pk_gone", ""),
-    );
-    let back = patch(
-        &table,
-        "pk_gone",
-        &json!({"revoked": false, "schemes": ["session"]}),
-    );
-    table.taken(
-        "a tombstone, taken back",
-        &back,
-        "key-exists",
-        ("pk_gone", ""),
-    );
-    table.refused(
-        "it stays",
-        &write(&table.gate, "pk_gone"),
-        401,
-        "key-revoked",
-    );
+    table.refused("unknown", &patch(&table, "pk_nobody", &rename), 404, "no-route");
+    table.taken("a tombstone", &patch(&table, "pk_gone", &rename), "key-exists", ("pk_gone", ""));
+    let back = patch(&table, "pk_gone", &json!({"revoked": false, "schemes": ["session"]}));
+    table.taken("a tombstone, taken back", &back, "key-exists", ("pk_gone", ""));
+    table.refused("it stays", &write(&table.gate, "pk_gone"), 401, "key-revoked");
     table.taken(
         "of the configuration",
         &patch(&table, KEY, &rename),
@@ -239,10 +189,7 @@ fn what_cannot_change_is_told_apart() {
 fn a_broken_record_can_be_mended() {
     let mut table = Check::of(|setup| {
         admin(setup)
-            .in_registry(
-                "key/pk_broken",
-                r#"{"id":"pk_broken","version":3,"path":["/posts"]}"#,
-            )
+            .in_registry("key/pk_broken", r#"{"id":"pk_broken","version":3,"path":["/posts"]}"#)
             .in_registry("key/pk_other", r#"{"id":"pk_another","version":2}"#)
             .in_registry("key/pk_sly", r#"{"id":"pk_sly","admin":true}"#)
             .in_registry("key/pk_text", "nonsense")
@@ -252,42 +199,23 @@ fn a_broken_record_can_be_mended() {
     }
     let half = patch(&table, "pk_broken", &json!({"name": "x"}));
     table.names("still broken", &half, "path");
-    let mended = patch(
-        &table,
-        "pk_broken",
-        &json!({"path": null, "paths": ["/posts"]}),
-    );
+    let mended = patch(&table, "pk_broken", &json!({"path": null, "paths": ["/posts"]}));
     let record =
         json!({"id": "pk_broken", "version": 3, "schemes": ["session"], "paths": ["/posts"]});
     let answer = table.answered("mended", &mended, 200).json();
-    table.that(
-        answer["paths"] == record["paths"] && answer["version"] == 3,
-        || answer.to_string(),
-    );
+    table.that(answer["paths"] == record["paths"] && answer["version"] == 3, || answer.to_string());
     let kept = stored(&table.gate, "pk_broken");
     table.that(kept == Some(record), || format!("stored: {kept:?}"));
     let secret = sk(&table.gate.signing_secret, "pk_broken", 3);
     let works = Session::new("", "pk_broken").key(&secret).mint();
     table.passes("works at once", &Request::post("/posts").bearer(&works));
-    table.answered(
-        "its id",
-        &patch(&table, "pk_other", &json!({"id": "pk_other"})),
-        200,
-    );
+    table.answered("its id", &patch(&table, "pk_other", &json!({"id": "pk_other"})), 200);
     let secret = sk(&table.gate.signing_secret, "pk_other", 2);
     let works = Session::new("", "pk_other").key(&secret).mint();
     table.passes("works at once", &Request::post("/posts").bearer(&works));
-    table.answered(
-        "no admin",
-        &patch(&table, "pk_sly", &json!({"admin": null})),
-        200,
-    );
+    table.answered("no admin", &patch(&table, "pk_sly", &json!({"admin": null})), 200);
     table.passes("works at once", &write(&table.gate, "pk_sly"));
     // To RFC 7396, what is no object is an empty one.
-    table.answered(
-        "no text",
-        &patch(&table, "pk_text", &json!({"id": "pk_text"})),
-        200,
-    );
+    table.answered("no text", &patch(&table, "pk_text", &json!({"id": "pk_text"})), 200);
     table.passes("works at once", &write(&table.gate, "pk_text"));
 }

@@ -61,11 +61,7 @@ impl Checkout {
     }
 
     fn key(&self, arguments: &[&str]) -> Done {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = Command::new(env!("CARGO_BIN_EXE_writegate"))
+        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_writegate"))
             .args(["key", arguments[0], "--gate", &self.gate])
             .args(&arguments[1..])
             .current_dir(&self.folder)
@@ -82,10 +78,7 @@ impl Checkout {
             err: String::from_utf8(stderr).unwrap(),
         };
         for text in [&done.out, &done.err] {
-            assert!(
-                !text.contains(&self.signing_secret),
-                "the root is shown: {text}"
-            );
+            assert!(!text.contains(&self.signing_secret), "the root is shown: {text}");
         }
         done
     }
@@ -107,19 +100,13 @@ impl Drop for Checkout {
 fn records(count: usize) -> String {
     (0..count)
         .map(|number| {
-            format!(
-                "{}\n",
-                json!({"id": format!("pk_{number:03}"), "paths": ["/posts"]})
-            )
+            format!("{}\n", json!({"id": format!("pk_{number:03}"), "paths": ["/posts"]}))
         })
         .collect()
 }
 
 fn ids(records: &[Value]) -> Vec<&str> {
-    records
-        .iter()
-        .map(|record| record["id"].as_str().unwrap())
-        .collect()
+    records.iter().map(|record| record["id"].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -134,12 +121,7 @@ fn what_is_imported_works_is_listed_and_can_be_revoked() {
         table.that(*key == json!({"id": id, "sk": secret}), || key.to_string());
     }
     assert_eq!(made.len(), 250);
-    for word in [
-        "100 of 250",
-        "200 of 250",
-        "250 of 250",
-        "imported 250 keys",
-    ] {
+    for word in ["100 of 250", "200 of 250", "250 of 250", "imported 250 keys"] {
         assert!(done.err.contains(word), "{word} in {}", done.err);
     }
     table.passes("the last", &write(&table.gate, "pk_249"));
@@ -151,18 +133,11 @@ fn what_is_imported_works_is_listed_and_can_be_revoked() {
     assert_eq!(listed[17], expected);
 
     let revoked = checkout.key(&["revoke", "pk_017"]).lines();
-    assert_eq!(
-        revoked,
-        [json!({"id": "pk_017", "version": 1, "revoked": true})]
-    );
+    assert_eq!(revoked, [json!({"id": "pk_017", "version": 1, "revoked": true})]);
     table.refused("revoked", &write(&table.gate, "pk_017"), 401, "key-revoked");
     assert_eq!(checkout.key(&["list"]).lines()[17], revoked[0]);
-    checkout
-        .key(&["revoke", "pk_nobody"])
-        .failed(&["404 no-route"]);
-    checkout
-        .key(&["revoke", KEY])
-        .failed(&["409 key-in-configuration", KEY]);
+    checkout.key(&["revoke", "pk_nobody"]).failed(&["404 no-route"]);
+    checkout.key(&["revoke", KEY]).failed(&["409 key-in-configuration", KEY]);
 }
 
 #[test]
@@ -174,10 +149,7 @@ fn an_array_is_imported_as_lines_are() {
     assert_eq!(ids(&made), ["pk_a", "customer.17"]);
     let secret = sk(&table.gate.signing_secret, "pk_a", 2);
     assert_eq!(made[0]["sk"], secret.as_str());
-    assert_eq!(
-        stored(&table.gate, "customer.17").unwrap()["name"],
-        "Ünïcode"
-    );
+    assert_eq!(stored(&table.gate, "customer.17").unwrap()["name"], "Ünïcode");
 }
 
 #[test]
@@ -186,10 +158,7 @@ fn long_records_go_in_batches_that_a_gate_takes() {
     let checkout = Checkout::of(&table);
     let record = |number| json!({"id": format!("pk_{number}"), "name": "x".repeat(16_000)});
     let all: Vec<Value> = (0..100).map(record).collect();
-    assert_eq!(
-        checkout.import(&json!(all).to_string(), &[]).lines().len(),
-        100
-    );
+    assert_eq!(checkout.import(&json!(all).to_string(), &[]).lines().len(), 100);
     assert_eq!(checkout.key(&["list"]).lines().len(), 100);
 }
 
@@ -213,12 +182,7 @@ fn where_a_batch_is_refused_it_is_said_from_where_to_go_on() {
 
     let done = checkout.import(&records(250), &["--skip-existing"]);
     assert_eq!(done.lines().len(), 149);
-    assert!(
-        done.err
-            .contains("imported 149 keys, skipped 101 that exist"),
-        "{}",
-        done.err
-    );
+    assert!(done.err.contains("imported 149 keys, skipped 101 that exist"), "{}", done.err);
     table.passes("of the second", &write(&table.gate, "pk_100"));
     assert_eq!(stored(&table.gate, "pk_120").unwrap()["name"], "there");
     let done = checkout.import(&records(250), &["--skip-existing"]);
@@ -240,23 +204,15 @@ fn keys_of_the_configuration_and_revoked_ones_are_skipped_too() {
     ]);
     let done = checkout.import(&text, &["--skip-existing"]);
     assert_eq!(ids(&done.lines()), ["pk_a", "pk_b"]);
-    assert!(
-        done.err.contains("imported 2 keys, skipped 2 that exist"),
-        "{}",
-        done.err
-    );
+    assert!(done.err.contains("imported 2 keys, skipped 2 that exist"), "{}", done.err);
 }
 
 #[test]
 fn what_the_gate_says_is_told() {
     let table = Check::of(admin);
     let mut checkout = Checkout::of(&table);
-    checkout
-        .key(&["list", "--as", KEY])
-        .failed(&["403 path-denied", "admin key"]);
-    checkout
-        .key(&["list", "--as", "pk_nobody"])
-        .failed(&["401 key-unknown", "KEYS"]);
+    checkout.key(&["list", "--as", KEY]).failed(&["403 path-denied", "admin key"]);
+    checkout.key(&["list", "--as", "pk_nobody"]).failed(&["401 key-unknown", "KEYS"]);
     checkout.import(r#"{"id":"pk_unwritable"}"#, &[]).failed(&[
         "record 1 not imported",
         "503 feature-unavailable",
@@ -264,11 +220,7 @@ fn what_the_gate_says_is_told() {
         "nothing was imported",
     ]);
     checkout.signing_secret = fresh();
-    checkout
-        .key(&["list"])
-        .failed(&["401 signature-invalid", "SIGNING_SECRET"]);
+    checkout.key(&["list"]).failed(&["401 signature-invalid", "SIGNING_SECRET"]);
     let without = Check::of(|setup| setup.key(json!({"id": ADMIN, "admin": true})));
-    Checkout::of(&without)
-        .key(&["list"])
-        .failed(&["503 feature-unavailable", "KEY_REGISTRY"]);
+    Checkout::of(&without).key(&["list"]).failed(&["503 feature-unavailable", "KEY_REGISTRY"]);
 }

@@ -28,38 +28,19 @@ fn a_new_key_is_shown_with_its_secret_and_works_at_once() {
     let made = table.answered("made", &create(&table, &record), 201);
     let implied = json!({"id": "pk_new", "paths": ["/posts"], "name": "A page", "version": 1, "schemes": ["session"]});
     let shown = made.json();
-    table.that(shown == with_sk(&table.gate, &implied, 1), || {
-        shown.to_string()
+    table.that(shown == with_sk(&table.gate, &implied, 1), || shown.to_string());
+    table.that(made.header("location").as_deref() == Some("/_gate/keys/pk_new"), || {
+        made.to_string()
     });
-    table.that(
-        made.header("location").as_deref() == Some("/_gate/keys/pk_new"),
-        || made.to_string(),
-    );
     let secret = shown["sk"].as_str().unwrap();
     table.passes("at once", &write("/posts", secret));
-    table.refused(
-        "within its limits",
-        &write("/other", secret),
-        403,
-        "path-denied",
-    );
+    table.refused("within its limits", &write("/other", secret), 403, "path-denied");
     let kept = stored(&table.gate, "pk_new");
-    table.that(kept.as_ref() == Some(&implied), || {
-        format!("stored: {kept:?}")
-    });
-    let show = ask(
-        &table.gate,
-        "GET",
-        &made.header("location").unwrap()["/_gate/".len()..],
-    );
+    table.that(kept.as_ref() == Some(&implied), || format!("stored: {kept:?}"));
+    let show = ask(&table.gate, "GET", &made.header("location").unwrap()["/_gate/".len()..]);
     table.answers("without its secret", &show, 200, &implied);
     let all = ask(&table.gate, "GET", "keys");
-    table.answers(
-        "in the list",
-        &all,
-        200,
-        &json!({"keys": [implied], "cursor": null}),
-    );
+    table.answers("in the list", &all, 200, &json!({"keys": [implied], "cursor": null}));
 }
 
 #[test]
@@ -75,9 +56,7 @@ fn every_field_is_kept_as_it_was_sent() {
     let expected = with_sk(&table.gate, &record, 3);
     table.answers("made", &create(&table, &record), 201, &expected);
     let kept = stored(&table.gate, "pk_whole");
-    table.that(kept.as_ref() == Some(&record), || {
-        format!("stored: {kept:?}")
-    });
+    table.that(kept.as_ref() == Some(&record), || format!("stored: {kept:?}"));
     let show = ask(&table.gate, "GET", "keys/pk_whole");
     table.answers("shown", &show, 200, &record);
 }
@@ -102,12 +81,7 @@ fn a_version_has_its_own_secret() {
     table.passes("a session", &session);
     table.passes("a signature", &signature);
     table.refused("of another version", &old_session, 401, "signature-invalid");
-    table.refused(
-        "of another version",
-        &old_signature,
-        401,
-        "signature-invalid",
-    );
+    table.refused("of another version", &old_signature, 401, "signature-invalid");
 }
 
 #[test]
@@ -129,9 +103,7 @@ fn ids_of_an_existing_system_are_welcome() {
     ] {
         let made = table.answered(id, &create(&table, &json!({"id": id})), 201);
         let location = made.header("location");
-        table.that(location == Some(format!("/_gate/keys/{id}")), || {
-            made.to_string()
-        });
+        table.that(location == Some(format!("/_gate/keys/{id}")), || made.to_string());
         let by = write(&table.gate, id);
         table.passes(id, &by);
         let show = ask(&table.gate, "GET", &format!("keys/{id}"));
@@ -149,31 +121,18 @@ fn an_id_is_used_once() {
             .in_registry("key/pk_broken", "nonsense")
     });
     for id in ["pk_there", "pk_gone", "pk_broken"] {
-        let before = ask(&table.gate, "GET", &format!("keys/{id}"))
-            .send(&table.gate)
-            .text();
+        let before = ask(&table.gate, "GET", &format!("keys/{id}")).send(&table.gate).text();
         for record in [json!({"id": id}), json!({"id": id, "version": 9})] {
             let again = create(&table, &record);
             table.taken(id, &again, "key-exists", (id, ""));
         }
-        let after = ask(&table.gate, "GET", &format!("keys/{id}"))
-            .send(&table.gate)
-            .text();
+        let after = ask(&table.gate, "GET", &format!("keys/{id}")).send(&table.gate).text();
         table.that(before == after, || format!("{before} became {after}"));
     }
     let configured = create(&table, &json!({"id": KEY}));
-    table.taken(
-        "of the configuration",
-        &configured,
-        "key-in-configuration",
-        (KEY, ""),
-    );
+    table.taken("of the configuration", &configured, "key-in-configuration", (KEY, ""));
     table.answered("another", &create(&table, &json!({"id": "pk_ther"})), 201);
-    table.answered(
-        "other case",
-        &create(&table, &json!({"id": "PK_there"})),
-        201,
-    );
+    table.answered("other case", &create(&table, &json!({"id": "PK_there"})), 201);
 }
 
 #[test]
@@ -183,12 +142,7 @@ fn a_key_may_be_made_revoked_and_is_no_tombstone() {
     table.answered("made", &made, 201);
     let by = write(&table.gate, "pk_later");
     table.refused("revoked", &by, 401, "key-revoked");
-    let back = tell(
-        &table.gate,
-        "PATCH",
-        "keys/pk_later",
-        &json!({"revoked": false}),
-    );
+    let back = tell(&table.gate, "PATCH", "keys/pk_later", &json!({"revoked": false}));
     table.answered("taken back", &back, 200);
     table.passes("works", &by);
 }
@@ -203,10 +157,7 @@ fn what_is_stored_is_never_longer_than_what_is_read() {
     table.passes("15 KB", &by);
     let long = create(&table, &json!({"id": "pk_long", "name": name(17_000)}));
     let answer = table.refused("17 KB", &long, 400, "bad-request").json();
-    table.that(
-        answer["field"].is_string() && answer["id"] == "pk_long",
-        || answer.to_string(),
-    );
+    table.that(answer["field"].is_string() && answer["id"] == "pk_long", || answer.to_string());
     table.absent("17 KB", "pk_long");
     // What the gate adds to a record counts too.
     for length in (16_260..16_400).step_by(9) {

@@ -29,27 +29,15 @@ fn a_deleted_key_stops_at_once_and_stays_deleted() {
         table.answers(what, &delete(&table, "pk_a"), 200, &tombstone);
         table.refused(what, &by, 401, "key-revoked");
         let kept = stored(&table.gate, "pk_a");
-        table.that(kept.as_ref() == Some(&tombstone), || {
-            format!("{what}: stored {kept:?}")
-        });
+        table.that(kept.as_ref() == Some(&tombstone), || format!("{what}: stored {kept:?}"));
     }
     let show = ask(&table.gate, "GET", "keys/pk_a");
     table.answers("shown", &show, 200, &tombstone);
     let list = ask(&table.gate, "GET", "keys");
-    table.answers(
-        "listed",
-        &list,
-        200,
-        &json!({"keys": [tombstone], "cursor": null}),
-    );
+    table.answers("listed", &list, 200, &json!({"keys": [tombstone], "cursor": null}));
     for (what, method, path, body) in [
         ("made again", "POST", "keys", json!({"id": "pk_a"})),
-        (
-            "with a higher version",
-            "POST",
-            "keys",
-            json!({"id": "pk_a", "version": 9}),
-        ),
+        ("with a higher version", "POST", "keys", json!({"id": "pk_a", "version": 9})),
         ("in a batch", "POST", "keys", json!([{"id": "pk_a"}])),
         ("changed", "PATCH", "keys/pk_a", json!({"revoked": false})),
         (
@@ -86,42 +74,23 @@ fn any_record_of_the_registry_can_be_deleted_and_nothing_else() {
             .registered(
                 json!({"id": "pk_paused", "version": 2, "revoked": true, "schemes": ["session"]}),
             )
-            .in_registry(
-                "key/pk_broken",
-                r#"{"id":"pk_broken","version":3,"path":["/x"]}"#,
-            )
+            .in_registry("key/pk_broken", r#"{"id":"pk_broken","version":3,"path":["/x"]}"#)
             .in_registry("key/pk_text", "nonsense")
             .registered(json!({"id": KEY, "methods": ["PUT"]}))
     });
-    for (id, version) in [
-        ("pk_least", 1),
-        ("pk_gone", 4),
-        ("pk_paused", 2),
-        ("pk_broken", 3),
-        ("pk_text", 1),
-    ] {
+    for (id, version) in
+        [("pk_least", 1), ("pk_gone", 4), ("pk_paused", 2), ("pk_broken", 3), ("pk_text", 1)]
+    {
         table.answers(id, &delete(&table, id), 200, &tombstone(id, version));
         table.refused(id, &write(&table.gate, id), 401, "key-revoked");
     }
     table.refused("unknown", &delete(&table, "pk_nobody"), 404, "no-route");
-    table.refused(
-        "the registry's other names",
-        &delete(&table, "settings"),
-        404,
-        "no-route",
-    );
-    table.taken(
-        "of the configuration",
-        &delete(&table, KEY),
-        "key-in-configuration",
-        (KEY, ""),
-    );
+    table.refused("the registry's other names", &delete(&table, "settings"), 404, "no-route");
+    table.taken("of the configuration", &delete(&table, KEY), "key-in-configuration", (KEY, ""));
     table.passes("which goes on", &write(&table.gate, KEY));
     let shadowed = stored(&table.gate, KEY);
-    table.that(
-        shadowed == Some(json!({"id": KEY, "methods": ["PUT"]})),
-        || format!("{shadowed:?}"),
-    );
+    table
+        .that(shadowed == Some(json!({"id": KEY, "methods": ["PUT"]})), || format!("{shadowed:?}"));
 }
 
 #[test]
@@ -133,12 +102,7 @@ fn a_paused_key_is_not_deleted() {
     });
     let again = tell(&table.gate, "POST", "keys", &json!({"id": "pk_paused"}));
     table.taken("its id is its own", &again, "key-exists", ("pk_paused", ""));
-    let back = tell(
-        &table.gate,
-        "PATCH",
-        "keys/pk_paused",
-        &json!({"revoked": null}),
-    );
+    let back = tell(&table.gate, "PATCH", "keys/pk_paused", &json!({"revoked": null}));
     table.answered("taken back", &back, 200);
     table.passes("works", &write(&table.gate, "pk_paused"));
 }

@@ -15,11 +15,8 @@ const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
 
 #[test]
 fn without_the_binding_there_is_no_registry() {
-    let mut table = Check::of(|setup: Setup| {
-        setup
-            .site(json!({}))
-            .key(json!({"id": ADMIN, "admin": true}))
-    });
+    let mut table =
+        Check::of(|setup: Setup| setup.site(json!({})).key(json!({"id": ADMIN, "admin": true})));
     for (method, path) in [
         ("GET", "keys"),
         ("POST", "keys"),
@@ -47,32 +44,20 @@ fn without_the_binding_there_is_no_registry() {
 fn a_registry_that_fails_is_told() {
     let mut table = Check::of(admin);
     for id in ["pk_fails", "pk_hangs"] {
-        for (method, body) in [
-            ("GET", None),
-            ("PATCH", Some(json!({"name": "x"}))),
-            ("DELETE", None),
-        ] {
+        for (method, body) in
+            [("GET", None), ("PATCH", Some(json!({"name": "x"}))), ("DELETE", None)]
+        {
             let path = format!("keys/{id}");
             let request = match &body {
                 Some(body) => tell(&table.gate, method, &path, body),
                 None => ask(&table.gate, method, &path),
             };
-            table.refused(
-                &format!("{method} {id}"),
-                &request,
-                UNAVAILABLE.0,
-                UNAVAILABLE.1,
-            );
+            table.refused(&format!("{method} {id}"), &request, UNAVAILABLE.0, UNAVAILABLE.1);
         }
         let new = tell(&table.gate, "POST", "keys", &json!({"id": id}));
         table.refused(&format!("POST {id}"), &new, UNAVAILABLE.0, UNAVAILABLE.1);
     }
-    let new = tell(
-        &table.gate,
-        "POST",
-        "keys",
-        &json!([{"id": "pk_a"}, {"id": "pk_fails"}]),
-    );
+    let new = tell(&table.gate, "POST", "keys", &json!([{"id": "pk_a"}, {"id": "pk_fails"}]));
     table.refused("one of two", &new, UNAVAILABLE.0, UNAVAILABLE.1);
     table.absent("the other", "pk_a");
     for id in ["pk_unwritable", "pk_stuck"] {
@@ -87,11 +72,8 @@ fn a_registry_that_fails_is_told() {
 #[test]
 fn a_list_that_fails_is_told() {
     for name in ["list-fails", "list-hangs"] {
-        let mut table = Check::of(|setup| {
-            admin(setup)
-                .registered(json!({"id": "pk_a"}))
-                .in_registry(name, "")
-        });
+        let mut table =
+            Check::of(|setup| admin(setup).registered(json!({"id": "pk_a"})).in_registry(name, ""));
         let list = ask(&table.gate, "GET", "keys");
         table.refused(name, &list, UNAVAILABLE.0, UNAVAILABLE.1);
         let show = ask(&table.gate, "GET", "keys/pk_a");
@@ -117,9 +99,7 @@ fn a_change_that_cannot_be_written_changes_nothing() {
         table.refused("a deletion", &delete, UNAVAILABLE.0, UNAVAILABLE.1);
         table.passes("after", &write(&table.gate, id));
         let kept = stored(&table.gate, id);
-        table.that(kept.as_ref() == Some(&record), || {
-            format!("stored: {kept:?}")
-        });
+        table.that(kept.as_ref() == Some(&record), || format!("stored: {kept:?}"));
     }
 }
 

@@ -26,19 +26,10 @@ fn wrong(value: &str) -> Vec<(Value, &'static str)> {
         (json!({"schemes": []}), "schemes"),
         (json!({"schemes": ["session", 1]}), "schemes"),
         (json!({"schemes": ["public-key"]}), "schemes"),
-        (
-            json!({"schemes": ["public-key"], "paths": ["/x"]}),
-            "schemes",
-        ),
-        (
-            json!({"allowed_origins": [format!("https://{value}.example/")]}),
-            "allowed_origins",
-        ),
+        (json!({"schemes": ["public-key"], "paths": ["/x"]}), "schemes"),
+        (json!({"allowed_origins": [format!("https://{value}.example/")]}), "allowed_origins"),
         (json!({"allowed_origins": ["*"]}), "allowed_origins"),
-        (
-            json!({"allowed_origin": "https://a.example"}),
-            "allowed_origin",
-        ),
+        (json!({"allowed_origin": "https://a.example"}), "allowed_origin"),
         (json!({"allowed_ips": ["10.0.0.1/8"]}), "allowed_ips"),
         (json!({"allowed_ips": [value]}), "allowed_ips"),
         (json!({"match": value}), "match"),
@@ -62,10 +53,7 @@ fn wrong(value: &str) -> Vec<(Value, &'static str)> {
         (json!({"quota": {}}), "quota"),
         (json!({"quota": {"requests": 5}}), "quota.per"),
         (json!({"quota": {"requests": 5, "per": value}}), "quota.per"),
-        (
-            json!({"quota": {"requests": 0, "per": "day"}}),
-            "quota.requests",
-        ),
+        (json!({"quota": {"requests": 0, "per": "day"}}), "quota.requests"),
         (json!({"quota": {"request": 5, "per": "day"}}), "quota"),
         (json!({"mint": {"ttl": 300}}), "mint"),
         (json!({"admin": true}), "admin"),
@@ -81,9 +69,7 @@ fn with_id(id: &str, mut record: Value) -> Value {
 }
 
 fn quotes(table: &mut Check, what: &str, answer: &Response, value: &str) {
-    table.that(!answer.to_string().contains(value), || {
-        format!("{what}: quotes a value: {answer}")
-    });
+    table.that(!answer.to_string().contains(value), || format!("{what}: quotes a value: {answer}"));
 }
 
 #[test]
@@ -153,16 +139,9 @@ fn an_id_has_its_form() {
         let post = tell(&table.gate, "POST", "keys", &json!({"id": id}));
         let answer = table.names(&id.to_string(), &post, "id");
         let told = answer.json()["id"].clone();
-        table.that(told.is_null(), || {
-            format!("{id}: an id that is none is told: {answer}")
-        });
+        table.that(told.is_null(), || format!("{id}: an id that is none is told: {answer}"));
     }
-    let some = tell(
-        &table.gate,
-        "POST",
-        "keys",
-        &json!({"id": "a", "name": "x"}),
-    );
+    let some = tell(&table.gate, "POST", "keys", &json!({"id": "a", "name": "x"}));
     table.answered("an id", &some, 201);
 }
 
@@ -199,12 +178,7 @@ fn a_body_is_json_of_the_right_kind() {
         let none = ask(&table.gate, method, path);
         table.names("no body at all", &none, "body");
     }
-    let array = tell(
-        &table.gate,
-        "PATCH",
-        "keys/pk_there",
-        &json!([{"name": "x"}]),
-    );
+    let array = tell(&table.gate, "PATCH", "keys/pk_there", &json!([{"name": "x"}]));
     table.names("a patch is an object", &array, "body");
     let patch = tell(&table.gate, "PATCH", "keys/pk_there", &json!({"name": "x"}));
     table.answered("an object", &patch, 200);

@@ -17,9 +17,7 @@ fn a_change_reaches_every_isolate_within_the_stated_bound() {
     let mut table = Check::of(|setup| {
         ["pk_revoked", "pk_deleted", "pk_changed", "pk_risen"]
             .iter()
-            .fold(admin(setup), |setup, id| {
-                setup.registered(json!({"id": id}))
-            })
+            .fold(admin(setup), |setup, id| setup.registered(json!({"id": id})))
             .twice()
     });
     let second = table.gate.second;
@@ -35,13 +33,9 @@ fn a_change_reaches_every_isolate_within_the_stated_bound() {
         ("PATCH", "keys/pk_risen", json!({"version": 2})),
         ("POST", "keys", json!({"id": "pk_new"})),
     ] {
-        tell(&table.gate, method, path, &body)
-            .send(&table.gate)
-            .passed();
+        tell(&table.gate, method, path, &body).send(&table.gate).passed();
     }
-    ask(&table.gate, "DELETE", "keys/pk_deleted")
-        .send(&table.gate)
-        .passed();
+    ask(&table.gate, "DELETE", "keys/pk_deleted").send(&table.gate).passed();
     let expected = [
         ("pk_revoked", "key-revoked"),
         ("pk_deleted", "key-revoked"),
@@ -51,16 +45,12 @@ fn a_change_reaches_every_isolate_within_the_stated_bound() {
     ];
     for (id, code) in expected {
         let here = write(&table.gate, id).send(&table.gate);
-        table.that(here.code() == code, || {
-            format!("{id} where it was changed: {here}")
-        });
+        table.that(here.code() == code, || format!("{id} where it was changed: {here}"));
     }
     for (id, code) in expected {
         poll(BOUND, || match there(&table, id) {
             found if found == code => Ok(()),
-            found => Err(format!(
-                "{id} in the other isolate: {found:?}, not {code:?}"
-            )),
+            found => Err(format!("{id} in the other isolate: {found:?}, not {code:?}")),
         });
     }
 }

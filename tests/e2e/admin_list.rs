@@ -62,9 +62,7 @@ fn many() -> Vec<Value> {
 fn every_record_is_on_one_page() {
     let records = many();
     let table = Check::of(|setup| {
-        let setup = admin(setup)
-            .in_registry("nokey/pk_x", "{}")
-            .in_registry("key", "{}");
+        let setup = admin(setup).in_registry("nokey/pk_x", "{}").in_registry("key", "{}");
         records.iter().cloned().fold(setup, Setup::registered)
     });
     let pages = pages(&table.gate);
@@ -98,13 +96,8 @@ fn the_configuration_s_keys_are_not_in_the_list_but_shadowed_records_are() {
 #[test]
 fn one_record_is_shown_as_it_is_stored() {
     let records = many();
-    let mut table = Check::of(|setup| {
-        records
-            .iter()
-            .take(10)
-            .cloned()
-            .fold(admin(setup), Setup::registered)
-    });
+    let mut table =
+        Check::of(|setup| records.iter().take(10).cloned().fold(admin(setup), Setup::registered));
     for record in records.iter().take(10) {
         let id = record["id"].as_str().unwrap();
         let show = ask(&table.gate, "GET", &format!("keys/{id}"));
@@ -123,19 +116,15 @@ fn a_record_that_is_none_is_listed_with_what_is_wrong() {
         ("pk_list", "[]", ""),
         ("pk_twice", r#"{"id":"pk_twice","id":"pk_twice"}"#, "record"),
         ("pk_other", r#"{"id":"pk_another"}"#, "id"),
-        (
-            "pk_misspelt",
-            r#"{"id":"pk_misspelt","path":["/secret"]}"#,
-            "path",
-        ),
+        ("pk_misspelt", r#"{"id":"pk_misspelt","path":["/secret"]}"#, "path"),
         ("pk_wide", r#"{"id":"pk_wide","paths":[]}"#, "paths"),
         ("pk_sly", r#"{"id":"pk_sly","admin":true}"#, "admin"),
     ];
     let table = Check::of(|setup| {
         let setup = admin(setup).registered(json!({"id": "pk_good"}));
-        broken.iter().fold(setup, |setup, (id, text, _)| {
-            setup.in_registry(&format!("key/{id}"), text)
-        })
+        broken
+            .iter()
+            .fold(setup, |setup, (id, text, _)| setup.in_registry(&format!("key/{id}"), text))
     });
     let listed = by_id(pages(&table.gate).into_iter().flatten());
     assert_eq!(listed.len(), broken.len() + 1);
@@ -148,14 +137,9 @@ fn a_record_that_is_none_is_listed_with_what_is_wrong() {
             assert_eq!(error["field"], field, "{id}: {}", listed[id]);
         }
         let said = listed[id].to_string();
-        assert!(
-            !said.contains("secret") && !said.contains("another\""),
-            "{said}"
-        );
+        assert!(!said.contains("secret") && !said.contains("another\""), "{said}");
         // What is in the list can be looked at.
-        let shown = ask(&table.gate, "GET", &format!("keys/{id}"))
-            .send(&table.gate)
-            .passed();
+        let shown = ask(&table.gate, "GET", &format!("keys/{id}")).send(&table.gate).passed();
         assert_eq!(shown.json()["id"], id);
     }
 }
@@ -166,28 +150,13 @@ fn a_cursor_that_is_none_is_refused() {
         Check::of(|setup: Setup| administered(setup).registered(json!({"id": "pk_there"})));
     for cursor in ["%00", "!", "a%20b"] {
         let list = ask(&table.gate, "GET", &format!("keys?cursor={cursor}"));
-        table.refused_as_any(
-            cursor,
-            &list,
-            &[(400, "bad-request"), (503, "feature-unavailable")],
-        );
+        table.refused_as_any(cursor, &list, &[(400, "bad-request"), (503, "feature-unavailable")]);
     }
-    for query in [
-        "",
-        "?",
-        "?cursor=",
-        "?cursor",
-        "?limit=1",
-        "?key=pk_there",
-        "?x&y=1",
-    ] {
+    for query in ["", "?", "?cursor=", "?cursor", "?limit=1", "?key=pk_there", "?x&y=1"] {
         let list = ask(&table.gate, "GET", &format!("keys{query}"));
         let answer = table.answered(query, &list, 200).json();
-        table.that(
-            answer["keys"]
-                .as_array()
-                .is_some_and(|keys| keys.len() == 1),
-            || answer.to_string(),
-        );
+        table.that(answer["keys"].as_array().is_some_and(|keys| keys.len() == 1), || {
+            answer.to_string()
+        });
     }
 }

@@ -35,13 +35,7 @@ fn unknown_paths_are_unknown_to_everybody() {
             table.refused(path, &asked, 404, "no-route");
         }
     }
-    for path in [
-        "keys/..",
-        "keys/%2e%2e/x",
-        "keys//x",
-        "keys/a%2Fb",
-        "keys/a%5Cb",
-    ] {
+    for path in ["keys/..", "keys/%2e%2e/x", "keys//x", "keys/a%2Fb", "keys/a%5Cb"] {
         let asked = ask(&table.gate, "GET", path);
         table.refused(path, &asked, 400, "bad-path");
     }
@@ -55,36 +49,12 @@ fn unknown_paths_are_unknown_to_everybody() {
 fn other_methods_are_refused_with_those_that_are_taken() {
     let mut table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     for (path, allowed, others) in [
-        (
-            "keys",
-            vec!["GET", "HEAD", "POST"],
-            vec!["PUT", "PATCH", "DELETE", "OPTIONS"],
-        ),
-        (
-            "keys/pk_there",
-            vec!["DELETE", "GET", "HEAD", "PATCH"],
-            vec!["PUT", "POST", "OPTIONS"],
-        ),
-        (
-            "keys/pk_nobody",
-            vec!["DELETE", "GET", "HEAD", "PATCH"],
-            vec!["PUT", "POST", "OPTIONS"],
-        ),
-        (
-            "usage",
-            vec!["GET", "HEAD"],
-            vec!["POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-        ),
-        (
-            "purge",
-            vec!["POST"],
-            vec!["GET", "PUT", "PATCH", "DELETE", "OPTIONS"],
-        ),
-        (
-            "status",
-            vec!["GET", "HEAD"],
-            vec!["POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-        ),
+        ("keys", vec!["GET", "HEAD", "POST"], vec!["PUT", "PATCH", "DELETE", "OPTIONS"]),
+        ("keys/pk_there", vec!["DELETE", "GET", "HEAD", "PATCH"], vec!["PUT", "POST", "OPTIONS"]),
+        ("keys/pk_nobody", vec!["DELETE", "GET", "HEAD", "PATCH"], vec!["PUT", "POST", "OPTIONS"]),
+        ("usage", vec!["GET", "HEAD"], vec!["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+        ("purge", vec!["POST"], vec!["GET", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+        ("status", vec!["GET", "HEAD"], vec!["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
     ] {
         for method in others {
             for request in [bare(method, path), ask(&table.gate, method, path)] {
@@ -92,9 +62,7 @@ fn other_methods_are_refused_with_those_that_are_taken() {
                 let allow = answer.header("allow").unwrap_or_default();
                 let mut named: Vec<_> = allow.split(", ").collect();
                 named.sort_unstable();
-                table.that(named == allowed, || {
-                    format!("{method} {path}: Allow: {allow}")
-                });
+                table.that(named == allowed, || format!("{method} {path}: Allow: {allow}"));
             }
         }
     }
@@ -115,11 +83,7 @@ fn which_keys_there_are_is_told_to_admins_alone() {
             table.refused(id, &other, 403, "path-denied");
         }
     }
-    for (method, body) in [
-        ("GET", None),
-        ("DELETE", None),
-        ("PATCH", Some(json!({"name": "x"}))),
-    ] {
+    for (method, body) in [("GET", None), ("DELETE", None), ("PATCH", Some(json!({"name": "x"})))] {
         let asked = match &body {
             Some(body) => tell(&table.gate, method, "keys/pk_nobody", body),
             None => ask(&table.gate, method, "keys/pk_nobody"),
@@ -133,11 +97,7 @@ fn a_head_is_answered_as_its_get_without_the_body() {
     let table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     for path in ["keys", "keys/pk_there", "status"] {
         let answer = ask(&table.gate, "HEAD", path).send(&table.gate);
-        assert_eq!(
-            (answer.status, answer.body.len()),
-            (200, 0),
-            "{path}: {answer}"
-        );
+        assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}: {answer}");
         let kind = answer.header("content-type");
         assert_eq!(kind.as_deref(), Some("application/json"), "{path}");
     }

@@ -24,10 +24,7 @@ fn an_admin_may_sign_and_what_is_signed_is_checked() {
     table.refused("no digest", &less.sign(post()), 401, "signature-incomplete");
     let other = post().header("Content-Digest", &sha256(b"other"));
     table.refused("another body", &by.sign(other), 401, "digest-mismatch");
-    let swapped = Request {
-        body: Some(b"{\"id\":\"pk_sly\"}".to_vec()),
-        ..by.sign(post())
-    };
+    let swapped = Request { body: Some(b"{\"id\":\"pk_sly\"}".to_vec()), ..by.sign(post()) };
     table.refused("a body put in its place", &swapped, 401, "digest-mismatch");
     let moved = Request {
         method: "DELETE".into(),
@@ -47,12 +44,7 @@ fn an_admin_may_sign_and_what_is_signed_is_checked() {
 fn an_admin_s_bound_session_needs_its_proof() {
     let mut table = start();
     let bound = Bound::new(&table.gate.signing_secret, ADMIN);
-    refused(
-        &mut table,
-        "alone",
-        |request| request.bearer(&bound.token()),
-        (401, "proof-missing"),
-    );
+    refused(&mut table, "alone", |request| request.bearer(&bound.token()), (401, "proof-missing"));
     taken(&mut table, "with its proof", |request| bound.sign(request));
 }
 
@@ -66,12 +58,7 @@ fn an_admin_s_nonce_counts_once() {
     });
     let post = |id: &str| bare("POST", "keys").body(json!({"id": id}).to_string());
     let by = table.gate.signature_of(ADMIN);
-    table.refused(
-        "without",
-        &by.sign(post("pk_a")),
-        401,
-        "signature-incomplete",
-    );
+    table.refused("without", &by.sign(post("pk_a")), 401, "signature-incomplete");
     let once = by.clone().nonce(&fresh());
     // What is wrong before it uses no nonce up.
     let wrong = once.sign(post("pk_a").header("Content-Digest", &sha256(b"other")));
@@ -89,9 +76,7 @@ fn a_former_root_secret_is_an_admin_s_too() {
         administered(setup).env("SIGNING_SECRET_PREVIOUS", former.as_str())
     });
     let by = |root: &str| {
-        bare("POST", "keys")
-            .bearer(&Session::new(root, ADMIN).mint())
-            .body(r#"{"id":"pk_a"}"#)
+        bare("POST", "keys").bearer(&Session::new(root, ADMIN).mint()).body(r#"{"id":"pk_a"}"#)
     };
     table.refused("another", &by(&fresh()), 401, "signature-invalid");
     // What is shown is the secret of the root of today.
@@ -121,15 +106,8 @@ fn nothing_in_a_query_is_a_credential_here() {
     let list = bare("GET", "keys").header("X-Public-Key", ADMIN);
     table.refused("the public key", &list, 401, "scheme-not-allowed");
     table.answered("beside a session", &list.bearer(&token), 200);
-    let other = bare("GET", "keys")
-        .header("X-Public-Key", KEY)
-        .bearer(&token);
+    let other = bare("GET", "keys").header("X-Public-Key", KEY).bearer(&token);
     table.refused("of another key", &other, 400, "ambiguous-credential");
     let twice = Signature::new(&table.gate.signing_secret, ADMIN).sign(bare("GET", "keys"));
-    table.refused(
-        "two credentials",
-        &twice.bearer(&token),
-        400,
-        "ambiguous-credential",
-    );
+    table.refused("two credentials", &twice.bearer(&token), 400, "ambiguous-credential");
 }

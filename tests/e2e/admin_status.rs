@@ -28,18 +28,13 @@ fn it_says_version_tokens_and_bindings() {
     let told = status(&mut table);
     let members: Vec<_> = told.as_object().unwrap().keys().cloned().collect();
     assert_eq!(members, ["bindings", "tokens", "version"]);
-    let health = crate::admin_api::bare("GET", "health")
-        .send(&table.gate)
-        .json();
+    let health = crate::admin_api::bare("GET", "health").send(&table.gate).json();
     assert_eq!(told["version"], health["version"]);
     let [token] = told["tokens"].as_array().unwrap().as_slice() else {
         panic!("one token: {told}");
     };
     // Nobody said when it was issued.
-    assert_eq!(
-        (&token["secret"], &token["state"]),
-        (&json!("WRITE_TOKEN"), &json!("unknown"))
-    );
+    assert_eq!((&token["secret"], &token["state"]), (&json!("WRITE_TOKEN"), &json!("unknown")));
     let expected = fingerprint(&table.gate.signing_secret, &table.gate.token);
     assert_eq!(token["fingerprint"], expected.as_str());
     assert_eq!(token["age_days"], Value::Null);
@@ -49,9 +44,7 @@ fn it_says_version_tokens_and_bindings() {
 #[test]
 fn it_says_what_is_not_there() {
     let mut table = Check::of(|setup: Setup| {
-        setup
-            .key(json!({"id": ADMIN, "admin": true}))
-            .without("WRITE_TOKEN")
+        setup.key(json!({"id": ADMIN, "admin": true})).without("WRITE_TOKEN")
     });
     table.gate.token = fresh();
     let told = status(&mut table);
@@ -76,10 +69,9 @@ fn each_token_has_its_age() {
             .env("NEW_TOKEN", aged(&new, 10))
     });
     let told = status(&mut table);
-    for (name, token, state, days) in [
-        ("OLD_TOKEN", &old, "overdue", 200),
-        ("NEW_TOKEN", &new, "ok", 10),
-    ] {
+    for (name, token, state, days) in
+        [("OLD_TOKEN", &old, "overdue", 200), ("NEW_TOKEN", &new, "ok", 10)]
+    {
         let tokens = told["tokens"].as_array().unwrap();
         let found = tokens
             .iter()

@@ -32,9 +32,7 @@ fn certificate(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     let (key, certificate) = (file("key"), file("certificate"));
     let mut openssl = Command::new("openssl");
     openssl
-        .args([
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=gate",
-        ])
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=gate"])
         .args(["-addext", &format!("subjectAltName={name}")])
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-keyout")
@@ -78,11 +76,7 @@ fn a_session_goes_to_the_gate_that_its_certificate_proves() {
         if let Some(trusted) = trusted {
             command.env("SSL_CERT_FILE", trusted);
         }
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = command.output().unwrap();
+        let Output { status, stdout, stderr } = command.output().unwrap();
         let said = String::from_utf8(stdout).unwrap();
         (status.code(), said, String::from_utf8(stderr).unwrap())
     };
@@ -99,20 +93,13 @@ fn a_session_goes_to_the_gate_that_its_certificate_proves() {
     ] {
         let (code, out, err) = list(gate, trusted);
         assert_eq!((code, out.as_str()), (Some(1), ""), "{what}: {err}");
-        assert!(
-            err.contains("certificate") && err.lines().count() == 1,
-            "{what}: {err}"
-        );
+        assert!(err.contains("certificate") && err.lines().count() == 1, "{what}: {err}");
     }
     let (code, _, err) = list(&gate, Some(no_certificate));
     assert!(code == Some(1) && err.contains("SSL_CERT_FILE"), "{err}");
 
     let (code, out, err) = list(&gate, Some(&good.1));
-    assert_eq!(
-        (code, out.trim()),
-        (Some(0), r#"{"id":"pk_there"}"#),
-        "{err}"
-    );
+    assert_eq!((code, out.trim()), (Some(0), r#"{"id":"pk_there"}"#), "{err}");
     front_of_good.until("came through: /_gate/keys", PATIENCE);
     // Nothing else came: the first that came through is the last.
     let lines = table.gate.logs.events("request", 1);

@@ -17,11 +17,7 @@ fn tasks() -> Vec<(&'static str, &'static str, Option<Value>)> {
         ("POST", "keys", Some(json!({"id": "pk_new"}))),
         ("GET", "keys/pk_there", None),
         ("GET", "keys/pk_nobody", None),
-        (
-            "PATCH",
-            "keys/pk_there",
-            Some(json!({"id": "pk_there", "name": "x"})),
-        ),
+        ("PATCH", "keys/pk_there", Some(json!({"id": "pk_there", "name": "x"}))),
         ("DELETE", "keys/pk_there", None),
         ("GET", "status", None),
         ("HEAD", "status", None),
@@ -85,47 +81,22 @@ fn nothing_is_done_without_an_admin() {
     let root = table.gate.signing_secret.clone();
     let bearer = |token: String| move |request: Request| request.bearer(&token);
     let session = |id: &str| Session::new(&root, id);
-    refused(
-        &mut table,
-        "nothing",
-        |request| request,
-        (401, "credential-missing"),
-    );
+    refused(&mut table, "nothing", |request| request, (401, "credential-missing"));
     for (what, token, code) in [
         ("no admin", session(KEY).mint(), (403, "path-denied")),
-        (
-            "of the registry",
-            session("pk_there").mint(),
-            (403, "path-denied"),
-        ),
-        (
-            "an admin in the registry",
-            session("pk_sly").mint(),
-            (503, "misconfigured"),
-        ),
+        ("of the registry", session("pk_there").mint(), (403, "path-denied")),
+        ("an admin in the registry", session("pk_sly").mint(), (503, "misconfigured")),
         ("unknown", session("pk_nobody").mint(), (401, "key-unknown")),
         ("revoked", session("pk_gone").mint(), (401, "key-revoked")),
         ("expired", session("pk_over").mint(), (401, "key-expired")),
-        (
-            "forged",
-            session(ADMIN).key(&fresh()).mint(),
-            (401, "signature-invalid"),
-        ),
+        ("forged", session(ADMIN).key(&fresh()).mint(), (401, "signature-invalid")),
         (
             "another key's secret",
             session(ADMIN).key(&sk(&root, KEY, 1)).mint(),
             (401, "signature-invalid"),
         ),
-        (
-            "over",
-            session(ADMIN).claim("exp", now() - 1).mint(),
-            (401, "session-expired"),
-        ),
-        (
-            "too long",
-            session(ADMIN).claim("exp", now() + 4000).mint(),
-            (401, "session-too-long"),
-        ),
+        ("over", session(ADMIN).claim("exp", now() - 1).mint(), (401, "session-expired")),
+        ("too long", session(ADMIN).claim("exp", now() + 4000).mint(), (401, "session-too-long")),
         (
             "for another gate",
             session(ADMIN).claim("aud", "https://other.example").mint(),
@@ -172,11 +143,8 @@ fn an_admin_s_session_is_narrowed_as_any_other() {
     let list = with("paths", json!(["/_gate/keys"]));
     let records = with("paths", json!(["/_gate/keys/*"]));
     let page = with("origin", json!("https://console.example"));
-    let post = |token: &str| {
-        bare("POST", "keys")
-            .bearer(token)
-            .body(json!({"id": "pk_a"}).to_string())
-    };
+    let post =
+        |token: &str| bare("POST", "keys").bearer(token).body(json!({"id": "pk_a"}).to_string());
     let get = |path: &str, token: &str| bare("GET", path).bearer(token);
     table.answered("a reader reads", &get("keys", &readers), 200);
     table.refused("a reader writes", &post(&readers), 403, "method-denied");
@@ -190,12 +158,7 @@ fn an_admin_s_session_is_narrowed_as_any_other() {
     table.refused("the list", &get("keys", &records), 403, "path-denied");
     let from = |origin: &str| get("keys", &page).origin(origin);
     table.answered("from its page", &from("https://console.example"), 200);
-    table.refused(
-        "from another",
-        &from("https://evil.example"),
-        403,
-        "origin-denied",
-    );
+    table.refused("from another", &from("https://evil.example"), 403, "origin-denied");
     table.refused("from none", &get("keys", &page), 403, "origin-denied");
 }
 
@@ -217,24 +180,14 @@ fn an_admin_key_s_own_limits_count() {
     table.answered("GET", &by("pk_reader", "GET", "keys"), 200);
     table.refused("POST", &new("pk_reader", "pk_a"), 403, "method-denied");
     table.answered("its path", &new("pk_list", "pk_a"), 201);
-    table.refused(
-        "another",
-        &by("pk_list", "GET", "status"),
-        403,
-        "path-denied",
-    );
+    table.refused("another", &by("pk_list", "GET", "status"), 403, "path-denied");
     let from = |address: &str| by("pk_home", "GET", "keys").header("CF-Connecting-IP", address);
     table.answered("at home", &from("192.0.2.9"), 200);
     table.refused("elsewhere", &from("198.51.100.9"), 403, "ip-denied");
     table.refused("nowhere", &by("pk_home", "GET", "keys"), 403, "ip-denied");
     let from = |origin: &str| by("pk_page", "GET", "keys").origin(origin);
     table.answered("its page", &from("https://console.example"), 200);
-    table.refused(
-        "another page",
-        &from("https://evil.example"),
-        403,
-        "origin-denied",
-    );
+    table.refused("another page", &from("https://evil.example"), 403, "origin-denied");
     let session = by("pk_strict", "GET", "keys");
     table.refused("its scheme", &session, 401, "scheme-not-allowed");
     let signed = Signature::new(&root, "pk_strict").sign(bare("GET", "keys"));
@@ -245,10 +198,7 @@ fn an_admin_key_s_own_limits_count() {
 fn an_admin_s_rate_counts() {
     let mut table = Check::of(|setup| {
         let key = json!({"id": ADMIN, "admin": true, "rate": "standard"});
-        setup
-            .key(key)
-            .in_registry("settings", "")
-            .limiter("RATE_STANDARD")
+        setup.key(key).in_registry("settings", "").limiter("RATE_STANDARD")
     });
     for _ in 0..3 {
         let list = ask(&table.gate, "GET", "keys");
@@ -280,28 +230,13 @@ fn a_page_may_ask_and_is_told_so() {
     let preflight = bare("OPTIONS", "keys/pk_there")
         .origin(origin)
         .header("Access-Control-Request-Method", "PATCH")
-        .header(
-            "Access-Control-Request-Headers",
-            "authorization,content-type",
-        )
+        .header("Access-Control-Request-Headers", "authorization,content-type")
         .send(&table.gate);
     assert_eq!(preflight.status, 204, "{preflight}");
-    assert_eq!(
-        preflight.header("access-control-allow-methods").as_deref(),
-        Some("PATCH")
-    );
+    assert_eq!(preflight.header("access-control-allow-methods").as_deref(), Some("PATCH"));
     let answers = [
-        table.answered(
-            "a list",
-            &ask(&table.gate, "GET", "keys").origin(origin),
-            200,
-        ),
-        table.refused(
-            "a refusal",
-            &bare("GET", "keys").origin(origin),
-            401,
-            "credential-missing",
-        ),
+        table.answered("a list", &ask(&table.gate, "GET", "keys").origin(origin), 200),
+        table.refused("a refusal", &bare("GET", "keys").origin(origin), 401, "credential-missing"),
     ];
     for answer in answers {
         let open = answer.header("access-control-allow-origin");

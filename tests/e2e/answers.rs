@@ -113,11 +113,7 @@ fn documents_that_a_browser_would_run_are_sandboxed() {
     for (kind, sandboxed) in types {
         let answer = Request::get("/x").bearer(&token).send(&gate).passed();
         let policy = answer.header("content-security-policy");
-        let expected = if sandboxed {
-            "sandbox"
-        } else {
-            "default-src *"
-        };
+        let expected = if sandboxed { "sandbox" } else { "default-src *" };
         assert_eq!(policy.as_deref(), Some(expected), "{kind}");
     }
 }
@@ -151,9 +147,7 @@ fn only_the_caller_may_keep_an_answer() {
 
 #[test]
 fn the_upstreams_own_statuses_pass() {
-    let statuses = [
-        200, 201, 202, 204, 206, 304, 400, 402, 403, 404, 409, 418, 422, 451, 500, 501,
-    ];
+    let statuses = [200, 201, 202, 204, 206, 304, 400, 402, 403, 404, 409, 418, 422, 451, 500, 501];
     let upstream = Upstream::answering(move |_, nth| Reply::new(statuses[nth]).header("X-A", "b"));
     let gate = Gate::before(&upstream);
     let token = gate.bearer();

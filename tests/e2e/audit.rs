@@ -60,51 +60,33 @@ fn a_forwarded_request_is_told_whole() {
             "cache": null, "token": fingerprint(&gate.signing_secret, &gate.token), "ip": "192.0.2.1",
         }),
     );
-    let keys: Vec<_> = line["query_keys"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|key| key.as_str().unwrap())
-        .collect();
+    let keys: Vec<_> =
+        line["query_keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
     assert!(keys.starts_with(&["b", "a"]), "{keys:?}");
     assert!(line["upstream_ms"].is_u64(), "{line}");
     let members: Vec<_> = line.as_object().unwrap().keys().cloned().collect();
     for name in FIELDS {
-        assert!(
-            members.iter().any(|member| member == name),
-            "{name} missing in {line}"
-        );
+        assert!(members.iter().any(|member| member == name), "{name} missing in {line}");
     }
     for name in &members {
-        assert!(
-            FIELDS.contains(&name.as_str()),
-            "{name} is not in the contract"
-        );
+        assert!(FIELDS.contains(&name.as_str()), "{name} is not in the contract");
     }
     assert_is_now(line["time"].as_str().unwrap());
 }
 
 /// `2026-11-22T20:00:00.000Z`, today or a day beside it.
 fn assert_is_now(time: &str) {
-    let shape: String = time
-        .chars()
-        .map(|c| if c.is_ascii_digit() { '0' } else { c })
-        .collect();
+    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{time}");
     let days = now() / 86_400;
     let near = [days - 1, days, days + 1].map(|day| crate::token::date(day * 86_400));
-    assert!(
-        near.iter().any(|date| time.starts_with(date)),
-        "{time} is none of {near:?}"
-    );
+    assert!(near.iter().any(|date| time.starts_with(date)), "{time} is none of {near:?}");
 }
 
 #[test]
 fn a_refused_request_names_its_code_and_a_key_only_once_it_was_found() {
     let upstream = Upstream::start();
-    let gate = Setup::to(&upstream)
-        .site(json!({"methods": ["GET"]}))
-        .start();
+    let gate = Setup::to(&upstream).site(json!({"methods": ["GET"]})).start();
     let cases = [
         (
             Request::get("/x?key2=v"),
@@ -136,12 +118,8 @@ fn a_refused_request_names_its_code_and_a_key_only_once_it_was_found() {
 
 #[test]
 fn there_is_one_line_for_each_request_and_it_goes_to_the_log() {
-    let upstream = Upstream::queue(vec![
-        Reply::ok("a"),
-        Reply::new(401),
-        Reply::new(522),
-        Reply::ok("b"),
-    ]);
+    let upstream =
+        Upstream::queue(vec![Reply::ok("a"), Reply::new(401), Reply::new(522), Reply::ok("b")]);
     let gate = Gate::before(&upstream);
     let token = gate.bearer();
     let mut ids = Vec::new();
@@ -164,17 +142,7 @@ fn there_is_one_line_for_each_request_and_it_goes_to_the_log() {
         .iter()
         .map(|(_, line)| line["outcome"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(
-        outcomes,
-        [
-            "forwarded",
-            "failed",
-            "failed",
-            "refused",
-            "refused",
-            "forwarded"
-        ]
-    );
+    assert_eq!(outcomes, ["forwarded", "failed", "failed", "refused", "refused", "forwarded"]);
     let lines: Vec<_> = gate
         .stop()
         .into_iter()
@@ -220,9 +188,7 @@ fn no_secret_is_ever_logged() {
         post("/x").bearer(&good),
         post("/x").bearer(&good),
         post("/x").bearer(&good),
-        post(&format!("/x?a={value}&sig={value}&{}=1", "k"))
-            .bearer(&good)
-            .header("Cookie", &value),
+        post(&format!("/x?a={value}&sig={value}&{}=1", "k")).bearer(&good).header("Cookie", &value),
         post("/x").bearer(&forged),
         post("/x").bearer(&unknown),
         post("/x").bearer(&value),
@@ -237,13 +203,7 @@ fn no_secret_is_ever_logged() {
         post("/x")
             .header("Signature", &format!("sig1=:{value}:"))
             .header("Signature-Input", &format!("sig1=();keyid=\"{value}\"")),
-        post("/x").bearer(
-            &gate
-                .session()
-                .claim("exp", 1)
-                .claim("name", value.as_str())
-                .mint(),
-        ),
+        post("/x").bearer(&gate.session().claim("exp", 1).claim("name", value.as_str()).mint()),
     ] {
         let answer = request.send(&gate);
         gate.logs.audit(&answer.request_id());
@@ -251,11 +211,7 @@ fn no_secret_is_ever_logged() {
     Request::get("/").send_to(gate.cron);
     for line in gate.stop() {
         for secret in &secrets {
-            assert!(
-                !line.text.contains(secret.as_str()),
-                "a secret in {}",
-                line.text
-            );
+            assert!(!line.text.contains(secret.as_str()), "a secret in {}", line.text);
         }
     }
 }
@@ -272,16 +228,11 @@ fn a_caller_who_leaves_is_still_told() {
             .head(),
     );
     connection.write(b"half");
-    upstream.until("the half", |seen| {
-        seen.first().is_some_and(|first| first.body == b"half")
-    });
+    upstream.until("the half", |seen| seen.first().is_some_and(|first| first.body == b"half"));
     connection.abandon();
     upstream.until("the end", |seen| seen[0].arrival == Arrival::BrokenOff);
     let line = gate.logs.events("request", 1).remove(0).1;
-    assert_says(
-        &line,
-        json!({"path": "/left", "key": KEY, "verified": true, "outcome": "failed"}),
-    );
+    assert_says(&line, json!({"path": "/left", "key": KEY, "verified": true, "outcome": "failed"}));
 }
 
 /// A connection that is reset when it is closed, for it leaves an answer unread.
@@ -307,15 +258,10 @@ fn a_caller_who_leaves_is_not_told_to_have_been_answered() {
     let request = Request::new("POST", "/left").bearer(&gate.bearer());
     connection.write(&request.header("Content-Length", "100").head());
     connection.write(b"half");
-    upstream.until("the half", |seen| {
-        seen.first().is_some_and(|first| first.body == b"half")
-    });
+    upstream.until("the half", |seen| seen.first().is_some_and(|first| first.body == b"half"));
     drop(connection);
     let line = line_of_left(&gate);
-    assert_says(
-        &line,
-        json!({"outcome": "failed", "code": null, "status": null, "key": KEY}),
-    );
+    assert_says(&line, json!({"outcome": "failed", "code": null, "status": null, "key": KEY}));
 }
 
 #[test]
@@ -348,9 +294,7 @@ fn nothing_is_sent_again_for_a_caller_who_left() {
 #[test]
 fn a_body_that_turned_out_too_large_is_told_once_as_a_refusal() {
     let upstream = Upstream::start();
-    let gate = Setup::to(&upstream)
-        .route("/*", json!({"max_body_bytes": 3}))
-        .start();
+    let gate = Setup::to(&upstream).route("/*", json!({"max_body_bytes": 3})).start();
     let request = Request::post("/x")
         .bearer(&gate.bearer())
         .header("Transfer-Encoding", "chunked")
@@ -362,10 +306,7 @@ fn a_body_that_turned_out_too_large_is_told_once_as_a_refusal() {
         json!({"outcome": "refused", "code": "body-too-large", "status": 413, "upstream_status": null}),
     );
     let lines = gate.stop();
-    assert_eq!(
-        lines.iter().filter(|line| line.is_event("request")).count(),
-        1
-    );
+    assert_eq!(lines.iter().filter(|line| line.is_event("request")).count(), 1);
 }
 
 #[test]
@@ -384,18 +325,10 @@ fn a_request_that_is_refused_at_once_says_who_what_and_where_from() {
     ] {
         let answer = from(request).send(&gate);
         let line = gate.logs.audit(&answer.request_id());
-        assert_says(
-            &line,
-            json!({"method": method, "path": path, "ip": "192.0.2.7"}),
-        );
+        assert_says(&line, json!({"method": method, "path": path, "ip": "192.0.2.7"}));
     }
     let closed = Setup::to(&upstream).env("CLOCK_SKEW", "no").start();
-    let answer = from(Request::get("/f"))
-        .send(&closed)
-        .refused(503, "misconfigured");
+    let answer = from(Request::get("/f")).send(&closed).refused(503, "misconfigured");
     let line = closed.logs.audit(&answer.request_id());
-    assert_says(
-        &line,
-        json!({"method": "GET", "path": "/f", "ip": "192.0.2.7"}),
-    );
+    assert_says(&line, json!({"method": "GET", "path": "/f", "ip": "192.0.2.7"}));
 }

@@ -14,29 +14,17 @@ const GZIP: [u8; 25] = [
 
 #[test]
 fn a_compressed_answer_comes_back_as_it_was() {
-    let upstream = Upstream::queue(vec![
-        Reply::new(200)
-            .header("Content-Encoding", "gzip")
-            .body(GZIP),
-    ]);
+    let upstream =
+        Upstream::queue(vec![Reply::new(200).header("Content-Encoding", "gzip").body(GZIP)]);
     let gate = Gate::before(&upstream);
     let answer = Request::get("/x")
         .bearer(&gate.bearer())
         .header("Accept-Encoding", "gzip, br")
         .send(&gate)
         .passed();
-    assert_eq!(
-        answer.header("content-encoding").as_deref(),
-        Some("gzip"),
-        "{answer}"
-    );
+    assert_eq!(answer.header("content-encoding").as_deref(), Some("gzip"), "{answer}");
     assert_eq!(answer.body, GZIP);
-    assert!(
-        upstream
-            .only()
-            .header("accept-encoding")
-            .is_some_and(|value| value.contains("gzip"))
-    );
+    assert!(upstream.only().header("accept-encoding").is_some_and(|value| value.contains("gzip")));
 }
 
 #[test]
@@ -61,33 +49,19 @@ fn part_of_a_document_comes_back_as_it_was() {
         .body("0123");
     let upstream = Upstream::queue(vec![reply]);
     let gate = Gate::before(&upstream);
-    let answer = Request::get("/x")
-        .bearer(&gate.bearer())
-        .header("Range", "bytes=0-3")
-        .send(&gate);
+    let answer = Request::get("/x").bearer(&gate.bearer()).header("Range", "bytes=0-3").send(&gate);
     assert_eq!((answer.status, answer.text().as_str()), (206, "0123"));
-    assert_eq!(
-        answer.header("content-range").as_deref(),
-        Some("bytes 0-3/10")
-    );
-    assert_eq!(
-        upstream.only().header("range").as_deref(),
-        Some("bytes=0-3")
-    );
+    assert_eq!(answer.header("content-range").as_deref(), Some("bytes 0-3/10"));
+    assert_eq!(upstream.only().header("range").as_deref(), Some("bytes=0-3"));
 }
 
 #[test]
 fn a_head_is_a_head_and_keeps_the_length_of_what_it_is_about() {
     let upstream = Upstream::queue(vec![
-        Reply::new(200)
-            .header("Content-Length", "1234")
-            .header("ETag", "\"a\""),
+        Reply::new(200).header("Content-Length", "1234").header("ETag", "\"a\""),
     ]);
     let gate = Gate::before(&upstream);
-    let answer = Request::new("HEAD", "/x")
-        .bearer(&gate.bearer())
-        .send(&gate)
-        .passed();
+    let answer = Request::new("HEAD", "/x").bearer(&gate.bearer()).send(&gate).passed();
     assert_eq!(upstream.only().method, "HEAD");
     assert_eq!(answer.header("content-length").as_deref(), Some("1234"));
     assert_eq!(answer.header("etag").as_deref(), Some("\"a\""));
@@ -95,44 +69,23 @@ fn a_head_is_a_head_and_keeps_the_length_of_what_it_is_about() {
 
 #[test]
 fn an_answer_without_a_body_stays_without_one() {
-    let upstream = Upstream::queue(vec![
-        Reply::new(204),
-        Reply::new(304).header("ETag", "\"a\""),
-    ]);
+    let upstream = Upstream::queue(vec![Reply::new(204), Reply::new(304).header("ETag", "\"a\"")]);
     let gate = Gate::before(&upstream);
     let token = gate.bearer();
     let empty = Request::new("DELETE", "/x").bearer(&token).send(&gate);
-    assert_eq!(
-        (empty.status, empty.header("transfer-encoding")),
-        (204, None),
-        "{empty}"
-    );
-    let unchanged = Request::get("/x")
-        .bearer(&token)
-        .header("If-None-Match", "\"a\"")
-        .send(&gate);
-    assert_eq!(
-        (unchanged.status, unchanged.header("etag").as_deref()),
-        (304, Some("\"a\""))
-    );
-    assert_eq!(
-        upstream.last().header("if-none-match").as_deref(),
-        Some("\"a\"")
-    );
+    assert_eq!((empty.status, empty.header("transfer-encoding")), (204, None), "{empty}");
+    let unchanged = Request::get("/x").bearer(&token).header("If-None-Match", "\"a\"").send(&gate);
+    assert_eq!((unchanged.status, unchanged.header("etag").as_deref()), (304, Some("\"a\"")));
+    assert_eq!(upstream.last().header("if-none-match").as_deref(), Some("\"a\""));
 }
 
 #[test]
 fn only_the_head_of_an_answer_has_a_time_limit() {
     let latch = Latch::default();
     let never = Latch::default();
-    let parts = vec![
-        (None, b"one".to_vec()),
-        (Some(latch.clone()), b"two".to_vec()),
-    ];
-    let upstream = Upstream::queue(vec![
-        Reply::new(200).parts(parts),
-        Reply::ok("late").after(&never),
-    ]);
+    let parts = vec![(None, b"one".to_vec()), (Some(latch.clone()), b"two".to_vec())];
+    let upstream =
+        Upstream::queue(vec![Reply::new(200).parts(parts), Reply::ok("late").after(&never)]);
     let gate = Setup::to(&upstream)
         .route("/*", json!({"timeout_ms": 3_500}))
         .route("/slow", json!({"timeout_ms": 3_000}))
@@ -143,10 +96,7 @@ fn only_the_head_of_an_answer_has_a_time_limit() {
     assert_eq!(slow.read_head().status, 200);
     assert_eq!(slow.read_chunk(), b"one");
     // This one's time limit, the longer of the two, passes while the first one's body is still on its way.
-    Request::post("/x")
-        .bearer(&token)
-        .send(&gate)
-        .refused(504, "upstream-timeout");
+    Request::post("/x").bearer(&token).send(&gate).refused(504, "upstream-timeout");
     latch.open();
     assert_eq!(slow.read_chunk(), b"two");
     assert_eq!(slow.read_chunk(), b"");
@@ -158,9 +108,7 @@ fn a_caller_that_asks_before_it_sends_is_served() {
     let upstream = Upstream::start();
     let gate = Gate::before(&upstream);
     let mut connection = Connection::open(&gate);
-    let head = Request::new("POST", "/x")
-        .bearer(&gate.bearer())
-        .header("Content-Length", "4");
+    let head = Request::new("POST", "/x").bearer(&gate.bearer()).header("Content-Length", "4");
     connection.write(&head.header("Expect", "100-continue").head());
     connection.write(b"body");
     connection.response().passed();

@@ -76,10 +76,7 @@ fn both_halves_are_needed() {
     let mine = bound(&table);
     table.passes("both", &mine.sign(post()));
     let seen = table.upstream.last();
-    assert_eq!(
-        seen.header("authorization"),
-        Some(format!("Bearer {}", table.gate.token))
-    );
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {}", table.gate.token)));
     for name in ["signature", "signature-input"] {
         assert_eq!(seen.header(name), None, "{name}");
     }
@@ -91,19 +88,9 @@ fn both_halves_are_needed() {
     let lone = stolen.clone().header("Signature", "sig1=:AAAA:");
     refused(&mut table, "the token and a lone signature", lone, MISSING);
     let theirs = Signature::by("somebody", &fresh()).also("authorization");
-    refused(
-        &mut table,
-        "the token and a stranger's",
-        theirs.sign(stolen.clone()),
-        MISSING,
-    );
+    refused(&mut table, "the token and a stranger's", theirs.sign(stolen.clone()), MISSING);
     let other = bound(&table);
-    refused(
-        &mut table,
-        "another session's proof",
-        other.proof().sign(stolen.clone()),
-        MISSING,
-    );
+    refused(&mut table, "another session's proof", other.proof().sign(stolen.clone()), MISSING);
     let both = other.proof().label("theirs").sign(mine.sign(post()));
     table.passes("a proof of another session beside the own", &both);
     let key = table.gate.signature().also("authorization").sign(stolen);
@@ -114,28 +101,15 @@ fn both_halves_are_needed() {
         (400, "ambiguous-credential"),
     );
     let three = table.gate.signature().label("key").sign(mine.sign(post()));
-    refused(
-        &mut table,
-        "and all of it",
-        three,
-        (400, "ambiguous-credential"),
-    );
+    refused(&mut table, "and all of it", three, (400, "ambiguous-credential"));
     let twice = mine.proof().label("sig2").sign(mine.sign(post()));
-    refused(
-        &mut table,
-        "two proofs",
-        twice,
-        (400, "ambiguous-credential"),
-    );
+    refused(&mut table, "two proofs", twice, (400, "ambiguous-credential"));
 }
 
 #[test]
 fn the_secret_is_this_sessions() {
-    let mut table = Check::of(|setup| {
-        setup
-            .site(json!({"version": 2}))
-            .key(json!({"id": "pk_other"}))
-    });
+    let mut table =
+        Check::of(|setup| setup.site(json!({"version": 2})).key(json!({"id": "pk_other"})));
     let root = table.gate.signing_secret.clone();
     let (old, own) = (sk(&root, KEY, 1), sk(&root, KEY, 2));
     let mine = Bound::of(table.gate.session(), &own);
@@ -155,15 +129,8 @@ fn the_secret_is_this_sessions() {
         refused(&mut table, what, request, INVALID);
     }
     let before = Bound::of(table.gate.session(), &old);
-    refused(
-        &mut table,
-        "a whole session of the version before",
-        before.sign(post()),
-        INVALID,
-    );
-    let elsewhere = mine
-        .proof()
-        .sign(post().bearer(&mine.clone().claim("sub", "b").token()));
+    refused(&mut table, "a whole session of the version before", before.sign(post()), INVALID);
+    let elsewhere = mine.proof().sign(post().bearer(&mine.clone().claim("sub", "b").token()));
     table.passes("one proof key for two tokens of one kid", &elsewhere);
 }
 
@@ -189,12 +156,7 @@ fn the_proof_covers_the_token_and_the_request() {
     swapped.headers[0].1 = format!("Bearer {other}");
     refused(&mut table, "moved to another token", swapped, INVALID);
     let changed = mine.sign(post()).body("{}");
-    refused(
-        &mut table,
-        "another body",
-        changed,
-        (401, "digest-mismatch"),
-    );
+    refused(&mut table, "another body", changed, (401, "digest-mismatch"));
 }
 
 #[test]
@@ -208,12 +170,7 @@ fn a_former_root_is_good_for_sessions_and_their_proofs() {
     table.passes("the root", &bound(&table).sign(post()));
     let old = Bound::new(&former, KEY);
     table.passes("the former root", &old.sign(post()));
-    refused(
-        &mut table,
-        "its token alone",
-        post().bearer(&old.token()),
-        MISSING,
-    );
+    refused(&mut table, "its token alone", post().bearer(&old.token()), MISSING);
     let forged = old.proof().secret(&ss(&sk(&fresh(), KEY, 1), &old.kid));
     refused(
         &mut table,
@@ -221,16 +178,8 @@ fn a_former_root_is_good_for_sessions_and_their_proofs() {
         forged.sign(post().bearer(&old.token())),
         INVALID,
     );
-    refused(
-        &mut table,
-        "another root",
-        Bound::new(&fresh(), KEY).sign(post()),
-        INVALID,
-    );
-    table.passes(
-        "a signature by the former root",
-        &Signature::new(&former, KEY).sign(post()),
-    );
+    refused(&mut table, "another root", Bound::new(&fresh(), KEY).sign(post()), INVALID);
+    table.passes("a signature by the former root", &Signature::new(&former, KEY).sign(post()));
     let mut without = Check::of(|setup| setup);
     refused(&mut without, "no former root", old.sign(post()), INVALID);
 }

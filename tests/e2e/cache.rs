@@ -22,10 +22,7 @@ pub(crate) fn cached(setup: Setup) -> Setup {
 /// Every path is cached in this scope.
 pub(crate) fn scoped(setup: Setup, scope: &str) -> Setup {
     let cache = json!({"ttl": TTL, "scope": scope});
-    setup
-        .route("/*", json!({"cache": cache}))
-        .site(json!({}))
-        .cache()
+    setup.route("/*", json!({"cache": cache})).site(json!({})).cache()
 }
 
 /// An upstream whose every answer is another, with these headers as well.
@@ -44,15 +41,12 @@ pub(crate) fn get(gate: &Gate, target: &str) -> Request {
 
 /// How often the cache has kept something.
 pub(crate) fn kept(gate: &Gate) -> usize {
-    gate.logs
-        .until("what was kept", |lines| Some(copies(lines)))
+    gate.logs.until("what was kept", |lines| Some(copies(lines)))
 }
 
 fn copies(lines: &[Line]) -> usize {
     let lines = lines.iter().filter_map(Line::json);
-    lines
-        .filter(|line| line["operation"] == "PUT" && line["status"] == 204)
-        .count()
+    lines.filter(|line| line["operation"] == "PUT" && line["status"] == 204).count()
 }
 
 pub(crate) const HIT: &str = "writegate; hit";
@@ -92,11 +86,9 @@ impl Check {
     pub(crate) fn warm(&mut self, what: &str, request: &Request) -> Response {
         let before = kept(&self.gate);
         let answer = self.miss(what, request);
-        self.gate
-            .logs
-            .until(&format!("copy of what was asked for: {what}"), |lines| {
-                (copies(lines) > before).then_some(())
-            });
+        self.gate.logs.until(&format!("copy of what was asked for: {what}"), |lines| {
+            (copies(lines) > before).then_some(())
+        });
         answer
     }
 }
@@ -109,9 +101,7 @@ fn what_was_read_is_read_again_without_the_upstream() {
     assert_eq!((first.status, first.text().as_str()), (200, "answer 0"));
     for _ in 0..5 {
         let again = table.hit("again", &request);
-        table.that(again.status == 200 && again.body == first.body, || {
-            again.to_string()
-        });
+        table.that(again.status == 200 && again.body == first.body, || again.to_string());
     }
     let second = table.read_at(table.gate.second, "another isolate", &request, HIT);
     table.that(second.body == first.body, || second.to_string());
@@ -185,9 +175,7 @@ fn a_hit_and_a_miss_are_told_in_the_log() {
         let line = table.gate.logs.audit(&answer.request_id());
         for part in [&common, &more] {
             for (name, value) in part.as_object().unwrap() {
-                table.that(line[name] == *value, || {
-                    format!("{name} should be {value} in {line}")
-                });
+                table.that(line[name] == *value, || format!("{name} should be {value} in {line}"));
             }
         }
     }
@@ -195,12 +183,7 @@ fn a_hit_and_a_miss_are_told_in_the_log() {
     let answer = table.passes("a write", &post);
     let line = table.gate.logs.audit(&answer.request_id());
     table.that(line["cache"] == Value::Null, || line.to_string());
-    let refused = table.refused(
-        "refused",
-        &Request::get("/posts?q=1"),
-        401,
-        "credential-missing",
-    );
+    let refused = table.refused("refused", &Request::get("/posts?q=1"), 401, "credential-missing");
     let line = table.gate.logs.audit(&refused.request_id());
     table.that(line["cache"] == Value::Null, || line.to_string());
 }

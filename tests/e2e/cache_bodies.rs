@@ -31,11 +31,7 @@ fn bodies_of_every_size_come_back_as_they_came() {
         let body = bytes(length.parse().unwrap_or_default());
         match kind {
             "whole" => reply.body(body),
-            _ => reply.parts(
-                body.chunks(40_000)
-                    .map(|part| (None, part.to_vec()))
-                    .collect(),
-            ),
+            _ => reply.parts(body.chunks(40_000).map(|part| (None, part.to_vec())).collect()),
         }
     });
     for kind in ["whole", "chunked"] {
@@ -46,9 +42,7 @@ fn bodies_of_every_size_come_back_as_they_came() {
             for what in ["from the store", "and again"] {
                 let answer = table.hit(&format!("{path} {what}"), &request);
                 let right = answer.complete && answer.body == bytes(length);
-                table.that(right, || {
-                    format!("{path} {what}: {} bytes", answer.body.len())
-                });
+                table.that(right, || format!("{path} {what}: {} bytes", answer.body.len()));
             }
         }
     }
@@ -57,18 +51,11 @@ fn bodies_of_every_size_come_back_as_they_came() {
 #[test]
 fn a_compressed_body_stays_compressed() {
     let mut table = before(|_, reply| {
-        reply
-            .header("Content-Encoding", "gzip")
-            .header("Content-Type", "text/plain")
-            .body(GZIP)
+        reply.header("Content-Encoding", "gzip").header("Content-Type", "text/plain").body(GZIP)
     });
     let request = get(&table.gate, "/x").header("Accept-Encoding", "gzip");
     let first = table.warm("a miss", &request);
-    let answers = [
-        first,
-        table.hit("a hit", &request),
-        table.hit("another", &request),
-    ];
+    let answers = [first, table.hit("a hit", &request), table.hit("another", &request)];
     for answer in answers {
         let right =
             answer.body == GZIP && answer.header("content-encoding").as_deref() == Some("gzip");
@@ -113,10 +100,7 @@ fn what_its_first_caller_did_not_wait_for_is_kept_whole_or_not_at_all() {
             if request.target != "/slow" {
                 return reply;
             }
-            let parts = vec![
-                (None, b"first".to_vec()),
-                (Some(waits.clone()), b" second".to_vec()),
-            ];
+            let parts = vec![(None, b"first".to_vec()), (Some(waits.clone()), b" second".to_vec())];
             match length {
                 Some(_) => reply.body("first second").after(&waits),
                 None => reply.parts(parts),
@@ -160,10 +144,9 @@ fn many_who_ask_at_once_all_get_the_whole() {
         .collect();
     for one in sent {
         let answer = one.join().unwrap();
-        table.that(
-            answer.status == 200 && answer.text().starts_with("answer "),
-            || answer.to_string(),
-        );
+        table.that(answer.status == 200 && answer.text().starts_with("answer "), || {
+            answer.to_string()
+        });
     }
     poll(PATIENCE, || {
         let answer = request.send(&table.gate);

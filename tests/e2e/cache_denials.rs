@@ -15,34 +15,18 @@ fn who_may_not_gets_nothing_of_the_cache() {
     let claim = |name: &str, value: serde_json::Value| {
         Request::get(TARGET).bearer(&table.gate.session().claim(name, value).mint())
     };
-    let bare = |origin: &str| {
-        Request::get(TARGET)
-            .header("X-Public-Key", "pk_open")
-            .origin(origin)
-    };
+    let bare = |origin: &str| Request::get(TARGET).header("X-Public-Key", "pk_open").origin(origin);
     let address = |address: &str| by(&table, "pk_ip").header("CF-Connecting-IP", address);
     let refused = [
         ("origin", site("https://evil.example"), "origin-denied"),
         ("no origin", by(&table, "pk_origin"), "origin-denied"),
-        (
-            "a public key's origin",
-            bare("https://evil.example"),
-            "origin-denied",
-        ),
+        ("a public key's origin", bare("https://evil.example"), "origin-denied"),
         ("address", address("192.0.2.2"), "ip-denied"),
         ("no address", by(&table, "pk_ip"), "ip-denied"),
         ("method", by(&table, "pk_posts"), "method-denied"),
         ("path", by(&table, "pk_elsewhere"), "path-denied"),
-        (
-            "a session's method",
-            claim("methods", json!(["POST"])),
-            "method-denied",
-        ),
-        (
-            "a session's path",
-            claim("paths", json!(["/other"])),
-            "path-denied",
-        ),
+        ("a session's method", claim("methods", json!(["POST"])), "method-denied"),
+        ("a session's path", claim("paths", json!(["/other"])), "path-denied"),
         (
             "a session's origin",
             claim("origin", json!(SITE)).origin("https://evil.example"),
@@ -56,10 +40,7 @@ fn who_may_not_gets_nothing_of_the_cache() {
         ("address", address("192.0.2.1")),
         ("a session's method", claim("methods", json!(["GET"]))),
         ("a session's path", claim("paths", json!(["/posts"]))),
-        (
-            "a session's origin",
-            claim("origin", json!(SITE)).origin(SITE),
-        ),
+        ("a session's origin", claim("origin", json!(SITE)).origin(SITE)),
     ];
     for (what, request, code) in refused {
         table.closed(what, &request, 403, code);
@@ -81,12 +62,7 @@ fn who_has_had_enough_gets_nothing_of_the_cache() {
     table.hit("within its quota", &quota);
     table.closed("over its quota", &quota, 429, "quota-exceeded");
     let unlimited = by(&table, "pk_no_rate");
-    table.closed(
-        "a limiter that is not there",
-        &unlimited,
-        503,
-        "feature-unavailable",
-    );
+    table.closed("a limiter that is not there", &unlimited, 503, "feature-unavailable");
 }
 
 #[test]
@@ -113,12 +89,7 @@ fn a_request_that_is_none_gets_nothing_of_the_cache() {
             400,
             "bad-path",
         ),
-        (
-            "a body",
-            Request::get(TARGET).bearer(&token).body("x"),
-            400,
-            "bad-request",
-        ),
+        ("a body", Request::get(TARGET).bearer(&token).body("x"), 400, "bad-request"),
         (
             "an upgrade",
             Request::get(TARGET)
@@ -128,17 +99,10 @@ fn a_request_that_is_none_gets_nothing_of_the_cache() {
             400,
             "bad-request",
         ),
-        (
-            "no method",
-            Request::new("TRACE", TARGET).bearer(&token),
-            405,
-            "method-not-allowed",
-        ),
+        ("no method", Request::new("TRACE", TARGET).bearer(&token), 405, "method-not-allowed"),
     ] {
         let answer = table.refused(what, &request, status, code);
-        table.that(!answer.text().contains("answer"), || {
-            format!("{what}: {answer}")
-        });
+        table.that(!answer.text().contains("answer"), || format!("{what}: {answer}"));
     }
 }
 
@@ -155,8 +119,5 @@ fn a_route_that_lost_its_token_serves_nothing_of_the_cache() {
     let request = get(&table.gate, TARGET);
     table.warm("with the token", &request);
     let answer = request.send_to(table.gate.second);
-    table.that(
-        answer.status == 503 && !answer.text().contains("answer"),
-        || answer.to_string(),
-    );
+    table.that(answer.status == 503 && !answer.text().contains("answer"), || answer.to_string());
 }

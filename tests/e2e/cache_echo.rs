@@ -13,9 +13,7 @@ fn a_token_that_comes_back_is_not_kept_either() {
         let bearer = request.header("authorization").unwrap_or_default();
         let raw = bearer.trim_start_matches("Bearer ").to_owned();
         sent.lock().unwrap().clone_from(&raw);
-        reply
-            .header("X-Echo", &bearer)
-            .header("Link", &format!("</a?token={raw}>; rel=next"))
+        reply.header("X-Echo", &bearer).header("Link", &format!("</a?token={raw}>; rel=next"))
     });
     let mut table = Check::before(upstream, cached);
     let request = get(&table.gate, "/posts");
@@ -23,9 +21,7 @@ fn a_token_that_comes_back_is_not_kept_either() {
     let again = table.hit("a hit", &request);
     assert_eq!(*token.lock().unwrap(), table.gate.token);
     for answer in [first, again] {
-        table.that(!answer.to_string().contains(&table.gate.token), || {
-            answer.to_string()
-        });
+        table.that(!answer.to_string().contains(&table.gate.token), || answer.to_string());
         for name in ["x-echo", "link"] {
             let value = answer.header(name).unwrap_or_default();
             table.that(value.contains("[redacted]"), || format!("{name}: {answer}"));

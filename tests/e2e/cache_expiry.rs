@@ -13,10 +13,7 @@ use crate::upstream::PATIENCE;
 /// Keeps each answer for a short time.
 fn briefly(setup: Setup) -> Setup {
     let cache = json!({"ttl": 2});
-    setup
-        .route("/*", json!({"cache": cache}))
-        .site(json!({}))
-        .cache()
+    setup.route("/*", json!({"cache": cache})).site(json!({})).cache()
 }
 
 /// Asks until the answer is over; none that is served is older than `most` seconds.
@@ -37,14 +34,10 @@ fn ends(table: &mut Check, most: u64) {
             _ => Ok(answer),
         }
     });
-    table.that(next.header("cache-status").as_deref() == Some(MISS), || {
-        next.to_string()
-    });
+    table.that(next.header("cache-status").as_deref() == Some(MISS), || next.to_string());
     table.that(next.body != first.body, || next.to_string());
     // The second that has begun counts in.
-    table.that(oldest <= most, || {
-        format!("{oldest} seconds old, {hits} hits")
-    });
+    table.that(oldest <= most, || format!("{oldest} seconds old, {hits} hits"));
     table.that(hits > 0, || "never served".to_owned());
 }
 
@@ -67,37 +60,26 @@ fn the_route_says_so_whatever_the_upstream_says() {
 
 #[test]
 fn an_answer_is_over_when_the_upstream_says_so() {
-    for control in [
-        "max-age=2",
-        "s-maxage=2, max-age=600",
-        "max-age=2, s-maxage=600",
-    ] {
+    for control in ["max-age=2", "s-maxage=2, max-age=600", "max-age=2, s-maxage=600"] {
         let upstream = counting(move |_, reply| reply.header("Cache-Control", control));
         ends(&mut Check::before(upstream, cached), 2);
     }
-    let upstream = counting(|_, reply| {
-        reply
-            .header("Cache-Control", "max-age=102")
-            .header("Age", "100")
-    });
+    let upstream =
+        counting(|_, reply| reply.header("Cache-Control", "max-age=102").header("Age", "100"));
     ends(&mut Check::before(upstream, cached), 102);
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, of these Unix seconds.
 fn http_date(seconds: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let name = |names: &[&'static str], index: u64| names[usize::try_from(index).unwrap()];
     let date = date(seconds);
     let (year, month, day) = (&date[..4], date[5..7].parse::<u64>().unwrap(), &date[8..]);
     let (hours, minutes) = (seconds / 3_600 % 24, seconds / 60 % 60);
     let (weekday, month) = (name(&DAYS, seconds / 86_400 % 7), name(&MONTHS, month - 1));
-    format!(
-        "{weekday}, {day} {month} {year} {hours:02}:{minutes:02}:{:02} GMT",
-        seconds % 60
-    )
+    format!("{weekday}, {day} {month} {year} {hours:02}:{minutes:02}:{:02} GMT", seconds % 60)
 }
 
 #[test]
@@ -111,20 +93,16 @@ fn an_answer_is_over_when_its_expires_says_so() {
 #[test]
 fn a_cache_that_fails_is_a_miss() {
     for reply in ["throws", "fails", "hangs", "full"] {
-        let mut table = Check::before(counting(|_, reply| reply), |setup| {
-            cached(setup).cache_that(reply)
-        });
+        let mut table =
+            Check::before(counting(|_, reply| reply), |setup| cached(setup).cache_that(reply));
         let request = get(&table.gate, "/posts");
         for _ in 0..2 {
             let answer = table.miss(reply, &request);
-            table.that(answer.status == 200 && answer.complete, || {
-                format!("{reply}: {answer}")
-            });
+            table.that(answer.status == 200 && answer.complete, || format!("{reply}: {answer}"));
             let line = table.gate.logs.audit(&answer.request_id());
-            table.that(
-                line["cache"] == "miss" && line["outcome"] == "forwarded",
-                || format!("{reply}: {line}"),
-            );
+            table.that(line["cache"] == "miss" && line["outcome"] == "forwarded", || {
+                format!("{reply}: {line}")
+            });
         }
     }
 }
@@ -138,8 +116,6 @@ fn a_cache_that_is_not_there_is_a_miss() {
     let request = get(&table.gate, "/posts");
     for _ in 0..2 {
         let answer = table.miss("no cache", &request);
-        table.that(answer.status == 200 && answer.complete, || {
-            answer.to_string()
-        });
+        table.that(answer.status == 200 && answer.complete, || answer.to_string());
     }
 }

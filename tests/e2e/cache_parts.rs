@@ -22,20 +22,11 @@ fn by(table: &Check, id: &str, subject: Option<&str>) -> Request {
 /// Keys whose ids are parts of each other's.
 const IDS: [&str; 4] = ["a", "ab", "a.b", "b"];
 /// And subjects that would make up for it.
-const SUBJECTS: [Option<&str>; 8] = [
-    None,
-    Some("b"),
-    Some("bc"),
-    Some("c"),
-    Some(":b"),
-    Some("/b"),
-    Some("null"),
-    Some("None"),
-];
+const SUBJECTS: [Option<&str>; 8] =
+    [None, Some("b"), Some("bc"), Some("c"), Some(":b"), Some("/b"), Some("null"), Some("None")];
 
 fn keys(setup: Setup) -> Setup {
-    IDS.iter()
-        .fold(setup, |setup, id| setup.key(json!({"id": id})))
+    IDS.iter().fold(setup, |setup, id| setup.key(json!({"id": id})))
 }
 
 #[test]
@@ -63,10 +54,9 @@ fn each_subject_of_each_key_has_answers_of_its_own() {
             let other = Request::get("/posts").bearer(
                 &subject
                     .iter()
-                    .fold(
-                        table.gate.session_of(id).claim("jti", fresh()),
-                        |session, subject| session.claim("sub", *subject),
-                    )
+                    .fold(table.gate.session_of(id).claim("jti", fresh()), |session, subject| {
+                        session.claim("sub", *subject)
+                    })
                     .mint(),
             );
             let answer = table.hit(&what, &other);
@@ -107,10 +97,8 @@ fn one_key_shares_over_its_schemes_and_its_links() {
     let secret = sk(&table.gate.signing_secret, KEY, 1);
     let link = |exp: u64| {
         let target = format!("/img?w=1&key={KEY}&exp={exp}");
-        let mac = b64(hmac(
-            secret.as_bytes(),
-            format!("writegate-url-v1\n{HOST}\n{target}").as_bytes(),
-        ));
+        let mac =
+            b64(hmac(secret.as_bytes(), format!("writegate-url-v1\n{HOST}\n{target}").as_bytes()));
         Request::get(&format!("{target}&sig={mac}"))
     };
     table.warm("a link", &link(now() + 100));
@@ -138,9 +126,7 @@ fn accept_and_accept_language_are_part_of_what_is_asked_for() {
     ];
     let request = |table: &Check, fields: &[(&str, &str)]| {
         let get = get(&table.gate, "/posts");
-        fields
-            .iter()
-            .fold(get, |get, (name, value)| get.header(name, value))
+        fields.iter().fold(get, |get, (name, value)| get.header(name, value))
     };
     for fields in variants {
         let request = request(&table, fields);
@@ -160,9 +146,7 @@ fn each_route_has_answers_of_its_own() {
     let mut table = Check::before(upstream, |setup| {
         let cache = json!({"ttl": TTL});
         let to_same = json!({"cache": cache, "upstream": url});
-        let setup = setup
-            .route("/one/*", to_same.clone())
-            .route("/two/*", to_same.clone());
+        let setup = setup.route("/one/*", to_same.clone()).route("/two/*", to_same.clone());
         setup.route("/exact", to_same).site(json!({})).cache()
     });
     for path in ["/one/a", "/two/a", "/one/b", "/exact"] {
@@ -170,16 +154,8 @@ fn each_route_has_answers_of_its_own() {
         table.warm(path, &request);
         table.hit(path, &request);
     }
-    let targets: Vec<_> = table
-        .upstream
-        .seen()
-        .iter()
-        .map(|seen| seen.target.clone())
-        .collect();
-    table.that(
-        targets == ["/same/a", "/same/a", "/same/b", "/same"],
-        || format!("{targets:?}"),
-    );
+    let targets: Vec<_> = table.upstream.seen().iter().map(|seen| seen.target.clone()).collect();
+    table.that(targets == ["/same/a", "/same/a", "/same/b", "/same"], || format!("{targets:?}"));
 }
 
 #[test]
@@ -190,16 +166,11 @@ fn another_token_sees_nothing_of_what_the_former_saw() {
     table.hit("again", &request);
     let before = table.upstream.seen().len();
     let answer = request.send_to(table.gate.second);
-    table.that(
-        answer.header("cache-status").as_deref() == Some(MISS),
-        || answer.to_string(),
-    );
+    table.that(answer.header("cache-status").as_deref() == Some(MISS), || answer.to_string());
     let seen = table.upstream.seen();
     table.that(seen.len() == before + 1, || format!("{seen:#?}"));
     let former = Some(format!("Bearer {}", table.gate.token));
-    table.that(
-        seen.last()
-            .is_some_and(|last| last.header("authorization") != former),
-        || format!("{seen:#?}"),
-    );
+    table.that(seen.last().is_some_and(|last| last.header("authorization") != former), || {
+        format!("{seen:#?}")
+    });
 }

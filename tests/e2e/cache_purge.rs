@@ -34,9 +34,7 @@ pub(crate) fn start() -> Check {
 
 pub(crate) fn purge(gate: &Gate, body: &Value) -> Request {
     let session = gate.session_of(ADMIN).mint();
-    Request::post("/_gate/purge")
-        .bearer(&session)
-        .body(body.to_string())
+    Request::post("/_gate/purge").bearer(&session).body(body.to_string())
 }
 
 impl Check {
@@ -46,9 +44,7 @@ impl Check {
             poll(PATIENCE, || {
                 let answer = request.send_to(port);
                 let is_hit = answer.header("cache-status").as_deref() == Some(HIT);
-                is_hit
-                    .then_some(())
-                    .ok_or_else(|| format!("{what}: {answer}"))
+                is_hit.then_some(()).ok_or_else(|| format!("{what}: {answer}"))
             });
         }
     }
@@ -58,10 +54,7 @@ impl Check {
         let answer: Response = purge(&self.gate, body).send_to(port);
         let right = answer.status == 200 && answer.json() == json!({"purged": true});
         self.that(right, || format!("{body}: {answer}"));
-        for (name, value) in [
-            ("content-type", "application/json"),
-            ("cache-control", "no-store"),
-        ] {
+        for (name, value) in [("content-type", "application/json"), ("cache-control", "no-store")] {
             self.that(answer.header(name).as_deref() == Some(value), || {
                 format!("{body}: {answer}")
             });
@@ -89,11 +82,7 @@ fn a_route_is_purged_for_all_at_once() {
         table.purged(port, &json!({"route": "/cms/*"}));
         // The isolate that did not take the purge first.
         let (first, second) = (table.gate.port, table.gate.second);
-        let others = if port == first {
-            [second, first]
-        } else {
-            [first, second]
-        };
+        let others = if port == first { [second, first] } else { [first, second] };
         for (index, request) in of_route.iter().enumerate() {
             let answer = table.read_at(others[index % 2], "purged", request, MISS);
             table.that(answer.status == 200, || answer.to_string());
@@ -114,12 +103,7 @@ fn a_purge_reaches_what_is_named_and_nothing_else() {
     table.purged(table.gate.second, &json!({"url": "/cms/a"}));
     for request in [&b, &query, &image] {
         table.hit(&format!("{} stays", request.target), request);
-        table.read_at(
-            table.gate.second,
-            &format!("{} stays", request.target),
-            request,
-            HIT,
-        );
+        table.read_at(table.gate.second, &format!("{} stays", request.target), request, HIT);
     }
     // Of every key and kind.
     for request in [&a, &html, &other] {
@@ -137,10 +121,7 @@ fn a_url_is_named_as_at_the_gate() {
     let secret = sk(&table.gate.signing_secret, KEY, 1);
     let link = |path: &str, exp: u64| {
         let target = format!("{path}key={KEY}&exp={exp}");
-        let mac = hmac(
-            secret.as_bytes(),
-            format!("writegate-url-v1\n{HOST}\n{target}").as_bytes(),
-        );
+        let mac = hmac(secret.as_bytes(), format!("writegate-url-v1\n{HOST}\n{target}").as_bytes());
         format!("{target}&sig={}", b64(mac))
     };
     let linked = link("/img/a?w=1&", now() + 300);
@@ -149,16 +130,10 @@ fn a_url_is_named_as_at_the_gate() {
         (get(&table.gate, "/cms/a"), "/cms/a".to_owned()),
         (get(&table.gate, "/cms/a"), format!("http://{HOST}/cms/a")),
         (get(&table.gate, "/cms/a"), format!("https://{HOST}/cms/a")),
-        (
-            get(&table.gate, "/cms/a?b=%7e&c"),
-            "/cms/a?b=%7e&c".to_owned(),
-        ),
+        (get(&table.gate, "/cms/a?b=%7e&c"), "/cms/a?b=%7e&c".to_owned()),
         (of_link.clone(), "/img/a?w=1".to_owned()),
         (of_link, linked.clone()),
-        (
-            get(&table.gate, "/img/a?w=1"),
-            format!("https://{HOST}{linked}"),
-        ),
+        (get(&table.gate, "/img/a?w=1"), format!("https://{HOST}{linked}")),
     ] {
         table.filled(&named, &asked);
         table.purged(table.gate.port, &json!({"url": named}));

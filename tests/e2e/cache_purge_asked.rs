@@ -14,20 +14,11 @@ fn only_an_admin_purges() {
     let kept = get(&table.gate, "/cms/a");
     table.filled("kept", &kept);
     let body = json!({"route": "/cms/*"}).to_string();
-    let with = |token: &str| {
-        Request::post("/_gate/purge")
-            .bearer(token)
-            .body(body.as_str())
-    };
+    let with = |token: &str| Request::post("/_gate/purge").bearer(token).body(body.as_str());
     let plain = Request::post("/_gate/purge").body(body.as_str());
     for (what, request, status, code) in [
         ("nobody", plain.clone(), 401, "credential-missing"),
-        (
-            "another key",
-            with(&table.gate.bearer()),
-            403,
-            "path-denied",
-        ),
+        ("another key", with(&table.gate.bearer()), 403, "path-denied"),
         (
             "a forged session",
             with(&table.gate.session_of(ADMIN).key("x").mint()),
@@ -36,13 +27,7 @@ fn only_an_admin_purges() {
         ),
         (
             "a session for elsewhere",
-            with(
-                &table
-                    .gate
-                    .session_of(ADMIN)
-                    .claim("paths", json!(["/_gate/keys"]))
-                    .mint(),
-            ),
+            with(&table.gate.session_of(ADMIN).claim("paths", json!(["/_gate/keys"])).mint()),
             403,
             "path-denied",
         ),
@@ -52,12 +37,7 @@ fn only_an_admin_purges() {
             401,
             "credential-missing",
         ),
-        (
-            "below it",
-            Request::post("/_gate/purge/x").body(body.as_str()),
-            404,
-            "no-route",
-        ),
+        ("below it", Request::post("/_gate/purge/x").body(body.as_str()), 404, "no-route"),
     ] {
         table.refused(what, &request, status, code);
     }
@@ -67,13 +47,8 @@ fn only_an_admin_purges() {
         table.that(right, || format!("{method}: {answer}"));
     }
     table.hit("kept", &kept);
-    let narrowed = with(
-        &table
-            .gate
-            .session_of(ADMIN)
-            .claim("paths", json!(["/_gate/purge"]))
-            .mint(),
-    );
+    let narrowed =
+        with(&table.gate.session_of(ADMIN).claim("paths", json!(["/_gate/purge"])).mint());
     let answer = narrowed.send(&table.gate);
     table.that(answer.status == 200, || answer.to_string());
     table.miss("purged", &kept);
@@ -133,9 +108,8 @@ fn a_purge_of_nothing_is_refused_and_names_its_field() {
 #[test]
 fn a_purge_that_the_cache_does_not_take_is_not_said_to_be_one() {
     for reply in ["throws", "fails", "hangs", "full"] {
-        let mut table = Check::before(counting(|_, reply| reply), |setup| {
-            routes(setup).cache_that(reply)
-        });
+        let mut table =
+            Check::before(counting(|_, reply| reply), |setup| routes(setup).cache_that(reply));
         let request = purge(&table.gate, &json!({"route": "/cms/*"}));
         table.refused(reply, &request, 503, "feature-unavailable");
     }

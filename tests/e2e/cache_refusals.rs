@@ -58,18 +58,15 @@ impl Check {
         let answer = self.refused(what, request, status, code);
         let told = answer.text().contains("answer") || answer.header("cache-status").is_some();
         self.that(!told, || format!("{what}: {answer}"));
-        self.that(
-            answer.header("cache-control").as_deref() == Some("no-store"),
-            || format!("{what}: {answer}"),
-        );
+        self.that(answer.header("cache-control").as_deref() == Some("no-store"), || {
+            format!("{what}: {answer}")
+        });
         // As asked for by HEAD.
         let mut head = request.clone();
         head.method = "HEAD".into();
         if request.method == "GET" && !request.headers.iter().any(|(name, _)| name == "Signature") {
             let answer = head.send(&self.gate);
-            self.that(answer.status == status, || {
-                format!("{what}, HEAD: {answer}")
-            });
+            self.that(answer.status == status, || format!("{what}, HEAD: {answer}"));
         }
     }
 }
@@ -81,18 +78,8 @@ fn who_proves_nothing_gets_nothing_of_the_cache() {
     let with = |session: Session| Request::get(TARGET).bearer(&session.mint());
     let bound = Bound::new(&table.gate.signing_secret, KEY);
     for (what, request, status, code) in [
-        (
-            "no credential",
-            Request::get(TARGET),
-            401,
-            "credential-missing",
-        ),
-        (
-            "nonsense",
-            Request::get(TARGET).bearer("nonsense"),
-            400,
-            "bad-credential",
-        ),
+        ("no credential", Request::get(TARGET), 401, "credential-missing"),
+        ("nonsense", Request::get(TARGET).bearer("nonsense"), 400, "bad-credential"),
         (
             "two",
             get(&table.gate, TARGET).header("X-Public-Key", "pk_open"),
@@ -101,80 +88,28 @@ fn who_proves_nothing_gets_nothing_of_the_cache() {
         ),
         ("nobody's", by(&table, "pk_nobody"), 401, "key-unknown"),
         ("revoked", by(&table, "pk_revoked"), 401, "key-revoked"),
-        (
-            "an expired key",
-            by(&table, "pk_expired"),
-            401,
-            "key-expired",
-        ),
-        (
-            "forged",
-            with(session.clone().key(&fresh())),
-            401,
-            "signature-invalid",
-        ),
-        (
-            "over",
-            with(session.clone().claim("exp", now() - 10)),
-            401,
-            "session-expired",
-        ),
+        ("an expired key", by(&table, "pk_expired"), 401, "key-expired"),
+        ("forged", with(session.clone().key(&fresh())), 401, "signature-invalid"),
+        ("over", with(session.clone().claim("exp", now() - 10)), 401, "session-expired"),
         (
             "not yet",
             with(session.clone().claim("nbf", now() + 1_000)),
             401,
             "session-not-yet-valid",
         ),
-        (
-            "too long",
-            with(session.clone().claim("exp", now() + 9_999)),
-            401,
-            "session-too-long",
-        ),
-        (
-            "for another gate",
-            with(session.clone().claim("aud", "other")),
-            401,
-            "audience-mismatch",
-        ),
-        (
-            "bound, without proof",
-            Request::get(TARGET).bearer(&bound.token()),
-            401,
-            "proof-missing",
-        ),
-        (
-            "not its scheme",
-            by(&table, "pk_signs"),
-            401,
-            "scheme-not-allowed",
-        ),
-        (
-            "not its scheme either",
-            by(&table, "pk_open"),
-            401,
-            "scheme-not-allowed",
-        ),
+        ("too long", with(session.clone().claim("exp", now() + 9_999)), 401, "session-too-long"),
+        ("for another gate", with(session.clone().claim("aud", "other")), 401, "audience-mismatch"),
+        ("bound, without proof", Request::get(TARGET).bearer(&bound.token()), 401, "proof-missing"),
+        ("not its scheme", by(&table, "pk_signs"), 401, "scheme-not-allowed"),
+        ("not its scheme either", by(&table, "pk_open"), 401, "scheme-not-allowed"),
     ] {
         table.closed(what, &request, status, code);
     }
     let signed = table.gate.signature_of("pk_signs");
     for (what, signature, code) in [
-        (
-            "stale",
-            signed.clone().param("created", now() - 1_000),
-            "signature-stale",
-        ),
-        (
-            "incomplete",
-            signed.clone().covers(&["@method"]),
-            "signature-incomplete",
-        ),
-        (
-            "forged",
-            signed.clone().secret(&fresh()),
-            "signature-invalid",
-        ),
+        ("stale", signed.clone().param("created", now() - 1_000), "signature-stale"),
+        ("incomplete", signed.clone().covers(&["@method"]), "signature-incomplete"),
+        ("forged", signed.clone().secret(&fresh()), "signature-invalid"),
     ] {
         table.closed(what, &signature.sign(Request::get(TARGET)), 401, code);
     }

@@ -45,33 +45,21 @@ fn a_part_of_what_is_kept_is_answered_from_there() {
         ("bytes=5-99", "56789", "bytes 5-9/10"),
     ] {
         let answer = table.hit(asked, &request.clone().header("Range", asked));
-        table.that(answer.status == 206 && answer.text() == part, || {
+        table.that(answer.status == 206 && answer.text() == part, || format!("{asked}: {answer}"));
+        table.that(answer.header("content-range").as_deref() == Some(of), || {
             format!("{asked}: {answer}")
         });
-        table.that(
-            answer.header("content-range").as_deref() == Some(of),
-            || format!("{asked}: {answer}"),
-        );
-        table.that(answer.header("etag").as_deref() == Some(TAG), || {
-            format!("{asked}: {answer}")
-        });
+        table.that(answer.header("etag").as_deref() == Some(TAG), || format!("{asked}: {answer}"));
     }
     let whole = table.hit("and whole", &request);
-    table.that(whole.status == 200 && whole.text() == "0123456789", || {
-        whole.to_string()
-    });
+    table.that(whole.status == 200 && whole.text() == "0123456789", || whole.to_string());
 }
 
 /// Else it would be a way around the cache: each of these requests would reach the upstream.
 #[test]
 fn a_range_that_cannot_be_had_is_answered_from_there_too() {
     let (mut table, request) = warmed();
-    for asked in [
-        "bytes=10-",
-        "bytes=50-60",
-        "bytes=-0",
-        "bytes=99999999999999999999-",
-    ] {
+    for asked in ["bytes=10-", "bytes=50-60", "bytes=-0", "bytes=99999999999999999999-"] {
         let answer = table.hit(asked, &request.clone().header("Range", asked));
         let range = answer.header("content-range");
         table.that(
@@ -81,19 +69,11 @@ fn a_range_that_cannot_be_had_is_answered_from_there_too() {
             || format!("{asked}: {answer}"),
         );
     }
-    for asked in [
-        "items=0-1",
-        "bytes=0-1,5-6",
-        "bytes=5-2",
-        "bytes=a-b",
-        "bytes",
-        "0-1",
-    ] {
+    for asked in ["items=0-1", "bytes=0-1,5-6", "bytes=5-2", "bytes=a-b", "bytes", "0-1"] {
         let answer = table.hit(asked, &request.clone().header("Range", asked));
-        table.that(
-            answer.status == 200 && answer.text() == "0123456789",
-            || format!("{asked}: {answer}"),
-        );
+        table.that(answer.status == 200 && answer.text() == "0123456789", || {
+            format!("{asked}: {answer}")
+        });
     }
     table.upstream.only();
 }
@@ -103,21 +83,15 @@ fn a_tag_that_does_not_match_decides_alone() {
     let (mut table, tagged) = warmed();
     let untagged = get(&table.gate, "/untagged");
     table.warm("a file without a tag", &untagged);
-    for (request, since) in [
-        (&tagged, CHANGED),
-        (&tagged, LATER),
-        (&untagged, CHANGED),
-        (&untagged, LATER),
-    ] {
-        let request = request
-            .clone()
-            .header("If-None-Match", "\"other\"")
-            .header("If-Modified-Since", since);
+    for (request, since) in
+        [(&tagged, CHANGED), (&tagged, LATER), (&untagged, CHANGED), (&untagged, LATER)]
+    {
+        let request =
+            request.clone().header("If-None-Match", "\"other\"").header("If-Modified-Since", since);
         let answer = table.hit(since, &request);
-        table.that(
-            answer.status == 200 && answer.text() == "0123456789",
-            || format!("{since}: {answer}"),
-        );
+        table.that(answer.status == 200 && answer.text() == "0123456789", || {
+            format!("{since}: {answer}")
+        });
     }
 }
 
@@ -125,18 +99,12 @@ fn a_tag_that_does_not_match_decides_alone() {
 fn a_part_with_a_condition_is_the_whole() {
     let (mut table, request) = warmed();
     for condition in [TAG, "\"other\"", CHANGED, LATER, "nonsense"] {
-        let request = request
-            .clone()
-            .header("Range", "bytes=2-5")
-            .header("If-Range", condition);
+        let request = request.clone().header("Range", "bytes=2-5").header("If-Range", condition);
         let answer = table.hit(condition, &request);
-        table.that(
-            answer.status == 200 && answer.text() == "0123456789",
-            || format!("{condition}: {answer}"),
-        );
-        table.that(answer.header("content-range").is_none(), || {
+        table.that(answer.status == 200 && answer.text() == "0123456789", || {
             format!("{condition}: {answer}")
         });
+        table.that(answer.header("content-range").is_none(), || format!("{condition}: {answer}"));
     }
 }
 
@@ -154,12 +122,8 @@ fn what_did_not_change_is_not_sent_again() {
     ] {
         let what = format!("{:?}", request.headers.last());
         let answer = table.hit(&what, &request);
-        table.that(answer.status == 304 && answer.body.is_empty(), || {
-            format!("{what}: {answer}")
-        });
-        table.that(answer.header("etag").as_deref() == Some(TAG), || {
-            format!("{what}: {answer}")
-        });
+        table.that(answer.status == 304 && answer.body.is_empty(), || format!("{what}: {answer}"));
+        table.that(answer.header("etag").as_deref() == Some(TAG), || format!("{what}: {answer}"));
         let line = table.gate.logs.audit(&answer.request_id());
         table.that(line["status"] == 304 && line["outcome"] == "cached", || {
             format!("{what}: {line}")
@@ -172,10 +136,9 @@ fn what_did_not_change_is_not_sent_again() {
     ] {
         let what = format!("{:?}", request.headers);
         let answer = table.hit(&what, &request);
-        table.that(
-            answer.status == 200 && answer.text() == "0123456789",
-            || format!("{what}: {answer}"),
-        );
+        table.that(answer.status == 200 && answer.text() == "0123456789", || {
+            format!("{what}: {answer}")
+        });
     }
 }
 
@@ -213,23 +176,15 @@ fn a_head_is_answered_from_what_get_has_kept() {
     let mut head = request.clone();
     head.method = "HEAD".into();
     let answer = table.hit("HEAD", &head);
-    table.that(answer.status == 200 && answer.body.is_empty(), || {
-        answer.to_string()
-    });
+    table.that(answer.status == 200 && answer.body.is_empty(), || answer.to_string());
     for name in ["etag", "last-modified", "content-type", "cache-control"] {
-        table.that(answer.header(name) == whole.header(name), || {
-            format!("{name}: {answer}")
-        });
+        table.that(answer.header(name) == whole.header(name), || format!("{name}: {answer}"));
     }
     // A range is none of HEAD's (RFC 9110, section 14.2).
     let answer = table.hit("HEAD of a part", &head.clone().header("Range", "bytes=2-5"));
-    table.that(answer.status == 200 && answer.body.is_empty(), || {
-        answer.to_string()
-    });
-    let answer = table.hit(
-        "HEAD of what did not change",
-        &head.clone().header("If-None-Match", TAG),
-    );
+    table.that(answer.status == 200 && answer.body.is_empty(), || answer.to_string());
+    let answer =
+        table.hit("HEAD of what did not change", &head.clone().header("If-None-Match", TAG));
     table.that(answer.status == 304, || answer.to_string());
     let of_head = Request::new("HEAD", "/other").bearer(&table.gate.bearer());
     table.miss("HEAD of nothing", &of_head);

@@ -13,18 +13,11 @@ type Fields = &'static [(&'static str, &'static str)];
 fn answers(cases: Vec<(String, u16, Fields)>) -> Upstream {
     Upstream::answering(move |request, nth| {
         let own = cases.iter().find(|(path, _, _)| *path == request.target);
-        let (status, fields) = own.map_or((200, [].as_slice()), |(_, status, fields)| {
-            (*status, *fields)
-        });
-        let body = if status == 204 {
-            String::new()
-        } else {
-            format!("answer {nth}")
-        };
+        let (status, fields) =
+            own.map_or((200, [].as_slice()), |(_, status, fields)| (*status, *fields));
+        let body = if status == 204 { String::new() } else { format!("answer {nth}") };
         let reply = Reply::new(status).body(body);
-        fields
-            .iter()
-            .fold(reply, |reply, (name, value)| reply.header(name, value))
+        fields.iter().fold(reply, |reply, (name, value)| reply.header(name, value))
     })
 }
 
@@ -61,45 +54,24 @@ fn an_answer_that_others_may_have_is_kept() {
             (200, &[]),
             (200, HOUR),
             (200, &[("Cache-Control", "public")]),
-            (
-                200,
-                &[("Cache-Control", "public, max-age=60, must-revalidate")],
-            ),
+            (200, &[("Cache-Control", "public, max-age=60, must-revalidate")]),
             (200, &[("Cache-Control", "s-maxage=60")]),
             (200, &[("Cache-Control", "S-MaxAge=60,MAX-AGE=50")]),
             (200, &[("Cache-Control", "immutable"), ("ETag", "\"a\"")]),
             // Longer than the route's own time, and than any number.
             (200, &[("Cache-Control", "max-age=31536001")]),
-            (
-                200,
-                &[("Cache-Control", "x-private, no-store-here=1, my-no-cache")],
-            ),
-            (
-                200,
-                &[("Cache-Control", "x=\"private, no-store\", max-age=60")],
-            ),
+            (200, &[("Cache-Control", "x-private, no-store-here=1, my-no-cache")]),
+            (200, &[("Cache-Control", "x=\"private, no-store\", max-age=60")]),
             (200, &[("Vary", "Accept")]),
             (200, &[("Vary", "accept-LANGUAGE")]),
             (200, &[("Vary", "Accept-Language,Accept")]),
             (200, &[("Vary", "Accept"), ("Vary", "Accept-Language")]),
             (200, &[("Expires", "Fri, 01 Jan 2100 00:00:00 GMT")]),
-            (
-                200,
-                &[
-                    ("Expires", "Sun, 06 Nov 1994 08:49:37 GMT"),
-                    ("Cache-Control", "max-age=60"),
-                ],
-            ),
+            (200, &[("Expires", "Sun, 06 Nov 1994 08:49:37 GMT"), ("Cache-Control", "max-age=60")]),
             (200, &[("Expires", "0"), ("Cache-Control", "s-maxage=60")]),
             (200, &[("Cache-Control", "max-age=3600"), ("Age", "1800")]),
             (200, &[("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")]),
-            (
-                200,
-                &[
-                    ("Content-Type", "text/html; charset=utf-8"),
-                    ("Content-Language", "de"),
-                ],
-            ),
+            (200, &[("Content-Type", "text/html; charset=utf-8"), ("Content-Language", "de")]),
         ],
         true,
     );
@@ -110,13 +82,7 @@ fn an_answer_that_is_one_callers_or_nobodys_is_not() {
     check(
         &[
             (200, &[("Set-Cookie", "a=b")]),
-            (
-                200,
-                &[
-                    ("Set-Cookie", "a=b"),
-                    ("Cache-Control", "public, max-age=60"),
-                ],
-            ),
+            (200, &[("Set-Cookie", "a=b"), ("Cache-Control", "public, max-age=60")]),
             (200, &[("Cache-Control", "private")]),
             (200, &[("Cache-Control", "PRIVATE, max-age=60")]),
             (200, &[("Cache-Control", "max-age=60,private=\"x-a, x-b\"")]),
@@ -124,17 +90,8 @@ fn an_answer_that_is_one_callers_or_nobodys_is_not() {
             (200, &[("Cache-Control", "no-store")]),
             (200, &[("Cache-Control", "max-age=60, No-Store")]),
             (200, &[("Cache-Control", "no-cache")]),
-            (
-                200,
-                &[("Cache-Control", "no-cache=\"set-cookie\", max-age=60")],
-            ),
-            (
-                200,
-                &[
-                    ("Cache-Control", "max-age=60"),
-                    ("Cache-Control", "no-store"),
-                ],
-            ),
+            (200, &[("Cache-Control", "no-cache=\"set-cookie\", max-age=60")]),
+            (200, &[("Cache-Control", "max-age=60"), ("Cache-Control", "no-store")]),
             (200, &[("Vary", "*")]),
             (200, &[("Vary", "Cookie")]),
             (200, &[("Vary", "Accept, Origin")]),
@@ -170,17 +127,11 @@ fn an_answer_that_is_over_at_once_is_not_kept() {
 
 #[test]
 fn only_a_200_is_kept() {
-    let statuses = [
-        201, 202, 203, 204, 206, 300, 301, 302, 307, 308, 400, 403, 404, 405, 410, 414, 500, 501,
-    ];
+    let statuses =
+        [201, 202, 203, 204, 206, 300, 301, 302, 307, 308, 400, 403, 404, 405, 410, 414, 500, 501];
     let cases: Vec<(u16, Fields)> = statuses
         .iter()
-        .map(|status| {
-            (
-                *status,
-                [("Cache-Control", "public, max-age=60")].as_slice(),
-            )
-        })
+        .map(|status| (*status, [("Cache-Control", "public, max-age=60")].as_slice()))
         .collect();
     check(&cases, false);
 }
@@ -202,9 +153,7 @@ fn only_what_get_asked_for_is_kept() {
     for write in &writes {
         for _ in 0..2 {
             let answer = table.passes(&write.method, write);
-            table.that(answer.header("cache-status").is_none(), || {
-                answer.to_string()
-            });
+            table.that(answer.header("cache-status").is_none(), || answer.to_string());
         }
     }
     table.hit("the read", &read);

@@ -12,9 +12,7 @@ use crate::upstream::{PATIENCE, Reply};
 /// In front of an upstream that says all of this.
 fn saying(fields: &'static [(&'static str, &'static str)]) -> Check {
     let upstream = counting(move |_, reply| {
-        fields
-            .iter()
-            .fold(reply, |reply, (name, value)| reply.header(name, value))
+        fields.iter().fold(reply, |reply, (name, value)| reply.header(name, value))
     });
     Check::before(upstream, cached)
 }
@@ -38,10 +36,9 @@ fn no_other_cache_may_have_it_for_others() {
         ("cf-cache-status", "DYNAMIC"),
     ]);
     for (what, answer) in both(&mut table) {
-        table.that(
-            answer.header("cache-control").as_deref() == Some("private"),
-            || format!("{what}: {answer}"),
-        );
+        table.that(answer.header("cache-control").as_deref() == Some("private"), || {
+            format!("{what}: {answer}")
+        });
         for name in [
             "expires",
             "pragma",
@@ -50,9 +47,7 @@ fn no_other_cache_may_have_it_for_others() {
             "surrogate-control",
             "cf-cache-status",
         ] {
-            table.that(answer.header(name).is_none(), || {
-                format!("{what}, {name}: {answer}")
-            });
+            table.that(answer.header(name).is_none(), || format!("{what}, {name}: {answer}"));
         }
     }
 }
@@ -71,44 +66,30 @@ fn what_nobody_may_keep_stays_so() {
         for method in ["GET", "HEAD"] {
             let request = Request::new(method, "/posts").bearer(&table.gate.bearer());
             let answer = table.miss(said, &request);
-            table.that(
-                answer.header("cache-control").as_deref() == Some(told),
-                || format!("{said}: {answer}"),
-            );
+            table.that(answer.header("cache-control").as_deref() == Some(told), || {
+                format!("{said}: {answer}")
+            });
         }
         // What is no read is told as the upstream says it.
-        let answer = table.passes(
-            "a write",
-            &Request::post("/posts").bearer(&table.gate.bearer()),
-        );
-        table.that(
-            answer.header("cache-control").as_deref() == Some(said),
-            || format!("{said}: {answer}"),
-        );
-        table.that(answer.header("cache-status").is_none(), || {
-            answer.to_string()
+        let answer = table.passes("a write", &Request::post("/posts").bearer(&table.gate.bearer()));
+        table.that(answer.header("cache-control").as_deref() == Some(said), || {
+            format!("{said}: {answer}")
         });
+        table.that(answer.header("cache-status").is_none(), || answer.to_string());
     }
 }
 
 #[test]
 fn what_the_upstream_refuses_is_told_so_too() {
     let upstream = counting(|_, _| {
-        let reply = Reply::new(404)
-            .body("nothing here")
-            .header("Cache-Control", "public, max-age=60");
+        let reply =
+            Reply::new(404).body("nothing here").header("Cache-Control", "public, max-age=60");
         reply.header("Expires", "Fri, 01 Jan 2100 00:00:00 GMT")
     });
     let mut table = Check::before(upstream, cached);
     let answer = table.miss("a 404", &get(&table.gate, "/posts"));
-    table.that(
-        answer.status == 404 && answer.text() == "nothing here",
-        || answer.to_string(),
-    );
-    table.that(
-        answer.header("cache-control").as_deref() == Some("private"),
-        || answer.to_string(),
-    );
+    table.that(answer.status == 404 && answer.text() == "nothing here", || answer.to_string());
+    table.that(answer.header("cache-control").as_deref() == Some("private"), || answer.to_string());
     table.that(answer.header("expires").is_none(), || answer.to_string());
 }
 
@@ -118,19 +99,14 @@ fn what_caches_before_it_said_stays_in_the_list() {
     let request = get(&table.gate, "/posts");
     let answer = request.send(&table.gate);
     let told = answer.header("cache-status").unwrap_or_default();
-    table.that(
-        told == format!("origin; hit, \"a, b\"; fwd=stale, {MISS}"),
-        || answer.to_string(),
-    );
+    table.that(told == format!("origin; hit, \"a, b\"; fwd=stale, {MISS}"), || answer.to_string());
     poll(PATIENCE, || match kept(&table.gate) {
         0 => Err("nothing kept".to_owned()),
         _ => Ok(()),
     });
     let answer = request.send(&table.gate);
     let told = answer.header("cache-status").unwrap_or_default();
-    table.that(told.ends_with(HIT) && !told.contains(MISS), || {
-        answer.to_string()
-    });
+    table.that(told.ends_with(HIT) && !told.contains(MISS), || answer.to_string());
 }
 
 #[test]
@@ -144,14 +120,10 @@ fn its_age_grows_from_what_it_was() {
     table.warm("a miss", &request);
     let age = |answer: &Response| answer.header("age").and_then(|age| age.parse::<u64>().ok());
     let first = age(&table.hit("a hit", &request));
-    table.that(first.is_some_and(|age| (100..160).contains(&age)), || {
-        format!("{first:?}")
-    });
+    table.that(first.is_some_and(|age| (100..160).contains(&age)), || format!("{first:?}"));
     poll(PATIENCE, || {
         let answer = request.send(&table.gate);
-        (age(&answer) > first)
-            .then_some(())
-            .ok_or_else(|| answer.to_string())
+        (age(&answer) > first).then_some(()).ok_or_else(|| answer.to_string())
     });
     let mut plain = saying(&[]);
     let [(_, miss), (_, hit)] = both(&mut plain);
@@ -174,10 +146,7 @@ fn every_answer_is_this_requests_own() {
     let request = get(&table.gate, "/posts");
     let (one, two) = ("https://one.example", "https://two.example");
     let mut ids = Vec::new();
-    for (index, origin) in [Some(one), Some(two), None, Some(one)]
-        .into_iter()
-        .enumerate()
-    {
+    for (index, origin) in [Some(one), Some(two), None, Some(one)].into_iter().enumerate() {
         let request = match origin {
             Some(origin) => request.clone().origin(origin),
             None => request.clone(),
@@ -187,13 +156,10 @@ fn every_answer_is_this_requests_own() {
             _ => table.hit("a hit", &request),
         };
         let header = |name: &str| answer.header(name);
-        table.that(
-            header("access-control-allow-origin").as_deref() == origin,
-            || answer.to_string(),
-        );
-        table.that(header("access-control-max-age").is_none(), || {
+        table.that(header("access-control-allow-origin").as_deref() == origin, || {
             answer.to_string()
         });
+        table.that(header("access-control-max-age").is_none(), || answer.to_string());
         let vary = header("vary").unwrap_or_default().to_ascii_lowercase();
         let named: Vec<&str> = vary.split(',').map(str::trim).collect();
         table.that(
@@ -201,18 +167,14 @@ fn every_answer_is_this_requests_own() {
             || answer.to_string(),
         );
         let exposed = origin.map(|_| "*".to_owned());
-        table.that(header("access-control-expose-headers") == exposed, || {
-            answer.to_string()
-        });
+        table.that(header("access-control-expose-headers") == exposed, || answer.to_string());
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("content-security-policy", "sandbox"),
             ("content-type", "text/html"),
             ("x-own", "kept"),
         ] {
-            table.that(header(name).as_deref() == Some(value), || {
-                format!("{name}: {answer}")
-            });
+            table.that(header(name).as_deref() == Some(value), || format!("{name}: {answer}"));
         }
         for name in ["service-worker-allowed", "clear-site-data"] {
             table.that(header(name).is_none(), || format!("{name}: {answer}"));
@@ -234,33 +196,17 @@ fn a_public_keys_answer_is_for_its_own_origins_alone() {
     let mut table = start(|setup| {
         let cache = json!({"ttl": TTL, "scope": "shared"});
         let open = json!({"id": "pk_open", "schemes": ["public-key"], "paths": ["/*"], "allowed_origins": [site]});
-        setup
-            .route("/*", json!({"cache": cache}))
-            .site(json!({}))
-            .key(open)
-            .cache()
+        setup.route("/*", json!({"cache": cache})).site(json!({})).key(open).cache()
     });
     table.warm("a session", &get(&table.gate, "/posts"));
-    let bare = |origin: &str| {
-        Request::get("/posts")
-            .header("X-Public-Key", "pk_open")
-            .origin(origin)
-    };
+    let bare =
+        |origin: &str| Request::get("/posts").header("X-Public-Key", "pk_open").origin(origin);
     let answer = table.hit("its origin", &bare(site));
-    table.that(
-        answer.header("access-control-allow-origin").as_deref() == Some(site),
-        || answer.to_string(),
-    );
-    let answer = table.refused(
-        "another",
-        &bare("https://evil.example"),
-        403,
-        "origin-denied",
-    );
-    table.that(
-        answer.header("access-control-allow-origin").is_none(),
-        || answer.to_string(),
-    );
+    table.that(answer.header("access-control-allow-origin").as_deref() == Some(site), || {
+        answer.to_string()
+    });
+    let answer = table.refused("another", &bare("https://evil.example"), 403, "origin-denied");
+    table.that(answer.header("access-control-allow-origin").is_none(), || answer.to_string());
 }
 
 #[test]
@@ -268,11 +214,8 @@ fn a_hit_has_no_headers_of_the_cache_itself() {
     let mut table = saying(&[("ETag", "\"a\""), ("X-Own", "kept")]);
     let [(_, miss), (_, hit)] = both(&mut table);
     let names = |answer: &Response| -> Vec<String> {
-        let mut names: Vec<_> = answer
-            .headers
-            .iter()
-            .map(|(name, _)| name.to_ascii_lowercase())
-            .collect();
+        let mut names: Vec<_> =
+            answer.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
         names.sort();
         names
     };

@@ -55,26 +55,16 @@ const UNKEYED: [&str; 40] = [
 ];
 
 /// What is about a copy that the caller has.
-const ABOUT_COPIES: [&str; 5] = [
-    "If-None-Match",
-    "If-Modified-Since",
-    "If-Match",
-    "If-Unmodified-Since",
-    "If-Range",
-];
+const ABOUT_COPIES: [&str; 5] =
+    ["If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range"];
 
 /// A value that only this test knows, in all of these headers.
 fn saying(request: Request, names: &[&str], marker: &str) -> Request {
-    names
-        .iter()
-        .fold(request, |request, name| request.header(name, marker))
+    names.iter().fold(request, |request, name| request.header(name, marker))
 }
 
 fn says(seen: &Seen, marker: &str) -> Vec<String> {
-    let named = seen
-        .headers
-        .iter()
-        .filter(|(_, value)| value.contains(marker));
+    let named = seen.headers.iter().filter(|(_, value)| value.contains(marker));
     named.map(|(name, _)| name.to_ascii_lowercase()).collect()
 }
 
@@ -86,9 +76,8 @@ fn of_a_get_only_what_its_answer_is_kept_under_reaches_the_upstream() {
     let request = get(&table.gate, "/posts?a=%7e&b")
         .header("Accept", "text/html")
         .header("Accept-Language", "de, en;q=0.5");
-    let request = saying(request, &UNKEYED, &marker)
-        .origin(&site)
-        .header("CF-Connecting-IP", "192.0.2.77");
+    let request =
+        saying(request, &UNKEYED, &marker).origin(&site).header("CF-Connecting-IP", "192.0.2.77");
     let request = saying(request, &ABOUT_COPIES, &marker);
     table.miss("with all of them", &request.header("Range", "bytes=0-1"));
     let seen = table.upstream.only();
@@ -102,10 +91,9 @@ fn of_a_get_only_what_its_answer_is_kept_under_reaches_the_upstream() {
             format!("{name} in {seen:#?}")
         });
     }
-    table.that(
-        seen.target == "/posts?a=%7e&b" && seen.header("x-request-id").is_some(),
-        || format!("{seen:#?}"),
-    );
+    table.that(seen.target == "/posts?a=%7e&b" && seen.header("x-request-id").is_some(), || {
+        format!("{seen:#?}")
+    });
     // Nothing else at all, but what the platform says of itself.
     let allowed = [
         "accept",
@@ -123,9 +111,7 @@ fn of_a_get_only_what_its_answer_is_kept_under_reaches_the_upstream() {
         .filter(|(name, _)| !allowed.contains(&name.to_ascii_lowercase().as_str()))
         .collect();
     table.that(more.is_empty(), || format!("{more:?}"));
-    table.that(!format!("{seen:?}").contains("192.0.2.77"), || {
-        format!("{seen:#?}")
-    });
+    table.that(!format!("{seen:?}").contains("192.0.2.77"), || format!("{seen:#?}"));
 }
 
 #[test]
@@ -140,20 +126,11 @@ fn what_was_kept_is_what_a_plain_request_would_have_got() {
     let plain = table.hit("plain", &get(&table.gate, "/posts"));
     table.that(!plain.to_string().contains(&marker), || plain.to_string());
     // What a caller says of caches is for its own.
-    for control in [
-        "no-cache",
-        "no-store",
-        "max-age=0",
-        "only-if-cached",
-        "min-fresh=9999",
-    ] {
+    for control in ["no-cache", "no-store", "max-age=0", "only-if-cached", "min-fresh=9999"] {
         let request = get(&table.gate, "/posts").header("Cache-Control", control);
         table.hit(control, &request);
     }
-    table.hit(
-        "Pragma",
-        &get(&table.gate, "/posts").header("Pragma", "no-cache"),
-    );
+    table.hit("Pragma", &get(&table.gate, "/posts").header("Pragma", "no-cache"));
     let first = get(&table.gate, "/other").header("Cache-Control", "only-if-cached");
     table.miss("only-if-cached", &first);
 }
@@ -163,22 +140,10 @@ fn a_head_that_finds_nothing_brings_what_is_about_copies_too() {
     let mut table = start(cached);
     let marker = fresh();
     let head = Request::new("HEAD", "/posts").bearer(&table.gate.bearer());
-    let head = saying(
-        saying(head, &UNKEYED, &marker),
-        &ABOUT_COPIES,
-        &format!("\"{marker}\""),
-    );
-    table.miss(
-        "a HEAD",
-        &head
-            .header("Range", "bytes=0-1")
-            .header("Accept", "text/html"),
-    );
+    let head = saying(saying(head, &UNKEYED, &marker), &ABOUT_COPIES, &format!("\"{marker}\""));
+    table.miss("a HEAD", &head.header("Range", "bytes=0-1").header("Accept", "text/html"));
     let seen = table.upstream.only();
-    let mut about: Vec<_> = ABOUT_COPIES
-        .iter()
-        .map(|name| name.to_ascii_lowercase())
-        .collect();
+    let mut about: Vec<_> = ABOUT_COPIES.iter().map(|name| name.to_ascii_lowercase()).collect();
     about.sort();
     let mut said = says(&seen, &marker);
     said.sort();
@@ -229,12 +194,7 @@ fn who_called_is_told_as_far_as_the_answer_is_kept_for_them() {
     let of_subject = json!({"key": KEY, "subject": "user-7"}).to_string();
     for (scope, key, subject, metadata) in [
         ("key", Some(KEY), None, Some(of_key.as_str())),
-        (
-            "subject",
-            Some(KEY),
-            Some("user-7"),
-            Some(of_subject.as_str()),
-        ),
+        ("subject", Some(KEY), Some("user-7"), Some(of_subject.as_str())),
         ("shared", None, None, None),
     ] {
         let mut table = start(|setup| {
@@ -276,9 +236,7 @@ fn who_called_is_told_as_far_as_the_answer_is_kept_for_them() {
             });
         }
         let forwarded = seen.header("forwarded").unwrap_or_default();
-        table.that(forwarded.contains("192.0.2.77"), || {
-            format!("{scope}, POST: {seen:#?}")
-        });
+        table.that(forwarded.contains("192.0.2.77"), || format!("{scope}, POST: {seen:#?}"));
     }
 }
 
@@ -286,18 +244,11 @@ fn who_called_is_told_as_far_as_the_answer_is_kept_for_them() {
 fn a_subject_that_is_absent_is_told_as_absent() {
     let mut table = start(|setup| {
         let cache = json!({"ttl": TTL, "scope": "subject"});
-        setup
-            .route("/*", json!({"cache": cache, "identify_caller": true}))
-            .site(json!({}))
-            .cache()
+        setup.route("/*", json!({"cache": cache, "identify_caller": true})).site(json!({})).cache()
     });
     let request = get(&table.gate, "/posts").header("Writegate-Subject", "forged");
     table.miss("no subject", &request);
     let seen = table.upstream.only();
-    table.that(seen.header("writegate-subject").is_none(), || {
-        format!("{seen:#?}")
-    });
-    table.that(seen.header("writegate-key").as_deref() == Some(KEY), || {
-        format!("{seen:#?}")
-    });
+    table.that(seen.header("writegate-subject").is_none(), || format!("{seen:#?}"));
+    table.that(seen.header("writegate-key").as_deref() == Some(KEY), || format!("{seen:#?}"));
 }

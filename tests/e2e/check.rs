@@ -20,11 +20,7 @@ impl Check {
 
     pub(crate) fn before(upstream: Upstream, set_up: impl FnOnce(Setup) -> Setup) -> Self {
         let gate = set_up(Setup::to(&upstream)).start();
-        Self {
-            upstream,
-            gate,
-            wrong: Vec::new(),
-        }
+        Self { upstream, gate, wrong: Vec::new() }
     }
 
     /// This request is refused so, and does not reach the upstream.
@@ -48,8 +44,7 @@ impl Check {
         let before = self.upstream.seen().len();
         let answer = request.send(&self.gate);
         if !either.contains(&(answer.status, answer.code().as_str())) {
-            self.wrong
-                .push(format!("{what}: expected {either:?}, got {answer}"));
+            self.wrong.push(format!("{what}: expected {either:?}, got {answer}"));
         }
         if self.upstream.seen().len() != before {
             self.wrong.push(format!("{what}: reached the upstream"));
@@ -62,11 +57,9 @@ impl Check {
         let before = self.upstream.seen().len();
         let answer = request.send(&self.gate);
         if !(200..300).contains(&answer.status) {
-            self.wrong
-                .push(format!("{what}: should have passed, got {answer}"));
+            self.wrong.push(format!("{what}: should have passed, got {answer}"));
         } else if self.upstream.seen().len() != before + 1 {
-            self.wrong
-                .push(format!("{what}: should have reached the upstream once"));
+            self.wrong.push(format!("{what}: should have reached the upstream once"));
         }
         answer
     }

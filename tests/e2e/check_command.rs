@@ -20,9 +20,7 @@ fn aged(token: &str, days: u64) -> String {
 
 fn gate(secret: &str) -> Gate {
     let upstream = Upstream::start();
-    admin(Setup::to(&upstream))
-        .env("WRITE_TOKEN", secret)
-        .start()
+    admin(Setup::to(&upstream)).env("WRITE_TOKEN", secret).start()
 }
 
 struct Checkout(PathBuf);
@@ -42,11 +40,7 @@ impl Checkout {
     /// The exit code, and the one row.
     fn rotation(&self, port: u16, root: &str, more: &[&str]) -> (i32, Value) {
         let gate = format!("http://127.0.0.1:{port}");
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = Command::new(env!("CARGO_BIN_EXE_writegate"))
+        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_writegate"))
             .args(["check", "--json", "--only", "rotation", "--gate", &gate])
             .args(more)
             .current_dir(&self.0)
@@ -73,11 +67,9 @@ impl Drop for Checkout {
 fn a_schedule_fails_when_a_token_is_due() {
     let checkout = Checkout::new();
     // The state, and the exit codes with and without --strict.
-    for (days, state, status, code, strict) in [
-        (75, "ok", "ok", 0, 0),
-        (76, "due", "warn", 0, 1),
-        (90, "overdue", "fail", 1, 1),
-    ] {
+    for (days, state, status, code, strict) in
+        [(75, "ok", "ok", 0, 0), (76, "due", "warn", 0, 1), (90, "overdue", "fail", 1, 1)]
+    {
         let token = fresh();
         let gate = gate(&aged(&token, days));
         let (said, row) = checkout.rotation(gate.port, &gate.signing_secret, &[]);
@@ -98,21 +90,13 @@ fn a_gate_that_does_not_tell_is_not_called_well() {
     let running = gate(&fresh());
     for (port, root, more, word) in [
         (running.port, fresh(), vec![], "signature-invalid"),
-        (
-            running.port,
-            running.signing_secret.clone(),
-            vec!["--as", KEY],
-            "path-denied",
-        ),
+        (running.port, running.signing_secret.clone(), vec!["--as", KEY], "path-denied"),
         (1, running.signing_secret.clone(), vec![], "127.0.0.1:1"),
         (running.port, "short".to_owned(), vec![], "5 bytes"),
     ] {
         let (code, row) = checkout.rotation(port, &root, &more);
         assert_eq!((code, &row["status"]), (0, &json!("warn")), "{row}");
-        assert!(
-            row["evidence"].as_str().unwrap().contains(word),
-            "{word} in {row}"
-        );
+        assert!(row["evidence"].as_str().unwrap().contains(word), "{word} in {row}");
         assert!(row["mend"].as_str().unwrap().contains("--gate"), "{row}");
         let strict = [more, vec!["--strict"]].concat();
         assert_eq!(checkout.rotation(port, &root, &strict).0, 1);
@@ -125,8 +109,5 @@ fn a_gate_that_answers_503_to_everything_fails() {
     let gate = admin(Setup::to(&upstream)).env("CLOCK_SKEW", 301).start();
     let (code, row) = Checkout::new().rotation(gate.port, &gate.signing_secret, &[]);
     assert_eq!((code, &row["status"]), (1, &json!("fail")), "{row}");
-    assert!(
-        row["evidence"].as_str().unwrap().contains("misconfigured"),
-        "{row}"
-    );
+    assert!(row["evidence"].as_str().unwrap().contains("misconfigured"), "{row}");
 }

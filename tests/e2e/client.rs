@@ -24,12 +24,7 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn new(method: &str, target: &str) -> Self {
-        Self {
-            method: method.into(),
-            target: target.into(),
-            headers: Vec::new(),
-            body: None,
-        }
+        Self { method: method.into(), target: target.into(), headers: Vec::new(), body: None }
     }
 
     pub(crate) fn get(target: &str) -> Self {
@@ -38,9 +33,7 @@ impl Request {
 
     /// A POST with a small JSON body.
     pub(crate) fn post(target: &str) -> Self {
-        Self::new("POST", target)
-            .header("Content-Type", "application/json")
-            .body(r#"{"a":1}"#)
+        Self::new("POST", target).header("Content-Type", "application/json").body(r#"{"a":1}"#)
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -63,11 +56,7 @@ impl Request {
 
     /// The bytes of the head alone, with `Host` unless the test set one.
     pub(crate) fn head(&self) -> Vec<u8> {
-        let has = |name: &str| {
-            self.headers
-                .iter()
-                .any(|(n, _)| n.eq_ignore_ascii_case(name))
-        };
+        let has = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         if !has("host") {
             head.push_str(&format!("Host: {HOST}\r\n"));
@@ -111,9 +100,7 @@ impl Connection {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self {
-            input: BufReader::new(stream),
-        }
+        Self { input: BufReader::new(stream) }
     }
 
     /// Sends a whole request and reads the answer; the connection is then ready for the next one.
@@ -163,11 +150,7 @@ impl Connection {
     pub(crate) fn read_head(&mut self) -> Response {
         loop {
             let (line, headers) = wire::read_head(&mut self.input).expect("the gate answers");
-            let status = line
-                .split(' ')
-                .nth(1)
-                .and_then(|s| s.parse().ok())
-                .expect("a status");
+            let status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
             if status >= 200 {
                 return Response {
                     status,
@@ -183,9 +166,7 @@ impl Connection {
     /// Reads exactly so many raw bytes of what comes next.
     pub(crate) fn read_exactly(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
-        self.input
-            .read_exact(&mut bytes)
-            .expect("as many bytes as announced");
+        self.input.read_exact(&mut bytes).expect("as many bytes as announced");
         bytes
     }
 
@@ -235,28 +216,20 @@ impl Response {
     }
 
     pub(crate) fn request_id(&self) -> String {
-        self.header("x-request-id")
-            .expect("X-Request-Id on every answer")
+        self.header("x-request-id").expect("X-Request-Id on every answer")
     }
 
     /// Asserts a refusal of this status and code.
     #[track_caller]
     pub(crate) fn refused(self, status: u16, code: &str) -> Self {
-        assert_eq!(
-            (self.status, self.code().as_str()),
-            (status, code),
-            "{self}"
-        );
+        assert_eq!((self.status, self.code().as_str()), (status, code), "{self}");
         self
     }
 
     /// Asserts that the upstream's own 2xx came through.
     #[track_caller]
     pub(crate) fn passed(self) -> Self {
-        assert!(
-            (200..300).contains(&self.status),
-            "should have passed: {self}"
-        );
+        assert!((200..300).contains(&self.status), "should have passed: {self}");
         self
     }
 

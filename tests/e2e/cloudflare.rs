@@ -170,13 +170,8 @@ fn envelope(answer: Answer) -> Reply {
         }
         Err((status, code, message)) => {
             let errors = json!([{"code": code, "message": message}]);
-            (
-                status,
-                json!({"success": false, "errors": errors, "messages": [], "result": null}),
-            )
+            (status, json!({"success": false, "errors": errors, "messages": [], "result": null}))
         }
     };
-    Reply::new(status)
-        .header("Content-Type", "application/json")
-        .body(body.to_string())
+    Reply::new(status).header("Content-Type", "application/json").body(body.to_string())
 }

@@ -75,19 +75,12 @@ impl Tokens {
         let mut answer = Value::Object(shown.clone());
         answer["value"] = value.as_str().into();
         let stillborn = self.stillborn;
-        self.all.push(Token {
-            value,
-            owned,
-            stillborn,
-            shown,
-        });
+        self.all.push(Token { value, owned, stillborn, shown });
         answer
     }
 
     pub(crate) fn is_live(&self, value: &str) -> bool {
-        self.all
-            .iter()
-            .any(|token| token.value == value && !token.stillborn)
+        self.all.iter().any(|token| token.value == value && !token.stillborn)
     }
 
     pub(crate) fn has(&self, id: &str) -> bool {
@@ -141,10 +134,7 @@ impl Tokens {
         match (method, id.is_empty(), place) {
             ("GET", true, _) => Ok(self.list(owned, query)),
             ("POST", true, _) => {
-                check(
-                    body,
-                    &["name", "policies", "condition", "expires_on", "not_before"],
-                )?;
+                check(body, &["name", "policies", "condition", "expires_on", "not_before"])?;
                 Ok(self.make(owned, body, now()))
             }
             (_, _, None) => Err((404, 1003, "Invalid or missing Token id")),
@@ -152,14 +142,7 @@ impl Tokens {
             ("PUT", _, Some(place)) => {
                 check(
                     body,
-                    &[
-                        "name",
-                        "policies",
-                        "condition",
-                        "expires_on",
-                        "not_before",
-                        "status",
-                    ],
+                    &["name", "policies", "condition", "expires_on", "not_before", "status"],
                 )?;
                 Ok(self.replace(place, body))
             }
@@ -167,11 +150,7 @@ impl Tokens {
                 self.all.remove(place);
                 Ok(json!({"id": id}))
             }
-            _ => Err((
-                405,
-                10405,
-                "Method not allowed for this authentication scheme",
-            )),
+            _ => Err((405, 10405, "Method not allowed for this authentication scheme")),
         }
     }
 
@@ -202,12 +181,8 @@ impl Tokens {
             .filter(|token| token.owned == owned)
             .map(|token| Value::Object(token.shown.clone()))
             .collect();
-        let items: Vec<Value> = all
-            .iter()
-            .skip((page - 1) * per_page)
-            .take(per_page)
-            .cloned()
-            .collect();
+        let items: Vec<Value> =
+            all.iter().skip((page - 1) * per_page).take(per_page).cloned().collect();
         let info = json!({"page": page, "per_page": per_page, "count": items.len(), "total_count": all.len()});
         json!({"paged": {"items": items, "info": info}})
     }

@@ -64,10 +64,7 @@ impl Worker {
     /// What the newest version has in its secret.
     pub(crate) fn newest(&self) -> (String, String) {
         let newest = self.versions.last().unwrap();
-        (
-            newest.shown["id"].as_str().unwrap().to_owned(),
-            newest.secret.clone(),
-        )
+        (newest.shown["id"].as_str().unwrap().to_owned(), newest.secret.clone())
     }
 
     /// The version that serves everything, and its secret.
@@ -102,10 +99,7 @@ impl Worker {
                 "script_runtime": {"compatibility_date": "2026-11-17", "usage_model": "standard"},
             },
         });
-        self.versions.push(Version {
-            shown: shown.clone(),
-            secret: secret.to_owned(),
-        });
+        self.versions.push(Version { shown: shown.clone(), secret: secret.to_owned() });
         shown
     }
 
@@ -114,10 +108,7 @@ impl Worker {
         let version = self.versions.iter().find(|v| v.shown["id"] == id);
         let secret = version.expect("a version of this id").secret.clone();
         let gate = (self.start.as_ref().unwrap())(&secret);
-        self.front.deploy(Backend {
-            port: gate.port,
-            token: token_of(&secret),
-        });
+        self.front.deploy(Backend { port: gate.port, token: token_of(&secret) });
         self.gates.push(gate);
         let hex = fresh();
         let deployment = json!({
@@ -174,9 +165,8 @@ impl Worker {
             ("POST", "/versions") => {
                 let metadata = metadata(&seen.body);
                 let bindings = metadata["bindings"].as_array().unwrap();
-                let secret = bindings
-                    .iter()
-                    .find(|b| b["name"] == SECRET && b["type"] == "secret_text");
+                let secret =
+                    bindings.iter().find(|b| b["name"] == SECRET && b["type"] == "secret_text");
                 let secret =
                     secret.map_or(self.newest().1, |b| b["text"].as_str().unwrap().to_owned());
                 let message = metadata["annotations"]["workers/message"].as_str();
@@ -194,10 +184,7 @@ impl Worker {
                         "The latest version of your Worker isn't currently deployed.",
                     ));
                 }
-                assert_eq!(
-                    (&body["name"], &body["type"]),
-                    (&json!(SECRET), &json!("secret_text"))
-                );
+                assert_eq!((&body["name"], &body["type"]), (&json!(SECRET), &json!("secret_text")));
                 let version = self.upload(body["text"].as_str().unwrap(), "");
                 let id = version["id"].as_str().unwrap().to_owned();
                 self.deploy(&id, "");
@@ -208,13 +195,8 @@ impl Worker {
             ),
             ("PATCH", "/script-settings") => Ok(body),
             ("GET", _) if version.is_some() => {
-                let found = self
-                    .versions
-                    .iter()
-                    .find(|v| v.shown["id"].as_str() == version);
-                found
-                    .map(|v| v.shown.clone())
-                    .ok_or((404, 10007, "There is no such version"))
+                let found = self.versions.iter().find(|v| v.shown["id"].as_str() == version);
+                found.map(|v| v.shown.clone()).ok_or((404, 10007, "There is no such version"))
             }
             _ => Err((404, 7003, "No route for the URI")),
         }
@@ -227,22 +209,15 @@ impl Worker {
                 "status": "active", "created": instant(now()), "modified": instant(now())})
         };
         match (method, id.strip_prefix('/')) {
-            ("GET", None) => Ok(json!([
-                secret("another", &fresh()[..32]),
-                secret(STORED, STORED_ID)
-            ])),
+            ("GET", None) => {
+                Ok(json!([secret("another", &fresh()[..32]), secret(STORED, STORED_ID)]))
+            }
             ("PATCH", Some(STORED_ID)) => {
                 let value = body["value"].as_str().unwrap();
                 let gate = self.gates.last().unwrap();
-                Request::new("PUT", "/")
-                    .body(value)
-                    .send_to(gate.secrets)
-                    .passed();
+                Request::new("PUT", "/").body(value).send_to(gate.secrets).passed();
                 // The gate shows it when it reads it.
-                self.front.deploy(Backend {
-                    port: gate.port,
-                    token: token_of(value),
-                });
+                self.front.deploy(Backend { port: gate.port, token: token_of(value) });
                 Ok(secret(STORED, STORED_ID))
             }
             _ => Err((404, 1000, "There is no such secret")),
@@ -258,10 +233,7 @@ impl Worker {
              Content-Type: application/javascript+module\r\n\r\n{part}\r\n--{boundary}--\r\n"
         );
         Reply::new(200)
-            .header(
-                "Content-Type",
-                &format!("multipart/form-data; boundary={boundary}"),
-            )
+            .header("Content-Type", &format!("multipart/form-data; boundary={boundary}"))
             .header("cf-entrypoint", "index.js")
             .body(body)
     }

@@ -19,21 +19,11 @@ fn worth(table: &mut Check, request: &Request, component: &str, value: &str) {
     let what = format!("{component} of {}", request.target);
     let right = by.clone().value(component, value).sign(request.clone());
     table.passes(&what, &right);
-    let wrong = by
-        .value(component, &format!("{value}."))
-        .sign(request.clone());
+    let wrong = by.value(component, &format!("{value}.")).sign(request.clone());
     let answer = table.refused(&what, &wrong, INVALID.0, INVALID.1);
-    let told = answer.json()["signature_base"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    let name = component
-        .split_once(';')
-        .map_or(component, |(name, _)| name);
-    let line = format!(
-        "{}: {value}\n",
-        component.replacen(name, &format!("\"{name}\""), 1)
-    );
+    let told = answer.json()["signature_base"].as_str().unwrap_or_default().to_owned();
+    let name = component.split_once(';').map_or(component, |(name, _)| name);
+    let line = format!("{}: {value}\n", component.replacen(name, &format!("\"{name}\""), 1));
     let found = told.starts_with(&line) || told.contains(&format!("\n{line}"));
     table.that(found, || format!("{what}: no {line:?} in {told:?}"));
 }
@@ -72,12 +62,7 @@ fn every_derived_component() {
         let request = Request::new(method, "/x").body("{}");
         worth(&mut table, &request, "@method", method);
     }
-    worth(
-        &mut table,
-        &Request::new("DELETE", "/x"),
-        "@method",
-        "DELETE",
-    );
+    worth(&mut table, &Request::new("DELETE", "/x"), "@method", "DELETE");
 }
 
 #[test]
@@ -85,28 +70,12 @@ fn the_authority_is_lower_case_without_its_default_port() {
     let mut table = start();
     for (host, authority, uri) in [
         ("Gate.EXAMPLE", "gate.example", "http://Gate.EXAMPLE/x?y"),
-        (
-            "gate.example:80",
-            "gate.example",
-            "http://gate.example:80/x?y",
-        ),
-        (
-            "Gate.Example:8080",
-            "gate.example:8080",
-            "http://Gate.Example:8080/x?y",
-        ),
-        (
-            "gate.example:443",
-            "gate.example:443",
-            "http://gate.example:443/x?y",
-        ),
+        ("gate.example:80", "gate.example", "http://gate.example:80/x?y"),
+        ("Gate.Example:8080", "gate.example:8080", "http://Gate.Example:8080/x?y"),
+        ("gate.example:443", "gate.example:443", "http://gate.example:443/x?y"),
         ("192.0.2.7:80", "192.0.2.7", "http://192.0.2.7:80/x?y"),
         ("[2001:DB8::1]", "[2001:db8::1]", "http://[2001:DB8::1]/x?y"),
-        (
-            "[2001:db8::1]:81",
-            "[2001:db8::1]:81",
-            "http://[2001:db8::1]:81/x?y",
-        ),
+        ("[2001:db8::1]:81", "[2001:db8::1]:81", "http://[2001:db8::1]:81/x?y"),
     ] {
         let request = to("/x?y").header("Host", host);
         worth(&mut table, &request, "@authority", authority);
@@ -123,11 +92,7 @@ fn a_parameter_of_the_query_is_decoded_and_encoded_again() {
     for (target, name, value) in [
         ("/path?param=value&foo=bar&baz=batman&qux=", "baz", "batman"),
         ("/path?param=value&foo=bar&baz=batman&qux=", "qux", ""),
-        (
-            "/path?param=value&foo=bar&baz=batman&qux=",
-            "param",
-            "value",
-        ),
+        ("/path?param=value&foo=bar&baz=batman&qux=", "param", "value"),
         (standard, "var", "this%20is%20a%20big%0Amultiline%20value"),
         (standard, "bar", "with%20plus%20whitespace"),
         (standard, "fa%C3%A7ade%22%3A%20", "something"),
@@ -197,15 +162,10 @@ fn a_field_is_its_trimmed_values_joined() {
         (&["a,b", "\"c\\\""], "a,b, \"c\\\""),
         (&["x: \"y\""], "x: \"y\""),
     ] {
-        let request = values
-            .iter()
-            .fold(to("/x"), |r, value| r.header("X-Own", value));
+        let request = values.iter().fold(to("/x"), |r, value| r.header("X-Own", value));
         worth(&mut table, &request, "x-own", joined);
     }
-    let mixed = to("/x")
-        .header("x-own", "1")
-        .header("X-Between", "0")
-        .header("X-OWN", "2");
+    let mixed = to("/x").header("x-own", "1").header("X-Between", "0").header("X-OWN", "2");
     worth(&mut table, &mixed, "x-own", "1, 2");
     for (name, value) in [
         ("Date", "Tue, 20 Apr 2021 02:07:55 GMT"),
@@ -223,11 +183,7 @@ fn a_field_is_its_trimmed_values_joined() {
 #[test]
 fn what_the_gate_does_not_support_is_told() {
     let mut table = start();
-    let request = || {
-        to("/x?a=1")
-            .header("X-Own", "a=1")
-            .header("Signature-Agent", "me")
-    };
+    let request = || to("/x?a=1").header("X-Own", "a=1").header("Signature-Agent", "me");
     for component in [
         "x-own;sf",
         "x-own;key=\"a\"",
@@ -264,12 +220,7 @@ fn what_the_gate_does_not_support_is_told() {
         let by = table.gate.signature();
         let with = |name: &str| to("/x").header(name, bytes);
         let covered = by.clone().also("x-own").sign(with("X-Own"));
-        refused(
-            &mut table,
-            "a value that is not ASCII",
-            covered,
-            UNSUPPORTED,
-        );
+        refused(&mut table, "a value that is not ASCII", covered, UNSUPPORTED);
         table.passes("the same, not covered", &by.sign(with("X-Own")));
     }
 }
@@ -280,9 +231,7 @@ fn a_signature_covers_64_components_at_most() {
     let fields = |count: usize| {
         let own = table.gate.signature();
         let request = (0..count).fold(to("/x"), |r, n| r.header(&format!("X-{n}"), "1"));
-        (0..count)
-            .fold(own, |by, n| by.also(&format!("x-{n}")))
-            .sign(request)
+        (0..count).fold(own, |by, n| by.also(&format!("x-{n}"))).sign(request)
     };
     let (most, more) = (fields(60), fields(61));
     table.passes("64", &most);

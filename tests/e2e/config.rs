@@ -53,12 +53,7 @@ fn works(what: &str, set_up: impl FnOnce(Setup) -> Setup) -> Option<String> {
 
 pub(crate) fn tell(faults: impl IntoIterator<Item = Option<String>>) {
     let faults: Vec<String> = faults.into_iter().flatten().collect();
-    assert!(
-        faults.is_empty(),
-        "{} configurations:\n- {}",
-        faults.len(),
-        faults.join("\n- ")
-    );
+    assert!(faults.is_empty(), "{} configurations:\n- {}", faults.len(), faults.join("\n- "));
 }
 
 pub(crate) fn merged(base: Value, more: &Value) -> Value {
@@ -70,9 +65,7 @@ pub(crate) fn merged(base: Value, more: &Value) -> Value {
 /// A variable of this value is refused by its name.
 pub(crate) fn wrong(name: &str, values: &[Value]) -> Vec<Option<String>> {
     let case = |value: &Value| {
-        fault(&format!("{name} = {value}"), name, |setup| {
-            setup.env(name, value.clone())
-        })
+        fault(&format!("{name} = {value}"), name, |setup| setup.env(name, value.clone()))
     };
     values.iter().map(case).collect()
 }
@@ -105,9 +98,7 @@ fn the_upstream_is_one_https_address_or_on_loopback() {
         ],
     ));
     tell([
-        fault("neither UPSTREAM nor ROUTES", "UPSTREAM", |setup| {
-            setup.without("UPSTREAM")
-        }),
+        fault("neither UPSTREAM nor ROUTES", "UPSTREAM", |setup| setup.without("UPSTREAM")),
         fault("both UPSTREAM and ROUTES", "ROUTES", |setup| {
             let url = "https://api.example.com";
             setup.env("UPSTREAM", url).route("/*", json!({}))
@@ -119,26 +110,11 @@ fn the_upstream_is_one_https_address_or_on_loopback() {
 fn numbers_and_secrets_are_checked() {
     tell(wrong(
         "SESSION_MAX_TTL",
-        &[
-            json!(0),
-            json!(-1),
-            json!("x"),
-            json!("1h"),
-            json!(1.5),
-            json!("+60"),
-            Value::Null,
-        ],
+        &[json!(0), json!(-1), json!("x"), json!("1h"), json!(1.5), json!("+60"), Value::Null],
     ));
     tell(wrong(
         "CLOCK_SKEW",
-        &[
-            json!(301),
-            json!(-1),
-            json!("x"),
-            json!(""),
-            json!(0.5),
-            Value::Null,
-        ],
+        &[json!(301), json!(-1), json!("x"), json!(""), json!(0.5), Value::Null],
     ));
     tell(wrong(
         "ROTATION",
@@ -151,15 +127,10 @@ fn numbers_and_secrets_are_checked() {
             Value::Null,
         ],
     ));
-    tell(wrong(
-        "WRITE_TOKEN_ISSUED_AT",
-        &[json!("yesterday"), json!("2026-13-01"), json!(1)],
-    ));
+    tell(wrong("WRITE_TOKEN_ISSUED_AT", &[json!("yesterday"), json!("2026-13-01"), json!(1)]));
     tell(wrong("SIGNING_SECRET", &[json!(""), json!("x".repeat(31))]));
     tell(wrong("SIGNING_SECRET_PREVIOUS", &[json!("x".repeat(31))]));
-    tell([fault("no SIGNING_SECRET", "SIGNING_SECRET", |setup| {
-        setup.without("SIGNING_SECRET")
-    })]);
+    tell([fault("no SIGNING_SECRET", "SIGNING_SECRET", |setup| setup.without("SIGNING_SECRET"))]);
 }
 
 #[test]
@@ -170,22 +141,14 @@ fn the_nearest_right_ones_work() {
             setup.env("SIGNING_SECRET", &crate::token::fresh()[..32])
         }),
         works("numbers as texts", |setup| {
-            setup
-                .env("SESSION_MAX_TTL", "3600")
-                .env("CLOCK_SKEW", "300")
+            setup.env("SESSION_MAX_TTL", "3600").env("CLOCK_SKEW", "300")
         }),
-        works("numbers", |setup| {
-            setup.env("SESSION_MAX_TTL", 400).env("CLOCK_SKEW", 0)
-        }),
+        works("numbers", |setup| setup.env("SESSION_MAX_TTL", 400).env("CLOCK_SKEW", 0)),
         works("rotation", |setup| {
             setup.env("ROTATION", json!({"max_age_days": 30, "warn_days": 3}))
         }),
-        works("part of rotation", |setup| {
-            setup.env("ROTATION", json!({"warn_days": 3}))
-        }),
-        works("an issue date", |setup| {
-            setup.env("WRITE_TOKEN_ISSUED_AT", "2026-11-22")
-        }),
+        works("part of rotation", |setup| setup.env("ROTATION", json!({"warn_days": 3}))),
+        works("an issue date", |setup| setup.env("WRITE_TOKEN_ISSUED_AT", "2026-11-22")),
         works("every member of a route", |setup| {
             setup.route("/x", json!({
                 "upstream_auth": {"scheme": "bearer", "secret": "WRITE_TOKEN"}, "methods": [], "timeout_ms": 100_000,
@@ -201,27 +164,19 @@ fn the_nearest_right_ones_work() {
                 "url_ttl": 604_800, "admin": false,
             }))
         }),
-        works("an older id", |setup| {
-            setup.site(json!({})).key(json!({"id": "A.z-0_9"}))
-        }),
-        works("the longest id", |setup| {
-            setup.site(json!({})).key(json!({"id": "p".repeat(128)}))
-        }),
+        works("an older id", |setup| setup.site(json!({})).key(json!({"id": "A.z-0_9"}))),
+        works("the longest id", |setup| setup.site(json!({})).key(json!({"id": "p".repeat(128)}))),
     ]);
 }
 
 #[test]
 fn no_keys_at_all_is_a_gate_that_is_shut() {
     let upstream = Upstream::start();
-    for set_up in [
-        Setup::to(&upstream).without("KEYS"),
-        Setup::to(&upstream).env("KEYS", json!([])),
-    ] {
+    for set_up in
+        [Setup::to(&upstream).without("KEYS"), Setup::to(&upstream).env("KEYS", json!([]))]
+    {
         let gate = set_up.start();
-        Request::post("/x")
-            .bearer(&gate.bearer())
-            .send(&gate)
-            .refused(401, "key-unknown");
+        Request::post("/x").bearer(&gate.bearer()).send(&gate).refused(401, "key-unknown");
         assert_eq!(Request::get("/_gate/health").send(&gate).status, 200);
     }
     upstream.assert_untouched();
@@ -233,20 +188,10 @@ fn health_says_ok_and_which_version() {
     let gate = Setup::to(&upstream).start();
     let answer = Request::get("/_gate/health").send(&gate);
     assert_eq!(answer.status, 200, "{answer}");
-    assert_eq!(
-        answer.json(),
-        json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})
-    );
+    assert_eq!(answer.json(), json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
     assert_eq!(answer.header("cache-control").as_deref(), Some("no-store"));
-    assert!(
-        answer
-            .header("content-type")
-            .is_some_and(|kind| kind.starts_with("application/json"))
-    );
-    assert_eq!(
-        Request::new("HEAD", "/_gate/health").send(&gate).status,
-        200
-    );
+    assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json")));
+    assert_eq!(Request::new("HEAD", "/_gate/health").send(&gate).status, 200);
     for (request, status) in [
         (Request::post("/_gate/health"), 405),
         (Request::get("/_gate/nothing"), 404),

@@ -10,14 +10,7 @@ use crate::gate::KEY;
 fn keys_are_checked_whole() {
     tell(wrong(
         "KEYS",
-        &[
-            json!({}),
-            json!("pk_site"),
-            json!([[]]),
-            json!(["pk_site"]),
-            json!([null]),
-            Value::Null,
-        ],
+        &[json!({}), json!("pk_site"), json!([[]]), json!(["pk_site"]), json!([null]), Value::Null],
     ));
     tell([
         fault("no id", "id", |setup| setup.key(json!({"name": "x"}))),
@@ -41,16 +34,7 @@ fn keys_are_checked_whole() {
         ("origins", vec![json!([SITE])]),
         ("allowed_origin", vec![json!(SITE)]),
         ("Methods", vec![json!(["GET"])]),
-        (
-            "methods",
-            vec![
-                json!([]),
-                json!(["get"]),
-                json!("GET"),
-                json!([""]),
-                json!(null),
-            ],
-        ),
+        ("methods", vec![json!([]), json!(["get"]), json!("GET"), json!([""]), json!(null)]),
         (
             "paths",
             vec![
@@ -63,15 +47,7 @@ fn keys_are_checked_whole() {
                 json!(null),
             ],
         ),
-        (
-            "schemes",
-            vec![
-                json!([]),
-                json!(["sessions"]),
-                json!("session"),
-                json!(null),
-            ],
-        ),
+        ("schemes", vec![json!([]), json!(["sessions"]), json!("session"), json!(null)]),
         (
             "allowed_origins",
             vec![
@@ -116,10 +92,7 @@ fn keys_are_checked_whole() {
                 json!(null),
             ],
         ),
-        (
-            "version",
-            vec![json!(0), json!(-1), json!("1"), json!(1.5), json!(null)],
-        ),
+        ("version", vec![json!(0), json!(-1), json!("1"), json!(1.5), json!(null)]),
         ("revoked", vec![json!("false"), json!(0), json!(null)]),
         ("admin", vec![json!("true"), json!(null)]),
         ("rate", vec![json!(""), json!(5), json!(null)]),
@@ -133,14 +106,7 @@ fn keys_are_checked_whole() {
             ],
         ),
         ("nonce", vec![json!("maybe"), json!(true), json!(null)]),
-        (
-            "mint",
-            vec![
-                json!({"ttl": 300, "bound": true}),
-                json!({"ttl": 300}),
-                json!(null),
-            ],
-        ),
+        ("mint", vec![json!({"ttl": 300, "bound": true}), json!({"ttl": 300}), json!(null)]),
         ("url_ttl", vec![json!(-1), json!("1"), json!(null)]),
         ("name", vec![json!(5), json!(null)]),
     ];
@@ -170,11 +136,7 @@ fn keys_are_checked_whole() {
             "schemes",
             merged(open, &json!({"admin": true, "allowed_ips": ["::1"]})),
         ),
-        (
-            "an admin by URL",
-            "schemes",
-            json!({"admin": true, "schemes": ["session", "url"]}),
-        ),
+        ("an admin by URL", "schemes", json!({"admin": true, "schemes": ["session", "url"]})),
     ] {
         faults.push(fault(what, field, |setup| setup.site(more)));
     }

@@ -8,14 +8,7 @@ use crate::config::{fault, merged, tell, wrong};
 fn routes_are_checked_whole() {
     tell(wrong(
         "ROUTES",
-        &[
-            json!([]),
-            json!({}),
-            json!("/*"),
-            json!([[]]),
-            json!([null]),
-            Value::Null,
-        ],
+        &[json!([]), json!({}), json!("/*"), json!([[]]), json!([null]), Value::Null],
     ));
     let base = json!({"path": "/*", "upstream": "https://api.example.com"});
     for required in ["path", "upstream"] {
@@ -41,10 +34,7 @@ fn routes_are_checked_whole() {
                 json!(null),
             ],
         ),
-        (
-            "upstream",
-            vec![json!(""), json!("http://api.example.com"), json!(null)],
-        ),
+        ("upstream", vec![json!(""), json!("http://api.example.com"), json!(null)]),
         (
             "methods",
             vec![
@@ -56,32 +46,14 @@ fn routes_are_checked_whole() {
                 json!(null),
             ],
         ),
-        (
-            "timeout_ms",
-            vec![json!(0), json!(-1), json!("1"), json!(1.5), json!(null)],
-        ),
-        (
-            "retries",
-            vec![json!(-1), json!("1"), json!(0.5), json!(null)],
-        ),
-        (
-            "max_body_bytes",
-            vec![json!(-1), json!("1"), json!(0.5), json!(null)],
-        ),
+        ("timeout_ms", vec![json!(0), json!(-1), json!("1"), json!(1.5), json!(null)]),
+        ("retries", vec![json!(-1), json!("1"), json!(0.5), json!(null)]),
+        ("max_body_bytes", vec![json!(-1), json!("1"), json!(0.5), json!(null)]),
         ("encoded_slash", vec![json!("true"), json!(1), json!(null)]),
         ("unsigned_body", vec![json!("true"), json!(null)]),
         ("idempotency_key", vec![json!("true"), json!(null)]),
         ("identify_caller", vec![json!("false"), json!(null)]),
-        (
-            "reject_status",
-            vec![
-                json!(401),
-                json!(["401"]),
-                json!([99]),
-                json!([600]),
-                json!(null),
-            ],
-        ),
+        ("reject_status", vec![json!(401), json!(["401"]), json!([99]), json!([600]), json!(null)]),
         (
             "pass_headers",
             vec![
@@ -92,10 +64,7 @@ fn routes_are_checked_whole() {
                 json!(null),
             ],
         ),
-        (
-            "deny_query",
-            vec![json!("_method"), json!(["a b"]), json!([1]), json!(null)],
-        ),
+        ("deny_query", vec![json!("_method"), json!(["a b"]), json!([1]), json!(null)]),
         ("probe", vec![json!("me"), json!(1), json!(null)]),
         (
             "upstream_auth",
@@ -110,10 +79,7 @@ fn routes_are_checked_whole() {
                 json!(null),
             ],
         ),
-        (
-            "upsteam_auth",
-            vec![json!({"scheme": "bearer", "secret": "WRITE_TOKEN"})],
-        ),
+        ("upsteam_auth", vec![json!({"scheme": "bearer", "secret": "WRITE_TOKEN"})]),
         // The members of a cache are not looked at while there is none: its route is shut anyway.
         ("cache", vec![json!(null)]),
         ("waf_key", vec![json!(null)]),
@@ -123,9 +89,7 @@ fn routes_are_checked_whole() {
         for value in values {
             let route = merged(base.clone(), &json!({field: value}));
             let what = format!("route {field} = {}", route[field]);
-            faults.push(fault(&what, field, |setup| {
-                setup.env("ROUTES", json!([route]))
-            }));
+            faults.push(fault(&what, field, |setup| setup.env("ROUTES", json!([route]))));
         }
     }
     faults.push(fault("two routes of one path", "path", |setup| {

@@ -19,22 +19,10 @@ fn vary(answer: &Response) -> Vec<String> {
 }
 
 fn assert_open_to(answer: &Response, origin: &str) {
-    assert_eq!(
-        answer.header("access-control-allow-origin").as_deref(),
-        Some(origin),
-        "{answer}"
-    );
-    assert_eq!(
-        answer.header("access-control-expose-headers").as_deref(),
-        Some("*"),
-        "{answer}"
-    );
+    assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some(origin), "{answer}");
+    assert_eq!(answer.header("access-control-expose-headers").as_deref(), Some("*"), "{answer}");
     assert!(vary(answer).contains(&"origin".into()), "{answer}");
-    assert_eq!(
-        answer.header("access-control-allow-credentials"),
-        None,
-        "{answer}"
-    );
+    assert_eq!(answer.header("access-control-allow-credentials"), None, "{answer}");
 }
 
 #[test]
@@ -44,43 +32,25 @@ fn a_preflight_is_answered_here_and_echoes_what_was_asked() {
     let answer = Request::new("OPTIONS", "/x")
         .origin(SITE)
         .header("Access-Control-Request-Method", "PUT")
-        .header(
-            "Access-Control-Request-Headers",
-            "authorization, content-type,x-any",
-        )
+        .header("Access-Control-Request-Headers", "authorization, content-type,x-any")
         .send(&gate);
     assert_eq!(answer.status, 204, "{answer}");
     assert!(answer.body.is_empty());
-    assert_eq!(
-        answer.header("access-control-allow-origin").as_deref(),
-        Some(SITE)
-    );
-    assert_eq!(
-        answer.header("access-control-allow-methods").as_deref(),
-        Some("PUT")
-    );
+    assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some(SITE));
+    assert_eq!(answer.header("access-control-allow-methods").as_deref(), Some("PUT"));
     assert_eq!(
         answer.header("access-control-allow-headers").as_deref(),
         Some("authorization, content-type,x-any")
     );
-    assert_eq!(
-        answer.header("access-control-max-age").as_deref(),
-        Some("600")
-    );
+    assert_eq!(answer.header("access-control-max-age").as_deref(), Some("600"));
     assert_eq!(answer.header("access-control-allow-credentials"), None);
     assert!(vary(&answer).contains(&"origin".into()), "{answer}");
     let plain = Request::new("OPTIONS", "/x")
         .origin("null")
         .header("Access-Control-Request-Method", "POST")
         .send(&gate);
-    assert_eq!(
-        (plain.status, plain.header("access-control-allow-headers")),
-        (204, None)
-    );
-    assert_eq!(
-        plain.header("access-control-allow-origin").as_deref(),
-        Some("null")
-    );
+    assert_eq!((plain.status, plain.header("access-control-allow-headers")), (204, None));
+    assert_eq!(plain.header("access-control-allow-origin").as_deref(), Some("null"));
     upstream.assert_untouched();
 }
 
@@ -90,19 +60,13 @@ fn any_other_options_is_an_ordinary_request() {
     let gate = Gate::before(&upstream);
     let bare = Request::new("OPTIONS", "/x");
     bare.send(&gate).refused(401, "credential-missing");
-    bare.clone()
-        .origin(SITE)
-        .send(&gate)
-        .refused(401, "credential-missing");
+    bare.clone().origin(SITE).send(&gate).refused(401, "credential-missing");
     bare.clone()
         .header("Access-Control-Request-Method", "PUT")
         .send(&gate)
         .refused(401, "credential-missing");
     upstream.assert_untouched();
-    bare.origin(SITE)
-        .bearer(&gate.bearer())
-        .send(&gate)
-        .passed();
+    bare.origin(SITE).bearer(&gate.bearer()).send(&gate).passed();
     assert_eq!(upstream.only().method, "OPTIONS");
 }
 
@@ -135,22 +99,12 @@ fn every_answer_echoes_the_origin() {
         assert_eq!(answer.status, status, "{answer}");
         assert_open_to(&answer, OTHER);
         let without = request.send(&gate);
-        assert_eq!(
-            without.header("access-control-allow-origin"),
-            None,
-            "{without}"
-        );
+        assert_eq!(without.header("access-control-allow-origin"), None, "{without}");
     }
     let answer = Request::post("/x").bearer(&good).origin(OTHER).send(&gate);
-    assert!(
-        vary(&answer).contains(&"accept".into()),
-        "the upstream's own stays: {answer}"
-    );
+    assert!(vary(&answer).contains(&"accept".into()), "the upstream's own stays: {answer}");
     let broken = Setup::to(&upstream).env("CLOCK_SKEW", 999).start();
-    let answer = Request::post("/x")
-        .origin(OTHER)
-        .send(&broken)
-        .refused(503, "misconfigured");
+    let answer = Request::post("/x").origin(OTHER).send(&broken).refused(503, "misconfigured");
     assert_open_to(&answer, OTHER);
 }
 
@@ -172,17 +126,9 @@ fn a_bare_public_key_opens_only_to_origins_that_matched() {
     };
     assert_open_to(&with("pk_origin", SITE).passed(), SITE);
     let denied = with("pk_origin", OTHER).refused(403, "origin-denied");
-    assert_eq!(
-        denied.header("access-control-allow-origin"),
-        None,
-        "{denied}"
-    );
+    assert_eq!(denied.header("access-control-allow-origin"), None, "{denied}");
     let by_address = with("pk_ip", SITE).passed();
-    assert_eq!(
-        by_address.header("access-control-allow-origin"),
-        None,
-        "{by_address}"
-    );
+    assert_eq!(by_address.header("access-control-allow-origin"), None, "{by_address}");
     assert_open_to(&with("pk_any", SITE).passed(), SITE);
     let other = with("pk_any", OTHER).passed();
     assert_eq!(other.header("access-control-allow-origin"), None, "{other}");

@@ -96,9 +96,7 @@ fn steady(
 /// Each of these requests, as the table has it for this kind; with what its nonce cost.
 #[track_caller]
 fn assert_costs(kind: usize, steady: &Steady, nonces: [f64; 2]) {
-    let Steady {
-        spent, requests, ..
-    } = steady;
+    let Steady { spent, requests, .. } = steady;
     let number = |number: usize| f64::from(u32::try_from(number).unwrap());
     let each = |all: usize| number(all) / number(*requests);
     // The ledger is told every two seconds, whatever there is to tell: on a slow machine that is more often in a thousand
@@ -119,10 +117,7 @@ fn assert_costs(kind: usize, steady: &Steady, nonces: [f64; 2]) {
             true => (measured - stated).abs() < 1e-9,
             false => measured <= stated.max(slow),
         };
-        assert!(
-            right,
-            "{name}: {measured} a request, stated {stated}; {spent:#?}"
-        );
+        assert!(right, "{name}: {measured} a request, stated {stated}; {spent:#?}");
     }
     assert_eq!(spent.limiter, 0, "{spent:#?}");
 }
@@ -155,21 +150,13 @@ fn a_write_by_a_session_costs_what_is_stated() {
     let steady = steady(&gate, &upstream, REQUESTS, || request.clone());
     assert_costs(1, &steady, [0.0; 2]);
     let spent = steady.spent;
-    assert_eq!(
-        (spent.nonces, spent.cached, spent.kept),
-        (0, 0, 0),
-        "{spent:#?}"
-    );
+    assert_eq!((spent.nonces, spent.cached, spent.kept), (0, 0, 0), "{spent:#?}");
     // On a cached route it costs no more.
     let (from, write) = (mark(&gate), Request::post("/kept/a").bearer(&token));
     let answer = write.send(&gate).passed();
     gate.logs.audit(&answer.request_id());
     let spent = self::spent(&gate, from);
-    assert_eq!(
-        (spent.cached, spent.kept, spent.kv),
-        (0, 0, 0),
-        "{spent:#?}"
-    );
+    assert_eq!((spent.cached, spent.kept, spent.kv), (0, 0, 0), "{spent:#?}");
 }
 
 #[test]
@@ -177,20 +164,12 @@ fn a_write_that_a_nonce_protects_costs_one_object_more_and_its_alarm() {
     let upstream = Upstream::start();
     let gate = full(Setup::to(&upstream)).env("CLOCK_SKEW", 0).start();
     let signature = gate.signature_of("pk_nonce");
-    let signed = || {
-        signature
-            .clone()
-            .nonce(&fresh())
-            .sign(Request::post("/live/a"))
-    };
+    let signed = || signature.clone().nonce(&fresh()).sign(Request::post("/live/a"));
     let steady = steady(&gate, &upstream, NONCES, signed);
     assert_eq!(steady.spent.nonces, steady.requests, "{:#?}", steady.spent);
 
     // What comes later: this one's alarm, which finds nothing else in its object.
-    let lonely = gate
-        .signature_of("pk_nonce")
-        .nonce(&fresh())
-        .param("created", now() - 295);
+    let lonely = gate.signature_of("pk_nonce").nonce(&fresh()).param("created", now() - 295);
     let gate = full(Setup::to(&upstream))
         .env("CLOCK_SKEW", 0)
         .env("SIGNING_SECRET", gate.signing_secret.as_str())
@@ -202,10 +181,7 @@ fn a_write_that_a_nonce_protects_costs_one_object_more_and_its_alarm() {
     });
     let alone = self::spent(&gate, 0);
     let number = |number: usize| f64::from(u32::try_from(number).unwrap());
-    let nonces = [
-        number(alone.nonces + alone.alarms),
-        number(alone.nonce_rows),
-    ];
+    let nonces = [number(alone.nonces + alone.alarms), number(alone.nonce_rows)];
     assert_costs(2, &steady, nonces);
 }
 
@@ -218,11 +194,7 @@ fn a_key_with_a_rate_costs_one_call_of_its_limiter() {
         let answer = request.send(&gate).passed();
         gate.logs.audit(&answer.request_id());
         let spent = spent(&gate, 0);
-        assert_eq!(
-            (spent.limiter, spent.kv, spent.nonces),
-            (calls, 0, 0),
-            "{spent:#?}"
-        );
+        assert_eq!((spent.limiter, spent.kv, spent.nonces), (calls, 0, 0), "{spent:#?}");
     }
 }
 
@@ -253,20 +225,11 @@ fn what_is_refused_before_its_key_is_proven_costs_nothing_but_its_line() {
         Request::post("/live/a").bearer(&forged),
         Request::get("/kept/a").bearer(&forged),
         Request::get("/nowhere"),
-        gate.signature_of("pk_nonce")
-            .nonce(&fresh())
-            .secret("x")
-            .sign(Request::post("/live/a")),
+        gate.signature_of("pk_nonce").nonce(&fresh()).secret("x").sign(Request::post("/live/a")),
     ] {
         let answer = request.send(&gate);
         assert!(answer.status >= 400, "{answer}");
         gate.logs.audit(&answer.request_id());
     }
-    assert_eq!(
-        spent(&gate, from),
-        Spent {
-            lines: 5,
-            ..Spent::default()
-        }
-    );
+    assert_eq!(spent(&gate, from), Spent { lines: 5, ..Spent::default() });
 }

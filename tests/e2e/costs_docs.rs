@@ -18,10 +18,7 @@ fn read(line: &str) -> Option<(&str, Vec<f64>)> {
 }
 
 fn row(page: &str, name: &str) -> Vec<f64> {
-    let mut found = page
-        .lines()
-        .filter_map(read)
-        .filter(|(first, _)| *first == name);
+    let mut found = page.lines().filter_map(read).filter(|(first, _)| *first == name);
     let (_, numbers) = found.next().unwrap_or_else(|| panic!("no row {name:?}"));
     assert!(found.next().is_none(), "{name:?} stands twice");
     numbers
@@ -30,10 +27,7 @@ fn row(page: &str, name: &str) -> Vec<f64> {
 fn assert_near(what: &str, stated: &[f64], computed: &[f64], within: f64) {
     let near = |(a, b): (&f64, &f64)| (a - b).abs() <= within;
     let right = stated.len() == computed.len() && stated.iter().zip(computed).all(near);
-    assert!(
-        right,
-        "{what}: the page says {stated:?}, computed {computed:?}"
-    );
+    assert!(right, "{what}: the page says {stated:?}, computed {computed:?}");
 }
 
 #[test]
@@ -65,12 +59,7 @@ fn its_sums_are_those_of_its_prices() {
     assert_near("dollars", &row(&page, "dollars per million"), &all, 0.005_1);
     let lines = price("Workers Logs events");
     let logged: Vec<f64> = all.iter().map(|dollars| dollars + lines).collect();
-    assert_near(
-        "with logs",
-        &row(&page, "and with Workers Logs"),
-        &logged,
-        0.005_1,
-    );
+    assert_near("with logs", &row(&page, "and with Workers Logs"), &logged, 0.005_1);
 }
 
 /// The text has numbers of its own, which come of the same prices.

@@ -17,38 +17,26 @@ fn four_schemes_of_upstream_credentials() {
         base64::engine::general_purpose::STANDARD.encode(&secret)
     };
     let cases: [(Value, Vec<(&str, String)>); 4] = [
-        (
-            json!({"scheme": "bearer"}),
-            vec![("authorization", format!("Bearer {secret}"))],
-        ),
-        (
-            json!({"scheme": "basic"}),
-            vec![("authorization", format!("Basic {basic}"))],
-        ),
+        (json!({"scheme": "bearer"}), vec![("authorization", format!("Bearer {secret}"))]),
+        (json!({"scheme": "basic"}), vec![("authorization", format!("Basic {basic}"))]),
         (
             json!({"scheme": "header", "name": "X-Tracker-Credential"}),
             vec![("x-tracker-credential", secret.clone())],
         ),
         (
             json!({"scheme": "cloudflare-global-key"}),
-            vec![
-                ("x-auth-email", user.to_owned()),
-                ("x-auth-key", password.to_owned()),
-            ],
+            vec![("x-auth-email", user.to_owned()), ("x-auth-key", password.to_owned())],
         ),
     ];
     for (mut auth, expected) in cases {
         auth["secret"] = "OTHER_TOKEN".into();
         let mut table = Check::of(|setup| {
-            setup
-                .env("OTHER_TOKEN", secret.as_str())
-                .route("/*", json!({"upstream_auth": auth}))
+            setup.env("OTHER_TOKEN", secret.as_str()).route("/*", json!({"upstream_auth": auth}))
         });
         let mut request = Request::post("/x").bearer(&table.gate.bearer());
         for (name, _) in expected.iter().filter(|(name, _)| *name != "authorization") {
-            request = request
-                .header(name, "the caller's own")
-                .header(&name.replace('-', "_"), "too");
+            request =
+                request.header(name, "the caller's own").header(&name.replace('-', "_"), "too");
         }
         table.passes(&auth.to_string(), &request);
         let seen = table.upstream.last();
@@ -61,10 +49,8 @@ fn four_schemes_of_upstream_credentials() {
             })
             .collect();
         found.sort();
-        let expected: Vec<_> = expected
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
+        let expected: Vec<_> =
+            expected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         table.that(found == expected, || format!("{auth}: {found:?}"));
     }
 }
@@ -75,17 +61,9 @@ fn the_token_may_be_an_envelope() {
     let value = fresh();
     let envelope =
         json!({"token": value, "issued_at": "2026-11-22", "expires_at": "2099-01-01T00:00:00Z"});
-    let gate = Setup::to(&upstream)
-        .env("WRITE_TOKEN", envelope.to_string())
-        .start();
-    Request::post("/x")
-        .bearer(&gate.bearer())
-        .send(&gate)
-        .passed();
-    assert_eq!(
-        upstream.only().header("authorization"),
-        Some(format!("Bearer {value}"))
-    );
+    let gate = Setup::to(&upstream).env("WRITE_TOKEN", envelope.to_string()).start();
+    Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();
+    assert_eq!(upstream.only().header("authorization"), Some(format!("Bearer {value}")));
 }
 
 #[test]
@@ -102,9 +80,7 @@ fn a_token_that_is_none_is_never_sent() {
     ];
     for token in broken {
         let upstream = Upstream::start();
-        let gate = Setup::to(&upstream)
-            .env("WRITE_TOKEN", token.as_str())
-            .start();
+        let gate = Setup::to(&upstream).env("WRITE_TOKEN", token.as_str()).start();
         let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
         assert_eq!(answer.status, 503, "{token:?}: {answer}");
         assert!(

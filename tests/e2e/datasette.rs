@@ -21,29 +21,19 @@ const TABLE: &str = "import sqlite3, sys\n\
 fn datasette(programs: &Path) -> (Program, u16, String) {
     let secret = fresh();
     let database = scratch("datasette").join(format!("{}.db", fresh()));
-    run(
-        Command::new(programs.join("python"))
-            .arg("-c")
-            .arg(TABLE)
-            .arg(&database),
-        "",
-    );
+    run(Command::new(programs.join("python")).arg("-c").arg(TABLE).arg(&database), "");
     let renamed = database.with_file_name("db.db");
     std::fs::rename(&database, &renamed).unwrap();
-    let mut server = Program::start(
-        Command::new(programs.join("datasette"))
-            .arg("serve")
-            .arg(&renamed)
-            .args([
-                "--root",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--secret",
-                &secret,
-            ]),
-    );
+    let mut server =
+        Program::start(Command::new(programs.join("datasette")).arg("serve").arg(&renamed).args([
+            "--root",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--secret",
+            &secret,
+        ]));
     let port = port_in(&server.until("Uvicorn running on", PATIENCE));
     let token = run(
         Command::new(programs.join("datasette")).args([
@@ -77,13 +67,9 @@ fn a_row_is_written_through_the_gate_and_by_nobody_else() {
     let session = gate.bearer();
     let target = "/data/notes/-/insert";
 
-    let made = insert(target, "through the gate")
-        .bearer(&session)
-        .send(&gate);
+    let made = insert(target, "through the gate").bearer(&session).send(&gate);
     assert_eq!(made.status, 201, "{made}");
-    insert(target, "no session")
-        .send(&gate)
-        .refused(401, "credential-missing");
+    insert(target, "no session").send(&gate).refused(401, "credential-missing");
     insert(target, "forged")
         .bearer(&gate.session().key(&fresh()).mint())
         .send(&gate)
@@ -107,18 +93,11 @@ fn a_row_is_written_through_the_gate_and_by_nobody_else() {
         .send(&gate)
         .passed()
         .json();
-    let texts: Vec<&str> = rows
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|row| row["text"].as_str())
-        .collect();
+    let texts: Vec<&str> =
+        rows.as_array().unwrap().iter().filter_map(|row| row["text"].as_str()).collect();
     assert_eq!(texts, ["through the gate"], "{rows}");
 
     let line = gate.logs.audit(&made.request_id());
-    assert_eq!(
-        (&line["key"], &line["upstream_status"]),
-        (&Value::from(KEY), &json!(201))
-    );
+    assert_eq!((&line["key"], &line["upstream_status"]), (&Value::from(KEY), &json!(201)));
     assert!(gate.stop().iter().all(|line| !line.text.contains(&token)));
 }

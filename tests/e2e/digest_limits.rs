@@ -52,9 +52,7 @@ fn a_length_beside_chunks_does_not_lift_the_limit() {
     let mut table = unsigned();
     let body = "12345";
     let signed = table.gate.signature().sign(of("/small/x", body.into()));
-    let both = signed
-        .header("Content-Length", "2")
-        .header("Transfer-Encoding", "chunked");
+    let both = signed.header("Content-Length", "2").header("Transfer-Encoding", "chunked");
     let before = table.upstream.seen().len();
     let answer = both.body("5\r\n12345\r\n0\r\n\r\n").send(&table.gate);
     table.that(answer.status >= 400, || format!("passed: {answer}"));
@@ -65,51 +63,19 @@ fn a_length_beside_chunks_does_not_lift_the_limit() {
 #[test]
 fn a_length_beyond_the_limit_is_refused_unread() {
     let mut table = unsigned();
-    let by = table
-        .gate
-        .signature()
-        .also("content-digest")
-        .covers(&COVERED);
+    let by = table.gate.signature().also("content-digest").covers(&COVERED);
     let announced = |by: &Signature, target: &str, length: usize| {
         let request = Request::new("POST", target).header("Content-Length", &length.to_string());
         by.sign(request)
     };
-    refused(
-        &mut table,
-        "one byte more",
-        announced(&by, "/x", LIMIT + 1),
-        TOO_LARGE,
-    );
-    refused(
-        &mut table,
-        "much more",
-        announced(&by, "/x", 99_999_999),
-        TOO_LARGE,
-    );
-    refused(
-        &mut table,
-        "more than the route takes",
-        announced(&by, "/small/x", 5),
-        TOO_LARGE,
-    );
+    refused(&mut table, "one byte more", announced(&by, "/x", LIMIT + 1), TOO_LARGE);
+    refused(&mut table, "much more", announced(&by, "/x", 99_999_999), TOO_LARGE);
+    refused(&mut table, "more than the route takes", announced(&by, "/small/x", 5), TOO_LARGE);
     let forged = by.clone().secret(&fresh());
-    refused(
-        &mut table,
-        "the MAC comes first",
-        announced(&forged, "/x", LIMIT + 1),
-        INVALID,
-    );
+    refused(&mut table, "the MAC comes first", announced(&forged, "/x", LIMIT + 1), INVALID);
     let elsewhere = announced(&by, "/elsewhere", LIMIT + 1);
-    refused(
-        &mut table,
-        "so does the path",
-        elsewhere,
-        (403, "path-denied"),
-    );
-    table.passes(
-        "as small as it may be",
-        &by.sign(of("/small/x", b"four".to_vec())),
-    );
+    refused(&mut table, "so does the path", elsewhere, (403, "path-denied"));
+    table.passes("as small as it may be", &by.sign(of("/small/x", b"four".to_vec())));
 }
 
 #[test]
@@ -136,17 +102,14 @@ fn where_the_route_says_so_a_body_streams_unsigned() {
     let mut connection = Connection::open(&table.gate);
     connection.write(&streamed.head());
     connection.write(b"first");
-    let seen = table.upstream.until("the first half", |seen| {
-        seen.first().is_some_and(|first| first.body == b"first")
-    });
+    let seen = table
+        .upstream
+        .until("the first half", |seen| seen.first().is_some_and(|first| first.body == b"first"));
     assert_eq!(seen[0].arrival, Arrival::Arriving);
     connection.write(b"after");
     connection.response().passed();
     let seen = table.upstream.only();
-    assert_eq!(
-        (seen.body.as_slice(), seen.framing),
-        (&b"firstafter"[..], Framing::Length(10))
-    );
+    assert_eq!((seen.body.as_slice(), seen.framing), (&b"firstafter"[..], Framing::Length(10)));
     let garbage = of("/open/x", b"y".to_vec()).header("Content-Digest", "garbage garbage");
     table.passes("a digest that is not covered", &by.sign(garbage));
     let large: Vec<u8> = repeat_n(b'z', LIMIT + 1).collect();
@@ -154,12 +117,7 @@ fn where_the_route_says_so_a_body_streams_unsigned() {
     let arrived = table.upstream.last().body.len();
     table.that(arrived == LIMIT + 1, || format!("{arrived} bytes arrived"));
     let other = by.sign(of("/x", b"y".to_vec()));
-    refused(
-        &mut table,
-        "another route",
-        other,
-        (401, "signature-incomplete"),
-    );
+    refused(&mut table, "another route", other, (401, "signature-incomplete"));
 }
 
 #[test]

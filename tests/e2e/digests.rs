@@ -110,13 +110,7 @@ fn a_digest_of_another_form_is_refused() {
 fn a_changed_body_reaches_nobody() {
     let mut table = start();
     let signed = table.gate.signature().sign(post(b"{\"amount\": 10}"));
-    for body in [
-        "{\"amount\": 90}",
-        "{\"amount\": 10",
-        "{\"amount\": 10} ",
-        "",
-        "x",
-    ] {
+    for body in ["{\"amount\": 90}", "{\"amount\": 10", "{\"amount\": 10} ", "", "x"] {
         let changed = signed.clone().body(body);
         refused(&mut table, body, changed, MISMATCH);
     }
@@ -141,11 +135,7 @@ fn a_changed_body_reaches_nobody() {
 fn no_body_has_a_digest_too() {
     let mut table = start();
     let by = table.gate.signature().also("content-digest");
-    for request in [
-        Request::get("/x"),
-        Request::new("DELETE", "/x"),
-        Request::new("POST", "/x"),
-    ] {
+    for request in [Request::get("/x"), Request::new("DELETE", "/x"), Request::new("POST", "/x")] {
         table.passes(&request.method, &by.sign(request.clone()));
         let other = request.clone().header("Content-Digest", &sha256(b"x"));
         refused(&mut table, &request.method, by.sign(other), MISMATCH);
@@ -161,18 +151,11 @@ fn no_body_has_a_digest_too() {
 #[test]
 fn a_digest_that_is_not_covered_is_not_looked_at() {
     let mut table = Check::of(|setup| setup.site(json!({"schemes": ["signature", "session"]})));
-    for digest in [
-        "garbage garbage",
-        "sha-256=1",
-        "sha-256=:AAAA:",
-        "md5=:AA==:, md5=:AA==:",
-    ] {
+    for digest in ["garbage garbage", "sha-256=1", "sha-256=:AAAA:", "md5=:AA==:, md5=:AA==:"] {
         let by = table.gate.signature().covers(&COVERED);
         let get = Request::get("/x").header("Content-Digest", digest);
         table.passes(&format!("no body, {digest}"), &by.sign(get));
-        let session = post(b"x")
-            .header("Content-Digest", digest)
-            .bearer(&table.gate.bearer());
+        let session = post(b"x").header("Content-Digest", digest).bearer(&table.gate.bearer());
         table.passes(&format!("a session, {digest}"), &session);
         let uncovered = by.sign(post(b"x").header("Content-Digest", digest));
         refused(&mut table, digest, uncovered, INCOMPLETE);
@@ -185,9 +168,7 @@ fn a_body_without_a_length_is_read_whole() {
     let by = table.gate.signature();
     let head = |body: &[u8]| {
         let request = Request::new("POST", "/x").header("Transfer-Encoding", "chunked");
-        by.clone()
-            .also("content-digest")
-            .sign(request.header("Content-Digest", &sha256(body)))
+        by.clone().also("content-digest").sign(request.header("Content-Digest", &sha256(body)))
     };
     let send = |table: &Check, head: &Request, parts: &[&[u8]]| {
         let mut connection = Connection::open(&table.gate);
@@ -211,9 +192,7 @@ fn a_body_without_a_length_is_read_whole() {
         uncovered.sign(Request::new("POST", "/x").header("Transfer-Encoding", "chunked"));
     send(&table, &uncovered, &[b"first"]).refused(INCOMPLETE.0, INCOMPLETE.1);
     let seen = table.upstream.seen().len();
-    table.that(seen == before, || {
-        "a refused body reached the upstream".into()
-    });
+    table.that(seen == before, || "a refused body reached the upstream".into());
 }
 
 #[test]
@@ -225,9 +204,7 @@ fn half_a_body_that_must_match_reaches_nobody() {
     connection.write(b"first");
     connection.abandon();
     let audit = table.gate.logs.events("request", 1);
-    table.that(audit[0].1["outcome"] != "forwarded", || {
-        format!("{audit:?}")
-    });
+    table.that(audit[0].1["outcome"] != "forwarded", || format!("{audit:?}"));
     table.upstream.assert_untouched();
     table.passes("and then the whole of it", &whole);
 }
@@ -236,10 +213,8 @@ fn half_a_body_that_must_match_reaches_nobody() {
 fn a_large_body_is_compared_too() {
     let mut table = start();
     for length in [MIB, 10 * MIB] {
-        let body: Vec<u8> = (0_u32..)
-            .map(|i| i.wrapping_mul(31).to_le_bytes()[1])
-            .take(length)
-            .collect();
+        let body: Vec<u8> =
+            (0_u32..).map(|i| i.wrapping_mul(31).to_le_bytes()[1]).take(length).collect();
         for digest in [sha256(&body), sha512(&body)] {
             let request = with(&table, &body, &digest);
             table.passes(&format!("{length} bytes"), &request);

@@ -21,21 +21,13 @@ fn a_token_that_the_upstream_echoes_does_not_come_back() {
             .header("Location", &format!("/made?token={token}"))
             .header("X-Other", "kept")
     });
-    let gate = Setup::to(&upstream)
-        .env("WRITE_TOKEN", format!("t/{}+=", crate::token::fresh()))
-        .start();
+    let gate =
+        Setup::to(&upstream).env("WRITE_TOKEN", format!("t/{}+=", crate::token::fresh())).start();
     let token = gate.token.clone();
-    let escaped = token
-        .replace('/', "%2F")
-        .replace('+', "%2B")
-        .replace('=', "%3D");
+    let escaped = token.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
     let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
     assert_eq!(answer.status, 201, "{answer}");
-    assert!(
-        ["", "Created"].contains(&answer.reason.as_str()),
-        "{}",
-        answer.reason
-    );
+    assert!(["", "Created"].contains(&answer.reason.as_str()), "{}", answer.reason);
     assert_eq!(answer.header("x-raw").as_deref(), Some("a [redacted] b"));
     assert_eq!(answer.header("x-other").as_deref(), Some("kept"));
     let encoded: String = token.bytes().map(|byte| format!("%{byte:02x}")).collect();
@@ -47,10 +39,7 @@ fn a_token_that_the_upstream_echoes_does_not_come_back() {
         );
     }
     gate.logs.until("line of the echo guard", |lines| {
-        lines
-            .iter()
-            .any(|line| line.text.contains("echo_guard"))
-            .then_some(())
+        lines.iter().any(|line| line.text.contains("echo_guard")).then_some(())
     });
     assert!(!gate.stop().iter().any(|line| line.text.contains(&token)));
 }
@@ -66,23 +55,14 @@ fn basic_credentials_do_not_come_back_either() {
             .header("X-Bare", encoded.trim_end_matches('='))
             .header("X-Url", &in_url)
             .header("X-Bare-Url", in_url.trim_end_matches('='))
-            .header(
-                "X-Percent",
-                &encoded.replace('=', "%3D").replace('/', "%2f"),
-            )
+            .header("X-Percent", &encoded.replace('=', "%3D").replace('/', "%2f"))
     });
     let secret = format!("user:?>~?>~{}", crate::token::fresh());
     let gate = Setup::to(&upstream)
         .env("WRITE_TOKEN", secret)
-        .route(
-            "/*",
-            json!({"upstream_auth": {"scheme": "basic", "secret": "WRITE_TOKEN"}}),
-        )
+        .route("/*", json!({"upstream_auth": {"scheme": "basic", "secret": "WRITE_TOKEN"}}))
         .start();
-    let answer = Request::post("/x")
-        .bearer(&gate.bearer())
-        .send(&gate)
-        .passed();
+    let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();
     for name in ["x-sent", "x-bare", "x-url", "x-bare-url", "x-percent"] {
         let value = answer.header(name);
         assert_eq!(value.as_deref(), Some("[redacted]"), "{name}");
@@ -96,16 +76,10 @@ fn neither_does_half_of_a_global_key() {
     });
     let auth = json!({"scheme": "cloudflare-global-key", "secret": "WRITE_TOKEN"});
     let gate = Setup::to(&upstream)
-        .env(
-            "WRITE_TOKEN",
-            format!("me@example.com:{}", crate::token::fresh()),
-        )
+        .env("WRITE_TOKEN", format!("me@example.com:{}", crate::token::fresh()))
         .route("/*", json!({"upstream_auth": auth}))
         .start();
-    let answer = Request::post("/x")
-        .bearer(&gate.bearer())
-        .send(&gate)
-        .passed();
+    let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();
     assert_eq!(answer.header("x-sent").as_deref(), Some("[redacted]"));
 }
 

@@ -26,10 +26,7 @@ fn an_upstream_that_refuses_the_gates_token_is_not_the_callers_fault() {
         .refused(502, "upstream-rejected-token");
     assert_eq!(answer.header("www-authenticate"), None);
     let line = gate.logs.audit(&answer.request_id());
-    assert_eq!(
-        (&line["outcome"], &line["upstream_status"]),
-        (&json!("failed"), &json!(401))
-    );
+    assert_eq!((&line["outcome"], &line["upstream_status"]), (&json!("failed"), &json!(401)));
     gate.logs.until("error about the token", |lines| {
         lines
             .iter()
@@ -37,28 +34,10 @@ fn an_upstream_that_refuses_the_gates_token_is_not_the_callers_fault() {
             .any(|line| line["event"] != "request" && line.to_string().contains("WRITE_TOKEN"))
             .then_some(())
     });
-    assert_eq!(
-        Request::post("/default/403")
-            .bearer(&token)
-            .send(&gate)
-            .status,
-        403
-    );
-    Request::post("/other/403")
-        .bearer(&token)
-        .send(&gate)
-        .refused(502, "upstream-rejected-token");
-    assert_eq!(
-        Request::post("/other/401")
-            .bearer(&token)
-            .send(&gate)
-            .status,
-        401
-    );
-    Request::get("/default/401")
-        .bearer(&token)
-        .send(&gate)
-        .refused(502, "upstream-rejected-token");
+    assert_eq!(Request::post("/default/403").bearer(&token).send(&gate).status, 403);
+    Request::post("/other/403").bearer(&token).send(&gate).refused(502, "upstream-rejected-token");
+    assert_eq!(Request::post("/other/401").bearer(&token).send(&gate).status, 401);
+    Request::get("/default/401").bearer(&token).send(&gate).refused(502, "upstream-rejected-token");
 }
 
 #[test]
@@ -74,42 +53,25 @@ fn an_origin_that_the_platform_could_not_reach_is_unreachable() {
             .refused(502, "upstream-unreachable");
     }
     for status in [519, 528, 529, 531] {
-        assert_eq!(
-            Request::post(&format!("/{status}"))
-                .bearer(&token)
-                .send(&gate)
-                .status,
-            status
-        );
+        assert_eq!(Request::post(&format!("/{status}")).bearer(&token).send(&gate).status, status);
     }
 }
 
 #[test]
 fn an_upstream_that_is_not_there_is_unreachable() {
     // A port that was free a moment ago and that nothing listens on.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let gate = Setup::to_url(&format!("http://127.0.0.1:{port}")).start();
     let token = gate.bearer();
-    Request::post("/x")
-        .bearer(&token)
-        .send(&gate)
-        .refused(502, "upstream-unreachable");
-    let answer = Request::get("/x")
-        .bearer(&token)
-        .send(&gate)
-        .refused(502, "upstream-unreachable");
+    Request::post("/x").bearer(&token).send(&gate).refused(502, "upstream-unreachable");
+    let answer = Request::get("/x").bearer(&token).send(&gate).refused(502, "upstream-unreachable");
     assert_eq!(gate.logs.audit(&answer.request_id())["outcome"], "failed");
     let mut hangs_up = Check::before(Upstream::queue(vec![Reply::hang_up()]), |setup| setup);
     let token = hangs_up.gate.bearer();
     let answer = Request::post("/x").bearer(&token).send(&hangs_up.gate);
-    hangs_up.that(
-        answer.code() == "upstream-unreachable" && answer.status == 502,
-        || answer.to_string(),
-    );
+    hangs_up.that(answer.code() == "upstream-unreachable" && answer.status == 502, || {
+        answer.to_string()
+    });
     let seen = hangs_up.upstream.seen().len();
     hangs_up.that(seen == 1, || format!("a POST was sent {seen} times"));
 }
@@ -122,23 +84,12 @@ fn a_slow_upstream_is_given_up() {
         Reply::ok("late").after(&never),
         Reply::ok("soon"),
     ]);
-    let gate = Setup::to(&upstream)
-        .route("/*", json!({"timeout_ms": 300}))
-        .start();
+    let gate = Setup::to(&upstream).route("/*", json!({"timeout_ms": 300})).start();
     let token = gate.bearer();
-    let answer = Request::post("/x")
-        .bearer(&token)
-        .send(&gate)
-        .refused(504, "upstream-timeout");
+    let answer = Request::post("/x").bearer(&token).send(&gate).refused(504, "upstream-timeout");
     let line = gate.logs.audit(&answer.request_id());
-    assert_eq!(
-        (&line["outcome"], &line["code"]),
-        (&json!("failed"), &json!("upstream-timeout"))
-    );
-    Request::get("/x")
-        .bearer(&token)
-        .send(&gate)
-        .refused(504, "upstream-timeout");
+    assert_eq!((&line["outcome"], &line["code"]), (&json!("failed"), &json!("upstream-timeout")));
+    Request::get("/x").bearer(&token).send(&gate).refused(504, "upstream-timeout");
     never.open();
 }
 

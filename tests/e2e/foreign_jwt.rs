@@ -36,12 +36,7 @@ fn assert_accepted(mint: impl Fn(&Value) -> String) {
     let late = json!({"exp": now() - 5});
     table.refused("over", &with("claims", late), 401, "session-expired");
     let other = sk(&table.gate.signing_secret, KEY, 2);
-    table.refused(
-        "another key",
-        &with("key", json!(other)),
-        401,
-        "signature-invalid",
-    );
+    table.refused("another key", &with("key", json!(other)), 401, "signature-invalid");
 }
 
 #[test]
@@ -62,10 +57,6 @@ fn a_session_by_jose_is_accepted() {
     let folder = npm();
     assert_accepted(|order| {
         let mut node = Command::new("node");
-        run(
-            node.args(["--input-type=module", "-e", NODE])
-                .current_dir(folder),
-            &order.to_string(),
-        )
+        run(node.args(["--input-type=module", "-e", NODE]).current_dir(folder), &order.to_string())
     });
 }

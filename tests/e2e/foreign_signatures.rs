@@ -76,10 +76,7 @@ fn assert_accepted(client: impl Fn(&Value) -> String) {
     };
     let pieces = json!(["@method", "@authority", "@path", "@query", "content-type"]);
     let mut with_digest = pieces.clone();
-    with_digest
-        .as_array_mut()
-        .unwrap()
-        .push("content-digest".into());
+    with_digest.as_array_mut().unwrap().push("content-digest".into());
     let whole = json!(["@target-uri", "@method", "content-digest"]);
     for (what, order) in [
         ("by default", order("POST", "/x", Value::Null)),
@@ -93,18 +90,14 @@ fn assert_accepted(client: impl Fn(&Value) -> String) {
     ] {
         let before = table.upstream.seen().len();
         let (status, _, text) = outcome(&order);
-        table.that((status, text.as_str()) == (200, "done"), || {
-            format!("{what}: {status} {text}")
-        });
+        table.that((status, text.as_str()) == (200, "done"), || format!("{what}: {status} {text}"));
         let seen = table.upstream.seen();
         table.that(seen.len() == before + 1, || {
             format!("{what}: should have reached the upstream once")
         });
         if let Some(seen) = seen.get(before) {
             let body = order["sent"].as_str().unwrap_or_default();
-            table.that(seen.body == body.as_bytes(), || {
-                format!("{what}: another body")
-            });
+            table.that(seen.body == body.as_bytes(), || format!("{what}: another body"));
             table.that(seen.header("signature-input").is_none(), || {
                 format!("{what}: the signature arrived")
             });
@@ -114,18 +107,8 @@ fn assert_accepted(client: impl Fn(&Value) -> String) {
     for (what, member, value, code) in [
         ("another key", "key", json!(fresh()), "signature-invalid"),
         ("another id", "keyid", json!("pk_none"), "key-unknown"),
-        (
-            "another body",
-            "sent",
-            json!(r#"{"a":2}"#),
-            "digest-mismatch",
-        ),
-        (
-            "too little",
-            "cover",
-            json!(["@method", "@path"]),
-            "signature-incomplete",
-        ),
+        ("another body", "sent", json!(r#"{"a":2}"#), "digest-mismatch"),
+        ("too little", "cover", json!(["@method", "@path"]), "signature-incomplete"),
     ] {
         let mut wrong = right.clone();
         wrong[member] = value;
@@ -156,10 +139,7 @@ fn pypi_s_http_message_signatures_is_accepted() {
         return;
     };
     assert_accepted(|order| {
-        run(
-            Command::new(programs.join("python")).args(["-c", PYTHON]),
-            &order.to_string(),
-        )
+        run(Command::new(programs.join("python")).args(["-c", PYTHON]), &order.to_string())
     });
 }
 

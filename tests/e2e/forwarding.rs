@@ -40,17 +40,10 @@ fn the_target_is_the_upstreams_path_and_what_the_star_matched() {
         Request::post(sent).bearer(&token).send(&gate).passed();
         assert_eq!(upstream.last().target, arrives, "{sent}");
     }
-    for (sent, status) in [
-        ("/", 404),
-        ("/v1", 404),
-        ("/bare", 404),
-        ("/one/", 404),
-        ("/other", 404),
-    ] {
-        Request::post(sent)
-            .bearer(&token)
-            .send(&gate)
-            .refused(status, "no-route");
+    for (sent, status) in
+        [("/", 404), ("/v1", 404), ("/bare", 404), ("/one/", 404), ("/other", 404)]
+    {
+        Request::post(sent).bearer(&token).send(&gate).refused(status, "no-route");
     }
 }
 
@@ -60,20 +53,10 @@ fn a_host_that_the_caller_names_changes_nothing() {
     let gate = Gate::before(&upstream);
     let token = gate.bearer();
     for host in ["evil.example", "127.0.0.1:1"] {
-        Request::post("/x")
-            .header("Host", host)
-            .bearer(&token)
-            .send(&gate)
-            .passed();
-        assert_eq!(
-            upstream.last().header("host"),
-            Some(format!("127.0.0.1:{}", upstream.port))
-        );
+        Request::post("/x").header("Host", host).bearer(&token).send(&gate).passed();
+        assert_eq!(upstream.last().header("host"), Some(format!("127.0.0.1:{}", upstream.port)));
     }
-    Request::post("/@127.0.0.1:1/x")
-        .bearer(&token)
-        .send(&gate)
-        .passed();
+    Request::post("/@127.0.0.1:1/x").bearer(&token).send(&gate).passed();
     assert_eq!(upstream.last().target, "/@127.0.0.1:1/x");
 }
 
@@ -90,9 +73,7 @@ fn a_redirect_is_handed_back_and_never_followed() {
     let token = gate.bearer();
     for status in [301, 302, 303, 307, 308] {
         for method in ["GET", "POST"] {
-            let answer = Request::new(method, &format!("/{status}"))
-                .bearer(&token)
-                .send(&gate);
+            let answer = Request::new(method, &format!("/{status}")).bearer(&token).send(&gate);
             assert_eq!(answer.status, status, "{method}: {answer}");
             assert_eq!(answer.header("location").as_deref(), Some(there.as_str()));
         }
@@ -115,9 +96,8 @@ fn a_location_on_the_upstream_becomes_the_gates_path() {
         Reply::new(201).header("Location", &location)
     });
     let url = upstream.url();
-    let gate = Setup::to(&upstream)
-        .route("/cms/*", json!({"upstream": format!("{url}/api")}))
-        .start();
+    let gate =
+        Setup::to(&upstream).route("/cms/*", json!({"upstream": format!("{url}/api")})).start();
     let token = gate.bearer();
     let location = |path: &str| {
         Request::post(path)
@@ -134,17 +114,11 @@ fn a_location_on_the_upstream_becomes_the_gates_path() {
     let path = location("/cms/path");
     assert!(at_gate(&path, "/cms/made/7"), "{path}");
     let relative = location("/cms/relative");
-    assert!(
-        at_gate(&relative, "/cms/made/7") || relative == "made/7",
-        "{relative}"
-    );
+    assert!(at_gate(&relative, "/cms/made/7") || relative == "made/7", "{relative}");
     assert_eq!(location("/cms/other"), "https://other.example/api/made/7");
     for path in ["/cms/outside", "/cms/beside"] {
         let found = location(path);
-        assert!(
-            !found.contains("/cms/"),
-            "no path of the gate leads there: {found}"
-        );
+        assert!(!found.contains("/cms/"), "no path of the gate leads there: {found}");
     }
 }
 
@@ -163,21 +137,14 @@ fn a_location_comes_back_by_any_route_that_leads_there() {
     });
     let url = upstream.url();
     let files = json!({"upstream": format!("{url}/v1/files")});
-    let gate = Setup::to(&upstream)
-        .route("/files", files.clone())
-        .route("/files/*", files)
-        .start();
+    let gate = Setup::to(&upstream).route("/files", files.clone()).route("/files/*", files).start();
     let token = gate.bearer();
     for (path, case, expected) in [
         ("/files", "below", "/files/17".to_owned()),
         ("/files/1", "whole", "/files".to_owned()),
         ("/files", "slashes", format!("{url}//evil.example/")),
         ("/files", "dots", format!("{url}/v1/files/../../admin")),
-        (
-            "/files",
-            "backslash",
-            format!("{url}/v1/files//evil.example/"),
-        ),
+        ("/files", "backslash", format!("{url}/v1/files//evil.example/")),
     ] {
         let request = Request::post(path).header("X-Case", case).bearer(&token);
         let answer = request.send(&gate).passed();
@@ -191,10 +158,7 @@ fn an_upstream_may_have_a_path_and_a_name_of_loopback() {
     let upstream = Upstream::start();
     let url = format!("http://localhost:{}/api/", upstream.port);
     let gate = Setup::to_url(&url).start();
-    Request::post("/a/b?c")
-        .bearer(&gate.bearer())
-        .send(&gate)
-        .passed();
+    Request::post("/a/b?c").bearer(&gate.bearer()).send(&gate).passed();
     assert_eq!(upstream.only().target, "/api/a/b?c");
     let nobody = Setup::to_url("http://[::1]:1/").start();
     let request = Request::post("/x").bearer(&nobody.bearer());

@@ -101,10 +101,7 @@ impl Setup {
     /// With the bindings `KEY_REGISTRY` and `KEY_WRITER`, and this text in the registry.
     pub(crate) fn in_registry(mut self, name: &str, text: &str) -> Self {
         self.around.key_writer = Objects::Own;
-        self.around
-            .registry
-            .get_or_insert_default()
-            .insert(name.into(), text.into());
+        self.around.registry.get_or_insert_default().insert(name.into(), text.into());
         self
     }
 

@@ -147,11 +147,7 @@ fn what_must_not_pass_does_not_in_any_spelling() {
                 continue;
             }
             let seen = upstream.last();
-            if seen
-                .headers
-                .iter()
-                .any(|(_, arrived)| arrived.contains(&value))
-            {
+            if seen.headers.iter().any(|(_, arrived)| arrived.contains(&value)) {
                 wrong.push(format!("{spelling} arrived: {:?}", seen.headers));
             }
         }
@@ -165,10 +161,7 @@ fn the_callers_own_credentials_do_not_pass() {
     let gate = Gate::before(&upstream);
     let session = gate.bearer();
     for spelling in ["Authorization", "authorization", "AUTHORIZATION"] {
-        Request::post("/x")
-            .header(spelling, &format!("Bearer {session}"))
-            .send(&gate)
-            .passed();
+        Request::post("/x").header(spelling, &format!("Bearer {session}")).send(&gate).passed();
         let seen = upstream.last();
         let sent: Vec<_> = seen
             .headers
@@ -177,22 +170,14 @@ fn the_callers_own_credentials_do_not_pass() {
             .map(|(_, value)| value.clone())
             .collect();
         assert_eq!(sent, [format!("Bearer {}", gate.token)]);
-        assert!(
-            !seen
-                .headers
-                .iter()
-                .any(|(_, value)| value.contains(&session))
-        );
+        assert!(!seen.headers.iter().any(|(_, value)| value.contains(&session)));
     }
     // A label of another party's is not for the gate, but it is still a signature.
     let value = fresh();
     Request::post("/x")
         .bearer(&session)
         .header("X-Public-Key", KEY)
-        .header(
-            "Signature-Input",
-            "theirs=(\"@method\");keyid=\"somebody\";created=1",
-        )
+        .header("Signature-Input", "theirs=(\"@method\");keyid=\"somebody\";created=1")
         .header("Signature", "theirs=:AAAA:")
         .header("Cookie", &value)
         .send(&gate)
@@ -211,11 +196,7 @@ fn a_spelling_of_authorization_with_another_sign_is_no_second_credential_upstrea
         .start();
     let token = gate.bearer();
     for name in ["X_Auth_Token", "x-auth_token", "X_AUTH-TOKEN"] {
-        Request::post("/x")
-            .bearer(&token)
-            .header(name, "mine")
-            .send(&gate)
-            .passed();
+        Request::post("/x").bearer(&token).header(name, "mine").send(&gate).passed();
         let seen = upstream.last();
         let all: Vec<_> = seen
             .headers
@@ -232,9 +213,7 @@ fn a_spelling_of_authorization_with_another_sign_is_no_second_credential_upstrea
 fn everything_else_arrives_as_it_was_sent() {
     let upstream = Upstream::start();
     let gate = Gate::before(&upstream);
-    let mut request = Request::new("PUT", "/x")
-        .bearer(&gate.bearer())
-        .body("0123456789");
+    let mut request = Request::new("PUT", "/x").bearer(&gate.bearer()).body("0123456789");
     let mut sent = Vec::new();
     for name in KEPT {
         let value = match name {
@@ -261,10 +240,7 @@ fn everything_else_arrives_as_it_was_sent() {
     assert_eq!(seen.header("x-twice").as_deref(), Some("1, 2"));
     assert_eq!(seen.header("x-under_score").as_deref(), Some("u"));
     assert_eq!(seen.header("x-empty").as_deref(), Some(""));
-    assert_eq!(
-        seen.header("host"),
-        Some(format!("127.0.0.1:{}", upstream.port))
-    );
+    assert_eq!(seen.header("host"), Some(format!("127.0.0.1:{}", upstream.port)));
     assert_eq!(seen.body, b"0123456789");
 }
 
@@ -279,15 +255,8 @@ fn the_gates_own_request_adds_nothing_that_was_not_asked_for() {
         .send(&gate)
         .passed();
     let seen = upstream.only();
-    assert_eq!(
-        seen.header("authorization"),
-        Some(format!("Bearer {}", gate.token))
-    );
-    assert_eq!(
-        seen.header("x-request-id"),
-        Some(answer.request_id()),
-        "one id on both sides"
-    );
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {}", gate.token)));
+    assert_eq!(seen.header("x-request-id"), Some(answer.request_id()), "one id on both sides");
     assert_ne!(answer.request_id(), "from-the-caller");
     for name in [
         "writegate-key",
@@ -304,9 +273,8 @@ fn the_gates_own_request_adds_nothing_that_was_not_asked_for() {
 #[test]
 fn a_setting_of_the_ai_gateway_passes_where_the_route_lists_it() {
     let upstream = Upstream::start();
-    let gate = Setup::to(&upstream)
-        .route("/*", json!({"pass_headers": ["cf-aig-cache-ttl"]}))
-        .start();
+    let gate =
+        Setup::to(&upstream).route("/*", json!({"pass_headers": ["cf-aig-cache-ttl"]})).start();
     Request::post("/x")
         .bearer(&gate.bearer())
         .header("cf-aig-cache-ttl", "60")
@@ -329,21 +297,14 @@ fn nobody_on_the_way_takes_a_signed_header_away_with_connection() {
         &signed.clone().header("Connection", "keep-alive, x-hop"),
     );
     for option in ["x-tenant", "close, X-Tenant", "content-digest", "x_tenant"] {
-        table.refused(
-            option,
-            &signed.clone().header("Connection", option),
-            400,
-            "bad-request",
-        );
+        table.refused(option, &signed.clone().header("Connection", option), 400, "bad-request");
     }
 }
 
 #[test]
 fn a_caller_is_identified_where_the_route_says_so() {
     let upstream = Upstream::start();
-    let gate = Setup::to(&upstream)
-        .route("/*", json!({"identify_caller": true}))
-        .start();
+    let gate = Setup::to(&upstream).route("/*", json!({"identify_caller": true})).start();
     let send = |session: crate::token::Session, ip: &str| {
         Request::post("/x")
             .bearer(&session.mint())
@@ -366,10 +327,7 @@ fn a_caller_is_identified_where_the_route_says_so() {
     };
     assert_eq!(metadata(&seen), json!({"key": KEY, "subject": "user-7"}));
     let forwarded = seen.header("forwarded").expect("Forwarded");
-    assert!(
-        forwarded.to_lowercase().contains("for=192.0.2.1"),
-        "{forwarded}"
-    );
+    assert!(forwarded.to_lowercase().contains("for=192.0.2.1"), "{forwarded}");
     assert!(
         !seen
             .headers
@@ -380,8 +338,5 @@ fn a_caller_is_identified_where_the_route_says_so() {
     assert_eq!(seen.header("writegate-subject"), None);
     assert_eq!(metadata(&seen), json!({"key": KEY}));
     let forwarded = seen.header("forwarded").expect("Forwarded");
-    assert!(
-        forwarded.to_lowercase().contains("for=\"[2001:db8::7]\""),
-        "{forwarded}"
-    );
+    assert!(forwarded.to_lowercase().contains("for=\"[2001:db8::7]\""), "{forwarded}");
 }

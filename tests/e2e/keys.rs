@@ -26,12 +26,7 @@ fn a_key_stops_when_revoked_or_expired() {
     table.passes("not revoked", &post(&table, "pk_kept"));
     table.refused("expired", &post(&table, "pk_over"), 401, "key-expired");
     table.passes("not yet expired", &post(&table, "pk_good"));
-    table.refused(
-        "revoked and expired",
-        &post(&table, "pk_both"),
-        401,
-        "key-revoked",
-    );
+    table.refused("revoked and expired", &post(&table, "pk_both"), 401, "key-revoked");
     let forged = Session::new(&fresh(), "pk_revoked").mint();
     table.refused(
         "the key comes before the MAC",
@@ -48,12 +43,7 @@ fn a_raised_version_replaces_the_secret() {
     for version in [1, 6, 8, 70] {
         let token = table.gate.session().key(&sk(&root, KEY, version)).mint();
         let what = format!("version {version}");
-        table.refused(
-            &what,
-            &Request::post("/x").bearer(&token),
-            401,
-            "signature-invalid",
-        );
+        table.refused(&what, &Request::post("/x").bearer(&token), 401, "signature-invalid");
     }
     let token = table.gate.session().key(&sk(&root, KEY, 7)).mint();
     table.passes("version 7", &Request::post("/x").bearer(&token));
@@ -82,12 +72,7 @@ fn a_key_takes_its_schemes_alone() {
     });
     let from = |request: Request| request.header("CF-Connecting-IP", "192.0.2.1");
     let bare = |id: &str| from(Request::get("/x").header("X-Public-Key", id));
-    table.refused(
-        "no session",
-        &from(post(&table, "pk_read")),
-        401,
-        "scheme-not-allowed",
-    );
+    table.refused("no session", &from(post(&table, "pk_read")), 401, "scheme-not-allowed");
     table.passes("a session", &from(post(&table, "pk_two")));
     table.refused("not alone", &bare("pk_default"), 401, "scheme-not-allowed");
     table.passes("alone", &bare("pk_read"));
@@ -104,10 +89,8 @@ fn a_key_takes_its_schemes_alone() {
 #[test]
 fn a_public_key_alone_only_reads() {
     let mut table = Check::of(|setup| {
-        setup.key(
-            json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/open/*"],
-                         "allowed_origins": ["https://www.example.com"]}),
-        )
+        setup.key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/open/*"],
+                         "allowed_origins": ["https://www.example.com"]}))
     });
     let with = |method: &str, target: &str| {
         Request::new(method, target)
@@ -115,29 +98,23 @@ fn a_public_key_alone_only_reads() {
             .origin("https://www.example.com")
     };
     table.passes("GET", &with("GET", "/open/a"));
-    table.that(
-        table.upstream.last().header("x-public-key").is_none(),
-        || "the key arrived".into(),
-    );
+    table.that(table.upstream.last().header("x-public-key").is_none(), || "the key arrived".into());
     table.passes("HEAD", &with("HEAD", "/open/a"));
     for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
         let request = with(method, "/open/a").body("x");
         table.refused(method, &request, 403, "method-denied");
     }
     table.refused("another path", &with("GET", "/closed"), 403, "path-denied");
-    let elsewhere = Request::get("/open/a")
-        .header("X-Public-Key", "pk_read")
-        .origin("https://evil.example");
+    let elsewhere =
+        Request::get("/open/a").header("X-Public-Key", "pk_read").origin("https://evil.example");
     table.refused("another origin", &elsewhere, 403, "origin-denied");
 }
 
 #[test]
 fn a_public_key_in_the_query_is_removed_and_the_rest_keeps_its_order() {
     let mut table = Check::of(|setup| {
-        setup.key(
-            json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/open/*"],
-                         "allowed_ips": ["192.0.2.1"]}),
-        )
+        setup.key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/open/*"],
+                         "allowed_ips": ["192.0.2.1"]}))
     });
     for (sent, arrives) in [
         ("/open/a?key=pk_read", "/open/a"),
@@ -158,29 +135,15 @@ fn a_public_key_in_the_query_is_removed_and_the_rest_keeps_its_order() {
 fn a_public_key_may_accompany_a_session_of_the_same_key() {
     let mut table = Check::of(|setup| setup.site(json!({})).key(json!({"id": "pk_other"})));
     let token = table.gate.bearer();
-    let with = |id: &str| {
-        Request::post("/x")
-            .bearer(&token)
-            .header("X-Public-Key", id)
-    };
+    let with = |id: &str| Request::post("/x").bearer(&token).header("X-Public-Key", id);
     table.passes("the same", &with(KEY));
-    table.that(
-        table.upstream.last().header("x-public-key").is_none(),
-        || "the key arrived".into(),
-    );
+    table.that(table.upstream.last().header("x-public-key").is_none(), || "the key arrived".into());
     table.refused("another", &with("pk_other"), 400, "ambiguous-credential");
     let query = |id: &str| Request::post(&format!("/x?a=1&key={id}&b=2")).bearer(&token);
     table.passes("the same, in the query", &query(KEY));
     let target = table.upstream.last().target;
-    table.that(target == "/x?a=1&b=2", || {
-        format!("beside a session, ?key= arrived as {target}")
-    });
-    table.refused(
-        "another, in the query",
-        &query("pk_other"),
-        400,
-        "ambiguous-credential",
-    );
+    table.that(target == "/x?a=1&b=2", || format!("beside a session, ?key= arrived as {target}"));
+    table.refused("another, in the query", &query("pk_other"), 400, "ambiguous-credential");
 }
 
 #[test]
@@ -201,12 +164,7 @@ fn methods_are_those_of_the_key_and_get_implies_head() {
     }
     let head = table.gate.session_of("pk_head").mint();
     table.passes("HEAD alone", &Request::new("HEAD", "/x").bearer(&head));
-    table.refused(
-        "GET, not by HEAD",
-        &Request::get("/x").bearer(&head),
-        403,
-        "method-denied",
-    );
+    table.refused("GET, not by HEAD", &Request::get("/x").bearer(&head), 403, "method-denied");
     let all = table.gate.session_of("pk_all").mint();
     for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
         table.passes(method, &Request::new(method, "/x").bearer(&all));
@@ -218,24 +176,10 @@ fn paths_match_raw_with_a_final_star() {
     let mut table = Check::of(|setup| setup.site(json!({"paths": ["/cms/posts/*", "/exact"]})));
     let token = table.gate.bearer();
     let with = |path: &str| Request::post(path).bearer(&token);
-    for path in [
-        "/cms/posts/",
-        "/cms/posts/1",
-        "/cms/posts/1/2?x=/../",
-        "/exact",
-        "/exact?x=1",
-    ] {
+    for path in ["/cms/posts/", "/cms/posts/1", "/cms/posts/1/2?x=/../", "/exact", "/exact?x=1"] {
         table.passes(path, &with(path));
     }
-    for path in [
-        "/cms/posts",
-        "/cms/postsx",
-        "/cms/",
-        "/",
-        "/exact/",
-        "/Cms/posts/1",
-        "/exact2",
-    ] {
+    for path in ["/cms/posts", "/cms/postsx", "/cms/", "/", "/exact/", "/Cms/posts/1", "/exact2"] {
         table.refused(path, &with(path), 403, "path-denied");
     }
     // Allowed as some server reads them, and not as they were sent.
@@ -246,17 +190,9 @@ fn paths_match_raw_with_a_final_star() {
 
 #[test]
 fn an_admin_key_opens_the_gates_own_paths_alone() {
-    let mut table = Check::of(|setup| {
-        setup
-            .site(json!({}))
-            .key(json!({"id": "pk_admin", "admin": true}))
-    });
-    table.refused(
-        "an admin elsewhere",
-        &post(&table, "pk_admin"),
-        403,
-        "path-denied",
-    );
+    let mut table =
+        Check::of(|setup| setup.site(json!({})).key(json!({"id": "pk_admin", "admin": true})));
+    table.refused("an admin elsewhere", &post(&table, "pk_admin"), 403, "path-denied");
     table.passes("another key", &post(&table, KEY));
 }
 
@@ -264,10 +200,7 @@ fn an_admin_key_opens_the_gates_own_paths_alone() {
 fn a_feature_that_is_not_there_is_refused_and_logged() {
     for (what, members) in [
         ("RATE_STANDARD", json!({"rate": "standard"})),
-        (
-            "LEDGER",
-            json!({"quota": {"requests": 10, "bytes": 1000, "per": "day"}}),
-        ),
+        ("LEDGER", json!({"quota": {"requests": 10, "bytes": 1000, "per": "day"}})),
         (
             "mint",
             json!({"mint": {"ttl": 300, "bind": false}, "allowed_origins": ["https://www.example.com"],
@@ -285,14 +218,11 @@ fn a_feature_that_is_not_there_is_refused_and_logged() {
 fn assert_logged(table: &Check, what: &str, request_id: &str) {
     let line: Value = table.gate.logs.audit(request_id);
     assert_eq!(line["code"], "feature-unavailable", "{what}");
-    table
-        .gate
-        .logs
-        .until(&format!("line about {what}"), |lines| {
-            lines
-                .iter()
-                .filter_map(crate::logs::Line::json)
-                .any(|line| line["event"] != "request" && line.to_string().contains(what))
-                .then_some(())
-        });
+    table.gate.logs.until(&format!("line about {what}"), |lines| {
+        lines
+            .iter()
+            .filter_map(crate::logs::Line::json)
+            .any(|line| line["event"] != "request" && line.to_string().contains(what))
+            .then_some(())
+    });
 }

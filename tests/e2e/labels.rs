@@ -23,16 +23,10 @@ fn labels_of_other_parties_are_ignored() {
     let theirs = Signature::by("somebody", &fresh()).label("theirs");
     for (what, other) in [
         ("a stranger's", theirs.clone()),
-        (
-            "of another algorithm",
-            theirs.clone().param("alg", "\"ed25519\""),
-        ),
+        ("of another algorithm", theirs.clone().param("alg", "\"ed25519\"")),
         ("that covers nothing", theirs.clone().covers(&[])),
         ("long over", theirs.clone().param("created", 1)),
-        (
-            "of what the gate does not support",
-            theirs.clone().covers(&["@status", "x-a;sf"]),
-        ),
+        ("of what the gate does not support", theirs.clone().covers(&["@status", "x-a;sf"])),
         (
             "of a session that is not here",
             Signature::by("s_AAAAAAAAAAAAAAAAAAAAAA", &fresh()).label("theirs"),
@@ -44,13 +38,9 @@ fn labels_of_other_parties_are_ignored() {
         let after = other.sign(mine.sign(Request::post("/x")));
         table.passes(&format!("{what}, after"), &after);
         let seen = table.upstream.last();
-        table.that(seen.header("signature").is_none(), || {
-            format!("{what}: arrived")
-        });
+        table.that(seen.header("signature").is_none(), || format!("{what}: arrived"));
     }
-    let unannounced = mine
-        .sign(Request::get("/x"))
-        .header("Signature", "more=:AAAA:");
+    let unannounced = mine.sign(Request::get("/x")).header("Signature", "more=:AAAA:");
     table.passes("a signature that no input names", &unannounced);
 }
 
@@ -67,12 +57,7 @@ fn without_a_label_of_ours_nothing_is_signed() {
         ("a longer id than any", by(&"a".repeat(129)), missing),
         ("no id at all", by(KEY).without("keyid"), missing),
     ] {
-        refused(
-            &mut table,
-            what,
-            signature.sign(Request::post("/x")),
-            expected,
-        );
+        refused(&mut table, what, signature.sign(Request::post("/x")), expected);
     }
     let empty = Request::get("/x").header("Signature-Input", "");
     refused(&mut table, "an empty input", empty, missing);
@@ -88,9 +73,7 @@ fn a_lone_signature_is_no_credential_and_goes_no_further() {
         let request = Request::post("/x").bearer(&table.gate.bearer());
         table.passes(value, &request.header("Signature", value));
         let seen = table.upstream.last();
-        table.that(seen.header("signature").is_none(), || {
-            format!("{value} arrived")
-        });
+        table.that(seen.header("signature").is_none(), || format!("{value} arrived"));
     }
 }
 
@@ -111,19 +94,11 @@ fn two_of_ours_are_ambiguous() {
     let forged = other.secret(&fresh()).sign(mine.sign(post()));
     refused(&mut table, "one of them forged", forged, AMBIGUOUS);
     let session = table.gate.bearer();
-    refused(
-        &mut table,
-        "and a session",
-        mine.sign(post().bearer(&session)),
-        AMBIGUOUS,
-    );
+    refused(&mut table, "and a session", mine.sign(post().bearer(&session)), AMBIGUOUS);
     table.passes("the session alone", &post().bearer(&session));
     table.passes("the signature alone", &mine.sign(post()));
     let theirs = Signature::by("somebody", &fresh());
-    table.passes(
-        "a session and a stranger's signature",
-        &theirs.sign(post().bearer(&session)),
-    );
+    table.passes("a session and a stranger's signature", &theirs.sign(post().bearer(&session)));
 }
 
 #[test]
@@ -137,31 +112,20 @@ fn its_own_public_key_may_come_along() {
     let header = |id: &str| by.sign(Request::post("/x").header("X-Public-Key", id));
     table.passes("the same", &header(KEY));
     let seen = table.upstream.last();
-    table.that(seen.header("x-public-key").is_none(), || {
-        "the key arrived".into()
-    });
+    table.that(seen.header("x-public-key").is_none(), || "the key arrived".into());
     refused(&mut table, "another", header("pk_other"), AMBIGUOUS);
     let query = |id: &str| by.sign(Request::post(&format!("/x?a=1&key={id}&b=%7e")));
     table.passes("the same, in the query", &query(KEY));
     let target = table.upstream.last().target;
-    table.that(target == "/x?a=1&b=%7e", || {
-        format!("?key= arrived as {target}")
-    });
-    refused(
-        &mut table,
-        "another, in the query",
-        query("pk_other"),
-        AMBIGUOUS,
-    );
+    table.that(target == "/x?a=1&b=%7e", || format!("?key= arrived as {target}"));
+    refused(&mut table, "another, in the query", query("pk_other"), AMBIGUOUS);
 }
 
 #[test]
 fn a_bare_key_beside_a_strangers_signature_is_a_bare_key() {
     let mut table = Check::of(|setup| {
-        setup.key(
-            json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/*"],
-                   "allowed_ips": ["192.0.2.1"]}),
-        )
+        setup.key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/*"],
+                   "allowed_ips": ["192.0.2.1"]}))
     });
     let get = Request::get("/x")
         .header("X-Public-Key", "pk_read")
@@ -173,10 +137,8 @@ fn a_bare_key_beside_a_strangers_signature_is_a_bare_key() {
 #[test]
 fn a_signature_obeys_its_key() {
     let mut table = Check::of(|setup| {
-        setup.site(
-            json!({"schemes": ["signature"], "methods": ["POST"], "paths": ["/cms/*"],
-                   "allowed_origins": ["https://www.example.com"]}),
-        )
+        setup.site(json!({"schemes": ["signature"], "methods": ["POST"], "paths": ["/cms/*"],
+                   "allowed_origins": ["https://www.example.com"]}))
     });
     let origin = |request: Request| request.origin("https://www.example.com");
     let by = table.gate.signature();
@@ -184,12 +146,7 @@ fn a_signature_obeys_its_key() {
     let no_origin = by.sign(Request::post("/cms/a"));
     refused(&mut table, "no origin", no_origin, (403, "origin-denied"));
     let elsewhere = by.sign(Request::post("/cms/a").origin("https://evil.example"));
-    refused(
-        &mut table,
-        "another origin",
-        elsewhere,
-        (403, "origin-denied"),
-    );
+    refused(&mut table, "another origin", elsewhere, (403, "origin-denied"));
     let path = by.sign(origin(Request::post("/other")));
     refused(&mut table, "another path", path, (403, "path-denied"));
     let method = by.sign(origin(Request::new("PUT", "/cms/a").body("{}")));

@@ -129,11 +129,7 @@ fn a_leaked_session_or_secret_ends_with_the_key_s_version() {
     operator.version = 2;
     let gate = operator.deploy();
     ended(&leaked, &gate);
-    assert_ne!(
-        operator.writegate(&["key", "show", KEY]),
-        shown,
-        "another sk"
-    );
+    assert_ne!(operator.writegate(&["key", "show", KEY]), shown, "another sk");
     good(&operator.made(), &gate);
 }
 
@@ -154,21 +150,10 @@ fn a_leaked_key_of_the_registry_ends_while_the_gate_runs() {
 
     // And for good.
     let address = format!("http://127.0.0.1:{}", gate.port);
-    operator.writegate(&[
-        "key",
-        "revoke",
-        "--gate",
-        &address,
-        "--as",
-        ADMIN,
-        "pk_customer",
-    ]);
+    operator.writegate(&["key", "revoke", "--gate", &address, "--as", ADMIN, "pk_customer"]);
     by(&anew).send(&gate).refused(401, "key-revoked");
     let listed = operator.writegate(&["key", "list", "--gate", &address, "--as", ADMIN]);
-    assert!(
-        listed.contains("pk_customer"),
-        "the tombstone stays: {listed}"
-    );
+    assert!(listed.contains("pk_customer"), "the tombstone stays: {listed}");
 }
 
 #[test]
@@ -216,9 +201,6 @@ fn a_leaked_token_is_revoked_and_the_next_one_works() {
     let gate = operator.deploy();
     let answer = made[0].send(&gate).passed();
     let line: Value = gate.logs.audit(&answer.request_id());
-    assert_eq!(
-        line["token"],
-        fingerprint(&operator.roots.0, &operator.token)
-    );
+    assert_eq!(line["token"], fingerprint(&operator.roots.0, &operator.token));
     assert_ne!(line["token"], fingerprint(&operator.roots.0, &first));
 }

@@ -25,9 +25,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn json(&self) -> Option<Value> {
-        serde_json::from_str(&self.text)
-            .ok()
-            .filter(Value::is_object)
+        serde_json::from_str(&self.text).ok().filter(Value::is_object)
     }
 
     pub(crate) fn is_event(&self, event: &str) -> bool {
@@ -44,16 +42,9 @@ impl Logs {
         // the stream have waited for the line before.
         let errors = self.0.errors();
         let stream = |text: &String| {
-            if errors.contains(text) {
-                Stream::Error
-            } else {
-                Stream::Log
-            }
+            if errors.contains(text) { Stream::Error } else { Stream::Log }
         };
-        let tagged = |text: String| Line {
-            stream: stream(&text),
-            text,
-        };
+        let tagged = |text: String| Line { stream: stream(&text), text };
         self.0.lines().into_iter().map(tagged).collect()
     }
 

@@ -15,12 +15,7 @@ fn methods_narrow_the_key() {
     let get = with(&table, "methods", json!(["GET"]));
     table.passes("GET", &Request::get("/x").bearer(&get));
     table.passes("HEAD, by GET", &Request::new("HEAD", "/x").bearer(&get));
-    table.refused(
-        "POST",
-        &Request::post("/x").bearer(&get),
-        403,
-        "method-denied",
-    );
+    table.refused("POST", &Request::post("/x").bearer(&get), 403, "method-denied");
     let both = with(&table, "methods", json!(["POST", "GET"]));
     table.passes("POST with both", &Request::post("/x").bearer(&both));
     let wider = with(&table, "methods", json!(["POST", "DELETE"]));
@@ -32,12 +27,7 @@ fn methods_narrow_the_key() {
     );
     table.passes("what both allow", &Request::post("/x").bearer(&wider));
     let head = with(&table, "methods", json!(["HEAD"]));
-    table.refused(
-        "GET, not by HEAD",
-        &Request::get("/x").bearer(&head),
-        403,
-        "method-denied",
-    );
+    table.refused("GET, not by HEAD", &Request::get("/x").bearer(&head), 403, "method-denied");
     table.passes("HEAD", &Request::new("HEAD", "/x").bearer(&head));
 }
 
@@ -46,16 +36,8 @@ fn paths_narrow_the_key() {
     let mut table = Check::of(|setup| setup.site(json!({"paths": ["/cms/*"]})));
     let one = with(&table, "paths", json!(["/cms/posts/7"]));
     table.passes("the path", &Request::post("/cms/posts/7").bearer(&one));
-    table.passes(
-        "with a query",
-        &Request::post("/cms/posts/7?a=b").bearer(&one),
-    );
-    for path in [
-        "/cms/posts/77",
-        "/cms/posts/7/",
-        "/cms/posts",
-        "/CMS/posts/7",
-    ] {
+    table.passes("with a query", &Request::post("/cms/posts/7?a=b").bearer(&one));
+    for path in ["/cms/posts/77", "/cms/posts/7/", "/cms/posts", "/CMS/posts/7"] {
         table.refused(path, &Request::post(path).bearer(&one), 403, "path-denied");
     }
     table.refused(
@@ -72,12 +54,7 @@ fn paths_narrow_the_key() {
         403,
         "path-denied",
     );
-    table.refused(
-        "a longer name",
-        &Request::post("/cms/posts2").bearer(&tree),
-        403,
-        "path-denied",
-    );
+    table.refused("a longer name", &Request::post("/cms/posts2").bearer(&tree), 403, "path-denied");
     let wider = with(&table, "paths", json!(["/*"]));
     table.refused(
         "wider than the key",
@@ -95,20 +72,12 @@ fn an_origin_binds_the_session_to_it() {
     let from = |origin: &str| Request::post("/x").bearer(&token).origin(origin);
     table.passes("that origin", &from("https://www.example.com"));
     table.passes("its default port", &from("https://www.example.com:443"));
-    for origin in [
-        "https://example.com",
-        "http://www.example.com",
-        "https://www.example.com:444",
-        "null",
-    ] {
+    for origin in
+        ["https://example.com", "http://www.example.com", "https://www.example.com:444", "null"]
+    {
         table.refused(origin, &from(origin), 403, "origin-denied");
     }
-    table.refused(
-        "no origin",
-        &Request::post("/x").bearer(&token),
-        403,
-        "origin-denied",
-    );
+    table.refused("no origin", &Request::post("/x").bearer(&token), 403, "origin-denied");
 }
 
 #[test]
@@ -116,9 +85,7 @@ fn an_origin_does_not_widen_the_key() {
     let mut table =
         Check::of(|setup| setup.site(json!({"allowed_origins": ["https://www.example.com"]})));
     let token = with(&table, "origin", json!("https://evil.example"));
-    let request = Request::post("/x")
-        .bearer(&token)
-        .origin("https://evil.example");
+    let request = Request::post("/x").bearer(&token).origin("https://evil.example");
     table.refused("an origin of its own", &request, 403, "origin-denied");
 }
 
@@ -129,8 +96,7 @@ fn a_denial_says_whose_limit_it_was_and_not_what_it_is() {
     let mint = |claims: &[(&str, Value)]| {
         let session = table.gate.session();
         let all = claims.iter().cloned();
-        all.fold(session, |session, (name, value)| session.claim(name, value))
-            .mint()
+        all.fold(session, |session, (name, value)| session.claim(name, value)).mint()
     };
     let plain = mint(&[]);
     let narrow = mint(&[
@@ -139,47 +105,17 @@ fn a_denial_says_whose_limit_it_was_and_not_what_it_is() {
         ("origin", json!("https://a.example")),
     ]);
     let request = |method: &str, path: &str, origin: &str, token: &str| {
-        Request::new(method, path)
-            .header("Origin", origin)
-            .bearer(token)
+        Request::new(method, path).header("Origin", origin).bearer(token)
     };
-    let (a, b, c) = (
-        "https://a.example",
-        "https://b.example",
-        "https://c.example",
-    );
+    let (a, b, c) = ("https://a.example", "https://b.example", "https://c.example");
     for (request, code, limit) in [
-        (
-            request("DELETE", "/cms/one", a, &plain),
-            "method-denied",
-            "key",
-        ),
-        (
-            request("POST", "/cms/one", a, &narrow),
-            "method-denied",
-            "session",
-        ),
-        (
-            request("DELETE", "/cms/one", a, &narrow),
-            "method-denied",
-            "key",
-        ),
+        (request("DELETE", "/cms/one", a, &plain), "method-denied", "key"),
+        (request("POST", "/cms/one", a, &narrow), "method-denied", "session"),
+        (request("DELETE", "/cms/one", a, &narrow), "method-denied", "key"),
         (request("GET", "/other", a, &plain), "path-denied", "key"),
-        (
-            request("GET", "/cms/two", a, &narrow),
-            "path-denied",
-            "session",
-        ),
-        (
-            request("GET", "/cms/one", c, &plain),
-            "origin-denied",
-            "key",
-        ),
-        (
-            request("GET", "/cms/one", b, &narrow),
-            "origin-denied",
-            "session",
-        ),
+        (request("GET", "/cms/two", a, &narrow), "path-denied", "session"),
+        (request("GET", "/cms/one", c, &plain), "origin-denied", "key"),
+        (request("GET", "/cms/one", b, &narrow), "origin-denied", "session"),
     ] {
         let answer = table.refused(code, &request, 403, code);
         let document = answer.json();

@@ -14,10 +14,8 @@ use crate::token::fresh;
 fn nothing_but_a_signature_with_a_nonce_will_do() {
     let mut table = Check::of(|setup| {
         setup
-            .site(
-                json!({"schemes": ["signature", "session", "public-key"], "nonce": "required",
-                         "paths": ["/*"], "allowed_ips": ["192.0.2.1"]}),
-            )
+            .site(json!({"schemes": ["signature", "session", "public-key"], "nonce": "required",
+                         "paths": ["/*"], "allowed_ips": ["192.0.2.1"]}))
             .replay()
     });
     let from = |request: Request| request.header("CF-Connecting-IP", "192.0.2.1");
@@ -27,32 +25,12 @@ fn nothing_but_a_signature_with_a_nonce_will_do() {
     let bare = from(Request::get("/x")).header("X-Public-Key", KEY);
     refused(&mut table, "a public key", bare, MISSING);
     let without = table.gate.signature();
-    refused(
-        &mut table,
-        "a signature without one",
-        without.sign(post()),
-        INCOMPLETE,
-    );
+    refused(&mut table, "a signature without one", without.sign(post()), INCOMPLETE);
     let forged = without.secret(&fresh());
-    refused(
-        &mut table,
-        "that comes before its MAC",
-        forged.sign(post()),
-        INCOMPLETE,
-    );
+    refused(&mut table, "that comes before its MAC", forged.sign(post()), INCOMPLETE);
     let bound = Bound::new(&table.gate.signing_secret, KEY);
-    refused(
-        &mut table,
-        "a proof without one",
-        bound.sign(post()),
-        INCOMPLETE,
-    );
-    refused(
-        &mut table,
-        "a token without a proof",
-        post().bearer(&bound.token()),
-        MISSING,
-    );
+    refused(&mut table, "a proof without one", bound.sign(post()), INCOMPLETE);
+    refused(&mut table, "a token without a proof", post().bearer(&bound.token()), MISSING);
     let with = bound.proof().nonce(&fresh());
     let proof = with.sign(post().bearer(&bound.token()));
     table.passes("a proof with one", &proof);

@@ -8,11 +8,7 @@ use crate::token::now;
 /// Another byte, one that no rule of the gate's folds with this one (so never the same letter in another case).
 fn other(byte: u8) -> u8 {
     let changed = byte ^ 1;
-    if changed.is_ascii_graphic() {
-        changed
-    } else {
-        b'~'
-    }
+    if changed.is_ascii_graphic() { changed } else { b'~' }
 }
 
 /// Copies of this text, each with another byte changed.
@@ -50,22 +46,13 @@ fn a_change_of_one_byte_is_refused() {
         .header("X-Own", "one, two")
         .body(r#"{"amount":10}"#);
     let by = table.gate.signature().also("x-own").nonce("12345678");
-    let by = by
-        .param("expires", now() + 3_000)
-        .param("alg", "\"hmac-sha256\"");
+    let by = by.param("expires", now() + 3_000).param("alg", "\"hmac-sha256\"");
     let good = by.sign(post);
     let mut changed = Vec::new();
-    let method = changes(&good.method)
-        .into_iter()
-        .chain(["PUT".into(), "PATCH".into()]);
-    changed.extend(method.map(|method| Request {
-        method,
-        ..good.clone()
-    }));
-    changed.extend(changes(&good.target).into_iter().map(|target| Request {
-        target,
-        ..good.clone()
-    }));
+    let method = changes(&good.method).into_iter().chain(["PUT".into(), "PATCH".into()]);
+    changed.extend(method.map(|method| Request { method, ..good.clone() }));
+    changed
+        .extend(changes(&good.target).into_iter().map(|target| Request { target, ..good.clone() }));
     let body = changes(r#"{"amount":10}"#);
     changed.extend(body.into_iter().map(|body| good.clone().body(body)));
     for (at, (name, value)) in good.headers.iter().enumerate() {
@@ -90,11 +77,7 @@ fn a_change_of_one_byte_is_refused() {
             passed.push(String::from_utf8_lossy(&request.head()).into_owned());
         }
     }
-    assert!(
-        changed.len() > 300 && passed.is_empty(),
-        "{} passed: {passed:#?}",
-        passed.len()
-    );
+    assert!(changed.len() > 300 && passed.is_empty(), "{} passed: {passed:#?}", passed.len());
     table.upstream.assert_untouched();
     good.send(&table.gate).passed();
     assert!(by.params(&good).contains(KEY));
@@ -136,8 +119,5 @@ fn a_byte_more_or_less_is_refused() {
     table.upstream.assert_untouched();
     with("/a?b", "one", "{}").send(&table.gate).passed();
     // What is not covered may change on its way.
-    with("/a?b", "one", "{}")
-        .header("Accept", "*/*")
-        .send(&table.gate)
-        .passed();
+    with("/a?b", "one", "{}").header("Accept", "*/*").send(&table.gate).passed();
 }

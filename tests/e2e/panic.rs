@@ -22,54 +22,39 @@ fn with_probe() -> PathBuf {
         .current_dir(root())
         .status()
         .unwrap();
-    assert!(
-        status.success(),
-        "`writegate build --features panic-probe` failed"
-    );
+    assert!(status.success(), "`writegate build --features panic-probe` failed");
     folder
 }
 
 #[test]
 fn a_panic_harms_one_request_alone() {
     let upstream = Upstream::start();
-    let gate = Setup::to(&upstream)
-        .script(Script::Built(with_probe()))
-        .start();
+    let gate = Setup::to(&upstream).script(Script::Built(with_probe())).start();
     let good = || Request::post("/x").bearer(&gate.bearer());
     good().send(&gate).passed();
     for round in 1..=3 {
         let answer = good().header("X-Writegate-Panic", "early").send(&gate);
         assert_eq!(answer.status, 500, "{answer}");
-        assert!(
-            !answer.text().contains("panicked"),
-            "what went wrong is for the log: {answer}"
-        );
+        assert!(!answer.text().contains("panicked"), "what went wrong is for the log: {answer}");
         assert_eq!(
             upstream.seen().len(),
             2 * round - 1,
             "the request that panicked is not forwarded"
         );
         good().send(&gate).passed();
-        Request::post("/x")
-            .send(&gate)
-            .refused(401, "credential-missing");
+        Request::post("/x").send(&gate).refused(401, "credential-missing");
         good().send(&gate).passed();
         assert_eq!(upstream.seen().len(), 2 * round + 1);
     }
     gate.logs.until("message of the panic", |lines| {
-        lines
-            .iter()
-            .any(|line| line.text.contains("panicked"))
-            .then_some(())
+        lines.iter().any(|line| line.text.contains("panicked")).then_some(())
     });
 }
 
 #[test]
 fn a_trap_that_is_no_panic_harms_one_request_alone() {
     let upstream = Upstream::start();
-    let gate = Setup::to(&upstream)
-        .script(Script::Built(with_probe()))
-        .start();
+    let gate = Setup::to(&upstream).script(Script::Built(with_probe())).start();
     let good = || Request::post("/x").bearer(&gate.bearer());
     for round in 1..=3 {
         let answer = good().header("X-Writegate-Panic", "trap").send(&gate);
@@ -114,9 +99,7 @@ fn a_request_in_flight_ends_with_the_panic_of_another_and_touches_no_later_one()
         0 => Reply::ok("done").header("Set-Cookie", "a=b").after(&held),
         _ => Reply::ok("done"),
     });
-    let gate = Setup::to(&upstream)
-        .script(Script::Built(with_probe()))
-        .start();
+    let gate = Setup::to(&upstream).script(Script::Built(with_probe())).start();
     let good = || Request::post("/x").bearer(&gate.bearer());
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| good().send(&gate));
@@ -134,9 +117,7 @@ fn a_request_in_flight_ends_with_the_panic_of_another_and_touches_no_later_one()
     }
     // A stale address would have made the new memory's allocator panic in its turn.
     let logged = gate.stop();
-    let mut panics = logged
-        .iter()
-        .filter(|line| line.text.contains("panicked at"));
+    let mut panics = logged.iter().filter(|line| line.text.contains("panicked at"));
     assert!(panics.all(|line| line.text.contains("src/edge/mod.rs")));
 }
 

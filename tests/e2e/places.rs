@@ -60,24 +60,14 @@ fn a_referer_stands_in_for_reads_alone() {
     let mut table = Check::of(|setup| setup.site(json!({"allowed_origins": [SITE]})));
     let token = table.gate.bearer();
     let with = |method: &str, referer: &str| {
-        Request::new(method, "/x")
-            .bearer(&token)
-            .header("Referer", referer)
+        Request::new(method, "/x").bearer(&token).header("Referer", referer)
     };
     for method in ["GET", "HEAD"] {
-        table.passes(
-            method,
-            &with(method, "https://www.example.com/a/b?c=https://evil.example"),
-        );
+        table.passes(method, &with(method, "https://www.example.com/a/b?c=https://evil.example"));
     }
     table.passes("a bare origin", &with("GET", SITE));
     table.passes("a query at once", &with("GET", "https://www.example.com?x"));
-    table.refused(
-        "POST",
-        &with("POST", "https://www.example.com/a"),
-        403,
-        "origin-denied",
-    );
+    table.refused("POST", &with("POST", "https://www.example.com/a"), 403, "origin-denied");
     for referer in [
         "https://evil.example/https://www.example.com/",
         "https://www.example.com@evil.example/",
@@ -96,12 +86,7 @@ fn a_referer_stands_in_for_reads_alone() {
     table.refused("so does null", &null, 403, "origin-denied");
     let good = with("GET", "https://evil.example/").origin(SITE);
     table.passes("a good Origin beside another Referer", &good);
-    table.refused(
-        "neither",
-        &Request::get("/x").bearer(&token),
-        403,
-        "origin-denied",
-    );
+    table.refused("neither", &Request::get("/x").bearer(&token), 403, "origin-denied");
 }
 
 #[test]
@@ -113,11 +98,7 @@ fn an_address_is_that_of_the_connection() {
         )
     });
     let token = table.gate.bearer();
-    let from = |ip: &str| {
-        Request::post("/x")
-            .bearer(&token)
-            .header("CF-Connecting-IP", ip)
-    };
+    let from = |ip: &str| Request::post("/x").bearer(&token).header("CF-Connecting-IP", ip);
     for ip in [
         "203.0.113.0",
         "203.0.113.255",
@@ -148,18 +129,8 @@ fn an_address_is_that_of_the_connection() {
     }
     let bare = Request::post("/x").bearer(&token);
     table.refused("absent", &bare, 403, "ip-denied");
-    for claim in [
-        "X-Forwarded-For",
-        "X-Real-IP",
-        "True-Client-IP",
-        "Forwarded",
-    ] {
-        table.refused(
-            claim,
-            &bare.clone().header(claim, "203.0.113.7"),
-            403,
-            "ip-denied",
-        );
+    for claim in ["X-Forwarded-For", "X-Real-IP", "True-Client-IP", "Forwarded"] {
+        table.refused(claim, &bare.clone().header(claim, "203.0.113.7"), 403, "ip-denied");
     }
 }
 
@@ -178,32 +149,13 @@ fn both_lists_must_match_or_either_with_any() {
         }
         request
     };
-    let (good, bad, here, there) = (
-        Some(SITE),
-        Some("https://evil.example"),
-        Some("203.0.113.9"),
-        Some("192.0.2.9"),
-    );
+    let (good, bad, here, there) =
+        (Some(SITE), Some("https://evil.example"), Some("203.0.113.9"), Some("192.0.2.9"));
     all.passes("both", &make(&all, good, here));
-    all.refused(
-        "all: the address is wrong",
-        &make(&all, good, there),
-        403,
-        "ip-denied",
-    );
+    all.refused("all: the address is wrong", &make(&all, good, there), 403, "ip-denied");
     all.refused("all: no address", &make(&all, good, None), 403, "ip-denied");
-    all.refused(
-        "all: the origin is wrong",
-        &make(&all, bad, here),
-        403,
-        "origin-denied",
-    );
-    all.refused(
-        "all: no origin",
-        &make(&all, None, here),
-        403,
-        "origin-denied",
-    );
+    all.refused("all: the origin is wrong", &make(&all, bad, here), 403, "origin-denied");
+    all.refused("all: no origin", &make(&all, None, here), 403, "origin-denied");
     any.passes("any: both", &make(&any, good, here));
     any.passes("any: the origin", &make(&any, good, there));
     any.passes("any: the origin, no address", &make(&any, good, None));
@@ -219,11 +171,6 @@ fn a_key_without_lists_is_good_from_anywhere() {
     let mut table = Check::of(|setup| setup);
     let token = table.gate.bearer();
     table.passes("nothing said", &Request::post("/x").bearer(&token));
-    table.passes(
-        "any origin",
-        &Request::post("/x")
-            .bearer(&token)
-            .origin("https://any.example"),
-    );
+    table.passes("any origin", &Request::post("/x").bearer(&token).origin("https://any.example"));
     table.passes("null", &Request::post("/x").bearer(&token).origin("null"));
 }

@@ -93,11 +93,7 @@ pub(crate) struct Around {
 
 impl Around {
     fn objects(&self) -> [([&'static str; 3], &Objects); 3] {
-        [
-            (REPLAY, &self.replay),
-            (LEDGER, &self.ledger),
-            (KEY_WRITER, &self.key_writer),
-        ]
+        [(REPLAY, &self.replay), (LEDGER, &self.ledger), (KEY_WRITER, &self.key_writer)]
     }
 
     /// Gives a gate its bindings. Its first isolate keeps the objects for both.
@@ -193,9 +189,7 @@ pub(crate) fn root() -> &'static Path {
 
 /// A folder for what the tests make, inside Cargo's target folder.
 pub(crate) fn scratch(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("e2e")
-        .join(name);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(name);
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }

@@ -12,12 +12,8 @@ use crate::process::{root, scratch};
 use crate::upstream::PATIENCE;
 
 /// What the tests of Datasette and of foreign clients need; pinned, because a test must not change by itself.
-const PYTHON_PACKAGES: [&str; 4] = [
-    "datasette==1.0a41",
-    "PyJWT==2.15.1",
-    "http-message-signatures==3.0.0",
-    "requests==2.34.2",
-];
+const PYTHON_PACKAGES: [&str; 4] =
+    ["datasette==1.0a41", "PyJWT==2.15.1", "http-message-signatures==3.0.0", "requests==2.34.2"];
 
 /// A running program.
 pub(crate) struct Program {
@@ -37,11 +33,7 @@ impl Program {
         let (sender, lines) = channel();
         follow(child.stdout.take().unwrap(), sender.clone());
         follow(child.stderr.take().unwrap(), sender);
-        Self {
-            child,
-            lines,
-            said: Vec::new(),
-        }
+        Self { child, lines, said: Vec::new() }
     }
 
     /// Waits, within bounds, for a line that holds this text, and returns it.
@@ -61,9 +53,7 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         // A polite signal, so that it ends its own children too; its pipes are at their end once all of them are gone.
-        let _asked = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
+        let _asked = Command::new("kill").arg(self.child.id().to_string()).status();
         while self.lines.recv_timeout(PATIENCE).is_ok() {}
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
@@ -82,10 +72,7 @@ fn follow(input: impl Read + Send + 'static, lines: Sender<String>) {
 
 /// The port in a line such as `Ready on http://127.0.0.1:40123 (…)`.
 pub(crate) fn port_in(line: &str) -> u16 {
-    let rest = line
-        .split("127.0.0.1:")
-        .nth(1)
-        .expect("an address on loopback");
+    let rest = line.split("127.0.0.1:").nth(1).expect("an address on loopback");
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap()
 }
@@ -121,15 +108,9 @@ pub(crate) fn found(programs: &[&str], test: &str) -> bool {
 }
 
 fn skip(test: &str, missing: &str) {
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "CI needs {missing} for {test}"
-    );
+    assert!(std::env::var_os("CI").is_none(), "CI needs {missing} for {test}");
     // The macros' output is shown only for tests that fail.
-    let _told = writeln!(
-        std::io::stderr(),
-        "skipped {test}: there is no {missing} here"
-    );
+    let _told = writeln!(std::io::stderr(), "skipped {test}: there is no {missing} here");
 }
 
 /// The folder with the virtual environment's programs; `None`, and a line that says so, where there is no Python. On CI
@@ -137,12 +118,8 @@ fn skip(test: &str, missing: &str) {
 pub(crate) fn python(test: &str) -> Option<PathBuf> {
     static MADE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let made = MADE.get_or_init(|| {
-        let usable = Command::new("python3")
-            .args(["-c", "import venv, ensurepip"])
-            .output();
-        usable
-            .is_ok_and(|output| output.status.success())
-            .then(make_venv)
+        let usable = Command::new("python3").args(["-c", "import venv, ensurepip"]).output();
+        usable.is_ok_and(|output| output.status.success()).then(make_venv)
     });
     if made.is_none() {
         skip(test, "python3 with venv");
@@ -157,12 +134,7 @@ fn make_venv() -> PathBuf {
     if std::fs::read_to_string(&marker).is_ok_and(|made| made == wanted) {
         return programs;
     }
-    run(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&venv),
-        "",
-    );
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), "");
     run(
         Command::new(programs.join("python"))
             .args(["-m", "pip", "install", "--quiet"])

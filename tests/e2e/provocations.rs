@@ -52,45 +52,21 @@ fn of_sessions(gate: &Gate) -> Vec<(u16, &'static str, Request)> {
         |name: &str, value: serde_json::Value| post().bearer(&session().claim(name, value).mint());
     vec![
         (400, "bad-path", Request::get("/a//b")),
-        (
-            400,
-            "bad-request",
-            post().header("Host", "a_b").bearer(&good),
-        ),
+        (400, "bad-request", post().header("Host", "a_b").bearer(&good)),
         (400, "bad-credential", post().bearer("nonsense")),
-        (
-            400,
-            "ambiguous-credential",
-            post().bearer(&good).header("X-Public-Key", "pk_ip"),
-        ),
+        (400, "ambiguous-credential", post().bearer(&good).header("X-Public-Key", "pk_ip")),
         (401, "credential-missing", post()),
         (401, "key-unknown", by("pk_nobody")),
         (401, "key-revoked", by("pk_revoked")),
         (401, "key-expired", by("pk_expired")),
         (401, "scheme-not-allowed", by("pk_read")),
-        (
-            401,
-            "signature-invalid",
-            post().bearer(&session().key(&fresh()).mint()),
-        ),
+        (401, "signature-invalid", post().bearer(&session().key(&fresh()).mint())),
         (401, "session-expired", claim("exp", json!(now() - 10))),
-        (
-            401,
-            "session-not-yet-valid",
-            claim("nbf", json!(now() + 1_000)),
-        ),
+        (401, "session-not-yet-valid", claim("nbf", json!(now() + 1_000))),
         (401, "session-too-long", claim("exp", json!(now() + 9_999))),
         (401, "audience-mismatch", claim("aud", json!("other"))),
-        (
-            401,
-            "proof-missing",
-            claim("cnf", json!({"kid": format!("s_{}", "A".repeat(22))})),
-        ),
-        (
-            403,
-            "origin-denied",
-            by("pk_origin").origin("https://evil.example"),
-        ),
+        (401, "proof-missing", claim("cnf", json!({"kid": format!("s_{}", "A".repeat(22))}))),
+        (403, "origin-denied", by("pk_origin").origin("https://evil.example")),
         (403, "ip-denied", by("pk_ip")),
         (403, "method-denied", by("pk_narrow")),
         (
@@ -98,31 +74,11 @@ fn of_sessions(gate: &Gate) -> Vec<(u16, &'static str, Request)> {
             "path-denied",
             Request::new("PUT", "/x").bearer(&gate.session_of("pk_narrow").mint()),
         ),
-        (
-            405,
-            "method-not-allowed",
-            Request::post("/read/x").bearer(&good),
-        ),
-        (
-            413,
-            "body-too-large",
-            Request::post("/small/x").bearer(&good),
-        ),
-        (
-            502,
-            "upstream-rejected-token",
-            Request::post("/401").bearer(&good),
-        ),
-        (
-            502,
-            "upstream-unreachable",
-            Request::post("/522").bearer(&good),
-        ),
-        (
-            503,
-            "token-missing",
-            Request::post("/tokenless/x").bearer(&good),
-        ),
+        (405, "method-not-allowed", Request::post("/read/x").bearer(&good)),
+        (413, "body-too-large", Request::post("/small/x").bearer(&good)),
+        (502, "upstream-rejected-token", Request::post("/401").bearer(&good)),
+        (502, "upstream-unreachable", Request::post("/522").bearer(&good)),
+        (503, "token-missing", Request::post("/tokenless/x").bearer(&good)),
         (503, "feature-unavailable", by("pk_rate")),
     ]
 }
@@ -133,21 +89,9 @@ fn of_signatures(gate: &Gate) -> Vec<(u16, &'static str, Request)> {
     let once = gate.signature_of("pk_nonce").nonce(&fresh());
     once.sign(post()).send(gate).passed();
     vec![
-        (
-            400,
-            "signature-unsupported",
-            by.clone().param("alg", "\"ed25519\"").sign(post()),
-        ),
-        (
-            401,
-            "signature-incomplete",
-            by.clone().without("created").sign(post()),
-        ),
-        (
-            401,
-            "signature-stale",
-            by.clone().param("created", 1).sign(post()),
-        ),
+        (400, "signature-unsupported", by.clone().param("alg", "\"ed25519\"").sign(post())),
+        (401, "signature-incomplete", by.clone().without("created").sign(post())),
+        (401, "signature-stale", by.clone().param("created", 1).sign(post())),
         (401, "digest-mismatch", by.sign(post()).body("another")),
         (401, "replayed", once.sign(post())),
     ]

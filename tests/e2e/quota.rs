@@ -48,16 +48,11 @@ fn of_many_at_once_exactly_the_quota_passes() {
     let table = Check::of(|setup| quota(setup, json!({"requests": 3, "per": "month"})));
     let (gate, request) = (&table.gate, post(&table.gate));
     let answers: Vec<Response> = thread::scope(|scope| {
-        let sent: Vec<_> = (0..30)
-            .map(|_| scope.spawn(|| request.send(gate)))
-            .collect();
+        let sent: Vec<_> = (0..30).map(|_| scope.spawn(|| request.send(gate))).collect();
         sent.into_iter().map(|one| one.join().unwrap()).collect()
     });
     let passed = answers.iter().filter(|answer| answer.status == 200).count();
-    let over = answers
-        .iter()
-        .filter(|answer| answer.code() == OVER.1)
-        .count();
+    let over = answers.iter().filter(|answer| answer.code() == OVER.1).count();
     assert_eq!((passed, over), (3, 27), "{answers:#?}");
     assert_eq!(table.upstream.seen().len(), 3);
 }
@@ -70,10 +65,7 @@ fn however_often_the_ledger_is_told_exactly_the_quota_passes() {
     let table =
         Check::of(|setup| quota(setup, json!({"requests": QUOTA, "per": "day"})).ledger_by(MOODY));
     let (gate, over) = (&table.gate, AtomicBool::new(false));
-    let (request, usage) = (
-        post(gate),
-        Request::get("/_gate/usage").bearer(&gate.bearer()),
-    );
+    let (request, usage) = (post(gate), Request::get("/_gate/usage").bearer(&gate.bearer()));
     let passed: usize = thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
@@ -108,12 +100,7 @@ fn under_way(end: impl Fn() -> Reply + Send + Sync + 'static) -> (Check, Latch) 
         "/wait" => end().after(&waits),
         _ => Reply::ok("done"),
     });
-    (
-        Check::before(upstream, |setup| {
-            quota(setup, json!({"requests": 3, "per": "day"}))
-        }),
-        latch,
-    )
+    (Check::before(upstream, |setup| quota(setup, json!({"requests": 3, "per": "day"}))), latch)
 }
 
 /// Three requests at the upstream, a fourth beside them that is refused, and then the three answers.
@@ -165,9 +152,7 @@ fn what_was_refused_or_failed_does_not_count() {
     let (good, refused, failed, own) = (by("/x"), by("/y"), by("/522"), by("/500"));
     for _ in 0..4 {
         table.refused("refused", &refused, 403, "path-denied");
-        failed
-            .send(&table.gate)
-            .refused(502, "upstream-unreachable");
+        failed.send(&table.gate).refused(502, "upstream-unreachable");
     }
     table.passes("the first", &good);
     // The upstream's own failure was passed on, and counts.
@@ -191,9 +176,7 @@ fn bytes_count_in_both_directions() {
 fn bytes_of_unknown_length_count_too() {
     let parts = vec![(None, vec![b'x'; 40]), (None, vec![b'x'; 60])];
     let upstream = Upstream::answering(move |_, _| Reply::new(200).parts(parts.clone()));
-    let table = Check::before(upstream, |setup| {
-        quota(setup, json!({"bytes": 250, "per": "day"}))
-    });
+    let table = Check::before(upstream, |setup| quota(setup, json!({"bytes": 250, "per": "day"})));
     let upload = Request::new("POST", "/x")
         .bearer(&table.gate.bearer())
         .header("Transfer-Encoding", "chunked")

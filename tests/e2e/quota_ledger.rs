@@ -38,11 +38,8 @@ fn by(table: &Check, id: &str) -> Request {
 /// A line of the log says so.
 fn told(table: &Check) {
     table.gate.logs.until("a line about the ledger", |lines| {
-        let mut own = lines
-            .iter()
-            .filter(|line| line.is_event("feature_unavailable"));
-        own.any(|line| line.text.contains("LEDGER") && line.text.contains(KEY))
-            .then_some(())
+        let mut own = lines.iter().filter(|line| line.is_event("feature_unavailable"));
+        own.any(|line| line.text.contains("LEDGER") && line.text.contains(KEY)).then_some(())
     });
 }
 
@@ -52,12 +49,7 @@ fn without_a_ledger_a_key_with_a_quota_is_closed() {
         let key = json!({"quota": {"requests": 10, "per": "day"}});
         setup.site(key).key(json!({"id": "pk_free"}))
     });
-    table.refused(
-        "with a quota",
-        &by(&table, KEY),
-        UNAVAILABLE.0,
-        UNAVAILABLE.1,
-    );
+    table.refused("with a quota", &by(&table, KEY), UNAVAILABLE.0, UNAVAILABLE.1);
     table.passes("without one", &by(&table, "pk_free"));
     told(&table);
 }
@@ -113,10 +105,7 @@ fn a_ledger_that_does_not_answer_closes_a_key_in_time_and_slows_no_other() {
     }
     let took = began.elapsed();
     table.that(took < 2 * PATIENCE, || format!("20 requests took {took:?}"));
-    waiting
-        .join()
-        .unwrap()
-        .refused(UNAVAILABLE.0, UNAVAILABLE.1);
+    waiting.join().unwrap().refused(UNAVAILABLE.0, UNAVAILABLE.1);
 }
 
 #[test]
@@ -134,12 +123,8 @@ fn a_ledgers_word_is_enough_for_a_while_and_not_for_long() {
         Err(answer.to_string())
     });
     // As long as the gate took the word for good, it had reason to.
-    table.that(passed <= ENOUGH + Duration::from_secs(5), || {
-        format!("passed for {passed:?}")
-    });
-    table.that(passed >= Duration::from_secs(10), || {
-        format!("closed after {passed:?}")
-    });
+    table.that(passed <= ENOUGH + Duration::from_secs(5), || format!("passed for {passed:?}"));
+    table.that(passed >= Duration::from_secs(10), || format!("closed after {passed:?}"));
     table.passes("another key", &by(&table, "pk_free"));
 }
 

@@ -26,20 +26,13 @@ fn period(per: &str, at: u64) -> (u64, u64) {
         .take_while(|day| month(*day) == month(begun))
         .last()
         .unwrap();
-    let next = (begun..begun + 32)
-        .find(|day| month(*day) != month(begun))
-        .unwrap();
+    let next = (begun..begun + 32).find(|day| month(*day) != month(begun)).unwrap();
     ((next - first) * DAY, next * DAY - at)
 }
 
 #[test]
 fn who_is_over_is_told_how_much_there_was_and_when_there_is_more() {
-    for (per, bytes) in [
-        ("day", false),
-        ("month", false),
-        ("day", true),
-        ("month", true),
-    ] {
+    for (per, bytes) in [("day", false), ("month", false), ("day", true), ("month", true)] {
         let mut record = json!({"requests": 1, "per": per});
         if bytes {
             record["bytes"] = json!(1_000);
@@ -55,9 +48,7 @@ fn who_is_over_is_told_how_much_there_was_and_when_there_is_more() {
         let left: u64 = header("retry-after").parse().unwrap_or_default();
         // The period may have ended in between.
         let fits = (least..=most).contains(&left) || least > most;
-        table.that(fits, || {
-            format!("{least} to {most} seconds are left: {answer}")
-        });
+        table.that(fits, || format!("{least} to {most} seconds are left: {answer}"));
         let (more_policy, more_limit) = match bytes {
             true => (
                 format!(", \"bytes\";q=1000;qu=\"content-bytes\";w={window}"),
@@ -66,18 +57,10 @@ fn who_is_over_is_told_how_much_there_was_and_when_there_is_more() {
             false => Default::default(),
         };
         for (name, value) in [
-            (
-                "ratelimit-policy",
-                format!("\"requests\";q=1;w={window}{more_policy}"),
-            ),
-            (
-                "ratelimit",
-                format!("\"requests\";r=0;t={left}{more_limit}"),
-            ),
+            ("ratelimit-policy", format!("\"requests\";q=1;w={window}{more_policy}")),
+            ("ratelimit", format!("\"requests\";r=0;t={left}{more_limit}")),
         ] {
-            table.that(header(name) == value, || {
-                format!("{name} should be {value}: {answer}")
-            });
+            table.that(header(name) == value, || format!("{name} should be {value}: {answer}"));
         }
     }
 }
@@ -87,32 +70,15 @@ fn the_quota_comes_after_the_rate_and_before_body_and_nonce() {
     let mut table = Check::of(|setup| {
         let key = json!({"schemes": ["signature"], "rate": "standard", "nonce": "required",
             "quota": {"requests": 1, "per": "day"}});
-        with_ledger(setup.site(key))
-            .limiter("RATE_STANDARD")
-            .replay()
+        with_ledger(setup.site(key)).limiter("RATE_STANDARD").replay()
     });
-    let by = |nonce: &str| {
-        table
-            .gate
-            .signature()
-            .nonce(nonce)
-            .sign(Request::post("/x"))
-    };
+    let by = |nonce: &str| table.gate.signature().nonce(nonce).sign(Request::post("/x"));
     let (first, second) = (by("first nonce"), by("second nonce"));
     table.passes("within", &first);
     table.refused("seen before, but over", &first, OVER.0, OVER.1);
-    table.refused(
-        "another body, but over",
-        &second.body("other"),
-        OVER.0,
-        OVER.1,
-    );
+    table.refused("another body, but over", &second.body("other"), OVER.0, OVER.1);
     // The limiter has had its three.
-    let third = table
-        .gate
-        .signature()
-        .nonce("third nonce")
-        .sign(Request::post("/x"));
+    let third = table.gate.signature().nonce("third nonce").sign(Request::post("/x"));
     table.refused("over both", &third, 429, "rate-limited");
 }
 
@@ -131,9 +97,7 @@ fn a_quota_of_months_counts_the_days_before() {
     }
     export default {};";
     let mut table = Check::of(|setup| {
-        quota(setup, json!({"requests": 2, "per": "month"}))
-            .ledger_by(FIRST)
-            .twice()
+        quota(setup, json!({"requests": 2, "per": "month"})).ledger_by(FIRST).twice()
     });
     for _ in 0..2 {
         table.passes("within", &post(&table.gate));
@@ -141,9 +105,7 @@ fn a_quota_of_months_counts_the_days_before() {
     settles(&table.gate, KEY, &only("forwarded", 2, 14, 8));
     table.refused("over", &post(&table.gate), OVER.0, OVER.1);
     // The other isolate has never heard of it but from the ledger.
-    post(&table.gate)
-        .send_to(table.gate.second)
-        .refused(OVER.0, OVER.1);
+    post(&table.gate).send_to(table.gate.second).refused(OVER.0, OVER.1);
 }
 
 #[test]
@@ -156,27 +118,21 @@ fn isolates_learn_of_each_other() {
     }
     request.send_to(first).refused(OVER.0, OVER.1);
     let mut overshot = 0;
-    poll(PATIENCE * 2, || {
-        match request.send_to(second).code().as_str() {
-            "quota-exceeded" => Ok(()),
-            "" => {
-                overshot += 1;
-                Err(format!("passed {overshot} times"))
-            }
-            other => Err(other.to_owned()),
+    poll(PATIENCE * 2, || match request.send_to(second).code().as_str() {
+        "quota-exceeded" => Ok(()),
+        "" => {
+            overshot += 1;
+            Err(format!("passed {overshot} times"))
         }
+        other => Err(other.to_owned()),
     });
-    table.that(overshot <= 5, || {
-        format!("{overshot} passed at the second alone")
-    });
+    table.that(overshot <= 5, || format!("{overshot} passed at the second alone"));
     for port in [first, second] {
         request.send_to(port).refused(OVER.0, OVER.1);
     }
     let passed = 5 + overshot;
     let seen = table.upstream.seen().len();
-    table.that(seen == passed, || {
-        format!("{seen} at the upstream, {passed} passed")
-    });
+    table.that(seen == passed, || format!("{seen} at the upstream, {passed} passed"));
     // Both are in the ledger, with what was refused.
     poll(PATIENCE, || {
         let answer = admin(&table.gate, &format!("usage?key={KEY}")).send(&table.gate);

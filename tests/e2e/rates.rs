@@ -26,11 +26,7 @@ fn counted(table: &Check, last: &crate::client::Response) -> Vec<String> {
     table.gate.logs.until("what was counted", |lines| {
         let lines = lines.iter().filter_map(Line::json);
         let counted = lines.filter(|line| line["event"] == "counted");
-        Some(
-            counted
-                .map(|line| line["key"].as_str().unwrap_or_default().to_owned())
-                .collect(),
-        )
+        Some(counted.map(|line| line["key"].as_str().unwrap_or_default().to_owned()).collect())
     })
 }
 
@@ -47,13 +43,9 @@ fn a_key_has_what_its_limiter_allows_and_no_more() {
     }
     for _ in 0..2 {
         let over = table.refused("over", &post(&table, KEY), OVER.0, OVER.1);
-        for (name, value) in [
-            ("retry-after", "10"),
-            ("ratelimit-policy", "\"standard\";q=3;w=10"),
-        ] {
-            table.that(over.header(name).as_deref() == Some(value), || {
-                over.to_string()
-            });
+        for (name, value) in [("retry-after", "10"), ("ratelimit-policy", "\"standard\";q=3;w=10")]
+        {
+            table.that(over.header(name).as_deref() == Some(value), || over.to_string());
         }
     }
     table.passes("another key", &post(&table, "pk_other"));
@@ -70,9 +62,7 @@ fn what_the_limiter_is_set_to_need_not_be_said() {
     }
     let over = table.refused("over", &post(&table, KEY), OVER.0, OVER.1);
     for (name, value) in [("retry-after", "60"), ("ratelimit-policy", "\"standard\"")] {
-        table.that(over.header(name).as_deref() == Some(value), || {
-            over.to_string()
-        });
+        table.that(over.header(name).as_deref() == Some(value), || over.to_string());
     }
 }
 
@@ -101,12 +91,7 @@ fn a_public_key_is_counted_by_address_too() {
         let get = Request::get("/img").header("X-Public-Key", KEY);
         get.header("CF-Connecting-IP", address)
     };
-    for address in [
-        "192.0.2.1",
-        "192.0.2.2",
-        "2001:db8:0:1::1",
-        "2001:db8:0:2::1",
-    ] {
+    for address in ["192.0.2.1", "192.0.2.2", "2001:db8:0:1::1", "2001:db8:0:2::1"] {
         for _ in 0..3 {
             table.passes(address, &from(address));
         }
@@ -125,18 +110,13 @@ fn a_limiter_that_is_missing_or_fails_closes_its_keys() {
             .key(json!({"id": "fails", "rate": "standard"}))
             .key(json!({"id": "hangs", "rate": "standard"}))
     });
-    for (id, named) in [
-        ("pk_missing", "RATE_OTHER"),
-        ("fails", "RATE_STANDARD"),
-        ("hangs", "RATE_STANDARD"),
-    ] {
+    for (id, named) in
+        [("pk_missing", "RATE_OTHER"), ("fails", "RATE_STANDARD"), ("hangs", "RATE_STANDARD")]
+    {
         table.refused(id, &post(&table, id), closed.0, closed.1);
         table.gate.logs.until("a line about the limiter", |lines| {
-            let mut own = lines
-                .iter()
-                .filter(|line| line.is_event("feature_unavailable"));
-            own.any(|line| line.text.contains(named) && line.text.contains(id))
-                .then_some(())
+            let mut own = lines.iter().filter(|line| line.is_event("feature_unavailable"));
+            own.any(|line| line.text.contains(named) && line.text.contains(id)).then_some(())
         });
     }
     table.passes("another key", &post(&table, KEY));

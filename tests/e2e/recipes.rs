@@ -32,11 +32,7 @@ struct Recipe {
 impl Recipe {
     fn before(name: &'static str, upstream: Upstream) -> Self {
         let gate = configured(&configuration(name), &upstream).start();
-        Self {
-            name,
-            upstream,
-            gate,
-        }
+        Self { name, upstream, gate }
     }
 
     /// Runs the recipe's own example with a session of the first key, then this.
@@ -55,10 +51,8 @@ impl Recipe {
     /// The upstream had these requests, each with the gate's token and nothing of what the caller proved itself with.
     fn saw(&self, expected: &[(&str, &str)]) -> Vec<Seen> {
         let seen = self.upstream.seen();
-        let calls: Vec<_> = seen
-            .iter()
-            .map(|seen| (seen.method.as_str(), seen.target.as_str()))
-            .collect();
+        let calls: Vec<_> =
+            seen.iter().map(|seen| (seen.method.as_str(), seen.target.as_str())).collect();
         assert_eq!(calls, expected);
         for seen in &seen {
             let bearer = format!("Bearer {}", self.gate.token);
@@ -73,9 +67,7 @@ impl Recipe {
     /// The probe's key may ask the probe, at this path of the gate, and nothing else; the operator's asks the gate alone.
     fn others_may_only(&self, probe: &str) {
         let as_ = |id: &str, method: &str, path: &str| {
-            Request::new(method, path)
-                .bearer(&self.gate.session_of(id).mint())
-                .send(&self.gate)
+            Request::new(method, path).bearer(&self.gate.session_of(id).mint()).send(&self.gate)
         };
         let before = self.upstream.seen().len();
         as_(PROBE, "POST", probe).refused(403, "method-denied");
@@ -105,8 +97,7 @@ fn configured(whole: &Value, upstream: &Upstream) -> Setup {
     }
     let list = |value: &Value, member: &str| -> Vec<String> {
         let list = value.as_array().into_iter().flatten();
-        list.map(|binding| binding[member].as_str().unwrap().to_owned())
-            .collect()
+        list.map(|binding| binding[member].as_str().unwrap().to_owned()).collect()
     };
     let mut setup = Setup::to(upstream).cache();
     for (name, value) in vars.as_object().unwrap() {

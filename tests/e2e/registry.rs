@@ -44,28 +44,14 @@ fn a_key_of_the_registry_is_a_key_like_any_other() {
     let mut table = Check::of(registered);
     table.passes("of the registry", &by(&table, "customer.17"));
     table.passes("of the configuration", &by(&table, KEY));
-    table.refused(
-        "its methods",
-        &by(&table, "pk_narrow"),
-        403,
-        "method-denied",
-    );
+    table.refused("its methods", &by(&table, "pk_narrow"), 403, "method-denied");
     table.refused("revoked", &by(&table, "pk_gone"), 401, "key-revoked");
     table.refused("of neither", &by(&table, "pk_nobody"), 401, "key-unknown");
-    let signed = table
-        .gate
-        .signature_of("customer.17")
-        .sign(Request::post("/posts"));
+    let signed = table.gate.signature_of("customer.17").sign(Request::post("/posts"));
     table.passes("a signature", &signed);
-    let unknown = table
-        .gate
-        .signature_of("pk_nobody")
-        .sign(Request::post("/posts"));
+    let unknown = table.gate.signature_of("pk_nobody").sign(Request::post("/posts"));
     table.refused("a signature by nobody", &unknown, 401, "key-unknown");
-    let narrow = table
-        .gate
-        .signature_of("pk_narrow")
-        .sign(Request::post("/posts"));
+    let narrow = table.gate.signature_of("pk_narrow").sign(Request::post("/posts"));
     table.refused("its schemes", &narrow, 401, "scheme-not-allowed");
 }
 
@@ -78,9 +64,7 @@ fn a_record_is_read_once_for_many_requests_and_so_is_an_absent_one() {
     }
     let last = table.passes("of the configuration", &by(&table, KEY));
     let reads = reads(&table.gate, &last);
-    table.that(reads == ["key/customer.17", "key/pk_nobody"], || {
-        format!("{reads:?}")
-    });
+    table.that(reads == ["key/customer.17", "key/pk_nobody"], || format!("{reads:?}"));
 }
 
 #[test]
@@ -95,13 +79,10 @@ fn a_record_that_does_not_parse_closes_its_key_and_no_other() {
     for id in ["pk_text", "pk_other", "pk_misspelt", "pk_admin"] {
         table.refused(id, &by(&table, id), 503, "misconfigured");
         let name = format!("key/{id}");
-        table
-            .gate
-            .logs
-            .until("a line that names the record", |lines| {
-                let mut lines = lines.iter().filter(|line| line.is_event("misconfigured"));
-                lines.any(|line| line.text.contains(&name)).then_some(())
-            });
+        table.gate.logs.until("a line that names the record", |lines| {
+            let mut lines = lines.iter().filter(|line| line.is_event("misconfigured"));
+            lines.any(|line| line.text.contains(&name)).then_some(())
+        });
     }
     table.passes("another key", &by(&table, "customer.17"));
 }
@@ -119,9 +100,8 @@ fn a_registry_that_fails_closes_the_keys_that_only_it_may_know() {
 #[test]
 fn strangers_cannot_make_one_request_cost_many_reads() {
     let mut table = Check::of(registered);
-    let labels: Vec<String> = (0..5)
-        .map(|number| format!("a{number}=(\"@method\");keyid=\"pk_{number}\""))
-        .collect();
+    let labels: Vec<String> =
+        (0..5).map(|number| format!("a{number}=(\"@method\");keyid=\"pk_{number}\"")).collect();
     let request = Request::post("/posts")
         .header("Signature-Input", &labels.join(", "))
         .header("Signature", "a0=:AA==:");
@@ -155,9 +135,6 @@ fn a_revoked_key_stops_and_a_new_one_works_within_the_stated_bound() {
         if revoked && known {
             break;
         }
-        assert!(
-            began.elapsed() < BOUND,
-            "revoked: {revoked}, known: {known}"
-        );
+        assert!(began.elapsed() < BOUND, "revoked: {revoked}, known: {known}");
     }
 }

@@ -55,30 +55,18 @@ fn a_nonce_counts_once_whatever_else_the_request_says() {
         ("another method", used.sign(Request::get("/x"))),
         (
             "another header",
-            used.clone()
-                .also("accept")
-                .sign(Request::get("/x").header("Accept", "*/*")),
+            used.clone().also("accept").sign(Request::get("/x").header("Accept", "*/*")),
         ),
         (
             "another time",
-            used.clone()
-                .param("created", crate::token::now() - 60)
-                .sign(Request::post("/x")),
+            used.clone().param("created", crate::token::now() - 60).sign(Request::post("/x")),
         ),
         (
             "another end",
-            used.clone()
-                .param("expires", crate::token::now() + 60)
-                .sign(Request::post("/x")),
+            used.clone().param("expires", crate::token::now() + 60).sign(Request::post("/x")),
         ),
-        (
-            "another label",
-            used.clone().label("other").sign(Request::post("/x")),
-        ),
-        (
-            "another host",
-            used.sign(Request::get("/x").header("Host", "other.example")),
-        ),
+        ("another label", used.clone().label("other").sign(Request::post("/x"))),
+        ("another host", used.sign(Request::get("/x").header("Host", "other.example"))),
     ] {
         refused(&mut table, what, request, REPLAYED);
     }
@@ -122,19 +110,10 @@ fn every_signer_has_nonces_of_its_own() {
     });
     let nonce = fresh();
     let root = table.gate.signing_secret.clone();
-    let sessions = [
-        Bound::new(&root, KEY),
-        Bound::new(&root, KEY),
-        Bound::new(&root, "pk_other"),
-    ];
+    let sessions = [Bound::new(&root, KEY), Bound::new(&root, KEY), Bound::new(&root, "pk_other")];
     let mut requests: Vec<_> = sessions
         .iter()
-        .map(|bound| {
-            bound
-                .proof()
-                .nonce(&nonce)
-                .sign(Request::post("/x").bearer(&bound.token()))
-        })
+        .map(|bound| bound.proof().nonce(&nonce).sign(Request::post("/x").bearer(&bound.token())))
         .collect();
     for key in [KEY, "pk_other"] {
         let signature = table.gate.signature_of(key).nonce(&nonce);
@@ -144,12 +123,7 @@ fn every_signer_has_nonces_of_its_own() {
         table.passes(&format!("signer {index}"), request);
     }
     for (index, request) in requests.into_iter().enumerate() {
-        refused(
-            &mut table,
-            &format!("signer {index}, again"),
-            request,
-            REPLAYED,
-        );
+        refused(&mut table, &format!("signer {index}, again"), request, REPLAYED);
     }
 }
 
@@ -160,16 +134,11 @@ fn of_copies_sent_at_once_exactly_one_passes() {
         let request = by(&table, &fresh()).sign(Request::post("/x"));
         let gate = &table.gate;
         let answers: Vec<_> = thread::scope(|scope| {
-            let sent: Vec<_> = (0..copies)
-                .map(|_| scope.spawn(|| request.send(gate)))
-                .collect();
+            let sent: Vec<_> = (0..copies).map(|_| scope.spawn(|| request.send(gate))).collect();
             sent.into_iter().map(|one| one.join().unwrap()).collect()
         });
         let passed = answers.iter().filter(|answer| answer.status == 200).count();
-        let replayed = answers
-            .iter()
-            .filter(|answer| answer.code() == "replayed")
-            .count();
+        let replayed = answers.iter().filter(|answer| answer.code() == "replayed").count();
         assert_eq!((passed, replayed), (1, copies - 1), "{answers:#?}");
         table.upstream.only();
     }
@@ -185,10 +154,8 @@ fn a_refused_request_does_not_use_its_nonce_up() {
                 json!({"upstream_auth": {"scheme": "bearer", "secret": "NOT_THERE"}}),
             )
             .route("/small", json!({"max_body_bytes": 1}))
-            .site(
-                json!({"schemes": ["signature"], "nonce": "required", "methods": ["POST"],
-                         "paths": ["/x", "/tokenless", "/small"]}),
-            )
+            .site(json!({"schemes": ["signature"], "nonce": "required", "methods": ["POST"],
+                         "paths": ["/x", "/tokenless", "/small"]}))
             .without("NOT_THERE")
             .replay()
     });
@@ -198,29 +165,13 @@ fn a_refused_request_does_not_use_its_nonce_up() {
     let other = post().header("Content-Digest", &sha256(b"other"));
     for (what, request, expected) in [
         ("path", used.sign(Request::post("/y")), (403, "path-denied")),
-        (
-            "method",
-            used.sign(Request::get("/x")),
-            (403, "method-denied"),
-        ),
+        ("method", used.sign(Request::get("/x")), (403, "method-denied")),
         ("body", used.sign(other), (401, "digest-mismatch")),
-        (
-            "size",
-            used.sign(Request::post("/small")),
-            (413, "body-too-large"),
-        ),
-        (
-            "token",
-            used.sign(Request::post("/tokenless")),
-            (503, "token-missing"),
-        ),
+        ("size", used.sign(Request::post("/small")), (413, "body-too-large")),
+        ("token", used.sign(Request::post("/tokenless")), (503, "token-missing")),
         ("MAC", used.clone().secret(&fresh()).sign(post()), INVALID),
         ("time", used.clone().param("created", 1).sign(post()), STALE),
-        (
-            "coverage",
-            used.clone().covers(&["@method"]).sign(post()),
-            INCOMPLETE,
-        ),
+        ("coverage", used.clone().covers(&["@method"]).sign(post()), INCOMPLETE),
     ] {
         refused(&mut table, what, request, expected);
     }
@@ -234,12 +185,8 @@ fn a_forwarded_request_uses_its_nonce_up_whatever_becomes_of_it() {
     let mut table = Check::before(upstream, |setup| nonces(setup).replay());
     let (first, second) = (fresh(), fresh());
     for nonce in [&first, &second] {
-        let answer = by(&table, nonce)
-            .sign(Request::post("/x"))
-            .send(&table.gate);
-        table.that(answer.status >= 500, || {
-            format!("the upstream failed: {answer}")
-        });
+        let answer = by(&table, nonce).sign(Request::post("/x")).send(&table.gate);
+        table.that(answer.status >= 500, || format!("the upstream failed: {answer}"));
     }
     for nonce in [&first, &second] {
         let again = by(&table, nonce).sign(Request::post("/x"));

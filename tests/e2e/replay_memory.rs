@@ -39,24 +39,15 @@ fn a_nonce_is_asked_for_by_signer_and_time() {
     let until = created + 300 + 100;
     let url = format!("https://replay/?nonce=a%20b%2F%26%3D%2520~%2B&until={until}");
     let bound = Bound::new(&table.gate.signing_secret, KEY);
-    let key = table
-        .gate
-        .signature()
-        .nonce(nonce)
-        .param("created", created);
+    let key = table.gate.signature().nonce(nonce).param("created", created);
     table.passes("by a key", &key.sign(Request::post("/x")));
     let proof = bound.proof().nonce(nonce).param("created", created);
-    table.passes(
-        "by a session",
-        &proof.sign(Request::post("/x").bearer(&bound.token())),
-    );
+    table.passes("by a session", &proof.sign(Request::post("/x").bearer(&bound.token())));
     let asked = table.gate.logs.events("asked", 2);
     for ((_, line), keyid) in asked.iter().zip([KEY, &bound.kid]) {
         let name = format!("{KEY}/{keyid}/{}", part(nonce));
         let expected = json!({"event": "asked", "name": name, "method": "POST", "url": url});
-        table.that(*line == expected, || {
-            format!("asked {line}, expected {expected}")
-        });
+        table.that(*line == expected, || format!("asked {line}, expected {expected}"));
     }
 }
 
@@ -68,18 +59,8 @@ fn a_request_that_is_refused_does_not_ask() {
             .replay_by(TELLS)
     });
     let by = table.gate.signature().nonce(&fresh());
-    refused(
-        &mut table,
-        "path",
-        by.sign(Request::post("/y")),
-        (403, "path-denied"),
-    );
-    refused(
-        &mut table,
-        "MAC",
-        by.clone().secret("x").sign(Request::post("/x")),
-        INVALID,
-    );
+    refused(&mut table, "path", by.sign(Request::post("/y")), (403, "path-denied"));
+    refused(&mut table, "MAC", by.clone().secret("x").sign(Request::post("/x")), INVALID);
     let changed = by.sign(Request::post("/x")).body("other");
     refused(&mut table, "body", changed, (401, "digest-mismatch"));
     table.passes("nothing wrong", &by.sign(Request::post("/x")));
@@ -96,22 +77,11 @@ fn without_a_memory_the_key_is_refused_after_its_mac() {
     table.gate.logs.until("line about the binding", |lines| {
         let mut own = lines.iter().filter(|line| !line.is_event("request"));
         // As missing, and not as one that did not answer.
-        own.any(|line| line.text.contains("\"feature\":\"REPLAY\""))
-            .then_some(())
+        own.any(|line| line.text.contains("\"feature\":\"REPLAY\"")).then_some(())
     });
-    refused(
-        &mut table,
-        "forged",
-        by.clone().secret(&fresh()).sign(post()),
-        INVALID,
-    );
+    refused(&mut table, "forged", by.clone().secret(&fresh()).sign(post()), INVALID);
     let late = by.param("created", 1);
-    refused(
-        &mut table,
-        "late",
-        late.sign(post()),
-        (401, "signature-stale"),
-    );
+    refused(&mut table, "late", late.sign(post()), (401, "signature-stale"));
     let session = post().bearer(&table.gate.bearer());
     refused(&mut table, "a session", session, (401, "proof-missing"));
 }
@@ -143,19 +113,14 @@ fn a_memory_that_fails_closes_the_gate_for_that_key() {
             "redirects",
             "export class Broken { fetch() { return new Response(null, { status: 302, headers: { location: '/' } }); } } export default {};",
         ),
-        (
-            "is no response",
-            "export class Broken { fetch() { return 201; } } export default {};",
-        ),
+        ("is no response", "export class Broken { fetch() { return 201; } } export default {};"),
         (
             "never answers",
             "export class Broken { fetch() { return new Promise(() => setTimeout(() => {}, 1e9)); } } export default {};",
         ),
     ] {
         let mut table = Check::of(|setup: Setup| {
-            nonces(setup)
-                .key(json!({"id": "pk_plain", "schemes": ["signature"]}))
-                .replay_by(source)
+            nonces(setup).key(json!({"id": "pk_plain", "schemes": ["signature"]})).replay_by(source)
         });
         let by = table.gate.signature().nonce(&fresh());
         refused(&mut table, what, by.sign(Request::post("/x")), UNAVAILABLE);
@@ -173,11 +138,7 @@ fn a_nonce_that_was_recorded_is_forgotten_when_it_is_over() {
     };
     // The gate's own record, found where the contract says it is.
     let nonce = fresh();
-    let request = table
-        .gate
-        .signature()
-        .nonce(&nonce)
-        .sign(Request::post("/x"));
+    let request = table.gate.signature().nonce(&nonce).sign(Request::post("/x"));
     request.send(&table.gate).passed();
     let object = format!("{KEY}/{KEY}/{}", part(&nonce));
     assert_eq!(record(&object, &nonce, now() + 400), 409);

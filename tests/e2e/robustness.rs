@@ -37,10 +37,7 @@ fn odd_values() -> Vec<String> {
 }
 
 fn assert_answered(what: &str, answer: &Response) {
-    assert!(
-        answer.status != 500 && answer.status >= 200,
-        "{what}: {answer}"
-    );
+    assert!(answer.status != 500 && answer.status >= 200, "{what}: {answer}");
 }
 
 #[test]
@@ -103,9 +100,7 @@ fn odd_targets_are_answered() {
             assert_answered(&what, &Request::post(&target).bearer(&token).send(&gate));
         }
     }
-    let absolute = Request::get(&format!("http://{HOST}/x"))
-        .bearer(&token)
-        .send(&gate);
+    let absolute = Request::get(&format!("http://{HOST}/x")).bearer(&token).send(&gate);
     assert_answered("absolute form", &absolute);
     let asterisk = Request::new("OPTIONS", "*").send(&gate);
     assert!(asterisk.status >= 400, "{asterisk}");
@@ -118,38 +113,20 @@ fn odd_sessions_are_answered() {
     let session = table.gate.session();
     let claims = session.claims_text();
     for (what, header) in [
-        (
-            "a surrogate",
-            r#"{"alg":"HS256","kid":"\ud800"}"#.to_owned(),
-        ),
-        (
-            "a zero",
-            format!(r#"{{"alg":"HS256\u0000","kid":"{KEY}"}}"#),
-        ),
-        (
-            "a kid of controls",
-            r#"{"alg":"HS256","kid":"\r\nx: y"}"#.to_owned(),
-        ),
+        ("a surrogate", r#"{"alg":"HS256","kid":"\ud800"}"#.to_owned()),
+        ("a zero", format!(r#"{{"alg":"HS256\u0000","kid":"{KEY}"}}"#)),
+        ("a kid of controls", r#"{"alg":"HS256","kid":"\r\nx: y"}"#.to_owned()),
     ] {
         let request = Request::post("/x").bearer(&session.mint_of(&header, &claims));
         table.refused(what, &request, 400, "bad-credential");
     }
-    for number in [
-        "1e400",
-        "-0",
-        "1e-400",
-        "9223372036854775808",
-        "-9223372036854775809",
-        "1E+2",
-        "0.1e1",
-    ] {
+    for number in
+        ["1e400", "-0", "1e-400", "9223372036854775808", "-9223372036854775809", "1E+2", "0.1e1"]
+    {
         for claim in ["exp", "nbf", "iat"] {
             let claims = match claim {
                 "exp" => format!(r#"{{"exp":{number}}}"#),
-                _ => format!(
-                    r#"{{"exp":{},"{claim}":{number}}}"#,
-                    crate::token::now() + 300
-                ),
+                _ => format!(r#"{{"exp":{},"{claim}":{number}}}"#, crate::token::now() + 300),
             };
             let token = session.mint_of(&session.header_text(), &claims);
             let answer = Request::post("/x").bearer(&token).send(&table.gate);
@@ -213,22 +190,12 @@ fn a_request_hidden_in_another_is_not_sent() {
     let length = hidden.len().to_string();
     let post = || Request::new("POST", "/x").bearer(&token);
     for head in [
-        post()
-            .header("Content-Length", "0")
-            .header("Transfer-Encoding", "chunked"),
-        post()
-            .header("Transfer-Encoding", "chunked")
-            .header("Content-Length", &length),
-        post()
-            .header("Content-Length", "0")
-            .header("Content-Length", &length),
+        post().header("Content-Length", "0").header("Transfer-Encoding", "chunked"),
+        post().header("Transfer-Encoding", "chunked").header("Content-Length", &length),
+        post().header("Content-Length", "0").header("Content-Length", &length),
         post().header("Transfer-Encoding", "identity, chunked"),
-        post()
-            .header("Transfer_Encoding", "chunked")
-            .header("Content-Length", &length),
-        post()
-            .header("Transfer-Encoding", "xchunked")
-            .header("Content-Length", &length),
+        post().header("Transfer_Encoding", "chunked").header("Content-Length", &length),
+        post().header("Transfer-Encoding", "xchunked").header("Content-Length", &length),
         post().header("Content-Length", "+5"),
         post().header("Content-Length", "-1"),
     ] {
@@ -241,10 +208,7 @@ fn a_request_hidden_in_another_is_not_sent() {
     // By the time this one is answered, the ones before have been dealt with or never will be.
     post().body("end").send(&gate).passed();
     let seen = upstream.seen();
-    assert!(
-        seen.iter().all(|request| request.target == "/x"),
-        "{seen:#?}"
-    );
+    assert!(seen.iter().all(|request| request.target == "/x"), "{seen:#?}");
 }
 
 #[test]
@@ -257,16 +221,11 @@ fn a_head_of_any_size_is_answered() {
         many = many.header(&format!("X-Many-{index}"), "value");
     }
     many.send(&gate).passed();
-    assert_eq!(
-        upstream.last().header("x-many-99").as_deref(),
-        Some("value")
-    );
+    assert_eq!(upstream.last().header("x-many-99").as_deref(), Some("value"));
     let query = format!("/x?{}", "a=1&".repeat(3_000));
     Request::get(&query).bearer(&token).send(&gate).passed();
     assert_eq!(upstream.last().target, query);
-    let answer = Request::get("/x")
-        .bearer(&token)
-        .header("X-Long", &"x".repeat(40_000))
-        .send(&gate);
+    let answer =
+        Request::get("/x").bearer(&token).header("X-Long", &"x".repeat(40_000)).send(&gate);
     assert!(answer.status != 500, "{answer}");
 }

@@ -41,9 +41,7 @@ impl Gitlab {
         if path == "/personal_access_tokens/self" {
             let all = self.all.lock().unwrap();
             let number = all.iter().position(|(_, (_, value))| *value == token);
-            return number.map_or(Reply::new(401), |id| {
-                Reply::ok(&json!({"id": id}).to_string())
-            });
+            return number.map_or(Reply::new(401), |id| Reply::ok(&json!({"id": id}).to_string()));
         }
         if token != self.admin {
             return Reply::new(401);
@@ -67,9 +65,7 @@ impl Gitlab {
                 let number: usize = path[TOKENS.len() + 1..].parse().unwrap();
                 let id = self.all.lock().unwrap()[number].1.0.clone();
                 let mut tokens = self.world.tokens.lock().unwrap();
-                tokens
-                    .manage(false, "DELETE", &format!("/{id}"), "", &Value::Null)
-                    .unwrap();
+                tokens.manage(false, "DELETE", &format!("/{id}"), "", &Value::Null).unwrap();
                 Reply::new(204)
             }
             _ => Reply::new(404),
@@ -96,17 +92,9 @@ fn the_hooks_make_a_token_and_revoke_the_others() {
     let [make, revoke] = fences("rotation.md", "sh").try_into().unwrap();
     fs::write(stage.folder.join("rotate-make"), make).unwrap();
     fs::write(stage.folder.join("rotate-revoke"), revoke).unwrap();
-    let hooks = [
-        "--hook",
-        "sh rotate-make",
-        "--revoke-hook",
-        "sh rotate-revoke",
-    ];
+    let hooks = ["--hook", "sh rotate-make", "--revoke-hook", "sh rotate-revoke"];
     let mut command = stage.command(&hooks);
-    command
-        .env("GITLAB", server.url())
-        .env("PROJECT", "7")
-        .env("GITLAB_ADMIN", &gitlab.admin);
+    command.env("GITLAB", server.url()).env("PROJECT", "7").env("GITLAB_ADMIN", &gitlab.admin);
     stage.run(command, None).is(0, &["done"]);
     stage.assert_unharmed();
     assert_eq!(gitlab.live(), [0, 2], "somebody else's, and the new one");

@@ -19,11 +19,7 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
     assert_eq!(done.out, "");
     stage.assert_rotated();
     // Twice nine and a wrong one, then ten; ten before and ten at the end.
-    assert!(
-        done.called("GET gate:/_gate/status") >= 10 + 21 + 10,
-        "{:#?}",
-        done.calls
-    );
+    assert!(done.called("GET gate:/_gate/status") >= 10 + 21 + 10, "{:#?}", done.calls);
 
     let secret = deployed(&stage);
     let token = secret["token"].as_str().unwrap();
@@ -34,25 +30,13 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
         assert_eq!(old[member], new[member]);
     }
     for member in ["id", "meta"] {
-        assert_eq!(
-            old["permission_groups"][0][member],
-            new["permission_groups"][0][member]
-        );
+        assert_eq!(old["permission_groups"][0][member], new["permission_groups"][0][member]);
     }
     // 80 days old, 30 days left: the new one lives for 110.
     let end = after["expires_on"].as_str().unwrap();
     let days = [110, 111].map(|days| date(now() + days * 86_400));
-    assert!(
-        days.iter().any(|day| end.starts_with(day.as_str())),
-        "{end}"
-    );
-    assert!(
-        secret["expires_at"]
-            .as_str()
-            .unwrap()
-            .starts_with(&end[..19]),
-        "{secret}"
-    );
+    assert!(days.iter().any(|day| end.starts_with(day.as_str())), "{end}");
+    assert!(secret["expires_at"].as_str().unwrap().starts_with(&end[..19]), "{secret}");
     assert!(
         [date(now()), date(now() - 86_400)]
             .contains(&secret["issued_at"].as_str().unwrap().to_owned())
@@ -64,16 +48,8 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
     assert_eq!(again.called("GET gate:/cms/me"), 1);
     stage.assert_rotated();
     // Somebody else's token is not revoked for the asking.
-    let (other, _) = stage
-        .cloud
-        .world
-        .tokens
-        .lock()
-        .unwrap()
-        .by_hand(false, "another", 3);
-    stage
-        .rotate(&["--old", &other])
-        .is(2, &["--old", "another's"]);
+    let (other, _) = stage.cloud.world.tokens.lock().unwrap().by_hand(false, "another", 3);
+    stage.rotate(&["--old", &other]).is(2, &["--old", "another's"]);
     assert!(stage.cloud.world.tokens.lock().unwrap().has(&other));
     let now = stage.rotate(&["--now", "--lease", "0"]);
     now.is(0, &["done"]);
@@ -83,11 +59,7 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
 
 #[test]
 fn an_account_s_token_is_replaced_too() {
-    let stage = Stage::of(Kind {
-        account: true,
-        age: None,
-        ..Kind::default()
-    });
+    let stage = Stage::of(Kind { account: true, age: None, ..Kind::default() });
     let done = stage.first();
     done.is(0, &["done"]);
     stage.assert_rotated();
@@ -96,17 +68,8 @@ fn an_account_s_token_is_replaced_too() {
 
 #[test]
 fn where_the_api_says_which_token_the_gate_has_it_must_be_that_one() {
-    let stage = Stage::of(Kind {
-        route: VERIFY,
-        ..Kind::default()
-    });
-    let (other, _) = stage
-        .cloud
-        .world
-        .tokens
-        .lock()
-        .unwrap()
-        .by_hand(false, "another", 3);
+    let stage = Stage::of(Kind { route: VERIFY, ..Kind::default() });
+    let (other, _) = stage.cloud.world.tokens.lock().unwrap().by_hand(false, "another", 3);
     let wrong = stage.rotate(&["--old", &other]);
     wrong.is(2, &["--old", &stage.old.0]);
     stage.assert_untouched();
@@ -133,11 +96,7 @@ fn a_newest_version_that_is_not_deployed_goes_out_only_if_it_may() {
         let done = stage.first();
         done.is(0, &["done"]);
         let told = ["\"not yet\"", "goes out with it"];
-        assert!(
-            told.iter().all(|word| done.err.contains(word)),
-            "{}",
-            done.err
-        );
+        assert!(told.iter().all(|word| done.err.contains(word)), "{}", done.err);
         assert_eq!(done.called("PUT "), 1, "the name alone: {:#?}", done.calls);
         stage.assert_rotated();
         let worker = stage.cloud.world.worker.lock().unwrap();
@@ -163,8 +122,5 @@ fn the_ages_are_told_and_what_wants_somebody_is_an_exit_code() {
     let done = age(&["--json"]);
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
     let told: serde_json::Value = serde_json::from_str(done.out.trim()).unwrap();
-    assert_eq!(
-        (&told["state"], &told["age_days"]),
-        (&json!("ok"), &json!(0))
-    );
+    assert_eq!((&told["state"], &told["age_days"]), (&json!("ok"), &json!(0)));
 }

@@ -184,10 +184,7 @@ fn exchange(port: u16, head: &str) -> Option<Vec<u8>> {
         let _none = input.read(&mut [0]);
         return None;
     }
-    let mut answer = format!(
-        "{first}\r\nConnection: close\r\nContent-Length: {}\r\n",
-        body.len()
-    );
+    let mut answer = format!("{first}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in &headers {
         let framing = ["transfer-encoding", "content-length", "connection"];
         if !framing.contains(&name.to_ascii_lowercase().as_str()) {

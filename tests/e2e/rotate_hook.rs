@@ -57,10 +57,7 @@ fn what_the_hook_prints_takes_the_place_and_the_other_revokes() {
     assert_eq!(fs::read_to_string(&kept).unwrap(), token);
     let secret = deployed(&stage);
     assert_eq!(secret["token"], token.as_str());
-    assert!(
-        secret["expires_at"].as_str().unwrap().starts_with(&end),
-        "{secret}"
-    );
+    assert!(secret["expires_at"].as_str().unwrap().starts_with(&end), "{secret}");
     assert_eq!(done.called("POST /client/v4/user/"), 0);
     stage.assert_unharmed();
     stage.rotate(&hooks).is(0, &["nothing to do"]);
@@ -79,38 +76,19 @@ fn a_hook_that_gives_no_token_changes_nothing() {
     let good = new_token(&stage);
     let old = stage.old.1.clone();
     for (hook, words) in [
-        (
-            "echo why >&2; exit 3".to_owned(),
-            &["--hook failed", "3"][..],
-        ),
-        (
-            format!("{}; exit 1", desk.prints(&good)),
-            &["--hook failed"],
-        ),
+        ("echo why >&2; exit 3".to_owned(), &["--hook failed", "3"][..]),
+        (format!("{}; exit 1", desk.prints(&good)), &["--hook failed"]),
         ("true".to_owned(), &["is empty"]),
-        (
-            desk.prints(&format!("{good}\n{good}\n")),
-            &["several lines"],
-        ),
-        (
-            desk.prints(&format!("{{\"tokn\":\"{good}\"}}")),
-            &["envelope"],
-        ),
+        (desk.prints(&format!("{good}\n{good}\n")), &["several lines"]),
+        (desk.prints(&format!("{{\"tokn\":\"{good}\"}}")), &["envelope"]),
         (desk.prints(&"x".repeat(20_000)), &["too long"]),
         (desk.prints(&old), &["which is in place"]),
-        (
-            desk.prints(&fresh()),
-            &["does not work", "401", "should be revoked"],
-        ),
+        (desk.prints(&fresh()), &["does not work", "401", "should be revoked"]),
     ] {
         let done = stage.rotate(&["--hook", &hook, "--patience", "1"]);
         done.is(1, words);
         assert!(!done.err.contains("5/8"), "{}", done.err);
-        assert_eq!(
-            done.err.contains("why\n"),
-            hook.contains("why"),
-            "its own words are passed on"
-        );
+        assert_eq!(done.err.contains("why\n"), hook.contains("why"), "its own words are passed on");
         stage.assert_untouched();
     }
 }

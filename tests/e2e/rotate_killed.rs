@@ -82,9 +82,7 @@ fn the_first_rotation_goes_on_from_wherever_it_was_killed() {
     let whole = stage.rotate(&first(&stage));
     whole.is(0, &["done"]);
     let cases = cases(&whole.calls);
-    let changes = cases
-        .iter()
-        .filter(|(.., moment)| matches!(moment, Moment::After));
+    let changes = cases.iter().filter(|(.., moment)| matches!(moment, Moment::After));
     assert!(changes.count() >= 4, "make, name, put, revoke: {cases:#?}");
     try_all(cases, |number, moment| {
         let stage = Stage::new();
@@ -96,12 +94,7 @@ fn the_first_rotation_goes_on_from_wherever_it_was_killed() {
 
 #[test]
 fn a_later_rotation_goes_on_without_being_told_what_to_do() {
-    let ours = || {
-        Stage::of(Kind {
-            ours: true,
-            ..Kind::default()
-        })
-    };
+    let ours = || Stage::of(Kind { ours: true, ..Kind::default() });
     let whole = ours().rotate(&ALONE);
     whole.is(0, &["done"]);
     let mut cases = cases(&whole.calls);

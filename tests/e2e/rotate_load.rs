@@ -28,9 +28,7 @@ fn no_write_is_lost_during_rotations() {
                 while !ended.load(Ordering::Relaxed) {
                     let body =
                         format!("write {number} {}", written.fetch_add(1, Ordering::Relaxed));
-                    let request = Request::new("POST", "/cms/posts")
-                        .bearer(&session)
-                        .body(body);
+                    let request = Request::new("POST", "/cms/posts").bearer(&session).body(body);
                     let answer = request.send_to(port);
                     if answer.status != 201 || answer.text() != "written" {
                         lost.push(answer.to_string());
@@ -53,10 +51,7 @@ fn no_write_is_lost_during_rotations() {
         let second = stage.rotate(&["--now"]);
         more(MARGIN);
         ended.store(true, Ordering::Relaxed);
-        let lost: Vec<String> = callers
-            .into_iter()
-            .flat_map(|c| c.join().unwrap())
-            .collect();
+        let lost: Vec<String> = callers.into_iter().flat_map(|c| c.join().unwrap()).collect();
         assert_eq!(lost, Vec::<String>::new(), "{}{}", first.err, second.err);
         [first, second]
     });
@@ -66,9 +61,6 @@ fn no_write_is_lost_during_rotations() {
     stage.assert_rotated();
     let written = written.load(Ordering::Relaxed);
     let arrived = stage.cloud.server.seen();
-    let arrived = arrived
-        .iter()
-        .filter(|seen| seen.target == "/cms/posts")
-        .count();
+    let arrived = arrived.iter().filter(|seen| seen.target == "/cms/posts").count();
     assert_eq!(arrived, written, "each write arrived once");
 }

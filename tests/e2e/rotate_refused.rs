@@ -13,10 +13,7 @@ fn old(stage: &Stage) -> Vec<&str> {
 
 #[test]
 fn a_token_that_the_api_refuses_is_never_put() {
-    let unprobed = Kind {
-        route: ("/cms/*", "/cms", None),
-        ..Kind::default()
-    };
+    let unprobed = Kind { route: ("/cms/*", "/cms", None), ..Kind::default() };
     for (kind, more) in [
         (Kind::default(), &[][..]),
         // Cloudflare itself can always be asked.
@@ -25,22 +22,9 @@ fn a_token_that_the_api_refuses_is_never_put() {
         let stage = Stage::of(kind);
         stage.cloud.world.tokens.lock().unwrap().stillborn = true;
         let done = stage.rotate(&[&old(&stage)[..], &["--patience", "1"], more].concat());
-        done.is(
-            1,
-            &[
-                "does not work",
-                "code 1000",
-                "nothing was put",
-                "revoked again",
-            ],
-        );
+        done.is(1, &["does not work", "code 1000", "nothing was put", "revoked again"]);
         assert_eq!(done.steps(), [1, 2, 3, 4]);
-        assert_eq!(
-            done.called("PUT /client/v4/accounts/"),
-            0,
-            "{:#?}",
-            done.calls
-        );
+        assert_eq!(done.called("PUT /client/v4/accounts/"), 0, "{:#?}", done.calls);
         let tries = done.called("GET /client/v4/user/tokens/verify");
         assert!(tries > 1, "it is tried again: {:#?}", done.calls);
         stage.assert_untouched();
@@ -52,15 +36,7 @@ fn nothing_is_revoked_while_the_gate_shows_the_old_token() {
     let stage = Stage::new();
     stage.front.set(Rollout::Stuck);
     let done = stage.rotate(&[&old(&stage)[..], &["--patience", "1"]].concat());
-    done.is(
-        1,
-        &[
-            "did not show",
-            "10 times running",
-            "nothing was revoked",
-            "versions deploy",
-        ],
-    );
+    done.is(1, &["did not show", "10 times running", "nothing was revoked", "versions deploy"]);
     assert_eq!(done.steps(), [1, 2, 3, 4, 5, 6]);
     assert_eq!(done.called("DELETE"), 0);
     stage.assert_unharmed();
@@ -77,10 +53,7 @@ fn nothing_is_revoked_when_the_gate_does_not_get_through_with_the_new_token() {
     let stage = Stage::new();
     stage.cloud.world.down.store(true, Ordering::Relaxed);
     let done = stage.rotate(&[&old(&stage)[..], &["--patience", "1"]].concat());
-    done.is(
-        1,
-        &["/cms/me", "500", "nothing was revoked", "versions deploy"],
-    );
+    done.is(1, &["/cms/me", "500", "nothing was revoked", "versions deploy"]);
     assert_eq!(done.steps(), [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(done.called("DELETE"), 0);
     stage.assert_unharmed();
@@ -111,10 +84,7 @@ fn an_old_token_that_nothing_identifies_has_to_be_vouched_for() {
 
 #[test]
 fn a_token_that_another_secret_holds_too_is_not_replaced_under_it() {
-    let stage = Stage::of(Kind {
-        twin: true,
-        ..Kind::default()
-    });
+    let stage = Stage::of(Kind { twin: true, ..Kind::default() });
     let done = stage.rotate(&[&old(&stage)[..], &["--secret", "WRITE_TOKEN"]].concat());
     done.is(2, &["TWIN_TOKEN", "token put --secret TWIN_TOKEN"]);
     stage.assert_untouched();
@@ -122,11 +92,7 @@ fn a_token_that_another_secret_holds_too_is_not_replaced_under_it() {
 
 #[test]
 fn a_token_in_place_that_does_not_work_is_not_called_well() {
-    let stage = Stage::of(Kind {
-        ours: true,
-        age: Some(1),
-        ..Kind::default()
-    });
+    let stage = Stage::of(Kind { ours: true, age: Some(1), ..Kind::default() });
     stage.rotate(&[]).is(0, &["nothing to do"]);
     stage.cloud.world.down.store(true, Ordering::Relaxed);
     let done = stage.rotate(&["--patience", "1"]);
@@ -139,24 +105,13 @@ fn a_token_in_place_that_does_not_work_is_not_called_well() {
 #[test]
 fn what_is_missing_is_said_before_anything_is_done() {
     let stage = Stage::new();
-    let without = Stage::of(Kind {
-        route: ("/cms/*", "/cms", None),
-        ..Kind::default()
-    });
+    let without = Stage::of(Kind { route: ("/cms/*", "/cms", None), ..Kind::default() });
     for (stage, arguments, words) in [
         (&stage, &[][..], &["not made by this command", "--old"][..]),
         (&stage, &["--old", &fresh()[..32]], &["no such token"]),
-        (
-            &stage,
-            &["--secret", "OTHER_TOKEN"],
-            &["--secret", "known: WRITE_TOKEN"],
-        ),
+        (&stage, &["--secret", "OTHER_TOKEN"], &["--secret", "known: WRITE_TOKEN"]),
         (&stage, &["--env", "staging"], &["--env", "[env.NAME]"]),
-        (
-            &without,
-            &["--old", &without.old.0],
-            &["`probe`", "--unprobed"],
-        ),
+        (&without, &["--old", &without.old.0], &["`probe`", "--unprobed"]),
         (&without, &["--hook", "echo x"], &["`probe`", "--unprobed"]),
     ] {
         let done = stage.rotate(arguments);
@@ -177,21 +132,13 @@ fn what_is_missing_is_said_before_anything_is_done() {
         assert!(!done.err.contains("1/8"), "{arguments:?}: {}", done.err);
     }
     let mut command = stage.command(&old(&stage));
-    command
-        .env_remove("ROTATION_API_TOKEN")
-        .env_remove("CLOUDFLARE_API_TOKEN");
-    stage
-        .run(command, None)
-        .is(2, &["ROTATION_API_TOKEN", "--hook"]);
+    command.env_remove("ROTATION_API_TOKEN").env_remove("CLOUDFLARE_API_TOKEN");
+    stage.run(command, None).is(2, &["ROTATION_API_TOKEN", "--hook"]);
     // The token that would manage itself away.
     let mut command = stage.command(&old(&stage));
     command.env("ROTATION_API_TOKEN", &stage.old.1);
-    stage
-        .run(command, None)
-        .is(2, &["ROTATION_API_TOKEN", "of its own"]);
-    stage
-        .rotate(&["--old", MANAGER])
-        .is(2, &["--old", "this command uses"]);
+    stage.run(command, None).is(2, &["ROTATION_API_TOKEN", "of its own"]);
+    stage.rotate(&["--old", MANAGER]).is(2, &["--old", "this command uses"]);
     let mut command = stage.command(&old(&stage));
     command.env("SIGNING_SECRET", fresh());
     stage.run(command, None).is(1, &["signature-invalid"]);

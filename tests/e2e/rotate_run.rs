@@ -40,10 +40,7 @@ impl Done {
 
     /// How many calls begin so.
     pub(crate) fn called(&self, start: &str) -> usize {
-        self.calls
-            .iter()
-            .filter(|call| call.starts_with(start))
-            .count()
+        self.calls.iter().filter(|call| call.starts_with(start)).count()
     }
 }
 

@@ -152,11 +152,7 @@ impl Stage {
         let store = format!(
             "[[secrets_store_secrets]]\nbinding = \"WRITE_TOKEN\"\nstore_id = \"{STORE}\"\nsecret_name = \"{STORED}\"\n"
         );
-        let store = if self.kind.stored {
-            store
-        } else {
-            String::new()
-        };
+        let store = if self.kind.stored { store } else { String::new() };
         fs::write(self.folder.join("wrangler.toml"), wrangler + &store).unwrap();
         fs::write(self.folder.join("Cargo.toml"), "").unwrap();
         fs::write(self.folder.join("index.js"), "export default {}").unwrap();
@@ -185,11 +181,7 @@ impl Stage {
         if self.kind.account {
             command.args(["--account", &self.cloud.world.account]);
         }
-        let tells = self
-            .kind
-            .route
-            .2
-            .is_some_and(|probe| probe.ends_with("/verify"));
+        let tells = self.kind.route.2.is_some_and(|probe| probe.ends_with("/verify"));
         if arguments.contains(&"--old") && !tells && !arguments.contains(&"--hook") {
             command.arg("--old-unchecked");
         }
@@ -260,18 +252,8 @@ impl Stage {
             panic!("one token of ours: {}", ours.len());
         };
         let print = fingerprint(&self.signing_secret, value);
-        assert_eq!(
-            *name,
-            format!(
-                "writegate 127.0.0.1:{} WRITE_TOKEN {print}",
-                self.front.port
-            )
-        );
-        assert_eq!(
-            self.front.reachable(),
-            std::slice::from_ref(value),
-            "the gate has it"
-        );
+        assert_eq!(*name, format!("writegate 127.0.0.1:{} WRITE_TOKEN {print}", self.front.port));
+        assert_eq!(self.front.reachable(), std::slice::from_ref(value), "the gate has it");
         assert!(!tokens.is_live(&self.old.1), "the old one is revoked");
     }
 
@@ -283,18 +265,11 @@ impl Stage {
         assert_eq!(wrong, Vec::<String>::new());
         let tokens = world.tokens.lock().unwrap();
         for token in self.front.reachable() {
-            assert!(
-                tokens.is_live(&token),
-                "the gate has a token that is not valid"
-            );
+            assert!(tokens.is_live(&token), "the gate has a token that is not valid");
         }
         assert_eq!(tokens.named("other ").len(), OTHERS, "others' tokens");
         let stubs = world.stubs.lock().unwrap().join("\n");
-        self.holds_no_secret(
-            "wrangler's arguments and environment",
-            &stubs,
-            &tokens.values,
-        );
+        self.holds_no_secret("wrangler's arguments and environment", &stubs, &tokens.values);
         for file in files(&self.folder) {
             let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
             self.holds_no_secret(&file.display().to_string(), &text, &tokens.values);
@@ -303,10 +278,7 @@ impl Stage {
 
     #[track_caller]
     pub(crate) fn holds_no_secret(&self, what: &str, text: &str, tokens: &[String]) {
-        let manager = [
-            self.signing_secret.clone(),
-            self.cloud.world.manager.clone(),
-        ];
+        let manager = [self.signing_secret.clone(), self.cloud.world.manager.clone()];
         for secret in tokens.iter().chain(&manager) {
             assert!(!text.contains(secret.as_str()), "a secret in {what}");
         }

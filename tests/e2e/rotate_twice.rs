@@ -11,10 +11,7 @@ use crate::token::fingerprint;
 fn slow(stage: &Stage, lease: &str) -> (Running, std::sync::mpsc::Sender<()>) {
     let points: &Points = &stage.cloud.world.points;
     let (puts, go_on) = points.hold("PUT /client/v4/accounts/");
-    let run = stage.start(
-        stage.command(&["--old", &stage.old.0, "--lease", lease]),
-        None,
-    );
+    let run = stage.start(stage.command(&["--old", &stage.old.0, "--lease", lease]), None);
     puts.recv_timeout(SOON).unwrap();
     (run, go_on)
 }
@@ -31,10 +28,7 @@ fn prints(stage: &Stage) -> Vec<String> {
 fn a_token_that_another_run_may_be_about_to_put_is_left_alone() {
     let stage = Stage::new();
     let (slow, go_on) = slow(&stage, "0");
-    let quick = stage.start(
-        stage.command(&["--old", &stage.old.0, "--lease", "3600"]),
-        None,
-    );
+    let quick = stage.start(stage.command(&["--old", &stage.old.0, "--lease", "3600"]), None);
     quick.until_told("another run may be about to put one of them");
     assert_eq!(prints(&stage).len(), 2, "both live");
     go_on.send(()).unwrap();
@@ -87,13 +81,10 @@ fn where_somebody_revokes_the_new_token_the_old_one_stays() {
         let mut tokens = stage.cloud.world.tokens.lock().unwrap();
         let (_, new) = tokens.named("writegate ").remove(0);
         let id = format!("/{}", tokens.shown(&new)["id"].as_str().unwrap());
-        tokens
-            .manage(false, "DELETE", &id, "", &Value::Null)
-            .unwrap();
+        tokens.manage(false, "DELETE", &id, "", &Value::Null).unwrap();
     }
     list_on.send(()).unwrap();
-    run.end(&stage)
-        .is(1, &["somebody has revoked", "nothing else"]);
+    run.end(&stage).is(1, &["somebody has revoked", "nothing else"]);
     let tokens = stage.cloud.world.tokens.lock().unwrap();
     assert!(tokens.is_live(&stage.old.1), "there is a way back");
 }

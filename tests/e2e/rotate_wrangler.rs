@@ -4,18 +4,10 @@ use crate::rotate_stage::{Kind, Stage};
 
 #[test]
 fn wrangler_puts_the_token_plainly_and_through_versions() {
-    let stage = Stage::of(Kind {
-        wrangler: true,
-        ..Kind::default()
-    });
+    let stage = Stage::of(Kind { wrangler: true, ..Kind::default() });
     let done = stage.first();
     done.is(0, &["done"]);
-    assert_eq!(
-        done.called("PUT /client/v4/accounts/"),
-        1,
-        "{:#?}",
-        done.calls
-    );
+    assert_eq!(done.called("PUT /client/v4/accounts/"), 1, "{:#?}", done.calls);
     stage.assert_rotated();
 
     {
@@ -26,12 +18,7 @@ fn wrangler_puts_the_token_plainly_and_through_versions() {
     let done = stage.rotate(&["--now", "--lease", "0"]);
     done.is(0, &["done"]);
     assert!(done.err.contains("\"not yet\""), "{}", done.err);
-    assert_eq!(
-        done.called("PUT /client/v4/accounts/"),
-        0,
-        "{:#?}",
-        done.calls
-    );
+    assert_eq!(done.called("PUT /client/v4/accounts/"), 0, "{:#?}", done.calls);
     stage.assert_rotated();
     let worker = stage.cloud.world.worker.lock().unwrap();
     assert_eq!(worker.newest(), worker.deployed());
@@ -39,32 +26,11 @@ fn wrangler_puts_the_token_plainly_and_through_versions() {
 
 #[test]
 fn wrangler_changes_the_token_in_a_secrets_store() {
-    let stage = Stage::of(Kind {
-        wrangler: true,
-        stored: true,
-        ..Kind::default()
-    });
+    let stage = Stage::of(Kind { wrangler: true, stored: true, ..Kind::default() });
     // The gate believes what it has read for 30 s.
-    let done = stage.rotate(&[
-        "--old",
-        &stage.old.0,
-        "--patience",
-        "120",
-        "--interval",
-        "200",
-    ]);
+    let done = stage.rotate(&["--old", &stage.old.0, "--patience", "120", "--interval", "200"]);
     done.is(0, &["done"]);
-    assert_eq!(
-        done.called("PATCH /client/v4/accounts/"),
-        1,
-        "{:#?}",
-        done.calls
-    );
-    assert_eq!(
-        done.called("GET /client/v4/accounts/"),
-        1,
-        "{:#?}",
-        done.calls
-    );
+    assert_eq!(done.called("PATCH /client/v4/accounts/"), 1, "{:#?}", done.calls);
+    assert_eq!(done.called("GET /client/v4/accounts/"), 1, "{:#?}", done.calls);
     stage.assert_rotated();
 }

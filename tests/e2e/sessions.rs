@@ -16,32 +16,17 @@ fn exp_is_required_and_nothing_extends_it() {
     let time = now();
     table.claim(
         "exp",
-        &[
-            json!(time.to_string()),
-            Value::Null,
-            json!([time + 60]),
-            json!(true),
-        ],
+        &[json!(time.to_string()), Value::Null, json!([time + 60]), json!(true)],
         &[],
         BAD,
     );
-    let over = [
-        json!(time),
-        json!(time - 1),
-        json!(1),
-        json!(0),
-        json!(-1),
-        json!(time as f64 - 0.5),
-    ];
+    let over =
+        [json!(time), json!(time - 1), json!(1), json!(0), json!(-1), json!(time as f64 - 0.5)];
     table.claim("exp", &over, &[], (401, "session-expired"));
     table.claim(
         "exp",
         &[],
-        &[
-            json!(time + 300),
-            json!(time as f64 + 300.5),
-            json!(3e2 + time as f64),
-        ],
+        &[json!(time + 300), json!(time as f64 + 300.5), json!(3e2 + time as f64)],
         BAD,
     );
 }
@@ -51,11 +36,7 @@ fn nbf_and_iat_may_be_ahead_by_the_skew_alone() {
     let mut table = Sessions::start();
     let time = now();
     for claim in ["nbf", "iat"] {
-        let early = [
-            json!(time + 3_000),
-            json!(time as f64 + 3_000.5),
-            json!(9_999_999_999_u64),
-        ];
+        let early = [json!(time + 3_000), json!(time as f64 + 3_000.5), json!(9_999_999_999_u64)];
         let good = [
             json!(time + 50),
             json!(time),
@@ -66,23 +47,13 @@ fn nbf_and_iat_may_be_ahead_by_the_skew_alone() {
         table.claim(claim, &early, &good, (401, "session-not-yet-valid"));
         table.claim(
             claim,
-            &[
-                json!(time.to_string()),
-                Value::Null,
-                json!({}),
-                json!(false),
-            ],
+            &[json!(time.to_string()), Value::Null, json!({}), json!(false)],
             &[],
             BAD,
         );
     }
     let mut exact = Sessions(Check::of(|setup| setup.env("CLOCK_SKEW", 0)));
-    exact.claim(
-        "nbf",
-        &[json!(now() + 3_000)],
-        &[json!(now())],
-        (401, "session-not-yet-valid"),
-    );
+    exact.claim("nbf", &[json!(now() + 3_000)], &[json!(now())], (401, "session-not-yet-valid"));
 }
 
 #[test]
@@ -96,16 +67,10 @@ fn a_session_ends_within_the_longest_time() {
         &[json!(time + 3_600)],
         too_long,
     );
-    let mut short = Sessions(Check::of(|setup| {
-        setup.env("SESSION_MAX_TTL", 600).env("CLOCK_SKEW", 0)
-    }));
+    let mut short =
+        Sessions(Check::of(|setup| setup.env("SESSION_MAX_TTL", 600).env("CLOCK_SKEW", 0)));
     let time = now();
-    short.claim(
-        "exp",
-        &[json!(time + 2_000)],
-        &[json!(time + 600), json!(time + 599)],
-        too_long,
-    );
+    short.claim("exp", &[json!(time + 2_000)], &[json!(time + 600), json!(time + 599)], too_long);
 }
 
 #[test]
@@ -129,13 +94,7 @@ fn the_audience_is_this_gate() {
         json!("Writegate"),
     ];
     table.claim("aud", &wrong, &good, (401, "audience-mismatch"));
-    for value in [
-        json!(1),
-        json!({}),
-        json!([1]),
-        json!(["writegate", 1]),
-        Value::Null,
-    ] {
+    for value in [json!(1), json!({}), json!([1]), json!(["writegate", 1]), Value::Null] {
         let token = table.good().claim("aud", value.clone()).mint();
         let request = Request::post("/x").bearer(&token);
         table.0.refused_as_any(
@@ -145,12 +104,8 @@ fn the_audience_is_this_gate() {
         );
     }
     let elsewhere = table.good().claim("aud", origin).mint();
-    let request = Request::post("/x")
-        .bearer(&elsewhere)
-        .header("Host", "other.example");
-    table
-        .0
-        .refused("for another host", &request, 401, "audience-mismatch");
+    let request = Request::post("/x").bearer(&elsewhere).header("Host", "other.example");
+    table.0.refused("for another host", &request, 401, "audience-mismatch");
 }
 
 #[test]
@@ -168,12 +123,7 @@ fn sub_and_jti_are_short_and_printable() {
             json!(["a"]),
             Value::Null,
         ];
-        table.claim(
-            claim,
-            &bad,
-            &[json!("a"), json!("a".repeat(128)), json!("!~\"\\,;=%")],
-            BAD,
-        );
+        table.claim(claim, &bad, &[json!("a"), json!("a".repeat(128)), json!("!~\"\\,;=%")], BAD);
     }
 }
 
@@ -181,12 +131,7 @@ fn sub_and_jti_are_short_and_printable() {
 fn a_restriction_that_is_misspelt_or_malformed_is_refused() {
     let mut table = Sessions::start();
     for claim in ["method", "path", "origins"] {
-        table.claim(
-            claim,
-            &[json!("POST"), json!(["POST"]), Value::Null, json!([])],
-            &[],
-            BAD,
-        );
+        table.claim(claim, &[json!("POST"), json!(["POST"]), Value::Null, json!([])], &[], BAD);
     }
     for claim in ["methods", "paths"] {
         let bad = [
@@ -202,22 +147,12 @@ fn a_restriction_that_is_misspelt_or_malformed_is_refused() {
     }
     table.claim(
         "origin",
-        &[
-            json!(""),
-            Value::Null,
-            json!(["https://a.example"]),
-            json!(1),
-        ],
+        &[json!(""), Value::Null, json!(["https://a.example"]), json!(1)],
         &[],
         BAD,
     );
     for claim in ["iss", "scope", "name", "azp"] {
-        table.claim(
-            claim,
-            &[],
-            &[json!("anything"), json!({"a": [1, null]})],
-            BAD,
-        );
+        table.claim(claim, &[], &[json!("anything"), json!({"a": [1, null]})], BAD);
     }
 }
 
@@ -236,10 +171,6 @@ fn a_session_that_is_bound_to_a_proof_is_no_bearer_token() {
     ] {
         let token = table.good().claim("cnf", value.clone()).mint();
         let request = Request::post("/x").bearer(&token);
-        table.0.refused_as_any(
-            &format!("cnf {value}"),
-            &request,
-            &[BAD, (401, "proof-missing")],
-        );
+        table.0.refused_as_any(&format!("cnf {value}"), &request, &[BAD, (401, "proof-missing")]);
     }
 }

@@ -40,17 +40,11 @@ fn a_wrong_signature_is_told_the_base() {
     for (what, by, request) in [
         ("nothing more", &by, Request::get("/a%7eb?x=%2f&y")),
         ("a body", &by, digest(Request::post("/x"), br#"{"a":1}"#)),
-        (
-            "much more",
-            &full,
-            digest(own(Request::post("/x?")), b"other"),
-        ),
+        ("much more", &full, digest(own(Request::post("/x?")), b"other")),
     ] {
         let answer = table.refused(what, &by.sign(request.clone()), 401, "signature-invalid");
         let (told, expected) = (told(&answer), by.base(&request));
-        table.that(told == expected, || {
-            format!("{what}: told {told:?}, expected {expected:?}")
-        });
+        table.that(told == expected, || format!("{what}: told {told:?}, expected {expected:?}"));
     }
     let head = by.sign(Request::new("HEAD", "/x")).send(&table.gate);
     assert_eq!((head.status, head.body.len()), (401, 0));
@@ -84,9 +78,7 @@ fn what_is_secret_is_not_told() {
         let expected = by.value(name, "[redacted]").base(&request);
         let told = told(&answer);
         table.that(told == expected, || format!("{name}: told {told:?}"));
-        table.that(!answer.to_string().contains(&value), || {
-            format!("{name}: {answer}")
-        });
+        table.that(!answer.to_string().contains(&value), || format!("{name}: {answer}"));
     }
     let by = table.gate.signature().also("cookie");
     table.passes(
@@ -96,12 +88,7 @@ fn what_is_secret_is_not_told() {
     let bound = Bound::new(&table.gate.signing_secret, KEY);
     let by = bound.proof().secret("another");
     let request = Request::get("/x").bearer(&bound.token());
-    let answer = table.refused(
-        "a session",
-        &by.sign(request.clone()),
-        401,
-        "signature-invalid",
-    );
+    let answer = table.refused("a session", &by.sign(request.clone()), 401, "signature-invalid");
     let expected = by.value("authorization", "[redacted]").base(&request);
     table.that(told(&answer) == expected, || format!("a session: {answer}"));
 }
@@ -117,50 +104,20 @@ fn no_other_refusal_tells_a_base() {
     forged.session = forged.session.key(&fresh());
     let post = || Request::post("/x");
     for (what, request, status, code) in [
-        (
-            "coverage",
-            by.clone().covers(&["@method"]).sign(post()),
-            401,
-            "signature-incomplete",
-        ),
-        (
-            "time",
-            by.clone().param("created", 1).sign(post()),
-            401,
-            "signature-stale",
-        ),
+        ("coverage", by.clone().covers(&["@method"]).sign(post()), 401, "signature-incomplete"),
+        ("time", by.clone().param("created", 1).sign(post()), 401, "signature-stale"),
         ("body", by.sign(post()).body("{}"), 401, "digest-mismatch"),
         ("path", by.sign(Request::get("/y")), 403, "path-denied"),
-        (
-            "form",
-            by.clone().param("nonce", 1).sign(post()),
-            400,
-            "bad-credential",
-        ),
-        (
-            "support",
-            by.clone().also("@status").sign(post()),
-            400,
-            "signature-unsupported",
-        ),
+        ("form", by.clone().param("nonce", 1).sign(post()), 400, "bad-credential"),
+        ("support", by.clone().also("@status").sign(post()), 400, "signature-unsupported"),
         (
             "a session",
             post().bearer(&table.gate.session().key("x").mint()),
             401,
             "signature-invalid",
         ),
-        (
-            "a bound session",
-            forged.sign(post()),
-            401,
-            "signature-invalid",
-        ),
-        (
-            "no proof",
-            post().bearer(&bound.token()),
-            401,
-            "proof-missing",
-        ),
+        ("a bound session", forged.sign(post()), 401, "signature-invalid"),
+        ("no proof", post().bearer(&bound.token()), 401, "proof-missing"),
     ] {
         let answer = table.refused(what, &request, status, code);
         let base = &answer.json()["signature_base"];
@@ -178,20 +135,14 @@ fn neither_answers_nor_lines_hold_a_mac_or_a_secret() {
         .start();
     let (query, nonce, cookie) = (fresh(), fresh(), fresh());
     let bound = Bound::new(&gate.signing_secret, KEY);
-    let request = Request::get(&format!("/x?q={query}"))
-        .header("Cookie", &cookie)
-        .bearer(&bound.token());
+    let request =
+        Request::get(&format!("/x?q={query}")).header("Cookie", &cookie).bearer(&bound.token());
     let mut bare = request.clone();
     bare.headers.retain(|(name, _)| name != "Authorization");
     let key = gate.signature().also("cookie").nonce(&nonce);
     let once = gate.signature_of("pk_nonce").nonce(&nonce);
     let proof = bound.proof().also("cookie").nonce(&nonce);
-    let mut secret = vec![
-        cookie,
-        bound.token(),
-        gate.token.clone(),
-        gate.signing_secret.clone(),
-    ];
+    let mut secret = vec![cookie, bound.token(), gate.token.clone(), gate.signing_secret.clone()];
     let mut answers = Vec::new();
     for (by, request) in [(&key, &bare), (&once, &bare), (&proof, &request)] {
         let wrong = by.clone().secret(&fresh());

@@ -15,21 +15,13 @@ const LIST: &str = r#"("@method" "@authority" "@path" "@query")"#;
 /// The list of a good signature, and this instead of its parameters.
 pub(crate) fn with_params(table: &Check, params: &str) -> Request {
     let text = format!("{LIST}{params}");
-    table
-        .gate
-        .signature()
-        .member(&text)
-        .sign(Request::get("/x"))
+    table.gate.signature().member(&text).sign(Request::get("/x"))
 }
 
 /// The parameters of a good signature, and this instead of its list.
 pub(crate) fn with_list(table: &Check, list: &str) -> Request {
     let text = format!("{list};created={};keyid=\"{KEY}\"", now());
-    table
-        .gate
-        .signature()
-        .member(&text)
-        .sign(Request::get("/x"))
+    table.gate.signature().member(&text).sign(Request::get("/x"))
 }
 
 /// These very texts, with no signature that could be good.
@@ -97,10 +89,7 @@ fn a_list_holds_strings_alone_and_each_of_them_once() {
         LIST.replace(')', " \"HOST\")"),
         LIST.replace(')', " \"@query-param\")"),
         LIST.replace(')', " \"@query-param\";name=\"a\";name=\"a\")"),
-        LIST.replace(
-            ')',
-            " \"@query-param\";name=\"a\" \"@query-param\";name=\"a\")",
-        ),
+        LIST.replace(')', " \"@query-param\";name=\"a\" \"@query-param\";name=\"a\")"),
         "\"@method\"".into(),
         "?1".into(),
         "1".into(),
@@ -159,12 +148,7 @@ fn parameters_are_of_their_types_and_stand_once() {
         more(";Created=1"),
     ] {
         let request = with_params(&table, &params);
-        refused(
-            &mut table,
-            params.get(..90).unwrap_or(&params),
-            request,
-            BAD,
-        );
+        refused(&mut table, params.get(..90).unwrap_or(&params), request, BAD);
     }
     for params in [
         more(""),
@@ -199,11 +183,8 @@ fn spaces_that_structured_fields_allow_do_not_count() {
     }
     let mut spread = good.sign(Request::get("/x"));
     for (name, value) in &mut spread.headers {
-        let (before, after) = if name == "Signature" {
-            ("a=:AA==: ,\t", "")
-        } else {
-            ("a=1, b ,  ", " ,\tc=()")
-        };
+        let (before, after) =
+            if name == "Signature" { ("a=:AA==: ,\t", "") } else { ("a=1, b ,  ", " ,\tc=()") };
         *value = format!("{before}{value}{after}");
     }
     table.passes("among other members", &spread);

@@ -14,22 +14,10 @@ fn a_long_field_is_refused_before_it_is_read() {
     let created = format!(";created={};keyid=\"{KEY}\"", now());
     for (what, params) in [
         ("10,000 parameters", format!("{created}{many}")),
-        (
-            "10,000 that are the same",
-            format!("{created}{}", ";x".repeat(10_000)),
-        ),
-        (
-            "a long string",
-            format!("{created};tag=\"{}\"", "a".repeat(20_000)),
-        ),
-        (
-            "a long number",
-            format!("{created};x={}", "1".repeat(20_000)),
-        ),
-        (
-            "a long nonce",
-            format!("{created};nonce=\"{}\"", "n".repeat(20_000)),
-        ),
+        ("10,000 that are the same", format!("{created}{}", ";x".repeat(10_000))),
+        ("a long string", format!("{created};tag=\"{}\"", "a".repeat(20_000))),
+        ("a long number", format!("{created};x={}", "1".repeat(20_000))),
+        ("a long nonce", format!("{created};nonce=\"{}\"", "n".repeat(20_000))),
     ] {
         let request = with_params(&table, &params);
         refused(&mut table, what, request, BAD);
@@ -59,12 +47,8 @@ fn a_field_is_16_kib_at_most() {
     refused(&mut table, "and one byte", padded(16_385), BAD);
     let beside = |length: usize| {
         let request = good.sign(Request::get("/x"));
-        let own: usize = request
-            .headers
-            .iter()
-            .filter(|(n, _)| n == "Signature")
-            .map(|(_, v)| v.len())
-            .sum();
+        let own: usize =
+            request.headers.iter().filter(|(n, _)| n == "Signature").map(|(_, v)| v.len()).sum();
         let rest = length - own - ", a=\"\"".len();
         request.header("Signature", &format!("a=\"{}\"", "a".repeat(rest)))
     };
@@ -73,9 +57,7 @@ fn a_field_is_16_kib_at_most() {
     let others: Vec<_> = (0..500).map(|n| format!("l{n}=()")).collect();
     let others = Request::get("/x").header("Signature-Input", &others.join(", "));
     table.passes("500 labels of others", &good.sign(others));
-    let stranger = Signature::by("somebody", "secret")
-        .label("b")
-        .tag("\"text\"");
+    let stranger = Signature::by("somebody", "secret").label("b").tag("\"text\"");
     table.passes(
         "another's signature of another type",
         &good.sign(stranger.sign(Request::get("/x"))),

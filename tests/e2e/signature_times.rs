@@ -12,11 +12,7 @@ fn a_signature_is_young_and_not_from_the_future() {
     let mut table = start();
     let created = |table: &Check, at: u64| table.gate.signature().param("created", at);
     let time = now();
-    for (what, at) in [
-        ("now", time),
-        ("a while ago", time - 200),
-        ("within the skew", time + 30),
-    ] {
+    for (what, at) in [("now", time), ("a while ago", time - 200), ("within the skew", time + 30)] {
         let request = created(&table, at).sign(Request::get("/x"));
         table.passes(what, &request);
     }
@@ -30,36 +26,18 @@ fn a_signature_is_young_and_not_from_the_future() {
         refused(&mut table, what, request, STALE);
     }
     let negative = table.gate.signature().param("created", "-1");
-    refused(
-        &mut table,
-        "before 1970",
-        negative.sign(Request::get("/x")),
-        STALE,
-    );
+    refused(&mut table, "before 1970", negative.sign(Request::get("/x")), STALE);
     let never = table.gate.signature().without("created");
-    refused(
-        &mut table,
-        "no created",
-        never.sign(Request::get("/x")),
-        INCOMPLETE,
-    );
+    refused(&mut table, "no created", never.sign(Request::get("/x")), INCOMPLETE);
     let only_expires = never.param("expires", time + 100);
     let request = only_expires.sign(Request::get("/x"));
-    refused(
-        &mut table,
-        "expires instead of created",
-        request,
-        INCOMPLETE,
-    );
+    refused(&mut table, "expires instead of created", request, INCOMPLETE);
 }
 
 #[test]
 fn the_skew_excuses_the_future_alone() {
-    let mut table = Check::of(|setup| {
-        setup
-            .site(json!({"schemes": ["signature"]}))
-            .env("CLOCK_SKEW", 300)
-    });
+    let mut table =
+        Check::of(|setup| setup.site(json!({"schemes": ["signature"]})).env("CLOCK_SKEW", 300));
     let time = now();
     let by = |table: &Check, name: &str, at: u64| {
         let signature = table.gate.signature().param(name, at);
@@ -79,11 +57,8 @@ fn the_skew_excuses_the_future_alone() {
         let lasting = by(&table, "expires", at);
         table.passes(&format!("expires {at}"), &lasting);
     }
-    let mut exact = Check::of(|setup| {
-        setup
-            .site(json!({"schemes": ["signature"]}))
-            .env("CLOCK_SKEW", 0)
-    });
+    let mut exact =
+        Check::of(|setup| setup.site(json!({"schemes": ["signature"]})).env("CLOCK_SKEW", 0));
     let present = by(&exact, "created", now());
     exact.passes("no skew, now", &present);
     let future = by(&exact, "created", now() + 1_000);

@@ -33,15 +33,9 @@ fn a_signed_request_arrives_without_its_proof() {
     let request = table.gate.signature().sign(Request::post("/x?a=1"));
     table.passes("signed", &request);
     let seen = table.upstream.last();
-    assert_eq!(
-        (seen.method.as_str(), seen.target.as_str()),
-        ("POST", "/x?a=1")
-    );
+    assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/x?a=1"));
     assert_eq!(seen.body, br#"{"a":1}"#);
-    assert_eq!(
-        seen.header("authorization"),
-        Some(format!("Bearer {}", table.gate.token))
-    );
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {}", table.gate.token)));
     for name in ["signature", "signature-input"] {
         assert_eq!(seen.header(name), None, "{name}");
     }
@@ -99,12 +93,7 @@ fn the_method_the_whole_target_and_the_body_must_be_covered() {
     let parts = ["@method", "@authority", "@path", "@query-param;name=\"a\""];
     let by = table.gate.signature().covers(&parts);
     let by = by.value(parts[3], "1");
-    refused(
-        &mut table,
-        "no @query",
-        by.sign(Request::get("/x?a=1")),
-        INCOMPLETE,
-    );
+    refused(&mut table, "no @query", by.sign(Request::get("/x?a=1")), INCOMPLETE);
     table.passes("with it", &by.also("@query").sign(Request::get("/x?a=1")));
 }
 
@@ -112,24 +101,14 @@ fn the_method_the_whole_target_and_the_body_must_be_covered() {
 fn a_covered_header_that_is_absent_is_not_an_empty_one() {
     let mut table = start();
     let by = table.gate.signature().also("x-extra");
-    refused(
-        &mut table,
-        "absent",
-        by.sign(Request::get("/x")),
-        INCOMPLETE,
-    );
+    refused(&mut table, "absent", by.sign(Request::get("/x")), INCOMPLETE);
     let empty = Request::get("/x").header("X-Extra", "");
     table.passes("empty", &by.sign(empty));
     let removed = by.sign(Request::get("/x").header("X-Extra", "1"));
     table.passes("there", &removed);
     let mut without = removed.clone();
     without.headers.retain(|(name, _)| name != "X-Extra");
-    refused(
-        &mut table,
-        "removed after it was signed",
-        without,
-        INCOMPLETE,
-    );
+    refused(&mut table, "removed after it was signed", without, INCOMPLETE);
     let mut twice = removed;
     twice.headers.push(("x-extra".into(), "1".into()));
     refused(&mut table, "repeated after it was signed", twice, INVALID);
@@ -158,14 +137,8 @@ fn the_algorithm_is_the_gates_and_nobody_elses() {
         refused(&mut table, &format!("{name:?}"), other, UNSUPPORTED);
     }
     let by = table.gate.signature();
-    let more = by
-        .param("tag", "\"app\"")
-        .param("x-own", "7")
-        .param("flag", "");
-    table.passes(
-        "parameters of the caller's own",
-        &more.sign(Request::get("/x")),
-    );
+    let more = by.param("tag", "\"app\"").param("x-own", "7").param("flag", "");
+    table.passes("parameters of the caller's own", &more.sign(Request::get("/x")));
 }
 
 #[test]
@@ -193,12 +166,7 @@ fn the_mac_is_the_keys() {
     }
     let mut without =
         Check::of(|setup| setup.site(json!({"schemes": ["signature"], "version": 3})));
-    refused(
-        &mut without,
-        "no former root",
-        by(&sk(&former, KEY, 3)),
-        INVALID,
-    );
+    refused(&mut without, "no former root", by(&sk(&former, KEY, 3)), INVALID);
     let zeros = table.gate.signature().tag(&bytes([0; 32]));
     refused(&mut table, "zeros", zeros.sign(Request::get("/x")), INVALID);
 }
@@ -222,72 +190,30 @@ fn what_is_wrong_in_two_ways_is_refused_for_the_earlier_one() {
     let late = |by: Signature| by.param("created", 1);
     let mine = table.gate.signature();
     for (what, by, expected) in [
-        (
-            "form, then key",
-            forged("pk_nobody").param("x", "("),
-            (400, "bad-credential"),
-        ),
-        (
-            "form, then revoked",
-            broken(forged("pk_revoked")),
-            (400, "bad-credential"),
-        ),
-        (
-            "support, then revoked",
-            odd(forged("pk_revoked")),
-            UNSUPPORTED,
-        ),
-        (
-            "unknown, then coverage",
-            late(forged("pk_nobody")),
-            (401, "key-unknown"),
-        ),
-        (
-            "revoked, then over",
-            late(forged("pk_revoked")),
-            (401, "key-revoked"),
-        ),
-        (
-            "over, then scheme",
-            late(forged("pk_over")),
-            (401, "key-expired"),
-        ),
+        ("form, then key", forged("pk_nobody").param("x", "("), (400, "bad-credential")),
+        ("form, then revoked", broken(forged("pk_revoked")), (400, "bad-credential")),
+        ("support, then revoked", odd(forged("pk_revoked")), UNSUPPORTED),
+        ("unknown, then coverage", late(forged("pk_nobody")), (401, "key-unknown")),
+        ("revoked, then over", late(forged("pk_revoked")), (401, "key-revoked")),
+        ("over, then scheme", late(forged("pk_over")), (401, "key-expired")),
         (
             "scheme, then coverage",
             late(forged("pk_session")).covers(&["@path"]),
             (401, "scheme-not-allowed"),
         ),
-        (
-            "coverage, then MAC",
-            late(forged(KEY)).covers(&["@path"]),
-            INCOMPLETE,
-        ),
+        ("coverage, then MAC", late(forged(KEY)).covers(&["@path"]), INCOMPLETE),
         ("MAC, then time", late(forged(KEY)), INVALID),
         ("time, then method and path", late(mine.clone()), STALE),
         ("MAC, then address", forged("pk_ip"), INVALID),
-        (
-            "address, then path",
-            table.gate.signature_of("pk_ip"),
-            (403, "ip-denied"),
-        ),
+        ("address, then path", table.gate.signature_of("pk_ip"), (403, "ip-denied")),
         ("path", mine, (403, "path-denied")),
     ] {
         refused(&mut table, what, by.sign(nowhere()), expected);
     }
     let digest = nowhere().header("Content-Digest", &crate::signing::sha256(b"other"));
     let by = table.gate.signature();
-    refused(
-        &mut table,
-        "path, then digest",
-        by.sign(digest),
-        (403, "path-denied"),
-    );
+    refused(&mut table, "path, then digest", by.sign(digest), (403, "path-denied"));
     let method = by.sign(Request::new("PUT", "/open/x").body("{}"));
-    refused(
-        &mut table,
-        "a method that the key has not",
-        method,
-        (403, "method-denied"),
-    );
+    refused(&mut table, "a method that the key has not", method, (403, "method-denied"));
     table.passes("nothing wrong", &by.sign(Request::post("/open/x")));
 }

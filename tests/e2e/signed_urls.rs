@@ -22,10 +22,7 @@ fn with_links(setup: Setup, more: &Value) -> Setup {
 
 /// This text and the `sig` that belongs to it.
 fn signed(secret: &str, authority: &str, text: &str) -> String {
-    let mac = hmac(
-        secret.as_bytes(),
-        format!("writegate-url-v1\n{authority}\n{text}").as_bytes(),
-    );
+    let mac = hmac(secret.as_bytes(), format!("writegate-url-v1\n{authority}\n{text}").as_bytes());
     format!("{text}&sig={}", b64(mac))
 }
 
@@ -75,9 +72,7 @@ pub(crate) fn assert_no_byte_can_change(table: &mut Check, link: &str) {
             format!("byte {index}, {other}: {answer}")
         });
         let reached = table.upstream.seen().len() != before;
-        table.that(!reached, || {
-            format!("byte {index}, {other}: reached the upstream")
-        });
+        table.that(!reached, || format!("byte {index}, {other}: reached the upstream"));
     }
 }
 
@@ -103,9 +98,7 @@ fn what_belongs_to_the_link_is_removed_and_the_rest_arrives_as_sent() {
     }
     let bearer = format!("Bearer {}", table.gate.token);
     let sent = table.upstream.last().header("authorization");
-    table.that(sent.as_deref() == Some(&bearer), || {
-        format!("the upstream's credential: {sent:?}")
-    });
+    table.that(sent.as_deref() == Some(&bearer), || format!("the upstream's credential: {sent:?}"));
 }
 
 #[test]
@@ -147,14 +140,8 @@ fn the_mac_is_the_keys_own_over_authority_path_and_query() {
     for (what, message) in [
         ("without the first line", format!("{HOST}\n{text}")),
         ("without the authority", format!("writegate-url-v1\n{text}")),
-        (
-            "with the scheme",
-            message.replace(HOST, &format!("http://{HOST}")),
-        ),
-        (
-            "with a method",
-            format!("writegate-url-v1\nGET\n{HOST}\n{text}"),
-        ),
+        ("with the scheme", message.replace(HOST, &format!("http://{HOST}"))),
+        ("with a method", format!("writegate-url-v1\nGET\n{HOST}\n{text}")),
         ("with sig's name", format!("{message}&sig=")),
         ("with a last newline", format!("{message}\n")),
         ("of another version", message.replace("v1", "v2")),
@@ -162,9 +149,7 @@ fn the_mac_is_the_keys_own_over_authority_path_and_query() {
     ] {
         let answer = table.refused(what, &by(&message, &own), 401, "signature-invalid");
         // Only a signature's own base is told: for a link there is nothing that a caller could not see.
-        table.that(answer.json().get("signature_base").is_none(), || {
-            format!("{what}: {answer}")
-        });
+        table.that(answer.json().get("signature_base").is_none(), || format!("{what}: {answer}"));
     }
 }
 
@@ -241,11 +226,7 @@ fn a_link_is_good_for_url_ttl_at_most_whatever_the_skew() {
         let mut table = Check::of(|setup| with_links(setup, &members).env("CLOCK_SKEW", 300));
         let at = |exp: u64| Request::get(&until(&table.gate, "/x", exp));
         let time = now();
-        let (good, near, far) = (
-            at(time + longest),
-            at(time + longest + 250),
-            at(999_999_999_999),
-        );
+        let (good, near, far) = (at(time + longest), at(time + longest + 250), at(999_999_999_999));
         table.passes("as long as allowed", &good);
         table.refused("longer, within the skew", &near, 400, "bad-credential");
         table.refused("as long as can be written", &far, 400, "bad-credential");
@@ -278,9 +259,6 @@ fn the_log_names_the_scheme_and_never_a_value_of_the_query() {
     assert_eq!(line["query_keys"][0], "a");
     assert_eq!(gate.logs.audit(&refused)["verified"], false);
     for line in gate.stop() {
-        assert!(
-            !line.text.contains(&marker) && !line.text.contains(&mac),
-            "{line:?}"
-        );
+        assert!(!line.text.contains(&marker) && !line.text.contains(&mac), "{line:?}");
     }
 }

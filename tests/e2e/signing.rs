@@ -145,10 +145,7 @@ impl Signature {
             request
         };
         let member = self.sent.clone().unwrap_or_else(|| self.params(&request));
-        let tag = self
-            .tag
-            .clone()
-            .unwrap_or_else(|| bytes(self.mac(&request)));
+        let tag = self.tag.clone().unwrap_or_else(|| bytes(self.mac(&request)));
         let label = &self.label;
         request
             .header("Signature-Input", &format!("{label}={member}"))
@@ -192,11 +189,7 @@ impl Signature {
     fn components(&self, request: &Request) -> Vec<String> {
         let mut all = self.covered.clone().unwrap_or_else(|| {
             let digest = request.body.as_ref().map(|_| "content-digest");
-            COVERED
-                .into_iter()
-                .chain(digest)
-                .map(str::to_owned)
-                .collect()
+            COVERED.into_iter().chain(digest).map(str::to_owned).collect()
         });
         all.extend(self.more.iter().cloned());
         all

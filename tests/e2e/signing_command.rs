@@ -64,9 +64,7 @@ fn a_signed_request_passes_with_its_body_and_with_no_other() {
     let headers = writegate(&table, &secret, &sign);
     let with = |body: &str, kind: &str| {
         let quoted = body.replace('\'', r"'\''");
-        curl(&format!(
-            "{headers} -H 'Content-Type: {kind}' --data-raw '{quoted}' '{url}'"
-        ))
+        curl(&format!("{headers} -H 'Content-Type: {kind}' --data-raw '{quoted}' '{url}'"))
     };
     assert_eq!(with(body, "text/x"), "200");
     assert_eq!(table.upstream.only().body, body.as_bytes());
@@ -81,15 +79,10 @@ fn a_nonce_is_fresh_for_each_request() {
         return;
     };
     let url = format!("http://127.0.0.1:{}/posts", table.gate.port);
-    let sign = [
-        "request", "sign", "--key", "pk_nonce", "--nonce", "GET", &url,
-    ];
+    let sign = ["request", "sign", "--key", "pk_nonce", "--nonce", "GET", &url];
     let signed = || format!("{} '{url}'", writegate(&table, &secret, &sign));
     let first = signed();
-    assert_eq!(
-        [curl(&first), curl(&first), curl(&signed())],
-        ["200", "401", "200"]
-    );
+    assert_eq!([curl(&first), curl(&first), curl(&signed())], ["200", "401", "200"]);
 }
 
 #[test]
@@ -129,25 +122,8 @@ fn links_work_by_themselves() {
     ] {
         assert_eq!(curl(&format!("'{link}'")), "200", "{link}");
         assert_eq!(curl(&format!("'{link}A'")), "400", "{link}");
-        assert_eq!(
-            curl(&format!("'{}'", link.replace("1.png", "2.png"))),
-            "401",
-            "{link}"
-        );
+        assert_eq!(curl(&format!("'{}'", link.replace("1.png", "2.png"))), "401", "{link}");
     }
-    let targets: Vec<String> = table
-        .upstream
-        .seen()
-        .into_iter()
-        .map(|seen| seen.target)
-        .collect();
-    assert_eq!(
-        targets,
-        [
-            "/img/1.png",
-            "/img/1.png?w=100",
-            "/img/1.png?w=100",
-            "/1.png"
-        ]
-    );
+    let targets: Vec<String> = table.upstream.seen().into_iter().map(|seen| seen.target).collect();
+    assert_eq!(targets, ["/img/1.png", "/img/1.png?w=100", "/img/1.png?w=100", "/1.png"]);
 }

@@ -54,10 +54,7 @@ fn assert_signs(program: &Path, arguments: &[&str], language: &str) {
         let seen = table.upstream.seen();
         assert_eq!(seen.len(), before + 1, "{language} to {target}");
         let seen = &seen[before];
-        assert_eq!(
-            (seen.method.as_str(), seen.target.as_str()),
-            ("POST", target)
-        );
+        assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", target));
         let body: Value = serde_json::from_slice(&seen.body).unwrap();
         assert_eq!(body, json!({"title": "Hello"}), "{language}");
         let kind = seen.header("content-type");
@@ -73,9 +70,7 @@ fn assert_signs(program: &Path, arguments: &[&str], language: &str) {
     let said = with("/posts?draft=1", &format!("sk_{}", fresh()));
     assert!(said.contains("\"signature-invalid\""), "{language}: {said}");
     let after = table.upstream.seen().len();
-    table.that(after == before, || {
-        format!("{language}: reached the upstream")
-    });
+    table.that(after == before, || format!("{language}: reached the upstream"));
 }
 
 #[test]
@@ -120,9 +115,7 @@ fn link(code: &str, arguments: &[&str]) -> String {
 fn the_examples_for_links_sign() {
     let waf_secret = fresh();
     let mut table = Check::of(|setup| {
-        setup
-            .site(json!({"schemes": ["url", "waf-url"]}))
-            .env("WAF_SECRET", waf_secret.as_str())
+        setup.site(json!({"schemes": ["url", "waf-url"]})).env("WAF_SECRET", waf_secret.as_str())
     });
     let mut examples = fences("clients.md", "js");
     examples.retain(|code| code.contains("const link ="));

@@ -20,10 +20,7 @@ fn post(gate: &Gate) -> Request {
 }
 
 fn put(gate: &Gate, value: &str) {
-    Request::new("PUT", "/")
-        .body(value)
-        .send_to(gate.secrets)
-        .passed();
+    Request::new("PUT", "/").body(value).send_to(gate.secrets).passed();
 }
 
 #[test]
@@ -37,10 +34,7 @@ fn a_new_value_counts_without_a_deployment() {
     let print = |token: &str| fingerprint(&root, token);
 
     post(&gate).send(&gate).passed();
-    assert_eq!(
-        upstream.only().header("authorization"),
-        Some(format!("Bearer {first}"))
-    );
+    assert_eq!(upstream.only().header("authorization"), Some(format!("Bearer {first}")));
     let told = ask(&gate, "GET", "status").send(&gate).json();
     assert_eq!(told["tokens"][0]["fingerprint"], print(&first));
     assert_eq!(told["tokens"][0]["state"], "ok");
@@ -68,25 +62,16 @@ fn a_new_value_counts_without_a_deployment() {
     let requests = |token: &str| {
         let seen = upstream.seen();
         let with = |token| Some(format!("Bearer {token}"));
-        seen.iter()
-            .filter(|seen| seen.header("authorization") == with(token))
-            .count()
+        seen.iter().filter(|seen| seen.header("authorization") == with(token)).count()
     };
-    assert_eq!(
-        requests(&first) + requests(&second),
-        sent,
-        "each went with one of the two"
-    );
+    assert_eq!(requests(&first) + requests(&second), sent, "each went with one of the two");
     let lines = gate.stop();
     let lines: Vec<String> = lines.iter().map(|line| line.text.to_owned()).collect();
     assert!(lines.iter().any(|line| line.contains(&print(&second))));
     for token in [&first, &second] {
         assert!(!lines.iter().any(|line| line.contains(token.as_str())));
     }
-    let asked = lines
-        .iter()
-        .filter(|line| line.contains("secrets-store"))
-        .count();
+    let asked = lines.iter().filter(|line| line.contains("secrets-store")).count();
     assert!(asked <= 5, "{asked} times for {sent} requests");
 }
 
@@ -97,28 +82,20 @@ fn without_it_nothing_is_sent_until_it_is_there() {
     post(&gate).send(&gate).refused(503, "feature-unavailable");
     let line = gate.logs.events("feature_unavailable", 1).remove(0).1;
     let told = line["feature"].as_str().unwrap();
-    assert!(
-        told.contains("WRITE_TOKEN") && told.contains("Secrets Store"),
-        "{line}"
-    );
+    assert!(told.contains("WRITE_TOKEN") && told.contains("Secrets Store"), "{line}");
     put(&gate, "hangs");
     post(&gate).send(&gate).refused(503, "feature-unavailable");
     upstream.assert_untouched();
     put(&gate, "there");
     post(&gate).send(&gate).passed();
-    assert_eq!(
-        upstream.only().header("authorization").as_deref(),
-        Some("Bearer there")
-    );
+    assert_eq!(upstream.only().header("authorization").as_deref(), Some("Bearer there"));
 }
 
 #[test]
 fn what_is_no_token_there_closes_its_routes() {
     let upstream = Upstream::start();
     let secret = fresh();
-    let gate = Setup::to(&upstream)
-        .stored(&json!({"tokn": secret}).to_string())
-        .start();
+    let gate = Setup::to(&upstream).stored(&json!({"tokn": secret}).to_string()).start();
     post(&gate).send(&gate).refused(503, "misconfigured");
     let line = gate.logs.events("misconfigured", 1).remove(0).1;
     assert_eq!(line["field"], "WRITE_TOKEN.token");

@@ -20,9 +20,7 @@ fn an_upload_streams_with_its_length_kept() {
     let upstream = Upstream::start();
     let gate = Gate::before(&upstream);
     let mut connection = Connection::open(&gate);
-    let head = Request::new("PUT", "/x")
-        .bearer(&gate.bearer())
-        .header("Content-Length", "10");
+    let head = Request::new("PUT", "/x").bearer(&gate.bearer()).header("Content-Length", "10");
     connection.write(&head.head());
     connection.write(b"first");
     until_arrived(&upstream, 5);
@@ -30,10 +28,7 @@ fn an_upload_streams_with_its_length_kept() {
     connection.write(b"after");
     assert_eq!(connection.response().text(), "done");
     let seen = upstream.only();
-    assert_eq!(
-        (seen.framing, seen.body.as_slice()),
-        (Framing::Length(10), &b"firstafter"[..])
-    );
+    assert_eq!((seen.framing, seen.body.as_slice()), (Framing::Length(10), &b"firstafter"[..]));
 }
 
 #[test]
@@ -41,9 +36,8 @@ fn an_upload_without_a_length_streams_in_chunks() {
     let upstream = Upstream::start();
     let gate = Gate::before(&upstream);
     let mut connection = Connection::open(&gate);
-    let head = Request::new("POST", "/x")
-        .bearer(&gate.bearer())
-        .header("Transfer-Encoding", "chunked");
+    let head =
+        Request::new("POST", "/x").bearer(&gate.bearer()).header("Transfer-Encoding", "chunked");
     connection.write(&head.head());
     connection.write_chunk(b"first");
     until_arrived(&upstream, 5);
@@ -51,10 +45,7 @@ fn an_upload_without_a_length_streams_in_chunks() {
     connection.write(b"0\r\n\r\n");
     assert_eq!(connection.response().text(), "done");
     let seen = upstream.only();
-    assert_eq!(
-        (seen.framing, seen.body.as_slice()),
-        (Framing::Chunked, &b"firstafter"[..])
-    );
+    assert_eq!((seen.framing, seen.body.as_slice()), (Framing::Chunked, &b"firstafter"[..]));
 }
 
 #[test]
@@ -62,17 +53,10 @@ fn no_body_arrives_as_no_body() {
     let upstream = Upstream::start();
     let gate = Gate::before(&upstream);
     let token = gate.bearer();
-    Request::new("POST", "/x")
-        .bearer(&token)
-        .body("")
-        .send(&gate)
-        .passed();
+    Request::new("POST", "/x").bearer(&token).body("").send(&gate).passed();
     assert!(upstream.last().body.is_empty());
     assert_ne!(upstream.last().framing, Framing::Chunked);
-    Request::new("DELETE", "/x")
-        .bearer(&token)
-        .send(&gate)
-        .passed();
+    Request::new("DELETE", "/x").bearer(&token).send(&gate).passed();
     assert!(upstream.last().body.is_empty());
     assert_ne!(upstream.last().framing, Framing::Chunked);
 }
@@ -81,14 +65,9 @@ fn no_body_arrives_as_no_body() {
 fn a_large_body_passes_both_ways_unchanged() {
     let upstream = Upstream::answering(|request, _| Reply::new(200).body(request.body.clone()));
     let gate = Gate::before(&upstream);
-    let body: Vec<u8> = (0..8_000_000_u32)
-        .map(|i| u8::try_from((i * 31) % 251).unwrap())
-        .collect();
-    let answer = Request::new("POST", "/x")
-        .bearer(&gate.bearer())
-        .body(body.clone())
-        .send(&gate)
-        .passed();
+    let body: Vec<u8> = (0..8_000_000_u32).map(|i| u8::try_from((i * 31) % 251).unwrap()).collect();
+    let answer =
+        Request::new("POST", "/x").bearer(&gate.bearer()).body(body.clone()).send(&gate).passed();
     assert!(upstream.only().body == body && answer.body == body && answer.complete);
     assert_eq!(answer.header("content-length").as_deref(), Some("8000000"));
 }
@@ -96,15 +75,9 @@ fn a_large_body_passes_both_ways_unchanged() {
 #[test]
 fn an_answer_streams_in_its_parts() {
     let latch = Latch::default();
-    let parts = vec![
-        (None, b"one".to_vec()),
-        (Some(latch.clone()), b"two".to_vec()),
-    ];
-    let upstream = Upstream::queue(vec![
-        Reply::new(200)
-            .header("Content-Type", "text/plain")
-            .parts(parts),
-    ]);
+    let parts = vec![(None, b"one".to_vec()), (Some(latch.clone()), b"two".to_vec())];
+    let upstream =
+        Upstream::queue(vec![Reply::new(200).header("Content-Type", "text/plain").parts(parts)]);
     let gate = Gate::before(&upstream);
     let mut connection = Connection::open(&gate);
     connection.write(&Request::get("/x").bearer(&gate.bearer()).head());
@@ -142,10 +115,7 @@ fn a_caller_who_breaks_off_completes_nothing() {
         let seen = upstream.until("the end", |seen| seen[0].arrival != Arrival::Arriving);
         assert_eq!(seen[0].arrival, Arrival::BrokenOff, "chunked: {chunked}");
         // The gate goes on, and nothing is sent a second time.
-        Request::post("/x")
-            .bearer(&gate.bearer())
-            .send(&gate)
-            .passed();
+        Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();
         assert_eq!(upstream.seen().len(), 2);
     }
 }
@@ -153,15 +123,9 @@ fn a_caller_who_breaks_off_completes_nothing() {
 #[test]
 fn a_body_that_is_announced_too_large_is_refused_at_once() {
     let upstream = Upstream::start();
-    let gate = Setup::to(&upstream)
-        .route("/*", json!({"max_body_bytes": 10}))
-        .start();
+    let gate = Setup::to(&upstream).route("/*", json!({"max_body_bytes": 10})).start();
     let token = gate.bearer();
-    let with = |length: usize| {
-        Request::new("POST", "/x")
-            .bearer(&token)
-            .body("x".repeat(length))
-    };
+    let with = |length: usize| Request::new("POST", "/x").bearer(&token).body("x".repeat(length));
     with(11).send(&gate).refused(413, "body-too-large");
     with(100_000).send(&gate).refused(413, "body-too-large");
     upstream.assert_untouched();
@@ -172,14 +136,10 @@ fn a_body_that_is_announced_too_large_is_refused_at_once() {
 #[test]
 fn a_body_that_turns_out_too_large_never_completes() {
     let upstream = Upstream::start();
-    let gate = Setup::to(&upstream)
-        .route("/*", json!({"max_body_bytes": 10}))
-        .start();
+    let gate = Setup::to(&upstream).route("/*", json!({"max_body_bytes": 10})).start();
     let token = gate.bearer();
-    let head = Request::new("POST", "/x")
-        .bearer(&token)
-        .header("Transfer-Encoding", "chunked")
-        .head();
+    let head =
+        Request::new("POST", "/x").bearer(&token).header("Transfer-Encoding", "chunked").head();
     let mut fits = Connection::open(&gate);
     fits.write(&head);
     fits.write_chunk(b"01234");
@@ -191,20 +151,15 @@ fn a_body_that_turns_out_too_large_never_completes() {
     let mut over = Connection::open(&gate);
     over.write(&head);
     over.write_chunk(b"01234");
-    upstream.until("the start of it", |seen| {
-        seen.get(1).is_some_and(|second| second.body.len() == 5)
-    });
+    upstream
+        .until("the start of it", |seen| seen.get(1).is_some_and(|second| second.body.len() == 5));
     over.write_chunk(b"567890");
     over.write(b"0\r\n\r\n");
     over.response().refused(413, "body-too-large");
     let seen = upstream.until("its end", |seen| seen[1].arrival != Arrival::Arriving);
     assert_eq!(seen[1].arrival, Arrival::BrokenOff);
     assert!(seen[1].body.len() <= 10, "{:?}", seen[1].body);
-    Request::post("/x")
-        .bearer(&token)
-        .body("x")
-        .send(&gate)
-        .passed();
+    Request::post("/x").bearer(&token).body("x").send(&gate).passed();
 }
 
 #[test]
@@ -212,16 +167,9 @@ fn a_refusal_reads_no_body() {
     let upstream = Upstream::start();
     let gate = Gate::before(&upstream);
     let mut connection = Connection::open(&gate);
-    connection.write(
-        &Request::new("POST", "/x")
-            .header("Content-Length", "50000000")
-            .head(),
-    );
+    connection.write(&Request::new("POST", "/x").header("Content-Length", "50000000").head());
     connection.write(&[b'x'; 1000]);
     connection.response().refused(401, "credential-missing");
     upstream.assert_untouched();
-    Request::post("/x")
-        .bearer(&gate.bearer())
-        .send(&gate)
-        .passed();
+    Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();
 }

@@ -11,10 +11,7 @@ use sha2::Sha256;
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// The UTC date of these Unix seconds, as `2026-11-22`.
@@ -28,20 +25,7 @@ pub(crate) fn date(seconds: u64) -> String {
         year += 1;
     }
     let mut month = 1;
-    for length in [
-        31,
-        28 + u64::from(leap(year)),
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ] {
+    for length in [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
         if day < length {
             break;
         }
@@ -78,23 +62,14 @@ pub(crate) fn hkdf(ikm: &[u8], info: &str) -> Vec<u8> {
 pub(crate) fn sk(signing_secret: &str, id: &str, version: u64) -> String {
     format!(
         "sk_{}",
-        b64(hkdf(
-            signing_secret.as_bytes(),
-            &format!("writegate/v1/key/{id}/{version}")
-        ))
+        b64(hkdf(signing_secret.as_bytes(), &format!("writegate/v1/key/{id}/{version}")))
     )
 }
 
 /// A token's fingerprint in the logs.
 pub(crate) fn fingerprint(signing_secret: &str, token: &str) -> String {
-    let mac = hmac(
-        &hkdf(signing_secret.as_bytes(), "writegate/v1/fingerprint"),
-        token.as_bytes(),
-    );
-    mac.iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mac = hmac(&hkdf(signing_secret.as_bytes(), "writegate/v1/fingerprint"), token.as_bytes());
+    mac.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A session to be: right until a test makes it wrong.
@@ -111,14 +86,8 @@ impl Session {
         let Value::Object(header) = json!({"alg": "HS256", "typ": "JWT", "kid": id}) else {
             unreachable!()
         };
-        let Value::Object(claims) = json!({"exp": now() + 300}) else {
-            unreachable!()
-        };
-        Self {
-            key: sk(signing_secret, id, 1),
-            header,
-            claims,
-        }
+        let Value::Object(claims) = json!({"exp": now() + 300}) else { unreachable!() };
+        Self { key: sk(signing_secret, id, 1), header, claims }
     }
 
     pub(crate) fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -166,9 +135,6 @@ impl Session {
 
     /// A good MAC over whatever stands before the second point.
     pub(crate) fn sign(&self, signed: &str) -> String {
-        format!(
-            "{signed}.{}",
-            b64(hmac(self.key.as_bytes(), signed.as_bytes()))
-        )
+        format!("{signed}.{}", b64(hmac(self.key.as_bytes(), signed.as_bytes())))
     }
 }

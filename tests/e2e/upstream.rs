@@ -95,10 +95,7 @@ impl Reply {
     }
 
     pub(crate) fn hang_up() -> Self {
-        Self {
-            body: Body::HangUp,
-            ..Self::new(0)
-        }
+        Self { body: Body::HangUp, ..Self::new(0) }
     }
 
     pub(crate) fn reason(mut self, reason: &str) -> Self {
@@ -145,10 +142,8 @@ impl Reply {
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        let own_length = self
-            .headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        let own_length =
+            self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         match &self.body {
             Body::HangUp => return Ok(false),
             Body::Whole(body) => {
@@ -224,12 +219,8 @@ impl Upstream {
     fn with(script: Box<Script>, is_early: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(State {
-            seen: Mutex::default(),
-            changed: Condvar::new(),
-            script,
-            is_early,
-        });
+        let state =
+            Arc::new(State { seen: Mutex::default(), changed: Condvar::new(), script, is_early });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -257,16 +248,9 @@ impl Upstream {
     /// Waits, within bounds, until what was seen is as asked.
     pub(crate) fn until(&self, what: &str, enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
         let guard = self.state.seen.lock().unwrap();
-        let (guard, late) = self
-            .state
-            .changed
-            .wait_timeout_while(guard, PATIENCE, |seen| !enough(seen))
-            .unwrap();
-        assert!(
-            !late.timed_out(),
-            "the upstream waited in vain for {what}; it saw {:#?}",
-            *guard
-        );
+        let (guard, late) =
+            self.state.changed.wait_timeout_while(guard, PATIENCE, |seen| !enough(seen)).unwrap();
+        assert!(!late.timed_out(), "the upstream waited in vain for {what}; it saw {:#?}", *guard);
         guard.clone()
     }
 
@@ -284,10 +268,7 @@ impl Upstream {
 
     pub(crate) fn assert_untouched(&self) {
         let seen = self.seen();
-        assert!(
-            seen.is_empty(),
-            "nothing may reach the upstream, but it saw {seen:#?}"
-        );
+        assert!(seen.is_empty(), "nothing may reach the upstream, but it saw {seen:#?}");
     }
 }
 
@@ -328,11 +309,7 @@ fn serve(state: &State, stream: TcpStream) {
         let whole = wire::read_body(&mut input, framing, |bytes| {
             state.update(|all| all[index].body.extend_from_slice(bytes));
         });
-        let arrival = if whole {
-            Arrival::Complete
-        } else {
-            Arrival::BrokenOff
-        };
+        let arrival = if whole { Arrival::Complete } else { Arrival::BrokenOff };
         let seen = state.update(|all| {
             all[index].arrival = arrival;
             all[index].clone()

@@ -67,11 +67,7 @@ pub(crate) fn rows(answer: &Response) -> Vec<Value> {
 fn by_outcome(rows: &[Value]) -> Counts {
     let mut counts = Counts::new();
     for row in rows {
-        let number = |name: &str| {
-            row[name]
-                .as_u64()
-                .unwrap_or_else(|| panic!("{name} in {row}"))
-        };
+        let number = |name: &str| row[name].as_u64().unwrap_or_else(|| panic!("{name} in {row}"));
         let outcome = row["outcome"].as_str().expect("an outcome");
         let count = counts.entry(outcome.to_owned()).or_default();
         count.requests += number("requests");

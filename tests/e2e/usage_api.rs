@@ -20,9 +20,7 @@ pub(crate) fn told(table: &mut Check, what: &str, request: &Request) -> Response
     let before = table.upstream.seen().len();
     let answer = request.send(&table.gate);
     let untouched = table.upstream.seen().len() == before;
-    table.that(answer.status == 200 && untouched, || {
-        format!("{what}: {answer}")
-    });
+    table.that(answer.status == 200 && untouched, || format!("{what}: {answer}"));
     answer
 }
 
@@ -35,9 +33,7 @@ fn an_admin_reads_any_key_and_others_their_own() {
         ))
         .key(json!({"id": "pk_other"}))
     });
-    let posted = Request::post("/posts")
-        .bearer(&table.gate.bearer())
-        .origin(SITE);
+    let posted = Request::post("/posts").bearer(&table.gate.bearer()).origin(SITE);
     table.passes("a request", &posted);
     settles(&table.gate, KEY, &only("forwarded", 1, 7, 4));
 
@@ -49,10 +45,7 @@ fn an_admin_reads_any_key_and_others_their_own() {
     let from = |request: Request| request.origin(SITE);
     for (what, request) in [
         ("its session", from(own("").bearer(&table.gate.bearer()))),
-        (
-            "by name",
-            from(own(&format!("?key={KEY}")).bearer(&table.gate.bearer())),
-        ),
+        ("by name", from(own(&format!("?key={KEY}")).bearer(&table.gate.bearer()))),
         ("its signature", of_key.sign(from(own("")))),
         ("its bound session", bound.sign(from(own("")))),
         (
@@ -61,43 +54,23 @@ fn an_admin_reads_any_key_and_others_their_own() {
         ),
     ] {
         let answer = told(&mut table, what, &request);
-        table.that(answer.json()["rows"] == expected, || {
-            format!("{what}: {answer}")
-        });
+        table.that(answer.json()["rows"] == expected, || format!("{what}: {answer}"));
     }
 
     let denied = (403, "path-denied");
     let minted = table.gate.session().claim("origin", SITE).mint();
     for (what, request, (status, code)) in [
-        (
-            "another's",
-            from(own("?key=pk_other").bearer(&table.gate.bearer())),
-            denied,
-        ),
-        (
-            "nobody's",
-            from(own("?key=pk_nobody").bearer(&table.gate.bearer())),
-            denied,
-        ),
-        (
-            "another's, by a signature",
-            of_key.sign(from(own("?key=pk_other"))),
-            denied,
-        ),
+        ("another's", from(own("?key=pk_other").bearer(&table.gate.bearer())), denied),
+        ("nobody's", from(own("?key=pk_nobody").bearer(&table.gate.bearer())), denied),
+        ("another's, by a signature", of_key.sign(from(own("?key=pk_other"))), denied),
         ("a minted session", from(own("").bearer(&minted)), denied),
         (
             "another origin",
-            own("")
-                .bearer(&table.gate.bearer())
-                .origin("https://evil.example"),
+            own("").bearer(&table.gate.bearer()).origin("https://evil.example"),
             (403, "origin-denied"),
         ),
         ("no credential", own(""), (401, "credential-missing")),
-        (
-            "a query is none",
-            from(own(&format!("?key={KEY}"))),
-            (401, "credential-missing"),
-        ),
+        ("a query is none", from(own(&format!("?key={KEY}"))), (401, "credential-missing")),
         (
             "a forged session",
             from(own("").bearer(&table.gate.session().key(&fresh()).mint())),
@@ -124,32 +97,12 @@ fn the_claims_of_a_session_hold_for_usage_too() {
         own("").bearer(&token).header("CF-Connecting-IP", address)
     };
     let there = "192.0.2.1";
-    told(
-        &mut table,
-        "its path",
-        &with("paths", json!(["/_gate/usage"]), there),
-    );
-    told(
-        &mut table,
-        "its method",
-        &with("methods", json!(["GET"]), there),
-    );
+    told(&mut table, "its path", &with("paths", json!(["/_gate/usage"]), there));
+    told(&mut table, "its method", &with("methods", json!(["GET"]), there));
     for (what, request, code) in [
-        (
-            "not its path",
-            with("paths", json!(["/posts"]), there),
-            "path-denied",
-        ),
-        (
-            "not its method",
-            with("methods", json!(["POST"]), there),
-            "method-denied",
-        ),
-        (
-            "not its address",
-            with("sub", json!("a"), "192.0.2.2"),
-            "ip-denied",
-        ),
+        ("not its path", with("paths", json!(["/posts"]), there), "path-denied"),
+        ("not its method", with("methods", json!(["POST"]), there), "method-denied"),
+        ("not its address", with("sub", json!("a"), "192.0.2.2"), "ip-denied"),
     ] {
         table.refused(what, &request, 403, code);
     }
@@ -178,13 +131,8 @@ fn the_answer_is_json_that_nobody_keeps_and_the_methods_are_those_of_a_reading()
     let mut table = Check::of(|setup| with_ledger(setup.site(json!({}))));
     let request = admin(&table.gate, &format!("usage?key={KEY}"));
     let answer = told(&mut table, "GET", &request);
-    for (name, value) in [
-        ("content-type", "application/json"),
-        ("cache-control", "no-store"),
-    ] {
-        table.that(answer.header(name).as_deref() == Some(value), || {
-            answer.to_string()
-        });
+    for (name, value) in [("content-type", "application/json"), ("cache-control", "no-store")] {
+        table.that(answer.header(name).as_deref() == Some(value), || answer.to_string());
     }
     table.that(answer.json() == json!({"rows": []}), || answer.to_string());
     let mut head = request.clone();
@@ -195,21 +143,15 @@ fn the_answer_is_json_that_nobody_keeps_and_the_methods_are_those_of_a_reading()
         // Before any credential is looked at.
         let request = Request::new(method, "/_gate/usage");
         let answer = table.refused(method, &request, 405, "method-not-allowed");
-        table.that(
-            answer.header("allow").as_deref() == Some("GET, HEAD"),
-            || answer.to_string(),
-        );
+        table.that(answer.header("allow").as_deref() == Some("GET, HEAD"), || answer.to_string());
     }
     table.refused("below it", &Request::get("/_gate/usage/x"), 404, "no-route");
 }
 
 #[test]
 fn without_a_ledger_there_is_no_usage_and_nothing_else_is_missing() {
-    let mut table = Check::of(|setup| {
-        setup
-            .site(json!({}))
-            .key(json!({"id": "pk_admin", "admin": true}))
-    });
+    let mut table =
+        Check::of(|setup| setup.site(json!({})).key(json!({"id": "pk_admin", "admin": true})));
     let unavailable = (503, "feature-unavailable");
     let request = admin(&table.gate, &format!("usage?key={KEY}"));
     table.refused("an admin", &request, unavailable.0, unavailable.1);

@@ -47,21 +47,17 @@ fn a_question_that_is_none_names_its_field() {
         }
     }
     // Backwards, and too many days.
-    for (from, to) in [
-        ("2026-03-02", "2026-03-01"),
-        ("2025-01-01", "2026-03-01"),
-        ("0001-01-01", "9999-12-31"),
-    ] {
+    for (from, to) in
+        [("2026-03-02", "2026-03-01"), ("2025-01-01", "2026-03-01"), ("0001-01-01", "9999-12-31")]
+    {
         let query = format!("?key={KEY}&from={from}&to={to}");
         names(&mut table, &query, "from");
     }
     let coming = date(now() + 2 * DAY);
     names(&mut table, &format!("?key={KEY}&from={coming}"), "from");
-    for (from, to) in [
-        ("2026-03-01", "2026-03-01"),
-        ("2025-03-01", "2026-03-01"),
-        ("2024-02-29", "2024-03-01"),
-    ] {
+    for (from, to) in
+        [("2026-03-01", "2026-03-01"), ("2025-03-01", "2026-03-01"), ("2024-02-29", "2024-03-01")]
+    {
         let path = format!("usage?key={KEY}&from={from}&to={to}");
         let request = admin(&table.gate, &path);
         let answer = told(&mut table, &path, &request);
@@ -111,13 +107,8 @@ fn days_are_told_apart_in_their_order() {
             all.then_some(()).ok_or_else(|| format!("{rows:#?}"))
         });
     }
-    let had = [
-        (40, "forwarded"),
-        (3, "forwarded"),
-        (3, "refused"),
-        (1, "forwarded"),
-        (0, "forwarded"),
-    ];
+    let had =
+        [(40, "forwarded"), (3, "forwarded"), (3, "refused"), (1, "forwarded"), (0, "forwarded")];
     for (query, from, to) in [
         (all, 40, 0),
         (String::new(), 30, 0),

@@ -50,18 +50,13 @@ fn usage_comes_to_the_ledger_by_itself() {
     let latch = Latch::default();
     let waits = latch.clone();
     let upstream = Upstream::answering(move |request, _| match request.method.as_str() {
-        "GET" => Reply::new(200).parts(vec![
-            (None, b"first".to_vec()),
-            (Some(waits.clone()), b" second".to_vec()),
-        ]),
+        "GET" => Reply::new(200)
+            .parts(vec![(None, b"first".to_vec()), (Some(waits.clone()), b" second".to_vec())]),
         _ => Reply::ok("done"),
     });
     let table = Check::before(upstream, |setup| ledger(setup).twice());
     let gate = &table.gate;
-    Request::post("/x")
-        .bearer(&gate.bearer())
-        .send(gate)
-        .passed();
+    Request::post("/x").bearer(&gate.bearer()).send(gate).passed();
     // The second isolate is asked, which knows nothing of the first but by the ledger.
     settles_at(gate, gate.second, KEY, &only("forwarded", 1, 7, 4));
     // What comes when no request is there any more comes too.
@@ -134,10 +129,7 @@ fn a_batch_that_failed_is_sent_again_without_another_request() {
     export default {};";
     let table = Check::of(|setup| ledger(setup).ledger_by(TWICE).twice());
     let gate = &table.gate;
-    Request::post("/x")
-        .bearer(&gate.bearer())
-        .send(gate)
-        .passed();
+    Request::post("/x").bearer(&gate.bearer()).send(gate).passed();
     settles_at(gate, gate.second, KEY, &only("forwarded", 1, 7, 4));
 }
 
@@ -157,19 +149,12 @@ fn many_requests_are_few_batches() {
         let taken = lines.filter(|line| line["event"] == "rows");
         Some(
             taken
-                .filter(|line| {
-                    line["what"]
-                        .as_str()
-                        .is_some_and(|sql| sql.contains("INTO usage"))
-                })
+                .filter(|line| line["what"].as_str().is_some_and(|sql| sql.contains("INTO usage")))
                 .count(),
         )
     });
     let most = usize::try_from(began.elapsed().as_secs()).unwrap() / 2 + 3;
-    assert!(
-        (1..=most).contains(&batches),
-        "{batches} batches, {most} at most"
-    );
+    assert!((1..=most).contains(&batches), "{batches} batches, {most} at most");
 }
 
 #[test]
@@ -191,19 +176,14 @@ fn a_ledger_that_fails_now_and_then_loses_nothing_and_doubles_nothing() {
     }
     settles_by(gate, &[gate.port, gate.second], KEY, &expected);
     let told = gate.logs.events("usage_unsent", 1);
-    table.that(told.iter().all(|(_, line)| line["lost"] == 0), || {
-        format!("{told:?}")
-    });
+    table.that(told.iter().all(|(_, line)| line["lost"] == 0), || format!("{told:?}"));
 }
 
 #[test]
 fn a_ledger_that_fails_for_good_harms_no_request() {
     for source in [SILENT, FAILING] {
-        let mut table = Check::of(|setup| {
-            ledger(setup)
-                .key(json!({"id": "pk_other"}))
-                .ledger_by(source)
-        });
+        let mut table =
+            Check::of(|setup| ledger(setup).key(json!({"id": "pk_other"})).ledger_by(source));
         let began = Instant::now();
         for _ in 0..10 {
             for id in [KEY, "pk_other"] {
@@ -216,9 +196,7 @@ fn a_ledger_that_fails_for_good_harms_no_request() {
         table.that(took < 2 * PATIENCE, || format!("20 requests took {took:?}"));
         // The operator is told.
         let told: Value = table.gate.logs.events("usage_unsent", 1).remove(0).1;
-        table.that(
-            told["batches"].as_u64().is_some_and(|batches| batches > 0),
-            || told.to_string(),
-        );
+        table
+            .that(told["batches"].as_u64().is_some_and(|batches| batches > 0), || told.to_string());
     }
 }

@@ -55,34 +55,14 @@ fn what_was_forwarded_counts_with_both_bodies() {
         vec![
             ("a write", by("POST", "/x").body("hello"), "forwarded", 4),
             ("a read", by("GET", "/x"), "forwarded", 4),
-            (
-                "an answer of unknown length",
-                by("GET", "/chunked"),
-                "forwarded",
-                12,
-            ),
+            ("an answer of unknown length", by("GET", "/chunked"), "forwarded", 12),
             ("an empty answer", by("GET", "/empty"), "forwarded", 0),
             ("a HEAD", by("HEAD", "/x"), "forwarded", 0),
             ("a 204", by("DELETE", "/204"), "forwarded", 0),
             ("a 304", by("GET", "/304"), "forwarded", 0),
-            (
-                "the upstream's own refusal",
-                by("POST", "/422").body("x"),
-                "forwarded",
-                4,
-            ),
-            (
-                "the upstream's own failure",
-                by("POST", "/500").body("x"),
-                "forwarded",
-                4,
-            ),
-            (
-                "a large upload",
-                by("PUT", "/x").body(large),
-                "forwarded",
-                4,
-            ),
+            ("the upstream's own refusal", by("POST", "/422").body("x"), "forwarded", 4),
+            ("the upstream's own failure", by("POST", "/500").body("x"), "forwarded", 4),
+            ("a large upload", by("PUT", "/x").body(large), "forwarded", 4),
         ],
     );
 }
@@ -104,19 +84,9 @@ fn what_the_gate_refused_counts_once_its_credential_was_good() {
     let signed = signed.origin(SITE).header("CF-Connecting-IP", there);
     let mut expected = Counts::new();
     for (what, request, status, code) in [
-        (
-            "origin",
-            with("GET", "/x", "https://evil.example", there),
-            403,
-            "origin-denied",
-        ),
+        ("origin", with("GET", "/x", "https://evil.example", there), 403, "origin-denied"),
         ("address", with("GET", "/x", SITE, other), 403, "ip-denied"),
-        (
-            "method",
-            with("DELETE", "/x", SITE, there),
-            403,
-            "method-denied",
-        ),
+        ("method", with("DELETE", "/x", SITE, there), 403, "method-denied"),
         ("path", with("GET", "/y", SITE, there), 403, "path-denied"),
         ("body", signed.body("changed"), 401, "digest-mismatch"),
     ] {
@@ -135,11 +105,7 @@ fn a_replayed_request_counts_as_refused() {
     let mut table = Check::before(upstream(), |setup| {
         with_ledger(setup.site(json!({"schemes": ["signature"], "nonce": "required"}))).replay()
     });
-    let signed = table
-        .gate
-        .signature()
-        .nonce(&fresh())
-        .sign(Request::post("/x"));
+    let signed = table.gate.signature().nonce(&fresh()).sign(Request::post("/x"));
     table.passes("once", &signed);
     let answer = table.refused("twice", &signed, 401, "replayed");
     let mut expected = only("forwarded", 1, 7, 4);
@@ -150,11 +116,7 @@ fn a_replayed_request_counts_as_refused() {
 #[test]
 fn what_failed_counts_as_failed() {
     let table = Check::before(upstream(), ledger);
-    let post = |path: &str| {
-        Request::new("POST", path)
-            .bearer(&table.gate.bearer())
-            .body("hello")
-    };
+    let post = |path: &str| Request::new("POST", path).bearer(&table.gate.bearer()).body("hello");
     let mut expected = Counts::new();
     for (path, code) in [
         ("/522", "upstream-unreachable"),
@@ -169,24 +131,15 @@ fn what_failed_counts_as_failed() {
 
 #[test]
 fn every_429_of_the_upstream_is_told() {
-    let upstream = Upstream::queue(vec![
-        Reply::new(429),
-        Reply::new(429),
-        Reply::ok("done"),
-        Reply::new(429),
-    ]);
+    let upstream =
+        Upstream::queue(vec![Reply::new(429), Reply::new(429), Reply::ok("done"), Reply::new(429)]);
     let table = Check::before(upstream, ledger);
-    Request::get("/x")
-        .bearer(&table.gate.bearer())
-        .send(&table.gate)
-        .passed();
+    Request::get("/x").bearer(&table.gate.bearer()).send(&table.gate).passed();
     let mut expected = only("forwarded", 1, 0, 4);
     expected.get_mut("forwarded").unwrap().upstream_429 = 2;
     settles(&table.gate, KEY, &expected);
     // A write is not sent again.
-    let answer = Request::post("/x")
-        .bearer(&table.gate.bearer())
-        .send(&table.gate);
+    let answer = Request::post("/x").bearer(&table.gate.bearer()).send(&table.gate);
     assert_eq!(answer.status, 429);
     add(&mut expected, "forwarded", 1, 7, 0);
     expected.get_mut("forwarded").unwrap().upstream_429 = 3;
@@ -199,41 +152,19 @@ fn a_row_has_the_day_of_arrival_and_the_upstreams_time() {
     let today = [date(now()), date(now() + 60)];
     let mut took = 0;
     for path in ["/x", "/chunked", "/204"] {
-        let answer = Request::get(path)
-            .bearer(&table.gate.bearer())
-            .send(&table.gate)
-            .passed();
-        took += table.gate.logs.audit(&answer.request_id())["upstream_ms"]
-            .as_u64()
-            .unwrap();
+        let answer = Request::get(path).bearer(&table.gate.bearer()).send(&table.gate).passed();
+        took += table.gate.logs.audit(&answer.request_id())["upstream_ms"].as_u64().unwrap();
     }
     settles(&table.gate, KEY, &only("forwarded", 3, 0, 16));
-    let answer = admin(&table.gate, &format!("usage?key={KEY}"))
-        .send(&table.gate)
-        .passed();
+    let answer = admin(&table.gate, &format!("usage?key={KEY}")).send(&table.gate).passed();
     let rows = rows(&answer);
-    let total: u64 = rows
-        .iter()
-        .map(|row| row["upstream_ms"].as_u64().unwrap())
-        .sum();
+    let total: u64 = rows.iter().map(|row| row["upstream_ms"].as_u64().unwrap()).sum();
     assert_eq!(total, took, "{rows:#?}");
     for row in &rows {
         assert!(today.iter().any(|day| row["day"] == *day), "{row}");
-        let names: Vec<_> = row
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
-        let mut expected = [
-            "day",
-            "outcome",
-            "requests",
-            "bytes_in",
-            "bytes_out",
-            "upstream_ms",
-            "upstream_429",
-        ];
+        let names: Vec<_> = row.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut expected =
+            ["day", "outcome", "requests", "bytes_in", "bytes_out", "upstream_ms", "upstream_429"];
         expected.sort_unstable();
         let mut sorted = names;
         sorted.sort_unstable();

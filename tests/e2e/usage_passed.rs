@@ -36,9 +36,7 @@ fn a_quota_of_bytes_is_charged_what_came_of_a_short_answer_too() {
         Reply::new(200).cut_short(HUGE, b"nine byte"),
         Reply::ok("whole"),
     ]);
-    let table = Check::before(upstream, |setup| {
-        quota(setup, json!({"bytes": 40, "per": "month"}))
-    });
+    let table = Check::before(upstream, |setup| quota(setup, json!({"bytes": 40, "per": "month"})));
     let get = || Request::get("/x").bearer(&table.gate.bearer());
     for came in [9, 18, 27] {
         let answer = get().send(&table.gate);
@@ -64,16 +62,12 @@ fn a_compressed_answer_is_charged_as_it_is_sent_and_not_unpacked() {
             _ => reply.body(gzip(packed)),
         }
     });
-    let table = Check::before(upstream, |setup| {
-        quota(setup, json!({"bytes": 1_000_000, "per": "month"}))
-    });
+    let table =
+        Check::before(upstream, |setup| quota(setup, json!({"bytes": 1_000_000, "per": "month"})));
     let length = gzip(packed).len();
     for (nth, path) in ["/announced", "/chunked"].into_iter().enumerate() {
         let request = Request::get(path).bearer(&table.gate.bearer());
-        let answer = request
-            .header("Accept-Encoding", "gzip")
-            .send(&table.gate)
-            .passed();
+        let answer = request.header("Accept-Encoding", "gzip").send(&table.gate).passed();
         assert_eq!(answer.body, gzip(packed), "{path}");
         let expected = only("forwarded", nth + 1, 0, (nth + 1) * length);
         settles(&table.gate, KEY, &expected);
@@ -89,9 +83,7 @@ fn a_long_compressed_answer_from_the_cache_comes_whole_and_is_charged() {
     let (length, body) = (packed.len(), packed.clone());
     let upstream = Upstream::answering(move |_, _| {
         let reply = Reply::new(200).header("Content-Encoding", "gzip");
-        reply
-            .header("Content-Type", "text/plain")
-            .body(body.clone())
+        reply.header("Content-Type", "text/plain").body(body.clone())
     });
     let mut table = Check::before(upstream, |setup| with_ledger(cached(setup)));
     let request = get(&table.gate, "/x").header("Accept-Encoding", "gzip");
@@ -115,14 +107,11 @@ fn an_upload_that_goes_on_after_the_answer_began_is_charged_whole() {
     let latch = Latch::default();
     let waits = latch.clone();
     let upstream = Upstream::answering_early(move |_, _| {
-        Reply::new(200).parts(vec![
-            (None, b"early".to_vec()),
-            (Some(waits.clone()), b"late".to_vec()),
-        ])
+        Reply::new(200)
+            .parts(vec![(None, b"early".to_vec()), (Some(waits.clone()), b"late".to_vec())])
     });
-    let table = Check::before(upstream, |setup| {
-        quota(setup, json!({"bytes": 5_000, "per": "day"}))
-    });
+    let table =
+        Check::before(upstream, |setup| quota(setup, json!({"bytes": 5_000, "per": "day"})));
     let mut connection = Connection::open(&table.gate);
     let head = Request::new("POST", "/x")
         .bearer(&table.gate.bearer())
@@ -136,9 +125,7 @@ fn an_upload_that_goes_on_after_the_answer_began_is_charged_whole() {
         connection.write_chunk(&[b'x'; 100_000]);
     }
     connection.write(b"0\r\n\r\n");
-    table
-        .upstream
-        .until("all of it", |seen| seen[0].body.len() == 2_000_005);
+    table.upstream.until("all of it", |seen| seen[0].body.len() == 2_000_005);
     // Also before the answer has ended.
     let next = Request::post("/x").bearer(&table.gate.bearer());
     let refused = next.send(&table.gate).refused(OVER.0, OVER.1);

@@ -51,41 +51,26 @@ fn an_answer_that_ends_late_or_that_nobody_reads_counts_with_what_came() {
     let latch = Latch::default();
     let waits = latch.clone();
     let upstream = Upstream::answering(move |_, _| {
-        Reply::new(200).parts(vec![
-            (None, b"first".to_vec()),
-            (Some(waits.clone()), b" second".to_vec()),
-        ])
+        Reply::new(200)
+            .parts(vec![(None, b"first".to_vec()), (Some(waits.clone()), b" second".to_vec())])
     });
     let mut table = Check::before(upstream, ledger);
     let (mut patient, impatient) = (begin(&table), begin(&table));
     // The requests count at once, what they are sent when it is known.
     poll(PATIENCE, || {
         let answer = admin(&table.gate, &format!("usage?key={KEY}")).send(&table.gate);
-        let requests: u64 = rows(&answer)
-            .iter()
-            .filter_map(|row| row["requests"].as_u64())
-            .sum();
-        (requests == 2)
-            .then_some(())
-            .ok_or_else(|| answer.to_string())
+        let requests: u64 = rows(&answer).iter().filter_map(|row| row["requests"].as_u64()).sum();
+        (requests == 2).then_some(()).ok_or_else(|| answer.to_string())
     });
     impatient.abandon();
     latch.open();
-    assert_eq!(
-        (patient.read_chunk(), patient.read_chunk()),
-        (b" second".to_vec(), Vec::new())
-    );
+    assert_eq!((patient.read_chunk(), patient.read_chunk()), (b" second".to_vec(), Vec::new()));
     // Of what was on its way to a caller who left, some may have come.
     let bytes = poll(PATIENCE, || {
         let answer = admin(&table.gate, &format!("usage?key={KEY}")).send(&table.gate);
         let rows = rows(&answer);
-        let bytes: u64 = rows
-            .iter()
-            .filter_map(|row| row["bytes_out"].as_u64())
-            .sum();
-        (bytes > 12)
-            .then_some(bytes)
-            .ok_or_else(|| format!("{rows:#?}"))
+        let bytes: u64 = rows.iter().filter_map(|row| row["bytes_out"].as_u64()).sum();
+        (bytes > 12).then_some(bytes).ok_or_else(|| format!("{rows:#?}"))
     });
     table.that((17..=24).contains(&bytes), || format!("{bytes} bytes out"));
 }
@@ -93,11 +78,7 @@ fn an_answer_that_ends_late_or_that_nobody_reads_counts_with_what_came() {
 #[test]
 fn an_upload_that_breaks_off_or_grows_too_long_counts_once() {
     let table = Check::before(upstream(), |setup| {
-        ledger(
-            setup
-                .route("/*", json!({}))
-                .route("/small", json!({"max_body_bytes": 3})),
-        )
+        ledger(setup.route("/*", json!({})).route("/small", json!({"max_body_bytes": 3})))
     });
     let request = Request::post("/small")
         .bearer(&table.gate.bearer())
@@ -112,9 +93,7 @@ fn an_upload_that_breaks_off_or_grows_too_long_counts_once() {
             .head(),
     );
     connection.write(b"half");
-    table.upstream.until("the half", |seen| {
-        seen.iter().any(|one| one.body == b"half")
-    });
+    table.upstream.until("the half", |seen| seen.iter().any(|one| one.body == b"half"));
     connection.abandon();
     let ended = poll(PATIENCE, || {
         let answer = admin(&table.gate, &format!("usage?key={KEY}")).send(&table.gate);
@@ -124,9 +103,7 @@ fn an_upload_that_breaks_off_or_grows_too_long_counts_once() {
             own.filter_map(|row| row["requests"].as_u64()).sum()
         };
         let all: Value = json!([of("refused"), of("failed"), of("forwarded")]);
-        (all[1] != 0)
-            .then_some(all)
-            .ok_or_else(|| format!("{rows:#?}"))
+        (all[1] != 0).then_some(all).ok_or_else(|| format!("{rows:#?}"))
     });
     assert_eq!(ended, json!([1, 1, 0]));
 }

@@ -21,12 +21,7 @@ fn what_comes_before_a_good_credential_counts_nowhere() {
     let good = table.gate.bearer();
     let session = table.gate.session();
     for (what, request, status, code) in [
-        (
-            "no credential",
-            Request::get("/x"),
-            401,
-            "credential-missing",
-        ),
+        ("no credential", Request::get("/x"), 401, "credential-missing"),
         (
             "a bad MAC",
             Request::get("/x").bearer(&session.clone().key(&fresh()).mint()),
@@ -39,18 +34,8 @@ fn what_comes_before_a_good_credential_counts_nowhere() {
             401,
             "session-expired",
         ),
-        (
-            "no route",
-            Request::get("/y").bearer(&good),
-            404,
-            "no-route",
-        ),
-        (
-            "no path",
-            Request::get("/x/../x").bearer(&good),
-            400,
-            "bad-path",
-        ),
+        ("no route", Request::get("/y").bearer(&good), 404, "no-route"),
+        ("no path", Request::get("/x/../x").bearer(&good), 400, "bad-path"),
         (
             "not the route's method",
             Request::new("PUT", "/x").bearer(&good),
@@ -66,18 +51,15 @@ fn what_comes_before_a_good_credential_counts_nowhere() {
     ] {
         table.refused(what, &request, status, code);
     }
-    let preflight = Request::new("OPTIONS", "/x")
-        .origin(SITE)
-        .header("Access-Control-Request-Method", "POST");
+    let preflight =
+        Request::new("OPTIONS", "/x").origin(SITE).header("Access-Control-Request-Method", "POST");
     assert_eq!(preflight.send(&table.gate).status, 204);
     // The gate's own paths neither, and so not this asking either.
     let own = Request::get("/_gate/usage").bearer(&good);
     for _ in 0..3 {
         own.send(&table.gate).passed();
     }
-    admin(&table.gate, "usage?key=pk_admin")
-        .send(&table.gate)
-        .passed();
+    admin(&table.gate, "usage?key=pk_admin").send(&table.gate).passed();
     table.passes("the one that counts", &Request::get("/x").bearer(&good));
     settles(&table.gate, KEY, &only("forwarded", 1, 0, 4));
     for id in ["pk_over", "pk_admin"] {
@@ -98,11 +80,7 @@ fn a_bare_public_key_counts_once_its_policy_let_it_pass() {
     };
     let (there, other) = ("192.0.2.1", "192.0.2.2");
     for (what, request, code) in [
-        (
-            "origin",
-            with("GET", "/x", "https://evil.example", there),
-            "origin-denied",
-        ),
+        ("origin", with("GET", "/x", "https://evil.example", there), "origin-denied"),
         ("address", with("GET", "/x", SITE, other), "ip-denied"),
         ("path", with("GET", "/y", SITE, there), "path-denied"),
         ("method", with("DELETE", "/x", SITE, there), "method-denied"),
@@ -125,31 +103,17 @@ fn usage_and_audit_lines_agree_for_every_code() {
     let gate = with_ledger(provocations::setup(&upstream)).start();
     let mut expected = BTreeMap::<String, Counts>::new();
     // Making them forwards one.
-    add(
-        expected.entry("pk_nonce".into()).or_default(),
-        "forwarded",
-        1,
-        7,
-        0,
-    );
+    add(expected.entry("pk_nonce".into()).or_default(), "forwarded", 1, 7, 0);
     for (_, code, request) in provocations::provocations(&gate) {
         let answer = request.send(&gate);
         let line = gate.logs.audit(&answer.request_id());
         if line["verified"] == false {
             continue;
         }
-        let key = line["key"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{code}: {line}"));
+        let key = line["key"].as_str().unwrap_or_else(|| panic!("{code}: {line}"));
         let outcome = line["outcome"].as_str().unwrap();
         let bytes_in = request.body.as_ref().map_or(0, Vec::len);
-        add(
-            expected.entry(key.into()).or_default(),
-            outcome,
-            1,
-            bytes_in,
-            answer.body.len(),
-        );
+        add(expected.entry(key.into()).or_default(), outcome, 1, bytes_in, answer.body.len());
     }
     for (key, counts) in &expected {
         settles(&gate, key, counts);

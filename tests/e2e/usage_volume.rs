@@ -24,19 +24,14 @@ const CONNECTIONS: usize = 8;
 type Books = BTreeMap<String, Counts>;
 
 fn upstream() -> Upstream {
-    Upstream::answering(
-        |request: &Seen, nth| match request.target.trim_start_matches('/') {
-            "chunked" => Reply::new(200).parts(
-                (0..nth % 4)
-                    .map(|part| (None, vec![b'x'; 100 * part + 1]))
-                    .collect(),
-            ),
-            "204" => Reply::new(204),
-            "522" => Reply::new(522),
-            "500" => Reply::new(500).body("broken"),
-            _ => Reply::ok(&"y".repeat(nth % 1_000)),
-        },
-    )
+    Upstream::answering(|request: &Seen, nth| match request.target.trim_start_matches('/') {
+        "chunked" => Reply::new(200)
+            .parts((0..nth % 4).map(|part| (None, vec![b'x'; 100 * part + 1])).collect()),
+        "204" => Reply::new(204),
+        "522" => Reply::new(522),
+        "500" => Reply::new(500).body("broken"),
+        _ => Reply::ok(&"y".repeat(nth % 1_000)),
+    })
 }
 
 /// The second key has this quota, if it is one.
@@ -73,24 +68,11 @@ fn case(gate: &Gate, number: usize) -> Case {
     let body = vec![b'z'; number % 3_000];
     let counted = |request: Request, outcome| {
         let bytes_in = request.body.as_ref().map_or(0, Vec::len);
-        Case {
-            key,
-            request,
-            bytes_in,
-            outcome: Some(outcome),
-        }
+        Case { key, request, bytes_in, outcome: Some(outcome) }
     };
-    let uncounted = |request| Case {
-        key,
-        request,
-        bytes_in: 0,
-        outcome: None,
-    };
-    let bare = |origin: &str| {
-        Request::get("/live/open")
-            .header("X-Public-Key", OPEN)
-            .origin(origin)
-    };
+    let uncounted = |request| Case { key, request, bytes_in: 0, outcome: None };
+    let bare =
+        |origin: &str| Request::get("/live/open").header("X-Public-Key", OPEN).origin(origin);
     match number % 13 {
         0 => counted(by("POST", "/live/x").body(body), "forwarded"),
         1 => counted(by("GET", "/live/chunked"), "forwarded"),
@@ -105,21 +87,10 @@ fn case(gate: &Gate, number: usize) -> Case {
             counted(Request::get("/live/x").bearer(&narrow), "refused")
         }
         9 => {
-            let signed = gate
-                .signature_of(key)
-                .sign(Request::post("/live/x").body(body));
+            let signed = gate.signature_of(key).sign(Request::post("/live/x").body(body));
             // The length is that of what was signed, the bytes are not.
-            let changed = signed
-                .body
-                .as_ref()
-                .map(|body| vec![b'!'; body.len().max(1)]);
-            counted(
-                Request {
-                    body: changed,
-                    ..signed
-                },
-                "refused",
-            )
+            let changed = signed.body.as_ref().map(|body| vec![b'!'; body.len().max(1)]);
+            counted(Request { body: changed, ..signed }, "refused")
         }
         10 => {
             let chunks = format!(
@@ -127,22 +98,10 @@ fn case(gate: &Gate, number: usize) -> Case {
                 number % 500 + 1,
                 "w".repeat(number % 500 + 1)
             );
-            let request = by("PUT", "/live/x")
-                .header("Transfer-Encoding", "chunked")
-                .body(chunks);
-            Case {
-                key,
-                request,
-                bytes_in: number % 500 + 4,
-                outcome: Some("forwarded"),
-            }
+            let request = by("PUT", "/live/x").header("Transfer-Encoding", "chunked").body(chunks);
+            Case { key, request, bytes_in: number % 500 + 4, outcome: Some("forwarded") }
         }
-        11 => Case {
-            key: OPEN,
-            request: bare(SITE),
-            bytes_in: 0,
-            outcome: Some("forwarded"),
-        },
+        11 => Case { key: OPEN, request: bare(SITE), bytes_in: 0, outcome: Some("forwarded") },
         _ => match number / 13 % 5 {
             0 => uncounted(Request::get("/live/x").bearer(&session.key(&fresh()).mint())),
             1 => {
@@ -190,9 +149,7 @@ fn send(gate: &Gate, ports: &[u16], each: usize) -> Books {
                 let counts = books.entry(case.key.to_owned()).or_default();
                 add(counts, outcome, 1, case.bytes_in, answer.body.len());
             }
-            if answer
-                .header("connection")
-                .is_some_and(|value| value.eq_ignore_ascii_case("close"))
+            if answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
             {
                 line = Connection::to_port(port);
             }
@@ -200,9 +157,8 @@ fn send(gate: &Gate, ports: &[u16], each: usize) -> Books {
         books
     };
     let all: Vec<Books> = thread::scope(|scope| {
-        let sent: Vec<_> = (0..CONNECTIONS)
-            .map(|connection| scope.spawn(move || one(connection)))
-            .collect();
+        let sent: Vec<_> =
+            (0..CONNECTIONS).map(|connection| scope.spawn(move || one(connection))).collect();
         sent.into_iter().map(|one| one.join().unwrap()).collect()
     });
     let mut books = Books::new();
@@ -219,11 +175,7 @@ fn send(gate: &Gate, ports: &[u16], each: usize) -> Books {
 }
 
 fn requests(books: &Books) -> u64 {
-    books
-        .values()
-        .flat_map(BTreeMap::values)
-        .map(|count| count.requests)
-        .sum()
+    books.values().flat_map(BTreeMap::values).map(|count| count.requests).sum()
 }
 
 #[test]
@@ -245,10 +197,7 @@ fn of_ten_thousand_requests_the_ledger_says_what_their_callers_counted() {
 #[test]
 fn two_isolates_and_a_ledger_that_fails_now_and_then_come_to_the_same() {
     let upstream = upstream();
-    let gate = keys(Setup::to(&upstream), Value::Null)
-        .ledger_by(MOODY)
-        .twice()
-        .start();
+    let gate = keys(Setup::to(&upstream), Value::Null).ledger_by(MOODY).twice().start();
     let ports = [gate.port, gate.second];
     let books = send(&gate, &ports, 250);
     for (key, counts) in &books {

@@ -36,10 +36,7 @@ fn link(secret: &str, text: &str, issued: u64) -> String {
 /// The same with its MAC in standard base64, percent-encoded as JavaScript's `encodeURIComponent` does it.
 fn encoded_link(secret: &str, text: &str, issued: u64) -> String {
     let mac = STANDARD.encode(mac(secret, text, &issued.to_string()));
-    let mac = mac
-        .replace('+', "%2B")
-        .replace('/', "%2F")
-        .replace('=', "%3D");
+    let mac = mac.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     with_verify(text, &format!("{issued}-{mac}"))
 }
 
@@ -67,10 +64,7 @@ fn what_belongs_to_the_link_is_removed_and_the_rest_arrives_as_sent() {
         ("/x?a=1&key=pk_site", "/x?a=1"),
         ("/x?key=pk_site&a=1", "/x?a=1"),
         ("/x?b=2&key=pk_site&a=1&b=1&c=&d", "/x?b=2&a=1&b=1&c=&d"),
-        (
-            "/a%7eb;c?x=%2f&y=a+b&key=pk_site&exp=1",
-            "/a%7eb;c?x=%2f&y=a+b&exp=1",
-        ),
+        ("/a%7eb;c?x=%2f&y=a+b&key=pk_site&exp=1", "/a%7eb;c?x=%2f&y=a+b&exp=1"),
     ] {
         for method in ["GET", "HEAD"] {
             for make in [link, encoded_link] {
@@ -97,11 +91,9 @@ fn the_mac_is_over_the_text_before_verify_and_the_digits() {
         Request::get(&with_verify(text, &format!("{issued}-{mac}")))
     };
     table.passes("as it should be", &by(&secret, &format!("{text}{issued}")));
-    for (what, secret) in [
-        ("another secret", &fresh()),
-        ("the key's secret", &own),
-        ("the root", &signing_secret),
-    ] {
+    for (what, secret) in
+        [("another secret", &fresh()), ("the key's secret", &own), ("the root", &signing_secret)]
+    {
         let request = by(secret, &format!("{text}{issued}"));
         table.refused(what, &request, 401, "signature-invalid");
     }
@@ -114,27 +106,15 @@ fn the_mac_is_over_the_text_before_verify_and_the_digits() {
         ("another time", format!("{text}{}", now() - 60)),
     ] {
         let answer = table.refused(what, &by(&secret, &message), 401, "signature-invalid");
-        table.that(answer.json().get("signature_base").is_none(), || {
-            format!("{what}: {answer}")
-        });
+        table.that(answer.json().get("signature_base").is_none(), || format!("{what}: {answer}"));
     }
     // Text and time stand side by side in the MAC: a digit must not move from one to the other.
     let good = link(&secret, text, now());
     let value = good.rsplit_once("verify=").unwrap().1;
     let longer = format!("/x?key=pk_site&n=1&verify=2{value}");
-    table.refused(
-        "a digit moved",
-        &Request::get(&longer),
-        400,
-        "bad-credential",
-    );
+    table.refused("a digit moved", &Request::get(&longer), 400, "bad-credential");
     let shorter = format!("/x?key=pk_site&n=12{}&verify={}", &value[..1], &value[1..]);
-    table.refused(
-        "a digit moved back",
-        &Request::get(&shorter),
-        400,
-        "bad-credential",
-    );
+    table.refused("a digit moved back", &Request::get(&shorter), 400, "bad-credential");
 }
 
 #[test]
@@ -167,9 +147,7 @@ fn a_link_is_good_for_url_ttl_from_its_time() {
 fn a_secret_that_one_link_gives_away_closes_the_gate() {
     let closed = |secret: &str| {
         let upstream = Upstream::start();
-        let gate = with_links(Setup::to(&upstream), &json!({}))
-            .env("WAF_SECRET", secret)
-            .start();
+        let gate = with_links(Setup::to(&upstream), &json!({})).env("WAF_SECRET", secret).start();
         let link = link(secret, "/x?key=pk_site", now());
         Request::get(&link).send(&gate).status
     };
@@ -205,9 +183,8 @@ fn no_byte_of_a_link_can_change() {
 #[test]
 fn the_log_names_the_scheme_and_never_a_value_of_the_query() {
     let (upstream, secret, marker) = (Upstream::start(), fresh(), fresh());
-    let gate = with_links(Setup::to(&upstream), &json!({}))
-        .env("WAF_SECRET", secret.as_str())
-        .start();
+    let gate =
+        with_links(Setup::to(&upstream), &json!({})).env("WAF_SECRET", secret.as_str()).start();
     let good = link(&secret, &format!("/x?key=pk_site&a={marker}"), now());
     let value = good.rsplit_once("verify=").unwrap().1;
     let mac = value.split_once('-').unwrap().1.to_owned();

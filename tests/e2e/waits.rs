@@ -41,8 +41,7 @@ fn until(seconds: u64) {
 }
 
 fn signed(gate: &Gate, id: &str, body: Vec<u8>) -> Request {
-    gate.signature_of(id)
-        .sign(Request::post("/posts").body(body))
+    gate.signature_of(id).sign(Request::post("/posts").body(body))
 }
 
 fn signing(id: &str) -> Value {
@@ -67,18 +66,11 @@ fn a_signature_must_last_until_the_last_byte() {
 #[test]
 fn a_body_that_the_gate_reads_has_a_deadline() {
     let table = Check::of(|setup| {
-        setup
-            .key(signing(KEY))
-            .route("/*", json!({"timeout_ms": 300, "idempotency_key": true}))
+        setup.key(signing(KEY)).route("/*", json!({"timeout_ms": 300, "idempotency_key": true}))
     });
     let gate = &table.gate;
-    let kept = Request::post("/posts")
-        .header("Idempotency-Key", "1")
-        .bearer(&gate.bearer());
-    for (what, request) in [
-        ("signed", signed(gate, KEY, fresh().into())),
-        ("kept", kept),
-    ] {
+    let kept = Request::post("/posts").header("Idempotency-Key", "1").bearer(&gate.bearer());
+    for (what, request) in [("signed", signed(gate, KEY, fresh().into())), ("kept", kept)] {
         let mut begun = Begun::at(gate.port, &request);
         let answer = begun.0.response();
         assert_eq!(
@@ -94,18 +86,13 @@ fn a_body_that_the_gate_reads_has_a_deadline() {
 #[test]
 fn a_key_that_is_deleted_meanwhile_forwards_nothing() {
     let table = Check::of(|setup| admin(setup).registered(signing("pk_r")));
-    let begun = Begun::at(
-        table.gate.port,
-        &signed(&table.gate, "pk_r", fresh().into()),
-    );
+    let begun = Begun::at(table.gate.port, &signed(&table.gate, "pk_r", fresh().into()));
     // The head has arrived when the gate has read the record.
     table.gate.logs.until("reading of the record", |lines| {
         let read = |line: &Line| line.is_event("kv") && line.text.contains("key/pk_r");
         lines.iter().any(read).then_some(())
     });
-    ask(&table.gate, "DELETE", "keys/pk_r")
-        .send(&table.gate)
-        .passed();
+    ask(&table.gate, "DELETE", "keys/pk_r").send(&table.gate).passed();
     begun.end().refused(401, "key-revoked");
     assert!(table.upstream.seen().is_empty());
 }
@@ -179,20 +166,11 @@ fn a_deleted_key_does_not_come_back_by_a_change_elsewhere() {
     // And this way round, whatever the order in which both arrive.
     for round in 0..20 {
         let id = format!("pk_{round}");
-        tell(gate, "POST", "keys", &json!({"id": id}))
-            .send(gate)
-            .passed();
-        let change = tell(
-            gate,
-            "PATCH",
-            &format!("keys/{id}"),
-            &json!({"name": "back"}),
-        );
+        tell(gate, "POST", "keys", &json!({"id": id})).send(gate).passed();
+        let change = tell(gate, "PATCH", &format!("keys/{id}"), &json!({"name": "back"}));
         let second = gate.second;
         let changing = thread::spawn(move || change.send_to(second).status);
-        ask(gate, "DELETE", &format!("keys/{id}"))
-            .send(gate)
-            .passed();
+        ask(gate, "DELETE", &format!("keys/{id}")).send(gate).passed();
         changing.join().unwrap();
         let record = stored(gate, &id).unwrap();
         assert_eq!(record, json!({"id": id, "version": 1, "revoked": true}));
@@ -203,27 +181,16 @@ fn a_deleted_key_does_not_come_back_by_a_change_elsewhere() {
 
 #[test]
 fn without_its_writer_the_registry_is_read_and_not_written() {
-    let mut table = Check::of(|setup| {
-        admin(setup)
-            .registered(json!({"id": "pk_r"}))
-            .no_key_writer()
-    });
-    for (method, path) in [
-        ("POST", "keys"),
-        ("PATCH", "keys/pk_r"),
-        ("DELETE", "keys/pk_r"),
-    ] {
+    let mut table =
+        Check::of(|setup| admin(setup).registered(json!({"id": "pk_r"})).no_key_writer());
+    for (method, path) in [("POST", "keys"), ("PATCH", "keys/pk_r"), ("DELETE", "keys/pk_r")] {
         let request = tell(&table.gate, method, path, &json!({"id": "pk_r"}));
         let answer = table.refused(method, &request, 503, "feature-unavailable");
-        table
-            .gate
-            .logs
-            .until("line that names KEY_WRITER", |lines| {
-                let id = answer.request_id();
-                let names =
-                    |line: &Line| line.text.contains(&id) && line.text.contains("KEY_WRITER");
-                lines.iter().any(names).then_some(())
-            });
+        table.gate.logs.until("line that names KEY_WRITER", |lines| {
+            let id = answer.request_id();
+            let names = |line: &Line| line.text.contains(&id) && line.text.contains("KEY_WRITER");
+            lines.iter().any(names).then_some(())
+        });
     }
     let show = ask(&table.gate, "GET", "keys/pk_r");
     table.answers("shown", &show, 200, &json!({"id": "pk_r"}));
@@ -234,12 +201,7 @@ fn without_its_writer_the_registry_is_read_and_not_written() {
 #[test]
 fn a_key_without_an_id_is_given_one() {
     let mut table = Check::of(admin);
-    let make = tell(
-        &table.gate,
-        "POST",
-        "keys",
-        &json!([{"name": "a"}, {"name": "b"}]),
-    );
+    let make = tell(&table.gate, "POST", "keys", &json!([{"name": "a"}, {"name": "b"}]));
     let answer = table.answered("two", &make, 201);
     let keys = answer.json()["keys"].as_array().unwrap().clone();
     let ids: Vec<&str> = keys.iter().map(|key| key["id"].as_str().unwrap()).collect();

@@ -99,11 +99,7 @@ fn copy(input: &mut impl BufRead, length: usize, keep: &mut impl FnMut(&[u8])) -
 fn read_line(input: &mut impl BufRead) -> Option<String> {
     let mut line = Vec::new();
     // A head line longer than this is no head line of these tests.
-    input
-        .by_ref()
-        .take(1 << 20)
-        .read_until(b'\n', &mut line)
-        .ok()?;
+    input.by_ref().take(1 << 20).read_until(b'\n', &mut line).ok()?;
     let line = line.strip_suffix(b"\n")?;
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     Some(line.iter().map(|&byte| char::from(byte)).collect())

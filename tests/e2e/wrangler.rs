@@ -87,10 +87,7 @@ fn the_shipped_configuration_works_under_wrangler_dev() {
     assert_eq!(health.json()["status"], "ok");
 
     let session = Session::new(&root_secret, EXAMPLE_KEY).mint();
-    Request::post(EXAMPLE_PATH)
-        .bearer(&session)
-        .send_to(port)
-        .passed();
+    Request::post(EXAMPLE_PATH).bearer(&session).send_to(port).passed();
     let seen = upstream.only();
     assert_eq!(
         (seen.target.as_str(), seen.header("authorization")),
@@ -100,45 +97,23 @@ fn the_shipped_configuration_works_under_wrangler_dev() {
         .bearer(&session)
         .send_to(port)
         .refused(403, "method-denied");
-    Request::new("DELETE", EXAMPLE_PATH)
-        .send_to(port)
-        .refused(401, "credential-missing");
+    Request::new("DELETE", EXAMPLE_PATH).send_to(port).refused(401, "credential-missing");
 
     let page = Request::get("/_gate/problems").send_to(port).passed();
     assert!(
-        page.header("content-type")
-            .is_some_and(|kind| kind.starts_with("text/html")),
+        page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")),
         "{page}"
     );
-    for code in [
-        "credential-missing",
-        "bad-path",
-        "upstream-rejected-token",
-        "misconfigured",
-    ] {
-        assert!(
-            page.text().contains(&format!("id=\"{code}\"")),
-            "{code} has no place on the page"
-        );
+    for code in ["credential-missing", "bad-path", "upstream-rejected-token", "misconfigured"] {
+        assert!(page.text().contains(&format!("id=\"{code}\"")), "{code} has no place on the page");
     }
-    Request::get("/_gate/nothing")
-        .send_to(port)
-        .refused(404, "no-route");
-    Request::get("/index.html")
-        .send_to(port)
-        .refused(401, "credential-missing");
+    Request::get("/_gate/nothing").send_to(port).refused(404, "no-route");
+    Request::get("/index.html").send_to(port).refused(401, "credential-missing");
 
     Request::get("/__scheduled").send_to(port).passed();
     let line = server.until("\"event\":\"rotation\"", PATIENCE);
-    assert!(
-        line.contains("WRITE_TOKEN") && !line.contains(&token),
-        "{line}"
-    );
-    assert_eq!(
-        upstream.seen().len(),
-        1,
-        "nothing else reached the upstream"
-    );
+    assert!(line.contains("WRITE_TOKEN") && !line.contains(&token), "{line}");
+    assert_eq!(upstream.seen().len(), 1, "nothing else reached the upstream");
 }
 
 #[test]
@@ -148,10 +123,7 @@ fn the_shipped_binding_remembers_nonces_under_wrangler_dev() {
     let root_secret = fresh();
     let secrets = format!("SIGNING_SECRET={root_secret}\nWRITE_TOKEN={}\n", fresh());
     let key = json!([{"id": EXAMPLE_KEY, "schemes": ["signature"], "nonce": "required"}]);
-    let vars = [
-        format!("UPSTREAM:{}", upstream.url()),
-        format!("KEYS:{key}"),
-    ];
+    let vars = [format!("UPSTREAM:{}", upstream.url()), format!("KEYS:{key}")];
     let (_server, port) = dev(&folder, &secrets, &vars);
     let signature = Signature::new(&root_secret, EXAMPLE_KEY).nonce(&fresh());
     let request = signature.sign(Request::get(EXAMPLE_PATH));
@@ -179,9 +151,7 @@ pub(crate) fn beside(text: &str) -> PathBuf {
     for path in ["build/", "public"] {
         text = text.replace(&format!("= \"{path}"), &format!("= \"../{path}"));
     }
-    let config = root()
-        .join("target")
-        .join(format!("wrangler-{}.toml", fresh()));
+    let config = root().join("target").join(format!("wrangler-{}.toml", fresh()));
     fs::write(&config, text).unwrap();
     config
 }
@@ -191,22 +161,15 @@ fn a_real_limiter_limits_under_wrangler_dev() {
     let folder = scratch("wrangler-rates");
     let upstream = Upstream::start();
     let root_secret = fresh();
-    let config = with_lines(&[
-        "[[ratelimits]]",
-        "name = \"RATE_STANDARD\"",
-        "namespace_id",
-        "simple = ",
-    ]);
+    let config =
+        with_lines(&["[[ratelimits]]", "name = \"RATE_STANDARD\"", "namespace_id", "simple = "]);
     let limited = fs::read_to_string(&config)
         .unwrap()
         .replace("simple = { limit = 100", "simple = { limit = 2");
     fs::write(&config, limited).unwrap();
     let secrets = format!("SIGNING_SECRET={root_secret}\nWRITE_TOKEN={}\n", fresh());
     let key = json!([{"id": EXAMPLE_KEY, "rate": "standard"}]);
-    let vars = [
-        format!("UPSTREAM:{}", upstream.url()),
-        format!("KEYS:{key}"),
-    ];
+    let vars = [format!("UPSTREAM:{}", upstream.url()), format!("KEYS:{key}")];
     let (_server, port) = dev_with(&folder, &config, &secrets, &vars);
     let post = Request::post(EXAMPLE_PATH).bearer(&Session::new(&root_secret, EXAMPLE_KEY).mint());
     // A period may end in between, which allows two more; it cannot end twice.
@@ -255,9 +218,7 @@ fn keys_of_a_real_kv_namespace_are_found_under_wrangler_dev() {
 /// What wrangler says it would deploy of this configuration, about which it warns of nothing.
 pub(crate) fn dry_run(config: &Path, folder: &Path) -> String {
     let mut command = wrangler(folder);
-    command
-        .args(["deploy", "--dry-run", "--config"])
-        .arg(config);
+    command.args(["deploy", "--dry-run", "--config"]).arg(config);
     command.arg("--outdir").arg(folder.join("out"));
     let done = command.output().unwrap();
     let [said, warned] = [done.stdout, done.stderr].map(|text| String::from_utf8(text).unwrap());

@@ -44,11 +44,8 @@ fn an_admin_keeps_the_keys_of_a_real_kv_namespace() {
         format!("KEYS:{}", json!([{"id": ADMIN, "admin": true}])),
     ];
     let (server, port) = dev_with(&folder, &config, &secrets, &vars);
-    let send = |request: Request| {
-        request
-            .bearer(&Session::new(&root_secret, ADMIN).mint())
-            .send_to(port)
-    };
+    let send =
+        |request: Request| request.bearer(&Session::new(&root_secret, ADMIN).mint()).send_to(port);
     let tell =
         |method: &str, path: &str, body: &Value| send(bare(method, path).body(body.to_string()));
     let by = |id: &str, version: u64| {
@@ -64,10 +61,7 @@ fn an_admin_keeps_the_keys_of_a_real_kv_namespace() {
         let made = tell("POST", "keys", &json!(batch)).passed().json();
         assert_eq!(made["keys"].as_array().unwrap().len(), batch.len());
         let last = made["keys"].as_array().unwrap().last().unwrap();
-        assert_eq!(
-            last["sk"],
-            sk(&root_secret, last["id"].as_str().unwrap(), 1).as_str()
-        );
+        assert_eq!(last["sk"], sk(&root_secret, last["id"].as_str().unwrap(), 1).as_str());
     }
     let (mut listed, pages) = list(send);
     listed.sort_by_key(|record| record["id"].to_string());
@@ -78,21 +72,13 @@ fn an_admin_keeps_the_keys_of_a_real_kv_namespace() {
     send(bare("GET", "keys/pk_new")).refused(404, "no-route");
     send(bare("GET", "keys?cursor=nonsense!")).refused(400, "bad-request");
 
-    let risen = tell(
-        "PATCH",
-        "keys/pk_007",
-        &json!({"version": 2, "name": "Ünïcode"}),
-    )
-    .passed()
-    .json();
+    let risen =
+        tell("PATCH", "keys/pk_007", &json!({"version": 2, "name": "Ünïcode"})).passed().json();
     assert_eq!(risen["sk"], sk(&root_secret, "pk_007", 2).as_str());
     by("pk_007", 1).refused(401, "signature-invalid");
     by("pk_007", 2).passed();
     let tombstone = json!({"id": "pk_008", "version": 1, "revoked": true});
-    assert_eq!(
-        send(bare("DELETE", "keys/pk_008")).passed().json(),
-        tombstone
-    );
+    assert_eq!(send(bare("DELETE", "keys/pk_008")).passed().json(), tombstone);
     by("pk_008", 1).refused(401, "key-revoked");
     tell("POST", "keys", &json!({"id": "pk_008"})).refused(409, "key-exists");
 
@@ -111,10 +97,7 @@ fn an_admin_keeps_the_keys_of_a_real_kv_namespace() {
             "--config",
         ];
         let mut get: Command = wrangler(&folder);
-        get.args(arguments)
-            .arg(&config)
-            .arg("--persist-to")
-            .arg(folder.join("state"));
+        get.args(arguments).arg(&config).arg("--persist-to").arg(folder.join("state"));
         let text = run(&mut get, "");
         serde_json::from_str::<Value>(&text).unwrap_or_else(|_| panic!("a record: {text}"))
     };

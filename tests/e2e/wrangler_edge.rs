@@ -55,13 +55,7 @@ impl Edge {
         let secrets = format!("SIGNING_SECRET={root}\nWRITE_TOKEN={}\n", fresh());
         let vars = [format!("ROUTES:{routes}"), format!("KEYS:{keys}")];
         let (server, port) = dev_with(&folder, &config, &secrets, &vars);
-        Self {
-            port,
-            root,
-            upstream,
-            config,
-            _server: server,
-        }
+        Self { port, root, upstream, config, _server: server }
     }
 
     fn by(&self, key: &str, request: Request) -> Response {
@@ -84,11 +78,7 @@ impl Edge {
     #[track_caller]
     fn miss(&self, key: &str, request: &Request) -> Response {
         let answer = self.by(key, request.clone());
-        assert_eq!(
-            answer.header("cache-status").as_deref(),
-            Some(MISS),
-            "{answer}"
-        );
+        assert_eq!(answer.header("cache-status").as_deref(), Some(MISS), "{answer}");
         answer
     }
 }
@@ -101,9 +91,9 @@ impl Drop for Edge {
 
 fn answers() -> Upstream {
     counting(|request, reply| match request.target.as_str() {
-        "/cookie" => reply
-            .header("Set-Cookie", "a=b")
-            .header("Cache-Control", "public, max-age=60"),
+        "/cookie" => {
+            reply.header("Set-Cookie", "a=b").header("Cache-Control", "public, max-age=60")
+        }
         "/large" => reply.body(vec![b'x'; 3_000_000]),
         "/short" => Reply::new(200).cut_short(100, b"half of it"),
         "/short-chunked" => Reply::new(200).parts_cut_short(vec![(None, b"half of it".to_vec())]),
@@ -123,46 +113,23 @@ fn reads_are_kept_by_the_real_cache() {
     let again = edge.hit(SITE, &get);
     assert_eq!((again.status, &again.body), (200, &first.body), "{again}");
     assert!(
-        again
-            .header("age")
-            .and_then(|age| age.parse().ok())
-            .is_some_and(|age: u64| age >= 100),
+        again.header("age").and_then(|age| age.parse().ok()).is_some_and(|age: u64| age >= 100),
         "{again}"
     );
-    assert_eq!(
-        again.header("cache-control").as_deref(),
-        Some("private"),
-        "{again}"
-    );
+    assert_eq!(again.header("cache-control").as_deref(), Some("private"), "{again}");
     assert_ne!(again.request_id(), first.request_id());
 
     let part = edge.hit(SITE, &get.clone().header("Range", "bytes=0-3"));
-    assert_eq!(
-        (part.status, part.body.as_slice()),
-        (206, &first.body[..4]),
-        "{part}"
-    );
-    let whole = edge.hit(
-        SITE,
-        &get.clone()
-            .header("Range", "bytes=0-3")
-            .header("If-Range", "\"one\""),
-    );
+    assert_eq!((part.status, part.body.as_slice()), (206, &first.body[..4]), "{part}");
+    let whole =
+        edge.hit(SITE, &get.clone().header("Range", "bytes=0-3").header("If-Range", "\"one\""));
     assert_eq!((whole.status, &whole.body), (200, &first.body), "{whole}");
-    for (asked, status) in [
-        ("bytes=9999-", 416),
-        ("items=0-1", 200),
-        ("bytes=0-0,2-2", 200),
-    ] {
+    for (asked, status) in [("bytes=9999-", 416), ("items=0-1", 200), ("bytes=0-0,2-2", 200)] {
         let answer = edge.hit(SITE, &get.clone().header("Range", asked));
         assert_eq!(answer.status, status, "{asked}: {answer}");
     }
     let unchanged = edge.hit(SITE, &get.clone().header("If-None-Match", "\"one\""));
-    assert_eq!(
-        (unchanged.status, unchanged.body.len()),
-        (304, 0),
-        "{unchanged}"
-    );
+    assert_eq!((unchanged.status, unchanged.body.len()), (304, 0), "{unchanged}");
     let mut head = get.clone();
     head.method = "HEAD".into();
     let head = edge.hit(SITE, &head);
@@ -170,10 +137,7 @@ fn reads_are_kept_by_the_real_cache() {
 
     // Whose it is not.
     edge.miss("pk_other", &get);
-    edge.miss(
-        SITE,
-        &Request::get("/kept/a?b=1").header("Accept", "text/plain"),
-    );
+    edge.miss(SITE, &Request::get("/kept/a?b=1").header("Accept", "text/plain"));
     get.send_to(edge.port).refused(401, "credential-missing");
     // What is not kept, as long as something else that came later is.
     let cookie = Request::get("/kept/cookie");
@@ -185,11 +149,7 @@ fn reads_are_kept_by_the_real_cache() {
 
     let purge = |body: Value| {
         let answer = edge.by(ADMIN, Request::post("/_gate/purge").body(body.to_string()));
-        assert_eq!(
-            (answer.status, answer.json()),
-            (200, json!({"purged": true})),
-            "{answer}"
-        );
+        assert_eq!((answer.status, answer.json()), (200, json!({"purged": true})), "{answer}");
     };
     purge(json!({"url": "/kept/a?b=1"}));
     let seen = edge.upstream.seen().len();
@@ -241,13 +201,7 @@ fn usage_and_quotas_are_kept_by_real_objects_beside_kv_and_limiter() {
             "--local",
             "--config",
         ]);
-        run(
-            command
-                .arg(config)
-                .arg("--persist-to")
-                .arg(folder.join("state")),
-            "",
-        );
+        run(command.arg(config).arg("--persist-to").arg(folder.join("state")), "");
     };
     let edge = Edge::start("wrangler-ledger", answers(), &lines, &keys, put);
     let post = Request::post("/posts");
@@ -262,11 +216,7 @@ fn usage_and_quotas_are_kept_by_real_objects_beside_kv_and_limiter() {
     let sums = |key: &str| {
         let answer = usage(key).passed().json();
         let rows = answer["rows"].as_array().unwrap().clone();
-        let sum = |name: &str| {
-            rows.iter()
-                .filter_map(|row| row[name].as_u64())
-                .sum::<u64>()
-        };
+        let sum = |name: &str| rows.iter().filter_map(|row| row[name].as_u64()).sum::<u64>();
         ["requests", "bytes_in", "bytes_out"].map(sum)
     };
     poll(PATIENCE, || match sums(SITE) {
@@ -282,23 +232,19 @@ fn usage_and_quotas_are_kept_by_real_objects_beside_kv_and_limiter() {
     });
     assert_eq!(over.status, 429, "{over}");
     assert!(
-        over.header("ratelimit")
-            .is_some_and(|limit| limit.starts_with("\"requests\";r=0;t=")),
+        over.header("ratelimit").is_some_and(|limit| limit.starts_with("\"requests\";r=0;t=")),
         "{over}"
     );
     assert!(over.header("retry-after").is_some(), "{over}");
     let passed = |rows: &[Value]| -> u64 {
-        let charged = rows
-            .iter()
-            .filter(|row| row["outcome"] == "forwarded" || row["outcome"] == "cached");
+        let charged =
+            rows.iter().filter(|row| row["outcome"] == "forwarded" || row["outcome"] == "cached");
         charged.filter_map(|row| row["requests"].as_u64()).sum()
     };
     poll(PATIENCE, || {
         let answer = usage(customer).passed().json();
         let rows = answer["rows"].as_array().unwrap().clone();
-        (passed(&rows) == 10)
-            .then_some(())
-            .ok_or_else(|| answer.to_string())
+        (passed(&rows) == 10).then_some(()).ok_or_else(|| answer.to_string())
     });
     edge.by(customer, get).refused(429, "quota-exceeded");
 }

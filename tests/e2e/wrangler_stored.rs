@@ -32,11 +32,7 @@ fn a_token_of_a_real_secrets_store_is_used_and_replaced() {
     let _fresh_state = fs::remove_dir_all(folder.join("state"));
     let upstream = Upstream::start();
     let (root_secret, first, second) = (fresh(), fresh(), fresh());
-    let made = tell(
-        &folder,
-        &["create", STORE, "--name", NAME, "--scopes", "workers"],
-        &first,
-    );
+    let made = tell(&folder, &["create", STORE, "--name", NAME, "--scopes", "workers"], &first);
     let (_, rest) = made.split_once("(ID: ").expect("an id");
     let id = rest.split_once(')').unwrap().0.to_owned();
 
@@ -51,10 +47,7 @@ fn a_token_of_a_real_secrets_store_is_used_and_replaced() {
     let (_server, port) = dev_with(&folder, &config, &secrets, &vars);
     let sent = || {
         let session = Session::new(&root_secret, "pk_example").mint();
-        Request::post("/posts")
-            .bearer(&session)
-            .send_to(port)
-            .passed();
+        Request::post("/posts").bearer(&session).send_to(port).passed();
         upstream.last().header("authorization").unwrap_or_default()
     };
     assert_eq!(sent(), format!("Bearer {first}"));

@@ -42,10 +42,7 @@ pub(crate) struct Which {
 /// A gate's address: the rules are those for the address of an API.
 fn address(text: &str) -> std::result::Result<Upstream, String> {
     let mend = "expected a gate's address such as https://gate.example.com (http on loopback alone), without a path";
-    Upstream::parse(text)
-        .ok()
-        .filter(|gate| gate.base().is_empty())
-        .ok_or_else(|| mend.to_owned())
+    Upstream::parse(text).ok().filter(|gate| gate.base().is_empty()).ok_or_else(|| mend.to_owned())
 }
 
 /// A gate, and what its admin's sessions are made of.
@@ -116,19 +113,15 @@ impl Gate {
         let answer = serde_json::from_str::<Value>(&text).ok();
         match answer.filter(Value::is_object) {
             Some(answer) if (200..300).contains(&status) => Ok(answer),
-            answer => Err(Trouble::Refused(Box::new(Problem::of(
-                status,
-                &answer.unwrap_or_default(),
-            )))),
+            answer => {
+                Err(Trouble::Refused(Box::new(Problem::of(status, &answer.unwrap_or_default()))))
+            }
         }
     }
 
     /// The registry's records, page by page.
     pub(crate) const fn pages(&self) -> Pages<'_> {
-        Pages {
-            gate: self,
-            cursor: Some(String::new()),
-        }
+        Pages { gate: self, cursor: Some(String::new()) }
     }
 }
 
@@ -155,9 +148,7 @@ impl Pages<'_> {
         self.cursor = page["cursor"].as_str().map(str::to_owned);
         // It would never end.
         if self.cursor.as_deref() == Some(cursor) {
-            return Err(Failure::new(
-                "the gate's list does not go on from its cursor",
-            ));
+            return Err(Failure::new("the gate's list does not go on from its cursor"));
         }
         match page["keys"].take() {
             Value::Array(records) => Ok(records),

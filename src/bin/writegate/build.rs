@@ -35,11 +35,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            out_dir: PathBuf::from("build"),
-            features: None,
-            env: false,
-        }
+        Self { out_dir: PathBuf::from("build"), features: None, env: false }
     }
 }
 
@@ -75,10 +71,8 @@ pub(crate) fn build(
     let (identity, place) = (tools.identity(), out.display());
     let recipe = format!("{identity}\n{features}\n{place}\n{steps}");
     // One record per directory, so that builds with other features beside this one keep theirs.
-    let record = target.join(format!(
-        "writegate-{:.16}",
-        hex(&Sha256::digest(out.to_string_lossy().as_bytes()))
-    ));
+    let record = target
+        .join(format!("writegate-{:.16}", hex(&Sha256::digest(out.to_string_lossy().as_bytes()))));
     let built = fs::read_to_string(&record).is_ok_and(|known| {
         fingerprint(project, &recipe, &out).is_some_and(|fingerprint| fingerprint == known)
     });
@@ -123,19 +117,10 @@ fn fingerprint(project: &Project, recipe: &str, out: &Path) -> Option<String> {
     files.extend(flags.is_file().then_some(flags));
     files.extend(PRODUCTS.map(|name| out.join(name)));
     // Files from outside of `src` that the library includes are in cargo's own list.
-    let listed = project
-        .target
-        .join("wasm/wasm32-unknown-unknown/release/libwritegate.d");
+    let listed = project.target.join("wasm/wasm32-unknown-unknown/release/libwritegate.d");
     let text = fs::read_to_string(listed).ok()?;
-    let inputs = text
-        .lines()
-        .flat_map(|line| line.split_once(": "))
-        .map(|(_, files)| files);
-    files.extend(
-        inputs
-            .flat_map(|line| line.split(' '))
-            .map(|path| project.root.join(path)),
-    );
+    let inputs = text.lines().flat_map(|line| line.split_once(": ")).map(|(_, files)| files);
+    files.extend(inputs.flat_map(|line| line.split(' ')).map(|path| project.root.join(path)));
     sources(&project.root.join("src"), &mut files)?;
     files.sort();
     files.dedup();

@@ -11,7 +11,5 @@ pub(crate) fn now() -> Result<Timestamp> {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_err(|_error| Failure::new("this machine's clock stands before 1970"))?;
-    Ok(Timestamp::from_millis(
-        since.as_millis().try_into().unwrap_or(i64::MAX),
-    ))
+    Ok(Timestamp::from_millis(since.as_millis().try_into().unwrap_or(i64::MAX)))
 }

@@ -75,9 +75,8 @@ impl Api {
             return Ok(answer["result"].take());
         }
         let error = &answer["errors"][0];
-        let message = error["message"]
-            .as_str()
-            .unwrap_or("the answer was not the Cloudflare API's");
+        let message =
+            error["message"].as_str().unwrap_or("the answer was not the Cloudflare API's");
         Err(ApiError {
             status,
             code: error["code"].as_i64(),

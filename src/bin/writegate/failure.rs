@@ -16,25 +16,15 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            output: None,
-            message: message.into(),
-            code: 1,
-        }
+        Self { output: None, message: message.into(), code: 1 }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self {
-            code: 2,
-            ..Self::new(message)
-        }
+        Self { code: 2, ..Self::new(message) }
     }
 
     pub(crate) fn with_output(self, output: String) -> Self {
-        Self {
-            output: Some(output),
-            ..self
-        }
+        Self { output: Some(output), ..self }
     }
 }
 

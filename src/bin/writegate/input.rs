@@ -25,9 +25,7 @@ pub(crate) fn secret(prompt: &str) -> Result<Secret> {
     // At its full size at once: a buffer that grows leaves copies behind.
     let mut bytes = Vec::with_capacity(usize::try_from(MAX_BYTES + 1).unwrap_or_default());
     let mut input = io::stdin().lock().take(MAX_BYTES + 1);
-    input
-        .read_to_end(&mut bytes)
-        .doing(format!("reading {prompt} from standard input"))?;
+    input.read_to_end(&mut bytes).doing(format!("reading {prompt} from standard input"))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_BYTES {
         return Err(Failure::usage(format!(
             "{prompt}: longer than {MAX_BYTES} bytes, which is all that a Workers Secret may hold"

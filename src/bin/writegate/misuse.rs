@@ -33,20 +33,14 @@ pub(crate) fn line(error: &clap::Error) -> String {
         }
         ErrorKind::InvalidSubcommand => "no such command".to_owned(),
         ErrorKind::MissingRequiredArgument => {
-            format!(
-                "wanted: {}",
-                list(error, ContextKind::InvalidArg).join(", ")
-            )
+            format!("wanted: {}", list(error, ContextKind::InvalidArg).join(", "))
         }
         ErrorKind::TooManyValues => {
             format!("{argument}: one value too many; a secret goes through standard input")
         }
         ErrorKind::ArgumentConflict if !argument.is_empty() => conflict(error, &argument),
         // clap's own sentence for the kind, without anything of this command line.
-        kind => kind
-            .as_str()
-            .unwrap_or("the command line cannot be read")
-            .to_owned(),
+        kind => kind.as_str().unwrap_or("the command line cannot be read").to_owned(),
     };
     format!("{expected} (see --help)")
 }

@@ -15,9 +15,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self {
-            terminal: io::stderr().is_terminal(),
-        }
+        Self { terminal: io::stderr().is_terminal() }
     }
 
     /// A line of its own.
@@ -38,10 +36,7 @@ impl Progress {
         } else {
             ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden())
         };
-        Count {
-            bar,
-            title: title.to_owned(),
-        }
+        Count { bar, title: title.to_owned() }
     }
 
     /// Shows `title` while the commands of `work` run.
@@ -81,11 +76,7 @@ impl Count {
     pub(crate) fn more(&self, done: usize) {
         self.bar.inc(u64::try_from(done).unwrap_or(u64::MAX));
         if let (true, Some(total)) = (self.bar.is_hidden(), self.bar.length()) {
-            eprintln!(
-                "writegate: {}: {} of {total}",
-                self.title,
-                self.bar.position()
-            );
+            eprintln!("writegate: {}: {} of {total}", self.title, self.bar.position());
         }
     }
 

@@ -25,11 +25,7 @@ impl Project {
             Some(own) => root.join(own),
             None => root.join("target"),
         };
-        Ok(Self {
-            root,
-            cache,
-            target,
-        })
+        Ok(Self { root, cache, target })
     }
 }
 
@@ -40,18 +36,13 @@ fn root() -> Result<PathBuf> {
     let ours = |directory: &Path| {
         directory.join("Cargo.toml").is_file() && directory.join("wrangler.toml").is_file()
     };
-    let mut candidates: Vec<_> = env::var_os("CARGO_MANIFEST_DIR")
-        .map(PathBuf::from)
-        .into_iter()
-        .collect();
+    let mut candidates: Vec<_> =
+        env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).into_iter().collect();
     candidates.extend(here.ancestors().map(Path::to_path_buf));
     candidates.push(PathBuf::from(env!("CARGO_MANIFEST_DIR")));
-    candidates
-        .into_iter()
-        .find(|directory| ours(directory))
-        .ok_or_else(|| {
-            Failure::usage("no checkout of writegate here: run this where its wrangler.toml is")
-        })
+    candidates.into_iter().find(|directory| ours(directory)).ok_or_else(|| {
+        Failure::usage("no checkout of writegate here: run this where its wrangler.toml is")
+    })
 }
 
 /// `$WRITEGATE_CACHE`, else the user's cache directory.

@@ -83,18 +83,11 @@ impl Sign {
         if let Some(body) = &body {
             added.push(("content-digest", digest::content_digest(body)));
         }
-        let mut covered = vec![
-            Component::Method,
-            Component::Authority,
-            Component::Path,
-            Component::Query,
-        ];
+        let mut covered =
+            vec![Component::Method, Component::Authority, Component::Path, Component::Query];
         let own = self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
-        let headers: Vec<_> = added
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .chain(own)
-            .collect();
+        let headers: Vec<_> =
+            added.iter().map(|(name, value)| (*name, value.as_str())).chain(own).collect();
         for (name, _) in &headers {
             let component = Component::named(name).map_err(|_refusal| not_a_field(name))?;
             if covered.contains(&component) {
@@ -104,9 +97,7 @@ impl Sign {
         }
         let head = target::head(&self.method, &self.url, headers, body.is_some())?;
         let now = clock::now()?;
-        let nonce = (self.nonce || signer.nonce)
-            .then(|| random::text(16))
-            .transpose()?;
+        let nonce = (self.nonce || signer.nonce).then(|| random::text(16)).transpose()?;
         let parameters = Parameters {
             created: now,
             expires: self.expires.map(|seconds| now.plus_seconds(seconds.into())),
@@ -115,13 +106,10 @@ impl Sign {
         };
         let signed = signing::sign(&head, &covered, &parameters, &signer.key)
             .map_err(|_refusal| Failure::usage("only headers of ASCII can be signed"))?;
-        let printed = added
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .chain([
-                ("signature-input", signed.input.as_str()),
-                ("signature", signed.signature.as_str()),
-            ]);
+        let printed = added.iter().map(|(name, value)| (*name, value.as_str())).chain([
+            ("signature-input", signed.input.as_str()),
+            ("signature", signed.signature.as_str()),
+        ]);
         let arguments: Vec<_> = printed
             .map(|(name, value)| format!("-H {}", quoted(&format!("{}: {value}", titled(name)))))
             .collect();
@@ -130,10 +118,7 @@ impl Sign {
 
     fn signer(&self, project: &Project) -> Result<Signer> {
         let Some(token) = &self.session else {
-            let key = self
-                .key
-                .as_ref()
-                .ok_or_else(|| Failure::usage("--key is missing"))?;
+            let key = self.key.as_ref().ok_or_else(|| Failure::usage("--key is missing"))?;
             let known = settings::key(&project.root, key)?;
             return Ok(Signer {
                 keyid: key.to_string(),

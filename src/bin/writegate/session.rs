@@ -85,9 +85,7 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     };
     let root = settings::signing_secret(&project.root)?;
     let kid = mint.bind.then(random::session_kid).transpose()?;
-    let token = mint
-        .claims
-        .mint(&mint.key, version, &root, kid.as_deref())?;
+    let token = mint.claims.mint(&mint.key, version, &root, kid.as_deref())?;
     match kid {
         None => println!("{token}"),
         Some(kid) => {
@@ -114,18 +112,12 @@ pub(crate) fn longest(checkout: &Path) -> Result<u64> {
 impl Claims {
     /// A session with an end and no other claim.
     pub(crate) fn lasting(ttl: u32) -> Self {
-        Self {
-            ttl,
-            ..Self::default()
-        }
+        Self { ttl, ..Self::default() }
     }
 
     /// The same, for the paths that this pattern matches.
     pub(crate) fn below(path: &str, ttl: u32) -> Self {
-        Self {
-            paths: vec![path.to_owned()],
-            ..Self::lasting(ttl)
-        }
+        Self { paths: vec![path.to_owned()], ..Self::lasting(ttl) }
     }
 
     /// Signs a session that begins now, bound to the session key of this name.
@@ -143,12 +135,9 @@ impl Claims {
         if let Some(kid) = kid {
             claims.insert("cnf".to_owned(), json!({"kid": kid}));
         }
-        for (name, value) in [
-            ("sub", &self.sub),
-            ("jti", &self.jti),
-            ("aud", &self.aud),
-            ("origin", &self.origin),
-        ] {
+        for (name, value) in
+            [("sub", &self.sub), ("jti", &self.jti), ("aud", &self.aud), ("origin", &self.origin)]
+        {
             if let Some(value) = value {
                 claims.insert(name.to_owned(), json!(value));
             }
@@ -179,15 +168,11 @@ fn name(text: &str) -> Parsed {
 
 fn method(text: &str) -> Parsed {
     let known = METHODS.contains(&text);
-    known
-        .then(|| text.to_owned())
-        .ok_or_else(|| METHODS_MEND.to_owned())
+    known.then(|| text.to_owned()).ok_or_else(|| METHODS_MEND.to_owned())
 }
 
 fn path(text: &str) -> Parsed {
-    Pattern::parse(text)
-        .map(|_| text.to_owned())
-        .ok_or_else(|| PATTERN_MEND.to_owned())
+    Pattern::parse(text).map(|_| text.to_owned()).ok_or_else(|| PATTERN_MEND.to_owned())
 }
 
 fn origin(text: &str) -> Parsed {

@@ -50,9 +50,7 @@ pub(crate) fn in_file(checkout: &Path, name: &str) -> Result<Option<Secret>> {
 
 /// The text of `.dev.vars`, or of the environment's own; wrangler reads one of the two, too.
 pub(crate) fn dev_vars(checkout: &Path) -> Result<String> {
-    let own = ENVIRONMENT
-        .get()
-        .map(|name| checkout.join(format!(".dev.vars.{name}")));
+    let own = ENVIRONMENT.get().map(|name| checkout.join(format!(".dev.vars.{name}")));
     let path = own.filter(|path| path.exists());
     let path = path.unwrap_or_else(|| checkout.join(".dev.vars"));
     match fs::read_to_string(&path) {
@@ -86,9 +84,7 @@ pub(crate) fn signing_secret(checkout: &Path) -> Result<Secret> {
 pub(crate) fn waf_secret(checkout: &Path) -> Result<Secret> {
     let name = "WAF_SECRET";
     let Some(secret) = secret(checkout, name)? else {
-        return Err(Failure::new(
-            "WAF_SECRET is neither in the environment nor in .dev.vars",
-        ));
+        return Err(Failure::new("WAF_SECRET is neither in the environment nor in .dev.vars"));
     };
     check_length(name, &secret)?;
     Ok(secret)
@@ -117,14 +113,7 @@ fn variable(file: &str, name: &str) -> Option<String> {
         let (content, _comment) = value.strip_prefix(quote)?.rsplit_once(quote)?;
         Some(content.to_owned())
     });
-    let bare = || {
-        value
-            .split('#')
-            .next()
-            .unwrap_or_default()
-            .trim_end()
-            .to_owned()
-    };
+    let bare = || value.split('#').next().unwrap_or_default().trim_end().to_owned();
     Some(quoted.unwrap_or_else(bare)).filter(|value| !value.is_empty())
 }
 

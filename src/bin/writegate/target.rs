@@ -8,19 +8,15 @@ use crate::failure::{Failure, Result};
 
 /// A URL with a path, as a client would send it.
 pub(crate) fn url(text: &str) -> std::result::Result<String, String> {
-    let (scheme, rest) = text
-        .split_once("://")
-        .ok_or("expected a URL such as https://gate.example.com/posts")?;
+    let (scheme, rest) =
+        text.split_once("://").ok_or("expected a URL such as https://gate.example.com/posts")?;
     if text.contains('#') {
         return Err("a fragment is not sent to anybody: leave out # and what follows".to_owned());
     }
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, target) = rest.split_at(end);
     let slash = if target.starts_with('/') { "" } else { "/" };
-    Ok(format!(
-        "{}://{authority}{slash}{target}",
-        scheme.to_ascii_lowercase()
-    ))
+    Ok(format!("{}://{authority}{slash}{target}", scheme.to_ascii_lowercase()))
 }
 
 /// The head of a request for it.
@@ -50,15 +46,9 @@ mod tests {
 
     #[test]
     fn a_url_is_what_a_client_sends() {
-        assert_eq!(
-            url("HTTPS://a.example?x=1").unwrap(),
-            "https://a.example/?x=1"
-        );
+        assert_eq!(url("HTTPS://a.example?x=1").unwrap(), "https://a.example/?x=1");
         assert_eq!(url("http://a.example").unwrap(), "http://a.example/");
-        assert_eq!(
-            url("https://A.example/%7e//x").unwrap(),
-            "https://A.example/%7e//x"
-        );
+        assert_eq!(url("https://A.example/%7e//x").unwrap(), "https://A.example/%7e//x");
         for wrong in ["/posts", "a.example/x", "https://a.example/#top"] {
             assert!(url(wrong).is_err(), "{wrong}");
         }
@@ -66,16 +56,8 @@ mod tests {
 
     #[test]
     fn what_the_gate_refuses_is_not_signed() {
-        for wrong in [
-            "https://a.example/a//b",
-            "https://a_b/",
-            "https://a.example/a b",
-        ] {
-            assert_eq!(
-                head("GET", wrong, Vec::new(), false).unwrap_err().code,
-                2,
-                "{wrong}"
-            );
+        for wrong in ["https://a.example/a//b", "https://a_b/", "https://a.example/a b"] {
+            assert_eq!(head("GET", wrong, Vec::new(), false).unwrap_err().code, 2, "{wrong}");
         }
         assert!(head("GET", "https://a.example/a", Vec::new(), false).is_ok());
     }

@@ -21,9 +21,7 @@ pub(crate) fn config() -> Result<TlsConfig> {
         })
         .collect();
     if certificates.is_empty() {
-        return Err(Failure::new(format!(
-            "{FILE}: there is no certificate in it"
-        )));
+        return Err(Failure::new(format!("{FILE}: there is no certificate in it")));
     }
     let roots = RootCerts::new_with_certs(&certificates);
     Ok(TlsConfig::builder().root_certs(roots).build())

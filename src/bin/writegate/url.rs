@@ -46,10 +46,7 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     let project = Project::find()?;
     let known = settings::key(&project.root, &sign.key)?.map(|(_, key)| key);
     let head = target::head("GET", &sign.url, Vec::new(), false)?;
-    if head
-        .parameters()
-        .any(|(name, _)| ["key", "sig", "verify"].contains(&name))
-    {
+    if head.parameters().any(|(name, _)| ["key", "sig", "verify"].contains(&name)) {
         return Err(Failure::usage(
             "the URL has a parameter key, sig or verify already: those are the gate's",
         ));
@@ -80,12 +77,7 @@ impl Sign {
     fn waf_token(&self, project: &Project, head: &Head<'_>) -> Result<String> {
         let secret = settings::waf_secret(&project.root)?;
         let key = (!self.unnamed).then_some(&self.key);
-        Ok(url::sign_waf(
-            head,
-            key,
-            clock::now()?,
-            &MacKey::new(&secret),
-        ))
+        Ok(url::sign_waf(head, key, clock::now()?, &MacKey::new(&secret)))
     }
 }
 

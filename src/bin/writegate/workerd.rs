@@ -59,14 +59,8 @@ pub(crate) fn binary(root: &Path) -> PathBuf {
         other => other,
     };
     let modules = root.join("node_modules");
-    let own = modules.join(format!(
-        "@cloudflare/workerd-{system}-{processor}/bin/workerd"
-    ));
-    if own.exists() {
-        own
-    } else {
-        modules.join("workerd/bin/workerd")
-    }
+    let own = modules.join(format!("@cloudflare/workerd-{system}-{processor}/bin/workerd"));
+    if own.exists() { own } else { modules.join("workerd/bin/workerd") }
 }
 
 /// What one workerd process runs.
@@ -92,8 +86,7 @@ impl Config {
 
     /// Adds a worker with a socket of its own; the socket bears the worker's name.
     pub(crate) fn listening(mut self, worker: Worker) -> Self {
-        self.sockets
-            .push((worker.name.clone(), worker.name.clone()));
+        self.sockets.push((worker.name.clone(), worker.name.clone()));
         self.worker(worker)
     }
 
@@ -114,9 +107,7 @@ impl Config {
         if let Some(Scratch(path)) = objects {
             let path = quoted(&path.display().to_string());
             let name = quoted(OBJECTS);
-            services.push(format!(
-                "(name = {name}, disk = (path = {path}, writable = true))"
-            ));
+            services.push(format!("(name = {name}, disk = (path = {path}, writable = true))"));
         }
         for (index, worker) in self.workers.iter().enumerate() {
             services.push(worker.text(index, directory)?);
@@ -157,11 +148,8 @@ impl Config {
         // Read once at the start, so it need not outlive this function. It holds secrets.
         let directory = Scratch::new()?;
         let file = directory.0.join("config.capnp");
-        let objects = if self.workers.iter().any(Worker::stores) {
-            Some(Scratch::new()?)
-        } else {
-            None
-        };
+        let objects =
+            if self.workers.iter().any(Worker::stores) { Some(Scratch::new()?) } else { None };
         fs::write(&file, self.text(&directory.0, objects.as_ref())?)?;
 
         // The first command waits for the end of the parent's pipe in the background and then ends
@@ -195,13 +183,8 @@ impl Config {
         if let Some(stderr) = child.stderr.take() {
             logs.follow(stderr, false);
         }
-        let mut running = Workerd {
-            child,
-            lifeline,
-            logs,
-            ports: BTreeMap::new(),
-            _objects: objects,
-        };
+        let mut running =
+            Workerd { child, lifeline, logs, ports: BTreeMap::new(), _objects: objects };
         running.ports = running.logs.ports(&self.sockets)?;
         Ok(running)
     }

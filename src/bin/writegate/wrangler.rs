@@ -89,18 +89,14 @@ impl Wrangler {
         let done = child.wait_with_output().doing(running())?;
         // A token's envelope, and the token in it.
         let token = secret.and_then(|secret| Token::parse(secret).ok());
-        let hidden: Vec<&Secret> = secret
-            .into_iter()
-            .chain(token.as_ref().map(|t| &t.value))
-            .collect();
+        let hidden: Vec<&Secret> =
+            secret.into_iter().chain(token.as_ref().map(|t| &t.value)).collect();
         let [out, err] = [done.stdout, done.stderr].map(|text| {
             let text = String::from_utf8_lossy(&text).into_owned();
-            hidden
-                .iter()
-                .fold(text, |text, hidden| match hidden.expose_str() {
-                    Some(hidden) if !hidden.is_empty() => text.replace(hidden, "[redacted]"),
-                    _ => text,
-                })
+            hidden.iter().fold(text, |text, hidden| match hidden.expose_str() {
+                Some(hidden) if !hidden.is_empty() => text.replace(hidden, "[redacted]"),
+                _ => text,
+            })
         });
         if done.status.success() {
             return Ok(out);
@@ -122,10 +118,8 @@ fn reason(printed: &str) -> Option<String> {
     let mut lines = lines.skip_while(|line| !line.contains("[ERROR]"));
     let first = lines.next()?;
     let (_, first) = first.split_once("[ERROR]")?;
-    let more: Vec<String> = lines
-        .filter(|line| !line.is_empty())
-        .take_while(|line| line.contains("[code: "))
-        .collect();
+    let more: Vec<String> =
+        lines.filter(|line| !line.is_empty()).take_while(|line| line.contains("[code: ")).collect();
     let parts = std::iter::once(first.trim().to_owned()).chain(more);
     Some(parts.collect::<Vec<_>>().join(" "))
 }
@@ -155,14 +149,8 @@ mod tests {
     fn what_went_wrong_is_told_in_one_line() {
         let printed = "\n\u{1b}[31m✘ \u{1b}[41;31m[\u{1b}[41;97mERROR\u{1b}[41;31m]\u{1b}[0m \u{1b}[1mA request to the Cloudflare API (/accounts/x) failed.\u{1b}[0m\n\n  Authentication error [code: 10000]\n\n  If you think this is a bug\n";
         let reason = reason(printed).unwrap();
-        assert!(
-            reason.starts_with("A request to the Cloudflare API"),
-            "{reason}"
-        );
-        assert!(
-            reason.ends_with("Authentication error [code: 10000]"),
-            "{reason}"
-        );
+        assert!(reason.starts_with("A request to the Cloudflare API"), "{reason}");
+        assert!(reason.ends_with("Authentication error [code: 10000]"), "{reason}");
         assert_eq!(super::reason("nothing of that"), None);
     }
 }

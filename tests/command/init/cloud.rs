@@ -14,13 +14,8 @@ fn the_secrets_go_through_pipes_and_before_the_gate() {
     let done = machine.init(&["--deploy"]);
     let first: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let expected = [
-        "whoami",
-        "secret list",
-        "secret put SIGNING_SECRET",
-        "secret put WRITE_TOKEN",
-        "deploy",
-    ];
+    let expected =
+        ["whoami", "secret list", "secret put SIGNING_SECRET", "secret put WRITE_TOKEN", "deploy"];
     assert_eq!(machine.names(), expected);
     assert_eq!(machine.put("SIGNING_SECRET"), [machine.root()]);
     let token: Value = serde_json::from_str(&machine.put("WRITE_TOKEN")[0]).unwrap();
@@ -31,12 +26,7 @@ fn the_secrets_go_through_pipes_and_before_the_gate() {
     // What is deployed is what was made.
     let written: Value = toml::from_str(calls[4]["checkout"].as_str().unwrap()).unwrap();
     assert_eq!(written["vars"]["KEYS"][0]["id"], first["id"]);
-    for words in [
-        "Keep SIGNING_SECRET",
-        "password store",
-        "cannot be read back",
-        "check --gate",
-    ] {
+    for words in ["Keep SIGNING_SECRET", "password store", "cannot be read back", "check --gate"] {
         assert!(done.err.contains(words), "{words} in {}", done.err);
     }
     assert_eq!(done.err.matches("sk_").count(), 0, "{}", done.err);
@@ -61,9 +51,7 @@ fn a_gate_that_works_is_not_taken_over() {
         "secret list",
         json!({"out": [{"name": "SIGNING_SECRET", "type": "secret_text"}]}),
     );
-    machine
-        .init(&[])
-        .refused(2, &["--name", "writegate", "--force"]);
+    machine.init(&[]).refused(2, &["--name", "writegate", "--force"]);
     machine.checkout.assert_untouched();
     assert_eq!(machine.names(), ["whoami", "secret list"]);
 
@@ -72,10 +60,7 @@ fn a_gate_that_works_is_not_taken_over() {
 
     // A Worker without a root is nobody's gate.
     let machine = Machine::new();
-    machine.answers(
-        "secret list",
-        json!({"out": [{"name": "OTHER", "type": "secret_text"}]}),
-    );
+    machine.answers("secret list", json!({"out": [{"name": "OTHER", "type": "secret_text"}]}));
     assert_eq!(machine.init(&[]).code, Some(0));
 }
 
@@ -92,15 +77,9 @@ fn another_thing_that_is_not_found_is_no_absent_worker() {
 fn where_nobody_is_logged_in_nothing_is_written() {
     let machine = Machine::new();
     machine.answers("whoami", json!({"code": 1, "out": {"loggedIn": false}}));
-    machine.init(&[]).refused(
-        1,
-        &[
-            "not logged in",
-            "npx wrangler login",
-            "CLOUDFLARE_API_TOKEN",
-            "--local",
-        ],
-    );
+    machine
+        .init(&[])
+        .refused(1, &["not logged in", "npx wrangler login", "CLOUDFLARE_API_TOKEN", "--local"]);
     machine.checkout.assert_untouched();
     let machine = Machine::new();
     machine.answers("secret list", refused());
@@ -113,49 +92,28 @@ fn one_of_several_accounts_has_to_be_named() {
     let machine = Machine::new();
     let accounts =
         json!([{"id": ACCOUNT, "name": "Ours"}, {"id": OTHER_ACCOUNT, "name": "Theirs"}]);
-    machine.answers(
-        "whoami",
-        json!({"out": {"loggedIn": true, "accounts": accounts}}),
-    );
-    machine.init(&[]).refused(
-        2,
-        &["--account is missing", &format!("{OTHER_ACCOUNT} (Theirs)")],
-    );
+    machine.answers("whoami", json!({"out": {"loggedIn": true, "accounts": accounts}}));
+    machine.init(&[]).refused(2, &["--account is missing", &format!("{OTHER_ACCOUNT} (Theirs)")]);
     machine.checkout.assert_untouched();
 
     assert_eq!(machine.init(&["--account", OTHER_ACCOUNT]).code, Some(0));
     let written: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
     assert_eq!(written["account_id"], OTHER_ACCOUNT);
     let asked = machine.calls()[2]["configuration"].clone();
-    assert_eq!(
-        asked,
-        format!("name = \"writegate\"\naccount_id = \"{OTHER_ACCOUNT}\"\n")
-    );
+    assert_eq!(asked, format!("name = \"writegate\"\naccount_id = \"{OTHER_ACCOUNT}\"\n"));
 }
 
 #[test]
 fn the_only_account_is_where_the_models_are() {
     let machine = Machine::new();
-    let done = machine
-        .checkout
-        .fed(&["init", "--preset", "workers-ai"], &machine.token);
+    let done = machine.checkout.fed(&["init", "--preset", "workers-ai"], &machine.token);
     assert_eq!(done.code, Some(0), "{}", done.err);
     let written: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
     let upstream = written["vars"]["ROUTES"][0]["upstream"].as_str().unwrap();
-    assert!(
-        upstream.ends_with(&format!("/accounts/{ACCOUNT}/ai")),
-        "{upstream}"
-    );
+    assert!(upstream.ends_with(&format!("/accounts/{ACCOUNT}/ai")), "{upstream}");
     assert_eq!(written["account_id"], Value::Null);
     assert_eq!(machine.names()[0], "whoami");
-    assert_eq!(
-        machine
-            .names()
-            .iter()
-            .filter(|name| *name == "whoami")
-            .count(),
-        1
-    );
+    assert_eq!(machine.names().iter().filter(|name| *name == "whoami").count(), 1);
 }
 
 #[test]
@@ -180,9 +138,7 @@ fn what_broke_off_is_finished_with_the_same_secrets() {
     ] {
         let machine = Machine::new();
         machine.answers(failing, refused());
-        machine
-            .init(&["--deploy"])
-            .refused(1, &[failing, "10000", told, "init --secrets-only"]);
+        machine.init(&["--deploy"]).refused(1, &[failing, "10000", told, "init --secrets-only"]);
         let root = machine.root();
         assert!(!machine.names().contains(&"deploy".to_owned()));
 
@@ -205,11 +161,7 @@ fn what_broke_off_is_finished_with_the_same_secrets() {
         assert_eq!(token["token"], machine.token.as_str());
         assert_eq!(machine.names().last().unwrap(), "deploy");
         if done_before {
-            assert!(
-                done.err.contains("set there already and stays"),
-                "{}",
-                done.err
-            );
+            assert!(done.err.contains("set there already and stays"), "{}", done.err);
             let puts = machine.names();
             let last = &puts[puts.len() - 3..];
             assert_eq!(last, ["secret list", "secret put WRITE_TOKEN", "deploy"]);
@@ -224,11 +176,8 @@ fn a_deployment_that_fails_says_what_is_left() {
     let done = machine.init(&["--deploy"]);
     assert_eq!(done.code, Some(1), "{}", done.err);
     let last = done.err.lines().last().unwrap();
-    for words in [
-        "npx wrangler deploy failed",
-        "secrets are set",
-        "`npx wrangler deploy` goes on",
-    ] {
+    for words in ["npx wrangler deploy failed", "secrets are set", "`npx wrangler deploy` goes on"]
+    {
         assert!(last.contains(words), "{words} in {}", done.err);
     }
     // All but that is done, and the key would not be told again.
@@ -238,23 +187,11 @@ fn a_deployment_that_fails_says_what_is_left() {
 #[test]
 fn only_secrets_of_a_gate_that_was_made_are_set() {
     let machine = Machine::new();
-    machine
-        .finish(&[])
-        .refused(2, &["still the shipped one", "init"]);
-    machine.checkout.file(
-        "wrangler.toml",
-        &SHIPPED.replace("\"writegate\"", "\"my-gate\""),
-    );
-    machine
-        .finish(&[])
-        .refused(2, &["SIGNING_SECRET is neither"]);
-    machine.checkout.file(
-        ".dev.vars",
-        &format!("SIGNING_SECRET='{}'\n", random_secret()),
-    );
-    machine
-        .finish(&[])
-        .refused(2, &["WRITE_TOKEN is neither", "token put"]);
+    machine.finish(&[]).refused(2, &["still the shipped one", "init"]);
+    machine.checkout.file("wrangler.toml", &SHIPPED.replace("\"writegate\"", "\"my-gate\""));
+    machine.finish(&[]).refused(2, &["SIGNING_SECRET is neither"]);
+    machine.checkout.file(".dev.vars", &format!("SIGNING_SECRET='{}'\n", random_secret()));
+    machine.finish(&[]).refused(2, &["WRITE_TOKEN is neither", "token put"]);
     machine
         .finish(&["--upstream", "https://api.example.com"])
         .refused(2, &["--secrets-only", "--deploy"]);
@@ -263,15 +200,10 @@ fn only_secrets_of_a_gate_that_was_made_are_set() {
     // A token that a Secrets Store holds is not a secret of the Worker.
     let own = machine.checkout.text("wrangler.toml");
     let store = "[[secrets_store_secrets]]\nbinding = \"WRITE_TOKEN\"\nstore_id = \"a\"\nsecret_name = \"b\"\n";
-    machine
-        .checkout
-        .file("wrangler.toml", &format!("{own}\n{store}"));
+    machine.checkout.file("wrangler.toml", &format!("{own}\n{store}"));
     machine.answers("secret list", json!({"out": []}));
     assert_eq!(machine.finish(&[]).code, Some(0));
-    assert_eq!(
-        machine.names(),
-        ["secret list", "secret put SIGNING_SECRET"]
-    );
+    assert_eq!(machine.names(), ["secret list", "secret put SIGNING_SECRET"]);
 }
 
 #[test]

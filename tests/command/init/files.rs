@@ -29,10 +29,7 @@ fn files_that_are_there_are_not_touched() {
     checkout.made(&CMS);
     let before = [checkout.text("wrangler.toml"), checkout.text(".dev.vars")];
     again(&checkout, &[]).failed(2, &["made already", "--secrets-only", "--force"]);
-    assert_eq!(
-        [checkout.text("wrangler.toml"), checkout.text(".dev.vars")],
-        before
-    );
+    assert_eq!([checkout.text("wrangler.toml"), checkout.text(".dev.vars")], before);
 }
 
 #[test]
@@ -45,17 +42,12 @@ fn force_replaces_them_and_keeps_what_cannot_be_made_again() {
     assert!(done.err.contains("that was there before"), "{}", done.err);
     let first: serde_json::Value = serde_json::from_str(&done.succeeded()).unwrap();
     let file = checkout.text(".dev.vars");
-    for part in [
-        "# mine\n",
-        &format!("WAF_SECRET={waf}\n"),
-        &format!("SIGNING_SECRET='{root}'\n"),
-    ] {
+    for part in ["# mine\n", &format!("WAF_SECRET={waf}\n"), &format!("SIGNING_SECRET='{root}'\n")]
+    {
         assert!(file.contains(part), "{part} in {file}");
     }
     assert!(!file.contains("former"));
-    let shown = checkout
-        .run(&["key", "show", first["id"].as_str().unwrap()])
-        .succeeded();
+    let shown = checkout.run(&["key", "show", first["id"].as_str().unwrap()]).succeeded();
     assert!(shown.contains(first["sk"].as_str().unwrap()), "{shown}");
 
     let next: serde_json::Value =
@@ -68,9 +60,7 @@ fn force_replaces_them_and_keeps_what_cannot_be_made_again() {
 fn exported(checkout: &Checkout, more: &[&str], root: &str) -> crate::checkout::Done {
     let mut command = checkout.command(&[CMS.as_slice(), &["--local"], more].concat());
     let token = checkout.file("token", &random_secret());
-    command
-        .env("SIGNING_SECRET", root)
-        .stdin(fs::File::open(token).unwrap());
+    command.env("SIGNING_SECRET", root).stdin(fs::File::open(token).unwrap());
     crate::checkout::Done::of(&mut command)
 }
 
@@ -87,10 +77,7 @@ fn a_root_of_the_environment_is_kept_too_and_told() {
     assert!(checkout.text(".dev.vars").contains(&line));
 
     // From now on it is the file's, whether it is exported or not.
-    for done in [
-        again(&checkout, &["--force"]),
-        exported(&checkout, &["--force"], &root),
-    ] {
+    for done in [again(&checkout, &["--force"]), exported(&checkout, &["--force"], &root)] {
         assert!(done.err.contains("that was there before"), "{}", done.err);
         done.succeeded();
         assert!(checkout.text(".dev.vars").contains(&line));
@@ -136,11 +123,7 @@ fn what_git_would_take_along_is_not_written() {
 
     assert!(git(&checkout, &["rm", "--quiet", "--cached", ".dev.vars"]));
     again(&checkout, &["--force"]).succeeded();
-    assert!(
-        checkout
-            .text(".dev.vars")
-            .starts_with("A=1\nSIGNING_SECRET=")
-    );
+    assert!(checkout.text(".dev.vars").starts_with("A=1\nSIGNING_SECRET="));
 }
 
 #[test]

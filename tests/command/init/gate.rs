@@ -61,9 +61,7 @@ impl Environment for Written {
         if let Some((_, secret)) = self.secrets.iter().find(|(found, _)| found == name) {
             return Some(Binding::Text(Secret::new(secret.as_str())));
         }
-        let objects = self.whole["durable_objects"]["bindings"]
-            .as_array()
-            .unwrap();
+        let objects = self.whole["durable_objects"]["bindings"].as_array().unwrap();
         let kv = self.whole["kv_namespaces"].as_array().into_iter().flatten();
         if objects.iter().any(|binding| binding["name"] == name)
             || kv.into_iter().any(|binding| binding["binding"] == name)
@@ -113,9 +111,7 @@ fn it_is_what_the_gate_takes() {
     let probe = all.iter().find(|key| !key.admin && key.id != id).unwrap();
     assert_eq!(probe.methods, ["GET"]);
     assert_eq!(probe.paths.as_ref().unwrap()[0].to_string(), "/articles");
-    let session = checkout
-        .run(&["session", "mint", "--key", id.as_str()])
-        .succeeded();
+    let session = checkout.run(&["session", "mint", "--key", id.as_str()]).succeeded();
     assert_eq!(Session::parse(session.trim()).unwrap().key(), id.as_str());
 }
 
@@ -123,13 +119,7 @@ fn it_is_what_the_gate_takes() {
 fn only_its_owner_reads_the_secrets() {
     let checkout = clone();
     checkout.made(&CMS);
-    let mode = |name| {
-        fs::metadata(checkout.0.join(name))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777
-    };
+    let mode = |name| fs::metadata(checkout.0.join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(".dev.vars"), 0o600);
     let names: Vec<_> = fs::read_dir(&checkout.0)
         .unwrap()
@@ -145,13 +135,7 @@ fn all_that_a_gate_needs_is_kept_of_the_shipped_configuration() {
     for arguments in [
         CMS.as_slice(),
         &["init", "--preset", "workers-ai", "--account", ACCOUNT],
-        &[
-            "init",
-            "--preset",
-            "cloudflare-api",
-            "--path",
-            "/client/v4/zones/*",
-        ],
+        &["init", "--preset", "cloudflare-api", "--path", "/client/v4/zones/*"],
         &IMAGES,
     ] {
         let checkout = clone();
@@ -179,10 +163,7 @@ fn an_account_and_a_domain_are_written_and_an_api_found_by_its_account() {
     assert_eq!(written.whole["routes"], routes);
     assert_eq!(written.whole["workers_dev"], false);
     let config = written.config();
-    let url = config.routes[0]
-        .upstream
-        .join(Some("v1/embeddings"), None)
-        .unwrap();
+    let url = config.routes[0].upstream.join(Some("v1/embeddings"), None).unwrap();
     let expected =
         format!("https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/v1/embeddings");
     assert_eq!(url, expected);
@@ -264,18 +245,10 @@ fn limits_of_the_first_key_are_those_that_were_said() {
     let config = written.config();
     let key = config.keys[&KeyId::parse(first["id"].as_str().unwrap()).unwrap()].key();
     assert_eq!(key.methods, ["POST", "DELETE"]);
-    let paths: Vec<_> = key
-        .paths
-        .iter()
-        .flatten()
-        .map(ToString::to_string)
-        .collect();
+    let paths: Vec<_> = key.paths.iter().flatten().map(ToString::to_string).collect();
     assert_eq!(paths, ["/a", "/b/*"]);
     assert!(key.allowed_origins.is_some() && key.allowed_ips.is_some());
-    assert_eq!(
-        written.whole["vars"]["KEYS"][0]["name"],
-        "A \"quoted\" name"
-    );
+    assert_eq!(written.whole["vars"]["KEYS"][0]["name"], "A \"quoted\" name");
     // Without a probe nobody has to ask it.
     assert_eq!(config.keys.len(), 2);
 }
@@ -283,18 +256,10 @@ fn limits_of_the_first_key_are_those_that_were_said() {
 #[test]
 fn what_a_gate_does_without_is_told() {
     for (arguments, told, not_told) in [
-        (
-            CMS.as_slice(),
-            "SIGNING_SECRET",
-            ["--domain", "--probe"].as_slice(),
-        ),
+        (CMS.as_slice(), "SIGNING_SECRET", ["--domain", "--probe"].as_slice()),
         (&IMAGES, "--domain", &[]),
         (&IMAGES, "--probe", &[]),
-        (
-            &[IMAGES.as_slice(), &["--domain", "img.example.com"]].concat(),
-            "--probe",
-            &["--domain"],
-        ),
+        (&[IMAGES.as_slice(), &["--domain", "img.example.com"]].concat(), "--probe", &["--domain"]),
     ] {
         let done = clone().fed(&[arguments, &["--local"]].concat(), "a-token-that-is-none");
         assert!(done.err.contains(told), "{told} in {}", done.err);

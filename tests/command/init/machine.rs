@@ -19,10 +19,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new() -> Self {
-        let machine = Self {
-            checkout: clone(),
-            token: random_secret(),
-        };
+        let machine = Self { checkout: clone(), token: random_secret() };
         let bin = machine.checkout.0.join("node_modules/wrangler/bin");
         fs::create_dir_all(&bin).unwrap();
         fs::write(bin.join("wrangler.js"), WRANGLER).unwrap();
@@ -37,22 +34,17 @@ impl Machine {
     /// What wrangler says to this from now on.
     pub(crate) fn answers(&self, call: &str, answer: Value) {
         let name = call.replace(' ', "-");
-        self.checkout
-            .file(&format!("{name}.answer.json"), &answer.to_string());
+        self.checkout.file(&format!("{name}.answer.json"), &answer.to_string());
     }
 
     pub(crate) fn init(&self, more: &[&str]) -> Done {
-        let done = self
-            .checkout
-            .fed(&[CMS.as_slice(), more].concat(), &self.token);
+        let done = self.checkout.fed(&[CMS.as_slice(), more].concat(), &self.token);
         self.keeps_its_secrets(&done);
         done
     }
 
     pub(crate) fn finish(&self, more: &[&str]) -> Done {
-        let done = self
-            .checkout
-            .fed(&[["init", "--secrets-only"].as_slice(), more].concat(), "");
+        let done = self.checkout.fed(&[["init", "--secrets-only"].as_slice(), more].concat(), "");
         self.keeps_its_secrets(&done);
         done
     }
@@ -60,22 +52,13 @@ impl Machine {
     /// What wrangler was called with, call by call.
     pub(crate) fn calls(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.checkout.0.join("calls.jsonl")).unwrap_or_default();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
         let name = |call: &Value| {
-            let words = call["args"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|word| word.as_str().unwrap());
-            words
-                .take_while(|word| !word.starts_with('-'))
-                .collect::<Vec<_>>()
-                .join(" ")
+            let words = call["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+            words.take_while(|word| !word.starts_with('-')).collect::<Vec<_>>().join(" ")
         };
         self.calls().iter().map(name).collect()
     }
@@ -83,18 +66,13 @@ impl Machine {
     /// What was put under this name.
     pub(crate) fn put(&self, name: &str) -> Vec<String> {
         let calls = self.calls();
-        let puts = calls
-            .iter()
-            .filter(|call| call["args"] == json!(["secret", "put", name]));
-        puts.map(|call| call["input"].as_str().unwrap().to_owned())
-            .collect()
+        let puts = calls.iter().filter(|call| call["args"] == json!(["secret", "put", name]));
+        puts.map(|call| call["input"].as_str().unwrap().to_owned()).collect()
     }
 
     pub(crate) fn root(&self) -> String {
         let text = self.checkout.text(".dev.vars");
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("SIGNING_SECRET='"));
+        let line = text.lines().find_map(|line| line.strip_prefix("SIGNING_SECRET='"));
         line.unwrap().strip_suffix('\'').unwrap().to_owned()
     }
 

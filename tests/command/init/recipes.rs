@@ -62,11 +62,7 @@ fn assert_current(name: &str) {
         fs::write(path, format!("{before}\n```toml\n{made}```\n{after}")).unwrap();
     } else {
         let mend = "UPDATE_RECIPES=1 cargo test --test command recipes";
-        assert_eq!(
-            format!("{written}\n"),
-            made,
-            "docs/recipes/{name}.md: {mend}"
-        );
+        assert_eq!(format!("{written}\n"), made, "docs/recipes/{name}.md: {mend}");
     }
 }
 

@@ -14,32 +14,13 @@ fn what_is_missing_is_named_by_its_flag() {
     let api = ["init", "--local", "--upstream", "https://api.example.com"];
     for (arguments, flag) in [
         (["init", "--local"].as_slice(), "--upstream is missing"),
-        (
-            &["init", "--local", "--preset", "cms"],
-            "--upstream is missing",
-        ),
-        (
-            &["init", "--local", "--preset", "workers-ai"],
-            "--account is missing",
-        ),
-        (
-            &["init", "--local", "--preset", "cloudflare-api"],
-            "--path is missing",
-        ),
+        (&["init", "--local", "--preset", "cms"], "--upstream is missing"),
+        (&["init", "--local", "--preset", "workers-ai"], "--account is missing"),
+        (&["init", "--local", "--preset", "cloudflare-api"], "--path is missing"),
         (&api, "--method is missing"),
+        (&[api.as_slice(), &["--method", "POST"]].concat(), "--path is missing"),
         (
-            &[api.as_slice(), &["--method", "POST"]].concat(),
-            "--path is missing",
-        ),
-        (
-            &[
-                "init",
-                "--local",
-                "--preset",
-                "images",
-                "--upstream",
-                "https://a.example",
-            ],
+            &["init", "--local", "--preset", "images", "--upstream", "https://a.example"],
             "--origin is missing",
         ),
     ] {
@@ -54,14 +35,8 @@ fn what_is_wrong_is_named_and_never_quoted() {
     let secret = random_secret();
     let hidden = format!("https://user:{secret}@api.example.com");
     for (more, words) in [
-        (
-            ["--preset", "wordpress"].as_slice(),
-            ["--preset", "cloudflare-api"].as_slice(),
-        ),
-        (
-            &["--upstream", "http://api.example.com"],
-            &["--upstream", "https"],
-        ),
+        (["--preset", "wordpress"].as_slice(), ["--preset", "cloudflare-api"].as_slice()),
+        (&["--upstream", "http://api.example.com"], &["--upstream", "https"]),
         (&["--upstream", &hidden], &["--upstream", "password"]),
         (&["--auth", &secret], &["--auth", "header:NAME"]),
         (&["--auth", "header:Host"], &["--auth", "header:NAME"]),
@@ -69,22 +44,13 @@ fn what_is_wrong_is_named_and_never_quoted() {
         (&["--probe", "/me/*"], &["--probe", "/me"]),
         (&["--name", "My_Gate"], &["--name", "a-z"]),
         (&["--account", "me@example.com"], &["--account", "whoami"]),
-        (
-            &["--domain", "https://gate.example.com"],
-            &["--domain", "host name"],
-        ),
+        (&["--domain", "https://gate.example.com"], &["--domain", "host name"]),
         (&["--key-name", "two\nlines"], &["--key-name", "one line"]),
         (&["--method", "FETCH"], &["--method", "DELETE"]),
         (&["--path", "articles"], &["--path", "/posts/1"]),
-        (
-            &["--origin", "https://www.example.com/"],
-            &["--origin", "https://*.example.com"],
-        ),
+        (&["--origin", "https://www.example.com/"], &["--origin", "https://*.example.com"]),
         (&["--ip", "203.0.113.7/24"], &["--ip", "203.0.113.0/24"]),
-        (
-            &["--issued-at", "yesterday"],
-            &["--issued-at", "2026-11-22"],
-        ),
+        (&["--issued-at", "yesterday"], &["--issued-at", "2026-11-22"]),
         (&["--issued-at", "2999-01-01"], &["--issued-at", "future"]),
         (&["--expires-at", "2020-01-01"], &["--expires-at", "passed"]),
         (&["--deploy"], &["--local", "--deploy"]),
@@ -108,17 +74,8 @@ fn what_is_wrong_is_named_and_never_quoted() {
 #[test]
 fn keys_of_an_api_that_lies_deeper_are_kept_there() {
     let checkout = clone();
-    let preset = [
-        "init",
-        "--local",
-        "--preset",
-        "cloudflare-api",
-        "--path",
-        "/zones/*",
-    ];
-    checkout
-        .fed(&preset, &random_secret())
-        .failed(2, &["--path", "/client/v4/"]);
+    let preset = ["init", "--local", "--preset", "cloudflare-api", "--path", "/zones/*"];
+    checkout.fed(&preset, &random_secret()).failed(2, &["--path", "/client/v4/"]);
     checkout.assert_untouched();
 }
 
@@ -126,9 +83,7 @@ fn keys_of_an_api_that_lies_deeper_are_kept_there() {
 fn more_than_a_variable_holds_is_refused() {
     let checkout = clone();
     let path = format!("/{}", "x".repeat(5200));
-    checkout
-        .fed(&with(&["--path", &path]), &random_secret())
-        .failed(2, &["KEYS", "5120"]);
+    checkout.fed(&with(&["--path", &path]), &random_secret()).failed(2, &["KEYS", "5120"]);
     checkout.assert_untouched();
 }
 

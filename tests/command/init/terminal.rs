@@ -23,9 +23,7 @@ struct Session {
 /// Runs `init` and, whenever the screen shows the first of a pair, types the second. `None` without Python.
 fn session(checkout: &Checkout, arguments: &[&str], talk: &[(&str, &str)]) -> Option<Session> {
     let command = checkout.command(arguments);
-    let program = [command.get_program()]
-        .into_iter()
-        .chain(command.get_args());
+    let program = [command.get_program()].into_iter().chain(command.get_args());
     let program: Vec<_> = program.map(|word| word.to_str().unwrap()).collect();
     let mut python = Command::new("python3");
     python
@@ -39,10 +37,7 @@ fn session(checkout: &Checkout, arguments: &[&str], talk: &[(&str, &str)]) -> Op
     let Ok(output) = python.output() else {
         assert!(std::env::var_os("CI").is_none(), "CI needs python3");
         // The macros' output is shown only for tests that fail.
-        let _told = writeln!(
-            std::io::stderr(),
-            "skipped a terminal: there is no python3 here"
-        );
+        let _told = writeln!(std::io::stderr(), "skipped a terminal: there is no python3 here");
         return None;
     };
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -80,12 +75,7 @@ fn a_person_is_asked_for_everything_and_the_token_is_not_shown() {
     };
     assert_eq!(session.code, 0, "{}", session.screen);
     assert!(!session.screen.contains(&token), "{}", session.screen);
-    assert_eq!(
-        session.screen.matches("sk_").count(),
-        1,
-        "{}",
-        session.screen
-    );
+    assert_eq!(session.screen.matches("sk_").count(), 1, "{}", session.screen);
 
     let written: Value = toml::from_str(&checkout.text("wrangler.toml")).unwrap();
     assert_eq!(written["name"], "my-gate");
@@ -96,9 +86,7 @@ fn a_person_is_asked_for_everything_and_the_token_is_not_shown() {
     assert_eq!(vars["KEYS"][0]["paths"], json!(["/posts", "/posts/*"]));
     assert_eq!(vars["KEYS"][0]["allowed_origins"], Value::Null);
     let secrets = checkout.text(".dev.vars");
-    assert!(secrets.contains(&format!(
-        "{{\"token\":\"{token}\",\"issued_at\":\"2026-01-02\"}}"
-    )));
+    assert!(secrets.contains(&format!("{{\"token\":\"{token}\",\"issued_at\":\"2026-01-02\"}}")));
 }
 
 #[test]
@@ -121,28 +109,13 @@ fn what_a_preset_or_a_flag_says_is_not_asked() {
         "--issued-at",
         "2026-01-02",
     ];
-    let talk = [
-        ("origins", ""),
-        (SECRET, token.as_str()),
-        ("When it ends", ""),
-    ];
+    let talk = [("origins", ""), (SECRET, token.as_str()), ("When it ends", "")];
     let Some(session) = session(&checkout, &arguments, &talk) else {
         return;
     };
     assert_eq!(session.code, 0, "{}", session.screen);
-    for prompt in [
-        "Which API",
-        "address",
-        "Worker's name",
-        "methods",
-        "paths that",
-        "was issued",
-    ] {
-        assert!(
-            !session.screen.contains(prompt),
-            "{prompt} in {}",
-            session.screen
-        );
+    for prompt in ["Which API", "address", "Worker's name", "methods", "paths that", "was issued"] {
+        assert!(!session.screen.contains(prompt), "{prompt} in {}", session.screen);
     }
 }
 
@@ -154,16 +127,7 @@ fn a_person_may_log_in_choose_and_deploy_on_the_way() {
         json!([{"id": ACCOUNT, "name": "Ours"}, {"id": OTHER_ACCOUNT, "name": "Theirs"}]);
     let logged_in = json!({"out": {"loggedIn": true, "accounts": accounts}});
     machine.answers("login", json!({"then": {"whoami": logged_in}}));
-    let more = [
-        "--key-name",
-        "CMS",
-        "--method",
-        "POST",
-        "--auth",
-        "bearer",
-        "--name",
-        "writegate",
-    ];
+    let more = ["--key-name", "CMS", "--method", "POST", "--auth", "bearer", "--name", "writegate"];
     let talk = [
         ("Log in now", "y"),
         ("Ours), ", OTHER_ACCOUNT),
@@ -189,10 +153,7 @@ fn a_person_may_log_in_choose_and_deploy_on_the_way() {
     ];
     assert_eq!(machine.names(), calls);
     let written = machine.checkout.text("wrangler.toml");
-    assert!(
-        written.contains(&format!("account_id = \"{OTHER_ACCOUNT}\"")),
-        "{written}"
-    );
+    assert!(written.contains(&format!("account_id = \"{OTHER_ACCOUNT}\"")), "{written}");
 }
 
 #[test]
@@ -204,10 +165,6 @@ fn who_goes_away_leaves_nothing_behind() {
         return;
     };
     assert_eq!(session.code, 2, "{}", session.screen);
-    assert!(
-        session.screen.contains("the input ended"),
-        "{}",
-        session.screen
-    );
+    assert!(session.screen.contains("the input ended"), "{}", session.screen);
     checkout.assert_untouched();
 }

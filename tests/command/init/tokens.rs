@@ -11,9 +11,7 @@ fn local() -> Vec<&'static str> {
 
 /// What `.dev.vars` holds, as the platform reads it.
 fn held(file: &str) -> Value {
-    let line = file
-        .lines()
-        .find_map(|line| line.strip_prefix("WRITE_TOKEN='"));
+    let line = file.lines().find_map(|line| line.strip_prefix("WRITE_TOKEN='"));
     serde_json::from_str(line.unwrap().strip_suffix('\'').unwrap()).unwrap()
 }
 
@@ -32,10 +30,7 @@ fn what_is_no_token_is_refused_and_not_shown() {
             format!("{{\"token\":\"{secret}\",\"issued\":\"2026-01-01\"}}"),
             &["known: token, issued_at"],
         ),
-        (
-            format!("{{\"token\":\"{secret}\",\"issued_at\":\"May\"}}"),
-            &["issued_at"],
-        ),
+        (format!("{{\"token\":\"{secret}\",\"issued_at\":\"May\"}}"), &["issued_at"]),
         (
             format!("{{\"token\":\"{secret}\",\"expires_at\":\"2020-01-01\"}}"),
             &["--expires-at", "passed"],
@@ -66,9 +61,7 @@ fn dates_come_from_the_token_s_own_envelope_or_from_flags() {
 
     let checkout = clone();
     let dates = ["--issued-at", "2026-03-04", "--expires-at", "2998-01-01"];
-    checkout
-        .fed(&[local().as_slice(), &dates].concat(), &envelope)
-        .succeeded();
+    checkout.fed(&[local().as_slice(), &dates].concat(), &envelope).succeeded();
     let token = held(&checkout.text(".dev.vars"));
     assert_eq!(
         (&token["issued_at"], &token["expires_at"]),
@@ -80,20 +73,11 @@ fn dates_come_from_the_token_s_own_envelope_or_from_flags() {
 fn odd_characters_come_through() {
     for token in ["a'b#c$d`e\"f\\g$(h)${i}", "user:pass word"] {
         let checkout = clone();
-        let auth = if token.contains(' ') {
-            "basic"
-        } else {
-            "bearer"
-        };
-        checkout
-            .fed(&[local().as_slice(), &["--auth", auth]].concat(), token)
-            .succeeded();
+        let auth = if token.contains(' ') { "basic" } else { "bearer" };
+        checkout.fed(&[local().as_slice(), &["--auth", auth]].concat(), token).succeeded();
         let file = checkout.text(".dev.vars");
         assert_eq!(held(&file)["token"], token);
-        let line = file
-            .lines()
-            .find(|line| line.starts_with("WRITE_TOKEN="))
-            .unwrap();
+        let line = file.lines().find(|line| line.starts_with("WRITE_TOKEN=")).unwrap();
         assert_eq!(line.matches('\'').count(), 2, "{line}");
         assert!(!line.contains(['#', '$', '`']), "{line}");
     }

@@ -36,10 +36,7 @@ fn cloudflare_s_client_changes_records_through_the_gate() {
     ] {
         assert_eq!(said[call]["status"], status, "{call}: {said}");
         assert_eq!(said[call]["name"], error, "{call}: {said}");
-        let line = recipe
-            .gate
-            .logs
-            .audit(said[call]["request_id"].as_str().unwrap());
+        let line = recipe.gate.logs.audit(said[call]["request_id"].as_str().unwrap());
         let code = match call {
             "deleted" => "method-denied",
             "stranger" => "bad-credential",

@@ -51,9 +51,7 @@ fn pages_show_images_and_the_store_is_asked_once() {
         Upstream::answering(|_, _| Reply::ok("\u{fffd}JPEG").header("Content-Type", "image/jpeg"));
     let recipe = Recipe::before("images", upstream);
     let cat = "/img/cats/1.jpg";
-    let first = image(cat, "https://www.example.com/cats")
-        .send(&recipe.gate)
-        .passed();
+    let first = image(cat, "https://www.example.com/cats").send(&recipe.gate).passed();
     assert_eq!(first.header("content-type").as_deref(), Some("image/jpeg"));
     let status = |answer: &Response| answer.header("cache-status").unwrap();
     assert!(status(&first).contains("fwd=miss"), "{first}");
@@ -68,10 +66,7 @@ fn pages_show_images_and_the_store_is_asked_once() {
     assert_eq!(second.body, first.body);
 
     let seen = recipe.upstream.only();
-    assert_eq!(
-        (seen.method.as_str(), seen.target.as_str()),
-        ("GET", "/v1/cats/1.jpg")
-    );
+    assert_eq!((seen.method.as_str(), seen.target.as_str()), ("GET", "/v1/cats/1.jpg"));
     assert_eq!(seen.header("x-auth-token"), Some(recipe.gate.token.clone()));
     for name in ["authorization", "x-public-key", "referer"] {
         assert_eq!(seen.header(name), None, "{name}");
@@ -84,18 +79,10 @@ fn pages_show_images_and_the_store_is_asked_once() {
     let linked = link.send(&recipe.gate).passed();
     assert!(status(&linked).contains("hit"), "{linked}");
 
-    for page in [
-        "https://www.example.org/",
-        "https://example.com/",
-        "http://www.example.com/",
-    ] {
-        image(cat, page)
-            .send(&recipe.gate)
-            .refused(403, "origin-denied");
+    for page in ["https://www.example.org/", "https://example.com/", "http://www.example.com/"] {
+        image(cat, page).send(&recipe.gate).refused(403, "origin-denied");
     }
-    Request::get(&format!("{cat}?key={FIRST}"))
-        .send(&recipe.gate)
-        .refused(403, "origin-denied");
+    Request::get(&format!("{cat}?key={FIRST}")).send(&recipe.gate).refused(403, "origin-denied");
     let mut write = image(cat, "https://www.example.com/");
     write.method = "DELETE".to_owned();
     write.send(&recipe.gate).refused(405, "method-not-allowed");

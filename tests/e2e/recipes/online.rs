@@ -51,29 +51,19 @@ fn cloudflare() -> Upstream {
             && seen.target.starts_with(&script)
             && !seen.target.contains("/secrets");
         let (status, answer) = match *there {
-            true => (
-                200,
-                json!({"success": true, "errors": [], "messages": [], "result": {}}),
-            ),
+            true => (200, json!({"success": true, "errors": [], "messages": [], "result": {}})),
             false => {
                 let error = json!({"code": 10007, "message": "This Worker does not exist on your account."});
-                (
-                    404,
-                    json!({"success": false, "errors": [error], "messages": [], "result": null}),
-                )
+                (404, json!({"success": false, "errors": [error], "messages": [], "result": null}))
             }
         };
-        Reply::new(status)
-            .body(answer.to_string())
-            .header("Content-Type", "application/json")
+        Reply::new(status).body(answer.to_string()).header("Content-Type", "application/json")
     })
 }
 
 /// The secrets that were set there.
 fn secrets(seen: &[Seen]) -> Vec<(String, String)> {
-    let set = seen
-        .iter()
-        .filter(|seen| seen.method == "PUT" && seen.target.ends_with("/secrets"));
+    let set = seen.iter().filter(|seen| seen.method == "PUT" && seen.target.ends_with("/secrets"));
     let secret = |seen: &Seen| {
         let body: Value = serde_json::from_slice(&seen.body).unwrap();
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
@@ -100,10 +90,7 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
     let (token, login) = (fresh(), fresh());
     let printed = run(
         init(&folder, &["--name", "my-gate"])
-            .env(
-                "CLOUDFLARE_API_BASE_URL",
-                format!("{}/client/v4", api.url()),
-            )
+            .env("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", api.url()))
             .env("CLOUDFLARE_API_TOKEN", &login)
             .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
             .env("WRANGLER_SEND_METRICS", "false")
@@ -122,11 +109,7 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
         let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
         let hidden = path.ends_with(".dev.vars");
         for (_, secret) in &set {
-            assert!(
-                hidden || !text.contains(secret.as_str()),
-                "{}",
-                path.display()
-            );
+            assert!(hidden || !text.contains(secret.as_str()), "{}", path.display());
         }
         assert!(hidden || !text.contains(&token), "{}", path.display());
     }
@@ -147,24 +130,12 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
         .env_remove("CARGO_MANIFEST_DIR")
         .env_remove("SIGNING_SECRET");
     let session = run(&mut mint, "");
-    Request::post("/articles")
-        .bearer(&session)
-        .send(&gate)
-        .passed();
+    Request::post("/articles").bearer(&session).send(&gate).passed();
     let seen = upstream.only();
     assert_eq!(seen.target, "/api/articles");
-    assert_eq!(
-        seen.header("authorization"),
-        Some(format!("Bearer {token}"))
-    );
-    Request::post("/users")
-        .bearer(&session)
-        .send(&gate)
-        .refused(403, "path-denied");
-    assert_eq!(
-        crate::token::sk(&set[0].1, id, 1),
-        first["sk"].as_str().unwrap()
-    );
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {token}")));
+    Request::post("/users").bearer(&session).send(&gate).refused(403, "path-denied");
+    assert_eq!(crate::token::sk(&set[0].1, id, 1), first["sk"].as_str().unwrap());
 }
 
 #[test]
@@ -180,16 +151,11 @@ fn what_was_written_works_under_wrangler_dev_with_its_dev_vars() {
     let route = json!([{"path": "/*", "upstream": upstream.url()}]);
     let (_server, port) = dev_with(&folder, &config, &secrets, &[format!("ROUTES:{route}")]);
 
-    let root_secret = secrets
-        .lines()
-        .find_map(|line| line.strip_prefix("SIGNING_SECRET='"))
-        .unwrap();
+    let root_secret =
+        secrets.lines().find_map(|line| line.strip_prefix("SIGNING_SECRET='")).unwrap();
     let root_secret = root_secret.strip_suffix('\'').unwrap();
     let session = crate::token::Session::new(root_secret, first["id"].as_str().unwrap()).mint();
-    Request::post("/articles")
-        .bearer(&session)
-        .send_to(port)
-        .passed();
+    Request::post("/articles").bearer(&session).send_to(port).passed();
     let sent = upstream.only().header("authorization");
     assert_eq!(sent, Some(format!("Bearer {token}")));
     fs::remove_file(config).unwrap();
@@ -200,13 +166,8 @@ fn the_recipe_with_every_binding_can_be_deployed() {
     let folder = scratch("online-dry-run");
     let config = beside(&fences("recipes/images.md", "toml").remove(0));
     let said = dry_run(&config, &folder);
-    for binding in [
-        "env.KEY_REGISTRY",
-        "env.RATE_STANDARD",
-        "env.LEDGER",
-        "env.ROUTES",
-        "env.KEYS",
-    ] {
+    for binding in ["env.KEY_REGISTRY", "env.RATE_STANDARD", "env.LEDGER", "env.ROUTES", "env.KEYS"]
+    {
         assert!(said.contains(binding), "{binding} in {said}");
     }
     fs::remove_file(config).unwrap();

@@ -20,13 +20,11 @@ fn workers_ai(second_half: &Latch) -> impl Fn(&Seen, usize) -> Reply + Send + Sy
     move |seen, _| {
         let sent: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
         if sent["stream"] == true {
-            return Reply::new(200)
-                .header("Content-Type", "text/event-stream")
-                .parts(vec![
-                    (None, chunk("first half")),
-                    (Some(second_half.clone()), chunk("second half")),
-                    (None, b"data: [DONE]\n\n".to_vec()),
-                ]);
+            return Reply::new(200).header("Content-Type", "text/event-stream").parts(vec![
+                (None, chunk("first half")),
+                (Some(second_half.clone()), chunk("second half")),
+                (None, b"data: [DONE]\n\n".to_vec()),
+            ]);
         }
         let answer = if seen.target.ends_with("/embeddings") {
             let data = json!([{"object": "embedding", "index": 0, "embedding": [0.25, 0.5]}]);
@@ -63,10 +61,7 @@ fn openai_s_client_asks_models_through_the_gate() {
         assert_eq!(refused["status"], status, "{call}: {said}");
         assert_eq!(refused["name"], error, "{call}: {said}");
         // What the client calls its request's id finds the line in the gate's log.
-        let line = recipe
-            .gate
-            .logs
-            .audit(refused["requestID"].as_str().unwrap());
+        let line = recipe.gate.logs.audit(refused["requestID"].as_str().unwrap());
         let code = match call {
             "responses" => "path-denied",
             "models" => "method-denied",
@@ -81,11 +76,7 @@ fn openai_s_client_asks_models_through_the_gate() {
 
     let completions = format!("{AI}/v1/chat/completions");
     let embeddings = format!("{AI}/v1/embeddings");
-    let seen = recipe.saw(&[
-        ("POST", &completions),
-        ("POST", &completions),
-        ("POST", &embeddings),
-    ]);
+    let seen = recipe.saw(&[("POST", &completions), ("POST", &completions), ("POST", &embeddings)]);
     let body: Value = serde_json::from_slice(&seen[0].body).unwrap();
     assert_eq!(body["messages"][0]["content"], "Say hello.");
     assert_eq!(body["stream"], true);

@@ -161,10 +161,10 @@ fn the_key_is_named_once_by_its_id() {
 #[test]
 fn without_a_key_the_parameters_are_the_upstreams_own() {
     let mut table = Check::of(|setup| {
-        setup.site(json!({})).key(
-            json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/*"],
-                        "allowed_ips": ["192.0.2.1"]}),
-        )
+        setup
+            .site(json!({}))
+            .key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/*"],
+                        "allowed_ips": ["192.0.2.1"]}))
     });
     let token = table.gate.bearer();
     for target in [
@@ -194,10 +194,8 @@ fn without_a_key_the_parameters_are_the_upstreams_own() {
 #[test]
 fn beside_a_key_sig_and_verify_are_the_gates() {
     let mut table = Check::of(|setup| {
-        setup.key(
-            json!({"id": "pk_read", "schemes": ["public-key", "url"], "paths": ["/*"],
-                         "allowed_ips": ["192.0.2.1"]}),
-        )
+        setup.key(json!({"id": "pk_read", "schemes": ["public-key", "url"], "paths": ["/*"],
+                         "allowed_ips": ["192.0.2.1"]}))
     });
     let from = |target: &str| Request::get(target).header("CF-Connecting-IP", "192.0.2.1");
     table.passes("neither", &from("/x?key=pk_read&a=1"));

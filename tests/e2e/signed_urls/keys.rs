@@ -58,10 +58,7 @@ fn a_link_needs_no_origin_but_one_that_is_sent_must_match() {
     }
     let from = |referer: &str| link.clone().header("Referer", referer);
     table.passes("Referer", &from("https://www.example.com/a?b"));
-    for referer in [
-        "https://evil.example/",
-        "https://evil.example/?https://www.example.com",
-    ] {
+    for referer in ["https://evil.example/", "https://evil.example/?https://www.example.com"] {
         table.refused(referer, &from(referer), 403, "origin-denied");
     }
     let both = from("https://evil.example/").origin(SITE);
@@ -111,10 +108,8 @@ fn a_link_stands_alone_but_for_its_own_public_key() {
     let twice = link.clone().bearer(&table.gate.bearer());
     table.refused("a session", &twice, 400, "ambiguous-credential");
     let signature = |keyid: &str| {
-        let input = format!(
-            "sig1=(\"@method\" \"@target-uri\");created={};keyid=\"{keyid}\"",
-            now()
-        );
+        let input =
+            format!("sig1=(\"@method\" \"@target-uri\");created={};keyid=\"{keyid}\"", now());
         link.clone()
             .header("Signature-Input", &input)
             .header("Signature", &format!("sig1=:{}=:", "A".repeat(43)))
@@ -152,38 +147,13 @@ fn the_checks_come_in_their_order() {
     let late = until(&table.gate, "/y", over);
     let long = until(&table.gate, "/y", far);
     for (what, target, status, code) in [
-        (
-            "path, then shape",
-            format!("/x//{shapeless}"),
-            400,
-            "bad-path",
-        ),
+        ("path, then shape", format!("/x//{shapeless}"), 400, "bad-path"),
         ("shape, then key", shapeless, 400, "bad-credential"),
-        (
-            "revoked, then scheme",
-            forged("pk_revoked", soon),
-            401,
-            "key-revoked",
-        ),
-        (
-            "scheme, then MAC",
-            forged("pk_session", soon),
-            401,
-            "scheme-not-allowed",
-        ),
-        (
-            "nonce, then MAC",
-            forged("pk_nonce", soon),
-            401,
-            "proof-missing",
-        ),
+        ("revoked, then scheme", forged("pk_revoked", soon), 401, "key-revoked"),
+        ("scheme, then MAC", forged("pk_session", soon), 401, "scheme-not-allowed"),
+        ("nonce, then MAC", forged("pk_nonce", soon), 401, "proof-missing"),
         ("MAC, then exp", forged(KEY, over), 401, "signature-invalid"),
-        (
-            "MAC, then url_ttl",
-            forged(KEY, far),
-            401,
-            "signature-invalid",
-        ),
+        ("MAC, then url_ttl", forged(KEY, far), 401, "signature-invalid"),
         ("exp, then address", late, 401, "url-expired"),
         ("url_ttl, then address", long, 400, "bad-credential"),
         ("address, then method", good.clone(), 403, "ip-denied"),
@@ -193,20 +163,10 @@ fn the_checks_come_in_their_order() {
     let here = |method: &str, target: &str| {
         Request::new(method, target).header("CF-Connecting-IP", "192.0.2.1")
     };
-    table.refused(
-        "method, then path",
-        &here("GET", &good),
-        403,
-        "method-denied",
-    );
+    table.refused("method, then path", &here("GET", &good), 403, "method-denied");
     let post = Request::post(&forged(KEY, soon));
     table.refused("MAC, then GET and HEAD", &post, 401, "signature-invalid");
     let text = before_sig("/x", KEY, soon);
     let right = signed(&secret(&table.gate), HOST, &text);
-    table.refused(
-        "GET and HEAD alone",
-        &here("POST", &right),
-        403,
-        "method-denied",
-    );
+    table.refused("GET and HEAD alone", &here("POST", &right), 403, "method-denied");
 }

@@ -35,23 +35,14 @@ fn the_mac_is_base64url_or_standard_base64_percent_encoded_at_will() {
     let (text, mac) = telling(&secret, &issued);
     let (url, standard) = (b64(&mac), STANDARD.encode(&mac));
     let with = |mac: &str| with_verify(&text, &format!("{issued}-{mac}"));
-    let every: String = standard
-        .bytes()
-        .map(|byte| format!("%{byte:02X}"))
-        .collect();
+    let every: String = standard.bytes().map(|byte| format!("%{byte:02X}")).collect();
     for good in [
         url.clone(),
         standard.clone(),
         standard.replace('=', "%3D"),
         standard.replace('+', "%2B").replace('/', "%2F"),
-        standard
-            .replace('+', "%2B")
-            .replace('/', "%2F")
-            .replace('=', "%3D"),
-        standard
-            .replace('+', "%2b")
-            .replace('/', "%2f")
-            .replace('=', "%3d"),
+        standard.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D"),
+        standard.replace('+', "%2b").replace('/', "%2f").replace('=', "%3d"),
         format!("%{:02x}{}", standard.as_bytes()[0], &standard[1..]),
         every.to_lowercase(),
         every,

@@ -39,11 +39,7 @@ fn a_link_needs_a_good_key_that_takes_links() {
     ] {
         table.refused(id, &of(id), 401, code);
     }
-    table.refused_as_any(
-        "an empty id",
-        &of(""),
-        &[(400, "bad-credential"), (401, "key-unknown")],
-    );
+    table.refused_as_any("an empty id", &of(""), &[(400, "bad-credential"), (401, "key-unknown")]);
 }
 
 #[test]
@@ -83,16 +79,10 @@ fn the_route_may_name_the_key() {
         table.refused(target, &request, 401, "credential-missing");
         table.passes(target, &request.bearer(&session));
         let seen = table.upstream.last().target;
-        let arrives = target
-            .trim_start_matches("/waf")
-            .trim_start_matches("/plain");
+        let arrives = target.trim_start_matches("/waf").trim_start_matches("/plain");
         table.that(seen == arrives, || format!("{target} arrived as {seen}"));
     }
-    for target in [
-        "/waf/x?verify",
-        "/waf/x?verify=1&a=1",
-        "/waf/x?verify=1&verify=2",
-    ] {
+    for target in ["/waf/x?verify", "/waf/x?verify=1&a=1", "/waf/x?verify=1&verify=2"] {
         table.refused(target, &Request::get(target), 400, "bad-credential");
     }
 }
@@ -101,12 +91,7 @@ fn the_route_may_name_the_key() {
 fn a_link_is_good_for_get_and_head_on_every_host() {
     let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
     let target = link(&secret, "/x?key=pk_site", now());
-    for host in [
-        "gate.example",
-        "Other.Example",
-        "gate.example:8080",
-        "127.0.0.1",
-    ] {
+    for host in ["gate.example", "Other.Example", "gate.example:8080", "127.0.0.1"] {
         for method in ["GET", "HEAD"] {
             let request = Request::new(method, &target).header("Host", host);
             table.passes(&format!("{method} on {host}"), &request);
@@ -138,13 +123,10 @@ fn a_link_needs_no_origin_but_one_that_is_sent_must_match() {
 #[test]
 fn a_link_stands_alone_but_for_its_own_public_key() {
     let (mut table, secret) = check(|setup| {
-        with_links(
-            setup,
-            &json!({"schemes": ["waf-url", "session", "signature"]}),
-        )
-        .key(json!({"id": "pk_two"}))
-        .route("/*", json!({}))
-        .route("/waf/*", json!({"waf_key": KEY}))
+        with_links(setup, &json!({"schemes": ["waf-url", "session", "signature"]}))
+            .key(json!({"id": "pk_two"}))
+            .route("/*", json!({}))
+            .route("/waf/*", json!({"waf_key": KEY}))
     });
     for text in ["/x?key=pk_site", "/waf/x"] {
         let link = Request::get(&link(&secret, text, now()));
@@ -191,11 +173,7 @@ fn without_the_secret_no_link_is_good() {
     table.gate.logs.until("line about WAF_SECRET", |lines| {
         let about =
             |line: &Value| line["event"] != "request" && line.to_string().contains("WAF_SECRET");
-        lines
-            .iter()
-            .filter_map(Line::json)
-            .any(|line| about(&line))
-            .then_some(())
+        lines.iter().filter_map(Line::json).any(|line| about(&line)).then_some(())
     });
     let shapeless = Request::get("/x?key=pk_site&verify=1");
     table.refused("shape comes first", &shapeless, 400, "bad-credential");
@@ -217,42 +195,12 @@ fn the_checks_come_in_their_order() {
     let forged = |id: &str, issued: u64| link(&fresh(), &format!("/x?key={id}"), issued);
     let good = link(&secret, "/x?key=pk_site", now());
     for (what, target, status, code) in [
-        (
-            "shape, then key",
-            "/x?key=pk_none&verify=1".into(),
-            400,
-            "bad-credential",
-        ),
-        (
-            "revoked, then scheme",
-            forged("pk_revoked", now()),
-            401,
-            "key-revoked",
-        ),
-        (
-            "scheme, then MAC",
-            forged("pk_session", now()),
-            401,
-            "scheme-not-allowed",
-        ),
-        (
-            "nonce, then MAC",
-            forged("pk_nonce", now()),
-            401,
-            "proof-missing",
-        ),
-        (
-            "MAC, then time",
-            forged(KEY, 1_484_063_787),
-            401,
-            "signature-invalid",
-        ),
-        (
-            "time, then address",
-            link(&secret, "/x?key=pk_site", 1_484_063_787),
-            401,
-            "url-expired",
-        ),
+        ("shape, then key", "/x?key=pk_none&verify=1".into(), 400, "bad-credential"),
+        ("revoked, then scheme", forged("pk_revoked", now()), 401, "key-revoked"),
+        ("scheme, then MAC", forged("pk_session", now()), 401, "scheme-not-allowed"),
+        ("nonce, then MAC", forged("pk_nonce", now()), 401, "proof-missing"),
+        ("MAC, then time", forged(KEY, 1_484_063_787), 401, "signature-invalid"),
+        ("time, then address", link(&secret, "/x?key=pk_site", 1_484_063_787), 401, "url-expired"),
         ("address, then method", good.clone(), 403, "ip-denied"),
     ] {
         table.refused(what, &Request::get(&target), status, code);

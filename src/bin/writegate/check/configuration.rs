@@ -23,15 +23,8 @@ struct Deployed<'a> {
 }
 
 /// Variables that are none of a route's secrets.
-const OPTIONAL: [&str; 7] = [
-    "UPSTREAM",
-    "ROUTES",
-    "KEYS",
-    "RATES",
-    "ROTATION",
-    "SESSION_MAX_TTL",
-    "CLOCK_SKEW",
-];
+const OPTIONAL: [&str; 7] =
+    ["UPSTREAM", "ROUTES", "KEYS", "RATES", "ROTATION", "SESSION_MAX_TTL", "CLOCK_SKEW"];
 
 impl Environment for Deployed<'_> {
     fn get(&self, name: &str) -> Option<Binding> {
@@ -76,11 +69,7 @@ fn read_from(
     resources: &[&str],
     secrets: &dyn Fn(&str) -> Option<Secret>,
 ) -> Result<Config, FieldError> {
-    Config::read(&Deployed {
-        vars,
-        resources,
-        secrets,
-    })
+    Config::read(&Deployed { vars, resources, secrets })
 }
 
 /// The same of variables alone, for tests of other rows.
@@ -118,10 +107,7 @@ pub(super) fn row(
     }
     match config {
         Err(error) => findings.fail(
-            format!(
-                "{}: {error}; the gate would answer 503 to everything",
-                document.place()
-            ),
+            format!("{}: {error}; the gate would answer 503 to everything", document.place()),
             format!("mend {} in {}", error.field, document.place()),
         ),
         Ok(config) if config.keys.is_empty() && !config.registry => findings.warn(
@@ -138,11 +124,7 @@ pub(super) fn row(
         document.place(),
         config.routes.len(),
         config.keys.len(),
-        if config.registry {
-            ", and a registry"
-        } else {
-            ""
-        }
+        if config.registry { ", and a registry" } else { "" }
     ))
 }
 
@@ -153,10 +135,7 @@ pub(super) fn upstream(config: &Config) -> Verdict {
         let origin = route.upstream.origin();
         let mend = format!("set the upstream of the route {} to your API", route.path);
         if is_example(&route.upstream) {
-            findings.fail(
-                format!("{} goes to {origin}, the example", route.path),
-                mend,
-            );
+            findings.fail(format!("{} goes to {origin}, the example", route.path), mend);
         } else if origin.starts_with("http://") {
             findings.fail(
                 format!(
@@ -167,11 +146,8 @@ pub(super) fn upstream(config: &Config) -> Verdict {
             );
         }
     }
-    let mut origins: Vec<&str> = config
-        .routes
-        .iter()
-        .map(|route| route.upstream.origin())
-        .collect();
+    let mut origins: Vec<&str> =
+        config.routes.iter().map(|route| route.upstream.origin()).collect();
     origins.dedup();
     findings.verdict(format!("requests go to {}", listed(&origins, 4)))
 }
@@ -179,10 +155,7 @@ pub(super) fn upstream(config: &Config) -> Verdict {
 fn is_example(upstream: &Upstream) -> bool {
     let authority = upstream.origin().split("://").nth(1).unwrap_or_default();
     let host = authority.split(':').next().unwrap_or_default();
-    host == EXAMPLE_HOST
-        || host
-            .strip_suffix(EXAMPLE_HOST)
-            .is_some_and(|rest| rest.ends_with('.'))
+    host == EXAMPLE_HOST || host.strip_suffix(EXAMPLE_HOST).is_some_and(|rest| rest.ends_with('.'))
 }
 
 /// What each environment lacks of what the top level has: wrangler hands neither variables nor
@@ -195,10 +168,8 @@ pub(super) fn environments(document: &Document) -> Verdict {
         let lacking = lacking(top, environment);
         let mend = format!("repeat them under [env.{name}] in wrangler.toml");
         if !lacking.needed.is_empty() {
-            findings.fail(
-                format!("[env.{name}] lacks {}", listed(&lacking.needed, 12)),
-                mend.clone(),
-            );
+            findings
+                .fail(format!("[env.{name}] lacks {}", listed(&lacking.needed, 12)), mend.clone());
         }
         if !lacking.optional.is_empty() {
             findings.warn(
@@ -213,10 +184,7 @@ pub(super) fn environments(document: &Document) -> Verdict {
     }
     findings.verdict(match complete.as_slice() {
         [] => "wrangler.toml has no [env.…]".to_owned(),
-        names => format!(
-            "every variable and binding stands in [env.…] too: {}",
-            listed(names, 8)
-        ),
+        names => format!("every variable and binding stands in [env.…] too: {}", listed(names, 8)),
     })
 }
 
@@ -234,10 +202,7 @@ fn lacking(top: &Value, environment: &Value) -> Lacking {
             "UPSTREAM" | "ROUTES" => own("UPSTREAM") || own("ROUTES"),
             name => own(name),
         };
-        match (
-            same,
-            ["UPSTREAM", "ROUTES", "KEYS"].contains(&name.as_str()),
-        ) {
+        match (same, ["UPSTREAM", "ROUTES", "KEYS"].contains(&name.as_str())) {
             (true, _) => {}
             (false, true) => needed.push(format!("vars.{name}")),
             (false, false) => optional.push(format!("vars.{name}")),

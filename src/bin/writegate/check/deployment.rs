@@ -22,10 +22,7 @@ pub(super) fn compatibility_date(document: &Document, now: Timestamp) -> Verdict
         Value::String(text) => text.as_str(),
         _ => return Verdict::fail("compatibility_date is no text in quotes", mend),
     };
-    let Some(date) = (text.len() == 10)
-        .then(|| Timestamp::parse_rfc3339(text))
-        .flatten()
-    else {
+    let Some(date) = (text.len() == 10).then(|| Timestamp::parse_rfc3339(text)).flatten() else {
         return Verdict::fail("compatibility_date is no date such as 2026-11-17", mend);
     };
     if text < LEAST_DATE {
@@ -56,10 +53,9 @@ pub(super) fn preview_urls(document: &Document) -> Verdict {
     let mend = "set preview_urls = false in wrangler.toml, and deploy";
     match document.inherited("preview_urls") {
         Value::Bool(false) => Verdict::ok("preview_urls is false"),
-        Value::Null => Verdict::fail(
-            format!("preview_urls is not set, so the dashboard decides: {why}"),
-            mend,
-        ),
+        Value::Null => {
+            Verdict::fail(format!("preview_urls is not set, so the dashboard decides: {why}"), mend)
+        }
         _ => Verdict::fail(format!("preview_urls is on: {why}"), mend),
     }
 }
@@ -72,10 +68,7 @@ pub(super) fn workers_dev(document: &Document, config: &Config) -> Verdict {
             || routes.is_object()
             || routes.as_array().is_some_and(|list| !list.is_empty())
     });
-    let on = document
-        .inherited("workers_dev")
-        .as_bool()
-        .unwrap_or(!has_routes);
+    let on = document.inherited("workers_dev").as_bool().unwrap_or(!has_routes);
     let cached: Vec<String> = config
         .routes
         .iter()
@@ -103,31 +96,21 @@ pub(super) fn workers_dev(document: &Document, config: &Config) -> Verdict {
 
 pub(super) fn schedule(document: &Document) -> Verdict {
     let crons = document.inherited("triggers")["crons"].as_array();
-    let crons: Vec<&str> = crons
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let crons: Vec<&str> = crons.into_iter().flatten().filter_map(Value::as_str).collect();
     if crons.is_empty() {
         return Verdict::warn(
             "[triggers] has no crons: nobody is told when the token grows old",
             "add [triggers] with crons = [\"17 5 * * *\"] to wrangler.toml",
         );
     }
-    Verdict::ok(format!(
-        "the rotation check runs by crons: {}",
-        crons.join(", ")
-    ))
+    Verdict::ok(format!("the rotation check runs by crons: {}", crons.join(", ")))
 }
 
 /// Whether the gate's own lines are kept, and the platform's, which hold whole URLs, are not.
 pub(super) fn audit_log(document: &Document) -> Verdict {
     let observability = document.inherited("observability");
     let logs = &observability["logs"];
-    let enabled = logs["enabled"]
-        .as_bool()
-        .or(observability["enabled"].as_bool())
-        .unwrap_or(false);
+    let enabled = logs["enabled"].as_bool().or(observability["enabled"].as_bool()).unwrap_or(false);
     let logpush = document.inherited("logpush") == true;
     let mut findings = Findings::default();
     if !enabled && !logpush {

@@ -35,11 +35,7 @@ fn facts(checkout: &Path) -> Result<Facts, String> {
     let mut facts = Facts::default();
     let tracked = git::read(checkout, &[&["ls-files", "-z", "--"], &FILES[..]].concat())?;
     let tracked = String::from_utf8_lossy(&tracked).into_owned();
-    facts.tracked = tracked
-        .split('\0')
-        .filter(|path| is_secret(path))
-        .map(str::to_owned)
-        .collect();
+    facts.tracked = tracked.split('\0').filter(|path| is_secret(path)).map(str::to_owned).collect();
     let entries = fs::read_dir(checkout).map_err(|error| error.to_string())?;
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -71,9 +67,7 @@ fn is_secret(name: &str) -> bool {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
     (kin(".dev.vars") || kin(".env"))
-        && !["example", "sample", "template"]
-            .iter()
-            .any(|word| name.ends_with(word))
+        && !["example", "sample", "template"].iter().any(|word| name.ends_with(word))
 }
 
 #[cfg(unix)]
@@ -146,37 +140,11 @@ mod tests {
     fn what_git_has_or_would_take_fails() {
         let named = || vec![".dev.vars".to_owned()];
         let table = [
-            (
-                Facts {
-                    here: named(),
-                    ..Facts::default()
-                },
-                Well,
-            ),
+            (Facts { here: named(), ..Facts::default() }, Well),
             (Facts::default(), Well),
-            (
-                Facts {
-                    here: named(),
-                    readable: named(),
-                    ..Facts::default()
-                },
-                Warn,
-            ),
-            (
-                Facts {
-                    here: named(),
-                    tracked: named(),
-                    ..Facts::default()
-                },
-                Fail,
-            ),
-            (
-                Facts {
-                    open: named(),
-                    ..Facts::default()
-                },
-                Fail,
-            ),
+            (Facts { here: named(), readable: named(), ..Facts::default() }, Warn),
+            (Facts { here: named(), tracked: named(), ..Facts::default() }, Fail),
+            (Facts { open: named(), ..Facts::default() }, Fail),
         ];
         for (facts, status) in table {
             let verdict = facts.verdict();

@@ -32,18 +32,11 @@ impl Document {
         // The parser's whole message would quote the line, and a secret may stand there by mistake.
         let whole = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(0, |span| {
-                text.bytes()
-                    .take(span.start)
-                    .filter(|b| *b == b'\n')
-                    .count()
-                    + 1
+                text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1
             });
             format!("line {line}: {}", error.message())
         })?;
-        Ok(Self {
-            whole,
-            environment: environment.map(str::to_owned),
-        })
+        Ok(Self { whole, environment: environment.map(str::to_owned) })
     }
 
     /// Whether there is such an environment.
@@ -139,18 +132,13 @@ mod tests {
         assert!(bare.own("vars").is_null());
         assert_eq!(top.names("kv_namespaces"), ["KEY_REGISTRY"]);
         assert!(staging.names("kv_namespaces").is_empty());
-        assert_eq!(
-            (top.option(), bare.option()),
-            (String::new(), " --env bare".to_owned())
-        );
+        assert_eq!((top.option(), bare.option()), (String::new(), " --env bare".to_owned()));
         assert!(top.has_environment("bare") && !top.has_environment("production"));
     }
 
     #[test]
     fn what_does_not_parse_is_placed_and_not_quoted() {
-        let error = Document::parse("a = 1\nTOKEN = hunter2\n", None)
-            .err()
-            .unwrap();
+        let error = Document::parse("a = 1\nTOKEN = hunter2\n", None).err().unwrap();
         assert!(error.starts_with("line 2: "), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }

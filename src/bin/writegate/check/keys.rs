@@ -23,15 +23,11 @@ fn live(config: &Config, now: Timestamp) -> impl Iterator<Item = &Key> {
 }
 
 fn any_method(key: &Key) -> bool {
-    METHODS
-        .iter()
-        .all(|method| key.methods.iter().any(|own| own == method))
+    METHODS.iter().all(|method| key.methods.iter().any(|own| own == method))
 }
 
 fn any_path(key: &Key) -> bool {
-    key.paths
-        .as_ref()
-        .is_none_or(|paths| paths.iter().any(|path| path.to_string() == "/*"))
+    key.paths.as_ref().is_none_or(|paths| paths.iter().any(|path| path.to_string() == "/*"))
 }
 
 pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
@@ -117,10 +113,7 @@ pub(super) fn bindings(document: &Document, config: &Config, now: Timestamp) -> 
             if !limiters.contains(&binding.as_str()) {
                 findings.fail(
                     format!("{id} has rate = \"{rate}\", and there is no binding {binding}"),
-                    format!(
-                        "add [[ratelimits]] with name = \"{binding}\" to {}",
-                        document.place()
-                    ),
+                    format!("add [[ratelimits]] with name = \"{binding}\" to {}", document.place()),
                 );
             }
         }

@@ -18,11 +18,7 @@ pub(super) const PREVIOUS_ROOT: &str = "SIGNING_SECRET_PREVIOUS";
 pub(super) const WAF: &str = "WAF_SECRET";
 pub(super) const OWN: [&str; 4] = [ROOT, PREVIOUS_ROOT, WAF, "TURNSTILE_SECRET"];
 /// Those with which gates and tokens are managed.
-const MANAGING: [&str; 3] = [
-    "CLOUDFLARE_API_TOKEN",
-    "ROTATION_API_TOKEN",
-    "CHECK_API_TOKEN",
-];
+const MANAGING: [&str; 3] = ["CLOUDFLARE_API_TOKEN", "ROTATION_API_TOKEN", "CHECK_API_TOKEN"];
 
 /// The secrets that can be read on this machine.
 pub(super) struct Local(BTreeMap<String, Secret>);
@@ -33,11 +29,7 @@ impl Local {
     pub(super) fn read(checkout: &Path, document: Option<&Document>) -> Result<Self> {
         let known = OWN.iter().chain(&MANAGING);
         let mut names: Vec<String> = known.map(ToString::to_string).collect();
-        names.extend(
-            document
-                .map(|document| routes(document.own("vars")))
-                .unwrap_or_default(),
-        );
+        names.extend(document.map(|document| routes(document.own("vars"))).unwrap_or_default());
         let file = settings::dev_vars(checkout)?;
         names.extend(file.lines().filter_map(secret_name));
         let mut found = BTreeMap::new();

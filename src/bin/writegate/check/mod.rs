@@ -69,12 +69,8 @@ type Check = (&'static str, fn(&Gathered<'_>) -> Verdict);
 /// Every row, in the order in which they are told.
 const CHECKS: [Check; 20] = [
     ("configuration", |all| all.configuration()),
-    ("upstream", |all| {
-        all.config(|_, config| configuration::upstream(config))
-    }),
-    ("environments", |all| {
-        all.document(configuration::environments)
-    }),
+    ("upstream", |all| all.config(|_, config| configuration::upstream(config))),
+    ("environments", |all| all.document(configuration::environments)),
     ("compatibility-date", |all| {
         all.document(|document| deployment::compatibility_date(document, all.now))
     }),
@@ -82,29 +78,17 @@ const CHECKS: [Check; 20] = [
     ("workers-dev", |all| all.config(deployment::workers_dev)),
     ("schedule", |all| all.document(deployment::schedule)),
     ("audit-log", |all| all.document(deployment::audit_log)),
-    ("bindings", |all| {
-        all.config(|document, config| keys::bindings(document, config, all.now))
-    }),
-    ("open-keys", |all| {
-        all.config(|_, config| keys::open(config, all.now))
-    }),
-    ("admin-keys", |all| {
-        all.config(|_, config| keys::admin(config, all.now))
-    }),
-    ("example-key", |all| {
-        all.config(|_, config| keys::example(config, all.now))
-    }),
+    ("bindings", |all| all.config(|document, config| keys::bindings(document, config, all.now))),
+    ("open-keys", |all| all.config(|_, config| keys::open(config, all.now))),
+    ("admin-keys", |all| all.config(|_, config| keys::admin(config, all.now))),
+    ("example-key", |all| all.config(|_, config| keys::example(config, all.now))),
     ("secrets", |all| {
         all.document(|document| secrets::row(document, all.config.as_ref().ok(), all.remote()))
     }),
-    ("previous-root", |all| {
-        all.document(|document| secrets::previous(document, all.remote()))
-    }),
+    ("previous-root", |all| all.document(|document| secrets::previous(document, all.remote()))),
     ("root-length", |all| secrets::root(&all.local)),
     ("dev-vars", |all| dev_vars::row(&all.project.root)),
-    ("leaks-in-tree", |all| {
-        all.scanner(|scanner| leaks::in_tree(&all.project.root, scanner))
-    }),
+    ("leaks-in-tree", |all| all.scanner(|scanner| leaks::in_tree(&all.project.root, scanner))),
     ("leaks-in-history", |all| {
         all.scanner(|scanner| {
             let note = |text: String| Progress::new().note(&text);
@@ -112,26 +96,16 @@ const CHECKS: [Check; 20] = [
         })
     }),
     ("rotation", |all| rotation::row(all.options.which.as_ref())),
-    ("token-privilege", |all| {
-        all.config(|_, config| privilege::row(config, &all.local, all.now))
-    }),
+    ("token-privilege", |all| all.config(|_, config| privilege::row(config, &all.local, all.now))),
 ];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     settings::choose(options.env.as_deref());
     let project = Project::find()?;
     let gathered = Gathered::new(options, &project)?;
-    let width = CHECKS
-        .iter()
-        .map(|(name, _)| name.len())
-        .max()
-        .unwrap_or_default();
+    let width = CHECKS.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut bad = Vec::new();
-    let least = if options.strict {
-        Status::Warn
-    } else {
-        Status::Fail
-    };
+    let least = if options.strict { Status::Warn } else { Status::Fail };
     for (name, check) in &CHECKS {
         if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
             continue;
@@ -230,8 +204,7 @@ impl<'a> Gathered<'a> {
     }
 
     fn remote(&self) -> &Remote {
-        self.remote
-            .get_or_init(|| Remote::ask(self.project, self.options.env.as_deref()))
+        self.remote.get_or_init(|| Remote::ask(self.project, self.options.env.as_deref()))
     }
 
     fn scanner(&self, row: impl Fn(&leaks::Scanner) -> Verdict) -> Verdict {

@@ -21,12 +21,7 @@ const CLOUDFLARE: &str = "https://api.cloudflare.com";
 /// A token that may read other tokens, for this check alone.
 const READER: &str = "CHECK_API_TOKEN";
 /// Groups that can make other tokens, or members: whoever has them can give himself everything.
-const RULING: [&str; 4] = [
-    "API Tokens ",
-    "Memberships ",
-    "SCIM Provisioning",
-    "Account Settings ",
-];
+const RULING: [&str; 4] = ["API Tokens ", "Memberships ", "SCIM Provisioning", "Account Settings "];
 
 /// Groups that can replace the gate: what is deployed in its place reads its secrets.
 const DEPLOYING: [&str; 2] = ["Workers Scripts Write", "Workers Scripts Edit"];
@@ -54,10 +49,7 @@ pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
                 elsewhere.push(secret);
             }
         } else if !asked.iter().any(|other| other.secret == secret) {
-            asked.push(Asked {
-                secret,
-                account: account(route.upstream.base()),
-            });
+            asked.push(Asked { secret, account: account(route.upstream.base()) });
         }
     }
     for token in &asked {
@@ -100,11 +92,7 @@ struct Facts {
 
 impl Facts {
     fn told(&self, secret: &str) -> String {
-        let policies = self
-            .record
-            .as_ref()
-            .ok()
-            .and_then(|record| record["policies"].as_array());
+        let policies = self.record.as_ref().ok().and_then(|record| record["policies"].as_array());
         let groups: Vec<String> = policies.into_iter().flatten().flat_map(groups).collect();
         format!("{secret} is active and may: {}", listed(&groups, 8))
     }
@@ -120,25 +108,14 @@ fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Untold> {
         ));
     };
     let broken = |why: String| (why, "see the check `configuration`");
-    let value = Token::parse(secret)
-        .map_err(|error| broken(error.to_string()))?
-        .value;
+    let value = Token::parse(secret).map_err(|error| broken(error.to_string()))?.value;
     let open = |token: Secret| Api::open(token).map_err(|failure| broken(failure.message));
     let api = open(value)?;
-    let account = token
-        .account
-        .clone()
-        .or_else(|| env::var("CLOUDFLARE_ACCOUNT_ID").ok());
+    let account = token.account.clone().or_else(|| env::var("CLOUDFLARE_ACCOUNT_ID").ok());
     let mut tokens = "/user/tokens".to_owned();
     let mut verified = api.get("/user/tokens/verify");
     // One that belongs to an account is unknown to the users' endpoint.
-    if let (
-        Err(ApiError {
-            status: 400..500, ..
-        }),
-        Some(account),
-    ) = (&verified, account)
-    {
+    if let (Err(ApiError { status: 400..500, .. }), Some(account)) = (&verified, account) {
         let own = format!("/accounts/{account}/tokens");
         if let Ok(found) = api.get(&format!("{own}/verify")) {
             (verified, tokens) = (Ok(found), own);
@@ -147,16 +124,10 @@ fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Untold> {
     let verified = match verified {
         Ok(verified) => verified,
         Err(error) if error.status == 0 || error.status >= 500 => {
-            return Err((
-                error.to_string(),
-                "run this again where the API can be reached",
-            ));
+            return Err((error.to_string(), "run this again where the API can be reached"));
         }
         Err(error) => {
-            return Ok(Facts {
-                verified: Value::Null,
-                record: Err(error.to_string()),
-            });
+            return Ok(Facts { verified: Value::Null, record: Err(error.to_string()) });
         }
     };
     let path = format!("{tokens}/{}", verified["id"].as_str().unwrap_or_default());
@@ -165,20 +136,12 @@ fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Untold> {
         Some(reader) => open(Secret::new(reader))?.get(&path),
         None => api.get(&path),
     };
-    Ok(Facts {
-        verified,
-        record: record.map_err(|error| error.to_string()),
-    })
+    Ok(Facts { verified, record: record.map_err(|error| error.to_string()) })
 }
 
 fn judge(secret: &str, facts: &Facts, now: Timestamp, findings: &mut Findings) {
     if facts.verified.is_null() {
-        let why = facts
-            .record
-            .as_ref()
-            .err()
-            .map(String::as_str)
-            .unwrap_or_default();
+        let why = facts.record.as_ref().err().map(String::as_str).unwrap_or_default();
         findings.fail(
             format!("the Cloudflare API refuses {secret}: {why}"),
             "put a token that works: cargo run -- token put",
@@ -192,9 +155,7 @@ fn judge(secret: &str, facts: &Facts, now: Timestamp, findings: &mut Findings) {
             "put a token that works: cargo run -- token put",
         );
     }
-    let expires = facts.verified["expires_on"]
-        .as_str()
-        .and_then(Timestamp::parse_rfc3339);
+    let expires = facts.verified["expires_on"].as_str().and_then(Timestamp::parse_rfc3339);
     if expires.is_some_and(|expires| expires <= now) {
         findings.fail(
             format!("{secret} has expired at the Cloudflare API"),
@@ -219,10 +180,7 @@ fn judge(secret: &str, facts: &Facts, now: Timestamp, findings: &mut Findings) {
 }
 
 fn judge_policy(secret: &str, policy: &Value, findings: &mut Findings) {
-    let writes: Vec<String> = groups(policy)
-        .into_iter()
-        .filter(|name| is_write(name))
-        .collect();
+    let writes: Vec<String> = groups(policy).into_iter().filter(|name| is_write(name)).collect();
     let ruling: Vec<&String> = writes.iter().filter(|name| rules(name)).collect();
     if !ruling.is_empty() {
         findings.fail(
@@ -230,10 +188,8 @@ fn judge_policy(secret: &str, policy: &Value, findings: &mut Findings) {
             "make a token without these permissions; what manages tokens is for the rotation, not for the gate",
         );
     }
-    let deploying: Vec<&String> = writes
-        .iter()
-        .filter(|name| DEPLOYING.contains(&name.as_str()))
-        .collect();
+    let deploying: Vec<&String> =
+        writes.iter().filter(|name| DEPLOYING.contains(&name.as_str())).collect();
     if !deploying.is_empty() {
         findings.warn(
             format!(
@@ -264,15 +220,12 @@ fn groups(policy: &Value) -> Vec<String> {
 
 /// A group whose name does not say that it only reads.
 fn is_write(name: &str) -> bool {
-    !["Read", "Report", "Analytics"]
-        .iter()
-        .any(|last| name.ends_with(last))
+    !["Read", "Report", "Analytics"].iter().any(|last| name.ends_with(last))
 }
 
 fn rules(name: &str) -> bool {
     RULING.iter().any(|word| {
-        name.strip_prefix("Account ")
-            .is_some_and(|rest| rest.starts_with(word))
+        name.strip_prefix("Account ").is_some_and(|rest| rest.starts_with(word))
             || name.starts_with(word)
     })
 }
@@ -280,13 +233,11 @@ fn rules(name: &str) -> bool {
 /// What of a policy's resources is more than one of its kind.
 fn wide(resources: &Value) -> Option<&'static str> {
     let members = resources.as_object()?;
-    members
-        .iter()
-        .find_map(|(name, value)| match name.as_str() {
-            "com.cloudflare.api.account.*" => Some("all accounts"),
-            "com.cloudflare.api.account.zone.*" => Some("all zones"),
-            _ => wide(value),
-        })
+    members.iter().find_map(|(name, value)| match name.as_str() {
+        "com.cloudflare.api.account.*" => Some("all accounts"),
+        "com.cloudflare.api.account.zone.*" => Some("all zones"),
+        _ => wide(value),
+    })
 }
 
 #[cfg(test)]

@@ -34,11 +34,7 @@ pub(super) fn run(mut command: Command, limit: Duration) -> Result<Said, String>
     let status = child.wait().map_err(|error| format!("{name}: {error}"))?;
     let errors = errors.join().unwrap_or_default();
     let errors = String::from_utf8_lossy(&errors).into_owned();
-    Ok(Said {
-        status,
-        out,
-        error: errors.trim().lines().last().unwrap_or_default().to_owned(),
-    })
+    Ok(Said { status, out, error: errors.trim().lines().last().unwrap_or_default().to_owned() })
 }
 
 fn all(stream: Option<impl Read>) -> Vec<u8> {
@@ -61,8 +57,7 @@ pub(super) fn within<T: Send + 'static>(
 ) -> Result<T, String> {
     let (sender, done) = channel();
     thread::spawn(move || sender.send(work()));
-    done.recv_timeout(limit)
-        .map_err(|_timeout| format!("no answer in {} s", limit.as_secs()))
+    done.recv_timeout(limit).map_err(|_timeout| format!("no answer in {} s", limit.as_secs()))
 }
 
 #[cfg(test)]
@@ -78,10 +73,7 @@ mod tests {
         let mut echo = Command::new("sh");
         echo.args(["-c", "echo a; echo b >&2; echo c >&2; exit 3"]);
         let said = run(echo, Duration::from_secs(60)).ok().unwrap();
-        assert_eq!(
-            (said.out.as_slice(), said.error.as_str()),
-            (&b"a\n"[..], "c")
-        );
+        assert_eq!((said.out.as_slice(), said.error.as_str()), (&b"a\n"[..], "c"));
         assert_eq!(said.status.code(), Some(3));
         assert!(run(Command::new("no-such-program"), Duration::from_secs(60)).is_err());
     }

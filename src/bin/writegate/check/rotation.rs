@@ -39,10 +39,7 @@ pub(super) fn row(which: Option<&Which>) -> Verdict {
 
 /// What the gate's status means.
 fn judge(status: &Value) -> Verdict {
-    let tokens = status["tokens"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let tokens = status["tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
     if tokens.is_empty() {
         return Verdict::warn(
             "the gate's answer names no token",
@@ -114,17 +111,11 @@ mod tests {
                 verdict.evidence,
                 format!("WRITE_TOKEN is {state} (83 of 90 days old, fingerprint 0123456789ab)")
             );
-            assert_eq!(
-                verdict.mend.as_deref(),
-                (status != Well).then_some("do this")
-            );
+            assert_eq!(verdict.mend.as_deref(), (status != Well).then_some("do this"));
         }
         let both = judge(&json!({"tokens": [token("ok"), token("overdue"), token("due")]}));
         assert_eq!(both.status, Fail);
-        assert!(
-            both.evidence.starts_with("WRITE_TOKEN is overdue"),
-            "{both:?}"
-        );
+        assert!(both.evidence.starts_with("WRITE_TOKEN is overdue"), "{both:?}");
         assert_eq!(judge(&json!({"tokens": []})).status, Warn);
         assert_eq!(judge(&json!({})).status, Warn);
         assert_eq!(row(None).status, Warn);

@@ -35,35 +35,22 @@ pub(super) struct Verdict {
 
 impl Verdict {
     pub(super) fn ok(evidence: impl Into<String>) -> Self {
-        Self {
-            status: Status::Ok,
-            evidence: evidence.into(),
-            mend: None,
-        }
+        Self { status: Status::Ok, evidence: evidence.into(), mend: None }
     }
 
     pub(super) fn warn(evidence: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self {
-            status: Status::Warn,
-            mend: Some(mend.into()),
-            ..Self::ok(evidence)
-        }
+        Self { status: Status::Warn, mend: Some(mend.into()), ..Self::ok(evidence) }
     }
 
     pub(super) fn fail(evidence: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self {
-            status: Status::Fail,
-            ..Self::warn(evidence, mend)
-        }
+        Self { status: Status::Fail, ..Self::warn(evidence, mend) }
     }
 
     /// Fit to be shown: one line of it each, and none of these secrets, whatever a file may be called.
     pub(super) fn shown(self, secrets: &[&Secret]) -> Self {
         let clean = |text: String| {
-            let mut text: String = text
-                .chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .collect();
+            let mut text: String =
+                text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             for secret in secrets.iter().filter_map(|secret| secret.expose_str()) {
                 if secret.len() >= 8 {
                     text = text.replace(secret, "[redacted]");
@@ -71,11 +58,7 @@ impl Verdict {
             }
             text
         };
-        Self {
-            status: self.status,
-            evidence: clean(self.evidence),
-            mend: self.mend.map(clean),
-        }
+        Self { status: self.status, evidence: clean(self.evidence), mend: self.mend.map(clean) }
     }
 
     pub(super) fn json(&self, check: &str) -> Value {
@@ -113,8 +96,7 @@ impl Findings {
 
     /// All of it in one, the worst first; where nothing was found, this.
     pub(super) fn verdict(mut self, otherwise: impl Into<String>) -> Verdict {
-        self.0
-            .sort_by_key(|finding| std::cmp::Reverse(finding.status));
+        self.0.sort_by_key(|finding| std::cmp::Reverse(finding.status));
         let Some(worst) = self.0.first() else {
             return Verdict::ok(otherwise);
         };
@@ -126,11 +108,7 @@ impl Findings {
                 mends.push(mend);
             }
         }
-        Verdict {
-            status,
-            evidence: evidence.join("; "),
-            mend: Some(mends.join("; ")),
-        }
+        Verdict { status, evidence: evidence.join("; "), mend: Some(mends.join("; ")) }
     }
 }
 
@@ -150,10 +128,7 @@ mod tests {
 
     #[test]
     fn the_worst_of_what_was_found_is_the_verdict() {
-        assert_eq!(
-            Findings::default().verdict("all well"),
-            Verdict::ok("all well")
-        );
+        assert_eq!(Findings::default().verdict("all well"), Verdict::ok("all well"));
         let mut findings = Findings::default();
         findings.warn("a", "do x");
         findings.fail("b", "do y");
@@ -169,10 +144,7 @@ mod tests {
         let shown = verdict.shown(&[&long, &short]);
         assert_eq!(shown.evidence, "a [31m b [redacted]");
         assert_eq!(shown.mend.as_deref(), Some("mend"));
-        assert_eq!(
-            shown.text("x", 3),
-            "warn  x    a [31m b [redacted]\n           → mend"
-        );
+        assert_eq!(shown.text("x", 3), "warn  x    a [31m b [redacted]\n           → mend");
     }
 
     #[test]

@@ -34,20 +34,14 @@ pub(super) enum Remote {
 impl Remote {
     pub(super) fn ask(project: &Project, environment: Option<&str>) -> Self {
         // It would install it, for minutes.
-        if !project
-            .root
-            .join("node_modules/wrangler/bin/wrangler.js")
-            .is_file()
-        {
+        if !project.root.join("node_modules/wrangler/bin/wrangler.js").is_file() {
             return Self::Unknown {
                 why: "wrangler is not installed here".to_owned(),
                 mend: "npm ci",
             };
         }
         let asked = Wrangler::find(project, &Progress::new(), environment).map(|wrangler| {
-            process::within(LIMIT, move || {
-                wrangler.json(&["secret", "list", "--format", "json"])
-            })
+            process::within(LIMIT, move || wrangler.json(&["secret", "list", "--format", "json"]))
         });
         let why = match asked {
             Ok(Ok(Ok(list))) => return Self::of(&list),
@@ -99,10 +93,7 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
     for name in OWN.iter().filter(|own| store.contains(own)) {
         findings.fail(
             format!("{name} is bound to a Secrets Store, from which the gate takes tokens alone"),
-            format!(
-                "remove that binding, and npx wrangler secret put {name}{}",
-                document.option()
-            ),
+            format!("remove that binding, and npx wrangler secret put {name}{}", document.option()),
         );
     }
     let needed = needed(document, config);
@@ -111,9 +102,8 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
         .map(String::as_str)
         .partition(|name| store.contains(name) && !OWN.contains(name));
     let put = |names: &[&str]| {
-        let puts = names
-            .iter()
-            .map(|name| format!("npx wrangler secret put {name}{}", document.option()));
+        let puts =
+            names.iter().map(|name| format!("npx wrangler secret put {name}{}", document.option()));
         puts.collect::<Vec<_>>().join("; ")
     };
     match remote {
@@ -124,11 +114,8 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
             findings.fail(format!("no secret is set: {why}"), put(&needed));
         }
         Remote::Names(set) => {
-            let missing: Vec<&str> = needed
-                .iter()
-                .copied()
-                .filter(|name| !set.iter().any(|one| one == name))
-                .collect();
+            let missing: Vec<&str> =
+                needed.iter().copied().filter(|name| !set.iter().any(|one| one == name)).collect();
             if !missing.is_empty() {
                 findings.fail(
                     format!(
@@ -164,12 +151,7 @@ fn open(document: &Document) -> Vec<(String, String)> {
         names.sort();
         names.dedup();
         let set = |name: &String| vars.get(name).is_some_and(|value| value != "");
-        open.extend(
-            names
-                .into_iter()
-                .filter(set)
-                .map(|name| (place.clone(), name)),
-        );
+        open.extend(names.into_iter().filter(set).map(|name| (place.clone(), name)));
     }
     open
 }
@@ -191,9 +173,7 @@ fn needed(document: &Document, config: Option<&Config>) -> Vec<String> {
     let waf = config.is_some_and(|config| {
         let keys = config.keys.values();
         config.routes.iter().any(|route| route.waf_key.is_some())
-            || keys
-                .into_iter()
-                .any(|known| known.key().schemes.contains(&Scheme::WafUrl))
+            || keys.into_iter().any(|known| known.key().schemes.contains(&Scheme::WafUrl))
     });
     if waf {
         needed.push(WAF.to_owned());
@@ -218,10 +198,9 @@ pub(super) fn previous(document: &Document, remote: &Remote) -> Verdict {
         Remote::Names(_) | Remote::NoWorker(_) => {
             Verdict::ok(format!("{PREVIOUS_ROOT} is not set"))
         }
-        Remote::Unknown { mend, .. } => Verdict::warn(
-            "cannot see which secrets are set, as the check `secrets` says",
-            *mend,
-        ),
+        Remote::Unknown { mend, .. } => {
+            Verdict::warn("cannot see which secrets are set, as the check `secrets` says", *mend)
+        }
     }
 }
 
@@ -230,11 +209,7 @@ pub(super) fn root(local: &Local) -> Verdict {
     let mut findings = Findings::default();
     let make_root = "openssl rand -base64 48 | npx wrangler secret put SIGNING_SECRET, and keep it: every sk changes with it";
     let make_waf = "openssl rand -base64 48, into npx wrangler secret put WAF_SECRET and into the WAF rule: every WAF link ends";
-    for (name, make) in [
-        (ROOT, make_root),
-        (PREVIOUS_ROOT, make_root),
-        (WAF, make_waf),
-    ] {
+    for (name, make) in [(ROOT, make_root), (PREVIOUS_ROOT, make_root), (WAF, make_waf)] {
         let Some(secret) = local.get(name) else {
             continue;
         };

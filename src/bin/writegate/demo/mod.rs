@@ -65,13 +65,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("              public: it says who asks, and may GET and POST /posts");
 
     let session = Claims::lasting(SESSION_SECONDS).mint(&id, 1, &Secret::new(root), None)?;
-    let walk = Walk {
-        gate: &gate,
-        upstream: &upstream,
-        url: &url,
-        session: &session,
-        token: &token,
-    };
+    let walk =
+        Walk { gate: &gate, upstream: &upstream, url: &url, session: &session, token: &token };
     walk.all()?;
     if options.once {
         println!("\nAll of it went as it should.");
@@ -113,10 +108,7 @@ impl Walk<'_> {
         println!(
             "   Whoever holds the write token may write everything, so it should be in one place only."
         );
-        expect(
-            answer.status == 401,
-            "the API took a write without its token",
-        )
+        expect(answer.status == 401, "the API took a write without its token")
     }
 
     fn mint(&self) {
@@ -178,19 +170,11 @@ impl Walk<'_> {
         heading(6, "Reading back, through the gate");
         let answer = self.ask("GET", Some(self.session), None)?;
         let whole = answer.json() == Value::Array(self.upstream.posts());
-        expect(
-            answer.status == 200 && whole,
-            "the API's posts did not come back through the gate",
-        )
+        expect(answer.status == 200 && whole, "the API's posts did not come back through the gate")
     }
 
     fn ask(&self, method: &str, session: Option<&str>, body: Option<&Value>) -> Result<Answer> {
-        let request = Request {
-            method,
-            url: self.url,
-            session,
-            body,
-        };
+        let request = Request { method, url: self.url, session, body };
         request.show()
     }
 
@@ -226,9 +210,5 @@ fn refused(answer: &Answer, status: u16, code: &str) -> Result<()> {
 }
 
 fn expect(holds: bool, otherwise: &str) -> Result<()> {
-    if holds {
-        Ok(())
-    } else {
-        Err(Failure::new(format!("the demo went wrong: {otherwise}")))
-    }
+    if holds { Ok(()) } else { Err(Failure::new(format!("the demo went wrong: {otherwise}"))) }
 }

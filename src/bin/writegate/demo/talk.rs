@@ -56,9 +56,7 @@ impl Request<'_> {
             .proxy(None)
             .build()
             .into();
-        let mut request = ureq::http::Request::builder()
-            .method(self.method)
-            .uri(self.url);
+        let mut request = ureq::http::Request::builder().method(self.method).uri(self.url);
         if let Some(session) = self.session {
             request = request.header("Authorization", format!("Bearer {session}"));
         }
@@ -111,12 +109,7 @@ mod tests {
             "curl -i -H 'Authorization: Bearer a.b.c' -H 'Content-Type: application/json' \
              -d '{\"title\":\"x\"}' http://127.0.0.1:1/posts"
         );
-        let request = Request {
-            method: "DELETE",
-            session: None,
-            body: None,
-            ..request
-        };
+        let request = Request { method: "DELETE", session: None, body: None, ..request };
         assert_eq!(request.curl(), "curl -i -X DELETE http://127.0.0.1:1/posts");
     }
 }

@@ -30,14 +30,8 @@ impl Upstream {
     pub(super) fn start(token: &str) -> Result<Self> {
         let failed = |error| Failure::new(format!("starting the demo's API: {error}"));
         let server = Server::http("127.0.0.1:0").map_err(failed)?;
-        let port = server
-            .server_addr()
-            .to_ip()
-            .map_or(0, |address| address.port());
-        let upstream = Self {
-            port,
-            seen: Arc::default(),
-        };
+        let port = server.server_addr().to_ip().map_or(0, |address| address.port());
+        let upstream = Self { port, seen: Arc::default() };
         let (seen, expected) = (Arc::clone(&upstream.seen), format!("Bearer {token}"));
         std::thread::spawn(move || {
             for request in server.incoming_requests() {
@@ -65,9 +59,7 @@ impl Upstream {
     pub(super) fn header(&self, name: &str) -> Option<String> {
         let seen = lock(&self.seen);
         let mut headers = seen.headers.iter();
-        headers
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.clone())
+        headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
     }
 }
 
@@ -85,10 +77,7 @@ fn answer(mut request: Request, expected: &str, seen: &Mutex<Seen>) -> std::io::
         .iter()
         .any(|(name, value)| name.eq_ignore_ascii_case("authorization") && value == expected);
     let mut body = Vec::new();
-    request
-        .as_reader()
-        .take(MAX_BODY_BYTES)
-        .read_to_end(&mut body)?;
+    request.as_reader().take(MAX_BODY_BYTES).read_to_end(&mut body)?;
 
     let (status, content) = {
         let mut seen = lock(seen);
@@ -109,10 +98,8 @@ fn answer(mut request: Request, expected: &str, seen: &Mutex<Seen>) -> std::io::
         }
     };
     let response = Response::from_string(format!("{content}\n")).with_status_code(status);
-    request.respond(
-        match Header::from_bytes("Content-Type", "application/json") {
-            Ok(header) => response.with_header(header),
-            Err(()) => response,
-        },
-    )
+    request.respond(match Header::from_bytes("Content-Type", "application/json") {
+        Ok(header) => response.with_header(header),
+        Err(()) => response,
+    })
 }

@@ -19,9 +19,7 @@ pub(crate) fn signature(head: &Head<'_>) -> Result<Signature, Refusal> {
 /// What was signed (`signed`, or what the request as given yields) beside what the gate sees (`gate_s`,
 /// or the same).
 pub(crate) fn compare(given: &Given, signed: Option<&str>, gate_s: Option<&str>) -> String {
-    let computed = given
-        .head()
-        .and_then(|head| signature(&head).ok()?.shown_base(&head).ok());
+    let computed = given.head().and_then(|head| signature(&head).ok()?.shown_base(&head).ok());
     let left = signed
         .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
         .or_else(|| computed.clone());
@@ -29,16 +27,8 @@ pub(crate) fn compare(given: &Given, signed: Option<&str>, gate_s: Option<&str>)
     let (Some(left), Some(right)) = (left, right) else {
         return "\nNo signature base can be made of this request.\n".to_owned();
     };
-    let left_name = if signed.is_some() {
-        "what was signed"
-    } else {
-        "the request as given"
-    };
-    let right_name = if gate_s.is_some() {
-        "what the gate saw"
-    } else {
-        "the request as given"
-    };
+    let left_name = if signed.is_some() { "what was signed" } else { "the request as given" };
+    let right_name = if gate_s.is_some() { "what the gate saw" } else { "the request as given" };
     match signed.is_none() && gate_s.is_none() {
         true => format!("\nThe signature base of the request as given:\n\n{left}\n"),
         false => side_by_side((left_name, &left), (right_name, &right)),
@@ -81,9 +71,7 @@ fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     let [first, between @ .., last] = parts.as_slice() else {
         return one == other;
     };
-    let rest = one
-        .strip_prefix(first)
-        .and_then(|rest| rest.strip_suffix(last));
+    let rest = one.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
     let mut between = between.iter();
     rest.is_some_and(|rest| {
         let left = between.try_fold(rest, |left, part| Some(left.split_once(part)?.1));
@@ -93,22 +81,14 @@ fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
 
 fn shortened(line: &str, width: usize) -> String {
     match line.chars().count() > width {
-        true => line
-            .chars()
-            .take(width.saturating_sub(1))
-            .chain(['…'])
-            .collect(),
+        true => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
         false => line.to_owned(),
     }
 }
 
 /// The first line that differs, whole, with a mark below the first character that does.
 fn difference(index: usize, one: &str, other: &str) -> String {
-    let same = one
-        .chars()
-        .zip(other.chars())
-        .take_while(|(a, b)| a == b)
-        .count();
+    let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
     format!(
         "\nThe first difference is in line {}, at character {}:\n\n    {one}\n    {other}\n    {}^\n",
         index + 1,
@@ -123,10 +103,7 @@ mod tests {
 
     #[test]
     fn the_first_difference_is_marked() {
-        let text = side_by_side(
-            ("signed", "a: 1\nb: 2:443\nc: 3"),
-            ("gate", "a: 1\nb: 2\nc: 3"),
-        );
+        let text = side_by_side(("signed", "a: 1\nb: 2:443\nc: 3"), ("gate", "a: 1\nb: 2\nc: 3"));
         assert!(text.contains("> b: 2:443 | b: 2\n"), "{text}");
         assert!(
             text.contains("line 2, at character 5:\n\n    b: 2:443\n    b: 2\n        ^\n"),
@@ -138,10 +115,7 @@ mod tests {
     fn what_is_redacted_is_neither_a_difference_nor_shown() {
         let ours = "\"authorization\": [redacted]";
         let text = side_by_side(("signed", "\"authorization\": Bearer xyz"), ("gate", ours));
-        assert!(
-            text.contains("The two are the same") && !text.contains("xyz"),
-            "{text}"
-        );
+        assert!(text.contains("The two are the same") && !text.contains("xyz"), "{text}");
         let ours = "\"@query\": ?token=[redacted]&a=1&sig=[redacted]";
         for (theirs, is_same) in [
             ("\"@query\": ?token=xyz&a=1&sig=", true),

@@ -57,13 +57,11 @@ impl Local {
             vars: settings::vars(&project.root)?,
             objects: ["REPLAY", "LEDGER"]
                 .into_iter()
-                .filter_map(
-                    |name| match settings::has_durable_object(&project.root, name) {
-                        Ok(true) => Some(Ok(name)),
-                        Ok(false) => None,
-                        Err(failure) => Some(Err(failure)),
-                    },
-                )
+                .filter_map(|name| match settings::has_durable_object(&project.root, name) {
+                    Ok(true) => Some(Ok(name)),
+                    Ok(false) => None,
+                    Err(failure) => Some(Err(failure)),
+                })
                 .collect::<Result<_>>()?,
             secrets: &secrets,
         };
@@ -96,12 +94,7 @@ impl Local {
             headers: headers.collect(),
             has_body: given.has_body(),
         };
-        let context = Context {
-            now,
-            request_id: "explain".to_owned(),
-            country: None,
-            colo: None,
-        };
+        let context = Context { now, request_id: "explain".to_owned(), country: None, colo: None };
         let platform = Stopped { given, now };
         let mut decision = pin!(self.gate.decide(raw, context, &platform));
         match decision.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
@@ -238,15 +231,8 @@ impl Environment for Checkout<'_> {
 
 /// Whether a variable that `wrangler.toml` does not have can only be a route's token.
 fn is_token(name: &str) -> bool {
-    let optional = [
-        "UPSTREAM",
-        "ROUTES",
-        "KEYS",
-        "RATES",
-        "ROTATION",
-        "SESSION_MAX_TTL",
-        "CLOCK_SKEW",
-    ];
+    let optional =
+        ["UPSTREAM", "ROUTES", "KEYS", "RATES", "ROTATION", "SESSION_MAX_TTL", "CLOCK_SKEW"];
     let is_optional = optional.contains(&name) || config::RESOURCES.contains(&name);
     !is_optional && !name.ends_with("_ISSUED_AT")
 }

@@ -31,9 +31,7 @@ impl Given {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
-        headers
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        headers.find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn is_signed(&self) -> bool {
@@ -189,9 +187,8 @@ fn set_url(given: &mut Given, text: &str) -> Result<()> {
 }
 
 fn header(given: &mut Given, text: &str) -> Result<()> {
-    let (name, value) = text
-        .split_once(':')
-        .ok_or_else(|| Failure::usage("-H: expected \"Name: value\""))?;
+    let (name, value) =
+        text.split_once(':').ok_or_else(|| Failure::usage("-H: expected \"Name: value\""))?;
     // The host of the URL is what a signature is about; curl sends this one instead.
     if name.trim().eq_ignore_ascii_case("host") && !given.url.is_empty() {
         return Err(Failure::usage(
@@ -228,9 +225,7 @@ pub(crate) fn har(text: &str, number: u32) -> Result<Given> {
     let document: Value =
         serde_json::from_str(text).map_err(|error| wrong(&format!("not JSON: {error}")))?;
     let entries = document["log"]["entries"].as_array();
-    let index = usize::try_from(number)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(1);
+    let index = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
     let entry = match entries {
         Some(entries) => entries
             .get(index)
@@ -245,13 +240,8 @@ pub(crate) fn har(text: &str, number: u32) -> Result<Given> {
     let mut given = Given {
         method: member("method")?.to_owned(),
         url: target::url(member("url")?).map_err(|mend| wrong(&mend))?,
-        body: request["postData"]["text"]
-            .as_str()
-            .unwrap_or_default()
-            .into(),
-        at: entry["startedDateTime"]
-            .as_str()
-            .and_then(Timestamp::parse_rfc3339),
+        body: request["postData"]["text"].as_str().unwrap_or_default().into(),
+        at: entry["startedDateTime"].as_str().and_then(Timestamp::parse_rfc3339),
         headers: Vec::new(),
     };
     for header in request["headers"].as_array().into_iter().flatten() {
@@ -292,31 +282,19 @@ mod tests {
             "/dev/null",
         ]))
         .unwrap();
-        assert_eq!(
-            (given.method.as_str(), given.url.as_str()),
-            ("PUT", "https://a.example/?x=1")
-        );
+        assert_eq!((given.method.as_str(), given.url.as_str()), ("PUT", "https://a.example/?x=1"));
         assert_eq!(given.header("x-one"), Some("1, 2"));
-        assert_eq!(
-            given.header("content-type"),
-            Some("application/x-www-form-urlencoded")
-        );
+        assert_eq!(given.header("content-type"), Some("application/x-www-form-urlencoded"));
         assert_eq!(given.header("content-length"), Some("7"));
         assert_eq!(given.body, b"a=1&b=2");
         assert_eq!(curl(&words(&["http://a.example/x"])).unwrap().method, "GET");
-        assert_eq!(
-            curl(&words(&["-I", "http://a.example/x"])).unwrap().method,
-            "HEAD"
-        );
+        assert_eq!(curl(&words(&["-I", "http://a.example/x"])).unwrap().method, "HEAD");
         let posted = curl(&words(&["--json", "{}", "http://a.example/x"])).unwrap();
         assert_eq!(posted.method, "POST");
         assert_eq!(posted.header("content-type"), Some("application/json"));
-        for wrong in [
-            &["-H"][..],
-            &["-X", "GET"],
-            &["--unknown", "1", "http://a.example"],
-            &["a", "b"],
-        ] {
+        for wrong in
+            [&["-H"][..], &["-X", "GET"], &["--unknown", "1", "http://a.example"], &["a", "b"]]
+        {
             assert_eq!(curl(&words(wrong)).unwrap_err().code, 2, "{wrong:?}");
         }
     }
@@ -337,12 +315,7 @@ mod tests {
         assert_eq!(given.header("x-one"), Some("1"));
         assert_eq!(given.body, b"{}");
         assert!(given.at.is_some());
-        for (text, number) in [
-            (whole.as_str(), 1),
-            (whole.as_str(), 3),
-            ("{", 1),
-            ("{}", 1),
-        ] {
+        for (text, number) in [(whole.as_str(), 1), (whole.as_str(), 3), ("{", 1), ("{}", 1)] {
             assert_eq!(har(text, number).unwrap_err().code, 2, "{text} {number}");
         }
     }

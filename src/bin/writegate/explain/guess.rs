@@ -23,28 +23,13 @@ pub(crate) fn of_signature(given: &Given, signed: Option<&str>, local: &Local) -
     let computed = signature.base(&head).ok()?;
     let mut messages = vec![("the request as given", computed.clone())];
     if let Some(signed) = signed {
-        messages.push((
-            "the base in --base, which is not the request's",
-            signed.to_owned(),
-        ));
+        messages.push(("the base in --base, which is not the request's", signed.to_owned()));
     }
     messages.extend([
-        (
-            "the base and a line break after it: leave that out",
-            format!("{computed}\n"),
-        ),
-        (
-            "the base with CRLF between its lines: use LF alone",
-            computed.replace('\n', "\r\n"),
-        ),
-        (
-            "the base with the method in lower case",
-            lowered(&computed, &given.method),
-        ),
-        (
-            "the base without its last line, @signature-params",
-            without_last_line(&computed),
-        ),
+        ("the base and a line break after it: leave that out", format!("{computed}\n")),
+        ("the base with CRLF between its lines: use LF alone", computed.replace('\n', "\r\n")),
+        ("the base with the method in lower case", lowered(&computed, &given.method)),
+        ("the base without its last line, @signature-params", without_last_line(&computed)),
     ]);
     let secrets = secrets(given, signature.keyid(), local);
     Some(tried(&messages, signature.tag(), &secrets).unwrap_or_else(|| {
@@ -76,9 +61,7 @@ fn tried(messages: &[(&str, String)], tag: &[u8], secrets: &[(String, Secret)]) 
     messages.iter().find_map(|(bytes, message)| {
         let verifies = |secret: &Secret| MacKey::new(secret).verify(message.as_bytes(), tag);
         let (whose, _) = secrets.iter().find(|(_, secret)| verifies(secret))?;
-        Some(format!(
-            "The MAC that was sent is over {bytes}; its key is {whose}."
-        ))
+        Some(format!("The MAC that was sent is over {bytes}; its key is {whose}."))
     })
 }
 
@@ -100,27 +83,18 @@ fn secrets(given: &Given, keyid: &str, local: &Local) -> Vec<(String, Secret)> {
         .and_then(|value| Session::parse(value.strip_prefix("Bearer ")?).ok());
     let session_key = session.and_then(|session| KeyId::parse(session.key()));
     for (root_name, root) in local.roots() {
-        add(
-            &format!("{root_name} itself: use the key's own secret (writegate key show)"),
-            root,
-        );
+        add(&format!("{root_name} itself: use the key's own secret (writegate key show)"), root);
         if let Some(key) = KeyId::parse(keyid) {
             for version in VERSIONS {
                 let sk = derive_sk(root, &key, version);
-                add(
-                    &format!("the key's secret of version {version} under {root_name}"),
-                    &sk,
-                );
+                add(&format!("the key's secret of version {version} under {root_name}"), &sk);
             }
         }
         if let Some(key) = &session_key {
             for version in VERSIONS {
                 let sk = derive_sk(root, key, version);
                 let whose = format!("session's key, version {version} under {root_name}");
-                add(
-                    &format!("the secret (sk) of the {whose}: use the session's own (ss)"),
-                    &sk,
-                );
+                add(&format!("the secret (sk) of the {whose}: use the session's own (ss)"), &sk);
                 add(&format!("the {whose}"), &derive_ss(&sk, keyid));
             }
         }
@@ -134,29 +108,15 @@ fn mistaken(secret: &Secret) -> Vec<(&'static str, Secret)> {
     let Some(text) = secret.expose_str() else {
         return wrong;
     };
-    wrong.push((
-        "with a line break after it",
-        Secret::new(format!("{text}\n")),
-    ));
-    let bare = text
-        .strip_prefix("sk_")
-        .or_else(|| text.strip_prefix("ss_"));
+    wrong.push(("with a line break after it", Secret::new(format!("{text}\n"))));
+    let bare = text.strip_prefix("sk_").or_else(|| text.strip_prefix("ss_"));
     if let Some(bare) = bare {
-        wrong.push((
-            "without its prefix: use it as it is printed",
-            Secret::new(bare),
-        ));
+        wrong.push(("without its prefix: use it as it is printed", Secret::new(bare)));
         if let Ok(decoded) = URL_SAFE_NO_PAD.decode(bare) {
-            wrong.push((
-                "decoded: use it as text, as it is printed",
-                Secret::new(decoded),
-            ));
+            wrong.push(("decoded: use it as text, as it is printed", Secret::new(decoded)));
         }
     }
-    wrong.push((
-        "encoded as base64: use it as it is printed",
-        Secret::new(STANDARD.encode(text)),
-    ));
+    wrong.push(("encoded as base64: use it as it is printed", Secret::new(STANDARD.encode(text))));
     wrong
 }
 
@@ -166,6 +126,5 @@ fn lowered(base: &str, method: &str) -> String {
 }
 
 fn without_last_line(base: &str) -> String {
-    base.rsplit_once('\n')
-        .map_or_else(String::new, |(lines, _)| lines.to_owned())
+    base.rsplit_once('\n').map_or_else(String::new, |(lines, _)| lines.to_owned())
 }

@@ -49,11 +49,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", requires = "har", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     entry: u32,
     /// The request, as arguments of curl: a URL, -X, -H, -d and so on
-    #[arg(
-        value_name = "REQUEST",
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
+    #[arg(value_name = "REQUEST", trailing_var_arg = true, allow_hyphen_values = true)]
     request: Vec<String>,
 }
 
@@ -84,10 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     let signed = options.base.as_ref().map(read).transpose()?;
     let local = Local::new(&Project::find()?)?;
-    print!(
-        "{}",
-        report(&given, now, answered.as_ref(), signed.as_deref(), &local)
-    );
+    print!("{}", report(&given, now, answered.as_ref(), signed.as_deref(), &local));
     Ok(())
 }
 
@@ -101,18 +94,11 @@ fn report(
     let mut text = String::new();
     let here = local.decide(given, now);
     if let Some(answered) = answered {
-        text.push_str(&format!(
-            "The gate answered {}.\n",
-            told(answered.problem, &answered.code)
-        ));
+        text.push_str(&format!("The gate answered {}.\n", told(answered.problem, &answered.code)));
     }
     match &here {
         Verdict::Refused(problem) => {
-            let place = if answered.is_some() {
-                "Here"
-            } else {
-                "With this configuration"
-            };
+            let place = if answered.is_some() { "Here" } else { "With this configuration" };
             let told = told(Some(*problem), problem.code());
             text.push_str(&format!("{place} it is refused: {told}.\n"));
         }
@@ -132,20 +118,11 @@ fn report(
         );
     }
     let problem = match (answered, &here) {
-        (
-            Some(Answered {
-                problem: Some(problem),
-                ..
-            }),
-            _,
-        ) => Some(*problem),
+        (Some(Answered { problem: Some(problem), .. }), _) => Some(*problem),
         (_, Verdict::Refused(problem)) => Some(*problem),
         _ => None,
     };
-    for line in problem
-        .iter()
-        .flat_map(|problem| why::lines(*problem, given, now, local))
-    {
+    for line in problem.iter().flat_map(|problem| why::lines(*problem, given, now, local)) {
         text.push_str(&format!("  - {line}\n"));
     }
     let mismatch = problem == Some(Problem::Refused(Refusal::SignatureInvalid));

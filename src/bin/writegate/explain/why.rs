@@ -25,9 +25,7 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
         return Vec::new();
     };
     let signature = bases::signature(&head).ok();
-    let key = local
-        .config()
-        .and_then(|config| known(config, given, &head, signature.as_ref()));
+    let key = local.config().and_then(|config| known(config, given, &head, signature.as_ref()));
     match refusal {
         Refusal::SignatureIncomplete => incomplete(&head, signature.as_ref(), key, local.config()),
         Refusal::SignatureStale => stale(signature.as_ref(), now),
@@ -48,20 +46,12 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
             vec![format!("the key's schemes are: {}", schemes.join(", "))]
         }),
         Refusal::MethodDenied => key.map_or_else(Vec::new, |key| {
-            vec![format!(
-                "{}; the key's methods are: {}",
-                given.method,
-                key.methods.join(", ")
-            )]
+            vec![format!("{}; the key's methods are: {}", given.method, key.methods.join(", "))]
         }),
         Refusal::PathDenied => key.map_or_else(Vec::new, |key| {
             let paths = key.paths.as_deref().unwrap_or_default();
             let paths: Vec<_> = paths.iter().map(ToString::to_string).collect();
-            vec![format!(
-                "{}; the key's paths are: {}",
-                head.path(),
-                paths.join(", ")
-            )]
+            vec![format!("{}; the key's paths are: {}", head.path(), paths.join(", "))]
         }),
         Refusal::OriginDenied => vec![format!(
             "Origin: {}; Referer: {}",
@@ -102,9 +92,7 @@ fn known<'c>(
     signature: Option<&Signature>,
 ) -> Option<&'c Key> {
     let kid = token_part(given, 0).and_then(|header| Some(header["kid"].as_str()?.to_owned()));
-    let in_query = InQuery::read(head, None)
-        .ok()
-        .and_then(|query| query.key().map(str::to_owned));
+    let in_query = InQuery::read(head, None).ok().and_then(|query| query.key().map(str::to_owned));
     let named = kid
         .or_else(|| signature.map(|signature| signature.keyid().to_owned()))
         .or(in_query)
@@ -130,10 +118,7 @@ fn incomplete(
         session: head.header("authorization").is_some(),
         nonce: key.is_some_and(|key| key.nonce_required),
     };
-    let mut lines: Vec<_> = signature
-        .lacks(demands)
-        .map(|lack| lacking(lack).to_owned())
-        .collect();
+    let mut lines: Vec<_> = signature.lacks(demands).map(|lack| lacking(lack).to_owned()).collect();
     let message = Message::new(head);
     for component in signature.components() {
         if message.value(component) == Err(Refusal::SignatureIncomplete) {
@@ -188,10 +173,7 @@ fn session(given: &Given, now: Timestamp) -> Vec<String> {
     });
     let mut lines: Vec<_> = times.collect();
     if let Some(audience) = claims.get("aud") {
-        lines.push(format!(
-            "aud is {audience}; this gate is {:?} or \"writegate\"",
-            origin(given)
-        ));
+        lines.push(format!("aud is {audience}; this gate is {:?} or \"writegate\"", origin(given)));
     }
     lines.push(format!("it was looked at as of {}", now.to_rfc3339()));
     lines
@@ -199,12 +181,7 @@ fn session(given: &Given, now: Timestamp) -> Vec<String> {
 
 /// Scheme and host of the request.
 fn origin(given: &Given) -> String {
-    given
-        .url
-        .splitn(4, '/')
-        .take(3)
-        .collect::<Vec<_>>()
-        .join("/")
+    given.url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
 }
 
 /// A part of the session's JWT: 0 is its header, 1 its claims.

@@ -28,11 +28,7 @@ struct Chosen {
 
 impl<'c> Accounts<'c> {
     pub(super) fn new(options: &'c Options, cloud: Option<&'c Cloud<'c>>) -> Self {
-        Self {
-            flag: options.account.as_deref(),
-            cloud,
-            chosen: OnceCell::new(),
-        }
+        Self { flag: options.account.as_deref(), cloud, chosen: OnceCell::new() }
     }
 
     /// Its id, where a configuration cannot do without.
@@ -95,15 +91,10 @@ const QUESTION: Question<'static> = Question {
 };
 
 fn one_of(accounts: &[Account]) -> Result<String> {
-    let list: Vec<_> = accounts
-        .iter()
-        .map(|account| format!("{} ({})", account.id, account.name))
-        .collect();
+    let list: Vec<_> =
+        accounts.iter().map(|account| format!("{} ({})", account.id, account.name)).collect();
     let prompt = format!("which of the login's accounts: {}", list.join(", "));
-    let question = Question {
-        prompt: &prompt,
-        ..QUESTION
-    };
+    let question = Question { prompt: &prompt, ..QUESTION };
     let id = question.one(None, wanted::account)?;
     match accounts.iter().any(|account| account.id == id) {
         true => Ok(id),

@@ -37,11 +37,7 @@ impl Question<'_> {
             "" => Ok(String::new()),
             text => check(text),
         };
-        let answer = Self {
-            default: self.default.or(Some("")),
-            ..*self
-        }
-        .one(given, check)?;
+        let answer = Self { default: self.default.or(Some("")), ..*self }.one(given, check)?;
         Ok(Some(answer).filter(|answer| !answer.is_empty()))
     }
 
@@ -53,9 +49,7 @@ impl Question<'_> {
     ) -> Result<Vec<String>> {
         if !given.is_empty() {
             let each = given.iter().map(|text| check(text));
-            return each
-                .collect::<std::result::Result<_, _>>()
-                .map_err(|mend| self.wrong(&mend));
+            return each.collect::<std::result::Result<_, _>>().map_err(|mend| self.wrong(&mend));
         }
         let split = |text: &str| -> Vec<String> {
             let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
@@ -86,10 +80,7 @@ impl Question<'_> {
     fn asked(&self, check: impl Fn(&str) -> Checked) -> Result<String> {
         if self.quiet || !input::is_terminal() {
             let Some(default) = self.default else {
-                return Err(Failure::usage(format!(
-                    "{} is missing: {}",
-                    self.flag, self.prompt
-                )));
+                return Err(Failure::usage(format!("{} is missing: {}", self.flag, self.prompt)));
             };
             return check(default).map_err(|mend| self.wrong(&mend));
         }

@@ -36,11 +36,7 @@ pub(super) struct Account {
 
 impl<'p> Cloud<'p> {
     pub(super) fn find(project: &'p Project, progress: &'p Progress) -> Result<Self> {
-        Ok(Self {
-            wrangler: Wrangler::find(project, progress, None)?,
-            project,
-            progress,
-        })
+        Ok(Self { wrangler: Wrangler::find(project, progress, None)?, project, progress })
     }
 
     /// The accounts of whoever is logged in. A person who is not may log in now.
@@ -73,23 +69,14 @@ impl<'p> Cloud<'p> {
     }
 
     fn who(&self) -> Result<Vec<Account>> {
-        let who = self
-            .progress
-            .step("asking wrangler who is logged in", |_step| {
-                self.wrangler.json(&["whoami", "--json"])
-            })?;
-        let accounts = who["accounts"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let who = self.progress.step("asking wrangler who is logged in", |_step| {
+            self.wrangler.json(&["whoami", "--json"])
+        })?;
+        let accounts = who["accounts"].as_array().map(Vec::as_slice).unwrap_or_default();
         let account = |account: &serde_json::Value| {
             Some(Account {
                 id: account["id"].as_str()?.to_owned(),
-                name: account["name"]
-                    .as_str()?
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .collect(),
+                name: account["name"].as_str()?.chars().filter(|c| !c.is_control()).collect(),
             })
         };
         Ok(accounts.iter().filter_map(account).collect())
@@ -98,11 +85,9 @@ impl<'p> Cloud<'p> {
     /// Whether there is a Worker of this name that has a root secret: its keys depend on it.
     pub(super) fn has_root(&self, worker: &str, account: Option<&str>) -> Result<bool> {
         let asking = Asking::new(&self.project.root, worker, account)?;
-        let found = self
-            .progress
-            .step("looking for a Worker of that name", |_step| {
-                self.wrangler.json(&["secret", "list", "--config", ASKING])
-            });
+        let found = self.progress.step("looking for a Worker of that name", |_step| {
+            self.wrangler.json(&["secret", "list", "--config", ASKING])
+        });
         drop(asking);
         let none = format!("Worker \"{worker}\" not found");
         match found {
@@ -116,12 +101,9 @@ impl<'p> Cloud<'p> {
 
     /// Sets a secret, through a pipe.
     pub(super) fn put(&self, name: &str, secret: &Secret) -> Result<()> {
-        self.progress
-            .step(&format!("setting {name} at Cloudflare"), |_step| {
-                self.wrangler
-                    .feed(&["secret", "put", name], secret)
-                    .map(|_said| ())
-            })
+        self.progress.step(&format!("setting {name} at Cloudflare"), |_step| {
+            self.wrangler.feed(&["secret", "put", name], secret).map(|_said| ())
+        })
     }
 
     pub(super) fn deploy(&self) -> Result<()> {
@@ -133,11 +115,7 @@ impl<'p> Cloud<'p> {
         let told = format!("npx wrangler {}", arguments.join(" "));
         let mut command = setup::clean("node");
         command
-            .arg(
-                self.project
-                    .root
-                    .join("node_modules/wrangler/bin/wrangler.js"),
-            )
+            .arg(self.project.root.join("node_modules/wrangler/bin/wrangler.js"))
             .args(arguments)
             .current_dir(&self.project.root)
             .env_remove("CLOUDFLARE_ENV")

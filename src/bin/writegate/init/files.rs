@@ -43,9 +43,7 @@ pub(super) fn refuse_exposure(checkout: &Path) -> Result<()> {
     let exposed = match git(&["rev-parse", "--is-inside-work-tree"]) {
         true => !ignored(SECRETS) || !ignored(&beside(SECRETS)),
         // No git, or one that will not say.
-        false => checkout
-            .ancestors()
-            .any(|above| above.join(".git").exists()),
+        false => checkout.ancestors().any(|above| above.join(".git").exists()),
     };
     match exposed {
         false => Ok(()),
@@ -86,14 +84,9 @@ struct Prepared {
 
 impl Prepared {
     fn new(checkout: &Path, name: &'static str, content: &[u8], mode: u32) -> Result<Self> {
-        let prepared = Self {
-            name,
-            beside: checkout.join(beside(name)),
-            place: checkout.join(name),
-        };
-        prepared
-            .fill(content, mode)
-            .doing(format!("writing {name}"))?;
+        let prepared =
+            Self { name, beside: checkout.join(beside(name)), place: checkout.join(name) };
+        prepared.fill(content, mode).doing(format!("writing {name}"))?;
         Ok(prepared)
     }
 

@@ -149,11 +149,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         accounts.written()?;
     }
     let plan = Plan::ask(options, &accounts)?;
-    let ids = Ids {
-        first: random::key_id()?,
-        admin: random::key_id()?,
-        probe: random::key_id()?,
-    };
+    let ids = Ids { first: random::key_id()?, admin: random::key_id()?, probe: random::key_id()? };
     let configuration = template::render(&plan, &ids);
     let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
     proof::read(&configuration, &known)?;
@@ -175,11 +171,8 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     files::write(&project.root, &configuration, file.expose())?;
     tell::written(kept);
 
-    let end = tell::End {
-        checkout: &project.root,
-        whole: &proof::parse(&configuration)?,
-        root: &root,
-    };
+    let end =
+        tell::End { checkout: &project.root, whole: &proof::parse(&configuration)?, root: &root };
     match &cloud {
         None => end.tell(tell::Online::No),
         Some(cloud) => {
@@ -192,17 +185,13 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
 /// What is left of one that broke off.
 fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
     let wanted = |what: &str| {
-        Failure::usage(format!(
-            "--secrets-only: {what}; begin with `cargo run -- init`"
-        ))
+        Failure::usage(format!("--secrets-only: {what}; begin with `cargo run -- init`"))
     };
     let text = files::read(&project.root, CONFIGURATION)?
         .filter(|text| text != template::SHIPPED)
         .ok_or_else(|| wanted("wrangler.toml is still the shipped one"))?;
     let whole = proof::parse(&text)?;
-    let name = whole["name"]
-        .as_str()
-        .ok_or_else(|| wanted("wrangler.toml names no Worker"))?;
+    let name = whole["name"].as_str().ok_or_else(|| wanted("wrangler.toml names no Worker"))?;
     let (root, from) = origin::find(&project.root, ROOT)?
         .ok_or_else(|| wanted("SIGNING_SECRET is neither in the environment nor in .dev.vars"))?;
     let mut exported: Vec<String> = Vec::new();
@@ -235,19 +224,12 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
         eprintln!("writegate: {ROOT} is set there already and stays; --force replaces it");
         known.remove(ROOT);
     }
-    let mut list: Vec<_> = known
-        .iter()
-        .map(|(name, secret)| (name.as_str(), secret))
-        .collect();
+    let mut list: Vec<_> = known.iter().map(|(name, secret)| (name.as_str(), secret)).collect();
     // The one that nothing works without goes first.
     list.sort_by_key(|(name, _)| *name != ROOT);
     let done: &[&str] = if there { &[ROOT] } else { &[] };
     set(&cloud, &list, done)?;
-    let end = tell::End {
-        checkout: &project.root,
-        whole: &whole,
-        root: &root,
-    };
+    let end = tell::End { checkout: &project.root, whole: &whole, root: &root };
     deploy(options, &cloud, &end)
 }
 

@@ -192,12 +192,7 @@ fn ips(options: &Options) -> Result<Vec<String>> {
 
 fn dates(options: &Options) -> Result<Dates> {
     let date = |flag, given: &Option<String>| {
-        let question = Question {
-            flag,
-            prompt: "A date",
-            default: Some(""),
-            quiet: true,
-        };
+        let question = Question { flag, prompt: "A date", default: Some(""), quiet: true };
         question.maybe(given.as_deref(), wanted::date)
     };
     let dates = Dates {

@@ -30,10 +30,7 @@ pub(super) fn parse(text: &str) -> Result<Value> {
 
 /// What the gate makes of this `wrangler.toml` and these secrets.
 pub(super) fn read(text: &str, secrets: &Secrets) -> Result<Config> {
-    let deployed = Deployed {
-        whole: parse(text)?,
-        secrets,
-    };
+    let deployed = Deployed { whole: parse(text)?, secrets };
     for (name, value) in deployed.whole["vars"].as_object().into_iter().flatten() {
         if value.to_string().len() > MAX_VARIABLE {
             return Err(Failure::usage(format!(

@@ -61,10 +61,8 @@ impl Dates {
         let given = self.issued.clone().or(told(token.issued_at));
         let issued = issued.one(given.as_deref(), wanted::date)?;
         let given = self.expires.clone().or(told(token.expires_at));
-        let dates = Self {
-            issued: Some(issued),
-            expires: expires.maybe(given.as_deref(), wanted::date)?,
-        };
+        let dates =
+            Self { issued: Some(issued), expires: expires.maybe(given.as_deref(), wanted::date)? };
         dates.check()?;
         Ok(dates)
     }
@@ -86,9 +84,7 @@ pub(super) fn token(dates: &Dates) -> Result<Secret> {
     };
     let dates = dates.completed(&token)?;
     let issued = dates.issued.unwrap_or_default();
-    let expires = dates
-        .expires
-        .map(|time| format!(",\"expires_at\":{}", json!(time)));
+    let expires = dates.expires.map(|time| format!(",\"expires_at\":{}", json!(time)));
     let text = format!(
         "{{\"token\":{},\"issued_at\":{}{}}}",
         json!(value),
@@ -115,8 +111,7 @@ pub(super) fn file(old: &str, root: &Secret, token: &Secret) -> Result<Secret> {
     let is_of = |line: &str, name: &str| {
         let line = line.trim_start();
         let line = line.strip_prefix("export ").unwrap_or(line);
-        line.split_once('=')
-            .is_some_and(|(found, _)| found.trim() == name)
+        line.split_once('=').is_some_and(|(found, _)| found.trim() == name)
     };
     let mut text = match old {
         "" => HEAD.to_owned(),

@@ -17,56 +17,41 @@ pub(super) struct Ids {
 
 /// The whole file. Its parts are what stands between empty lines of the shipped one.
 pub(super) fn render(plan: &Plan, ids: &Ids) -> String {
-    let parts = SHIPPED
-        .trim_end()
-        .split("\n\n")
-        .filter_map(|part| match part {
-            part if part.contains("\nmain = ") => Some(head(part, plan)),
-            part if part.starts_with("[vars]") => Some(vars(plan, ids)),
-            part if part.contains("[[vars.KEYS]]") => None,
-            part if part.contains("[[kv_namespaces]]") && plan.preset.registry => Some(registry()),
-            part if part.contains("[[ratelimits]]") && plan.preset.limiter => Some(limiter(part)),
-            part => Some(part.to_owned()),
-        });
+    let parts = SHIPPED.trim_end().split("\n\n").filter_map(|part| match part {
+        part if part.contains("\nmain = ") => Some(head(part, plan)),
+        part if part.starts_with("[vars]") => Some(vars(plan, ids)),
+        part if part.contains("[[vars.KEYS]]") => None,
+        part if part.contains("[[kv_namespaces]]") && plan.preset.registry => Some(registry()),
+        part if part.contains("[[ratelimits]]") && plan.preset.limiter => Some(limiter(part)),
+        part => Some(part.to_owned()),
+    });
     let mut text = parts.collect::<Vec<_>>().join("\n\n");
     text.push('\n');
     text
 }
 
 fn head(part: &str, plan: &Plan) -> String {
-    let lines = part
-        .lines()
-        .flat_map(|line| match line.starts_with("name = ") {
-            true => {
-                let account = plan
-                    .account
-                    .as_ref()
-                    .map(|id| format!("account_id = {}", json!(id)));
-                let domain = plan.domain.as_ref().map(|host| {
-                    format!(
-                        "routes = [{{ pattern = {}, custom_domain = true }}]\nworkers_dev = false",
-                        json!(host)
-                    )
-                });
-                let name = format!("name = {}", json!(plan.name));
-                [Some(name), account, domain]
-                    .into_iter()
-                    .flatten()
-                    .collect()
-            }
-            false => vec![line.to_owned()],
-        });
+    let lines = part.lines().flat_map(|line| match line.starts_with("name = ") {
+        true => {
+            let account = plan.account.as_ref().map(|id| format!("account_id = {}", json!(id)));
+            let domain = plan.domain.as_ref().map(|host| {
+                format!(
+                    "routes = [{{ pattern = {}, custom_domain = true }}]\nworkers_dev = false",
+                    json!(host)
+                )
+            });
+            let name = format!("name = {}", json!(plan.name));
+            [Some(name), account, domain].into_iter().flatten().collect()
+        }
+        false => vec![line.to_owned()],
+    });
     lines.collect::<Vec<_>>().join("\n")
 }
 
 fn vars(plan: &Plan, ids: &Ids) -> String {
     let mut blocks = vec![settings(plan), route(plan), first_key(plan, &ids.first)];
     blocks.push(operator(plan, &ids.admin));
-    if let Some(path) = plan
-        .probe
-        .as_deref()
-        .and_then(|probe| at_the_gate(plan, probe))
-    {
+    if let Some(path) = plan.probe.as_deref().and_then(|probe| at_the_gate(plan, probe)) {
         blocks.push(format!(
             "# Lets `token rotate` ask the probe through this gate, before it revokes the old token.\n\
              [[vars.KEYS]]\nid = {}\nname = \"The probe\"\nmethods = [\"GET\"]\npaths = {}",
@@ -78,12 +63,9 @@ fn vars(plan: &Plan, ids: &Ids) -> String {
 }
 
 fn settings(plan: &Plan) -> String {
-    let lines = [
-        "[vars]",
-        "# Everything that a gate can be told: docs/configuration.md.",
-    ]
-    .iter()
-    .chain(plan.preset.vars);
+    let lines = ["[vars]", "# Everything that a gate can be told: docs/configuration.md."]
+        .iter()
+        .chain(plan.preset.vars);
     lines.copied().collect::<Vec<_>>().join("\n")
 }
 
@@ -189,13 +171,9 @@ mod tests {
 
     #[test]
     fn every_part_that_is_replaced_is_there_once() {
-        for part in [
-            "\nmain = ",
-            "\n\n[vars]",
-            "[[vars.KEYS]]",
-            "# [[kv_namespaces]]",
-            "# [[ratelimits]]",
-        ] {
+        for part in
+            ["\nmain = ", "\n\n[vars]", "[[vars.KEYS]]", "# [[kv_namespaces]]", "# [[ratelimits]]"]
+        {
             assert_eq!(SHIPPED.matches(part).count(), 1, "{part:?}");
         }
     }

@@ -14,57 +14,35 @@ use super::preset::Preset;
 pub(super) type Checked = Result<String, String>;
 
 fn when(right: bool, text: &str, mend: &str) -> Checked {
-    right
-        .then(|| text.to_owned())
-        .ok_or_else(|| mend.to_owned())
+    right.then(|| text.to_owned()).ok_or_else(|| mend.to_owned())
 }
 
 /// Anything that fits a line of TOML.
 pub(super) fn text(text: &str) -> Checked {
     let mend = "expected some words on one line";
-    when(
-        !text.is_empty() && !text.chars().any(char::is_control),
-        text,
-        mend,
-    )
+    when(!text.is_empty() && !text.chars().any(char::is_control), text, mend)
 }
 
 /// A Worker's name, which is a label of a host name too.
 pub(super) fn worker(name: &str) -> Checked {
     let fits = (1..=63).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-');
-    when(
-        fits,
-        name,
-        "expected 1 to 63 of a-z 0-9 and -, not at an end",
-    )
+    when(fits, name, "expected 1 to 63 of a-z 0-9 and -, not at an end")
 }
 
 pub(super) fn account(id: &str) -> Checked {
-    let fits = id.len() == 32
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    when(
-        fits,
-        id,
-        "expected the account's id, 32 of 0-9 a-f, as `npx wrangler whoami` prints it",
-    )
+    let fits =
+        id.len() == 32 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    when(fits, id, "expected the account's id, 32 of 0-9 a-f, as `npx wrangler whoami` prints it")
 }
 
 pub(super) fn domain(host: &str) -> Checked {
     let fits = Origin::parse(&format!("https://{host}")).is_some()
         && host.contains('.')
         && !host.contains(':');
-    when(
-        fits,
-        host,
-        "expected a host name of one of your zones, such as gate.example.com",
-    )
+    when(fits, host, "expected a host name of one of your zones, such as gate.example.com")
 }
 
 pub(super) fn upstream(url: &str) -> Checked {
@@ -73,11 +51,7 @@ pub(super) fn upstream(url: &str) -> Checked {
 
 pub(super) fn probe(path: &str) -> Checked {
     let fits = Pattern::parse(path).is_some_and(|path| !path.is_prefix());
-    when(
-        fits,
-        path,
-        "expected a path below the upstream, such as /me",
-    )
+    when(fits, path, "expected a path below the upstream, such as /me")
 }
 
 pub(super) fn method(name: &str) -> Checked {
@@ -91,10 +65,7 @@ pub(super) fn path(path: &str, preset: &Preset) -> Checked {
     let (Some(own), Some(route)) = (Pattern::parse(path), Pattern::parse(preset.path)) else {
         return Err("expected paths such as /posts/1 or /posts/*".to_owned());
     };
-    let mend = format!(
-        "expected paths at the gate, which all begin with {}",
-        route.stem()
-    );
+    let mend = format!("expected paths at the gate, which all begin with {}", route.stem());
     when(route.matches(own.stem()), path, &mend)
 }
 
@@ -128,10 +99,7 @@ pub(super) fn auth(text: &str) -> Checked {
     UpstreamAuth::parse(String::new(), Some(value)).map_err(|_error| mend.to_owned())?;
     let name = name.map(|name| format!(", name = {}", json!(name)));
     let name = name.unwrap_or_default();
-    Ok(format!(
-        "{{ scheme = {}{name}, secret = \"WRITE_TOKEN\" }}",
-        json!(scheme)
-    ))
+    Ok(format!("{{ scheme = {}{name}, secret = \"WRITE_TOKEN\" }}", json!(scheme)))
 }
 
 #[cfg(test)]
@@ -142,10 +110,7 @@ mod tests {
     #[test]
     fn auth_is_written_as_the_gate_reads_it() {
         for (text, written) in [
-            (
-                "bearer",
-                "{ scheme = \"bearer\", secret = \"WRITE_TOKEN\" }",
-            ),
+            ("bearer", "{ scheme = \"bearer\", secret = \"WRITE_TOKEN\" }"),
             (
                 "header:X-AUTH-TOKEN",
                 "{ scheme = \"header\", name = \"X-AUTH-TOKEN\", secret = \"WRITE_TOKEN\" }",
@@ -153,15 +118,7 @@ mod tests {
         ] {
             assert_eq!(auth(text).as_deref(), Ok(written));
         }
-        for wrong in [
-            "",
-            "Bearer",
-            "header",
-            "header:",
-            "header:Host",
-            "digest:x",
-            "header:a b",
-        ] {
+        for wrong in ["", "Bearer", "header", "header:", "header:Host", "digest:x", "header:a b"] {
             assert!(auth(wrong).is_err(), "{wrong}");
         }
     }
@@ -172,14 +129,7 @@ mod tests {
         for right in ["/client/v4/*", "/client/v4/zones/*", "/client/v4/user"] {
             assert!(path(right, cloudflare).is_ok(), "{right}");
         }
-        for wrong in [
-            "/*",
-            "/zones/*",
-            "/client/v4",
-            "client/v4/x",
-            "/client/v4/../x",
-            "",
-        ] {
+        for wrong in ["/*", "/zones/*", "/client/v4", "client/v4/x", "/client/v4/../x", ""] {
             assert!(path(wrong, cloudflare).is_err(), "{wrong}");
         }
     }
@@ -190,14 +140,9 @@ mod tests {
             assert!(worker(wrong).is_err(), "{wrong}");
         }
         assert!(worker(&"a".repeat(63)).is_ok() && worker(&"a".repeat(64)).is_err());
-        for wrong in [
-            "",
-            "localhost",
-            "a.example:443",
-            "https://a.example",
-            "a.example/",
-            "*.a.example",
-        ] {
+        for wrong in
+            ["", "localhost", "a.example:443", "https://a.example", "a.example/", "*.a.example"]
+        {
             assert!(domain(wrong).is_err(), "{wrong}");
         }
         assert!(domain("img.example.com").is_ok());

@@ -93,10 +93,7 @@ fn batch(records: &[Record]) -> usize {
         bytes
     });
     // One at least: whether that one is too long, the gate says.
-    sizes
-        .take_while(|bytes| *bytes <= MOST_BYTES)
-        .count()
-        .max(1)
+    sizes.take_while(|bytes| *bytes <= MOST_BYTES).count().max(1)
 }
 
 /// The keys as the gate made them, with their secrets.
@@ -105,23 +102,17 @@ fn post(gate: &Gate, batch: &[Record]) -> std::result::Result<Vec<Value>, Troubl
     let mut answer = gate.ask("POST", KEYS, Some(&Value::Array(body)))?;
     match answer["keys"].take() {
         Value::Array(keys) => Ok(keys),
-        _ => Err(Trouble::Silent(
-            "the gate's answer has no keys in it".to_owned(),
-        )),
+        _ => Err(Trouble::Silent("the gate's answer has no keys in it".to_owned())),
     }
 }
 
 /// One line per key, as soon as it is there: nobody can ask for a secret later but who has the root.
 fn print(count: &Count, keys: &[Value]) -> Result<()> {
-    let lines: String = keys
-        .iter()
-        .map(|key| format!("{}\n", json!({"id": key["id"], "sk": key["sk"]})))
-        .collect();
+    let lines: String =
+        keys.iter().map(|key| format!("{}\n", json!({"id": key["id"], "sk": key["sk"]}))).collect();
     count.aside(|| {
         let mut out = io::stdout().lock();
-        out.write_all(lines.as_bytes())
-            .and_then(|()| out.flush())
-            .doing("printing the keys")
+        out.write_all(lines.as_bytes()).and_then(|()| out.flush()).doing("printing the keys")
     })
 }
 

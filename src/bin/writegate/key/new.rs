@@ -37,9 +37,7 @@ impl New {
         let mut record = vec![("id", json!(random::key_id()?))];
         let texts = [("name", &self.name), ("expires", &self.expires)];
         record.extend(
-            texts
-                .into_iter()
-                .filter_map(|(field, text)| Some((field, json!(text.as_ref()?)))),
+            texts.into_iter().filter_map(|(field, text)| Some((field, json!(text.as_ref()?)))),
         );
         let lists = [
             ("methods", &self.methods),
@@ -56,9 +54,7 @@ impl New {
         if self.admin {
             record.push(("admin", json!(true)));
         }
-        let whole = record
-            .iter()
-            .map(|(field, value)| ((*field).to_owned(), value.clone()));
+        let whole = record.iter().map(|(field, value)| ((*field).to_owned(), value.clone()));
         Key::parse("the key", Value::Object(whole.collect()))
             .map_err(|error| Failure::usage(error.to_string()))?;
 

@@ -21,9 +21,7 @@ pub(super) struct Record {
 pub(super) fn read(file: &str) -> Result<Vec<Record>> {
     let mut bytes = Vec::new();
     if file == "-" {
-        std::io::stdin()
-            .read_to_end(&mut bytes)
-            .doing("reading standard input")?;
+        std::io::stdin().read_to_end(&mut bytes).doing("reading standard input")?;
     } else {
         bytes = std::fs::read(file)
             .map_err(|error| Failure::usage(format!("reading {file}: {error}")))?;
@@ -41,9 +39,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Record>> {
     };
     let mut seen = HashMap::new();
     let records = values.into_iter().zip(1..);
-    records
-        .map(|(json, number)| record(json, number, &mut seen))
-        .collect()
+    records.map(|(json, number)| record(json, number, &mut seen)).collect()
 }
 
 fn array(bytes: &[u8]) -> Result<Vec<Value>> {
@@ -52,9 +48,9 @@ fn array(bytes: &[u8]) -> Result<Vec<Value>> {
             Err(Failure::usage("there is no record in it"))
         }
         Some(Value::Array(records)) => Ok(records),
-        Some(_) | None => Err(Failure::usage(
-            "it begins with [ and is no JSON array, or has a member twice",
-        )),
+        Some(_) | None => {
+            Err(Failure::usage("it begins with [ and is no JSON array, or has a member twice"))
+        }
     }
 }
 
@@ -87,11 +83,7 @@ fn record(json: Value, number: usize, seen: &mut HashMap<String, usize>) -> Resu
             "record {number}.id: stands in record {first} already; nothing was sent"
         )));
     }
-    Ok(Record {
-        number,
-        id: key.id,
-        json,
-    })
+    Ok(Record { number, id: key.id, json })
 }
 
 #[cfg(test)]
@@ -100,10 +92,7 @@ mod tests {
 
     fn ids(text: &str) -> Vec<String> {
         let records = parse(text.as_bytes()).unwrap_or_default();
-        records
-            .iter()
-            .map(|record| format!("{} {}", record.number, record.id))
-            .collect()
+        records.iter().map(|record| format!("{} {}", record.number, record.id)).collect()
     }
 
     fn error(text: &str) -> String {

@@ -26,10 +26,7 @@ pub(super) fn is_ready(directory: &Path) -> bool {
 
 /// Directories to put in front of these search paths.
 pub(super) fn environment(directory: &Path) -> [(&'static str, PathBuf); 2] {
-    [
-        ("PATH", directory.join("usr/bin")),
-        ("LD_LIBRARY_PATH", libraries(directory)),
-    ]
+    [("PATH", directory.join("usr/bin")), ("LD_LIBRARY_PATH", libraries(directory))]
 }
 
 fn libraries(directory: &Path) -> PathBuf {
@@ -37,9 +34,7 @@ fn libraries(directory: &Path) -> PathBuf {
 }
 
 fn linker(directory: &Path) -> PathBuf {
-    directory.join(format!(
-        "usr/lib/rustlib/{ARCH}-unknown-linux-gnu/bin/rust-lld"
-    ))
+    directory.join(format!("usr/lib/rustlib/{ARCH}-unknown-linux-gnu/bin/rust-lld"))
 }
 
 pub(super) fn install(directory: &Path, progress: &Progress) -> Result<()> {
@@ -70,12 +65,8 @@ pub(super) fn install(directory: &Path, progress: &Progress) -> Result<()> {
         fs::remove_dir_all(&made).doing("removing an unfinished toolchain")?;
     }
     fs::create_dir_all(&debs).doing("making a directory for the toolchain")?;
-    progress.step("unpacking Debian's Rust", |step| {
-        unpack(variant, &debs, &made, step)
-    })?;
-    progress.step("compiling Rust's standard library to Wasm", |step| {
-        compile(&made, step)
-    })?;
+    progress.step("unpacking Debian's Rust", |step| unpack(variant, &debs, &made, step))?;
+    progress.step("compiling Rust's standard library to Wasm", |step| compile(&made, step))?;
     let place = linker(&made);
     let create = || format!("linking {}", place.display());
     fs::create_dir_all(place.parent().unwrap_or(&made)).doing(create())?;
@@ -90,9 +81,7 @@ pub(super) fn install(directory: &Path, progress: &Progress) -> Result<()> {
 /// The linker that rustup's toolchains bring along.
 fn rust_lld() -> Result<PathBuf> {
     let root = output(clean("rustc").args(["--print", "sysroot"])).unwrap_or_default();
-    let path = linker(Path::new(""))
-        .strip_prefix("usr")
-        .map(|path| Path::new(&root).join(path));
+    let path = linker(Path::new("")).strip_prefix("usr").map(|path| Path::new(&root).join(path));
     path.ok().filter(|path| path.exists()).ok_or_else(|| {
         Failure::new("it needs rust-lld, which the Rust installed here does not have")
     })
@@ -137,15 +126,11 @@ fn unpack(variant: &str, debs: &Path, made: &Path, step: &Step) -> Result<()> {
         .into_iter()
         .chain(["src", "clippy"].map(|name| format!("rust{variant}-{name}")));
     let mut simulate = Command::new("apt-get");
-    simulate
-        .args(["install", "--simulate", "--no-install-recommends"])
-        .args(wanted);
+    simulate.args(["install", "--simulate", "--no-install-recommends"]).args(wanted);
     let plan = output(&mut simulate)
         .ok_or_else(|| Failure::new(format!("apt-get finds no way to install rustc{variant}")))?;
-    let packages: Vec<_> = plan
-        .lines()
-        .filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next())
-        .collect();
+    let packages: Vec<_> =
+        plan.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next()).collect();
     let mut download = Command::new("apt-get");
     download.arg("download").args(&packages).current_dir(debs);
     step.run(download)?;

@@ -155,13 +155,7 @@ pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
             .iter()
             .any(|prefix| text.starts_with(prefix));
         if cargos
-            || [
-                "CARGO",
-                "CARGO_CRATE_NAME",
-                "CARGO_PRIMARY_PACKAGE",
-                "OUT_DIR",
-            ]
-            .contains(&&*text)
+            || ["CARGO", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&&*text)
         {
             command.env_remove(&name);
         }

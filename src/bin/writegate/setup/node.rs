@@ -56,11 +56,7 @@ pub(super) fn ensure_packages(root: &Path, progress: &Progress) -> Result<()> {
 fn installed(root: &Path) -> bool {
     let packages = |path: &str| -> Option<serde_json::Map<String, Value>> {
         let text = fs::read_to_string(root.join(path)).ok()?;
-        match serde_json::from_str::<Value>(&text)
-            .ok()?
-            .get_mut("packages")?
-            .take()
-        {
+        match serde_json::from_str::<Value>(&text).ok()?.get_mut("packages")?.take() {
             Value::Object(packages) => Some(packages),
             _ => None,
         }

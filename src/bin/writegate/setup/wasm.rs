@@ -60,10 +60,7 @@ pub(super) fn ensure(cache: &Path, progress: &Progress) -> Result<Toolchain> {
             )))
         };
     };
-    let said = rustup
-        .output
-        .as_deref()
-        .and_then(|text| text.lines().last());
+    let said = rustup.output.as_deref().and_then(|text| text.lines().last());
     let reason = said.unwrap_or(&rustup.message).trim().to_owned();
     progress.note(&format!(
         "rustup could not add the Wasm target ({reason}); trying Debian's toolchain"

@@ -35,9 +35,9 @@ impl Envelope {
         let either = |name: &str, inside: Option<Timestamp>, beside: Option<Timestamp>| match (
             inside, beside,
         ) {
-            (Some(_), Some(_)) => Err(format!(
-                "{name} stands in the envelope and on the command line; say it once"
-            )),
+            (Some(_), Some(_)) => {
+                Err(format!("{name} stands in the envelope and on the command line; say it once"))
+            }
             (inside, beside) => Ok(inside.or(beside)),
         };
         let dates = Dates {
@@ -99,10 +99,7 @@ mod tests {
 
     fn read(text: &str, issued: Option<&str>, expires: Option<&str>) -> Result<String, String> {
         let time = |text: Option<&str>| text.map(|text| Timestamp::parse_rfc3339(text).unwrap());
-        let dates = Dates {
-            issued_at: time(issued),
-            expires_at: time(expires),
-        };
+        let dates = Dates { issued_at: time(issued), expires_at: time(expires) };
         let now = Timestamp::parse_rfc3339("2026-11-22T12:00:00Z").unwrap();
         let made = Envelope::read(&Secret::new(text), dates, now)?;
         Ok(made.text.expose_str().unwrap().to_owned())
@@ -110,10 +107,7 @@ mod tests {
 
     #[test]
     fn a_raw_token_gets_the_day_it_was_put() {
-        assert_eq!(
-            read("tok", None, None).unwrap(),
-            r#"{"issued_at":"2026-11-22","token":"tok"}"#
-        );
+        assert_eq!(read("tok", None, None).unwrap(), r#"{"issued_at":"2026-11-22","token":"tok"}"#);
         assert_eq!(
             read("tok", Some("2026-11-01"), Some("2027-01-01")).unwrap(),
             r#"{"expires_at":"2027-01-01T00:00:00.000Z","issued_at":"2026-11-01","token":"tok"}"#
@@ -123,10 +117,7 @@ mod tests {
     #[test]
     fn an_envelope_keeps_its_dates() {
         let given = "{\n \"token\": \"tok\", \"issued_at\": \"2026-10-01\"\n}\n";
-        assert_eq!(
-            read(given, None, None).unwrap(),
-            r#"{"issued_at":"2026-10-01","token":"tok"}"#
-        );
+        assert_eq!(read(given, None, None).unwrap(), r#"{"issued_at":"2026-10-01","token":"tok"}"#);
         assert!(read(given, Some("2026-10-02"), None).is_err());
     }
 

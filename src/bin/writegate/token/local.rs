@@ -51,10 +51,7 @@ impl Local {
             .map_err(|error| Failure::usage(format!("wrangler.toml: {}", error.message())))?;
         // An environment inherits these, unless it has its own.
         let own = environment.map_or(&Value::Null, |name| &whole["env"][name]);
-        let hosts = [own, &whole]
-            .into_iter()
-            .find_map(hosts)
-            .unwrap_or_default();
+        let hosts = [own, &whole].into_iter().find_map(hosts).unwrap_or_default();
         let section = match environment {
             None => &mut whole,
             Some(name) => whole["env"].get_mut(name).ok_or_else(|| {
@@ -93,20 +90,12 @@ impl Local {
         let bindings = self.stores.as_array()?;
         let binding = bindings.iter().find(|one| one["binding"] == secret)?;
         let text = |name: &str| binding[name].as_str().unwrap_or_default().to_owned();
-        Some(Stored {
-            store: text("store_id"),
-            name: text("secret_name"),
-        })
+        Some(Stored { store: text("store_id"), name: text("secret_name") })
     }
 
     /// What a gate makes of it with this token in a secret of this name.
     pub(super) fn config(&self, root: &Secret, token: Option<(&str, &Secret)>) -> Result<Config> {
-        Config::read(&Bindings {
-            vars: &self.vars,
-            root,
-            token,
-        })
-        .map_err(|error| match token {
+        Config::read(&Bindings { vars: &self.vars, root, token }).map_err(|error| match token {
             // It is the token that does not fit its route.
             Some((name, _)) if error.field == name => {
                 Failure::usage(format!("the token for {name} {}", error.mend))
@@ -163,11 +152,7 @@ mod tests {
             let whole: Value = toml::from_str(text).unwrap();
             hosts(&whole).unwrap_or_default()
         };
-        let local = |hosts: Vec<String>| Local {
-            vars: Value::Null,
-            stores: Value::Null,
-            hosts,
-        };
+        let local = |hosts: Vec<String>| Local { vars: Value::Null, stores: Value::Null, hosts };
         let own = hosts(
             "routes = [{ pattern = \"gate.example.com\", custom_domain = true }, \"*.example.org/api/*\"]",
         );

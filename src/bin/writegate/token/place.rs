@@ -47,9 +47,7 @@ impl Place {
             .filter_map(|one| Some((one["version_id"].as_str()?, one["percentage"].as_f64()?)))
             .collect();
         let created = |version: &&Value| version["metadata"]["created_on"].to_string();
-        let newest = versions
-            .as_array()
-            .and_then(|all| all.iter().max_by_key(created));
+        let newest = versions.as_array().and_then(|all| all.iter().max_by_key(created));
         let plain = match (newest, serving.as_slice()) {
             (Some(newest), [(only, share)]) => newest["id"] == *only && *share >= 100.0,
             // Without a list it is for Cloudflare to say.
@@ -63,10 +61,7 @@ impl Place {
             },
             _ => Way::Plain,
         };
-        let serving = serving
-            .iter()
-            .map(|(id, share)| format!("{id}@{share}%"))
-            .collect();
+        let serving = serving.iter().map(|(id, share)| format!("{id}@{share}%")).collect();
         Ok(Self { way, serving })
     }
 
@@ -83,10 +78,7 @@ impl Place {
             ))
         })?;
         Ok(Self {
-            way: Way::Store {
-                store: store.clone(),
-                id: id.to_owned(),
-            },
+            way: Way::Store { store: store.clone(), id: id.to_owned() },
             serving: Vec::new(),
         })
     }
@@ -94,10 +86,9 @@ impl Place {
     /// As above; a Worker that was never deployed takes its secrets plainly.
     pub(super) fn find_or_new(wrangler: &Wrangler, stored: Option<&Stored>) -> Result<Self> {
         match Self::find(wrangler, stored) {
-            Err(failure) if failure.message.contains("has no deployments") => Ok(Self {
-                way: Way::Plain,
-                serving: Vec::new(),
-            }),
+            Err(failure) if failure.message.contains("has no deployments") => {
+                Ok(Self { way: Way::Plain, serving: Vec::new() })
+            }
             found => found,
         }
     }
@@ -141,10 +132,8 @@ impl Place {
                     "the newest version is not the one deployed: the token goes through versions, and the code of {told} goes out with it"
                 ));
                 let message = format!("writegate: put {name}");
-                let printed = wrangler.feed(
-                    &["versions", "secret", "put", name, "--message", &message],
-                    text,
-                )?;
+                let printed = wrangler
+                    .feed(&["versions", "secret", "put", name, "--message", &message], text)?;
                 let version = created(&printed).ok_or_else(|| {
                     Failure::new(format!(
                         "wrangler did not say which version it made of {newest}: look with `npx wrangler versions list`"
@@ -165,10 +154,7 @@ impl Place {
 fn describe(version: &Value) -> String {
     let clean = |value: &Value| {
         let text = value.as_str().unwrap_or_default();
-        text.chars()
-            .filter(|c| !c.is_control())
-            .take(60)
-            .collect::<String>()
+        text.chars().filter(|c| !c.is_control()).take(60).collect::<String>()
     };
     let id = clean(&version["id"]);
     let date = clean(&version["metadata"]["created_on"]);
@@ -193,9 +179,7 @@ fn created(printed: &str) -> Option<&str> {
 
 /// The id beside this name in the table that wrangler prints.
 fn listed_id<'t>(table: &'t str, name: &str) -> Option<&'t str> {
-    let rows = table
-        .lines()
-        .map(|line| line.split('│').map(str::trim).collect::<Vec<_>>());
+    let rows = table.lines().map(|line| line.split('│').map(str::trim).collect::<Vec<_>>());
     let id = rows.into_iter().find_map(|cells| match cells.as_slice() {
         ["", first, id, ..] if *first == name => Some(*id),
         _ => None,

@@ -64,25 +64,18 @@ pub(super) fn at_the_api(
     secret: &str,
     tries: Tries,
 ) -> std::result::Result<(), String> {
-    let set = config
-        .tokens
-        .iter()
-        .filter_map(|(name, source)| match source {
-            TokenSource::Set(known) => Some((name.as_str(), Ok(Rc::clone(known)))),
-            TokenSource::Missing | TokenSource::Stored { .. } => None,
-        });
+    let set = config.tokens.iter().filter_map(|(name, source)| match source {
+        TokenSource::Set(known) => Some((name.as_str(), Ok(Rc::clone(known)))),
+        TokenSource::Missing | TokenSource::Stored { .. } => None,
+    });
     rotation::probes(config, &set.collect())
         .filter(|probe| probe.secret == secret)
         .try_for_each(|probe| tries.until(|| direct(&probe)))
 }
 
 fn direct(probe: &Probe<'_>) -> std::result::Result<(), String> {
-    let headers: Vec<(&str, &Secret)> = probe
-        .credential
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.as_str(), value))
-        .collect();
+    let headers: Vec<(&str, &Secret)> =
+        probe.credential.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
     let (status, body) = get(&probe.url, &headers)?;
     if (200..300).contains(&status) && !probe.read(status, &body).rejected {
         return Ok(());
@@ -93,9 +86,8 @@ fn direct(probe: &Probe<'_>) -> std::result::Result<(), String> {
 /// The status and the body; the error is why there are none.
 fn get(url: &str, headers: &[(&str, &Secret)]) -> std::result::Result<(u16, Vec<u8>), String> {
     let agent = http::agent(url, LIMIT).map_err(|failure| failure.message)?;
-    let mut request = ureq::http::Request::builder()
-        .uri(url)
-        .header("Accept", "application/json, */*;q=0.1");
+    let mut request =
+        ureq::http::Request::builder().uri(url).header("Accept", "application/json, */*;q=0.1");
     for (name, value) in headers {
         request = request.header(*name, value.expose());
     }
@@ -148,9 +140,7 @@ impl Through {
         Ok(Self {
             gate: gate.clone(),
             version: known.map_or(1, |known| known.key().version),
-            ttl: u32::try_from(config.session_max_ttl)
-                .unwrap_or(u32::MAX)
-                .min(120),
+            ttl: u32::try_from(config.session_max_ttl).unwrap_or(u32::MAX).min(120),
             path,
             key,
         })
@@ -188,10 +178,7 @@ impl Through {
         let (status, answer) = self.get(root)?;
         match status {
             200..300 if self.identifies() && answer["result"]["status"] != "active" => {
-                Err(format!(
-                    "GET {} through the gate: the token is not active",
-                    self.path
-                ))
+                Err(format!("GET {} through the gate: the token is not active", self.path))
             }
             200..300 => Ok(answer),
             status => {
@@ -238,11 +225,7 @@ fn paths(config: &Config, secret: &str) -> Vec<String> {
         // An exact route has one target, and its probe is another.
         .filter(|route| route.path.is_prefix())
         .filter_map(|route| {
-            let path = format!(
-                "{}{}",
-                route.path.stem(),
-                route.probe.as_ref()?.strip_prefix('/')?
-            );
+            let path = format!("{}{}", route.path.stem(), route.probe.as_ref()?.strip_prefix('/')?);
             let checked = path::check(&path).ok()?;
             let taker = route::find(&config.routes, &checked).ok()??;
             let passes = route.encoded_slash || !checked.encoded_slash;

@@ -44,10 +44,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let (project, progress) = (Project::find()?, Progress::new());
     let (local, secret) = named(&project.root, options)?;
     let given = input::secret(&format!("the token for {secret}"))?;
-    let dates = Dates {
-        issued_at: options.issued_at,
-        expires_at: options.expires_at,
-    };
+    let dates = Dates { issued_at: options.issued_at, expires_at: options.expires_at };
     let envelope = Envelope::read(&given, dates, clock::now()?).map_err(Failure::usage)?;
     // The gate would close over a token that its route cannot send.
     local.config(&stand_in(), Some((&secret, &envelope.text)))?;

@@ -38,9 +38,10 @@ pub(super) fn tokens(which: &Which) -> std::result::Result<Vec<Value>, Trouble> 
     let mut status = which.open()?.ask("GET", "_gate/status", None)?;
     match status["tokens"].take() {
         Value::Array(tokens) => Ok(tokens),
-        _ => Err(
-            Failure::new("the gate's status has no tokens in it: is it of this version?").into(),
-        ),
+        _ => {
+            Err(Failure::new("the gate's status has no tokens in it: is it of this version?")
+                .into())
+        }
     }
 }
 

@@ -52,9 +52,7 @@ impl Logs {
             let mut lines = state.lines.iter().skip(mark);
             lines.find(|line| fits(line)).cloned()
         };
-        self.until(limit, |state| {
-            found(state).map_or(state.ended == 2, |_| true)
-        });
+        self.until(limit, |state| found(state).map_or(state.ended == 2, |_| true));
         found(&self.state())
     }
 

@@ -70,11 +70,7 @@ impl Worker {
 
     /// Adds a module; `kind` is workerd's name for it: `esModule`, `wasm`, `text`, `data`, `json`.
     pub(crate) fn module(mut self, name: &str, kind: &'static str, content: &[u8]) -> Self {
-        self.modules.push(Module {
-            name: name.to_owned(),
-            kind,
-            content: content.to_vec(),
-        });
+        self.modules.push(Module { name: name.to_owned(), kind, content: content.to_vec() });
         self
     }
 
@@ -91,9 +87,7 @@ impl Worker {
 
     /// Adds every member as [`Worker::var`] does.
     pub(crate) fn vars(self, vars: &Map<String, Value>) -> Self {
-        vars.iter().fold(self, |worker, (name, value)| {
-            worker.var(name, value.clone())
-        })
+        vars.iter().fold(self, |worker, (name, value)| worker.var(name, value.clone()))
     }
 
     /// Lets the worker call another service of the same process.

@@ -31,11 +31,7 @@ fn what_the_gate_would_not_read_fails() {
     let registry = "vars = { UPSTREAM = \"https://a.example\" }\n[[kv_namespaces]]\nbinding = \"KEY_REGISTRY\"";
     assert_eq!(read(registry).status, Well);
     let document = document(SMALLEST);
-    let other = row(
-        &document,
-        &super::read(&document, &|_| None),
-        &["wrangler.jsonc"],
-    );
+    let other = row(&document, &super::read(&document, &|_| None), &["wrangler.jsonc"]);
     assert_eq!(other.status, Fail);
     assert!(other.evidence.contains("wrangler.jsonc"), "{other:?}");
 }
@@ -64,20 +60,13 @@ fn a_variable_holds_so_much() {
     assert_eq!(judged(&text(MAX_VARIABLE), &|_| None).status, Well);
     let verdict = judged(&text(MAX_VARIABLE + 1), &|_| None);
     assert_eq!(verdict.status, Fail);
-    assert!(
-        verdict.evidence.contains("NOTE is 5121 bytes"),
-        "{verdict:?}"
-    );
+    assert!(verdict.evidence.contains("NOTE is 5121 bytes"), "{verdict:?}");
 }
 
 #[test]
 fn an_upstream_is_somebody_s() {
     let to = |url: &str| upstream(&of(&json!({"UPSTREAM": url}), &[]).unwrap());
-    for url in [
-        "https://api.strapi.io",
-        "https://notexample.com",
-        "https://example.com.au/v1",
-    ] {
+    for url in ["https://api.strapi.io", "https://notexample.com", "https://example.com.au/v1"] {
         assert_eq!(to(url).status, Well, "{url}");
     }
     for url in [
@@ -106,13 +95,9 @@ fn environments_repeat_what_they_do_not_inherit() {
     assert_eq!(row("").status, Well);
     let bare = row("[env.staging]\nworkers_dev = true");
     assert_eq!(bare.status, Fail);
-    for word in [
-        "[env.staging]",
-        "vars.UPSTREAM",
-        "vars.KEYS",
-        "durable_objects: LEDGER",
-        "CLOCK_SKEW",
-    ] {
+    for word in
+        ["[env.staging]", "vars.UPSTREAM", "vars.KEYS", "durable_objects: LEDGER", "CLOCK_SKEW"]
+    {
         assert!(bare.evidence.contains(word), "{word} in {bare:?}");
     }
     let routes = "[env.staging.vars]\nCLOCK_SKEW = 1\nROUTES = [{ path = \"/*\", upstream = \"https://b.example\" }]\nKEYS = [{ id = \"pk_b\" }]\n";
@@ -120,15 +105,9 @@ fn environments_repeat_what_they_do_not_inherit() {
         "[[env.staging.durable_objects.bindings]]\nname = \"LEDGER\"\nclass_name = \"Ledger\"";
     let verdict = row(&format!("{routes}{objects}"));
     assert_eq!(verdict.status, Well, "{verdict:?}");
-    let verdict = row(&format!(
-        "{}{objects}",
-        routes.replace("CLOCK_SKEW = 1\n", "")
-    ));
+    let verdict = row(&format!("{}{objects}", routes.replace("CLOCK_SKEW = 1\n", "")));
     assert_eq!(verdict.status, Warn, "{verdict:?}");
-    let verdict = row(&format!(
-        "{routes}{}",
-        objects.replace("\"LEDGER\"", "\"LEDGERS\"")
-    ));
+    let verdict = row(&format!("{routes}{}", objects.replace("\"LEDGER\"", "\"LEDGERS\"")));
     assert_eq!(verdict.status, Fail, "{verdict:?}");
     // Under [env.staging], it is that table's: a row for the environment looks there alone.
     let staging = Document::parse(&format!("{top}{routes}"), Some("staging")).unwrap();

@@ -58,22 +58,13 @@ fn admin_keys_that_nothing_limits_are_named() {
         admin,
         &[
             (json!({"id": "pk_a", "admin": true}), Warn),
-            (
-                json!({"id": "pk_a", "admin": true, "allowed_origins": ["https://a.example"]}),
-                Warn,
-            ),
-            (
-                json!({"id": "pk_a", "admin": true, "allowed_ips": ["203.0.113.7"]}),
-                Ok,
-            ),
+            (json!({"id": "pk_a", "admin": true, "allowed_origins": ["https://a.example"]}), Warn),
+            (json!({"id": "pk_a", "admin": true, "allowed_ips": ["203.0.113.7"]}), Ok),
             (
                 json!({"id": "pk_a", "admin": true, "methods": ["GET"], "paths": ["/_gate/status"]}),
                 Ok,
             ),
-            (
-                json!({"id": "pk_a", "admin": true, "expires": "2027-01-01"}),
-                Ok,
-            ),
+            (json!({"id": "pk_a", "admin": true, "expires": "2027-01-01"}), Ok),
             (
                 json!({"id": "pk_a", "admin": true, "schemes": ["signature"], "nonce": "required"}),
                 Ok,
@@ -105,10 +96,7 @@ fn what_a_key_asks_for_must_be_there() {
     let limiter = "[[ratelimits]]\nname = \"RATE_STANDARD\"";
     assert_eq!(row(&rate, limiter, &[]).status, Ok);
     assert_eq!(row(&rate, "", &[]).status, Fail);
-    assert_eq!(
-        row(&rate, "[[ratelimits]]\nname = \"standard\"", &[]).status,
-        Fail
-    );
+    assert_eq!(row(&rate, "[[ratelimits]]\nname = \"standard\"", &[]).status, Fail);
     let nonce = json!({"id": "pk_a", "schemes": ["signature"], "nonce": "required"});
     assert_eq!(row(&nonce, "", &["REPLAY"]).status, Ok);
     assert_eq!(row(&nonce, "", &["LEDGER"]).status, Fail);

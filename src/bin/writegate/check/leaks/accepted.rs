@@ -15,10 +15,7 @@ pub(super) fn mark(string: &[u8]) -> String {
     hash.update(b"writegate-ignore/1\n");
     hash.update(string);
     let hash = hash.finalize();
-    hash.iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Default)]
@@ -71,10 +68,7 @@ mod tests {
         assert!(accepted.has(&one) && !accepted.has(&other));
         for wrong in ["hunter2hunter2hu", "0123456789abcde", "0123456789ABCDEF"] {
             let error = Accepted::parse(&format!("{one}\n{wrong}")).err().unwrap();
-            assert!(
-                error.contains("line 2") && !error.contains(wrong),
-                "{error}"
-            );
+            assert!(error.contains("line 2") && !error.contains(wrong), "{error}");
         }
     }
 }

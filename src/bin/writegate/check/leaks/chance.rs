@@ -42,10 +42,7 @@ fn bits(text: &[u8]) -> f64 {
         counts[usize::from(*byte)] += 1;
     }
     let length = f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX));
-    let shares = counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| f64::from(*count) / length);
+    let shares = counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / length);
     -shares.map(|share| share * share.log2()).sum::<f64>()
 }
 

@@ -27,11 +27,7 @@ impl Needles {
             .into_iter()
             .filter_map(|(what, secret)| {
                 let head = secret.expose().first_chunk::<WINDOW>()?;
-                Some(Needle {
-                    head: u64::from_be_bytes(*head),
-                    secret,
-                    what,
-                })
+                Some(Needle { head: u64::from_be_bytes(*head), secret, what })
             })
             .collect();
         needles.sort_by_key(|needle| needle.head);
@@ -88,9 +84,7 @@ mod tests {
         ]);
         let find = |text: &str| {
             let mut found = Vec::new();
-            needles.find(text.as_bytes(), |place, what| {
-                found.push((place, what.to_owned()))
-            });
+            needles.find(text.as_bytes(), |place, what| found.push((place, what.to_owned())));
             found
         };
         assert_eq!(find("x correct horses, abc"), [(2, "a".to_owned())]);

@@ -43,13 +43,7 @@ const fn form(
     least: usize,
     most: usize,
 ) -> Form {
-    Form {
-        kind,
-        prefix,
-        alphabet,
-        least,
-        most,
-    }
+    Form { kind, prefix, alphabet, least, most }
 }
 
 use Alphabet::{Alphanumeric, Base32, Dotted, Hex, Url};
@@ -59,13 +53,7 @@ pub(super) const FORMS: [Form; 46] = [
     form("a key's secret of writegate", "sk_", Url, 43, 43),
     form("a session key of writegate", "ss_", Url, 43, 43),
     form("a Cloudflare API token", "cfut_", Alphanumeric, 40, 64),
-    form(
-        "a Cloudflare account's API token",
-        "cfat_",
-        Alphanumeric,
-        40,
-        64,
-    ),
+    form("a Cloudflare account's API token", "cfat_", Alphanumeric, 40, 64),
     form("a Cloudflare global API key", "cfk_", Alphanumeric, 40, 64),
     form("a Cloudflare origin CA key", "v1.0-", Url, 160, 200),
     form("a GitHub token", "ghp_", Alphanumeric, 36, 255),
@@ -117,15 +105,10 @@ pub(super) fn at(text: &[u8]) -> Option<(&'static Form, usize)> {
             return None;
         }
         let rest = text.strip_prefix(form.prefix.as_bytes())?;
-        let length = rest
-            .iter()
-            .take_while(|byte| form.alphabet.has(**byte))
-            .count();
+        let length = rest.iter().take_while(|byte| form.alphabet.has(**byte)).count();
         let fits = (form.least..=form.most).contains(&length);
         // Not the beginning of something longer.
-        let ends = rest
-            .get(length)
-            .is_none_or(|byte| !byte.is_ascii_alphanumeric());
+        let ends = rest.get(length).is_none_or(|byte| !byte.is_ascii_alphanumeric());
         (fits && ends).then_some((form, form.prefix.len() + length))
     })
 }

@@ -35,11 +35,7 @@ pub(in crate::check) fn read(folder: &Path, arguments: &[&str]) -> Result<Vec<u8
     if said.status.success() {
         return Ok(said.out);
     }
-    let error = if said.error.is_empty() {
-        "it failed"
-    } else {
-        &said.error
-    };
+    let error = if said.error.is_empty() { "it failed" } else { &said.error };
     Err(format!("git {}: {error}", arguments.first().unwrap_or(&"")))
 }
 

@@ -53,19 +53,13 @@ pub(super) fn look(
             }
         }
         // What was found is told all the same.
-        None => looked
-            .unread
-            .push("git did not list every object of the history".to_owned()),
+        None => looked.unread.push("git did not list every object of the history".to_owned()),
     }
     if git::read(checkout, &["rev-parse", "--is-shallow-repository"])?.starts_with(b"true") {
-        looked
-            .unread
-            .push("this clone is shallow: older commits are not here".to_owned());
+        looked.unread.push("this clone is shallow: older commits are not here".to_owned());
     }
     for (index, (object, hit)) in hits.into_iter().enumerate() {
-        let commit = (index < COMMITS)
-            .then(|| commit_of(checkout, &object))
-            .flatten();
+        let commit = (index < COMMITS).then(|| commit_of(checkout, &object)).flatten();
         looked.hit(&place(&object, commit.as_deref(), &hit), &hit);
     }
     Ok(looked)
@@ -101,15 +95,13 @@ struct Programs {
 impl Programs {
     fn start(checkout: &Path) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("git: {error}");
-        let mut list = git::command(
-            checkout,
-            &["rev-list", "--objects", "--missing=print", "--all"],
-        )
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(failed)?;
+        let mut list =
+            git::command(checkout, &["rev-list", "--objects", "--missing=print", "--all"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .map_err(failed)?;
         let listed = list.stdout.take().ok_or("git rev-list has no output")?;
         let format = "--batch-check=%(objecttype) %(objectname) %(objectsize) %(rest)";
         let mut sizes = git::command(checkout, &["cat-file", format])
@@ -151,9 +143,7 @@ impl Programs {
             }
             let Some(content) = self.content() else {
                 let done = looked.files;
-                looked
-                    .unread
-                    .push(format!("git broke off after {done} objects"));
+                looked.unread.push(format!("git broke off after {done} objects"));
                 break;
             };
             let (found, _) = looked.count(scanner, &content);
@@ -172,11 +162,7 @@ impl Programs {
         let size = head.trim_end().rsplit(' ').next()?.parse::<u64>().ok()?;
         let mut content = Vec::new();
         let whole = size.checked_add(1)?;
-        self.contents
-            .by_ref()
-            .take(whole)
-            .read_to_end(&mut content)
-            .ok()?;
+        self.contents.by_ref().take(whole).read_to_end(&mut content).ok()?;
         content.pop()?;
         (u64::try_from(content.len()).ok()? == size).then_some(content)
     }

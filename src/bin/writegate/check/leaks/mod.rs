@@ -64,8 +64,7 @@ impl Looked {
     fn hit(&mut self, place: &str, hit: &Hit) {
         let mark = hit.mark.as_ref().map(|mark| format!(" ({mark})"));
         self.doubtful |= mark.is_some();
-        self.found
-            .push(format!("{place} {}{}", hit.kind, mark.unwrap_or_default()));
+        self.found.push(format!("{place} {}{}", hit.kind, mark.unwrap_or_default()));
     }
 
     fn verdict(&self, where_to: &str, what: &str, mend: &str) -> Verdict {
@@ -80,11 +79,7 @@ impl Looked {
             seen.push_str(&format!(" (not into {})", not.join(", ")));
         }
         if self.accepted > 0 {
-            seen.push_str(&format!(
-                ", {} accepted by {}",
-                self.accepted,
-                accepted::FILE
-            ));
+            seen.push_str(&format!(", {} accepted by {}", self.accepted, accepted::FILE));
         }
         if !self.found.is_empty() {
             let mut mend = mend.to_owned();
@@ -132,10 +127,7 @@ pub(super) fn scanner(
     }
     let keys = config.into_iter().flat_map(|config| config.keys.values());
     for key in keys.map(|known| known.key()) {
-        for root in [ROOT, PREVIOUS_ROOT]
-            .iter()
-            .filter_map(|name| local.get(name))
-        {
+        for root in [ROOT, PREVIOUS_ROOT].iter().filter_map(|name| local.get(name)) {
             let sk = derive_sk(root, &key.id, key.version);
             secrets.push((format!("the sk of {}", key.id), sk));
         }
@@ -179,8 +171,5 @@ fn told(looked: Result<Looked, String>, verdict: impl FnOnce(&Looked) -> Verdict
 
 /// What does not let the scanner be made.
 pub(super) fn unusable(why: &str) -> Verdict {
-    Verdict::warn(
-        format!("could not look: {why}"),
-        format!("mend {}", accepted::FILE),
-    )
+    Verdict::warn(format!("could not look: {why}"), format!("mend {}", accepted::FILE))
 }

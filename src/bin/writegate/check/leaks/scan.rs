@@ -40,12 +40,7 @@ impl Scanner {
         for (byte, word) in (0_u8..=255).zip(words.iter_mut()) {
             *word = byte.is_ascii_alphanumeric() || b"_-.+/~".contains(&byte);
         }
-        Self {
-            needles,
-            accepted,
-            words,
-            first: forms::first_bytes(),
-        }
+        Self { needles, accepted, words, first: forms::first_bytes() }
     }
 
     /// Whether a text is none, as git decides it.
@@ -59,10 +54,7 @@ impl Scanner {
         let mut accepted = 0;
         self.needles.find(content, |place, what| {
             hits.push(Hit {
-                line: 1 + content[..place]
-                    .iter()
-                    .filter(|byte| **byte == b'\n')
-                    .count(),
+                line: 1 + content[..place].iter().filter(|byte| **byte == b'\n').count(),
                 kind: what.to_owned(),
                 mark: None,
             });
@@ -71,11 +63,7 @@ impl Scanner {
         let (mut line, mut line_start, mut start, mut index) = (1, 0, 0, 0);
         // No iterator: unoptimized, as `cargo run` builds it, that takes ten times as long.
         while index <= content.len() {
-            let byte = if index < content.len() {
-                content[index]
-            } else {
-                b'\n'
-            };
+            let byte = if index < content.len() { content[index] } else { b'\n' };
             index += 1;
             if self.words[usize::from(byte)] {
                 continue;
@@ -89,11 +77,7 @@ impl Scanner {
                 if self.accepted.has(&mark) {
                     accepted += 1;
                 } else {
-                    hits.push(Hit {
-                        line,
-                        kind: kind.to_owned(),
-                        mark: Some(mark),
-                    });
+                    hits.push(Hit { line, kind: kind.to_owned(), mark: Some(mark) });
                 }
             }
             start = index;
@@ -156,14 +140,9 @@ impl Scanner {
 
 /// The first line of a private key, after `-----BEGIN`.
 fn private_key(rest: &[u8]) -> Option<&[u8]> {
-    let line = rest
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .unwrap_or(rest.len());
+    let line = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
     let title = b"PRIVATE KEY-----";
-    let found = rest[..line]
-        .windows(title.len())
-        .position(|part| part == title)?;
+    let found = rest[..line].windows(title.len()).position(|part| part == title)?;
     let body = &rest[found + title.len()..];
     // On the next line, or behind an escaped break on the same.
     let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
@@ -171,10 +150,7 @@ fn private_key(rest: &[u8]) -> Option<&[u8]> {
         .iter()
         .take_while(|byte| byte.is_ascii_whitespace() || b"\\rn\"',".contains(byte))
         .count();
-    let length = body[skipped..]
-        .iter()
-        .take_while(|byte| is_key(byte))
-        .count();
+    let length = body[skipped..].iter().take_while(|byte| is_key(byte)).count();
     let key = &body[skipped..skipped + length];
     (length >= 40 && chance::not_an_example(key)).then_some(key)
 }
@@ -186,10 +162,7 @@ fn jwt(word: &[u8]) -> Option<&[u8]> {
     }
     let start = word.windows(3).position(|part| part == b"eyJ")?;
     let token = &word[start..];
-    let length = token
-        .iter()
-        .take_while(|byte| forms::Alphabet::Dotted.has(**byte))
-        .count();
+    let length = token.iter().take_while(|byte| forms::Alphabet::Dotted.has(**byte)).count();
     let mut parts = token[..length].split(|byte| *byte == b'.');
     let header = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?;
     let header: Value = serde_json::from_slice(&header).ok()?;
@@ -219,17 +192,8 @@ const SECRET: [&str; 11] = [
     "private_key",
     "credential",
 ];
-const NO_SECRET: [&str; 9] = [
-    "id",
-    "ids",
-    "name",
-    "hash",
-    "fingerprint",
-    "digest",
-    "url",
-    "path",
-    "type",
-];
+const NO_SECRET: [&str; 9] =
+    ["id", "ids", "name", "hash", "fingerprint", "digest", "url", "path", "type"];
 
 /// Whether a value between these is given to such a name, and is a text.
 fn is_assigned(before: &[u8], after: &[u8]) -> bool {

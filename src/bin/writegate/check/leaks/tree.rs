@@ -8,16 +8,8 @@ use super::scan::Scanner;
 use super::{Looked, MAX_BYTES, git};
 
 pub(super) fn look(checkout: &Path, scanner: &Scanner) -> Result<Looked, String> {
-    let listed = git::read(
-        checkout,
-        &[
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ],
-    )?;
+    let listed =
+        git::read(checkout, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
     let listed = String::from_utf8_lossy(&listed).into_owned();
     let paths: BTreeSet<&str> = listed.split('\0').filter(|path| !path.is_empty()).collect();
     let mut looked = Looked::default();
@@ -26,9 +18,7 @@ pub(super) fn look(checkout: &Path, scanner: &Scanner) -> Result<Looked, String>
         // A link's content is its target's, and what git has and is gone here is the history's.
         let Ok(metadata) = fs::symlink_metadata(&file) else {
             if path.contains(char::REPLACEMENT_CHARACTER) {
-                looked
-                    .unread
-                    .push(format!("{path}: a name that is no UTF-8"));
+                looked.unread.push(format!("{path}: a name that is no UTF-8"));
             }
             continue;
         };

@@ -14,12 +14,7 @@ fn now() -> Timestamp {
 
 fn judged(verified: Value, record: Result<Value, String>) -> Verdict {
     let mut findings = Findings::default();
-    judge(
-        "WRITE_TOKEN",
-        &Facts { verified, record },
-        now(),
-        &mut findings,
-    );
+    judge("WRITE_TOKEN", &Facts { verified, record }, now(), &mut findings);
     findings.verdict("well")
 }
 
@@ -62,10 +57,7 @@ fn what_a_policy_allows() {
     for (group, resources, status) in table {
         let verdict = judged(json!({"status": "active"}), Ok(policy(group, resources)));
         assert_eq!(verdict.status, status, "{group} {resources}: {verdict:?}");
-        assert!(
-            status == Well || verdict.evidence.contains(group),
-            "{verdict:?}"
-        );
+        assert!(status == Well || verdict.evidence.contains(group), "{verdict:?}");
     }
     let mut denied = policy("API Tokens Write", &user);
     denied["policies"][0]["effect"] = json!("deny");
@@ -81,23 +73,14 @@ fn a_token_that_does_not_work_fails() {
     assert_eq!(judged(json!({"status": "disabled"}), fine()).status, Fail);
     assert_eq!(judged(json!({}), fine()).status, Fail);
     assert_eq!(judged(Value::Null, Err("no".to_owned())).status, Fail);
-    let untold = judged(
-        json!({"status": "active"}),
-        Err("the Cloudflare API said 403".to_owned()),
-    );
+    let untold = judged(json!({"status": "active"}), Err("the Cloudflare API said 403".to_owned()));
     assert_eq!(untold.status, Warn);
     assert!(untold.mend.unwrap().contains("CHECK_API_TOKEN"));
 }
 
 #[test]
 fn only_what_goes_to_cloudflare_is_asked_about() {
-    let judged = |vars: Value| {
-        row(
-            &configuration::of(&vars, &[]).unwrap(),
-            &Local::of(&[]),
-            now(),
-        )
-    };
+    let judged = |vars: Value| row(&configuration::of(&vars, &[]).unwrap(), &Local::of(&[]), now());
     let elsewhere = judged(json!({"UPSTREAM": "https://api.cloudflare.com.example"}));
     assert_eq!(elsewhere.status, Well);
     assert!(
@@ -107,10 +90,7 @@ fn only_what_goes_to_cloudflare_is_asked_about() {
         "{elsewhere:?}"
     );
     // The token is not here.
-    assert_eq!(
-        judged(json!({"UPSTREAM": "https://api.cloudflare.com/client/v4"})).status,
-        Warn
-    );
+    assert_eq!(judged(json!({"UPSTREAM": "https://api.cloudflare.com/client/v4"})).status, Warn);
     let global = json!({"ROUTES": [{"path": "/*", "upstream": "https://api.cloudflare.com/client/v4",
                                     "upstream_auth": {"scheme": "cloudflare-global-key"}}]});
     let verdict = judged(global);
@@ -121,14 +101,8 @@ fn only_what_goes_to_cloudflare_is_asked_about() {
 #[test]
 fn an_account_stands_in_the_path() {
     let id = "0123456789abcdef0123456789abcdef";
-    assert_eq!(
-        account(&format!("/client/v4/accounts/{id}/ai/v1")).as_deref(),
-        Some(id)
-    );
-    assert_eq!(
-        account(&format!("/client/v4/accounts/{id}")).as_deref(),
-        Some(id)
-    );
+    assert_eq!(account(&format!("/client/v4/accounts/{id}/ai/v1")).as_deref(), Some(id));
+    assert_eq!(account(&format!("/client/v4/accounts/{id}")).as_deref(), Some(id));
     assert_eq!(account("/client/v4/accounts/other/ai"), None);
     assert_eq!(account("/client/v4"), None);
 }

@@ -15,10 +15,8 @@ fn judged(text: &str, remote: &Remote) -> Verdict {
 }
 
 fn names(names: &[&str]) -> Remote {
-    let list: Vec<Value> = names
-        .iter()
-        .map(|name| json!({"name": name, "type": "secret_text"}))
-        .collect();
+    let list: Vec<Value> =
+        names.iter().map(|name| json!({"name": name, "type": "secret_text"})).collect();
     Remote::of(&json!(list))
 }
 
@@ -28,29 +26,13 @@ fn secrets_that_are_not_set_are_named_with_what_to_type() {
     assert_eq!(well, Verdict::ok("set: SIGNING_SECRET, WRITE_TOKEN"));
     let verdict = judged(VARS, &names(&["SIGNING_SECRET", "WRITE_TOKENS"]));
     assert_eq!(verdict.status, Fail);
-    assert!(
-        verdict.evidence.starts_with("not set: WRITE_TOKEN ("),
-        "{verdict:?}"
-    );
-    assert_eq!(
-        verdict.mend.as_deref(),
-        Some("npx wrangler secret put WRITE_TOKEN")
-    );
-    let unknown = Remote::Unknown {
-        why: "not logged in".to_owned(),
-        mend: "log in",
-    };
+    assert!(verdict.evidence.starts_with("not set: WRITE_TOKEN ("), "{verdict:?}");
+    assert_eq!(verdict.mend.as_deref(), Some("npx wrangler secret put WRITE_TOKEN"));
+    let unknown = Remote::Unknown { why: "not logged in".to_owned(), mend: "log in" };
     assert_eq!(judged(VARS, &unknown).status, Warn);
-    let none = judged(
-        VARS,
-        &Remote::NoWorker("Worker \"x\" not found.".to_owned()),
-    );
+    let none = judged(VARS, &Remote::NoWorker("Worker \"x\" not found.".to_owned()));
     assert_eq!(none.status, Fail);
-    assert!(
-        none.mend
-            .unwrap()
-            .contains("put SIGNING_SECRET; npx wrangler secret put WRITE_TOKEN")
-    );
+    assert!(none.mend.unwrap().contains("put SIGNING_SECRET; npx wrangler secret put WRITE_TOKEN"));
     assert!(matches!(Remote::of(&json!({})), Remote::Unknown { .. }));
 }
 
@@ -67,16 +49,10 @@ fn the_secrets_store_counts_and_so_do_other_routes() {
         )
     );
     let none = judged(&store, &Remote::NoWorker("none".to_owned()));
-    assert_eq!(
-        none.mend.as_deref(),
-        Some("npx wrangler secret put SIGNING_SECRET")
-    );
+    assert_eq!(none.mend.as_deref(), Some("npx wrangler secret put SIGNING_SECRET"));
     let waf = VARS.replace("id = \"pk_a\"", "id = \"pk_a\", schemes = [\"waf-url\"]");
     let verdict = judged(&waf, &names(&["SIGNING_SECRET", "WRITE_TOKEN"]));
-    assert!(
-        verdict.evidence.contains("not set: WAF_SECRET"),
-        "{verdict:?}"
-    );
+    assert!(verdict.evidence.contains("not set: WAF_SECRET"), "{verdict:?}");
     let two = "vars = { KEYS = [], ROUTES = [{ path = \"/a\", upstream = \"https://a.example\", upstream_auth = { secret = \"A_TOKEN\" } }] }";
     let verdict = judged(two, &names(&["SIGNING_SECRET", "WRITE_TOKEN"]));
     assert!(verdict.evidence.contains("not set: A_TOKEN"), "{verdict:?}");
@@ -84,12 +60,7 @@ fn the_secrets_store_counts_and_so_do_other_routes() {
 
 #[test]
 fn a_store_holds_none_of_the_gate_s_own_secrets() {
-    let all = [
-        "SIGNING_SECRET",
-        "SIGNING_SECRET_PREVIOUS",
-        "WAF_SECRET",
-        "TURNSTILE_SECRET",
-    ];
+    let all = ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET", "TURNSTILE_SECRET"];
     for name in all {
         let text = format!("{VARS}\n[[secrets_store_secrets]]\nbinding = \"{name}\"");
         let document = Document::parse(&text, None).unwrap();
@@ -107,20 +78,14 @@ fn a_store_holds_none_of_the_gate_s_own_secrets() {
     let text = format!("{VARS}\n[[secrets_store_secrets]]\nbinding = \"SIGNING_SECRET\"");
     let document = Document::parse(&text, None).unwrap();
     let verdict = row(&document, None, &names(&["WRITE_TOKEN"]));
-    assert!(
-        verdict.evidence.contains("not set: SIGNING_SECRET"),
-        "{verdict:?}"
-    );
+    assert!(verdict.evidence.contains("not set: SIGNING_SECRET"), "{verdict:?}");
 }
 
 #[test]
 fn what_wrangler_cannot_list() {
     for (why, no_worker) in [
         ("Worker \"gate\" not found.", true),
-        (
-            "This Worker does not exist on your account. [code: 10007]",
-            true,
-        ),
+        ("This Worker does not exist on your account. [code: 10007]", true),
         (
             "A request to the Cloudflare API (/accounts/10007e105f4ecef8ad9ca31a8372d0c3/x) failed. [code: 10000]",
             false,
@@ -138,42 +103,25 @@ fn a_secret_among_the_variables_fails() {
     let text = VARS.replace("vars = {", "vars = { WRITE_TOKEN = \"x\",");
     let verdict = judged(&text, &set);
     assert_eq!(verdict.status, Fail);
-    assert!(
-        verdict.evidence.contains("WRITE_TOKEN stands among"),
-        "{verdict:?}"
-    );
+    assert!(verdict.evidence.contains("WRITE_TOKEN stands among"), "{verdict:?}");
     let staging = format!("{VARS}\n[env.staging.vars]\nSIGNING_SECRET = \"x\"");
     let verdict = judged(&staging, &set);
     assert!(
-        verdict
-            .evidence
-            .contains("SIGNING_SECRET stands among the variables of [env.staging]"),
+        verdict.evidence.contains("SIGNING_SECRET stands among the variables of [env.staging]"),
         "{verdict:?}"
     );
     let empty = VARS.replace("vars = {", "vars = { WRITE_TOKEN = \"\",");
     assert_eq!(judged(&empty, &set).status, Well);
-    let dated = VARS.replace(
-        "vars = {",
-        "vars = { WRITE_TOKEN_ISSUED_AT = \"2026-11-20\",",
-    );
+    let dated = VARS.replace("vars = {", "vars = { WRITE_TOKEN_ISSUED_AT = \"2026-11-20\",");
     assert_eq!(judged(&dated, &set).status, Well);
 }
 
 #[test]
 fn a_former_root_is_warned_of() {
     let document = Document::parse(VARS, None).unwrap();
-    assert_eq!(
-        previous(&document, &names(&["SIGNING_SECRET"])).status,
-        Well
-    );
-    assert_eq!(
-        previous(&document, &names(&["SIGNING_SECRET_PREVIOUS"])).status,
-        Warn
-    );
-    let unknown = Remote::Unknown {
-        why: "no".to_owned(),
-        mend: "log in",
-    };
+    assert_eq!(previous(&document, &names(&["SIGNING_SECRET"])).status, Well);
+    assert_eq!(previous(&document, &names(&["SIGNING_SECRET_PREVIOUS"])).status, Warn);
+    let unknown = Remote::Unknown { why: "no".to_owned(), mend: "log in" };
     assert_eq!(previous(&document, &unknown).status, Warn);
 }
 

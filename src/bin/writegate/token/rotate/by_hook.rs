@@ -33,10 +33,7 @@ impl Rotation<'_> {
             return Ok(());
         }
         self.refuse_early(&seen.fingerprint)?;
-        self.step(
-            2,
-            &format!("{before} is in place, {age}, {state}: a new one is wanted"),
-        );
+        self.step(2, &format!("{before} is in place, {age}, {state}: a new one is wanted"));
         let place = self.place()?;
         self.tell_way(&place);
         self.step(3, "making a token by --hook");

@@ -68,18 +68,12 @@ impl Rotation<'_> {
         };
         let token = named(&seen.fingerprint);
         let state = &seen.state;
-        self.step(
-            2,
-            &format!("{token} is in place, {age}, {state}: a new one is wanted"),
-        );
+        self.step(2, &format!("{token} is in place, {age}, {state}: a new one is wanted"));
         let place = self.place()?;
         self.tell_way(&place);
         let (made, new) = self.make(tokens, &like)?;
         self.bring_in(&place, &new)?;
-        let kept = Kept {
-            id: made.id.clone(),
-            fingerprint: new.fingerprint.as_str().to_owned(),
-        };
+        let kept = Kept { id: made.id.clone(), fingerprint: new.fingerprint.as_str().to_owned() };
         self.finish(tokens, &kept, in_place, &known)
     }
 
@@ -115,10 +109,7 @@ impl Rotation<'_> {
             (Some(id), Some(old)) => self.refuse_another(id).map(|()| old),
             (Some(id), None) => Err(Failure::usage(format!(
                 "--old {id}: Cloudflare has no such token; the ids of {} are listed by GET {}",
-                self.options
-                    .account
-                    .as_ref()
-                    .map_or("a user's", |_| "an account's"),
+                self.options.account.as_ref().map_or("a user's", |_| "an account's"),
                 tokens.path()
             ))),
             (None, _) => Err(Failure::usage(format!(
@@ -173,18 +164,12 @@ impl Rotation<'_> {
         let (born, now) = (Born::now(), clock::now()?);
         let made = tokens.create(like, now)?;
         let tried = (|| {
-            let dates = Dates {
-                issued_at: None,
-                expires_at: made.expires_at,
-            };
+            let dates = Dates { issued_at: None, expires_at: made.expires_at };
             let envelope = Envelope::of(made.value.clone(), dates, now).map_err(Failure::new)?;
             let new = self.successor(envelope, born);
             tokens.name(&made, &new.fingerprint)?;
             let token = named(new.fingerprint.as_str());
-            self.step(
-                4,
-                &format!("trying {token} at the API, where it is {}", made.id),
-            );
+            self.step(4, &format!("trying {token} at the API, where it is {}", made.id));
             self.tries()
                 .until(|| tokens.verify(&made))
                 .and_then(|()| self.try_at_the_api(&new))
@@ -199,10 +184,7 @@ impl Rotation<'_> {
                     Ok(()) => "it was revoked again".to_owned(),
                     Err(error) => format!("it was not revoked ({error}), which the next run does"),
                 };
-                Err(Failure::new(format!(
-                    "{}; nothing was put, and {gone}",
-                    failure.message
-                )))
+                Err(Failure::new(format!("{}; nothing was put, and {gone}", failure.message)))
             }
         }
     }

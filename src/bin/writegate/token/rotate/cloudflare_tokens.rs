@@ -169,24 +169,13 @@ impl Tokens {
                 "Cloudflare made a token and told no id or no value: run this again, which revokes it",
             ));
         }
-        Ok(Made {
-            id,
-            value,
-            expires_at,
-            whole,
-        })
+        Ok(Made { id, value, expires_at, whole })
     }
 
     /// Writes the fingerprint into the token's name. What is not sent along would be taken away.
     pub(super) fn name(&self, made: &Made, fingerprint: &Fingerprint) -> Result<()> {
         let mut body = Map::new();
-        for member in [
-            "status",
-            "policies",
-            "condition",
-            "expires_on",
-            "not_before",
-        ] {
+        for member in ["status", "policies", "condition", "expires_on", "not_before"] {
             if !made.whole[member].is_null() {
                 body.insert(member.to_owned(), made.whole[member].clone());
             }
@@ -213,10 +202,7 @@ impl Tokens {
 
     /// Revokes a token; one that is gone already is revoked.
     pub(super) fn revoke(&self, id: &str) -> std::result::Result<(), ApiError> {
-        match self
-            .api
-            .send("DELETE", &format!("{}/{id}", self.path), None)
-        {
+        match self.api.send("DELETE", &format!("{}/{id}", self.path), None) {
             Err(error) if error.status == 404 => Ok(()),
             done => done.map(drop),
         }
@@ -273,10 +259,7 @@ mod tests {
         let stem = "writegate gate.example.com WRITE_TOKEN";
         let of = |name: &str| fingerprint_of(name, stem).map(str::to_owned);
         assert_eq!(of(stem).as_deref(), Some(""));
-        assert_eq!(
-            of(&format!("{stem} 0123456789ab")).as_deref(),
-            Some("0123456789ab")
-        );
+        assert_eq!(of(&format!("{stem} 0123456789ab")).as_deref(), Some("0123456789ab"));
         for other in [
             "writegate gate.example.com WRITE_TOKEN_2",
             "writegate gate.example.com WRITE_TOKEN 0123456789a",

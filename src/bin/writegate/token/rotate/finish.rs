@@ -22,10 +22,7 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn of(token: &Listed) -> Self {
-        Self {
-            id: token.id.clone(),
-            fingerprint: token.fingerprint.clone(),
-        }
+        Self { id: token.id.clone(), fingerprint: token.fingerprint.clone() }
     }
 }
 
@@ -54,9 +51,8 @@ impl Rotation<'_> {
         let lease = Duration::from_secs(self.options.lease);
         let young = |token: &&Listed| {
             let replaced = in_place.is_some_and(|replaced| replaced.id == token.id);
-            let recent = token
-                .issued_on
-                .is_none_or(|issued| now.seconds() - issued.seconds() < LONG_AGO);
+            let recent =
+                token.issued_on.is_none_or(|issued| now.seconds() - issued.seconds() < LONG_AGO);
             recent && !replaced
         };
         let others: Vec<&Listed> = ours.iter().filter(|token| token.id != kept.id).collect();
@@ -73,10 +69,7 @@ impl Rotation<'_> {
         victims.extend(old.filter(|old| *old != kept.id && !victims.contains(old)));
 
         let token = named(&kept.fingerprint);
-        self.step(
-            8,
-            &format!("revoking all but {token}: {}", victims.join(", ")),
-        );
+        self.step(8, &format!("revoking all but {token}: {}", victims.join(", ")));
         if !left.is_zero() {
             self.progress.note(&format!(
                 "another run may be about to put one of them: waiting {} s (--lease)",
@@ -90,10 +83,8 @@ impl Rotation<'_> {
             .collect();
         match failed.as_slice() {
             [] => {
-                self.progress.note(&format!(
-                    "done: {} is {token}, and the others are revoked",
-                    self.secret
-                ));
+                self.progress
+                    .note(&format!("done: {} is {token}, and the others are revoked", self.secret));
                 Ok(())
             }
             failed => Err(Failure::new(format!(
@@ -107,14 +98,11 @@ impl Rotation<'_> {
     pub(super) fn confirm(&self, fingerprint: &str, least: Duration) -> Result<()> {
         thread::sleep(self.grace().max(least));
         let (which, watch) = (&self.options.which, &self.options.watch);
-        watch
-            .until(which, &self.secret, Some(fingerprint))
-            .map(drop)
-            .map_err(|failure| {
-                Failure::new(format!(
-                    "{}; another rotation may have taken over, so nothing was revoked",
-                    failure.message
-                ))
-            })
+        watch.until(which, &self.secret, Some(fingerprint)).map(drop).map_err(|failure| {
+            Failure::new(format!(
+                "{}; another rotation may have taken over, so nothing was revoked",
+                failure.message
+            ))
+        })
     }
 }

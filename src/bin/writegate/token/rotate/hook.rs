@@ -59,12 +59,8 @@ impl Hook {
             return Ok(false);
         };
         let doing = "running the command of --revoke-hook";
-        let mut child = self
-            .shell(command)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .doing(doing)?;
+        let mut child =
+            self.shell(command).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().doing(doing)?;
         if let Some(mut input) = child.stdin.take() {
             // One that knows by itself what to revoke need not read.
             let _ = input.write_all(kept.expose());

@@ -98,9 +98,7 @@ pub(crate) struct Options {
 
 fn id(text: &str) -> std::result::Result<String, String> {
     let expected = "expected an id of Cloudflare's: 32 hexadecimal digits";
-    is_id(text)
-        .then(|| text.to_ascii_lowercase())
-        .ok_or_else(|| expected.to_owned())
+    is_id(text).then(|| text.to_ascii_lowercase()).ok_or_else(|| expected.to_owned())
 }
 
 /// None, or long enough for whatever another run may do after [`START_WITHIN`].
@@ -127,9 +125,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
             )?;
             // The API's tokens go into a header as they are.
             let text = Secret::new("token");
-            rotation
-                .local
-                .config(&rotation.root, Some((&rotation.secret, &text)))?;
+            rotation.local.config(&rotation.root, Some((&rotation.secret, &text)))?;
             rotation.at_cloudflare(&tokens)
         }
         Some(make) => rotation.by_hook(&Hook {
@@ -208,11 +204,7 @@ impl<'o> Rotation<'o> {
         let routes = config.routes.iter();
         let routes = routes.filter(|route| route.auth.secret() == secret);
         // The token that a request has when its body begins to arrive may be the one that it is sent with.
-        let longest_ms = routes
-            .map(|route| route.timeout_ms)
-            .max()
-            .unwrap_or(0)
-            .saturating_mul(2);
+        let longest_ms = routes.map(|route| route.timeout_ms).max().unwrap_or(0).saturating_mul(2);
         Ok(Self {
             wrangler: Wrangler::find(&project, &progress, options.env.as_deref())?,
             options,
@@ -251,10 +243,7 @@ impl<'o> Rotation<'o> {
     }
 
     const fn tries(&self) -> Tries {
-        Tries {
-            pause: self.options.watch.interval(),
-            patience: self.options.watch.patience(),
-        }
+        Tries { pause: self.options.watch.interval(), patience: self.options.watch.patience() }
     }
 
     /// How long the old token stays valid once the gate shows the new one.
@@ -278,11 +267,7 @@ impl<'o> Rotation<'o> {
     }
 
     fn successor(&self, envelope: Envelope, born: Born) -> Successor {
-        Successor {
-            fingerprint: Fingerprint::of(&envelope.value, &self.root),
-            envelope,
-            born,
-        }
+        Successor { fingerprint: Fingerprint::of(&envelope.value, &self.root), envelope, born }
     }
 
     /// Step 4, by the routes' probes.
@@ -309,10 +294,7 @@ impl<'o> Rotation<'o> {
                 Failure::new(format!("{}; {advice}", failure.message))
             })?;
         let done = (|| {
-            self.step(
-                6,
-                &format!("waiting until the gate shows {token} ten times running"),
-            );
+            self.step(6, &format!("waiting until the gate shows {token} ten times running"));
             let wanted = Some(new.fingerprint.as_str());
             let which = &self.options.which;
             self.options.watch.until(which, &self.secret, wanted)?;
@@ -350,16 +332,10 @@ impl<'o> Rotation<'o> {
     /// Step 7: the token in place works.
     fn try_through(&self, token: &str) -> Result<()> {
         let Some(through) = &self.through else {
-            self.step(
-                7,
-                &format!("{token} is not tried through the gate (--unprobed)"),
-            );
+            self.step(7, &format!("{token} is not tried through the gate (--unprobed)"));
             return Ok(());
         };
-        self.step(
-            7,
-            &format!("trying {token} through the gate: GET {}", through.path()),
-        );
+        self.step(7, &format!("trying {token} through the gate: GET {}", through.path()));
         let answer = self.tries().until(|| through.ask(&self.root));
         answer.map(drop).map_err(Failure::new)
     }
@@ -367,9 +343,7 @@ impl<'o> Rotation<'o> {
     /// Whether a version that nobody deployed would go out, for a person who reads along.
     fn tell_way(&self, place: &Place) {
         if let Way::Versions { told, .. } = &place.way {
-            self.progress.note(&format!(
-                "the newest version, {told}, is not the one deployed"
-            ));
+            self.progress.note(&format!("the newest version, {told}, is not the one deployed"));
         }
     }
 }

@@ -32,9 +32,7 @@ pub(super) fn policies(shown: &Value) -> Result<Value> {
         .collect();
     match policies.is_empty() {
         false => Ok(policies.into()),
-        true => Err(Failure::new(
-            "the old token has no policies to give to a new one",
-        )),
+        true => Err(Failure::new("the old token has no policies to give to a new one")),
     }
 }
 
@@ -60,9 +58,7 @@ pub(super) fn time(value: &Value) -> Option<Timestamp> {
 
 /// Cloudflare takes whole seconds.
 pub(super) fn seconds(time: Timestamp) -> String {
-    Timestamp::from_seconds(time.seconds())
-        .to_rfc3339()
-        .replace(".000Z", "Z")
+    Timestamp::from_seconds(time.seconds()).to_rfc3339().replace(".000Z", "Z")
 }
 
 /// Whether two tokens may do the same, in whatever order it is listed.
@@ -70,20 +66,13 @@ pub(super) fn are_alike(one: &Value, other: &Value) -> bool {
     let sorted = |token: &Value| {
         let policy = |policy: &Value| {
             let groups = policy["permission_groups"].as_array();
-            let ids = groups
-                .into_iter()
-                .flatten()
-                .map(|group| group["id"].to_string());
+            let ids = groups.into_iter().flatten().map(|group| group["id"].to_string());
             let mut ids: Vec<String> = ids.collect();
             ids.sort();
             json!([policy["effect"], policy["resources"], ids]).to_string()
         };
-        let mut policies: Vec<String> = token["policies"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(policy)
-            .collect();
+        let mut policies: Vec<String> =
+            token["policies"].as_array().into_iter().flatten().map(policy).collect();
         policies.sort();
         policies
     };
@@ -101,29 +90,21 @@ mod tests {
         let both =
             json!({"issued_on": "2026-01-01T00:00:00Z", "expires_on": "2026-01-31T00:00:00.5Z"});
         assert_eq!(end(both).unwrap().unwrap(), "2026-12-22T12:00:00Z");
-        assert_eq!(
-            end(json!({"issued_on": "2026-01-01T00:00:00Z"})).unwrap(),
-            None
-        );
+        assert_eq!(end(json!({"issued_on": "2026-01-01T00:00:00Z"})).unwrap(), None);
         assert!(end(json!({"expires_on": "2026-01-31T00:00:00Z"})).is_err());
     }
 
     #[test]
     fn rights_are_alike_in_any_order() {
         let policy = |effect: &str, groups: &[&str]| {
-            let groups: Vec<Value> = groups
-                .iter()
-                .map(|id| json!({"id": id, "name": id}))
-                .collect();
+            let groups: Vec<Value> =
+                groups.iter().map(|id| json!({"id": id, "name": id})).collect();
             json!({"id": groups.len(), "effect": effect, "resources": {"r": "*"}, "permission_groups": groups})
         };
         let token = |policies: &[Value]| json!({"policies": policies});
         let (a, b) = (policy("allow", &["1", "2"]), policy("deny", &["3"]));
         let one = token(&[a.clone(), b.clone()]);
-        assert!(are_alike(
-            &one,
-            &token(&[b.clone(), policy("allow", &["2", "1"])])
-        ));
+        assert!(are_alike(&one, &token(&[b.clone(), policy("allow", &["2", "1"])])));
         for other in [
             token(std::slice::from_ref(&a)),
             token(&[a.clone(), policy("allow", &["3"])]),

@@ -19,10 +19,7 @@ fn chars(length: usize, alphabet: &str) -> String {
 }
 
 fn letters(length: usize) -> String {
-    chars(
-        length,
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
-    )
+    chars(length, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 }
 
 fn hex(length: usize) -> String {
@@ -30,13 +27,8 @@ fn hex(length: usize) -> String {
 }
 
 fn scanner(secrets: &[(&str, &str)], accepted: &str) -> Scanner {
-    let secrets = secrets
-        .iter()
-        .map(|(what, text)| ((*what).to_owned(), Secret::new(*text)));
-    Scanner::new(
-        Needles::new(secrets.collect()),
-        Accepted::parse(accepted).unwrap(),
-    )
+    let secrets = secrets.iter().map(|(what, text)| ((*what).to_owned(), Secret::new(*text)));
+    Scanner::new(Needles::new(secrets.collect()), Accepted::parse(accepted).unwrap())
 }
 
 fn kinds(text: &str) -> Vec<String> {
@@ -85,21 +77,11 @@ fn every_form_is_found_at_its_length_and_not_one_short() {
 fn a_jwt_is_one_with_a_header_and_a_signature() {
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let jwt = |header: &str, signature: &str| {
-        format!(
-            "{}.{}.{signature}",
-            encode(header),
-            encode("{\"exp\":1763900000}")
-        )
+        format!("{}.{}.{signature}", encode(header), encode("{\"exp\":1763900000}"))
     };
     let signature = letters(43);
     found(&jwt("{\"alg\":\"HS256\"}", &signature), "a JWT");
-    found(
-        &format!(
-            "TOKEN={}",
-            jwt("{\"alg\":\"HS256\",\"kid\":\"a\"}", &signature)
-        ),
-        "a JWT",
-    );
+    found(&format!("TOKEN={}", jwt("{\"alg\":\"HS256\",\"kid\":\"a\"}", &signature)), "a JWT");
     clean(&jwt("{\"typ\":\"JWT\"}", &signature[..8]));
     clean(&jwt("{\"alg\":\"none\"}", ""));
     clean("eyJhbGciOi… is how a session begins");
@@ -109,21 +91,12 @@ fn a_jwt_is_one_with_a_header_and_a_signature() {
 fn private_keys_are_found_and_their_titles_alone_are_not() {
     let key = letters(64);
     for kind in ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "] {
-        found(
-            &format!("-----BEGIN {kind}PRIVATE KEY-----\n{key}\n"),
-            "a private key",
-        );
+        found(&format!("-----BEGIN {kind}PRIVATE KEY-----\n{key}\n"), "a private key");
     }
-    found(
-        &format!("KEY=\"-----BEGIN PRIVATE KEY-----\\n{key}\\n\""),
-        "a private key",
-    );
+    found(&format!("KEY=\"-----BEGIN PRIVATE KEY-----\\n{key}\\n\""), "a private key");
     clean("a file with -----BEGIN PRIVATE KEY----- in it\n\nis one");
     clean(&format!("-----BEGIN PUBLIC KEY-----\n{key}\n"));
-    clean(&format!(
-        "-----BEGIN PRIVATE KEY-----\n{}\n",
-        "x".repeat(64)
-    ));
+    clean(&format!("-----BEGIN PRIVATE KEY-----\n{}\n", "x".repeat(64)));
 }
 
 #[test]
@@ -135,10 +108,7 @@ fn credentials_of_a_header() {
     clean("Authorization: Bearer $SESSION");
     clean(&format!("Authorization: Bearer {}", &token[..19]));
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("user:{}", letters(16)));
-    found(
-        &format!("Authorization: Basic {basic}"),
-        "a user and a password",
-    );
+    found(&format!("Authorization: Basic {basic}"), "a user and a password");
     clean("Authorization: Basic authentication-of-users");
 }
 
@@ -180,35 +150,20 @@ fn the_line_is_told_and_the_string_is_not() {
     let scanner = scanner(&[("the value of WRITE_TOKEN", secret)], "");
     let text = format!("one\ntwo {token}\n\nfour {secret} {token}\n");
     let (hits, _) = scanner.scan(text.as_bytes());
-    let told: Vec<_> = hits
-        .iter()
-        .map(|hit| (hit.line, hit.kind.as_str()))
-        .collect();
-    assert_eq!(
-        told,
-        [(2, "a GitHub token"), (4, "the value of WRITE_TOKEN")]
-    );
-    assert_eq!(
-        hits[0].mark.as_deref(),
-        Some(mark(token.as_bytes()).as_str())
-    );
+    let told: Vec<_> = hits.iter().map(|hit| (hit.line, hit.kind.as_str())).collect();
+    assert_eq!(told, [(2, "a GitHub token"), (4, "the value of WRITE_TOKEN")]);
+    assert_eq!(hits[0].mark.as_deref(), Some(mark(token.as_bytes()).as_str()));
     assert_eq!(hits[1].mark, None);
     assert!(!format!("{hits:?}").contains(&token[4..]));
 }
 
 #[test]
 fn what_was_accepted_is_counted_and_nothing_else_is() {
-    let (token, other) = (
-        format!("ghp_{}", letters(36)),
-        format!("gho_{}", letters(36)),
-    );
+    let (token, other) = (format!("ghp_{}", letters(36)), format!("gho_{}", letters(36)));
     let scanner = scanner(&[], &mark(token.as_bytes()));
     let (hits, accepted) = scanner.scan(format!("{token} {other}").as_bytes());
     assert_eq!((hits.len(), accepted), (1, 1));
-    assert_eq!(
-        hits[0].mark.as_deref(),
-        Some(mark(other.as_bytes()).as_str())
-    );
+    assert_eq!(hits[0].mark.as_deref(), Some(mark(other.as_bytes()).as_str()));
 }
 
 #[test]
