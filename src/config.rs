@@ -6,15 +6,15 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::credential::mac::MacKey;
-use crate::json::{self, FieldError, Fields};
-use crate::key::{Key, KeyId};
-use crate::known_key::{KnownKey, Roots};
-use crate::rates::{self, Policy};
-use crate::route::{self, Route};
-use crate::secret::{Fingerprint, Secret};
-use crate::time::Timestamp;
-use crate::token::Token;
+use crate::base::json::{self, FieldError, Fields};
+use crate::base::mac::MacKey;
+use crate::base::secret::{Fingerprint, Secret};
+use crate::base::time::Timestamp;
+use crate::keys::{Key, KeyId};
+use crate::keys::{KnownKey, Roots};
+use crate::limits::rate::{self, Policy};
+use crate::upstream::route::{self, Route};
+use crate::upstream::token::Token;
 
 /// Shortest secret that MACs are made with, in bytes: as long as the MAC. A shorter one is guessed from
 /// one link.
@@ -153,7 +153,7 @@ impl Config {
             session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
             clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
             waf_secret: source.mac_secret("WAF_SECRET")?.as_ref().map(MacKey::new),
-            rates: source.json("RATES")?.map_or_else(|| Ok(BTreeMap::new()), rates::parse)?,
+            rates: source.json("RATES")?.map_or_else(|| Ok(BTreeMap::new()), rate::parse)?,
             replay: source.has_resource("REPLAY", "the Durable Object class ReplayGuard")?,
             ledger: source.has_resource("LEDGER", "the Durable Object class Ledger")?,
         })

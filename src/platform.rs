@@ -1,12 +1,12 @@
 //! What the gate asks of the platform: all that has to be waited for while it decides. The edge
 //! implements it with the bindings; tests and the command have their own.
 
+use crate::base::day::Day;
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
 use crate::credential::digest::Algorithm;
 use crate::credential::signature::Nonce;
-use crate::day::Day;
-use crate::key::KeyId;
-use crate::secret::Secret;
-use crate::time::Timestamp;
+use crate::keys::KeyId;
 
 /// Something of the platform is missing, failed, or did not answer in time: what it would have said
 /// cannot be told.
@@ -72,7 +72,7 @@ pub trait Platform: SecretsStore {
     /// When it is too long or too slow, broke off, or there is no room for it.
     async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError>;
 
-    /// Sends a batch of usage to a key's ledger, and returns its answer (see [`crate::usage`]).
+    /// Sends a batch of usage to a key's ledger, and returns its answer (see [`crate::limits::usage`]).
     ///
     /// # Errors
     /// When it does not answer.

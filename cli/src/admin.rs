@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
-use writegate::key::KeyId;
-use writegate::secret::Secret;
-use writegate::upstream::Upstream;
+use writegate::KeyId;
+use writegate::Secret;
+use writegate::Upstream;
 
 use crate::failure::{Failure, Result};
 use crate::http;

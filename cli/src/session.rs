@@ -4,13 +4,13 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, json};
+use writegate::METHODS;
+use writegate::Secret;
 use writegate::credential::session::{self, Session};
-use writegate::key::{KeyId, METHODS_MEND};
-use writegate::known_key::{derive_sk, derive_ss};
 use writegate::policy::origin::Origin;
 use writegate::policy::path::{PATTERN_MEND, Pattern};
-use writegate::request::METHODS;
-use writegate::secret::Secret;
+use writegate::{KeyId, METHODS_MEND};
+use writegate::{derive_sk, derive_ss};
 
 use crate::failure::{Failure, Result};
 use crate::project::Project;

@@ -1,7 +1,7 @@
 //! How long an answer may be kept (contract section 8; RFC 9111 sections 3, 4.2 and 5.2.2).
 
-use crate::reply;
-use crate::time::Timestamp;
+use crate::base::time::Timestamp;
+use crate::gateway::reply;
 
 use super::{KEYED, Policy};
 

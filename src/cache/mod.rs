@@ -12,14 +12,13 @@ use sha2::{Digest as _, Sha256};
 
 use serde_json::Value;
 
+use crate::base::json::{FieldError, Fields};
+use crate::base::request::Head;
 use crate::credential::Verified;
-use crate::json::{FieldError, Fields};
-use crate::request::Head;
-use crate::route::Route;
-use crate::upstream::Credential;
+use crate::upstream::route::Route;
+use crate::upstream::url::Credential;
 
 pub use conditions::Conditions;
-pub use lifetime::lifetime;
 pub use stored::{Found, Kept, keep_private, on_conditions, on_hit, on_miss, to_store};
 
 /// Longest time, in seconds, that an answer may be kept: a year.

@@ -1,7 +1,7 @@
 //! The headers of an answer on its way into the store, out of it, and past it.
 
-use crate::reply::{self, Edits};
-use crate::time::Timestamp;
+use crate::base::time::Timestamp;
+use crate::gateway::reply::{self, Edits};
 
 use super::Policy;
 use super::conditions::{self, Conditions};

@@ -7,7 +7,6 @@
 
 pub mod base;
 pub mod digest;
-pub mod mac;
 pub mod session;
 mod shown;
 pub mod signature;
@@ -17,14 +16,14 @@ pub mod url;
 
 use std::rc::Rc;
 
-use crate::key::{self, Key, KeyId, Scheme};
-use crate::known_key::KnownKey;
+use crate::base::request::Head;
+use crate::base::time::Timestamp;
+use crate::keys::KnownKey;
+use crate::keys::{self, Key, KeyId, Scheme};
 use crate::policy::origin::Origin;
 use crate::problem::Refusal;
-use crate::request::Head;
-use crate::time::Timestamp;
 
-use mac::MacKey;
+use crate::base::mac::MacKey;
 use session::{Claims, Session};
 use signature::{Labels, Proven, Signature};
 use url::{InQuery, SignedUrl, Spent, WafUrl};
@@ -403,5 +402,5 @@ fn public_key(value: &str) -> Result<&str, Refusal> {
     if value.contains(',') {
         return Err(Refusal::AmbiguousCredential);
     }
-    key::is_id(value).then_some(value).ok_or(Refusal::BadCredential)
+    keys::is_id(value).then_some(value).ok_or(Refusal::BadCredential)
 }

@@ -5,16 +5,16 @@
 //! scope: the values of components (`base`), the body (`digest`), whether a nonce was seen before, and
 //! making signatures (`signing`).
 
-use crate::key::{self, Key, KeyId};
+use crate::base::request::Head;
+use crate::base::time::Timestamp;
+use crate::keys::{self, Key, KeyId};
 use crate::problem::Refusal;
-use crate::request::Head;
-use crate::time::Timestamp;
 
 use super::base::{self, Component, MAX_COMPONENTS};
 use super::digest::{self, Digests};
-use super::mac::TAG_LEN;
 use super::structured::{self, Bare, Item, Member, Value};
 use super::{Limits, Unverified};
+use crate::base::mac::TAG_LEN;
 
 /// How old, in seconds, `created` may be.
 pub const MAX_AGE: i64 = 300;
@@ -78,7 +78,7 @@ impl<'a> Labels<'a> {
     /// Whether some label looks as if it were meant for a key that is not there.
     #[must_use]
     pub fn name_a_key(&self) -> bool {
-        self.keyids().any(key::is_id)
+        self.keyids().any(keys::is_id)
     }
 }
 

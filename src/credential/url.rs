@@ -10,15 +10,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
-use crate::key::{self, KeyId};
-use crate::known_key::KnownKey;
+use crate::base::request::Head;
+use crate::base::time::Timestamp;
+use crate::keys::KnownKey;
+use crate::keys::{self, KeyId};
 use crate::problem::Refusal;
-use crate::request::Head;
-use crate::time::Timestamp;
 
 use super::base;
-use super::mac::{MacKey, TAG_LEN};
 use super::{Limits, Unverified};
+use crate::base::mac::{MacKey, TAG_LEN};
 
 /// Most digits of `exp`: until the year 33658.
 const MAX_EXP_DIGITS: usize = 12;
@@ -107,7 +107,7 @@ impl<'a> InQuery<'a> {
         }
         let key = match keys.as_slice() {
             [] => None,
-            [Some(key)] if key::is_id(key) => Some(*key),
+            [Some(key)] if keys::is_id(key) => Some(*key),
             [_] => return Err(Refusal::BadCredential),
             _ => return Err(Refusal::AmbiguousCredential),
         };

@@ -3,15 +3,15 @@
 
 use std::fmt::Write as _;
 
-use crate::answer::Answer;
-use crate::audit::Context;
+use crate::base::time::Timestamp;
 use crate::cache::Kept;
-use crate::exchange::{Lines, Step};
-use crate::forward::{Body, Outbound};
 use crate::gateway::Raw;
-use crate::reply::{self, Edits};
-use crate::time::Timestamp;
-use crate::upstream::Credential;
+use crate::gateway::exchange::{Lines, Step};
+use crate::gateway::forward::{Body, Outbound};
+use crate::gateway::reply::{self, Edits};
+use crate::gateway::response::Answer;
+use crate::telemetry::audit::Context;
+use crate::upstream::url::Credential;
 
 /// Reads what `describe` wrote: method, URL, request id, country and data centre where the headers do not
 /// say them, `body` or nothing, then a line each for the name and the value of every header.

@@ -4,7 +4,7 @@
 use wasm_bindgen::prelude::*;
 
 use crate::cache::Found;
-use crate::exchange::{Exchange, Failure};
+use crate::gateway::exchange::{Exchange, Failure};
 
 use super::convert;
 use super::flush::FlushBy;

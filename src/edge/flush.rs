@@ -3,9 +3,9 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::audit::Alarm;
-use crate::key::KeyId;
-use crate::usage::Usage;
+use crate::keys::KeyId;
+use crate::limits::usage::Usage;
+use crate::telemetry::audit::Alarm;
 
 use super::{convert, glue};
 
@@ -23,7 +23,7 @@ pub(super) struct FlushBy {
 }
 
 impl FlushBy {
-    pub(super) fn if_due(&self, now: crate::time::Timestamp) {
+    pub(super) fn if_due(&self, now: crate::base::time::Timestamp) {
         if self.usage.begin_flush(now) {
             flush(JsUsage { usage: self.usage }, &self.env, &self.ctx);
         }

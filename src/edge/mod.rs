@@ -23,11 +23,11 @@ use wasm_bindgen::prelude::*;
 // Linked for its panic hook and what worker-build expects of it.
 use worker as _;
 
-use crate::audit::Alarm;
 use crate::cache::Found;
-use crate::exchange::Exchange;
-use crate::forward::Outbound;
+use crate::gateway::exchange::Exchange;
+use crate::gateway::forward::Outbound;
 use crate::gateway::{Decision, Gate};
+use crate::telemetry::audit::Alarm;
 
 use environment::JsEnvironment;
 use exchange::JsExchange;

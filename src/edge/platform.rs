@@ -6,16 +6,16 @@ use js_sys::Uint8Array;
 use serde_json::Value;
 use wasm_bindgen::{JsCast as _, JsValue};
 
+use crate::base::day::Day;
+use crate::base::json;
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
 use crate::credential::digest;
 use crate::credential::signature::Nonce;
-use crate::day::Day;
-use crate::forward::Body;
-use crate::json;
-use crate::key::KeyId;
+use crate::gateway::forward::Body;
+use crate::keys::KeyId;
+use crate::keys::registry;
 use crate::platform::{BodyError, Change, Office, Page, Platform, ReadBody, SecretsStore, Silent};
-use crate::registry;
-use crate::secret::Secret;
-use crate::time::Timestamp;
 
 use super::glue::Held;
 use super::work::Slot;

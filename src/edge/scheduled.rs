@@ -2,8 +2,8 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::audit::Alarm;
-use crate::rotation::{self, Level, Probe, Probed};
+use crate::telemetry::audit::Alarm;
+use crate::telemetry::token_age::{self, Level, Probe, Probed};
 
 use super::platform::JsPlatform;
 use super::work::{JsWork, Slot};
@@ -36,11 +36,11 @@ async fn look(env: JsValue, slot: Slot) -> JsValue {
     let platform = JsPlatform::new(&no_request, &env, slot.clone());
     let tokens = gate.tokens(config, &platform, convert::now()).await;
     let mut probed = Vec::new();
-    for probe in rotation::probes(config, &tokens) {
+    for probe in token_age::probes(config, &tokens) {
         // An upstream that cannot be reached says nothing of the token.
         probed.extend(send(&probe, &slot).await.map(|found| (probe.secret, found)));
     }
-    for report in rotation::reports(config, &tokens, &probed, convert::now()) {
+    for report in token_age::reports(config, &tokens, &probed, convert::now()) {
         let line = report.line();
         match report.level {
             Level::Info => glue::log(&line),

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use writegate::exchange::Step;
-use writegate::gateway::{Decision, Gate};
+use writegate::Step;
 use writegate::policy::path;
+use writegate::{Decision, Gate};
 
 use crate::world::{NOW, TARGET, TOKEN, Vars, code, code_of, decide, gate, plain, raw, token};
 

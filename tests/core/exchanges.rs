@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use writegate::exchange::{Failure, Step};
-use writegate::gateway::Decision;
+use writegate::Decision;
+use writegate::{Failure, Step};
 
 use crate::world::{NOW, TARGET, code_of, decide, gate, raw, token};
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
+use writegate::Decision;
+use writegate::Head;
+use writegate::MacKey;
 use writegate::credential::base::Component;
-use writegate::credential::mac::MacKey;
 use writegate::credential::signing::{self, Parameters};
-use writegate::gateway::Decision;
-use writegate::request::Head;
 
 use crate::world::{NOW, TARGET, code, decide, gate, raw, sk, token};
 

@@ -7,16 +7,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 
+use writegate::Head;
+use writegate::MacKey;
+use writegate::Secret;
 use writegate::credential::base::{self, Component};
 use writegate::credential::digest::content_digest;
-use writegate::credential::mac::MacKey;
 use writegate::credential::session::{self, Session};
 use writegate::credential::signature::Labels;
 use writegate::credential::signing::{self, Parameters};
 use writegate::credential::url;
-use writegate::gateway::{Decision, Gate, Raw};
-use writegate::request::Head;
-use writegate::secret::Secret;
+use writegate::{Decision, Gate, Raw};
 
 use crate::world::{self, NOW, Native, TARGET, WAF_SECRET, code_of, decide_on, id, sk};
 
@@ -94,7 +94,7 @@ impl Sent {
     }
 }
 
-fn head_of(sent: &Sent) -> Result<Head<'_>, writegate::problem::Refusal> {
+fn head_of(sent: &Sent) -> Result<Head<'_>, writegate::Refusal> {
     let headers = sent.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
     Head::new(&sent.method, &sent.url, headers.collect(), !sent.body.is_empty())
 }

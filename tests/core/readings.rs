@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use writegate::gateway::{Decision, Gate};
+use writegate::{Decision, Gate};
 
 use crate::world::{code, decide, gate_with, raw, token};
 

@@ -9,16 +9,16 @@ use std::rc::Rc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use writegate::credential::mac::MacKey;
+use writegate::Head;
+use writegate::MacKey;
+use writegate::Refusal;
+use writegate::Secret;
+use writegate::Timestamp;
 use writegate::credential::signature::{Labels, Signature};
 use writegate::credential::url::{self, InQuery};
 use writegate::credential::{Limits, Unverified};
-use writegate::key::{Key, KeyId};
-use writegate::known_key::{KnownKey, Roots};
-use writegate::problem::Refusal;
-use writegate::request::Head;
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
+use writegate::{Key, KeyId};
+use writegate::{KnownKey, Roots};
 
 /// Every case of a folder, in order.
 fn cases(folder: &str) -> Vec<PathBuf> {

@@ -3,15 +3,15 @@
 
 use serde_json::{Value, json};
 
+use writegate::Head;
+use writegate::KeyId;
+use writegate::MacKey;
+use writegate::Secret;
 use writegate::credential::base::Component;
 use writegate::credential::digest::content_digest;
-use writegate::credential::mac::MacKey;
 use writegate::credential::signing::{self, Parameters};
-use writegate::gateway::{Decision, Gate, Raw};
-use writegate::key::KeyId;
-use writegate::known_key::derive_sk;
-use writegate::request::Head;
-use writegate::secret::Secret;
+use writegate::derive_sk;
+use writegate::{Decision, Gate, Raw};
 
 use crate::world::{NOW, Native, TARGET, code_of, decide_on, gate_with, raw, root};
 
@@ -106,7 +106,7 @@ fn after(
     let (gate, platform) = world(key);
     let signed = Signed::by("pk_r", "POST", TARGET, nonce, expires);
     platform.while_reading.replace(Some(Box::new(move |platform| {
-        platform.now.set(writegate::time::Timestamp::from_millis(NOW.millis() + ms));
+        platform.now.set(writegate::Timestamp::from_millis(NOW.millis() + ms));
         happens(platform);
     })));
     let decision = decide_on(&platform, gate, signed.raw("POST", TARGET));

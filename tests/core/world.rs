@@ -9,21 +9,21 @@ use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::{Map, Value, json};
 
-use writegate::answer::Answer;
-use writegate::audit::Context;
+use writegate::Answer;
+use writegate::Context;
+use writegate::Day;
+use writegate::KeyId;
+use writegate::Secret;
+use writegate::Timestamp;
 use writegate::config::{Binding, Environment};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::session;
 use writegate::credential::signature::Nonce;
-use writegate::day::Day;
-use writegate::gateway::{Decision, Gate, Raw};
-use writegate::key::KeyId;
-use writegate::known_key::derive_sk;
+use writegate::derive_sk;
 use writegate::platform::{
     BodyError, Change, Office, Page, Platform, ReadBody, SecretsStore, Silent,
 };
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
+use writegate::{Decision, Gate, Raw};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_795_305_600);
 pub(crate) const TOKEN: &str = "upstream-token";

@@ -1,10 +1,10 @@
 //! The gate's own reading of its variables, and rows about where they send requests.
 
 use serde_json::Value;
+use writegate::FieldError;
+use writegate::Secret;
+use writegate::Upstream;
 use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES, RESOURCES};
-use writegate::json::FieldError;
-use writegate::secret::Secret;
-use writegate::upstream::Upstream;
 
 use super::document::{BINDINGS, Document, names};
 use super::row::{Findings, Verdict, listed};

@@ -1,8 +1,8 @@
 //! How the Worker is put online: rows about `wrangler.toml` alone.
 
 use serde_json::Value;
+use writegate::Timestamp;
 use writegate::config::Config;
-use writegate::time::Timestamp;
 
 use super::document::Document;
 use super::row::{Findings, Verdict};

@@ -22,9 +22,9 @@ use std::fs;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use writegate::FieldError;
+use writegate::Timestamp;
 use writegate::config::Config;
-use writegate::json::FieldError;
-use writegate::time::Timestamp;
 
 use crate::admin::Which;
 use crate::clock;

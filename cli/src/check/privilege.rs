@@ -6,11 +6,11 @@
 use std::env;
 
 use serde_json::Value;
+use writegate::Secret;
+use writegate::Timestamp;
+use writegate::Token;
+use writegate::UpstreamAuth;
 use writegate::config::Config;
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
-use writegate::token::Token;
-use writegate::upstream::UpstreamAuth;
 
 use crate::cloudflare::{Api, ApiError};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use writegate::Scheme;
 use writegate::config::{Config, MIN_SECRET_BYTES};
-use writegate::key::Scheme;
 
 use crate::progress::Progress;
 use crate::project::Project;

@@ -1,8 +1,8 @@
 //! Two signature bases side by side, with the first difference marked.
 
+use writegate::Head;
+use writegate::Refusal;
 use writegate::credential::signature::{Labels, Signature};
-use writegate::problem::Refusal;
-use writegate::request::Head;
 
 use super::given::Given;
 

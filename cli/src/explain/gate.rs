@@ -6,19 +6,19 @@ use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::{Value, json};
-use writegate::audit::Context;
+use writegate::Context;
+use writegate::Day;
+use writegate::KeyId;
+use writegate::Problem;
+use writegate::Secret;
+use writegate::Timestamp;
 use writegate::config::{self, Binding, Config, Environment};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::signature::Nonce;
-use writegate::day::Day;
-use writegate::gateway::{Decision, Gate, Raw};
-use writegate::key::KeyId;
 use writegate::platform::{
     BodyError, Change, Office, Page, Platform, ReadBody, SecretsStore, Silent,
 };
-use writegate::problem::Problem;
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
+use writegate::{Decision, Gate, Raw};
 
 use crate::failure::Result;
 use crate::project::Project;

@@ -1,8 +1,8 @@
 //! The request to be explained, as a person has it: arguments of curl, or an entry of a HAR file.
 
 use serde_json::Value;
-use writegate::request::Head;
-use writegate::time::Timestamp;
+use writegate::Head;
+use writegate::Timestamp;
 
 use crate::failure::{Doing as _, Failure, Result};
 use crate::target;

@@ -3,17 +3,17 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
+use writegate::Head;
+use writegate::Key;
+use writegate::Timestamp;
 use writegate::config::Config;
 use writegate::credential::base::Message;
 use writegate::credential::digest;
 use writegate::credential::signature::{Demands, Lack, MAX_AGE, Signature};
 use writegate::credential::url::InQuery;
-use writegate::key::Key;
 use writegate::policy::path;
-use writegate::problem::{Problem, Refusal};
-use writegate::request::Head;
 use writegate::route;
-use writegate::time::Timestamp;
+use writegate::{Problem, Refusal};
 
 use super::bases;
 use super::gate::Local;

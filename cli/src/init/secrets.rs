@@ -1,11 +1,11 @@
 //! What `.dev.vars` holds, and the token's envelope.
 
 use serde_json::json;
+use writegate::Day;
+use writegate::Secret;
+use writegate::Timestamp;
+use writegate::Token;
 use writegate::config::MIN_SECRET_BYTES;
-use writegate::day::Day;
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
-use writegate::token::Token;
 
 use crate::failure::{Failure, Result};
 use crate::{clock, input};

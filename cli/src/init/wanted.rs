@@ -2,12 +2,12 @@
 //! secret in the wrong place.
 
 use serde_json::{Value, json};
+use writegate::METHODS;
+use writegate::Timestamp;
 use writegate::policy::network::Network;
 use writegate::policy::origin::{Origin, OriginPattern};
 use writegate::policy::path::Pattern;
-use writegate::request::METHODS;
-use writegate::time::Timestamp;
-use writegate::upstream::{Upstream, UpstreamAuth};
+use writegate::{Upstream, UpstreamAuth};
 
 use super::preset::Preset;
 

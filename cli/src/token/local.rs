@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use writegate::Secret;
+use writegate::Upstream;
 use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES};
-use writegate::secret::Secret;
-use writegate::upstream::Upstream;
 
 use crate::failure::{Doing as _, Failure, Result};
 

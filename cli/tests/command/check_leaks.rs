@@ -3,9 +3,9 @@
 use std::fs;
 
 use serde_json::Value;
-use writegate::key::KeyId;
-use writegate::known_key::derive_sk;
-use writegate::secret::Secret;
+use writegate::KeyId;
+use writegate::Secret;
+use writegate::derive_sk;
 
 use crate::check_setup::Gate;
 use crate::checkout::{Done, random_secret, root, writegate};

@@ -19,12 +19,12 @@ mod token;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
+use writegate::Secret;
+use writegate::Timestamp;
 use writegate::credential::Limits;
 use writegate::credential::session::Session;
-use writegate::key::{Key, KeyId};
-use writegate::known_key::{KnownKey, Roots, derive_sk};
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
+use writegate::{Key, KeyId};
+use writegate::{KnownKey, Roots, derive_sk};
 
 use checkout::{Checkout, Done, random_secret, root, writegate};
 

@@ -11,10 +11,10 @@ mod tree;
 
 use std::path::Path;
 
+use writegate::Secret;
+use writegate::Token;
 use writegate::config::Config;
-use writegate::known_key::derive_sk;
-use writegate::secret::Secret;
-use writegate::token::Token;
+use writegate::derive_sk;
 
 use self::accepted::Accepted;
 use self::exact::Needles;
