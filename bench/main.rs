@@ -23,7 +23,7 @@ mod statistics;
 mod stores;
 mod subjects;
 mod upstream;
-#[path = "../src/bin/writegate/workerd.rs"]
+#[path = "../cli/src/workerd.rs"]
 mod workerd;
 mod writes;
 
@@ -161,8 +161,10 @@ fn run(arguments: &Arguments) -> Result<Report> {
 
 /// Builds the Worker by the command, as wrangler does.
 fn built(root: &Path) -> Result<PathBuf> {
-    let status =
-        Command::new(env!("CARGO_BIN_EXE_writegate")).arg("build").current_dir(root).status()?;
+    let status = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "--package", "writegate-cli", "--", "build"])
+        .current_dir(root)
+        .status()?;
     match status.success() {
         true => Ok(root.join("build")),
         false => Err("the Worker could not be built".into()),

@@ -11,9 +11,7 @@ mod environment;
 mod exchange;
 mod flush;
 mod glue;
-mod ledger;
 mod platform;
-mod replay;
 mod scheduled;
 mod work;
 

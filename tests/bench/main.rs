@@ -20,8 +20,8 @@ const MAX_BYTES: usize = 250_000;
 #[test]
 fn the_worker_is_no_larger_than_its_limit() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let status = Command::new(env!("CARGO_BIN_EXE_writegate"))
-        .arg("build")
+    let status = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "--package", "writegate-cli", "--", "build"])
         .current_dir(root)
         .status()
         .unwrap();

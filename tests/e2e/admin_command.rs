@@ -1,14 +1,14 @@
 //! `key list`, `key revoke` and `key import` with a running gate (contract, section 10).
 
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::admin_api::{ADMIN, admin, stored, write};
 use crate::check::Check;
 use crate::gate::KEY;
-use crate::process::scratch;
+use crate::process::{self, scratch};
 use crate::token::{fresh, sk};
 
 /// The command in a checkout of its own, whose `wrangler.toml` names the admin.
@@ -61,7 +61,7 @@ impl Checkout {
     }
 
     fn key(&self, arguments: &[&str]) -> Done {
-        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_writegate"))
+        let Output { status, stdout, stderr } = process::command()
             .args(["key", arguments[0], "--gate", &self.gate])
             .args(&arguments[1..])
             .current_dir(&self.folder)

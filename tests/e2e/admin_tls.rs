@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::admin_api::{ADMIN, admin};
 use crate::check::Check;
-use crate::process::scratch;
+use crate::process::{self, scratch};
 use crate::program::{Program, found, port_in, run};
 use crate::token::fresh;
 use crate::upstream::PATIENCE;
@@ -65,7 +65,7 @@ fn a_session_goes_to_the_gate_that_its_certificate_proves() {
     std::fs::write(folder.join("Cargo.toml"), "").unwrap();
     let table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     let list = |gate: &str, trusted: Option<&Path>| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
+        let mut command = process::command();
         command
             .args(["key", "list", "--gate", gate])
             .current_dir(&folder)

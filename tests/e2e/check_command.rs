@@ -1,13 +1,13 @@
 //! `check --gate`: how old the tokens are that a running gate holds, and a gate that does not tell.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::{Value, json};
 
 use crate::admin_api::{ADMIN, admin};
 use crate::gate::{Gate, KEY, Setup};
-use crate::process::scratch;
+use crate::process::{self, scratch};
 use crate::token::{date, fingerprint, fresh, now};
 use crate::upstream::Upstream;
 
@@ -40,7 +40,7 @@ impl Checkout {
     /// The exit code, and the one row.
     fn rotation(&self, port: u16, root: &str, more: &[&str]) -> (i32, Value) {
         let gate = format!("http://127.0.0.1:{port}");
-        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_writegate"))
+        let Output { status, stdout, stderr } = process::command()
             .args(["check", "--json", "--only", "rotation", "--gate", &gate])
             .args(more)
             .current_dir(&self.0)

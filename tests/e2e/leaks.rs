@@ -3,14 +3,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::admin_api::{ADMIN, tell};
 use crate::client::{HOST, Request};
 use crate::gate::{Gate, KEY, Setup};
-use crate::process::{root, scratch};
+use crate::process::{self, root, scratch};
 use crate::program::run;
 use crate::token::{fingerprint, fresh};
 use crate::upstream::{Reply, Upstream};
@@ -66,7 +65,7 @@ impl Operator {
 
     /// What the command prints.
     fn writegate(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
+        let mut command = process::command();
         command
             .args(arguments)
             .current_dir(&self.folder)

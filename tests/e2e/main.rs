@@ -25,7 +25,7 @@ mod token;
 mod upstream;
 mod usage;
 mod wire;
-#[path = "../../src/bin/writegate/workerd.rs"]
+#[path = "../../cli/src/workerd.rs"]
 mod workerd;
 
 // What a caller presents, and what a key allows.

@@ -2,13 +2,12 @@
 //! Worker under test is built with the feature `panic-probe`, which no build for use has.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::json;
 
 use crate::client::Request;
 use crate::gate::Setup;
-use crate::process::{Script, root, scratch};
+use crate::process::{Script, command, root, scratch};
 use crate::upstream::{Latch, Reply, Upstream};
 
 /// What is logged when a new memory begins.
@@ -16,7 +15,7 @@ const RENEWED: &str = "Reinitializing Wasm application";
 
 fn with_probe() -> PathBuf {
     let folder = scratch("panic-probe");
-    let status = Command::new(env!("CARGO_BIN_EXE_writegate"))
+    let status = command()
         .args(["build", "--features", "panic-probe", "--out-dir"])
         .arg(&folder)
         .current_dir(root())

@@ -194,15 +194,28 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
     folder
 }
 
+/// The `writegate` command, which another package builds.
+pub(crate) fn command() -> Command {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let program = BUILT.get_or_init(|| {
+        let cargo = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--package", "writegate-cli"])
+            .current_dir(root())
+            .status()
+            .unwrap();
+        assert!(cargo.success(), "the command could not be built");
+        // This test is `target/PROFILE/deps/e2e-…`.
+        let test = std::env::current_exe().unwrap();
+        test.ancestors().nth(2).unwrap().join("writegate")
+    });
+    Command::new(program)
+}
+
 /// The folder with the built Worker; built once for each run of the tests.
 fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let status = Command::new(env!("CARGO_BIN_EXE_writegate"))
-            .arg("build")
-            .current_dir(root())
-            .status()
-            .unwrap();
+        let status = command().arg("build").current_dir(root()).status().unwrap();
         assert!(status.success(), "`writegate build` failed");
         root().join("build")
     })

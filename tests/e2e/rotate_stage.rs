@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::cloudflare::{BASE, Cloudflare};
 use crate::cloudflare_worker::{STORE, STORED, Worker};
 use crate::gate::{KEY, Setup};
-use crate::process::{root, scratch};
+use crate::process::{self, root, scratch};
 use crate::rotate_front::{Front, Rollout};
 use crate::rotate_points::{Moment, Points};
 use crate::rotate_run::{Done, Running};
@@ -192,7 +192,7 @@ impl Stage {
     /// A subcommand that asks this gate.
     pub(crate) fn bare(&self, words: &[&str]) -> Command {
         let world = &self.cloud.world;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
+        let mut command = process::command();
         command
             .args(words)
             .args(["--gate", &self.gate()])

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use crate::check::Check;
 use crate::gate::KEY;
+use crate::process;
 use crate::program::{found, run};
 use crate::token::fresh;
 
 /// The command with the secrets of a running gate.
 fn writegate(table: &Check, waf_secret: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
+    let mut command = process::command();
     command
         .args(arguments)
         .env("SIGNING_SECRET", &table.gate.signing_secret)

@@ -133,7 +133,7 @@ fn the_shipped_binding_remembers_nonces_under_wrangler_dev() {
 }
 
 /// `wrangler.toml` as it is shipped: in the repository of who has deployed a gate it is another.
-const SHIPPED: &str = include_str!("../../src/bin/writegate/init/template.toml");
+const SHIPPED: &str = include_str!("../../cli/src/init/template.toml");
 
 /// The shipped configuration, in a file of its own, with these lines that it has as comments.
 pub(crate) fn with_lines(lines: &[&str]) -> PathBuf {

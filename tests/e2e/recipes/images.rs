@@ -1,13 +1,11 @@
 //! Images in pages, as browsers ask for them: with the page's address as `Referer`, and no credential but the key's id.
 
-use std::process::Command;
-
 use super::{FIRST, Recipe};
 use crate::cache::kept;
 use crate::client::{Request, Response};
 use crate::gate::Gate;
 use crate::poll::poll;
-use crate::process::scratch;
+use crate::process::{self, scratch};
 use crate::program::run;
 use crate::signing_docs::fences;
 use crate::token::fresh;
@@ -33,7 +31,7 @@ fn link(gate: &Gate) -> String {
     std::fs::write(folder.join("wrangler.toml"), configuration).unwrap();
     std::fs::write(folder.join("Cargo.toml"), "").unwrap();
     let link = run(
-        Command::new(env!("CARGO_BIN_EXE_writegate"))
+        process::command()
             .args(["url", "sign", "--key", FIRST, "--ttl", "86400"])
             .arg("https://img.example.com/img/cats/1.jpg")
             .current_dir(&folder)

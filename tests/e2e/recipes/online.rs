@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 
 use super::configured;
 use crate::client::Request;
-use crate::process::{root, scratch};
+use crate::process::{self, root, scratch};
 use crate::program::run;
 use crate::signing_docs::fences;
 use crate::token::fresh;
 use crate::upstream::{Reply, Seen, Upstream};
 use crate::wrangler::{beside, dev_with, dry_run};
 
-const SHIPPED: &str = include_str!("../../../src/bin/writegate/init/template.toml");
+const SHIPPED: &str = include_str!("../../../cli/src/init/template.toml");
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 
 /// A fresh clone with its npm packages.
@@ -30,7 +30,7 @@ fn clone(name: &str) -> PathBuf {
 }
 
 fn init(folder: &Path, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
+    let mut command = process::command();
     command
         .args(["init", "--preset", "cms", "--path", "/articles"])
         .args(["--upstream", "https://cms.example.com/api"])
@@ -124,7 +124,7 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
     }
     let gate = setup.start();
     let id = first["id"].as_str().unwrap();
-    let mut mint = Command::new(env!("CARGO_BIN_EXE_writegate"));
+    let mut mint = process::command();
     mint.args(["session", "mint", "--key", id])
         .current_dir(&folder)
         .env_remove("CARGO_MANIFEST_DIR")

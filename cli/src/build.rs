@@ -87,7 +87,7 @@ pub(crate) fn build(
             .current_dir(&project.root)
             .args(["--release", "--out-dir"])
             .arg(&made)
-            .args([".", "--", "--locked"])
+            .args([".", "--", "--locked", "--package", "writegate"])
             .env("CARGO_TARGET_DIR", &target)
             // Of worker-build itself: what failed stands above it.
             .env("RUST_BACKTRACE", "0");
@@ -139,14 +139,12 @@ fn fingerprint(project: &Project, recipe: &str, out: &Path) -> Option<String> {
     Some(hex(&hash.finalize()))
 }
 
-/// Every file of the library; the command's own are not part of the Worker.
+/// Every file of the library.
 fn sources(directory: &Path, files: &mut Vec<PathBuf>) -> Option<()> {
     for entry in fs::read_dir(directory).ok()? {
         let path = entry.ok()?.path();
         if path.is_dir() {
-            if !path.ends_with("src/bin") {
-                sources(&path, files)?;
-            }
+            sources(&path, files)?;
         } else {
             files.push(path);
         }

@@ -2,19 +2,19 @@
 //! `UPDATE_RECIPES=1 cargo test --test command recipes`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
 use super::clone;
-use crate::checkout::random_secret;
+use crate::checkout::{random_secret, root};
 
 /// The ids in the recipes: of the first key, the operator's, the probe's.
 const IDS: [&str; 3] = ["pk_first", "pk_operator", "pk_probe"];
 
 fn page(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/recipes/{name}.md"))
+    root().join(format!("docs/recipes/{name}.md"))
 }
 
 /// What stands before the one fence of this language, in it, and after it.

@@ -61,6 +61,11 @@ impl Checkout {
     }
 }
 
+/// The checkout of writegate itself.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
 pub(crate) fn writegate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
     command.args(arguments).env_remove("SIGNING_SECRET").env_remove("WRITEGATE_SK");

@@ -29,17 +29,19 @@ impl Project {
     }
 }
 
-/// `cargo run` and `cargo test` say where the package is; a binary called by its path looks around
-/// itself, and at last goes where it was built.
+/// `cargo run` and `cargo test` say where the package is, inside the checkout; a binary called by its path
+/// looks around itself, and at last goes where it was built.
 fn root() -> Result<PathBuf> {
     let here = env::current_dir().doing("finding the current directory")?;
     let ours = |directory: &Path| {
         directory.join("Cargo.toml").is_file() && directory.join("wrangler.toml").is_file()
     };
-    let mut candidates: Vec<_> =
-        env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).into_iter().collect();
+    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let built = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let around = |package: &Path| package.ancestors().take(2).map(Path::to_path_buf).collect();
+    let mut candidates: Vec<_> = package.as_deref().map(around).unwrap_or_default();
     candidates.extend(here.ancestors().map(Path::to_path_buf));
-    candidates.push(PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    candidates.extend(built.parent().map(Path::to_path_buf));
     candidates.into_iter().find(|directory| ours(directory)).ok_or_else(|| {
         Failure::usage("no checkout of writegate here: run this where its wrangler.toml is")
     })

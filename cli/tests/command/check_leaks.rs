@@ -1,7 +1,6 @@
 //! `writegate check` over a tree and its history: what is found, where, and that it is never shown.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 use writegate::KeyId;
@@ -9,7 +8,7 @@ use writegate::Secret;
 use writegate::derive_sk;
 
 use crate::check_setup::Gate;
-use crate::checkout::{Done, random_secret, writegate};
+use crate::checkout::{Done, random_secret, root, writegate};
 
 /// A token of GitHub's form, made afresh.
 fn token() -> String {
@@ -172,8 +171,7 @@ fn a_clone_that_lacks_an_object_is_not_called_clean() {
 fn this_repository_is_clean() {
     let mut command =
         writegate(&["check", "--json", "--only", "leaks-in-tree", "--only", "leaks-in-history"]);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let done = Done::of(command.current_dir(root).env_remove("WRITE_TOKEN"));
+    let done = Done::of(command.current_dir(root()).env_remove("WRITE_TOKEN"));
     let rows: Vec<Value> =
         done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 2, "{}", done.err);

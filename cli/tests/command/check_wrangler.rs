@@ -1,13 +1,12 @@
 //! `writegate check` with the real wrangler, which asks a double of the Cloudflare API.
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::check_api::{Api, no, yes};
 use crate::check_setup::{Gate, WELL};
-use crate::checkout::{Done, random_secret, writegate};
+use crate::checkout::{Done, random_secret, root, writegate};
 
 const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 
@@ -18,7 +17,7 @@ fn gate() -> Gate {
     let gate = Gate::of(&format!("name = \"gate\"\n{WELL}"));
     let packages = gate.checkout.0.join("node_modules");
     std::fs::remove_dir_all(&packages).unwrap();
-    symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("node_modules"), packages).unwrap();
+    symlink(root().join("node_modules"), packages).unwrap();
     gate
 }
 

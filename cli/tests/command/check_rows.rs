@@ -65,7 +65,7 @@ fn a_gate_with_which_all_is_well_passes() {
 /// The table of docs/check.md has them in the same order.
 #[test]
 fn the_rows_are_described() {
-    let text = include_str!("../../docs/check.md");
+    let text = include_str!("../../../docs/check.md");
     let table = text.split("| row | looks at |").nth(1).unwrap();
     let rows = table.lines().skip(2).map_while(|line| {
         let (name, _) = line.strip_prefix("| `")?.split_once('`')?;

@@ -16,7 +16,6 @@ mod registry;
 mod signing;
 mod token;
 
-use std::path::Path;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
@@ -27,7 +26,7 @@ use writegate::credential::session::Session;
 use writegate::{DerivedKey, RootSecrets, derive_sk};
 use writegate::{Key, KeyId};
 
-use checkout::{Checkout, Done, random_secret, writegate};
+use checkout::{Checkout, Done, random_secret, root, writegate};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 const KEYS: &str = "[[vars.KEYS]]\nid = \"pk_site\"\nversion = 3\n";
@@ -271,9 +270,8 @@ fn the_worker_is_built_once() {
     for done in first {
         assert_eq!(done.code, Some(0), "{}", done.err);
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let made = || {
-        let modified = |name| root.join("build").join(name).metadata().unwrap().modified();
+        let modified = |name| root().join("build").join(name).metadata().unwrap().modified();
         ["index.js", "index_bg.wasm"].map(|name| modified(name).unwrap())
     };
     let before = made();
