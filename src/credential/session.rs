@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::base::json;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-use crate::keys::KnownKey;
+use crate::keys::DerivedKey;
 use crate::keys::{self, KeyId};
 use crate::policy::origin::Origin;
 use crate::policy::path::Pattern;
@@ -140,7 +140,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// `signature-invalid`, `session-expired`, `session-not-yet-valid`, `session-too-long`,
     /// `audience-mismatch`.
-    pub fn verify(self, key: &KnownKey, limits: &Limits<'_>) -> Result<Claims, Refusal> {
+    pub fn verify(self, key: &DerivedKey, limits: &Limits<'_>) -> Result<Claims, Refusal> {
         if !key.verifies(self.signed.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid);
         }

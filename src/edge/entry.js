@@ -1,8 +1,8 @@
 // What the platform calls. worker-build's entry, `built`, is a class behind Proxies: every request costs an
-// instance and two more of them, only to look whether a new memory is due. Here a flag says so; the calls,
-// the new memory and the Durable Objects are worker-build's.
+// instance and two more of them, only to look whether a new memory is due. Here a flag says so; the calls
+// and the new memory are worker-build's.
 
-import Gate, { Ledger, ReplayGuard } from "built";
+import Gate from "built";
 
 /** Where `worker`'s panic hook and worker-build's entry note that the memory is no good any more. */
 const state = globalThis.__worker_init_state;
@@ -27,4 +27,5 @@ export default {
 };
 
 export { KeyWriter } from "./key_writer.js";
-export { Ledger, ReplayGuard };
+export { Ledger } from "./ledger.js";
+export { ReplayGuard } from "./replay.js";

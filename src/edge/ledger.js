@@ -1,5 +1,5 @@
-// The books of Ledger: days and outcomes in the object's own SQLite. An object runs one event at a time
-// and its SQL is synchronous, so a batch is taken whole or not at all.
+// Ledger, the Durable Object that adds up one key's usage: days and outcomes in the object's own SQLite.
+// An object runs one event at a time and its SQL is synchronous, so a batch is taken whole or not at all.
 
 /** The columns of a row, in the order of a batch and of an answer. */
 const COLUMNS = ["day", "outcome", "requests", "bytes_in", "bytes_out", "upstream_ms", "upstream_429"];
@@ -9,13 +9,20 @@ const DAY_MS = 86_400_000;
 /** Largest number that is held: JSON carries it exactly, and a sum over a month of such rows is still an INTEGER. */
 const MOST = Number.MAX_SAFE_INTEGER;
 
-export async function serve(state, request) {
-  const { sql } = state.storage;
-  sql.exec(`CREATE TABLE IF NOT EXISTS usage (day TEXT, outcome TEXT, requests INTEGER, bytes_in INTEGER,
-    bytes_out INTEGER, upstream_ms INTEGER, upstream_429 INTEGER, PRIMARY KEY (day, outcome)) WITHOUT ROWID`);
-  if (request.method === "GET") return Response.json(list(sql, new URL(request.url).searchParams));
-  const batch = await request.json();
-  return Response.json(state.storage.transactionSync(() => take(sql, batch)));
+export class Ledger {
+  constructor(state) {
+    this.storage = state.storage;
+  }
+
+  /** Takes a batch and says what there is since a day (POST), or lists days (GET): JSON. */
+  async fetch(request) {
+    const { sql } = this.storage;
+    sql.exec(`CREATE TABLE IF NOT EXISTS usage (day TEXT, outcome TEXT, requests INTEGER, bytes_in INTEGER,
+      bytes_out INTEGER, upstream_ms INTEGER, upstream_429 INTEGER, PRIMARY KEY (day, outcome)) WITHOUT ROWID`);
+    if (request.method === "GET") return Response.json(list(sql, new URL(request.url).searchParams));
+    const batch = await request.json();
+    return Response.json(this.storage.transactionSync(() => take(sql, batch)));
+  }
 }
 
 function list(sql, asked) {

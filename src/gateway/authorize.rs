@@ -86,14 +86,14 @@ pub fn address(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// A verified request that may use one of the gate's own paths. Only [`entitle`] makes one, and nothing
+/// A verified request that may use one of the gate's own paths. Only [`authorize_admin`] makes one, and nothing
 /// forwards it.
 #[derive(Debug)]
-pub struct Entitled {
+pub struct AdminAllowed {
     verified: Verified,
 }
 
-impl AsRef<Verified> for Entitled {
+impl AsRef<Verified> for AdminAllowed {
     fn as_ref(&self) -> &Verified {
         &self.verified
     }
@@ -114,25 +114,29 @@ pub fn allow(verified: Verified, head: &Head<'_>) -> Result<Allowed, Denial> {
 }
 
 /// Decides whether the request may use the gate's own paths. An admin may; anybody else may only ask
-/// for something of the key itself (`of_itself`), which has nothing to do with the methods and paths
+/// for something of the key itself (`self_service`), which has nothing to do with the methods and paths
 /// that the key may use behind the gate, and not with a session that the gate gave to a browser: those
 /// have an `origin`.
 ///
 /// # Errors
 /// As [`allow`].
-pub fn entitle(verified: Verified, head: &Head<'_>, of_itself: bool) -> Result<Entitled, Denial> {
+pub fn authorize_admin(
+    verified: Verified,
+    head: &Head<'_>,
+    self_service: bool,
+) -> Result<AdminAllowed, Denial> {
     check_caller(&verified, head)?;
     let of_a_page = |claims: &Claims| claims.origin.is_some();
     let is_of_a_page = verified.claims().is_some_and(of_a_page);
-    let of_itself = of_itself && is_holders_own(verified.scheme());
+    let self_service = self_service && is_holders_own(verified.scheme());
     let admin = verified.key().admin;
-    match (admin || of_itself, !admin && is_of_a_page) {
+    match (admin || self_service, !admin && is_of_a_page) {
         (false, _) => return Err(Limit::Key.denies(Refusal::PathDenied)),
         (true, true) => return Err(Limit::Session.denies(Refusal::PathDenied)),
         (true, false) => {}
     }
     check_reach(&verified, head, !admin)?;
-    Ok(Entitled { verified })
+    Ok(AdminAllowed { verified })
 }
 
 /// Where it comes from: address and origin.
@@ -154,8 +158,8 @@ fn check_caller(verified: &Verified, head: &Head<'_>) -> Result<(), Denial> {
 }
 
 /// Methods, then paths: of the session, and of the key unless it asks for something of itself.
-fn check_reach(verified: &Verified, head: &Head<'_>, of_itself: bool) -> Result<(), Denial> {
-    let key = Some(verified.key()).filter(|_| !of_itself);
+fn check_reach(verified: &Verified, head: &Head<'_>, self_service: bool) -> Result<(), Denial> {
+    let key = Some(verified.key()).filter(|_| !self_service);
     let session = verified.claims();
     let method = head.method();
     if key.is_some() && reads_alone(verified.scheme()) && !is_read(method) {

@@ -9,11 +9,11 @@ use crate::base::request::{Head, is_same_header};
 use crate::base::secret::Secret;
 use crate::cache::{self, Lookup, Policy, Scope};
 use crate::credential::Verified;
-use crate::credential::url::{self, Spent};
+use crate::credential::url::{self, CredentialParams};
 use crate::gateway::admit::Admitted;
 use crate::gateway::authorize;
 use crate::upstream::route::Route;
-use crate::upstream::url::Credential;
+use crate::upstream::url::UpstreamCredential;
 
 /// Longest body, in bytes, that is held so that it can be sent again.
 pub const MAX_REPEATABLE_BODY_BYTES: u64 = 1_048_576;
@@ -64,7 +64,7 @@ pub enum Body {
     /// As it comes, broken off after this many bytes: its length is not known.
     Counted(u64),
     /// The platform has read it already.
-    Held,
+    InFlightGuard,
 }
 
 /// A request for the upstream. Only [`forward`] makes one, and only from what was admitted.
@@ -93,7 +93,7 @@ pub fn forward<'h>(
     admitted: &Admitted,
     head: &Head<'h>,
     route: &Route,
-    credential: &Credential,
+    credential: &UpstreamCredential,
     request_id: &str,
 ) -> Option<Outbound<'h>> {
     let verified = admitted.verified();
@@ -102,7 +102,7 @@ pub fn forward<'h>(
     let policy = route.cache.filter(|_| reads);
     let drop = match policy {
         None => dropped(head, route),
-        Some(_) => unkeyed(head),
+        Some(_) => headers_outside_key(head),
     };
     let sent = |name: &str| head.header(name).filter(|_| !drop.contains(&name));
     let cache =
@@ -122,12 +122,16 @@ pub fn forward<'h>(
 
 /// The upstream's URL of a request whose query was, so far, the credential.
 #[must_use]
-pub fn target(head: &Head<'_>, route: &Route, spent: Spent) -> Option<String> {
+pub fn target(head: &Head<'_>, route: &Route, spent: CredentialParams) -> Option<String> {
     let query = match spent {
-        Spent::Nothing => head.query().map(Cow::Borrowed),
-        Spent::Key => without_key(head.query()?),
-        Spent::Signed => without_last(url::without_trackers(head.query()?), 3).map(Cow::Borrowed),
-        Spent::Waf => without_last(url::without_trackers(head.query()?), 1).and_then(without_key),
+        CredentialParams::Nothing => head.query().map(Cow::Borrowed),
+        CredentialParams::Key => without_key(head.query()?),
+        CredentialParams::Signed => {
+            without_last(url::without_trackers(head.query()?), 3).map(Cow::Borrowed)
+        }
+        CredentialParams::Waf => {
+            without_last(url::without_trackers(head.query()?), 1).and_then(without_key)
+        }
     };
     let rest = match route.path.is_prefix() {
         true => Some(route.path.rest(head.path())?),
@@ -138,13 +142,13 @@ pub fn target(head: &Head<'_>, route: &Route, spent: Spent) -> Option<String> {
 
 /// The names of a read's headers that must not reach the upstream of a cached route: all but what its
 /// answer is kept under, and what only a store can answer where there will be none.
-fn unkeyed<'h>(head: &Head<'h>) -> Vec<&'h str> {
+fn headers_outside_key<'h>(head: &Head<'h>) -> Vec<&'h str> {
     let names = head.headers().map(|(name, _)| name);
     let is_hop_by_hop = head.hop_by_hop();
     names
         .filter(|name| {
-            let unstored = head.method() == "HEAD" && cache::ABOUT_STORED.contains(name);
-            is_hop_by_hop(name) || (!cache::KEYED.contains(name) && !unstored)
+            let unstored = head.method() == "HEAD" && cache::CONDITIONAL_HEADERS.contains(name);
+            is_hop_by_hop(name) || (!cache::CACHE_KEY_HEADERS.contains(name) && !unstored)
         })
         .collect()
 }
@@ -204,7 +208,7 @@ fn set(
     verified: &Verified,
     head: &Head<'_>,
     route: &Route,
-    credential: &Credential,
+    credential: &UpstreamCredential,
     request_id: &str,
     policy: Option<Policy>,
 ) -> Vec<(String, Secret)> {
@@ -266,7 +270,7 @@ fn body(head: &Head<'_>, route: &Route, is_idempotent: bool, held: bool) -> (Bod
     let reads = matches!(head.method(), "GET" | "HEAD");
     match (head.has_body(), head.content_length()) {
         (false, _) => (Body::None, reads || is_idempotent),
-        (true, _) if held => (Body::Held, is_idempotent && is_small(head)),
+        (true, _) if held => (Body::InFlightGuard, is_idempotent && is_small(head)),
         (true, Some(_)) => (Body::Stream, false),
         (true, None) => (Body::Counted(route.max_body_bytes), false),
     }

@@ -1,5 +1,5 @@
 //! Quotas (contract section 2): how much a key may have in a day or a month, and what a caller who has
-//! had it is told. Adding up is the ledger's ([`crate::limits::usage`]).
+//! used it is rate_limit_headers. Adding up is the ledger's ([`crate::limits::usage`]).
 
 use serde_json::Value;
 
@@ -9,17 +9,17 @@ use crate::base::time::Timestamp;
 
 /// How long a quota is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Per {
+pub enum Period {
     /// A day of UTC.
     Day,
     /// A month of UTC.
     Month,
 }
 
-impl Per {
+impl Period {
     /// The first day of the period that `now` lies in, and the first after it.
     #[must_use]
-    pub fn around(self, now: Timestamp) -> (Day, Day) {
+    pub fn bounds(self, now: Timestamp) -> (Day, Day) {
         let today = Day::of(now);
         match self {
             Self::Day => (today, today.plus(1)),
@@ -34,10 +34,10 @@ pub struct Quota {
     requests: Option<u64>,
     bytes: Option<u64>,
     /// The period.
-    pub per: Per,
+    pub per: Period,
 }
 
-/// What a key has had.
+/// What a key has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Requests.
@@ -46,9 +46,9 @@ pub struct Totals {
     pub bytes: u64,
 }
 
-/// What a caller is told who has had it all.
+/// What a caller is rate_limit_headers who has used it all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct RateLimitHeaders {
     /// `Retry-After` (RFC 9110 section 10.2.3), in seconds.
     pub retry_after: i64,
     /// `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers).
@@ -64,22 +64,22 @@ impl Quota {
     /// When it has neither `requests` nor `bytes`, or no `per`.
     pub fn parse(path: String, value: Value) -> Result<Self, FieldError> {
         let mut fields = Fields::new(path, value)?;
-        let mut most = |name: &'static str| {
+        let mut max = |name: &'static str| {
             let number = fields.integer(name, 1..=u64::MAX, 0)?;
             Ok((number > 0).then_some(number))
         };
-        let (requests, bytes) = (most("requests")?, most("bytes")?);
+        let (requests, bytes) = (max("requests")?, max("bytes")?);
         let per = match fields.required("per")?.as_str() {
-            "day" => Per::Day,
-            "month" => Per::Month,
+            "day" => Period::Day,
+            "month" => Period::Month,
             _ => {
-                let mend = "expected \"day\" or \"month\"";
-                return Err(fields.error("per", mend));
+                let hint = "expected \"day\" or \"month\"";
+                return Err(fields.error("per", hint));
             }
         };
         if requests.is_none() && bytes.is_none() {
-            let mend = "expected requests, bytes or both beside per";
-            return Err(fields.error("requests", mend));
+            let hint = "expected requests, bytes or both beside per";
+            return Err(fields.error("requests", hint));
         }
         fields.finish()?;
         Ok(Self { requests, bytes, per })
@@ -91,33 +91,33 @@ impl Quota {
         self.bytes.is_some()
     }
 
-    /// Whether a key that has had this much may have no more.
+    /// Whether a key that has used this much may have no more.
     #[must_use]
-    pub fn is_used_up(&self, had: Totals) -> bool {
-        let all = |most: Option<u64>, had: u64| most.is_some_and(|most| had >= most);
-        all(self.requests, had.requests) || all(self.bytes, had.bytes)
+    pub fn is_used_up(&self, used: Totals) -> bool {
+        let all = |max: Option<u64>, used: u64| max.is_some_and(|max| used >= max);
+        all(self.requests, used.requests) || all(self.bytes, used.bytes)
     }
 
-    /// What a caller is told whose key has had this much.
+    /// What a caller is rate_limit_headers whose key has used this much.
     #[must_use]
-    pub fn told(&self, had: Totals, now: Timestamp) -> Told {
-        let (from, until) = self.per.around(now);
+    pub fn rate_limit_headers(&self, used: Totals, now: Timestamp) -> RateLimitHeaders {
+        let (from, until) = self.per.bounds(now);
         let window = until.start().seconds().saturating_sub(from.start().seconds());
         // Rounded up, so that whoever waits as long is not a moment early.
         let left_ms = until.start().millis().saturating_sub(now.millis());
         let reset = left_ms.saturating_add(999).div_euclid(1_000);
         let limits = [
-            ("requests", "", self.requests, had.requests),
-            ("bytes", ";qu=\"content-bytes\"", self.bytes, had.bytes),
+            ("requests", "", self.requests, used.requests),
+            ("bytes", ";qu=\"content-bytes\"", self.bytes, used.bytes),
         ];
         let (mut policy, mut limit) = (Vec::new(), Vec::new());
-        for (name, unit, most, had) in limits {
-            let Some(most) = most else { continue };
-            let remaining = most.saturating_sub(had);
-            policy.push(format!("\"{name}\";q={most}{unit};w={window}"));
+        for (name, unit, max, used) in limits {
+            let Some(max) = max else { continue };
+            let remaining = max.saturating_sub(used);
+            policy.push(format!("\"{name}\";q={max}{unit};w={window}"));
             limit.push(format!("\"{name}\";r={remaining};t={reset}"));
         }
-        Told { retry_after: reset, policy: policy.join(", "), limit: limit.join(", ") }
+        RateLimitHeaders { retry_after: reset, policy: policy.join(", "), limit: limit.join(", ") }
     }
 }
 
@@ -148,20 +148,20 @@ mod tests {
     #[test]
     fn the_last_request_is_the_one_before_the_quota() {
         let quota = quota(json!({"requests": 3, "bytes": 100, "per": "day"})).unwrap();
-        let had = |requests, bytes| Totals { requests, bytes };
-        assert!(!quota.is_used_up(had(2, 99)));
-        assert!(quota.is_used_up(had(3, 0)));
-        assert!(quota.is_used_up(had(0, 100)));
+        let used = |requests, bytes| Totals { requests, bytes };
+        assert!(!quota.is_used_up(used(2, 99)));
+        assert!(quota.is_used_up(used(3, 0)));
+        assert!(quota.is_used_up(used(0, 100)));
     }
 
     #[test]
     fn what_is_told_ends_with_the_period() {
         let quota = quota(json!({"requests": 3, "bytes": 100, "per": "month"})).unwrap();
         let now = Timestamp::parse_rfc3339("2026-11-30T23:59:00.500Z").unwrap();
-        let told = quota.told(Totals { requests: 5, bytes: 1 }, now);
+        let rate_limit_headers = quota.rate_limit_headers(Totals { requests: 5, bytes: 1 }, now);
         assert_eq!(
-            told,
-            Told {
+            rate_limit_headers,
+            RateLimitHeaders {
                 retry_after: 60,
                 policy:
                     "\"requests\";q=3;w=2592000, \"bytes\";q=100;qu=\"content-bytes\";w=2592000"

@@ -36,10 +36,10 @@ pub fn parse(value: Value) -> Result<BTreeMap<String, Policy>, FieldError> {
     let mut policies = BTreeMap::new();
     for (name, policy) in members {
         if !is_name(&name) {
-            let mend = "names no limiter; expected letters, digits and _";
+            let hint = "names no limiter; expected letters, digits and _";
             return Err(FieldError::new(
                 format!("RATES.{}", crate::base::request::printable(&name)),
-                mend,
+                hint,
             ));
         }
         let mut fields = Fields::new(format!("RATES.{name}"), policy)?;
@@ -48,8 +48,8 @@ pub fn parse(value: Value) -> Result<BTreeMap<String, Policy>, FieldError> {
             fields.integer("period", 1..=3_600, 0)?,
         );
         if limit == 0 || period == 0 {
-            let mend = "expected limit and period, as the binding in wrangler.toml has them";
-            return Err(FieldError::new(format!("RATES.{name}"), mend));
+            let hint = "expected limit and period, as the binding in wrangler.toml has them";
+            return Err(FieldError::new(format!("RATES.{name}"), hint));
         }
         fields.finish()?;
         policies.insert(name, Policy { limit, period });
@@ -71,7 +71,7 @@ pub fn binding(name: &str) -> String {
 
 /// As what a request is counted: its key, and where anybody may send it, also the caller's address.
 #[must_use]
-pub fn counted_as(key: &KeyId, scheme: Scheme, address: Option<IpAddr>) -> String {
+pub fn rate_limit_key(key: &KeyId, scheme: Scheme, address: Option<IpAddr>) -> String {
     match scheme {
         Scheme::Session | Scheme::Signature | Scheme::Url | Scheme::WafUrl => key.to_string(),
         Scheme::PublicKey => match address {
@@ -94,7 +94,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// `Retry-After` in seconds, and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), of a limiter.
 #[must_use]
-pub fn told(name: &str, policy: Option<&Policy>) -> (u64, String) {
+pub fn rate_limit_headers(name: &str, policy: Option<&Policy>) -> (u64, String) {
     match policy {
         Some(Policy { limit, period }) => (*period, format!("\"{name}\";q={limit};w={period}")),
         None => (LONGEST_PERIOD, format!("\"{name}\"")),
@@ -109,9 +109,12 @@ mod tests {
     #[test]
     fn a_policy_is_whole_or_an_error() {
         let policies = parse(json!({"standard": {"limit": 100, "period": 60}})).unwrap();
-        let (after, header) = told("standard", policies.get("standard"));
+        let (after, header) = rate_limit_headers("standard", policies.get("standard"));
         assert_eq!((after, header.as_str()), (60, "\"standard\";q=100;w=60"));
-        assert_eq!(told("other", policies.get("other")), (60, "\"other\"".to_owned()));
+        assert_eq!(
+            rate_limit_headers("other", policies.get("other")),
+            (60, "\"other\"".to_owned())
+        );
         for wrong in [
             json!([]),
             json!({"a b": {"limit": 1, "period": 10}}),
@@ -128,7 +131,7 @@ mod tests {
     #[test]
     fn a_bare_key_is_counted_by_network_too() {
         let key = KeyId::parse("pk_a").unwrap();
-        let counted = |scheme, address: &str| counted_as(&key, scheme, address.parse().ok());
+        let counted = |scheme, address: &str| rate_limit_key(&key, scheme, address.parse().ok());
         assert_eq!(counted(Scheme::Session, "192.0.2.1"), "pk_a");
         assert_eq!(counted(Scheme::PublicKey, "192.0.2.1"), "pk_a/192.0.2.1");
         assert_eq!(counted(Scheme::PublicKey, "2001:db8:1:2:3::4"), "pk_a/2001:db8:1:2::");

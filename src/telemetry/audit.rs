@@ -41,7 +41,7 @@ pub enum Outcome {
 
 /// What is known of a request so far; filled in as it passes.
 #[derive(Clone, Debug, Serialize)]
-pub struct Record {
+pub struct AuditRecord {
     event: &'static str,
     outcome: Option<Outcome>,
     code: Option<&'static str>,
@@ -104,7 +104,7 @@ impl From<Problem> for Outcome {
     }
 }
 
-impl Record {
+impl AuditRecord {
     /// Begins a record with what is known before anything was judged, so that a request that is refused
     /// at once has its method, path and address in its line too.
     #[must_use]
@@ -257,7 +257,7 @@ impl Record {
     }
 }
 
-/// Something an operator has to mend, on a line of its own through `console.error`.
+/// Something an operator has to fix, on a line of its own through `console.error`.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Alarm<'a> {
@@ -266,7 +266,7 @@ pub enum Alarm<'a> {
         /// Where.
         field: &'a str,
         /// What is wrong and what would be right.
-        mend: &'a str,
+        hint: &'a str,
     },
     /// A secret that a route names is not set.
     TokenMissing {
@@ -275,7 +275,7 @@ pub enum Alarm<'a> {
         /// The secret's name.
         secret: &'a str,
         /// What to do.
-        mend: &'a str,
+        hint: &'a str,
     },
     /// A key or a route asks for something that is not there.
     FeatureUnavailable {
@@ -293,7 +293,7 @@ pub enum Alarm<'a> {
         /// Requests that are not kept to be sent later.
         lost: u64,
         /// What it means.
-        mend: &'a str,
+        hint: &'a str,
     },
     /// The upstream refused the gate's own token.
     UpstreamRejectedToken {
@@ -315,7 +315,7 @@ pub enum Alarm<'a> {
         /// The headers.
         headers: &'a [&'a str],
         /// What to do.
-        mend: &'a str,
+        hint: &'a str,
     },
 }
 
@@ -329,7 +329,7 @@ impl Alarm<'_> {
 
 impl<'a> From<&'a FieldError> for Alarm<'a> {
     fn from(error: &'a FieldError) -> Self {
-        Self::Misconfigured { field: &error.field, mend: &error.mend }
+        Self::Misconfigured { field: &error.field, hint: &error.hint }
     }
 }
 
@@ -382,7 +382,7 @@ mod tests {
             colo: None,
         };
         let raw = Raw { method, target, headers: headers.to_vec(), has_body: false };
-        let line = Record::new(context, &raw).end(Outcome::Refused, Some(400));
+        let line = AuditRecord::new(context, &raw).end(Outcome::Refused, Some(400));
         assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
         serde_json::from_str(&line).unwrap()
     }
@@ -420,7 +420,7 @@ mod tests {
             country: None,
             colo: None,
         };
-        let mut record = Record::new(context, &raw);
+        let mut record = AuditRecord::new(context, &raw);
         record.request(&head);
         assert_eq!(record.query_keys.len(), MAX_QUERY_KEYS);
         assert_eq!(record.query_keys.get(..4).unwrap(), [fits.as_str(), "*", "*", "c"]);

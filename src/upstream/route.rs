@@ -7,13 +7,13 @@ use serde_json::Value;
 use crate::base::json::{FieldError, Fields};
 use crate::base::request::{Head, METHODS, method_in};
 use crate::cache::Policy;
-use crate::keys::{KeyId, METHODS_MEND};
-use crate::policy::path::{self, Checked, PATTERN_MEND, Pattern};
+use crate::keys::{KeyId, METHODS_HINT};
+use crate::policy::path::{self, Checked, PATTERN_HINT, Pattern};
 use crate::problem::Refusal;
-use crate::upstream::url::{Credential, Upstream, UpstreamAuth};
+use crate::upstream::url::{Upstream, UpstreamAuth, UpstreamCredential};
 
 /// Where the gate's own paths begin; no route may take them.
-pub const OWN_PREFIX: &str = "/_gate/";
+pub const GATE_PREFIX: &str = "/_gate/";
 
 /// One route.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Route {
     /// How the gate proves itself there.
     pub auth: UpstreamAuth,
     /// The credential to send, where its token is a Workers Secret that is set.
-    pub credential: Option<Rc<Credential>>,
+    pub credential: Option<Rc<UpstreamCredential>>,
     /// The methods it takes; never empty.
     pub methods: Vec<String>,
     /// Milliseconds until response headers, all attempts together.
@@ -65,11 +65,11 @@ impl Route {
     /// The route `/*` that `UPSTREAM` is short for.
     ///
     /// # Errors
-    /// When the URL is none; the text is the mend.
+    /// When the URL is none; the text is the hint.
     pub fn whole(upstream: &str) -> Result<Self, String> {
         Upstream::parse(upstream)?;
         let value = serde_json::json!({"path": "/*", "upstream": upstream});
-        Self::parse("UPSTREAM", value).map_err(|error| error.mend)
+        Self::parse("UPSTREAM", value).map_err(|error| error.hint)
     }
 
     /// Reads a route that stands at `path` of the configuration.
@@ -81,7 +81,7 @@ impl Route {
         let pattern = pattern(&mut fields)?;
         let upstream = fields.required("upstream")?;
         let upstream =
-            Upstream::parse(&upstream).map_err(|mend| fields.error("upstream", &mend))?;
+            Upstream::parse(&upstream).map_err(|hint| fields.error("upstream", &hint))?;
         let auth = UpstreamAuth::parse(fields.at("upstream_auth"), fields.value("upstream_auth")?)?;
         let timeout_ms = fields.integer("timeout_ms", 1..=MAX_TIMEOUT_MS, 100_000)?;
         let retries = fields.integer("retries", 0..=10, 2)?;
@@ -151,8 +151,8 @@ impl Route {
 /// # Errors
 /// `bad-path` when the two lead to different routes, or one of them to the gate's own paths.
 pub fn find<'r>(routes: &'r [Route], path: &Checked<'_>) -> Result<Option<&'r Route>, Refusal> {
-    let is_own = path.raw().starts_with(OWN_PREFIX);
-    if !is_own && path.may_begin_with(OWN_PREFIX) {
+    let is_own = path.raw().starts_with(GATE_PREFIX);
+    if !is_own && path.may_begin_with(GATE_PREFIX) {
         return Err(Refusal::BadPath);
     }
     let rank = |route: &&Route| (!route.path.is_prefix(), route.path.narrowness());
@@ -186,8 +186,8 @@ pub fn refuse_twins(routes: &[Route]) -> Result<(), FieldError> {
 
 fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
     let text = fields.required("path")?;
-    let pattern = Pattern::parse(&text).ok_or_else(|| fields.error("path", PATTERN_MEND))?;
-    if pattern.may_begin_with(OWN_PREFIX) {
+    let pattern = Pattern::parse(&text).ok_or_else(|| fields.error("path", PATTERN_HINT))?;
+    if pattern.may_begin_with(GATE_PREFIX) {
         return Err(
             fields.error("path", "lies under /_gate/, which is the gate's own; choose another")
         );
@@ -204,7 +204,7 @@ fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
     if listed.iter().all(|method| METHODS.contains(&method.as_str())) {
         return Ok(listed);
     }
-    Err(fields.error("methods", METHODS_MEND))
+    Err(fields.error("methods", METHODS_HINT))
 }
 
 /// Returns the name of a query parameter as servers read it: decoded, without the space before it, and
@@ -277,15 +277,15 @@ fn reject_status(fields: &mut Fields) -> Result<Vec<u16>, FieldError> {
 }
 
 fn probe(fields: &mut Fields) -> Result<Option<String>, FieldError> {
-    let mend = "expected a path below the upstream, such as \"/me\"";
+    let hint = "expected a path below the upstream, such as \"/me\"";
     let is_exact = |path: &str| Pattern::parse(path).is_some_and(|pattern| !pattern.is_prefix());
     let read = |path: &str| is_exact(path).then(|| path.to_owned());
-    fields.parse("probe", mend, read)
+    fields.parse("probe", hint, read)
 }
 
 fn waf_key(fields: &mut Fields) -> Result<Option<KeyId>, FieldError> {
-    let mend = "expected the id of a key: 1 to 128 of A-Z a-z 0-9 . _ -";
-    fields.parse("waf_key", mend, KeyId::parse)
+    let hint = "expected the id of a key: 1 to 128 of A-Z a-z 0-9 . _ -";
+    fields.parse("waf_key", hint, KeyId::parse)
 }
 
 #[cfg(test)]

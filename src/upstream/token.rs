@@ -48,12 +48,12 @@ impl Token {
 }
 
 fn date(fields: &mut Fields, name: &'static str) -> Result<Option<Timestamp>, FieldError> {
-    let mend = "expected an RFC 3339 date such as \"2026-11-22\"";
-    fields.parse(name, mend, Timestamp::parse_rfc3339)
+    let hint = "expected an RFC 3339 date such as \"2026-11-22\"";
+    fields.parse(name, hint, Timestamp::parse_rfc3339)
 }
 
 fn dotted(error: FieldError) -> FieldError {
-    FieldError::new(format!(".{}", error.field), error.mend)
+    FieldError::new(format!(".{}", error.field), error.hint)
 }
 
 #[cfg(test)]
@@ -94,7 +94,7 @@ mod tests {
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.field, field, "{text}");
-            assert!(!error.mend.contains("hunter2"));
+            assert!(!error.hint.contains("hunter2"));
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
 use crate::base::secret::{Fingerprint, Secret};
-use crate::config::KnownToken;
+use crate::config::UpstreamToken;
 use crate::gateway::reply::Guard;
 use crate::policy::origin::{parse_port, split_authority};
 use crate::policy::path;
@@ -31,7 +31,7 @@ impl Upstream {
     /// Reads a URL.
     ///
     /// # Errors
-    /// When it is none of those allowed; the text is the mend.
+    /// When it is none of those allowed; the text is the hint.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wanted = "expected a URL such as \"https://api.example.com/v1\"";
         let (scheme, rest) = text.split_once("://").ok_or(wanted)?;
@@ -229,17 +229,17 @@ impl UpstreamAuth {
     ///
     /// # Errors
     /// When the value does not have the scheme's form.
-    pub fn credential(&self, known: &KnownToken) -> Result<Credential, FieldError> {
+    pub fn credential(&self, known: &UpstreamToken) -> Result<UpstreamCredential, FieldError> {
         let (headers, guarded) =
-            self.parts(&known.token.value).map_err(|mend| FieldError::new(&known.secret, mend))?;
-        Ok(Credential {
+            self.parts(&known.token.value).map_err(|hint| FieldError::new(&known.secret, hint))?;
+        Ok(UpstreamCredential {
             headers,
             guard: Guard::new(&guarded),
             fingerprint: known.fingerprint.clone(),
         })
     }
 
-    /// The headers, and what of them must not come back; the error is the mend, and does not quote the value.
+    /// The headers, and what of them must not come back; the error is the hint, and does not quote the value.
     fn parts(&self, token: &Secret) -> Result<Parts, &'static str> {
         let visible = "holds a byte that no header may carry, or a space; put the bare token in";
         let text = token.expose_str().ok_or(visible)?;
@@ -292,13 +292,13 @@ fn header_name(fields: &mut Fields) -> Result<String, FieldError> {
 }
 
 /// What proves the gate to the upstream: only [`UpstreamAuth::credential`] makes one.
-pub struct Credential {
+pub struct UpstreamCredential {
     headers: Vec<(String, Secret)>,
     guard: Guard,
     fingerprint: Fingerprint,
 }
 
-impl Credential {
+impl UpstreamCredential {
     /// The headers to set.
     #[must_use]
     pub fn headers(&self) -> &[(String, Secret)] {
@@ -318,8 +318,8 @@ impl Credential {
     }
 }
 
-impl fmt::Debug for Credential {
+impl fmt::Debug for UpstreamCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Credential").field(&self.fingerprint).finish()
+        f.debug_tuple("UpstreamCredential").field(&self.fingerprint).finish()
     }
 }

@@ -123,7 +123,7 @@ impl Through {
         let Some(first) = paths.first() else {
             return Err(Failure::usage(format!(
                 "no path of the gate leads to a `probe` of the routes with {secret}, because another route takes it, or GET \
-                 is not among their methods: mend that, or go without by --unprobed"
+                 is not among their methods: hint that, or go without by --unprobed"
             )));
         };
         let pick = |path: &String| match asked {

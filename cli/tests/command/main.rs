@@ -23,8 +23,8 @@ use writegate::Secret;
 use writegate::Timestamp;
 use writegate::credential::Limits;
 use writegate::credential::session::Session;
+use writegate::{DerivedKey, RootSecrets, derive_sk};
 use writegate::{Key, KeyId};
-use writegate::{KnownKey, Roots, derive_sk};
 
 use checkout::{Checkout, Done, random_secret, root, writegate};
 
@@ -154,8 +154,8 @@ fn a_minted_session_passes_the_gate_s_own_check() {
     assert_eq!(session.key(), "pk_site");
 
     let key = Key::parse("KEYS[0]", json!({"id": "pk_site", "version": 3})).unwrap();
-    let roots = Roots { current: Secret::new(root), previous: None };
-    let known = KnownKey::new(key, Rc::new(roots));
+    let roots = RootSecrets { current: Secret::new(root), previous: None };
+    let known = DerivedKey::new(key, Rc::new(roots));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let limits = Limits {
         now: Timestamp::from_seconds(now.try_into().unwrap()),

@@ -9,7 +9,7 @@ mod fields;
 mod location;
 mod media;
 
-use crate::upstream::url::Credential;
+use crate::upstream::url::UpstreamCredential;
 
 pub use echo::Guard;
 pub use location::Target;
@@ -26,7 +26,7 @@ pub fn cors(origin: &str) -> [(&'static str, String); 2] {
 
 /// Changes to the upstream's response.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Edits<'h> {
+pub struct HeaderEdits<'h> {
     /// Another status, with which the body does not go on.
     pub status: Option<u16>,
     /// Headers that do not go to the caller.
@@ -37,7 +37,7 @@ pub struct Edits<'h> {
     pub echoed: Vec<&'h str>,
 }
 
-impl Edits<'_> {
+impl HeaderEdits<'_> {
     /// Returns the value with which a header of the upstream goes on: redacted where it must be.
     #[must_use]
     pub fn value<'a>(&'a self, name: &str, sent: &'a str) -> &'a str {
@@ -52,7 +52,7 @@ pub struct Request<'a> {
     /// Where it went.
     pub target: Target<'a>,
     /// The credential that it carried there.
-    pub credential: &'a Credential,
+    pub credential: &'a UpstreamCredential,
     /// Its id.
     pub id: &'a str,
     /// The page that may read the answer.
@@ -61,10 +61,14 @@ pub struct Request<'a> {
 
 /// Decides what becomes of the upstream's response headers.
 #[must_use]
-pub fn edit<'h>(status: u16, headers: &[(&'h str, &'h str)], request: Request<'_>) -> Edits<'h> {
+pub fn edit<'h>(
+    status: u16,
+    headers: &[(&'h str, &'h str)],
+    request: Request<'_>,
+) -> HeaderEdits<'h> {
     let guard = request.credential.guard();
     let connection = header(headers, "connection");
-    let mut edits = Edits::default();
+    let mut edits = HeaderEdits::default();
     let mut vary = None;
     let mut is_passive = false;
     for (name, value) in headers.iter().copied() {
@@ -202,17 +206,17 @@ pub fn cloudflare_code(body: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::base::secret::Secret;
-    use crate::config::KnownToken;
+    use crate::config::UpstreamToken;
     use crate::upstream::route::Route;
     use serde_json::json;
 
     const TOKEN: &str = "tok~en/+12";
 
-    fn edited<'h>(status: u16, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
+    fn edited<'h>(status: u16, headers: &[(&'h str, &'h str)]) -> HeaderEdits<'h> {
         let route = json!({"path": "/cms/*", "upstream": "https://api.example/v1"});
         let route = Route::parse("ROUTES[0]", route).unwrap();
         let root = Secret::new("r".repeat(32));
-        let known = KnownToken::read("T", &Secret::new(TOKEN), None, &root).unwrap();
+        let known = UpstreamToken::read("T", &Secret::new(TOKEN), None, &root).unwrap();
         let routes = [route];
         let request = Request {
             target: Target { routes: &routes, route: &routes[0], url: "https://api.example/v1/x" },
@@ -223,7 +227,7 @@ mod tests {
         edit(status, headers, request)
     }
 
-    fn values<'e>(edits: &'e Edits<'_>, name: &str) -> Vec<&'e str> {
+    fn values<'e>(edits: &'e HeaderEdits<'_>, name: &str) -> Vec<&'e str> {
         let set = edits.set.iter().filter(|(set, _)| *set == name);
         set.map(|(_, value)| value.as_str()).collect()
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::base::day::Day;
 use crate::base::time::Timestamp;
-use crate::limits::quota::{Per, Totals};
+use crate::limits::quota::{Period, Totals};
 
 /// How long, in seconds, a ledger's word is enough to decide by. Of what other isolates let pass in
 /// that time nothing is known here.
@@ -83,9 +83,9 @@ type Rows = BTreeMap<(Day, Kind), Amounts>;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct UsageCounter {
     /// The key's period, if it has a quota.
-    pub(super) per: Option<Per>,
+    pub(super) per: Option<Period>,
     /// Not sent yet.
     rows: Rows,
     /// Sent under this number, and not known to have arrived.
@@ -93,15 +93,15 @@ pub(super) struct Tally {
     /// Requests under way.
     held: u64,
     /// What the ledger said: since which day, how much, and when it said so.
-    heard: Option<(Day, Totals, Timestamp)>,
+    last_ledger_total: Option<(Day, Totals, Timestamp)>,
 }
 
-impl Tally {
+impl UsageCounter {
     pub(super) fn count(&mut self, day: Day, kind: Kind, amounts: &Amounts) {
         self.rows.entry((day, kind)).or_default().add(amounts);
     }
 
-    pub(super) const fn hold(&mut self) {
+    pub(super) const fn reserve(&mut self) {
         self.held = self.held.saturating_add(1);
     }
 
@@ -116,11 +116,11 @@ impl Tally {
     /// Whether nothing would be lost with it.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
         let is_news = |(_, _, at): (Day, Totals, Timestamp)| now < at.plus_seconds(MAX_AGE);
-        self.held == 0 && !self.is_unsent() && !self.heard.is_some_and(is_news)
+        self.held == 0 && !self.is_unsent() && !self.last_ledger_total.is_some_and(is_news)
     }
 
     pub(super) fn total(&self, from: Day, now: Timestamp) -> Option<Totals> {
-        let (since, mut total, at) = self.heard?;
+        let (since, mut total, at) = self.last_ledger_total?;
         if since != from || now >= at.plus_seconds(MAX_AGE) {
             return None;
         }
@@ -156,7 +156,7 @@ impl Tally {
                 amounts.upstream_429,
             ])
         });
-        let since = self.per.map(|per| per.around(now).0.to_string());
+        let since = self.per.map(|per| per.bounds(now).0.to_string());
         json!({
             "isolate": isolate,
             "sequence": sequence,
@@ -166,18 +166,18 @@ impl Tally {
         .to_string()
     }
 
-    pub(super) fn settle(&mut self, sequence: u64, had: Option<(Day, Totals)>, now: Timestamp) {
+    pub(super) fn settle(&mut self, sequence: u64, used: Option<(Day, Totals)>, now: Timestamp) {
         let taken = self.sent.take_if(|(number, _)| *number <= sequence);
-        let Some((since, mut had)) = had else {
-            // What it took now is in no sum that was heard.
-            self.heard.take_if(|_| taken.is_some());
+        let Some((since, mut used)) = used else {
+            // What it took now is in no sum that was last_ledger_total.
+            self.last_ledger_total.take_if(|_| taken.is_some());
             return;
         };
         // Of two answers on their way at once the older may come last; within a period it is the smaller.
-        if let Some((_, before, _)) = self.heard.filter(|(of, _, _)| *of == since) {
-            had.requests = had.requests.max(before.requests);
-            had.bytes = had.bytes.max(before.bytes);
+        if let Some((_, before, _)) = self.last_ledger_total.filter(|(of, _, _)| *of == since) {
+            used.requests = used.requests.max(before.requests);
+            used.bytes = used.bytes.max(before.bytes);
         }
-        self.heard = Some((since, had, now));
+        self.last_ledger_total = Some((since, used, now));
     }
 }

@@ -6,13 +6,13 @@ use crate::base::json::{self, FieldError};
 use crate::base::request::Head;
 use crate::base::time::Timestamp;
 use crate::config::Config;
-use crate::gateway::response::{Own, Stop};
+use crate::gateway::response::{LocalResponse, Rejection};
 use crate::keys::registry::Registry;
 use crate::keys::{Key, KeyId};
 use crate::limits::usage::Usage;
-use crate::platform::{Office, Platform, Silent};
-use crate::telemetry::audit::Record;
-use crate::upstream::token_cache::Vault;
+use crate::platform::{AdminBackend, Platform, Unavailable};
+use crate::telemetry::audit::AuditRecord;
+use crate::upstream::token_cache::TokenCache;
 
 use super::Task;
 
@@ -22,22 +22,22 @@ pub(crate) const MAX_BODY_BYTES: u64 = 1_048_576;
 pub(crate) const BODY_TIMEOUT_MS: u32 = 30_000;
 
 /// A request that may be worked on, with what that takes.
-pub(crate) struct Desk<'x, P> {
+pub(crate) struct AdminHandler<'x, P> {
     pub(crate) config: &'x Config,
     pub(crate) registry: &'x Registry,
     pub(crate) usage: &'x Usage,
-    pub(crate) vault: &'x Vault,
+    pub(crate) token_cache: &'x TokenCache,
     /// The key that asks.
     pub(crate) key: &'x Key,
     pub(crate) head: &'x Head<'x>,
-    pub(crate) record: &'x Record,
+    pub(crate) record: &'x AuditRecord,
     pub(crate) now: Timestamp,
     pub(crate) platform: &'x P,
 }
 
-impl<P: Platform + Office> Desk<'_, P> {
+impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     /// Does the task.
-    pub(crate) async fn perform(&self, task: Task) -> Result<Own, Stop> {
+    pub(crate) async fn handle(&self, task: Task) -> Result<LocalResponse, Rejection> {
         match task {
             Task::ListKeys => self.list_keys().await,
             Task::CreateKeys => self.create_keys().await,
@@ -51,10 +51,10 @@ impl<P: Platform + Office> Desk<'_, P> {
     }
 
     /// Returns the body as JSON.
-    pub(super) fn json(&self) -> Result<Value, Stop> {
+    pub(super) fn json(&self) -> Result<Value, Rejection> {
         json::parse(&self.platform.body()).ok_or_else(|| {
-            let mend = "expected JSON in which no member stands twice";
-            bad_field(&FieldError::new("body", mend), None)
+            let hint = "expected JSON in which no member stands twice";
+            bad_field(&FieldError::new("body", hint), None)
         })
     }
 
@@ -66,18 +66,18 @@ impl<P: Platform + Office> Desk<'_, P> {
     }
 
     /// The binding did not do what it was asked.
-    pub(super) fn silent(&self, binding: &str) -> impl Fn(Silent) -> Stop {
+    pub(super) fn unavailable(&self, binding: &str) -> impl Fn(Unavailable) -> Rejection {
         let feature = format!("{binding} (did not answer)");
-        move |Silent| Stop::unavailable(self.record, &feature, self.head.path())
+        move |Unavailable| Rejection::unavailable(self.record, &feature, self.head.path())
     }
 
     /// There is no such binding.
-    pub(super) fn missing(&self, binding: &str) -> Stop {
-        Stop::unavailable(self.record, binding, self.head.path())
+    pub(super) fn missing(&self, binding: &str) -> Rejection {
+        Rejection::unavailable(self.record, binding, self.head.path())
     }
 }
 
 /// What is wrong with a field of the body, or of the record of this key.
-pub(super) fn bad_field(error: &FieldError, id: Option<&KeyId>) -> Stop {
-    Stop::bad_field(error, id)
+pub(super) fn bad_field(error: &FieldError, id: Option<&KeyId>) -> Rejection {
+    Rejection::bad_field(error, id)
 }
