@@ -4,6 +4,7 @@
 //! first and the one before the last.
 
 use serde_json::{Value, json};
+use testkit::workerd::Config;
 
 use super::Result;
 use super::goals::Report;
@@ -13,7 +14,6 @@ use super::secrets::{Secrets, TARGET};
 use super::statistics::Estimate;
 use super::stores::Stores;
 use super::subjects::Bench;
-use super::workerd::Config;
 
 /// The most that the last figure may be of the straight line: the processor's caches have edges.
 const MOST_OF_LINE: f64 = 1.1;

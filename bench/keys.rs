@@ -3,12 +3,13 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use testkit::workerd::{Config, Workerd};
+
 use super::goals::Report;
 use super::rounds::Subject;
 use super::statistics::Estimate;
 use super::stores::Stores;
 use super::subjects::Bench;
-use super::workerd::{Config, Workerd};
 use super::{Result, load};
 
 /// The number of keys. With fewer, the memory is mostly the runtime's own, and says nothing.

@@ -23,8 +23,6 @@ mod statistics;
 mod stores;
 mod subjects;
 mod upstream;
-#[path = "../cli/src/workerd.rs"]
-mod workerd;
 mod writes;
 
 use std::error::Error;

@@ -1,13 +1,13 @@
 //! What a cached read costs beside a pass-through that has to ask the upstream for it.
 
 use serde_json::json;
+use testkit::workerd::Config;
 
 use super::goals::Report;
 use super::load;
 use super::rounds::{Samples, Subject};
 use super::stores::Stores;
 use super::subjects::Bench;
-use super::workerd::Config;
 use super::{Result, finish};
 
 /// Prints the figures.

@@ -6,12 +6,13 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use testkit::workerd::{Config, Workerd};
+
 use super::Result;
 use super::cpu;
 use super::load::{CONNECTIONS, Callers, Request};
 use super::statistics::{Estimate, Random};
 use super::subjects::Bench;
-use super::workerd::{Config, Workerd};
 
 /// Requests on every new connection before the clock starts.
 const SETTLE: usize = 4;

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
+use testkit::workerd::Workerd;
 
 use super::Result;
 use super::http;
 use super::rounds::Subject;
 use super::upstream::Upstream;
-use super::workerd::Workerd;
 
 /// A log line goes through a pipe; this is a bound, not a pause.
 const LOG_LIMIT: Duration = Duration::from_secs(10);

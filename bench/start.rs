@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::workerd::Config;
 
 use super::goals::Report;
 use super::rounds::{Samples, Subject};
 use super::statistics::{Estimate, Random};
 use super::subjects::Bench;
-use super::workerd::Config;
 use super::{Result, cpu, finish, load, size};
 
 /// Most processes of a subject: one costs as much as some hundred requests.

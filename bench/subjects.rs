@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use testkit::workerd::{Config, Worker, Workerd, binary};
 
 use super::Result;
 use super::rounds::Plan;
 use super::secrets::{KEY, Secrets};
 use super::upstream::{BASE, Upstream};
-use super::workerd::{Config, Worker, Workerd, binary};
 
 /// A module that has a memory of three pages and a function that does nothing with a number:
 ///

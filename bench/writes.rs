@@ -1,13 +1,13 @@
 //! The cost of a write and of a refusal at the gate, beside other workers.
 
 use serde_json::json;
+use testkit::workerd::Config;
 
 use super::goals::Report;
 use super::load;
 use super::rounds::{Samples, Subject};
 use super::same;
 use super::subjects::Bench;
-use super::workerd::Config;
 use super::{Result, finish};
 
 /// The rows of the table, and the most that each may be. A signed request covers the four components of its target;

@@ -2,12 +2,11 @@
 //! the secret changes.
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{admin, ask, stored, tell, with_sk, write};
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::token::{Session, sk};
+use testkit::admin_api::{admin, ask, stored, tell, with_sk, write};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::token::{Session, sk};
 
 fn start() -> Check {
     Check::of(|setup| {

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{ADMIN, admin, stored, write};
-use crate::check::Check;
-use crate::gate::KEY;
-use crate::process::{self, scratch};
-use crate::token::{fresh, sk};
+use testkit::admin_api::{ADMIN, admin, stored, write};
+use testkit::check::Check;
+use testkit::gate::KEY;
+use testkit::process::{self, scratch};
+use testkit::token::{fresh, sk};
 
 /// The command in a checkout of its own, whose `wrangler.toml` names the admin.
 struct Checkout {

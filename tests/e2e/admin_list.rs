@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{admin, administered, ask};
-use crate::check::Check;
-use crate::gate::{Gate, KEY, Setup};
+use testkit::admin_api::{admin, administered, ask};
+use testkit::check::Check;
+use testkit::gate::{Gate, KEY, Setup};
 
 /// Most records of a page.
 const PAGE: usize = 100;

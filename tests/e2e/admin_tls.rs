@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::json;
-
-use crate::admin_api::{ADMIN, admin};
-use crate::check::Check;
-use crate::process::{self, scratch};
-use crate::program::{Program, found, port_in, run};
-use crate::token::fresh;
-use crate::upstream::PATIENCE;
+use testkit::admin_api::{ADMIN, admin};
+use testkit::check::Check;
+use testkit::process::{self, scratch};
+use testkit::program::{Program, found, port_in, run};
+use testkit::token::fresh;
+use testkit::upstream::PATIENCE;
 
 /// Ends TLS, as Cloudflare does in front of a gate, and says what came through.
 const FRONT: &str = "

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{ADMIN, admin};
-use crate::gate::{Gate, KEY, Setup};
-use crate::process::{self, scratch};
-use crate::token::{date, fingerprint, fresh, now};
-use crate::upstream::Upstream;
+use testkit::admin_api::{ADMIN, admin};
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::process::{self, scratch};
+use testkit::token::{date, fingerprint, fresh, now};
+use testkit::upstream::Upstream;
 
 const DAY: u64 = 86_400;
 

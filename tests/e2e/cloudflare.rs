@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use testkit::token::fresh;
+use testkit::upstream::{Reply, Seen, Upstream};
 
 use crate::cloudflare_tokens::Tokens;
 use crate::cloudflare_worker::Worker;
 use crate::rotate_front::Front;
 use crate::rotate_points::Points;
-use crate::token::fresh;
-use crate::upstream::{Reply, Seen, Upstream};
 
 /// Where the API begins.
 pub(crate) const BASE: &str = "/client/v4";

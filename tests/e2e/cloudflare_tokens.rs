@@ -1,9 +1,9 @@
 //! The API tokens of the double: a user's and an account's, as they can be listed, made, changed, revoked and verified.
 
 use serde_json::{Map, Value, json};
+use testkit::token::{date, fresh, now};
 
 use crate::cloudflare::Answer;
-use crate::token::{date, fresh, now};
 
 /// Most of a page, and how many there are where nobody says.
 const PAGE: usize = 50;

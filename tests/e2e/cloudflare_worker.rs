@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use testkit::client::Request;
+use testkit::gate::Gate;
+use testkit::token::{fresh, now};
+use testkit::upstream::{Reply, Seen};
 
-use crate::client::Request;
 use crate::cloudflare::Answer;
 use crate::cloudflare_tokens::instant;
-use crate::gate::Gate;
 use crate::rotate_front::{Backend, Front};
-use crate::token::{fresh, now};
-use crate::upstream::{Reply, Seen};
 
 /// Cloudflare's own number for it.
 const NOT_DEPLOYED: i64 = 10215;

@@ -5,14 +5,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{ADMIN, tell};
-use crate::client::{HOST, Request};
-use crate::gate::{Gate, KEY, Setup};
-use crate::process::{self, root, scratch};
-use crate::program::run;
-use crate::token::{fingerprint, fresh};
-use crate::upstream::{Reply, Upstream};
+use testkit::admin_api::{ADMIN, tell};
+use testkit::client::{HOST, Request};
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::process::{self, root, scratch};
+use testkit::program::run;
+use testkit::token::{fingerprint, fresh};
+use testkit::upstream::{Reply, Upstream};
 
 /// The lists that are walked through here, as their headings say.
 const WALKED: [&str; 4] = [
@@ -161,7 +160,7 @@ fn a_leaked_root_ends_everything_that_was_made_with_it() {
     let gate = operator.deploy();
     let leaked = operator.made();
     let print = |gate: &Gate| {
-        let status = crate::admin_api::ask(gate, "GET", "status").send(gate);
+        let status = testkit::admin_api::ask(gate, "GET", "status").send(gate);
         status.passed().json()["tokens"][0]["fingerprint"].clone()
     };
     let before = print(&gate);

@@ -4,11 +4,10 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-
-use crate::client::Request;
-use crate::gate::Setup;
-use crate::process::{Script, command, root, scratch};
-use crate::upstream::{Latch, Reply, Upstream};
+use testkit::client::Request;
+use testkit::gate::Setup;
+use testkit::process::{Script, command, root, scratch};
+use testkit::upstream::{Latch, Reply, Upstream};
 
 /// What is logged when a new memory begins.
 const RENEWED: &str = "Reinitializing Wasm application";

@@ -10,12 +10,11 @@ mod workers_ai;
 use std::process::Command;
 
 use serde_json::Value;
-
-use crate::client::Request;
-use crate::gate::{Gate, Setup};
-use crate::program::{Program, npm};
-use crate::signing_docs::fences;
-use crate::upstream::{PATIENCE, Seen, Upstream};
+use testkit::client::Request;
+use testkit::docs::fences;
+use testkit::gate::{Gate, Setup};
+use testkit::program::{Program, npm};
+use testkit::upstream::{PATIENCE, Seen, Upstream};
 
 /// The ids of the recipes' keys.
 const FIRST: &str = "pk_first";

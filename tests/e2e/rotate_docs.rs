@@ -4,13 +4,13 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use testkit::docs::fences;
+use testkit::program::found;
+use testkit::token::fresh;
+use testkit::upstream::{Reply, Seen, Upstream};
 
 use crate::cloudflare::World;
-use crate::program::found;
 use crate::rotate_stage::{Stage, deployed};
-use crate::signing_docs::fences;
-use crate::token::fresh;
-use crate::upstream::{Reply, Seen, Upstream};
 
 const TOKENS: &str = "/projects/7/access_tokens";
 

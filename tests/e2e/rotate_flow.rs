@@ -1,9 +1,9 @@
 //! A rotation from its first step to its last, and what it finds to do when it is run again.
 
 use serde_json::json;
+use testkit::token::{date, fingerprint, now};
 
 use crate::rotate_stage::{Kind, Stage, VERIFY, deployed};
-use crate::token::{date, fingerprint, now};
 
 #[test]
 fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {

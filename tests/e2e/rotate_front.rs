@@ -6,9 +6,10 @@ use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use testkit::upstream::PATIENCE;
+use testkit::wire;
+
 use crate::rotate_points::Points;
-use crate::upstream::PATIENCE;
-use crate::wire;
 
 /// A gate, and the token that it has.
 #[derive(Clone)]

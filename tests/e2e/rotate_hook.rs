@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::json;
+use testkit::process::scratch;
+use testkit::token::{date, fingerprint, fresh, now};
 
-use crate::process::scratch;
 use crate::rotate_stage::{Stage, deployed};
-use crate::token::{date, fingerprint, fresh, now};
 
 /// What a hook works with, outside of the checkout.
 struct Desk(PathBuf);

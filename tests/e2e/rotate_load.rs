@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::poll::poll;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::poll::poll;
+use testkit::token::Session;
+
 use crate::rotate_stage::{SOON, Stage};
-use crate::token::Session;
 
 const CALLERS: usize = 4;
 /// Writes before the rotation begins and after it has ended.

@@ -5,7 +5,7 @@ use std::process::Child;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use crate::upstream::PATIENCE;
+use testkit::upstream::PATIENCE;
 
 /// When, at which call.
 #[derive(Clone, Copy, Debug)]

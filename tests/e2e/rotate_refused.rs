@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
+use testkit::token::fresh;
+
 use crate::cloudflare::MANAGER;
 use crate::rotate_front::Rollout;
 use crate::rotate_stage::{Kind, Stage};
-use crate::token::fresh;
 
 fn old(stage: &Stage) -> Vec<&str> {
     vec!["--old", &stage.old.0]

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 
-use crate::poll::poll;
+use testkit::poll::poll;
+use testkit::upstream::PATIENCE;
+
 use crate::rotate_stage::Stage;
-use crate::upstream::PATIENCE;
 
 /// What became of a run.
 pub(crate) struct Done {

@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use testkit::gate::{KEY, Setup};
+use testkit::process::{self, root, scratch};
+use testkit::token::{date, fingerprint, fresh, now};
+use testkit::upstream::PATIENCE;
 
 use crate::cloudflare::{BASE, Cloudflare};
 use crate::cloudflare_worker::{STORE, STORED, Worker};
-use crate::gate::{KEY, Setup};
-use crate::process::{self, root, scratch};
 use crate::rotate_front::{Front, Rollout};
 use crate::rotate_points::{Moment, Points};
 use crate::rotate_run::{Done, Running};
-use crate::token::{date, fingerprint, fresh, now};
-use crate::upstream::PATIENCE;
 
 pub(crate) const ADMIN: &str = "pk_admin";
 

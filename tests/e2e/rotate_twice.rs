@@ -2,10 +2,10 @@
 
 use crate::rotate_points::Points;
 use serde_json::Value;
+use testkit::token::fingerprint;
 
 use crate::rotate_run::Running;
 use crate::rotate_stage::{SOON, Stage};
-use crate::token::fingerprint;
 
 /// A run that has made its token, and waits on its way to put it until something is sent.
 fn slow(stage: &Stage, lease: &str) -> (Running, std::sync::mpsc::Sender<()>) {

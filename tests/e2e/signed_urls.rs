@@ -5,12 +5,11 @@ mod form;
 mod keys;
 
 use serde_json::{Value, json};
-
-use crate::check::Check;
-use crate::client::{HOST, Request};
-use crate::gate::{Gate, KEY, Setup};
-use crate::token::{b64, fresh, hmac, now, sk};
-use crate::upstream::Upstream;
+use testkit::check::Check;
+use testkit::client::{HOST, Request};
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::token::{b64, fresh, hmac, now, sk};
+use testkit::upstream::Upstream;
 
 /// A key that takes signed URLs, and nothing else unless these members say so.
 fn with_links(setup: Setup, more: &Value) -> Setup {

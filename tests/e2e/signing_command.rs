@@ -3,12 +3,11 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-
-use crate::check::Check;
-use crate::gate::KEY;
-use crate::process;
-use crate::program::{found, run};
-use crate::token::fresh;
+use testkit::check::Check;
+use testkit::gate::KEY;
+use testkit::process;
+use testkit::program::{found, run};
+use testkit::token::fresh;
 
 /// The command with the secrets of a running gate.
 fn writegate(table: &Check, waf_secret: &str, arguments: &[&str]) -> String {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
+use testkit::workerd::{self, Config, Worker, Workerd};
 use writegate::KeyId;
 use writegate::Secret;
 
@@ -18,7 +19,6 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::session::Claims;
 use crate::setup::Tools;
-use crate::workerd::{self, Config, Worker, Workerd};
 use crate::{build, random};
 
 /// How long the demo's session lasts: as long as a gate allows by default, for the curl lines.

@@ -1,15 +1,16 @@
 //! Images in pages, as browsers ask for them: with the page's address as `Referer`, and no credential but the key's id.
 
+use testkit::cache::kept;
+use testkit::client::{Request, Response};
+use testkit::docs::fences;
+use testkit::gate::Gate;
+use testkit::poll::poll;
+use testkit::process::{self, scratch};
+use testkit::program::run;
+use testkit::token::fresh;
+use testkit::upstream::{PATIENCE, Reply, Upstream};
+
 use super::{FIRST, Recipe};
-use crate::cache::kept;
-use crate::client::{Request, Response};
-use crate::gate::Gate;
-use crate::poll::poll;
-use crate::process::{self, scratch};
-use crate::program::run;
-use crate::signing_docs::fences;
-use crate::token::fresh;
-use crate::upstream::{PATIENCE, Reply, Upstream};
 
 /// What browsers say of images: those with the same words share what is kept.
 const ACCEPT: &str = "image/avif,image/webp,image/*,*/*;q=0.8";

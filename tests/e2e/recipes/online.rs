@@ -7,15 +7,15 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use testkit::client::Request;
+use testkit::docs::fences;
+use testkit::process::{self, root, scratch};
+use testkit::program::run;
+use testkit::token::fresh;
+use testkit::upstream::{Reply, Seen, Upstream};
+use testkit::wrangler::{beside, dev_with, dry_run};
 
 use super::configured;
-use crate::client::Request;
-use crate::process::{self, root, scratch};
-use crate::program::run;
-use crate::signing_docs::fences;
-use crate::token::fresh;
-use crate::upstream::{Reply, Seen, Upstream};
-use crate::wrangler::{beside, dev_with, dry_run};
 
 const SHIPPED: &str = include_str!("../../../cli/src/init/template.toml");
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
@@ -135,7 +135,7 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
     assert_eq!(seen.target, "/api/articles");
     assert_eq!(seen.header("authorization"), Some(format!("Bearer {token}")));
     Request::post("/users").bearer(&session).send(&gate).refused(403, "path-denied");
-    assert_eq!(crate::token::sk(&set[0].1, id, 1), first["sk"].as_str().unwrap());
+    assert_eq!(testkit::token::sk(&set[0].1, id, 1), first["sk"].as_str().unwrap());
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn what_was_written_works_under_wrangler_dev_with_its_dev_vars() {
     let root_secret =
         secrets.lines().find_map(|line| line.strip_prefix("SIGNING_SECRET='")).unwrap();
     let root_secret = root_secret.strip_suffix('\'').unwrap();
-    let session = crate::token::Session::new(root_secret, first["id"].as_str().unwrap()).mint();
+    let session = testkit::token::Session::new(root_secret, first["id"].as_str().unwrap()).mint();
     Request::post("/articles").bearer(&session).send_to(port).passed();
     let sent = upstream.only().header("authorization");
     assert_eq!(sent, Some(format!("Bearer {token}")));

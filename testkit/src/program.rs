@@ -16,14 +16,15 @@ const PYTHON_PACKAGES: [&str; 4] =
     ["datasette==1.0a41", "PyJWT==2.15.1", "http-message-signatures==3.0.0", "requests==2.34.2"];
 
 /// A running program.
-pub(crate) struct Program {
+pub struct Program {
     child: Child,
     lines: Receiver<String>,
     said: Vec<String>,
 }
 
 impl Program {
-    pub(crate) fn start(command: &mut Command) -> Self {
+    /// Starts it and follows what it prints.
+    pub fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -37,7 +38,7 @@ impl Program {
     }
 
     /// Waits, within bounds, for a line that holds this text, and returns it.
-    pub(crate) fn until(&mut self, text: &str, patience: Duration) -> String {
+    pub fn until(&mut self, text: &str, patience: Duration) -> String {
         loop {
             let Ok(line) = self.lines.recv_timeout(patience) else {
                 panic!("no line with {text:?}: {:#?}", self.said);
@@ -71,14 +72,14 @@ fn follow(input: impl Read + Send + 'static, lines: Sender<String>) {
 }
 
 /// The port in a line such as `Ready on http://127.0.0.1:40123 (…)`.
-pub(crate) fn port_in(line: &str) -> u16 {
+pub fn port_in(line: &str) -> u16 {
     let rest = line.split("127.0.0.1:").nth(1).expect("an address on loopback");
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap()
 }
 
 /// Runs a program to its end with this input, and returns what it printed.
-pub(crate) fn run(command: &mut Command, input: &str) -> String {
+pub fn run(command: &mut Command, input: &str) -> String {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -93,7 +94,7 @@ pub(crate) fn run(command: &mut Command, input: &str) -> String {
 }
 
 /// Whether these programs are there, which nothing of ours installs; else a line that says so. On CI that is a failure.
-pub(crate) fn found(programs: &[&str], test: &str) -> bool {
+pub fn found(programs: &[&str], test: &str) -> bool {
     let runs = |program: &&str| {
         let version = Command::new(program).arg("--version").output();
         version.is_ok()
@@ -115,7 +116,7 @@ fn skip(test: &str, missing: &str) {
 
 /// The folder with the virtual environment's programs; `None`, and a line that says so, where there is no Python. On CI
 /// that is a failure.
-pub(crate) fn python(test: &str) -> Option<PathBuf> {
+pub fn python(test: &str) -> Option<PathBuf> {
     static MADE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let made = MADE.get_or_init(|| {
         let usable = Command::new("python3").args(["-c", "import venv, ensurepip"]).output();
@@ -146,10 +147,10 @@ fn make_venv() -> PathBuf {
 }
 
 /// The folder with the test's own npm packages, installed as its lock says.
-pub(crate) fn npm() -> &'static Path {
+pub fn npm() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
-        let (from, folder) = (root().join("tests/e2e"), scratch("npm"));
+        let (from, folder) = (root().join("testkit"), scratch("npm"));
         let mut current = folder.join("node_modules").is_dir();
         for name in ["package.json", "package-lock.json"] {
             let wanted = std::fs::read(from.join(name)).unwrap();

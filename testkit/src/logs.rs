@@ -9,7 +9,7 @@ use crate::workerd;
 
 /// The console method that wrote a line, as far as workerd tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
+pub enum Stream {
     /// `console.log`
     Log,
     /// `console.warn`, `console.error`, and workerd's own complaints
@@ -18,23 +18,27 @@ pub(crate) enum Stream {
 
 /// One line of output.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
-    pub(crate) stream: Stream,
-    pub(crate) text: String,
+pub struct Line {
+    /// Which stream it came from.
+    pub stream: Stream,
+    /// The line itself.
+    pub text: String,
 }
 
 impl Line {
-    pub(crate) fn json(&self) -> Option<Value> {
+    /// The line as a JSON object, if it is one.
+    pub fn json(&self) -> Option<Value> {
         serde_json::from_str(&self.text).ok().filter(Value::is_object)
     }
 
-    pub(crate) fn is_event(&self, event: &str) -> bool {
+    /// Returns true if it is the line of this event.
+    pub fn is_event(&self, event: &str) -> bool {
         self.json().is_some_and(|line| line["event"] == event)
     }
 }
 
 /// All lines of one process, so far.
-pub(crate) struct Logs(pub(crate) workerd::Logs);
+pub struct Logs(pub workerd::Logs);
 
 impl Logs {
     fn lines(&self) -> Vec<Line> {
@@ -50,7 +54,7 @@ impl Logs {
 
     /// Waits, within bounds, until `find` finds something in the lines so far.
     #[track_caller]
-    pub(crate) fn until<T>(&self, what: &str, find: impl Fn(&[Line]) -> Option<T>) -> T {
+    pub fn until<T>(&self, what: &str, find: impl Fn(&[Line]) -> Option<T>) -> T {
         let end = Instant::now() + PATIENCE;
         loop {
             let mark = self.0.mark();
@@ -66,7 +70,7 @@ impl Logs {
 
     /// The audit line of one request.
     #[track_caller]
-    pub(crate) fn audit(&self, request_id: &str) -> Value {
+    pub fn audit(&self, request_id: &str) -> Value {
         self.until(&format!("audit line of {request_id}"), |lines| {
             lines
                 .iter()
@@ -78,7 +82,7 @@ impl Logs {
 
     /// The lines of one event, once there are `count` of them.
     #[track_caller]
-    pub(crate) fn events(&self, event: &str, count: usize) -> Vec<(Stream, Value)> {
+    pub fn events(&self, event: &str, count: usize) -> Vec<(Stream, Value)> {
         self.until(&format!("{count} {event} lines"), |lines| {
             let found: Vec<_> = lines
                 .iter()
@@ -90,7 +94,7 @@ impl Logs {
     }
 
     /// Everything, once the process has ended and both of its streams are read out.
-    pub(crate) fn all(&self) -> Vec<Line> {
+    pub fn all(&self) -> Vec<Line> {
         let _ended = self.0.wait(self.0.mark(), PATIENCE, |_| false);
         self.lines()
     }

@@ -9,32 +9,35 @@ use crate::client::{HOST, Request};
 use crate::token::{b64, hkdf, hmac, now, sk};
 
 /// What a signature covers where a test says nothing else; `content-digest` as well, where there is a body.
-pub(crate) const COVERED: [&str; 4] = ["@method", "@authority", "@path", "@query"];
+pub const COVERED: [&str; 4] = ["@method", "@authority", "@path", "@query"];
 
 /// The secret of one session, from its key's `sk`.
-pub(crate) fn ss(sk: &str, kid: &str) -> String {
+pub fn ss(sk: &str, kid: &str) -> String {
     let secret = hkdf(sk.as_bytes(), &format!("writegate/v1/session/{kid}"));
     format!("ss_{}", b64(secret))
 }
 
 /// A byte sequence of RFC 8941.
-pub(crate) fn bytes(content: impl AsRef<[u8]>) -> String {
+pub fn bytes(content: impl AsRef<[u8]>) -> String {
     format!(":{}:", STANDARD.encode(content))
 }
 
-pub(crate) fn sha256(body: &[u8]) -> String {
+/// The member of a `Content-Digest` for this body.
+pub fn sha256(body: &[u8]) -> String {
     format!("sha-256={}", bytes(Sha256::digest(body)))
 }
 
-pub(crate) fn sha512(body: &[u8]) -> String {
+/// The member of a `Content-Digest` for this body, with the longer hash.
+pub fn sha512(body: &[u8]) -> String {
     format!("sha-512={}", bytes(Sha512::digest(body)))
 }
 
 /// A signature to be: right until a test makes it wrong.
 #[derive(Clone)]
-pub(crate) struct Signature {
+pub struct Signature {
     label: String,
-    pub(crate) secret: String,
+    /// The secret that signs.
+    pub secret: String,
     covered: Option<Vec<String>>,
     more: Vec<String>,
     params: Vec<(String, String)>,
@@ -46,11 +49,12 @@ pub(crate) struct Signature {
 
 impl Signature {
     /// By the `sk` of key `id`, version 1.
-    pub(crate) fn new(signing_secret: &str, id: &str) -> Self {
+    pub fn new(signing_secret: &str, id: &str) -> Self {
         Self::by(id, &sk(signing_secret, id, 1))
     }
 
-    pub(crate) fn by(keyid: &str, secret: &str) -> Self {
+    /// By this secret, under this `keyid`.
+    pub fn by(keyid: &str, secret: &str) -> Self {
         Self {
             label: "sig1".into(),
             secret: secret.into(),
@@ -67,30 +71,32 @@ impl Signature {
         }
     }
 
-    pub(crate) fn label(mut self, label: &str) -> Self {
+    /// Gives the signature another label.
+    pub fn label(mut self, label: &str) -> Self {
         self.label = label.into();
         self
     }
 
-    pub(crate) fn secret(mut self, secret: &str) -> Self {
+    /// Signs with another secret.
+    pub fn secret(mut self, secret: &str) -> Self {
         self.secret = secret.into();
         self
     }
 
     /// Covers these alone: names, each with the parameters that it has, as in `@query-param;name="a"`.
-    pub(crate) fn covers(mut self, components: &[&str]) -> Self {
+    pub fn covers(mut self, components: &[&str]) -> Self {
         self.covered = Some(components.iter().map(|&name| name.to_owned()).collect());
         self
     }
 
     /// Covers this as well.
-    pub(crate) fn also(mut self, component: &str) -> Self {
+    pub fn also(mut self, component: &str) -> Self {
         self.more.push(component.into());
         self
     }
 
     /// A parameter with its value as it is written; an empty one stands for none.
-    pub(crate) fn param(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn param(mut self, name: &str, value: impl ToString) -> Self {
         let value = value.to_string();
         match self.params.iter_mut().find(|(n, _)| n == name) {
             Some(there) => there.1 = value,
@@ -99,43 +105,45 @@ impl Signature {
         self
     }
 
-    pub(crate) fn without(mut self, param: &str) -> Self {
+    /// Leaves a parameter out.
+    pub fn without(mut self, param: &str) -> Self {
         self.params.retain(|(name, _)| name != param);
         self
     }
 
-    pub(crate) fn nonce(self, nonce: &str) -> Self {
+    /// Adds a nonce.
+    pub fn nonce(self, nonce: &str) -> Self {
         let nonce = nonce.replace('\\', "\\\\").replace('"', "\\\"");
         self.param("nonce", format!("\"{nonce}\""))
     }
 
     /// Signs this as the value of a component, whatever the request says.
-    pub(crate) fn value(mut self, component: &str, value: &str) -> Self {
+    pub fn value(mut self, component: &str, value: &str) -> Self {
         self.values.push((component.into(), value.into()));
         self
     }
 
     /// The list and its parameters as they are written, both in what is signed and in what is sent.
-    pub(crate) fn member(mut self, text: &str) -> Self {
+    pub fn member(mut self, text: &str) -> Self {
         self.member = Some(text.into());
         self
     }
 
     /// As above, but only in what is sent.
-    pub(crate) fn sent(mut self, text: &str) -> Self {
+    pub fn sent(mut self, text: &str) -> Self {
         self.sent = Some(text.into());
         self
     }
 
     /// What stands in `Signature`, instead of the MAC.
-    pub(crate) fn tag(mut self, text: &str) -> Self {
+    pub fn tag(mut self, text: &str) -> Self {
         self.tag = Some(text.into());
         self
     }
 
     /// The request with `Signature-Input` and `Signature`, and with `Content-Digest` where it is covered and the test
     /// set none.
-    pub(crate) fn sign(&self, request: Request) -> Request {
+    pub fn sign(&self, request: Request) -> Request {
         let components = self.components(&request);
         let covers = components.iter().any(|name| name == "content-digest");
         let request = if covers && field(&request, "content-digest").is_none() {
@@ -153,12 +161,12 @@ impl Signature {
     }
 
     /// The MAC of a request that has its `Content-Digest` already.
-    pub(crate) fn mac(&self, request: &Request) -> Vec<u8> {
+    pub fn mac(&self, request: &Request) -> Vec<u8> {
         hmac(self.secret.as_bytes(), self.base(request).as_bytes())
     }
 
     /// The signature base (RFC 9421, section 2.5).
-    pub(crate) fn base(&self, request: &Request) -> String {
+    pub fn base(&self, request: &Request) -> String {
         let mut base = String::new();
         for component in self.components(request) {
             let own = self.values.iter().find(|(name, _)| *name == component);
@@ -173,7 +181,7 @@ impl Signature {
     }
 
     /// The covered components and the parameters, as `Signature-Input` has them.
-    pub(crate) fn params(&self, request: &Request) -> String {
+    pub fn params(&self, request: &Request) -> String {
         if let Some(member) = &self.member {
             return member.clone();
         }

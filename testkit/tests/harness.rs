@@ -1,11 +1,11 @@
 //! The harness itself, proved in front of a pass-through worker: a test that asserts what never reached the upstream is
 //! worth nothing if the upstream could not have seen it.
 
-use crate::client::{Connection, Request};
-use crate::gate::{Gate, Setup};
-use crate::process::Script;
-use crate::upstream::{Arrival, Latch, Reply, Upstream};
-use crate::wire::Framing;
+use testkit::client::{Connection, Request};
+use testkit::gate::{Gate, Setup};
+use testkit::process::Script;
+use testkit::upstream::{Arrival, Latch, Reply, Upstream};
+use testkit::wire::Framing;
 
 const PASS: &str = "export default {
   async fetch(request, env) {

@@ -6,36 +6,33 @@ use crate::gate::{Gate, Setup};
 use crate::upstream::Upstream;
 
 /// One gate, its upstream, and what went wrong so far.
-pub(crate) struct Check {
-    pub(crate) upstream: Upstream,
-    pub(crate) gate: Gate,
+pub struct Check {
+    /// The API behind the gate.
+    pub upstream: Upstream,
+    /// The gate that every case is tried on.
+    pub gate: Gate,
     wrong: Vec<String>,
 }
 
 impl Check {
     /// In front of an upstream that answers everything 200.
-    pub(crate) fn of(set_up: impl FnOnce(Setup) -> Setup) -> Self {
+    pub fn of(set_up: impl FnOnce(Setup) -> Setup) -> Self {
         Self::before(Upstream::start(), set_up)
     }
 
-    pub(crate) fn before(upstream: Upstream, set_up: impl FnOnce(Setup) -> Setup) -> Self {
+    /// In front of this upstream, with the set-up changed as the test wants it.
+    pub fn before(upstream: Upstream, set_up: impl FnOnce(Setup) -> Setup) -> Self {
         let gate = set_up(Setup::to(&upstream)).start();
         Self { upstream, gate, wrong: Vec::new() }
     }
 
     /// This request is refused so, and does not reach the upstream.
-    pub(crate) fn refused(
-        &mut self,
-        what: &str,
-        request: &Request,
-        status: u16,
-        code: &str,
-    ) -> Response {
+    pub fn refused(&mut self, what: &str, request: &Request, status: u16, code: &str) -> Response {
         self.refused_as_any(what, request, &[(status, code)])
     }
 
     /// As above, where the contract leaves open which of these it is.
-    pub(crate) fn refused_as_any(
+    pub fn refused_as_any(
         &mut self,
         what: &str,
         request: &Request,
@@ -53,7 +50,7 @@ impl Check {
     }
 
     /// This request reaches the upstream, and the upstream's answer comes back.
-    pub(crate) fn passes(&mut self, what: &str, request: &Request) -> Response {
+    pub fn passes(&mut self, what: &str, request: &Request) -> Response {
         let before = self.upstream.seen().len();
         let answer = request.send(&self.gate);
         if !(200..300).contains(&answer.status) {
@@ -64,7 +61,8 @@ impl Check {
         answer
     }
 
-    pub(crate) fn that(&mut self, right: bool, what: impl FnOnce() -> String) {
+    /// Records a failure unless this is right.
+    pub fn that(&mut self, right: bool, what: impl FnOnce() -> String) {
         if !right {
             self.wrong.push(what());
         }

@@ -3,18 +3,21 @@
 use std::io::{BufRead, Read};
 
 /// Header fields in the order of the wire, names as they were written.
-pub(crate) type Headers = Vec<(String, String)>;
+pub type Headers = Vec<(String, String)>;
 
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub enum Framing {
+    /// Neither a length nor chunks are announced.
     None,
+    /// As many bytes as `Content-Length` says.
     Length(usize),
+    /// Chunks, up to an empty one.
     Chunked,
 }
 
 /// All values of a field, joined as RFC 9110 joins them.
-pub(crate) fn header(headers: &Headers, name: &str) -> Option<String> {
+pub fn header(headers: &Headers, name: &str) -> Option<String> {
     let all: Vec<&str> = headers
         .iter()
         .filter(|(n, _)| n.eq_ignore_ascii_case(name))
@@ -24,7 +27,7 @@ pub(crate) fn header(headers: &Headers, name: &str) -> Option<String> {
 }
 
 /// The first line and the fields; `None` where the connection ended before the head did.
-pub(crate) fn read_head(input: &mut impl BufRead) -> Option<(String, Headers)> {
+pub fn read_head(input: &mut impl BufRead) -> Option<(String, Headers)> {
     let first = read_line(input)?;
     let mut headers = Headers::new();
     loop {
@@ -38,7 +41,7 @@ pub(crate) fn read_head(input: &mut impl BufRead) -> Option<(String, Headers)> {
 }
 
 /// The framing of a request (a response without one lasts until the connection ends).
-pub(crate) fn framing(headers: &Headers) -> Framing {
+pub fn framing(headers: &Headers) -> Framing {
     if header(headers, "transfer-encoding")
         .is_some_and(|v| v.to_ascii_lowercase().ends_with("chunked"))
     {
@@ -51,11 +54,7 @@ pub(crate) fn framing(headers: &Headers) -> Framing {
 }
 
 /// Hands each piece of a body to `keep` as it arrives; `true` if the body came to its end.
-pub(crate) fn read_body(
-    input: &mut impl BufRead,
-    framing: Framing,
-    mut keep: impl FnMut(&[u8]),
-) -> bool {
+pub fn read_body(input: &mut impl BufRead, framing: Framing, mut keep: impl FnMut(&[u8])) -> bool {
     match framing {
         Framing::None => true,
         Framing::Length(length) => copy(input, length, &mut keep),

@@ -27,7 +27,7 @@ enum Binding {
 }
 
 /// A service that runs code.
-pub(crate) struct Worker {
+pub struct Worker {
     pub(super) name: String,
     modules: Vec<Module>,
     bindings: Vec<(String, Binding)>,
@@ -41,7 +41,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// A worker of one ES module.
-    pub(crate) fn script(name: &str, source: &str) -> Self {
+    pub fn script(name: &str, source: &str) -> Self {
         Self {
             name: name.to_owned(),
             modules: Vec::new(),
@@ -55,28 +55,28 @@ impl Worker {
     }
 
     /// The gate as `writegate build` left it in `build`: `index.js` and `index_bg.wasm`.
-    pub(crate) fn built(name: &str, build: &Path) -> io::Result<Self> {
+    pub fn built(name: &str, build: &Path) -> io::Result<Self> {
         let source = fs::read_to_string(build.join("index.js"))?;
         let wasm = fs::read(build.join("index_bg.wasm"))?;
         Ok(Self::script(name, &source).module("index_bg.wasm", "wasm", &wasm))
     }
 
     /// Gives the worker a KV namespace, which another service of the same process keeps.
-    pub(crate) fn kv(mut self, name: &str, service: &str) -> Self {
+    pub fn kv(mut self, name: &str, service: &str) -> Self {
         let binding = Binding::Kv(service.to_owned());
         self.bindings.push((name.to_owned(), binding));
         self
     }
 
     /// Adds a module; `kind` is workerd's name for it: `esModule`, `wasm`, `text`, `data`, `json`.
-    pub(crate) fn module(mut self, name: &str, kind: &'static str, content: &[u8]) -> Self {
+    pub fn module(mut self, name: &str, kind: &'static str, content: &[u8]) -> Self {
         self.modules.push(Module { name: name.to_owned(), kind, content: content.to_vec() });
         self
     }
 
     /// Adds a variable or a secret, as wrangler would hand it over: a string as text, anything else
     /// as JSON.
-    pub(crate) fn var(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub fn var(mut self, name: &str, value: impl Into<Value>) -> Self {
         let binding = match value.into() {
             Value::String(text) => Binding::Text(text),
             other => Binding::Json(other),
@@ -86,45 +86,45 @@ impl Worker {
     }
 
     /// Adds every member as [`Worker::var`] does.
-    pub(crate) fn vars(self, vars: &Map<String, Value>) -> Self {
+    pub fn vars(self, vars: &Map<String, Value>) -> Self {
         vars.iter().fold(self, |worker, (name, value)| worker.var(name, value.clone()))
     }
 
     /// Lets the worker call another service of the same process.
-    pub(crate) fn service(mut self, name: &str, service: &str) -> Self {
+    pub fn service(mut self, name: &str, service: &str) -> Self {
         let binding = Binding::Service(service.to_owned(), None);
         self.bindings.push((name.to_owned(), binding));
         self
     }
 
     /// As [`Worker::service`], for an entrypoint that the other service exports by name.
-    pub(crate) fn entrypoint(mut self, name: &str, service: &str, entrypoint: &str) -> Self {
+    pub fn entrypoint(mut self, name: &str, service: &str, entrypoint: &str) -> Self {
         let binding = Binding::Service(service.to_owned(), Some(entrypoint.to_owned()));
         self.bindings.push((name.to_owned(), binding));
         self
     }
 
     /// Binds a class of Durable Objects that this worker exports, with storage that has SQL.
-    pub(crate) fn durable_object(mut self, name: &str, class: &str) -> Self {
+    pub fn durable_object(mut self, name: &str, class: &str) -> Self {
         let binding = Binding::Objects(class.to_owned(), None);
         self.bindings.push((name.to_owned(), binding));
         self.class(class)
     }
 
     /// A class of Durable Objects that this worker exports, for other services to bind.
-    pub(crate) fn class(mut self, class: &str) -> Self {
+    pub fn class(mut self, class: &str) -> Self {
         self.classes.push(class.to_owned());
         self
     }
 
     /// Lets another service of the same process answer for the Cache API.
-    pub(crate) fn cache(mut self, service: &str) -> Self {
+    pub fn cache(mut self, service: &str) -> Self {
         self.cache = Some(service.to_owned());
         self
     }
 
     /// Binds a class of Durable Objects that a service of the same process exports.
-    pub(crate) fn durable_object_of(mut self, name: &str, service: &str, class: &str) -> Self {
+    pub fn durable_object_of(mut self, name: &str, service: &str, class: &str) -> Self {
         let binding = Binding::Objects(class.to_owned(), Some(service.to_owned()));
         self.bindings.push((name.to_owned(), binding));
         self
@@ -135,13 +135,13 @@ impl Worker {
     }
 
     /// Adds a compatibility flag.
-    pub(crate) fn flag(mut self, flag: &str) -> Self {
+    pub fn flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
         self
     }
 
     /// Another compatibility date than [`COMPATIBILITY_DATE`].
-    pub(crate) fn date(mut self, date: &str) -> Self {
+    pub fn date(mut self, date: &str) -> Self {
         self.date = date.to_owned();
         self
     }

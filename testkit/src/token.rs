@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
 /// Unix seconds.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// The UTC date of these Unix seconds, as `2026-11-22`.
-pub(crate) fn date(seconds: u64) -> String {
+pub fn date(seconds: u64) -> String {
     let (mut year, mut day) = (1970, seconds / 86_400);
     let leap = |year: u64| {
         year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
@@ -36,30 +36,32 @@ pub(crate) fn date(seconds: u64) -> String {
 }
 
 /// Fresh random text of letters and digits: every secret of these tests is made so.
-pub(crate) fn fresh() -> String {
+pub fn fresh() -> String {
     let mut bytes = [0; 24];
     getrandom::fill(&mut bytes).unwrap();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
+/// Base64url without padding.
+pub fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-pub(crate) fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
+/// HMAC-SHA-256.
+pub fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(message);
     mac.finalize().into_bytes().to_vec()
 }
 
 /// RFC 5869 with an empty salt, and the one block that 32 bytes need.
-pub(crate) fn hkdf(ikm: &[u8], info: &str) -> Vec<u8> {
+pub fn hkdf(ikm: &[u8], info: &str) -> Vec<u8> {
     let extracted = hmac(&[0; 32], ikm);
     hmac(&extracted, &[info.as_bytes(), &[1]].concat())
 }
 
 /// A key's signing secret.
-pub(crate) fn sk(signing_secret: &str, id: &str, version: u64) -> String {
+pub fn sk(signing_secret: &str, id: &str, version: u64) -> String {
     format!(
         "sk_{}",
         b64(hkdf(signing_secret.as_bytes(), &format!("writegate/v1/key/{id}/{version}")))
@@ -67,14 +69,14 @@ pub(crate) fn sk(signing_secret: &str, id: &str, version: u64) -> String {
 }
 
 /// A token's fingerprint in the logs.
-pub(crate) fn fingerprint(signing_secret: &str, token: &str) -> String {
+pub fn fingerprint(signing_secret: &str, token: &str) -> String {
     let mac = hmac(&hkdf(signing_secret.as_bytes(), "writegate/v1/fingerprint"), token.as_bytes());
     mac.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A session to be: right until a test makes it wrong.
 #[derive(Clone)]
-pub(crate) struct Session {
+pub struct Session {
     key: String,
     header: Map<String, Value>,
     claims: Map<String, Value>,
@@ -82,7 +84,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// A session of key `id`, version 1, that ends in five minutes.
-    pub(crate) fn new(signing_secret: &str, id: &str) -> Self {
+    pub fn new(signing_secret: &str, id: &str) -> Self {
         let Value::Object(header) = json!({"alg": "HS256", "typ": "JWT", "kid": id}) else {
             unreachable!()
         };
@@ -90,51 +92,58 @@ impl Session {
         Self { key: sk(signing_secret, id, 1), header, claims }
     }
 
-    pub(crate) fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+    /// Sets a claim.
+    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.insert(name.into(), value.into());
         self
     }
 
-    pub(crate) fn without(mut self, claim: &str) -> Self {
+    /// Leaves a claim out.
+    pub fn without(mut self, claim: &str) -> Self {
         self.claims.remove(claim);
         self
     }
 
-    pub(crate) fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
+    /// Sets a member of the header.
+    pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.header.insert(name.into(), value.into());
         self
     }
 
-    pub(crate) fn without_header(mut self, name: &str) -> Self {
+    /// Leaves a member of the header out.
+    pub fn without_header(mut self, name: &str) -> Self {
         self.header.remove(name);
         self
     }
 
-    pub(crate) fn key(mut self, key: &str) -> Self {
+    /// Signs with another secret.
+    pub fn key(mut self, key: &str) -> Self {
         self.key = key.into();
         self
     }
 
-    pub(crate) fn header_text(&self) -> String {
+    /// The header as JSON text.
+    pub fn header_text(&self) -> String {
         Value::Object(self.header.clone()).to_string()
     }
 
-    pub(crate) fn claims_text(&self) -> String {
+    /// The claims as JSON text.
+    pub fn claims_text(&self) -> String {
         Value::Object(self.claims.clone()).to_string()
     }
 
     /// The compact form.
-    pub(crate) fn mint(&self) -> String {
+    pub fn mint(&self) -> String {
         self.mint_of(&self.header_text(), &self.claims_text())
     }
 
     /// Signed as it should be, over JSON texts that the test wrote itself.
-    pub(crate) fn mint_of(&self, header: &str, claims: &str) -> String {
+    pub fn mint_of(&self, header: &str, claims: &str) -> String {
         self.sign(&format!("{}.{}", b64(header), b64(claims)))
     }
 
     /// A good MAC over whatever stands before the second point.
-    pub(crate) fn sign(&self, signed: &str) -> String {
+    pub fn sign(&self, signed: &str) -> String {
         format!("{signed}.{}", b64(hmac(self.key.as_bytes(), signed.as_bytes())))
     }
 }

@@ -7,48 +7,48 @@ use crate::client::{Request, Response};
 use crate::gate::{Gate, Setup};
 
 /// The admin's key.
-pub(crate) const ADMIN: &str = "pk_admin";
+pub const ADMIN: &str = "pk_admin";
 
 /// A gate with a key of the configuration, an admin, and a registry without keys.
-pub(crate) fn admin(setup: Setup) -> Setup {
+pub fn admin(setup: Setup) -> Setup {
     administered(setup.site(json!({})))
 }
 
 /// With an admin, and a registry without keys: a name that is none of a key's is in it.
-pub(crate) fn administered(setup: Setup) -> Setup {
+pub fn administered(setup: Setup) -> Setup {
     setup
         .key(json!({"id": ADMIN, "admin": true, "schemes": ["session", "signature"]}))
         .in_registry("settings", "nothing of the gate's")
 }
 
 /// A request without a credential for this path of the gate's own.
-pub(crate) fn bare(method: &str, path: &str) -> Request {
+pub fn bare(method: &str, path: &str) -> Request {
     Request::new(method, &format!("/_gate/{path}"))
 }
 
 /// A request of the admin.
-pub(crate) fn ask(gate: &Gate, method: &str, path: &str) -> Request {
+pub fn ask(gate: &Gate, method: &str, path: &str) -> Request {
     bare(method, path).bearer(&gate.session_of(ADMIN).mint())
 }
 
 /// A request of the admin with a body.
-pub(crate) fn tell(gate: &Gate, method: &str, path: &str, body: &Value) -> Request {
+pub fn tell(gate: &Gate, method: &str, path: &str, body: &Value) -> Request {
     ask(gate, method, path).header("Content-Type", "application/json").body(body.to_string())
 }
 
 /// A write by this key, version 1.
-pub(crate) fn write(gate: &Gate, id: &str) -> Request {
+pub fn write(gate: &Gate, id: &str) -> Request {
     Request::post("/posts").bearer(&gate.session_of(id).mint())
 }
 
 /// What KV holds for a key; `None` where it holds nothing.
-pub(crate) fn stored(gate: &Gate, id: &str) -> Option<Value> {
+pub fn stored(gate: &Gate, id: &str) -> Option<Value> {
     let answer = Request::get(&format!("/key%2F{id}")).send_to(gate.kv);
     (answer.status == 200).then(|| answer.json())
 }
 
 /// `record` with its `sk`.
-pub(crate) fn with_sk(gate: &Gate, record: &Value, version: u64) -> Value {
+pub fn with_sk(gate: &Gate, record: &Value, version: u64) -> Value {
     let id = record["id"].as_str().expect("an id");
     let mut record = record.clone();
     record["sk"] = crate::token::sk(&gate.signing_secret, id, version).into();
@@ -57,7 +57,7 @@ pub(crate) fn with_sk(gate: &Gate, record: &Value, version: u64) -> Value {
 
 impl Check {
     /// The gate answers this itself with this status, as JSON that nobody keeps.
-    pub(crate) fn answered(&mut self, what: &str, request: &Request, status: u16) -> Response {
+    pub fn answered(&mut self, what: &str, request: &Request, status: u16) -> Response {
         let before = self.upstream.seen().len();
         let answer = request.send(&self.gate);
         let header = |name: &str| answer.header(name).unwrap_or_default();
@@ -71,14 +71,14 @@ impl Check {
     }
 
     /// As above, with this body.
-    pub(crate) fn answers(&mut self, what: &str, request: &Request, status: u16, body: &Value) {
+    pub fn answers(&mut self, what: &str, request: &Request, status: u16, body: &Value) {
         let answer = self.answered(what, request, status);
         let same = serde_json::from_slice::<Value>(&answer.body).is_ok_and(|got| got == *body);
         self.that(same, || format!("{what}: expected {body}, got {answer}"));
     }
 
     /// A body that is refused, and this field of it is named.
-    pub(crate) fn names(&mut self, what: &str, request: &Request, field: &str) -> Response {
+    pub fn names(&mut self, what: &str, request: &Request, field: &str) -> Response {
         let answer = self.refused(what, request, 400, "bad-request");
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let hint = problem["hint"].as_str().unwrap_or_default();
@@ -89,7 +89,7 @@ impl Check {
     }
 
     /// An id that is taken, and where it stands.
-    pub(crate) fn taken(&mut self, what: &str, request: &Request, code: &str, of: (&str, &str)) {
+    pub fn taken(&mut self, what: &str, request: &Request, code: &str, of: (&str, &str)) {
         let answer = self.refused(what, request, 409, code);
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let (id, field) = of;
@@ -99,7 +99,7 @@ impl Check {
     }
 
     /// No such key is in the registry, and none is known to the gate.
-    pub(crate) fn absent(&mut self, what: &str, id: &str) {
+    pub fn absent(&mut self, what: &str, id: &str) {
         let show = ask(&self.gate, "GET", &format!("keys/{id}"));
         self.refused(what, &show, 404, "no-route");
         let write = write(&self.gate, id);

@@ -11,10 +11,10 @@ use crate::upstream::Upstream;
 use crate::workerd::Workerd;
 
 /// The key that tests use where they say nothing else.
-pub(crate) const KEY: &str = "pk_site";
+pub const KEY: &str = "pk_site";
 
 /// A gate to be. Values are texts (as `wrangler` passes strings and secrets) or JSON (everything else).
-pub(crate) struct Setup {
+pub struct Setup {
     env: Map<String, Value>,
     upstream: String,
     routes: Vec<Value>,
@@ -26,11 +26,12 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// The smallest gate: every path goes to this upstream, one key that may do all.
-    pub(crate) fn to(upstream: &Upstream) -> Self {
+    pub fn to(upstream: &Upstream) -> Self {
         Self::to_url(&upstream.url())
     }
 
-    pub(crate) fn to_url(url: &str) -> Self {
+    /// In front of an upstream at this URL, with fresh secrets.
+    pub fn to_url(url: &str) -> Self {
         let mut env = Map::new();
         env.insert("SIGNING_SECRET".into(), token::fresh().into());
         env.insert("WRITE_TOKEN".into(), token::fresh().into());
@@ -46,7 +47,7 @@ impl Setup {
     }
 
     /// A route to the same upstream, with these members besides `path` and `upstream` (which they may replace).
-    pub(crate) fn route(mut self, path: &str, more: Value) -> Self {
+    pub fn route(mut self, path: &str, more: Value) -> Self {
         let mut route = Map::new();
         route.insert("path".into(), path.into());
         route.insert("upstream".into(), self.upstream.clone().into());
@@ -56,13 +57,13 @@ impl Setup {
     }
 
     /// A key record; the first call replaces the key that is there by default.
-    pub(crate) fn key(mut self, record: Value) -> Self {
+    pub fn key(mut self, record: Value) -> Self {
         self.keys.get_or_insert_default().push(record);
         self
     }
 
     /// The default key with these members.
-    pub(crate) fn site(self, more: Value) -> Self {
+    pub fn site(self, more: Value) -> Self {
         let mut record = Map::new();
         record.insert("id".into(), KEY.into());
         record.extend(more.as_object().expect("an object").clone());
@@ -70,107 +71,109 @@ impl Setup {
     }
 
     /// A variable or a secret, whatever it was before.
-    pub(crate) fn env(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub fn env(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.env.insert(name.into(), value.into());
         self
     }
 
     /// No such binding at all.
-    pub(crate) fn without(mut self, name: &str) -> Self {
+    pub fn without(mut self, name: &str) -> Self {
         self.absent.push(name.into());
         self
     }
 
-    pub(crate) fn script(mut self, script: Script) -> Self {
+    /// Runs this worker in place of the gate.
+    pub fn script(mut self, script: Script) -> Self {
         self.script = script;
         self
     }
 
     /// With a rate limiter of this binding, which lets three requests of a key pass.
-    pub(crate) fn limiter(mut self, binding: &'static str) -> Self {
+    pub fn limiter(mut self, binding: &'static str) -> Self {
         self.around.limiter = Some(binding);
         self
     }
 
     /// With the binding `KEY_REGISTRY`, and this record in it.
-    pub(crate) fn registered(self, record: Value) -> Self {
+    pub fn registered(self, record: Value) -> Self {
         let name = format!("key/{}", record["id"].as_str().expect("an id"));
         self.in_registry(&name, &record.to_string())
     }
 
     /// With the bindings `KEY_REGISTRY` and `KEY_WRITER`, and this text in the registry.
-    pub(crate) fn in_registry(mut self, name: &str, text: &str) -> Self {
+    pub fn in_registry(mut self, name: &str, text: &str) -> Self {
         self.around.key_writer = Objects::Own;
         self.around.registry.get_or_insert_default().insert(name.into(), text.into());
         self
     }
 
     /// Without the binding `KEY_WRITER`.
-    pub(crate) fn no_key_writer(mut self) -> Self {
+    pub fn no_key_writer(mut self) -> Self {
         self.around.key_writer = Objects::Nothing;
         self
     }
 
     /// With `WRITE_TOKEN` in a Secrets Store that has this.
-    pub(crate) fn stored(mut self, value: &str) -> Self {
+    pub fn stored(mut self, value: &str) -> Self {
         self.around.stored = Some(value.to_owned());
         self.without("WRITE_TOKEN")
     }
 
     /// With the binding `REPLAY` and the gate's own class behind it.
-    pub(crate) fn replay(mut self) -> Self {
+    pub fn replay(mut self) -> Self {
         self.around.replay = Objects::Own;
         self
     }
 
     /// With the binding `REPLAY` and the class `Broken` of this worker behind it.
-    pub(crate) fn replay_by(mut self, source: &'static str) -> Self {
+    pub fn replay_by(mut self, source: &'static str) -> Self {
         self.around.replay = Objects::By(source);
         self
     }
 
     /// With the binding `LEDGER` and the gate's own class behind it.
-    pub(crate) fn ledger(mut self) -> Self {
+    pub fn ledger(mut self) -> Self {
         self.around.ledger = Objects::Own;
         self
     }
 
     /// With the binding `LEDGER` and the class `Broken` of this worker behind it, which finds the gate's own as `OWN`.
-    pub(crate) fn ledger_by(mut self, source: &'static str) -> Self {
+    pub fn ledger_by(mut self, source: &'static str) -> Self {
         self.around.ledger = Objects::By(source);
         self
     }
 
     /// With a Cache API.
-    pub(crate) fn cache(self) -> Self {
+    pub fn cache(self) -> Self {
         self.cache_that("")
     }
 
     /// With a Cache API that `throws`, `fails`, `hangs` or is `full`.
-    pub(crate) fn cache_that(mut self, reply: &'static str) -> Self {
+    pub fn cache_that(mut self, reply: &'static str) -> Self {
         self.around.cache = Some(reply);
         self
     }
 
     /// In two isolates, which share every binding.
-    pub(crate) fn twice(mut self) -> Self {
+    pub fn twice(mut self) -> Self {
         self.around.second.get_or_insert_default();
         self
     }
 
     /// As above, with another value of a variable in the second.
-    pub(crate) fn twice_with(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub fn twice_with(mut self, name: &str, value: impl Into<Value>) -> Self {
         let own = self.around.second.get_or_insert_default();
         own.insert(name.into(), value.into());
         self
     }
 
     /// With Durable Objects that say when they are called and what that costs in rows.
-    pub(crate) fn counted(self) -> Self {
+    pub fn counted(self) -> Self {
         self.script(Script::Counted)
     }
 
-    pub(crate) fn start(mut self) -> Gate {
+    /// Starts workerd; the gate answers when this returns.
+    pub fn start(mut self) -> Gate {
         if !self.routes.is_empty() {
             self.env.entry("ROUTES").or_insert(self.routes.into());
         } else if !self.env.contains_key("ROUTES") {
@@ -202,55 +205,61 @@ impl Setup {
 }
 
 /// A gate that runs until it is dropped.
-pub(crate) struct Gate {
-    pub(crate) port: u16,
+pub struct Gate {
+    /// The port of the gate.
+    pub port: u16,
     /// The port of its second isolate; 0 where there is none.
-    pub(crate) second: u16,
+    pub second: u16,
     /// The port of a worker whose only work is to call the gate's scheduled handler.
-    pub(crate) cron: u16,
+    pub cron: u16,
     /// The port of a worker that asks the gate's own objects; 0 where there are none.
-    pub(crate) replay: u16,
+    pub replay: u16,
     /// The port of what keeps the registry's records; 0 where there is none.
-    pub(crate) kv: u16,
+    pub kv: u16,
     /// The port of its Secrets Store; 0 where there is none.
-    pub(crate) secrets: u16,
-    pub(crate) signing_secret: String,
-    pub(crate) token: String,
-    pub(crate) logs: Logs,
+    pub secrets: u16,
+    /// The root secret, as it was set.
+    pub signing_secret: String,
+    /// The upstream token, as it was set.
+    pub token: String,
+    /// What its workers log.
+    pub logs: Logs,
     workerd: Workerd,
 }
 
 impl Gate {
     /// A gate in front of `upstream` with everything at its default.
-    pub(crate) fn before(upstream: &Upstream) -> Self {
+    pub fn before(upstream: &Upstream) -> Self {
         Setup::to(upstream).start()
     }
 
     /// A session of the default key.
-    pub(crate) fn session(&self) -> Session {
+    pub fn session(&self) -> Session {
         self.session_of(KEY)
     }
 
-    pub(crate) fn session_of(&self, id: &str) -> Session {
+    /// A session of this key.
+    pub fn session_of(&self, id: &str) -> Session {
         Session::new(&self.signing_secret, id)
     }
 
     /// The compact form of a good session of the default key.
-    pub(crate) fn bearer(&self) -> String {
+    pub fn bearer(&self) -> String {
         self.session().mint()
     }
 
     /// A signature by the default key.
-    pub(crate) fn signature(&self) -> Signature {
+    pub fn signature(&self) -> Signature {
         self.signature_of(KEY)
     }
 
-    pub(crate) fn signature_of(&self, id: &str) -> Signature {
+    /// A signature by this key.
+    pub fn signature_of(&self, id: &str) -> Signature {
         Signature::new(&self.signing_secret, id)
     }
 
     /// Ends the process and returns every line it ever wrote.
-    pub(crate) fn stop(self) -> Vec<Line> {
+    pub fn stop(self) -> Vec<Line> {
         let Self { logs, workerd, .. } = self;
         drop(workerd);
         logs.all()

@@ -12,7 +12,7 @@ use super::START_LIMIT;
 /// The lines that workerd and its workers print: `console.log` goes to standard output, `console.warn`
 /// and `console.error` to standard error, each call one or more lines.
 #[derive(Clone, Default)]
-pub(crate) struct Logs(Arc<(Mutex<State>, Condvar)>);
+pub struct Logs(Arc<(Mutex<State>, Condvar)>);
 
 #[derive(Default)]
 struct State {
@@ -27,22 +27,22 @@ struct State {
 
 impl Logs {
     /// Every line so far.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.state().lines.clone()
     }
 
     /// The lines so far that came from standard error.
-    pub(crate) fn errors(&self) -> Vec<String> {
+    pub fn errors(&self) -> Vec<String> {
         self.state().errors.clone()
     }
 
     /// How many lines there are: where to begin a [`Logs::wait`] for what is logged from now on.
-    pub(crate) fn mark(&self) -> usize {
+    pub fn mark(&self) -> usize {
         self.state().lines.len()
     }
 
     /// The first line from `mark` on that fits, waiting for it if need be, but no longer than `limit`.
-    pub(crate) fn wait(
+    pub fn wait(
         &self,
         mark: usize,
         limit: Duration,
@@ -57,7 +57,7 @@ impl Logs {
     }
 
     /// Line `index`, waiting for it as long as workerd runs.
-    pub(crate) fn next(&self, index: usize) -> Option<String> {
+    pub fn next(&self, index: usize) -> Option<String> {
         loop {
             let line = self.wait(index, START_LIMIT, |_| true);
             if line.is_some() || self.state().ended == 2 {

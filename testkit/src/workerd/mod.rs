@@ -1,8 +1,7 @@
 //! Runs workers on the real runtime: `workerd serve` with a configuration made here.
 //!
 //! In scope: the configuration, starting, the ports, the log lines, stopping. Out of scope: building
-//! the Worker, HTTP. The file needs nothing but `std` and `serde_json`, because the end-to-end tests
-//! and the benchmark include it by `#[path]` and so run the gate exactly as `writegate demo` does.
+//! the Worker, HTTP. The tests, the benchmark and `writegate demo` all run the gate with it.
 //!
 //! Three properties that callers rely on:
 //!
@@ -13,16 +12,8 @@
 //!   leaves it in a `static`: a pipe from the parent reaches its end, and the child with it.
 //!
 //! <https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp>
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each crate that includes this file uses another part of it"
-)]
 
-// The paths are spelt out because a file included by `#[path]` looks for its modules elsewhere.
-#[path = "workerd/logs.rs"]
 mod logs;
-#[path = "workerd/worker.rs"]
 mod worker;
 
 use std::collections::BTreeMap;
@@ -33,12 +24,12 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-pub(crate) use logs::Logs;
-pub(crate) use worker::Worker;
+pub use logs::Logs;
+pub use worker::Worker;
 use worker::quoted;
 
 /// The newest date that both wrangler's `dev` and the pinned workerd know.
-pub(crate) const COMPATIBILITY_DATE: &str = "2026-11-17";
+pub const COMPATIBILITY_DATE: &str = "2026-11-17";
 
 /// The service that keeps Durable Objects. In memory they would have no SQL.
 const OBJECTS: &str = "objects";
@@ -48,7 +39,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The pinned workerd's own program below `node_modules`. The npm package's `bin/workerd` may be a
 /// launcher in JavaScript, whose process id would not be workerd's.
-pub(crate) fn binary(root: &Path) -> PathBuf {
+pub fn binary(root: &Path) -> PathBuf {
     let system = match std::env::consts::OS {
         "macos" => "darwin",
         other => other,
@@ -65,7 +56,7 @@ pub(crate) fn binary(root: &Path) -> PathBuf {
 
 /// What one workerd process runs.
 #[derive(Default)]
-pub(crate) struct Config {
+pub struct Config {
     workers: Vec<Worker>,
     sockets: Vec<(String, String)>,
     /// Services that other processes run on loopback, and their ports.
@@ -74,30 +65,31 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    pub(crate) fn new() -> Self {
+    /// A process without workers.
+    pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds a worker that other workers may call, but nobody from outside.
-    pub(crate) fn worker(mut self, worker: Worker) -> Self {
+    pub fn worker(mut self, worker: Worker) -> Self {
         self.workers.push(worker);
         self
     }
 
     /// Adds a worker with a socket of its own; the socket bears the worker's name.
-    pub(crate) fn listening(mut self, worker: Worker) -> Self {
+    pub fn listening(mut self, worker: Worker) -> Self {
         self.sockets.push((worker.name.clone(), worker.name.clone()));
         self.worker(worker)
     }
 
     /// Adds a service that another process runs, on this port of loopback.
-    pub(crate) fn external(mut self, name: &str, port: u16) -> Self {
+    pub fn external(mut self, name: &str, port: u16) -> Self {
         self.externals.push((name.to_owned(), port));
         self
     }
 
     /// Allows compatibility flags that workerd calls experimental.
-    pub(crate) fn experimental(mut self) -> Self {
+    pub fn experimental(mut self) -> Self {
         self.experimental = true;
         self
     }
@@ -144,7 +136,7 @@ impl Config {
     }
 
     /// Starts workerd and returns once every socket listens.
-    pub(crate) fn start(&self, workerd: &Path) -> io::Result<Workerd> {
+    pub fn start(&self, workerd: &Path) -> io::Result<Workerd> {
         // Read once at the start, so it need not outlive this function. It holds secrets.
         let directory = Scratch::new()?;
         let file = directory.0.join("config.capnp");
@@ -191,7 +183,7 @@ impl Config {
 }
 
 /// A running workerd; dropping it stops it.
-pub(crate) struct Workerd {
+pub struct Workerd {
     child: Child,
     lifeline: Option<ChildStdin>,
     logs: Logs,
@@ -202,22 +194,22 @@ pub(crate) struct Workerd {
 
 impl Workerd {
     /// The port of a worker's socket; 0 for a name that has none.
-    pub(crate) fn port(&self, name: &str) -> u16 {
+    pub fn port(&self, name: &str) -> u16 {
         self.ports.get(name).copied().unwrap_or_default()
     }
 
     /// workerd's own process id, whose CPU time the benchmark reads.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// What the workers log.
-    pub(crate) fn logs(&self) -> &Logs {
+    pub fn logs(&self) -> &Logs {
         &self.logs
     }
 
     /// Waits until workerd has ended by itself, for instance after an interrupt from the terminal.
-    pub(crate) fn wait(&mut self) -> io::Result<()> {
+    pub fn wait(&mut self) -> io::Result<()> {
         // `Child::wait` would close the pipe, but it was taken out of the child.
         self.child.wait().map(drop)
     }

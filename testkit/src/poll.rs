@@ -8,7 +8,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// What `ask` comes to; after `limit` the test fails with what it said last.
 #[track_caller]
-pub(crate) fn poll<T>(limit: Duration, mut ask: impl FnMut() -> Result<T, String>) -> T {
+pub fn poll<T>(limit: Duration, mut ask: impl FnMut() -> Result<T, String>) -> T {
     let end = Instant::now() + limit;
     loop {
         match ask() {

@@ -14,7 +14,7 @@ const CRON: &str =
     scheduledTime: new Date(), cron: '17 5 * * *' })) } }";
 
 /// Which worker runs.
-pub(crate) enum Script {
+pub enum Script {
     /// The gate, as `writegate build` makes it.
     Gate,
     /// The gate, built otherwise into this folder.
@@ -183,19 +183,22 @@ pub(crate) fn start(script: &Script, env: &Map<String, Value>, around: &Around) 
     config.start(&workerd::binary(root())).unwrap()
 }
 
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// The root of the checkout.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 /// A folder for what the tests make, inside Cargo's target folder.
-pub(crate) fn scratch(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(name);
+pub fn scratch(name: &str) -> PathBuf {
+    // A test is `target/PROFILE/deps/NAME`.
+    let test = std::env::current_exe().unwrap();
+    let folder = test.ancestors().nth(3).unwrap().join("tmp/e2e").join(name);
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
 /// The `writegate` command, which another package builds.
-pub(crate) fn command() -> Command {
+pub fn command() -> Command {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let program = BUILT.get_or_init(|| {
         let cargo = Command::new(env!("CARGO"))

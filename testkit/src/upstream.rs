@@ -10,11 +10,11 @@ use std::time::Duration;
 use crate::wire::{self, Framing, Headers};
 
 /// How long anything in a test may wait for something else. It bounds a hang; nothing is measured by it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How far a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arrival {
+pub enum Arrival {
     /// Its body is still on the way.
     Arriving,
     /// The whole request was there.
@@ -25,27 +25,35 @@ pub(crate) enum Arrival {
 
 /// One request as the upstream saw it.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    pub(crate) method: String,
-    pub(crate) target: String,
-    pub(crate) headers: Headers,
-    pub(crate) framing: Framing,
-    pub(crate) body: Vec<u8>,
-    pub(crate) arrival: Arrival,
+pub struct Seen {
+    /// The method.
+    pub method: String,
+    /// The request target, as it came over the wire.
+    pub target: String,
+    /// The header fields in the order of the wire.
+    pub headers: Headers,
+    /// How the end of its body is known.
+    pub framing: Framing,
+    /// The body, as far as it came.
+    pub body: Vec<u8>,
+    /// How far the request came.
+    pub arrival: Arrival,
 }
 
 impl Seen {
-    pub(crate) fn header(&self, name: &str) -> Option<String> {
+    /// All values of a field, joined as RFC 9110 joins them.
+    pub fn header(&self, name: &str) -> Option<String> {
         wire::header(&self.headers, name)
     }
 }
 
 /// Closed until the test opens it.
 #[derive(Clone, Default)]
-pub(crate) struct Latch(Arc<(Mutex<bool>, Condvar)>);
+pub struct Latch(Arc<(Mutex<bool>, Condvar)>);
 
 impl Latch {
-    pub(crate) fn open(&self) {
+    /// Lets everybody pass who waits, now and later.
+    pub fn open(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
     }
@@ -58,7 +66,7 @@ impl Latch {
 
 /// What the upstream does once a request has arrived.
 #[derive(Clone)]
-pub(crate) struct Reply {
+pub struct Reply {
     status: u16,
     reason: String,
     headers: Vec<(String, String)>,
@@ -80,7 +88,8 @@ enum Body {
 }
 
 impl Reply {
-    pub(crate) fn new(status: u16) -> Self {
+    /// A reply with this status and an empty body.
+    pub fn new(status: u16) -> Self {
         Self {
             status,
             reason: "Answer".into(),
@@ -90,45 +99,54 @@ impl Reply {
         }
     }
 
-    pub(crate) fn ok(body: &str) -> Self {
+    /// A 200 with this body.
+    pub fn ok(body: &str) -> Self {
         Self::new(200).body(body)
     }
 
-    pub(crate) fn hang_up() -> Self {
+    /// No reply: the connection is closed.
+    pub fn hang_up() -> Self {
         Self { body: Body::HangUp, ..Self::new(0) }
     }
 
-    pub(crate) fn reason(mut self, reason: &str) -> Self {
+    /// Sets the reason phrase.
+    pub fn reason(mut self, reason: &str) -> Self {
         self.reason = reason.into();
         self
     }
 
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+    /// Adds a header field.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    /// Sets the whole body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Body::Whole(body.into());
         self
     }
 
-    pub(crate) fn parts(mut self, parts: Vec<(Option<Latch>, Vec<u8>)>) -> Self {
+    /// Sends the body in chunks, each after its latch.
+    pub fn parts(mut self, parts: Vec<(Option<Latch>, Vec<u8>)>) -> Self {
         self.body = Body::Parts(parts);
         self
     }
 
-    pub(crate) fn parts_cut_short(mut self, parts: Vec<(Option<Latch>, Vec<u8>)>) -> Self {
+    /// Sends the body in chunks and ends the connection before the last of them.
+    pub fn parts_cut_short(mut self, parts: Vec<(Option<Latch>, Vec<u8>)>) -> Self {
         self.body = Body::PartsCutShort(parts);
         self
     }
 
-    pub(crate) fn cut_short(mut self, announced: usize, sent: &[u8]) -> Self {
+    /// Announces so many bytes, sends these, and ends the connection.
+    pub fn cut_short(mut self, announced: usize, sent: &[u8]) -> Self {
         self.body = Body::CutShort(announced, sent.to_vec());
         self
     }
 
-    pub(crate) fn after(mut self, latch: &Latch) -> Self {
+    /// Replies only after this latch is open.
+    pub fn after(mut self, latch: &Latch) -> Self {
         self.before = Some(latch.clone());
         self
     }
@@ -191,28 +209,25 @@ struct State {
 }
 
 /// The upstream: listens until the test process ends.
-pub(crate) struct Upstream {
-    pub(crate) port: u16,
+pub struct Upstream {
+    /// The port that it listens on, on loopback.
+    pub port: u16,
     state: Arc<State>,
 }
 
 impl Upstream {
     /// Answers every request 200 `done`.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::answering(|_, _| Reply::ok("done"))
     }
 
     /// Answers by `script`, which gets the whole request and how many came before it.
-    pub(crate) fn answering(
-        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
-    ) -> Self {
+    pub fn answering(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
         Self::with(Box::new(script), false)
     }
 
     /// The same, when a request's head is there: its body is read afterwards.
-    pub(crate) fn answering_early(
-        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
-    ) -> Self {
+    pub fn answering_early(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
         Self::with(Box::new(script), true)
     }
 
@@ -232,21 +247,22 @@ impl Upstream {
     }
 
     /// Answers the first requests with these, in order, and all later ones with the last of them.
-    pub(crate) fn queue(replies: Vec<Reply>) -> Self {
+    pub fn queue(replies: Vec<Reply>) -> Self {
         Self::answering(move |_, nth| replies[nth.min(replies.len() - 1)].clone())
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The URL that it answers at.
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Everything that was seen so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<Seen> {
         self.state.seen.lock().unwrap().clone()
     }
 
     /// Waits, within bounds, until what was seen is as asked.
-    pub(crate) fn until(&self, what: &str, enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
+    pub fn until(&self, what: &str, enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
         let guard = self.state.seen.lock().unwrap();
         let (guard, late) =
             self.state.changed.wait_timeout_while(guard, PATIENCE, |seen| !enough(seen)).unwrap();
@@ -255,18 +271,19 @@ impl Upstream {
     }
 
     /// The one request there was.
-    pub(crate) fn only(&self) -> Seen {
+    pub fn only(&self) -> Seen {
         let seen = self.seen();
         assert_eq!(seen.len(), 1, "one request at the upstream: {seen:#?}");
         seen.into_iter().next().unwrap()
     }
 
     /// The last request there was.
-    pub(crate) fn last(&self) -> Seen {
+    pub fn last(&self) -> Seen {
         self.seen().pop().expect("a request at the upstream")
     }
 
-    pub(crate) fn assert_untouched(&self) {
+    /// Asserts that no request arrived.
+    pub fn assert_untouched(&self) {
         let seen = self.seen();
         assert!(seen.is_empty(), "nothing may reach the upstream, but it saw {seen:#?}");
     }

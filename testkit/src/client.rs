@@ -11,51 +11,61 @@ use crate::upstream::PATIENCE;
 use crate::wire::{self, Framing, Headers};
 
 /// The host that tests call the gate by, where they say no other.
-pub(crate) const HOST: &str = "gate.example";
+pub const HOST: &str = "gate.example";
 
 /// A request to be.
 #[derive(Clone)]
-pub(crate) struct Request {
-    pub(crate) method: String,
-    pub(crate) target: String,
-    pub(crate) headers: Headers,
-    pub(crate) body: Option<Vec<u8>>,
+pub struct Request {
+    /// The method, as it is written on the wire.
+    pub method: String,
+    /// The request target, as it is written on the wire.
+    pub target: String,
+    /// The header fields in order; `Host` and `Content-Length` are added where they are missing.
+    pub headers: Headers,
+    /// The body, if there is one.
+    pub body: Option<Vec<u8>>,
 }
 
 impl Request {
-    pub(crate) fn new(method: &str, target: &str) -> Self {
+    /// A request without headers and without a body.
+    pub fn new(method: &str, target: &str) -> Self {
         Self { method: method.into(), target: target.into(), headers: Vec::new(), body: None }
     }
 
-    pub(crate) fn get(target: &str) -> Self {
+    /// A GET of this target.
+    pub fn get(target: &str) -> Self {
         Self::new("GET", target)
     }
 
     /// A POST with a small JSON body.
-    pub(crate) fn post(target: &str) -> Self {
+    pub fn post(target: &str) -> Self {
         Self::new("POST", target).header("Content-Type", "application/json").body(r#"{"a":1}"#)
     }
 
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+    /// Adds a header field.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    pub(crate) fn bearer(self, token: &str) -> Self {
+    /// Adds this token as a bearer credential.
+    pub fn bearer(self, token: &str) -> Self {
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
-    pub(crate) fn origin(self, origin: &str) -> Self {
+    /// Adds the `Origin` of a browser.
+    pub fn origin(self, origin: &str) -> Self {
         self.header("Origin", origin)
     }
 
-    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    /// Sets the body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
     /// The bytes of the head alone, with `Host` unless the test set one.
-    pub(crate) fn head(&self) -> Vec<u8> {
+    pub fn head(&self) -> Vec<u8> {
         let has = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         if !has("host") {
@@ -77,26 +87,30 @@ impl Request {
             .collect()
     }
 
-    pub(crate) fn send(&self, gate: &Gate) -> Response {
+    /// Sends it to a gate on a connection of its own.
+    pub fn send(&self, gate: &Gate) -> Response {
         self.send_to(gate.port)
     }
 
-    pub(crate) fn send_to(&self, port: u16) -> Response {
+    /// Sends it to this port of loopback on a connection of its own.
+    pub fn send_to(&self, port: u16) -> Response {
         Connection::to_port(port).exchange(self)
     }
 }
 
 /// One connection to the gate, for tests that send in pieces.
-pub(crate) struct Connection {
+pub struct Connection {
     input: BufReader<TcpStream>,
 }
 
 impl Connection {
-    pub(crate) fn open(gate: &Gate) -> Self {
+    /// Connects to a gate.
+    pub fn open(gate: &Gate) -> Self {
         Self::to_port(gate.port)
     }
 
-    pub(crate) fn to_port(port: u16) -> Self {
+    /// Connects to this port of loopback.
+    pub fn to_port(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -104,7 +118,7 @@ impl Connection {
     }
 
     /// Sends a whole request and reads the answer; the connection is then ready for the next one.
-    pub(crate) fn exchange(&mut self, request: &Request) -> Response {
+    pub fn exchange(&mut self, request: &Request) -> Response {
         let mut bytes = request.head();
         bytes.extend_from_slice(request.body.as_deref().unwrap_or_default());
         self.write(&bytes);
@@ -112,22 +126,24 @@ impl Connection {
     }
 
     /// Sends what it can: a gate that has refused already may have closed its side.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> bool {
+    pub fn write(&mut self, bytes: &[u8]) -> bool {
         self.input.get_mut().write_all(bytes).is_ok()
     }
 
-    pub(crate) fn write_chunk(&mut self, bytes: &[u8]) -> bool {
+    /// Sends one chunk of a chunked body.
+    pub fn write_chunk(&mut self, bytes: &[u8]) -> bool {
         self.write(format!("{:x}\r\n", bytes.len()).as_bytes())
             && self.write(bytes)
             && self.write(b"\r\n")
     }
 
     /// Breaks off: both directions end here.
-    pub(crate) fn abandon(self) {
+    pub fn abandon(self) {
         let _gone = self.input.get_ref().shutdown(Shutdown::Both);
     }
 
-    pub(crate) fn response(&mut self) -> Response {
+    /// Reads the answer to a request that was sent in pieces.
+    pub fn response(&mut self) -> Response {
         self.response_to("POST")
     }
 
@@ -147,7 +163,7 @@ impl Connection {
     }
 
     /// Status and headers of the next final response, its body unread.
-    pub(crate) fn read_head(&mut self) -> Response {
+    pub fn read_head(&mut self) -> Response {
         loop {
             let (line, headers) = wire::read_head(&mut self.input).expect("the gate answers");
             let status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
@@ -164,14 +180,14 @@ impl Connection {
     }
 
     /// Reads exactly so many raw bytes of what comes next.
-    pub(crate) fn read_exactly(&mut self, length: usize) -> Vec<u8> {
+    pub fn read_exactly(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.input.read_exact(&mut bytes).expect("as many bytes as announced");
         bytes
     }
 
     /// The next chunk of a chunked body; empty at its end.
-    pub(crate) fn read_chunk(&mut self) -> Vec<u8> {
+    pub fn read_chunk(&mut self) -> Vec<u8> {
         let mut size = Vec::new();
         while !size.ends_with(b"\r\n") {
             size.extend(self.read_exactly(1));
@@ -185,50 +201,58 @@ impl Connection {
 
 /// What came back.
 #[derive(Clone, Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) reason: String,
-    pub(crate) headers: Headers,
-    pub(crate) body: Vec<u8>,
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The reason phrase.
+    pub reason: String,
+    /// The header fields in the order of the wire.
+    pub headers: Headers,
+    /// The body, as far as it came.
+    pub body: Vec<u8>,
     /// The body came to its announced end.
-    pub(crate) complete: bool,
+    pub complete: bool,
 }
 
 impl Response {
-    pub(crate) fn header(&self, name: &str) -> Option<String> {
+    /// All values of a field, joined as RFC 9110 joins them.
+    pub fn header(&self, name: &str) -> Option<String> {
         wire::header(&self.headers, name)
     }
 
-    pub(crate) fn text(&self) -> String {
+    /// The body as text.
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub(crate) fn json(&self) -> Value {
+    /// The body as JSON; the test fails if it is not JSON.
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("JSON expected in {self}"))
     }
 
     /// The code of a refusal; empty if this is none.
-    pub(crate) fn code(&self) -> String {
+    pub fn code(&self) -> String {
         serde_json::from_slice::<Value>(&self.body)
             .ok()
             .and_then(|body| Some(body.get("code")?.as_str()?.to_owned()))
             .unwrap_or_default()
     }
 
-    pub(crate) fn request_id(&self) -> String {
+    /// The id that the gate gave this request.
+    pub fn request_id(&self) -> String {
         self.header("x-request-id").expect("X-Request-Id on every answer")
     }
 
     /// Asserts a refusal of this status and code.
     #[track_caller]
-    pub(crate) fn refused(self, status: u16, code: &str) -> Self {
+    pub fn refused(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status, self.code().as_str()), (status, code), "{self}");
         self
     }
 
     /// Asserts that the upstream's own 2xx came through.
     #[track_caller]
-    pub(crate) fn passed(self) -> Self {
+    pub fn passed(self) -> Self {
         assert!((200..300).contains(&self.status), "should have passed: {self}");
         self
     }
