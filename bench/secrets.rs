@@ -3,16 +3,16 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, json};
+use writegate::Head;
+use writegate::KeyId;
+use writegate::MacKey;
+use writegate::Timestamp;
 use writegate::credential::base::Component;
 use writegate::credential::digest;
-use writegate::credential::mac::MacKey;
 use writegate::credential::session;
 use writegate::credential::signing::{self, Parameters};
-use writegate::key::KeyId;
-use writegate::known_key::derive_sk;
-use writegate::request::Head;
-use writegate::secret::{Fingerprint, Secret};
-use writegate::time::Timestamp;
+use writegate::derive_sk;
+use writegate::{Fingerprint, Secret};
 
 use super::Result;
 use super::load::{self, BODY, CONNECTIONS, Headers, Request};

@@ -1,20 +1,20 @@
 //! The configuration (contract section 1): vars and secrets, read once per isolate. Anything that
-//! does not parse closes the gate, and the error names the field and the mend.
+//! does not parse closes the gate, and the error names the field and the hint.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::credential::mac::MacKey;
-use crate::json::{self, FieldError, Fields};
-use crate::key::{Key, KeyId};
-use crate::known_key::{KnownKey, Roots};
-use crate::rates::{self, Policy};
-use crate::route::{self, Route};
-use crate::secret::{Fingerprint, Secret};
-use crate::time::Timestamp;
-use crate::token::Token;
+use crate::base::json::{self, FieldError, Fields};
+use crate::base::mac::MacKey;
+use crate::base::secret::{Fingerprint, Secret};
+use crate::base::time::Timestamp;
+use crate::keys::{DerivedKey, RootSecrets};
+use crate::keys::{Key, KeyId};
+use crate::limits::rate::{self, Policy};
+use crate::upstream::route::{self, Route};
+use crate::upstream::token::Token;
 
 /// Shortest secret that MACs are made with, in bytes: as long as the MAC. A shorter one is guessed from
 /// one link.
@@ -53,7 +53,7 @@ pub struct RotationPolicy {
 
 /// A token that is set, and what may be logged of it.
 #[derive(Debug)]
-pub struct KnownToken {
+pub struct UpstreamToken {
     /// The secret's name.
     pub secret: String,
     /// The token and its dates.
@@ -62,7 +62,7 @@ pub struct KnownToken {
     pub fingerprint: Fingerprint,
 }
 
-impl KnownToken {
+impl UpstreamToken {
     /// Reads the secret `name`; `issued_at` dates a raw token.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl KnownToken {
     ) -> Result<Self, FieldError> {
         let mut token = Token::parse(text).map_err(|error| FieldError {
             field: format!("{name}{}", error.field),
-            mend: error.mend,
+            hint: error.hint,
         })?;
         token.issued_at = token.issued_at.or(issued_at);
         Ok(Self {
@@ -92,7 +92,7 @@ pub enum TokenSource {
     /// The secret is not set.
     Missing,
     /// A Workers Secret: it stays as it is while the isolate lives.
-    Set(Rc<KnownToken>),
+    Set(Rc<UpstreamToken>),
     /// A Secrets Store, read while the gate works.
     Stored {
         /// When a raw token was issued, if that is said.
@@ -106,9 +106,9 @@ pub struct Config {
     /// The routes, none of one path twice.
     pub routes: Vec<Route>,
     /// The keys held in the configuration.
-    pub keys: BTreeMap<KeyId, Rc<KnownKey>>,
+    pub keys: BTreeMap<KeyId, Rc<DerivedKey>>,
     /// The roots that keys' secrets are derived from.
-    pub roots: Rc<Roots>,
+    pub roots: Rc<RootSecrets>,
     /// There are keys beside those of the configuration: there is a binding `KEY_REGISTRY`.
     pub registry: bool,
     /// Their records can be written: there is a binding `KEY_WRITER`.
@@ -153,7 +153,7 @@ impl Config {
             session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
             clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
             waf_secret: source.mac_secret("WAF_SECRET")?.as_ref().map(MacKey::new),
-            rates: source.json("RATES")?.map_or_else(|| Ok(BTreeMap::new()), rates::parse)?,
+            rates: source.json("RATES")?.map_or_else(|| Ok(BTreeMap::new()), rate::parse)?,
             replay: source.has_resource("REPLAY", "the Durable Object class ReplayGuard")?,
             ledger: source.has_resource("LEDGER", "the Durable Object class Ledger")?,
         })
@@ -248,8 +248,8 @@ impl<E: Environment> Source<'_, E> {
     }
 }
 
-fn roots(source: &Source<'_, impl Environment>) -> Result<Roots, FieldError> {
-    Ok(Roots {
+fn roots(source: &Source<'_, impl Environment>) -> Result<RootSecrets, FieldError> {
+    Ok(RootSecrets {
         current: source.mac_secret("SIGNING_SECRET")?.ok_or_else(|| {
             FieldError::new(
                 "SIGNING_SECRET",
@@ -270,7 +270,7 @@ fn routes(source: &Source<'_, impl Environment>) -> Result<Vec<Route>, FieldErro
         }
         (Some(upstream), None) => {
             let upstream = upstream.expose_str().unwrap_or_default().to_owned();
-            vec![Route::whole(&upstream).map_err(|mend| FieldError::new("UPSTREAM", mend))?]
+            vec![Route::whole(&upstream).map_err(|hint| FieldError::new("UPSTREAM", hint))?]
         }
         (None, Some(list)) => list
             .into_iter()
@@ -327,7 +327,7 @@ fn token(
     let Some(text) = source.text(name)? else {
         return Ok(TokenSource::Missing);
     };
-    let known = KnownToken::read(name, &text, issued_at(source, name)?, root)?;
+    let known = UpstreamToken::read(name, &text, issued_at(source, name)?, root)?;
     Ok(TokenSource::Set(Rc::new(known)))
 }
 
@@ -348,14 +348,14 @@ fn issued_at(
 
 fn keys(
     source: &Source<'_, impl Environment>,
-    roots: &Rc<Roots>,
-) -> Result<BTreeMap<KeyId, Rc<KnownKey>>, FieldError> {
+    roots: &Rc<RootSecrets>,
+) -> Result<BTreeMap<KeyId, Rc<DerivedKey>>, FieldError> {
     let mut keys = BTreeMap::new();
     for (index, record) in source.list("KEYS")?.unwrap_or_default().into_iter().enumerate() {
         let path = format!("KEYS[{index}]");
         let key = Key::parse(&path, record)?;
         let id = key.id.clone();
-        if keys.insert(id, Rc::new(KnownKey::new(key, Rc::clone(roots)))).is_some() {
+        if keys.insert(id, Rc::new(DerivedKey::new(key, Rc::clone(roots)))).is_some() {
             return Err(FieldError::new(
                 format!("{path}.id"),
                 "stands twice in KEYS; ids are unique",

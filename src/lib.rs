@@ -32,39 +32,39 @@
     )
 )]
 
-pub mod admission;
-pub mod answer;
-pub mod audit;
-mod authentication;
-pub mod cache;
+mod admin;
+mod base;
+mod cache;
 pub mod config;
 pub mod credential;
-pub mod day;
-pub mod exchange;
-pub mod forward;
-pub mod gateway;
-pub mod json;
-pub mod key;
-pub mod known_key;
-pub mod lru;
-mod own;
+mod gateway;
+mod keys;
+mod limits;
 pub mod platform;
 pub mod policy;
-pub mod problem;
-pub mod quota;
-pub mod rates;
-pub mod registry;
-pub mod reply;
-pub mod request;
-pub mod retry;
-pub mod rotation;
-pub mod route;
-pub mod secret;
-pub mod time;
-pub mod token;
-pub mod upstream;
-pub mod usage;
-pub mod vault;
+mod problem;
+mod telemetry;
+mod upstream;
 
 #[cfg(target_arch = "wasm32")]
 pub mod edge;
+
+pub use base::day::Day;
+pub use base::json::{self, FieldError};
+pub use base::mac::{MacKey, TAG_LEN, hkdf_sha256};
+pub use base::request::{Head, METHODS, method_in};
+pub use base::secret::{Fingerprint, Secret};
+pub use base::time::Timestamp;
+pub use gateway::exchange::{Exchange, Failure, Step};
+pub use gateway::response::GateResponse;
+pub use gateway::{Decision, Gate, Raw};
+pub use keys::registry;
+pub use keys::{DerivedKey, Key, KeyId, METHODS_HINT, RootSecrets, Scheme, derive_sk, derive_ss};
+pub use limits::rate;
+pub use problem::page::html as problems_page;
+pub use problem::{Problem, Refusal};
+pub use telemetry::audit::{Alarm, Context};
+pub use telemetry::token_age;
+pub use upstream::route;
+pub use upstream::token::Token;
+pub use upstream::url::{Upstream, UpstreamAuth};

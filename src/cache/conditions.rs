@@ -4,9 +4,9 @@
 //! that it has nothing, which would send every such request to the upstream. All the store is asked
 //! for is one range of bytes; if it does not understand that, it is asked for the whole.
 
-use crate::reply;
-use crate::request::Head;
-use crate::time::Timestamp;
+use crate::base::request::Head;
+use crate::base::time::Timestamp;
+use crate::gateway::reply;
 
 use super::stored::LENGTH;
 

@@ -2,7 +2,7 @@
 //! may be kept at all is `lifetime`'s; the store is the platform's Cache API.
 //!
 //! Nothing here lets a request in: the store is asked when every check has passed, and what is asked
-//! for depends on whoever asks as much as the route says.
+//! for depends on whoever conditional_headers as much as the route says.
 
 mod conditions;
 mod lifetime;
@@ -12,24 +12,23 @@ use sha2::{Digest as _, Sha256};
 
 use serde_json::Value;
 
+use crate::base::json::{FieldError, Fields};
+use crate::base::request::Head;
 use crate::credential::Verified;
-use crate::json::{FieldError, Fields};
-use crate::request::Head;
-use crate::route::Route;
-use crate::upstream::Credential;
+use crate::upstream::route::Route;
+use crate::upstream::url::UpstreamCredential;
 
 pub use conditions::Conditions;
-pub use lifetime::lifetime;
-pub use stored::{Found, Kept, keep_private, on_conditions, on_hit, on_miss, to_store};
+pub use stored::{CacheEntry, CacheWrite, keep_private, on_conditions, on_hit, on_miss, to_store};
 
 /// Longest time, in seconds, that an answer may be kept: a year.
 pub const MAX_TTL: u64 = 31_536_000;
 /// The request headers that reach the upstream of a cached route, and are part of what an answer is kept
 /// under.
-pub const KEYED: [&str; 2] = ["accept", "accept-language"];
+pub const CACHE_KEY_HEADERS: [&str; 2] = ["accept", "accept-language"];
 /// Conditional and range headers (RFC 9110 sections 13.1 and 14.2), which are evaluated on the stored
 /// answer. They reach the upstream only where its answer cannot be kept.
-pub const ABOUT_STORED: [&str; 6] =
+pub const CONDITIONAL_HEADERS: [&str; 6] =
     ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"];
 
 /// Who shares an answer.
@@ -61,8 +60,8 @@ impl Policy {
         let mut fields = Fields::new(path, value)?;
         let ttl = fields.integer("ttl", 1..=MAX_TTL, 0)?;
         if ttl == 0 {
-            let mend = "is required: how long, in seconds, an answer is kept at most";
-            return Err(fields.error("ttl", mend));
+            let hint = "is required: how long, in seconds, an answer is kept at most";
+            return Err(fields.error("ttl", hint));
         }
         let read = |text: &str| match text {
             "key" => Some(Scope::Key),
@@ -70,8 +69,8 @@ impl Policy {
             "shared" => Some(Scope::Shared),
             _ => None,
         };
-        let mend = "expected \"key\", \"subject\" or \"shared\"";
-        let scope = fields.parse("scope", mend, read)?.unwrap_or(Scope::Key);
+        let hint = "expected \"key\", \"subject\" or \"shared\"";
+        let scope = fields.parse("scope", hint, read)?.unwrap_or(Scope::Key);
         fields.finish()?;
         Ok(Self { ttl: i64::try_from(ttl).unwrap_or(i64::MAX), scope })
     }
@@ -91,7 +90,7 @@ pub struct Lookup {
 impl Lookup {
     /// The names under which it stands when the route, and when the URL was last purged.
     #[must_use]
-    pub fn marks(&self) -> [String; 2] {
+    pub fn purge_markers(&self) -> [String; 2] {
         [route_mark(&self.path), url_mark(&self.path, &self.url)]
     }
 }
@@ -101,7 +100,7 @@ impl Lookup {
 pub fn lookup<'h>(
     policy: Policy,
     route: &Route,
-    credential: &Credential,
+    credential: &UpstreamCredential,
     url: &str,
     verified: &Verified,
     head: &Head<'h>,
@@ -114,7 +113,7 @@ pub fn lookup<'h>(
         Scope::Subject => (Some(verified.key().id.as_str()), subject),
         Scope::Shared => (None, None),
     };
-    let [accept, language] = KEYED.map(sent);
+    let [accept, language] = CACHE_KEY_HEADERS.map(sent);
     let parts = [
         Some("answer"),
         Some(&path),

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::base::request::Head;
 use crate::problem::Refusal;
-use crate::request::Head;
 
 use super::shown::{self, REDACTED};
 use super::structured::{Bare, Item, Parameters};

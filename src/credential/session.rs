@@ -8,17 +8,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use crate::json;
-use crate::key::{self, KeyId};
-use crate::known_key::KnownKey;
+use crate::base::json;
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
+use crate::keys::DerivedKey;
+use crate::keys::{self, KeyId};
 use crate::policy::origin::Origin;
 use crate::policy::path::Pattern;
 use crate::problem::Refusal;
-use crate::secret::Secret;
-use crate::time::Timestamp;
 
 use super::Limits;
-use super::mac::{MacKey, TAG_LEN};
+use crate::base::mac::{MacKey, TAG_LEN};
 
 /// Longest token in bytes: a session has a dozen short claims, and everything in it is parsed
 /// before its MAC is known to be good.
@@ -140,7 +140,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// `signature-invalid`, `session-expired`, `session-not-yet-valid`, `session-too-long`,
     /// `audience-mismatch`.
-    pub fn verify(self, key: &KnownKey, limits: &Limits<'_>) -> Result<Claims, Refusal> {
+    pub fn verify(self, key: &DerivedKey, limits: &Limits<'_>) -> Result<Claims, Refusal> {
         if !key.verifies(self.signed.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid);
         }
@@ -198,7 +198,7 @@ fn read_header(header: &Map<String, Value>) -> Result<String, Malformed> {
         .get("typ")
         .is_none_or(|typ| typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT")));
     let kid = header.get("kid").and_then(Value::as_str).unwrap_or_default();
-    match plain && typed && key::is_id(kid) {
+    match plain && typed && keys::is_id(kid) {
         true => Ok(kid.to_owned()),
         false => Err(Malformed),
     }

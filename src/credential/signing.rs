@@ -3,12 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::base::request::Head;
+use crate::base::time::Timestamp;
 use crate::problem::Refusal;
-use crate::request::Head;
-use crate::time::Timestamp;
 
 use super::base::{self, Component};
-use super::mac::MacKey;
+use crate::base::mac::MacKey;
 
 /// What a signer says beside the components.
 #[derive(Debug)]

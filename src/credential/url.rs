@@ -10,15 +10,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
-use crate::key::{self, KeyId};
-use crate::known_key::KnownKey;
+use crate::base::request::Head;
+use crate::base::time::Timestamp;
+use crate::keys::DerivedKey;
+use crate::keys::{self, KeyId};
 use crate::problem::Refusal;
-use crate::request::Head;
-use crate::time::Timestamp;
 
 use super::base;
-use super::mac::{MacKey, TAG_LEN};
-use super::{Limits, Unverified};
+use super::{Limits, VerifyError};
+use crate::base::mac::{MacKey, TAG_LEN};
 
 /// Most digits of `exp`: until the year 33658.
 const MAX_EXP_DIGITS: usize = 12;
@@ -59,7 +59,7 @@ pub const TRACKERS: [&str; 24] = [
 
 /// What stands in a query.
 #[derive(Debug)]
-pub enum InQuery<'a> {
+pub enum UrlCredential<'a> {
     /// No credential.
     Nothing,
     /// The public key alone, or beside another credential.
@@ -72,7 +72,7 @@ pub enum InQuery<'a> {
 
 /// What of the query was the credential, and so does not reach the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spent {
+pub enum CredentialParams {
     /// Nothing.
     Nothing,
     /// `key`, wherever it stands.
@@ -83,7 +83,7 @@ pub enum Spent {
     Waf,
 }
 
-impl<'a> InQuery<'a> {
+impl<'a> UrlCredential<'a> {
     /// Finds the credential in a query, raw: nothing is decoded to find it. `waf_key` is the route's
     /// key for WAF-token URLs that name none.
     ///
@@ -107,7 +107,7 @@ impl<'a> InQuery<'a> {
         }
         let key = match keys.as_slice() {
             [] => None,
-            [Some(key)] if key::is_id(key) => Some(*key),
+            [Some(key)] if keys::is_id(key) => Some(*key),
             [_] => return Err(Refusal::BadCredential),
             _ => return Err(Refusal::AmbiguousCredential),
         };
@@ -165,7 +165,7 @@ impl<'a> SignedUrl<'a> {
     ///
     /// # Errors
     /// `signature-invalid`, `bad-credential` for an end too far ahead, `url-expired`.
-    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<Timestamp, Unverified> {
+    pub fn verify(self, known: &DerivedKey, limits: &Limits<'_>) -> Result<Timestamp, VerifyError> {
         if !known.verifies(self.message.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid.into());
         }
@@ -246,8 +246,8 @@ impl<'a> WafUrl<'a> {
     ///
     /// # Errors
     /// `signature-invalid`, `url-expired`; without `WAF_SECRET`, that it is missing.
-    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<Timestamp, Unverified> {
-        let secret = limits.waf_secret.ok_or(Unverified::NoWafSecret)?;
+    pub fn verify(self, known: &DerivedKey, limits: &Limits<'_>) -> Result<Timestamp, VerifyError> {
+        let secret = limits.waf_secret.ok_or(VerifyError::NoWafSecret)?;
         if !secret.verify(self.message.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid.into());
         }

@@ -3,15 +3,15 @@
 
 use std::fmt::Write as _;
 
-use crate::answer::Answer;
-use crate::audit::Context;
-use crate::cache::Kept;
-use crate::exchange::{Lines, Step};
-use crate::forward::{Body, Outbound};
+use crate::base::time::Timestamp;
+use crate::cache::CacheWrite;
 use crate::gateway::Raw;
-use crate::reply::{self, Edits};
-use crate::time::Timestamp;
-use crate::upstream::Credential;
+use crate::gateway::exchange::{LogLines, Step};
+use crate::gateway::forward::{Body, Outbound};
+use crate::gateway::reply::{self, HeaderEdits};
+use crate::gateway::response::GateResponse;
+use crate::telemetry::audit::Context;
+use crate::upstream::url::UpstreamCredential;
 
 /// Reads what `describe` wrote: method, URL, request id, country and data centre where the headers do not
 /// say them, `body` or nothing, then a line each for the name and the value of every header.
@@ -60,7 +60,7 @@ pub(super) const fn bytes(number: f64) -> u64 {
 }
 
 /// Status, audit line, alarm, body, then headers.
-pub(super) fn answer(answer: &Answer) -> String {
+pub(super) fn answer(answer: &GateResponse) -> String {
     let alarm = answer.alarm.as_deref().unwrap_or_default();
     let mut text = String::with_capacity(2_048);
     let _infallible = write!(text, "{}\n{}\n{alarm}\n{}", answer.status, answer.audit, answer.body);
@@ -76,7 +76,7 @@ pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     let body = match outbound.body {
         Body::None => "none".to_owned(),
         Body::Stream => "stream".to_owned(),
-        Body::Held => "held".to_owned(),
+        Body::InFlightGuard => "held".to_owned(),
         Body::Counted(most) => most.to_string(),
     };
     let mut text = String::with_capacity(1_024);
@@ -84,7 +84,7 @@ pub(super) fn outbound(outbound: &Outbound<'_>, timeout_ms: u32) -> String {
     push_list(&mut text, &outbound.drop);
     text.push('\n');
     if let Some(lookup) = &outbound.cache {
-        let (name, [route, url]) = (&lookup.name, lookup.marks());
+        let (name, [route, url]) = (&lookup.name, lookup.purge_markers());
         let _infallible = write!(text, "{name},{route},{url}");
         if lookup.conditions.ask_range() {
             text.push_str(",range");
@@ -101,14 +101,14 @@ pub(super) fn step(step: &Step<'_>) -> String {
     match step {
         Step::Again(pause_ms) => format!("again\n{pause_ms}"),
         Step::Inspect => "inspect".to_owned(),
-        Step::Answer(own) => format!("answer\n{}", answer(own)),
+        Step::GateResponse(own) => format!("answer\n{}", answer(own)),
         Step::Pass(edits, lines, kept) => pass(edits, lines, kept.as_ref()),
     }
 }
 
 /// `pass`, audit line, alarm, `metered` or nothing, another status or nothing, headers to drop, how many are set, those, and for the
 /// copy that is kept again headers to drop and to set.
-fn pass(edits: &Edits<'_>, lines: &Lines, kept: Option<&Kept<'_>>) -> String {
+fn pass(edits: &HeaderEdits<'_>, lines: &LogLines, kept: Option<&CacheWrite<'_>>) -> String {
     let alarm = lines.alarm.as_deref().unwrap_or_default();
     let mut text = String::with_capacity(1_024);
     let metered = if lines.is_metered { "metered" } else { "" };
@@ -150,7 +150,7 @@ fn push_pair(text: &mut String, name: &str, value: &str) {
 }
 
 /// URL, timeout, then headers to set.
-pub(super) fn probe(url: &str, timeout_ms: u32, credential: &Credential) -> String {
+pub(super) fn probe(url: &str, timeout_ms: u32, credential: &UpstreamCredential) -> String {
     let mut text = format!("{url}\n{timeout_ms}");
     for (name, value) in credential.headers() {
         push_pair(&mut text, name, value.expose_str().unwrap_or_default());

@@ -2,8 +2,8 @@
 
 use wasm_bindgen::JsValue;
 
+use crate::base::secret::Secret;
 use crate::config::{Binding, Environment};
-use crate::secret::Secret;
 
 use super::glue;
 

@@ -3,8 +3,8 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::cache::Found;
-use crate::exchange::{Exchange, Failure};
+use crate::cache::CacheEntry;
+use crate::gateway::exchange::{Exchange, Failure};
 
 use super::convert;
 use super::flush::FlushBy;
@@ -49,8 +49,10 @@ impl JsExchange {
     /// answer may not be passed on.
     pub fn found(&mut self, status: u16, headers: &str, purged_ms: f64, now_ms: f64) -> String {
         let headers = convert::pairs(headers.split('\n'));
-        let found =
-            Found { headers: &headers, purged: (purged_ms > 0.0).then(|| convert::at(purged_ms)) };
+        let found = CacheEntry {
+            headers: &headers,
+            purged: (purged_ms > 0.0).then(|| convert::at(purged_ms)),
+        };
         let now = convert::at(now_ms);
         let Some(step) = self.exchange.found(status, found, now) else {
             return String::new();

@@ -13,29 +13,29 @@ export function flush(usage, env, ctx) {
 }
 
 async function flushing(usage, env) {
-  const alive = guard();
+  const sameInstance = instanceGuard();
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     await new Promise((done) => setTimeout(done, REST_MS));
-    alive();
+    sameInstance();
     const lines = usage.batches(Date.now(), attempt === ATTEMPTS);
     const fields = lines === "" ? [] : lines.split("\n");
     const sending = [];
-    for (let i = 0; i < fields.length; i += 2) sending.push(send(usage, env, alive, fields[i], fields[i + 1]));
+    for (let i = 0; i < fields.length; i += 2) sending.push(send(usage, env, sameInstance, fields[i], fields[i + 1]));
     const answered = await Promise.all(sending);
-    alive();
+    sameInstance();
     if (usage.rest(answered.filter((one) => !one).length)) break;
   }
   usage.free();
 }
 
 /** Whether the key's ledger took its batch. */
-async function send(usage, env, alive, key, batch) {
+async function send(usage, env, sameInstance, key, batch) {
   let answer;
   try {
     answer = await tally(env, key, batch);
   } catch {
     return false;
   }
-  alive();
+  sameInstance();
   return usage.settle(key, answer, Date.now());
 }

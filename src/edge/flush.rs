@@ -3,9 +3,9 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::audit::Alarm;
-use crate::key::KeyId;
-use crate::usage::Usage;
+use crate::keys::KeyId;
+use crate::limits::usage::Usage;
+use crate::telemetry::audit::Alarm;
 
 use super::{convert, glue};
 
@@ -23,7 +23,7 @@ pub(super) struct FlushBy {
 }
 
 impl FlushBy {
-    pub(super) fn if_due(&self, now: crate::time::Timestamp) {
+    pub(super) fn if_due(&self, now: crate::base::time::Timestamp) {
         if self.usage.begin_flush(now) {
             flush(JsUsage { usage: self.usage }, &self.env, &self.ctx);
         }
@@ -42,7 +42,7 @@ impl JsUsage {
     /// for the next flush.
     pub fn batches(&self, now_ms: f64, is_last: bool) -> String {
         if is_last {
-            self.usage.hand_over();
+            self.usage.close_flush();
         }
         let batches = self.usage.batches(convert::at(now_ms));
         let lines = batches.iter().map(|(key, batch)| format!("{key}\n{batch}"));
@@ -60,8 +60,8 @@ impl JsUsage {
     pub fn rest(&self, unanswered: usize) -> bool {
         let lost = self.usage.take_lost();
         if unanswered > 0 || lost > 0 {
-            let mend = "the ledgers of these keys did not answer; their batches are sent again, but requests that were lost are in no ledger";
-            let alarm = Alarm::UsageUnsent { batches: unanswered, lost, mend };
+            let hint = "the ledgers of these keys did not answer; their batches are sent again, but requests that were lost are in no ledger";
+            let alarm = Alarm::UsageUnsent { batches: unanswered, lost, hint };
             glue::error(&alarm.line());
         }
         self.usage.end_flush()

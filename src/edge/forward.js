@@ -1,8 +1,8 @@
 // A forwarding: the store of answers is asked where there is one, then the upstream, as often as the
 // exchange says, and the answer is passed on as it says. It decides nothing.
 
-import { answer, edit, guard, lines, write } from "./glue.js";
-import { remember } from "./recent.js";
+import { answer, edit, instanceGuard, lines, write } from "./glue.js";
+import { remember } from "./memory_cache.js";
 import { find, keep } from "./store.js";
 
 /** How much of an answer that refuses the gate's own token, or of a probe's, is read. */
@@ -22,8 +22,8 @@ export function forward(request, plan, exchange, ctx, held) {
 async function send(request, plan, exchange, ctx, held) {
   const [url, travel, timeout, drop, lookup, ...set] = plan.split("\n");
   const { method } = request;
-  const alive = guard();
-  const kept = lookup !== "" && (await stored(request, lookup, exchange, alive));
+  const sameInstance = instanceGuard();
+  const kept = lookup !== "" && (await stored(request, lookup, exchange, sameInstance));
   if (kept) return kept;
   const upload = { sent: held?.bytes.byteLength, ended: undefined, passed: undefined };
   // A signal costs more than it is worth where nobody but the clock would use it: nothing waits for a
@@ -54,7 +54,7 @@ async function send(request, plan, exchange, ctx, held) {
       } catch {
         problem = String(abort?.signal.reason);
       }
-      alive();
+      sameInstance();
       if (isLate && response === undefined) problem = "timeout";
       if (problem !== undefined && request.signal.aborted) problem = "gone";
       const step =
@@ -62,17 +62,17 @@ async function send(request, plan, exchange, ctx, held) {
           ? exchange.answered(response.status, lines(response.headers), upload.sent, Date.now(), Math.random())
           : exchange.failed(problem, upload.sent, Date.now(), Math.random());
       const [what, ...rest] = step.split("\n");
-      if (what === "pass") return pass(response, rest, exchange, alive, { method, lookup, ctx }, upload);
+      if (what === "pass") return pass(response, rest, exchange, sameInstance, { method, lookup, ctx }, upload);
       if (what === "again") {
         response?.body?.cancel();
         await new Promise((done) => setTimeout(done, Number(rest[0])));
-        alive();
+        sameInstance();
         if (!request.signal.aborted) continue;
       }
       let own = what === "again" ? exchange.left() : rest.join("\n");
       if (what === "inspect") {
         const said = await beginning(unpacked(response));
-        alive();
+        sameInstance();
         own = exchange.rejected(response.status, said);
       }
       exchange.free();
@@ -85,16 +85,16 @@ async function send(request, plan, exchange, ctx, held) {
 }
 
 /** The answer as the store has it, unless it has none that may be served. */
-async function stored(request, lookup, exchange, alive) {
+async function stored(request, lookup, exchange, sameInstance) {
   const kept = await find(lookup, request);
-  alive();
+  sameInstance();
   const step = kept && exchange.found(kept.status, kept.lines, kept.purged, Date.now());
   if (!step) {
     kept?.body?.cancel?.();
     return undefined;
   }
   remember(kept);
-  return pass(kept, step.split("\n").slice(1), exchange, alive, request);
+  return pass(kept, step.split("\n").slice(1), exchange, sameInstance, request);
 }
 
 /** Returns true if the body has no length announced, so that it must be counted: then `travel` says how many bytes may pass. */
@@ -138,7 +138,7 @@ function counted(body, most, abort, upload) {
   return readable;
 }
 
-function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exchange, alive, { method, lookup, ctx }, upload) {
+function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exchange, sameInstance, { method, lookup, ctx }, upload) {
   write(audit, alarm);
   const set = fields.slice(0, 2 * Number(count));
   const [keptDrop, ...keptSet] = fields.slice(set.length);
@@ -153,7 +153,7 @@ function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exc
   const isArriving = upload?.ended !== undefined;
   let tell = () => {};
   if (isMetered || isArriving) {
-    const charge = charging(exchange, alive, Number(isMetered) + Number(isArriving));
+    const charge = charging(exchange, sameInstance, Number(isMetered) + Number(isArriving));
     if (isMetered) tell = (bytes, isLast) => charge(0, bytes, isLast);
     if (isArriving) {
       upload.passed = (bytes, isLast) => charge(bytes, 0, isLast);
@@ -172,7 +172,7 @@ function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exc
 }
 
 /** Charges what passes after the answer's head, and lets go of the exchange when so many streams have ended. */
-function charging(exchange, alive, open) {
+function charging(exchange, sameInstance, open) {
   let bytesIn = 0, bytesOut = 0;
   return (moreIn, moreOut, isLast) => {
     bytesIn += moreIn;
@@ -180,7 +180,7 @@ function charging(exchange, alive, open) {
     if (!isLast && bytesIn + bytesOut < CHARGED_AT) return;
     if (isLast) open -= 1;
     try {
-      alive();
+      sameInstance();
     } catch {
       // What counted it is gone; the answer need not go with it.
       return;

@@ -17,7 +17,7 @@ export function panicked() {
  * given up; wasm-bindgen would begin a new one and look there for it, at an address that means
  * something else.
  */
-export function guard() {
+export function instanceGuard() {
   const born = panics;
   return () => {
     if (panics !== born) throw new Error("writegate: a panic in another request ended this one");
@@ -72,7 +72,7 @@ export function drive(work, ctx) {
 }
 
 async function driven(work) {
-  const alive = guard();
+  const sameInstance = instanceGuard();
   for (;;) {
     let value, rejected = false;
     try {
@@ -80,7 +80,7 @@ async function driven(work) {
     } catch {
       rejected = true;
     }
-    alive();
+    sameInstance();
     const response = work.resume(value, rejected);
     if (response === undefined) continue;
     work.free();

@@ -30,21 +30,21 @@ extern "C" {
 #[wasm_bindgen(module = "/src/edge/body.js")]
 extern "C" {
     /// A body that was read.
-    pub(super) type Held;
+    pub(super) type InFlightGuard;
 
     /// The bytes.
     #[wasm_bindgen(method, getter)]
-    pub(super) fn bytes(this: &Held) -> Uint8Array;
+    pub(super) fn bytes(this: &InFlightGuard) -> Uint8Array;
 
     /// The digests that were asked for; none where Rust is to compute the one.
     #[wasm_bindgen(method, getter)]
-    pub(super) fn digests(this: &Held) -> Array;
+    pub(super) fn digests(this: &InFlightGuard) -> Array;
 
     /// The body counts against the budget no more.
     #[wasm_bindgen(method)]
-    pub(super) fn release(this: &Held);
+    pub(super) fn release(this: &InFlightGuard);
 
-    /// Reads the body, of at most so many bytes, in so many milliseconds: the promise of a [`Held`] with
+    /// Reads the body, of at most so many bytes, in so many milliseconds: the promise of a [`InFlightGuard`] with
     /// the digests of these names of WebCrypto, with commas between, or of a word why there is none.
     pub(super) fn read(request: &JsValue, max_bytes: f64, ms: u32, names: &str) -> JsValue;
 }
@@ -65,7 +65,7 @@ extern "C" {
     pub(super) fn probe(plan: &str) -> JsValue;
 }
 
-#[wasm_bindgen(module = "/src/edge/recent.js")]
+#[wasm_bindgen(module = "/src/edge/memory_cache.js")]
 extern "C" {
     /// The headers, in lines, of the answer of this name, if it was served a moment ago.
     pub(super) fn recall(name: &str) -> Option<String>;

@@ -23,17 +23,17 @@ use wasm_bindgen::prelude::*;
 // Linked for its panic hook and what worker-build expects of it.
 use worker as _;
 
-use crate::audit::Alarm;
-use crate::cache::Found;
-use crate::exchange::Exchange;
-use crate::forward::Outbound;
+use crate::cache::CacheEntry;
+use crate::gateway::exchange::Exchange;
+use crate::gateway::forward::Outbound;
 use crate::gateway::{Decision, Gate};
+use crate::telemetry::audit::Alarm;
 
 use environment::JsEnvironment;
 use exchange::JsExchange;
 use flush::FlushBy;
 use platform::JsPlatform;
-use work::{JsWork, Slot};
+use work::{JsWork, PromiseSlot};
 
 /// The status of every answer that is remembered.
 const STATUS_OK: u16 = 200;
@@ -71,7 +71,7 @@ pub fn start() {
 /// Answers one request: a `Response`, or the promise of one.
 #[wasm_bindgen]
 pub fn fetch(request: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
-    let (slot, alive) = (Slot::default(), ctx.clone());
+    let (slot, alive) = (PromiseSlot::default(), ctx.clone());
     let answer = Box::pin(answer(request, env, ctx, slot.clone()));
     match JsWork::begin(answer, slot) {
         Ok(response) => response,
@@ -104,7 +104,7 @@ fn described(request: &JsValue) -> String {
     })
 }
 
-async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsValue {
+async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: PromiseSlot) -> JsValue {
     let described = described(&request);
     let Some((raw, context)) = convert::arrival(&described) else {
         // Only a change of the JavaScript beside this file could bring us here.
@@ -129,12 +129,12 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsV
     panic_if(probe.as_deref() == Some("late"));
     let flush = FlushBy { usage: gate.usage(), env: env.clone(), ctx: ctx.clone() };
     match decision {
-        Decision::Answer(answer) => {
+        Decision::Respond(answer) => {
             flush.if_due(convert::now());
             glue::answer(&convert::answer(&answer))
         }
         Decision::Forward(outbound, mut exchange) => {
-            if let Some(response) = recalled(&outbound, &mut exchange) {
+            if let Some(response) = from_memory(&outbound, &mut exchange) {
                 flush.if_due(convert::now());
                 return response;
             }
@@ -147,12 +147,12 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: Slot) -> JsV
 }
 
 /// The answer, if this isolate served it a moment ago and it may be served again.
-fn recalled(outbound: &Outbound<'_>, exchange: &mut Exchange<'_>) -> Option<JsValue> {
+fn from_memory(outbound: &Outbound<'_>, exchange: &mut Exchange<'_>) -> Option<JsValue> {
     let lookup = outbound.cache.as_ref();
     let lookup = lookup.filter(|lookup| !lookup.conditions.ask_range())?;
     let headers = glue::recall(&lookup.name)?;
     let headers = convert::pairs(headers.split('\n'));
-    let found = Found { headers: &headers, purged: None };
+    let found = CacheEntry { headers: &headers, purged: None };
     let step = exchange.found(STATUS_OK, found, convert::now())?;
     Some(glue::serve(&lookup.name, outbound.is_head, &convert::step(&step)))
 }

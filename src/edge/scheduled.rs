@@ -2,11 +2,11 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::audit::Alarm;
-use crate::rotation::{self, Level, Probe, Probed};
+use crate::telemetry::audit::Alarm;
+use crate::telemetry::token_age::{self, Level, Probe, Probed};
 
 use super::platform::JsPlatform;
-use super::work::{JsWork, Slot};
+use super::work::{JsWork, PromiseSlot};
 use super::{convert, gate, glue};
 
 /// Longest wait for a probe's answer, in milliseconds.
@@ -15,7 +15,7 @@ const PROBE_TIMEOUT_MS: u32 = 10_000;
 /// Sends the probes, then writes one line per token: a promise, or nothing where nothing had to be waited for.
 #[wasm_bindgen]
 pub fn scheduled(_event: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
-    let slot = Slot::default();
+    let slot = PromiseSlot::default();
     let looking = Box::pin(look(env, slot.clone()));
     match JsWork::begin(looking, slot) {
         Ok(done) => done,
@@ -23,7 +23,7 @@ pub fn scheduled(_event: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
     }
 }
 
-async fn look(env: JsValue, slot: Slot) -> JsValue {
+async fn look(env: JsValue, slot: PromiseSlot) -> JsValue {
     let gate = gate(&env);
     let config = match gate.config() {
         Ok(config) => config,
@@ -36,11 +36,11 @@ async fn look(env: JsValue, slot: Slot) -> JsValue {
     let platform = JsPlatform::new(&no_request, &env, slot.clone());
     let tokens = gate.tokens(config, &platform, convert::now()).await;
     let mut probed = Vec::new();
-    for probe in rotation::probes(config, &tokens) {
+    for probe in token_age::probes(config, &tokens) {
         // An upstream that cannot be reached says nothing of the token.
         probed.extend(send(&probe, &slot).await.map(|found| (probe.secret, found)));
     }
-    for report in rotation::reports(config, &tokens, &probed, convert::now()) {
+    for report in token_age::reports(config, &tokens, &probed, convert::now()) {
         let line = report.line();
         match report.level {
             Level::Info => glue::log(&line),
@@ -51,7 +51,7 @@ async fn look(env: JsValue, slot: Slot) -> JsValue {
     JsValue::NULL
 }
 
-async fn send(probe: &Probe<'_>, slot: &Slot) -> Option<Probed> {
+async fn send(probe: &Probe<'_>, slot: &PromiseSlot) -> Option<Probed> {
     let plan = convert::probe(&probe.url, PROBE_TIMEOUT_MS, &probe.credential);
     let answer = slot.wait(glue::probe(&plan)).await.ok()?.as_string()?;
     let (status, body) = answer.split_once('\n')?;

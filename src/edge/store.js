@@ -3,7 +3,7 @@
 
 import { inTime } from "./bindings.js";
 import { edit, lines } from "./glue.js";
-import { RECENT_MS, forget, isSmall } from "./recent.js";
+import { RECENT_MS, forget, isSmall } from "./memory_cache.js";
 
 /** How long, in milliseconds, the store may take until its answer counts as a miss. */
 const STORE_MS = 2000;

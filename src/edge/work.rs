@@ -11,26 +11,26 @@ use wasm_bindgen::prelude::*;
 
 /// Between a future that waits and whoever drives it.
 #[derive(Clone, Default)]
-pub(super) struct Slot(Rc<RefCell<State>>);
+pub(super) struct PromiseSlot(Rc<RefCell<State>>);
 
 #[derive(Default)]
 enum State {
     #[default]
     Idle,
-    Wanted(JsValue),
+    AcceptSignature(JsValue),
     Settled(Result<JsValue, ()>),
 }
 
-impl Slot {
+impl PromiseSlot {
     /// Waits for a promise; an error when it was rejected.
     pub(super) fn wait(&self, promise: JsValue) -> Waiting<'_> {
-        self.0.replace(State::Wanted(promise));
+        self.0.replace(State::AcceptSignature(promise));
         Waiting(self)
     }
 }
 
 /// A future that is ready once the slot is settled.
-pub(super) struct Waiting<'s>(&'s Slot);
+pub(super) struct Waiting<'s>(&'s PromiseSlot);
 
 impl Future for Waiting<'_> {
     type Output = Result<JsValue, ()>;
@@ -39,7 +39,7 @@ impl Future for Waiting<'_> {
         let mut state = self.0.0.borrow_mut();
         match core::mem::take(&mut *state) {
             State::Settled(result) => Poll::Ready(result),
-            unsettled @ (State::Idle | State::Wanted(_)) => {
+            unsettled @ (State::Idle | State::AcceptSignature(_)) => {
                 *state = unsettled;
                 Poll::Pending
             }
@@ -51,14 +51,14 @@ impl Future for Waiting<'_> {
 #[wasm_bindgen]
 pub struct JsWork {
     future: Pin<Box<dyn Future<Output = JsValue>>>,
-    slot: Slot,
+    slot: PromiseSlot,
 }
 
 impl JsWork {
     /// Begins `future`, which waits through `slot` alone: what comes of it at once, or the rest.
     pub(super) fn begin(
         future: Pin<Box<dyn Future<Output = JsValue>>>,
-        slot: Slot,
+        slot: PromiseSlot,
     ) -> Result<JsValue, Self> {
         let mut work = Self { future, slot };
         let response = work.poll();
@@ -83,7 +83,7 @@ impl JsWork {
     /// The promise that is waited for.
     pub fn awaited(&self) -> JsValue {
         match self.slot.0.replace(State::Idle) {
-            State::Wanted(promise) => promise,
+            State::AcceptSignature(promise) => promise,
             State::Idle | State::Settled(_) => JsValue::UNDEFINED,
         }
     }

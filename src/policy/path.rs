@@ -179,7 +179,7 @@ pub struct Pattern {
 }
 
 /// The hint for a pattern that does not parse.
-pub const PATTERN_MEND: &str = "expected a path such as \"/cms/*\" or \"/cms/posts\": a * only as a final /*, no ;, and A-Z a-z 0-9 - . _ ~ as themselves, not as %XX";
+pub const PATTERN_HINT: &str = "expected a path such as \"/cms/*\" or \"/cms/posts\": a * only as a final /*, no ;, and A-Z a-z 0-9 - . _ ~ as themselves, not as %XX";
 
 impl Pattern {
     /// Reads a pattern. `None` unless it begins with `/`, is printable ASCII without `?`, `#`, `;` and

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use writegate::key::KeyId;
-use writegate::known_key::derive_sk;
-use writegate::secret::Secret;
+use writegate::KeyId;
+use writegate::Secret;
+use writegate::derive_sk;
 
 use crate::check_setup::Gate;
 use crate::checkout::{Done, random_secret, writegate};
@@ -32,7 +32,7 @@ fn a_token_in_the_tree_is_placed_and_not_shown() {
     gate.checkout.file("notes.md", &format!("one\n\ntoken: {found}\n"));
     let row = gate.says("leaks-in-tree", "fail", &["1 in the tree: notes.md:3 a GitHub token ("]);
     assert!(!row.to_string().contains(&found[4..]), "{row}");
-    assert!(row["mend"].as_str().unwrap().contains(".writegate-ignore"), "{row}");
+    assert!(row["hint"].as_str().unwrap().contains(".writegate-ignore"), "{row}");
     gate.says("leaks-in-history", "ok", &["nothing in the history"]);
     gate.commit("Write it down");
     gate.says("leaks-in-tree", "fail", &["notes.md:3"]);
@@ -95,7 +95,7 @@ fn the_secrets_of_this_checkout_are_found_wherever_they_stand() {
     );
     assert!(!row.to_string().contains(&sk), "{row}");
     // They can be replaced, and not accepted.
-    assert!(!row["mend"].as_str().unwrap().contains(".writegate-ignore"), "{row}");
+    assert!(!row["hint"].as_str().unwrap().contains(".writegate-ignore"), "{row}");
     // In an envelope, it is the token that counts.
     gate.checkout.file(".dev.vars", &format!("WRITE_TOKEN='{{\"token\":\"{}\"}}'\n", gate.token));
     gate.says("leaks-in-tree", "fail", &["in the tree: a.txt:1 the value of WRITE_TOKEN"]);
@@ -146,7 +146,7 @@ fn a_clone_without_its_history_is_not_called_clean() {
     let row: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(row["status"], "warn", "{row}");
     assert!(row["evidence"].as_str().unwrap().contains("shallow"), "{row}");
-    assert!(row["mend"].as_str().unwrap().contains("fetch-depth: 0"), "{row}");
+    assert!(row["hint"].as_str().unwrap().contains("fetch-depth: 0"), "{row}");
 }
 
 /// As in a partial clone, or a broken one.

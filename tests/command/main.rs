@@ -20,12 +20,12 @@ use std::path::Path;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
+use writegate::Secret;
+use writegate::Timestamp;
 use writegate::credential::Limits;
 use writegate::credential::session::Session;
-use writegate::key::{Key, KeyId};
-use writegate::known_key::{KnownKey, Roots, derive_sk};
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
+use writegate::{DerivedKey, RootSecrets, derive_sk};
+use writegate::{Key, KeyId};
 
 use checkout::{Checkout, Done, random_secret, writegate};
 
@@ -155,8 +155,8 @@ fn a_minted_session_passes_the_gate_s_own_check() {
     assert_eq!(session.key(), "pk_site");
 
     let key = Key::parse("KEYS[0]", json!({"id": "pk_site", "version": 3})).unwrap();
-    let roots = Roots { current: Secret::new(root), previous: None };
-    let known = KnownKey::new(key, Rc::new(roots));
+    let roots = RootSecrets { current: Secret::new(root), previous: None };
+    let known = DerivedKey::new(key, Rc::new(roots));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let limits = Limits {
         now: Timestamp::from_seconds(now.try_into().unwrap()),

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 
 use serde_json::Value;
-use writegate::key::Key;
+use writegate::Key;
 
 use crate::checkout::{Checkout, Done, random_secret};
 

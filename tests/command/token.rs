@@ -94,7 +94,7 @@ impl Desk {
 fn today() -> String {
     let now = std::time::SystemTime::now();
     let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
-    let mut text = writegate::time::Timestamp::from_millis(now.try_into().unwrap()).to_rfc3339();
+    let mut text = writegate::Timestamp::from_millis(now.try_into().unwrap()).to_rfc3339();
     text.truncate(10);
     text
 }

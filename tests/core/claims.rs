@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use writegate::credential::mac::MacKey;
+use writegate::MacKey;
 
 use crate::world::{NOW, TARGET, code, gate, gate_with, plain, raw, sk, token};
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use writegate::exchange::{Failure, Step};
-use writegate::gateway::Decision;
+use writegate::Decision;
+use writegate::{Failure, Step};
 
 use crate::world::{NOW, TARGET, code_of, decide, gate, raw, token};
 
@@ -30,7 +30,7 @@ fn exchange(route: Value, method: &str, answers: &[(u16, &[(&str, &str)])]) -> V
                     format!("pass {} {} {:?}", audit["status"], audit["attempts"], edits.echoed)
                 }
                 Step::Inspect => code_of(&exchange.rejected(*status, b"")),
-                Step::Answer(answer) => code_of(&answer),
+                Step::GateResponse(answer) => code_of(&answer),
             }
         })
         .collect()

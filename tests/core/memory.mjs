@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { heldBytes, read } from "../../src/edge/body.js";
-import { recall, remember, remembered } from "../../src/edge/recent.js";
+import { recall, remember, remembered } from "../../src/edge/memory_cache.js";
 import { keep } from "../../src/edge/store.js";
 
 let now = 1_000_000;

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use writegate::gateway::{Decision, Gate};
-use writegate::rotation::{self, State};
-use writegate::secret::{Fingerprint, Secret};
-use writegate::time::Timestamp;
+use writegate::Timestamp;
+use writegate::token_age::{self, State};
+use writegate::{Decision, Gate};
+use writegate::{Fingerprint, Secret};
 
 use crate::world::{
     NOW, Native, TARGET, code_of, decide_at, gate_with, now_or_never, raw, root, token,
@@ -32,7 +32,7 @@ fn sent(gate: &Gate, platform: &Native, now: Timestamp) -> String {
             let (_, value) = set.find(|(name, _)| name == "authorization").unwrap();
             value.expose_str().unwrap().to_owned()
         }
-        Decision::Answer(answer) => code_of(&answer),
+        Decision::Respond(answer) => code_of(&answer),
     }
 }
 
@@ -84,7 +84,7 @@ fn the_line_names_the_field_and_not_the_value() {
     let bearer = format!("Bearer {}", token(json!({})));
     let headers = [("authorization", bearer.as_str())];
     let decision = decide_at(NOW, &platform, &gate, raw("POST", TARGET, &headers));
-    let Decision::Answer(answer) = decision else {
+    let Decision::Respond(answer) = decision else {
         panic!("forwarded");
     };
     let alarm: Value = serde_json::from_str(&answer.alarm.unwrap()).unwrap();
@@ -98,8 +98,8 @@ fn the_line_names_the_field_and_not_the_value() {
 fn report(gate: &Gate, platform: &Native) -> (State, Value) {
     let config = gate.config().unwrap();
     let tokens = now_or_never(gate.tokens(config, platform, NOW));
-    let probes = rotation::probes(config, &tokens).count();
-    let mut reports = rotation::reports(config, &tokens, &[], NOW);
+    let probes = token_age::probes(config, &tokens).count();
+    let mut reports = token_age::reports(config, &tokens, &[], NOW);
     assert_eq!(reports.len(), 1);
     let report = reports.remove(0);
     assert_eq!(probes == 0, report.state == State::Missing);

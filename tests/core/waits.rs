@@ -3,15 +3,15 @@
 
 use serde_json::{Value, json};
 
+use writegate::Head;
+use writegate::KeyId;
+use writegate::MacKey;
+use writegate::Secret;
 use writegate::credential::base::Component;
 use writegate::credential::digest::content_digest;
-use writegate::credential::mac::MacKey;
 use writegate::credential::signing::{self, Parameters};
-use writegate::gateway::{Decision, Gate, Raw};
-use writegate::key::KeyId;
-use writegate::known_key::derive_sk;
-use writegate::request::Head;
-use writegate::secret::Secret;
+use writegate::derive_sk;
+use writegate::{Decision, Gate, Raw};
 
 use crate::world::{NOW, Native, TARGET, code_of, decide_on, gate_with, raw, root};
 
@@ -86,7 +86,7 @@ fn world(key: Value) -> (&'static Gate, Native) {
 /// The code of a refusal, or the credential that is sent.
 fn outcome(decision: Decision<'_, '_>) -> String {
     match decision {
-        Decision::Answer(answer) => code_of(&answer),
+        Decision::Respond(answer) => code_of(&answer),
         Decision::Forward(outbound, _) => {
             let mut set = outbound.set.iter();
             let (_, value) = set.find(|(name, _)| name == "authorization").unwrap();
@@ -106,7 +106,7 @@ fn after(
     let (gate, platform) = world(key);
     let signed = Signed::by("pk_r", "POST", TARGET, nonce, expires);
     platform.while_reading.replace(Some(Box::new(move |platform| {
-        platform.now.set(writegate::time::Timestamp::from_millis(NOW.millis() + ms));
+        platform.now.set(writegate::Timestamp::from_millis(NOW.millis() + ms));
         happens(platform);
     })));
     let decision = decide_on(&platform, gate, signed.raw("POST", TARGET));
@@ -219,7 +219,7 @@ fn admin(
     let target = format!("https://gate.example/_gate/{path}");
     let headers = [("authorization", bearer.as_str())];
     let request = Raw { has_body: true, ..raw(method, &target, &headers) };
-    let Decision::Answer(answer) = decide_on(&platform, gate, request) else {
+    let Decision::Respond(answer) = decide_on(&platform, gate, request) else {
         panic!("an admin's request is never forwarded");
     };
     let records = platform.records.borrow();
@@ -268,7 +268,7 @@ fn a_change_in_between_is_not_lost() {
     let headers = [("authorization", bearer.as_str())];
     let request =
         Raw { has_body: true, ..raw("PATCH", "https://gate.example/_gate/keys/pk_r", &headers) };
-    let Decision::Answer(answer) = decide_on(&platform, gate, request) else {
+    let Decision::Respond(answer) = decide_on(&platform, gate, request) else {
         panic!("an admin's request is never forwarded");
     };
     assert_eq!(answer.status, 200, "{}", answer.body);

@@ -81,9 +81,9 @@ impl Check {
     pub(crate) fn names(&mut self, what: &str, request: &Request, field: &str) -> Response {
         let answer = self.refused(what, request, 400, "bad-request");
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let mend = problem["mend"].as_str().unwrap_or_default();
-        self.that(problem["field"] == field && mend.len() > 5, || {
-            format!("{what}: expected field {field} and a mend, got {answer}")
+        let hint = problem["hint"].as_str().unwrap_or_default();
+        self.that(problem["field"] == field && hint.len() > 5, || {
+            format!("{what}: expected field {field} and a hint, got {answer}")
         });
         answer
     }

@@ -186,7 +186,7 @@ fn what_cannot_change_is_told_apart() {
 }
 
 #[test]
-fn a_broken_record_can_be_mended() {
+fn a_broken_record_can_be_hinted() {
     let mut table = Check::of(|setup| {
         admin(setup)
             .in_registry("key/pk_broken", r#"{"id":"pk_broken","version":3,"path":["/posts"]}"#)
@@ -199,10 +199,10 @@ fn a_broken_record_can_be_mended() {
     }
     let half = patch(&table, "pk_broken", &json!({"name": "x"}));
     table.names("still broken", &half, "path");
-    let mended = patch(&table, "pk_broken", &json!({"path": null, "paths": ["/posts"]}));
+    let hinted = patch(&table, "pk_broken", &json!({"path": null, "paths": ["/posts"]}));
     let record =
         json!({"id": "pk_broken", "version": 3, "schemes": ["session"], "paths": ["/posts"]});
-    let answer = table.answered("mended", &mended, 200).json();
+    let answer = table.answered("hinted", &hinted, 200).json();
     table.that(answer["paths"] == record["paths"] && answer["version"] == 3, || answer.to_string());
     let kept = stored(&table.gate, "pk_broken");
     table.that(kept == Some(record), || format!("stored: {kept:?}"));

@@ -1,4 +1,4 @@
-//! Bad records and bad bodies (contract, sections 2 and 7): the field is named, the mend is said, no value is quoted, and
+//! Bad records and bad bodies (contract, sections 2 and 7): the field is named, the hint is said, no value is quoted, and
 //! nothing is stored.
 
 use serde_json::{Value, json};

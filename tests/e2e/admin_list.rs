@@ -131,8 +131,8 @@ fn a_record_that_is_none_is_listed_with_what_is_wrong() {
     assert_eq!(listed["pk_good"]["error"], Value::Null);
     for (id, _, field) in broken {
         let error = &listed[id]["error"];
-        let mend = error["mend"].as_str().unwrap_or_default();
-        assert!(mend.len() > 5, "{id}: {}", listed[id]);
+        let hint = error["hint"].as_str().unwrap_or_default();
+        assert!(hint.len() > 5, "{id}: {}", listed[id]);
         if !field.is_empty() && field != "record" {
             assert_eq!(error["field"], field, "{id}: {}", listed[id]);
         }

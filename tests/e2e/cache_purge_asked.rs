@@ -92,8 +92,8 @@ fn a_purge_of_nothing_is_refused_and_names_its_field() {
         let request = Request::post("/_gate/purge").bearer(&session).body(body);
         let answer = table.refused(body, &request, 400, "bad-request");
         let problem = answer.json();
-        let mended = problem["mend"].as_str().is_some_and(|mend| mend.len() > 3);
-        table.that(mended && problem["field"] == field, || {
+        let hinted = problem["hint"].as_str().is_some_and(|hint| hint.len() > 3);
+        table.that(hinted && problem["field"] == field, || {
             format!("{body}: expected {field}, got {problem}")
         });
     }

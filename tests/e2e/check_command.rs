@@ -97,7 +97,7 @@ fn a_gate_that_does_not_tell_is_not_called_well() {
         let (code, row) = checkout.rotation(port, &root, &more);
         assert_eq!((code, &row["status"]), (0, &json!("warn")), "{row}");
         assert!(row["evidence"].as_str().unwrap().contains(word), "{word} in {row}");
-        assert!(row["mend"].as_str().unwrap().contains("--gate"), "{row}");
+        assert!(row["hint"].as_str().unwrap().contains("--gate"), "{row}");
         let strict = [more, vec!["--strict"]].concat();
         assert_eq!(checkout.rotation(port, &root, &strict).0, 1);
     }

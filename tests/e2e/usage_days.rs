@@ -18,8 +18,8 @@ fn names(table: &mut Check, query: &str, field: &str) {
     let request = admin(&table.gate, &format!("usage{query}"));
     let answer = table.refused(query, &request, 400, "bad-request");
     let problem = answer.json();
-    let mended = problem["mend"].as_str().is_some_and(|mend| mend.len() > 3);
-    table.that(mended && problem["field"] == field, || {
+    let hinted = problem["hint"].as_str().is_some_and(|hint| hint.len() > 3);
+    table.that(hinted && problem["field"] == field, || {
         format!("{query}: expected {field}, got {problem}")
     });
 }

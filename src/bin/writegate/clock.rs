@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use writegate::time::Timestamp;
+use writegate::Timestamp;
 
 use crate::failure::{Failure, Result};
 

@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
-use writegate::secret::Secret;
-use writegate::upstream::Upstream;
+use writegate::Secret;
+use writegate::Upstream;
 
 use crate::failure::{Failure, Result};
 use crate::http;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use writegate::secret::Secret;
+use writegate::Secret;
 
 use crate::failure::Result;
 use crate::tls;

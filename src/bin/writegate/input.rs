@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
-use writegate::secret::Secret;
+use writegate::Secret;
 
 use crate::failure::{Doing as _, Failure, Result};
 

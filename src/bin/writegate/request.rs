@@ -3,14 +3,14 @@
 use std::io::Read as _;
 
 use clap::{Args, Subcommand};
+use writegate::KeyId;
+use writegate::METHODS;
+use writegate::MacKey;
 use writegate::credential::base::Component;
 use writegate::credential::digest;
-use writegate::credential::mac::MacKey;
 use writegate::credential::session::Session;
 use writegate::credential::signing::{self, Parameters};
-use writegate::key::KeyId;
-use writegate::known_key::derive_ss;
-use writegate::request::METHODS;
+use writegate::derive_ss;
 
 use crate::failure::{Doing as _, Failure, Result};
 use crate::project::Project;
@@ -181,7 +181,7 @@ fn method(text: &str) -> std::result::Result<String, String> {
     METHODS
         .contains(&text)
         .then(|| text.to_owned())
-        .ok_or_else(|| writegate::key::METHODS_MEND.to_owned())
+        .ok_or_else(|| writegate::METHODS_HINT.to_owned())
 }
 
 fn header(text: &str) -> std::result::Result<(String, String), String> {

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, json};
+use writegate::METHODS;
+use writegate::Secret;
 use writegate::credential::session::{self, Session};
-use writegate::key::{KeyId, METHODS_MEND};
-use writegate::known_key::{derive_sk, derive_ss};
 use writegate::policy::origin::Origin;
-use writegate::policy::path::{PATTERN_MEND, Pattern};
-use writegate::request::METHODS;
-use writegate::secret::Secret;
+use writegate::policy::path::{PATTERN_HINT, Pattern};
+use writegate::{KeyId, METHODS_HINT};
+use writegate::{derive_sk, derive_ss};
 
 use crate::failure::{Failure, Result};
 use crate::project::Project;
@@ -168,11 +168,11 @@ fn name(text: &str) -> Parsed {
 
 fn method(text: &str) -> Parsed {
     let known = METHODS.contains(&text);
-    known.then(|| text.to_owned()).ok_or_else(|| METHODS_MEND.to_owned())
+    known.then(|| text.to_owned()).ok_or_else(|| METHODS_HINT.to_owned())
 }
 
 fn path(text: &str) -> Parsed {
-    Pattern::parse(text).map(|_| text.to_owned()).ok_or_else(|| PATTERN_MEND.to_owned())
+    Pattern::parse(text).map(|_| text.to_owned()).ok_or_else(|| PATTERN_HINT.to_owned())
 }
 
 fn origin(text: &str) -> Parsed {

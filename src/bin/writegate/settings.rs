@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use std::{env, fs, io};
 
 use serde_json::Value;
+use writegate::Secret;
 use writegate::config::MIN_SECRET_BYTES;
-use writegate::key::{Key, KeyId};
-use writegate::known_key::derive_sk;
-use writegate::secret::Secret;
+use writegate::derive_sk;
+use writegate::{Key, KeyId};
 
 use crate::failure::{Doing as _, Failure, Result};
 use crate::project::Project;

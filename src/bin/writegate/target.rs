@@ -1,8 +1,8 @@
 //! A request's URL as an argument, held to what the gate would take.
 
+use writegate::Head;
+use writegate::Refusal;
 use writegate::policy::path;
-use writegate::problem::Refusal;
-use writegate::request::Head;
 
 use crate::failure::{Failure, Result};
 

@@ -1,10 +1,10 @@
 //! `writegate url sign`: a link that works by itself for a while.
 
 use clap::{Args, Subcommand};
-use writegate::credential::mac::MacKey;
+use writegate::Head;
+use writegate::MacKey;
 use writegate::credential::url;
-use writegate::key::{Key, KeyId, Scheme};
-use writegate::request::Head;
+use writegate::{Key, KeyId, Scheme};
 
 use crate::failure::{Failure, Result};
 use crate::project::Project;

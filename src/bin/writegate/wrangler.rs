@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use writegate::secret::Secret;
-use writegate::token::Token;
+use writegate::Secret;
+use writegate::Token;
 
 use crate::failure::{Doing as _, Failure, Result};
 use crate::progress::Progress;

@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
+use writegate::Secret;
 use writegate::config::{Binding, Config, Environment};
 use writegate::credential::session::Session;
-use writegate::key::{Key, KeyId, Scheme};
-use writegate::known_key::derive_sk;
+use writegate::derive_sk;
 use writegate::policy::path;
 use writegate::route;
-use writegate::secret::Secret;
+use writegate::{Key, KeyId, Scheme};
 
 use super::{CMS, clone};
 use crate::checkout::Checkout;

@@ -1,11 +1,11 @@
 //! Rows about the keys of the configuration: which of them are open wider than anybody needs.
 
 use serde_json::Value;
+use writegate::METHODS;
+use writegate::Timestamp;
 use writegate::config::Config;
-use writegate::key::{Key, Scheme};
-use writegate::rates;
-use writegate::request::METHODS;
-use writegate::time::Timestamp;
+use writegate::rate;
+use writegate::{Key, Scheme};
 
 use super::document::Document;
 use super::row::{Findings, Verdict, listed};
@@ -109,7 +109,7 @@ pub(super) fn bindings(document: &Document, config: &Config, now: Timestamp) -> 
     for key in live(config, now) {
         let id = &key.id;
         if let Some(rate) = &key.rate {
-            let binding = rates::binding(rate);
+            let binding = rate::binding(rate);
             if !limiters.contains(&binding.as_str()) {
                 findings.fail(
                     format!("{id} has rate = \"{rate}\", and there is no binding {binding}"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
-use writegate::secret::Secret;
+use writegate::Secret;
 
 use crate::failure::Result;
 use crate::settings;

@@ -6,11 +6,11 @@
 use std::env;
 
 use serde_json::Value;
+use writegate::Secret;
+use writegate::Timestamp;
+use writegate::Token;
+use writegate::UpstreamAuth;
 use writegate::config::Config;
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
-use writegate::token::Token;
-use writegate::upstream::UpstreamAuth;
 
 use crate::cloudflare::{Api, ApiError};
 
@@ -58,7 +58,7 @@ pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
                 judge(token.secret, &facts, now, &mut findings);
                 known.push(facts.told(token.secret));
             }
-            Err((why, mend)) => findings.warn(format!("{}: {why}", token.secret), mend),
+            Err((why, hint)) => findings.warn(format!("{}: {why}", token.secret), hint),
         }
     }
     if !elsewhere.is_empty() {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
-use writegate::key::KeyId;
-use writegate::secret::Secret;
+use writegate::KeyId;
+use writegate::Secret;
 
 use self::talk::{Answer, Request};
 use self::upstream::Upstream;

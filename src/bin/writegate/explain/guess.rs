@@ -3,11 +3,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use writegate::credential::mac::MacKey;
+use writegate::KeyId;
+use writegate::MacKey;
+use writegate::Secret;
 use writegate::credential::session::Session;
-use writegate::key::KeyId;
-use writegate::known_key::{derive_sk, derive_ss};
-use writegate::secret::Secret;
+use writegate::{derive_sk, derive_ss};
 
 use super::bases;
 use super::gate::Local;

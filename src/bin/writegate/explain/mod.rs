@@ -13,8 +13,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::Value;
-use writegate::problem::{Problem, Refusal};
-use writegate::time::Timestamp;
+use writegate::Timestamp;
+use writegate::{Problem, Refusal};
 
 use crate::clock;
 use crate::failure::{Doing as _, Failure, Result};

@@ -3,17 +3,17 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
+use writegate::Head;
+use writegate::Key;
+use writegate::Timestamp;
 use writegate::config::Config;
 use writegate::credential::base::Message;
 use writegate::credential::digest;
-use writegate::credential::signature::{Demands, Lack, MAX_AGE, Signature};
-use writegate::credential::url::InQuery;
-use writegate::key::Key;
+use writegate::credential::signature::{MAX_AGE, MissingCoverage, RequiredCoverage, Signature};
+use writegate::credential::url::UrlCredential;
 use writegate::policy::path;
-use writegate::problem::{Problem, Refusal};
-use writegate::request::Head;
 use writegate::route;
-use writegate::time::Timestamp;
+use writegate::{Problem, Refusal};
 
 use super::bases;
 use super::gate::Local;
@@ -92,7 +92,8 @@ fn known<'c>(
     signature: Option<&Signature>,
 ) -> Option<&'c Key> {
     let kid = token_part(given, 0).and_then(|header| Some(header["kid"].as_str()?.to_owned()));
-    let in_query = InQuery::read(head, None).ok().and_then(|query| query.key().map(str::to_owned));
+    let in_query =
+        UrlCredential::read(head, None).ok().and_then(|query| query.key().map(str::to_owned));
     let named = kid
         .or_else(|| signature.map(|signature| signature.keyid().to_owned()))
         .or(in_query)
@@ -113,7 +114,7 @@ fn incomplete(
         let path = path::check(head.path()).ok()?;
         route::find(&config.routes, &path).ok()?
     });
-    let demands = Demands {
+    let demands = RequiredCoverage {
         body: head.has_body() && !route.is_some_and(|route| route.unsigned_body),
         session: head.header("authorization").is_some(),
         nonce: key.is_some_and(|key| key.nonce_required),
@@ -131,16 +132,16 @@ fn incomplete(
     lines
 }
 
-const fn lacking(lack: Lack) -> &'static str {
+const fn lacking(lack: MissingCoverage) -> &'static str {
     match lack {
-        Lack::Method => "\"@method\" is not covered",
-        Lack::Target => {
+        MissingCoverage::Method => "\"@method\" is not covered",
+        MissingCoverage::Target => {
             "the target is not covered: \"@target-uri\", or \"@authority\" with \"@path\" and \"@query\" or with \"@request-target\""
         }
-        Lack::Body => "there is a body, and \"content-digest\" is not covered",
-        Lack::Session => "a session's own signature must cover \"authorization\"",
-        Lack::Created => "there is no created",
-        Lack::Nonce => "the key asks for a nonce, and there is none",
+        MissingCoverage::Body => "there is a body, and \"content-digest\" is not covered",
+        MissingCoverage::Session => "a session's own signature must cover \"authorization\"",
+        MissingCoverage::Created => "there is no created",
+        MissingCoverage::Nonce => "the key asks for a nonce, and there is none",
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::json;
-use writegate::secret::Secret;
+use writegate::Secret;
 
 use crate::failure::{Doing as _, Failure, Result};
 use crate::input;

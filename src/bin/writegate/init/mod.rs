@@ -18,8 +18,8 @@ mod template;
 mod wanted;
 
 use clap::Args;
+use writegate::Secret;
 use writegate::config::TokenSource;
-use writegate::secret::Secret;
 
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use writegate::secret::Secret;
+use writegate::Secret;
 
 use crate::failure::{Failure, Result};
 use crate::settings;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use writegate::Secret;
 use writegate::config::{Binding, Config, Environment};
-use writegate::secret::Secret;
 
 use crate::failure::{Failure, Result};
 

@@ -1,11 +1,11 @@
 //! What `.dev.vars` holds, and the token's envelope.
 
 use serde_json::json;
+use writegate::Day;
+use writegate::Secret;
+use writegate::Timestamp;
+use writegate::Token;
 use writegate::config::MIN_SECRET_BYTES;
-use writegate::day::Day;
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
-use writegate::token::Token;
 
 use crate::failure::{Failure, Result};
 use crate::{clock, input};
@@ -72,7 +72,7 @@ impl Dates {
 pub(super) fn token(dates: &Dates) -> Result<Secret> {
     let given = input::secret("the write token")?;
     let wrong =
-        |mend: &str| Failure::usage(format!("the write token, from standard input: {mend}"));
+        |hint: &str| Failure::usage(format!("the write token, from standard input: {hint}"));
     let token = Token::parse(&given).map_err(|error| wrong(&error.to_string()))?;
     let value = match token.value.expose_str() {
         None => return Err(wrong("is no text")),

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use writegate::key::{KeyId, Scheme};
-use writegate::known_key::derive_sk;
-use writegate::secret::Secret;
+use writegate::Secret;
+use writegate::derive_sk;
+use writegate::{KeyId, Scheme};
 
 use crate::failure::{Failure, Result};
 use crate::settings;

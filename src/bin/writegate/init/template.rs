@@ -156,8 +156,8 @@ mod tests {
         let shipped = std::fs::read_to_string(path).unwrap();
         // A gate of one's own has another file, which is nobody else's business.
         if shipped.contains("id = \"pk_example\"") {
-            let mend = "cp wrangler.toml src/bin/writegate/init/template.toml";
-            assert_eq!(shipped, SHIPPED, "{mend}");
+            let hint = "cp wrangler.toml src/bin/writegate/init/template.toml";
+            assert_eq!(shipped, SHIPPED, "{hint}");
         }
     }
 

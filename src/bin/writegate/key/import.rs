@@ -159,7 +159,7 @@ fn placed(problem: Problem, batch: &[Record]) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use writegate::key::KeyId;
+    use writegate::KeyId;
 
     fn records(count: usize, bytes: usize) -> Vec<Record> {
         let one = |number: usize| Record {

@@ -7,8 +7,8 @@ mod registry;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use writegate::key::KeyId;
-use writegate::known_key::derive_sk;
+use writegate::KeyId;
+use writegate::derive_sk;
 
 use crate::failure::Result;
 use crate::project::Project;

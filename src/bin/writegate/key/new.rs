@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use writegate::key::Key;
+use writegate::Key;
 
 use crate::failure::{Failure, Result};
 use crate::random;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io::Read as _;
 
 use serde_json::Value;
+use writegate::KeyId;
 use writegate::json;
-use writegate::key::KeyId;
 use writegate::registry::{self, MAX_RECORD_BYTES};
 
 use crate::failure::{Doing as _, Failure, Result};

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use clap::Args;
-use writegate::key::KeyId;
+use writegate::KeyId;
 
 use crate::admin::{self, Which};
 use crate::failure::{Doing as _, Result};

@@ -5,7 +5,7 @@
 //! Secrets Store is changed there, and nothing is deployed.
 
 use serde_json::Value;
-use writegate::secret::Secret;
+use writegate::Secret;
 
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;

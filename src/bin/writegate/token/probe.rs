@@ -6,16 +6,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use writegate::Problem;
+use writegate::Secret;
+use writegate::Timestamp;
+use writegate::Upstream;
 use writegate::config::{Config, TokenSource};
-use writegate::key::{KeyId, Scheme};
+use writegate::method_in;
 use writegate::policy::path;
-use writegate::problem::Problem;
-use writegate::request::method_in;
-use writegate::rotation::{self, Probe};
 use writegate::route;
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
-use writegate::upstream::Upstream;
+use writegate::token_age::{self, Probe};
+use writegate::{KeyId, Scheme};
 
 use crate::failure::{Failure, Result};
 use crate::http;
@@ -68,7 +68,7 @@ pub(super) fn at_the_api(
         TokenSource::Set(known) => Some((name.as_str(), Ok(Rc::clone(known)))),
         TokenSource::Missing | TokenSource::Stored { .. } => None,
     });
-    rotation::probes(config, &set.collect())
+    token_age::probes(config, &set.collect())
         .filter(|probe| probe.secret == secret)
         .try_for_each(|probe| tries.until(|| direct(&probe)))
 }
@@ -123,7 +123,7 @@ impl Through {
         let Some(first) = paths.first() else {
             return Err(Failure::usage(format!(
                 "no path of the gate leads to a `probe` of the routes with {secret}, because another route takes it, or GET \
-                 is not among their methods: mend that, or go without by --unprobed"
+                 is not among their methods: hint that, or go without by --unprobed"
             )));
         };
         let pick = |path: &String| match asked {
@@ -236,7 +236,7 @@ fn paths(config: &Config, secret: &str) -> Vec<String> {
 
 /// A key of the configuration that may GET this with a session alone, from wherever this runs.
 fn key(config: &Config, path: &str, now: Timestamp) -> Option<KeyId> {
-    let may = |key: &writegate::key::Key| {
+    let may = |key: &writegate::Key| {
         let is_good = !key.revoked
             && !key.admin
             && !key.nonce_required

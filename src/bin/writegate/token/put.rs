@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use writegate::time::Timestamp;
+use writegate::Timestamp;
 
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;

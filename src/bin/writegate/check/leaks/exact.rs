@@ -1,6 +1,6 @@
 //! The secrets of this very checkout, looked for as they are: all of them in one pass.
 
-use writegate::secret::Secret;
+use writegate::Secret;
 
 /// Shortest secret that is looked for, in bytes: a shorter one would be found everywhere by chance.
 const WINDOW: usize = 8;

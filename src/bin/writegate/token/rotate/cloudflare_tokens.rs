@@ -6,8 +6,8 @@
 use std::env;
 
 use serde_json::{Map, Value};
-use writegate::secret::{Fingerprint, Secret};
-use writegate::time::Timestamp;
+use writegate::Timestamp;
+use writegate::{Fingerprint, Secret};
 
 use crate::cloudflare::{Api, ApiError};
 use crate::failure::{Failure, Result};

@@ -4,8 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use writegate::secret::Secret;
-use writegate::time::Timestamp;
+use writegate::Secret;
+use writegate::Timestamp;
 
 use crate::failure::{Doing as _, Failure, Result};
 

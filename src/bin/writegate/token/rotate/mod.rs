@@ -24,8 +24,8 @@ mod rights;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
-use writegate::key::KeyId;
-use writegate::secret::{Fingerprint, Secret};
+use writegate::KeyId;
+use writegate::{Fingerprint, Secret};
 
 use crate::admin::Which;
 use crate::failure::{Failure, Result};

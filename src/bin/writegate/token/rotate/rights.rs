@@ -1,7 +1,7 @@
 //! What a token may do and for how long, as Cloudflare shows it and as it is asked for a new one.
 
 use serde_json::{Value, json};
-use writegate::time::Timestamp;
+use writegate::Timestamp;
 
 use crate::failure::{Failure, Result};
 

@@ -1,6 +1,6 @@
 //! What is found and what is not. The tokens are made here, so that none stands in this repository.
 
-use writegate::secret::Secret;
+use writegate::Secret;
 
 use super::*;
 

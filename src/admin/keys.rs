@@ -1,0 +1,266 @@
+//! `/_gate/keys`: the registry's records as an admin sees and changes them (contract section 7).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::base::json::{self, FieldError};
+use crate::gateway::response::{LocalResponse, Rejection};
+use crate::keys::derive_sk;
+use crate::keys::registry;
+use crate::keys::{Key, KeyId};
+use crate::platform::{AdminBackend, Change, Platform, Unavailable};
+use crate::problem::Refusal;
+
+use super::handler::{AdminHandler, bad_field};
+use super::record::{self, Prepared};
+
+/// Most records of one request.
+const MAX_BATCH: usize = 100;
+/// Most attempts at a change: somebody else's change in between is rare, and each is a round trip.
+const MAX_ATTEMPTS: usize = 4;
+
+impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
+    /// A page of 100 records, tombstones too.
+    pub(super) async fn list_keys(&self) -> Result<LocalResponse, Rejection> {
+        self.require_registry()?;
+        let cursor = self.parameter("cursor").filter(|text| !text.is_empty());
+        let cursor = cursor.map(decode_cursor).transpose()?;
+        let page = self.platform.page(cursor.as_deref()).await;
+        let page = page.map_err(self.unavailable("KEY_REGISTRY"))?;
+        let shown = |(name, text): &(String, String)| {
+            let id = KeyId::parse(name.strip_prefix(registry::PREFIX)?)?;
+            Some(shown(&id, text))
+        };
+        let keys: Vec<Value> = page.records.iter().filter_map(shown).collect();
+        let cursor = page.cursor.map(|cursor| URL_SAFE_NO_PAD.encode(cursor));
+        Ok(LocalResponse::json(200, &json!({"keys": keys, "cursor": cursor})))
+    }
+
+    /// One record.
+    pub(super) async fn show_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
+        self.require_registry()?;
+        let text = self.platform.record(id).await;
+        let text = text.map_err(self.unavailable("KEY_REGISTRY"))?;
+        let text = text.ok_or(Refusal::NoRoute)?;
+        Ok(LocalResponse::json(200, &shown(id, &text)))
+    }
+
+    /// New records: all, or none. A record without an id is given one. Each is shown with its secret, this
+    /// once.
+    pub(super) async fn create_keys(&self) -> Result<LocalResponse, Rejection> {
+        self.require_writer()?;
+        let (records, is_batch) = match self.json()? {
+            Value::Array(records) => (records, true),
+            record @ Value::Object(_) => (vec![record], false),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                return Err(bad_body("expected a key record, or an array of them"));
+            }
+        };
+        if !(1..=MAX_BATCH).contains(&records.len()) {
+            return Err(bad_body("expected 1 to 100 records"));
+        }
+        let place = |index: usize| match is_batch {
+            true => format!("[{index}]"),
+            false => String::new(),
+        };
+        let mut new: Vec<Prepared> = Vec::new();
+        for (index, mut value) in records.into_iter().enumerate() {
+            if let Some(members) = value.as_object_mut().filter(|all| !all.contains_key("id")) {
+                let id = KeyId::made_of(self.platform.random());
+                members.insert("id".to_owned(), id.as_str().into());
+            }
+            let claimed = value.get("id").and_then(Value::as_str);
+            let claimed = claimed.and_then(KeyId::parse);
+            let prepared = record::prepare(&place(index), value);
+            let prepared = prepared.map_err(|error| bad_field(&error, claimed.as_ref()))?;
+            let id = &prepared.key.id;
+            if new.iter().any(|other| other.key.id == *id) {
+                let field = field(&place(index), "id");
+                let error = FieldError::new(field, "stands twice in this batch");
+                return Err(bad_field(&error, Some(id)));
+            }
+            new.push(prepared);
+        }
+        let ids: Vec<&KeyId> = new.iter().map(|one| &one.key.id).collect();
+        for (index, id) in ids.iter().enumerate() {
+            self.refuse_configured(id, &place(index))?;
+        }
+        let changes = new.iter().map(|one| Change { id: &one.key.id, from: None, to: &one.text });
+        let changes: Vec<Change<'_>> = changes.collect();
+        if !self.write(&changes).await? {
+            let there = self.records(&ids).await?;
+            let index = there.iter().position(Option::is_some).unwrap_or_default();
+            let field = field(&place(index), "id");
+            return Err(Rejection::conflict(Refusal::KeyExists, &field, ids.get(index).copied()));
+        }
+        let shown = |one: &Prepared| self.with_secret(one.record.clone(), &one.key);
+        match (is_batch, new.as_slice()) {
+            (false, [one]) => {
+                let mut own = LocalResponse::json(201, &shown(one));
+                let location = format!("/_gate/keys/{}", one.key.id);
+                own.headers.push(("location", location));
+                Ok(own)
+            }
+            (_, all) => {
+                let keys: Vec<Value> = all.iter().map(shown).collect();
+                Ok(LocalResponse::json(201, &json!({"keys": keys})))
+            }
+        }
+    }
+
+    /// A merge patch (RFC 7396) of a record. Shows the new secret when the version rose.
+    pub(super) async fn change_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
+        self.require_writer()?;
+        self.refuse_configured(id, "")?;
+        let wrong = |field: &str, hint: &str| bad_field(&FieldError::new(field, hint), Some(id));
+        let patched = |old: Value| {
+            if record::is_tombstone(&old) {
+                return Err(Rejection::conflict(Refusal::KeyExists, "id", Some(id)));
+            }
+            let patch = self.json()?;
+            if !patch.is_object() {
+                return Err(bad_body("expected an object with the members that change"));
+            }
+            let before = version(&old);
+            let new = record::prepare("", record::merge(old, patch))
+                .map_err(|error| bad_field(&error, Some(id)))?;
+            if new.key.id != *id {
+                return Err(wrong("id", "cannot change; make a new key and delete this"));
+            }
+            if new.key.version < before {
+                return Err(wrong("version", "only rises"));
+            }
+            Ok((new.text.clone(), (new, before)))
+        };
+        let (new, before) = self.replace(id, patched).await?;
+        let shown = match new.key.version > before {
+            true => self.with_secret(new.record, &new.key),
+            false => new.record,
+        };
+        Ok(LocalResponse::json(200, &shown))
+    }
+
+    /// Leaves a tombstone.
+    pub(super) async fn delete_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
+        self.require_writer()?;
+        self.refuse_configured(id, "")?;
+        let buried = |old: Value| {
+            let tombstone = record::tombstone(id, version(&old));
+            Ok((tombstone.to_string(), tombstone))
+        };
+        let tombstone = self.replace(id, buried).await?;
+        Ok(LocalResponse::json(200, &tombstone))
+    }
+
+    /// Writes what `change` makes of a record. If somebody else changed the record meanwhile, the change is
+    /// made again, of what the record is then.
+    async fn replace<T>(
+        &self,
+        id: &KeyId,
+        change: impl Fn(Value) -> Result<(String, T), Rejection>,
+    ) -> Result<T, Rejection> {
+        for _ in 0..MAX_ATTEMPTS {
+            let old = self.records(&[id]).await?.into_iter().next().flatten();
+            let old = old.ok_or(Refusal::NoRoute)?;
+            let value = json::parse(old.as_bytes()).unwrap_or(Value::Null);
+            let (text, done) = change(value)?;
+            let change = Change { id, from: Some(&old), to: &text };
+            if self.write(&[change]).await? {
+                return Ok(done);
+            }
+        }
+        Err(self.unavailable("KEY_WRITER")(Unavailable))
+    }
+
+    /// The records as they were last written.
+    async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Rejection> {
+        let records = self.platform.records(ids).await;
+        records.map_err(self.unavailable("KEY_WRITER"))
+    }
+
+    /// Writes records, unless one is not what it was. This isolate honours them at once.
+    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Rejection> {
+        let written = self.platform.write(changes).await;
+        let written = written.map_err(self.unavailable("KEY_WRITER"))?;
+        for change in changes.iter().filter(|_| written) {
+            let (text, now) = (change.to.to_owned(), self.platform.now());
+            self.registry.learn_written(change.id, text, &self.config.roots, now);
+        }
+        Ok(written)
+    }
+
+    fn require_registry(&self) -> Result<(), Rejection> {
+        match self.config.registry {
+            true => Ok(()),
+            false => Err(self.missing("KEY_REGISTRY")),
+        }
+    }
+
+    /// KV has neither transactions nor an order of writes, so without the writer a deleted key could come
+    /// back, or an id be used twice.
+    fn require_writer(&self) -> Result<(), Rejection> {
+        self.require_registry()?;
+        match self.config.key_writer {
+            true => Ok(()),
+            false => Err(self.missing("KEY_WRITER")),
+        }
+    }
+
+    /// A key of the configuration is changed there.
+    fn refuse_configured(&self, id: &KeyId, place: &str) -> Result<(), Rejection> {
+        match self.config.keys.contains_key(id) {
+            true => {
+                let field = field(place, "id");
+                Err(Rejection::conflict(Refusal::KeyInConfiguration, &field, Some(id)))
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn with_secret(&self, mut record: Value, key: &Key) -> Value {
+        let sk = derive_sk(&self.config.roots.current, &key.id, key.version);
+        if let Some(members) = record.as_object_mut() {
+            members.insert("sk".to_owned(), sk.expose_str().into());
+        }
+        record
+    }
+}
+
+/// A record as it is shown: itself, or why it is none.
+fn shown(id: &KeyId, text: &str) -> Value {
+    match registry::read(id, text) {
+        Ok(_) => json::parse(text.as_bytes()).unwrap_or(Value::Null),
+        Err(FieldError { field, hint }) => {
+            json!({"id": id.as_str(), "error": {"field": field, "hint": hint}})
+        }
+    }
+}
+
+/// The version of a record that may not parse.
+fn version(record: &Value) -> u32 {
+    let version = record.get("version").and_then(Value::as_u64);
+    version.and_then(|version| version.try_into().ok()).unwrap_or(1)
+}
+
+/// A field of the record at `place` of the body.
+fn field(place: &str, name: &str) -> String {
+    match place {
+        "" => name.to_owned(),
+        _ => format!("{place}.{name}"),
+    }
+}
+
+fn bad_body(hint: &str) -> Rejection {
+    bad_field(&FieldError::new("body", hint), None)
+}
+
+/// KV's cursor is shown as base64url, which needs no encoding in a query.
+fn decode_cursor(text: &str) -> Result<String, Rejection> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+    let cursor = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    cursor.ok_or_else(|| {
+        let hint = "expected the cursor of the page before";
+        bad_field(&FieldError::new("cursor", hint), None)
+    })
+}

@@ -1,0 +1,127 @@
+//! Key records on their way into the registry: what is stored of what an admin sends, merged with what
+//! was there.
+
+use serde_json::{Map, Value};
+
+use crate::base::json::FieldError;
+use crate::keys::registry;
+use crate::keys::{Key, KeyId};
+
+/// A record that may be stored.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) key: Key,
+    /// The record with what is implied of it.
+    pub(super) record: Value,
+    pub(super) text: String,
+}
+
+/// Checks a record, which stands at `path` of the body, and spells out its version and its schemes: a
+/// reader sees what counts, and a record without schemes can only be a tombstone.
+pub(super) fn prepare(path: &str, record: Value) -> Result<Prepared, FieldError> {
+    let key = registry::check(path, record.clone())?;
+    // Older systems may have such ids, in KV; through this API nobody could ever revoke one.
+    if matches!(key.id.as_str(), "." | "..") {
+        let field = if path.is_empty() { "id".to_owned() } else { format!("{path}.id") };
+        return Err(FieldError::new(field, "is a dot segment, which no path may have"));
+    }
+    let mut record = record;
+    if let Value::Object(members) = &mut record {
+        let schemes = || key.schemes.iter().map(|scheme| scheme.name()).collect();
+        members.insert("version".to_owned(), key.version.into());
+        members.entry("schemes").or_insert_with(schemes);
+    }
+    let text = record.to_string();
+    if text.len() > registry::MAX_RECORD_BYTES {
+        return Err(FieldError::new(
+            if path.is_empty() { "body" } else { path },
+            "is longer than 16384 bytes, the most that a record may have",
+        ));
+    }
+    Ok(Prepared { key, record, text })
+}
+
+/// What stays of a deleted key: nobody else may ever have its id.
+pub(super) fn tombstone(id: &KeyId, version: u32) -> Value {
+    serde_json::json!({"id": id.as_str(), "version": version, "revoked": true})
+}
+
+/// Whether a record is what stays of a deleted key.
+pub(super) fn is_tombstone(record: &Value) -> bool {
+    record.get("revoked") == Some(&Value::Bool(true)) && record.get("schemes").is_none()
+}
+
+/// Applies a JSON merge patch (RFC 7396 section 2): members replace members, null removes one.
+pub(super) fn merge(target: Value, patch: Value) -> Value {
+    let Value::Object(changes) = patch else {
+        return patch;
+    };
+    let mut members = match target {
+        Value::Object(members) => members,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
+    };
+    for (name, change) in changes {
+        match (change, members.remove(&name)) {
+            (Value::Null, _) => {}
+            (change, old) => {
+                let merged = merge(old.unwrap_or(Value::Null), change);
+                members.insert(name, merged);
+            }
+        }
+    }
+    Value::Object(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_merge_patch_is_rfc_7396_s() {
+        // Its appendix A.
+        for (target, patch, expected) in [
+            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
+            (json!({"a":"b"}), json!({"a":null}), json!({})),
+            (json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"})),
+            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
+            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
+            (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+            (json!({"a":"b"}), json!(["c"]), json!(["c"])),
+            (json!({"a":"foo"}), json!(null), json!(null)),
+            (json!({"a":"foo"}), json!("bar"), json!("bar")),
+            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
+            (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
+            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
+        ] {
+            assert_eq!(merge(target.clone(), patch.clone()), expected, "{target} {patch}");
+        }
+    }
+
+    #[test]
+    fn what_is_implied_is_spelt_out_and_no_live_record_is_a_tombstone() {
+        let prepared = prepare("", json!({"id": "a", "revoked": true})).unwrap();
+        assert_eq!(
+            prepared.record,
+            json!({"id": "a", "revoked": true, "version": 1, "schemes": ["session"]})
+        );
+        assert!(!is_tombstone(&prepared.record));
+        assert!(is_tombstone(&tombstone(&prepared.key.id, 2)));
+        assert!(!is_tombstone(&json!({"id": "a"})));
+    }
+
+    #[test]
+    fn a_record_that_is_none_is_named() {
+        let error = |record| prepare("[2]", record).unwrap_err().field;
+        assert_eq!(error(json!({"id": "a", "path": ["/x"]})), "[2].path");
+        assert_eq!(error(json!({"id": "a", "admin": true})), "[2].admin");
+        assert_eq!(error(json!({"id": "a", "name": "x".repeat(20_000)})), "[2]");
+        assert_eq!(error(json!("a")), "[2]");
+        assert_eq!(error(json!({"id": ".."})), "[2].id");
+    }
+}

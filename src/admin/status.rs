@@ -1,0 +1,31 @@
+//! `GET /_gate/status`: each token's age and each binding, as an admin sees them (contract section 7).
+
+use serde_json::{Value, json};
+
+use crate::gateway::response::LocalResponse;
+use crate::platform::{AdminBackend, Platform};
+use crate::telemetry::token_age;
+
+use super::handler::AdminHandler;
+
+impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
+    pub(super) async fn status(&self) -> LocalResponse {
+        let config = self.config;
+        let tokens = self.token_cache.all(config, self.platform, self.now).await;
+        let tokens = token_age::reports(config, &tokens, &[], self.now);
+        let tokens = tokens.iter().map(token_age::Report::status);
+        LocalResponse::json(
+            200,
+            &json!({
+                "version": env!("CARGO_PKG_VERSION"),
+                "tokens": tokens.collect::<Vec<Value>>(),
+                "bindings": {
+                    "KEY_REGISTRY": config.registry,
+                    "KEY_WRITER": config.key_writer,
+                    "REPLAY": config.replay,
+                    "LEDGER": config.ledger,
+                },
+            }),
+        )
+    }
+}

@@ -1,0 +1,89 @@
+//! `GET /_gate/usage`: what a key has had, day by day (contract section 7).
+
+use serde_json::Value;
+
+use crate::base::day::Day;
+use crate::base::json::{self, FieldError};
+use crate::gateway::authorize::Limit;
+use crate::gateway::response::{LocalResponse, Rejection};
+use crate::keys::KeyId;
+use crate::keys::registry::Entry;
+use crate::platform::{AdminBackend, Platform, Unavailable};
+use crate::problem::Refusal;
+
+use super::handler::{AdminHandler, bad_field};
+
+/// Days before the last that are shown where nobody says from when.
+const DEFAULT_DAYS: i64 = 30;
+/// Most days of one answer.
+const MAX_DAYS: i64 = 366;
+
+impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
+    /// The rows of a key: of any for an admin, and for others of their own.
+    pub(super) async fn usage(&self) -> Result<LocalResponse, Rejection> {
+        let id = self.whose().await?;
+        let to = self.day("to")?.unwrap_or(Day::of(self.now));
+        let from = self.day("from")?.unwrap_or(to.plus(-DEFAULT_DAYS));
+        if !(0..MAX_DAYS).contains(&to.since(from)) {
+            let hint = "expected a day that is not after to, and at most 365 days before it";
+            return Err(bad_field(&FieldError::new("from", hint), None));
+        }
+        if !self.config.ledger {
+            return Err(self.missing("LEDGER"));
+        }
+        // What was counted here and is not there yet belongs to it.
+        let batch = self.usage.batch(&id, self.now);
+        let answer = self.platform.submit_usage(&id, &batch).await;
+        let answer = answer.map_err(self.unavailable("LEDGER"))?;
+        let settled = self.usage.settle(&id, &answer, self.now);
+        settled.map_err(|_no_answer| self.unavailable("LEDGER")(Unavailable))?;
+        let rows = self.platform.usage(&id, from, to).await;
+        let rows = rows.map_err(self.unavailable("LEDGER"))?;
+        let rows = json::parse(rows.as_bytes()).ok_or(Unavailable);
+        let rows: Value = rows.map_err(self.unavailable("LEDGER"))?;
+        Ok(LocalResponse::json(200, &serde_json::json!({"rows": rows})))
+    }
+
+    /// The key that is asked for.
+    async fn whose(&self) -> Result<KeyId, Rejection> {
+        let asked = self.parameter("key");
+        if !self.key.admin {
+            return match asked.is_none_or(|asked| asked == self.key.id.as_str()) {
+                true => Ok(self.key.id.clone()),
+                false => Err(Limit::Key.denies(Refusal::PathDenied).into()),
+            };
+        }
+        let id = asked.and_then(KeyId::parse).ok_or_else(|| {
+            let hint = "expected the id of a key, such as ?key=pk_site";
+            bad_field(&FieldError::new("key", hint), None)
+        })?;
+        match self.exists(&id).await? {
+            true => Ok(id),
+            false => Err(Refusal::NoRoute.into()),
+        }
+    }
+
+    async fn exists(&self, id: &KeyId) -> Result<bool, Rejection> {
+        if self.config.keys.contains_key(id) {
+            return Ok(true);
+        }
+        if !self.config.registry {
+            return Ok(false);
+        }
+        if let Some(entry) = self.registry.recent(id, self.now) {
+            return Ok(!matches!(entry, Entry::Absent));
+        }
+        let found = self.platform.record(id).await;
+        Ok(found.map_err(self.unavailable("KEY_REGISTRY"))?.is_some())
+    }
+
+    /// A day of the query.
+    fn day(&self, name: &'static str) -> Result<Option<Day>, Rejection> {
+        let Some(text) = self.parameter(name) else {
+            return Ok(None);
+        };
+        let hint = "expected a day such as 2026-11-22";
+        let day = Day::parse(text);
+        day.map(Some).ok_or_else(|| bad_field(&FieldError::new(name, hint), None))
+    }
+}

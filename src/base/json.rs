@@ -1,0 +1,370 @@
+//! Strict JSON: [`parse`] refuses duplicate members, which `serde_json` alone would settle by
+//! keeping the last, and [`Fields`] reads an object so that every error names the field and the
+//! hint, and a member nobody asked for is an error.
+
+use core::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Why a configured value cannot be used: the field's path and a hint. Never a value, for
+/// the value may be a secret in the wrong place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// Where, as the operator writes it: `ROUTES[1].upstream`.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub hint: String,
+}
+
+impl FieldError {
+    /// An error at `field`.
+    pub fn new(field: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { field: field.into(), hint: hint.into() }
+    }
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.hint)
+    }
+}
+
+impl core::error::Error for FieldError {}
+
+/// Parses one JSON text (RFC 8259) in which no object names a member twice. `None` for anything
+/// else; the parser's own message could quote the text, so it is not kept.
+#[must_use]
+pub fn parse(text: &[u8]) -> Option<Value> {
+    let Strict(value) = serde_json::from_slice(text).ok()?;
+    Some(value)
+}
+
+/// A [`Value`] whose objects had no duplicate members.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Strict)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without duplicate members")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Strict(value)) = seq.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some((Name(name), Strict(value))) = access.next_entry::<Name, Strict>()? {
+            if map.insert(name, value).is_some() {
+                return Err(A::Error::custom("duplicate member"));
+            }
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+/// A member's name. `String` would do, but its reader can complain of a value of any type, and with that
+/// the printing of floats is linked.
+struct Name(String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NameVisitor).map(Self)
+    }
+}
+
+struct NameVisitor;
+
+impl Visitor<'_> for NameVisitor {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<String, E> {
+        Ok(name.to_owned())
+    }
+}
+
+/// An object being read field by field. Each reader takes its member out; [`Fields::finish`]
+/// refuses what is left. `null` is an error everywhere: it is neither the default nor a value.
+pub struct Fields {
+    path: String,
+    members: Map<String, Value>,
+    known: Vec<&'static str>,
+}
+
+impl Fields {
+    /// Begins to read `value`, which stands at `path` (empty for the top).
+    ///
+    /// # Errors
+    /// When it is no object.
+    pub fn new(path: impl Into<String>, value: Value) -> Result<Self, FieldError> {
+        let path = path.into();
+        let Value::Object(members) = value else {
+            let hint = format!("expected a table, found {}", kind(&value));
+            return Err(FieldError::new(path, hint));
+        };
+        Ok(Self { path, members, known: Vec::new() })
+    }
+
+    /// The path of a member, for an error of the caller's own.
+    #[must_use]
+    pub fn at(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// Returns an error at a member: what is wrong and what would be right.
+    #[must_use]
+    pub fn error(&self, name: &str, hint: &str) -> FieldError {
+        FieldError::new(self.at(name), hint)
+    }
+
+    /// Whether the member is there and was not taken yet.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    /// Takes a member as it stands; `None` when absent.
+    ///
+    /// # Errors
+    /// When it is null.
+    pub fn value(&mut self, name: &'static str) -> Result<Option<Value>, FieldError> {
+        self.known.push(name);
+        match self.members.remove(name) {
+            Some(Value::Null) => {
+                Err(self.error(name, "is null; leave the field out for its default"))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Takes a string that `read` must accept, `None` when absent; `hint` says what would be right.
+    ///
+    /// # Errors
+    /// When it is not a string, or `read` does not accept it.
+    pub fn parse<T>(
+        &mut self,
+        name: &'static str,
+        hint: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, FieldError> {
+        let Some(text) = self.string(name)? else {
+            return Ok(None);
+        };
+        read(&text).map(Some).ok_or_else(|| self.error(name, hint))
+    }
+
+    /// Takes a string.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn string(&mut self, name: &'static str) -> Result<Option<String>, FieldError> {
+        match self.value(name)? {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(self.wrong(name, "a string", &other)),
+        }
+    }
+
+    /// Takes a string that must be there.
+    ///
+    /// # Errors
+    /// When it is absent or of another type.
+    pub fn required(&mut self, name: &'static str) -> Result<String, FieldError> {
+        self.string(name)?.ok_or_else(|| self.error(name, "is required"))
+    }
+
+    /// Takes a boolean, `false` when absent.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn flag(&mut self, name: &'static str) -> Result<bool, FieldError> {
+        match self.value(name)? {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(other) => Err(self.wrong(name, "true or false", &other)),
+        }
+    }
+
+    /// Takes a whole number within `range`, `default` when absent.
+    ///
+    /// # Errors
+    /// When it is of another type, has a fraction, or lies outside.
+    pub fn integer(
+        &mut self,
+        name: &'static str,
+        range: core::ops::RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<u64, FieldError> {
+        let Some(value) = self.value(name)? else {
+            return Ok(default);
+        };
+        value.as_u64().filter(|number| range.contains(number)).ok_or_else(|| {
+            self.error(
+                name,
+                &format!("expected a whole number from {} to {}", range.start(), range.end()),
+            )
+        })
+    }
+
+    /// Takes a list of strings, `None` when absent. An empty list is an error, for it would read
+    /// as a restriction to nothing and act as none.
+    ///
+    /// # Errors
+    /// When it is empty, of another type, or holds anything but strings.
+    pub fn strings(&mut self, name: &'static str) -> Result<Option<Vec<String>>, FieldError> {
+        let Some(list) = self.strings_or_empty(name)? else {
+            return Ok(None);
+        };
+        if list.is_empty() {
+            return Err(self.error(
+                name,
+                "is an empty list; leave the field out for no restriction, or name what is allowed",
+            ));
+        }
+        Ok(Some(list))
+    }
+
+    /// Takes a list of strings that may be empty, `None` when absent.
+    ///
+    /// # Errors
+    /// When it is of another type or holds anything but strings.
+    pub fn strings_or_empty(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Vec<String>>, FieldError> {
+        let list = match self.value(name)? {
+            None => return Ok(None),
+            Some(Value::Array(list)) => list,
+            Some(other) => return Err(self.wrong(name, "a list of strings", &other)),
+        };
+        list.into_iter()
+            .map(|entry| match entry.as_str() {
+                Some(text) => Ok(text.to_owned()),
+                None => Err(self.wrong(name, "a list of strings", &entry)),
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map(Some)
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// When a member was not asked for; the error lists those that exist.
+    pub fn finish(self) -> Result<(), FieldError> {
+        match self.members.keys().next() {
+            None => Ok(()),
+            Some(unknown) => {
+                let shown = crate::base::request::printable(unknown);
+                Err(self.error(
+                    &shown,
+                    &format!("unknown field; known here: {}", self.known.join(", ")),
+                ))
+            }
+        }
+    }
+
+    fn wrong(&self, name: &str, wanted: &str, found: &Value) -> FieldError {
+        self.error(name, &format!("expected {wanted}, found {}", kind(found)))
+    }
+}
+
+/// What a value is, in words.
+#[must_use]
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicate_members_are_refused_at_any_depth() {
+        assert!(parse(br#"{"a":1,"b":1}"#).is_some());
+        assert!(parse(br#"{"a":1,"a":1}"#).is_none());
+        assert!(parse(br#"[{"x":{"a":1,"\u0061":2}}]"#).is_none());
+    }
+
+    #[test]
+    fn text_after_the_value_and_absurd_numbers_are_refused() {
+        assert!(parse(b"{} {}").is_none());
+        assert!(parse(b"1e400").is_none());
+        assert!(parse(b"NaN").is_none());
+        assert!(parse("[".repeat(100_000).as_bytes()).is_none());
+    }
+
+    #[test]
+    fn errors_name_the_field_and_the_hint() {
+        let value = serde_json::json!({"path": 3, "pth": "x"});
+        let mut fields = Fields::new("ROUTES[0]", value).unwrap();
+        assert_eq!(
+            fields.required("path").unwrap_err().to_string(),
+            "ROUTES[0].path: expected a string, found a number"
+        );
+        assert_eq!(
+            fields.finish().unwrap_err().to_string(),
+            "ROUTES[0].pth: unknown field; known here: path"
+        );
+    }
+
+    #[test]
+    fn null_and_empty_are_errors_not_defaults() {
+        let value = serde_json::json!({"paths": [], "rate": null});
+        let mut fields = Fields::new("KEYS[0]", value).unwrap();
+        assert!(fields.strings("paths").is_err());
+        assert!(fields.string("rate").is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! Tools that every room uses and that know nothing of gates: JSON, time, secrets, requests.
+//!
+//! Nothing here imports another room of the crate.
+
+pub mod day;
+pub mod json;
+pub mod lru;
+pub mod mac;
+pub mod request;
+pub mod secret;
+pub mod time;

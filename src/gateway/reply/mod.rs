@@ -1,0 +1,311 @@
+//! The upstream's answer on its way to the caller (contract section 5): which response fields are
+//! removed, set or rewritten, and that the credential of the upstream is not among them.
+//!
+//! In scope: the decision over status and header fields. Bodies stream and are not searched. Nothing
+//! else crosses: no reason phrase, no trailers.
+
+mod echo;
+mod fields;
+mod location;
+mod media;
+
+use crate::upstream::url::UpstreamCredential;
+
+pub use echo::Guard;
+pub use location::Target;
+
+/// Returns the CORS headers of an answer to `origin` (Fetch, section 3.3.3): whoever holds the
+/// credential may read the answer, from any page. Never `Allow-Credentials`.
+#[must_use]
+pub fn cors(origin: &str) -> [(&'static str, String); 2] {
+    [
+        ("access-control-allow-origin", origin.to_owned()),
+        ("access-control-expose-headers", "*".to_owned()),
+    ]
+}
+
+/// Changes to the upstream's response.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct HeaderEdits<'h> {
+    /// Another status, with which the body does not go on.
+    pub status: Option<u16>,
+    /// Headers that do not go to the caller.
+    pub drop: Vec<&'h str>,
+    /// Headers that are set, replacing whatever was there.
+    pub set: Vec<(&'h str, String)>,
+    /// The headers in which the token was found and redacted.
+    pub echoed: Vec<&'h str>,
+}
+
+impl HeaderEdits<'_> {
+    /// Returns the value with which a header of the upstream goes on: redacted where it must be.
+    #[must_use]
+    pub fn value<'a>(&'a self, name: &str, sent: &'a str) -> &'a str {
+        let set = self.set.iter().find(|(set, _)| *set == name);
+        set.map_or(sent, |(_, value)| value)
+    }
+}
+
+/// The request that is answered, as far as the answer depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Where it went.
+    pub target: Target<'a>,
+    /// The credential that it carried there.
+    pub credential: &'a UpstreamCredential,
+    /// Its id.
+    pub id: &'a str,
+    /// The page that may read the answer.
+    pub cors_origin: Option<&'a str>,
+}
+
+/// Decides what becomes of the upstream's response headers.
+#[must_use]
+pub fn edit<'h>(
+    status: u16,
+    headers: &[(&'h str, &'h str)],
+    request: Request<'_>,
+) -> HeaderEdits<'h> {
+    let guard = request.credential.guard();
+    let connection = header(headers, "connection");
+    let mut edits = HeaderEdits::default();
+    let mut vary = None;
+    let mut is_passive = false;
+    for (name, value) in headers.iter().copied() {
+        if fields::is_removed(name, value) || connection.is_some_and(|named| lists(named, name)) {
+            edits.drop.push(name);
+            continue;
+        }
+        if guard.is_in_name(name) {
+            edits.drop.push(name);
+            // The log must not show this name either.
+            edits.echoed.push(echo::REDACTED);
+            continue;
+        }
+        let rewritten = match name {
+            "location" | "content-location" => location::at_gate(value, request.target),
+            _ => None,
+        };
+        let shown = rewritten.as_deref().unwrap_or(value);
+        match guard.redact(shown) {
+            Some(redacted) => {
+                edits.echoed.push(name);
+                edits.set.push((name, redacted));
+            }
+            None => edits.set.extend(rewritten.map(|location| (name, location))),
+        }
+        match name {
+            "content-type" => is_passive = media::is_passive(edits.value(name, value)),
+            "vary" => vary = Some(value),
+            _ => {}
+        }
+    }
+    // A 304 is about the document that the caller has, with the policy it came with.
+    if !is_passive && status != 304 {
+        let sandbox = ("content-security-policy", "sandbox".to_owned());
+        edits.set.push(sandbox);
+    }
+    edits.set.push(("x-request-id", request.id.to_owned()));
+    edits.set.push(("x-content-type-options", "nosniff".to_owned()));
+    if let Some(origin) = request.cors_origin {
+        let vary = vary_by_origin(vary.map(|vary| edits.value("vary", vary)));
+        edits.set.extend(cors(origin));
+        edits.set.extend(vary.map(|vary| ("vary", vary)));
+    }
+    edits
+}
+
+/// Returns true if `name` is one of a list of names.
+fn lists(list: &str, name: &str) -> bool {
+    let mut names = list.split(',').map(str::trim);
+    names.any(|listed| listed.eq_ignore_ascii_case(name))
+}
+
+/// `Vary` with `Origin` in it; `None` when it is there already.
+fn vary_by_origin(vary: Option<&str>) -> Option<String> {
+    let Some(vary) = vary.filter(|vary| !vary.trim().is_empty()) else {
+        return Some("Origin".to_owned());
+    };
+    match lists(vary, "*") || lists(vary, "origin") {
+        true => None,
+        false => Some(format!("{vary}, Origin")),
+    }
+}
+
+/// `Content-Length` of a response, when it is there.
+#[must_use]
+pub fn content_length(headers: &[(&str, &str)]) -> Option<u64> {
+    header(headers, "content-length")?.parse().ok()
+}
+
+/// The value of a header, whose name is in lower case. The platform joins repeated fields.
+#[must_use]
+pub fn header<'h>(headers: &[(&str, &'h str)], name: &str) -> Option<&'h str> {
+    let mut headers = headers.iter();
+    headers.find(|(other, _)| *other == name).map(|(_, value)| *value)
+}
+
+/// Whether an answer of this status to this method has a body (RFC 9110 section 6.4.1).
+#[must_use]
+pub fn has_body(method: &str, status: u16) -> bool {
+    method != "HEAD" && !matches!(status, 204 | 205 | 304)
+}
+
+/// Whether a status is one with which a `Response` can be made (Fetch, section 2.2.3).
+#[must_use]
+pub const fn is_final_status(status: u16) -> bool {
+    matches!(status, 200..=599)
+}
+
+/// What the Cloudflare edge answers for an upstream that cannot be reached.
+#[must_use]
+pub const fn is_unreachable(status: u16) -> bool {
+    matches!(status, 520..=527 | 530)
+}
+
+/// Whether a status is one after which a request may be sent again.
+#[must_use]
+pub const fn is_transient(status: u16) -> bool {
+    matches!(status, 429 | 502..=504) || is_unreachable(status)
+}
+
+/// What a refusal of the gate's own token most likely means; `code` is the Cloudflare API's error
+/// code, for the API that has them.
+#[must_use]
+pub const fn rejection_hint(status: u16, code: Option<u64>) -> &'static str {
+    match (code, status) {
+        (Some(1000 | 9109), _) => {
+            "the Cloudflare API says the token is invalid: it was rolled, deleted or has expired; put a new one"
+        }
+        (Some(6003 | 6111 | 9106), _) => {
+            "the Cloudflare API could not read the credential: put the bare token, without Bearer or quotes, and check upstream_auth.scheme"
+        }
+        (Some(9103), _) => {
+            "the Cloudflare API does not know this email and global key: prefer an API token with upstream_auth.scheme = bearer"
+        }
+        (Some(10_000), _) => {
+            "the Cloudflare API refused the token for this call: check the permissions and the account or zone the token is for"
+        }
+        (_, 403) => {
+            "the upstream knows the token and does not let it do this: check its permissions"
+        }
+        (_, _) => {
+            "the upstream does not take the token: it was revoked or has expired, or belongs to another environment; put a new one"
+        }
+    }
+}
+
+/// The first error code of a Cloudflare API answer (`{"success":false,"errors":[{"code":…}]}`).
+#[must_use]
+pub fn cloudflare_code(body: &[u8]) -> Option<u64> {
+    let value = crate::base::json::parse(body)?;
+    value.get("errors")?.get(0)?.get("code")?.as_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::secret::Secret;
+    use crate::config::UpstreamToken;
+    use crate::upstream::route::Route;
+    use serde_json::json;
+
+    const TOKEN: &str = "tok~en/+12";
+
+    fn edited<'h>(status: u16, headers: &[(&'h str, &'h str)]) -> HeaderEdits<'h> {
+        let route = json!({"path": "/cms/*", "upstream": "https://api.example/v1"});
+        let route = Route::parse("ROUTES[0]", route).unwrap();
+        let root = Secret::new("r".repeat(32));
+        let known = UpstreamToken::read("T", &Secret::new(TOKEN), None, &root).unwrap();
+        let routes = [route];
+        let request = Request {
+            target: Target { routes: &routes, route: &routes[0], url: "https://api.example/v1/x" },
+            credential: &routes[0].auth.credential(&known).unwrap(),
+            id: "id",
+            cors_origin: Some("https://page.example"),
+        };
+        edit(status, headers, request)
+    }
+
+    fn values<'e>(edits: &'e HeaderEdits<'_>, name: &str) -> Vec<&'e str> {
+        let set = edits.set.iter().filter(|(set, _)| *set == name);
+        set.map(|(_, value)| value.as_str()).collect()
+    }
+
+    #[test]
+    fn what_a_request_may_be_sent_again_after_is_what_passes() {
+        let transient = [429, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530];
+        for status in 200..600 {
+            assert_eq!(is_transient(status), transient.contains(&status), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_token_comes_back_in_no_name_and_no_value() {
+        let edits = edited(
+            200,
+            &[
+                ("content-type", "text/plain;x=tok~en/+12"),
+                ("vary", "x-tok~en%2F+12"),
+                ("x-a", "tok~en/+12"),
+                ("content-location", "/v1/tok~en/+12"),
+            ],
+        );
+        assert_eq!(values(&edits, "x-a"), ["[redacted]"]);
+        assert_eq!(values(&edits, "content-location"), ["/cms/[redacted]"]);
+        assert_eq!(values(&edits, "vary").last(), Some(&"x-[redacted], Origin"));
+        assert_eq!(edits.echoed, ["content-type", "vary", "x-a", "content-location"]);
+        let all = edits.set.iter();
+        assert!(all.clone().all(|(_, value)| !value.contains(TOKEN)));
+    }
+
+    #[test]
+    fn what_connection_names_goes_with_it_and_not_what_the_gate_sets() {
+        let edits = edited(
+            200,
+            &[
+                ("connection", "close, X-Hop,content-type , x-request-id"),
+                ("content-type", "application/json"),
+                ("x-hop", "1"),
+                ("x-hop-2", "1"),
+            ],
+        );
+        assert_eq!(edits.drop, ["connection", "content-type", "x-hop"]);
+        assert_eq!(values(&edits, "x-request-id"), ["id"]);
+        let policy = values(&edits, "content-security-policy");
+        assert_eq!(policy, ["sandbox"], "without its type it is not passive");
+    }
+
+    #[test]
+    fn everything_that_is_not_passive_is_sandboxed() {
+        for (status, kind, expected) in [
+            (200, Some("image/png"), vec![]),
+            (200, Some("text/html (x)"), vec!["sandbox"]),
+            (200, None, vec!["sandbox"]),
+            (404, None, vec!["sandbox"]),
+            (304, None, vec![]),
+        ] {
+            let mut headers = vec![("content-security-policy", "default-src *")];
+            headers.extend(kind.map(|kind| ("content-type", kind)));
+            let edits = edited(status, &headers);
+            assert_eq!(values(&edits, "content-security-policy"), expected);
+        }
+    }
+
+    #[test]
+    fn vary_gains_origin_once() {
+        assert_eq!(vary_by_origin(None).as_deref(), Some("Origin"));
+        assert_eq!(vary_by_origin(Some("Accept")).as_deref(), Some("Accept, Origin"));
+        assert_eq!(vary_by_origin(Some("Accept, origin")), None);
+        assert_eq!(vary_by_origin(Some("*")), None);
+    }
+
+    #[test]
+    fn the_cloudflare_api_s_code_is_read() {
+        let body =
+            br#"{"success":false,"errors":[{"code":9109,"message":"Invalid access token"}]}"#;
+        assert_eq!(cloudflare_code(body), Some(9109));
+        assert_ne!(rejection_hint(401, Some(9109)), rejection_hint(401, None));
+        assert_eq!(cloudflare_code(b"<html>"), None);
+    }
+}

@@ -1,0 +1,300 @@
+//! Key records (contract section 2).
+//!
+//! In scope: reading a record strictly. Out of scope: where records are kept, the secrets derived for
+//! them (`known_key`), and whether a request may do what it asks (`policy`).
+
+use serde_json::Value;
+
+use crate::base::json::{FieldError, Fields};
+use crate::base::request::METHODS;
+use crate::base::time::Timestamp;
+use crate::limits::quota::Quota;
+use crate::limits::rate;
+use crate::policy::network::Network;
+use crate::policy::origin::OriginPattern;
+use crate::policy::path::{PATTERN_HINT, Pattern};
+
+use super::id::KeyId;
+
+/// A kind of credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// A JWT as bearer token.
+    Session,
+    /// An RFC 9421 signature.
+    Signature,
+    /// A signed URL.
+    Url,
+    /// A URL signed in the WAF-token format.
+    WafUrl,
+    /// The public key alone.
+    PublicKey,
+}
+
+impl Scheme {
+    const ALL: [Self; 5] =
+        [Self::Session, Self::Signature, Self::Url, Self::WafUrl, Self::PublicKey];
+
+    /// Its name in a record and in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Signature => "signature",
+            Self::Url => "url",
+            Self::WafUrl => "waf-url",
+            Self::PublicKey => "public-key",
+        }
+    }
+}
+
+/// Whether both lists of a key must match, or either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// Origins and addresses.
+    All,
+    /// Origins or addresses.
+    Any,
+}
+
+/// A key's record.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Its public id.
+    pub id: KeyId,
+    /// Raising it replaces the key's secret.
+    pub version: u32,
+    /// Revoked for good.
+    pub revoked: bool,
+    /// When it ends by itself.
+    pub expires: Option<Timestamp>,
+    /// The credentials it may be used with.
+    pub schemes: Vec<Scheme>,
+    /// The methods it may use; never empty.
+    pub methods: Vec<String>,
+    /// The paths it may use; `None`: all.
+    pub paths: Option<Vec<Pattern>>,
+    /// The pages it may be used from; `None`: all.
+    pub allowed_origins: Option<Vec<OriginPattern>>,
+    /// The networks it may be used from; `None`: all.
+    pub allowed_ips: Option<Vec<Network>>,
+    /// How the two lists combine.
+    pub matching: Match,
+    /// The rate limiter that counts its requests, as the record names it.
+    pub rate: Option<String>,
+    /// What it may have in a day or a month.
+    pub quota: Option<Quota>,
+    /// Only an RFC 9421 signature with a nonce is taken.
+    pub nonce_required: bool,
+    /// How long, in seconds, a link may be good.
+    pub url_ttl: i64,
+    /// The first feature the record names that this gate does not have: the key is then closed.
+    pub unavailable: Option<&'static str>,
+    /// Opens the gate's own paths and nothing else.
+    pub admin: bool,
+}
+
+impl Key {
+    /// Reads a record that stands at `path` of the configuration.
+    ///
+    /// # Errors
+    /// For every field that is unknown, null, of another type or form, or contradicts another.
+    pub fn parse(path: &str, record: Value) -> Result<Self, FieldError> {
+        let mut fields = Fields::new(path, record)?;
+        let id = fields.required("id")?;
+        let id = KeyId::parse(&id)
+            .ok_or_else(|| fields.error("id", "expected 1 to 128 of A-Z a-z 0-9 . _ -"))?;
+        let _name = fields.string("name")?;
+        let lists_methods = fields.has("methods");
+        let version = fields.integer("version", 1..=u64::from(u32::MAX), 1)?;
+        let key = Self {
+            id,
+            version: u32::try_from(version).unwrap_or(u32::MAX),
+            revoked: fields.flag("revoked")?,
+            expires: expires(&mut fields)?,
+            schemes: schemes(&mut fields)?,
+            methods: methods(&mut fields)?,
+            paths: list(&mut fields, "paths", Pattern::parse, PATTERN_HINT)?,
+            allowed_origins: list(
+                &mut fields,
+                "allowed_origins",
+                OriginPattern::parse,
+                "expected origins such as \"https://www.example.com\" or \"https://*.example.com\", without a path or a final /",
+            )?,
+            allowed_ips: list(
+                &mut fields,
+                "allowed_ips",
+                Network::parse,
+                "expected addresses or networks such as \"203.0.113.0/24\", with zeros after the prefix",
+            )?,
+            matching: matching(&mut fields)?,
+            rate: rate(&mut fields)?,
+            quota: fields
+                .value("quota")?
+                .map(|quota| Quota::parse(fields.at("quota"), quota))
+                .transpose()?,
+            nonce_required: nonce_required(&mut fields)?,
+            url_ttl: i64::try_from(fields.integer("url_ttl", 1..=u64::from(u32::MAX), 604_800)?)
+                .unwrap_or(i64::MAX),
+            unavailable: unavailable(&fields),
+            admin: fields.flag("admin")?,
+        };
+        key.check_combinations(&fields)?;
+        let narrowed = key.allowed_origins.is_some() && key.paths.is_some() && lists_methods;
+        read_unavailable(&mut fields, narrowed, key.admin)?;
+        fields.finish()?;
+        Ok(key)
+    }
+
+    fn check_combinations(&self, fields: &Fields) -> Result<(), FieldError> {
+        let narrowed = self.allowed_origins.is_some() || self.allowed_ips.is_some();
+        if self.schemes.contains(&Scheme::PublicKey) && (self.paths.is_none() || !narrowed) {
+            return Err(fields.error("schemes", "public-key is no proof of anything, so it requires paths, and allowed_origins or allowed_ips",
+            ));
+        }
+        let proving = [Scheme::Session, Scheme::Signature];
+        if self.admin && !self.schemes.iter().all(|scheme| proving.contains(scheme)) {
+            return Err(
+                fields.error("schemes", "an admin key may have session and signature alone")
+            );
+        }
+        Ok(())
+    }
+}
+
+fn expires(fields: &mut Fields) -> Result<Option<Timestamp>, FieldError> {
+    let hint = "expected an RFC 3339 date or time such as \"2027-06-30T00:00:00Z\"";
+    fields.parse("expires", hint, Timestamp::parse_rfc3339)
+}
+
+fn schemes(fields: &mut Fields) -> Result<Vec<Scheme>, FieldError> {
+    let parse = |text: &str| Scheme::ALL.into_iter().find(|scheme| scheme.name() == text);
+    let hint = "expected some of session, signature, url, waf-url, public-key";
+    Ok(list(fields, "schemes", parse, hint)?.unwrap_or_else(|| vec![Scheme::Session]))
+}
+
+/// The methods a list names, every one of [`METHODS`] when there is no list.
+fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
+    let parse = |text: &str| METHODS.contains(&text).then(|| text.to_owned());
+    let all = || METHODS.iter().map(ToString::to_string).collect();
+    Ok(list(fields, "methods", parse, METHODS_HINT)?.unwrap_or_else(all))
+}
+
+/// The hint for a method that does not exist.
+pub const METHODS_HINT: &str =
+    "expected some of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, in capitals";
+
+fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
+    let read = |text: &str| match text {
+        "all" => Some(Match::All),
+        "any" => Some(Match::Any),
+        _ => None,
+    };
+    let matching = fields.parse("match", "expected \"all\" or \"any\"", read)?;
+    Ok(matching.unwrap_or(Match::All))
+}
+
+fn rate(fields: &mut Fields) -> Result<Option<String>, FieldError> {
+    let hint = "expected the name of a rate limiter: \"standard\" for the binding RATE_STANDARD";
+    let read = |name: &str| rate::is_name(name).then(|| name.to_owned());
+    fields.parse("rate", hint, read)
+}
+
+fn nonce_required(fields: &mut Fields) -> Result<bool, FieldError> {
+    let read = |text: &str| (text == "required").then_some(());
+    let nonce = fields.parse("nonce", "expected \"required\"", read)?;
+    Ok(nonce.is_some())
+}
+
+/// The feature that the record names and this gate does not have yet.
+fn unavailable(fields: &Fields) -> Option<&'static str> {
+    fields.has("mint").then_some("mint")
+}
+
+/// Reads the field of the feature that is not there, so that a misspelt one is an error today.
+fn read_unavailable(fields: &mut Fields, narrowed: bool, admin: bool) -> Result<(), FieldError> {
+    if let Some(mint) = fields.value("mint")? {
+        let mut mint = Fields::new(fields.at("mint"), mint)?;
+        mint.integer("ttl", 1..=31_536_000, 300)?;
+        mint.flag("bind")?;
+        mint.finish()?;
+        if admin {
+            return Err(fields.error("mint", "an admin key may not mint sessions"));
+        }
+        if !narrowed {
+            let hint = "requires allowed_origins, methods and paths: anybody on those pages gets a session";
+            return Err(fields.error("mint", hint));
+        }
+    }
+    Ok(())
+}
+
+/// A list whose every entry `parse` must accept.
+fn list<T>(
+    fields: &mut Fields,
+    name: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+    hint: &str,
+) -> Result<Option<Vec<T>>, FieldError> {
+    let Some(texts) = fields.strings(name)? else {
+        return Ok(None);
+    };
+    texts
+        .iter()
+        .map(|text| parse(text))
+        .collect::<Option<Vec<T>>>()
+        .map(Some)
+        .ok_or_else(|| fields.error(name, hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn error(record: Value) -> String {
+        Key::parse("KEYS[0]", record).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn only_the_id_is_required() {
+        let key = Key::parse("KEYS[0]", json!({"id": "pk_site"})).unwrap();
+        assert_eq!(key.version, 1);
+        assert_eq!(key.schemes, [Scheme::Session]);
+        assert_eq!(key.methods, METHODS);
+        assert!(key.paths.is_none() && !key.revoked && !key.admin);
+    }
+
+    #[test]
+    fn a_misspelt_or_empty_restriction_is_an_error_that_names_it() {
+        for (record, field) in [
+            (json!({"id": "a", "path": ["/x"]}), "KEYS[0].path"),
+            (json!({"id": "a", "paths": []}), "KEYS[0].paths"),
+            (json!({"id": "a", "paths": null}), "KEYS[0].paths"),
+            (json!({"id": "a", "paths": ["x"]}), "KEYS[0].paths"),
+            (json!({"id": "a", "methods": ["post"]}), "KEYS[0].methods"),
+            (json!({"id": "a", "schemes": ["sessions"]}), "KEYS[0].schemes"),
+            (json!({"id": "a", "allowed_origins": ["https://a/"]}), "KEYS[0].allowed_origins"),
+            (json!({"id": "a", "allowed_ips": ["10.0.0.1/8"]}), "KEYS[0].allowed_ips"),
+            (json!({"id": "a", "match": "both"}), "KEYS[0].match"),
+            (json!({"id": "a", "expires": "tomorrow"}), "KEYS[0].expires"),
+            (json!({"id": "a", "version": 0}), "KEYS[0].version"),
+            (json!({"id": "a", "revoked": "yes"}), "KEYS[0].revoked"),
+            (json!({"id": "a b"}), "KEYS[0].id"),
+            (json!({}), "KEYS[0].id"),
+            (json!({"id": "a", "schemes": ["public-key"], "paths": ["/x"]}), "KEYS[0].schemes"),
+            (json!({"id": "a", "schemes": ["url"], "admin": true}), "KEYS[0].schemes"),
+        ] {
+            assert!(error(record.clone()).starts_with(&format!("{field}: ")), "{record}");
+        }
+    }
+
+    #[test]
+    fn a_feature_that_is_not_there_closes_the_key() {
+        let key = Key::parse(
+            "KEYS[0]",
+            json!({"id": "a", "nonce": "required", "rate": "x", "mint": {"ttl": 60}, "allowed_origins": ["https://a.example"], "methods": ["GET"], "paths": ["/a"]}),
+        );
+        assert_eq!(key.unwrap().unavailable, Some("mint"));
+    }
+}

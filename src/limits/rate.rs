@@ -1,0 +1,140 @@
+//! Rates (contract section 2): which limiter counts a request, as what, and what a caller who is over is
+//! told. Counting is the platform's Rate Limiting binding.
+
+use core::net::{IpAddr, Ipv6Addr};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::base::json::{FieldError, Fields};
+use crate::keys::{KeyId, Scheme};
+
+/// How long, in seconds, a caller is told to wait where the limiter's period is not known: the longest
+/// that the platform has.
+const LONGEST_PERIOD: u64 = 60;
+
+/// What a limiter is set to, where the configuration says so: the platform tells nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Requests of a period.
+    pub limit: u64,
+    /// Seconds.
+    pub period: u64,
+}
+
+/// Reads `RATES`: a policy for each limiter's name.
+///
+/// # Errors
+/// For a name that is none, and a policy without `limit` or `period`.
+pub fn parse(value: Value) -> Result<BTreeMap<String, Policy>, FieldError> {
+    let Value::Object(members) = value else {
+        return Err(FieldError::new(
+            "RATES",
+            "expected a table such as { standard = { limit = 100, period = 60 } }",
+        ));
+    };
+    let mut policies = BTreeMap::new();
+    for (name, policy) in members {
+        if !is_name(&name) {
+            let hint = "names no limiter; expected letters, digits and _";
+            return Err(FieldError::new(
+                format!("RATES.{}", crate::base::request::printable(&name)),
+                hint,
+            ));
+        }
+        let mut fields = Fields::new(format!("RATES.{name}"), policy)?;
+        let (limit, period) = (
+            fields.integer("limit", 1..=u64::from(u32::MAX), 0)?,
+            fields.integer("period", 1..=3_600, 0)?,
+        );
+        if limit == 0 || period == 0 {
+            let hint = "expected limit and period, as the binding in wrangler.toml has them";
+            return Err(FieldError::new(format!("RATES.{name}"), hint));
+        }
+        fields.finish()?;
+        policies.insert(name, Policy { limit, period });
+    }
+    Ok(policies)
+}
+
+/// Whether a binding may be called so.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The binding that a record means by `name`.
+#[must_use]
+pub fn binding(name: &str) -> String {
+    format!("RATE_{}", name.to_ascii_uppercase())
+}
+
+/// As what a request is counted: its key, and where anybody may send it, also the caller's address.
+#[must_use]
+pub fn rate_limit_key(key: &KeyId, scheme: Scheme, address: Option<IpAddr>) -> String {
+    match scheme {
+        Scheme::Session | Scheme::Signature | Scheme::Url | Scheme::WafUrl => key.to_string(),
+        Scheme::PublicKey => match address {
+            Some(address) => format!("{key}/{}", network(address)),
+            None => format!("{key}/unknown"),
+        },
+    }
+}
+
+/// The address, or of IPv6 the /64 that one customer has to himself.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}
+
+/// `Retry-After` in seconds, and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), of a limiter.
+#[must_use]
+pub fn rate_limit_headers(name: &str, policy: Option<&Policy>) -> (u64, String) {
+    match policy {
+        Some(Policy { limit, period }) => (*period, format!("\"{name}\";q={limit};w={period}")),
+        None => (LONGEST_PERIOD, format!("\"{name}\"")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_policy_is_whole_or_an_error() {
+        let policies = parse(json!({"standard": {"limit": 100, "period": 60}})).unwrap();
+        let (after, header) = rate_limit_headers("standard", policies.get("standard"));
+        assert_eq!((after, header.as_str()), (60, "\"standard\";q=100;w=60"));
+        assert_eq!(
+            rate_limit_headers("other", policies.get("other")),
+            (60, "\"other\"".to_owned())
+        );
+        for wrong in [
+            json!([]),
+            json!({"a b": {"limit": 1, "period": 10}}),
+            json!({"a": {"limit": 1}}),
+            json!({"a": {"period": 10}}),
+            json!({"a": {"limit": 0, "period": 10}}),
+            json!({"a": {"limit": 1, "period": 10, "burst": 1}}),
+            json!({"a": 1}),
+        ] {
+            assert!(parse(wrong.clone()).unwrap_err().field.starts_with("RATES"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_bare_key_is_counted_by_network_too() {
+        let key = KeyId::parse("pk_a").unwrap();
+        let counted = |scheme, address: &str| rate_limit_key(&key, scheme, address.parse().ok());
+        assert_eq!(counted(Scheme::Session, "192.0.2.1"), "pk_a");
+        assert_eq!(counted(Scheme::PublicKey, "192.0.2.1"), "pk_a/192.0.2.1");
+        assert_eq!(counted(Scheme::PublicKey, "2001:db8:1:2:3::4"), "pk_a/2001:db8:1:2::");
+        assert_eq!(counted(Scheme::PublicKey, ""), "pk_a/unknown");
+    }
+}

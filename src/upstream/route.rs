@@ -1,0 +1,488 @@
+//! Routes (contract section 1): which upstream a path goes to, and how it is called.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::base::json::{FieldError, Fields};
+use crate::base::request::{Head, METHODS, method_in};
+use crate::cache::Policy;
+use crate::keys::{KeyId, METHODS_HINT};
+use crate::policy::path::{self, Checked, PATTERN_HINT, Pattern};
+use crate::problem::Refusal;
+use crate::upstream::url::{Upstream, UpstreamAuth, UpstreamCredential};
+
+/// Where the gate's own paths begin; no route may take them.
+pub const GATE_PREFIX: &str = "/_gate/";
+
+/// One route.
+#[derive(Debug)]
+pub struct Route {
+    /// The paths it takes.
+    pub path: Pattern,
+    /// Where they go.
+    pub upstream: Upstream,
+    /// How the gate proves itself there.
+    pub auth: UpstreamAuth,
+    /// The credential to send, where its token is a Workers Secret that is set.
+    pub credential: Option<Rc<UpstreamCredential>>,
+    /// The methods it takes; never empty.
+    pub methods: Vec<String>,
+    /// Milliseconds until response headers, all attempts together.
+    pub timeout_ms: u32,
+    /// How often a request that may be sent twice is tried again.
+    pub retries: u32,
+    /// The upstream honours `Idempotency-Key`.
+    pub idempotency_key: bool,
+    /// Longest body in bytes.
+    pub max_body_bytes: u64,
+    /// A signature need not cover the body.
+    pub unsigned_body: bool,
+    /// The key of WAF-token URLs that name none.
+    pub waf_key: Option<KeyId>,
+    /// Paths may hold `%2F` and `%5C`.
+    pub encoded_slash: bool,
+    /// The upstream is told who called.
+    pub identify_caller: bool,
+    /// Headers that pass although the gate removes their kind, in lower case.
+    pub pass_headers: Vec<String>,
+    /// Query parameters that no request may have.
+    pub deny_query: Vec<String>,
+    /// What the upstream answers when it refuses the gate's own token.
+    pub reject_status: Vec<u16>,
+    /// A path whose GET tells whether the token works.
+    pub probe: Option<String>,
+    /// How long answers to reads are kept, and for whom; `None`: not at all.
+    pub cache: Option<Policy>,
+}
+
+/// Longest wait for response headers that may be configured, in milliseconds.
+const MAX_TIMEOUT_MS: u64 = 600_000;
+/// Longest body that may be configured: 5 GB, the most any Workers plan lets in is 500 MB.
+const MAX_BODY_BYTES: u64 = 5_000_000_000;
+
+impl Route {
+    /// The route `/*` that `UPSTREAM` is short for.
+    ///
+    /// # Errors
+    /// When the URL is none; the text is the hint.
+    pub fn whole(upstream: &str) -> Result<Self, String> {
+        Upstream::parse(upstream)?;
+        let value = serde_json::json!({"path": "/*", "upstream": upstream});
+        Self::parse("UPSTREAM", value).map_err(|error| error.hint)
+    }
+
+    /// Reads a route that stands at `path` of the configuration.
+    ///
+    /// # Errors
+    /// For every field that is unknown, null, or of another type or form.
+    pub fn parse(path: &str, value: Value) -> Result<Self, FieldError> {
+        let mut fields = Fields::new(path, value)?;
+        let pattern = pattern(&mut fields)?;
+        let upstream = fields.required("upstream")?;
+        let upstream =
+            Upstream::parse(&upstream).map_err(|hint| fields.error("upstream", &hint))?;
+        let auth = UpstreamAuth::parse(fields.at("upstream_auth"), fields.value("upstream_auth")?)?;
+        let timeout_ms = fields.integer("timeout_ms", 1..=MAX_TIMEOUT_MS, 100_000)?;
+        let retries = fields.integer("retries", 0..=10, 2)?;
+        let route = Self {
+            path: pattern,
+            upstream,
+            auth,
+            credential: None,
+            methods: methods(&mut fields)?,
+            timeout_ms: u32::try_from(timeout_ms).unwrap_or(u32::MAX),
+            retries: u32::try_from(retries).unwrap_or(0),
+            idempotency_key: fields.flag("idempotency_key")?,
+            max_body_bytes: fields.integer("max_body_bytes", 0..=MAX_BODY_BYTES, 104_857_600)?,
+            unsigned_body: fields.flag("unsigned_body")?,
+            waf_key: waf_key(&mut fields)?,
+            encoded_slash: fields.flag("encoded_slash")?,
+            identify_caller: fields.flag("identify_caller")?,
+            pass_headers: pass_headers(&mut fields)?,
+            deny_query: deny_query(&mut fields)?,
+            reject_status: reject_status(&mut fields)?,
+            probe: probe(&mut fields)?,
+            cache: fields
+                .value("cache")?
+                .map(|cache| Policy::parse(fields.at("cache"), cache))
+                .transpose()?,
+        };
+        fields.finish()?;
+        Ok(route)
+    }
+
+    /// Whether the route takes `method`; GET implies HEAD.
+    #[must_use]
+    pub fn takes(&self, method: &str) -> bool {
+        method_in(&self.methods, method)
+    }
+
+    /// Returns true if the query has a parameter that the route denies, in any spelling that a server
+    /// might read as its name.
+    #[must_use]
+    pub fn denies_query(&self, head: &Head<'_>) -> bool {
+        if self.deny_query.is_empty() {
+            return false;
+        }
+        let parameters = head.query().unwrap_or_default().split(['&', ';']);
+        let names = parameters.map(|parameter| parameter.split('=').next().unwrap_or_default());
+        let mut read = names.map(parameter_name);
+        read.any(|name| {
+            let mut denied = self.deny_query.iter();
+            denied.any(|denied| is_same_parameter(denied.as_bytes(), &name))
+        })
+    }
+
+    /// The value of `Allow` (RFC 9110 section 10.2.1).
+    #[must_use]
+    pub fn allow(&self) -> String {
+        let mut methods = self.methods.clone();
+        if self.takes("HEAD") && !methods.iter().any(|method| method == "HEAD") {
+            methods.push("HEAD".to_owned());
+        }
+        methods.join(", ")
+    }
+}
+
+/// Finds the route for `path`: an exact one wins, then the longest. It is found twice, for the path as
+/// it was sent and as some server may read it, so that a narrower route is never passed by.
+///
+/// # Errors
+/// `bad-path` when the two lead to different routes, or one of them to the gate's own paths.
+pub fn find<'r>(routes: &'r [Route], path: &Checked<'_>) -> Result<Option<&'r Route>, Refusal> {
+    let is_own = path.raw().starts_with(GATE_PREFIX);
+    if !is_own && path.may_begin_with(GATE_PREFIX) {
+        return Err(Refusal::BadPath);
+    }
+    let rank = |route: &&Route| (!route.path.is_prefix(), route.path.narrowness());
+    let may_take = routes.iter().filter(|route| route.path.may_match(path));
+    let narrowest = may_take.max_by_key(rank);
+    let takes = |route: &&Route| route.path.matches(path.raw());
+    match narrowest {
+        None => Ok(None),
+        Some(route) if takes(&route) => Ok(Some(route)),
+        Some(_) if !path.has_escapes() && !routes.iter().any(|route| takes(&route)) => Ok(None),
+        Some(_) => Err(Refusal::BadPath),
+    }
+}
+
+/// Refuses two routes of one path, or of two that some server takes for one.
+///
+/// # Errors
+/// Naming the second.
+pub fn refuse_twins(routes: &[Route]) -> Result<(), FieldError> {
+    for (index, route) in routes.iter().enumerate() {
+        let mut before = routes.iter().take(index);
+        if before.any(|other| other.path.is_twin(&route.path)) {
+            return Err(FieldError::new(
+                format!("ROUTES[{index}].path"),
+                "stands twice in ROUTES; one path has one route, also where only case or encoding differ",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
+    let text = fields.required("path")?;
+    let pattern = Pattern::parse(&text).ok_or_else(|| fields.error("path", PATTERN_HINT))?;
+    if pattern.may_begin_with(GATE_PREFIX) {
+        return Err(
+            fields.error("path", "lies under /_gate/, which is the gate's own; choose another")
+        );
+    }
+    Ok(pattern)
+}
+
+/// The methods listed, every one of [`METHODS`] when the list is empty or absent.
+fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
+    let listed = fields.strings_or_empty("methods")?.unwrap_or_default();
+    if listed.is_empty() {
+        return Ok(METHODS.iter().map(ToString::to_string).collect());
+    }
+    if listed.iter().all(|method| METHODS.contains(&method.as_str())) {
+        return Ok(listed);
+    }
+    Err(fields.error("methods", METHODS_HINT))
+}
+
+/// Returns the name of a query parameter as servers read it: decoded, without the space before it, and
+/// without what PHP and Rails take for the index of a list (`name[]`) or for its end (a NUL).
+fn parameter_name(raw: &str) -> Vec<u8> {
+    let decoded = path::decoded(raw);
+    let begin = decoded.iter().position(|byte| !matches!(byte, b' ' | b'+'));
+    let name = decoded.get(begin.unwrap_or_default()..).unwrap_or_default();
+    let end = |(index, byte): (usize, &u8)| *byte == 0 || (index > 0 && *byte == b'[');
+    let end = name.iter().enumerate().position(end).unwrap_or(name.len());
+    name.get(..end).unwrap_or_default().to_vec()
+}
+
+/// Returns true if some server takes the two names for one: PHP reads every `.`, space and `[` as `_`.
+fn is_same_parameter(denied: &[u8], name: &[u8]) -> bool {
+    let folded = |byte: &u8| match byte.is_ascii_alphanumeric() {
+        true => byte.to_ascii_lowercase(),
+        false => b'_',
+    };
+    denied.iter().map(folded).eq(name.iter().map(folded))
+}
+
+/// Reads `pass_headers`: nothing is listed but settings of Cloudflare's AI Gateway, for everything else
+/// that the gate removes is a credential, says who called, or is for the gate alone.
+fn pass_headers(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
+    let listed = fields.strings_or_empty("pass_headers")?.unwrap_or_default();
+    let listed: Vec<String> = listed.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let may_pass = |name: &String| {
+        let rest = name.strip_prefix("cf-aig-").unwrap_or_default();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !rest.is_empty() && rest.bytes().all(plain) && !rest.starts_with("authorization")
+    };
+    match listed.iter().all(may_pass) {
+        true => Ok(listed),
+        false => Err(fields.error("pass_headers", "expected headers of the AI Gateway such as [\"cf-aig-cache-ttl\"]; its credential and the other headers that the gate removes never pass",
+        )),
+    }
+}
+
+fn deny_query(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
+    let listed = fields.strings_or_empty("deny_query")?.unwrap_or_default();
+    let is_name = |name: &String| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        !name.is_empty() && name.bytes().all(plain)
+    };
+    match listed.iter().all(is_name) {
+        true => Ok(listed),
+        false => Err(fields.error(
+            "deny_query",
+            "expected names of query parameters such as [\"_method\"], of A-Z a-z 0-9 . _ -",
+        )),
+    }
+}
+
+fn reject_status(fields: &mut Fields) -> Result<Vec<u16>, FieldError> {
+    let Some(value) = fields.value("reject_status")? else {
+        return Ok(vec![401]);
+    };
+    let statuses = value.as_array().and_then(|list| {
+        list.iter()
+            .map(|status| u16::try_from(status.as_u64()?).ok().filter(|s| (400..600).contains(s)))
+            .collect()
+    });
+    statuses.ok_or_else(|| {
+        fields.error(
+            "reject_status",
+            "expected a list of statuses from 400 to 599, such as [401, 403]",
+        )
+    })
+}
+
+fn probe(fields: &mut Fields) -> Result<Option<String>, FieldError> {
+    let hint = "expected a path below the upstream, such as \"/me\"";
+    let is_exact = |path: &str| Pattern::parse(path).is_some_and(|pattern| !pattern.is_prefix());
+    let read = |path: &str| is_exact(path).then(|| path.to_owned());
+    fields.parse("probe", hint, read)
+}
+
+fn waf_key(fields: &mut Fields) -> Result<Option<KeyId>, FieldError> {
+    let hint = "expected the id of a key: 1 to 128 of A-Z a-z 0-9 . _ -";
+    fields.parse("waf_key", hint, KeyId::parse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn route(path: &str) -> Route {
+        Route::parse("ROUTES[0]", json!({"path": path, "upstream": "https://a.example"})).unwrap()
+    }
+
+    #[test]
+    fn an_exact_path_wins_then_the_longest() {
+        let routes = ["/*", "/cms/*", "/cms/posts/*", "/cms/posts/new"].map(route);
+        let found = |path| {
+            let found = find(&routes, &path::check(path).unwrap()).unwrap();
+            found.map(|route| route.path.to_string())
+        };
+        assert_eq!(found("/cms/posts/new").as_deref(), Some("/cms/posts/new"));
+        assert_eq!(found("/cms/posts/1").as_deref(), Some("/cms/posts/*"));
+        assert_eq!(found("/cms/x").as_deref(), Some("/cms/*"));
+        assert_eq!(found("/cms").as_deref(), Some("/*"));
+        let other = path::check("/other").unwrap();
+        assert!(find(&routes[1..], &other).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_narrower_route_is_not_passed_by() {
+        let routes = ["/cms/*", "/cms/users/*", "/cms/me"].map(route);
+        let found = |path| find(&routes, &path::check(path).unwrap());
+        for path in [
+            "/cms/%75sers/7",
+            "/cms/users;x=1/7",
+            "/cms/users%3Bx/7",
+            "/cms/%75sers;x/7",
+            "/cms/Users/7",
+            "/cms/users./7",
+            "/cms/users%20/7",
+            "/cms%2Fusers/7",
+            "/cms/;/users/7",
+            "/cms/m%65",
+            "/cms/me;x",
+            "/cms/ME",
+            // Raw, no route takes these.
+            "/%63ms/7",
+            "/cms;x/7",
+            "/%5Fgate/keys",
+            "/_gate;x/keys",
+            "/_GATE/keys",
+            "/_gate%2Fkeys",
+        ] {
+            assert!(matches!(found(path), Err(Refusal::BadPath)), "{path}: {:?}", found(path));
+        }
+        for (path, route) in [
+            ("/cms/%7Eusers/7", Some("/cms/*")),
+            ("/cms/users/%7E7;x", Some("/cms/users/*")),
+            ("/cms/user%73x/7", Some("/cms/*")),
+            ("/cms/users", Some("/cms/*")),
+            ("/cms/me/", Some("/cms/*")),
+            ("/cms/%2575sers/7", Some("/cms/*")),
+            ("/cms/a.b/c.d", Some("/cms/*")),
+            ("/CMS/7", None),
+            ("/%7Ecms/7", None),
+        ] {
+            let found = found(path).unwrap().map(|route| route.path.to_string());
+            assert_eq!(found.as_deref(), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn routes_that_some_server_takes_for_one_are_twins() {
+        for (first, second) in [
+            ("/cms/*", "/cms/*"),
+            ("/cms/*", "/CMS/*"),
+            ("/a%2Fb/*", "/a/b/*"),
+            ("/a%2Fb", "/a%2fb"),
+            ("/a", "/a%20"),
+        ] {
+            let error = refuse_twins(&[route(first), route(second)]).unwrap_err();
+            assert_eq!(error.field, "ROUTES[1].path", "{first} {second}");
+        }
+        refuse_twins(&[route("/cms/*"), route("/cms"), route("/cms/")]).unwrap();
+    }
+
+    #[test]
+    fn a_listed_header_is_a_setting_of_the_ai_gateway() {
+        let parse = |name: &str| {
+            let value =
+                json!({"path": "/*", "upstream": "https://a.example", "pass_headers": [name]});
+            Route::parse("ROUTES[0]", value)
+        };
+        for name in ["cf-aig-metadata", "CF-AIG-Custom-Cost", "cf-aig-cache-ttl"] {
+            let route = parse(name).unwrap();
+            assert_eq!(route.pass_headers, [name.to_ascii_lowercase()]);
+        }
+        for name in [
+            "",
+            "cf-aig-",
+            "cf-aig-*",
+            "cf-aig-authorization",
+            "CF-AIG-Authorization",
+            "cf_aig_metadata",
+            "cf-connecting-ip",
+            "cf-access-jwt-assertion",
+            "authorization",
+            "cookie",
+            "x-api-key",
+            "connection",
+            "writegate-subject",
+            "x-forwarded-for",
+            "forwarded",
+            "signature",
+            "x-http-method-override",
+            "accept",
+        ] {
+            let error = parse(name).unwrap_err();
+            assert_eq!(error.field, "ROUTES[0].pass_headers", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_denied_parameter_is_found_in_every_spelling() {
+        let value =
+            json!({"path": "/*", "upstream": "https://a.example", "deny_query": ["_method"]});
+        let route = Route::parse("ROUTES[0]", value).unwrap();
+        let denies = |query: &str| {
+            let target = format!("https://gate.example/x{query}");
+            route.denies_query(&Head::new("POST", &target, Vec::new(), false).unwrap())
+        };
+        for query in [
+            "?_method=DELETE",
+            "?_method",
+            "?a=1&_method=DELETE",
+            "?a=1;_method=DELETE",
+            "?%5Fmethod=DELETE",
+            "?%5fmetho%64=DELETE",
+            "?_METHOD=DELETE",
+            "?_method[]=DELETE",
+            "?_method%5B0%5D=DELETE",
+            "?+_method=DELETE",
+            "?%20_method=DELETE",
+            "?.method=DELETE",
+            "?%5Bmethod=DELETE",
+            "?_method%00x=DELETE",
+        ] {
+            assert!(denies(query), "{query}");
+        }
+        for query in [
+            "",
+            "?",
+            "?method=DELETE",
+            "?a=_method",
+            "?_methods=1",
+            "?x_method=1",
+            "?a[_method]=1",
+            "?%255Fmethod=1",
+        ] {
+            assert!(!denies(query), "{query}");
+        }
+    }
+
+    #[test]
+    fn get_implies_head_and_allow_says_so() {
+        let value = json!({"path": "/*", "upstream": "https://a.example", "methods": ["GET"]});
+        let route = Route::parse("ROUTES[0]", value).unwrap();
+        assert!(route.takes("HEAD") && !route.takes("POST"));
+        assert_eq!(route.allow(), "GET, HEAD");
+    }
+
+    #[test]
+    fn what_an_operator_writes_wrongly_is_named() {
+        for (change, field) in [
+            (json!({"methds": ["GET"]}), "ROUTES[0].methds"),
+            (json!({"methods": ["FETCH"]}), "ROUTES[0].methods"),
+            (json!({"path": "/_gate/x"}), "ROUTES[0].path"),
+            (json!({"path": "/_GATE/*"}), "ROUTES[0].path"),
+            (json!({"path": "cms"}), "ROUTES[0].path"),
+            (json!({"path": "/cms;x/*"}), "ROUTES[0].path"),
+            (json!({"path": "/%63ms/*"}), "ROUTES[0].path"),
+            (json!({"upstream": "http://a.example"}), "ROUTES[0].upstream"),
+            (json!({"timeout_ms": 0}), "ROUTES[0].timeout_ms"),
+            (json!({"retries": -1}), "ROUTES[0].retries"),
+            (json!({"reject_status": ["401"]}), "ROUTES[0].reject_status"),
+            (json!({"probe": "me"}), "ROUTES[0].probe"),
+            (json!({"deny_query": ["a=b"]}), "ROUTES[0].deny_query"),
+            (json!({"deny_query": [""]}), "ROUTES[0].deny_query"),
+            (json!({"deny_query": "_method"}), "ROUTES[0].deny_query"),
+            (json!({"Deny_query": ["_method"]}), "ROUTES[0].Deny_query"),
+            (json!({"encoded_slash": null}), "ROUTES[0].encoded_slash"),
+            (json!({"upstream_auth": {"scheme": "digest"}}), "ROUTES[0].upstream_auth.scheme"),
+        ] {
+            let mut value = json!({"path": "/*", "upstream": "https://a.example"});
+            for (name, changed) in change.as_object().unwrap() {
+                value[name] = changed.clone();
+            }
+            let error = Route::parse("ROUTES[0]", value).unwrap_err();
+            assert_eq!(error.field, field);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The upstream's token as the secret holds it: the raw text, or one JSON object with its dates,
+//! so that value and age change together.
+
+use crate::base::json::{self, FieldError, Fields};
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
+
+/// A token and what is known of its age.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The credential itself.
+    pub value: Secret,
+    /// When it was issued.
+    pub issued_at: Option<Timestamp>,
+    /// When the upstream stops taking it.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Token {
+    /// Reads a secret. One that begins with `{` is the JSON object; white space around is not
+    /// part of a token, for it comes with most ways of piping one in.
+    ///
+    /// # Errors
+    /// When the object does not parse, or a date is none. The error's field begins with a `.`.
+    pub fn parse(secret: &Secret) -> Result<Self, FieldError> {
+        let text = secret.expose().trim_ascii();
+        if !text.starts_with(b"{") {
+            return Ok(Self { value: Secret::new(text), issued_at: None, expires_at: None });
+        }
+        let value = json::parse(text).ok_or_else(|| {
+            FieldError::new(
+                "",
+                "begins with { and is not the JSON object {\"token\":…,\"issued_at\":…,\"expires_at\":…}",
+            )
+        })?;
+        let mut fields = Fields::new("", value)?;
+        let token = Self {
+            value: Secret::new(fields.required("token").map_err(dotted)?),
+            issued_at: date(&mut fields, "issued_at").map_err(dotted)?,
+            expires_at: date(&mut fields, "expires_at").map_err(dotted)?,
+        };
+        // The unknown member is not named: where a token stands in the wrong place, it is one.
+        fields.finish().map_err(|_named| {
+            FieldError::new("", "has an unknown field; known: token, issued_at, expires_at")
+        })?;
+        Ok(token)
+    }
+}
+
+fn date(fields: &mut Fields, name: &'static str) -> Result<Option<Timestamp>, FieldError> {
+    let hint = "expected an RFC 3339 date such as \"2026-11-22\"";
+    fields.parse(name, hint, Timestamp::parse_rfc3339)
+}
+
+fn dotted(error: FieldError) -> FieldError {
+    FieldError::new(format!(".{}", error.field), error.hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Token, FieldError> {
+        Token::parse(&Secret::new(text))
+    }
+
+    #[test]
+    fn a_raw_token_is_taken_without_the_white_space_around_it() {
+        let token = parse(" tok\n").unwrap();
+        assert_eq!(token.value.expose(), b"tok");
+        assert!(token.issued_at.is_none());
+    }
+
+    #[test]
+    fn an_envelope_carries_its_dates() {
+        let token =
+            parse(r#"{"token":"t","issued_at":"2026-11-22","expires_at":"2027-02-20T00:00:00Z"}"#);
+        let token = token.unwrap();
+        assert_eq!(token.value.expose(), b"t");
+        assert_eq!(token.expires_at.unwrap().days_since(token.issued_at.unwrap()), 90);
+        assert!(parse(r#"{"token":"t"}"#).unwrap().issued_at.is_none());
+    }
+
+    #[test]
+    fn an_envelope_that_does_not_parse_is_named_and_not_quoted() {
+        for (text, field) in [
+            (r#"{"token":"hunter2""#, ""),
+            (r#"{"token":"hunter2","token":"hunter2"}"#, ""),
+            (r#"{"tokn":"hunter2"}"#, ".token"),
+            (r#"{"token":"hunter2","issued":"2026-11-22"}"#, ""),
+            (r#"{"token":"x","hunter2":1}"#, ""),
+            (r#"{"token":"hunter2","issued_at":"22.11.2026"}"#, ".issued_at"),
+            (r#"{"token":"hunter2","expires_at":null}"#, ".expires_at"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.field, field, "{text}");
+            assert!(!error.hint.contains("hunter2"));
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The upstream: its URL, and the credential the gate proves itself with there.
+//!
+//! In scope: reading both strictly, joining a path to the URL so that the host cannot change.
+//! Out of scope: what else of a request goes there (`forward`).
+
+use core::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::base::json::{FieldError, Fields};
+use crate::base::secret::{Fingerprint, Secret};
+use crate::config::UpstreamToken;
+use crate::gateway::reply::Guard;
+use crate::policy::origin::{parse_port, split_authority};
+use crate::policy::path;
+
+/// An upstream's URL: `https`, or `http` on loopback, and no userinfo, query or fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Scheme, host and port, `https://api.example.com`.
+    origin: String,
+    /// The path without its trailing `/`; empty for none.
+    base: String,
+    /// The path as it stands, `/` when empty: the target of an exact route.
+    path: String,
+}
+
+impl Upstream {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// When it is none of those allowed; the text is the hint.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wanted = "expected a URL such as \"https://api.example.com/v1\"";
+        let (scheme, rest) = text.split_once("://").ok_or(wanted)?;
+        let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at_checked(end).ok_or(wanted)?;
+        if authority.contains('@') {
+            return Err(
+                "has a user or a password in it; the credential belongs into the secret".into()
+            );
+        }
+        if path.contains(['?', '#']) {
+            return Err("has a query or a fragment; it must end with its path".into());
+        }
+        let host = host(authority).ok_or(wanted)?;
+        match scheme {
+            "https" => {}
+            "http" if is_loopback(host) => {}
+            "http" => {
+                return Err("sends the token unencrypted; use https (http is for loopback)".into());
+            }
+            _ => return Err(wanted.into()),
+        }
+        let printable = path.bytes().all(|byte| byte.is_ascii_graphic());
+        if !printable || (!path.is_empty() && path::check(path).is_err()) {
+            return Err("has a path with dot segments, //, backslashes or spaces".into());
+        }
+        Ok(Self {
+            origin: format!("{scheme}://{}", authority.to_ascii_lowercase()),
+            base: path.strip_suffix('/').unwrap_or(path).to_owned(),
+            path: if path.is_empty() { "/" } else { path }.to_owned(),
+        })
+    }
+
+    /// Scheme, host and port.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The path without its trailing `/`.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The path as it stands, `/` when empty: the target of an exact route.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The URL of `rest` below this upstream, or of the upstream itself for `None`, with the
+    /// query as it stands. The host cannot change: a `/` always stands before `rest`, and the
+    /// result is checked all the same before it is returned.
+    #[must_use]
+    pub fn join(&self, rest: Option<&str>, query: Option<&str>) -> Option<String> {
+        let mut url = String::with_capacity(
+            self.origin
+                .len()
+                .saturating_add(self.path.len())
+                .saturating_add(rest.map_or(0, str::len))
+                .saturating_add(query.map_or(0, str::len))
+                .saturating_add(2),
+        );
+        url.push_str(&self.origin);
+        match rest {
+            None => url.push_str(&self.path),
+            Some(rest) => {
+                url.push_str(&self.base);
+                url.push('/');
+                url.push_str(rest);
+            }
+        }
+        if let Some(query) = query {
+            url.push('?');
+            url.push_str(query);
+        }
+        self.holds(&url).then_some(url)
+    }
+
+    /// Whether `url` is on this upstream's origin.
+    #[must_use]
+    pub fn holds(&self, url: &str) -> bool {
+        url.strip_prefix(self.origin.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+/// The host of an authority; `None` when host or port do not have their form.
+fn host(authority: &str) -> Option<&str> {
+    let (host, port) = split_authority(authority)?;
+    if let Some(port) = port {
+        parse_port(port).filter(|port| *port != 0)?;
+    }
+    (!host.starts_with('.') && !host.contains("..")).then_some(host)
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || address.parse::<core::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// How the gate proves itself to the upstream, and the name of the secret it does so with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamAuth {
+    /// `Authorization: Bearer <token>` (RFC 6750).
+    Bearer {
+        /// The secret's name.
+        secret: String,
+    },
+    /// `Authorization: Basic` (RFC 7617); the secret holds `user:password`.
+    Basic {
+        /// The secret's name.
+        secret: String,
+    },
+    /// A header of the API's own.
+    Header {
+        /// The header's name, in lower case.
+        name: String,
+        /// The secret's name.
+        secret: String,
+    },
+    /// `X-Auth-Email` and `X-Auth-Key`; the secret holds `email:key`.
+    CloudflareGlobalKey {
+        /// The secret's name.
+        secret: String,
+    },
+}
+
+/// Headers that carry the message itself, so that no API can take its token there.
+const NO_CREDENTIAL_HEADERS: [&str; 9] = [
+    "host",
+    "connection",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "cookie",
+];
+
+impl UpstreamAuth {
+    /// Reads `upstream_auth`, a bearer token in `WRITE_TOKEN` when absent.
+    ///
+    /// # Errors
+    /// For every field that is unknown, null, or of another type or form.
+    pub fn parse(path: String, value: Option<Value>) -> Result<Self, FieldError> {
+        let value = value.unwrap_or_else(|| serde_json::json!({}));
+        let mut fields = Fields::new(path, value)?;
+        let scheme = fields.string("scheme")?;
+        let secret = fields.string("secret")?.unwrap_or_else(|| "WRITE_TOKEN".to_owned());
+        let named = secret.starts_with(|c: char| c.is_ascii_alphabetic())
+            && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !named {
+            return Err(
+                fields.error("secret", "expected the name of a secret, such as \"WRITE_TOKEN\"")
+            );
+        }
+        let auth = match scheme.as_deref() {
+            None | Some("bearer") => Self::Bearer { secret },
+            Some("basic") => Self::Basic { secret },
+            Some("cloudflare-global-key") => Self::CloudflareGlobalKey { secret },
+            Some("header") => Self::Header { name: header_name(&mut fields)?, secret },
+            Some(_) => {
+                return Err(fields
+                    .error("scheme", "expected bearer, basic, header or cloudflare-global-key"));
+            }
+        };
+        fields.finish()?;
+        Ok(auth)
+    }
+
+    /// The name of the secret.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        match self {
+            Self::Bearer { secret }
+            | Self::Basic { secret }
+            | Self::Header { secret, .. }
+            | Self::CloudflareGlobalKey { secret } => secret,
+        }
+    }
+
+    /// The header of the API's own, which a caller must not be able to send.
+    #[must_use]
+    pub fn own_header(&self) -> Option<&str> {
+        match self {
+            Self::Header { name, .. } => Some(name),
+            Self::Bearer { .. } | Self::Basic { .. } | Self::CloudflareGlobalKey { .. } => None,
+        }
+    }
+
+    /// Builds the headers to send from the secret's value.
+    ///
+    /// # Errors
+    /// When the value does not have the scheme's form.
+    pub fn credential(&self, known: &UpstreamToken) -> Result<UpstreamCredential, FieldError> {
+        let (headers, guarded) =
+            self.parts(&known.token.value).map_err(|hint| FieldError::new(&known.secret, hint))?;
+        Ok(UpstreamCredential {
+            headers,
+            guard: Guard::new(&guarded),
+            fingerprint: known.fingerprint.clone(),
+        })
+    }
+
+    /// The headers, and what of them must not come back; the error is the hint, and does not quote the value.
+    fn parts(&self, token: &Secret) -> Result<Parts, &'static str> {
+        let visible = "holds a byte that no header may carry, or a space; put the bare token in";
+        let text = token.expose_str().ok_or(visible)?;
+        let is_visible = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let mut guarded = vec![token.clone()];
+        let headers = match self {
+            Self::Bearer { .. } if is_visible => {
+                vec![("authorization".to_owned(), Secret::new(format!("Bearer {text}")))]
+            }
+            Self::Header { name, .. } if is_visible => {
+                vec![(name.clone(), token.clone())]
+            }
+            Self::Bearer { .. } | Self::Header { .. } => return Err(visible),
+            Self::Basic { .. } => {
+                let (_user, password) = text.split_once(':').ok_or("expected user:password")?;
+                let encoded = STANDARD.encode(text);
+                guarded.push(Secret::new(password));
+                vec![("authorization".to_owned(), Secret::new(format!("Basic {encoded}")))]
+            }
+            Self::CloudflareGlobalKey { .. } => {
+                let (email, key) = text
+                    .split_once(':')
+                    .filter(|(email, key)| is_visible && !email.is_empty() && !key.is_empty())
+                    .ok_or("expected email:key")?;
+                guarded.push(Secret::new(key));
+                vec![
+                    ("x-auth-email".to_owned(), Secret::new(email)),
+                    ("x-auth-key".to_owned(), Secret::new(key)),
+                ]
+            }
+        };
+        Ok((headers, guarded))
+    }
+}
+
+/// The headers of a credential, and what must not come back of it.
+type Parts = (Vec<(String, Secret)>, Vec<Secret>);
+
+fn header_name(fields: &mut Fields) -> Result<String, FieldError> {
+    let name = fields.required("name")?.to_ascii_lowercase();
+    let token = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+    if !token || NO_CREDENTIAL_HEADERS.contains(&name.as_str()) {
+        return Err(fields
+            .error("name", "expected the name of the API's own header, such as \"X-AUTH-TOKEN\""));
+    }
+    Ok(name)
+}
+
+/// What proves the gate to the upstream: only [`UpstreamAuth::credential`] makes one.
+pub struct UpstreamCredential {
+    headers: Vec<(String, Secret)>,
+    guard: Guard,
+    fingerprint: Fingerprint,
+}
+
+impl UpstreamCredential {
+    /// The headers to set.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, Secret)] {
+        &self.headers
+    }
+
+    /// Finds the credential in response headers, where it must not come back.
+    #[must_use]
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// What may be logged of it.
+    #[must_use]
+    pub const fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+}
+
+impl fmt::Debug for UpstreamCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("UpstreamCredential").field(&self.fingerprint).finish()
+    }
+}
