@@ -18,7 +18,7 @@ mod work;
 use std::cell::{OnceCell, RefCell};
 
 use wasm_bindgen::prelude::*;
-// Linked for its panic hook and what worker-build expects of it.
+// Linked for its panic hook, which tells `entry.js` that a new memory is due.
 use worker as _;
 
 use crate::cache::Found;
