@@ -27,11 +27,12 @@ mod writes;
 
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
+use testkit::process::{build, root};
 
 use goals::Report;
 use rounds::{Plan, Samples};
@@ -114,7 +115,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Report> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let seed = match arguments.seed {
         Some(seed) => seed,
         None => SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
@@ -130,7 +131,10 @@ fn run(arguments: &Arguments) -> Result<Report> {
         root,
         gate: match &arguments.gate {
             Some(folder) => folder.clone(),
-            None => built(root)?,
+            None => {
+                build(&[])?;
+                root.join("build")
+            }
         },
         baseline: arguments.baseline.clone(),
         upstream: Upstream::start(secrets.authorization())?,
@@ -155,18 +159,6 @@ fn run(arguments: &Arguments) -> Result<Report> {
         }
     }
     Ok(report)
-}
-
-/// Builds the Worker by the command, as wrangler does.
-fn built(root: &Path) -> Result<PathBuf> {
-    let status = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--locked", "--package", "writegate-cli", "--", "build"])
-        .current_dir(root)
-        .status()?;
-    match status.success() {
-        true => Ok(root.join("build")),
-        false => Err("the Worker could not be built".into()),
-    }
 }
 
 /// Prints the medians of a comparison and these ratios, and those to the baseline; keeps the raw rows.
