@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::base::json::{self, FieldError, Fields};
 use crate::base::mac::MacKey;
-use crate::base::secret::{Fingerprint, Secret};
+use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::keys::{DerivedKey, RootSecrets};
 use crate::keys::{Key, KeyId};
 use crate::limits::rate::{self, Policy};
 use crate::upstream::route::{self, Route};
-use crate::upstream::token::Token;
+use crate::upstream::token::{TokenSource, UpstreamToken};
 
 /// Shortest secret that MACs are made with, in bytes: as long as the MAC. A shorter one is guessed from
 /// one link.
@@ -49,55 +49,6 @@ pub struct RotationPolicy {
     pub max_age_days: i64,
     /// How many days before that, or before its expiry, it is due.
     pub warn_days: i64,
-}
-
-/// A token that is set, and what may be logged of it.
-#[derive(Debug)]
-pub struct UpstreamToken {
-    /// The secret's name.
-    pub secret: String,
-    /// The token and its dates.
-    pub token: Token,
-    /// Its fingerprint under the root secret.
-    pub fingerprint: Fingerprint,
-}
-
-impl UpstreamToken {
-    /// Reads the secret `name`; `issued_at` dates a raw token.
-    ///
-    /// # Errors
-    /// When it is JSON and no token's.
-    pub fn read(
-        name: &str,
-        text: &Secret,
-        issued_at: Option<Timestamp>,
-        root: &Secret,
-    ) -> Result<Self, FieldError> {
-        let mut token = Token::parse(text).map_err(|error| FieldError {
-            field: format!("{name}{}", error.field),
-            hint: error.hint,
-        })?;
-        token.issued_at = token.issued_at.or(issued_at);
-        Ok(Self {
-            secret: name.to_owned(),
-            fingerprint: Fingerprint::of(&token.value, root),
-            token,
-        })
-    }
-}
-
-/// Where a route's token comes from.
-#[derive(Debug)]
-pub enum TokenSource {
-    /// The secret is not set.
-    Missing,
-    /// A Workers Secret: it stays as it is while the isolate lives.
-    Set(Rc<UpstreamToken>),
-    /// A Secrets Store, read while the gate works.
-    Stored {
-        /// When a raw token was issued, if that is said.
-        issued_at: Option<Timestamp>,
-    },
 }
 
 /// Everything an operator has set.

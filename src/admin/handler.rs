@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
+use super::LocalResponse;
 use crate::base::json::{self, FieldError};
 use crate::base::request::Head;
 use crate::base::time::Timestamp;
 use crate::config::Config;
-use crate::gateway::response::{LocalResponse, Rejection};
 use crate::keys::registry::Registry;
 use crate::keys::{Key, KeyId};
 use crate::limits::usage::Usage;
 use crate::platform::{AdminBackend, Platform, Unavailable};
-use crate::telemetry::audit::AuditRecord;
+use crate::problem::Rejection;
 use crate::upstream::token_cache::TokenCache;
 
 use super::Task;
@@ -30,7 +30,6 @@ pub(crate) struct AdminHandler<'x, P> {
     /// The key that asks.
     pub(crate) key: &'x Key,
     pub(crate) head: &'x Head<'x>,
-    pub(crate) record: &'x AuditRecord,
     pub(crate) now: Timestamp,
     pub(crate) platform: &'x P,
 }
@@ -68,16 +67,16 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     /// The binding did not do what it was asked.
     pub(super) fn unavailable(&self, binding: &str) -> impl Fn(Unavailable) -> Rejection {
         let feature = format!("{binding} (did not answer)");
-        move |Unavailable| Rejection::unavailable(self.record, &feature, self.head.path())
+        move |Unavailable| Rejection::unavailable(feature.as_str(), self.head.path())
     }
 
     /// There is no such binding.
     pub(super) fn missing(&self, binding: &str) -> Rejection {
-        Rejection::unavailable(self.record, binding, self.head.path())
+        Rejection::unavailable(binding, self.head.path())
     }
 }
 
 /// What is wrong with a field of the body, or of the record of this key.
 pub(super) fn bad_field(error: &FieldError, id: Option<&KeyId>) -> Rejection {
-    Rejection::bad_field(error, id)
+    Rejection::bad_field(error, id.map(KeyId::as_str))
 }

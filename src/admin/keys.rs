@@ -4,13 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::LocalResponse;
 use crate::base::json::{self, FieldError};
-use crate::gateway::response::{LocalResponse, Rejection};
 use crate::keys::derive_sk;
 use crate::keys::registry;
 use crate::keys::{Key, KeyId};
 use crate::platform::{AdminBackend, Change, Platform, Unavailable};
 use crate::problem::Refusal;
+use crate::problem::Rejection;
 
 use super::handler::{AdminHandler, bad_field};
 use super::record::{self, Prepared};
@@ -92,7 +93,11 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
             let there = self.records(&ids).await?;
             let index = there.iter().position(Option::is_some).unwrap_or_default();
             let field = field(&place(index), "id");
-            return Err(Rejection::conflict(Refusal::KeyExists, &field, ids.get(index).copied()));
+            return Err(Rejection::conflict(
+                Refusal::KeyExists,
+                &field,
+                ids.get(index).map(|id| id.as_str()),
+            ));
         }
         let shown = |one: &Prepared| self.with_secret(one.record.clone(), &one.key);
         match (is_batch, new.as_slice()) {
@@ -116,7 +121,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         let wrong = |field: &str, hint: &str| bad_field(&FieldError::new(field, hint), Some(id));
         let patched = |old: Value| {
             if record::is_tombstone(&old) {
-                return Err(Rejection::conflict(Refusal::KeyExists, "id", Some(id)));
+                return Err(Rejection::conflict(Refusal::KeyExists, "id", Some(id.as_str())));
             }
             let patch = self.json()?;
             if !patch.is_object() {
@@ -212,7 +217,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         match self.config.keys.contains_key(id) {
             true => {
                 let field = field(place, "id");
-                Err(Rejection::conflict(Refusal::KeyInConfiguration, &field, Some(id)))
+                Err(Rejection::conflict(Refusal::KeyInConfiguration, &field, Some(id.as_str())))
             }
             false => Ok(()),
         }

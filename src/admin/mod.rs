@@ -8,15 +8,17 @@ mod handler;
 mod keys;
 mod purge;
 mod record;
+mod response;
 mod status;
 mod usage;
 
-use crate::gateway::Raw;
-use crate::gateway::response::{LocalResponse, Rejection};
+use crate::base::request::Raw;
 use crate::keys::KeyId;
 use crate::problem::Refusal;
+use crate::problem::Rejection;
 
 pub(crate) use handler::{AdminHandler, BODY_TIMEOUT_MS, MAX_BODY_BYTES};
+pub(crate) use response::LocalResponse;
 
 /// One of the gate's own paths.
 #[derive(Clone, Debug, PartialEq, Eq)]

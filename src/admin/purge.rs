@@ -5,15 +5,16 @@
 
 use serde_json::Value;
 
+use super::LocalResponse;
 use crate::base::json::{FieldError, Fields};
 use crate::base::request::Head;
 use crate::cache;
 use crate::credential::url::{CredentialParams, UrlCredential};
-use crate::gateway::forward;
-use crate::gateway::response::{LocalResponse, Rejection};
 use crate::platform::{AdminBackend, Platform};
 use crate::policy::path;
+use crate::problem::Rejection;
 use crate::upstream::route::{self, Route};
+use crate::upstream::target::target;
 
 use super::handler::{AdminHandler, bad_field};
 
@@ -64,7 +65,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         let route = route::find(&self.config.routes, &path).map_err(|_refusal| error(hint))?;
         let route = route.filter(|route| route.cache.is_some());
         let route = route.ok_or_else(|| error("is on no route with a cache"))?;
-        let target = forward::target(&head, route, spent(&head, route));
+        let target = target(&head, route, spent(&head, route));
         let target = target.ok_or_else(|| error(hint))?;
         Ok(cache::url_mark(&route.path.to_string(), &target))
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::gateway::response::LocalResponse;
+use super::LocalResponse;
 use crate::platform::{AdminBackend, Platform};
 use crate::telemetry::token_age;
 
@@ -11,7 +11,10 @@ use super::handler::AdminHandler;
 impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     pub(super) async fn status(&self) -> LocalResponse {
         let config = self.config;
-        let tokens = self.token_cache.all(config, self.platform, self.now).await;
+        let tokens = self
+            .token_cache
+            .all(&config.tokens, &config.roots.current, self.platform, self.now)
+            .await;
         let tokens = token_age::reports(config, &tokens, &[], self.now);
         let tokens = tokens.iter().map(token_age::Report::status);
         LocalResponse::json(

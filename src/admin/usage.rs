@@ -2,14 +2,15 @@
 
 use serde_json::Value;
 
+use super::LocalResponse;
 use crate::base::day::Day;
 use crate::base::json::{self, FieldError};
-use crate::gateway::authorize::Limit;
-use crate::gateway::response::{LocalResponse, Rejection};
 use crate::keys::KeyId;
 use crate::keys::registry::Entry;
 use crate::platform::{AdminBackend, Platform, Unavailable};
+use crate::problem::Limit;
 use crate::problem::Refusal;
+use crate::problem::Rejection;
 
 use super::handler::{AdminHandler, bad_field};
 

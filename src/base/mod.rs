@@ -3,6 +3,7 @@
 //! Nothing here imports another room of the crate.
 
 pub mod day;
+pub mod headers;
 pub mod json;
 pub mod lru;
 pub mod mac;

@@ -14,9 +14,8 @@ use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
 use crate::base::request::Head;
+use crate::base::secret::Fingerprint;
 use crate::credential::Verified;
-use crate::upstream::route::Route;
-use crate::upstream::url::UpstreamCredential;
 
 pub use conditions::Conditions;
 pub use stored::{CacheEntry, CacheWrite, keep_private, on_conditions, on_hit, on_miss, to_store};
@@ -99,14 +98,13 @@ impl Lookup {
 #[must_use]
 pub fn lookup<'h>(
     policy: Policy,
-    route: &Route,
-    credential: &UpstreamCredential,
+    path: String,
+    token: &Fingerprint,
     url: &str,
     verified: &Verified,
     head: &Head<'h>,
     sent: impl Fn(&str) -> Option<&'h str>,
 ) -> Lookup {
-    let path = route.path.to_string();
     let subject = verified.claims().and_then(|claims| claims.subject.as_deref());
     let (key, subject) = match policy.scope {
         Scope::Key => (Some(verified.key().id.as_str()), None),
@@ -117,7 +115,7 @@ pub fn lookup<'h>(
     let parts = [
         Some("answer"),
         Some(&path),
-        Some(credential.fingerprint().as_str()),
+        Some(token.as_str()),
         Some(url),
         accept,
         language,

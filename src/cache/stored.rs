@@ -1,7 +1,7 @@
 //! The headers of an answer on its way into the store, out of it, and past it.
 
+use crate::base::headers::{self, HeaderEdits};
 use crate::base::time::Timestamp;
-use crate::gateway::reply::{self, HeaderEdits};
 
 use super::Policy;
 use super::conditions::{self, Conditions};
@@ -58,7 +58,7 @@ pub fn to_store<'h>(
     // A token that came back in a header is not kept either.
     let redacted = edits.set.iter().filter(|(name, _)| edits.echoed.contains(name));
     kept.set.extend(redacted.cloned());
-    let length = reply::header(headers, "content-length");
+    let length = headers::header(headers, "content-length");
     let length = length.map(|length| (LENGTH, length.to_owned()));
     kept.set.extend(length);
     let until = now.plus_seconds(life).millis();
@@ -100,7 +100,7 @@ pub fn on_conditions<'h>(
 /// Adds what a hit is told to `edits`; `false` for an answer that is over, or older than the last purge,
 /// or was not stored by the gate.
 pub fn on_hit(found: CacheEntry<'_, '_>, edits: &mut HeaderEdits<'_>, now: Timestamp) -> bool {
-    let header = |wanted: &str| reply::header(found.headers, wanted);
+    let header = |wanted: &str| headers::header(found.headers, wanted);
     let number = |wanted: &str| header(wanted)?.parse::<i64>().ok();
     let (Some(asked), Some(until), Some(age)) = (number(ASKED), number(UNTIL), number(AGE)) else {
         return false;
@@ -160,7 +160,7 @@ pub fn keep_private<'h>(
     edits: &mut HeaderEdits<'h>,
     now: Timestamp,
 ) {
-    let header = |wanted: &str| reply::header(headers, wanted);
+    let header = |wanted: &str| headers::header(headers, wanted);
     let said = header("cache-control").unwrap_or_default();
     let says = |wanted: &str| {
         let mut all = directives(said);

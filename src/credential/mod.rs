@@ -5,6 +5,7 @@
 //! differently: a session's with the base64url of white space or `{`, a signature base with `"`, a
 //! signed URL's with `w`, a WAF-token URL's with `/`.
 
+pub mod accept_signature;
 pub mod base;
 pub mod digest;
 pub mod session;

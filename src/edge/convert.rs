@@ -3,12 +3,12 @@
 
 use std::fmt::Write as _;
 
+use crate::base::headers::{self, HeaderEdits};
+use crate::base::request::Raw;
 use crate::base::time::Timestamp;
 use crate::cache::CacheWrite;
-use crate::gateway::Raw;
 use crate::gateway::exchange::{LogLines, Step};
 use crate::gateway::forward::{Body, Outbound};
-use crate::gateway::reply::{self, HeaderEdits};
 use crate::gateway::response::GateResponse;
 use crate::telemetry::audit::Context;
 use crate::upstream::url::UpstreamCredential;
@@ -20,7 +20,7 @@ pub(super) fn arrival(described: &str) -> Option<(Raw<'_>, Context)> {
     let (method, target, id) = (lines.next()?, lines.next()?, lines.next()?);
     let (country, colo, body) = (lines.next()?, lines.next()?, lines.next()?);
     let raw = Raw { method, target, headers: pairs(lines), has_body: !body.is_empty() };
-    let header = |name: &str| reply::header(&raw.headers, name);
+    let header = |name: &str| headers::header(&raw.headers, name);
     // `CF-Ray` ends in the data centre's name.
     let of_ray = || header("cf-ray")?.rsplit_once('-').map(|(_, colo)| colo);
     let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -101,7 +101,7 @@ pub(super) fn step(step: &Step<'_>) -> String {
     match step {
         Step::Again(pause_ms) => format!("again\n{pause_ms}"),
         Step::Inspect => "inspect".to_owned(),
-        Step::GateResponse(own) => format!("answer\n{}", answer(own)),
+        Step::Respond(own) => format!("answer\n{}", answer(own)),
         Step::Pass(edits, lines, kept) => pass(edits, lines, kept.as_ref()),
     }
 }

@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::keys::KeyId;
 use crate::limits::usage::Usage;
-use crate::telemetry::audit::Alarm;
+use crate::problem::Alarm;
 
 use super::{convert, glue};
 
@@ -60,9 +60,8 @@ impl JsUsage {
     pub fn rest(&self, unanswered: usize) -> bool {
         let lost = self.usage.take_lost();
         if unanswered > 0 || lost > 0 {
-            let hint = "the ledgers of these keys did not answer; their batches are sent again, but requests that were lost are in no ledger";
-            let alarm = Alarm::UsageUnsent { batches: unanswered, lost, hint };
-            glue::error(&alarm.line());
+            let alarm = Alarm::UsageUnsent { batches: unanswered, lost };
+            glue::error(&alarm.line(None));
         }
         self.usage.end_flush()
     }

@@ -25,7 +25,7 @@ use crate::cache::CacheEntry;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::forward::Outbound;
 use crate::gateway::{Decision, Gate};
-use crate::telemetry::audit::Alarm;
+use crate::problem::Alarm;
 
 use environment::JsEnvironment;
 use exchange::JsExchange;
@@ -47,7 +47,7 @@ fn gate(env: &JsValue) -> &'static Gate {
         *cell.get_or_init(|| {
             let gate: &'static Gate = Box::leak(Box::new(Gate::new(&JsEnvironment(env))));
             if let Err(error) = gate.config() {
-                glue::error(&Alarm::from(error).line());
+                glue::error(&Alarm::from(error).line(None));
             }
             gate
         })

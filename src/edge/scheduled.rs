@@ -2,7 +2,7 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::telemetry::audit::Alarm;
+use crate::problem::Alarm;
 use crate::telemetry::token_age::{self, Level, Probe, Probed};
 
 use super::platform::JsPlatform;
@@ -28,7 +28,7 @@ async fn look(env: JsValue, slot: PromiseSlot) -> JsValue {
     let config = match gate.config() {
         Ok(config) => config,
         Err(error) => {
-            glue::error(&Alarm::from(error).line());
+            glue::error(&Alarm::from(error).line(None));
             return JsValue::NULL;
         }
     };

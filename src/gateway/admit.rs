@@ -4,13 +4,14 @@
 //! A body may take long to arrive. So there are two steps, and between them the gate looks again at
 //! everything that may have changed: [`receive`] reads the body, [`admit`] reserves and records.
 
-use crate::base::request::Head;
+use crate::base::request::{Head, caller_address};
 use crate::base::time::Timestamp;
 use crate::credential::Verified;
 use crate::credential::digest::{Algorithm, MAX_BODY_BYTES};
-use crate::gateway::authorize::{self, AdminAllowed, Allowed};
+use crate::gateway::authorize::{AdminAllowed, Allowed};
 use crate::keys::Key;
-use crate::limits::quota::{Quota, Totals};
+use crate::keys::Quota;
+use crate::limits::quota::Totals;
 use crate::limits::rate;
 use crate::limits::usage::{InFlightGuard, NoAnswer, Usage};
 use crate::platform::{BodyError, Platform, ReadBody, Unavailable};
@@ -180,7 +181,7 @@ async fn count(
     let Some(rate) = &key.rate else {
         return Ok(());
     };
-    let address = authorize::caller_address(head);
+    let address = caller_address(head);
     let rate_limit_key = rate::rate_limit_key(&key.id, verified.scheme(), address);
     match platform.within_rate(&rate::binding(rate), &rate_limit_key).await {
         Ok(true) => Ok(()),

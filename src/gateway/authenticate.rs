@@ -6,17 +6,18 @@ use std::rc::Rc;
 use crate::base::request::Head;
 use crate::base::time::Timestamp;
 use crate::config::Config;
+use crate::credential::accept_signature::AcceptSignature;
 use crate::credential::{
     CredentialCandidates, Limits, UnverifiedCredential, Verified, VerifyError,
 };
 use crate::gateway::authorize;
-use crate::gateway::response::{AcceptSignature, Rejection, RequestState};
+use crate::gateway::response::RequestState;
 use crate::keys::DerivedKey;
-use crate::keys::registry::{Entry, Registry};
+use crate::keys::registry::{self, Entry, Registry};
 use crate::keys::{Key, KeyId, Scheme};
 use crate::platform::{Platform, Unavailable};
 use crate::policy::origin::Origin;
-use crate::problem::Refusal;
+use crate::problem::{Refusal, Rejection};
 use crate::upstream::route::Route;
 
 /// Where a request goes: what a credential is held to depends on it.
@@ -73,7 +74,7 @@ impl<'x> Authenticator<'x> {
             match self.lookup(&id, platform).await {
                 Ok(Entry::Known(_) | Entry::Broken) => signers.push(id),
                 Ok(Entry::Absent) => {}
-                Err(Unavailable) => return Err(Rejection::registry_silent(&state.record)),
+                Err(Unavailable) => return Err(Rejection::registry_unavailable()),
             }
         }
         let is_key = |keyid: &str| signers.iter().any(|id| id.as_str() == keyid);
@@ -86,8 +87,10 @@ impl<'x> Authenticator<'x> {
         let known = match self.lookup(presented.key(), platform).await {
             Ok(Entry::Known(known)) => known,
             Ok(Entry::Absent) => return Err(Refusal::KeyUnknown.into()),
-            Ok(Entry::Broken) => return Err(Rejection::broken_record(presented.key())),
-            Err(Unavailable) => return Err(Rejection::registry_silent(&state.record)),
+            Ok(Entry::Broken) => {
+                return Err(Rejection::misconfigured(&registry::broken(presented.key())));
+            }
+            Err(Unavailable) => return Err(Rejection::registry_unavailable()),
         };
         let key = known.key();
         state.record.key(key);
@@ -125,7 +128,7 @@ impl<'x> Authenticator<'x> {
             }
             Err(VerifyError::NoWafSecret) => {
                 let wanted_by = known.key().id.as_str();
-                return Err(Rejection::unavailable(&state.record, "WAF_SECRET", wanted_by));
+                return Err(Rejection::unavailable("WAF_SECRET", wanted_by));
             }
         };
         if !authorize::is_bare(verified.scheme()) {

@@ -3,11 +3,11 @@
 
 use core::net::IpAddr;
 
-use crate::base::request::{Head, method_in};
+use crate::base::request::{Head, caller_address, method_in};
 use crate::credential::Verified;
 use crate::credential::session::Claims;
 use crate::keys::{Key, Match, Scheme};
-use crate::problem::Refusal;
+use crate::problem::{Denial, Limit, Refusal};
 
 use crate::policy::origin::Origin;
 use crate::policy::path;
@@ -23,67 +23,6 @@ impl AsRef<Verified> for Allowed {
     fn as_ref(&self) -> &Verified {
         &self.verified
     }
-}
-
-/// A refusal of step 7, and whose limit it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// `ip-denied`, `origin-denied`, `method-denied`, `path-denied` or `bad-path`.
-    pub refusal: Refusal,
-    /// Whose limit it was; `None` for a path that can be read in two ways.
-    pub limit: Option<Limit>,
-}
-
-impl From<Refusal> for Denial {
-    fn from(refusal: Refusal) -> Self {
-        Self { refusal, limit: None }
-    }
-}
-
-/// Whose limit a request was beyond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// The API key's record.
-    Key,
-    /// The session's claims.
-    Session,
-    /// The scheme's: links and bare public keys are only for reads.
-    Scheme,
-}
-
-impl Limit {
-    /// Returns its name in a problem document.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Session => "session",
-            Self::Scheme => "scheme",
-        }
-    }
-
-    /// Refuses the request for this limit.
-    #[must_use]
-    pub const fn denies(self, refusal: Refusal) -> Denial {
-        Denial { refusal, limit: Some(self) }
-    }
-}
-
-/// The header in which the platform says where the caller is.
-pub const ADDRESS_HEADER: &str = "cf-connecting-ip";
-
-/// Returns the address that the platform says the caller has.
-#[must_use]
-pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
-    address(head.header(ADDRESS_HEADER)?)
-}
-
-/// Reads a caller's address; an IPv4 address in IPv6 (`::ffff:203.0.113.7`, RFC 4291 section 2.5.5.2) as
-/// IPv4, so that it is one caller everywhere.
-#[must_use]
-pub fn address(text: &str) -> Option<IpAddr> {
-    let address: IpAddr = text.trim().parse().ok()?;
-    Some(address.to_canonical())
 }
 
 /// A verified request that may use one of the gate's own paths. Only [`authorize_admin`] makes one, and nothing

@@ -3,14 +3,15 @@
 
 use std::rc::Rc;
 
+use crate::base::headers::{self, HeaderEdits};
 use crate::base::time::Timestamp;
 use crate::cache::{self, CacheEntry, CacheWrite, Conditions, Policy};
 use crate::gateway::forward::Outbound;
-use crate::gateway::reply::{self, HeaderEdits};
-use crate::gateway::response::{GateResponse, Rejection, RequestState};
+use crate::gateway::reply;
+use crate::gateway::response::{GateResponse, RequestState};
 use crate::limits::usage::{Account, Amounts, Kind};
-use crate::problem::{Fault, Problem, Refusal};
-use crate::telemetry::audit::{Alarm, Outcome};
+use crate::problem::{Alarm, Fault, Problem, Refusal, Rejection};
+use crate::telemetry::audit::Outcome;
 use crate::upstream::retry::Attempts;
 use crate::upstream::route::Route;
 use crate::upstream::url::UpstreamCredential;
@@ -47,7 +48,7 @@ pub enum Step<'h> {
     /// Read the beginning of the answer's body and call [`Exchange::rejected`] with it.
     Inspect,
     /// Answer this instead.
-    GateResponse(GateResponse),
+    Respond(GateResponse),
 }
 
 /// Lines for the log.
@@ -126,7 +127,7 @@ impl<'g> Exchange<'g> {
         self.state.record.length(length);
         // The store keeps nothing that was shorter than it said. A compressed body is unpacked when it is
         // read to be measured, so its length would no longer be right.
-        let is_packed = reply::header(found.headers, "content-encoding").is_some();
+        let is_packed = headers::header(found.headers, "content-encoding").is_some();
         let is_known = is_packed && length.is_some();
         self.state.is_metered = !is_known && self.is_metered(length, true);
         let status = edits.status.unwrap_or(status);
@@ -136,7 +137,7 @@ impl<'g> Exchange<'g> {
     /// The upstream answered, to a body that turned out `sent` bytes long, where that was not known.
     /// `random` is from 0 to 1.
     ///
-    /// After [`Step::Pass`], [`Step::Inspect`] and [`Step::GateResponse`] nothing may be sent again.
+    /// After [`Step::Pass`], [`Step::Inspect`] and [`Step::Respond`] nothing may be sent again.
     pub fn answered<'h>(
         &mut self,
         status: u16,
@@ -154,7 +155,7 @@ impl<'g> Exchange<'g> {
         }
         // (12)
         if reply::is_transient(status) {
-            let retry_after = reply::header(headers, "retry-after");
+            let retry_after = headers::header(headers, "retry-after");
             if let Some(pause_ms) = self.attempts.again(retry_after, now, random) {
                 return Step::Again(pause_ms);
             }
@@ -194,8 +195,8 @@ impl<'g> Exchange<'g> {
 
     /// The length of an answer's body; `None` where nobody said.
     fn length(&self, status: u16, headers: &[(&str, &str)]) -> Option<u64> {
-        match reply::has_body(self.state.record.method(), status) {
-            true => reply::content_length(headers),
+        match headers::has_body(self.state.record.method(), status) {
+            true => headers::content_length(headers),
             false => Some(0),
         }
     }
@@ -251,7 +252,7 @@ impl<'g> Exchange<'g> {
             },
             Failure::Timeout => self.fail(Fault::UpstreamTimeout),
             Failure::BodyTooLarge => self.fail(Refusal::BodyTooLarge),
-            Failure::CallerGone => Step::GateResponse(self.left()),
+            Failure::CallerGone => Step::Respond(self.left()),
         }
     }
 
@@ -267,13 +268,12 @@ impl<'g> Exchange<'g> {
     pub fn rejected(&mut self, upstream_status: u16, body: &[u8]) -> GateResponse {
         let upstream_code = reply::cloudflare_code(body);
         let alarm = Alarm::UpstreamRejectedToken {
-            request_id: self.state.record.request_id(),
-            secret: self.route.auth.secret(),
+            secret: self.route.auth.secret().to_owned(),
             upstream_status,
             upstream_code,
             hint: reply::rejection_hint(upstream_status, upstream_code),
         };
-        self.end(Rejection::with_alarm(Fault::UpstreamRejectedToken, &alarm))
+        self.end(Rejection::from(Fault::UpstreamRejectedToken).with_alarm(alarm))
     }
 
     fn note(&mut self, sent: Option<u64>, now: Timestamp) {
@@ -286,7 +286,7 @@ impl<'g> Exchange<'g> {
     }
 
     fn fail(&mut self, problem: impl Into<Problem>) -> Step<'static> {
-        Step::GateResponse(self.end(problem.into().into()))
+        Step::Respond(self.end(problem.into().into()))
     }
 
     fn end(&mut self, stop: Rejection) -> GateResponse {
@@ -294,11 +294,10 @@ impl<'g> Exchange<'g> {
     }
 
     fn echo_alarm(&self, edits: &HeaderEdits<'_>) -> Option<String> {
-        let alarm = Alarm::EchoGuard {
-            request_id: self.state.record.request_id(),
-            headers: &edits.echoed,
-            hint: "the upstream sends the token back in these headers; it was redacted, but rotate the token and tell the upstream's operator",
-        };
-        (!edits.echoed.is_empty()).then(|| alarm.line())
+        if edits.echoed.is_empty() {
+            return None;
+        }
+        let headers = edits.echoed.iter().map(|name| (*name).to_owned()).collect();
+        Some(Alarm::EchoGuard { headers }.line(Some(self.state.record.request_id())))
     }
 }

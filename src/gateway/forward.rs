@@ -5,14 +5,13 @@
 
 use std::borrow::Cow;
 
-use crate::base::request::{Head, is_same_header};
+use crate::base::request::{Head, caller_address, is_same_header};
 use crate::base::secret::Secret;
 use crate::cache::{self, Lookup, Policy, Scope};
 use crate::credential::Verified;
-use crate::credential::url::{self, CredentialParams};
 use crate::gateway::admit::Admitted;
-use crate::gateway::authorize;
 use crate::upstream::route::Route;
+use crate::upstream::target::target;
 use crate::upstream::url::UpstreamCredential;
 
 /// Longest body, in bytes, that is held so that it can be sent again.
@@ -105,8 +104,17 @@ pub fn forward<'h>(
         Some(_) => headers_outside_key(head),
     };
     let sent = |name: &str| head.header(name).filter(|_| !drop.contains(&name));
-    let cache =
-        policy.map(|policy| cache::lookup(policy, route, credential, &url, verified, head, sent));
+    let cache = policy.map(|policy| {
+        cache::lookup(
+            policy,
+            route.path.to_string(),
+            credential.fingerprint(),
+            &url,
+            verified,
+            head,
+            sent,
+        )
+    });
     let is_idempotent = is_idempotent(head, route, &drop);
     let (body, repeatable) = body(head, route, is_idempotent, admitted.body_held());
     Some(Outbound {
@@ -118,26 +126,6 @@ pub fn forward<'h>(
         is_head: head.method() == "HEAD",
         cache,
     })
-}
-
-/// The upstream's URL of a request whose query was, so far, the credential.
-#[must_use]
-pub fn target(head: &Head<'_>, route: &Route, spent: CredentialParams) -> Option<String> {
-    let query = match spent {
-        CredentialParams::Nothing => head.query().map(Cow::Borrowed),
-        CredentialParams::Key => without_key(head.query()?),
-        CredentialParams::Signed => {
-            without_last(url::without_trackers(head.query()?), 3).map(Cow::Borrowed)
-        }
-        CredentialParams::Waf => {
-            without_last(url::without_trackers(head.query()?), 1).and_then(without_key)
-        }
-    };
-    let rest = match route.path.is_prefix() {
-        true => Some(route.path.rest(head.path())?),
-        false => None,
-    };
-    route.upstream.join(rest, query.as_deref())
 }
 
 /// The names of a read's headers that must not reach the upstream of a cached route: all but what its
@@ -255,7 +243,7 @@ fn metadata(key: &str, subject: Option<&str>) -> String {
 /// `Forwarded` (RFC 7239 section 4). An IPv6 address is in brackets and quotes (section 6.1); the
 /// authority holds nothing that would end the quotes.
 fn forwarded(head: &Head<'_>) -> String {
-    let address = match authorize::caller_address(head) {
+    let address = match caller_address(head) {
         Some(core::net::IpAddr::V4(v4)) => v4.to_string(),
         Some(core::net::IpAddr::V6(v6)) => format!("\"[{v6}]\""),
         None => "unknown".to_owned(),
@@ -287,18 +275,6 @@ pub fn must_hold(head: &Head<'_>, route: &Route) -> bool {
 fn is_small(head: &Head<'_>) -> bool {
     let length = head.content_length();
     length.is_some_and(|length| length <= MAX_REPEATABLE_BODY_BYTES)
-}
-
-/// The query without its `key` parameter: everything else in order and untouched.
-fn without_key(query: &str) -> Option<Cow<'_, str>> {
-    let kept: Vec<&str> =
-        query.split('&').filter(|part| part.split('=').next() != Some("key")).collect();
-    (!kept.is_empty()).then(|| Cow::Owned(kept.join("&")))
-}
-
-/// The query without its last parameters; they stand at its very end.
-fn without_last(query: &str, count: usize) -> Option<&str> {
-    (0..count).try_fold(query, |query, _| query.rsplit_once('&').map(|(rest, _)| rest))
 }
 
 #[cfg(test)]
@@ -451,15 +427,5 @@ mod tests {
             assert!(!idempotent(&headers), "{option}");
         }
         assert!(!idempotent(&[("idempotency_key", "a")]));
-    }
-
-    #[test]
-    fn removing_the_key_leaves_the_query_in_order_and_raw() {
-        let without = |query| without_key(query).map(Cow::into_owned);
-        assert_eq!(without("b=2&key=pk&a=%7e1"), Some("b=2&a=%7e1".into()));
-        assert_eq!(without("key=pk"), None);
-        assert_eq!(without("&key=pk&&keys=1"), Some("&&keys=1".into()));
-        assert_eq!(without_last("a=1&&key=pk&exp=1&sig=x", 3), Some("a=1&"));
-        assert_eq!(without_last("key=pk&exp=1&sig=x", 3), None);
     }
 }

@@ -52,9 +52,11 @@ pub mod response;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::admin::LocalResponse;
 use crate::admin::{self, AdminHandler, Service, Task};
 use crate::base::day::Day;
 use crate::base::json::FieldError;
+use crate::base::request::Raw;
 use crate::base::request::{Head, METHODS};
 use crate::base::time::Timestamp;
 use crate::config::{Config, Environment};
@@ -65,17 +67,16 @@ use crate::limits::rate;
 use crate::limits::usage::{Account, Usage};
 use crate::platform::{AdminBackend, Platform, SecretsStore, Unavailable};
 use crate::policy::path;
-use crate::problem::{Fault, Refusal};
-use crate::telemetry::audit::{Alarm, Context};
+use crate::problem::{Denial, Fault, Refusal, Rejection};
+use crate::telemetry::audit::Context;
 use crate::upstream::route::{self, GATE_PREFIX, Route};
 use crate::upstream::token_cache::{TokenCache, TokenLookup, TokenUnavailable};
 use crate::upstream::url::UpstreamCredential;
 use admit::{Counting, NotAdmitted, Reading};
 use authenticate::{Authenticator, Endpoint};
-use authorize::Denial;
 use exchange::Exchange;
 use forward::Outbound;
-use response::{GateResponse, LocalResponse, Rejection, RequestState};
+use response::{GateResponse, RequestState};
 
 /// A gate with its configuration, or without a usable one.
 #[derive(Debug)]
@@ -86,18 +87,6 @@ pub struct Gate {
     token_cache: TokenCache,
 }
 
-/// A request as the edge hands it over, nothing looked at.
-#[derive(Clone, Debug)]
-pub struct Raw<'h> {
-    /// The method.
-    pub method: &'h str,
-    /// The absolute URL, raw.
-    pub target: &'h str,
-    /// Header names in lower case and values, trimmed, repeated fields joined.
-    pub headers: Vec<(&'h str, &'h str)>,
-    /// Whether a body comes with it.
-    pub has_body: bool,
-}
 /// What to do with a request.
 #[derive(Debug)]
 pub enum Decision<'g, 'h> {
@@ -131,7 +120,7 @@ impl Gate {
         store: &impl SecretsStore,
         now: Timestamp,
     ) -> BTreeMap<&'c str, TokenLookup> {
-        self.token_cache.all(config, store, now).await
+        self.token_cache.all(&config.tokens, &config.roots.current, store, now).await
     }
 
     /// The configuration.
@@ -225,7 +214,7 @@ impl Gate {
         // (9)
         check_length(&head, route.max_body_bytes)?;
         // (10)
-        self.credential(authenticator, route, state, platform).await?;
+        self.credential(authenticator, route, platform).await?;
         // (11)
         let reading = Reading {
             max_bytes: route.max_body_bytes,
@@ -236,20 +225,19 @@ impl Gate {
         let quota = Some(Counting { usage, now });
         let received = admit::receive(allowed.as_ref(), &head, reading, quota, platform).await;
         let key = allowed.as_ref().key();
-        let received =
-            received.map_err(|reason| not_admitted(reason, key, authenticator, state))?;
+        let received = received.map_err(|reason| not_admitted(reason, key, authenticator))?;
         let again = self.look_again(allowed.as_ref(), &mut authenticator, allow, state, platform);
         let allowed = again.await?.unwrap_or(allowed);
         let known = Rc::clone(allowed.as_ref().known());
         let counting = Counting { usage, now: authenticator.now };
         let admitted = admit::admit(allowed, received, counting, platform).await;
         let (admitted, in_flight) =
-            admitted.map_err(|reason| not_admitted(reason, known.key(), authenticator, state))?;
+            admitted.map_err(|reason| not_admitted(reason, known.key(), authenticator))?;
         state.hold(in_flight);
         let again =
             self.look_again(admitted.verified(), &mut authenticator, allow, state, platform);
         again.await?;
-        let credential = self.credential(authenticator, route, state, platform).await?;
+        let credential = self.credential(authenticator, route, platform).await?;
         state.record.token(credential.fingerprint().clone());
         let request_id = state.record.request_id();
         let outbound = forward::forward(&admitted, &head, route, &credential, request_id)
@@ -285,7 +273,7 @@ impl Gate {
         // A bare public key proves nothing, so its key is charged only for what it allows.
         charge(state);
         // (8)
-        check_bindings(known.key(), authenticator.config, state)?;
+        check_bindings(known.key(), authenticator.config)?;
         Ok(allowed)
     }
 
@@ -310,10 +298,10 @@ impl Gate {
                 Ok(_) => {
                     changed = Some(self.authorize(*authenticator, allow, state, platform).await?)
                 }
-                Err(Unavailable) => return Err(Rejection::registry_silent(&state.record)),
+                Err(Unavailable) => return Err(Rejection::registry_unavailable()),
             }
             if let Endpoint::Route(route) = authenticator.endpoint {
-                self.credential(*authenticator, route, state, platform).await?;
+                self.credential(*authenticator, route, platform).await?;
             }
         }
         Ok(changed)
@@ -324,16 +312,16 @@ impl Gate {
         &self,
         authenticator: Authenticator<'_>,
         route: &Route,
-        state: &RequestState<'_>,
         platform: &impl Platform,
     ) -> Result<Rc<UpstreamCredential>, Rejection> {
         if let Some(credential) = &route.credential {
             return Ok(Rc::clone(credential));
         }
+        let config = authenticator.config;
+        let (source, root) = (config.tokens.get(route.auth.secret()), &config.roots.current);
         // Boxed, so that no other request carries its state about.
-        let reading =
-            self.token_cache.credential(route, authenticator.config, platform, authenticator.now);
-        Box::pin(reading).await.map_err(|none| no_token(&none, route, state))
+        let reading = self.token_cache.credential(route, source, root, platform, authenticator.now);
+        Box::pin(reading).await.map_err(|none| no_token(&none, route))
     }
 
     /// The gate's own paths: the same steps, with the gate itself in the place of an upstream.
@@ -367,8 +355,7 @@ impl Gate {
         };
         let received = admit::receive(entitled.as_ref(), head, reading, None, platform).await;
         let key = entitled.as_ref().key();
-        let received =
-            received.map_err(|reason| not_admitted(reason, key, authenticator, state))?;
+        let received = received.map_err(|reason| not_admitted(reason, key, authenticator))?;
         let again = self.look_again(
             entitled.as_ref(),
             &mut authenticator,
@@ -379,21 +366,20 @@ impl Gate {
         let entitled = again.await?.unwrap_or(entitled);
         let verified = entitled.as_ref();
         let admitted = admit::admit_own(&entitled, received, platform).await;
-        admitted.map_err(|reason| not_admitted(reason, verified.key(), authenticator, state))?;
+        admitted.map_err(|reason| not_admitted(reason, verified.key(), authenticator))?;
         let again = self.look_again(verified, &mut authenticator, authorize_admin, state, platform);
         again.await?;
-        let desk = AdminHandler {
+        let handler = AdminHandler {
             config,
             registry: &self.registry,
             usage: &self.usage,
             token_cache: &self.token_cache,
             key: verified.key(),
             head,
-            record: &state.record,
             now: authenticator.now,
             platform,
         };
-        Ok(Destination::Local(desk.handle(task).await?))
+        Ok(Destination::Local(handler.handle(task).await?))
     }
 }
 
@@ -417,13 +403,13 @@ impl<S: Into<Rejection>> From<S> for Ended {
 }
 
 /// Everything that the key asks for must be there.
-fn check_bindings(key: &Key, config: &Config, state: &RequestState<'_>) -> Result<(), Rejection> {
+fn check_bindings(key: &Key, config: &Config) -> Result<(), Rejection> {
     let replay = key.nonce_required && !config.replay;
     let ledger = key.quota.is_some() && !config.ledger;
     let missing = key.unavailable.or(replay.then_some("REPLAY")).or(ledger.then_some("LEDGER"));
     match missing {
         None => Ok(()),
-        Some(missing) => Err(Rejection::unavailable(&state.record, missing, key.id.as_str())),
+        Some(missing) => Err(Rejection::unavailable(missing, key.id.as_str())),
     }
 }
 
@@ -435,46 +421,37 @@ fn check_length(head: &Head<'_>, most: u64) -> Result<(), Refusal> {
 }
 
 /// What a request is told that nothing can be sent for.
-fn no_token(none: &TokenUnavailable, route: &Route, state: &RequestState<'_>) -> Rejection {
+fn no_token(none: &TokenUnavailable, route: &Route) -> Rejection {
     let secret = route.auth.secret();
     match none {
-        TokenUnavailable::Missing => Rejection::token_missing(&state.record, secret),
+        TokenUnavailable::Missing => Rejection::token_missing(secret),
         TokenUnavailable::Unavailable => {
             let feature = format!("{secret} (its Secrets Store has none, or did not answer)");
-            Rejection::unavailable(&state.record, &feature, &route.path.to_string())
+            Rejection::unavailable(feature, route.path.to_string())
         }
-        TokenUnavailable::Broken(error) => {
-            Rejection::with_alarm(Fault::Misconfigured, &Alarm::from(error))
-        }
+        TokenUnavailable::Broken(error) => Rejection::misconfigured(error),
     }
 }
 
 /// What a request that was not admitted is told.
-fn not_admitted(
-    reason: NotAdmitted,
-    key: &Key,
-    authenticator: Authenticator<'_>,
-    state: &RequestState<'_>,
-) -> Ended {
+fn not_admitted(reason: NotAdmitted, key: &Key, authenticator: Authenticator<'_>) -> Ended {
     let rate = key.rate.as_deref().unwrap_or_default();
     let silent = match reason {
         NotAdmitted::Refused(refusal) => return refusal.into(),
         NotAdmitted::CallerGone => return Ended::CallerGone,
         NotAdmitted::Overloaded => return Rejection::overloaded().into(),
         NotAdmitted::OverRate => {
-            return Rejection::rate_limited(rate::rate_limit_headers(
-                rate,
-                authenticator.config.rates.get(rate),
-            ))
-            .into();
+            let headers = rate::rate_limit_headers(rate, authenticator.config.rates.get(rate));
+            return Rejection::from(Refusal::RateLimited).with_headers(headers.fields()).into();
         }
         NotAdmitted::OverQuota(quota, used) => {
-            return Rejection::over_quota(quota.rate_limit_headers(used, authenticator.now)).into();
+            let headers = quota.rate_limit_headers(used, authenticator.now);
+            return Rejection::from(Refusal::QuotaExceeded).with_headers(headers.fields()).into();
         }
         NotAdmitted::LedgerSilent => "LEDGER".to_owned(),
         NotAdmitted::RateSilent => rate::binding(rate),
         NotAdmitted::ReplaySilent => "REPLAY".to_owned(),
     };
     let feature = format!("{silent} (missing, or did not answer)");
-    Rejection::unavailable(&state.record, &feature, key.id.as_str()).into()
+    Rejection::unavailable(feature, key.id.as_str()).into()
 }

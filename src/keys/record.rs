@@ -5,11 +5,10 @@
 
 use serde_json::Value;
 
+use super::quota::Quota;
 use crate::base::json::{FieldError, Fields};
 use crate::base::request::METHODS;
 use crate::base::time::Timestamp;
-use crate::limits::quota::Quota;
-use crate::limits::rate;
 use crate::policy::network::Network;
 use crate::policy::origin::OriginPattern;
 use crate::policy::path::{PATTERN_HINT, Pattern};
@@ -196,7 +195,7 @@ fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
 
 fn rate(fields: &mut Fields) -> Result<Option<String>, FieldError> {
     let hint = "expected the name of a rate limiter: \"standard\" for the binding RATE_STANDARD";
-    let read = |name: &str| rate::is_name(name).then(|| name.to_owned());
+    let read = |name: &str| is_limiter_name(name).then(|| name.to_owned());
     fields.parse("rate", hint, read)
 }
 
@@ -245,6 +244,12 @@ fn list<T>(
         .collect::<Option<Vec<T>>>()
         .map(Some)
         .ok_or_else(|| fields.error(name, hint))
+}
+
+/// Returns true if a limiter may have this name.
+#[must_use]
+pub fn is_limiter_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]

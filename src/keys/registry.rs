@@ -191,6 +191,13 @@ pub fn check(path: &str, record: Value) -> Result<Key, FieldError> {
     Ok(key)
 }
 
+/// Returns the error of a record in the registry that does not parse.
+#[must_use]
+pub fn broken(id: &KeyId) -> FieldError {
+    let hint = "this record in KEY_REGISTRY does not parse, is of another id or an admin's; put a good one";
+    FieldError::new(name(id), hint)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

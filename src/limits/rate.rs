@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
-use crate::keys::{KeyId, Scheme};
+use crate::keys::{self, KeyId, Scheme};
 
 /// How long, in seconds, a caller is told to wait where the limiter's period is not known: the longest
 /// that the platform has.
@@ -35,7 +35,7 @@ pub fn parse(value: Value) -> Result<BTreeMap<String, Policy>, FieldError> {
     };
     let mut policies = BTreeMap::new();
     for (name, policy) in members {
-        if !is_name(&name) {
+        if !keys::is_limiter_name(&name) {
             let hint = "names no limiter; expected letters, digits and _";
             return Err(FieldError::new(
                 format!("RATES.{}", crate::base::request::printable(&name)),
@@ -55,12 +55,6 @@ pub fn parse(value: Value) -> Result<BTreeMap<String, Policy>, FieldError> {
         policies.insert(name, Policy { limit, period });
     }
     Ok(policies)
-}
-
-/// Whether a binding may be called so.
-#[must_use]
-pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The binding that a record means by `name`.
@@ -92,13 +86,34 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// `Retry-After` in seconds, and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), of a limiter.
+/// The headers of a 429: when to come again, and which limit it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimitHeaders {
+    /// `Retry-After` (RFC 9110 section 10.2.3), in seconds.
+    pub retry_after: u64,
+    /// `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers).
+    pub policy: String,
+    /// `RateLimit` (the same draft); the platform's limiters do not say what is left.
+    pub limit: Option<String>,
+}
+
+impl RateLimitHeaders {
+    /// Returns names and values.
+    pub fn fields(self) -> impl Iterator<Item = (&'static str, String)> {
+        let always =
+            [("retry-after", self.retry_after.to_string()), ("ratelimit-policy", self.policy)];
+        always.into_iter().chain(self.limit.map(|limit| ("ratelimit", limit)))
+    }
+}
+
+/// Returns the headers for a caller who is over the limiter `name`.
 #[must_use]
-pub fn rate_limit_headers(name: &str, policy: Option<&Policy>) -> (u64, String) {
-    match policy {
+pub fn rate_limit_headers(name: &str, policy: Option<&Policy>) -> RateLimitHeaders {
+    let (retry_after, policy) = match policy {
         Some(Policy { limit, period }) => (*period, format!("\"{name}\";q={limit};w={period}")),
         None => (LONGEST_PERIOD, format!("\"{name}\"")),
-    }
+    };
+    RateLimitHeaders { retry_after, policy, limit: None }
 }
 
 #[cfg(test)]
@@ -109,12 +124,13 @@ mod tests {
     #[test]
     fn a_policy_is_whole_or_an_error() {
         let policies = parse(json!({"standard": {"limit": 100, "period": 60}})).unwrap();
-        let (after, header) = rate_limit_headers("standard", policies.get("standard"));
-        assert_eq!((after, header.as_str()), (60, "\"standard\";q=100;w=60"));
-        assert_eq!(
-            rate_limit_headers("other", policies.get("other")),
-            (60, "\"other\"".to_owned())
-        );
+        for (name, retry_after, policy) in
+            [("standard", 60, "\"standard\";q=100;w=60"), ("other", 60, "\"other\"")]
+        {
+            let headers = rate_limit_headers(name, policies.get(name));
+            let right = RateLimitHeaders { retry_after, policy: policy.to_owned(), limit: None };
+            assert_eq!(headers, right);
+        }
         for wrong in [
             json!([]),
             json!({"a b": {"limit": 1, "period": 10}}),

@@ -11,7 +11,6 @@ use crate::base::json;
 use crate::base::secret::Fingerprint;
 use crate::base::time::Timestamp;
 use crate::config::{Config, RotationPolicy};
-use crate::telemetry::audit;
 use crate::upstream::route::Route;
 use crate::upstream::token_cache::TokenLookup;
 use crate::upstream::url::{UpstreamAuth, UpstreamCredential};
@@ -154,7 +153,7 @@ impl Report<'_> {
     /// The line of JSON.
     #[must_use]
     pub fn line(&self) -> String {
-        audit::to_line(self)
+        json::to_line(self)
     }
 
     /// The same for whoever asks: without what belongs to a line of the log.
@@ -243,8 +242,8 @@ fn report<'c>(
 mod tests {
     use super::*;
     use crate::base::secret::Secret;
-    use crate::config::UpstreamToken;
     use crate::upstream::token::Token;
+    use crate::upstream::token::UpstreamToken;
     use std::rc::Rc;
 
     const POLICY: RotationPolicy = RotationPolicy { max_age_days: 90, warn_days: 14 };

@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::json::FieldError;
+use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-use crate::config::{Config, TokenSource, UpstreamToken};
 use crate::platform::SecretsStore;
 use crate::upstream::route::Route;
+use crate::upstream::token::{TokenSource, UpstreamToken};
 use crate::upstream::url::UpstreamCredential;
 
 /// How long, in seconds, an isolate goes on with what it read: as long as with a key's record.
@@ -59,38 +60,45 @@ impl TokenCache {
     pub async fn credential(
         &self,
         route: &Route,
-        config: &Config,
+        source: Option<&TokenSource>,
+        root: &Secret,
         store: &impl SecretsStore,
         now: Timestamp,
     ) -> Result<Rc<UpstreamCredential>, TokenUnavailable> {
-        let known = self.token(route.auth.secret(), config, store, now).await?;
+        let known = self.token(route.auth.secret(), source, root, store, now).await?;
         let made = route.auth.credential(known.as_ref());
         Ok(Rc::new(made.map_err(TokenUnavailable::Broken)?))
     }
 
-    /// Every token that a route names, by the name of its secret.
+    /// Returns the tokens of all these secrets, by name.
     pub async fn all<'c>(
         &self,
-        config: &'c Config,
+        tokens: &'c BTreeMap<String, TokenSource>,
+        root: &Secret,
         store: &impl SecretsStore,
         now: Timestamp,
     ) -> BTreeMap<&'c str, TokenLookup> {
         let mut all = BTreeMap::new();
-        for name in config.tokens.keys() {
-            let found = self.token(name, config, store, now).await;
+        for (name, source) in tokens {
+            let found = self.token(name, Some(source), root, store, now).await;
             all.insert(name.as_str(), found);
         }
         all
     }
 
-    async fn token(
+    /// Returns the token of the secret `name`, which `source` says where to find.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn token(
         &self,
         name: &str,
-        config: &Config,
+        source: Option<&TokenSource>,
+        root: &Secret,
         store: &impl SecretsStore,
         now: Timestamp,
     ) -> TokenLookup {
-        let issued_at = match config.tokens.get(name) {
+        let issued_at = match source {
             Some(TokenSource::Set(known)) => return Ok(Rc::clone(known)),
             Some(TokenSource::Stored { issued_at }) => *issued_at,
             Some(TokenSource::Missing) | None => return Err(TokenUnavailable::Missing),
@@ -102,7 +110,7 @@ impl TokenCache {
         let text = store.secret(name).await.map_err(|_silent| TokenUnavailable::Unavailable)?;
         let found = match text.is_empty() {
             true => Err(TokenUnavailable::Missing),
-            false => UpstreamToken::read(name, &text, issued_at, &config.roots.current)
+            false => UpstreamToken::read(name, &text, issued_at, root)
                 .map(Rc::new)
                 .map_err(TokenUnavailable::Broken),
         };

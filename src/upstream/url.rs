@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
 use crate::base::secret::{Fingerprint, Secret};
-use crate::config::UpstreamToken;
-use crate::gateway::reply::Guard;
 use crate::policy::origin::{parse_port, split_authority};
 use crate::policy::path;
+use crate::upstream::echo::Guard;
+use crate::upstream::token::UpstreamToken;
 
 /// An upstream's URL: `https`, or `http` on loopback, and no userinfo, query or fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -96,7 +96,7 @@ impl Sent {
 
 fn head_of(sent: &Sent) -> Result<Head<'_>, writegate::Refusal> {
     let headers = sent.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
-    Head::new(&sent.method, &sent.url, headers.collect(), !sent.body.is_empty())
+    Ok(Head::new(&sent.method, &sent.url, headers.collect(), !sent.body.is_empty())?)
 }
 
 /// The text with each of its bytes, from this one on, replaced by some that a request may hold.

@@ -4,14 +4,14 @@
 //! In scope: the decision over status and header fields. Bodies stream and are not searched. Nothing
 //! else crosses: no reason phrase, no trailers.
 
-mod echo;
 mod fields;
 mod location;
 mod media;
 
+use crate::base::headers::{HeaderEdits, header};
+use crate::upstream::echo::REDACTED;
 use crate::upstream::url::UpstreamCredential;
 
-pub use echo::Guard;
 pub use location::Target;
 
 /// Returns the CORS headers of an answer to `origin` (Fetch, section 3.3.3): whoever holds the
@@ -22,28 +22,6 @@ pub fn cors(origin: &str) -> [(&'static str, String); 2] {
         ("access-control-allow-origin", origin.to_owned()),
         ("access-control-expose-headers", "*".to_owned()),
     ]
-}
-
-/// Changes to the upstream's response.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct HeaderEdits<'h> {
-    /// Another status, with which the body does not go on.
-    pub status: Option<u16>,
-    /// Headers that do not go to the caller.
-    pub drop: Vec<&'h str>,
-    /// Headers that are set, replacing whatever was there.
-    pub set: Vec<(&'h str, String)>,
-    /// The headers in which the token was found and redacted.
-    pub echoed: Vec<&'h str>,
-}
-
-impl HeaderEdits<'_> {
-    /// Returns the value with which a header of the upstream goes on: redacted where it must be.
-    #[must_use]
-    pub fn value<'a>(&'a self, name: &str, sent: &'a str) -> &'a str {
-        let set = self.set.iter().find(|(set, _)| *set == name);
-        set.map_or(sent, |(_, value)| value)
-    }
 }
 
 /// The request that is answered, as far as the answer depends on it.
@@ -79,7 +57,7 @@ pub fn edit<'h>(
         if guard.is_in_name(name) {
             edits.drop.push(name);
             // The log must not show this name either.
-            edits.echoed.push(echo::REDACTED);
+            edits.echoed.push(REDACTED);
             continue;
         }
         let rewritten = match name {
@@ -130,25 +108,6 @@ fn vary_by_origin(vary: Option<&str>) -> Option<String> {
         true => None,
         false => Some(format!("{vary}, Origin")),
     }
-}
-
-/// `Content-Length` of a response, when it is there.
-#[must_use]
-pub fn content_length(headers: &[(&str, &str)]) -> Option<u64> {
-    header(headers, "content-length")?.parse().ok()
-}
-
-/// The value of a header, whose name is in lower case. The platform joins repeated fields.
-#[must_use]
-pub fn header<'h>(headers: &[(&str, &'h str)], name: &str) -> Option<&'h str> {
-    let mut headers = headers.iter();
-    headers.find(|(other, _)| *other == name).map(|(_, value)| *value)
-}
-
-/// Whether an answer of this status to this method has a body (RFC 9110 section 6.4.1).
-#[must_use]
-pub fn has_body(method: &str, status: u16) -> bool {
-    method != "HEAD" && !matches!(status, 204 | 205 | 304)
 }
 
 /// Whether a status is one with which a `Response` can be made (Fetch, section 2.2.3).
@@ -206,8 +165,8 @@ pub fn cloudflare_code(body: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::base::secret::Secret;
-    use crate::config::UpstreamToken;
     use crate::upstream::route::Route;
+    use crate::upstream::token::UpstreamToken;
     use serde_json::json;
 
     const TOKEN: &str = "tok~en/+12";

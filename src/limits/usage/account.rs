@@ -3,8 +3,7 @@
 use std::rc::Rc;
 
 use crate::base::day::Day;
-use crate::keys::{Key, KeyId};
-use crate::limits::quota::Quota;
+use crate::keys::{Key, KeyId, Quota};
 
 use super::{Amounts, Kind, Usage};
 

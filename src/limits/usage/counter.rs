@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::base::day::Day;
 use crate::base::time::Timestamp;
-use crate::limits::quota::{Period, Totals};
+use crate::keys::Period;
+use crate::limits::quota::Totals;
 
 /// How long, in seconds, a ledger's word is enough to decide by. Of what other isolates let pass in
 /// that time nothing is known here.

@@ -19,7 +19,8 @@ use crate::base::day::Day;
 use crate::base::json;
 use crate::base::time::Timestamp;
 use crate::keys::KeyId;
-use crate::limits::quota::{Period, Totals};
+use crate::keys::Period;
+use crate::limits::quota::Totals;
 
 use counter::{MAX_COUNT, UsageCounter};
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use crate::base::secret::Secret;
 
 /// The text that stands where a credential stood.
-pub(super) const REDACTED: &str = "[redacted]";
+pub const REDACTED: &str = "[redacted]";
 
 /// Shortest part of a credential that is looked for, in bytes. A shorter one would match by chance
 /// and mangle answers.
@@ -53,7 +53,7 @@ impl Guard {
 
     /// Returns true if there is a part in a header's name, in which the platform has put every letter
     /// into lower case.
-    pub(super) fn is_in_name(&self, name: &str) -> bool {
+    pub fn is_in_name(&self, name: &str) -> bool {
         name.len() >= self.shortest
             && self.needles.iter().any(|needle| {
                 let text = needle.text.expose();
@@ -63,7 +63,7 @@ impl Guard {
     }
 
     /// Returns the value with every part replaced; `None` if there is none in it.
-    pub(super) fn redact(&self, value: &str) -> Option<String> {
+    pub fn redact(&self, value: &str) -> Option<String> {
         if value.len() < self.shortest {
             return None;
         }
