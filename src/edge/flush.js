@@ -1,6 +1,6 @@
 // A flush of the isolate's usage: wait, send what there is, and again while something could not be sent.
 
-import { tally } from "./bindings.js";
+import { submitUsage } from "./bindings.js";
 import { guard } from "./glue.js";
 
 /** How long, in milliseconds, usage is added up before it is sent. */
@@ -32,7 +32,7 @@ async function flushing(usage, env) {
 async function send(usage, env, sameInstance, key, batch) {
   let answer;
   try {
-    answer = await tally(env, key, batch);
+    answer = await submitUsage(env, key, batch);
   } catch {
     return false;
   }
