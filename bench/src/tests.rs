@@ -1,16 +1,10 @@
 //! The benchmark's own judgement, and what it measures without a clock: the Worker's size.
-#![allow(dead_code, reason = "the benchmark uses the other parts of what it includes")]
 
-#[path = "../../bench/goals.rs"]
-mod goals;
-#[path = "../../bench/size.rs"]
-mod size;
-#[path = "../../bench/statistics.rs"]
-mod statistics;
-
-use goals::{Report, Verdict};
-use statistics::{Estimate, Random};
 use testkit::process::built;
+
+use crate::goals::{Report, Verdict};
+use crate::size;
+use crate::statistics::{Estimate, Random};
 
 /// Most bytes of the Worker, gzipped, that a change may leave. The goal is [`size::GOAL`].
 const MAX_BYTES: usize = 250_000;

@@ -49,18 +49,18 @@ impl Bench<'_> {
 
     /// The worker that checks nothing.
     pub(crate) fn pass_through(&self) -> Worker {
-        self.peer("pass-through", include_str!("workers/pass-through.js"))
+        self.peer("pass-through", include_str!("../workers/pass-through.js"))
     }
 
     /// The platform calls of a forwarding, and nothing else.
     pub(crate) fn floor_forward(&self) -> Worker {
-        let source = include_str!("workers/floor-forward-wasm.js");
+        let source = include_str!("../workers/floor-forward-wasm.js");
         self.peer("floor", source).module("empty.wasm", "wasm", EMPTY_WASM)
     }
 
     /// The platform calls of a refusal, and nothing else.
     pub(crate) fn floor_refusal(&self) -> Worker {
-        self.peer("refusal floor", include_str!("workers/floor-refusal.js"))
+        self.peer("refusal floor", include_str!("../workers/floor-refusal.js"))
     }
 
     /// The peer, bundled with the project's esbuild as it would be deployed.

@@ -23,6 +23,8 @@ mod statistics;
 mod stores;
 mod subjects;
 mod upstream;
+#[cfg(test)]
+mod tests;
 mod writes;
 
 use std::error::Error;
@@ -63,7 +65,7 @@ struct Arguments {
     /// Only this part
     #[arg(long, value_enum)]
     only: Option<Part>,
-    /// A folder with the built Worker, instead of building it
+    /// A folder with the built Worker, from the checkout's root, instead of building it
     #[arg(long, value_name = "DIR")]
     gate: Option<PathBuf>,
     /// A folder with another build of the Worker, to compare this one with
@@ -100,7 +102,8 @@ impl Part {
     }
 }
 
-fn main() -> ExitCode {
+/// Measures as the arguments of the process say.
+pub fn main() -> ExitCode {
     let missed = match run(&Arguments::parse()) {
         Ok(report) => report.missed().to_vec(),
         Err(error) => vec![error.to_string()],
@@ -130,13 +133,14 @@ fn run(arguments: &Arguments) -> Result<Report> {
     let bench = Bench {
         root,
         gate: match &arguments.gate {
-            Some(folder) => folder.clone(),
+            // Cargo runs this in the package's own folder.
+            Some(folder) => root.join(folder),
             None => {
                 build(&[])?;
                 root.join("build")
             }
         },
-        baseline: arguments.baseline.clone(),
+        baseline: arguments.baseline.as_ref().map(|folder| root.join(folder)),
         upstream: Upstream::start(secrets.authorization())?,
         secrets,
         plan: Plan { rounds, processes, requests, warm_up, seed },
