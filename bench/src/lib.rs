@@ -10,7 +10,6 @@
 mod cpu;
 mod goals;
 mod growth;
-mod http;
 mod keys;
 mod load;
 mod reads;
@@ -22,9 +21,9 @@ mod start;
 mod statistics;
 mod stores;
 mod subjects;
-mod upstream;
 #[cfg(test)]
 mod tests;
+mod upstream;
 mod writes;
 
 use std::error::Error;
@@ -40,7 +39,6 @@ use goals::Report;
 use rounds::{Plan, Samples};
 use secrets::Secrets;
 use subjects::Bench;
-use upstream::Upstream;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -141,7 +139,7 @@ fn run(arguments: &Arguments) -> Result<Report> {
             }
         },
         baseline: arguments.baseline.as_ref().map(|folder| root.join(folder)),
-        upstream: Upstream::start(secrets.authorization())?,
+        upstream: upstream::start(secrets.authorization())?,
         secrets,
         plan: Plan { rounds, processes, requests, warm_up, seed },
     };

@@ -2,13 +2,11 @@
 //! not count as the gate's.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
-use super::http;
+use testkit::upstream::{Reply, Seen, Upstream};
 
 /// The number of answers that the cache holds at once.
 const MOST_KEPT: usize = 100;
@@ -25,13 +23,13 @@ impl Stores {
     pub(crate) fn start() -> io::Result<Self> {
         let reads = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&reads);
-        let kv = listen(move |head, _| {
+        let kv = Upstream::keeping_newest(move |seen, _| {
             counted.fetch_add(1, Ordering::Relaxed);
-            record(head)
+            record(&seen.target)
         })?;
         let kept = Mutex::new(BTreeMap::new());
-        let cache = listen(move |head, body| keep(&kept, head, body))?;
-        Ok(Self { kv, cache, reads })
+        let cache = Upstream::keeping_newest(move |seen, _| keep(&kept, seen))?;
+        Ok(Self { kv: kv.port, cache: cache.port, reads })
     }
 
     /// How often KV was read since this was last asked.
@@ -40,67 +38,30 @@ impl Stores {
     }
 }
 
-/// A server of one function from a request's head and body to an answer.
-fn listen(answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static) -> io::Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    let port = listener.local_addr()?.port();
-    let answer = Arc::new(answer);
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let answer = Arc::clone(&answer);
-            thread::spawn(move || serve(&stream, &*answer));
-        }
-    });
-    Ok(port)
-}
-
-fn serve(stream: &TcpStream, answer: &impl Fn(&str, &[u8]) -> Vec<u8>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut out = stream;
-    let mut reader = BufReader::new(stream);
-    let (mut head, mut body) = (Vec::new(), Vec::new());
-    while http::read_into(&mut reader, &mut head, &mut body)? {
-        out.write_all(&answer(&String::from_utf8_lossy(&head), &body))?;
-        body.clear();
-    }
-    Ok(())
-}
-
-fn with_length(status: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
-}
-
 /// The record of `GET /key%2F<id>?…`: a customer of an image API.
-fn record(head: &str) -> Vec<u8> {
-    let id = head.split("%2F").nth(1).and_then(|rest| rest.split(['?', ' ']).next());
+fn record(target: &str) -> Reply {
+    let id = target.split("%2F").nth(1).and_then(|rest| rest.split('?').next());
     let id = id.unwrap_or_default();
-    let record = format!(
+    Reply::ok(&format!(
         r#"{{"id":"{id}","name":"Customer","schemes":["session","public-key"],"paths":["/pictures/*"],"allowed_origins":["https://www.example.com","https://*.example.com"]}}"#
-    );
-    with_length("200 OK", &record)
+    ))
 }
 
-fn keep(kept: &Mutex<BTreeMap<String, Vec<u8>>>, head: &str, body: &[u8]) -> Vec<u8> {
-    let mut words = head.split(' ');
-    let (method, target) = (words.next(), words.next().unwrap_or_default());
-    let miss = || {
-        b"HTTP/1.1 504 Gateway Timeout\r\nCF-Cache-Status: MISS\r\nContent-Length: 0\r\n\r\n"
-            .to_vec()
-    };
+fn keep(kept: &Mutex<BTreeMap<String, Reply>>, seen: &Seen) -> Reply {
+    let miss = || Reply::new(504).reason("Gateway Timeout").header("CF-Cache-Status", "MISS");
     let Ok(mut kept) = kept.lock() else {
         return miss();
     };
-    match method {
-        Some("PUT") => {
+    match seen.method.as_str() {
+        "PUT" => {
             // A benchmark of misses would fill the memory.
             if kept.len() >= MOST_KEPT {
                 kept.clear();
             }
-            kept.insert(target.to_owned(), with_hit(body));
-            b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
+            kept.insert(seen.target.clone(), Reply::raw(with_hit(&seen.body)));
+            Reply::new(204).reason("No Content")
         }
-        _ => kept.get(target).cloned().unwrap_or_else(miss),
+        _ => kept.get(&seen.target).cloned().unwrap_or_else(miss),
     }
 }
 

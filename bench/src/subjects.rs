@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use testkit::upstream::Upstream;
 use testkit::workerd::{Config, Worker, Workerd, binary};
 
 use super::Result;
 use super::rounds::Plan;
 use super::secrets::{KEY, Secrets};
-use super::upstream::{BASE, Upstream};
+use super::upstream::BASE;
 
 /// A module that has a memory of three pages and a function that does nothing with a number:
 ///
@@ -108,6 +109,6 @@ impl Bench<'_> {
     }
 
     fn upstream_url(&self) -> String {
-        format!("http://{}{BASE}", self.upstream.address)
+        format!("{}{BASE}", self.upstream.url())
     }
 }
