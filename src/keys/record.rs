@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::quota::Quota;
 use crate::base::json::{FieldError, Fields};
-use crate::base::request::METHODS;
+use crate::base::methods::{METHODS, METHODS_HINT, Methods};
 use crate::base::time::Timestamp;
 use crate::policy::network::Network;
 use crate::policy::origin::OriginPattern;
@@ -70,7 +70,7 @@ pub struct Key {
     /// The credentials it may be used with.
     pub schemes: Vec<Scheme>,
     /// The methods it may use; never empty.
-    pub methods: Vec<String>,
+    pub methods: Methods,
     /// The paths it may use; `None`: all.
     pub paths: Option<Vec<Pattern>>,
     /// The pages it may be used from; `None`: all.
@@ -172,16 +172,12 @@ fn schemes(fields: &mut Fields) -> Result<Vec<Scheme>, FieldError> {
     Ok(list(fields, "schemes", parse, hint)?.unwrap_or_else(|| vec![Scheme::Session]))
 }
 
-/// The methods a list names, every one of [`METHODS`] when there is no list.
-fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
-    let parse = |text: &str| METHODS.contains(&text).then(|| text.to_owned());
-    let all = || METHODS.iter().map(ToString::to_string).collect();
-    Ok(list(fields, "methods", parse, METHODS_HINT)?.unwrap_or_else(all))
+/// Reads the methods of a key; all of them when there is no list.
+fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
+    let parse = |text: &str| METHODS.into_iter().find(|method| *method == text);
+    let listed = list(fields, "methods", parse, METHODS_HINT)?;
+    Ok(listed.map_or(Methods::ALL, Methods::of))
 }
-
-/// The hint for a method that does not exist.
-pub const METHODS_HINT: &str =
-    "expected some of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, in capitals";
 
 fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
     let read = |text: &str| match text {
@@ -266,7 +262,7 @@ mod tests {
         let key = Key::parse("KEYS[0]", json!({"id": "pk_site"})).unwrap();
         assert_eq!(key.version, 1);
         assert_eq!(key.schemes, [Scheme::Session]);
-        assert_eq!(key.methods, METHODS);
+        assert_eq!(key.methods, Methods::ALL);
         assert!(key.paths.is_none() && !key.revoked && !key.admin);
     }
 

@@ -1,14 +1,16 @@
 //! Routes (contract section 1): which upstream a path goes to, and how it is called.
 
+use crate::base::percent;
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
-use crate::base::request::{Head, METHODS, method_in};
+use crate::base::methods::{METHODS, METHODS_HINT, Methods};
+use crate::base::request::Head;
 use crate::cache::Policy;
-use crate::keys::{KeyId, METHODS_HINT};
-use crate::policy::path::{self, Checked, PATTERN_HINT, Pattern};
+use crate::keys::KeyId;
+use crate::policy::path::{Checked, PATTERN_HINT, Pattern};
 use crate::problem::Refusal;
 use crate::upstream::url::{Upstream, UpstreamAuth, UpstreamCredential};
 
@@ -27,7 +29,7 @@ pub struct Route {
     /// The credential to send, where its token is a Workers Secret that is set.
     pub credential: Option<Rc<UpstreamCredential>>,
     /// The methods it takes; never empty.
-    pub methods: Vec<String>,
+    pub methods: Methods,
     /// Milliseconds until response headers, all attempts together.
     pub timeout_ms: u32,
     /// How often a request that may be sent twice is tried again.
@@ -115,7 +117,7 @@ impl Route {
     /// Whether the route takes `method`; GET implies HEAD.
     #[must_use]
     pub fn takes(&self, method: &str) -> bool {
-        method_in(&self.methods, method)
+        self.methods.contains(method)
     }
 
     /// Returns true if the query has a parameter that the route denies, in any spelling that a server
@@ -137,11 +139,7 @@ impl Route {
     /// The value of `Allow` (RFC 9110 section 10.2.1).
     #[must_use]
     pub fn allow(&self) -> String {
-        let mut methods = self.methods.clone();
-        if self.takes("HEAD") && !methods.iter().any(|method| method == "HEAD") {
-            methods.push("HEAD".to_owned());
-        }
-        methods.join(", ")
+        self.methods.allow()
     }
 }
 
@@ -195,22 +193,22 @@ fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
     Ok(pattern)
 }
 
-/// The methods listed, every one of [`METHODS`] when the list is empty or absent.
-fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
+/// Reads the methods of a route; all of them when the list is empty or absent.
+fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
     let listed = fields.strings_or_empty("methods")?.unwrap_or_default();
     if listed.is_empty() {
-        return Ok(METHODS.iter().map(ToString::to_string).collect());
+        return Ok(Methods::ALL);
     }
-    if listed.iter().all(|method| METHODS.contains(&method.as_str())) {
-        return Ok(listed);
+    match listed.iter().all(|method| METHODS.contains(&method.as_str())) {
+        true => Ok(Methods::of(listed.iter().map(String::as_str))),
+        false => Err(fields.error("methods", METHODS_HINT)),
     }
-    Err(fields.error("methods", METHODS_HINT))
 }
 
 /// Returns the name of a query parameter as servers read it: decoded, without the space before it, and
 /// without what PHP and Rails take for the index of a list (`name[]`) or for its end (a NUL).
 fn parameter_name(raw: &str) -> Vec<u8> {
-    let decoded = path::decoded(raw);
+    let decoded: Vec<u8> = percent::decode(raw).map(percent::Byte::value).collect();
     let begin = decoded.iter().position(|byte| !matches!(byte, b' ' | b'+'));
     let name = decoded.get(begin.unwrap_or_default()..).unwrap_or_default();
     let end = |(index, byte): (usize, &u8)| *byte == 0 || (index > 0 && *byte == b'[');
@@ -291,6 +289,7 @@ fn waf_key(fields: &mut Fields) -> Result<Option<KeyId>, FieldError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::path;
     use serde_json::json;
 
     fn route(path: &str) -> Route {
