@@ -5,17 +5,19 @@
 //! Out of scope: wasm-bindgen, which is a library of this command.
 
 mod debian;
+mod environment;
 mod node;
 mod wasm;
 
-use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::Result;
 use crate::progress::{Progress, output};
 use crate::project::{Lock, Project};
+
+use environment::clean;
 
 /// The Worker's.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -105,37 +107,4 @@ pub(crate) fn packages(project: &Project, progress: &Progress) -> Result<()> {
     node::check()?;
     let _own = Lock::take(&project.target, progress)?;
     node::ensure_packages(&project.root, progress)
-}
-
-/// Secrets that a command may find in its environment and that no program below has any business with:
-/// packages run scripts when they are installed, and crates when they are built.
-pub(crate) const SECRETS: [&str; 7] = [
-    "SIGNING_SECRET",
-    "SIGNING_SECRET_PREVIOUS",
-    "WRITE_TOKEN",
-    "WAF_SECRET",
-    "TURNSTILE_SECRET",
-    "ROTATION_API_TOKEN",
-    "CHECK_API_TOKEN",
-];
-
-/// A command without secrets, and without what cargo told this process about the package that it runs:
-/// another cargo below would take it for its own.
-pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
-    for name in SECRETS {
-        command.env_remove(name);
-    }
-    for (name, _) in env::vars_os() {
-        let text = name.to_string_lossy();
-        let cargos = ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_"]
-            .iter()
-            .any(|prefix| text.starts_with(prefix));
-        if cargos
-            || ["CARGO", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&&*text)
-        {
-            command.env_remove(&name);
-        }
-    }
-    command
 }
