@@ -1,7 +1,7 @@
 //! Everything that building and running the Worker needs, installed once.
 //!
-//! In scope: the Wasm target and the npm packages. Each step first looks whether its result is there, so
-//! the usual run does nothing and takes less than a second. `package-lock.json` pins the npm packages.
+//! In scope: the Wasm target and the npm packages. Each first looks whether its result is there, so the
+//! usual run does nothing and takes less than a second. `package-lock.json` pins the npm packages.
 //! Out of scope: wasm-bindgen, which is a library of this command.
 
 mod debian;
@@ -22,23 +22,19 @@ use environment::clean;
 /// The Worker's.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The tools, ready to be called.
+/// The tools of a build.
 pub(crate) struct Tools {
     toolchain: wasm::Toolchain,
     modules: PathBuf,
 }
 
 impl Tools {
-    /// Installs what is missing.
+    /// Installs the Wasm target if it is missing. The npm packages are for [`ensure_packages`].
     pub(crate) fn ensure(project: &Project, progress: &Progress) -> Result<Self> {
         node::check()?;
-        // One lock for what all checkouts share, one for this checkout.
-        let shared = Lock::take(&project.cache, progress)?;
+        // All checkouts share it.
+        let _shared = Lock::take(&project.cache, progress)?;
         let toolchain = wasm::ensure(&project.cache, progress)?;
-        drop(shared);
-        let own = Lock::take(&project.target, progress)?;
-        node::ensure_packages(&project.root, progress)?;
-        drop(own);
         Ok(Self { toolchain, modules: project.root.join("node_modules") })
     }
 
@@ -102,7 +98,12 @@ impl Tools {
     }
 }
 
-/// The npm packages alone, wrangler among them.
+/// Installs the npm packages if they are missing, for a caller that holds the lock of the target directory.
+pub(crate) fn ensure_packages(project: &Project, progress: &Progress) -> Result<()> {
+    node::ensure_packages(&project.root, progress)
+}
+
+/// Installs the npm packages alone, wrangler among them.
 pub(crate) fn packages(project: &Project, progress: &Progress) -> Result<()> {
     node::check()?;
     let _own = Lock::take(&project.target, progress)?;

@@ -42,7 +42,8 @@ pub(super) fn ensure_packages(root: &Path, progress: &Progress) -> Result<()> {
     }
     progress.step("installing the npm packages of package-lock.json", |step| {
         let mut command = clean("npm");
-        command.args(["ci", "--no-audit", "--no-fund"]).current_dir(root);
+        // None of these packages needs its scripts: the programs are in packages for each system.
+        command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(root);
         step.run(command)
     })
 }
