@@ -263,6 +263,47 @@ fn what_is_missing_is_said_in_one_line() {
 }
 
 #[test]
+fn installers_and_compilers_get_no_variable_that_is_not_on_the_list() {
+    let checkout = Checkout::new("");
+    let secret = random_secret();
+    let registry = "http://127.0.0.1:1/";
+    let seen = "export -p >>\"$0.env\"";
+    let build = || {
+        let mut command = checkout.command(&["build"]);
+        for name in [
+            "WRITE_TOKEN",
+            "CLOUDFLARE_API_TOKEN",
+            "AWS_SECRET_ACCESS_KEY",
+            "NPM_TOKEN",
+            "npm_config__auth",
+            "CARGO_REGISTRY_TOKEN",
+            "NOBODY_KNOWS_THIS_ONE",
+        ] {
+            command.env(name, &secret);
+        }
+        command.env("npm_config_registry", registry).env("PATH", checkout.0.join("bin"));
+        assert_eq!(Done::of(&mut command).code, Some(1));
+    };
+    checkout.program("node", &format!("{seen}; echo v20.20.0"));
+    checkout.program("npm", &format!("{seen}; echo 10.0.0"));
+    checkout.program("rustc", &format!("{seen}; echo /nonexistent"));
+    for name in ["rustup", "cargo", "apt-get"] {
+        checkout.program(name, &format!("{seen}; exit 1"));
+    }
+    build();
+    // With the target there, cargo builds.
+    checkout.program("rustc", &format!("{seen}; echo \"${{0%/*}}\""));
+    checkout.program("libcore-1.rlib", "");
+    build();
+    for name in ["node", "npm", "rustc", "rustup", "apt-get", "cargo"] {
+        let seen = std::fs::read_to_string(checkout.0.join(format!("bin/{name}.env"))).unwrap();
+        assert!(!seen.contains(&secret), "{name} has a secret: {seen}");
+        assert!(!seen.contains("NOBODY_KNOWS_THIS_ONE"), "{name}: {seen}");
+        assert!(seen.contains(registry) && seen.contains("PATH="), "{name}: {seen}");
+    }
+}
+
+#[test]
 fn the_worker_is_built_once() {
     let first = [writegate(&["build"]), writegate(&["build"])]
         .map(|mut command| std::thread::spawn(move || Done::of(&mut command)))
