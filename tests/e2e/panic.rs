@@ -110,7 +110,7 @@ fn a_request_in_flight_ends_with_the_panic_of_another_and_touches_no_later_one()
     // A stale address would have made the new memory's allocator panic in its turn.
     let logged = gate.stop();
     let mut panics = logged.iter().filter(|line| line.text.contains("panicked at"));
-    assert!(panics.all(|line| line.text.contains("src/edge/mod.rs")));
+    assert!(panics.all(|line| line.text.contains("src/edge/handlers.rs")));
 }
 
 #[test]
