@@ -8,12 +8,12 @@ use writegate::KeyId;
 use writegate::Secret;
 use writegate::Upstream;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
+use crate::gate_error::{Problem, Trouble};
 use crate::http;
 use crate::project::Project;
 use crate::session::{self, Claims};
 use crate::settings;
-use crate::trouble::{Problem, Trouble};
 
 /// How long one of its sessions lasts: one request, and clocks that differ a little.
 const TTL: u32 = 120;

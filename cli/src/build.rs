@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use crate::failure::{Doing, Result};
+use crate::error::{Doing, Result};
 use crate::progress::Progress;
 use crate::project::{Lock, Project};
 use crate::setup::Tools;

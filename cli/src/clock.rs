@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use writegate::Timestamp;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 
 /// Now.
 pub(crate) fn now() -> Result<Timestamp> {

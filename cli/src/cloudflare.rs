@@ -8,7 +8,7 @@ use serde_json::Value;
 use writegate::Secret;
 use writegate::Upstream;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::http;
 
 const BASE: &str = "https://api.cloudflare.com/client/v4";

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use writegate::Secret;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 
 /// Longest secret, in bytes: what a Workers Secret may hold.
 const MAX_BYTES: u64 = 5 * 1024;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::failure::{Doing, Failure, Result};
+use crate::error::{Doing, Failure, Result};
 
 /// Reports on standard error: a spinner on a terminal, plain lines elsewhere.
 pub(crate) struct Progress {

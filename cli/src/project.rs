@@ -4,7 +4,7 @@ use std::env;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Doing, Failure, Result};
+use crate::error::{Doing, Failure, Result};
 use crate::progress::Progress;
 
 /// One checkout of writegate, and the tools' place.

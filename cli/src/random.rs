@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 
 /// So many random bytes as base64url.
 pub(crate) fn text(bytes: usize) -> Result<String> {

@@ -12,7 +12,7 @@ use writegate::credential::session::Session;
 use writegate::credential::signing::{self, Parameters};
 use writegate::derive_ss;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 use crate::project::Project;
 use crate::{clock, random, settings, target};
 

@@ -12,7 +12,7 @@ use writegate::policy::path::{PATTERN_HINT, Pattern};
 use writegate::{KeyId, METHODS_HINT};
 use writegate::{derive_sk, derive_ss};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::project::Project;
 use crate::{clock, random, settings};
 

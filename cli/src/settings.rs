@@ -11,7 +11,7 @@ use writegate::config::MIN_SECRET_BYTES;
 use writegate::derive_sk;
 use writegate::{Key, KeyId};
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 use crate::project::Project;
 
 const ROOT: &str = "SIGNING_SECRET";

@@ -4,7 +4,7 @@ use writegate::Head;
 use writegate::Refusal;
 use writegate::policy::path;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 
 /// A URL with a path, as a client would send it.
 pub(crate) fn url(text: &str) -> std::result::Result<String, String> {

@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 
 const FILE: &str = "SSL_CERT_FILE";
 

@@ -6,7 +6,7 @@ use writegate::MacKey;
 use writegate::credential::url;
 use writegate::{Key, KeyId, Scheme};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::project::Project;
 use crate::{clock, settings, target};
 

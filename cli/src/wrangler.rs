@@ -10,7 +10,7 @@ use serde_json::Value;
 use writegate::Secret;
 use writegate::Token;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::setup::{self, clean};

@@ -28,7 +28,7 @@ use writegate::config::Config;
 
 use crate::admin::Which;
 use crate::clock;
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::settings;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::admin::Which;
-use crate::trouble::Trouble;
+use crate::gate_error::Trouble;
 
 use super::row::{Findings, Verdict};
 

@@ -15,7 +15,7 @@ use writegate::Secret;
 
 use self::talk::Request;
 use self::upstream::Upstream;
-use crate::failure::{Doing, Failure, Result};
+use crate::error::{Doing, Failure, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::session::Claims;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use testkit::client::{self, Response};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 
 pub(super) struct Request<'a> {
     pub(super) method: &'a str,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use testkit::upstream::{self, Reply, Seen};
 
-use crate::failure::{Doing as _, Result};
+use crate::error::{Doing as _, Result};
 
 /// A running API. It ends with the process.
 pub(super) struct Upstream {

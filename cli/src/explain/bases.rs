@@ -4,7 +4,7 @@ use writegate::Head;
 use writegate::Refusal;
 use writegate::credential::signature::{Labels, Signature};
 
-use super::given::Given;
+use super::request_input::Given;
 
 /// Widest left column; a longer line is cut, and the difference told below in full.
 const WIDTH: usize = 60;

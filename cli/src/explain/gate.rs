@@ -20,11 +20,11 @@ use writegate::platform::{
 };
 use writegate::{Decision, Gate, Raw};
 
-use crate::failure::Result;
+use crate::error::Result;
 use crate::project::Project;
 use crate::settings;
 
-use super::given::Given;
+use super::request_input::Given;
 
 /// The secrets that decide about a request.
 const SECRETS: [&str; 3] = ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"];

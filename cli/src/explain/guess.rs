@@ -11,7 +11,7 @@ use writegate::{derive_sk, derive_ss};
 
 use super::bases;
 use super::gate::Local;
-use super::given::Given;
+use super::request_input::Given;
 
 /// Versions of a key that are tried.
 const VERSIONS: core::ops::RangeInclusive<u32> = 1..=20;

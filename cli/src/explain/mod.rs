@@ -3,8 +3,8 @@
 
 mod bases;
 mod gate;
-mod given;
 mod guess;
+mod request_input;
 mod why;
 
 use std::fs;
@@ -17,11 +17,11 @@ use writegate::Timestamp;
 use writegate::{Problem, Refusal};
 
 use crate::clock;
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 use crate::project::Project;
 
 use gate::{Local, Verdict};
-use given::Given;
+use request_input::Given;
 
 const EXAMPLES: &str = "Examples:\n  \
     writegate explain -- curl -X POST https://gate.example.com/posts -H 'Authorization: Bearer …' -d '{}'\n  \
@@ -62,13 +62,13 @@ struct Answered {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let given = match &options.har {
-        Some(file) => given::har(&read(file)?, options.entry)?,
+        Some(file) => request_input::har(&read(file)?, options.entry)?,
         None if options.request.is_empty() => {
             return Err(Failure::usage(
                 "which request? Give it as arguments of curl after --, or as --har FILE",
             ));
         }
-        None => given::curl(&options.request)?,
+        None => request_input::curl(&options.request)?,
     };
     let now = match options.at.or(given.at) {
         Some(at) => at,

@@ -17,7 +17,7 @@ use writegate::{Problem, Refusal};
 
 use super::bases;
 use super::gate::Local;
-use super::given::Given;
+use super::request_input::Given;
 
 /// Sentences about this request; none where the code says it all.
 pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Local) -> Vec<String> {

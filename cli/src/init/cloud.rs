@@ -9,14 +9,14 @@ use std::process::Stdio;
 use serde_json::json;
 use writegate::Secret;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 use crate::input;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::setup;
 use crate::wrangler::Wrangler;
 
-use super::ask::Question;
+use super::prompt::Question;
 use super::secrets::ROOT;
 
 /// A configuration that says which Worker and account are asked about; git ignores its folder.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use writegate::Secret;
 use writegate::config::{Binding, Config, Environment};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 
 use super::files::CONFIGURATION;
 

@@ -7,11 +7,11 @@ use writegate::Timestamp;
 use writegate::Token;
 use writegate::config::MIN_SECRET_BYTES;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::{clock, input};
 
-use super::ask::Question;
-use super::wanted;
+use super::prompt::Question;
+use super::validate;
 
 pub(super) const ROOT: &str = "SIGNING_SECRET";
 pub(super) const TOKEN: &str = "WRITE_TOKEN";
@@ -59,10 +59,12 @@ impl Dates {
             quiet: known,
         };
         let given = self.issued.clone().or(told(token.issued_at));
-        let issued = issued.one(given.as_deref(), wanted::date)?;
+        let issued = issued.one(given.as_deref(), validate::date)?;
         let given = self.expires.clone().or(told(token.expires_at));
-        let dates =
-            Self { issued: Some(issued), expires: expires.maybe(given.as_deref(), wanted::date)? };
+        let dates = Self {
+            issued: Some(issued),
+            expires: expires.maybe(given.as_deref(), validate::date)?,
+        };
         dates.check()?;
         Ok(dates)
     }

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::records::{self, Record};
 use crate::admin::{Gate, KEYS, Which};
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
+use crate::gate_error::{Problem, Trouble};
 use crate::progress::{Count, Progress};
-use crate::trouble::{Problem, Trouble};
 
 /// Most records that a gate takes at once.
 const MOST_RECORDS: usize = 100;

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use writegate::Key;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::random;
 
 #[derive(Args)]

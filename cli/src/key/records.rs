@@ -8,7 +8,7 @@ use writegate::KeyId;
 use writegate::json;
 use writegate::registry::{self, MAX_RECORD_BYTES};
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 
 /// One record, and which of the file it is, counted from 1.
 pub(super) struct Record {

@@ -6,7 +6,7 @@ use clap::Args;
 use writegate::KeyId;
 
 use crate::admin::{self, Which};
-use crate::failure::{Doing as _, Result};
+use crate::error::{Doing as _, Result};
 use crate::settings;
 
 #[derive(Args)]

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use super::clean;
 use super::wasm::TARGET;
-use crate::failure::{Doing, Failure, Result};
+use crate::error::{Doing, Failure, Result};
 use crate::progress::{Progress, Step, output};
 
 /// `rustc-web` is the newer compiler that Debian's stable releases carry beside their own.

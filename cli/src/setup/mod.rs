@@ -14,7 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::failure::{Doing, Failure, Result};
+use crate::error::{Doing, Failure, Result};
 use crate::progress::{Progress, output};
 use crate::project::{Lock, Project};
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::progress::{Progress, output};
 
 use super::clean;

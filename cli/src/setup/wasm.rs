@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{clean, debian};
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::progress::{Progress, output};
 
 pub(super) const TARGET: &str = "wasm32-unknown-unknown";

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::admin::Which;
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::settings;
 
 use super::status;

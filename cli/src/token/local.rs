@@ -8,7 +8,7 @@ use writegate::Secret;
 use writegate::Upstream;
 use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES};
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 
 /// The `[vars]` of `wrangler.toml`, or of one of its environments, which inherits none.
 pub(super) struct Local {

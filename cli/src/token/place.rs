@@ -7,7 +7,7 @@
 use serde_json::Value;
 use writegate::Secret;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::progress::Progress;
 use crate::wrangler::Wrangler;
 

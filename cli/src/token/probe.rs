@@ -18,7 +18,7 @@ use writegate::route;
 use writegate::token_age::{self, Probe};
 use writegate::{KeyId, Scheme};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::http;
 use crate::session::Claims;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use writegate::Timestamp;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::wrangler::Wrangler;

@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::admin::Which;
-use crate::failure::{Failure, Result};
-use crate::trouble::Trouble;
+use crate::error::{Failure, Result};
+use crate::gate_error::Trouble;
 
 /// How often in a row a gate must show a token before it counts as in place everywhere.
 const TIMES: u32 = 10;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock;
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 
 use super::super::status::named;
 use super::hook::Hook;

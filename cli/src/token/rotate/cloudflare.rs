@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::clock;
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 
 use super::super::envelope::{Dates, Envelope};
 use super::super::status::{Seen, named};

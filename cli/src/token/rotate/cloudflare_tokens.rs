@@ -10,7 +10,7 @@ use writegate::Timestamp;
 use writegate::{Fingerprint, Secret};
 
 use crate::cloudflare::{Api, ApiError};
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 
 use super::rights;
 

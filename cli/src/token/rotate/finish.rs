@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 
 use super::super::status::named;
 use super::Rotation;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use writegate::Secret;
 use writegate::Timestamp;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 
 use super::super::envelope::{Dates, Envelope};
 

@@ -28,7 +28,7 @@ use writegate::KeyId;
 use writegate::{Fingerprint, Secret};
 
 use crate::admin::Which;
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::wrangler::Wrangler;

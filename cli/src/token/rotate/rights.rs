@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use writegate::Timestamp;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 
 /// What a token may do, without what Cloudflare adds when it shows it.
 pub(super) fn policies(shown: &Value) -> Result<Value> {

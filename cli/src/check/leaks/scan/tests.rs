@@ -49,10 +49,10 @@ fn clean(text: &str) {
 
 #[test]
 fn every_form_is_found_at_its_length_and_not_one_short() {
-    for form in &forms::FORMS {
+    for form in &token_patterns::FORMS {
         let rest = |length| match form.alphabet {
-            forms::Alphabet::Hex => hex(length),
-            forms::Alphabet::Base32 => chars(length, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+            token_patterns::Alphabet::Hex => hex(length),
+            token_patterns::Alphabet::Base32 => chars(length, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
             _ => letters(length),
         };
         let token = |length| format!("{}{}", form.prefix, rest(length));

@@ -7,10 +7,10 @@ use writegate::Secret;
 use writegate::derive_sk;
 use writegate::{KeyId, Scheme};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::settings;
 
-use super::origin::Origin;
+use super::secret_source::Origin;
 
 /// How far it came.
 pub(super) enum Online {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// What came instead of a yes.
 #[derive(Debug)]

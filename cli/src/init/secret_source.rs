@@ -5,7 +5,7 @@ use std::path::Path;
 
 use writegate::Secret;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::settings;
 
 /// Which place has it.

@@ -1,9 +1,9 @@
 //! One answer: what a flag said, else what a person says when asked, else the default.
 
-use crate::failure::{Failure, Result};
+use crate::error::{Failure, Result};
 use crate::input;
 
-use super::wanted::Checked;
+use super::validate::Checked;
 
 /// What is wanted of somebody.
 pub(super) struct Question<'q> {

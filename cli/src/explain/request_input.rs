@@ -4,7 +4,7 @@ use serde_json::Value;
 use writegate::Head;
 use writegate::Timestamp;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Doing as _, Failure, Result};
 use crate::target;
 
 /// A request as it was sent.
