@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use crate::error::{Doing, Result};
+use crate::error::{Context, Result};
 use crate::progress::Progress;
 use crate::project::{Lock, Project};
 use crate::setup::Tools;
@@ -100,7 +100,7 @@ pub(crate) fn build(
         step.run(tools.without_names(&made.join(MODULE), &out.join(MODULE)))
     })?;
     if let Some(fingerprint) = fingerprint(project, &recipe, &out) {
-        fs::write(&record, fingerprint).doing("recording the build")?;
+        fs::write(&record, fingerprint).context("recording the build")?;
     }
     Ok(out)
 }

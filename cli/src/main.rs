@@ -106,12 +106,12 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if let Some(output) = failure.output {
+        Err(error) => {
+            if let Some(output) = error.output {
                 eprint!("{output}");
             }
-            eprintln!("writegate: {}", failure.message);
-            ExitCode::from(failure.code)
+            eprintln!("writegate: {}", error.message);
+            ExitCode::from(error.code)
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::env;
 
-use crate::error::{Failure, Result};
+use crate::error::{Error, Result};
 
 use super::Options;
 use super::cloud::{Account, Cloud};
@@ -62,7 +62,7 @@ impl<'c> Accounts<'c> {
         let flag = flag.transpose()?;
         let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let variable = set(VARIABLE).map(|id| {
-            let wrong = |hint| Failure::usage(format!("{VARIABLE}: {hint}"));
+            let wrong = |hint| Error::usage(format!("{VARIABLE}: {hint}"));
             validate::account(&id).map_err(wrong)
         });
         let variable = variable.transpose()?;
@@ -98,6 +98,6 @@ fn one_of(accounts: &[Account]) -> Result<String> {
     let id = question.one(None, validate::account)?;
     match accounts.iter().any(|account| account.id == id) {
         true => Ok(id),
-        false => Err(Failure::usage("--account: not one of the login's accounts")),
+        false => Err(Error::usage("--account: not one of the login's accounts")),
     }
 }

@@ -21,7 +21,7 @@ use clap::Args;
 use writegate::Secret;
 use writegate::TokenSource;
 
-use crate::error::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::{input, random};
@@ -32,7 +32,7 @@ use files::{CONFIGURATION, SECRETS};
 use plan::Plan;
 use prompt::Question;
 use proof::Secrets;
-use secret_source::Origin;
+use secret_source::SecretSource;
 use secrets::{ROOT, TOKEN};
 use template::Ids;
 
@@ -108,7 +108,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 impl Options {
     fn check(&self) -> Result<()> {
         if self.local && (self.deploy || self.secrets_only) {
-            return Err(Failure::usage(
+            return Err(Error::usage(
                 "--local does nothing at Cloudflare: leave it out, or --deploy and --secrets-only",
             ));
         }
@@ -119,7 +119,7 @@ impl Options {
             ..Self::default()
         };
         if self.secrets_only && *self != alone {
-            return Err(Failure::usage(
+            return Err(Error::usage(
                 "--secrets-only takes what wrangler.toml and .dev.vars say: it goes with --deploy and --force alone",
             ));
         }
@@ -157,7 +157,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         && !options.force
         && cloud.has_root(&plan.name, plan.account.as_deref())?
     {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--name: a Worker {} is at Cloudflare already, with a SIGNING_SECRET that its keys depend on: choose another name (--force replaces it)",
             plan.name
         )));
@@ -174,7 +174,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     let end =
         report::End { checkout: &project.root, whole: &proof::parse(&configuration)?, root: &root };
     match &cloud {
-        None => end.tell(report::Online::No),
+        None => end.report(report::Online::No),
         Some(cloud) => {
             set(cloud, &[(ROOT, &root), (TOKEN, &token)], &[])?;
             deploy(options, cloud, &end)
@@ -185,7 +185,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
 /// What is left of one that broke off.
 fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
     let wanted = |what: &str| {
-        Failure::usage(format!("--secrets-only: {what}; begin with `cargo run -- init`"))
+        Error::usage(format!("--secrets-only: {what}; begin with `cargo run -- init`"))
     };
     let text = files::read(&project.root, CONFIGURATION)?
         .filter(|text| text != template::SHIPPED)
@@ -195,7 +195,7 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
     let (root, from) = secret_source::find(&project.root, ROOT)?
         .ok_or_else(|| wanted("SIGNING_SECRET is neither in the environment nor in .dev.vars"))?;
     let mut exported: Vec<String> = Vec::new();
-    if from == Origin::Environment {
+    if from == SecretSource::Environment {
         exported.push(ROOT.to_owned());
     }
     let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
@@ -205,11 +205,11 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
             continue;
         }
         let Some((token, from)) = secret_source::find(&project.root, &secret)? else {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "--secrets-only: {secret} is neither in the environment nor in .dev.vars; set it with `cargo run -- token put --secret {secret}`"
             )));
         };
-        if from == Origin::Environment {
+        if from == SecretSource::Environment {
             exported.push(secret.clone());
         }
         known.insert(secret, token);
@@ -237,14 +237,14 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
 fn set(cloud: &Cloud<'_>, secrets: &[(&str, &Secret)], before: &[&str]) -> Result<()> {
     let mut done = before.to_vec();
     for (name, secret) in secrets {
-        cloud.put(name, secret).map_err(|failure| {
+        cloud.put(name, secret).map_err(|error| {
             let so_far = match done.as_slice() {
                 [] => "no secret is set".to_owned(),
                 done => format!("{} is set", done.join(", ")),
             };
-            Failure::new(format!(
+            Error::new(format!(
                 "{}; {CONFIGURATION} and {SECRETS} are written, {so_far}: when that is mended, `cargo run -- init --secrets-only` goes on",
-                failure.message
+                error.message
             ))
         })?;
         done.push(name);
@@ -261,14 +261,14 @@ fn deploy(options: &Options, cloud: &Cloud<'_>, end: &report::End<'_>) -> Result
         quiet: false,
     };
     if !options.deploy && !question.yes()? {
-        return end.tell(report::Online::Secrets);
+        return end.report(report::Online::Secrets);
     }
-    let Err(failure) = cloud.deploy() else {
-        return end.tell(report::Online::Gate);
+    let Err(error) = cloud.deploy() else {
+        return end.report(report::Online::Gate);
     };
-    end.tell(report::Online::Secrets)?;
-    Err(Failure::new(format!(
+    end.report(report::Online::Secrets)?;
+    Err(Error::new(format!(
         "{}; the files are written and the secrets are set: when that is mended, `npx wrangler deploy` goes on",
-        failure.message
+        error.message
     )))
 }

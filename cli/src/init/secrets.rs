@@ -7,7 +7,7 @@ use writegate::Timestamp;
 use writegate::Token;
 use writegate::config::MIN_SECRET_BYTES;
 
-use crate::error::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::{clock, input};
 
 use super::prompt::Question;
@@ -33,10 +33,10 @@ impl Dates {
         let (issued, expires) = (time(&self.issued), time(&self.expires));
         // A date is that of its place; somewhere it is a day later than here.
         if issued.is_some_and(|issued| issued > now.plus_seconds(86_400)) {
-            return Err(Failure::usage("--issued-at: lies in the future"));
+            return Err(Error::usage("--issued-at: lies in the future"));
         }
         if expires.is_some_and(|expires| expires <= issued.unwrap_or(now).max(now)) {
-            return Err(Failure::usage("--expires-at: has passed"));
+            return Err(Error::usage("--expires-at: has passed"));
         }
         Ok(())
     }
@@ -73,8 +73,7 @@ impl Dates {
 /// The write token as the gate takes it, with its dates.
 pub(super) fn token(dates: &Dates) -> Result<Secret> {
     let given = input::secret("the write token")?;
-    let wrong =
-        |hint: &str| Failure::usage(format!("the write token, from standard input: {hint}"));
+    let wrong = |hint: &str| Error::usage(format!("the write token, from standard input: {hint}"));
     let token = Token::parse(&given).map_err(|error| wrong(&error.to_string()))?;
     let value = match token.value.expose_str() {
         None => return Err(wrong("is no text")),
@@ -128,7 +127,7 @@ pub(super) fn file(old: &str, root: &Secret, token: &Secret) -> Result<Secret> {
     for (name, secret) in [(ROOT, root), (TOKEN, token)] {
         let value = secret.expose_str().unwrap_or_default();
         if value.contains(['\'', '\n', '\r']) {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "{name}: holds a ' or a line break, which .dev.vars cannot hold"
             )));
         }
@@ -141,7 +140,7 @@ pub(super) fn file(old: &str, root: &Secret, token: &Secret) -> Result<Secret> {
 pub(super) fn check_root(root: &Secret) -> Result<()> {
     match root.len() < MIN_SECRET_BYTES {
         false => Ok(()),
-        true => Err(Failure::usage(format!(
+        true => Err(Error::usage(format!(
             "{ROOT} of the environment or .dev.vars is shorter than {MIN_SECRET_BYTES} bytes: take it out, and init makes one"
         ))),
     }

@@ -14,7 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::{Doing, Failure, Result};
+use crate::error::{Context, Error, Result};
 use crate::progress::{Progress, output};
 use crate::project::{Lock, Project};
 
@@ -202,7 +202,7 @@ fn need_c_compiler() -> Result<()> {
     if found {
         return Ok(());
     }
-    Err(Failure::new(
+    Err(Error::new(
         "no C compiler found, and Rust links with one: install it (Debian: `apt-get install gcc libc6-dev`; \
          macOS: `xcode-select --install`), then run this again",
     ))
@@ -211,12 +211,12 @@ fn need_c_compiler() -> Result<()> {
 /// The version of a crate in `Cargo.lock`.
 fn locked_version(root: &Path, name: &str) -> Result<String> {
     let path = root.join("Cargo.lock");
-    let lock = std::fs::read_to_string(&path).doing(format!("reading {}", path.display()))?;
+    let lock = std::fs::read_to_string(&path).context(format!("reading {}", path.display()))?;
     let entry = format!("name = \"{name}\"");
     let mut lines = lock.lines().skip_while(|line| **line != *entry);
     lines
         .nth(1)
         .and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
         .map(str::to_owned)
-        .ok_or_else(|| Failure::new(format!("Cargo.lock does not name the crate {name}")))
+        .ok_or_else(|| Error::new(format!("Cargo.lock does not name the crate {name}")))
 }

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{clean, debian};
-use crate::error::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::progress::{Progress, output};
 
 pub(super) const TARGET: &str = "wasm32-unknown-unknown";
@@ -54,7 +54,7 @@ pub(super) fn ensure(cache: &Path, progress: &Progress) -> Result<Toolchain> {
         return if own_has_target() {
             Ok(Toolchain::Own)
         } else {
-            Err(Failure::new(format!(
+            Err(Error::new(format!(
                 "rustup added the target {TARGET}, but the rustc on the path does not have it: \
                  is another rustc before rustup's?"
             )))
@@ -65,7 +65,7 @@ pub(super) fn ensure(cache: &Path, progress: &Progress) -> Result<Toolchain> {
     progress.note(&format!(
         "rustup could not add the Wasm target ({reason}); trying Debian's toolchain"
     ));
-    debian::install(&directory, progress).map_err(|error| Failure {
+    debian::install(&directory, progress).map_err(|error| Error {
         message: format!(
             "Rust's target {TARGET} is missing. `rustup target add {TARGET}` failed: {reason}. \
              Debian's toolchain instead: {}",

@@ -16,8 +16,8 @@ use writegate::Token;
 use writegate::config::Config;
 use writegate::derive_sk;
 
-use self::allowlist::Accepted;
-use self::known_secrets::Needles;
+use self::allowlist::Allowlist;
+use self::known_secrets::KnownSecrets;
 use self::scan::Hit;
 pub(super) use self::scan::Scanner;
 use super::local::{Local, PREVIOUS_ROOT, ROOT};
@@ -111,7 +111,7 @@ pub(super) fn scanner(
     local: &Local,
     config: Option<&Config>,
 ) -> Result<Scanner, String> {
-    let accepted = Accepted::read(checkout)?;
+    let allowlist = Allowlist::read(checkout)?;
     let mut secrets: Vec<(String, Secret)> = Vec::new();
     for (name, secret) in local.all() {
         let what = format!("the value of {name}");
@@ -134,7 +134,7 @@ pub(super) fn scanner(
     }
     secrets.sort_by(|(one, a), (other, b)| (one, a.expose()).cmp(&(other, b.expose())));
     secrets.dedup_by(|(_, a), (_, b)| a.expose() == b.expose());
-    Ok(Scanner::new(Needles::new(secrets), accepted))
+    Ok(Scanner::new(KnownSecrets::new(secrets), allowlist))
 }
 
 pub(super) fn in_tree(checkout: &Path, scanner: &Scanner) -> Verdict {
@@ -171,5 +171,5 @@ fn told(looked: Result<Looked, String>, verdict: impl FnOnce(&Looked) -> Verdict
 
 /// What does not let the scanner be made.
 pub(super) fn unusable(why: &str) -> Verdict {
-    Verdict::warn(format!("could not look: {why}"), format!("hint {}", allowlist::FILE))
+    Verdict::warn(format!("could not look: {why}"), format!("fix {}", allowlist::FILE))
 }

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::allowlist::{Accepted, mark};
-use super::known_secrets::Needles;
+use super::allowlist::{Allowlist, mark};
+use super::known_secrets::KnownSecrets;
 use super::{entropy, token_patterns};
 
 /// Something that looks like a secret. What it is made of is not kept.
@@ -21,8 +21,8 @@ pub(super) struct Hit {
 }
 
 pub(in crate::check) struct Scanner {
-    needles: Needles,
-    accepted: Accepted,
+    known: KnownSecrets,
+    allowlist: Allowlist,
     words: [bool; 256],
     first: [bool; 256],
 }
@@ -35,12 +35,12 @@ const LEAST_JWT: usize = 50;
 const BEFORE: usize = 80;
 
 impl Scanner {
-    pub(super) fn new(needles: Needles, accepted: Accepted) -> Self {
+    pub(super) fn new(known: KnownSecrets, allowlist: Allowlist) -> Self {
         let mut words = [false; 256];
         for (byte, word) in (0_u8..=255).zip(words.iter_mut()) {
             *word = byte.is_ascii_alphanumeric() || b"_-.+/~".contains(&byte);
         }
-        Self { needles, accepted, words, first: token_patterns::first_bytes() }
+        Self { known, allowlist, words, first: token_patterns::first_bytes() }
     }
 
     /// Whether a text is none, as git decides it.
@@ -52,7 +52,7 @@ impl Scanner {
     pub(super) fn scan(&self, content: &[u8]) -> (Vec<Hit>, usize) {
         let mut hits: Vec<Hit> = Vec::new();
         let mut accepted = 0;
-        self.needles.find(content, |place, what| {
+        self.known.find(content, |place, what| {
             hits.push(Hit {
                 line: 1 + content[..place].iter().filter(|byte| **byte == b'\n').count(),
                 kind: what.to_owned(),
@@ -74,7 +74,7 @@ impl Scanner {
                 && let Some((kind, string)) = self.judge(content, line_start, start, end)
             {
                 let mark = mark(string);
-                if self.accepted.has(&mark) {
+                if self.allowlist.has(&mark) {
                     accepted += 1;
                 } else {
                     hits.push(Hit { line, kind: kind.to_owned(), mark: Some(mark) });
@@ -111,11 +111,11 @@ impl Scanner {
             let begins = offset == 0 || !word[offset - 1].is_ascii_alphanumeric();
             if begins
                 && self.first[usize::from(word[offset])]
-                && let Some((form, length)) = token_patterns::at(&word[offset..])
+                && let Some((pattern, length)) = token_patterns::at(&word[offset..])
             {
                 let token = &word[offset..offset + length];
-                if entropy::not_an_example(&token[form.prefix.len()..]) {
-                    return Some((form.kind, token));
+                if entropy::not_an_example(&token[pattern.prefix.len()..]) {
+                    return Some((pattern.kind, token));
                 }
             }
             offset += 1;
