@@ -17,7 +17,7 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::failure::{Doing, Failure, Result};
+use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 use crate::project::{Lock, Project};
 use crate::setup::{self, TARGET, Tools};
@@ -106,7 +106,7 @@ pub(crate) fn build(
         step.run(tools.optimize(&bound.join(MODULE), &out.join(MODULE)))
     })?;
     if let Some(fingerprint) = fingerprint(project, &recipe, &out) {
-        fs::write(&record, fingerprint).doing("recording the build")?;
+        fs::write(&record, fingerprint).context("recording the build")?;
     }
     Ok(out)
 }
@@ -131,7 +131,7 @@ fn compiler(project: &Project, tools: &Tools, target: &Path, features: &str) -> 
 fn bind(compiled: &Path, to: &Path) -> Result<()> {
     // Scripts of an earlier build, of files that are there no more.
     if to.exists() {
-        fs::remove_dir_all(to).doing("removing the former script")?;
+        fs::remove_dir_all(to).context("removing the former script")?;
     }
     Bindgen::new()
         .input_path(compiled)
@@ -145,11 +145,11 @@ fn bind(compiled: &Path, to: &Path) -> Result<()> {
                 .force_enable_abort_handler(true)
                 .generate(to)
         })
-        .map_err(|error| Failure::new(format!("wasm-bindgen: {error:#}")))?;
+        .map_err(|error| Error::new(format!("wasm-bindgen: {error:#}")))?;
     // Of a proposal that workerd does not know; it imports every module so.
     let script = to.join(SCRIPT);
-    let text = fs::read_to_string(&script).doing("reading the script of wasm-bindgen")?;
-    fs::write(&script, text.replace("import source ", "import ")).doing("writing the script")
+    let text = fs::read_to_string(&script).context("reading the script of wasm-bindgen")?;
+    fs::write(&script, text.replace("import source ", "import ")).context("writing the script")
 }
 
 /// Of everything the Worker is made of, and of the product; none if one of them cannot be read.

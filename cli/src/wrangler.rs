@@ -11,7 +11,7 @@ use serde_json::Value;
 use writegate::Secret;
 use writegate::Token;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::setup;
@@ -83,7 +83,7 @@ impl Wrangler {
     pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value> {
         let text = self.run(arguments)?;
         serde_json::from_str(&text)
-            .map_err(|_misshapen| Failure::new(format!("{}: no JSON came of it", told(arguments))))
+            .map_err(|_misshapen| Error::new(format!("{}: no JSON came of it", told(arguments))))
     }
 
     /// Gives it a secret.
@@ -115,12 +115,12 @@ impl Wrangler {
         if let Some(environment) = &self.environment {
             command.args(["--env", environment]);
         }
-        let mut child = command.spawn().doing(running())?;
+        let mut child = command.spawn().context(running())?;
         if let (Some(secret), Some(mut input)) = (secret, child.stdin.take()) {
             // One that ends early says why, and that is what is told.
             let _ = input.write_all(secret.expose());
         }
-        let done = child.wait_with_output().doing(running())?;
+        let done = child.wait_with_output().context(running())?;
         // A token's envelope, and the token in it.
         let token = secret.and_then(|secret| Token::parse(secret).ok());
         let hidden: Vec<&Secret> =
@@ -137,7 +137,7 @@ impl Wrangler {
         }
         let why = reason(&err).or_else(|| reason(&out));
         let why = why.unwrap_or_else(|| done.status.to_string());
-        Err(Failure::new(format!("{}: {why}", running())))
+        Err(Error::new(format!("{}: {why}", running())))
     }
 }
 

@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::failure::Result;
+use crate::error::Result;
 use crate::progress::{Progress, output};
 use crate::project::{Lock, Project};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::progress::{Progress, output};
 
 use super::environment::clean;
@@ -16,13 +16,13 @@ const NODE: (u32, u32) = (20, 3);
 pub(super) fn check() -> Result<()> {
     let get = "install Node 20 or newer from your distribution or https://nodejs.org, then run this again";
     let Some(version) = output(clean("node").arg("--version")) else {
-        return Err(Failure::new(format!("Node is missing: {get}")));
+        return Err(Error::new(format!("Node is missing: {get}")));
     };
     if parsed(&version).is_none_or(|version| version < NODE) {
-        return Err(Failure::new(format!("Node {version} is too old: {get}")));
+        return Err(Error::new(format!("Node {version} is too old: {get}")));
     }
     if output(clean("npm").arg("--version")).is_none() {
-        return Err(Failure::new(
+        return Err(Error::new(
             "npm is missing: it comes with Node, or as a package of its own (Debian: `apt-get install npm`)",
         ));
     }

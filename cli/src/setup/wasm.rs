@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::environment::clean;
 use super::{TARGET, debian};
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::progress::{Progress, output};
 
 /// Which toolchain builds the Worker.
@@ -53,7 +53,7 @@ pub(super) fn ensure(cache: &Path, progress: &Progress) -> Result<Toolchain> {
         return if own_has_target() {
             Ok(Toolchain::Own)
         } else {
-            Err(Failure::new(format!(
+            Err(Error::new(format!(
                 "rustup added the target {TARGET}, but the rustc on the path does not have it: \
                  is another rustc before rustup's?"
             )))
@@ -64,7 +64,7 @@ pub(super) fn ensure(cache: &Path, progress: &Progress) -> Result<Toolchain> {
     progress.note(&format!(
         "rustup could not add the Wasm target ({reason}); trying Debian's toolchain"
     ));
-    debian::install(&directory, progress).map_err(|error| Failure {
+    debian::install(&directory, progress).map_err(|error| Error {
         message: format!(
             "Rust's target {TARGET} is missing. `rustup target add {TARGET}` failed: {reason}. \
              Debian's toolchain instead: {}",

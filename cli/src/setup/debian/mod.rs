@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::TARGET;
 use super::environment::clean;
-use crate::failure::{Doing, Failure, Result};
+use crate::error::{Context, Error, Result};
 use crate::progress::{Progress, Step, output};
 
 /// `rustc-web` is the newer compiler that Debian's stable releases carry beside their own.
@@ -39,7 +39,7 @@ fn linker(directory: &Path) -> PathBuf {
 pub(super) fn install(directory: &Path, progress: &Progress) -> Result<()> {
     for program in ["apt-get", "apt-cache", "dpkg"] {
         if output(clean(program).arg("--version")).is_none() {
-            return Err(Failure::new("this is not Debian or a relative of it"));
+            return Err(Error::new("this is not Debian or a relative of it"));
         }
     }
     let rust_lld = rust_lld()?;
@@ -48,7 +48,7 @@ pub(super) fn install(directory: &Path, progress: &Progress) -> Result<()> {
         None => {
             update(progress)?;
             variant().ok_or_else(|| {
-                Failure::new(format!(
+                Error::new(format!(
                     "its package lists offer no rustc of at least {}",
                     env!("CARGO_PKG_RUST_VERSION")
                 ))
@@ -61,29 +61,29 @@ pub(super) fn install(directory: &Path, progress: &Progress) -> Result<()> {
     let made = parent.join("toolchain.new");
     let debs = made.join("packages");
     if made.exists() {
-        fs::remove_dir_all(&made).doing("removing an unfinished toolchain")?;
+        fs::remove_dir_all(&made).context("removing an unfinished toolchain")?;
     }
-    fs::create_dir_all(&debs).doing("making a directory for the toolchain")?;
+    fs::create_dir_all(&debs).context("making a directory for the toolchain")?;
     progress.step("unpacking Debian's Rust", |step| unpack(variant, &debs, &made, step))?;
     progress.step("compiling Rust's standard library to Wasm", |step| compile(&made, step))?;
     let place = linker(&made);
     let create = || format!("linking {}", place.display());
-    fs::create_dir_all(place.parent().unwrap_or(&made)).doing(create())?;
-    link(&rust_lld, &place).doing(create())?;
-    fs::write(made.join(STAMP), "").doing("finishing the toolchain")?;
+    fs::create_dir_all(place.parent().unwrap_or(&made)).context(create())?;
+    link(&rust_lld, &place).context(create())?;
+    fs::write(made.join(STAMP), "").context("finishing the toolchain")?;
     if directory.exists() {
-        fs::remove_dir_all(directory).doing("removing the former toolchain")?;
+        fs::remove_dir_all(directory).context("removing the former toolchain")?;
     }
-    fs::rename(&made, directory).doing("moving the toolchain to its place")
+    fs::rename(&made, directory).context("moving the toolchain to its place")
 }
 
 /// The linker that rustup's toolchains bring along.
 fn rust_lld() -> Result<PathBuf> {
     let root = output(clean("rustc").args(["--print", "sysroot"])).unwrap_or_default();
     let path = linker(Path::new("")).strip_prefix("usr").map(|path| Path::new(&root).join(path));
-    path.ok().filter(|path| path.exists()).ok_or_else(|| {
-        Failure::new("it needs rust-lld, which the Rust installed here does not have")
-    })
+    path.ok()
+        .filter(|path| path.exists())
+        .ok_or_else(|| Error::new("it needs rust-lld, which the Rust installed here does not have"))
 }
 
 /// The first variant whose compiler is new enough.
@@ -107,7 +107,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 
 fn update(progress: &Progress) -> Result<()> {
     if output(clean("id").arg("-u")).as_deref() != Some("0") {
-        return Err(Failure::new(
+        return Err(Error::new(
             "its package lists have to be fetched first: run `sudo apt-get update`, then this again",
         ));
     }
@@ -127,29 +127,29 @@ fn unpack(variant: &str, debs: &Path, made: &Path, step: &Step) -> Result<()> {
     let mut simulate = clean("apt-get");
     simulate.args(["install", "--simulate", "--no-install-recommends"]).args(wanted);
     let plan = output(&mut simulate)
-        .ok_or_else(|| Failure::new(format!("apt-get finds no way to install rustc{variant}")))?;
+        .ok_or_else(|| Error::new(format!("apt-get finds no way to install rustc{variant}")))?;
     let packages: Vec<_> =
         plan.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next()).collect();
     let mut download = clean("apt-get");
     download.arg("download").args(&packages).current_dir(debs);
     step.run(download)?;
-    let files = fs::read_dir(debs).doing("reading the packages")?;
+    let files = fs::read_dir(debs).context("reading the packages")?;
     for file in files.flatten() {
         let mut extract = clean("dpkg");
         extract.arg("-x").arg(file.path()).arg(made);
         step.run(extract)?;
     }
-    fs::remove_dir_all(debs).doing("removing the packages")
+    fs::remove_dir_all(debs).context("removing the packages")
 }
 
 /// Debian has no standard library for the target; a library crate without content makes cargo build it.
 fn compile(made: &Path, step: &Step) -> Result<()> {
     let work = made.join("std");
     let making = "making a crate to build the standard library with";
-    fs::create_dir_all(work.join("src")).doing(making)?;
+    fs::create_dir_all(work.join("src")).context(making)?;
     let manifest = "[package]\nname = \"wasm-std\"\nedition = \"2021\"\n[workspace]\n";
-    fs::write(work.join("Cargo.toml"), manifest).doing(making)?;
-    fs::write(work.join("src/lib.rs"), "#![no_std]\n").doing(making)?;
+    fs::write(work.join("Cargo.toml"), manifest).context(making)?;
+    fs::write(work.join("src/lib.rs"), "#![no_std]\n").context(making)?;
 
     let mut build = clean(made.join("usr/bin/cargo"));
     build
@@ -166,16 +166,16 @@ fn compile(made: &Path, step: &Step) -> Result<()> {
 
     let library = made.join(format!("usr/lib/rustlib/{TARGET}/lib"));
     let copying = "copying the standard library";
-    fs::create_dir_all(&library).doing(copying)?;
+    fs::create_dir_all(&library).context(copying)?;
     let built = work.join(format!("target/{TARGET}/release/deps"));
-    for file in fs::read_dir(built).doing(copying)?.flatten() {
+    for file in fs::read_dir(built).context(copying)?.flatten() {
         let name = file.file_name();
         let text = name.to_string_lossy();
         if text.ends_with(".rlib") && !text.starts_with("libwasm_std") {
-            fs::copy(file.path(), library.join(&name)).doing(copying)?;
+            fs::copy(file.path(), library.join(&name)).context(copying)?;
         }
     }
-    fs::remove_dir_all(work).doing(copying)
+    fs::remove_dir_all(work).context(copying)
 }
 
 #[cfg(unix)]
