@@ -236,7 +236,7 @@ fn routes(source: &Source<'_, impl Environment>) -> Result<Vec<Route>, FieldErro
             "is not set, and ROUTES has no route; name the API, such as UPSTREAM = \"https://api.example.com\"",
         ));
     }
-    route::refuse_twins(&routes)?;
+    route::refuse_duplicates(&routes)?;
     for (index, route) in routes.iter().enumerate() {
         if RESERVED_SECRETS.contains(&route.auth.secret()) {
             return Err(FieldError::new(

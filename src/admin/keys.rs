@@ -68,7 +68,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         let mut new: Vec<Prepared> = Vec::new();
         for (index, mut value) in records.into_iter().enumerate() {
             if let Some(members) = value.as_object_mut().filter(|all| !all.contains_key("id")) {
-                let id = KeyId::made_of(self.platform.random());
+                let id = KeyId::from_random(self.platform.random());
                 members.insert("id".to_owned(), id.as_str().into());
             }
             let claimed = value.get("id").and_then(Value::as_str);

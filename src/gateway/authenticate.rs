@@ -72,7 +72,7 @@ impl<'x> Authenticator<'x> {
         let mut signers = Vec::new();
         for id in offer.signers()? {
             match self.lookup(&id, platform).await {
-                Ok(Entry::Known(_) | Entry::Broken) => signers.push(id),
+                Ok(Entry::Found(_) | Entry::Broken) => signers.push(id),
                 Ok(Entry::Absent) => {}
                 Err(Unavailable) => return Err(Rejection::registry_unavailable()),
             }
@@ -85,7 +85,7 @@ impl<'x> Authenticator<'x> {
         let readable = state.cors_origin.take_if(|_| bare);
         // (5)
         let known = match self.lookup(presented.key(), platform).await {
-            Ok(Entry::Known(known)) => known,
+            Ok(Entry::Found(known)) => known,
             Ok(Entry::Absent) => return Err(Refusal::KeyUnknown.into()),
             Ok(Entry::Broken) => {
                 return Err(Rejection::misconfigured(&registry::broken(presented.key())));
@@ -145,7 +145,7 @@ impl<'x> Authenticator<'x> {
         platform: &impl Platform,
     ) -> Result<Entry, Unavailable> {
         if let Some(known) = self.config.keys.get(id) {
-            return Ok(Entry::Known(Rc::clone(known)));
+            return Ok(Entry::Found(Rc::clone(known)));
         }
         if !self.config.registry {
             return Ok(Entry::Absent);
@@ -153,7 +153,7 @@ impl<'x> Authenticator<'x> {
         if let Some(entry) = self.registry.recent(id, self.now) {
             return Ok(entry);
         }
-        let reading = self.registry.begin_reading();
+        let reading = self.registry.begin_read();
         let record = platform.record(id).await?;
         Ok(self.registry.learn_read(reading, id, record, &self.config.roots, self.now))
     }

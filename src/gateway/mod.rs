@@ -294,7 +294,7 @@ impl Gate {
             let verified = changed.as_ref().map_or(verified, AsRef::as_ref);
             verified.check_end(authenticator.now)?;
             match authenticator.lookup(&verified.key().id, platform).await {
-                Ok(Entry::Known(known)) if Rc::ptr_eq(&known, verified.known()) => {}
+                Ok(Entry::Found(known)) if Rc::ptr_eq(&known, verified.known()) => {}
                 Ok(_) => {
                     changed = Some(self.authorize(*authenticator, allow, state, platform).await?)
                 }

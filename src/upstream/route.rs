@@ -171,10 +171,10 @@ pub fn find<'r>(routes: &'r [Route], path: &Checked<'_>) -> Result<Option<&'r Ro
 ///
 /// # Errors
 /// Naming the second.
-pub fn refuse_twins(routes: &[Route]) -> Result<(), FieldError> {
+pub fn refuse_duplicates(routes: &[Route]) -> Result<(), FieldError> {
     for (index, route) in routes.iter().enumerate() {
         let mut before = routes.iter().take(index);
-        if before.any(|other| other.path.is_twin(&route.path)) {
+        if before.any(|other| other.path.is_duplicate_of(&route.path)) {
             return Err(FieldError::new(
                 format!("ROUTES[{index}].path"),
                 "stands twice in ROUTES; one path has one route, also where only case or encoding differ",
@@ -364,10 +364,10 @@ mod tests {
             ("/a%2Fb", "/a%2fb"),
             ("/a", "/a%20"),
         ] {
-            let error = refuse_twins(&[route(first), route(second)]).unwrap_err();
+            let error = refuse_duplicates(&[route(first), route(second)]).unwrap_err();
             assert_eq!(error.field, "ROUTES[1].path", "{first} {second}");
         }
-        refuse_twins(&[route("/cms/*"), route("/cms"), route("/cms/")]).unwrap();
+        refuse_duplicates(&[route("/cms/*"), route("/cms"), route("/cms/")]).unwrap();
     }
 
     #[test]
