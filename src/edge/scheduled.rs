@@ -3,7 +3,7 @@
 use wasm_bindgen::prelude::*;
 
 use crate::problem::Alarm;
-use crate::telemetry::token_age::{self, Level, Probe, Probed};
+use crate::telemetry::token_age::{self, Level, Probe, ProbeResult};
 
 use super::platform::JsPlatform;
 use super::work::{JsWork, PromiseSlot};
@@ -51,7 +51,7 @@ async fn look(env: JsValue, slot: PromiseSlot) -> JsValue {
     JsValue::NULL
 }
 
-async fn send(probe: &Probe<'_>, slot: &PromiseSlot) -> Option<Probed> {
+async fn send(probe: &Probe<'_>, slot: &PromiseSlot) -> Option<ProbeResult> {
     let plan = convert::probe(&probe.url, PROBE_TIMEOUT_MS, &probe.credential);
     let answer = slot.wait(glue::probe(&plan)).await.ok()?.as_string()?;
     let (status, body) = answer.split_once('\n')?;

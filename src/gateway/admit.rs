@@ -13,7 +13,7 @@ use crate::keys::Key;
 use crate::keys::Quota;
 use crate::limits::quota::Totals;
 use crate::limits::rate;
-use crate::limits::usage::{InFlightGuard, NoAnswer, Usage};
+use crate::limits::usage::{InFlightGuard, MalformedAnswer, Usage};
 use crate::platform::{BodyError, Platform, ReadBody, Unavailable};
 use crate::problem::Refusal;
 
@@ -117,7 +117,7 @@ pub async fn receive(
     platform: &impl Platform,
 ) -> Result<Received, NotAdmitted> {
     count(verified, head, platform).await?;
-    let digests = verified.proven().and_then(|proven| proven.digests.as_ref());
+    let digests = verified.signed_facts().and_then(|proven| proven.digests.as_ref());
     if digests.is_none() && !reading.is_needed {
         return Ok(Received { body_held: false });
     }
@@ -132,7 +132,7 @@ pub async fn receive(
     }
     let wanted = ReadBody { max_bytes, timeout_ms: reading.timeout_ms, algorithms: &algorithms };
     let computed = platform.read_body(wanted).await?;
-    match digests.is_none_or(|digests| digests.are(&computed)) {
+    match digests.is_none_or(|digests| digests.match_computed(&computed)) {
         true => Ok(Received { body_held: head.has_body() }),
         false => Err(Refusal::DigestMismatch.into()),
     }
@@ -203,11 +203,11 @@ async fn check_quota(
     let used = match usage.total(&key.id, from, now) {
         Some(used) => Some(used),
         None => {
-            let batch = usage.ask(&key.id, quota.per, now);
+            let batch = usage.batch_for_quota(&key.id, quota.per, now);
             let answer = platform.submit_usage(&key.id, &batch).await;
             let answer = answer.map_err(|Unavailable| NotAdmitted::LedgerSilent)?;
             let settled = usage.settle(&key.id, &answer, now);
-            settled.map_err(|NoAnswer| NotAdmitted::LedgerSilent)?;
+            settled.map_err(|MalformedAnswer| NotAdmitted::LedgerSilent)?;
             usage.total(&key.id, from, now)
         }
     };
@@ -220,11 +220,11 @@ async fn check_quota(
 
 /// Records the nonce that the key asks for.
 async fn record_nonce(verified: &Verified, platform: &impl Platform) -> Result<(), NotAdmitted> {
-    let proven = verified.proven();
+    let proven = verified.signed_facts();
     let Some(nonce) = proven.and_then(|proven| proven.nonce.as_ref()) else {
         return Ok(());
     };
-    match platform.remember(&verified.key().id, nonce).await {
+    match platform.remember_nonce(&verified.key().id, nonce).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Refusal::Replayed.into()),
         Err(Unavailable) => Err(NotAdmitted::ReplaySilent),

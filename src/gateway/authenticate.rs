@@ -78,7 +78,7 @@ impl<'x> Authenticator<'x> {
             }
         }
         let is_key = |keyid: &str| signers.iter().any(|id| id.as_str() == keyid);
-        let presented = offer.pick(self.head, is_key)?;
+        let presented = offer.select(self.head, is_key)?;
         state.record.scheme(presented.scheme());
         // Anybody may send a bare public key, so only a page that its record names may read the answer.
         let bare = authorize::is_bare(presented.scheme());

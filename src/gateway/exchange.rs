@@ -156,7 +156,7 @@ impl<'g> Exchange<'g> {
         // (12)
         if reply::is_transient(status) {
             let retry_after = headers::header(headers, "retry-after");
-            if let Some(pause_ms) = self.attempts.again(retry_after, now, random) {
+            if let Some(pause_ms) = self.attempts.next_pause_ms(retry_after, now, random) {
                 return Step::Again(pause_ms);
             }
         }
@@ -246,7 +246,7 @@ impl<'g> Exchange<'g> {
     ) -> Step<'static> {
         self.note(sent, now);
         match failure {
-            Failure::Unreachable => match self.attempts.again(None, now, random) {
+            Failure::Unreachable => match self.attempts.next_pause_ms(None, now, random) {
                 Some(pause_ms) => Step::Again(pause_ms),
                 None => self.fail(Fault::UpstreamUnreachable),
             },
@@ -280,7 +280,7 @@ impl<'g> Exchange<'g> {
         if let Some(sent) = sent {
             self.state.record.sent(sent);
         }
-        self.attempts.end_one();
+        self.attempts.count_one();
         let elapsed_ms = self.attempts.elapsed_ms(now);
         self.state.record.asked(self.attempts.made(), elapsed_ms);
     }

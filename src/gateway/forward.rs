@@ -96,7 +96,7 @@ pub fn forward<'h>(
     request_id: &str,
 ) -> Option<Outbound<'h>> {
     let verified = admitted.verified();
-    let url = target(head, route, verified.spent())?;
+    let url = target(head, route, verified.params())?;
     let reads = matches!(head.method(), "GET" | "HEAD");
     let policy = route.cache.filter(|_| reads);
     let drop = match policy {
@@ -143,7 +143,7 @@ fn headers_outside_key<'h>(head: &Head<'h>) -> Vec<&'h str> {
 
 /// The names of the caller's headers that must not reach the upstream.
 fn dropped<'h>(head: &Head<'h>, route: &Route) -> Vec<&'h str> {
-    let own = route.auth.own_header();
+    let own = route.auth.credential_header();
     let is_hop_by_hop = head.hop_by_hop();
     let passes = |name: &str| route.pass_headers.iter().any(|listed| listed == name);
     head.headers()

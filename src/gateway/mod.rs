@@ -53,7 +53,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::admin::LocalResponse;
-use crate::admin::{self, AdminHandler, Service, Task};
+use crate::admin::{self, AdminEndpoint, AdminHandler, AdminTask};
 use crate::base::day::Day;
 use crate::base::json::FieldError;
 use crate::base::request::Raw;
@@ -185,8 +185,8 @@ impl Gate {
         }
         if let Some(path) = head.path().strip_prefix(GATE_PREFIX) {
             return match admin::find(path, head.method())? {
-                Service::Health => Ok(Destination::Local(admin::health())),
-                Service::Guarded(task) => {
+                AdminEndpoint::Health => Ok(Destination::Local(admin::health())),
+                AdminEndpoint::Authenticated(task) => {
                     // Boxed, so that no other request carries its state about.
                     Box::pin(self.handle_admin(task, config, &head, now, state, platform)).await
                 }
@@ -228,7 +228,7 @@ impl Gate {
         let received = received.map_err(|reason| not_admitted(reason, key, authenticator))?;
         let again = self.look_again(allowed.as_ref(), &mut authenticator, allow, state, platform);
         let allowed = again.await?.unwrap_or(allowed);
-        let known = Rc::clone(allowed.as_ref().known());
+        let known = Rc::clone(allowed.as_ref().derived_key());
         let counting = Counting { usage, now: authenticator.now };
         let admitted = admit::admit(allowed, received, counting, platform).await;
         let (admitted, in_flight) =
@@ -294,7 +294,7 @@ impl Gate {
             let verified = changed.as_ref().map_or(verified, AsRef::as_ref);
             verified.check_end(authenticator.now)?;
             match authenticator.lookup(&verified.key().id, platform).await {
-                Ok(Entry::Found(known)) if Rc::ptr_eq(&known, verified.known()) => {}
+                Ok(Entry::Found(known)) if Rc::ptr_eq(&known, verified.derived_key()) => {}
                 Ok(_) => {
                     changed = Some(self.authorize(*authenticator, allow, state, platform).await?)
                 }
@@ -327,7 +327,7 @@ impl Gate {
     /// The gate's own paths: the same steps, with the gate itself in the place of an upstream.
     async fn handle_admin<'g, 'h>(
         &'g self,
-        task: Task,
+        task: AdminTask,
         config: &Config,
         head: &Head<'h>,
         now: Timestamp,

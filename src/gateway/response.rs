@@ -99,7 +99,7 @@ impl<'g> RequestState<'g> {
     /// The request counts as under way.
     pub(crate) fn hold(&mut self, in_flight: Option<InFlightGuard<'g>>) {
         if let (Some(account), Some(in_flight)) = (&mut self.account, in_flight) {
-            account.keep(in_flight);
+            account.keep_reservation(in_flight);
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn signature(head: &Head<'_>) -> Result<Signature, Refusal> {
 /// What was signed (`signed`, or what the request as given yields) beside what the gate sees (`gate_s`,
 /// or the same).
 pub(crate) fn compare(given: &Given, signed: Option<&str>, gate_s: Option<&str>) -> String {
-    let computed = given.head().and_then(|head| signature(&head).ok()?.shown_base(&head).ok());
+    let computed = given.head().and_then(|head| signature(&head).ok()?.redacted_base(&head).ok());
     let left = signed
         .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
         .or_else(|| computed.clone());
