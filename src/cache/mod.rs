@@ -87,7 +87,7 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// A lookup of this name, without conditions.
+    /// Creates a lookup with this cache key, without conditions.
     #[cfg(test)]
     pub(crate) fn for_test(name: &str) -> Self {
         let conditions = Conditions::default();
