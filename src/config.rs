@@ -195,7 +195,7 @@ impl<E: Environment> Source<'_, E> {
             .and_then(|number| i64::try_from(number).ok())
             .ok_or_else(|| {
                 let (low, high) = (range.start(), range.end());
-                FieldError::new(name, format!("expected a catch_all number from {low} to {high}"))
+                FieldError::new(name, format!("expected a whole number from {low} to {high}"))
             })
     }
 }
