@@ -1,5 +1,5 @@
 //! The configuration (docs/wire-contract.md, "Configuration"): variables and secrets, read once per
-//! isolate. If anything does not parse, the gate answers nothing else than 503, and the error names the
+//! isolate. If anything does not parse, the gate answers every request with 503, and the error names the
 //! field and says what would be right.
 
 use std::collections::BTreeMap;

@@ -312,8 +312,8 @@ impl Fields {
         }
     }
 
-    fn wrong(&self, name: &str, wanted: &str, found: &Value) -> FieldError {
-        self.error(name, &format!("expected {wanted}, found {}", kind(found)))
+    fn wrong(&self, name: &str, expected: &str, found: &Value) -> FieldError {
+        self.error(name, &format!("expected {expected}, found {}", kind(found)))
     }
 }
 

@@ -51,7 +51,7 @@ impl Conditions {
     /// Returns the status that replaces that of the cache entry, if there is one: 304 or 416, then
     /// without a body.
     pub(crate) fn status(&self, status: u16, headers: &[(&str, &str)]) -> Option<u16> {
-        let header = |wanted: &str| headers::header(headers, wanted);
+        let header = |name: &str| headers::header(headers, name);
         let is_unchanged = match (&self.none_match, self.modified_since) {
             (Some(tags), _) => matches(tags, header("etag")),
             (None, Some(since)) => header("last-modified")
@@ -70,8 +70,8 @@ impl Conditions {
 
 /// Returns the length of an entry's whole body, if it is known.
 pub(super) fn length(headers: &[(&str, &str)]) -> Option<u64> {
-    let said = headers::header(headers, LENGTH).and_then(|length| length.parse().ok());
-    said.or_else(|| headers::content_length(headers))
+    let announced = headers::header(headers, LENGTH).and_then(|length| length.parse().ok());
+    announced.or_else(|| headers::content_length(headers))
 }
 
 impl Range {

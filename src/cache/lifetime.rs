@@ -15,7 +15,7 @@ pub fn lifetime(
     headers: &[(&str, &str)],
     now: Timestamp,
 ) -> Option<i64> {
-    let header = |wanted: &str| headers::header(headers, wanted);
+    let header = |name: &str| headers::header(headers, name);
     if status != 200 || header("set-cookie").is_some() || !varies_only_by_key(header("vary")) {
         return None;
     }

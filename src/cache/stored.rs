@@ -40,8 +40,8 @@ pub struct CacheWrite<'h> {
     pub set: Vec<(&'h str, String)>,
 }
 
-/// Returns the edits for storing the response to a GET that was sent at `asked`, without what `edits`
-/// remove and redact; `None` if it may not be stored.
+/// Returns the edits for storing the response to a GET that was sent at `requested_at`, without what
+/// `edits` remove and redact; `None` if it may not be stored.
 #[must_use]
 pub fn to_store<'h>(
     policy: Policy,
@@ -100,8 +100,8 @@ pub fn on_conditions<'h>(
 /// Edits the headers of a cache hit. Returns false for an entry that has expired, is older than the last
 /// purge, or was not stored by the gate: it must not be served.
 pub fn on_hit(found: CacheEntry<'_, '_>, edits: &mut HeaderEdits<'_>, now: Timestamp) -> bool {
-    let header = |wanted: &str| headers::header(found.headers, wanted);
-    let number = |wanted: &str| header(wanted)?.parse::<i64>().ok();
+    let header = |name: &str| headers::header(found.headers, name);
+    let number = |name: &str| header(name)?.parse::<i64>().ok();
     let (Some(requested_at), Some(until), Some(age)) =
         (number(REQUESTED_AT), number(UNTIL), number(AGE))
     else {
@@ -115,7 +115,8 @@ pub fn on_hit(found: CacheEntry<'_, '_>, edits: &mut HeaderEdits<'_>, now: Times
         Some(range) => range.rsplit_once('/').map(|(_, whole)| whole),
         None => header("content-length"),
     };
-    let is_cut = matches!((header(LENGTH), whole), (Some(said), Some(whole)) if said != whole);
+    let is_cut =
+        matches!((header(LENGTH), whole), (Some(announced), Some(whole)) if announced != whole);
     if is_purged || is_cut || now >= Timestamp::from_millis(until) {
         return false;
     }
@@ -162,10 +163,10 @@ pub fn keep_private<'h>(
     edits: &mut HeaderEdits<'h>,
     now: Timestamp,
 ) {
-    let header = |wanted: &str| headers::header(headers, wanted);
-    let said = header("cache-control").unwrap_or_default();
+    let header = |name: &str| headers::header(headers, name);
+    let cache_control = header("cache-control").unwrap_or_default();
     let says = |wanted: &str| {
-        let mut all = directives(said);
+        let mut all = directives(cache_control);
         all.find(|(name, _)| name.eq_ignore_ascii_case(wanted))
     };
     let is_whole = |wanted: &str| says(wanted).is_some_and(|(_, fields)| fields.is_none());

@@ -312,7 +312,7 @@ impl Signature {
     }
 }
 
-/// The parts that a signature must cover beside method and target.
+/// The parts that a signature must cover in addition to method and target.
 #[derive(Clone, Copy, Debug)]
 pub struct RequiredCoverage {
     /// The body, by its digest.

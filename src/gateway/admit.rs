@@ -131,8 +131,8 @@ pub async fn receive(
     if head.has_body() && head.content_length().is_some_and(|length| length > max_bytes) {
         return Err(Refusal::BodyTooLarge.into());
     }
-    let wanted = ReadBody { max_bytes, timeout_ms: limits.timeout_ms, algorithms: &algorithms };
-    let computed = platform.read_body(wanted).await?;
+    let body = ReadBody { max_bytes, timeout_ms: limits.timeout_ms, algorithms: &algorithms };
+    let computed = platform.read_body(body).await?;
     match digests.is_none_or(|digests| digests.match_computed(&computed)) {
         true => Ok(Received { is_buffered: head.has_body() }),
         false => Err(Refusal::DigestMismatch.into()),

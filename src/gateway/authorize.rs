@@ -122,13 +122,13 @@ fn check_methods_and_paths(
         (Limit::Session, session.and_then(|claims| claims.paths.as_ref())),
     ];
     let lists = || paths.iter().filter_map(|(limit, list)| Some((*limit, list.as_ref()?)));
-    let denies = |list: &Vec<Pattern>| !list.iter().any(|one| one.matches(head.path()));
+    let denies = |list: &Vec<Pattern>| !list.iter().any(|pattern| pattern.matches(head.path()));
     let Some((limit, _)) = lists().find(|(_, list)| denies(list)) else {
         return Ok(());
     };
     // The path is allowed as some server reads it, but not as it was sent, so servers may disagree.
     let path = path::check(head.path())?;
-    let may_match = |list: &Vec<Pattern>| list.iter().any(|one| one.may_match(&path));
+    let may_match = |list: &Vec<Pattern>| list.iter().any(|pattern| pattern.may_match(&path));
     match path.has_escapes() && lists().all(|(_, list)| may_match(list)) {
         true => Err(Refusal::BadPath.into()),
         false => Err(limit.denies(Refusal::PathDenied)),

@@ -18,7 +18,7 @@ use crate::keys::{Key, KeyId};
 pub const MAX_AGE: i64 = 30;
 /// Most records that are remembered: each takes some 2 KB, with the secrets that verify signatures.
 const MAX_RECORDS: usize = 4_096;
-/// Longest record in bytes. A few restrictions fill 2 KB, and KV itself would hold 25 MB.
+/// Longest record in bytes. A few restrictions fill 2 KB, and KV itself would accept 25 MB.
 pub const MAX_RECORD_BYTES: usize = 16 * 1024;
 /// Most ids that are remembered as absent. They are kept apart, so that invented ids displace no key.
 const MAX_ABSENT: usize = 1_024;

@@ -37,7 +37,7 @@ pub enum Alarm {
     UpstreamRejectedToken {
         /// The secret's name.
         secret: String,
-        /// The status of its answer.
+        /// The status of its response.
         upstream_status: u16,
         /// The Cloudflare API's error code, where there was one.
         upstream_code: Option<u64>,

@@ -6,7 +6,7 @@ use super::{Description, describe};
 /// checked, and gets no response from the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The upstream could not be reached, or broke off before its answer (RFC 9110 section 15.6.3).
+    /// The upstream could not be reached, or broke off before its response (RFC 9110 section 15.6.3).
     UpstreamUnreachable,
     /// The upstream refused the gate's own token.
     UpstreamRejectedToken,

@@ -121,8 +121,8 @@ impl Problem {
         }
     }
 
-    /// Returns the RFC 9457 document, with these members beside those that every one has. `error` says
-    /// it once more in the form that SDKs of OpenAI, Strapi and many other APIs look for.
+    /// Returns the RFC 9457 document, with these members in addition to the standard ones. `error`
+    /// repeats it in the form that SDKs of OpenAI, Strapi and many other APIs look for.
     #[must_use]
     pub fn document(self, request_id: &str, more: &[(&'static str, String)]) -> String {
         let Description { code, status, title, detail } = self.description();

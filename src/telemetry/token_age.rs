@@ -69,7 +69,7 @@ impl State {
             }
             Self::Due => "rotate the token before it is overdue or expires",
             Self::Unknown => {
-                "the age of the token is not known: put it as {\"token\":…,\"issued_at\":\"YYYY-MM-DD\"}, or set <NAME>_ISSUED_AT"
+                "the age of the token is not token: put it as {\"token\":…,\"issued_at\":\"YYYY-MM-DD\"}, or set <NAME>_ISSUED_AT"
             }
             Self::Ok => "nothing to do",
         }
@@ -105,10 +105,10 @@ pub type Tokens<'c> = BTreeMap<&'c str, TokenLookup>;
 pub fn probes<'c>(config: &'c Config, tokens: &Tokens<'c>) -> impl Iterator<Item = Probe<'c>> {
     config.routes.iter().filter_map(|route| {
         let path = route.probe.as_deref()?;
-        let known = tokens.get(route.auth.secret())?.as_ref().ok()?;
+        let token = tokens.get(route.auth.secret())?.as_ref().ok()?;
         Some(Probe {
             secret: route.auth.secret(),
-            credential: route.auth.credential(known).ok()?,
+            credential: route.auth.credential(token).ok()?,
             url: route.upstream.join(path.strip_prefix('/'), None)?,
             route,
         })
@@ -178,35 +178,35 @@ pub fn reports<'c>(
     now: Timestamp,
 ) -> Vec<Report<'c>> {
     let report = |(secret, token): (&&'c str, &TokenLookup)| {
-        let mut found = ProbeResult::default();
-        for (_, one) in probed.iter().filter(|(name, _)| name == secret) {
-            found.rejected |= one.rejected;
-            found.expires_at = one.expires_at.or(found.expires_at);
+        let mut merged = ProbeResult::default();
+        for (_, result) in probed.iter().filter(|(name, _)| name == secret) {
+            merged.rejected |= result.rejected;
+            merged.expires_at = result.expires_at.or(merged.expires_at);
         }
         let broad = config.routes.iter().any(|route| {
             matches!(&route.auth, UpstreamAuth::CloudflareGlobalKey { secret: name } if name == secret)
         });
-        report(secret, token, config.rotation, found, broad, now)
+        report(secret, token, config.rotation, merged, broad, now)
     };
     tokens.iter().map(report).collect()
 }
 
 fn report<'c>(
     secret: &'c str,
-    found: &TokenLookup,
+    lookup: &TokenLookup,
     policy: RotationPolicy,
     probed: ProbeResult,
     broad: bool,
     now: Timestamp,
 ) -> Report<'c> {
-    let known = found.as_ref().ok();
-    let token = known.map(|known| &known.token);
+    let upstream_token = lookup.as_ref().ok();
+    let token = upstream_token.map(|upstream_token| &upstream_token.token);
     let age_days = token.and_then(|token| token.issued_at).map(|issued| now.days_since(issued));
     let expires_at = probed.expires_at.or(token.and_then(|token| token.expires_at));
     let expires_in_days = expires_at.map(|expires| expires.days_since(now));
     let due_days = policy.max_age_days.saturating_sub(policy.warn_days);
     let state = match age_days {
-        _ if known.is_none() => State::Missing,
+        _ if token.is_none() => State::Missing,
         _ if probed.rejected => State::Rejected,
         _ if expires_at.is_some_and(|expires| now >= expires) => State::Expired,
         Some(age) if age >= policy.max_age_days => State::Overdue,
@@ -216,9 +216,9 @@ fn report<'c>(
         Some(age) if age >= 0 => State::Ok,
         Some(_) | None => State::Unknown,
     };
-    let mut advice = match found {
+    let mut advice = match lookup {
         Ok(_) => state.advice().to_owned(),
-        Err(none) => none.hint(),
+        Err(error) => error.hint(),
     };
     let mut level = state.level();
     if broad {
@@ -233,7 +233,7 @@ fn report<'c>(
         age_days,
         max_age_days: policy.max_age_days,
         expires_in_days,
-        fingerprint: known.map(|known| known.fingerprint.clone()),
+        fingerprint: upstream_token.map(|token| token.fingerprint.clone()),
         advice,
     }
 }
@@ -252,7 +252,7 @@ mod tests {
         let now = Timestamp::parse_rfc3339("2026-11-22T12:00:00Z").unwrap();
         let day = 86_400;
         let value = Secret::new("token");
-        let known = UpstreamToken {
+        let token = UpstreamToken {
             secret: "WRITE_TOKEN".into(),
             fingerprint: Fingerprint::of(&value, &Secret::new("r".repeat(32))),
             token: Token {
@@ -261,7 +261,7 @@ mod tests {
                 expires_at: expires_in.map(|days| now.plus_seconds(days * day)),
             },
         };
-        let report = report("WRITE_TOKEN", &Ok(Rc::new(known)), POLICY, probed, false, now);
+        let report = report("WRITE_TOKEN", &Ok(Rc::new(token)), POLICY, probed, false, now);
         (report.state, report.level)
     }
 

@@ -29,9 +29,9 @@ pub fn target(head: &Head<'_>, route: &Route, params: CredentialParams) -> Optio
 
 /// Removes the `key` parameter from a query; everything else stays as it is.
 fn without_key(query: &str) -> Option<Cow<'_, str>> {
-    let kept: Vec<&str> =
+    let rest: Vec<&str> =
         query.split('&').filter(|part| part.split('=').next() != Some("key")).collect();
-    (!kept.is_empty()).then(|| Cow::Owned(kept.join("&")))
+    (!rest.is_empty()).then(|| Cow::Owned(rest.join("&")))
 }
 
 /// Removes the last `count` parameters from a query.

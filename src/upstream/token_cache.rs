@@ -81,8 +81,8 @@ impl TokenCache {
     ) -> BTreeMap<&'c str, TokenLookup> {
         let mut all = BTreeMap::new();
         for (name, source) in tokens {
-            let found = self.token(name, Some(source), root, store, now).await;
-            all.insert(name.as_str(), found);
+            let lookup = self.token(name, Some(source), root, store, now).await;
+            all.insert(name.as_str(), lookup);
         }
         all
     }
@@ -104,25 +104,25 @@ impl TokenCache {
             Some(TokenSource::Stored { issued_at }) => *issued_at,
             Some(TokenSource::Missing) | None => return Err(TokenUnavailable::Missing),
         };
-        if let Some(found) = self.recent(name, now) {
-            return found;
+        if let Some(lookup) = self.recent(name, now) {
+            return lookup;
         }
         // A failure is not remembered, because the store may only have been slow.
         let text = store.secret(name).await.map_err(|Unavailable| TokenUnavailable::Unavailable)?;
-        let found = match text.is_empty() {
+        let lookup = match text.is_empty() {
             true => Err(TokenUnavailable::Missing),
             false => UpstreamToken::read(name, &text, issued_at, root)
                 .map(Rc::new)
                 .map_err(TokenUnavailable::Broken),
         };
-        let entry = (found.clone(), now);
+        let entry = (lookup.clone(), now);
         self.read.borrow_mut().insert(name.to_owned(), entry);
-        found
+        lookup
     }
 
     fn recent(&self, name: &str, now: Timestamp) -> Option<TokenLookup> {
         let read = self.read.borrow();
-        let (found, at) = read.get(name)?;
-        (now < at.plus_seconds(MAX_AGE)).then(|| found.clone())
+        let (lookup, at) = read.get(name)?;
+        (now < at.plus_seconds(MAX_AGE)).then(|| lookup.clone())
     }
 }

@@ -140,7 +140,7 @@ pub enum UpstreamAuth {
         /// The secret's name.
         secret: String,
     },
-    /// `Authorization: Basic` (RFC 7617); the secret holds `user:password`.
+    /// `Authorization: Basic` (RFC 7617); the secret contains `user:password`.
     Basic {
         /// The secret's name.
         secret: String,
@@ -152,7 +152,7 @@ pub enum UpstreamAuth {
         /// The secret's name.
         secret: String,
     },
-    /// `X-Auth-Email` and `X-Auth-Key`; the secret holds `email:key`.
+    /// `X-Auth-Email` and `X-Auth-Key`; the secret contains `email:key`.
     CloudflareGlobalKey {
         /// The secret's name.
         secret: String,

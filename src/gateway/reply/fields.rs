@@ -81,7 +81,7 @@ fn is_removed_by_kind(name: &str) -> bool {
     name.starts_with("access-control-")
         // Hop-by-hop, and the challenges of a proxy that the caller does not talk to.
         || name.starts_with("proxy-")
-        // The gate's own fields, in answers and in its cache.
+        // The gate's own fields, in responses and in its cache.
         || name.starts_with("writegate-")
         // Set by browsers, or about sessions and sockets of the whole origin.
         || name.starts_with("sec-")

@@ -9,8 +9,8 @@
 /// Repeated fields are joined with commas, and browsers differ in which one they take (Fetch
 /// Standard, "extract a MIME type"), so all must be passive.
 pub(super) fn is_passive(content_type: &str) -> bool {
-    content_type.split(',').all(|one| {
-        let essence = one.split(';').next().unwrap_or_default();
+    content_type.split(',').all(|media_type| {
+        let essence = media_type.split(';').next().unwrap_or_default();
         // HTTP whitespace: no other character may surround a type (MIME Sniffing Standard, section 4.4).
         let essence = essence.trim_matches([' ', '\t']);
         is_passive_essence(essence) || is_passive_essence(&essence.to_ascii_lowercase())
