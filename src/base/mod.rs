@@ -1,6 +1,7 @@
-//! Tools that every room uses and that know nothing of gates: JSON, time, secrets, requests.
+//! Code that every other room may use and that knows nothing about gates: JSON, times, secrets,
+//! requests.
 //!
-//! Nothing here imports another room of the crate.
+//! Nothing that decides about a request belongs here, and nothing here imports another room.
 
 pub mod day;
 pub mod digits;

@@ -21,7 +21,7 @@ use writegate::credential::session;
 use writegate::credential::signature::Nonce;
 use writegate::derive_sk;
 use writegate::platform::{
-    AdminBackend, BodyError, Change, Page, Platform, ReadBody, SecretsStore, Unavailable,
+    AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
 };
 use writegate::{Decision, Gate, Raw};
 
@@ -211,7 +211,7 @@ impl Platform for Native {
         Ok(answer.to_string())
     }
 
-    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
+    async fn remember_nonce(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
         let entry = (nonce.object(key), nonce.value.clone());
         Ok(self.seen.borrow_mut().insert(entry))
     }
@@ -234,8 +234,8 @@ impl AdminBackend for Native {
         [7; 16]
     }
 
-    async fn page(&self, _cursor: Option<&str>) -> Result<Page, Unavailable> {
-        Ok(Page::default())
+    async fn record_page(&self, _cursor: Option<&str>) -> Result<RecordPage, Unavailable> {
+        Ok(RecordPage::default())
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable> {

@@ -128,7 +128,8 @@ fn incomplete(
         session: head.header("authorization").is_some(),
         nonce: key.is_some_and(|key| key.nonce_required),
     };
-    let mut lines: Vec<_> = signature.lacks(demands).map(|lack| lacking(lack).to_owned()).collect();
+    let mut lines: Vec<_> =
+        signature.missing_coverage(demands).map(|lack| lacking(lack).to_owned()).collect();
     let message = Message::new(head);
     for component in signature.components() {
         if message.value(component) == Err(Refusal::SignatureIncomplete) {

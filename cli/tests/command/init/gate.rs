@@ -183,7 +183,7 @@ fn pages_show_images_with_an_id_alone() {
     let path = path::check("/img/1.png").unwrap();
     let route = route::find(&config.routes, &path).unwrap().unwrap();
     assert!(route.cache.is_some() && !route.takes("POST"));
-    assert_eq!(route.auth.own_header(), Some("x-auth-token"));
+    assert_eq!(route.auth.credential_header(), Some("x-auth-token"));
 }
 
 #[test]
