@@ -8,6 +8,7 @@ mod headers;
 mod imports;
 mod javascript;
 mod mac_vectors;
+mod native;
 mod properties;
 mod readings;
 mod signature_vectors;
