@@ -135,7 +135,9 @@ impl Gate {
 
     fn log(&self, audit: &str, alarm: Option<&str>) {
         let lines = [Some(audit), alarm].into_iter().flatten();
-        self.lines.borrow_mut().extend(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()));
+        self.lines
+            .borrow_mut()
+            .extend(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()));
     }
 }
 
@@ -197,7 +199,8 @@ impl Answers for Gate {
                 self.log(&lines.audit, lines.alarm.as_deref());
                 let set = edits.set.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
                 let kept = sent.iter().filter(|(name, _)| {
-                    !edits.drop.contains(&name.as_str()) && !edits.set.iter().any(|(n, _)| n == name)
+                    !edits.drop.contains(&name.as_str())
+                        && !edits.set.iter().any(|(n, _)| n == name)
                 });
                 response(request, status, kept.cloned().chain(set).collect(), body.to_vec())
             }
@@ -221,12 +224,7 @@ fn sets(set: &[(String, Secret)], name: &str) -> bool {
     set.iter().any(|(other, _)| other == name)
 }
 
-fn response(
-    request: &Request,
-    status: u16,
-    headers: wire::Headers,
-    body: Vec<u8>,
-) -> Response {
+fn response(request: &Request, status: u16, headers: wire::Headers, body: Vec<u8>) -> Response {
     let body = if request.method == "HEAD" { Vec::new() } else { body };
     Response { status, reason: String::new(), headers, body, complete: true }
 }

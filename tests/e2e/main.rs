@@ -6,7 +6,6 @@ mod cloudflare;
 mod cloudflare_tokens;
 mod cloudflare_worker;
 mod leaks;
-mod provocations;
 mod rotate_front;
 mod rotate_points;
 mod rotate_run;
@@ -15,35 +14,17 @@ mod spent;
 mod usage;
 
 // What a caller presents, and what a key allows.
-mod jwt_form;
-mod keys;
-mod narrowing;
-mod order;
 mod paths;
-mod places;
 mod rates;
-mod refusals;
 mod registry;
 mod robustness;
-mod sessions;
 
 // Signed requests and signed links.
-mod accept_signature;
-mod bound;
-mod bound_order;
-mod components;
 mod digest_limits;
 mod digests;
-mod labels;
-mod nonce_required;
-mod one_byte;
 mod replay;
 mod replay_memory;
-mod signature_answers;
-mod signature_form;
-mod signature_size;
-mod signature_times;
-mod signatures;
+mod signed_requests;
 mod signed_urls;
 mod waf_urls;
 
