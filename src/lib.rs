@@ -46,8 +46,8 @@ mod problem;
 mod telemetry;
 mod upstream;
 
-#[cfg(target_arch = "wasm32")]
-pub mod edge;
+#[cfg(any(target_arch = "wasm32", test))]
+mod edge;
 
 pub use base::day::Day;
 pub use base::json::{self, FieldError};

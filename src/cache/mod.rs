@@ -87,6 +87,13 @@ pub struct Lookup {
 }
 
 impl Lookup {
+    /// A lookup of this name, without conditions.
+    #[cfg(test)]
+    pub(crate) fn for_test(name: &str) -> Self {
+        let conditions = Conditions::default();
+        Self { name: name.to_owned(), path: String::new(), url: String::new(), conditions }
+    }
+
     /// The names under which it stands when the route, and when the URL was last purged.
     #[must_use]
     pub fn purge_markers(&self) -> [String; 2] {

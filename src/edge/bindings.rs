@@ -27,6 +27,7 @@ extern "C" {
     pub(super) fn within_rate(env: &JsValue, binding: &str, rate_limit_key: &str) -> JsValue;
 
     /// Sends a batch of usage to a key's ledger: its answer, as JSON.
+    #[wasm_bindgen(js_name = submitUsage)]
     pub(super) fn submit_usage(env: &JsValue, key: &str, batch: &str) -> JsValue;
 
     /// The rows of a key's ledger, as JSON.

@@ -1,7 +1,8 @@
 // A flush of the isolate's usage: wait, send what there is, and again while something could not be sent.
 
-import { tally } from "./bindings.js";
-import { guard } from "./glue.js";
+import { submitUsage } from "./bindings.js";
+import { instanceGuard } from "./glue.js";
+import { readBatches } from "./wire.js";
 
 /** How long, in milliseconds, usage is added up before it is sent. */
 const REST_MS = 2000;
@@ -17,11 +18,8 @@ async function flushing(usage, env) {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     await new Promise((done) => setTimeout(done, REST_MS));
     sameInstance();
-    const lines = usage.batches(Date.now(), attempt === ATTEMPTS);
-    const fields = lines === "" ? [] : lines.split("\n");
-    const sending = [];
-    for (let i = 0; i < fields.length; i += 2) sending.push(send(usage, env, sameInstance, fields[i], fields[i + 1]));
-    const answered = await Promise.all(sending);
+    const batches = readBatches(usage.batches(Date.now(), attempt === ATTEMPTS));
+    const answered = await Promise.all(batches.map(([key, batch]) => send(usage, env, sameInstance, key, batch)));
     sameInstance();
     if (usage.rest(answered.filter((one) => !one).length)) break;
   }
@@ -32,7 +30,7 @@ async function flushing(usage, env) {
 async function send(usage, env, sameInstance, key, batch) {
   let answer;
   try {
-    answer = await tally(env, key, batch);
+    answer = await submitUsage(env, key, batch);
   } catch {
     return false;
   }

@@ -7,7 +7,7 @@ use crate::keys::KeyId;
 use crate::limits::usage::Usage;
 use crate::problem::Alarm;
 
-use super::{convert, glue};
+use super::{clock, glue, wire};
 
 #[wasm_bindgen(module = "/src/edge/flush.js")]
 extern "C" {
@@ -44,15 +44,13 @@ impl JsUsage {
         if is_last {
             self.usage.close_flush();
         }
-        let batches = self.usage.batches(convert::at(now_ms));
-        let lines = batches.iter().map(|(key, batch)| format!("{key}\n{batch}"));
-        lines.collect::<Vec<String>>().join("\n")
+        wire::batches(&self.usage.batches(clock::at(now_ms)))
     }
 
     /// A key's ledger answered; `false` if that was no answer.
     pub fn settle(&self, key: &str, answer: &str, now_ms: f64) -> bool {
         let id = KeyId::parse(key);
-        let settle = |id| self.usage.settle(&id, answer, convert::at(now_ms));
+        let settle = |id| self.usage.settle(&id, answer, clock::at(now_ms));
         id.is_some_and(|id| settle(id).is_ok())
     }
 

@@ -2,16 +2,17 @@
 // memory: what many ask for at once is read once. The store's word is believed for that second only, so
 // a purge is over when it has passed (store.js).
 
-import { edit, write } from "./glue.js";
+import { log } from "./glue.js";
+import { editHeaders, readStep } from "./wire.js";
 
 /** How long, in milliseconds, an answer is remembered after the store was asked for it. */
 export const RECENT_MS = 1000;
 /** Longest body, in bytes, that is remembered. */
-const MOST_BODY = 65_536;
+const MAX_BODY = 65_536;
 /** Most bytes that are remembered, of bodies and headers together. */
-const MOST = 4_194_304;
+const MAX_BYTES = 4_194_304;
 /** Most answers that are remembered: an empty one takes memory too. */
-const MOST_ANSWERS = 2048;
+const MAX_ANSWERS = 2048;
 
 /** Answers by name; those remembered longest stand first. */
 const answers = new Map();
@@ -20,7 +21,7 @@ let size = 0;
 /** Whether an answer with these headers is remembered: its length is known, and its body not encoded. */
 export function isSmall(headers) {
   const length = headers.get("content-length");
-  return length !== null && Number(length) <= MOST_BODY && !headers.has("content-encoding");
+  return length !== null && Number(length) <= MAX_BODY && !headers.has("content-encoding");
 }
 
 /** The headers of the answer of this name, in lines, if the store was asked for it lately. */
@@ -33,13 +34,13 @@ export function recall(name) {
   return undefined;
 }
 
-/** That answer, as Rust says in lines: a word, audit line, alarm, nothing, another status or nothing, headers to drop, how many to set, those. */
+/** Answers with the response of this name, as `step` says. */
 export function serve(name, isHead, step) {
-  const [, audit, alarm, , status, drop, , ...set] = step.split("\n");
+  const { audit, alarm, status, drop, set } = readStep(step);
   const kept = answers.get(name);
-  write(audit, alarm);
-  const response = new Response(isHead || status !== "" ? null : kept.body, { status: Number(status || kept.status), headers: kept.headers });
-  edit(response.headers, drop, set);
+  log(audit, alarm);
+  const response = new Response(isHead || status !== undefined ? null : kept.body, { status: status ?? kept.status, headers: kept.headers });
+  editHeaders(response.headers, drop, set);
   return response;
 }
 
@@ -53,7 +54,7 @@ export function remember(kept) {
   size += weight(kept);
   for (const [oldest, other] of answers) {
     const isOver = Date.now() - other.asked >= RECENT_MS;
-    if (!isOver && size <= MOST && answers.size <= MOST_ANSWERS) break;
+    if (!isOver && size <= MAX_BYTES && answers.size <= MAX_ANSWERS) break;
     remove(oldest, other);
   }
 }

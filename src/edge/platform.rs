@@ -19,9 +19,9 @@ use crate::platform::{
     AdminBackend, BodyError, Change, Page, Platform, ReadBody, SecretsStore, Unavailable,
 };
 
-use super::glue::InFlightGuard;
-use super::work::PromiseSlot;
-use super::{bindings, convert, glue};
+use super::glue::HeldBody;
+use super::task::PromiseSlot;
+use super::{bindings, clock, glue};
 
 /// One request's platform.
 pub(super) struct JsPlatform<'r> {
@@ -29,7 +29,7 @@ pub(super) struct JsPlatform<'r> {
     env: &'r JsValue,
     slot: PromiseSlot,
     /// The body, once it was read.
-    body: RefCell<Option<InFlightGuard>>,
+    body: RefCell<Option<HeldBody>>,
 }
 
 impl<'r> JsPlatform<'r> {
@@ -39,7 +39,7 @@ impl<'r> JsPlatform<'r> {
 
     /// Takes the body that travels on, if it was read. Whoever has it must release it.
     pub(super) fn take_body(&self, travels: Body) -> JsValue {
-        let body = self.body.borrow_mut().take_if(|_| travels == Body::InFlightGuard);
+        let body = self.body.borrow_mut().take_if(|_| travels == Body::Buffered);
         body.map_or(JsValue::UNDEFINED, JsValue::from)
     }
 
@@ -77,7 +77,7 @@ impl SecretsStore for JsPlatform<'_> {
 
 impl Platform for JsPlatform<'_> {
     fn now(&self) -> Timestamp {
-        convert::now()
+        clock::now()
     }
 
     async fn record(&self, id: &KeyId) -> Result<Option<String>, Unavailable> {
@@ -103,7 +103,7 @@ impl Platform for JsPlatform<'_> {
                 _ => BodyError::Overloaded,
             });
         }
-        let body: InFlightGuard = read.unchecked_into();
+        let body: HeldBody = read.unchecked_into();
         let computed = body.digests();
         let digests = match (computed.length(), wanted.algorithms) {
             (0, [_, ..]) => vec![digest::sha256(&body.bytes().to_vec()).to_vec()],

@@ -63,7 +63,7 @@ pub enum Body {
     /// As it comes, broken off after this many bytes: its length is not known.
     Counted(u64),
     /// The platform has read it already.
-    InFlightGuard,
+    Buffered,
 }
 
 /// A request for the upstream. Only [`forward`] makes one, and only from what was admitted.
@@ -258,7 +258,7 @@ fn body(head: &Head<'_>, route: &Route, is_idempotent: bool, held: bool) -> (Bod
     let reads = matches!(head.method(), "GET" | "HEAD");
     match (head.has_body(), head.content_length()) {
         (false, _) => (Body::None, reads || is_idempotent),
-        (true, _) if held => (Body::InFlightGuard, is_idempotent && is_small(head)),
+        (true, _) if held => (Body::Buffered, is_idempotent && is_small(head)),
         (true, Some(_)) => (Body::Stream, false),
         (true, None) => (Body::Counted(route.max_body_bytes), false),
     }

@@ -1,7 +1,7 @@
 //! A client that sends exactly the bytes it is told to: targets that no library would send, a header twice, a body that
 //! breaks off.
 
-use std::io::{BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use serde_json::Value;
@@ -88,6 +88,13 @@ impl Request {
             .collect()
     }
 
+    /// The bytes of the head and the body.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.head();
+        bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
+        bytes
+    }
+
     /// Sends it to a gate on a connection of its own.
     pub fn send(&self, gate: &impl Answers) -> Response {
         gate.answer(self)
@@ -95,7 +102,14 @@ impl Request {
 
     /// Sends it to this port of loopback on a connection of its own.
     pub fn send_to(&self, port: u16) -> Response {
-        Connection::to_port(port).exchange(self)
+        self.try_send_to(port).expect("the gate answers")
+    }
+
+    /// Sends it to this port of loopback, where there may be nobody.
+    pub fn try_send_to(&self, port: u16) -> io::Result<Response> {
+        let mut connection = Connection::connect(port)?;
+        connection.write(&self.bytes());
+        connection.try_response_to(&self.method)
     }
 }
 
@@ -112,17 +126,21 @@ impl Connection {
 
     /// Connects to this port of loopback.
     pub fn to_port(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self { input: BufReader::new(stream) }
+        Self::connect(port).unwrap()
+    }
+
+    /// Connects to this port of loopback, where there may be nobody.
+    pub fn connect(port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self { input: BufReader::new(stream) })
     }
 
     /// Sends a whole request and reads the answer; the connection is then ready for the next one.
     pub fn exchange(&mut self, request: &Request) -> Response {
-        let mut bytes = request.head();
-        bytes.extend_from_slice(request.body.as_deref().unwrap_or_default());
-        self.write(&bytes);
+        self.write(&request.bytes());
         self.response_to(&request.method)
     }
 
@@ -149,7 +167,13 @@ impl Connection {
     }
 
     fn response_to(&mut self, method: &str) -> Response {
-        let mut response = self.read_head();
+        self.try_response_to(method).expect("the gate answers")
+    }
+
+    /// Reads the answer to a request of this method. One without a head is an error; one whose body does not come to
+    /// its end is not `complete`.
+    pub fn try_response_to(&mut self, method: &str) -> io::Result<Response> {
+        let mut response = self.try_read_head()?;
         if method != "HEAD" && response.status != 204 && response.status != 304 {
             let framing = response.framing();
             response.complete = if framing == Framing::None {
@@ -160,22 +184,29 @@ impl Connection {
                 })
             };
         }
-        response
+        Ok(response)
     }
 
     /// Status and headers of the next final response, its body unread.
     pub fn read_head(&mut self) -> Response {
+        self.try_read_head().expect("the gate answers")
+    }
+
+    fn try_read_head(&mut self) -> io::Result<Response> {
         loop {
-            let (line, headers) = wire::read_head(&mut self.input).expect("the gate answers");
-            let status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+            let (line, headers) = wire::read_head(&mut self.input)
+                .ok_or_else(|| no_answer("no head of an answer"))?;
+            let mut words = line.splitn(3, ' ').skip(1);
+            let status = words.next().and_then(|word| word.trim().parse().ok());
+            let status = status.ok_or_else(|| no_answer("no status in the first line"))?;
             if status >= 200 {
-                return Response {
+                return Ok(Response {
                     status,
-                    reason: line.splitn(3, ' ').nth(2).unwrap_or_default().trim().into(),
+                    reason: words.next().unwrap_or_default().trim().into(),
                     headers,
                     body: Vec::new(),
                     complete: true,
-                };
+                });
             }
         }
     }
@@ -271,4 +302,8 @@ impl std::fmt::Display for Response {
         }
         write!(out, "\n{}", self.text())
     }
+}
+
+fn no_answer(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }

@@ -32,6 +32,42 @@ impl Setup {
         Self::to_url(&upstream.url())
     }
 
+    /// A gate with this `wrangler.toml`, whose API is on another host: here.
+    pub fn of(wrangler: &Value, upstream: &Upstream) -> Self {
+        let mut vars = wrangler["vars"].clone();
+        for route in vars["ROUTES"].as_array_mut().unwrap() {
+            let url = route["upstream"].as_str().unwrap();
+            let path = url.splitn(4, '/').nth(3).expect("a path");
+            route["upstream"] = format!("{}/{path}", upstream.url()).into();
+        }
+        let list = |value: &Value, member: &str| -> Vec<String> {
+            let list = value.as_array().into_iter().flatten();
+            list.map(|binding| binding[member].as_str().unwrap().to_owned()).collect()
+        };
+        let mut setup = Self::to(upstream).cache();
+        for (name, value) in vars.as_object().unwrap() {
+            setup = setup.env(name, value.clone());
+        }
+        for name in list(&wrangler["durable_objects"]["bindings"], "name") {
+            setup = match name.as_str() {
+                "REPLAY" => setup.replay(),
+                "LEDGER" => setup.ledger(),
+                // Comes with the registry.
+                "KEY_WRITER" => setup,
+                other => panic!("{other}: what is that?"),
+            };
+        }
+        for name in list(&wrangler["kv_namespaces"], "binding") {
+            assert_eq!(name, "KEY_REGISTRY");
+            setup = setup.in_registry("settings", "nothing of the gate's");
+        }
+        for name in list(&wrangler["ratelimits"], "name") {
+            assert_eq!(name, "RATE_STANDARD");
+            setup = setup.limiter("RATE_STANDARD");
+        }
+        setup
+    }
+
     /// In front of an upstream at this URL, with fresh secrets.
     pub fn to_url(url: &str) -> Self {
         let mut env = Map::new();

@@ -1,5 +1,6 @@
 //! One workerd process with one gate in it, and beside it a worker that calls the gate's scheduled handler.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -207,29 +208,25 @@ pub fn scratch(name: &str) -> PathBuf {
     folder
 }
 
-/// The `writegate` command, which another package builds.
-pub fn command() -> Command {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let program = BUILT.get_or_init(|| {
-        let cargo = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--package", "writegate-cli"])
-            .current_dir(root())
-            .status()
-            .unwrap();
-        assert!(cargo.success(), "the command could not be built");
-        // This test is `target/PROFILE/deps/e2e-…`.
-        let test = std::env::current_exe().unwrap();
-        test.ancestors().nth(2).unwrap().join("writegate")
-    });
-    Command::new(program)
+/// Builds the Worker with the command `writegate build` and these options, as wrangler does. The command is another
+/// package's, and Cargo names a program only to tests of its own package.
+pub fn build(options: &[&str]) -> io::Result<()> {
+    let status = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "--package", "writegate-cli", "--", "build"])
+        .args(options)
+        .current_dir(root())
+        .status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other("the Worker could not be built")),
+    }
 }
 
-/// The folder with the built Worker; built once for each run of the tests.
-fn built() -> &'static Path {
+/// The folder with the built Worker; built once for each run of a program.
+pub fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let status = command().arg("build").current_dir(root()).status().unwrap();
-        assert!(status.success(), "`writegate build` failed");
+        build(&[]).unwrap();
         root().join("build")
     })
 }

@@ -2,7 +2,8 @@
 //! over the wire, whole or broken off, and answers as the test's script says. It never sleeps; where an answer has to
 //! wait, it waits for a [`Latch`] that the test opens.
 
-use std::io::{BufReader, Read, Write};
+use std::collections::VecDeque;
+use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -84,6 +85,8 @@ enum Body {
     PartsCutShort(Vec<(Option<Latch>, Vec<u8>)>),
     /// A `Content-Length` of so many bytes, these bytes, and the end of the connection.
     CutShort(usize, Vec<u8>),
+    /// These bytes in place of a whole answer.
+    Raw(Vec<u8>),
     /// No answer at all: the connection is closed.
     HangUp,
 }
@@ -108,6 +111,11 @@ impl Reply {
     /// No reply: the connection is closed.
     pub fn hang_up() -> Self {
         Self { body: Body::HangUp, ..Self::new(0) }
+    }
+
+    /// These bytes in place of a whole answer, with its head.
+    pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { body: Body::Raw(bytes.into()), ..Self::new(0) }
     }
 
     /// Sets the reason phrase.
@@ -164,7 +172,7 @@ impl Reply {
     }
 
     /// Writes the answer; `false` when the connection is over afterwards.
-    fn write(&self, to_head: bool, out: &mut TcpStream) -> std::io::Result<bool> {
+    fn write(&self, to_head: bool, out: &mut TcpStream) -> io::Result<bool> {
         if let Some(latch) = &self.before {
             latch.wait();
         }
@@ -176,14 +184,14 @@ impl Reply {
             self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         match &self.body {
             Body::HangUp => return Ok(false),
+            Body::Raw(bytes) => out.write_all(bytes)?,
             Body::Whole(body) => {
                 if !own_length && self.status != 204 && self.status != 304 {
                     head.push_str(&format!("Content-Length: {}\r\n", body.len()));
                 }
-                out.write_all(format!("{head}\r\n").as_bytes())?;
-                if !to_head {
-                    out.write_all(body)?;
-                }
+                head.push_str("\r\n");
+                let body = if to_head { &[] } else { body.as_slice() };
+                out.write_all(&[head.as_bytes(), body].concat())?;
             }
             Body::CutShort(announced, body) => {
                 out.write_all(format!("{head}Content-Length: {announced}\r\n\r\n").as_bytes())?;
@@ -212,15 +220,40 @@ impl Reply {
 
 type Script = dyn Fn(&Seen, usize) -> Reply + Send + Sync;
 
+/// The requests that arrived, as far as they are kept.
+struct Log {
+    /// How many came before the first that is kept.
+    dropped: usize,
+    requests: VecDeque<Seen>,
+    most: usize,
+}
+
+impl Log {
+    /// Keeps one more request, and returns its number.
+    fn push(&mut self, seen: Seen) -> usize {
+        self.requests.push_back(seen);
+        while self.requests.len() > self.most {
+            self.requests.pop_front();
+            self.dropped += 1;
+        }
+        self.dropped + self.requests.len() - 1
+    }
+
+    /// The request of this number, if it is still kept.
+    fn get(&mut self, number: usize) -> Option<&mut Seen> {
+        self.requests.get_mut(number.checked_sub(self.dropped)?)
+    }
+}
+
 struct State {
-    seen: Mutex<Vec<Seen>>,
+    log: Mutex<Log>,
     changed: Condvar,
     script: Box<Script>,
     /// It answers when a request's head is there, and reads the body afterwards.
     is_early: bool,
 }
 
-/// The upstream: listens until the test process ends.
+/// The upstream: listens until the process ends.
 pub struct Upstream {
     /// The port that it listens on, on loopback.
     pub port: u16,
@@ -235,27 +268,36 @@ impl Upstream {
 
     /// Answers by `script`, which gets the whole request and how many came before it.
     pub fn answering(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
-        Self::with(Box::new(script), false)
+        Self::listen(Box::new(script), false, usize::MAX).unwrap()
     }
 
-    /// The same, when a request's head is there: its body is read afterwards.
+    /// Answers by `script` when a request's head is there: its body is read afterwards.
     pub fn answering_early(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
-        Self::with(Box::new(script), true)
+        Self::listen(Box::new(script), true, usize::MAX).unwrap()
     }
 
-    fn with(script: Box<Script>, is_early: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+    /// Answers by `script` and keeps only the newest request: for more of them than fit in memory.
+    pub fn keeping_newest(
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::listen(Box::new(script), false, 1)
+    }
+
+    fn listen(script: Box<Script>, is_early: bool, most: usize) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let port = listener.local_addr()?.port();
+        let log = Log { dropped: 0, requests: VecDeque::new(), most };
         let state =
-            Arc::new(State { seen: Mutex::default(), changed: Condvar::new(), script, is_early });
+            Arc::new(State { log: Mutex::new(log), changed: Condvar::new(), script, is_early });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let state = Arc::clone(&shared);
+                // A caller who hangs up is no concern of the next one.
                 std::thread::spawn(move || serve(&state, stream));
             }
         });
-        Self { port, state }
+        Ok(Self { port, state })
     }
 
     /// Answers the first requests with these, in order, and all later ones with the last of them.
@@ -270,16 +312,27 @@ impl Upstream {
 
     /// Everything that was seen so far.
     pub fn seen(&self) -> Vec<Seen> {
-        self.state.seen.lock().unwrap().clone()
+        self.state.log.lock().unwrap().requests.iter().cloned().collect()
+    }
+
+    /// Everything that was seen since this was last asked.
+    pub fn take(&self) -> Vec<Seen> {
+        let mut log = self.state.log.lock().unwrap();
+        log.dropped += log.requests.len();
+        log.requests.drain(..).collect()
     }
 
     /// Waits, within bounds, until what was seen is as asked.
     pub fn until(&self, what: &str, enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
-        let guard = self.state.seen.lock().unwrap();
-        let (guard, late) =
-            self.state.changed.wait_timeout_while(guard, PATIENCE, |seen| !enough(seen)).unwrap();
-        assert!(!late.timed_out(), "the upstream waited in vain for {what}; it saw {:#?}", *guard);
-        guard.clone()
+        let guard = self.state.log.lock().unwrap();
+        let (mut guard, late) = self
+            .state
+            .changed
+            .wait_timeout_while(guard, PATIENCE, |log| !enough(log.requests.make_contiguous()))
+            .unwrap();
+        let seen = guard.requests.make_contiguous().to_vec();
+        assert!(!late.timed_out(), "the upstream waited in vain for {what}; it saw {seen:#?}");
+        seen
     }
 
     /// The one request there was.
@@ -303,26 +356,28 @@ impl Upstream {
 
 impl Counts for Upstream {
     fn count(&self) -> usize {
-        self.state.seen.lock().unwrap().len()
+        self.state.log.lock().unwrap().requests.len()
     }
 }
 
 impl State {
-    fn update<T>(&self, change: impl FnOnce(&mut Vec<Seen>) -> T) -> T {
-        let made = change(&mut self.seen.lock().unwrap());
+    fn update<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
+        let made = change(&mut self.log.lock().unwrap());
         self.changed.notify_all();
         made
     }
 }
 
 /// One connection, request after request.
-fn serve(state: &State, stream: TcpStream) {
-    let mut out = stream.try_clone().unwrap();
+fn serve(state: &State, stream: TcpStream) -> io::Result<()> {
+    // Else the end of an answer in parts would wait for the caller to acknowledge its beginning.
+    stream.set_nodelay(true)?;
+    let mut out = stream.try_clone()?;
     let mut input = BufReader::new(stream);
     while let Some((first_line, headers)) = wire::read_head(&mut input) {
         let framing = wire::framing(&headers);
         let mut words = first_line.split(' ');
-        let seen = Seen {
+        let mut seen = Seen {
             method: words.next().unwrap_or_default().into(),
             target: words.next().unwrap_or_default().into(),
             headers,
@@ -330,40 +385,31 @@ fn serve(state: &State, stream: TcpStream) {
             body: Vec::new(),
             arrival: Arrival::Arriving,
         };
-        let index = state.update(|all| {
-            all.push(seen);
-            all.len() - 1
-        });
+        let number = state.update(|log| log.push(seen.clone()));
+        let is_head = seen.method == "HEAD";
         let early = state.is_early.then(|| {
-            let seen = state.update(|all| all[index].clone());
-            let (reply, mut out) = ((state.script)(&seen, index), out.try_clone().unwrap());
-            std::thread::spawn(move || {
-                matches!(reply.write(seen.method == "HEAD", &mut out), Ok(true))
-            })
+            let (reply, mut out) = ((state.script)(&seen, number), out.try_clone().unwrap());
+            std::thread::spawn(move || matches!(reply.write(is_head, &mut out), Ok(true)))
         });
         let whole = wire::read_body(&mut input, framing, |bytes| {
-            state.update(|all| all[index].body.extend_from_slice(bytes));
+            seen.body.extend_from_slice(bytes);
+            state.update(|log| log.get(number).map(|kept| kept.body.extend_from_slice(bytes)));
         });
-        let arrival = if whole { Arrival::Complete } else { Arrival::BrokenOff };
-        let seen = state.update(|all| {
-            all[index].arrival = arrival;
-            all[index].clone()
-        });
+        seen.arrival = if whole { Arrival::Complete } else { Arrival::BrokenOff };
+        state.update(|log| log.get(number).map(|kept| kept.arrival = seen.arrival));
         if !whole {
-            return;
+            return Ok(());
         }
         let goes_on = match early {
             Some(writing) => writing.join().unwrap(),
-            None => {
-                let reply = (state.script)(&seen, index);
-                matches!(reply.write(seen.method == "HEAD", &mut out), Ok(true))
-            }
+            None => matches!((state.script)(&seen, number).write(is_head, &mut out), Ok(true)),
         };
         if !goes_on {
             // A polite end, so that what was written is not lost to a reset.
             let _gone = out.shutdown(Shutdown::Write);
             let _rest = input.read(&mut [0; 1024]);
-            return;
+            return Ok(());
         }
     }
+    Ok(())
 }

@@ -57,7 +57,7 @@ pub fn dev_with(folder: &Path, config: &Path, secrets: &str, vars: &[String]) ->
 }
 
 /// `wrangler.toml` as it is shipped: in the repository of who has deployed a gate it is another.
-const SHIPPED: &str = include_str!("../../cli/src/init/template.toml");
+pub const SHIPPED: &str = include_str!("../../cli/src/init/template.toml");
 
 /// The shipped configuration, in a file of its own, with these lines that it has as comments.
 pub fn with_lines(lines: &[&str]) -> PathBuf {

@@ -32,5 +32,6 @@ mod signature_times;
 mod signature_vectors;
 mod signatures;
 mod stored_tokens;
+mod versions;
 mod waits;
 mod world;

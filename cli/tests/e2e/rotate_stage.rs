@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::gate::{KEY, Setup};
-use testkit::process::{self, root, scratch};
+use testkit::process::{root, scratch};
 use testkit::token::{date, fingerprint, fresh, now};
 use testkit::upstream::PATIENCE;
 
@@ -192,7 +192,7 @@ impl Stage {
     /// A subcommand that asks this gate.
     pub(crate) fn bare(&self, words: &[&str]) -> Command {
         let world = &self.cloud.world;
-        let mut command = process::command();
+        let mut command = crate::writegate();
         command
             .args(words)
             .args(["--gate", &self.gate()])

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, admin, stored, write};
 use testkit::check::Check;
 use testkit::gate::KEY;
-use testkit::process::{self, scratch};
+use testkit::process::scratch;
 use testkit::token::{fresh, sk};
 
 /// The command in a checkout of its own, whose `wrangler.toml` names the admin.
@@ -60,7 +60,7 @@ impl Checkout {
     }
 
     fn key(&self, arguments: &[&str]) -> Done {
-        let Output { status, stdout, stderr } = process::command()
+        let Output { status, stdout, stderr } = crate::writegate()
             .args(["key", arguments[0], "--gate", &self.gate])
             .args(&arguments[1..])
             .current_dir(&self.folder)

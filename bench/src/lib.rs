@@ -10,7 +10,6 @@
 mod cpu;
 mod goals;
 mod growth;
-mod http;
 mod keys;
 mod load;
 mod reads;
@@ -22,22 +21,24 @@ mod start;
 mod statistics;
 mod stores;
 mod subjects;
+#[cfg(test)]
+mod tests;
 mod upstream;
 mod writes;
 
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
+use testkit::process::{build, root};
 
 use goals::Report;
 use rounds::{Plan, Samples};
 use secrets::Secrets;
 use subjects::Bench;
-use upstream::Upstream;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -62,7 +63,7 @@ struct Arguments {
     /// Only this part
     #[arg(long, value_enum)]
     only: Option<Part>,
-    /// A folder with the built Worker, instead of building it
+    /// A folder with the built Worker, from the checkout's root, instead of building it
     #[arg(long, value_name = "DIR")]
     gate: Option<PathBuf>,
     /// A folder with another build of the Worker, to compare this one with
@@ -99,7 +100,8 @@ impl Part {
     }
 }
 
-fn main() -> ExitCode {
+/// Measures as the arguments of the process say.
+pub fn main() -> ExitCode {
     let missed = match run(&Arguments::parse()) {
         Ok(report) => report.missed().to_vec(),
         Err(error) => vec![error.to_string()],
@@ -114,7 +116,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Report> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let seed = match arguments.seed {
         Some(seed) => seed,
         None => SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
@@ -129,11 +131,15 @@ fn run(arguments: &Arguments) -> Result<Report> {
     let bench = Bench {
         root,
         gate: match &arguments.gate {
-            Some(folder) => folder.clone(),
-            None => built(root)?,
+            // Cargo runs this in the package's own folder.
+            Some(folder) => root.join(folder),
+            None => {
+                build(&[])?;
+                root.join("build")
+            }
         },
-        baseline: arguments.baseline.clone(),
-        upstream: Upstream::start(secrets.authorization())?,
+        baseline: arguments.baseline.as_ref().map(|folder| root.join(folder)),
+        upstream: upstream::start(secrets.authorization())?,
         secrets,
         plan: Plan { rounds, processes, requests, warm_up, seed },
     };
@@ -155,18 +161,6 @@ fn run(arguments: &Arguments) -> Result<Report> {
         }
     }
     Ok(report)
-}
-
-/// Builds the Worker by the command, as wrangler does.
-fn built(root: &Path) -> Result<PathBuf> {
-    let status = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--locked", "--package", "writegate-cli", "--", "build"])
-        .current_dir(root)
-        .status()?;
-    match status.success() {
-        true => Ok(root.join("build")),
-        false => Err("the Worker could not be built".into()),
-    }
 }
 
 /// Prints the medians of a comparison and these ratios, and those to the baseline; keeps the raw rows.

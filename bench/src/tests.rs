@@ -1,32 +1,17 @@
 //! The benchmark's own judgement, and what it measures without a clock: the Worker's size.
-#![allow(dead_code, reason = "the benchmark uses the other parts of what it includes")]
 
-#[path = "../../bench/goals.rs"]
-mod goals;
-#[path = "../../bench/size.rs"]
-mod size;
-#[path = "../../bench/statistics.rs"]
-mod statistics;
+use testkit::process::built;
 
-use std::path::Path;
-use std::process::Command;
-
-use goals::{Report, Verdict};
-use statistics::{Estimate, Random};
+use crate::goals::{Report, Verdict};
+use crate::size;
+use crate::statistics::{Estimate, Random};
 
 /// Most bytes of the Worker, gzipped, that a change may leave. The goal is [`size::GOAL`].
 const MAX_BYTES: usize = 250_000;
 
 #[test]
 fn the_worker_is_no_larger_than_its_limit() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let status = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--locked", "--package", "writegate-cli", "--", "build"])
-        .current_dir(root)
-        .status()
-        .unwrap();
-    assert!(status.success(), "`writegate build` failed");
-    let [wasm, script] = size::of(&root.join("build")).unwrap();
+    let [wasm, script] = size::of(built()).unwrap();
     assert!(
         wasm + script <= MAX_BYTES,
         "gzipped, the Wasm has {wasm} bytes and the JavaScript {script}: more than {MAX_BYTES} together"

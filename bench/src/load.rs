@@ -1,12 +1,11 @@
 //! The callers: keep-alive connections, each sending its next request when it has the answer to the last. A wrong
 //! status ends the run: a worker that fails must not look fast.
 
-use std::io::{self, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use super::http;
+use testkit::client::{self, Response};
 
 /// Connections of a turn.
 pub(crate) const CONNECTIONS: usize = 8;
@@ -74,7 +73,7 @@ fn message(line: &str, headers: &Headers<'_>, body: &[u8]) -> Request {
 pub(crate) struct Callers<'r>(Vec<Connection<'r>>);
 
 struct Connection<'r> {
-    stream: TcpStream,
+    connection: client::Connection,
     /// The bytes still to be sent.
     requests: Vec<&'r [u8]>,
     status: u16,
@@ -83,56 +82,53 @@ struct Connection<'r> {
 impl<'r> Callers<'r> {
     /// Opens so many connections, which share the requests; every answer has to have this status.
     pub(crate) fn connect(
-        address: SocketAddr,
+        port: u16,
         requests: &'r [Request],
         connections: usize,
         status: u16,
     ) -> io::Result<Self> {
         let connections = (0..connections).map(|first| {
-            let stream = TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
+            let connection = client::Connection::connect(port)?;
             // Backwards, for they are taken from the end.
             let requests = requests.iter().skip(first).step_by(connections);
             let mut requests: Vec<_> = requests.map(AsRef::as_ref).collect();
             requests.reverse();
-            Ok(Connection { stream, requests, status })
+            Ok(Connection { connection, requests, status })
         });
         Ok(Self(connections.collect::<io::Result<_>>()?))
     }
 
-    /// Sends the next `times` requests on every connection, and returns the head of one last answer.
-    pub(crate) fn send(&mut self, times: usize) -> io::Result<Vec<u8>> {
+    /// Sends the next `times` requests on every connection, and returns one last answer, if there was any.
+    pub(crate) fn send(&mut self, times: usize) -> io::Result<Option<Response>> {
         thread::scope(|scope| {
             let connections = self.0.iter_mut();
             let callers: Vec<_> =
                 connections.map(|connection| scope.spawn(move || connection.send(times))).collect();
-            let mut head = Vec::new();
+            let mut last = None;
             for caller in callers {
                 let panicked = |_| io::Error::other("a caller panicked");
-                head = caller.join().map_err(panicked)??;
+                last = caller.join().map_err(panicked)??;
             }
-            Ok(head)
+            Ok(last)
         })
     }
 }
 
 impl Connection<'_> {
-    fn send(&mut self, times: usize) -> io::Result<Vec<u8>> {
-        let mut out = &self.stream;
-        let mut reader = BufReader::new(&self.stream);
-        let mut head = Vec::new();
-        for request in
-            self.requests.split_off(self.requests.len().saturating_sub(times)).iter().rev()
-        {
-            out.write_all(request)?;
-            if !http::read_message(&mut reader, &mut head)? {
-                return Err(io::Error::other("the worker hung up"));
+    fn send(&mut self, times: usize) -> io::Result<Option<Response>> {
+        let rest = self.requests.len().saturating_sub(times);
+        let mut last = None;
+        for request in self.requests.split_off(rest).iter().rev() {
+            self.connection.write(request);
+            let response = self.connection.try_response_to("POST")?;
+            if response.status != self.status || !response.complete {
+                let expected = self.status;
+                return Err(io::Error::other(format!(
+                    "expected status {expected}, got:\n{response}"
+                )));
             }
-            if http::status(&head) != Some(self.status) {
-                let (wanted, head) = (self.status, String::from_utf8_lossy(&head));
-                return Err(io::Error::other(format!("expected status {wanted}, got:\n{head}")));
-            }
+            last = Some(response);
         }
-        Ok(head)
+        Ok(last)
     }
 }

@@ -17,14 +17,14 @@ pub(super) struct PromiseSlot(Rc<RefCell<State>>);
 enum State {
     #[default]
     Idle,
-    AcceptSignature(JsValue),
+    Awaiting(JsValue),
     Settled(Result<JsValue, ()>),
 }
 
 impl PromiseSlot {
     /// Waits for a promise; an error when it was rejected.
     pub(super) fn wait(&self, promise: JsValue) -> Waiting<'_> {
-        self.0.replace(State::AcceptSignature(promise));
+        self.0.replace(State::Awaiting(promise));
         Waiting(self)
     }
 }
@@ -39,7 +39,7 @@ impl Future for Waiting<'_> {
         let mut state = self.0.0.borrow_mut();
         match core::mem::take(&mut *state) {
             State::Settled(result) => Poll::Ready(result),
-            unsettled @ (State::Idle | State::AcceptSignature(_)) => {
+            unsettled @ (State::Idle | State::Awaiting(_)) => {
                 *state = unsettled;
                 Poll::Pending
             }
@@ -49,21 +49,21 @@ impl Future for Waiting<'_> {
 
 /// A future with its slot, as JavaScript holds it while it waits.
 #[wasm_bindgen]
-pub struct JsWork {
+pub struct JsTask {
     future: Pin<Box<dyn Future<Output = JsValue>>>,
     slot: PromiseSlot,
 }
 
-impl JsWork {
+impl JsTask {
     /// Begins `future`, which waits through `slot` alone: what comes of it at once, or the rest.
     pub(super) fn begin(
         future: Pin<Box<dyn Future<Output = JsValue>>>,
         slot: PromiseSlot,
     ) -> Result<JsValue, Self> {
-        let mut work = Self { future, slot };
-        let response = work.poll();
+        let mut task = Self { future, slot };
+        let response = task.poll();
         match response.is_undefined() {
-            true => Err(work),
+            true => Err(task),
             false => Ok(response),
         }
     }
@@ -79,11 +79,11 @@ impl JsWork {
 }
 
 #[wasm_bindgen]
-impl JsWork {
+impl JsTask {
     /// The promise that is waited for.
     pub fn awaited(&self) -> JsValue {
         match self.slot.0.replace(State::Idle) {
-            State::AcceptSignature(promise) => promise,
+            State::Awaiting(promise) => promise,
             State::Idle | State::Settled(_) => JsValue::UNDEFINED,
         }
     }

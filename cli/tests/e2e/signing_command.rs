@@ -5,13 +5,12 @@ use std::process::Command;
 use serde_json::{Value, json};
 use testkit::check::Check;
 use testkit::gate::KEY;
-use testkit::process;
 use testkit::program::{found, run};
 use testkit::token::fresh;
 
 /// The command with the secrets of a running gate.
 fn writegate(table: &Check, waf_secret: &str, arguments: &[&str]) -> String {
-    let mut command = process::command();
+    let mut command = crate::writegate();
     command
         .args(arguments)
         .env("SIGNING_SECRET", &table.gate.signing_secret)

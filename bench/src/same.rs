@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
+use testkit::upstream::Upstream;
+use testkit::wire::Headers;
 use testkit::workerd::Workerd;
 
 use super::Result;
-use super::http;
 use super::rounds::Subject;
-use super::upstream::Upstream;
 
 /// A log line goes through a pipe; this is a bound, not a pause.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
@@ -62,13 +62,16 @@ impl Work {
         for name in VARY {
             audit.entry(name.to_owned()).and_modify(|value| *value = Value::Null);
         }
-        Ok(Self { sent: fields(&upstream.take_latest()), returned: fields(&returned), audit })
+        // A refusal sends none.
+        let sent = upstream.take().pop().map(|seen| fields(&seen.headers)).unwrap_or_default();
+        Ok(Self { sent, returned: fields(&returned.headers), audit })
     }
 }
 
-fn fields(head: &[u8]) -> BTreeMap<String, String> {
-    http::headers(head)
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+fn fields(headers: &Headers) -> BTreeMap<String, String> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
         .map(|(name, value)| match name.as_str() {
             // The second differs with the wording of a refusal.
             "x-request-id" | "content-length" => (name, String::new()),

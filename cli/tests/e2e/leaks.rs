@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, tell};
 use testkit::client::{HOST, Request};
 use testkit::gate::{Gate, KEY, Setup};
-use testkit::process::{self, root, scratch};
+use testkit::process::{root, scratch};
 use testkit::program::run;
 use testkit::token::{fingerprint, fresh};
 use testkit::upstream::{Reply, Upstream};
@@ -64,7 +64,7 @@ impl Operator {
 
     /// What the command prints.
     fn writegate(&self, arguments: &[&str]) -> String {
-        let mut command = process::command();
+        let mut command = crate::writegate();
         command
             .args(arguments)
             .current_dir(&self.folder)

@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, admin};
 use testkit::gate::{Gate, KEY, Setup};
-use testkit::process::{self, scratch};
+use testkit::process::scratch;
 use testkit::token::{date, fingerprint, fresh, now};
 use testkit::upstream::Upstream;
 
@@ -39,7 +39,7 @@ impl Checkout {
     /// The exit code, and the one row.
     fn rotation(&self, port: u16, root: &str, more: &[&str]) -> (i32, Value) {
         let gate = format!("http://127.0.0.1:{port}");
-        let Output { status, stdout, stderr } = process::command()
+        let Output { status, stdout, stderr } = crate::writegate()
             .args(["check", "--json", "--only", "rotation", "--gate", &gate])
             .args(more)
             .current_dir(&self.0)

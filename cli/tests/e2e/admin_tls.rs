@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::json;
 use testkit::admin_api::{ADMIN, admin};
 use testkit::check::Check;
-use testkit::process::{self, scratch};
+use testkit::process::scratch;
 use testkit::program::{Program, found, port_in, run};
 use testkit::token::fresh;
 use testkit::upstream::PATIENCE;
@@ -64,7 +64,7 @@ fn a_session_goes_to_the_gate_that_its_certificate_proves() {
     std::fs::write(folder.join("Cargo.toml"), "").unwrap();
     let table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     let list = |gate: &str, trusted: Option<&Path>| {
-        let mut command = process::command();
+        let mut command = crate::writegate();
         command
             .args(["key", "list", "--gate", gate])
             .current_dir(&folder)

@@ -3,9 +3,9 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use testkit::client::Response;
 use testkit::workerd::{Config, Workerd};
 
 use super::Result;
@@ -69,10 +69,12 @@ impl<'a> Subject<'a> {
         self
     }
 
-    /// Sends one request and returns the head of the answer.
-    pub(crate) fn once(&self, workerd: &Workerd) -> Result<Vec<u8>> {
+    /// Sends one request and returns the answer.
+    pub(crate) fn once(&self, workerd: &Workerd) -> Result<Response> {
         let requests = self.take(1)?;
-        Ok(Callers::connect(self.address(workerd), &requests, 1, self.status)?.send(1)?)
+        let port = workerd.port(&self.worker);
+        let answer = Callers::connect(port, &requests, 1, self.status)?.send(1)?;
+        answer.ok_or_else(|| self.failed(&std::io::Error::other("no request was sent")).into())
     }
 
     /// Sends `count` requests or a few more.
@@ -102,16 +104,12 @@ impl<'a> Subject<'a> {
         let each = (count / self.thinned).div_ceil(CONNECTIONS).max(1);
         let settle = settle.min(each);
         let requests = self.take(CONNECTIONS * (settle + each))?;
-        let mut callers =
-            Callers::connect(self.address(workerd), &requests, CONNECTIONS, self.status)?;
+        let port = workerd.port(&self.worker);
+        let mut callers = Callers::connect(port, &requests, CONNECTIONS, self.status)?;
         callers.send(settle).map_err(|error| self.failed(&error))?;
         begin()?;
         callers.send(each).map_err(|error| self.failed(&error))?;
         Ok(CONNECTIONS * each)
-    }
-
-    fn address(&self, workerd: &Workerd) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, workerd.port(&self.worker)))
     }
 
     fn take(&self, count: usize) -> Result<Vec<Request>> {

@@ -9,15 +9,13 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use testkit::client::Request;
 use testkit::docs::fences;
-use testkit::process::{self, root, scratch};
+use testkit::gate::Setup;
+use testkit::process::{root, scratch};
 use testkit::program::run;
 use testkit::token::fresh;
 use testkit::upstream::{Reply, Seen, Upstream};
-use testkit::wrangler::{beside, dev_with, dry_run};
+use testkit::wrangler::{SHIPPED, beside, dev_with, dry_run};
 
-use super::configured;
-
-const SHIPPED: &str = include_str!("../../../cli/src/init/template.toml");
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 
 /// A fresh clone with its npm packages.
@@ -30,7 +28,7 @@ fn clone(name: &str) -> PathBuf {
 }
 
 fn init(folder: &Path, more: &[&str]) -> Command {
-    let mut command = process::command();
+    let mut command = crate::writegate();
     command
         .args(["init", "--preset", "cms", "--path", "/articles"])
         .args(["--upstream", "https://cms.example.com/api"])
@@ -118,13 +116,13 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
     let written =
         toml::from_str(&fs::read_to_string(folder.join("wrangler.toml")).unwrap()).unwrap();
     let upstream = Upstream::start();
-    let mut setup = configured(&written, &upstream);
+    let mut setup = Setup::of(&written, &upstream);
     for (name, secret) in &set {
         setup = setup.env(name, secret.as_str());
     }
     let gate = setup.start();
     let id = first["id"].as_str().unwrap();
-    let mut mint = process::command();
+    let mut mint = crate::writegate();
     mint.args(["session", "mint", "--key", id])
         .current_dir(&folder)
         .env_remove("CARGO_MANIFEST_DIR")

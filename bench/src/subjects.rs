@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use testkit::upstream::Upstream;
 use testkit::workerd::{Config, Worker, Workerd, binary};
 
 use super::Result;
 use super::rounds::Plan;
 use super::secrets::{KEY, Secrets};
-use super::upstream::{BASE, Upstream};
+use super::upstream::BASE;
 
 /// A module that has a memory of three pages and a function that does nothing with a number:
 ///
@@ -49,18 +50,18 @@ impl Bench<'_> {
 
     /// The worker that checks nothing.
     pub(crate) fn pass_through(&self) -> Worker {
-        self.peer("pass-through", include_str!("workers/pass-through.js"))
+        self.peer("pass-through", include_str!("../workers/pass-through.js"))
     }
 
     /// The platform calls of a forwarding, and nothing else.
     pub(crate) fn floor_forward(&self) -> Worker {
-        let source = include_str!("workers/floor-forward-wasm.js");
+        let source = include_str!("../workers/floor-forward-wasm.js");
         self.peer("floor", source).module("empty.wasm", "wasm", EMPTY_WASM)
     }
 
     /// The platform calls of a refusal, and nothing else.
     pub(crate) fn floor_refusal(&self) -> Worker {
-        self.peer("refusal floor", include_str!("workers/floor-refusal.js"))
+        self.peer("refusal floor", include_str!("../workers/floor-refusal.js"))
     }
 
     /// The peer, bundled with the project's esbuild as it would be deployed.
@@ -108,6 +109,6 @@ impl Bench<'_> {
     }
 
     fn upstream_url(&self) -> String {
-        format!("http://{}{BASE}", self.upstream.address)
+        format!("{}{BASE}", self.upstream.url())
     }
 }
