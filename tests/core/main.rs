@@ -5,6 +5,7 @@ mod bound;
 mod bound_order;
 mod claims;
 mod components;
+mod config;
 mod decisions;
 mod docs;
 mod exchanges;

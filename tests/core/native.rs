@@ -115,9 +115,9 @@ impl Gate {
         Signature::new(&self.signing_secret, id)
     }
 
-    /// The field of the configuration that closes the gate.
-    pub(crate) fn broken_field(&self) -> Option<&str> {
-        self.gate.config().err().map(|error| error.field.as_str())
+    /// What closes the gate, if its configuration does: the field and the hint.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.gate.config().err().map(ToString::to_string)
     }
 
     /// Every line that was logged.
@@ -322,5 +322,5 @@ impl Counts for Upstream {
 fn the_two_kinds_of_gate_agree_on_what_is_set_up() {
     let gate = start(&Upstream::start(), |setup| setup.registered(json!({"id": "pk_there"})));
     assert_eq!(gate.stored("pk_there"), Some(json!({"id": "pk_there"})));
-    assert_eq!(gate.broken_field(), None);
+    assert_eq!(gate.fault(), None);
 }

@@ -82,8 +82,6 @@ mod cache_upstream;
 // What its operator sees.
 mod audit;
 mod config;
-mod config_keys;
-mod config_routes;
 mod panic;
 mod rotation;
 
