@@ -1,16 +1,37 @@
 //! The library without a platform: what it decides, what always holds, and the published vectors.
 
+mod accept_signature;
+mod bound;
+mod bound_order;
 mod claims;
+mod components;
+mod config;
 mod decisions;
 mod docs;
 mod exchanges;
 mod headers;
 mod imports;
 mod javascript;
+mod jwt_form;
+mod keys;
+mod labels;
 mod mac_vectors;
+mod narrowing;
+mod native;
+mod nonce_required;
+mod one_byte;
+mod order;
+mod places;
 mod properties;
 mod readings;
+mod refusals;
+mod sessions;
+mod signature_answers;
+mod signature_form;
+mod signature_size;
+mod signature_times;
 mod signature_vectors;
+mod signatures;
 mod stored_tokens;
 mod versions;
 mod waits;

@@ -132,8 +132,13 @@ pub(crate) type Happens = Box<dyn Fn(&Native)>;
 
 /// A platform with this body, and a memory for nonces.
 pub(crate) struct Native {
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: RefCell<Vec<u8>>,
     pub(crate) records: RefCell<BTreeMap<String, String>>,
+    /// The binding of its rate limiter; `None` answers for any.
+    pub(crate) limiter: Option<&'static str>,
+    /// The requests of one key that the limiter lets pass.
+    pub(crate) rate: u32,
+    counted: RefCell<BTreeMap<String, u32>>,
     /// What every Secrets Store has; `None` does not answer.
     pub(crate) stored: RefCell<Option<String>>,
     /// How often one was asked.
@@ -152,8 +157,11 @@ pub(crate) struct Native {
 impl Native {
     pub(crate) const fn with_body(body: Vec<u8>) -> Self {
         Self {
-            body,
+            body: RefCell::new(body),
             records: RefCell::new(BTreeMap::new()),
+            limiter: None,
+            rate: 1,
+            counted: RefCell::new(BTreeMap::new()),
             stored: RefCell::new(None),
             asked: Cell::new(0),
             seen: RefCell::new(BTreeSet::new()),
@@ -166,8 +174,12 @@ impl Native {
 
     /// Returns the number of nonces that were recorded.
     pub(crate) fn nonces(&self) -> usize {
-        let seen = self.seen.borrow();
-        seen.iter().filter(|(kind, _)| kind != "rate").count()
+        self.seen.borrow().len()
+    }
+
+    /// Returns the number of requests that the rate limiter has counted, by what they were counted as.
+    pub(crate) fn counted(&self) -> BTreeMap<String, u32> {
+        self.counted.borrow().clone()
     }
 }
 
@@ -189,19 +201,25 @@ impl Platform for Native {
         Ok(self.records.borrow().get(id.as_str()).cloned())
     }
 
-    async fn within_rate(&self, _binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable> {
-        let entry = ("rate".to_owned(), rate_limit_key.to_owned());
-        Ok(self.seen.borrow_mut().insert(entry))
+    async fn within_rate(&self, binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable> {
+        if self.limiter.is_some_and(|limiter| limiter != binding) {
+            return Err(Unavailable);
+        }
+        let mut counted = self.counted.borrow_mut();
+        let count = counted.entry(rate_limit_key.to_owned()).or_default();
+        *count += 1;
+        Ok(*count <= self.rate)
     }
 
     async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError> {
-        if self.body.len() as u64 > wanted.max_bytes {
+        let body = self.body.borrow().clone();
+        if body.len() as u64 > wanted.max_bytes {
             return Err(BodyError::TooLarge);
         }
         if let Some(happens) = self.while_reading.take() {
             happens(self);
         }
-        let digest = |one: &Algorithm| one.digest(&self.body);
+        let digest = |one: &Algorithm| one.digest(&body);
         Ok(wanted.algorithms.iter().map(digest).collect())
     }
 
@@ -227,7 +245,7 @@ impl AdminBackend for Native {
     }
 
     fn body(&self) -> Vec<u8> {
-        self.body.clone()
+        self.body.borrow().clone()
     }
 
     fn random(&self) -> [u8; 16] {

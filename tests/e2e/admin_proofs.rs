@@ -10,7 +10,7 @@ use testkit::signing::{Signature, sha256};
 use testkit::token::{Session, fresh, now, sk};
 
 use crate::admin_who::{refused, start, taken};
-use crate::bound::Bound;
+use testkit::bound::Bound;
 
 #[test]
 fn an_admin_may_sign_and_what_is_signed_is_checked() {

@@ -2,40 +2,21 @@
 //! They are written to the wire contract and share no code with the gate.
 
 // The harness.
-mod provocations;
 mod spent;
 mod usage;
 
 // What a caller presents, and what a key allows.
-mod jwt_form;
-mod keys;
-mod narrowing;
-mod order;
 mod paths;
-mod places;
 mod rates;
-mod refusals;
 mod registry;
 mod robustness;
-mod sessions;
 
 // Signed requests and signed links.
-mod accept_signature;
-mod bound;
-mod bound_order;
-mod components;
 mod digest_limits;
 mod digests;
-mod labels;
-mod nonce_required;
-mod one_byte;
 mod replay;
 mod replay_memory;
-mod signature_answers;
-mod signature_form;
-mod signature_size;
-mod signature_times;
-mod signatures;
+mod signed_requests;
 mod signed_urls;
 mod waf_urls;
 
@@ -101,8 +82,6 @@ mod cache_upstream;
 // What its operator sees.
 mod audit;
 mod config;
-mod config_keys;
-mod config_routes;
 mod panic;
 mod rotation;
 

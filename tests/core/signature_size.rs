@@ -5,8 +5,10 @@ use testkit::gate::KEY;
 use testkit::signing::Signature;
 use testkit::token::now;
 
-use crate::signature_form::{BAD, with_list, with_params};
-use crate::signatures::{refused, start};
+use crate::signature_form::{with_list, with_params};
+use crate::signatures::start;
+use testkit::bound::BAD;
+use testkit::bound::refused;
 
 #[test]
 fn a_long_field_is_refused_before_it_is_read() {

@@ -2,13 +2,14 @@
 //! signature goes with nothing but its own public key.
 
 use serde_json::json;
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::signing::Signature;
 use testkit::token::fresh;
 
-use crate::signatures::{refused, start};
+use crate::native::check;
+use crate::signatures::start;
+use testkit::bound::refused;
 
 const AMBIGUOUS: (u16, &str) = (400, "ambiguous-credential");
 
@@ -68,7 +69,7 @@ fn without_a_label_of_ours_nothing_is_signed() {
 
 #[test]
 fn a_lone_signature_is_no_credential_and_goes_no_further() {
-    let mut table = Check::of(|setup| setup);
+    let mut table = check(|setup| setup);
     for value in ["sig1=:AAAA:", "not a dictionary", "sig1=1, sig1=1"] {
         let request = Request::post("/x").bearer(&table.gate.bearer());
         table.passes(value, &request.header("Signature", value));
@@ -79,7 +80,7 @@ fn a_lone_signature_is_no_credential_and_goes_no_further() {
 
 #[test]
 fn two_of_ours_are_ambiguous() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup
             .site(json!({"schemes": ["signature", "session"]}))
             .key(json!({"id": "pk_other", "schemes": ["signature"]}))
@@ -103,7 +104,7 @@ fn two_of_ours_are_ambiguous() {
 
 #[test]
 fn its_own_public_key_may_come_along() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup
             .site(json!({"schemes": ["signature"]}))
             .key(json!({"id": "pk_other", "schemes": ["signature"]}))
@@ -123,7 +124,7 @@ fn its_own_public_key_may_come_along() {
 
 #[test]
 fn a_bare_key_beside_a_strangers_signature_is_a_bare_key() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup.key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/*"],
                    "allowed_ips": ["192.0.2.1"]}))
     });
@@ -136,7 +137,7 @@ fn a_bare_key_beside_a_strangers_signature_is_a_bare_key() {
 
 #[test]
 fn a_signature_obeys_its_key() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup.site(json!({"schemes": ["signature"], "methods": ["POST"], "paths": ["/cms/*"],
                    "allowed_origins": ["https://www.example.com"]}))
     });

@@ -1,15 +1,14 @@
 //! The form of `Signature-Input` and `Signature` (contract, section 3; RFC 8941): every rule broken, always to the same
 //! answer, and beside it the nearest form that keeps it.
 
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::signing::bytes;
 use testkit::token::now;
 
-use crate::signatures::{STALE, refused, start};
-
-pub(crate) const BAD: (u16, &str) = (400, "bad-credential");
+use crate::native::Check;
+use crate::signatures::start;
+use testkit::bound::{BAD, STALE, refused};
 
 const LIST: &str = r#"("@method" "@authority" "@path" "@query")"#;
 

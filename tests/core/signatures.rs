@@ -1,29 +1,16 @@
 //! Signed requests (contract, section 3): what must be covered, algorithm, secret, and the order in which they are refused.
 
+use crate::native::{Check, check};
 use serde_json::json;
-use testkit::check::Check;
+use testkit::bound::{INCOMPLETE, INVALID, STALE, UNSUPPORTED, refused, signing};
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::signing::{COVERED, Signature, bytes};
 use testkit::token::{fresh, sk};
 
-pub(crate) const INCOMPLETE: (u16, &str) = (401, "signature-incomplete");
-pub(crate) const INVALID: (u16, &str) = (401, "signature-invalid");
-pub(crate) const STALE: (u16, &str) = (401, "signature-stale");
-pub(crate) const UNSUPPORTED: (u16, &str) = (400, "signature-unsupported");
-
 /// A gate whose one key signs requests and nothing else.
 pub(crate) fn start() -> Check {
-    Check::of(|setup| setup.site(json!({"schemes": ["signature"]})))
-}
-
-pub(crate) fn refused(
-    table: &mut Check,
-    what: &str,
-    request: Request,
-    (status, code): (u16, &str),
-) {
-    table.refused(what, &request, status, code);
+    check(signing)
 }
 
 #[test]
@@ -143,7 +130,7 @@ fn the_algorithm_is_the_gates_and_nobody_elses() {
 #[test]
 fn the_mac_is_the_keys() {
     let former = fresh();
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup
             .site(json!({"schemes": ["signature"], "version": 3}))
             .key(json!({"id": "pk_other", "schemes": ["signature"]}))
@@ -163,8 +150,7 @@ fn the_mac_is_the_keys() {
     ] {
         refused(&mut table, what, by(&secret), INVALID);
     }
-    let mut without =
-        Check::of(|setup| setup.site(json!({"schemes": ["signature"], "version": 3})));
+    let mut without = check(|setup| setup.site(json!({"schemes": ["signature"], "version": 3})));
     refused(&mut without, "no former root", by(&sk(&former, KEY, 3)), INVALID);
     let zeros = table.gate.signature().tag(&bytes([0; 32]));
     refused(&mut table, "zeros", zeros.sign(Request::get("/x")), INVALID);
@@ -172,7 +158,7 @@ fn the_mac_is_the_keys() {
 
 #[test]
 fn what_is_wrong_in_two_ways_is_refused_for_the_earlier_one() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup
             .site(
                 json!({"schemes": ["signature"], "paths": ["/open/*"], "methods": ["GET", "POST"]}),

@@ -1,9 +1,9 @@
 //! What a key record allows (contract, section 2): time, schemes, methods, paths, versions, former roots, and the
 //! features that this build does not have.
 
-use serde_json::{Value, json};
-use testkit::check::Check;
-use testkit::client::Request;
+use crate::native::{Check, check};
+use serde_json::json;
+use testkit::client::{Request, Response};
 use testkit::gate::KEY;
 use testkit::token::{Session, fresh, sk};
 
@@ -13,7 +13,7 @@ fn post(table: &Check, key: &str) -> Request {
 
 #[test]
 fn a_key_stops_when_revoked_or_expired() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup
             .key(json!({"id": "pk_revoked", "revoked": true}))
             .key(json!({"id": "pk_kept", "revoked": false, "name": "Kept", "version": 1}))
@@ -37,7 +37,7 @@ fn a_key_stops_when_revoked_or_expired() {
 
 #[test]
 fn a_raised_version_replaces_the_secret() {
-    let mut table = Check::of(|setup| setup.site(json!({"version": 7})));
+    let mut table = check(|setup| setup.site(json!({"version": 7})));
     let root = table.gate.signing_secret.clone();
     for version in [1, 6, 8, 70] {
         let token = table.gate.session().key(&sk(&root, KEY, version)).mint();
@@ -51,18 +51,18 @@ fn a_raised_version_replaces_the_secret() {
 #[test]
 fn the_former_root_is_still_accepted() {
     let former = fresh();
-    let mut table = Check::of(|setup| setup.env("SIGNING_SECRET_PREVIOUS", former.as_str()));
+    let mut table = check(|setup| setup.env("SIGNING_SECRET_PREVIOUS", former.as_str()));
     let with = |root: &str| Request::post("/x").bearer(&Session::new(root, KEY).mint());
     table.passes("the root", &with(&table.gate.signing_secret));
     table.passes("the former root", &with(&former));
     table.refused("another root", &with(&fresh()), 401, "signature-invalid");
-    let mut without = Check::of(|setup| setup);
+    let mut without = check(|setup| setup);
     without.refused("no former root", &with(&former), 401, "signature-invalid");
 }
 
 #[test]
 fn a_key_takes_its_schemes_alone() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup
             .key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/*"], "allowed_ips": ["192.0.2.1"]}))
             .key(json!({"id": "pk_two", "schemes": ["session", "public-key"], "paths": ["/*"],
@@ -87,7 +87,7 @@ fn a_key_takes_its_schemes_alone() {
 
 #[test]
 fn a_public_key_alone_only_reads() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup.key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/open/*"],
                          "allowed_origins": ["https://www.example.com"]}))
     });
@@ -111,7 +111,7 @@ fn a_public_key_alone_only_reads() {
 
 #[test]
 fn a_public_key_in_the_query_is_removed_and_the_rest_keeps_its_order() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup.key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/open/*"],
                          "allowed_ips": ["192.0.2.1"]}))
     });
@@ -132,7 +132,7 @@ fn a_public_key_in_the_query_is_removed_and_the_rest_keeps_its_order() {
 
 #[test]
 fn a_public_key_may_accompany_a_session_of_the_same_key() {
-    let mut table = Check::of(|setup| setup.site(json!({})).key(json!({"id": "pk_other"})));
+    let mut table = check(|setup| setup.site(json!({})).key(json!({"id": "pk_other"})));
     let token = table.gate.bearer();
     let with = |id: &str| Request::post("/x").bearer(&token).header("X-Public-Key", id);
     table.passes("the same", &with(KEY));
@@ -147,7 +147,7 @@ fn a_public_key_may_accompany_a_session_of_the_same_key() {
 
 #[test]
 fn methods_are_those_of_the_key_and_get_implies_head() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup
             .site(json!({"methods": ["GET", "PUT"]}))
             .key(json!({"id": "pk_head", "methods": ["HEAD"]}))
@@ -172,7 +172,7 @@ fn methods_are_those_of_the_key_and_get_implies_head() {
 
 #[test]
 fn paths_match_raw_with_a_final_star() {
-    let mut table = Check::of(|setup| setup.site(json!({"paths": ["/cms/posts/*", "/exact"]})));
+    let mut table = check(|setup| setup.site(json!({"paths": ["/cms/posts/*", "/exact"]})));
     let token = table.gate.bearer();
     let with = |path: &str| Request::post(path).bearer(&token);
     for path in ["/cms/posts/", "/cms/posts/1", "/cms/posts/1/2?x=/../", "/exact", "/exact?x=1"] {
@@ -190,7 +190,7 @@ fn paths_match_raw_with_a_final_star() {
 #[test]
 fn an_admin_key_opens_the_gates_own_paths_alone() {
     let mut table =
-        Check::of(|setup| setup.site(json!({})).key(json!({"id": "pk_admin", "admin": true})));
+        check(|setup| setup.site(json!({})).key(json!({"id": "pk_admin", "admin": true})));
     table.refused("an admin elsewhere", &post(&table, "pk_admin"), 403, "path-denied");
     table.passes("another key", &post(&table, KEY));
 }
@@ -206,22 +206,17 @@ fn a_feature_that_is_not_there_is_refused_and_logged() {
                         "methods": ["POST"], "paths": ["/*"]}),
         ),
     ] {
-        let mut table = Check::of(|setup| setup.site(members).key(json!({"id": "pk_plain"})));
+        let mut table = check(|setup| setup.site(members).key(json!({"id": "pk_plain"})));
         let request = post(&table, KEY).origin("https://www.example.com");
         let answer = table.refused(what, &request, 503, "feature-unavailable");
         table.passes("a key without it", &post(&table, "pk_plain"));
-        assert_logged(&table, what, &answer.request_id());
+        assert_logged(&table, what, &answer);
     }
 }
 
-fn assert_logged(table: &Check, what: &str, request_id: &str) {
-    let line: Value = table.gate.logs.audit(request_id);
-    assert_eq!(line["code"], "feature-unavailable", "{what}");
-    table.gate.logs.until(&format!("line about {what}"), |lines| {
-        lines
-            .iter()
-            .filter_map(testkit::logs::Line::json)
-            .any(|line| line["event"] != "request" && line.to_string().contains(what))
-            .then_some(())
-    });
+fn assert_logged(table: &Check, what: &str, answer: &Response) {
+    assert_eq!(table.gate.audit(answer)["code"], "feature-unavailable", "{what}");
+    let lines = table.gate.lines();
+    let mut alarms = lines.iter().filter(|line| line["event"] != "request");
+    assert!(alarms.any(|line| line.to_string().contains(what)), "{what}: {lines:#?}");
 }

@@ -1,7 +1,7 @@
 //! What a session's own claims take away from its key, and that they never give anything (contract, section 3).
 
+use crate::native::{Check, check};
 use serde_json::{Value, json};
-use testkit::check::Check;
 use testkit::client::Request;
 
 fn with(table: &Check, claim: &str, value: Value) -> String {
@@ -10,7 +10,7 @@ fn with(table: &Check, claim: &str, value: Value) -> String {
 
 #[test]
 fn methods_narrow_the_key() {
-    let mut table = Check::of(|setup| setup.site(json!({"methods": ["GET", "POST"]})));
+    let mut table = check(|setup| setup.site(json!({"methods": ["GET", "POST"]})));
     let get = with(&table, "methods", json!(["GET"]));
     table.passes("GET", &Request::get("/x").bearer(&get));
     table.passes("HEAD, by GET", &Request::new("HEAD", "/x").bearer(&get));
@@ -32,7 +32,7 @@ fn methods_narrow_the_key() {
 
 #[test]
 fn paths_narrow_the_key() {
-    let mut table = Check::of(|setup| setup.site(json!({"paths": ["/cms/*"]})));
+    let mut table = check(|setup| setup.site(json!({"paths": ["/cms/*"]})));
     let one = with(&table, "paths", json!(["/cms/posts/7"]));
     table.passes("the path", &Request::post("/cms/posts/7").bearer(&one));
     table.passes("with a query", &Request::post("/cms/posts/7?a=b").bearer(&one));
@@ -66,7 +66,7 @@ fn paths_narrow_the_key() {
 
 #[test]
 fn an_origin_binds_the_session_to_it() {
-    let mut table = Check::of(|setup| setup);
+    let mut table = check(|setup| setup);
     let token = with(&table, "origin", json!("https://www.example.com"));
     let from = |origin: &str| Request::post("/x").bearer(&token).origin(origin);
     table.passes("that origin", &from("https://www.example.com"));
@@ -82,7 +82,7 @@ fn an_origin_binds_the_session_to_it() {
 #[test]
 fn an_origin_does_not_widen_the_key() {
     let mut table =
-        Check::of(|setup| setup.site(json!({"allowed_origins": ["https://www.example.com"]})));
+        check(|setup| setup.site(json!({"allowed_origins": ["https://www.example.com"]})));
     let token = with(&table, "origin", json!("https://evil.example"));
     let request = Request::post("/x").bearer(&token).origin("https://evil.example");
     table.refused("an origin of its own", &request, 403, "origin-denied");
@@ -91,7 +91,7 @@ fn an_origin_does_not_widen_the_key() {
 #[test]
 fn a_denial_says_whose_limit_it_was_and_not_what_it_is() {
     let key = json!({"methods": ["GET", "POST"], "paths": ["/cms/*"], "allowed_origins": ["https://a.example", "https://b.example"]});
-    let mut table = Check::of(|setup| setup.site(key));
+    let mut table = check(|setup| setup.site(key));
     let mint = |claims: &[(&str, Value)]| {
         let session = table.gate.session();
         let all = claims.iter().cloned();

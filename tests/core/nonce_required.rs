@@ -1,18 +1,19 @@
 //! Which keys want nonces, and what such a key takes (contract, section 2).
 
 use serde_json::json;
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::token::fresh;
 
-use crate::bound::{Bound, MISSING};
-use crate::replay::{REPLAYED, by};
-use crate::signatures::{INCOMPLETE, refused};
+use crate::native::check;
+use testkit::bound::{Bound, MISSING};
+use testkit::bound::{INCOMPLETE, refused};
+
+const REPLAYED: (u16, &str) = (401, "replayed");
 
 #[test]
 fn nothing_but_a_signature_with_a_nonce_will_do() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup
             .site(json!({"schemes": ["signature", "session", "public-key"], "nonce": "required",
                          "paths": ["/*"], "allowed_ips": ["192.0.2.1"]}))
@@ -40,11 +41,11 @@ fn nothing_but_a_signature_with_a_nonce_will_do() {
 #[test]
 fn a_key_that_does_not_want_nonces_does_not_keep_them() {
     for (what, memory) in [("a memory", true), ("no memory", false)] {
-        let mut table = Check::of(|setup| {
+        let mut table = check(|setup| {
             let setup = setup.site(json!({"schemes": ["signature"]}));
             if memory { setup.replay() } else { setup }
         });
-        let request = by(&table, &fresh()).sign(Request::post("/x"));
+        let request = table.gate.signature().nonce(&fresh()).sign(Request::post("/x"));
         table.passes(what, &request);
         table.passes(&format!("{what}, twice"), &request);
     }

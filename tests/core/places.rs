@@ -1,14 +1,14 @@
 //! From where a key may be used (contract, section 2): origins, the Referer rules, addresses, and how both go together.
 
+use crate::native::{Check, check};
 use serde_json::json;
-use testkit::check::Check;
 use testkit::client::Request;
 
 const SITE: &str = "https://www.example.com";
 
 #[test]
 fn an_origin_is_compared_as_scheme_host_and_port() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup.site(
             json!({"allowed_origins": [SITE, "https://*.example.org", "http://localhost:8080"]}),
         )
@@ -56,7 +56,7 @@ fn an_origin_is_compared_as_scheme_host_and_port() {
 
 #[test]
 fn a_referer_stands_in_for_reads_alone() {
-    let mut table = Check::of(|setup| setup.site(json!({"allowed_origins": [SITE]})));
+    let mut table = check(|setup| setup.site(json!({"allowed_origins": [SITE]})));
     let token = table.gate.bearer();
     let with = |method: &str, referer: &str| {
         Request::new(method, "/x").bearer(&token).header("Referer", referer)
@@ -90,7 +90,7 @@ fn a_referer_stands_in_for_reads_alone() {
 
 #[test]
 fn an_address_is_that_of_the_connection() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup.site(
             json!({"allowed_ips": ["203.0.113.0/24", "198.51.100.7", "2001:db8::/32", "2001:db9::1",
                                           "192.0.2.128/25"]}),
@@ -136,8 +136,8 @@ fn an_address_is_that_of_the_connection() {
 #[test]
 fn both_lists_must_match_or_either_with_any() {
     let lists = |kind: &str| json!({"allowed_origins": [SITE], "allowed_ips": ["203.0.113.0/24"], "match": kind});
-    let mut all = Check::of(|setup| setup.site(lists("all")));
-    let mut any = Check::of(|setup| setup.site(lists("any")));
+    let mut all = check(|setup| setup.site(lists("all")));
+    let mut any = check(|setup| setup.site(lists("any")));
     let make = |table: &Check, origin: Option<&str>, ip: Option<&str>| {
         let mut request = Request::post("/x").bearer(&table.gate.bearer());
         if let Some(origin) = origin {
@@ -167,7 +167,7 @@ fn both_lists_must_match_or_either_with_any() {
 
 #[test]
 fn a_key_without_lists_is_good_from_anywhere() {
-    let mut table = Check::of(|setup| setup);
+    let mut table = check(|setup| setup);
     let token = table.gate.bearer();
     table.passes("nothing said", &Request::post("/x").bearer(&token));
     table.passes("any origin", &Request::post("/x").bearer(&token).origin("https://any.example"));

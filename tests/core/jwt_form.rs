@@ -1,20 +1,19 @@
 //! The form of a session (contract, section 3): header, MAC, compact serialization and JSON, every rule broken, and
 //! beside it the nearest token that keeps it. What the claims say is in `sessions.rs`.
 
+use crate::native::{Check, check};
 use serde_json::{Value, json};
-use testkit::check::Check;
+use testkit::bound::BAD;
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::token::{Session, b64, fresh, now, sk};
-
-pub(crate) const BAD: (u16, &str) = (400, "bad-credential");
 
 /// A table whose cases are sessions.
 pub(crate) struct Sessions(pub(crate) Check);
 
 impl Sessions {
     pub(crate) fn start() -> Self {
-        Self(Check::of(|setup| setup))
+        Self(check(|setup| setup))
     }
 
     pub(crate) fn good(&self) -> Session {

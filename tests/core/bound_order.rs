@@ -1,17 +1,18 @@
 //! The order in which a bound session is refused (contract, section 4): the session first, then its proof.
 
 use serde_json::json;
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::signing::Signature;
 use testkit::token::{fresh, now};
 
-use crate::bound::{Bound, bound, post};
-use crate::signatures::{INCOMPLETE, INVALID, STALE, UNSUPPORTED, refused};
+use crate::bound::{bound, post};
+use crate::native::check;
+use testkit::bound::Bound;
+use testkit::bound::{INCOMPLETE, INVALID, STALE, UNSUPPORTED, refused};
 
 #[test]
 fn the_session_comes_first_then_its_proof() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup
             .site(json!({"paths": ["/x"]}))
             .key(json!({"id": "pk_signs", "schemes": ["signature"]}))

@@ -2,15 +2,16 @@
 //! is in `jwt_form.rs`, what it takes away from its key in `narrowing.rs`.
 
 use serde_json::{Value, json};
-use testkit::check::Check;
 use testkit::client::{HOST, Request};
 use testkit::token::{b64, now};
 
-use crate::jwt_form::{BAD, Sessions};
+use crate::jwt_form::Sessions;
+use crate::native::check;
+use testkit::bound::BAD;
 
 #[test]
 fn exp_is_required_and_nothing_extends_it() {
-    let mut table = Sessions(Check::of(|setup| setup.env("CLOCK_SKEW", 300)));
+    let mut table = Sessions(check(|setup| setup.env("CLOCK_SKEW", 300)));
     let token = table.good().without("exp").mint();
     table.refused("no exp", &token, BAD);
     let time = now();
@@ -52,7 +53,7 @@ fn nbf_and_iat_may_be_ahead_by_the_skew_alone() {
             BAD,
         );
     }
-    let mut exact = Sessions(Check::of(|setup| setup.env("CLOCK_SKEW", 0)));
+    let mut exact = Sessions(check(|setup| setup.env("CLOCK_SKEW", 0)));
     exact.claim("nbf", &[json!(now() + 3_000)], &[json!(now())], (401, "session-not-yet-valid"));
 }
 
@@ -67,8 +68,7 @@ fn a_session_ends_within_the_longest_time() {
         &[json!(time + 3_600)],
         too_long,
     );
-    let mut short =
-        Sessions(Check::of(|setup| setup.env("SESSION_MAX_TTL", 600).env("CLOCK_SKEW", 0)));
+    let mut short = Sessions(check(|setup| setup.env("SESSION_MAX_TTL", 600).env("CLOCK_SKEW", 0)));
     let time = now();
     short.claim("exp", &[json!(time + 2_000)], &[json!(time + 600), json!(time + 599)], too_long);
 }

@@ -1,11 +1,12 @@
 //! How long a signature counts (contract, section 3).
 
 use serde_json::json;
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::token::now;
 
-use crate::signatures::{INCOMPLETE, STALE, refused, start};
+use crate::native::{Check, check};
+use crate::signatures::start;
+use testkit::bound::{INCOMPLETE, STALE, refused};
 
 #[test]
 fn a_signature_is_young_and_not_from_the_future() {
@@ -37,7 +38,7 @@ fn a_signature_is_young_and_not_from_the_future() {
 #[test]
 fn the_skew_excuses_the_future_alone() {
     let mut table =
-        Check::of(|setup| setup.site(json!({"schemes": ["signature"]})).env("CLOCK_SKEW", 300));
+        check(|setup| setup.site(json!({"schemes": ["signature"]})).env("CLOCK_SKEW", 300));
     let time = now();
     let by = |table: &Check, name: &str, at: u64| {
         let signature = table.gate.signature().param(name, at);
@@ -58,7 +59,7 @@ fn the_skew_excuses_the_future_alone() {
         table.passes(&format!("expires {at}"), &lasting);
     }
     let mut exact =
-        Check::of(|setup| setup.site(json!({"schemes": ["signature"]})).env("CLOCK_SKEW", 0));
+        check(|setup| setup.site(json!({"schemes": ["signature"]})).env("CLOCK_SKEW", 0));
     let present = by(&exact, "created", now());
     exact.passes("no skew, now", &present);
     let future = by(&exact, "created", now() + 1_000);

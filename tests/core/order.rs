@@ -3,12 +3,13 @@
 use testkit::client::Request;
 use testkit::token::fresh;
 
-use crate::provocations::{gate, upstream};
+use crate::native::{Upstream, start};
+use testkit::provocations::{reply, setup};
 
 #[test]
 fn the_checks_come_in_their_order() {
-    let upstream = upstream();
-    let gate = gate(&upstream);
+    let upstream = Upstream::answering(reply);
+    let gate = start(&upstream, setup);
     let revoked_and_forged = gate.session_of("pk_revoked").key(&fresh()).mint();
     let forged = |id: &str| gate.session_of(id).key(&fresh()).claim("exp", 1).mint();
     let late = |id: &str| gate.session_of(id).claim("exp", 1).mint();

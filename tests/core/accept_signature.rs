@@ -2,20 +2,20 @@
 //! exactly that passes.
 
 use serde_json::json;
-use testkit::check::Check;
 use testkit::client::{Request, Response};
 use testkit::gate::{KEY, Setup};
 use testkit::signing::{COVERED, Signature, sha256};
 use testkit::token::{fresh, now};
 
-use crate::bound::Bound;
+use crate::native::{Check, check};
+use testkit::bound::Bound;
 
 const BODY: &str = r#"("@method" "@authority" "@path" "@query" "content-digest")"#;
 const NO_BODY: &str = r#"("@method" "@authority" "@path" "@query")"#;
 
 /// Keys of every kind, and a route whose bodies need not be signed.
 fn start() -> Check {
-    Check::of(|setup: Setup| {
+    check(|setup: Setup| {
         setup
             .route("/*", json!({}))
             .route("/open/*", json!({"unsigned_body": true}))

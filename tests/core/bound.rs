@@ -1,66 +1,14 @@
 //! Sessions that are bound to a proof (contract, section 3; RFC 7800): the token alone is worth nothing, and neither is
 //! its secret.
 
-use serde_json::{Value, json};
-use testkit::check::Check;
+use serde_json::json;
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::signing::{COVERED, Signature, ss};
-use testkit::token::{Session, b64, fresh, sk};
+use testkit::token::{fresh, sk};
 
-use crate::signatures::{INCOMPLETE, INVALID, refused};
-
-pub(crate) const MISSING: (u16, &str) = (401, "proof-missing");
-
-/// A session and its secret.
-#[derive(Clone)]
-pub(crate) struct Bound {
-    pub(crate) kid: String,
-    pub(crate) session: Session,
-    secret: String,
-}
-
-impl Bound {
-    /// A fresh one of key `id`, version 1.
-    pub(crate) fn new(root: &str, id: &str) -> Self {
-        Self::of(Session::new(root, id), &sk(root, id, 1))
-    }
-
-    /// A session of this `sk`, whatever the root and the version.
-    pub(crate) fn of(session: Session, sk: &str) -> Self {
-        let mut id = [0; 16];
-        getrandom::fill(&mut id).unwrap();
-        let kid = format!("s_{}", b64(id));
-        Self {
-            session: session.key(sk).claim("cnf", json!({"kid": kid})),
-            secret: ss(sk, &kid),
-            kid,
-        }
-    }
-
-    pub(crate) fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.session = self.session.claim(name, value);
-        self
-    }
-
-    pub(crate) fn token(&self) -> String {
-        self.session.mint()
-    }
-
-    /// The proof, which covers `authorization`.
-    pub(crate) fn proof(&self) -> Signature {
-        self.proof_of_less().also("authorization")
-    }
-
-    /// The proof without `authorization`.
-    pub(crate) fn proof_of_less(&self) -> Signature {
-        Signature::by(&self.kid, &self.secret)
-    }
-
-    pub(crate) fn sign(&self, request: Request) -> Request {
-        self.proof().sign(request.bearer(&self.token()))
-    }
-}
+use crate::native::{Check, check};
+use testkit::bound::{Bound, INCOMPLETE, INVALID, MISSING, refused};
 
 pub(crate) fn bound(table: &Check) -> Bound {
     Bound::new(&table.gate.signing_secret, KEY)
@@ -72,7 +20,7 @@ pub(crate) fn post() -> Request {
 
 #[test]
 fn both_halves_are_needed() {
-    let mut table = Check::of(|setup| setup);
+    let mut table = check(|setup| setup);
     let mine = bound(&table);
     table.passes("both", &mine.sign(post()));
     let seen = table.upstream.last();
@@ -108,8 +56,7 @@ fn both_halves_are_needed() {
 
 #[test]
 fn the_secret_is_this_sessions() {
-    let mut table =
-        Check::of(|setup| setup.site(json!({"version": 2})).key(json!({"id": "pk_other"})));
+    let mut table = check(|setup| setup.site(json!({"version": 2})).key(json!({"id": "pk_other"})));
     let root = table.gate.signing_secret.clone();
     let (old, own) = (sk(&root, KEY, 1), sk(&root, KEY, 2));
     let mine = Bound::of(table.gate.session(), &own);
@@ -136,7 +83,7 @@ fn the_secret_is_this_sessions() {
 
 #[test]
 fn the_proof_covers_the_token_and_the_request() {
-    let mut table = Check::of(|setup| setup);
+    let mut table = check(|setup| setup);
     let mine = bound(&table);
     let with = |proof: Signature, request: Request| proof.sign(request.bearer(&mine.token()));
     let less = with(mine.proof_of_less(), post());
@@ -162,7 +109,7 @@ fn the_proof_covers_the_token_and_the_request() {
 #[test]
 fn a_former_root_is_good_for_sessions_and_their_proofs() {
     let former = fresh();
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup
             .env("SIGNING_SECRET_PREVIOUS", former.as_str())
             .key(json!({"id": KEY, "schemes": ["session", "signature"]}))
@@ -180,13 +127,13 @@ fn a_former_root_is_good_for_sessions_and_their_proofs() {
     );
     refused(&mut table, "another root", Bound::new(&fresh(), KEY).sign(post()), INVALID);
     table.passes("a signature by the former root", &Signature::new(&former, KEY).sign(post()));
-    let mut without = Check::of(|setup| setup);
+    let mut without = check(|setup| setup);
     refused(&mut without, "no former root", old.sign(post()), INVALID);
 }
 
 #[test]
 fn a_session_without_a_kid_ignores_signatures_of_sessions() {
-    let mut table = Check::of(|setup| setup);
+    let mut table = check(|setup| setup);
     let mine = bound(&table);
     let plain = post().bearer(&table.gate.bearer());
     table.passes("ignored", &mine.proof().sign(plain));

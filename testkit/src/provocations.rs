@@ -1,20 +1,18 @@
 //! A gate where everything can go wrong, and one request for each way.
 
+use crate::check::Answers;
+use crate::client::{HOST, Request, Response};
+use crate::gate::{KEY, Setup};
+use crate::signing::Signature;
+use crate::token::{Session, b64, fresh, hmac, now, sk};
+use crate::upstream::{Reply, Seen};
 use serde_json::json;
-use testkit::client::{HOST, Request};
-use testkit::gate::{Gate, Setup};
-use testkit::token::{b64, fresh, hmac, now, sk};
-use testkit::upstream::{Reply, Upstream};
 
 const SITE: &str = "https://www.example.com";
 
 /// A gate where everything can go wrong.
-pub(crate) fn gate(upstream: &Upstream) -> Gate {
-    setup(upstream).start()
-}
-
-pub(crate) fn setup(upstream: &Upstream) -> Setup {
-    Setup::to(upstream)
+pub fn setup(setup: Setup) -> Setup {
+    setup
         .route("/*", json!({}))
         .route("/read/*", json!({"methods": ["GET", "PUT"]}))
         .route("/small/*", json!({"max_body_bytes": 3}))
@@ -35,18 +33,18 @@ pub(crate) fn setup(upstream: &Upstream) -> Setup {
 }
 
 /// One request for each code that the gate can give to a request that it would forward.
-pub(crate) fn provocations(gate: &Gate) -> Vec<(u16, &'static str, Request)> {
+pub fn provocations(gate: &impl Answers) -> Vec<(u16, &'static str, Request)> {
     let mut all = of_sessions(gate);
     all.extend(of_signatures(gate));
     all.push((401, "url-expired", expired_link(gate)));
     all
 }
 
-fn of_sessions(gate: &Gate) -> Vec<(u16, &'static str, Request)> {
+fn of_sessions(gate: &impl Answers) -> Vec<(u16, &'static str, Request)> {
     let post = || Request::post("/x");
-    let by = |id: &str| post().bearer(&gate.session_of(id).mint());
-    let good = gate.bearer();
-    let session = || gate.session();
+    let by = |id: &str| post().bearer(&Session::new(gate.signing_secret(), id).mint());
+    let session = || Session::new(gate.signing_secret(), KEY);
+    let good = session().mint();
     let claim =
         |name: &str, value: serde_json::Value| post().bearer(&session().claim(name, value).mint());
     vec![
@@ -71,7 +69,8 @@ fn of_sessions(gate: &Gate) -> Vec<(u16, &'static str, Request)> {
         (
             403,
             "path-denied",
-            Request::new("PUT", "/x").bearer(&gate.session_of("pk_narrow").mint()),
+            Request::new("PUT", "/x")
+                .bearer(&Session::new(gate.signing_secret(), "pk_narrow").mint()),
         ),
         (405, "method-not-allowed", Request::post("/read/x").bearer(&good)),
         (413, "body-too-large", Request::post("/small/x").bearer(&good)),
@@ -82,10 +81,10 @@ fn of_sessions(gate: &Gate) -> Vec<(u16, &'static str, Request)> {
     ]
 }
 
-fn of_signatures(gate: &Gate) -> Vec<(u16, &'static str, Request)> {
+fn of_signatures(gate: &impl Answers) -> Vec<(u16, &'static str, Request)> {
     let post = || Request::post("/x");
-    let by = gate.signature_of("pk_signs");
-    let once = gate.signature_of("pk_nonce").nonce(&fresh());
+    let by = Signature::new(gate.signing_secret(), "pk_signs");
+    let once = Signature::new(gate.signing_secret(), "pk_nonce").nonce(&fresh());
     once.sign(post()).send(gate).passed();
     vec![
         (400, "signature-unsupported", by.clone().param("alg", "\"ed25519\"").sign(post())),
@@ -96,15 +95,64 @@ fn of_signatures(gate: &Gate) -> Vec<(u16, &'static str, Request)> {
     ]
 }
 
-fn expired_link(gate: &Gate) -> Request {
+fn expired_link(gate: &impl Answers) -> Request {
     let target = format!("/x?key=pk_link&exp={}", now() - 10);
-    let sk = sk(&gate.signing_secret, "pk_link", 1);
+    let sk = sk(gate.signing_secret(), "pk_link", 1);
     let signed = format!("writegate-url-v1\n{HOST}\n{target}");
     let mac = b64(hmac(sk.as_bytes(), signed.as_bytes()));
     Request::get(&format!("{target}&sig={mac}"))
 }
 
 /// Answers with the status that the path names, or 200.
-pub(crate) fn upstream() -> Upstream {
-    Upstream::answering(|request, _| Reply::new(request.target[1..].parse().unwrap_or(200)))
+pub fn reply(request: &Seen, _nth: usize) -> Reply {
+    Reply::new(request.target[1..].parse().unwrap_or(200))
+}
+
+/// Asserts that this answer is a refusal with everything that one has.
+#[track_caller]
+pub fn assert_shape(answer: &Response, status: u16, code: &str) {
+    let problem = answer.clone().refused(status, code).json();
+    assert_eq!(
+        answer.header("content-type").as_deref(),
+        Some("application/problem+json"),
+        "{code}"
+    );
+    assert_eq!(problem["type"], format!("/_gate/problems#{code}"));
+    assert_eq!(problem["status"], status);
+    assert_eq!(problem["request_id"], answer.request_id());
+    for text in ["title", "detail"] {
+        assert!(problem[text].as_str().is_some_and(|text| text.len() > 3), "{code}: {problem}");
+    }
+    let members: Vec<_> = problem.as_object().unwrap().keys().map(String::as_str).collect();
+    let error = json!({"message": problem["detail"], "type": problem["type"], "code": code});
+    assert_eq!(problem["error"], error, "{code}");
+    let mut expected = vec!["type", "title", "status", "code", "detail", "request_id", "error"];
+    if code.ends_with("-denied") {
+        expected.push("limit");
+    }
+    expected.sort_unstable();
+    assert_eq!(
+        {
+            let mut all = members;
+            all.sort_unstable();
+            all
+        },
+        expected,
+        "{code}"
+    );
+    assert_eq!(answer.header("cache-control").as_deref(), Some("no-store"), "{code}");
+    assert_eq!(answer.header("set-cookie"), None);
+    let challenge = answer.header("www-authenticate");
+    if status == 401 {
+        let challenge = challenge.unwrap_or_else(|| panic!("{code} without a challenge"));
+        assert!(challenge.starts_with("Bearer realm=\"writegate\""), "{code}: {challenge}");
+        // RFC 6750, section 3.1: a request without authentication information gets no error code.
+        assert_eq!(
+            challenge.contains("error="),
+            code != "credential-missing",
+            "{code}: {challenge}"
+        );
+    } else {
+        assert_eq!(challenge, None, "{code}");
+    }
 }
