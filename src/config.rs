@@ -1,5 +1,5 @@
 //! The configuration (contract section 1): vars and secrets, read once per isolate. Anything that
-//! does not parse closes the gate, and the error names the field and the mend.
+//! does not parse closes the gate, and the error names the field and the hint.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::base::json::{self, FieldError, Fields};
 use crate::base::mac::MacKey;
-use crate::base::secret::{Fingerprint, Secret};
+use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
+use crate::keys::{DerivedKey, RootSecrets};
 use crate::keys::{Key, KeyId};
-use crate::keys::{KnownKey, Roots};
 use crate::limits::rate::{self, Policy};
 use crate::upstream::route::{self, Route};
-use crate::upstream::token::Token;
+use crate::upstream::token::{TokenSource, UpstreamToken};
 
 /// Shortest secret that MACs are made with, in bytes: as long as the MAC. A shorter one is guessed from
 /// one link.
@@ -51,64 +51,15 @@ pub struct RotationPolicy {
     pub warn_days: i64,
 }
 
-/// A token that is set, and what may be logged of it.
-#[derive(Debug)]
-pub struct KnownToken {
-    /// The secret's name.
-    pub secret: String,
-    /// The token and its dates.
-    pub token: Token,
-    /// Its fingerprint under the root secret.
-    pub fingerprint: Fingerprint,
-}
-
-impl KnownToken {
-    /// Reads the secret `name`; `issued_at` dates a raw token.
-    ///
-    /// # Errors
-    /// When it is JSON and no token's.
-    pub fn read(
-        name: &str,
-        text: &Secret,
-        issued_at: Option<Timestamp>,
-        root: &Secret,
-    ) -> Result<Self, FieldError> {
-        let mut token = Token::parse(text).map_err(|error| FieldError {
-            field: format!("{name}{}", error.field),
-            mend: error.mend,
-        })?;
-        token.issued_at = token.issued_at.or(issued_at);
-        Ok(Self {
-            secret: name.to_owned(),
-            fingerprint: Fingerprint::of(&token.value, root),
-            token,
-        })
-    }
-}
-
-/// Where a route's token comes from.
-#[derive(Debug)]
-pub enum TokenSource {
-    /// The secret is not set.
-    Missing,
-    /// A Workers Secret: it stays as it is while the isolate lives.
-    Set(Rc<KnownToken>),
-    /// A Secrets Store, read while the gate works.
-    Stored {
-        /// When a raw token was issued, if that is said.
-        issued_at: Option<Timestamp>,
-    },
-}
-
 /// Everything an operator has set.
 #[derive(Debug)]
 pub struct Config {
     /// The routes, none of one path twice.
     pub routes: Vec<Route>,
     /// The keys held in the configuration.
-    pub keys: BTreeMap<KeyId, Rc<KnownKey>>,
+    pub keys: BTreeMap<KeyId, Rc<DerivedKey>>,
     /// The roots that keys' secrets are derived from.
-    pub roots: Rc<Roots>,
+    pub roots: Rc<RootSecrets>,
     /// There are keys beside those of the configuration: there is a binding `KEY_REGISTRY`.
     pub registry: bool,
     /// Their records can be written: there is a binding `KEY_WRITER`.
@@ -248,8 +199,8 @@ impl<E: Environment> Source<'_, E> {
     }
 }
 
-fn roots(source: &Source<'_, impl Environment>) -> Result<Roots, FieldError> {
-    Ok(Roots {
+fn roots(source: &Source<'_, impl Environment>) -> Result<RootSecrets, FieldError> {
+    Ok(RootSecrets {
         current: source.mac_secret("SIGNING_SECRET")?.ok_or_else(|| {
             FieldError::new(
                 "SIGNING_SECRET",
@@ -270,7 +221,7 @@ fn routes(source: &Source<'_, impl Environment>) -> Result<Vec<Route>, FieldErro
         }
         (Some(upstream), None) => {
             let upstream = upstream.expose_str().unwrap_or_default().to_owned();
-            vec![Route::whole(&upstream).map_err(|mend| FieldError::new("UPSTREAM", mend))?]
+            vec![Route::whole(&upstream).map_err(|hint| FieldError::new("UPSTREAM", hint))?]
         }
         (None, Some(list)) => list
             .into_iter()
@@ -327,7 +278,7 @@ fn token(
     let Some(text) = source.text(name)? else {
         return Ok(TokenSource::Missing);
     };
-    let known = KnownToken::read(name, &text, issued_at(source, name)?, root)?;
+    let known = UpstreamToken::read(name, &text, issued_at(source, name)?, root)?;
     Ok(TokenSource::Set(Rc::new(known)))
 }
 
@@ -348,14 +299,14 @@ fn issued_at(
 
 fn keys(
     source: &Source<'_, impl Environment>,
-    roots: &Rc<Roots>,
-) -> Result<BTreeMap<KeyId, Rc<KnownKey>>, FieldError> {
+    roots: &Rc<RootSecrets>,
+) -> Result<BTreeMap<KeyId, Rc<DerivedKey>>, FieldError> {
     let mut keys = BTreeMap::new();
     for (index, record) in source.list("KEYS")?.unwrap_or_default().into_iter().enumerate() {
         let path = format!("KEYS[{index}]");
         let key = Key::parse(&path, record)?;
         let id = key.id.clone();
-        if keys.insert(id, Rc::new(KnownKey::new(key, Rc::clone(roots)))).is_some() {
+        if keys.insert(id, Rc::new(DerivedKey::new(key, Rc::clone(roots)))).is_some() {
             return Err(FieldError::new(
                 format!("{path}.id"),
                 "stands twice in KEYS; ids are unique",

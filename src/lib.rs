@@ -46,25 +46,26 @@ mod problem;
 mod telemetry;
 mod upstream;
 
-#[cfg(target_arch = "wasm32")]
-pub mod edge;
+#[cfg(any(target_arch = "wasm32", test))]
+mod edge;
 
 pub use base::day::Day;
 pub use base::json::{self, FieldError};
 pub use base::mac::{MacKey, TAG_LEN, hkdf_sha256};
-pub use base::request::{Head, METHODS, method_in};
+pub use base::methods::{METHODS, METHODS_HINT, Methods};
+pub use base::request::{Head, Raw};
 pub use base::secret::{Fingerprint, Secret};
 pub use base::time::Timestamp;
 pub use gateway::exchange::{Exchange, Failure, Step};
-pub use gateway::response::Answer;
-pub use gateway::{Decision, Gate, Raw};
+pub use gateway::response::GateResponse;
+pub use gateway::{Decision, Gate};
 pub use keys::registry;
-pub use keys::{Key, KeyId, KnownKey, METHODS_MEND, Roots, Scheme, derive_sk, derive_ss};
+pub use keys::{DerivedKey, Key, KeyId, RootSecrets, Scheme, derive_sk, derive_ss};
 pub use limits::rate;
 pub use problem::page::html as problems_page;
-pub use problem::{Problem, Refusal};
-pub use telemetry::audit::{Alarm, Context};
+pub use problem::{Alarm, Problem, Refusal};
+pub use telemetry::audit::Context;
 pub use telemetry::token_age;
 pub use upstream::route;
-pub use upstream::token::Token;
+pub use upstream::token::{Token, TokenSource};
 pub use upstream::url::{Upstream, UpstreamAuth};

@@ -11,7 +11,7 @@ use crate::keys::KeyId;
 /// Something of the platform is missing, failed, or did not answer in time: what it would have said
 /// cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Silent;
+pub struct Unavailable;
 
 /// Why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub trait SecretsStore {
     ///
     /// # Errors
     /// When it has nothing, or does not answer.
-    async fn secret(&self, name: &str) -> Result<Secret, Silent>;
+    async fn secret(&self, name: &str) -> Result<Secret, Unavailable>;
 }
 
 /// What any request may need.
@@ -57,13 +57,13 @@ pub trait Platform: SecretsStore {
     ///
     /// # Errors
     /// When the registry does not answer.
-    async fn record(&self, id: &KeyId) -> Result<Option<String>, Silent>;
+    async fn record(&self, id: &KeyId) -> Result<Option<String>, Unavailable>;
 
-    /// Counts a request, as `counted_as`, at the rate limiter of this binding: whether it is within.
+    /// Counts a request, as `rate_limit_key`, at the rate limiter of this binding: whether it is within.
     ///
     /// # Errors
     /// When there is no such binding, or it does not answer.
-    async fn within_rate(&self, binding: &str, counted_as: &str) -> Result<bool, Silent>;
+    async fn within_rate(&self, binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable>;
 
     /// Reads the whole body (nothing where there is none), holds it to be forwarded, and returns its
     /// digests in the order asked.
@@ -76,29 +76,29 @@ pub trait Platform: SecretsStore {
     ///
     /// # Errors
     /// When it does not answer.
-    async fn tally(&self, key: &KeyId, batch: &str) -> Result<String, Silent>;
+    async fn submit_usage(&self, key: &KeyId, batch: &str) -> Result<String, Unavailable>;
 
     /// Records a nonce of this key until it would be stale anyway; whether it is new.
     ///
     /// # Errors
     /// When it could not be recorded.
-    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Silent>;
+    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable>;
 }
 
 /// What the gate's own paths need beside that.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread, so no future need be Send")]
-pub trait Office {
+pub trait AdminBackend {
     /// The usage of a key from a day to another, both included, as a JSON array of rows.
     ///
     /// # Errors
     /// When its ledger does not answer.
-    async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Silent>;
+    async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Unavailable>;
 
     /// Marks answers as purged, for every isolate of this data centre by when this has ended.
     ///
     /// # Errors
     /// When the store does not answer.
-    async fn purge(&self, mark: &str) -> Result<(), Silent>;
+    async fn purge(&self, mark: &str) -> Result<(), Unavailable>;
 
     /// The body that was read; empty where none was.
     fn body(&self) -> Vec<u8>;
@@ -110,21 +110,21 @@ pub trait Office {
     ///
     /// # Errors
     /// When the registry does not answer.
-    async fn page(&self, cursor: Option<&str>) -> Result<Page, Silent>;
+    async fn page(&self, cursor: Option<&str>) -> Result<Page, Unavailable>;
 
     /// The records of these keys as their texts, at most 100, in the order asked. They are as they were
     /// last written anywhere, which the registry alone may not say for a minute.
     ///
     /// # Errors
     /// When the registry's writer does not answer.
-    async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent>;
+    async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable>;
 
     /// Writes these records, all or none, if each still is what it was: returns false, and writes
     /// nothing, if one is not.
     ///
     /// # Errors
     /// When that cannot be told to have happened.
-    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent>;
+    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Unavailable>;
 }
 
 /// A record of the registry that changes.

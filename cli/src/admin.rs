@@ -41,8 +41,8 @@ pub(crate) struct Which {
 
 /// A gate's address: the rules are those for the address of an API.
 fn address(text: &str) -> std::result::Result<Upstream, String> {
-    let mend = "expected a gate's address such as https://gate.example.com (http on loopback alone), without a path";
-    Upstream::parse(text).ok().filter(|gate| gate.base().is_empty()).ok_or_else(|| mend.to_owned())
+    let hint = "expected a gate's address such as https://gate.example.com (http on loopback alone), without a path";
+    Upstream::parse(text).ok().filter(|gate| gate.base().is_empty()).ok_or_else(|| hint.to_owned())
 }
 
 /// A gate, and what its admin's sessions are made of.

@@ -29,7 +29,6 @@ mod token;
 mod trouble;
 mod url;
 
-mod workerd;
 mod wrangler;
 
 use std::process::ExitCode;

@@ -181,7 +181,7 @@ fn method(text: &str) -> std::result::Result<String, String> {
     METHODS
         .contains(&text)
         .then(|| text.to_owned())
-        .ok_or_else(|| writegate::METHODS_MEND.to_owned())
+        .ok_or_else(|| writegate::METHODS_HINT.to_owned())
 }
 
 fn header(text: &str) -> std::result::Result<(String, String), String> {

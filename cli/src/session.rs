@@ -8,8 +8,8 @@ use writegate::METHODS;
 use writegate::Secret;
 use writegate::credential::session::{self, Session};
 use writegate::policy::origin::Origin;
-use writegate::policy::path::{PATTERN_MEND, Pattern};
-use writegate::{KeyId, METHODS_MEND};
+use writegate::policy::path::{PATTERN_HINT, Pattern};
+use writegate::{KeyId, METHODS_HINT};
 use writegate::{derive_sk, derive_ss};
 
 use crate::failure::{Failure, Result};
@@ -168,11 +168,11 @@ fn name(text: &str) -> Parsed {
 
 fn method(text: &str) -> Parsed {
     let known = METHODS.contains(&text);
-    known.then(|| text.to_owned()).ok_or_else(|| METHODS_MEND.to_owned())
+    known.then(|| text.to_owned()).ok_or_else(|| METHODS_HINT.to_owned())
 }
 
 fn path(text: &str) -> Parsed {
-    Pattern::parse(text).map(|_| text.to_owned()).ok_or_else(|| PATTERN_MEND.to_owned())
+    Pattern::parse(text).map(|_| text.to_owned()).ok_or_else(|| PATTERN_HINT.to_owned())
 }
 
 fn origin(text: &str) -> Parsed {

@@ -26,8 +26,8 @@ pub(crate) fn head<'a>(
     headers: Vec<(&'a str, &'a str)>,
     has_body: bool,
 ) -> Result<Head<'a>> {
-    let head =
-        Head::new(method, url, headers, has_body).map_err(|refusal| refused(refusal, url))?;
+    let head = Head::new(method, url, headers, has_body)
+        .map_err(|refusal| refused(refusal.into(), url))?;
     path::check(head.path()).map_err(|refusal| refused(refusal, url))?;
     Ok(head)
 }

@@ -26,7 +26,7 @@ pub(crate) struct Problem {
     detail: String,
     /// Where the record is wrong, `[3].paths` in a batch.
     pub(crate) field: Option<String>,
-    mend: Option<String>,
+    hint: Option<String>,
     id: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl Problem {
             code: text("code").unwrap_or_default(),
             detail: text("detail").unwrap_or_default(),
             field: text("field"),
-            mend: text("mend"),
+            hint: text("hint"),
             id: text("id"),
         }
     }
@@ -87,10 +87,10 @@ impl fmt::Display for Problem {
         }
         write!(f, "the gate said {} {}", self.status, self.code)?;
         let id = self.id.as_ref().map(|id| format!(" ({id})"));
-        match (&self.field, &self.mend) {
+        match (&self.field, &self.hint) {
             (None, _) => write!(f, ": {}", self.detail)?,
-            (Some(field), mend) => {
-                let what = mend.as_ref().unwrap_or(&self.detail);
+            (Some(field), hint) => {
+                let what = hint.as_ref().unwrap_or(&self.detail);
                 write!(f, ": {field}{}: {what}", id.unwrap_or_default())?;
             }
         }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_refusal_is_told_in_one_line() {
         let document = json!({"code": "bad-request", "detail": "Something.", "field": "[3].paths",
-                              "mend": "expected\u{1b}[31m paths", "id": "pk_a"});
+                              "hint": "expected\u{1b}[31m paths", "id": "pk_a"});
         let problem = Problem::of(400, &document);
         assert_eq!(problem.place(), Some((3, ".paths")));
         assert_eq!(

@@ -4,15 +4,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::LocalResponse;
 use crate::base::json::{self, FieldError};
-use crate::gateway::response::{Own, Stop};
 use crate::keys::derive_sk;
 use crate::keys::registry;
 use crate::keys::{Key, KeyId};
-use crate::platform::{Change, Office, Platform, Silent};
+use crate::platform::{AdminBackend, Change, Platform, Unavailable};
 use crate::problem::Refusal;
+use crate::problem::Rejection;
 
-use super::desk::{Desk, bad_field};
+use super::handler::{AdminHandler, bad_field};
 use super::record::{self, Prepared};
 
 /// Most records of one request.
@@ -20,35 +21,35 @@ const MAX_BATCH: usize = 100;
 /// Most attempts at a change: somebody else's change in between is rare, and each is a round trip.
 const MAX_ATTEMPTS: usize = 4;
 
-impl<P: Platform + Office> Desk<'_, P> {
+impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     /// A page of 100 records, tombstones too.
-    pub(super) async fn list_keys(&self) -> Result<Own, Stop> {
+    pub(super) async fn list_keys(&self) -> Result<LocalResponse, Rejection> {
         self.require_registry()?;
         let cursor = self.parameter("cursor").filter(|text| !text.is_empty());
         let cursor = cursor.map(decode_cursor).transpose()?;
         let page = self.platform.page(cursor.as_deref()).await;
-        let page = page.map_err(self.silent("KEY_REGISTRY"))?;
+        let page = page.map_err(self.unavailable("KEY_REGISTRY"))?;
         let shown = |(name, text): &(String, String)| {
             let id = KeyId::parse(name.strip_prefix(registry::PREFIX)?)?;
             Some(shown(&id, text))
         };
         let keys: Vec<Value> = page.records.iter().filter_map(shown).collect();
         let cursor = page.cursor.map(|cursor| URL_SAFE_NO_PAD.encode(cursor));
-        Ok(Own::json(200, &json!({"keys": keys, "cursor": cursor})))
+        Ok(LocalResponse::json(200, &json!({"keys": keys, "cursor": cursor})))
     }
 
     /// One record.
-    pub(super) async fn show_key(&self, id: &KeyId) -> Result<Own, Stop> {
+    pub(super) async fn show_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
         self.require_registry()?;
         let text = self.platform.record(id).await;
-        let text = text.map_err(self.silent("KEY_REGISTRY"))?;
+        let text = text.map_err(self.unavailable("KEY_REGISTRY"))?;
         let text = text.ok_or(Refusal::NoRoute)?;
-        Ok(Own::json(200, &shown(id, &text)))
+        Ok(LocalResponse::json(200, &shown(id, &text)))
     }
 
     /// New records: all, or none. A record without an id is given one. Each is shown with its secret, this
     /// once.
-    pub(super) async fn create_keys(&self) -> Result<Own, Stop> {
+    pub(super) async fn create_keys(&self) -> Result<LocalResponse, Rejection> {
         self.require_writer()?;
         let (records, is_batch) = match self.json()? {
             Value::Array(records) => (records, true),
@@ -92,31 +93,35 @@ impl<P: Platform + Office> Desk<'_, P> {
             let there = self.records(&ids).await?;
             let index = there.iter().position(Option::is_some).unwrap_or_default();
             let field = field(&place(index), "id");
-            return Err(Stop::conflict(Refusal::KeyExists, &field, ids.get(index).copied()));
+            return Err(Rejection::conflict(
+                Refusal::KeyExists,
+                &field,
+                ids.get(index).map(|id| id.as_str()),
+            ));
         }
         let shown = |one: &Prepared| self.with_secret(one.record.clone(), &one.key);
         match (is_batch, new.as_slice()) {
             (false, [one]) => {
-                let mut own = Own::json(201, &shown(one));
+                let mut own = LocalResponse::json(201, &shown(one));
                 let location = format!("/_gate/keys/{}", one.key.id);
                 own.headers.push(("location", location));
                 Ok(own)
             }
             (_, all) => {
                 let keys: Vec<Value> = all.iter().map(shown).collect();
-                Ok(Own::json(201, &json!({"keys": keys})))
+                Ok(LocalResponse::json(201, &json!({"keys": keys})))
             }
         }
     }
 
     /// A merge patch (RFC 7396) of a record. Shows the new secret when the version rose.
-    pub(super) async fn change_key(&self, id: &KeyId) -> Result<Own, Stop> {
+    pub(super) async fn change_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
         self.require_writer()?;
         self.refuse_configured(id, "")?;
-        let wrong = |field: &str, mend: &str| bad_field(&FieldError::new(field, mend), Some(id));
+        let wrong = |field: &str, hint: &str| bad_field(&FieldError::new(field, hint), Some(id));
         let patched = |old: Value| {
             if record::is_tombstone(&old) {
-                return Err(Stop::conflict(Refusal::KeyExists, "id", Some(id)));
+                return Err(Rejection::conflict(Refusal::KeyExists, "id", Some(id.as_str())));
             }
             let patch = self.json()?;
             if !patch.is_object() {
@@ -138,11 +143,11 @@ impl<P: Platform + Office> Desk<'_, P> {
             true => self.with_secret(new.record, &new.key),
             false => new.record,
         };
-        Ok(Own::json(200, &shown))
+        Ok(LocalResponse::json(200, &shown))
     }
 
     /// Leaves a tombstone.
-    pub(super) async fn delete_key(&self, id: &KeyId) -> Result<Own, Stop> {
+    pub(super) async fn delete_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
         self.require_writer()?;
         self.refuse_configured(id, "")?;
         let buried = |old: Value| {
@@ -150,7 +155,7 @@ impl<P: Platform + Office> Desk<'_, P> {
             Ok((tombstone.to_string(), tombstone))
         };
         let tombstone = self.replace(id, buried).await?;
-        Ok(Own::json(200, &tombstone))
+        Ok(LocalResponse::json(200, &tombstone))
     }
 
     /// Writes what `change` makes of a record. If somebody else changed the record meanwhile, the change is
@@ -158,8 +163,8 @@ impl<P: Platform + Office> Desk<'_, P> {
     async fn replace<T>(
         &self,
         id: &KeyId,
-        change: impl Fn(Value) -> Result<(String, T), Stop>,
-    ) -> Result<T, Stop> {
+        change: impl Fn(Value) -> Result<(String, T), Rejection>,
+    ) -> Result<T, Rejection> {
         for _ in 0..MAX_ATTEMPTS {
             let old = self.records(&[id]).await?.into_iter().next().flatten();
             let old = old.ok_or(Refusal::NoRoute)?;
@@ -170,19 +175,19 @@ impl<P: Platform + Office> Desk<'_, P> {
                 return Ok(done);
             }
         }
-        Err(self.silent("KEY_WRITER")(Silent))
+        Err(self.unavailable("KEY_WRITER")(Unavailable))
     }
 
     /// The records as they were last written.
-    async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Stop> {
+    async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Rejection> {
         let records = self.platform.records(ids).await;
-        records.map_err(self.silent("KEY_WRITER"))
+        records.map_err(self.unavailable("KEY_WRITER"))
     }
 
     /// Writes records, unless one is not what it was. This isolate honours them at once.
-    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Stop> {
+    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Rejection> {
         let written = self.platform.write(changes).await;
-        let written = written.map_err(self.silent("KEY_WRITER"))?;
+        let written = written.map_err(self.unavailable("KEY_WRITER"))?;
         for change in changes.iter().filter(|_| written) {
             let (text, now) = (change.to.to_owned(), self.platform.now());
             self.registry.learn_written(change.id, text, &self.config.roots, now);
@@ -190,7 +195,7 @@ impl<P: Platform + Office> Desk<'_, P> {
         Ok(written)
     }
 
-    fn require_registry(&self) -> Result<(), Stop> {
+    fn require_registry(&self) -> Result<(), Rejection> {
         match self.config.registry {
             true => Ok(()),
             false => Err(self.missing("KEY_REGISTRY")),
@@ -199,7 +204,7 @@ impl<P: Platform + Office> Desk<'_, P> {
 
     /// KV has neither transactions nor an order of writes, so without the writer a deleted key could come
     /// back, or an id be used twice.
-    fn require_writer(&self) -> Result<(), Stop> {
+    fn require_writer(&self) -> Result<(), Rejection> {
         self.require_registry()?;
         match self.config.key_writer {
             true => Ok(()),
@@ -208,11 +213,11 @@ impl<P: Platform + Office> Desk<'_, P> {
     }
 
     /// A key of the configuration is changed there.
-    fn refuse_configured(&self, id: &KeyId, place: &str) -> Result<(), Stop> {
+    fn refuse_configured(&self, id: &KeyId, place: &str) -> Result<(), Rejection> {
         match self.config.keys.contains_key(id) {
             true => {
                 let field = field(place, "id");
-                Err(Stop::conflict(Refusal::KeyInConfiguration, &field, Some(id)))
+                Err(Rejection::conflict(Refusal::KeyInConfiguration, &field, Some(id.as_str())))
             }
             false => Ok(()),
         }
@@ -231,8 +236,8 @@ impl<P: Platform + Office> Desk<'_, P> {
 fn shown(id: &KeyId, text: &str) -> Value {
     match registry::read(id, text) {
         Ok(_) => json::parse(text.as_bytes()).unwrap_or(Value::Null),
-        Err(FieldError { field, mend }) => {
-            json!({"id": id.as_str(), "error": {"field": field, "mend": mend}})
+        Err(FieldError { field, hint }) => {
+            json!({"id": id.as_str(), "error": {"field": field, "hint": hint}})
         }
     }
 }
@@ -251,16 +256,16 @@ fn field(place: &str, name: &str) -> String {
     }
 }
 
-fn bad_body(mend: &str) -> Stop {
-    bad_field(&FieldError::new("body", mend), None)
+fn bad_body(hint: &str) -> Rejection {
+    bad_field(&FieldError::new("body", hint), None)
 }
 
 /// KV's cursor is shown as base64url, which needs no encoding in a query.
-fn decode_cursor(text: &str) -> Result<String, Stop> {
+fn decode_cursor(text: &str) -> Result<String, Rejection> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     let cursor = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     cursor.ok_or_else(|| {
-        let mend = "expected the cursor of the page before";
-        bad_field(&FieldError::new("cursor", mend), None)
+        let hint = "expected the cursor of the page before";
+        bad_field(&FieldError::new("cursor", hint), None)
     })
 }

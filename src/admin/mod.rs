@@ -4,19 +4,21 @@
 //! In scope: which paths there are, who may use them, reading what they are asked. Out of scope: who
 //! calls (`authentication`), and the platform's part (`platform`).
 
-mod desk;
+mod handler;
 mod keys;
 mod purge;
 mod record;
+mod response;
 mod status;
 mod usage;
 
-use crate::gateway::Raw;
-use crate::gateway::response::{Own, Stop};
+use crate::base::request::Raw;
 use crate::keys::KeyId;
 use crate::problem::Refusal;
+use crate::problem::Rejection;
 
-pub(crate) use desk::{BODY_TIMEOUT_MS, Desk, MAX_BODY_BYTES};
+pub(crate) use handler::{AdminHandler, BODY_TIMEOUT_MS, MAX_BODY_BYTES};
+pub(crate) use response::LocalResponse;
 
 /// One of the gate's own paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +52,7 @@ pub(crate) enum Task {
 
 impl Task {
     /// Whether a key that is no admin's may ask for it, of itself.
-    pub(crate) const fn is_of_itself(&self) -> bool {
+    pub(crate) const fn is_self_service(&self) -> bool {
         match self {
             Self::Usage => true,
             Self::ListKeys
@@ -78,7 +80,7 @@ impl Task {
 ///
 /// # Errors
 /// `no-route`, `method-not-allowed`.
-pub(crate) fn find(path: &str, method: &str) -> Result<Service, Stop> {
+pub(crate) fn find(path: &str, method: &str) -> Result<Service, Rejection> {
     let guarded = |task| Ok(Service::Guarded(task));
     let reads = matches!(method, "GET" | "HEAD");
     let (first, rest) = match path.split_once('/') {
@@ -103,13 +105,13 @@ pub(crate) fn find(path: &str, method: &str) -> Result<Service, Stop> {
     }
 }
 
-fn not_allowed(allow: &str) -> Result<Service, Stop> {
-    Err(Stop::method_not_allowed(allow.to_owned()))
+fn not_allowed(allow: &str) -> Result<Service, Rejection> {
+    Err(Rejection::method_not_allowed(allow.to_owned()))
 }
 
 /// A CORS preflight (Fetch, section 4.8) is answered with what it asked for: it carries no
 /// credential and grants nothing, for the request that follows is checked like any other.
-pub(crate) fn preflight(raw: &Raw<'_>) -> Option<Own> {
+pub(crate) fn preflight(raw: &Raw<'_>) -> Option<LocalResponse> {
     let header = |wanted: &str| {
         let mut headers = raw.headers.iter();
         headers.find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned())
@@ -124,13 +126,13 @@ pub(crate) fn preflight(raw: &Raw<'_>) -> Option<Own> {
         header("access-control-request-headers")
             .map(|asked| ("access-control-allow-headers", asked)),
     );
-    Some(Own { status: 204, headers, body: String::new() })
+    Some(LocalResponse { status: 204, headers, body: String::new() })
 }
 
 /// `GET health`.
-pub(crate) fn health() -> Own {
+pub(crate) fn health() -> LocalResponse {
     let version = env!("CARGO_PKG_VERSION");
-    Own::json(200, &serde_json::json!({"status": "ok", "version": version}))
+    LocalResponse::json(200, &serde_json::json!({"status": "ok", "version": version}))
 }
 
 #[cfg(test)]

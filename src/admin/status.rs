@@ -2,19 +2,22 @@
 
 use serde_json::{Value, json};
 
-use crate::gateway::response::Own;
-use crate::platform::{Office, Platform};
+use super::LocalResponse;
+use crate::platform::{AdminBackend, Platform};
 use crate::telemetry::token_age;
 
-use super::desk::Desk;
+use super::handler::AdminHandler;
 
-impl<P: Platform + Office> Desk<'_, P> {
-    pub(super) async fn status(&self) -> Own {
+impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
+    pub(super) async fn status(&self) -> LocalResponse {
         let config = self.config;
-        let tokens = self.vault.all(config, self.platform, self.now).await;
+        let tokens = self
+            .token_cache
+            .all(&config.tokens, &config.roots.current, self.platform, self.now)
+            .await;
         let tokens = token_age::reports(config, &tokens, &[], self.now);
         let tokens = tokens.iter().map(token_age::Report::status);
-        Own::json(
+        LocalResponse::json(
             200,
             &json!({
                 "version": env!("CARGO_PKG_VERSION"),

@@ -2,50 +2,51 @@
 
 use serde_json::Value;
 
+use super::LocalResponse;
 use crate::base::day::Day;
 use crate::base::json::{self, FieldError};
-use crate::gateway::authorize::Limit;
-use crate::gateway::response::{Own, Stop};
 use crate::keys::KeyId;
 use crate::keys::registry::Entry;
-use crate::platform::{Office, Platform, Silent};
+use crate::platform::{AdminBackend, Platform, Unavailable};
+use crate::problem::Limit;
 use crate::problem::Refusal;
+use crate::problem::Rejection;
 
-use super::desk::{Desk, bad_field};
+use super::handler::{AdminHandler, bad_field};
 
 /// Days before the last that are shown where nobody says from when.
 const DEFAULT_DAYS: i64 = 30;
 /// Most days of one answer.
 const MAX_DAYS: i64 = 366;
 
-impl<P: Platform + Office> Desk<'_, P> {
+impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     /// The rows of a key: of any for an admin, and for others of their own.
-    pub(super) async fn usage(&self) -> Result<Own, Stop> {
+    pub(super) async fn usage(&self) -> Result<LocalResponse, Rejection> {
         let id = self.whose().await?;
         let to = self.day("to")?.unwrap_or(Day::of(self.now));
         let from = self.day("from")?.unwrap_or(to.plus(-DEFAULT_DAYS));
         if !(0..MAX_DAYS).contains(&to.since(from)) {
-            let mend = "expected a day that is not after to, and at most 365 days before it";
-            return Err(bad_field(&FieldError::new("from", mend), None));
+            let hint = "expected a day that is not after to, and at most 365 days before it";
+            return Err(bad_field(&FieldError::new("from", hint), None));
         }
         if !self.config.ledger {
             return Err(self.missing("LEDGER"));
         }
         // What was counted here and is not there yet belongs to it.
         let batch = self.usage.batch(&id, self.now);
-        let answer = self.platform.tally(&id, &batch).await;
-        let answer = answer.map_err(self.silent("LEDGER"))?;
+        let answer = self.platform.submit_usage(&id, &batch).await;
+        let answer = answer.map_err(self.unavailable("LEDGER"))?;
         let settled = self.usage.settle(&id, &answer, self.now);
-        settled.map_err(|_no_answer| self.silent("LEDGER")(Silent))?;
+        settled.map_err(|_no_answer| self.unavailable("LEDGER")(Unavailable))?;
         let rows = self.platform.usage(&id, from, to).await;
-        let rows = rows.map_err(self.silent("LEDGER"))?;
-        let rows = json::parse(rows.as_bytes()).ok_or(Silent);
-        let rows: Value = rows.map_err(self.silent("LEDGER"))?;
-        Ok(Own::json(200, &serde_json::json!({"rows": rows})))
+        let rows = rows.map_err(self.unavailable("LEDGER"))?;
+        let rows = json::parse(rows.as_bytes()).ok_or(Unavailable);
+        let rows: Value = rows.map_err(self.unavailable("LEDGER"))?;
+        Ok(LocalResponse::json(200, &serde_json::json!({"rows": rows})))
     }
 
     /// The key that is asked for.
-    async fn whose(&self) -> Result<KeyId, Stop> {
+    async fn whose(&self) -> Result<KeyId, Rejection> {
         let asked = self.parameter("key");
         if !self.key.admin {
             return match asked.is_none_or(|asked| asked == self.key.id.as_str()) {
@@ -54,8 +55,8 @@ impl<P: Platform + Office> Desk<'_, P> {
             };
         }
         let id = asked.and_then(KeyId::parse).ok_or_else(|| {
-            let mend = "expected the id of a key, such as ?key=pk_site";
-            bad_field(&FieldError::new("key", mend), None)
+            let hint = "expected the id of a key, such as ?key=pk_site";
+            bad_field(&FieldError::new("key", hint), None)
         })?;
         match self.exists(&id).await? {
             true => Ok(id),
@@ -63,7 +64,7 @@ impl<P: Platform + Office> Desk<'_, P> {
         }
     }
 
-    async fn exists(&self, id: &KeyId) -> Result<bool, Stop> {
+    async fn exists(&self, id: &KeyId) -> Result<bool, Rejection> {
         if self.config.keys.contains_key(id) {
             return Ok(true);
         }
@@ -74,16 +75,16 @@ impl<P: Platform + Office> Desk<'_, P> {
             return Ok(!matches!(entry, Entry::Absent));
         }
         let found = self.platform.record(id).await;
-        Ok(found.map_err(self.silent("KEY_REGISTRY"))?.is_some())
+        Ok(found.map_err(self.unavailable("KEY_REGISTRY"))?.is_some())
     }
 
     /// A day of the query.
-    fn day(&self, name: &'static str) -> Result<Option<Day>, Stop> {
+    fn day(&self, name: &'static str) -> Result<Option<Day>, Rejection> {
         let Some(text) = self.parameter(name) else {
             return Ok(None);
         };
-        let mend = "expected a day such as 2026-11-22";
+        let hint = "expected a day such as 2026-11-22";
         let day = Day::parse(text);
-        day.map(Some).ok_or_else(|| bad_field(&FieldError::new(name, mend), None))
+        day.map(Some).ok_or_else(|| bad_field(&FieldError::new(name, hint), None))
     }
 }

@@ -1,32 +1,35 @@
 //! Strict JSON: [`parse`] refuses duplicate members, which `serde_json` alone would settle by
 //! keeping the last, and [`Fields`] reads an object so that every error names the field and the
-//! mend, and a member nobody asked for is an error.
+//! hint, and a member nobody asked for is an error.
 
 use core::fmt;
 
+use core::fmt::Write as _;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
-/// Why a configured value cannot be used: the field's path and how to mend it. Never a value, for
+/// Why a configured value cannot be used: the field's path and a hint. Never a value, for
 /// the value may be a secret in the wrong place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// Where, as the operator writes it: `ROUTES[1].upstream`.
     pub field: String,
     /// What is wrong and what would be right.
-    pub mend: String,
+    pub hint: String,
 }
 
 impl FieldError {
     /// An error at `field`.
-    pub fn new(field: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { field: field.into(), mend: mend.into() }
+    pub fn new(field: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { field: field.into(), hint: hint.into() }
     }
 }
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.mend)
+        write!(f, "{}: {}", self.field, self.hint)
     }
 }
 
@@ -145,8 +148,8 @@ impl Fields {
     pub fn new(path: impl Into<String>, value: Value) -> Result<Self, FieldError> {
         let path = path.into();
         let Value::Object(members) = value else {
-            let mend = format!("expected a table, found {}", kind(&value));
-            return Err(FieldError::new(path, mend));
+            let hint = format!("expected a table, found {}", kind(&value));
+            return Err(FieldError::new(path, hint));
         };
         Ok(Self { path, members, known: Vec::new() })
     }
@@ -159,8 +162,8 @@ impl Fields {
 
     /// Returns an error at a member: what is wrong and what would be right.
     #[must_use]
-    pub fn error(&self, name: &str, mend: &str) -> FieldError {
-        FieldError::new(self.at(name), mend)
+    pub fn error(&self, name: &str, hint: &str) -> FieldError {
+        FieldError::new(self.at(name), hint)
     }
 
     /// Whether the member is there and was not taken yet.
@@ -183,20 +186,20 @@ impl Fields {
         }
     }
 
-    /// Takes a string that `read` must accept, `None` when absent; `mend` says what would be right.
+    /// Takes a string that `read` must accept, `None` when absent; `hint` says what would be right.
     ///
     /// # Errors
     /// When it is not a string, or `read` does not accept it.
     pub fn parse<T>(
         &mut self,
         name: &'static str,
-        mend: &str,
+        hint: &str,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, FieldError> {
         let Some(text) = self.string(name)? else {
             return Ok(None);
         };
-        read(&text).map(Some).ok_or_else(|| self.error(name, mend))
+        read(&text).map(Some).ok_or_else(|| self.error(name, hint))
     }
 
     /// Takes a string.
@@ -327,6 +330,30 @@ pub fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// Returns one line of JSON, in ASCII: what a caller chose cannot move a terminal's cursor, or turn the
+/// direction of the text around it.
+pub fn to_line(value: &impl Serialize) -> String {
+    // Structs of strings and numbers always serialize.
+    let line = serde_json::to_string(value).unwrap_or_default();
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+    if line.bytes().all(is_plain) {
+        return line;
+    }
+    let mut ascii = String::with_capacity(line.len().saturating_mul(2));
+    for character in line.chars() {
+        match character {
+            ' '..='~' => ascii.push(character),
+            // Only strings hold anything else.
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _infallible = write!(ascii, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    ascii
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -347,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_field_and_the_mend() {
+    fn errors_name_the_field_and_the_hint() {
         let value = serde_json::json!({"path": 3, "pth": "x"});
         let mut fields = Fields::new("ROUTES[0]", value).unwrap();
         assert_eq!(

@@ -4,12 +4,39 @@
 //! In scope: taking the target apart, the bounds, looking headers up. Out of scope: what any of
 //! it means.
 
-use crate::problem::Refusal;
+use core::net::IpAddr;
+
+use super::digits;
 
 /// Longest target (scheme, authority, path and query) in bytes: Cloudflare's own limit for a URL.
 pub const MAX_TARGET_BYTES: usize = 16 * 1024;
 /// Most header fields: Cloudflare passes at most 128 KB of headers; nobody sends this many.
 pub const MAX_HEADERS: usize = 256;
+
+/// A request as the edge hands it over, nothing looked at.
+#[derive(Clone, Debug)]
+pub struct Raw<'h> {
+    /// The method.
+    pub method: &'h str,
+    /// The absolute URL, raw.
+    pub target: &'h str,
+    /// Header names in lower case and values, trimmed, repeated fields joined.
+    pub headers: Vec<(&'h str, &'h str)>,
+    /// Whether a body comes with it.
+    pub has_body: bool,
+}
+
+/// The part of a request that does not come apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadError {
+    /// The target, the authority, or the number or length of something.
+    Request,
+    /// The path has control characters or spaces.
+    Path,
+}
+
+/// The header in which the platform says where the caller is.
+pub const ADDRESS_HEADER: &str = "cf-connecting-ip";
 
 /// A request's method, target and headers.
 #[derive(Clone, Debug)]
@@ -38,25 +65,25 @@ impl<'a> Head<'a> {
         target: &'a str,
         headers: Vec<(&'a str, &'a str)>,
         has_body: bool,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, HeadError> {
         if target.len() > MAX_TARGET_BYTES || headers.len() > MAX_HEADERS {
-            return Err(Refusal::BadRequest);
+            return Err(HeadError::Request);
         }
-        let (scheme, rest) = target.split_once("://").ok_or(Refusal::BadRequest)?;
+        let (scheme, rest) = target.split_once("://").ok_or(HeadError::Request)?;
         if !matches!(scheme, "http" | "https") {
-            return Err(Refusal::BadRequest);
+            return Err(HeadError::Request);
         }
         let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
-        let (authority, target) = rest.split_at_checked(end).ok_or(Refusal::BadRequest)?;
+        let (authority, target) = rest.split_at_checked(end).ok_or(HeadError::Request)?;
         let host = headers.iter().find(|(name, _)| *name == "host");
         if !is_authority(authority) || host.is_some_and(|(_, value)| !is_authority(value)) {
-            return Err(Refusal::BadRequest);
+            return Err(HeadError::Request);
         }
         if target.contains('#') {
-            return Err(Refusal::BadRequest);
+            return Err(HeadError::Request);
         }
         if target.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
-            return Err(Refusal::BadPath);
+            return Err(HeadError::Path);
         }
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
@@ -143,8 +170,7 @@ impl<'a> Head<'a> {
     /// `Content-Length`, when it is there and nothing but digits.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
-        let text = self.header("content-length")?;
-        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+        digits::parse(self.header("content-length")?)
     }
 
     /// The query's parameters in order, raw: name, and value where there is a `=`.
@@ -158,6 +184,20 @@ impl<'a> Head<'a> {
                 None => (part, None),
             })
     }
+}
+
+/// Returns the address that the platform says the caller has.
+#[must_use]
+pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
+    address(head.header(ADDRESS_HEADER)?)
+}
+
+/// Reads a caller's address; an IPv4 address in IPv6 (`::ffff:203.0.113.7`, RFC 4291 section 2.5.5.2) as
+/// IPv4, so that it is one caller everywhere.
+#[must_use]
+pub fn address(text: &str) -> Option<IpAddr> {
+    let address: IpAddr = text.trim().parse().ok()?;
+    Some(address.to_canonical())
 }
 
 /// Returns true if a CGI server could take the two header names for one: it reads every character beside
@@ -175,17 +215,6 @@ pub fn is_same_header(name: &str, other: &str) -> bool {
 fn is_authority(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
-}
-
-/// Whether the method is one a key may be allowed: everything else meets 405 at the route.
-pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-
-/// Whether a list of methods allows `method`; GET implies HEAD.
-#[must_use]
-pub fn method_in(list: &[impl AsRef<str>], method: &str) -> bool {
-    list.iter().any(|allowed| {
-        allowed.as_ref() == method || (method == "HEAD" && allowed.as_ref() == "GET")
-    })
 }
 
 /// `text` cut to what may stand in a log or a message: printable ASCII, at most 64 bytes.
@@ -206,7 +235,7 @@ mod tests {
             Head::new("GET", target, headers, false).map(|_| ())
         };
         assert_eq!(head(&url(MAX_TARGET_BYTES), MAX_HEADERS), Ok(()));
-        let refused = Err(Refusal::BadRequest);
+        let refused = Err(HeadError::Request);
         assert_eq!(head(&url(MAX_TARGET_BYTES + 1), 0), refused);
         assert_eq!(head(&url(100), MAX_HEADERS + 1), refused);
     }

@@ -4,6 +4,8 @@
 //! In scope: parsing, printing, comparing. Out of scope: reading a clock; `now` is always an
 //! argument.
 
+use super::digits;
+
 /// Milliseconds in a second.
 const MS_PER_SECOND: i64 = 1_000;
 /// Seconds in a day.
@@ -150,10 +152,7 @@ const MONTHS: [&str; 12] =
 
 /// Exactly `count` ASCII digits, read as a number.
 fn digits(text: &str, count: usize) -> Option<i64> {
-    if text.len() != count || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok()
+    (text.len() == count).then(|| digits::parse(text))?
 }
 
 /// `YYYY-MM-DD` as days since the epoch.

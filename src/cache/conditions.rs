@@ -4,9 +4,9 @@
 //! that it has nothing, which would send every such request to the upstream. All the store is asked
 //! for is one range of bytes; if it does not understand that, it is asked for the whole.
 
+use crate::base::headers::{self};
 use crate::base::request::Head;
 use crate::base::time::Timestamp;
-use crate::gateway::reply;
 
 use super::stored::LENGTH;
 
@@ -51,7 +51,7 @@ impl Conditions {
     /// Returns the status to answer with in place of that of the stored answer, if it is another: 304
     /// or 416, and then without a body.
     pub(crate) fn status(&self, status: u16, headers: &[(&str, &str)]) -> Option<u16> {
-        let header = |wanted: &str| reply::header(headers, wanted);
+        let header = |wanted: &str| headers::header(headers, wanted);
         let is_unchanged = match (&self.none_match, self.modified_since) {
             (Some(tags), _) => matches(tags, header("etag")),
             (None, Some(since)) => header("last-modified")
@@ -70,8 +70,8 @@ impl Conditions {
 
 /// Returns the length of a stored answer's whole body, where it is known.
 pub(super) fn length(headers: &[(&str, &str)]) -> Option<u64> {
-    let said = reply::header(headers, LENGTH).and_then(|length| length.parse().ok());
-    said.or_else(|| reply::content_length(headers))
+    let said = headers::header(headers, LENGTH).and_then(|length| length.parse().ok());
+    said.or_else(|| headers::content_length(headers))
 }
 
 impl Range {

@@ -1,9 +1,9 @@
 //! How long an answer may be kept (contract section 8; RFC 9111 sections 3, 4.2 and 5.2.2).
 
+use crate::base::headers::{self};
 use crate::base::time::Timestamp;
-use crate::gateway::reply;
 
-use super::{KEYED, Policy};
+use super::{CACHE_KEY_HEADERS, Policy};
 
 /// How long, in seconds, an answer with this status and these headers may be kept; `None` for one that
 /// may not.
@@ -14,7 +14,7 @@ pub fn lifetime(
     headers: &[(&str, &str)],
     now: Timestamp,
 ) -> Option<i64> {
-    let header = |wanted: &str| reply::header(headers, wanted);
+    let header = |wanted: &str| headers::header(headers, wanted);
     if status != 200 || header("set-cookie").is_some() || !is_keyed(header("vary")) {
         return None;
     }
@@ -42,13 +42,15 @@ pub fn lifetime(
 
 /// How old, in seconds, an answer was when it came.
 pub(super) fn age(headers: &[(&str, &str)]) -> i64 {
-    reply::header(headers, "age").and_then(seconds).unwrap_or(0)
+    headers::header(headers, "age").and_then(seconds).unwrap_or(0)
 }
 
 /// Whether an answer varies with nothing but what it is kept under (RFC 9110 section 12.5.5).
 fn is_keyed(vary: Option<&str>) -> bool {
     let mut names = vary.unwrap_or_default().split(',').map(str::trim);
-    names.all(|name| name.is_empty() || KEYED.iter().any(|keyed| name.eq_ignore_ascii_case(keyed)))
+    names.all(|name| {
+        name.is_empty() || CACHE_KEY_HEADERS.iter().any(|keyed| name.eq_ignore_ascii_case(keyed))
+    })
 }
 
 /// The directives of `Cache-Control`: name, and what stands after `=`. A quoted list that is cut at its

@@ -2,7 +2,7 @@
 //! may be kept at all is `lifetime`'s; the store is the platform's Cache API.
 //!
 //! Nothing here lets a request in: the store is asked when every check has passed, and what is asked
-//! for depends on whoever asks as much as the route says.
+//! for depends on whoever conditional_headers as much as the route says.
 
 mod conditions;
 mod lifetime;
@@ -14,21 +14,20 @@ use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
 use crate::base::request::Head;
+use crate::base::secret::Fingerprint;
 use crate::credential::Verified;
-use crate::upstream::route::Route;
-use crate::upstream::url::Credential;
 
 pub use conditions::Conditions;
-pub use stored::{Found, Kept, keep_private, on_conditions, on_hit, on_miss, to_store};
+pub use stored::{CacheEntry, CacheWrite, keep_private, on_conditions, on_hit, on_miss, to_store};
 
 /// Longest time, in seconds, that an answer may be kept: a year.
 pub const MAX_TTL: u64 = 31_536_000;
 /// The request headers that reach the upstream of a cached route, and are part of what an answer is kept
 /// under.
-pub const KEYED: [&str; 2] = ["accept", "accept-language"];
+pub const CACHE_KEY_HEADERS: [&str; 2] = ["accept", "accept-language"];
 /// Conditional and range headers (RFC 9110 sections 13.1 and 14.2), which are evaluated on the stored
 /// answer. They reach the upstream only where its answer cannot be kept.
-pub const ABOUT_STORED: [&str; 6] =
+pub const CONDITIONAL_HEADERS: [&str; 6] =
     ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"];
 
 /// Who shares an answer.
@@ -60,8 +59,8 @@ impl Policy {
         let mut fields = Fields::new(path, value)?;
         let ttl = fields.integer("ttl", 1..=MAX_TTL, 0)?;
         if ttl == 0 {
-            let mend = "is required: how long, in seconds, an answer is kept at most";
-            return Err(fields.error("ttl", mend));
+            let hint = "is required: how long, in seconds, an answer is kept at most";
+            return Err(fields.error("ttl", hint));
         }
         let read = |text: &str| match text {
             "key" => Some(Scope::Key),
@@ -69,8 +68,8 @@ impl Policy {
             "shared" => Some(Scope::Shared),
             _ => None,
         };
-        let mend = "expected \"key\", \"subject\" or \"shared\"";
-        let scope = fields.parse("scope", mend, read)?.unwrap_or(Scope::Key);
+        let hint = "expected \"key\", \"subject\" or \"shared\"";
+        let scope = fields.parse("scope", hint, read)?.unwrap_or(Scope::Key);
         fields.finish()?;
         Ok(Self { ttl: i64::try_from(ttl).unwrap_or(i64::MAX), scope })
     }
@@ -88,9 +87,16 @@ pub struct Lookup {
 }
 
 impl Lookup {
+    /// A lookup of this name, without conditions.
+    #[cfg(test)]
+    pub(crate) fn for_test(name: &str) -> Self {
+        let conditions = Conditions::default();
+        Self { name: name.to_owned(), path: String::new(), url: String::new(), conditions }
+    }
+
     /// The names under which it stands when the route, and when the URL was last purged.
     #[must_use]
-    pub fn marks(&self) -> [String; 2] {
+    pub fn purge_markers(&self) -> [String; 2] {
         [route_mark(&self.path), url_mark(&self.path, &self.url)]
     }
 }
@@ -99,25 +105,24 @@ impl Lookup {
 #[must_use]
 pub fn lookup<'h>(
     policy: Policy,
-    route: &Route,
-    credential: &Credential,
+    path: String,
+    token: &Fingerprint,
     url: &str,
     verified: &Verified,
     head: &Head<'h>,
     sent: impl Fn(&str) -> Option<&'h str>,
 ) -> Lookup {
-    let path = route.path.to_string();
     let subject = verified.claims().and_then(|claims| claims.subject.as_deref());
     let (key, subject) = match policy.scope {
         Scope::Key => (Some(verified.key().id.as_str()), None),
         Scope::Subject => (Some(verified.key().id.as_str()), subject),
         Scope::Shared => (None, None),
     };
-    let [accept, language] = KEYED.map(sent);
+    let [accept, language] = CACHE_KEY_HEADERS.map(sent);
     let parts = [
         Some("answer"),
         Some(&path),
-        Some(credential.fingerprint().as_str()),
+        Some(token.as_str()),
         Some(url),
         accept,
         language,

@@ -1,7 +1,7 @@
 //! The headers of an answer on its way into the store, out of it, and past it.
 
+use crate::base::headers::{self, HeaderEdits};
 use crate::base::time::Timestamp;
-use crate::gateway::reply::{self, Edits};
 
 use super::Policy;
 use super::conditions::{self, Conditions};
@@ -33,7 +33,7 @@ const FOR_CALLER: [&str; 8] = [
 
 /// The copy of an answer that is kept.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Kept<'h> {
+pub struct CacheWrite<'h> {
     /// Header names to remove.
     pub drop: Vec<&'h str>,
     /// Headers to set.
@@ -47,18 +47,18 @@ pub fn to_store<'h>(
     policy: Policy,
     status: u16,
     headers: &[(&'h str, &'h str)],
-    edits: &Edits<'h>,
+    edits: &HeaderEdits<'h>,
     asked: Timestamp,
     now: Timestamp,
-) -> Option<Kept<'h>> {
+) -> Option<CacheWrite<'h>> {
     let life = lifetime(policy, status, headers, now)?;
-    let mut kept = Kept { drop: edits.drop.clone(), set: Vec::new() };
+    let mut kept = CacheWrite { drop: edits.drop.clone(), set: Vec::new() };
     let other = |name: &&str| FOR_CACHES.contains(name) || matches!(*name, "age" | "cache-status");
     kept.drop.extend(headers.iter().map(|(name, _)| *name).filter(other));
     // A token that came back in a header is not kept either.
     let redacted = edits.set.iter().filter(|(name, _)| edits.echoed.contains(name));
     kept.set.extend(redacted.cloned());
-    let length = reply::header(headers, "content-length");
+    let length = headers::header(headers, "content-length");
     let length = length.map(|length| (LENGTH, length.to_owned()));
     kept.set.extend(length);
     let until = now.plus_seconds(life).millis();
@@ -73,7 +73,7 @@ pub fn to_store<'h>(
 
 /// An answer that was found in the store.
 #[derive(Clone, Copy, Debug)]
-pub struct Found<'a, 'h> {
+pub struct CacheEntry<'a, 'h> {
     /// Its headers.
     pub headers: &'a [(&'h str, &'h str)],
     /// When its route or its URL was last purged here, if ever.
@@ -85,7 +85,7 @@ pub fn on_conditions<'h>(
     conditions: &Conditions,
     status: u16,
     headers: &[(&'h str, &'h str)],
-    edits: &mut Edits<'h>,
+    edits: &mut HeaderEdits<'h>,
 ) {
     edits.status = conditions.status(status, headers);
     if edits.status.is_some() {
@@ -99,8 +99,8 @@ pub fn on_conditions<'h>(
 
 /// Adds what a hit is told to `edits`; `false` for an answer that is over, or older than the last purge,
 /// or was not stored by the gate.
-pub fn on_hit(found: Found<'_, '_>, edits: &mut Edits<'_>, now: Timestamp) -> bool {
-    let header = |wanted: &str| reply::header(found.headers, wanted);
+pub fn on_hit(found: CacheEntry<'_, '_>, edits: &mut HeaderEdits<'_>, now: Timestamp) -> bool {
+    let header = |wanted: &str| headers::header(found.headers, wanted);
     let number = |wanted: &str| header(wanted)?.parse::<i64>().ok();
     let (Some(asked), Some(until), Some(age)) = (number(ASKED), number(UNTIL), number(AGE)) else {
         return false;
@@ -128,7 +128,7 @@ pub fn on_hit(found: Found<'_, '_>, edits: &mut Edits<'_>, now: Timestamp) -> bo
 }
 
 /// Adds what an answer of the upstream on a cached route is told to `edits`.
-pub fn on_miss<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>) {
+pub fn on_miss<'h>(headers: &[(&'h str, &'h str)], edits: &mut HeaderEdits<'h>) {
     let mut cache_control = "private".to_owned();
     let mut status = String::new();
     for (name, value) in headers.iter().copied() {
@@ -155,8 +155,12 @@ pub fn on_miss<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>) {
 /// upstream says. Every answer depends on a credential, which a cache in front of the gate may not
 /// know for one (RFC 9111 section 3.5 speaks of `Authorization` only), and an upstream that says
 /// `public` knows nothing of the gate.
-pub fn keep_private<'h>(headers: &[(&'h str, &'h str)], edits: &mut Edits<'h>, now: Timestamp) {
-    let header = |wanted: &str| reply::header(headers, wanted);
+pub fn keep_private<'h>(
+    headers: &[(&'h str, &'h str)],
+    edits: &mut HeaderEdits<'h>,
+    now: Timestamp,
+) {
+    let header = |wanted: &str| headers::header(headers, wanted);
     let said = header("cache-control").unwrap_or_default();
     let says = |wanted: &str| {
         let mut all = directives(said);
@@ -204,7 +208,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
     fn stored(headers: &[(&'static str, &'static str)]) -> Vec<(&'static str, String)> {
-        let stored = to_store(POLICY, 200, headers, &Edits::default(), NOW, NOW).unwrap();
+        let stored = to_store(POLICY, 200, headers, &HeaderEdits::default(), NOW, NOW).unwrap();
         let kept = headers.iter().filter(|(name, _)| !stored.drop.contains(name));
         let kept = kept.map(|(name, value)| (*name, (*value).to_owned()));
         kept.chain(stored.set).collect()
@@ -212,8 +216,8 @@ mod tests {
 
     fn hit(stored: &[(&str, String)], purged: Option<i64>, at: i64) -> Option<String> {
         let headers: Vec<(&str, &str)> = stored.iter().map(|(n, v)| (*n, v.as_str())).collect();
-        let found = Found { headers: &headers, purged: purged.map(Timestamp::from_millis) };
-        let mut edits = Edits::default();
+        let found = CacheEntry { headers: &headers, purged: purged.map(Timestamp::from_millis) };
+        let mut edits = HeaderEdits::default();
         let at = Timestamp::from_seconds(at);
         on_hit(found, &mut edits, at).then(|| {
             let mut set = edits.set.into_iter();
@@ -251,7 +255,7 @@ mod tests {
     #[test]
     fn what_must_not_be_kept_by_others_stays_so() {
         let told = |value| {
-            let mut edits = Edits::default();
+            let mut edits = HeaderEdits::default();
             on_miss(&[("cache-control", value)], &mut edits);
             let mut set = edits.set.into_iter();
             set.find(|(name, _)| *name == "cache-control").unwrap().1
@@ -264,7 +268,7 @@ mod tests {
     #[test]
     fn only_the_caller_may_keep_an_answer_of_an_uncached_route() {
         let told = |headers: &[(&'static str, &'static str)]| {
-            let mut edits = Edits::default();
+            let mut edits = HeaderEdits::default();
             keep_private(headers, &mut edits, NOW);
             let found = edits.set.into_iter().find(|(name, _)| *name == "cache-control");
             found.map(|(_, value)| value)
@@ -289,7 +293,7 @@ mod tests {
             assert_eq!(told(&[("cache-control", said)]), None, "{said}");
         }
         assert_eq!(told(&[]).as_deref(), Some("private"));
-        let mut edits = Edits { drop: vec!["cache-control"], ..Edits::default() };
+        let mut edits = HeaderEdits { drop: vec!["cache-control"], ..HeaderEdits::default() };
         keep_private(&[("cache-control", "no-store")], &mut edits, NOW);
         let told = ("cache-control", "private, no-store".to_owned());
         assert_eq!(edits.set, [told]);
@@ -298,7 +302,7 @@ mod tests {
     #[test]
     fn expires_becomes_the_caller_s_max_age() {
         let told = |headers: &[(&'static str, &'static str)]| {
-            let mut edits = Edits::default();
+            let mut edits = HeaderEdits::default();
             keep_private(headers, &mut edits, NOW);
             (edits.drop, edits.set.into_iter().next().map(|(_, value)| value))
         };

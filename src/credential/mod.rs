@@ -1,10 +1,11 @@
 //! What a caller presents (contract section 3): exactly one credential is picked here, and
-//! nothing is believed of it before [`Presented::verify`].
+//! nothing is believed of it before [`UnverifiedCredential::verify`].
 //!
 //! The messages that the four schemes authenticate can never be the same, for they begin
 //! differently: a session's with the base64url of white space or `{`, a signature base with `"`, a
 //! signed URL's with `w`, a WAF-token URL's with `/`.
 
+pub mod accept_signature;
 pub mod base;
 pub mod digest;
 pub mod session;
@@ -18,19 +19,19 @@ use std::rc::Rc;
 
 use crate::base::request::Head;
 use crate::base::time::Timestamp;
-use crate::keys::KnownKey;
+use crate::keys::DerivedKey;
 use crate::keys::{self, Key, KeyId, Scheme};
 use crate::policy::origin::Origin;
 use crate::problem::Refusal;
 
 use crate::base::mac::MacKey;
 use session::{Claims, Session};
-use signature::{Labels, Proven, Signature};
-use url::{InQuery, SignedUrl, Spent, WafUrl};
+use signature::{Labels, Signature, SignedFacts};
+use url::{CredentialParams, SignedUrl, UrlCredential, WafUrl};
 
 /// A credential whose form is right and of which nothing is known to be true.
 #[derive(Debug)]
-pub struct Presented<'a> {
+pub struct UnverifiedCredential<'a> {
     key: KeyId,
     proof: Proof<'a>,
     key_in_query: bool,
@@ -65,7 +66,7 @@ pub struct Limits<'a> {
 
 /// Why a credential does not hold.
 #[derive(Debug)]
-pub enum Unverified {
+pub enum VerifyError {
     /// What the caller did wrong.
     Refused(Refusal),
     /// `signature-invalid` for an RFC 9421 signature: the base as the gate computed it, without the
@@ -75,7 +76,7 @@ pub enum Unverified {
     NoWafSecret,
 }
 
-impl From<Refusal> for Unverified {
+impl From<Refusal> for VerifyError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
@@ -87,21 +88,21 @@ const MAX_SIGNERS: usize = 4;
 /// What of a request may be a credential, its form read and none picked yet: that takes knowing which
 /// of its signatures are by keys of this gate.
 #[derive(Debug)]
-pub struct Offer<'a> {
+pub struct CredentialCandidates<'a> {
     session: Option<Session<'a>>,
     in_header: Option<&'a str>,
-    in_query: InQuery<'a>,
+    in_query: UrlCredential<'a>,
     labels: Labels<'a>,
 }
 
-impl<'a> Offer<'a> {
+impl<'a> CredentialCandidates<'a> {
     /// Reads the form of everything that may be a credential. `waf_key` is the route's key for WAF-token
     /// URLs that name none.
     ///
     /// # Errors
     /// `ambiguous-credential`, `bad-credential` for a wrong form.
     pub fn read(head: &Head<'a>, waf_key: Option<&'a KeyId>) -> Result<Self, Refusal> {
-        let in_query = InQuery::read(head, waf_key);
+        let in_query = UrlCredential::read(head, waf_key);
         Ok(Self { in_query: in_query?, ..Self::in_headers(head)? })
     }
 
@@ -113,7 +114,7 @@ impl<'a> Offer<'a> {
         Ok(Self {
             session: head.header("authorization").map(bearer).transpose()?,
             in_header: head.header("x-public-key").map(public_key).transpose()?,
-            in_query: InQuery::Nothing,
+            in_query: UrlCredential::Nothing,
             labels: Labels::read(head)?,
         })
     }
@@ -139,7 +140,7 @@ impl<'a> Offer<'a> {
 
     /// Picks the request's one credential: `Authorization`, a signature, a link, or a public key
     /// alone. A session may come with a signature by its own key; `X-Public-Key` and `?key=` may go
-    /// with any credential of the same key. `is_key` tells which of [`Offer::signers`] exist.
+    /// with any credential of the same key. `is_key` tells which of [`CredentialCandidates::signers`] exist.
     ///
     /// # Errors
     /// `credential-missing`, `ambiguous-credential`, `key-unknown` for a signature that only looks as
@@ -148,10 +149,11 @@ impl<'a> Offer<'a> {
         self,
         head: &Head<'a>,
         is_key: impl Fn(&str) -> bool,
-    ) -> Result<Presented<'a>, Refusal> {
+    ) -> Result<UnverifiedCredential<'a>, Refusal> {
         let Self { session, in_header, in_query, labels } = self;
         let bound = session.as_ref().and_then(Session::bound_to);
-        let signature = labels.ours(head, |keyid| bound == Some(keyid) || is_key(keyid))?;
+        let signature =
+            labels.find_signature(head, |keyid| bound == Some(keyid) || is_key(keyid))?;
         let by_session =
             signature.as_ref().is_some_and(|signature| bound == Some(signature.keyid()));
         let signer = signature.as_ref().filter(|_| !by_session);
@@ -165,28 +167,30 @@ impl<'a> Offer<'a> {
             true => Refusal::KeyUnknown,
             false => Refusal::CredentialMissing,
         })?;
-        let key_in_query = matches!(in_query, InQuery::Key(_));
+        let key_in_query = matches!(in_query, UrlCredential::Key(_));
         let signature = signature.map(Box::new);
         let proof = match (session, signature, in_query) {
-            (Some(session), None, InQuery::Nothing | InQuery::Key(_)) => {
+            (Some(session), None, UrlCredential::Nothing | UrlCredential::Key(_)) => {
                 Proof::Session(Box::new(session), None)
             }
-            (Some(session), signature, InQuery::Nothing | InQuery::Key(_)) if by_session => {
+            (Some(session), signature, UrlCredential::Nothing | UrlCredential::Key(_))
+                if by_session =>
+            {
                 Proof::Session(Box::new(session), signature)
             }
-            (None, Some(signature), InQuery::Nothing | InQuery::Key(_)) => {
+            (None, Some(signature), UrlCredential::Nothing | UrlCredential::Key(_)) => {
                 Proof::Signature(signature)
             }
-            (None, None, InQuery::Signed(url)) => Proof::SignedUrl(Box::new(url)),
-            (None, None, InQuery::Waf(url)) => Proof::WafUrl(Box::new(url)),
-            (None, None, InQuery::Nothing | InQuery::Key(_)) => Proof::PublicKey,
+            (None, None, UrlCredential::Signed(url)) => Proof::SignedUrl(Box::new(url)),
+            (None, None, UrlCredential::Waf(url)) => Proof::WafUrl(Box::new(url)),
+            (None, None, UrlCredential::Nothing | UrlCredential::Key(_)) => Proof::PublicKey,
             _ => return Err(Refusal::AmbiguousCredential),
         };
-        Ok(Presented { key, proof, key_in_query })
+        Ok(UnverifiedCredential { key, proof, key_in_query })
     }
 }
 
-impl Presented<'_> {
+impl UnverifiedCredential<'_> {
     /// The id of the key it claims to be of. The caller chose it: not for the log until a record
     /// of that id was found, for it may be a secret in the wrong place.
     #[must_use]
@@ -229,10 +233,10 @@ impl Presented<'_> {
     /// [`Session::verify`], [`Signature::verify`], [`SignedUrl::verify`] and [`WafUrl::verify`].
     pub fn verify(
         self,
-        known: &Rc<KnownKey>,
+        known: &Rc<DerivedKey>,
         head: &Head<'_>,
         limits: &Limits<'_>,
-    ) -> Result<Verified, Unverified> {
+    ) -> Result<Verified, VerifyError> {
         let key = known.key();
         let scheme = self.scheme();
         if key.revoked {
@@ -255,8 +259,8 @@ impl Presented<'_> {
             claims: None,
             proven: None,
             spent: match self.key_in_query {
-                true => Spent::Key,
-                false => Spent::Nothing,
+                true => CredentialParams::Key,
+                false => CredentialParams::Nothing,
             },
         };
         match self.proof {
@@ -280,11 +284,11 @@ impl Presented<'_> {
             }
             Proof::SignedUrl(url) => {
                 verified.end.add(url.verify(known, limits)?, Refusal::UrlExpired);
-                verified.spent = Spent::Signed;
+                verified.spent = CredentialParams::Signed;
             }
             Proof::WafUrl(url) => {
                 verified.end.add(url.verify(known, limits)?, Refusal::UrlExpired);
-                verified.spent = Spent::Waf;
+                verified.spent = CredentialParams::Waf;
             }
             Proof::PublicKey => {}
         }
@@ -298,15 +302,15 @@ impl Presented<'_> {
     }
 }
 
-/// A credential that is what it claims to be. Only [`Presented::verify`] makes one.
+/// A credential that is what it claims to be. Only [`UnverifiedCredential::verify`] makes one.
 #[derive(Debug)]
 pub struct Verified {
-    known: Rc<KnownKey>,
+    known: Rc<DerivedKey>,
     scheme: Scheme,
     end: End,
     claims: Option<Claims>,
-    proven: Option<Proven>,
-    spent: Spent,
+    proven: Option<SignedFacts>,
+    spent: CredentialParams,
 }
 
 /// The first moment at which a credential is no longer good, and the refusal from then on; `None` for
@@ -331,7 +335,7 @@ impl Verified {
 
     /// The record that it was checked against.
     #[must_use]
-    pub const fn known(&self) -> &Rc<KnownKey> {
+    pub const fn known(&self) -> &Rc<DerivedKey> {
         &self.known
     }
 
@@ -360,13 +364,13 @@ impl Verified {
 
     /// What the signature says of the rest of the request; `None` without one.
     #[must_use]
-    pub const fn proven(&self) -> Option<&Proven> {
+    pub const fn proven(&self) -> Option<&SignedFacts> {
         self.proven.as_ref()
     }
 
     /// What of the query was the credential, and so must not reach the upstream.
     #[must_use]
-    pub const fn spent(&self) -> Spent {
+    pub const fn spent(&self) -> CredentialParams {
         self.spent
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::base::json;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-use crate::keys::KnownKey;
+use crate::keys::DerivedKey;
 use crate::keys::{self, KeyId};
 use crate::policy::origin::Origin;
 use crate::policy::path::Pattern;
@@ -19,6 +19,7 @@ use crate::problem::Refusal;
 
 use super::Limits;
 use crate::base::mac::{MacKey, TAG_LEN};
+use crate::base::methods::Methods;
 
 /// Longest token in bytes: a session has a dozen short claims, and everything in it is parsed
 /// before its MAC is known to be good.
@@ -53,7 +54,7 @@ pub struct Claims {
     /// `sub`.
     pub subject: Option<String>,
     /// `methods`: narrows the key's.
-    pub methods: Option<Vec<String>>,
+    pub methods: Option<Methods>,
     /// `paths`: narrows the key's.
     pub paths: Option<Vec<Pattern>>,
     /// `origin`: narrows the key's.
@@ -103,7 +104,8 @@ impl<'a> Session<'a> {
             bound: optional(&claims, "cnf", confirmation_key)?,
             claims: Claims {
                 subject: optional(&claims, "sub", visible)?,
-                methods: optional(&claims, "methods", strings)?,
+                methods: optional(&claims, "methods", strings)?
+                    .map(|listed| Methods::of(listed.iter().map(String::as_str))),
                 paths: optional(&claims, "paths", patterns)?,
                 origin: optional(&claims, "origin", origin)?,
             },
@@ -140,7 +142,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// `signature-invalid`, `session-expired`, `session-not-yet-valid`, `session-too-long`,
     /// `audience-mismatch`.
-    pub fn verify(self, key: &KnownKey, limits: &Limits<'_>) -> Result<Claims, Refusal> {
+    pub fn verify(self, key: &DerivedKey, limits: &Limits<'_>) -> Result<Claims, Refusal> {
         if !key.verifies(self.signed.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid);
         }

@@ -13,7 +13,7 @@ use crate::problem::Refusal;
 use super::base::{self, Component, MAX_COMPONENTS};
 use super::digest::{self, Digests};
 use super::structured::{self, Bare, Item, Member, Value};
-use super::{Limits, Unverified};
+use super::{Limits, VerifyError};
 use crate::base::mac::TAG_LEN;
 
 /// How old, in seconds, `created` may be.
@@ -51,7 +51,7 @@ impl<'a> Labels<'a> {
     /// # Errors
     /// `ambiguous-credential` for two, `bad-request` for one whose covered field `Connection` names, and
     /// those of [`Signature`]'s form.
-    pub fn ours(
+    pub fn find_signature(
         &self,
         head: &Head<'_>,
         is_ours: impl Fn(&str) -> bool,
@@ -108,7 +108,7 @@ pub struct Signature {
 
 /// What a good signature says of its request.
 #[derive(Debug)]
-pub struct Proven {
+pub struct SignedFacts {
     /// What the body must be.
     pub digests: Option<Digests>,
     /// What must not have been seen before.
@@ -257,8 +257,8 @@ impl Signature {
         limits: &Limits<'_>,
         bound: bool,
         verifies: impl FnOnce(&[u8], &[u8]) -> bool,
-    ) -> Result<Proven, Unverified> {
-        let demands = Demands {
+    ) -> Result<SignedFacts, VerifyError> {
+        let demands = RequiredCoverage {
             body: head.has_body() && !limits.unsigned_body,
             session: bound,
             nonce: key.nonce_required,
@@ -268,7 +268,7 @@ impl Signature {
             _ => return Err(Refusal::SignatureIncomplete.into()),
         };
         if !verifies(self.base(head)?.as_bytes(), &self.tag) {
-            return Err(Unverified::SignatureInvalid(self.shown_base(head)?));
+            return Err(VerifyError::SignatureInvalid(self.shown_base(head)?));
         }
         let too_old = created.plus_seconds(MAX_AGE).next();
         let end = self.expires.map_or(too_old, |expires| expires.min(too_old));
@@ -278,7 +278,7 @@ impl Signature {
         }
         let until = created.plus_seconds(MAX_AGE).plus_seconds(limits.clock_skew);
         let nonce = self.nonce.filter(|_| key.nonce_required);
-        Ok(Proven {
+        Ok(SignedFacts {
             end,
             digests: self.digests,
             nonce: nonce.map(|value| Nonce { keyid: self.keyid, value, until }),
@@ -287,7 +287,7 @@ impl Signature {
 
     /// What it should cover or say, and does not. The verifier says what must be covered (RFC 9421
     /// section 3.2.1), or the signer would choose what may be changed.
-    pub fn lacks(&self, demands: Demands) -> impl Iterator<Item = Lack> {
+    pub fn lacks(&self, demands: RequiredCoverage) -> impl Iterator<Item = MissingCoverage> {
         let covers = |component: &Component| self.components.contains(component);
         let field = |name: &str| covers(&Component::Field(name.to_owned()));
         let target = covers(&Component::TargetUri)
@@ -295,12 +295,12 @@ impl Signature {
                 && (covers(&Component::RequestTarget)
                     || (covers(&Component::Path) && covers(&Component::Query))));
         [
-            (!covers(&Component::Method), Lack::Method),
-            (!target, Lack::Target),
-            (demands.body && !field("content-digest"), Lack::Body),
-            (demands.session && !field("authorization"), Lack::Session),
-            (self.created.is_none(), Lack::Created),
-            (demands.nonce && self.nonce.is_none(), Lack::Nonce),
+            (!covers(&Component::Method), MissingCoverage::Method),
+            (!target, MissingCoverage::Target),
+            (demands.body && !field("content-digest"), MissingCoverage::Body),
+            (demands.session && !field("authorization"), MissingCoverage::Session),
+            (self.created.is_none(), MissingCoverage::Created),
+            (demands.nonce && self.nonce.is_none(), MissingCoverage::Nonce),
         ]
         .into_iter()
         .filter_map(|(lacks, what)| lacks.then_some(what))
@@ -309,7 +309,7 @@ impl Signature {
 
 /// What must be covered beside method and target.
 #[derive(Clone, Copy, Debug)]
-pub struct Demands {
+pub struct RequiredCoverage {
     /// The body, by its digest.
     pub body: bool,
     /// The session that it is the proof of.
@@ -320,7 +320,7 @@ pub struct Demands {
 
 /// What a signature lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lack {
+pub enum MissingCoverage {
     /// `@method`.
     Method,
     /// `@target-uri`, or `@authority` with `@path` and `@query` or with `@request-target`.

@@ -12,13 +12,15 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use crate::base::request::Head;
 use crate::base::time::Timestamp;
-use crate::keys::KnownKey;
+use crate::keys::DerivedKey;
 use crate::keys::{self, KeyId};
 use crate::problem::Refusal;
 
 use super::base;
-use super::{Limits, Unverified};
+use super::{Limits, VerifyError};
+use crate::base::digits;
 use crate::base::mac::{MacKey, TAG_LEN};
+use crate::base::percent::{self, Byte};
 
 /// Most digits of `exp`: until the year 33658.
 const MAX_EXP_DIGITS: usize = 12;
@@ -59,7 +61,7 @@ pub const TRACKERS: [&str; 24] = [
 
 /// What stands in a query.
 #[derive(Debug)]
-pub enum InQuery<'a> {
+pub enum UrlCredential<'a> {
     /// No credential.
     Nothing,
     /// The public key alone, or beside another credential.
@@ -72,7 +74,7 @@ pub enum InQuery<'a> {
 
 /// What of the query was the credential, and so does not reach the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spent {
+pub enum CredentialParams {
     /// Nothing.
     Nothing,
     /// `key`, wherever it stands.
@@ -83,7 +85,7 @@ pub enum Spent {
     Waf,
 }
 
-impl<'a> InQuery<'a> {
+impl<'a> UrlCredential<'a> {
     /// Finds the credential in a query, raw: nothing is decoded to find it. `waf_key` is the route's
     /// key for WAF-token URLs that name none.
     ///
@@ -165,7 +167,7 @@ impl<'a> SignedUrl<'a> {
     ///
     /// # Errors
     /// `signature-invalid`, `bad-credential` for an end too far ahead, `url-expired`.
-    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<Timestamp, Unverified> {
+    pub fn verify(self, known: &DerivedKey, limits: &Limits<'_>) -> Result<Timestamp, VerifyError> {
         if !known.verifies(self.message.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid.into());
         }
@@ -246,8 +248,8 @@ impl<'a> WafUrl<'a> {
     ///
     /// # Errors
     /// `signature-invalid`, `url-expired`; without `WAF_SECRET`, that it is missing.
-    pub fn verify(self, known: &KnownKey, limits: &Limits<'_>) -> Result<Timestamp, Unverified> {
-        let secret = limits.waf_secret.ok_or(Unverified::NoWafSecret)?;
+    pub fn verify(self, known: &DerivedKey, limits: &Limits<'_>) -> Result<Timestamp, VerifyError> {
+        let secret = limits.waf_secret.ok_or(VerifyError::NoWafSecret)?;
         if !secret.verify(self.message.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid.into());
         }
@@ -284,9 +286,8 @@ pub fn sign_waf(
 
 /// Digits and nothing else.
 fn timestamp(digits: &str, length: core::ops::RangeInclusive<usize>) -> Option<Timestamp> {
-    let plain = length.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = plain.then(|| digits.parse().ok())??;
-    Some(Timestamp::from_seconds(seconds))
+    let digits = Some(digits).filter(|digits| length.contains(&digits.len()))?;
+    Some(Timestamp::from_seconds(digits::parse(digits)?))
 }
 
 /// The MAC as base64url without padding, or as standard base64 of which any character may be
@@ -304,18 +305,6 @@ fn waf_tag(text: &str) -> Option<[u8; TAG_LEN]> {
 }
 
 fn percent_decoded(text: &str) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(44);
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        decoded.push(match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                rest = after;
-                (base::hex(*high)? << 4) | base::hex(*low)?
-            }
-            (b'%', _) => return None,
-            _ => first,
-        });
-    }
-    Some(decoded)
+    let plain = |byte: Byte| (byte != Byte::Broken).then(|| byte.value());
+    percent::decode(text).map(plain).collect()
 }

@@ -77,7 +77,7 @@ export async function remember(env, name, nonce, until) {
 }
 
 /** The answer of a key's ledger to a batch of usage, as JSON. */
-export async function tally(env, key, batch) {
+export async function submitUsage(env, key, batch) {
   return ask(env, key, "", { method: "POST", body: batch });
 }
 

@@ -24,10 +24,11 @@ extern "C" {
 
     /// Counts a request at a rate limiter: whether it is within.
     #[wasm_bindgen(js_name = withinRate)]
-    pub(super) fn within_rate(env: &JsValue, binding: &str, counted_as: &str) -> JsValue;
+    pub(super) fn within_rate(env: &JsValue, binding: &str, rate_limit_key: &str) -> JsValue;
 
     /// Sends a batch of usage to a key's ledger: its answer, as JSON.
-    pub(super) fn tally(env: &JsValue, key: &str, batch: &str) -> JsValue;
+    #[wasm_bindgen(js_name = submitUsage)]
+    pub(super) fn submit_usage(env: &JsValue, key: &str, batch: &str) -> JsValue;
 
     /// The rows of a key's ledger, as JSON.
     pub(super) fn usage(env: &JsValue, key: &str, from: &str, to: &str) -> JsValue;

@@ -13,7 +13,7 @@ const held = new Set();
 let total = 0;
 
 /** A body in memory, or on its way there. It counts against the budget until it is released. */
-class Held {
+class HeldBody {
   bytes = new Uint8Array(0);
   digests = [];
   size = 0;
@@ -63,12 +63,12 @@ export function releaseAll() {
 }
 
 /**
- * The promise of a `Held` with the digests of these WebCrypto names, or of a word: `too large`, `too slow`,
+ * The promise of a `HeldBody` with the digests of these WebCrypto names, or of a word: `too large`, `too slow`,
  * `overloaded`. It is rejected when the caller breaks off. The digest of a small body is left to Rust
  * where it is the only one and SHA-256.
  */
 export async function read(request, maxBytes, ms, names) {
-  const body = new Held(ms);
+  const body = new HeldBody(ms);
   let timer;
   const late = new Promise((done) => (timer = setTimeout(done, ms, "too slow")));
   let problem = "gone";

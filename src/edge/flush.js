@@ -1,7 +1,8 @@
 // A flush of the isolate's usage: wait, send what there is, and again while something could not be sent.
 
-import { tally } from "./bindings.js";
-import { guard } from "./glue.js";
+import { submitUsage } from "./bindings.js";
+import { instanceGuard } from "./glue.js";
+import { readBatches } from "./wire.js";
 
 /** How long, in milliseconds, usage is added up before it is sent. */
 const REST_MS = 2000;
@@ -13,29 +14,26 @@ export function flush(usage, env, ctx) {
 }
 
 async function flushing(usage, env) {
-  const alive = guard();
+  const sameInstance = instanceGuard();
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     await new Promise((done) => setTimeout(done, REST_MS));
-    alive();
-    const lines = usage.batches(Date.now(), attempt === ATTEMPTS);
-    const fields = lines === "" ? [] : lines.split("\n");
-    const sending = [];
-    for (let i = 0; i < fields.length; i += 2) sending.push(send(usage, env, alive, fields[i], fields[i + 1]));
-    const answered = await Promise.all(sending);
-    alive();
+    sameInstance();
+    const batches = readBatches(usage.batches(Date.now(), attempt === ATTEMPTS));
+    const answered = await Promise.all(batches.map(([key, batch]) => send(usage, env, sameInstance, key, batch)));
+    sameInstance();
     if (usage.rest(answered.filter((one) => !one).length)) break;
   }
   usage.free();
 }
 
 /** Whether the key's ledger took its batch. */
-async function send(usage, env, alive, key, batch) {
+async function send(usage, env, sameInstance, key, batch) {
   let answer;
   try {
-    answer = await tally(env, key, batch);
+    answer = await submitUsage(env, key, batch);
   } catch {
     return false;
   }
-  alive();
+  sameInstance();
   return usage.settle(key, answer, Date.now());
 }

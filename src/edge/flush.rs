@@ -5,9 +5,9 @@ use wasm_bindgen::prelude::*;
 
 use crate::keys::KeyId;
 use crate::limits::usage::Usage;
-use crate::telemetry::audit::Alarm;
+use crate::problem::Alarm;
 
-use super::{convert, glue};
+use super::{clock, glue, wire};
 
 #[wasm_bindgen(module = "/src/edge/flush.js")]
 extern "C" {
@@ -42,17 +42,15 @@ impl JsUsage {
     /// for the next flush.
     pub fn batches(&self, now_ms: f64, is_last: bool) -> String {
         if is_last {
-            self.usage.hand_over();
+            self.usage.close_flush();
         }
-        let batches = self.usage.batches(convert::at(now_ms));
-        let lines = batches.iter().map(|(key, batch)| format!("{key}\n{batch}"));
-        lines.collect::<Vec<String>>().join("\n")
+        wire::batches(&self.usage.batches(clock::at(now_ms)))
     }
 
     /// A key's ledger answered; `false` if that was no answer.
     pub fn settle(&self, key: &str, answer: &str, now_ms: f64) -> bool {
         let id = KeyId::parse(key);
-        let settle = |id| self.usage.settle(&id, answer, convert::at(now_ms));
+        let settle = |id| self.usage.settle(&id, answer, clock::at(now_ms));
         id.is_some_and(|id| settle(id).is_ok())
     }
 
@@ -60,9 +58,8 @@ impl JsUsage {
     pub fn rest(&self, unanswered: usize) -> bool {
         let lost = self.usage.take_lost();
         if unanswered > 0 || lost > 0 {
-            let mend = "the ledgers of these keys did not answer; their batches are sent again, but requests that were lost are in no ledger";
-            let alarm = Alarm::UsageUnsent { batches: unanswered, lost, mend };
-            glue::error(&alarm.line());
+            let alarm = Alarm::UsageUnsent { batches: unanswered, lost };
+            glue::error(&alarm.line(None));
         }
         self.usage.end_flush()
     }

@@ -1,12 +1,13 @@
 // A forwarding: the store of answers is asked where there is one, then the upstream, as often as the
 // exchange says, and the answer is passed on as it says. It decides nothing.
 
-import { answer, edit, guard, lines, write } from "./glue.js";
-import { remember } from "./recent.js";
+import { instanceGuard, log, respond } from "./glue.js";
+import { remember } from "./memory_cache.js";
 import { find, keep } from "./store.js";
+import { editHeaders, readPlan, readProbe, readStep, toRecord, writeHeaders, writeProbed } from "./wire.js";
 
 /** How much of an answer that refuses the gate's own token, or of a probe's, is read. */
-const MOST_INSPECTED = 8192;
+const MAX_INSPECTED = 8192;
 /** How long, in milliseconds, that may take. */
 const INSPECTION_MS = 2000;
 /** After how many bytes at the latest what passes is charged: a request may end before it is told so. */
@@ -20,10 +21,10 @@ export function forward(request, plan, exchange, ctx, held) {
 }
 
 async function send(request, plan, exchange, ctx, held) {
-  const [url, travel, timeout, drop, lookup, ...set] = plan.split("\n");
+  const { url, travel, timeoutMs, drop, lookup, set } = readPlan(plan);
   const { method } = request;
-  const alive = guard();
-  const kept = lookup !== "" && (await stored(request, lookup, exchange, alive));
+  const sameInstance = instanceGuard();
+  const kept = lookup !== "" && (await stored(request, lookup, exchange, sameInstance));
   if (kept) return kept;
   const upload = { sent: held?.bytes.byteLength, ended: undefined, passed: undefined };
   // A signal costs more than it is worth where nobody but the clock would use it: nothing waits for a
@@ -39,12 +40,12 @@ async function send(request, plan, exchange, ctx, held) {
     isLate = true;
     abort?.abort("timeout");
     stopWaiting?.();
-  }, Number(timeout));
+  }, timeoutMs);
   try {
     for (;;) {
       let response, problem;
       init.headers = new Headers(request.headers);
-      edit(init.headers, drop, set);
+      editHeaders(init.headers, drop, set);
       try {
         response = await new Promise((answered, failed) => {
           stopWaiting = answered;
@@ -54,29 +55,30 @@ async function send(request, plan, exchange, ctx, held) {
       } catch {
         problem = String(abort?.signal.reason);
       }
-      alive();
+      sameInstance();
       if (isLate && response === undefined) problem = "timeout";
       if (problem !== undefined && request.signal.aborted) problem = "gone";
-      const step =
+      const step = readStep(
         problem === undefined
-          ? exchange.answered(response.status, lines(response.headers), upload.sent, Date.now(), Math.random())
-          : exchange.failed(problem, upload.sent, Date.now(), Math.random());
-      const [what, ...rest] = step.split("\n");
-      if (what === "pass") return pass(response, rest, exchange, alive, { method, lookup, ctx }, upload);
-      if (what === "again") {
+          ? exchange.answered(response.status, writeHeaders(response.headers), upload.sent, Date.now(), Math.random())
+          : exchange.failed(problem, upload.sent, Date.now(), Math.random()),
+      );
+      if (step.what === "pass") return pass(response, step, exchange, sameInstance, { method, lookup, ctx }, upload);
+      let own = step.response;
+      if (step.what === "again") {
         response?.body?.cancel();
-        await new Promise((done) => setTimeout(done, Number(rest[0])));
-        alive();
+        await new Promise((done) => setTimeout(done, step.pauseMs));
+        sameInstance();
         if (!request.signal.aborted) continue;
+        own = exchange.left();
       }
-      let own = what === "again" ? exchange.left() : rest.join("\n");
-      if (what === "inspect") {
+      if (step.what === "inspect") {
         const said = await beginning(unpacked(response));
-        alive();
+        sameInstance();
         own = exchange.rejected(response.status, said);
       }
       exchange.free();
-      return answer(own);
+      return respond(own);
     }
   } finally {
     clearTimeout(timer);
@@ -85,16 +87,16 @@ async function send(request, plan, exchange, ctx, held) {
 }
 
 /** The answer as the store has it, unless it has none that may be served. */
-async function stored(request, lookup, exchange, alive) {
+async function stored(request, lookup, exchange, sameInstance) {
   const kept = await find(lookup, request);
-  alive();
+  sameInstance();
   const step = kept && exchange.found(kept.status, kept.lines, kept.purged, Date.now());
   if (!step) {
     kept?.body?.cancel?.();
     return undefined;
   }
   remember(kept);
-  return pass(kept, step.split("\n").slice(1), exchange, alive, request);
+  return pass(kept, readStep(step), exchange, sameInstance, request);
 }
 
 /** Returns true if the body has no length announced, so that it must be counted: then `travel` says how many bytes may pass. */
@@ -114,13 +116,13 @@ function outgoing(request, travel, abort, upload) {
  * bytes. Piping would close the upstream's side when the caller breaks off, and so turn half an
  * upload into a whole one: hence preventAbort, and the abort of the fetch itself.
  */
-function counted(body, most, abort, upload) {
+function counted(body, maxBytes, abort, upload) {
   upload.sent = 0;
   const { readable, writable } = new TransformStream({
     transform(chunk, controller) {
       upload.sent += chunk.byteLength;
       upload.passed?.(chunk.byteLength);
-      if (upload.sent > most) {
+      if (upload.sent > maxBytes) {
         abort.abort("too large");
         controller.error("too large");
       } else {
@@ -138,22 +140,20 @@ function counted(body, most, abort, upload) {
   return readable;
 }
 
-function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exchange, alive, { method, lookup, ctx }, upload) {
-  write(audit, alarm);
-  const set = fields.slice(0, 2 * Number(count));
-  const [keptDrop, ...keptSet] = fields.slice(set.length);
-  const copy = keptDrop === undefined ? undefined : keep(lookup, from, keptDrop, keptSet, ctx);
+function pass(from, step, exchange, sameInstance, { method, lookup, ctx }, upload) {
+  log(step.audit, step.alarm);
+  const copy = step.copy && keep(lookup, from, step.copy, ctx);
   let { body } = from;
-  if ((method === "HEAD" || status !== "") && body !== null) {
+  if ((method === "HEAD" || step.status !== undefined) && body !== null) {
     body.cancel?.();
     body = null;
   }
   if (body === null) copy?.close();
-  const isMetered = metered !== "" && body !== null;
+  const isMetered = step.isMetered && body !== null;
   const isArriving = upload?.ended !== undefined;
   let tell = () => {};
   if (isMetered || isArriving) {
-    const charge = charging(exchange, alive, Number(isMetered) + Number(isArriving));
+    const charge = charging(exchange, sameInstance, Number(isMetered) + Number(isArriving));
     if (isMetered) tell = (bytes, isLast) => charge(0, bytes, isLast);
     if (isArriving) {
       upload.passed = (bytes, isLast) => charge(bytes, 0, isLast);
@@ -166,13 +166,13 @@ function pass(from, [audit, alarm, metered, status, drop, count, ...fields], exc
   // What the upstream sent is as it packed it; what the store has, the platform unpacks and packs again.
   const encodeBody = upload === undefined ? "automatic" : "manual";
   // Nothing but these: the upstream's reason phrase is not searched for the token.
-  const response = new Response(body, { status: Number(status || from.status), headers: from.headers, encodeBody });
-  edit(response.headers, drop, set);
+  const response = new Response(body, { status: step.status ?? from.status, headers: from.headers, encodeBody });
+  editHeaders(response.headers, step.drop, step.set);
   return response;
 }
 
 /** Charges what passes after the answer's head, and lets go of the exchange when so many streams have ended. */
-function charging(exchange, alive, open) {
+function charging(exchange, sameInstance, open) {
   let bytesIn = 0, bytesOut = 0;
   return (moreIn, moreOut, isLast) => {
     bytesIn += moreIn;
@@ -180,7 +180,7 @@ function charging(exchange, alive, open) {
     if (!isLast && bytesIn + bytesOut < CHARGED_AT) return;
     if (isLast) open -= 1;
     try {
-      alive();
+      sameInstance();
     } catch {
       // What counted it is gone; the answer need not go with it.
       return;
@@ -252,7 +252,7 @@ async function beginning(response) {
   const late = new Promise((done) => setTimeout(done, INSPECTION_MS, { done: true }));
   let text = "";
   try {
-    while (text.length < MOST_INSPECTED) {
+    while (text.length < MAX_INSPECTED) {
       const { done, value } = await Promise.race([reader.read(), late]);
       if (done) break;
       text += decoder.decode(value, { stream: true });
@@ -265,10 +265,8 @@ async function beginning(response) {
 }
 
 export async function probe(plan) {
-  const [url, timeout, ...fields] = plan.split("\n");
-  const headers = {};
-  for (let i = 0; i < fields.length; i += 2) headers[fields[i]] = fields[i + 1];
-  const signal = AbortSignal.timeout(Number(timeout));
-  const response = await fetch(url, { headers, signal, redirect: "manual", cache: "no-store" });
-  return `${response.status}\n${await beginning(response)}`;
+  const { url, timeoutMs, headers } = readProbe(plan);
+  const init = { headers: toRecord(headers), signal: AbortSignal.timeout(timeoutMs), redirect: "manual", cache: "no-store" };
+  const response = await fetch(url, init);
+  return writeProbed(response.status, await beginning(response));
 }

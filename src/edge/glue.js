@@ -1,8 +1,8 @@
-// What only JavaScript can do cheaply: reading and editing the platform's headers, and awaiting what is
-// waited for. It decides nothing; every line it gets was decided in Rust (src/edge/convert.rs has the
-// formats). No header, URL or JSON document holds a line break, so lines are joined with one.
+// Shared by the files beside this one: answering with a response of the gate's own, waiting on Rust's behalf, and giving up
+// after a panic.
 
 import { releaseAll } from "./body.js";
+import { readResponse, toRecord } from "./wire.js";
 
 /** How many panics there were. */
 let panics = 0;
@@ -17,33 +17,11 @@ export function panicked() {
  * given up; wasm-bindgen would begin a new one and look there for it, at an address that means
  * something else.
  */
-export function guard() {
+export function instanceGuard() {
   const born = panics;
   return () => {
     if (panics !== born) throw new Error("writegate: a panic in another request ended this one");
   };
-}
-
-const encoder = new TextEncoder();
-
-/**
- * Writes the request in lines into `buffer`. Returns how many bytes that took, or, where there was too little
- * room, minus the room that is enough.
- */
-export function describe(request, buffer) {
-  let headers = "";
-  let isLocated = false;
-  for (const [name, value] of request.headers) {
-    headers += `\n${name}\n${value}`;
-    if (name === "cf-ipcountry") isLocated = true;
-  }
-  // Cloudflare says where the caller is in CF-IPCountry and CF-Ray too, and to unpack `request.cf` costs
-  // more than all headers together.
-  const cf = isLocated ? undefined : request.cf;
-  const body = request.body === null ? "" : "body";
-  const text = `${request.method}\n${request.url}\n${crypto.randomUUID()}\n${cf?.country ?? ""}\n${cf?.colo ?? ""}\n${body}${headers}`;
-  const { read, written } = encoder.encodeInto(text, buffer);
-  return read === text.length ? written : -3 * text.length;
 }
 
 export function variable(env, name) {
@@ -56,50 +34,39 @@ export function variable(env, name) {
   return plain ? `j${JSON.stringify(value)}` : "r";
 }
 
-export function answer(text) {
-  const [status, audit, alarm, body, ...fields] = text.split("\n");
-  write(audit, alarm);
-  const headers = {};
-  for (let i = 0; i < fields.length; i += 2) headers[fields[i]] = fields[i + 1];
-  return new Response(body || null, { status: Number(status), headers });
+/** Answers with a response of the gate's own, after its lines are written to the log. */
+export function respond(text) {
+  const { status, audit, alarm, body, headers } = readResponse(text);
+  log(audit, alarm);
+  return new Response(body || null, { status, headers: toRecord(headers) });
 }
 
-export function drive(work, ctx) {
-  const response = driven(work);
+export function runTask(task, ctx) {
+  const response = run(task);
   // As above: also of a request that never comes to be forwarded.
   ctx.waitUntil(response);
   return response;
 }
 
-async function driven(work) {
-  const alive = guard();
+async function run(task) {
+  const sameInstance = instanceGuard();
   for (;;) {
     let value, rejected = false;
     try {
-      value = await work.awaited();
+      value = await task.awaited();
     } catch {
       rejected = true;
     }
-    alive();
-    const response = work.resume(value, rejected);
+    sameInstance();
+    const response = task.resume(value, rejected);
     if (response === undefined) continue;
-    work.free();
+    task.free();
     return response;
   }
 }
 
-export function write(audit, alarm) {
+/** Writes the audit line, and an alarm where there is one. */
+export function log(audit, alarm) {
   console.log(audit);
   if (alarm !== "") console.error(alarm);
-}
-
-export function edit(headers, drop, set) {
-  if (drop !== "") for (const name of drop.split(",")) headers.delete(name);
-  for (let i = 0; i < set.length; i += 2) headers.set(set[i], set[i + 1]);
-}
-
-export function lines(headers) {
-  let text = "";
-  for (const [name, value] of headers) text += text === "" ? `${name}\n${value}` : `\n${name}\n${value}`;
-  return text;
 }

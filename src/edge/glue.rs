@@ -5,19 +5,16 @@ use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use super::exchange::JsExchange;
-use super::work::JsWork;
+use super::task::JsTask;
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
-    /// Writes the request in lines into `buffer` (see [`super::convert::arrival`]). Returns how many bytes
-    /// that took, or, where there is too little room, minus the room that is enough.
-    pub(super) fn describe(request: &JsValue, buffer: &mut [u8]) -> i32;
-
-    /// A `Response` from lines: see [`super::convert::answer`].
-    pub(super) fn answer(lines: &str) -> JsValue;
+    /// Makes a `Response` of [`super::wire::response`], after its lines are written to the log.
+    pub(super) fn respond(message: &str) -> JsValue;
 
     /// Awaits what the work waits for until it has a `Response`, and returns the promise of that.
-    pub(super) fn drive(work: JsWork, ctx: &JsValue) -> JsValue;
+    #[wasm_bindgen(js_name = runTask)]
+    pub(super) fn run_task(task: JsTask, ctx: &JsValue) -> JsValue;
 
     /// Rust panicked, so that the exchanges of other requests must not be used any more.
     pub(super) fn panicked();
@@ -27,24 +24,32 @@ extern "C" {
     pub(super) fn variable(env: &JsValue, name: &str) -> JsValue;
 }
 
+#[wasm_bindgen(module = "/src/edge/wire.js")]
+extern "C" {
+    /// Writes the request into `buffer` for [`super::wire::request`]. Returns the number of bytes written, or,
+    /// where there is too little room, minus the room that is enough.
+    #[wasm_bindgen(js_name = writeRequest)]
+    pub(super) fn write_request(request: &JsValue, buffer: &mut [u8]) -> i32;
+}
+
 #[wasm_bindgen(module = "/src/edge/body.js")]
 extern "C" {
     /// A body that was read.
-    pub(super) type Held;
+    pub(super) type HeldBody;
 
     /// The bytes.
     #[wasm_bindgen(method, getter)]
-    pub(super) fn bytes(this: &Held) -> Uint8Array;
+    pub(super) fn bytes(this: &HeldBody) -> Uint8Array;
 
     /// The digests that were asked for; none where Rust is to compute the one.
     #[wasm_bindgen(method, getter)]
-    pub(super) fn digests(this: &Held) -> Array;
+    pub(super) fn digests(this: &HeldBody) -> Array;
 
     /// The body counts against the budget no more.
     #[wasm_bindgen(method)]
-    pub(super) fn release(this: &Held);
+    pub(super) fn release(this: &HeldBody);
 
-    /// Reads the body, of at most so many bytes, in so many milliseconds: the promise of a [`Held`] with
+    /// Reads the body, of at most so many bytes, in so many milliseconds: the promise of a [`HeldBody`] with
     /// the digests of these names of WebCrypto, with commas between, or of a word why there is none.
     pub(super) fn read(request: &JsValue, max_bytes: f64, ms: u32, names: &str) -> JsValue;
 }
@@ -65,12 +70,12 @@ extern "C" {
     pub(super) fn probe(plan: &str) -> JsValue;
 }
 
-#[wasm_bindgen(module = "/src/edge/recent.js")]
+#[wasm_bindgen(module = "/src/edge/memory_cache.js")]
 extern "C" {
     /// The headers, in lines, of the answer of this name, if it was served a moment ago.
     pub(super) fn recall(name: &str) -> Option<String>;
 
-    /// That answer as a `Response`: see [`super::convert::step`].
+    /// That answer as a `Response`: see [`super::wire::step`].
     pub(super) fn serve(name: &str, is_head: bool, step: &str) -> JsValue;
 }
 

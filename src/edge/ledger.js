@@ -7,7 +7,7 @@ const COLUMNS = ["day", "outcome", "requests", "bytes_in", "bytes_out", "upstrea
 const ISOLATE_DAYS = 2;
 const DAY_MS = 86_400_000;
 /** Largest number that is held: JSON carries it exactly, and a sum over a month of such rows is still an INTEGER. */
-const MOST = Number.MAX_SAFE_INTEGER;
+const MAX_COUNT = Number.MAX_SAFE_INTEGER;
 
 export class Ledger {
   constructor(state) {
@@ -27,7 +27,7 @@ export class Ledger {
 
 function list(sql, asked) {
   const rows = sql.exec(
-    `SELECT ${COLUMNS.map((name, at) => (at < 2 ? name : `MIN(${name}, ${MOST}) AS ${name}`))} FROM usage WHERE day BETWEEN ? AND ? ORDER BY day, outcome`,
+    `SELECT ${COLUMNS.map((name, at) => (at < 2 ? name : `MIN(${name}, ${MAX_COUNT}) AS ${name}`))} FROM usage WHERE day BETWEEN ? AND ? ORDER BY day, outcome`,
     asked.get("from"),
     asked.get("to"),
   );
@@ -51,8 +51,8 @@ function take(sql, { isolate, sequence, since, rows }) {
 function add(sql, row) {
   sql.exec(
     `INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-      SET ${COLUMNS.slice(2).map((name) => `${name} = MIN(${name} + excluded.${name}, ${MOST})`)}`,
-    ...row.map((value, at) => (at < 2 ? value : Math.min(value, MOST))),
+      SET ${COLUMNS.slice(2).map((name) => `${name} = MIN(${name} + excluded.${name}, ${MAX_COUNT})`)}`,
+    ...row.map((value, at) => (at < 2 ? value : Math.min(value, MAX_COUNT))),
   );
 }
 
@@ -60,8 +60,8 @@ function add(sql, row) {
 function sum(sql, since) {
   return sql
     .exec(
-      `SELECT MIN(COALESCE(SUM(MIN(requests, ${MOST})), 0), ${MOST}) AS requests,
-        MIN(COALESCE(SUM(MIN(bytes_in, ${MOST}) + MIN(bytes_out, ${MOST})), 0), ${MOST}) AS bytes
+      `SELECT MIN(COALESCE(SUM(MIN(requests, ${MAX_COUNT})), 0), ${MAX_COUNT}) AS requests,
+        MIN(COALESCE(SUM(MIN(bytes_in, ${MAX_COUNT}) + MIN(bytes_out, ${MAX_COUNT})), 0), ${MAX_COUNT}) AS bytes
         FROM usage WHERE day >= ? AND outcome IN ('forwarded', 'cached')`,
       since,
     )

@@ -15,46 +15,48 @@ use crate::credential::signature::Nonce;
 use crate::gateway::forward::Body;
 use crate::keys::KeyId;
 use crate::keys::registry;
-use crate::platform::{BodyError, Change, Office, Page, Platform, ReadBody, SecretsStore, Silent};
+use crate::platform::{
+    AdminBackend, BodyError, Change, Page, Platform, ReadBody, SecretsStore, Unavailable,
+};
 
-use super::glue::Held;
-use super::work::Slot;
-use super::{bindings, convert, glue};
+use super::glue::HeldBody;
+use super::task::PromiseSlot;
+use super::{bindings, clock, glue};
 
 /// One request's platform.
 pub(super) struct JsPlatform<'r> {
     request: &'r JsValue,
     env: &'r JsValue,
-    slot: Slot,
+    slot: PromiseSlot,
     /// The body, once it was read.
-    body: RefCell<Option<Held>>,
+    body: RefCell<Option<HeldBody>>,
 }
 
 impl<'r> JsPlatform<'r> {
-    pub(super) const fn new(request: &'r JsValue, env: &'r JsValue, slot: Slot) -> Self {
+    pub(super) const fn new(request: &'r JsValue, env: &'r JsValue, slot: PromiseSlot) -> Self {
         Self { request, env, slot, body: RefCell::new(None) }
     }
 
     /// Takes the body that travels on, if it was read. Whoever has it must release it.
     pub(super) fn take_body(&self, travels: Body) -> JsValue {
-        let body = self.body.borrow_mut().take_if(|_| travels == Body::Held);
+        let body = self.body.borrow_mut().take_if(|_| travels == Body::Buffered);
         body.map_or(JsValue::UNDEFINED, JsValue::from)
     }
 
     /// What a binding's promise becomes.
-    async fn told(&self, asked: JsValue) -> Result<JsValue, Silent> {
-        self.slot.wait(asked).await.map_err(|()| Silent)
+    async fn told(&self, asked: JsValue) -> Result<JsValue, Unavailable> {
+        self.slot.wait(asked).await.map_err(|()| Unavailable)
     }
 
     /// The same, where it is a yes or a no.
-    async fn yes(&self, asked: JsValue) -> Result<bool, Silent> {
-        self.told(asked).await?.as_bool().ok_or(Silent)
+    async fn yes(&self, asked: JsValue) -> Result<bool, Unavailable> {
+        self.told(asked).await?.as_bool().ok_or(Unavailable)
     }
 
     /// The same, where it is JSON.
-    async fn json(&self, asked: JsValue) -> Result<Value, Silent> {
-        let text = self.told(asked).await?.as_string().ok_or(Silent)?;
-        json::parse(text.as_bytes()).ok_or(Silent)
+    async fn json(&self, asked: JsValue) -> Result<Value, Unavailable> {
+        let text = self.told(asked).await?.as_string().ok_or(Unavailable)?;
+        json::parse(text.as_bytes()).ok_or(Unavailable)
     }
 }
 
@@ -67,18 +69,18 @@ impl Drop for JsPlatform<'_> {
 }
 
 impl SecretsStore for JsPlatform<'_> {
-    async fn secret(&self, name: &str) -> Result<Secret, Silent> {
+    async fn secret(&self, name: &str) -> Result<Secret, Unavailable> {
         let value = self.told(bindings::secret(self.env, name)).await?;
-        value.as_string().map(Secret::new).ok_or(Silent)
+        value.as_string().map(Secret::new).ok_or(Unavailable)
     }
 }
 
 impl Platform for JsPlatform<'_> {
     fn now(&self) -> Timestamp {
-        convert::now()
+        clock::now()
     }
 
-    async fn record(&self, id: &KeyId) -> Result<Option<String>, Silent> {
+    async fn record(&self, id: &KeyId) -> Result<Option<String>, Unavailable> {
         let asked = bindings::record(self.env, &registry::name(id));
         Ok(self.told(asked).await?.as_string())
     }
@@ -101,7 +103,7 @@ impl Platform for JsPlatform<'_> {
                 _ => BodyError::Overloaded,
             });
         }
-        let body: Held = read.unchecked_into();
+        let body: HeldBody = read.unchecked_into();
         let computed = body.digests();
         let digests = match (computed.length(), wanted.algorithms) {
             (0, [_, ..]) => vec![digest::sha256(&body.bytes().to_vec()).to_vec()],
@@ -111,23 +113,23 @@ impl Platform for JsPlatform<'_> {
         Ok(digests)
     }
 
-    async fn within_rate(&self, binding: &str, counted_as: &str) -> Result<bool, Silent> {
-        self.yes(bindings::within_rate(self.env, binding, counted_as)).await
+    async fn within_rate(&self, binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable> {
+        self.yes(bindings::within_rate(self.env, binding, rate_limit_key)).await
     }
 
-    async fn tally(&self, key: &KeyId, batch: &str) -> Result<String, Silent> {
-        let asked = bindings::tally(self.env, key.as_str(), batch);
-        self.told(asked).await?.as_string().ok_or(Silent)
+    async fn submit_usage(&self, key: &KeyId, batch: &str) -> Result<String, Unavailable> {
+        let asked = bindings::submit_usage(self.env, key.as_str(), batch);
+        self.told(asked).await?.as_string().ok_or(Unavailable)
     }
 
-    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Silent> {
+    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
         let name = nonce.object(key);
         let until = nonce.until.seconds().to_string();
         self.yes(bindings::remember(self.env, &name, &nonce.value, &until)).await
     }
 }
 
-impl Office for JsPlatform<'_> {
+impl AdminBackend for JsPlatform<'_> {
     fn body(&self) -> Vec<u8> {
         let body = self.body.borrow();
         body.as_ref().map_or_else(Vec::new, |body| body.bytes().to_vec())
@@ -139,40 +141,41 @@ impl Office for JsPlatform<'_> {
         bytes
     }
 
-    async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Silent> {
+    async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Unavailable> {
         let (from, to) = (from.to_string(), to.to_string());
         let asked = bindings::usage(self.env, key.as_str(), &from, &to);
-        self.told(asked).await?.as_string().ok_or(Silent)
+        self.told(asked).await?.as_string().ok_or(Unavailable)
     }
 
-    async fn purge(&self, mark: &str) -> Result<(), Silent> {
+    async fn purge(&self, mark: &str) -> Result<(), Unavailable> {
         self.yes(glue::purge(mark)).await?;
         Ok(())
     }
 
-    async fn page(&self, cursor: Option<&str>) -> Result<Page, Silent> {
+    async fn page(&self, cursor: Option<&str>) -> Result<Page, Unavailable> {
         let page = self.json(bindings::page(self.env, cursor)).await?;
         let record = |pair: &Value| Some((text(pair.get(0)?)?, text(pair.get(1)?)?));
         let records = page.get("records").and_then(Value::as_array);
         let records = records.and_then(|all| all.iter().map(record).collect());
-        Ok(Page { records: records.ok_or(Silent)?, cursor: page.get("cursor").and_then(text) })
+        Ok(Page { records: records.ok_or(Unavailable)?, cursor: page.get("cursor").and_then(text) })
     }
 
-    async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent> {
+    async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable> {
         let names: Vec<String> = ids.iter().map(|id| registry::name(id)).collect();
         let asked = bindings::records(self.env, &names.join("\n"));
         let answer = self.json(asked).await?;
         let texts = answer.as_array().filter(|texts| texts.len() == ids.len());
-        let texts = texts.ok_or(Silent)?;
+        let texts = texts.ok_or(Unavailable)?;
         Ok(texts.iter().map(text).collect())
     }
 
-    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent> {
+    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Unavailable> {
         let lines =
             changes.iter().map(|change| (registry::name(change.id), change.from, change.to));
-        let lines = serde_json::to_string(&lines.collect::<Vec<_>>()).map_err(|_never| Silent)?;
+        let lines =
+            serde_json::to_string(&lines.collect::<Vec<_>>()).map_err(|_never| Unavailable)?;
         let written = self.json(bindings::write_records(self.env, &lines)).await?;
-        written.as_bool().ok_or(Silent)
+        written.as_bool().ok_or(Unavailable)
     }
 }
 

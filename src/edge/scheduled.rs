@@ -2,12 +2,13 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::telemetry::audit::Alarm;
+use crate::problem::Alarm;
 use crate::telemetry::token_age::{self, Level, Probe, Probed};
 
+use super::handlers::gate;
 use super::platform::JsPlatform;
-use super::work::{JsWork, Slot};
-use super::{convert, gate, glue};
+use super::task::{JsTask, PromiseSlot};
+use super::{clock, glue, wire};
 
 /// Longest wait for a probe's answer, in milliseconds.
 const PROBE_TIMEOUT_MS: u32 = 10_000;
@@ -15,32 +16,32 @@ const PROBE_TIMEOUT_MS: u32 = 10_000;
 /// Sends the probes, then writes one line per token: a promise, or nothing where nothing had to be waited for.
 #[wasm_bindgen]
 pub fn scheduled(_event: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
-    let slot = Slot::default();
+    let slot = PromiseSlot::default();
     let looking = Box::pin(look(env, slot.clone()));
-    match JsWork::begin(looking, slot) {
+    match JsTask::begin(looking, slot) {
         Ok(done) => done,
-        Err(work) => glue::drive(work, &ctx),
+        Err(task) => glue::run_task(task, &ctx),
     }
 }
 
-async fn look(env: JsValue, slot: Slot) -> JsValue {
+async fn look(env: JsValue, slot: PromiseSlot) -> JsValue {
     let gate = gate(&env);
     let config = match gate.config() {
         Ok(config) => config,
         Err(error) => {
-            glue::error(&Alarm::from(error).line());
+            glue::error(&Alarm::from(error).line(None));
             return JsValue::NULL;
         }
     };
     let no_request = JsValue::UNDEFINED;
     let platform = JsPlatform::new(&no_request, &env, slot.clone());
-    let tokens = gate.tokens(config, &platform, convert::now()).await;
+    let tokens = gate.tokens(config, &platform, clock::now()).await;
     let mut probed = Vec::new();
     for probe in token_age::probes(config, &tokens) {
         // An upstream that cannot be reached says nothing of the token.
         probed.extend(send(&probe, &slot).await.map(|found| (probe.secret, found)));
     }
-    for report in token_age::reports(config, &tokens, &probed, convert::now()) {
+    for report in token_age::reports(config, &tokens, &probed, clock::now()) {
         let line = report.line();
         match report.level {
             Level::Info => glue::log(&line),
@@ -51,9 +52,9 @@ async fn look(env: JsValue, slot: Slot) -> JsValue {
     JsValue::NULL
 }
 
-async fn send(probe: &Probe<'_>, slot: &Slot) -> Option<Probed> {
-    let plan = convert::probe(&probe.url, PROBE_TIMEOUT_MS, &probe.credential);
+async fn send(probe: &Probe<'_>, slot: &PromiseSlot) -> Option<Probed> {
+    let plan = wire::probe(&probe.url, PROBE_TIMEOUT_MS, probe.credential.headers());
     let answer = slot.wait(glue::probe(&plan)).await.ok()?.as_string()?;
-    let (status, body) = answer.split_once('\n')?;
-    Some(probe.read(status.parse().ok()?, body.as_bytes()))
+    let (status, body) = wire::probed(&answer)?;
+    Some(probe.read(status, body.as_bytes()))
 }

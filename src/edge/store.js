@@ -2,8 +2,8 @@
 // they are of was decided in Rust (src/cache/).
 
 import { inTime } from "./bindings.js";
-import { edit, lines } from "./glue.js";
-import { RECENT_MS, forget, isSmall } from "./recent.js";
+import { RECENT_MS, forget, isSmall } from "./memory_cache.js";
+import { editHeaders, readLookup, writeHeaders } from "./wire.js";
 
 /** How long, in milliseconds, the store may take until its answer counts as a miss. */
 const STORE_MS = 2000;
@@ -29,21 +29,21 @@ function place(name) {
  * store. A small one comes whole, so that it can be remembered.
  */
 export async function find(lookup, request) {
-  const [name, route, url, part] = lookup.split(",");
-  const headers = part ? { range: request.headers.get("range") } : {};
+  const { name, markers, isRange } = readLookup(lookup);
+  const headers = isRange ? { range: request.headers.get("range") } : {};
   const asked = Date.now();
   try {
     const cache = await store();
     let [response, ...marks] = await inTime(
-      Promise.all([cache.match(new Request(place(name), { headers })), cache.match(place(route)), cache.match(place(url))]),
+      Promise.all([cache.match(new Request(place(name), { headers })), ...markers.map((marker) => cache.match(place(marker)))]),
       STORE_MS,
     );
     // A range that the store cannot answer, as one beyond the end, is no reason to ask the upstream.
-    if (part && response?.status !== 206) response = await inTime(cache.match(place(name)), STORE_MS);
+    if (isRange && response?.status !== 206) response = await inTime(cache.match(place(name)), STORE_MS);
     if (response === undefined) return undefined;
     const purged = Math.max(...marks.map((mark) => Number(mark?.headers.get(MARK) ?? 0)));
-    const kept = { status: response.status, headers: response.headers, lines: lines(response.headers), purged };
-    if (part || !isSmall(response.headers)) return { ...kept, body: response.body };
+    const kept = { status: response.status, headers: response.headers, lines: writeHeaders(response.headers), purged };
+    if (isRange || !isSmall(response.headers)) return { ...kept, body: response.body };
     return { ...kept, body: await inTime(response.arrayBuffer(), STORE_MS), name, asked };
   } catch {
     return undefined;
@@ -51,9 +51,9 @@ export async function find(lookup, request) {
 }
 
 /** Longest body, in bytes, that is kept only when all of it is there. */
-const MOST_GATHERED = 10_485_760;
+const MAX_GATHERED = 10_485_760;
 /** Most bytes that are gathered, of all answers that pass through the isolate at once. */
-const MOST_GATHERING = 33_554_432;
+const MAX_GATHERING = 33_554_432;
 
 /** The copies that are gathered, the oldest first. */
 const gatherings = new Set();
@@ -63,18 +63,18 @@ let gathering = 0;
  * Keeps a copy of an answer, with these edits, of the chunks that are written to what is returned. One that
  * breaks off is not kept.
  */
-export function keep(lookup, response, drop, set, ctx) {
+export function keep(lookup, response, { drop, set }, ctx) {
   const { status } = response;
   const headers = new Headers(response.headers);
-  edit(headers, drop, set);
-  const [name] = lookup.split(",", 1);
+  editHeaders(headers, drop, set);
+  const { name } = readLookup(lookup);
   const put = async (body) => {
     const cache = await store();
     // It came as the upstream packed it, and is kept so.
     await cache.put(place(name), new Response(body, { status, headers, encodeBody: "manual" }));
   };
   const length = response.headers.get("content-length");
-  const isLong = length !== null && Number(length) > MOST_GATHERED;
+  const isLong = length !== null && Number(length) > MAX_GATHERED;
   return isLong ? streaming(Number(length), put, ctx) : new Gathering(length, put, ctx);
 }
 
@@ -95,10 +95,10 @@ class Gathering {
     this.chunks.push(chunk);
     this.size += chunk.byteLength;
     gathering += chunk.byteLength;
-    if (this.size > MOST_GATHERED) this.abort();
+    if (this.size > MAX_GATHERED) this.abort();
     // The oldest belongs to the slowest caller, or to nobody: the platform may have ended its request.
     for (const oldest of gatherings) {
-      if (gathering <= MOST_GATHERING) break;
+      if (gathering <= MAX_GATHERING) break;
       oldest.abort();
     }
   }

@@ -4,16 +4,17 @@
 //! A body may take long to arrive. So there are two steps, and between them the gate looks again at
 //! everything that may have changed: [`receive`] reads the body, [`admit`] reserves and records.
 
-use crate::base::request::Head;
+use crate::base::request::{Head, caller_address};
 use crate::base::time::Timestamp;
 use crate::credential::Verified;
 use crate::credential::digest::{Algorithm, MAX_BODY_BYTES};
-use crate::gateway::authorize::{self, Allowed, Entitled};
+use crate::gateway::authorize::{AdminAllowed, Allowed};
 use crate::keys::Key;
-use crate::limits::quota::{Quota, Totals};
+use crate::keys::Quota;
+use crate::limits::quota::Totals;
 use crate::limits::rate;
-use crate::limits::usage::{Held, NoAnswer, Usage};
-use crate::platform::{BodyError, Platform, ReadBody, Silent};
+use crate::limits::usage::{InFlightGuard, NoAnswer, Usage};
+use crate::platform::{BodyError, Platform, ReadBody, Unavailable};
 use crate::problem::Refusal;
 
 /// Why a request that is allowed is not admitted.
@@ -147,12 +148,12 @@ pub async fn admit<'g>(
     received: Received,
     counting: Counting<'g>,
     platform: &impl Platform,
-) -> Result<(Admitted, Option<Held<'g>>), NotAdmitted> {
+) -> Result<(Admitted, Option<InFlightGuard<'g>>), NotAdmitted> {
     let verified = allowed.as_ref();
     let key = verified.key();
     check_quota(key, counting, platform).await?;
     // Nothing is awaited between the check and the reservation.
-    let held = key.quota.map(|_| Held::new(counting.usage, &key.id));
+    let held = key.quota.map(|_| InFlightGuard::new(counting.usage, &key.id));
     record_nonce(verified, platform).await?;
     let admitted = Admitted { allowed, body_held: received.body_held };
     Ok((admitted, held))
@@ -163,7 +164,7 @@ pub async fn admit<'g>(
 /// # Errors
 /// `replayed`.
 pub async fn admit_own(
-    entitled: &Entitled,
+    entitled: &AdminAllowed,
     _received: Received,
     platform: &impl Platform,
 ) -> Result<(), NotAdmitted> {
@@ -180,12 +181,12 @@ async fn count(
     let Some(rate) = &key.rate else {
         return Ok(());
     };
-    let address = authorize::caller_address(head);
-    let counted_as = rate::counted_as(&key.id, verified.scheme(), address);
-    match platform.within_rate(&rate::binding(rate), &counted_as).await {
+    let address = caller_address(head);
+    let rate_limit_key = rate::rate_limit_key(&key.id, verified.scheme(), address);
+    match platform.within_rate(&rate::binding(rate), &rate_limit_key).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(NotAdmitted::OverRate),
-        Err(Silent) => Err(NotAdmitted::RateSilent),
+        Err(Unavailable) => Err(NotAdmitted::RateSilent),
     }
 }
 
@@ -198,21 +199,21 @@ async fn check_quota(
     let Some(quota) = key.quota else {
         return Ok(());
     };
-    let (from, _) = quota.per.around(now);
-    let had = match usage.total(&key.id, from, now) {
-        Some(had) => Some(had),
+    let (from, _) = quota.per.bounds(now);
+    let used = match usage.total(&key.id, from, now) {
+        Some(used) => Some(used),
         None => {
             let batch = usage.ask(&key.id, quota.per, now);
-            let answer = platform.tally(&key.id, &batch).await;
-            let answer = answer.map_err(|Silent| NotAdmitted::LedgerSilent)?;
+            let answer = platform.submit_usage(&key.id, &batch).await;
+            let answer = answer.map_err(|Unavailable| NotAdmitted::LedgerSilent)?;
             let settled = usage.settle(&key.id, &answer, now);
             settled.map_err(|NoAnswer| NotAdmitted::LedgerSilent)?;
             usage.total(&key.id, from, now)
         }
     };
-    match had {
+    match used {
         None => Err(NotAdmitted::LedgerSilent),
-        Some(had) if quota.is_used_up(had) => Err(NotAdmitted::OverQuota(quota, had)),
+        Some(used) if quota.is_used_up(used) => Err(NotAdmitted::OverQuota(quota, used)),
         Some(_) => Ok(()),
     }
 }
@@ -226,6 +227,6 @@ async fn record_nonce(verified: &Verified, platform: &impl Platform) -> Result<(
     match platform.remember(&verified.key().id, nonce).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Refusal::Replayed.into()),
-        Err(Silent) => Err(NotAdmitted::ReplaySilent),
+        Err(Unavailable) => Err(NotAdmitted::ReplaySilent),
     }
 }

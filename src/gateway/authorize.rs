@@ -3,11 +3,11 @@
 
 use core::net::IpAddr;
 
-use crate::base::request::{Head, method_in};
+use crate::base::request::{Head, caller_address};
 use crate::credential::Verified;
 use crate::credential::session::Claims;
 use crate::keys::{Key, Match, Scheme};
-use crate::problem::Refusal;
+use crate::problem::{Denial, Limit, Refusal};
 
 use crate::policy::origin::Origin;
 use crate::policy::path;
@@ -25,75 +25,14 @@ impl AsRef<Verified> for Allowed {
     }
 }
 
-/// A refusal of step 7, and whose limit it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// `ip-denied`, `origin-denied`, `method-denied`, `path-denied` or `bad-path`.
-    pub refusal: Refusal,
-    /// Whose limit it was; `None` for a path that can be read in two ways.
-    pub limit: Option<Limit>,
-}
-
-impl From<Refusal> for Denial {
-    fn from(refusal: Refusal) -> Self {
-        Self { refusal, limit: None }
-    }
-}
-
-/// Whose limit a request was beyond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// The API key's record.
-    Key,
-    /// The session's claims.
-    Session,
-    /// The scheme's: links and bare public keys are only for reads.
-    Scheme,
-}
-
-impl Limit {
-    /// Returns its name in a problem document.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Session => "session",
-            Self::Scheme => "scheme",
-        }
-    }
-
-    /// Refuses the request for this limit.
-    #[must_use]
-    pub const fn denies(self, refusal: Refusal) -> Denial {
-        Denial { refusal, limit: Some(self) }
-    }
-}
-
-/// The header in which the platform says where the caller is.
-pub const ADDRESS_HEADER: &str = "cf-connecting-ip";
-
-/// Returns the address that the platform says the caller has.
-#[must_use]
-pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
-    address(head.header(ADDRESS_HEADER)?)
-}
-
-/// Reads a caller's address; an IPv4 address in IPv6 (`::ffff:203.0.113.7`, RFC 4291 section 2.5.5.2) as
-/// IPv4, so that it is one caller everywhere.
-#[must_use]
-pub fn address(text: &str) -> Option<IpAddr> {
-    let address: IpAddr = text.trim().parse().ok()?;
-    Some(address.to_canonical())
-}
-
-/// A verified request that may use one of the gate's own paths. Only [`entitle`] makes one, and nothing
+/// A verified request that may use one of the gate's own paths. Only [`authorize_admin`] makes one, and nothing
 /// forwards it.
 #[derive(Debug)]
-pub struct Entitled {
+pub struct AdminAllowed {
     verified: Verified,
 }
 
-impl AsRef<Verified> for Entitled {
+impl AsRef<Verified> for AdminAllowed {
     fn as_ref(&self) -> &Verified {
         &self.verified
     }
@@ -114,25 +53,29 @@ pub fn allow(verified: Verified, head: &Head<'_>) -> Result<Allowed, Denial> {
 }
 
 /// Decides whether the request may use the gate's own paths. An admin may; anybody else may only ask
-/// for something of the key itself (`of_itself`), which has nothing to do with the methods and paths
+/// for something of the key itself (`self_service`), which has nothing to do with the methods and paths
 /// that the key may use behind the gate, and not with a session that the gate gave to a browser: those
 /// have an `origin`.
 ///
 /// # Errors
 /// As [`allow`].
-pub fn entitle(verified: Verified, head: &Head<'_>, of_itself: bool) -> Result<Entitled, Denial> {
+pub fn authorize_admin(
+    verified: Verified,
+    head: &Head<'_>,
+    self_service: bool,
+) -> Result<AdminAllowed, Denial> {
     check_caller(&verified, head)?;
     let of_a_page = |claims: &Claims| claims.origin.is_some();
     let is_of_a_page = verified.claims().is_some_and(of_a_page);
-    let of_itself = of_itself && is_holders_own(verified.scheme());
+    let self_service = self_service && is_holders_own(verified.scheme());
     let admin = verified.key().admin;
-    match (admin || of_itself, !admin && is_of_a_page) {
+    match (admin || self_service, !admin && is_of_a_page) {
         (false, _) => return Err(Limit::Key.denies(Refusal::PathDenied)),
         (true, true) => return Err(Limit::Session.denies(Refusal::PathDenied)),
         (true, false) => {}
     }
     check_reach(&verified, head, !admin)?;
-    Ok(Entitled { verified })
+    Ok(AdminAllowed { verified })
 }
 
 /// Where it comes from: address and origin.
@@ -154,19 +97,19 @@ fn check_caller(verified: &Verified, head: &Head<'_>) -> Result<(), Denial> {
 }
 
 /// Methods, then paths: of the session, and of the key unless it asks for something of itself.
-fn check_reach(verified: &Verified, head: &Head<'_>, of_itself: bool) -> Result<(), Denial> {
-    let key = Some(verified.key()).filter(|_| !of_itself);
+fn check_reach(verified: &Verified, head: &Head<'_>, self_service: bool) -> Result<(), Denial> {
+    let key = Some(verified.key()).filter(|_| !self_service);
     let session = verified.claims();
     let method = head.method();
     if key.is_some() && reads_alone(verified.scheme()) && !is_read(method) {
         return Err(Limit::Scheme.denies(Refusal::MethodDenied));
     }
     let methods = [
-        (Limit::Key, key.map(|key| &key.methods)),
-        (Limit::Session, session.and_then(|claims| claims.methods.as_ref())),
+        (Limit::Key, key.map(|key| key.methods)),
+        (Limit::Session, session.and_then(|claims| claims.methods)),
     ];
     for (limit, list) in methods {
-        if list.is_some_and(|list| !method_in(list, method)) {
+        if list.is_some_and(|list| !list.contains(method)) {
             return Err(limit.denies(Refusal::MethodDenied));
         }
     }

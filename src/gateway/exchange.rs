@@ -3,29 +3,30 @@
 
 use std::rc::Rc;
 
+use crate::base::headers::{self, HeaderEdits};
 use crate::base::time::Timestamp;
-use crate::cache::{self, Conditions, Found, Kept, Policy};
+use crate::cache::{self, CacheEntry, CacheWrite, Conditions, Policy};
 use crate::gateway::forward::Outbound;
-use crate::gateway::reply::{self, Edits};
-use crate::gateway::response::{Answer, Stop, Trail};
+use crate::gateway::reply;
+use crate::gateway::response::{GateResponse, RequestState};
 use crate::limits::usage::{Account, Amounts, Kind};
-use crate::problem::{Fault, Problem, Refusal};
-use crate::telemetry::audit::{Alarm, Outcome};
+use crate::problem::{Alarm, Fault, Problem, Refusal, Rejection};
+use crate::telemetry::audit::Outcome;
 use crate::upstream::retry::Attempts;
 use crate::upstream::route::Route;
-use crate::upstream::url::Credential;
+use crate::upstream::url::UpstreamCredential;
 
 /// Longest answer, in bytes, that is charged as its `Content-Length` says: measuring so little as it
-/// streams costs more than a wrong length could. `recent.js` remembers no longer ones.
+/// streams costs more than a wrong length could. `memory_cache.js` remembers no longer ones.
 const MAX_BELIEVED_BYTES: u64 = 65_536;
 
 /// A request on its way to the upstream: steps 12 and 13.
 #[derive(Debug)]
 pub struct Exchange<'g> {
-    trail: Trail<'g>,
+    state: RequestState<'g>,
     routes: &'g [Route],
     route: &'g Route,
-    credential: Rc<Credential>,
+    credential: Rc<UpstreamCredential>,
     /// The URL of the upstream that it goes to.
     url: String,
     attempts: Attempts,
@@ -43,16 +44,16 @@ pub enum Step<'h> {
     /// Wait this many milliseconds and send it again.
     Again(u32),
     /// Pass the answer on with these changes, write these lines, and keep a copy of it with these.
-    Pass(Edits<'h>, Lines, Option<Kept<'h>>),
+    Pass(HeaderEdits<'h>, LogLines, Option<CacheWrite<'h>>),
     /// Read the beginning of the answer's body and call [`Exchange::rejected`] with it.
     Inspect,
     /// Answer this instead.
-    Answer(Answer),
+    Respond(GateResponse),
 }
 
 /// Lines for the log.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Lines {
+pub struct LogLines {
     /// The audit line.
     pub audit: String,
     /// A line for the operator.
@@ -77,14 +78,14 @@ pub enum Failure {
 impl<'g> Exchange<'g> {
     /// Before the first attempt.
     pub(crate) fn new(
-        trail: Trail<'g>,
+        state: RequestState<'g>,
         (routes, route): (&'g [Route], &'g Route),
-        credential: Rc<Credential>,
+        credential: Rc<UpstreamCredential>,
         outbound: &Outbound<'_>,
         now: Timestamp,
     ) -> Self {
         Self {
-            trail,
+            state,
             routes,
             route,
             credential,
@@ -110,7 +111,7 @@ impl<'g> Exchange<'g> {
     pub fn found<'h>(
         &mut self,
         status: u16,
-        found: Found<'_, 'h>,
+        found: CacheEntry<'_, 'h>,
         now: Timestamp,
     ) -> Option<Step<'h>> {
         let mut edits = self.edits(status, found.headers);
@@ -118,17 +119,17 @@ impl<'g> Exchange<'g> {
             return None;
         }
         cache::on_conditions(&self.conditions, status, found.headers, &mut edits);
-        self.trail.record.cached("hit");
+        self.state.record.cached("hit");
         let length = match edits.status {
             Some(_without_body) => Some(0),
             None => self.length(status, found.headers),
         };
-        self.trail.record.length(length);
+        self.state.record.length(length);
         // The store keeps nothing that was shorter than it said. A compressed body is unpacked when it is
         // read to be measured, so its length would no longer be right.
-        let is_packed = reply::header(found.headers, "content-encoding").is_some();
+        let is_packed = headers::header(found.headers, "content-encoding").is_some();
         let is_known = is_packed && length.is_some();
-        self.trail.is_metered = !is_known && self.is_metered(length, true);
+        self.state.is_metered = !is_known && self.is_metered(length, true);
         let status = edits.status.unwrap_or(status);
         Some(self.pass(status, Outcome::Cached, edits, None))
     }
@@ -136,7 +137,7 @@ impl<'g> Exchange<'g> {
     /// The upstream answered, to a body that turned out `sent` bytes long, where that was not known.
     /// `random` is from 0 to 1.
     ///
-    /// After [`Step::Pass`], [`Step::Inspect`] and [`Step::Answer`] nothing may be sent again.
+    /// After [`Step::Pass`], [`Step::Inspect`] and [`Step::Respond`] nothing may be sent again.
     pub fn answered<'h>(
         &mut self,
         status: u16,
@@ -147,14 +148,14 @@ impl<'g> Exchange<'g> {
     ) -> Step<'h> {
         self.note(sent, now);
         let length = self.length(status, headers);
-        self.trail.record.answered(status);
-        self.trail.record.length(length);
+        self.state.record.answered(status);
+        self.state.record.length(length);
         if status == 429 {
-            self.trail.throttled = self.trail.throttled.saturating_add(1);
+            self.state.throttled = self.state.throttled.saturating_add(1);
         }
         // (12)
         if reply::is_transient(status) {
-            let retry_after = reply::header(headers, "retry-after");
+            let retry_after = headers::header(headers, "retry-after");
             if let Some(pause_ms) = self.attempts.again(retry_after, now, random) {
                 return Step::Again(pause_ms);
             }
@@ -170,32 +171,32 @@ impl<'g> Exchange<'g> {
         let mut kept = None;
         if let Some(policy) = self.cache {
             // What a HEAD is answered with is no body to keep.
-            if self.trail.record.method() == "GET" {
+            if self.state.record.method() == "GET" {
                 kept = cache::to_store(policy, status, headers, &edits, self.asked, now);
             }
             cache::on_miss(headers, &mut edits);
-            self.trail.record.cached("miss");
+            self.state.record.cached("miss");
         } else {
             cache::keep_private(headers, &mut edits, now);
         }
-        self.trail.is_metered = self.is_metered(length, false);
+        self.state.is_metered = self.is_metered(length, false);
         self.pass(status, Outcome::Forwarded, edits, kept)
     }
 
-    fn edits<'h>(&self, status: u16, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
+    fn edits<'h>(&self, status: u16, headers: &[(&'h str, &'h str)]) -> HeaderEdits<'h> {
         let request = reply::Request {
             target: reply::Target { routes: self.routes, route: self.route, url: &self.url },
             credential: &self.credential,
-            id: self.trail.record.request_id(),
-            cors_origin: self.trail.cors_origin.as_deref(),
+            id: self.state.record.request_id(),
+            cors_origin: self.state.cors_origin.as_deref(),
         };
         reply::edit(status, headers, request)
     }
 
     /// The length of an answer's body; `None` where nobody said.
     fn length(&self, status: u16, headers: &[(&str, &str)]) -> Option<u64> {
-        match reply::has_body(self.trail.record.method(), status) {
-            true => reply::content_length(headers),
+        match headers::has_body(self.state.record.method(), status) {
+            true => headers::content_length(headers),
             false => Some(0),
         }
     }
@@ -207,20 +208,20 @@ impl<'g> Exchange<'g> {
         let is_exact = |account: &Account<'_>| {
             may_be_long || (account.limits_bytes() && !is_kept_whole && length != Some(0))
         };
-        self.trail.account.as_ref().is_some_and(is_exact)
+        self.state.account.as_ref().is_some_and(is_exact)
     }
 
     fn pass<'h>(
         &mut self,
         status: u16,
         outcome: Outcome,
-        edits: Edits<'h>,
-        kept: Option<Kept<'h>>,
+        edits: HeaderEdits<'h>,
+        kept: Option<CacheWrite<'h>>,
     ) -> Step<'h> {
-        let lines = Lines {
+        let lines = LogLines {
             alarm: self.echo_alarm(&edits),
-            is_metered: self.trail.is_metered,
-            audit: self.trail.end(outcome, Some(status)),
+            is_metered: self.state.is_metered,
+            audit: self.state.end(outcome, Some(status)),
         };
         self.ended = outcome.kind();
         Step::Pass(edits, lines, kept)
@@ -230,7 +231,7 @@ impl<'g> Exchange<'g> {
     /// and of the answer's have passed. They are charged.
     pub fn passed(&mut self, bytes_in: u64, bytes_out: u64) {
         let amounts = Amounts { bytes_in, bytes_out, ..Amounts::default() };
-        if let (Some(account), Some(kind)) = (&mut self.trail.account, self.ended) {
+        if let (Some(account), Some(kind)) = (&mut self.state.account, self.ended) {
             account.charge(kind, &amounts);
         }
     }
@@ -251,54 +252,52 @@ impl<'g> Exchange<'g> {
             },
             Failure::Timeout => self.fail(Fault::UpstreamTimeout),
             Failure::BodyTooLarge => self.fail(Refusal::BodyTooLarge),
-            Failure::CallerGone => Step::Answer(self.left()),
+            Failure::CallerGone => Step::Respond(self.left()),
         }
     }
 
     /// The caller left, and nobody is there to be answered: nothing is sent again.
     #[must_use]
-    pub fn left(&mut self) -> Answer {
-        self.trail.gone()
+    pub fn left(&mut self) -> GateResponse {
+        self.state.gone()
     }
 
     /// The upstream refused the gate's own token; `body` is the beginning of what it said, of
     /// which nothing but an error code is looked at.
     #[must_use]
-    pub fn rejected(&mut self, upstream_status: u16, body: &[u8]) -> Answer {
+    pub fn rejected(&mut self, upstream_status: u16, body: &[u8]) -> GateResponse {
         let upstream_code = reply::cloudflare_code(body);
         let alarm = Alarm::UpstreamRejectedToken {
-            request_id: self.trail.record.request_id(),
-            secret: self.route.auth.secret(),
+            secret: self.route.auth.secret().to_owned(),
             upstream_status,
             upstream_code,
             hint: reply::rejection_hint(upstream_status, upstream_code),
         };
-        self.end(Stop::with_alarm(Fault::UpstreamRejectedToken, &alarm))
+        self.end(Rejection::from(Fault::UpstreamRejectedToken).with_alarm(alarm))
     }
 
     fn note(&mut self, sent: Option<u64>, now: Timestamp) {
         if let Some(sent) = sent {
-            self.trail.record.sent(sent);
+            self.state.record.sent(sent);
         }
         self.attempts.end_one();
         let elapsed_ms = self.attempts.elapsed_ms(now);
-        self.trail.record.asked(self.attempts.made(), elapsed_ms);
+        self.state.record.asked(self.attempts.made(), elapsed_ms);
     }
 
     fn fail(&mut self, problem: impl Into<Problem>) -> Step<'static> {
-        Step::Answer(self.end(problem.into().into()))
+        Step::Respond(self.end(problem.into().into()))
     }
 
-    fn end(&mut self, stop: Stop) -> Answer {
-        self.trail.stop(stop)
+    fn end(&mut self, stop: Rejection) -> GateResponse {
+        self.state.stop(stop)
     }
 
-    fn echo_alarm(&self, edits: &Edits<'_>) -> Option<String> {
-        let alarm = Alarm::EchoGuard {
-            request_id: self.trail.record.request_id(),
-            headers: &edits.echoed,
-            mend: "the upstream sends the token back in these headers; it was redacted, but rotate the token and tell the upstream's operator",
-        };
-        (!edits.echoed.is_empty()).then(|| alarm.line())
+    fn echo_alarm(&self, edits: &HeaderEdits<'_>) -> Option<String> {
+        if edits.echoed.is_empty() {
+            return None;
+        }
+        let headers = edits.echoed.iter().map(|name| (*name).to_owned()).collect();
+        Some(Alarm::EchoGuard { headers }.line(Some(self.state.record.request_id())))
     }
 }

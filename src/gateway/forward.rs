@@ -5,15 +5,14 @@
 
 use std::borrow::Cow;
 
-use crate::base::request::{Head, is_same_header};
+use crate::base::request::{Head, caller_address, is_same_header};
 use crate::base::secret::Secret;
 use crate::cache::{self, Lookup, Policy, Scope};
 use crate::credential::Verified;
-use crate::credential::url::{self, Spent};
 use crate::gateway::admit::Admitted;
-use crate::gateway::authorize;
 use crate::upstream::route::Route;
-use crate::upstream::url::Credential;
+use crate::upstream::target::target;
+use crate::upstream::url::UpstreamCredential;
 
 /// Longest body, in bytes, that is held so that it can be sent again.
 pub const MAX_REPEATABLE_BODY_BYTES: u64 = 1_048_576;
@@ -64,7 +63,7 @@ pub enum Body {
     /// As it comes, broken off after this many bytes: its length is not known.
     Counted(u64),
     /// The platform has read it already.
-    Held,
+    Buffered,
 }
 
 /// A request for the upstream. Only [`forward`] makes one, and only from what was admitted.
@@ -93,7 +92,7 @@ pub fn forward<'h>(
     admitted: &Admitted,
     head: &Head<'h>,
     route: &Route,
-    credential: &Credential,
+    credential: &UpstreamCredential,
     request_id: &str,
 ) -> Option<Outbound<'h>> {
     let verified = admitted.verified();
@@ -102,11 +101,20 @@ pub fn forward<'h>(
     let policy = route.cache.filter(|_| reads);
     let drop = match policy {
         None => dropped(head, route),
-        Some(_) => unkeyed(head),
+        Some(_) => headers_outside_key(head),
     };
     let sent = |name: &str| head.header(name).filter(|_| !drop.contains(&name));
-    let cache =
-        policy.map(|policy| cache::lookup(policy, route, credential, &url, verified, head, sent));
+    let cache = policy.map(|policy| {
+        cache::lookup(
+            policy,
+            route.path.to_string(),
+            credential.fingerprint(),
+            &url,
+            verified,
+            head,
+            sent,
+        )
+    });
     let is_idempotent = is_idempotent(head, route, &drop);
     let (body, repeatable) = body(head, route, is_idempotent, admitted.body_held());
     Some(Outbound {
@@ -120,31 +128,15 @@ pub fn forward<'h>(
     })
 }
 
-/// The upstream's URL of a request whose query was, so far, the credential.
-#[must_use]
-pub fn target(head: &Head<'_>, route: &Route, spent: Spent) -> Option<String> {
-    let query = match spent {
-        Spent::Nothing => head.query().map(Cow::Borrowed),
-        Spent::Key => without_key(head.query()?),
-        Spent::Signed => without_last(url::without_trackers(head.query()?), 3).map(Cow::Borrowed),
-        Spent::Waf => without_last(url::without_trackers(head.query()?), 1).and_then(without_key),
-    };
-    let rest = match route.path.is_prefix() {
-        true => Some(route.path.rest(head.path())?),
-        false => None,
-    };
-    route.upstream.join(rest, query.as_deref())
-}
-
 /// The names of a read's headers that must not reach the upstream of a cached route: all but what its
 /// answer is kept under, and what only a store can answer where there will be none.
-fn unkeyed<'h>(head: &Head<'h>) -> Vec<&'h str> {
+fn headers_outside_key<'h>(head: &Head<'h>) -> Vec<&'h str> {
     let names = head.headers().map(|(name, _)| name);
     let is_hop_by_hop = head.hop_by_hop();
     names
         .filter(|name| {
-            let unstored = head.method() == "HEAD" && cache::ABOUT_STORED.contains(name);
-            is_hop_by_hop(name) || (!cache::KEYED.contains(name) && !unstored)
+            let unstored = head.method() == "HEAD" && cache::CONDITIONAL_HEADERS.contains(name);
+            is_hop_by_hop(name) || (!cache::CACHE_KEY_HEADERS.contains(name) && !unstored)
         })
         .collect()
 }
@@ -204,7 +196,7 @@ fn set(
     verified: &Verified,
     head: &Head<'_>,
     route: &Route,
-    credential: &Credential,
+    credential: &UpstreamCredential,
     request_id: &str,
     policy: Option<Policy>,
 ) -> Vec<(String, Secret)> {
@@ -251,7 +243,7 @@ fn metadata(key: &str, subject: Option<&str>) -> String {
 /// `Forwarded` (RFC 7239 section 4). An IPv6 address is in brackets and quotes (section 6.1); the
 /// authority holds nothing that would end the quotes.
 fn forwarded(head: &Head<'_>) -> String {
-    let address = match authorize::caller_address(head) {
+    let address = match caller_address(head) {
         Some(core::net::IpAddr::V4(v4)) => v4.to_string(),
         Some(core::net::IpAddr::V6(v6)) => format!("\"[{v6}]\""),
         None => "unknown".to_owned(),
@@ -266,7 +258,7 @@ fn body(head: &Head<'_>, route: &Route, is_idempotent: bool, held: bool) -> (Bod
     let reads = matches!(head.method(), "GET" | "HEAD");
     match (head.has_body(), head.content_length()) {
         (false, _) => (Body::None, reads || is_idempotent),
-        (true, _) if held => (Body::Held, is_idempotent && is_small(head)),
+        (true, _) if held => (Body::Buffered, is_idempotent && is_small(head)),
         (true, Some(_)) => (Body::Stream, false),
         (true, None) => (Body::Counted(route.max_body_bytes), false),
     }
@@ -283,18 +275,6 @@ pub fn must_hold(head: &Head<'_>, route: &Route) -> bool {
 fn is_small(head: &Head<'_>) -> bool {
     let length = head.content_length();
     length.is_some_and(|length| length <= MAX_REPEATABLE_BODY_BYTES)
-}
-
-/// The query without its `key` parameter: everything else in order and untouched.
-fn without_key(query: &str) -> Option<Cow<'_, str>> {
-    let kept: Vec<&str> =
-        query.split('&').filter(|part| part.split('=').next() != Some("key")).collect();
-    (!kept.is_empty()).then(|| Cow::Owned(kept.join("&")))
-}
-
-/// The query without its last parameters; they stand at its very end.
-fn without_last(query: &str, count: usize) -> Option<&str> {
-    (0..count).try_fold(query, |query, _| query.rsplit_once('&').map(|(rest, _)| rest))
 }
 
 #[cfg(test)]
@@ -447,15 +427,5 @@ mod tests {
             assert!(!idempotent(&headers), "{option}");
         }
         assert!(!idempotent(&[("idempotency_key", "a")]));
-    }
-
-    #[test]
-    fn removing_the_key_leaves_the_query_in_order_and_raw() {
-        let without = |query| without_key(query).map(Cow::into_owned);
-        assert_eq!(without("b=2&key=pk&a=%7e1"), Some("b=2&a=%7e1".into()));
-        assert_eq!(without("key=pk"), None);
-        assert_eq!(without("&key=pk&&keys=1"), Some("&&keys=1".into()));
-        assert_eq!(without_last("a=1&&key=pk&exp=1&sig=x", 3), Some("a=1&"));
-        assert_eq!(without_last("key=pk&exp=1&sig=x", 3), None);
     }
 }

@@ -52,10 +52,13 @@ pub mod response;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::admin::{self, Desk, Service, Task};
+use crate::admin::LocalResponse;
+use crate::admin::{self, AdminHandler, Service, Task};
 use crate::base::day::Day;
 use crate::base::json::FieldError;
-use crate::base::request::{Head, METHODS};
+use crate::base::methods::{METHODS, Methods};
+use crate::base::request::Head;
+use crate::base::request::Raw;
 use crate::base::time::Timestamp;
 use crate::config::{Config, Environment};
 use crate::credential::Verified;
@@ -63,19 +66,18 @@ use crate::keys::Key;
 use crate::keys::registry::{Entry, Registry};
 use crate::limits::rate;
 use crate::limits::usage::{Account, Usage};
-use crate::platform::{Office, Platform, SecretsStore, Silent};
+use crate::platform::{AdminBackend, Platform, SecretsStore, Unavailable};
 use crate::policy::path;
-use crate::problem::{Fault, Refusal};
-use crate::telemetry::audit::{Alarm, Context};
-use crate::upstream::route::{self, OWN_PREFIX, Route};
-use crate::upstream::token_cache::{Found, NoToken, Vault};
-use crate::upstream::url::Credential;
+use crate::problem::{Denial, Fault, Refusal, Rejection};
+use crate::telemetry::audit::Context;
+use crate::upstream::route::{self, GATE_PREFIX, Route};
+use crate::upstream::token_cache::{TokenCache, TokenLookup, TokenUnavailable};
+use crate::upstream::url::UpstreamCredential;
 use admit::{Counting, NotAdmitted, Reading};
-use authenticate::{Authentication, Place};
-use authorize::Denial;
+use authenticate::{Authenticator, Endpoint};
 use exchange::Exchange;
 use forward::Outbound;
-use response::{Answer, Own, Stop, Trail};
+use response::{GateResponse, RequestState};
 
 /// A gate with its configuration, or without a usable one.
 #[derive(Debug)]
@@ -83,26 +85,14 @@ pub struct Gate {
     config: Result<Config, FieldError>,
     registry: Registry,
     usage: Usage,
-    vault: Vault,
+    token_cache: TokenCache,
 }
 
-/// A request as the edge hands it over, nothing looked at.
-#[derive(Clone, Debug)]
-pub struct Raw<'h> {
-    /// The method.
-    pub method: &'h str,
-    /// The absolute URL, raw.
-    pub target: &'h str,
-    /// Header names in lower case and values, trimmed, repeated fields joined.
-    pub headers: Vec<(&'h str, &'h str)>,
-    /// Whether a body comes with it.
-    pub has_body: bool,
-}
 /// What to do with a request.
 #[derive(Debug)]
 pub enum Decision<'g, 'h> {
     /// Answer it; nothing reaches the upstream.
-    Answer(Answer),
+    Respond(GateResponse),
     /// Send this to the upstream, and tell the exchange what comes of it.
     Forward(Outbound<'h>, Box<Exchange<'g>>),
 }
@@ -114,7 +104,7 @@ impl Gate {
             config: Config::read(environment),
             registry: Registry::default(),
             usage: Usage::default(),
-            vault: Vault::default(),
+            token_cache: TokenCache::default(),
         }
     }
 
@@ -130,8 +120,8 @@ impl Gate {
         config: &'c Config,
         store: &impl SecretsStore,
         now: Timestamp,
-    ) -> BTreeMap<&'c str, Found> {
-        self.vault.all(config, store, now).await
+    ) -> BTreeMap<&'c str, TokenLookup> {
+        self.token_cache.all(&config.tokens, &config.roots.current, store, now).await
     }
 
     /// The configuration.
@@ -147,39 +137,39 @@ impl Gate {
         &'g self,
         raw: Raw<'h>,
         context: Context,
-        platform: &(impl Platform + Office),
+        platform: &(impl Platform + AdminBackend),
     ) -> Decision<'g, 'h> {
         let now = context.now;
         self.usage.name(&context.request_id);
-        let mut trail = Trail::new(context, &raw);
-        match self.judge(raw, now, &mut trail, platform).await {
-            Ok(Verdict::Forward(outbound, route, credential)) => {
+        let mut state = RequestState::new(context, &raw);
+        match self.handle_route(raw, now, &mut state, platform).await {
+            Ok(Destination::Forward(outbound, route, credential)) => {
                 let routes = self.config().map_or(&[][..], |config| &config.routes);
                 let exchange =
-                    Exchange::new(trail, (routes, route), credential, &outbound, platform.now());
+                    Exchange::new(state, (routes, route), credential, &outbound, platform.now());
                 Decision::Forward(outbound, Box::new(exchange))
             }
-            Ok(Verdict::Own(own)) => Decision::Answer(trail.answer(own)),
-            Err(Ended::CallerGone) => Decision::Answer(trail.gone()),
-            Err(Ended::Refused(stop)) => Decision::Answer(trail.stop(stop)),
+            Ok(Destination::Local(own)) => Decision::Respond(state.answer(own)),
+            Err(Ended::CallerGone) => Decision::Respond(state.gone()),
+            Err(Ended::Refused(stop)) => Decision::Respond(state.stop(stop)),
         }
     }
 
-    async fn judge<'g, 'h>(
+    async fn handle_route<'g, 'h>(
         &'g self,
         raw: Raw<'h>,
         now: Timestamp,
-        trail: &mut Trail<'g>,
-        platform: &(impl Platform + Office),
-    ) -> Result<Verdict<'g, 'h>, Ended> {
+        state: &mut RequestState<'g>,
+        platform: &(impl Platform + AdminBackend),
+    ) -> Result<Destination<'g, 'h>, Ended> {
         // (0)
         let config = self.config.as_ref().map_err(|_logged| Fault::Misconfigured)?;
         if let Some(preflight) = admin::preflight(&raw) {
-            return Ok(Verdict::Own(preflight));
+            return Ok(Destination::Local(preflight));
         }
         // (1)
         let head = Head::new(raw.method, raw.target, raw.headers, raw.has_body)?;
-        trail.record.request(&head);
+        state.record.request(&head);
         let checked = path::check(head.path())?;
         let route = route::find(&config.routes, &checked)?;
         if checked.encoded_slash && !route.is_some_and(|route| route.encoded_slash) {
@@ -191,41 +181,41 @@ impl Gate {
         }
         // (2)
         if !METHODS.contains(&head.method()) {
-            let allow = route.map_or_else(|| METHODS.join(", "), Route::allow);
-            return Err(Stop::method_not_allowed(allow).into());
+            let allow = route.map_or(Methods::ALL, |route| route.methods).allow();
+            return Err(Rejection::method_not_allowed(allow).into());
         }
-        if let Some(path) = head.path().strip_prefix(OWN_PREFIX) {
+        if let Some(path) = head.path().strip_prefix(GATE_PREFIX) {
             return match admin::find(path, head.method())? {
-                Service::Health => Ok(Verdict::Own(admin::health())),
+                Service::Health => Ok(Destination::Local(admin::health())),
                 Service::Guarded(task) => {
                     // Boxed, so that no other request carries its state about.
-                    Box::pin(self.serve(task, config, &head, now, trail, platform)).await
+                    Box::pin(self.handle_admin(task, config, &head, now, state, platform)).await
                 }
             };
         }
         // (3)
         let route = route.ok_or(Refusal::NoRoute)?;
-        trail.record.route(&route.path);
+        state.record.route(&route.path);
         if !route.takes(head.method()) {
-            return Err(Stop::method_not_allowed(route.allow()).into());
+            return Err(Rejection::method_not_allowed(route.allow()).into());
         }
         if route.denies_query(&head) {
             return Err(Refusal::BadRequest.into());
         }
-        let mut asking = Authentication {
+        let mut authenticator = Authenticator {
             config,
             registry: &self.registry,
             head: &head,
-            place: Place::Route(route),
+            endpoint: Endpoint::Route(route),
             now,
         };
         // (4) to (8)
         let allow = |verified| authorize::allow(verified, &head);
-        let allowed = self.authorize(asking, allow, trail, platform).await?;
+        let allowed = self.authorize(authenticator, allow, state, platform).await?;
         // (9)
         check_length(&head, route.max_body_bytes)?;
         // (10)
-        self.credential(asking, route, trail, platform).await?;
+        self.credential(authenticator, route, platform).await?;
         // (11)
         let reading = Reading {
             max_bytes: route.max_body_bytes,
@@ -236,115 +226,126 @@ impl Gate {
         let quota = Some(Counting { usage, now });
         let received = admit::receive(allowed.as_ref(), &head, reading, quota, platform).await;
         let key = allowed.as_ref().key();
-        let received = received.map_err(|reason| not_admitted(reason, key, asking, trail))?;
-        let again = self.look_again(allowed.as_ref(), &mut asking, allow, trail, platform);
+        let received = received.map_err(|reason| not_admitted(reason, key, authenticator))?;
+        let again = self.look_again(allowed.as_ref(), &mut authenticator, allow, state, platform);
         let allowed = again.await?.unwrap_or(allowed);
         let known = Rc::clone(allowed.as_ref().known());
-        let counting = Counting { usage, now: asking.now };
+        let counting = Counting { usage, now: authenticator.now };
         let admitted = admit::admit(allowed, received, counting, platform).await;
-        let (admitted, held) =
-            admitted.map_err(|reason| not_admitted(reason, known.key(), asking, trail))?;
-        trail.hold(held);
-        let again = self.look_again(admitted.verified(), &mut asking, allow, trail, platform);
+        let (admitted, in_flight) =
+            admitted.map_err(|reason| not_admitted(reason, known.key(), authenticator))?;
+        state.hold(in_flight);
+        let again =
+            self.look_again(admitted.verified(), &mut authenticator, allow, state, platform);
         again.await?;
-        let credential = self.credential(asking, route, trail, platform).await?;
-        trail.record.token(credential.fingerprint().clone());
-        let request_id = trail.record.request_id();
+        let credential = self.credential(authenticator, route, platform).await?;
+        state.record.token(credential.fingerprint().clone());
+        let request_id = state.record.request_id();
         let outbound = forward::forward(&admitted, &head, route, &credential, request_id)
             .ok_or(Refusal::BadPath)?;
-        Ok(Verdict::Forward(outbound, route, credential))
+        Ok(Destination::Forward(outbound, route, credential))
     }
 
-    /// Steps 4 to 8, at `asking.now`: who calls, whether the credential is good, and whether key and session
+    /// Steps 4 to 8, at `authenticator.now`: who calls, whether the credential is good, and whether key and session
     /// allow the request, as `allow` decides.
     async fn authorize<'g, T: AsRef<Verified>>(
         &'g self,
-        asking: Authentication<'_>,
+        authenticator: Authenticator<'_>,
         allow: impl Fn(Verified) -> Result<T, Denial>,
-        trail: &mut Trail<'g>,
+        state: &mut RequestState<'g>,
         platform: &impl Platform,
-    ) -> Result<T, Stop> {
+    ) -> Result<T, Rejection> {
         // (4) (5)
-        let (presented, known) = asking.identify(trail, platform).await?;
+        let (presented, known) = authenticator.identify(state, platform).await?;
         // (6)
-        let verified = asking.prove(presented, &known, trail)?;
+        let verified = authenticator.prove(presented, &known, state)?;
         let is_bare = authorize::is_bare(verified.scheme());
-        let charge = |trail: &mut Trail<'g>| {
-            if asking.charges() && trail.account.is_none() {
-                trail.account = Some(Account::new(&self.usage, known.key(), Day::of(asking.now)));
+        let charge = |state: &mut RequestState<'g>| {
+            if authenticator.charges() && state.account.is_none() {
+                state.account =
+                    Some(Account::new(&self.usage, known.key(), Day::of(authenticator.now)));
             }
         };
         if !is_bare {
-            charge(trail);
+            charge(state);
         }
         // (7)
         let allowed = allow(verified)?;
         // A bare public key proves nothing, so its key is charged only for what it allows.
-        charge(trail);
+        charge(state);
         // (8)
-        check_bindings(known.key(), asking.config, trail)?;
+        check_bindings(known.key(), authenticator.config)?;
         Ok(allowed)
     }
 
     /// Steps 4 to 8, and 10, for a request that has waited: its credential must still be good, its key's
     /// record must be what it was, and there must be a token. Looks until nothing had to be waited for, so all
-    /// of it holds at `asking.now`. Returns what a changed record allows.
+    /// of it holds at `authenticator.now`. Returns what a changed record allows.
     async fn look_again<'g, T: AsRef<Verified>>(
         &'g self,
         verified: &Verified,
-        asking: &mut Authentication<'_>,
+        authenticator: &mut Authenticator<'_>,
         allow: impl Fn(Verified) -> Result<T, Denial> + Copy,
-        trail: &mut Trail<'g>,
+        state: &mut RequestState<'g>,
         platform: &impl Platform,
-    ) -> Result<Option<T>, Stop> {
+    ) -> Result<Option<T>, Rejection> {
         let mut changed: Option<T> = None;
-        while platform.now() != asking.now {
-            asking.now = platform.now();
+        while platform.now() != authenticator.now {
+            authenticator.now = platform.now();
             let verified = changed.as_ref().map_or(verified, AsRef::as_ref);
-            verified.check_end(asking.now)?;
-            match asking.lookup(&verified.key().id, platform).await {
+            verified.check_end(authenticator.now)?;
+            match authenticator.lookup(&verified.key().id, platform).await {
                 Ok(Entry::Known(known)) if Rc::ptr_eq(&known, verified.known()) => {}
-                Ok(_) => changed = Some(self.authorize(*asking, allow, trail, platform).await?),
-                Err(Silent) => return Err(Stop::registry_silent(&trail.record)),
+                Ok(_) => {
+                    changed = Some(self.authorize(*authenticator, allow, state, platform).await?)
+                }
+                Err(Unavailable) => return Err(Rejection::registry_unavailable()),
             }
-            if let Place::Route(route) = asking.place {
-                self.credential(*asking, route, trail, platform).await?;
+            if let Endpoint::Route(route) = authenticator.endpoint {
+                self.credential(*authenticator, route, platform).await?;
             }
         }
         Ok(changed)
     }
 
-    /// Step 10, at `asking.now`: the upstream token of the route, as a credential to send.
+    /// Step 10, at `authenticator.now`: the upstream token of the route, as a credential to send.
     async fn credential(
         &self,
-        asking: Authentication<'_>,
+        authenticator: Authenticator<'_>,
         route: &Route,
-        trail: &Trail<'_>,
         platform: &impl Platform,
-    ) -> Result<Rc<Credential>, Stop> {
+    ) -> Result<Rc<UpstreamCredential>, Rejection> {
         if let Some(credential) = &route.credential {
             return Ok(Rc::clone(credential));
         }
+        let config = authenticator.config;
+        let (source, root) = (config.tokens.get(route.auth.secret()), &config.roots.current);
         // Boxed, so that no other request carries its state about.
-        let reading = self.vault.credential(route, asking.config, platform, asking.now);
-        Box::pin(reading).await.map_err(|none| no_token(&none, route, trail))
+        let reading = self.token_cache.credential(route, source, root, platform, authenticator.now);
+        Box::pin(reading).await.map_err(|none| no_token(&none, route))
     }
 
     /// The gate's own paths: the same steps, with the gate itself in the place of an upstream.
-    async fn serve<'g, 'h>(
+    async fn handle_admin<'g, 'h>(
         &'g self,
         task: Task,
         config: &Config,
         head: &Head<'h>,
         now: Timestamp,
-        trail: &mut Trail<'g>,
-        platform: &(impl Platform + Office),
-    ) -> Result<Verdict<'g, 'h>, Ended> {
-        let mut asking =
-            Authentication { config, registry: &self.registry, head, place: Place::Own, now };
+        state: &mut RequestState<'g>,
+        platform: &(impl Platform + AdminBackend),
+    ) -> Result<Destination<'g, 'h>, Ended> {
+        let mut authenticator = Authenticator {
+            config,
+            registry: &self.registry,
+            head,
+            endpoint: Endpoint::Admin,
+            now,
+        };
         // (4) to (8)
-        let entitle = |verified| authorize::entitle(verified, head, task.is_of_itself());
-        let entitled = self.authorize(asking, entitle, trail, platform).await?;
+        let authorize_admin =
+            |verified| authorize::authorize_admin(verified, head, task.is_self_service());
+        let entitled = self.authorize(authenticator, authorize_admin, state, platform).await?;
         // (9)
         check_length(head, admin::MAX_BODY_BYTES)?;
         // (11)
@@ -355,56 +356,61 @@ impl Gate {
         };
         let received = admit::receive(entitled.as_ref(), head, reading, None, platform).await;
         let key = entitled.as_ref().key();
-        let received = received.map_err(|reason| not_admitted(reason, key, asking, trail))?;
-        let again = self.look_again(entitled.as_ref(), &mut asking, entitle, trail, platform);
+        let received = received.map_err(|reason| not_admitted(reason, key, authenticator))?;
+        let again = self.look_again(
+            entitled.as_ref(),
+            &mut authenticator,
+            authorize_admin,
+            state,
+            platform,
+        );
         let entitled = again.await?.unwrap_or(entitled);
         let verified = entitled.as_ref();
         let admitted = admit::admit_own(&entitled, received, platform).await;
-        admitted.map_err(|reason| not_admitted(reason, verified.key(), asking, trail))?;
-        let again = self.look_again(verified, &mut asking, entitle, trail, platform);
+        admitted.map_err(|reason| not_admitted(reason, verified.key(), authenticator))?;
+        let again = self.look_again(verified, &mut authenticator, authorize_admin, state, platform);
         again.await?;
-        let desk = Desk {
+        let handler = AdminHandler {
             config,
             registry: &self.registry,
             usage: &self.usage,
-            vault: &self.vault,
+            token_cache: &self.token_cache,
             key: verified.key(),
             head,
-            record: &trail.record,
-            now: asking.now,
+            now: authenticator.now,
             platform,
         };
-        Ok(Verdict::Own(desk.perform(task).await?))
+        Ok(Destination::Local(handler.handle(task).await?))
     }
 }
 
-/// Where [`Gate::judge`] ends when it does not refuse.
-enum Verdict<'g, 'h> {
-    Forward(Outbound<'h>, &'g Route, Rc<Credential>),
-    Own(Own),
+/// Where [`Gate::handle_route`] ends when it does not refuse.
+enum Destination<'g, 'h> {
+    Forward(Outbound<'h>, &'g Route, Rc<UpstreamCredential>),
+    Local(LocalResponse),
 }
 
 /// The end of a request that goes no further.
 enum Ended {
-    Refused(Stop),
+    Refused(Rejection),
     /// The caller broke off, and nobody is left to answer.
     CallerGone,
 }
 
-impl<S: Into<Stop>> From<S> for Ended {
+impl<S: Into<Rejection>> From<S> for Ended {
     fn from(stop: S) -> Self {
         Self::Refused(stop.into())
     }
 }
 
 /// Everything that the key asks for must be there.
-fn check_bindings(key: &Key, config: &Config, trail: &Trail<'_>) -> Result<(), Stop> {
+fn check_bindings(key: &Key, config: &Config) -> Result<(), Rejection> {
     let replay = key.nonce_required && !config.replay;
     let ledger = key.quota.is_some() && !config.ledger;
     let missing = key.unavailable.or(replay.then_some("REPLAY")).or(ledger.then_some("LEDGER"));
     match missing {
         None => Ok(()),
-        Some(missing) => Err(Stop::unavailable(&trail.record, missing, key.id.as_str())),
+        Some(missing) => Err(Rejection::unavailable(missing, key.id.as_str())),
     }
 }
 
@@ -416,40 +422,37 @@ fn check_length(head: &Head<'_>, most: u64) -> Result<(), Refusal> {
 }
 
 /// What a request is told that nothing can be sent for.
-fn no_token(none: &NoToken, route: &Route, trail: &Trail<'_>) -> Stop {
+fn no_token(none: &TokenUnavailable, route: &Route) -> Rejection {
     let secret = route.auth.secret();
     match none {
-        NoToken::Missing => Stop::token_missing(&trail.record, secret),
-        NoToken::Silent => {
+        TokenUnavailable::Missing => Rejection::token_missing(secret),
+        TokenUnavailable::Unavailable => {
             let feature = format!("{secret} (its Secrets Store has none, or did not answer)");
-            Stop::unavailable(&trail.record, &feature, &route.path.to_string())
+            Rejection::unavailable(feature, route.path.to_string())
         }
-        NoToken::Broken(error) => Stop::with_alarm(Fault::Misconfigured, &Alarm::from(error)),
+        TokenUnavailable::Broken(error) => Rejection::misconfigured(error),
     }
 }
 
 /// What a request that was not admitted is told.
-fn not_admitted(
-    reason: NotAdmitted,
-    key: &Key,
-    asking: Authentication<'_>,
-    trail: &Trail<'_>,
-) -> Ended {
+fn not_admitted(reason: NotAdmitted, key: &Key, authenticator: Authenticator<'_>) -> Ended {
     let rate = key.rate.as_deref().unwrap_or_default();
     let silent = match reason {
         NotAdmitted::Refused(refusal) => return refusal.into(),
         NotAdmitted::CallerGone => return Ended::CallerGone,
-        NotAdmitted::Overloaded => return Stop::overloaded().into(),
+        NotAdmitted::Overloaded => return Rejection::overloaded().into(),
         NotAdmitted::OverRate => {
-            return Stop::rate_limited(rate::told(rate, asking.config.rates.get(rate))).into();
+            let headers = rate::rate_limit_headers(rate, authenticator.config.rates.get(rate));
+            return Rejection::from(Refusal::RateLimited).with_headers(headers.fields()).into();
         }
-        NotAdmitted::OverQuota(quota, had) => {
-            return Stop::over_quota(quota.told(had, asking.now)).into();
+        NotAdmitted::OverQuota(quota, used) => {
+            let headers = quota.rate_limit_headers(used, authenticator.now);
+            return Rejection::from(Refusal::QuotaExceeded).with_headers(headers.fields()).into();
         }
         NotAdmitted::LedgerSilent => "LEDGER".to_owned(),
         NotAdmitted::RateSilent => rate::binding(rate),
         NotAdmitted::ReplaySilent => "REPLAY".to_owned(),
     };
     let feature = format!("{silent} (missing, or did not answer)");
-    Stop::unavailable(&trail.record, &feature, key.id.as_str()).into()
+    Rejection::unavailable(feature, key.id.as_str()).into()
 }

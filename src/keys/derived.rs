@@ -13,7 +13,7 @@ use crate::keys::{Key, KeyId};
 
 /// The root secrets that signing secrets are derived from.
 #[derive(Debug)]
-pub struct Roots {
+pub struct RootSecrets {
     /// `SIGNING_SECRET`.
     pub current: Secret,
     /// `SIGNING_SECRET_PREVIOUS`, still accepted for verifying.
@@ -22,9 +22,9 @@ pub struct Roots {
 
 /// A key's record with what verifies its signatures, derived when it is first asked for and kept.
 #[derive(Debug)]
-pub struct KnownKey {
+pub struct DerivedKey {
     key: Key,
-    roots: Rc<Roots>,
+    roots: Rc<RootSecrets>,
     current: OnceCell<Derived>,
     previous: OnceCell<Option<Derived>>,
 }
@@ -36,10 +36,10 @@ struct Derived {
     mac: MacKey,
 }
 
-impl KnownKey {
+impl DerivedKey {
     /// A key under these roots.
     #[must_use]
-    pub const fn new(key: Key, roots: Rc<Roots>) -> Self {
+    pub const fn new(key: Key, roots: Rc<RootSecrets>) -> Self {
         Self { key, roots, current: OnceCell::new(), previous: OnceCell::new() }
     }
 

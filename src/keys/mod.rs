@@ -4,10 +4,12 @@
 
 mod derived;
 mod id;
+mod quota;
 mod record;
 pub mod registry;
 
 pub use derived::*;
 pub use id::KeyId;
 pub(crate) use id::is_id;
+pub use quota::{Period, Quota};
 pub use record::*;

@@ -5,14 +5,13 @@
 
 use serde_json::Value;
 
+use super::quota::Quota;
 use crate::base::json::{FieldError, Fields};
-use crate::base::request::METHODS;
+use crate::base::methods::{METHODS, METHODS_HINT, Methods};
 use crate::base::time::Timestamp;
-use crate::limits::quota::Quota;
-use crate::limits::rate;
 use crate::policy::network::Network;
 use crate::policy::origin::OriginPattern;
-use crate::policy::path::{PATTERN_MEND, Pattern};
+use crate::policy::path::{PATTERN_HINT, Pattern};
 
 use super::id::KeyId;
 
@@ -71,7 +70,7 @@ pub struct Key {
     /// The credentials it may be used with.
     pub schemes: Vec<Scheme>,
     /// The methods it may use; never empty.
-    pub methods: Vec<String>,
+    pub methods: Methods,
     /// The paths it may use; `None`: all.
     pub paths: Option<Vec<Pattern>>,
     /// The pages it may be used from; `None`: all.
@@ -114,7 +113,7 @@ impl Key {
             expires: expires(&mut fields)?,
             schemes: schemes(&mut fields)?,
             methods: methods(&mut fields)?,
-            paths: list(&mut fields, "paths", Pattern::parse, PATTERN_MEND)?,
+            paths: list(&mut fields, "paths", Pattern::parse, PATTERN_HINT)?,
             allowed_origins: list(
                 &mut fields,
                 "allowed_origins",
@@ -163,26 +162,22 @@ impl Key {
 }
 
 fn expires(fields: &mut Fields) -> Result<Option<Timestamp>, FieldError> {
-    let mend = "expected an RFC 3339 date or time such as \"2027-06-30T00:00:00Z\"";
-    fields.parse("expires", mend, Timestamp::parse_rfc3339)
+    let hint = "expected an RFC 3339 date or time such as \"2027-06-30T00:00:00Z\"";
+    fields.parse("expires", hint, Timestamp::parse_rfc3339)
 }
 
 fn schemes(fields: &mut Fields) -> Result<Vec<Scheme>, FieldError> {
     let parse = |text: &str| Scheme::ALL.into_iter().find(|scheme| scheme.name() == text);
-    let mend = "expected some of session, signature, url, waf-url, public-key";
-    Ok(list(fields, "schemes", parse, mend)?.unwrap_or_else(|| vec![Scheme::Session]))
+    let hint = "expected some of session, signature, url, waf-url, public-key";
+    Ok(list(fields, "schemes", parse, hint)?.unwrap_or_else(|| vec![Scheme::Session]))
 }
 
-/// The methods a list names, every one of [`METHODS`] when there is no list.
-fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
-    let parse = |text: &str| METHODS.contains(&text).then(|| text.to_owned());
-    let all = || METHODS.iter().map(ToString::to_string).collect();
-    Ok(list(fields, "methods", parse, METHODS_MEND)?.unwrap_or_else(all))
+/// Reads the methods of a key; all of them when there is no list.
+fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
+    let parse = |text: &str| METHODS.into_iter().find(|method| *method == text);
+    let listed = list(fields, "methods", parse, METHODS_HINT)?;
+    Ok(listed.map_or(Methods::ALL, Methods::of))
 }
-
-/// The mend for a method that does not exist.
-pub const METHODS_MEND: &str =
-    "expected some of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, in capitals";
 
 fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
     let read = |text: &str| match text {
@@ -195,9 +190,9 @@ fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
 }
 
 fn rate(fields: &mut Fields) -> Result<Option<String>, FieldError> {
-    let mend = "expected the name of a rate limiter: \"standard\" for the binding RATE_STANDARD";
-    let read = |name: &str| rate::is_name(name).then(|| name.to_owned());
-    fields.parse("rate", mend, read)
+    let hint = "expected the name of a rate limiter: \"standard\" for the binding RATE_STANDARD";
+    let read = |name: &str| is_limiter_name(name).then(|| name.to_owned());
+    fields.parse("rate", hint, read)
 }
 
 fn nonce_required(fields: &mut Fields) -> Result<bool, FieldError> {
@@ -222,8 +217,8 @@ fn read_unavailable(fields: &mut Fields, narrowed: bool, admin: bool) -> Result<
             return Err(fields.error("mint", "an admin key may not mint sessions"));
         }
         if !narrowed {
-            let mend = "requires allowed_origins, methods and paths: anybody on those pages gets a session";
-            return Err(fields.error("mint", mend));
+            let hint = "requires allowed_origins, methods and paths: anybody on those pages gets a session";
+            return Err(fields.error("mint", hint));
         }
     }
     Ok(())
@@ -234,7 +229,7 @@ fn list<T>(
     fields: &mut Fields,
     name: &'static str,
     parse: impl Fn(&str) -> Option<T>,
-    mend: &str,
+    hint: &str,
 ) -> Result<Option<Vec<T>>, FieldError> {
     let Some(texts) = fields.strings(name)? else {
         return Ok(None);
@@ -244,7 +239,13 @@ fn list<T>(
         .map(|text| parse(text))
         .collect::<Option<Vec<T>>>()
         .map(Some)
-        .ok_or_else(|| fields.error(name, mend))
+        .ok_or_else(|| fields.error(name, hint))
+}
+
+/// Returns true if a limiter may have this name.
+#[must_use]
+pub fn is_limiter_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -261,7 +262,7 @@ mod tests {
         let key = Key::parse("KEYS[0]", json!({"id": "pk_site"})).unwrap();
         assert_eq!(key.version, 1);
         assert_eq!(key.schemes, [Scheme::Session]);
-        assert_eq!(key.methods, METHODS);
+        assert_eq!(key.methods, Methods::ALL);
         assert!(key.paths.is_none() && !key.revoked && !key.admin);
     }
 

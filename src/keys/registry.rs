@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::base::json::{self, FieldError};
 use crate::base::lru::Lru;
 use crate::base::time::Timestamp;
+use crate::keys::{DerivedKey, RootSecrets};
 use crate::keys::{Key, KeyId};
-use crate::keys::{KnownKey, Roots};
 
 /// How long, in seconds, a record is believed without asking KV again.
 pub const MAX_AGE: i64 = 30;
@@ -36,7 +36,7 @@ pub fn name(id: &KeyId) -> String {
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// Its record.
-    Known(Rc<KnownKey>),
+    Known(Rc<DerivedKey>),
     /// There is none.
     Absent,
     /// There is one that does not parse: that key is closed, and no other.
@@ -48,15 +48,15 @@ pub enum Entry {
 pub struct Registry {
     /// Counts what this isolate wrote.
     writes: Cell<u64>,
-    records: RefCell<Lru<Record>>,
+    records: RefCell<Lru<CachedRecord>>,
     absent: RefCell<Lru<Timestamp>>,
 }
 
 #[derive(Debug)]
-struct Record {
+struct CachedRecord {
     text: String,
     /// `None` when it does not parse.
-    known: Option<Rc<KnownKey>>,
+    known: Option<Rc<DerivedKey>>,
     read: Timestamp,
 }
 
@@ -96,7 +96,7 @@ impl Registry {
         Reading(writes): Reading,
         id: &KeyId,
         text: Option<String>,
-        roots: &Rc<Roots>,
+        roots: &Rc<RootSecrets>,
         now: Timestamp,
     ) -> Entry {
         if self.writes.get() == writes {
@@ -104,18 +104,24 @@ impl Registry {
         }
         let known = self.records.borrow_mut().get(id.as_str()).map(|r| r.entry());
         known.unwrap_or_else(|| {
-            text.map_or(Entry::Absent, |text| Record::new(id, text, roots, now).entry())
+            text.map_or(Entry::Absent, |text| CachedRecord::new(id, text, roots, now).entry())
         })
     }
 
     /// This isolate wrote a record.
-    pub fn learn_written(&self, id: &KeyId, text: String, roots: &Rc<Roots>, now: Timestamp) {
+    pub fn learn_written(&self, id: &KeyId, text: String, roots: &Rc<RootSecrets>, now: Timestamp) {
         self.writes.set(self.writes.get().wrapping_add(1));
         self.learn(id, Some(text), roots, now);
     }
 
     /// What is in KV now. A record that did not change keeps what was derived for it.
-    fn learn(&self, id: &KeyId, text: Option<String>, roots: &Rc<Roots>, now: Timestamp) -> Entry {
+    fn learn(
+        &self,
+        id: &KeyId,
+        text: Option<String>,
+        roots: &Rc<RootSecrets>,
+        now: Timestamp,
+    ) -> Entry {
         let mut records = self.records.borrow_mut();
         let Some(text) = text else {
             records.remove(id.as_str());
@@ -132,7 +138,7 @@ impl Registry {
             record.read = now;
             return record.entry();
         }
-        let record = Record::new(id, text, roots, now);
+        let record = CachedRecord::new(id, text, roots, now);
         let entry = record.entry();
         records.put(id.as_str(), record);
         entry
@@ -143,10 +149,10 @@ impl Registry {
 #[derive(Clone, Copy, Debug)]
 pub struct Reading(u64);
 
-impl Record {
-    fn new(id: &KeyId, text: String, roots: &Rc<Roots>, read: Timestamp) -> Self {
+impl CachedRecord {
+    fn new(id: &KeyId, text: String, roots: &Rc<RootSecrets>, read: Timestamp) -> Self {
         let key = self::read(id, &text).ok();
-        Self { known: key.map(|key| Rc::new(KnownKey::new(key, Rc::clone(roots)))), text, read }
+        Self { known: key.map(|key| Rc::new(DerivedKey::new(key, Rc::clone(roots)))), text, read }
     }
 
     fn entry(&self) -> Entry {
@@ -179,10 +185,17 @@ pub fn check(path: &str, record: Value) -> Result<Key, FieldError> {
             "" => "admin".to_owned(),
             _ => format!("{path}.admin"),
         };
-        let mend = "is for keys of the configuration (KEYS) alone";
-        return Err(FieldError::new(field, mend));
+        let hint = "is for keys of the configuration (KEYS) alone";
+        return Err(FieldError::new(field, hint));
     }
     Ok(key)
+}
+
+/// Returns the error of a record in the registry that does not parse.
+#[must_use]
+pub fn broken(id: &KeyId) -> FieldError {
+    let hint = "this record in KEY_REGISTRY does not parse, is of another id or an admin's; put a good one";
+    FieldError::new(name(id), hint)
 }
 
 #[cfg(test)]
@@ -192,8 +205,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
-    fn roots() -> Rc<Roots> {
-        Rc::new(Roots { current: Secret::new("x".repeat(32)), previous: None })
+    fn roots() -> Rc<RootSecrets> {
+        Rc::new(RootSecrets { current: Secret::new("x".repeat(32)), previous: None })
     }
 
     fn id(text: &str) -> KeyId {
@@ -209,7 +222,7 @@ mod tests {
         let Some(Entry::Known(first)) = registry.recent(&a, NOW.plus_seconds(29)) else {
             panic!("forgotten too early");
         };
-        assert_eq!(first.key().methods, ["POST"]);
+        assert_eq!(first.key().methods.allow(), "POST");
         let later = NOW.plus_seconds(30);
         assert!(registry.recent(&a, later).is_none());
         // Read again and the same: what was derived is kept.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
-use crate::keys::{KeyId, Scheme};
+use crate::keys::{self, KeyId, Scheme};
 
 /// How long, in seconds, a caller is told to wait where the limiter's period is not known: the longest
 /// that the platform has.
@@ -35,11 +35,11 @@ pub fn parse(value: Value) -> Result<BTreeMap<String, Policy>, FieldError> {
     };
     let mut policies = BTreeMap::new();
     for (name, policy) in members {
-        if !is_name(&name) {
-            let mend = "names no limiter; expected letters, digits and _";
+        if !keys::is_limiter_name(&name) {
+            let hint = "names no limiter; expected letters, digits and _";
             return Err(FieldError::new(
                 format!("RATES.{}", crate::base::request::printable(&name)),
-                mend,
+                hint,
             ));
         }
         let mut fields = Fields::new(format!("RATES.{name}"), policy)?;
@@ -48,19 +48,13 @@ pub fn parse(value: Value) -> Result<BTreeMap<String, Policy>, FieldError> {
             fields.integer("period", 1..=3_600, 0)?,
         );
         if limit == 0 || period == 0 {
-            let mend = "expected limit and period, as the binding in wrangler.toml has them";
-            return Err(FieldError::new(format!("RATES.{name}"), mend));
+            let hint = "expected limit and period, as the binding in wrangler.toml has them";
+            return Err(FieldError::new(format!("RATES.{name}"), hint));
         }
         fields.finish()?;
         policies.insert(name, Policy { limit, period });
     }
     Ok(policies)
-}
-
-/// Whether a binding may be called so.
-#[must_use]
-pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The binding that a record means by `name`.
@@ -71,7 +65,7 @@ pub fn binding(name: &str) -> String {
 
 /// As what a request is counted: its key, and where anybody may send it, also the caller's address.
 #[must_use]
-pub fn counted_as(key: &KeyId, scheme: Scheme, address: Option<IpAddr>) -> String {
+pub fn rate_limit_key(key: &KeyId, scheme: Scheme, address: Option<IpAddr>) -> String {
     match scheme {
         Scheme::Session | Scheme::Signature | Scheme::Url | Scheme::WafUrl => key.to_string(),
         Scheme::PublicKey => match address {
@@ -92,13 +86,34 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// `Retry-After` in seconds, and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), of a limiter.
+/// The headers of a 429: when to come again, and which limit it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimitHeaders {
+    /// `Retry-After` (RFC 9110 section 10.2.3), in seconds.
+    pub retry_after: u64,
+    /// `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers).
+    pub policy: String,
+    /// `RateLimit` (the same draft); the platform's limiters do not say what is left.
+    pub limit: Option<String>,
+}
+
+impl RateLimitHeaders {
+    /// Returns names and values.
+    pub fn fields(self) -> impl Iterator<Item = (&'static str, String)> {
+        let always =
+            [("retry-after", self.retry_after.to_string()), ("ratelimit-policy", self.policy)];
+        always.into_iter().chain(self.limit.map(|limit| ("ratelimit", limit)))
+    }
+}
+
+/// Returns the headers for a caller who is over the limiter `name`.
 #[must_use]
-pub fn told(name: &str, policy: Option<&Policy>) -> (u64, String) {
-    match policy {
+pub fn rate_limit_headers(name: &str, policy: Option<&Policy>) -> RateLimitHeaders {
+    let (retry_after, policy) = match policy {
         Some(Policy { limit, period }) => (*period, format!("\"{name}\";q={limit};w={period}")),
         None => (LONGEST_PERIOD, format!("\"{name}\"")),
-    }
+    };
+    RateLimitHeaders { retry_after, policy, limit: None }
 }
 
 #[cfg(test)]
@@ -109,9 +124,13 @@ mod tests {
     #[test]
     fn a_policy_is_whole_or_an_error() {
         let policies = parse(json!({"standard": {"limit": 100, "period": 60}})).unwrap();
-        let (after, header) = told("standard", policies.get("standard"));
-        assert_eq!((after, header.as_str()), (60, "\"standard\";q=100;w=60"));
-        assert_eq!(told("other", policies.get("other")), (60, "\"other\"".to_owned()));
+        for (name, retry_after, policy) in
+            [("standard", 60, "\"standard\";q=100;w=60"), ("other", 60, "\"other\"")]
+        {
+            let headers = rate_limit_headers(name, policies.get(name));
+            let right = RateLimitHeaders { retry_after, policy: policy.to_owned(), limit: None };
+            assert_eq!(headers, right);
+        }
         for wrong in [
             json!([]),
             json!({"a b": {"limit": 1, "period": 10}}),
@@ -128,7 +147,7 @@ mod tests {
     #[test]
     fn a_bare_key_is_counted_by_network_too() {
         let key = KeyId::parse("pk_a").unwrap();
-        let counted = |scheme, address: &str| counted_as(&key, scheme, address.parse().ok());
+        let counted = |scheme, address: &str| rate_limit_key(&key, scheme, address.parse().ok());
         assert_eq!(counted(Scheme::Session, "192.0.2.1"), "pk_a");
         assert_eq!(counted(Scheme::PublicKey, "192.0.2.1"), "pk_a/192.0.2.1");
         assert_eq!(counted(Scheme::PublicKey, "2001:db8:1:2:3::4"), "pk_a/2001:db8:1:2::");

@@ -1,6 +1,8 @@
 //! Web origins (RFC 6454): reading one, and the patterns that keys name. Compared as scheme, host
 //! and port; a default port equals none.
 
+use crate::base::digits;
+
 /// Scheme, host and port of an `Origin` header, a `Referer`, or the gate itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -24,7 +26,7 @@ impl Origin {
         let (host, port) = split_authority(authority)?;
         let port = match port {
             None => None,
-            Some(digits) => Some(parse_port(digits)?)
+            Some(digits) => Some(digits::parse(digits)?)
                 .filter(|port| !matches!((scheme.as_str(), *port), ("http", 80) | ("https", 443))),
         };
         Some(Self { scheme, host: host.to_ascii_lowercase(), port })
@@ -53,14 +55,6 @@ pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
         .and_then(|inner| inner.strip_suffix(']'))
         .is_some_and(|inner| inner.parse::<core::net::Ipv6Addr>().is_ok());
     (named || bracketed).then_some((host, port))
-}
-
-/// A port of 1 to 5 digits, no sign.
-pub(crate) fn parse_port(digits: &str) -> Option<u16> {
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok()
 }
 
 /// An origin, or `scheme://*.host[:port]`, where `*.` stands for one or more labels.

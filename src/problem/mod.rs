@@ -4,12 +4,18 @@
 //! files of their own. The same
 //! code stands in the response, in the log and in the tests; it never changes meaning.
 
+use crate::base::request::HeadError;
+
+mod alarm;
 mod fault;
 pub mod page;
 mod refusal;
+mod rejection;
 
+pub use alarm::Alarm;
 pub use fault::Fault;
 pub use refusal::Refusal;
+pub use rejection::{Denial, Limit, Rejection};
 
 /// What a caller, and the page `/_gate/problems`, is told about one code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +51,21 @@ pub enum Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<HeadError> for Refusal {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::Request => Self::BadRequest,
+            HeadError::Path => Self::BadPath,
+        }
+    }
+}
+
+impl From<HeadError> for Problem {
+    fn from(error: HeadError) -> Self {
+        Refusal::from(error).into()
     }
 }
 

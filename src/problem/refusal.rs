@@ -129,7 +129,7 @@ impl Refusal {
                 400,
                 "bad-request",
                 "The request is malformed",
-                "The host, the method together with a body, or an Upgrade is not acceptable here, or the request is too large to check. Where the gate itself was asked, field and mend in this document say what is wrong.",
+                "The host, the method together with a body, or an Upgrade is not acceptable here, or the request is too large to check. Where the gate itself was asked, field and hint in this document say what is wrong.",
             ),
             Self::BadCredential => describe(
                 400,

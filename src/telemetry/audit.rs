@@ -1,16 +1,12 @@
 //! The one log line per request (contract section 9), and the error lines beside it. Redacted by
 //! type: nothing here can hold a secret, a query value or a header, only what is named below.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
-use crate::base::json::FieldError;
-use crate::base::request::{Head, MAX_TARGET_BYTES};
+use crate::base::json;
+use crate::base::request::{self, Head, MAX_TARGET_BYTES, Raw};
 use crate::base::secret::Fingerprint;
 use crate::base::time::Timestamp;
-use crate::gateway::Raw;
-use crate::gateway::authorize;
 use crate::keys::{Key, Scheme};
 use crate::limits::usage::{Amounts, Kind};
 use crate::problem::Problem;
@@ -41,7 +37,7 @@ pub enum Outcome {
 
 /// What is known of a request so far; filled in as it passes.
 #[derive(Clone, Debug, Serialize)]
-pub struct Record {
+pub struct AuditRecord {
     event: &'static str,
     outcome: Option<Outcome>,
     code: Option<&'static str>,
@@ -104,14 +100,14 @@ impl From<Problem> for Outcome {
     }
 }
 
-impl Record {
+impl AuditRecord {
     /// Begins a record with what is known before anything was judged, so that a request that is refused
     /// at once has its method, path and address in its line too.
     #[must_use]
     pub fn new(context: Context, raw: &Raw<'_>) -> Self {
         let mut headers = raw.headers.iter();
-        let ip = headers.find(|(name, _)| *name == authorize::ADDRESS_HEADER);
-        let ip = ip.and_then(|(_, value)| authorize::address(value));
+        let ip = headers.find(|(name, _)| *name == request::ADDRESS_HEADER);
+        let ip = ip.and_then(|(_, value)| request::address(value));
         Self {
             event: "request",
             outcome: None,
@@ -253,108 +249,8 @@ impl Record {
     pub fn end(&mut self, outcome: Outcome, status: Option<u16>) -> String {
         self.outcome = Some(outcome);
         self.status = status;
-        to_line(self)
+        json::to_line(self)
     }
-}
-
-/// Something an operator has to mend, on a line of its own through `console.error`.
-#[derive(Debug, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Alarm<'a> {
-    /// The configuration does not parse: every request is answered 503 until it does.
-    Misconfigured {
-        /// Where.
-        field: &'a str,
-        /// What is wrong and what would be right.
-        mend: &'a str,
-    },
-    /// A secret that a route names is not set.
-    TokenMissing {
-        /// The request.
-        request_id: &'a str,
-        /// The secret's name.
-        secret: &'a str,
-        /// What to do.
-        mend: &'a str,
-    },
-    /// A key or a route asks for something that is not there.
-    FeatureUnavailable {
-        /// The request.
-        request_id: &'a str,
-        /// Which.
-        feature: &'a str,
-        /// The key or the route that asks for it.
-        wanted_by: &'a str,
-    },
-    /// Usage could not be sent to the ledgers of its keys.
-    UsageUnsent {
-        /// Of how many keys.
-        batches: usize,
-        /// Requests that are not kept to be sent later.
-        lost: u64,
-        /// What it means.
-        mend: &'a str,
-    },
-    /// The upstream refused the gate's own token.
-    UpstreamRejectedToken {
-        /// The request.
-        request_id: &'a str,
-        /// The secret's name.
-        secret: &'a str,
-        /// What it answered.
-        upstream_status: u16,
-        /// The Cloudflare API's error code, where there was one.
-        upstream_code: Option<u64>,
-        /// What it most likely means.
-        hint: &'a str,
-    },
-    /// The upstream sent the token back in a header; it was redacted.
-    EchoGuard {
-        /// The request.
-        request_id: &'a str,
-        /// The headers.
-        headers: &'a [&'a str],
-        /// What to do.
-        mend: &'a str,
-    },
-}
-
-impl Alarm<'_> {
-    /// The line.
-    #[must_use]
-    pub fn line(&self) -> String {
-        to_line(self)
-    }
-}
-
-impl<'a> From<&'a FieldError> for Alarm<'a> {
-    fn from(error: &'a FieldError) -> Self {
-        Self::Misconfigured { field: &error.field, mend: &error.mend }
-    }
-}
-
-/// Returns one line of JSON, in ASCII: what a caller chose cannot move a terminal's cursor, or turn the
-/// direction of the text around it.
-pub(crate) fn to_line(value: &impl Serialize) -> String {
-    // Structs of strings and numbers always serialize.
-    let line = serde_json::to_string(value).unwrap_or_default();
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
-    if line.bytes().all(is_plain) {
-        return line;
-    }
-    let mut ascii = String::with_capacity(line.len().saturating_mul(2));
-    for character in line.chars() {
-        match character {
-            ' '..='~' => ascii.push(character),
-            // Only strings hold anything else.
-            _ => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    let _infallible = write!(ascii, "\\u{unit:04x}");
-                }
-            }
-        }
-    }
-    ascii
 }
 
 /// The path of a target that may not be well-formed; `None` for one without.
@@ -382,7 +278,7 @@ mod tests {
             colo: None,
         };
         let raw = Raw { method, target, headers: headers.to_vec(), has_body: false };
-        let line = Record::new(context, &raw).end(Outcome::Refused, Some(400));
+        let line = AuditRecord::new(context, &raw).end(Outcome::Refused, Some(400));
         assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
         serde_json::from_str(&line).unwrap()
     }
@@ -420,7 +316,7 @@ mod tests {
             country: None,
             colo: None,
         };
-        let mut record = Record::new(context, &raw);
+        let mut record = AuditRecord::new(context, &raw);
         record.request(&head);
         assert_eq!(record.query_keys.len(), MAX_QUERY_KEYS);
         assert_eq!(record.query_keys.get(..4).unwrap(), [fits.as_str(), "*", "*", "c"]);

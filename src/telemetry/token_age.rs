@@ -11,10 +11,9 @@ use crate::base::json;
 use crate::base::secret::Fingerprint;
 use crate::base::time::Timestamp;
 use crate::config::{Config, RotationPolicy};
-use crate::telemetry::audit;
 use crate::upstream::route::Route;
-use crate::upstream::token_cache::Found;
-use crate::upstream::url::{Credential, UpstreamAuth};
+use crate::upstream::token_cache::TokenLookup;
+use crate::upstream::url::{UpstreamAuth, UpstreamCredential};
 
 /// What is the matter with a token, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -96,11 +95,11 @@ pub struct Probe<'c> {
     /// What counts as a refusal.
     pub route: &'c Route,
     /// What is sent.
-    pub credential: Credential,
+    pub credential: UpstreamCredential,
 }
 
 /// Every token that a route names, by the name of its secret.
-pub type Tokens<'c> = BTreeMap<&'c str, Found>;
+pub type Tokens<'c> = BTreeMap<&'c str, TokenLookup>;
 
 /// The probes to send, one for each route that has one and whose token is set.
 pub fn probes<'c>(config: &'c Config, tokens: &Tokens<'c>) -> impl Iterator<Item = Probe<'c>> {
@@ -154,7 +153,7 @@ impl Report<'_> {
     /// The line of JSON.
     #[must_use]
     pub fn line(&self) -> String {
-        audit::to_line(self)
+        json::to_line(self)
     }
 
     /// The same for whoever asks: without what belongs to a line of the log.
@@ -178,7 +177,7 @@ pub fn reports<'c>(
     probed: &[(&str, Probed)],
     now: Timestamp,
 ) -> Vec<Report<'c>> {
-    let report = |(secret, token): (&&'c str, &Found)| {
+    let report = |(secret, token): (&&'c str, &TokenLookup)| {
         let mut found = Probed::default();
         for (_, one) in probed.iter().filter(|(name, _)| name == secret) {
             found.rejected |= one.rejected;
@@ -194,7 +193,7 @@ pub fn reports<'c>(
 
 fn report<'c>(
     secret: &'c str,
-    found: &Found,
+    found: &TokenLookup,
     policy: RotationPolicy,
     probed: Probed,
     broad: bool,
@@ -219,7 +218,7 @@ fn report<'c>(
     };
     let mut advice = match found {
         Ok(_) => state.advice().to_owned(),
-        Err(none) => none.mend(),
+        Err(none) => none.hint(),
     };
     let mut level = state.level();
     if broad {
@@ -243,8 +242,8 @@ fn report<'c>(
 mod tests {
     use super::*;
     use crate::base::secret::Secret;
-    use crate::config::KnownToken;
     use crate::upstream::token::Token;
+    use crate::upstream::token::UpstreamToken;
     use std::rc::Rc;
 
     const POLICY: RotationPolicy = RotationPolicy { max_age_days: 90, warn_days: 14 };
@@ -253,7 +252,7 @@ mod tests {
         let now = Timestamp::parse_rfc3339("2026-11-22T12:00:00Z").unwrap();
         let day = 86_400;
         let value = Secret::new("token");
-        let known = KnownToken {
+        let known = UpstreamToken {
             secret: "WRITE_TOKEN".into(),
             fingerprint: Fingerprint::of(&value, &Secret::new("r".repeat(32))),
             token: Token {

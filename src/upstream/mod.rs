@@ -2,8 +2,10 @@
 //!
 //! What is sent is made in `gateway::forward`; this room says where and with which credential.
 
+pub mod echo;
 pub mod retry;
 pub mod route;
+pub mod target;
 pub mod token;
 pub mod token_cache;
 pub mod url;

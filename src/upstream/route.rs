@@ -1,19 +1,21 @@
 //! Routes (contract section 1): which upstream a path goes to, and how it is called.
 
+use crate::base::percent;
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
-use crate::base::request::{Head, METHODS, method_in};
+use crate::base::methods::{METHODS, METHODS_HINT, Methods};
+use crate::base::request::Head;
 use crate::cache::Policy;
-use crate::keys::{KeyId, METHODS_MEND};
-use crate::policy::path::{self, Checked, PATTERN_MEND, Pattern};
+use crate::keys::KeyId;
+use crate::policy::path::{Checked, PATTERN_HINT, Pattern};
 use crate::problem::Refusal;
-use crate::upstream::url::{Credential, Upstream, UpstreamAuth};
+use crate::upstream::url::{Upstream, UpstreamAuth, UpstreamCredential};
 
 /// Where the gate's own paths begin; no route may take them.
-pub const OWN_PREFIX: &str = "/_gate/";
+pub const GATE_PREFIX: &str = "/_gate/";
 
 /// One route.
 #[derive(Debug)]
@@ -25,9 +27,9 @@ pub struct Route {
     /// How the gate proves itself there.
     pub auth: UpstreamAuth,
     /// The credential to send, where its token is a Workers Secret that is set.
-    pub credential: Option<Rc<Credential>>,
+    pub credential: Option<Rc<UpstreamCredential>>,
     /// The methods it takes; never empty.
-    pub methods: Vec<String>,
+    pub methods: Methods,
     /// Milliseconds until response headers, all attempts together.
     pub timeout_ms: u32,
     /// How often a request that may be sent twice is tried again.
@@ -65,11 +67,11 @@ impl Route {
     /// The route `/*` that `UPSTREAM` is short for.
     ///
     /// # Errors
-    /// When the URL is none; the text is the mend.
+    /// When the URL is none; the text is the hint.
     pub fn whole(upstream: &str) -> Result<Self, String> {
         Upstream::parse(upstream)?;
         let value = serde_json::json!({"path": "/*", "upstream": upstream});
-        Self::parse("UPSTREAM", value).map_err(|error| error.mend)
+        Self::parse("UPSTREAM", value).map_err(|error| error.hint)
     }
 
     /// Reads a route that stands at `path` of the configuration.
@@ -81,7 +83,7 @@ impl Route {
         let pattern = pattern(&mut fields)?;
         let upstream = fields.required("upstream")?;
         let upstream =
-            Upstream::parse(&upstream).map_err(|mend| fields.error("upstream", &mend))?;
+            Upstream::parse(&upstream).map_err(|hint| fields.error("upstream", &hint))?;
         let auth = UpstreamAuth::parse(fields.at("upstream_auth"), fields.value("upstream_auth")?)?;
         let timeout_ms = fields.integer("timeout_ms", 1..=MAX_TIMEOUT_MS, 100_000)?;
         let retries = fields.integer("retries", 0..=10, 2)?;
@@ -115,7 +117,7 @@ impl Route {
     /// Whether the route takes `method`; GET implies HEAD.
     #[must_use]
     pub fn takes(&self, method: &str) -> bool {
-        method_in(&self.methods, method)
+        self.methods.contains(method)
     }
 
     /// Returns true if the query has a parameter that the route denies, in any spelling that a server
@@ -137,11 +139,7 @@ impl Route {
     /// The value of `Allow` (RFC 9110 section 10.2.1).
     #[must_use]
     pub fn allow(&self) -> String {
-        let mut methods = self.methods.clone();
-        if self.takes("HEAD") && !methods.iter().any(|method| method == "HEAD") {
-            methods.push("HEAD".to_owned());
-        }
-        methods.join(", ")
+        self.methods.allow()
     }
 }
 
@@ -151,8 +149,8 @@ impl Route {
 /// # Errors
 /// `bad-path` when the two lead to different routes, or one of them to the gate's own paths.
 pub fn find<'r>(routes: &'r [Route], path: &Checked<'_>) -> Result<Option<&'r Route>, Refusal> {
-    let is_own = path.raw().starts_with(OWN_PREFIX);
-    if !is_own && path.may_begin_with(OWN_PREFIX) {
+    let is_own = path.raw().starts_with(GATE_PREFIX);
+    if !is_own && path.may_begin_with(GATE_PREFIX) {
         return Err(Refusal::BadPath);
     }
     let rank = |route: &&Route| (!route.path.is_prefix(), route.path.narrowness());
@@ -186,8 +184,8 @@ pub fn refuse_twins(routes: &[Route]) -> Result<(), FieldError> {
 
 fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
     let text = fields.required("path")?;
-    let pattern = Pattern::parse(&text).ok_or_else(|| fields.error("path", PATTERN_MEND))?;
-    if pattern.may_begin_with(OWN_PREFIX) {
+    let pattern = Pattern::parse(&text).ok_or_else(|| fields.error("path", PATTERN_HINT))?;
+    if pattern.may_begin_with(GATE_PREFIX) {
         return Err(
             fields.error("path", "lies under /_gate/, which is the gate's own; choose another")
         );
@@ -195,22 +193,22 @@ fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
     Ok(pattern)
 }
 
-/// The methods listed, every one of [`METHODS`] when the list is empty or absent.
-fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
+/// Reads the methods of a route; all of them when the list is empty or absent.
+fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
     let listed = fields.strings_or_empty("methods")?.unwrap_or_default();
     if listed.is_empty() {
-        return Ok(METHODS.iter().map(ToString::to_string).collect());
+        return Ok(Methods::ALL);
     }
-    if listed.iter().all(|method| METHODS.contains(&method.as_str())) {
-        return Ok(listed);
+    match listed.iter().all(|method| METHODS.contains(&method.as_str())) {
+        true => Ok(Methods::of(listed.iter().map(String::as_str))),
+        false => Err(fields.error("methods", METHODS_HINT)),
     }
-    Err(fields.error("methods", METHODS_MEND))
 }
 
 /// Returns the name of a query parameter as servers read it: decoded, without the space before it, and
 /// without what PHP and Rails take for the index of a list (`name[]`) or for its end (a NUL).
 fn parameter_name(raw: &str) -> Vec<u8> {
-    let decoded = path::decoded(raw);
+    let decoded: Vec<u8> = percent::decode(raw).map(percent::Byte::value).collect();
     let begin = decoded.iter().position(|byte| !matches!(byte, b' ' | b'+'));
     let name = decoded.get(begin.unwrap_or_default()..).unwrap_or_default();
     let end = |(index, byte): (usize, &u8)| *byte == 0 || (index > 0 && *byte == b'[');
@@ -277,20 +275,21 @@ fn reject_status(fields: &mut Fields) -> Result<Vec<u16>, FieldError> {
 }
 
 fn probe(fields: &mut Fields) -> Result<Option<String>, FieldError> {
-    let mend = "expected a path below the upstream, such as \"/me\"";
+    let hint = "expected a path below the upstream, such as \"/me\"";
     let is_exact = |path: &str| Pattern::parse(path).is_some_and(|pattern| !pattern.is_prefix());
     let read = |path: &str| is_exact(path).then(|| path.to_owned());
-    fields.parse("probe", mend, read)
+    fields.parse("probe", hint, read)
 }
 
 fn waf_key(fields: &mut Fields) -> Result<Option<KeyId>, FieldError> {
-    let mend = "expected the id of a key: 1 to 128 of A-Z a-z 0-9 . _ -";
-    fields.parse("waf_key", mend, KeyId::parse)
+    let hint = "expected the id of a key: 1 to 128 of A-Z a-z 0-9 . _ -";
+    fields.parse("waf_key", hint, KeyId::parse)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::path;
     use serde_json::json;
 
     fn route(path: &str) -> Route {

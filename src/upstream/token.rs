@@ -2,8 +2,9 @@
 //! so that value and age change together.
 
 use crate::base::json::{self, FieldError, Fields};
-use crate::base::secret::Secret;
+use crate::base::secret::{Fingerprint, Secret};
 use crate::base::time::Timestamp;
+use std::rc::Rc;
 
 /// A token and what is known of its age.
 #[derive(Clone, Debug)]
@@ -48,12 +49,61 @@ impl Token {
 }
 
 fn date(fields: &mut Fields, name: &'static str) -> Result<Option<Timestamp>, FieldError> {
-    let mend = "expected an RFC 3339 date such as \"2026-11-22\"";
-    fields.parse(name, mend, Timestamp::parse_rfc3339)
+    let hint = "expected an RFC 3339 date such as \"2026-11-22\"";
+    fields.parse(name, hint, Timestamp::parse_rfc3339)
 }
 
 fn dotted(error: FieldError) -> FieldError {
-    FieldError::new(format!(".{}", error.field), error.mend)
+    FieldError::new(format!(".{}", error.field), error.hint)
+}
+
+/// A token that is set, and what may be logged of it.
+#[derive(Debug)]
+pub struct UpstreamToken {
+    /// The secret's name.
+    pub secret: String,
+    /// The token and its dates.
+    pub token: Token,
+    /// Its fingerprint under the root secret.
+    pub fingerprint: Fingerprint,
+}
+
+impl UpstreamToken {
+    /// Reads the secret `name`; `issued_at` dates a raw token.
+    ///
+    /// # Errors
+    /// When it is JSON and no token's.
+    pub fn read(
+        name: &str,
+        text: &Secret,
+        issued_at: Option<Timestamp>,
+        root: &Secret,
+    ) -> Result<Self, FieldError> {
+        let mut token = Token::parse(text).map_err(|error| FieldError {
+            field: format!("{name}{}", error.field),
+            hint: error.hint,
+        })?;
+        token.issued_at = token.issued_at.or(issued_at);
+        Ok(Self {
+            secret: name.to_owned(),
+            fingerprint: Fingerprint::of(&token.value, root),
+            token,
+        })
+    }
+}
+
+/// Where a route's token comes from.
+#[derive(Debug)]
+pub enum TokenSource {
+    /// The secret is not set.
+    Missing,
+    /// A Workers Secret: it stays as it is while the isolate lives.
+    Set(Rc<UpstreamToken>),
+    /// A Secrets Store, read while the gate works.
+    Stored {
+        /// When a raw token was issued, if that is said.
+        issued_at: Option<Timestamp>,
+    },
 }
 
 #[cfg(test)]
@@ -94,7 +144,7 @@ mod tests {
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.field, field, "{text}");
-            assert!(!error.mend.contains("hunter2"));
+            assert!(!error.hint.contains("hunter2"));
         }
     }
 }

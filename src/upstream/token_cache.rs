@@ -10,48 +10,49 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::json::FieldError;
+use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-use crate::config::{Config, KnownToken, TokenSource};
 use crate::platform::SecretsStore;
 use crate::upstream::route::Route;
-use crate::upstream::url::Credential;
+use crate::upstream::token::{TokenSource, UpstreamToken};
+use crate::upstream::url::UpstreamCredential;
 
 /// How long, in seconds, an isolate goes on with what it read: as long as with a key's record.
 const MAX_AGE: i64 = 30;
 
 /// What a token secret holds, or why there is no token.
-pub type Found = Result<Rc<KnownToken>, NoToken>;
+pub type TokenLookup = Result<Rc<UpstreamToken>, TokenUnavailable>;
 
 /// Why there is no token.
 #[derive(Clone, Debug)]
-pub enum NoToken {
+pub enum TokenUnavailable {
     /// The secret is not set, or empty.
     Missing,
     /// Its Secrets Store has no such secret, or did not answer.
-    Silent,
+    Unavailable,
     /// It is no token.
     Broken(FieldError),
 }
 
 /// What this isolate has read from Secrets Stores.
 #[derive(Debug, Default)]
-pub struct Vault {
-    read: RefCell<BTreeMap<String, (Found, Timestamp)>>,
+pub struct TokenCache {
+    read: RefCell<BTreeMap<String, (TokenLookup, Timestamp)>>,
 }
 
-impl NoToken {
+impl TokenUnavailable {
     /// What to do about the secret.
     #[must_use]
-    pub fn mend(&self) -> String {
+    pub fn hint(&self) -> String {
         match self {
             Self::Missing => "set the secret: npx wrangler secret put, and this name; one in a Secrets Store is empty".into(),
-            Self::Silent => "its Secrets Store has no such secret, or did not answer: compare store_id and secret_name in wrangler.toml with npx wrangler secrets-store secret list".into(),
+            Self::Unavailable => "its Secrets Store has no such secret, or did not answer: compare store_id and secret_name in wrangler.toml with npx wrangler secrets-store secret list".into(),
             Self::Broken(error) => format!("the secret is no token: {error}"),
         }
     }
 }
 
-impl Vault {
+impl TokenCache {
     /// What a route sends to its upstream whose token is no Workers Secret, or is not set.
     ///
     /// # Errors
@@ -59,59 +60,66 @@ impl Vault {
     pub async fn credential(
         &self,
         route: &Route,
-        config: &Config,
+        source: Option<&TokenSource>,
+        root: &Secret,
         store: &impl SecretsStore,
         now: Timestamp,
-    ) -> Result<Rc<Credential>, NoToken> {
-        let known = self.token(route.auth.secret(), config, store, now).await?;
+    ) -> Result<Rc<UpstreamCredential>, TokenUnavailable> {
+        let known = self.token(route.auth.secret(), source, root, store, now).await?;
         let made = route.auth.credential(known.as_ref());
-        Ok(Rc::new(made.map_err(NoToken::Broken)?))
+        Ok(Rc::new(made.map_err(TokenUnavailable::Broken)?))
     }
 
-    /// Every token that a route names, by the name of its secret.
+    /// Returns the tokens of all these secrets, by name.
     pub async fn all<'c>(
         &self,
-        config: &'c Config,
+        tokens: &'c BTreeMap<String, TokenSource>,
+        root: &Secret,
         store: &impl SecretsStore,
         now: Timestamp,
-    ) -> BTreeMap<&'c str, Found> {
+    ) -> BTreeMap<&'c str, TokenLookup> {
         let mut all = BTreeMap::new();
-        for name in config.tokens.keys() {
-            let found = self.token(name, config, store, now).await;
+        for (name, source) in tokens {
+            let found = self.token(name, Some(source), root, store, now).await;
             all.insert(name.as_str(), found);
         }
         all
     }
 
-    async fn token(
+    /// Returns the token of the secret `name`, which `source` says where to find.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn token(
         &self,
         name: &str,
-        config: &Config,
+        source: Option<&TokenSource>,
+        root: &Secret,
         store: &impl SecretsStore,
         now: Timestamp,
-    ) -> Found {
-        let issued_at = match config.tokens.get(name) {
+    ) -> TokenLookup {
+        let issued_at = match source {
             Some(TokenSource::Set(known)) => return Ok(Rc::clone(known)),
             Some(TokenSource::Stored { issued_at }) => *issued_at,
-            Some(TokenSource::Missing) | None => return Err(NoToken::Missing),
+            Some(TokenSource::Missing) | None => return Err(TokenUnavailable::Missing),
         };
         if let Some(found) = self.recent(name, now) {
             return found;
         }
         // What does not answer is asked again by the next request: it may only have been slow.
-        let text = store.secret(name).await.map_err(|_silent| NoToken::Silent)?;
+        let text = store.secret(name).await.map_err(|_silent| TokenUnavailable::Unavailable)?;
         let found = match text.is_empty() {
-            true => Err(NoToken::Missing),
-            false => KnownToken::read(name, &text, issued_at, &config.roots.current)
+            true => Err(TokenUnavailable::Missing),
+            false => UpstreamToken::read(name, &text, issued_at, root)
                 .map(Rc::new)
-                .map_err(NoToken::Broken),
+                .map_err(TokenUnavailable::Broken),
         };
         let entry = (found.clone(), now);
         self.read.borrow_mut().insert(name.to_owned(), entry);
         found
     }
 
-    fn recent(&self, name: &str, now: Timestamp) -> Option<Found> {
+    fn recent(&self, name: &str, now: Timestamp) -> Option<TokenLookup> {
         let read = self.read.borrow();
         let (found, at) = read.get(name)?;
         (now < at.plus_seconds(MAX_AGE)).then(|| found.clone())

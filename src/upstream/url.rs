@@ -3,6 +3,7 @@
 //! In scope: reading both strictly, joining a path to the URL so that the host cannot change.
 //! Out of scope: what else of a request goes there (`forward`).
 
+use crate::base::digits;
 use core::fmt;
 
 use base64::Engine as _;
@@ -11,10 +12,10 @@ use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
 use crate::base::secret::{Fingerprint, Secret};
-use crate::config::KnownToken;
-use crate::gateway::reply::Guard;
-use crate::policy::origin::{parse_port, split_authority};
+use crate::policy::origin::split_authority;
 use crate::policy::path;
+use crate::upstream::echo::Guard;
+use crate::upstream::token::UpstreamToken;
 
 /// An upstream's URL: `https`, or `http` on loopback, and no userinfo, query or fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Upstream {
     /// Reads a URL.
     ///
     /// # Errors
-    /// When it is none of those allowed; the text is the mend.
+    /// When it is none of those allowed; the text is the hint.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wanted = "expected a URL such as \"https://api.example.com/v1\"";
         let (scheme, rest) = text.split_once("://").ok_or(wanted)?;
@@ -123,7 +124,7 @@ impl Upstream {
 fn host(authority: &str) -> Option<&str> {
     let (host, port) = split_authority(authority)?;
     if let Some(port) = port {
-        parse_port(port).filter(|port| *port != 0)?;
+        digits::parse::<u16>(port).filter(|port| *port != 0)?;
     }
     (!host.starts_with('.') && !host.contains("..")).then_some(host)
 }
@@ -229,17 +230,17 @@ impl UpstreamAuth {
     ///
     /// # Errors
     /// When the value does not have the scheme's form.
-    pub fn credential(&self, known: &KnownToken) -> Result<Credential, FieldError> {
+    pub fn credential(&self, known: &UpstreamToken) -> Result<UpstreamCredential, FieldError> {
         let (headers, guarded) =
-            self.parts(&known.token.value).map_err(|mend| FieldError::new(&known.secret, mend))?;
-        Ok(Credential {
+            self.parts(&known.token.value).map_err(|hint| FieldError::new(&known.secret, hint))?;
+        Ok(UpstreamCredential {
             headers,
             guard: Guard::new(&guarded),
             fingerprint: known.fingerprint.clone(),
         })
     }
 
-    /// The headers, and what of them must not come back; the error is the mend, and does not quote the value.
+    /// The headers, and what of them must not come back; the error is the hint, and does not quote the value.
     fn parts(&self, token: &Secret) -> Result<Parts, &'static str> {
         let visible = "holds a byte that no header may carry, or a space; put the bare token in";
         let text = token.expose_str().ok_or(visible)?;
@@ -292,13 +293,13 @@ fn header_name(fields: &mut Fields) -> Result<String, FieldError> {
 }
 
 /// What proves the gate to the upstream: only [`UpstreamAuth::credential`] makes one.
-pub struct Credential {
+pub struct UpstreamCredential {
     headers: Vec<(String, Secret)>,
     guard: Guard,
     fingerprint: Fingerprint,
 }
 
-impl Credential {
+impl UpstreamCredential {
     /// The headers to set.
     #[must_use]
     pub fn headers(&self) -> &[(String, Secret)] {
@@ -318,8 +319,8 @@ impl Credential {
     }
 }
 
-impl fmt::Debug for Credential {
+impl fmt::Debug for UpstreamCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Credential").field(&self.fingerprint).finish()
+        f.debug_tuple("UpstreamCredential").field(&self.fingerprint).finish()
     }
 }

@@ -156,7 +156,7 @@ fn a_public_key_alone_reads_and_its_answer_is_readable_only_where_it_may_be_used
         let headers =
             [("x-public-key", "pk_site"), ("origin", origin), ("cf-connecting-ip", "10.0.0.1")];
         match decide(&gate, raw(method, TARGET, &headers)) {
-            Decision::Answer(answer) => {
+            Decision::Respond(answer) => {
                 let allowed =
                     answer.headers.iter().any(|(name, _)| *name == "access-control-allow-origin");
                 (code_of(&answer), allowed)

@@ -1,8 +1,8 @@
-//! The pages that claim properties name the tests that hold them. Those tests exist.
+//! The pages point to what exists: the tests that hold a claim, other pages and their headings, the codes of refusals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const PAGES: [&str; 2] = ["security.md", "code-map.md"];
 
@@ -29,7 +29,7 @@ fn quoted(page: &str) -> impl Iterator<Item = &str> {
 fn every_file_and_test_that_a_page_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = BTreeMap::new();
-    for folder in ["src", "cli", "tests", "bench"] {
+    for folder in ["src", "cli", "testkit", "tests", "bench"] {
         files(&root.join(folder), &mut all);
     }
     let mut missing = Vec::new();
@@ -59,4 +59,140 @@ fn every_file_and_test_that_a_page_names_exists() {
     }
     assert!(missing.is_empty(), "{missing:#?}");
     assert!(named > 200, "{named} names were found");
+}
+
+/// Every page: the README, the folder `docs`, and the pages beside test data.
+fn pages(root: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![root.join("docs"), root.join("tests/vectors")];
+    let mut pages = vec![root.join("README.md")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages
+}
+
+/// The lines of a page that are not inside a fence.
+fn prose(page: &str) -> impl Iterator<Item = &str> {
+    let mut fenced = false;
+    page.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        fenced ^= is_fence;
+        !fenced && !is_fence
+    })
+}
+
+/// The anchors of a page's headings, by GitHub's rule: lower case, without punctuation, `-` for a space.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = prose(page).filter_map(|line| {
+        let (marks, heading) = line.split_once(' ')?;
+        (!marks.is_empty() && marks.bytes().all(|byte| byte == b'#')).then_some(heading)
+    });
+    let slug = |heading: &str| {
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+    };
+    let mut anchors = BTreeSet::new();
+    for heading in headings {
+        let anchor: String = slug(heading);
+        assert!(anchors.insert(anchor), "two headings are {heading:?}");
+    }
+    anchors
+}
+
+/// Returns true if this file exists and has this anchor, or none is asked for.
+fn leads_somewhere(file: &Path, anchor: &str) -> bool {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    file.exists() && (anchor.is_empty() || anchors(&text).contains(anchor))
+}
+
+#[test]
+fn every_link_leads_to_a_page_and_a_heading() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut broken = Vec::new();
+    let mut links = 0;
+    for page in pages(root) {
+        let text = fs::read_to_string(&page).unwrap();
+        let targets = prose(&text).flat_map(|line| line.split("](").skip(1));
+        for target in targets.map(|rest| rest.split_once(')').expect("the link ends").0) {
+            if target.starts_with("https://") {
+                continue;
+            }
+            links += 1;
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
+            if !leads_somewhere(&file, anchor) {
+                broken.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert!(links > 100, "{links} links were found");
+}
+
+/// Comments and messages name a page, and perhaps a heading of it.
+#[test]
+fn every_page_that_code_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = BTreeMap::new();
+    for folder in ["src", "cli", "testkit", "tests", "bench"].map(|folder| root.join(folder)) {
+        if folder.exists() {
+            files(&folder, &mut all);
+        }
+    }
+    let mut broken = Vec::new();
+    for (path, text) in &all {
+        for rest in text.split("docs/").skip(1) {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "-_./#".contains(c);
+            let name = rest.split(|c| !is_name(c)).next().unwrap_or_default();
+            let name = name.trim_end_matches('.');
+            let (file, anchor) = name.split_once('#').unwrap_or((name, ""));
+            if file.ends_with(".md") && !leads_somewhere(&root.join("docs").join(file), anchor) {
+                broken.push(format!("{path}: docs/{name}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The first cell of a table's row as statuses, and the codes of the second.
+fn codes_of(line: &str) -> Option<impl Iterator<Item = (u16, &str)>> {
+    let mut cells = line.strip_prefix("| ")?.split(" | ");
+    let statuses: Result<Vec<u16>, _> = cells.next()?.split(", ").map(str::parse).collect();
+    let statuses = statuses.ok()?;
+    let codes = quoted(cells.next()?)
+        .filter(|code| code.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase()));
+    Some(codes.flat_map(move |code| statuses.clone().into_iter().map(move |status| (status, code))))
+}
+
+#[test]
+fn both_contracts_list_every_code_and_no_other() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // This page is what the code says: a unit test of the problem documents holds it.
+    let problems = fs::read_to_string(root.join("public/_gate/problems.html")).unwrap();
+    let headings = problems.lines().filter_map(|line| line.strip_prefix("<h2><code>"));
+    let all: BTreeMap<&str, u16> = headings
+        .filter_map(|rest| {
+            let (code, rest) = rest.split_once("</code> <small>")?;
+            Some((code, rest.split_once('<')?.0.parse().ok()?))
+        })
+        .collect();
+    assert!(all.len() > 30, "{all:?}");
+    for (page, heading) in [("clients.md", "## Refusals"), ("wire-contract.md", "## 6. Refusals")] {
+        let text = fs::read_to_string(root.join("docs").join(page)).unwrap();
+        let section = text.split_once(&format!("\n{heading}\n")).expect("the section").1;
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let listed: Vec<_> = section.lines().filter_map(codes_of).flatten().collect();
+        let codes: BTreeSet<_> = listed.iter().map(|(_, code)| *code).collect();
+        assert_eq!(codes, all.keys().copied().collect(), "{page}");
+        for (code, status) in &all {
+            assert!(listed.contains(&(*status, code)), "{page}: {code} is {status}");
+        }
+    }
 }

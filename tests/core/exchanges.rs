@@ -30,7 +30,7 @@ fn exchange(route: Value, method: &str, answers: &[(u16, &[(&str, &str)])]) -> V
                     format!("pass {} {} {:?}", audit["status"], audit["attempts"], edits.echoed)
                 }
                 Step::Inspect => code_of(&exchange.rejected(*status, b"")),
-                Step::Answer(answer) => code_of(&answer),
+                Step::Respond(answer) => code_of(&answer),
             }
         })
         .collect()

@@ -61,7 +61,7 @@ fn outbound(route: Value, headers: &[(&str, &str)]) -> (Vec<String>, bool) {
     let bearer = format!("Bearer {}", token(json!({"sub": "joe"})));
     let headers = [headers, &[("authorization", &bearer)]].concat();
     match decide(&gate, raw("POST", TARGET, &headers)) {
-        Decision::Answer(answer) => panic!("{answer:?}"),
+        Decision::Respond(answer) => panic!("{answer:?}"),
         Decision::Forward(outbound, _) => {
             let names = headers.iter().map(|(name, _)| *name);
             let sent = names.filter(|name| !outbound.drop.contains(name));
@@ -115,7 +115,7 @@ fn a_cached_answer_is_kept_under_what_the_api_was_asked_with() {
     let asked = |headers: &[(&str, &str)]| {
         let headers = [headers, &[("authorization", &bearer)]].concat();
         match decide(&gate, raw("GET", TARGET, &headers)) {
-            Decision::Answer(answer) => panic!("{answer:?}"),
+            Decision::Respond(answer) => panic!("{answer:?}"),
             Decision::Forward(outbound, _) => {
                 let passes = !outbound.drop.contains(&"accept");
                 (passes, outbound.cache.unwrap().name)

@@ -5,6 +5,7 @@ mod decisions;
 mod docs;
 mod exchanges;
 mod headers;
+mod imports;
 mod javascript;
 mod mac_vectors;
 mod properties;

@@ -89,14 +89,14 @@ impl Sent {
         let platform = Native::with_body(self.body.clone());
         match decide_on(&platform, gate, raw) {
             Decision::Forward(..) => "forwarded".to_owned(),
-            Decision::Answer(answer) => code_of(&answer),
+            Decision::Respond(answer) => code_of(&answer),
         }
     }
 }
 
 fn head_of(sent: &Sent) -> Result<Head<'_>, writegate::Refusal> {
     let headers = sent.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
-    Head::new(&sent.method, &sent.url, headers.collect(), !sent.body.is_empty())
+    Ok(Head::new(&sent.method, &sent.url, headers.collect(), !sent.body.is_empty())?)
 }
 
 /// The text with each of its bytes, from this one on, replaced by some that a request may hold.
@@ -179,7 +179,7 @@ fn trackers_behind_a_link_change_nothing_and_nothing_else_may_stand_there() {
         let decision = world::decide(&gate, world::raw("GET", url, &[]));
         match decision {
             Decision::Forward(outbound, _) => Ok((outbound.url, outbound.cache.unwrap().name)),
-            Decision::Answer(answer) => Err(code_of(&answer)),
+            Decision::Respond(answer) => Err(code_of(&answer)),
         }
     };
     let origin = "https://gate.example";
@@ -252,7 +252,7 @@ fn trackers_beside_another_credential_reach_the_api() {
         Decision::Forward(outbound, _) => {
             assert!(outbound.url.ends_with("&b&utm_source=x"), "{}", outbound.url);
         }
-        Decision::Answer(answer) => panic!("{answer:?}"),
+        Decision::Respond(answer) => panic!("{answer:?}"),
     }
 }
 
@@ -329,7 +329,7 @@ fn parameters_are_read_back_as_they_were_signed() {
         let tag = format!("sig=:{}:", STANDARD.encode([0; 32]));
         let headers = vec![("signature-input", input.as_str()), ("signature", tag.as_str())];
         let head = Head::new("GET", URL, headers, false).unwrap();
-        let signature = Labels::read(&head).unwrap().ours(&head, |_| true);
+        let signature = Labels::read(&head).unwrap().find_signature(&head, |_| true);
         let base = signature.unwrap().unwrap().base(&head).unwrap();
         assert_eq!(read(&base).1, signed, "{sent}");
     }

@@ -35,7 +35,7 @@ fn route_taken(gate: &Gate, path: &str) -> Option<usize> {
     let target = format!("https://gate.example{path}");
     let bearer = format!("Bearer {}", token(json!({})));
     match decide(gate, raw("POST", &target, &[("authorization", &bearer)])) {
-        Decision::Answer(_) => None,
+        Decision::Respond(_) => None,
         Decision::Forward(outbound, _) => {
             let rest = outbound.url.strip_prefix("https://api").unwrap();
             Some(rest[..1].parse().unwrap())

@@ -15,10 +15,10 @@ use writegate::Refusal;
 use writegate::Secret;
 use writegate::Timestamp;
 use writegate::credential::signature::{Labels, Signature};
-use writegate::credential::url::{self, InQuery};
-use writegate::credential::{Limits, Unverified};
+use writegate::credential::url::{self, UrlCredential};
+use writegate::credential::{Limits, VerifyError};
+use writegate::{DerivedKey, RootSecrets};
 use writegate::{Key, KeyId};
-use writegate::{KnownKey, Roots};
 
 /// Every case of a folder, in order.
 fn cases(folder: &str) -> Vec<PathBuf> {
@@ -86,7 +86,7 @@ fn fields<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
 }
 
 fn signature(head: &Head<'_>) -> Result<Signature, Refusal> {
-    Ok(Labels::read(head)?.ours(head, |_| true)?.unwrap())
+    Ok(Labels::read(head)?.find_signature(head, |_| true)?.unwrap())
 }
 
 #[test]
@@ -164,9 +164,9 @@ fn every_waf_token_link_is_what_the_gate_would_make() {
 fn every_published_waf_token_link_is_good_until_it_ends() {
     let id = KeyId::parse("pk_site").unwrap();
     let root = Secret::new("root ".repeat(8));
-    let roots = Rc::new(Roots { current: root, previous: None });
+    let roots = Rc::new(RootSecrets { current: root, previous: None });
     let record = serde_json::json!({"id": "pk_site", "schemes": ["waf-url"], "url_ttl": 60});
-    let known = KnownKey::new(Key::parse("KEYS[0]", record).unwrap(), roots);
+    let known = DerivedKey::new(Key::parse("KEYS[0]", record).unwrap(), roots);
     for case in cases("waf-token") {
         let read = |name| stage(&case, name).unwrap();
         let issued = Timestamp::from_seconds(read("timestamp").parse().unwrap());
@@ -174,7 +174,7 @@ fn every_published_waf_token_link_is_good_until_it_ends() {
         let verify = |target: &str, now: Timestamp| {
             let request = Request::of(&format!("GET {target} HTTP/1.1"), "https");
             let head = request.head();
-            let InQuery::Waf(link) = InQuery::read(&head, Some(&id)).unwrap() else {
+            let UrlCredential::Waf(link) = UrlCredential::read(&head, Some(&id)).unwrap() else {
                 panic!("{target} is no link");
             };
             let limits = Limits {
@@ -187,7 +187,7 @@ fn every_published_waf_token_link_is_good_until_it_ends() {
             };
             match link.verify(&known, &limits) {
                 Ok(_end) => None,
-                Err(Unverified::Refused(refusal)) => Some(refusal),
+                Err(VerifyError::Refused(refusal)) => Some(refusal),
                 Err(other) => panic!("{other:?}"),
             }
         };

@@ -32,7 +32,7 @@ fn sent(gate: &Gate, platform: &Native, now: Timestamp) -> String {
             let (_, value) = set.find(|(name, _)| name == "authorization").unwrap();
             value.expose_str().unwrap().to_owned()
         }
-        Decision::Answer(answer) => code_of(&answer),
+        Decision::Respond(answer) => code_of(&answer),
     }
 }
 
@@ -84,7 +84,7 @@ fn the_line_names_the_field_and_not_the_value() {
     let bearer = format!("Bearer {}", token(json!({})));
     let headers = [("authorization", bearer.as_str())];
     let decision = decide_at(NOW, &platform, &gate, raw("POST", TARGET, &headers));
-    let Decision::Answer(answer) = decision else {
+    let Decision::Respond(answer) = decision else {
         panic!("forwarded");
     };
     let alarm: Value = serde_json::from_str(&answer.alarm.unwrap()).unwrap();

@@ -86,7 +86,7 @@ fn world(key: Value) -> (&'static Gate, Native) {
 /// The code of a refusal, or the credential that is sent.
 fn outcome(decision: Decision<'_, '_>) -> String {
     match decision {
-        Decision::Answer(answer) => code_of(&answer),
+        Decision::Respond(answer) => code_of(&answer),
         Decision::Forward(outbound, _) => {
             let mut set = outbound.set.iter();
             let (_, value) = set.find(|(name, _)| name == "authorization").unwrap();
@@ -219,7 +219,7 @@ fn admin(
     let target = format!("https://gate.example/_gate/{path}");
     let headers = [("authorization", bearer.as_str())];
     let request = Raw { has_body: true, ..raw(method, &target, &headers) };
-    let Decision::Answer(answer) = decide_on(&platform, gate, request) else {
+    let Decision::Respond(answer) = decide_on(&platform, gate, request) else {
         panic!("an admin's request is never forwarded");
     };
     let records = platform.records.borrow();
@@ -268,7 +268,7 @@ fn a_change_in_between_is_not_lost() {
     let headers = [("authorization", bearer.as_str())];
     let request =
         Raw { has_body: true, ..raw("PATCH", "https://gate.example/_gate/keys/pk_r", &headers) };
-    let Decision::Answer(answer) = decide_on(&platform, gate, request) else {
+    let Decision::Respond(answer) = decide_on(&platform, gate, request) else {
         panic!("an admin's request is never forwarded");
     };
     assert_eq!(answer.status, 200, "{}", answer.body);

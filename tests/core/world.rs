@@ -9,9 +9,9 @@ use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::{Map, Value, json};
 
-use writegate::Answer;
 use writegate::Context;
 use writegate::Day;
+use writegate::GateResponse;
 use writegate::KeyId;
 use writegate::Secret;
 use writegate::Timestamp;
@@ -21,7 +21,7 @@ use writegate::credential::session;
 use writegate::credential::signature::Nonce;
 use writegate::derive_sk;
 use writegate::platform::{
-    BodyError, Change, Office, Page, Platform, ReadBody, SecretsStore, Silent,
+    AdminBackend, BodyError, Change, Page, Platform, ReadBody, SecretsStore, Unavailable,
 };
 use writegate::{Decision, Gate, Raw};
 
@@ -115,11 +115,11 @@ fn context_at(now: Timestamp) -> Context {
 pub(crate) fn code(gate: &Gate, raw: Raw<'_>) -> String {
     match decide(gate, raw) {
         Decision::Forward(..) => "forwarded".to_owned(),
-        Decision::Answer(answer) => code_of(&answer),
+        Decision::Respond(answer) => code_of(&answer),
     }
 }
 
-pub(crate) fn code_of(answer: &Answer) -> String {
+pub(crate) fn code_of(answer: &GateResponse) -> String {
     let document: Value = serde_json::from_str(&answer.body).unwrap();
     let audit: Value = serde_json::from_str(&answer.audit).unwrap();
     assert_eq!(document["code"], audit["code"]);
@@ -172,11 +172,11 @@ impl Native {
 }
 
 impl SecretsStore for Native {
-    async fn secret(&self, name: &str) -> Result<Secret, Silent> {
+    async fn secret(&self, name: &str) -> Result<Secret, Unavailable> {
         assert_eq!(name, "WRITE_TOKEN");
         self.asked.set(self.asked.get() + 1);
         let stored = self.stored.borrow();
-        stored.as_deref().map(Secret::new).ok_or(Silent)
+        stored.as_deref().map(Secret::new).ok_or(Unavailable)
     }
 }
 
@@ -185,12 +185,12 @@ impl Platform for Native {
         self.now.get()
     }
 
-    async fn record(&self, id: &KeyId) -> Result<Option<String>, Silent> {
+    async fn record(&self, id: &KeyId) -> Result<Option<String>, Unavailable> {
         Ok(self.records.borrow().get(id.as_str()).cloned())
     }
 
-    async fn within_rate(&self, _binding: &str, counted_as: &str) -> Result<bool, Silent> {
-        let entry = ("rate".to_owned(), counted_as.to_owned());
+    async fn within_rate(&self, _binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable> {
+        let entry = ("rate".to_owned(), rate_limit_key.to_owned());
         Ok(self.seen.borrow_mut().insert(entry))
     }
 
@@ -205,25 +205,25 @@ impl Platform for Native {
         Ok(wanted.algorithms.iter().map(digest).collect())
     }
 
-    async fn tally(&self, _key: &KeyId, batch: &str) -> Result<String, Silent> {
-        let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Silent)?;
+    async fn submit_usage(&self, _key: &KeyId, batch: &str) -> Result<String, Unavailable> {
+        let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Unavailable)?;
         let answer = json!({"sequence": batch["sequence"], "since": batch["since"], "requests": self.had.get(), "bytes": 0});
         Ok(answer.to_string())
     }
 
-    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Silent> {
+    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
         let entry = (nonce.object(key), nonce.value.clone());
         Ok(self.seen.borrow_mut().insert(entry))
     }
 }
 
-impl Office for Native {
-    async fn purge(&self, _mark: &str) -> Result<(), Silent> {
-        Err(Silent)
+impl AdminBackend for Native {
+    async fn purge(&self, _mark: &str) -> Result<(), Unavailable> {
+        Err(Unavailable)
     }
 
-    async fn usage(&self, _key: &KeyId, _from: Day, _to: Day) -> Result<String, Silent> {
-        Err(Silent)
+    async fn usage(&self, _key: &KeyId, _from: Day, _to: Day) -> Result<String, Unavailable> {
+        Err(Unavailable)
     }
 
     fn body(&self) -> Vec<u8> {
@@ -234,15 +234,15 @@ impl Office for Native {
         [7; 16]
     }
 
-    async fn page(&self, _cursor: Option<&str>) -> Result<Page, Silent> {
+    async fn page(&self, _cursor: Option<&str>) -> Result<Page, Unavailable> {
         Ok(Page::default())
     }
 
-    async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Silent> {
+    async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable> {
         Ok(ids.iter().map(|id| self.records.borrow().get(id.as_str()).cloned()).collect())
     }
 
-    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Silent> {
+    async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Unavailable> {
         if let Some(happens) = self.while_writing.take() {
             happens(self);
         }

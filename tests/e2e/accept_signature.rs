@@ -2,13 +2,13 @@
 //! exactly that passes.
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::{Request, Response};
+use testkit::gate::{KEY, Setup};
+use testkit::signing::{COVERED, Signature, sha256};
+use testkit::token::{fresh, now};
 
 use crate::bound::Bound;
-use crate::check::Check;
-use crate::client::{Request, Response};
-use crate::gate::{KEY, Setup};
-use crate::signing::{COVERED, Signature, sha256};
-use crate::token::{fresh, now};
 
 const BODY: &str = r#"("@method" "@authority" "@path" "@query" "content-digest")"#;
 const NO_BODY: &str = r#"("@method" "@authority" "@path" "@query")"#;

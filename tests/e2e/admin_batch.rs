@@ -1,12 +1,11 @@
 //! Many keys at once (contract, section 7): up to a hundred, all of them or none.
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{admin, ask, stored, tell, with_sk, write};
-use crate::check::Check;
-use crate::client::{Request, Response};
-use crate::gate::KEY;
-use crate::logs::Line;
+use testkit::admin_api::{admin, ask, stored, tell, with_sk, write};
+use testkit::check::Check;
+use testkit::client::{Request, Response};
+use testkit::gate::KEY;
+use testkit::logs::Line;
 
 fn create(table: &Check, batch: &Value) -> Request {
     tell(&table.gate, "POST", "keys", batch)

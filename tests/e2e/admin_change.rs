@@ -2,12 +2,11 @@
 //! the secret changes.
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{admin, ask, stored, tell, with_sk, write};
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::token::{Session, sk};
+use testkit::admin_api::{admin, ask, stored, tell, with_sk, write};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::token::{Session, sk};
 
 fn start() -> Check {
     Check::of(|setup| {
@@ -186,7 +185,7 @@ fn what_cannot_change_is_told_apart() {
 }
 
 #[test]
-fn a_broken_record_can_be_mended() {
+fn a_broken_record_can_be_hinted() {
     let mut table = Check::of(|setup| {
         admin(setup)
             .in_registry("key/pk_broken", r#"{"id":"pk_broken","version":3,"path":["/posts"]}"#)
@@ -199,10 +198,10 @@ fn a_broken_record_can_be_mended() {
     }
     let half = patch(&table, "pk_broken", &json!({"name": "x"}));
     table.names("still broken", &half, "path");
-    let mended = patch(&table, "pk_broken", &json!({"path": null, "paths": ["/posts"]}));
+    let hinted = patch(&table, "pk_broken", &json!({"path": null, "paths": ["/posts"]}));
     let record =
         json!({"id": "pk_broken", "version": 3, "schemes": ["session"], "paths": ["/posts"]});
-    let answer = table.answered("mended", &mended, 200).json();
+    let answer = table.answered("hinted", &hinted, 200).json();
     table.that(answer["paths"] == record["paths"] && answer["version"] == 3, || answer.to_string());
     let kept = stored(&table.gate, "pk_broken");
     table.that(kept == Some(record), || format!("stored: {kept:?}"));

@@ -2,13 +2,12 @@
 //! good at once.
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{admin, ask, stored, tell, with_sk, write};
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::signing::Signature;
-use crate::token::{Session, sk};
+use testkit::admin_api::{admin, ask, stored, tell, with_sk, write};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::signing::Signature;
+use testkit::token::{Session, sk};
 
 fn create(table: &Check, record: &Value) -> Request {
     tell(&table.gate, "POST", "keys", record)

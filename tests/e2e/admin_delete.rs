@@ -1,12 +1,11 @@
 //! Deleted keys (contract, sections 2 and 7): what stays is a tombstone, and nobody ever has that id again.
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{admin, ask, stored, tell, write};
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::token::{Session, sk};
+use testkit::admin_api::{admin, ask, stored, tell, write};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::token::{Session, sk};
 
 fn delete(table: &Check, id: &str) -> Request {
     ask(&table.gate, "DELETE", &format!("keys/{id}"))

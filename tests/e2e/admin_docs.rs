@@ -4,12 +4,11 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Deserializer, Value, json};
-
-use crate::admin_api::{ADMIN, admin, write};
-use crate::check::Check;
-use crate::program::{found, run};
-use crate::signing_docs::fences;
-use crate::token::sk;
+use testkit::admin_api::{ADMIN, admin, write};
+use testkit::check::Check;
+use testkit::docs::fences;
+use testkit::program::{found, run};
+use testkit::token::sk;
 
 #[test]
 fn the_examples_do_what_they_say() {

@@ -4,12 +4,11 @@
 use std::thread;
 
 use serde_json::json;
-
-use crate::admin_api::{ADMIN, admin, ask, bare, stored, tell, write};
-use crate::check::Check;
-use crate::client::{Request, Response};
-use crate::gate::{KEY, Setup};
-use crate::logs::Line;
+use testkit::admin_api::{ADMIN, admin, ask, bare, stored, tell, write};
+use testkit::check::Check;
+use testkit::client::{Request, Response};
+use testkit::gate::{KEY, Setup};
+use testkit::logs::Line;
 
 const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
 

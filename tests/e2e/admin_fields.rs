@@ -1,12 +1,11 @@
-//! Bad records and bad bodies (contract, sections 2 and 7): the field is named, the mend is said, no value is quoted, and
+//! Bad records and bad bodies (contract, sections 2 and 7): the field is named, the hint is said, no value is quoted, and
 //! nothing is stored.
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{admin, ask, tell};
-use crate::check::Check;
-use crate::client::{Connection, Request, Response};
-use crate::token::fresh;
+use testkit::admin_api::{admin, ask, tell};
+use testkit::check::Check;
+use testkit::client::{Connection, Request, Response};
+use testkit::token::fresh;
 
 /// Each a record with `id` and one thing wrong, and the field that is.
 fn wrong(value: &str) -> Vec<(Value, &'static str)> {
@@ -201,15 +200,16 @@ fn a_body_has_at_most_a_mebibyte() {
     let mut table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     let most = 1 << 20;
     let sized = |id: &str, length| ask(&table.gate, "POST", "keys").body(padded(id, length));
-    let signed = table.gate.signature_of(crate::admin_api::ADMIN);
+    let signed = table.gate.signature_of(testkit::admin_api::ADMIN);
     let over = sized("pk_over", most + 1);
     let fits = sized("pk_fits", most);
     table.refused("one byte more", &over, 413, "body-too-large");
     table.answered("a mebibyte", &fits, 201);
     let over =
-        signed.sign(crate::admin_api::bare("POST", "keys").body(padded("pk_over", most + 1)));
+        signed.sign(testkit::admin_api::bare("POST", "keys").body(padded("pk_over", most + 1)));
     table.refused("one byte more, signed", &over, 413, "body-too-large");
-    let fits = signed.sign(crate::admin_api::bare("POST", "keys").body(padded("pk_signed", most)));
+    let fits =
+        signed.sign(testkit::admin_api::bare("POST", "keys").body(padded("pk_signed", most)));
     table.answered("a mebibyte, signed", &fits, 201);
     let patch = ask(&table.gate, "PATCH", "keys/pk_there").body(padded("pk_there", most + 1));
     table.refused("a patch", &patch, 413, "body-too-large");
@@ -242,7 +242,7 @@ fn a_body_that_breaks_off_stores_nothing() {
     connection.write(body.as_bytes());
     connection.abandon();
     table.gate.logs.until("the end of it", |lines| {
-        let mut lines = lines.iter().filter_map(crate::logs::Line::json);
+        let mut lines = lines.iter().filter_map(testkit::logs::Line::json);
         lines.find(|line| line["event"] == "request" && line["path"] == "/_gate/keys")
     });
     table.absent("broken off", "pk_half");

@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-
-use crate::admin_api::{admin, ask, tell, write};
-use crate::check::Check;
-use crate::poll::poll;
+use testkit::admin_api::{admin, ask, tell, write};
+use testkit::check::Check;
+use testkit::poll::poll;
 
 /// Longest time until a change counts everywhere.
 const BOUND: Duration = Duration::from_secs(90);

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{admin, administered, ask};
-use crate::check::Check;
-use crate::gate::{Gate, KEY, Setup};
+use testkit::admin_api::{admin, administered, ask};
+use testkit::check::Check;
+use testkit::gate::{Gate, KEY, Setup};
 
 /// Most records of a page.
 const PAGE: usize = 100;
@@ -131,8 +130,8 @@ fn a_record_that_is_none_is_listed_with_what_is_wrong() {
     assert_eq!(listed["pk_good"]["error"], Value::Null);
     for (id, _, field) in broken {
         let error = &listed[id]["error"];
-        let mend = error["mend"].as_str().unwrap_or_default();
-        assert!(mend.len() > 5, "{id}: {}", listed[id]);
+        let hint = error["hint"].as_str().unwrap_or_default();
+        assert!(hint.len() > 5, "{id}: {}", listed[id]);
         if !field.is_empty() && field != "record" {
             assert_eq!(error["field"], field, "{id}: {}", listed[id]);
         }

@@ -1,12 +1,11 @@
 //! What the log says of the admin API (contract, section 9): who did what to which key, and never a secret.
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{ADMIN, admin, ask, bare, tell};
-use crate::check::Check;
-use crate::client::Response;
-use crate::gate::KEY;
-use crate::token::{fresh, sk};
+use testkit::admin_api::{ADMIN, admin, ask, bare, tell};
+use testkit::check::Check;
+use testkit::client::Response;
+use testkit::gate::KEY;
+use testkit::token::{fresh, sk};
 
 fn says(table: &mut Check, answer: &Response, expected: &Value) {
     let line = table.gate.logs.audit(&answer.request_id());
@@ -87,7 +86,7 @@ fn no_secret_and_no_value_of_a_record_is_ever_in_a_line() {
         ask(gate, "GET", "keys/pk_fails"),
         ask(gate, "GET", &format!("keys?cursor={marker}&key={marker}")),
         ask(gate, "DELETE", "keys/pk_a"),
-        crate::admin_api::write(gate, "pk_broken"),
+        testkit::admin_api::write(gate, "pk_broken"),
     ];
     sent.push(ask(gate, "GET", "keys"));
     let mut secrets = vec![marker.clone(), gate.signing_secret.clone(), gate.token.clone()];

@@ -2,11 +2,10 @@
 //! exist is told to nobody but an admin.
 
 use serde_json::json;
-
-use crate::admin_api::{admin, ask, bare, tell};
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
+use testkit::admin_api::{admin, ask, bare, tell};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
 
 #[test]
 fn unknown_paths_are_unknown_to_everybody() {

@@ -2,15 +2,15 @@
 //! with the same checks, and none from a query.
 
 use serde_json::json;
+use testkit::admin_api::{ADMIN, administered, bare};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::{KEY, Setup};
+use testkit::signing::{Signature, sha256};
+use testkit::token::{Session, fresh, now, sk};
 
-use crate::admin_api::{ADMIN, administered, bare};
 use crate::admin_who::{refused, start, taken};
 use crate::bound::Bound;
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::{KEY, Setup};
-use crate::signing::{Signature, sha256};
-use crate::token::{Session, fresh, now, sk};
 
 #[test]
 fn an_admin_may_sign_and_what_is_signed_is_checked() {

@@ -1,11 +1,10 @@
 //! `GET /_gate/status` (contract, section 7): how old each token is and which bindings there are, for admins, without a secret.
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{ADMIN, admin, ask};
-use crate::check::Check;
-use crate::gate::Setup;
-use crate::token::{date, fingerprint, fresh, now};
+use testkit::admin_api::{ADMIN, admin, ask};
+use testkit::check::Check;
+use testkit::gate::Setup;
+use testkit::token::{date, fingerprint, fresh, now};
 
 fn status(table: &mut Check) -> Value {
     let request = ask(&table.gate, "GET", "status");
@@ -28,7 +27,7 @@ fn it_says_version_tokens_and_bindings() {
     let told = status(&mut table);
     let members: Vec<_> = told.as_object().unwrap().keys().cloned().collect();
     assert_eq!(members, ["bindings", "tokens", "version"]);
-    let health = crate::admin_api::bare("GET", "health").send(&table.gate).json();
+    let health = testkit::admin_api::bare("GET", "health").send(&table.gate).json();
     assert_eq!(told["version"], health["version"]);
     let [token] = told["tokens"].as_array().unwrap().as_slice() else {
         panic!("one token: {told}");

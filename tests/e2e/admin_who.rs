@@ -1,13 +1,12 @@
 //! Who may use the admin API (contract, sections 2, 4 and 7): admin keys alone, within what they and their sessions allow.
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{ADMIN, admin, ask, bare, tell};
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::signing::Signature;
-use crate::token::{Session, fresh, now, sk};
+use testkit::admin_api::{ADMIN, admin, ask, bare, tell};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::signing::Signature;
+use testkit::token::{Session, fresh, now, sk};
 
 /// Every task there is, with a body where it has one. The paths exist or not: that is told to admins alone.
 fn tasks() -> Vec<(&'static str, &'static str, Option<Value>)> {
@@ -111,7 +110,7 @@ fn nothing_is_done_without_an_admin() {
     ] {
         refused(&mut table, what, bearer(token), code);
     }
-    let there = crate::admin_api::stored(&table.gate, "pk_there");
+    let there = testkit::admin_api::stored(&table.gate, "pk_there");
     table.that(
         there == Some(json!({"id": "pk_there", "version": 1, "schemes": ["session"]})),
         || format!("changed by nobody: {there:?}"),

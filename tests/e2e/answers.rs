@@ -1,8 +1,8 @@
 //! What of an upstream's answer reaches the caller (contract, section 5). Bodies are in `bodies.rs` and `streaming.rs`.
 
-use crate::client::Request;
-use crate::gate::Gate;
-use crate::upstream::{Reply, Upstream};
+use testkit::client::Request;
+use testkit::gate::Gate;
+use testkit::upstream::{Reply, Upstream};
 
 #[test]
 fn headers_that_an_upstream_may_not_set_are_removed_from_its_answer() {

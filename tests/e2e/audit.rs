@@ -1,12 +1,11 @@
 //! The line for each request (contract, section 9): what it says, and that no secret is ever in it.
 
 use serde_json::{Value, json};
-
-use crate::client::{Connection, Request};
-use crate::gate::{Gate, KEY, Setup};
-use crate::logs::{Line, Stream};
-use crate::token::{fingerprint, fresh, now, sk};
-use crate::upstream::{Arrival, Latch, Reply, Upstream};
+use testkit::client::{Connection, Request};
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::logs::{Line, Stream};
+use testkit::token::{fingerprint, fresh, now, sk};
+use testkit::upstream::{Arrival, Latch, Reply, Upstream};
 
 const FIELDS: [&str; 24] = [
     "event",
@@ -79,7 +78,7 @@ fn assert_is_now(time: &str) {
     let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{time}");
     let days = now() / 86_400;
-    let near = [days - 1, days, days + 1].map(|day| crate::token::date(day * 86_400));
+    let near = [days - 1, days, days + 1].map(|day| testkit::token::date(day * 86_400));
     assert!(near.iter().any(|date| time.starts_with(date)), "{time} is none of {near:?}");
 }
 

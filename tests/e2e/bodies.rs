@@ -1,10 +1,9 @@
 //! Answers whose bodies are not plain (contract, section 5: status, headers and body come back as they were).
 
 use serde_json::json;
-
-use crate::client::{Connection, Request};
-use crate::gate::{Gate, Setup};
-use crate::upstream::{Latch, Reply, Upstream};
+use testkit::client::{Connection, Request};
+use testkit::gate::{Gate, Setup};
+use testkit::upstream::{Latch, Reply, Upstream};
 
 /// `hello`, compressed by gzip.
 const GZIP: [u8; 25] = [

@@ -2,13 +2,13 @@
 //! its secret.
 
 use serde_json::{Value, json};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::signing::{COVERED, Signature, ss};
+use testkit::token::{Session, b64, fresh, sk};
 
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
 use crate::signatures::{INCOMPLETE, INVALID, refused};
-use crate::signing::{COVERED, Signature, ss};
-use crate::token::{Session, b64, fresh, sk};
 
 pub(crate) const MISSING: (u16, &str) = (401, "proof-missing");
 

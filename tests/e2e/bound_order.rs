@@ -1,13 +1,13 @@
 //! The order in which a bound session is refused (contract, section 4): the session first, then its proof.
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::signing::Signature;
+use testkit::token::{fresh, now};
 
 use crate::bound::{Bound, bound, post};
-use crate::check::Check;
-use crate::client::Request;
 use crate::signatures::{INCOMPLETE, INVALID, STALE, UNSUPPORTED, refused};
-use crate::signing::Signature;
-use crate::token::{fresh, now};
 
 #[test]
 fn the_session_comes_first_then_its_proof() {

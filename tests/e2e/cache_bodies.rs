@@ -1,11 +1,11 @@
 //! Bodies that are kept (contract, section 8): whole, as they came, or not at all.
 
-use crate::cache::{HIT, cached, counting, get, kept, start};
-use crate::check::Check;
-use crate::client::{Connection, Request};
-use crate::poll::poll;
-use crate::token::fresh;
-use crate::upstream::{Latch, PATIENCE, Reply, Seen};
+use testkit::cache::{HIT, cached, counting, get, kept, start};
+use testkit::check::Check;
+use testkit::client::{Connection, Request};
+use testkit::poll::poll;
+use testkit::token::fresh;
+use testkit::upstream::{Latch, PATIENCE, Reply, Seen};
 
 /// `hello`, compressed by gzip.
 const GZIP: [u8; 25] = [

@@ -2,11 +2,11 @@
 //! nothing of it.
 
 use serde_json::json;
+use testkit::cache::{TTL, get, start};
+use testkit::client::Request;
+use testkit::token::fresh;
 
-use crate::cache::{TTL, get, start};
-use crate::cache_refusals::{SITE, TARGET, by, warmed};
-use crate::client::Request;
-use crate::token::fresh;
+use crate::cache_refusals::{SITE, TARGET, by, closed, warmed};
 
 #[test]
 fn who_may_not_gets_nothing_of_the_cache() {
@@ -43,7 +43,7 @@ fn who_may_not_gets_nothing_of_the_cache() {
         ("a session's origin", claim("origin", json!(SITE)).origin(SITE)),
     ];
     for (what, request, code) in refused {
-        table.closed(what, &request, 403, code);
+        closed(&mut table, what, &request, 403, code);
     }
     for (what, request) in allowed {
         table.hit(what, &request);
@@ -57,12 +57,12 @@ fn who_has_had_enough_gets_nothing_of_the_cache() {
     for _ in 0..3 {
         table.hit("within its rate", &limited);
     }
-    table.closed("over its rate", &limited, 429, "rate-limited");
+    closed(&mut table, "over its rate", &limited, 429, "rate-limited");
     let quota = by(&table, "pk_quota");
     table.hit("within its quota", &quota);
-    table.closed("over its quota", &quota, 429, "quota-exceeded");
+    closed(&mut table, "over its quota", &quota, 429, "quota-exceeded");
     let unlimited = by(&table, "pk_no_rate");
-    table.closed("a limiter that is not there", &unlimited, 503, "feature-unavailable");
+    closed(&mut table, "a limiter that is not there", &unlimited, 503, "feature-unavailable");
 }
 
 #[test]
@@ -70,12 +70,12 @@ fn a_nonce_counts_once_for_a_kept_answer_too() {
     let mut table = warmed();
     let signature = table.gate.signature_of("pk_nonce");
     let plain = signature.sign(Request::get(TARGET));
-    table.closed("without a nonce", &plain, 401, "signature-incomplete");
+    closed(&mut table, "without a nonce", &plain, 401, "signature-incomplete");
     let session = by(&table, "pk_nonce");
-    table.closed("a session", &session, 401, "proof-missing");
+    closed(&mut table, "a session", &session, 401, "proof-missing");
     let request = signature.nonce(&fresh()).sign(Request::get(TARGET));
     table.hit("once", &request);
-    table.closed("twice", &request, 401, "replayed");
+    closed(&mut table, "twice", &request, 401, "replayed");
 }
 
 #[test]

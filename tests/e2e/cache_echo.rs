@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::cache::{cached, counting, get};
-use crate::check::Check;
+use testkit::cache::{cached, counting, get};
+use testkit::check::Check;
 
 #[test]
 fn a_token_that_comes_back_is_not_kept_either() {

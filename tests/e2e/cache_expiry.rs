@@ -2,13 +2,12 @@
 //! not work is none.
 
 use serde_json::json;
-
-use crate::cache::{HIT, MISS, cached, counting, get};
-use crate::check::Check;
-use crate::gate::Setup;
-use crate::poll::poll;
-use crate::token::{date, now};
-use crate::upstream::PATIENCE;
+use testkit::cache::{HIT, MISS, cached, counting, get};
+use testkit::check::Check;
+use testkit::gate::Setup;
+use testkit::poll::poll;
+use testkit::token::{date, now};
+use testkit::upstream::PATIENCE;
 
 /// Keeps each answer for a short time.
 fn briefly(setup: Setup) -> Setup {

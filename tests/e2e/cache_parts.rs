@@ -2,12 +2,11 @@
 //! so that joining them would make one of two.
 
 use serde_json::json;
-
-use crate::cache::{MISS, TTL, cached, counting, get, scoped, start};
-use crate::check::Check;
-use crate::client::{HOST, Request};
-use crate::gate::{KEY, Setup};
-use crate::token::{b64, fresh, hmac, now, sk};
+use testkit::cache::{MISS, TTL, cached, counting, get, scoped, start};
+use testkit::check::Check;
+use testkit::client::{HOST, Request};
+use testkit::gate::{KEY, Setup};
+use testkit::token::{b64, fresh, hmac, now, sk};
 
 /// What its key and its subject send.
 fn by(table: &Check, id: &str, subject: Option<&str>) -> Request {

@@ -4,14 +4,14 @@
 use std::thread;
 
 use serde_json::{Value, json};
+use testkit::cache::{HIT, MISS, TTL, counting, get};
+use testkit::check::Check;
+use testkit::client::{HOST, Request, Response};
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::poll::poll;
+use testkit::token::{b64, hmac, now, sk};
+use testkit::upstream::{Latch, PATIENCE};
 
-use crate::cache::{HIT, MISS, TTL, counting, get};
-use crate::check::Check;
-use crate::client::{HOST, Request, Response};
-use crate::gate::{Gate, KEY, Setup};
-use crate::poll::poll;
-use crate::token::{b64, hmac, now, sk};
-use crate::upstream::{Latch, PATIENCE};
 use crate::usage::ADMIN;
 
 /// Three routes, two of them cached, in two isolates.
@@ -37,28 +37,24 @@ pub(crate) fn purge(gate: &Gate, body: &Value) -> Request {
     Request::post("/_gate/purge").bearer(&session).body(body.to_string())
 }
 
-impl Check {
-    /// Kept, and served by both isolates.
-    pub(crate) fn filled(&mut self, what: &str, request: &Request) {
-        for port in [self.gate.port, self.gate.second] {
-            poll(PATIENCE, || {
-                let answer = request.send_to(port);
-                let is_hit = answer.header("cache-status").as_deref() == Some(HIT);
-                is_hit.then_some(()).ok_or_else(|| format!("{what}: {answer}"))
-            });
-        }
+/// The answer is kept, and served by both isolates.
+pub(crate) fn filled(table: &Check, what: &str, request: &Request) {
+    for port in [table.gate.port, table.gate.second] {
+        poll(PATIENCE, || {
+            let answer = request.send_to(port);
+            let is_hit = answer.header("cache-status").as_deref() == Some(HIT);
+            is_hit.then_some(()).ok_or_else(|| format!("{what}: {answer}"))
+        });
     }
+}
 
-    /// Purged by way of this isolate.
-    fn purged(&mut self, port: u16, body: &Value) {
-        let answer: Response = purge(&self.gate, body).send_to(port);
-        let right = answer.status == 200 && answer.json() == json!({"purged": true});
-        self.that(right, || format!("{body}: {answer}"));
-        for (name, value) in [("content-type", "application/json"), ("cache-control", "no-store")] {
-            self.that(answer.header(name).as_deref() == Some(value), || {
-                format!("{body}: {answer}")
-            });
-        }
+/// The cache is purged by way of this isolate.
+fn purged(table: &mut Check, port: u16, body: &Value) {
+    let answer: Response = purge(&table.gate, body).send_to(port);
+    let right = answer.status == 200 && answer.json() == json!({"purged": true});
+    table.that(right, || format!("{body}: {answer}"));
+    for (name, value) in [("content-type", "application/json"), ("cache-control", "no-store")] {
+        table.that(answer.header(name).as_deref() == Some(value), || format!("{body}: {answer}"));
     }
 }
 
@@ -77,9 +73,9 @@ fn a_route_is_purged_for_all_at_once() {
     // By way of either isolate, and again.
     for port in [table.gate.port, table.gate.second, table.gate.port] {
         for request in &of_route {
-            table.filled(&request.target, request);
+            filled(&table, &request.target, request);
         }
-        table.purged(port, &json!({"route": "/cms/*"}));
+        purged(&mut table, port, &json!({"route": "/cms/*"}));
         // The isolate that did not take the purge first.
         let (first, second) = (table.gate.port, table.gate.second);
         let others = if port == first { [second, first] } else { [first, second] };
@@ -98,9 +94,10 @@ fn a_purge_reaches_what_is_named_and_nothing_else() {
     let html = get(&table.gate, "/cms/a").header("Accept", "text/html");
     let other = Request::get("/cms/a").bearer(&table.gate.session_of("pk_other").mint());
     for request in [&a, &b, &query, &image, &html, &other] {
-        table.filled(&request.target, request);
+        filled(&table, &request.target, request);
     }
-    table.purged(table.gate.second, &json!({"url": "/cms/a"}));
+    let port = table.gate.second;
+    purged(&mut table, port, &json!({"url": "/cms/a"}));
     for request in [&b, &query, &image] {
         table.hit(&format!("{} stays", request.target), request);
         table.read_at(table.gate.second, &format!("{} stays", request.target), request, HIT);
@@ -110,7 +107,8 @@ fn a_purge_reaches_what_is_named_and_nothing_else() {
         table.warm("purged", request);
         table.read_at(table.gate.second, "kept anew", request, HIT);
     }
-    table.purged(table.gate.port, &json!({"route": "/img/*"}));
+    let port = table.gate.port;
+    purged(&mut table, port, &json!({"route": "/img/*"}));
     table.hit("another route", &b);
     table.read_at(table.gate.second, "the route", &image, MISS);
 }
@@ -135,8 +133,9 @@ fn a_url_is_named_as_at_the_gate() {
         (of_link, linked.clone()),
         (get(&table.gate, "/img/a?w=1"), format!("https://{HOST}{linked}")),
     ] {
-        table.filled(&named, &asked);
-        table.purged(table.gate.port, &json!({"url": named}));
+        filled(&table, &named, &asked);
+        let port = table.gate.port;
+        purged(&mut table, port, &json!({"url": named}));
         table.read_at(table.gate.second, &named, &asked, MISS);
     }
 }
@@ -154,7 +153,8 @@ fn what_was_asked_for_before_a_purge_is_not_served_after_it() {
     let (slow, port) = (request.clone(), table.gate.port);
     let asked = thread::spawn(move || slow.send_to(port));
     table.upstream.until("the request", |seen| seen.len() == 1);
-    table.purged(table.gate.port, &json!({"route": "/cms/*"}));
+    let port = table.gate.port;
+    purged(&mut table, port, &json!({"route": "/cms/*"}));
     latch.open();
     let first = asked.join().unwrap().passed();
     // Whether it was kept or not.

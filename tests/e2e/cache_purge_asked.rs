@@ -1,18 +1,18 @@
 //! Who may purge, and how it is asked for (contract, sections 7 and 8). What is refused purges nothing.
 
 use serde_json::json;
+use testkit::cache::{counting, get};
+use testkit::check::Check;
+use testkit::client::Request;
 
-use crate::cache::{counting, get};
-use crate::cache_purge::{purge, routes, start};
-use crate::check::Check;
-use crate::client::Request;
+use crate::cache_purge::{filled, purge, routes, start};
 use crate::usage::ADMIN;
 
 #[test]
 fn only_an_admin_purges() {
     let mut table = start();
     let kept = get(&table.gate, "/cms/a");
-    table.filled("kept", &kept);
+    filled(&table, "kept", &kept);
     let body = json!({"route": "/cms/*"}).to_string();
     let with = |token: &str| Request::post("/_gate/purge").bearer(token).body(body.as_str());
     let plain = Request::post("/_gate/purge").body(body.as_str());
@@ -58,7 +58,7 @@ fn only_an_admin_purges() {
 fn a_purge_of_nothing_is_refused_and_names_its_field() {
     let mut table = start();
     let kept = get(&table.gate, "/cms/a");
-    table.filled("kept", &kept);
+    filled(&table, "kept", &kept);
     let session = table.gate.session_of(ADMIN).mint();
     for (body, field) in [
         ("", "body"),
@@ -92,8 +92,8 @@ fn a_purge_of_nothing_is_refused_and_names_its_field() {
         let request = Request::post("/_gate/purge").bearer(&session).body(body);
         let answer = table.refused(body, &request, 400, "bad-request");
         let problem = answer.json();
-        let mended = problem["mend"].as_str().is_some_and(|mend| mend.len() > 3);
-        table.that(mended && problem["field"] == field, || {
+        let hinted = problem["hint"].as_str().is_some_and(|hint| hint.len() > 3);
+        table.that(hinted && problem["field"] == field, || {
             format!("{body}: expected {field}, got {problem}")
         });
     }

@@ -2,13 +2,13 @@
 //! while what was asked for lies in the cache, for all.
 
 use serde_json::json;
+use testkit::cache::{TTL, get, start};
+use testkit::check::Check;
+use testkit::client::{HOST, Request};
+use testkit::gate::{KEY, Setup};
+use testkit::token::{Session, b64, fresh, hmac, now, sk};
 
 use crate::bound::Bound;
-use crate::cache::{TTL, get, start};
-use crate::check::Check;
-use crate::client::{HOST, Request};
-use crate::gate::{KEY, Setup};
-use crate::token::{Session, b64, fresh, hmac, now, sk};
 use crate::usage::with_ledger;
 
 pub(crate) const SITE: &str = "https://www.example.com";
@@ -52,22 +52,20 @@ pub(crate) fn by(table: &Check, id: &str) -> Request {
     Request::get(TARGET).bearer(&table.gate.session_of(id).mint())
 }
 
-impl Check {
-    /// Refused, with nothing of the answer.
-    pub(crate) fn closed(&mut self, what: &str, request: &Request, status: u16, code: &str) {
-        let answer = self.refused(what, request, status, code);
-        let told = answer.text().contains("answer") || answer.header("cache-status").is_some();
-        self.that(!told, || format!("{what}: {answer}"));
-        self.that(answer.header("cache-control").as_deref() == Some("no-store"), || {
-            format!("{what}: {answer}")
-        });
-        // As asked for by HEAD.
-        let mut head = request.clone();
-        head.method = "HEAD".into();
-        if request.method == "GET" && !request.headers.iter().any(|(name, _)| name == "Signature") {
-            let answer = head.send(&self.gate);
-            self.that(answer.status == status, || format!("{what}, HEAD: {answer}"));
-        }
+/// The request is refused, with nothing of the answer.
+pub(crate) fn closed(table: &mut Check, what: &str, request: &Request, status: u16, code: &str) {
+    let answer = table.refused(what, request, status, code);
+    let told = answer.text().contains("answer") || answer.header("cache-status").is_some();
+    table.that(!told, || format!("{what}: {answer}"));
+    table.that(answer.header("cache-control").as_deref() == Some("no-store"), || {
+        format!("{what}: {answer}")
+    });
+    // As asked for by HEAD.
+    let mut head = request.clone();
+    head.method = "HEAD".into();
+    if request.method == "GET" && !request.headers.iter().any(|(name, _)| name == "Signature") {
+        let answer = head.send(&table.gate);
+        table.that(answer.status == status, || format!("{what}, HEAD: {answer}"));
     }
 }
 
@@ -103,7 +101,7 @@ fn who_proves_nothing_gets_nothing_of_the_cache() {
         ("not its scheme", by(&table, "pk_signs"), 401, "scheme-not-allowed"),
         ("not its scheme either", by(&table, "pk_open"), 401, "scheme-not-allowed"),
     ] {
-        table.closed(what, &request, status, code);
+        closed(&mut table, what, &request, status, code);
     }
     let signed = table.gate.signature_of("pk_signs");
     for (what, signature, code) in [
@@ -111,7 +109,7 @@ fn who_proves_nothing_gets_nothing_of_the_cache() {
         ("incomplete", signed.clone().covers(&["@method"]), "signature-incomplete"),
         ("forged", signed.clone().secret(&fresh()), "signature-invalid"),
     ] {
-        table.closed(what, &signature.sign(Request::get(TARGET)), 401, code);
+        closed(&mut table, what, &signature.sign(Request::get(TARGET)), 401, code);
     }
     let target = format!("{TARGET}?key=pk_link&exp={}", now() - 10);
     let mac = hmac(
@@ -119,6 +117,6 @@ fn who_proves_nothing_gets_nothing_of_the_cache() {
         format!("writegate-url-v1\n{HOST}\n{target}").as_bytes(),
     );
     let link = Request::get(&format!("{target}&sig={}", b64(mac)));
-    table.closed("a link that is over", &link, 401, "url-expired");
+    closed(&mut table, "a link that is over", &link, 401, "url-expired");
     table.hit("who proves it", &get(&table.gate, TARGET));
 }

@@ -1,9 +1,10 @@
 //! Asking for parts, for changes, or for the head of what is kept (contract, section 8; RFC 9110, sections 13 and 14).
 
-use crate::cache::{cached, counting, get, start};
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
+use testkit::cache::{cached, counting, get, start};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+
 use crate::usage::{add, only, settles, with_ledger};
 
 const TAG: &str = "\"one\"";

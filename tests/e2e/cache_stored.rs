@@ -1,10 +1,10 @@
 //! Which answers are kept (contract, section 8), and which are asked for again.
 
-use crate::cache::{cached, get, kept, start};
-use crate::check::Check;
-use crate::client::Request;
-use crate::token::fresh;
-use crate::upstream::{Reply, Upstream};
+use testkit::cache::{cached, get, kept, start};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::token::fresh;
+use testkit::upstream::{Reply, Upstream};
 
 /// Headers of an answer.
 type Fields = &'static [(&'static str, &'static str)];

@@ -2,12 +2,11 @@
 //! request's own, and nothing for the caches of others.
 
 use serde_json::json;
-
-use crate::cache::{HIT, MISS, TTL, cached, counting, get, kept, start};
-use crate::check::Check;
-use crate::client::{Request, Response};
-use crate::poll::poll;
-use crate::upstream::{PATIENCE, Reply};
+use testkit::cache::{HIT, MISS, TTL, cached, counting, get, kept, start};
+use testkit::check::Check;
+use testkit::client::{Request, Response};
+use testkit::poll::poll;
+use testkit::upstream::{PATIENCE, Reply};
 
 /// In front of an upstream that says all of this.
 fn saying(fields: &'static [(&'static str, &'static str)]) -> Check {

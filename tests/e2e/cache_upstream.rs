@@ -2,13 +2,12 @@
 //! is kept under, for whoever asks next would get what it was made of.
 
 use serde_json::json;
-
-use crate::cache::{TTL, cached, get, scoped, start};
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::token::fresh;
-use crate::upstream::Seen;
+use testkit::cache::{TTL, cached, get, scoped, start};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::token::fresh;
+use testkit::upstream::Seen;
 
 /// What a caller may say beside what is asked for.
 const UNKEYED: [&str; 40] = [

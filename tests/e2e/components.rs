@@ -1,10 +1,11 @@
 //! What a signature may cover (contract, section 3; RFC 9421, section 2): every derived component, fields, and what the
 //! gate does not support. Values are spelt out here, and each is compared with the base that the gate tells.
 
-use crate::check::Check;
-use crate::client::Request;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::signing::COVERED;
+
 use crate::signatures::{INCOMPLETE, INVALID, UNSUPPORTED, refused, start};
-use crate::signing::COVERED;
 
 /// This component of this request has this value: signed so it passes; signed with another it is refused, and the gate
 /// tells the value.

@@ -2,11 +2,10 @@
 //! log names the field, and nothing reaches the upstream. Beside them, the nearest ones that are right.
 
 use serde_json::{Map, Value, json};
-
-use crate::client::Request;
-use crate::gate::Setup;
-use crate::logs::Line;
-use crate::upstream::Upstream;
+use testkit::client::Request;
+use testkit::gate::Setup;
+use testkit::logs::Line;
+use testkit::upstream::Upstream;
 
 pub(crate) const SITE: &str = "https://www.example.com";
 
@@ -138,7 +137,7 @@ fn the_nearest_right_ones_work() {
     tell([
         works("the smallest gate", |setup| setup),
         works("a secret of 32 bytes", |setup| {
-            setup.env("SIGNING_SECRET", &crate::token::fresh()[..32])
+            setup.env("SIGNING_SECRET", &testkit::token::fresh()[..32])
         }),
         works("numbers as texts", |setup| {
             setup.env("SESSION_MAX_TTL", "3600").env("CLOCK_SKEW", "300")

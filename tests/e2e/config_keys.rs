@@ -2,9 +2,9 @@
 //! absent one.
 
 use serde_json::{Value, json};
+use testkit::gate::KEY;
 
 use crate::config::{SITE, fault, merged, tell, wrong};
-use crate::gate::KEY;
 
 #[test]
 fn keys_are_checked_whole() {

@@ -1,10 +1,9 @@
 //! What a browser of another origin is told (contract, section 6).
 
 use serde_json::json;
-
-use crate::client::{Request, Response};
-use crate::gate::{Gate, Setup};
-use crate::upstream::{Reply, Upstream};
+use testkit::client::{Request, Response};
+use testkit::gate::{Gate, Setup};
+use testkit::upstream::{Reply, Upstream};
 
 const SITE: &str = "https://www.example.com";
 const OTHER: &str = "https://other.example";

@@ -5,14 +5,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use testkit::cache::TTL;
+use testkit::client::{Connection, Request};
+use testkit::gate::{Gate, Setup};
+use testkit::poll::poll;
+use testkit::token::{fresh, now};
+use testkit::upstream::{PATIENCE, Upstream};
 
-use crate::cache::TTL;
-use crate::client::{Connection, Request};
-use crate::gate::{Gate, Setup};
-use crate::poll::poll;
 use crate::spent::{Spent, mark, spent};
-use crate::token::{fresh, now};
-use crate::upstream::{PATIENCE, Upstream};
 
 /// Operations of a request: a cached read, a write by a session, a write that a nonce protects. A fraction is what it is at
 /// most, anything else what it is exactly.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use testkit::process::root;
+
 use crate::costs::OPERATIONS;
-use crate::process::root;
 
 fn page() -> String {
     std::fs::read_to_string(root().join("docs/costs.md")).unwrap()

@@ -1,12 +1,11 @@
 //! The upstream's credential: its four schemes and the forms of the secret (contract, section 1).
 
 use serde_json::{Value, json};
-
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::Setup;
-use crate::token::fresh;
-use crate::upstream::Upstream;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::Setup;
+use testkit::token::fresh;
+use testkit::upstream::Upstream;
 
 #[test]
 fn four_schemes_of_upstream_credentials() {

@@ -4,13 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-
-use crate::client::Request;
-use crate::gate::{KEY, Setup};
-use crate::process::scratch;
-use crate::program::{Program, port_in, python, run};
-use crate::token::fresh;
-use crate::upstream::PATIENCE;
+use testkit::client::Request;
+use testkit::gate::{KEY, Setup};
+use testkit::process::scratch;
+use testkit::program::{Program, port_in, python, run};
+use testkit::token::fresh;
+use testkit::upstream::PATIENCE;
 
 const TABLE: &str = "import sqlite3, sys\n\
     database = sqlite3.connect(sys.argv[1])\n\

@@ -4,14 +4,14 @@
 use std::iter::repeat_n;
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::{Connection, Request};
+use testkit::signing::{COVERED, Signature, sha256};
+use testkit::token::fresh;
+use testkit::upstream::Arrival;
+use testkit::wire::Framing;
 
-use crate::check::Check;
-use crate::client::{Connection, Request};
 use crate::signatures::{INVALID, refused, start};
-use crate::signing::{COVERED, Signature, sha256};
-use crate::token::fresh;
-use crate::upstream::Arrival;
-use crate::wire::Framing;
 
 const TOO_LARGE: (u16, &str) = (413, "body-too-large");
 const MISMATCH: (u16, &str) = (401, "digest-mismatch");

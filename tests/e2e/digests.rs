@@ -2,12 +2,12 @@
 //! anything reaches the upstream.
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::{Connection, Request};
+use testkit::signing::{COVERED, bytes, sha256, sha512};
+use testkit::wire::Framing;
 
-use crate::check::Check;
-use crate::client::{Connection, Request};
 use crate::signatures::{INCOMPLETE, INVALID, UNSUPPORTED, refused, start};
-use crate::signing::{COVERED, bytes, sha256, sha512};
-use crate::wire::Framing;
 
 const MISMATCH: (u16, &str) = (401, "digest-mismatch");
 const BAD: (u16, &str) = (400, "bad-credential");

@@ -1,10 +1,9 @@
 //! The echo guard (contract, section 5): a token that the upstream sends back does not reach the caller.
 
 use serde_json::json;
-
-use crate::client::Request;
-use crate::gate::Setup;
-use crate::upstream::{Reply, Upstream};
+use testkit::client::Request;
+use testkit::gate::Setup;
+use testkit::upstream::{Reply, Upstream};
 
 #[test]
 fn a_token_that_the_upstream_echoes_does_not_come_back() {
@@ -22,7 +21,7 @@ fn a_token_that_the_upstream_echoes_does_not_come_back() {
             .header("X-Other", "kept")
     });
     let gate =
-        Setup::to(&upstream).env("WRITE_TOKEN", format!("t/{}+=", crate::token::fresh())).start();
+        Setup::to(&upstream).env("WRITE_TOKEN", format!("t/{}+=", testkit::token::fresh())).start();
     let token = gate.token.clone();
     let escaped = token.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
     let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
@@ -57,7 +56,7 @@ fn basic_credentials_do_not_come_back_either() {
             .header("X-Bare-Url", in_url.trim_end_matches('='))
             .header("X-Percent", &encoded.replace('=', "%3D").replace('/', "%2f"))
     });
-    let secret = format!("user:?>~?>~{}", crate::token::fresh());
+    let secret = format!("user:?>~?>~{}", testkit::token::fresh());
     let gate = Setup::to(&upstream)
         .env("WRITE_TOKEN", secret)
         .route("/*", json!({"upstream_auth": {"scheme": "basic", "secret": "WRITE_TOKEN"}}))
@@ -76,7 +75,7 @@ fn neither_does_half_of_a_global_key() {
     });
     let auth = json!({"scheme": "cloudflare-global-key", "secret": "WRITE_TOKEN"});
     let gate = Setup::to(&upstream)
-        .env("WRITE_TOKEN", format!("me@example.com:{}", crate::token::fresh()))
+        .env("WRITE_TOKEN", format!("me@example.com:{}", testkit::token::fresh()))
         .route("/*", json!({"upstream_auth": auth}))
         .start();
     let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();

@@ -1,12 +1,11 @@
 //! An upstream that fails: it refuses the gate's token, is not there, or takes too long (contract, section 5).
 
 use serde_json::json;
-
-use crate::check::Check;
-use crate::client::{Connection, Request};
-use crate::gate::{Gate, Setup};
-use crate::logs::Line;
-use crate::upstream::{Arrival, Latch, Reply, Upstream};
+use testkit::check::Check;
+use testkit::client::{Connection, Request};
+use testkit::gate::{Gate, Setup};
+use testkit::logs::Line;
+use testkit::upstream::{Arrival, Latch, Reply, Upstream};
 
 #[test]
 fn an_upstream_that_refuses_the_gates_token_is_not_the_callers_fault() {

@@ -3,12 +3,11 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::program::{npm, python, run};
-use crate::token::{now, sk};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::program::{npm, python, run};
+use testkit::token::{now, sk};
 
 const PYTHON: &str = "import json, sys, jwt\n\
     order = json.load(sys.stdin)\n\

@@ -4,11 +4,10 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-
-use crate::check::Check;
-use crate::gate::KEY;
-use crate::program::{npm, python, run};
-use crate::token::{fresh, sk};
+use testkit::check::Check;
+use testkit::gate::KEY;
+use testkit::program::{npm, python, run};
+use testkit::token::{fresh, sk};
 
 /// Each program reads an order: `method`, `url`, `keyid`, `key`, `cover`, the body to be `signed` and the body to be
 /// `sent`. It prints the status and the body of the answer.

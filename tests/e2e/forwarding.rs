@@ -1,10 +1,9 @@
 //! Where a request goes, and where its answer points (contract, sections 1 and 5): targets, redirects and `Location`.
 
 use serde_json::json;
-
-use crate::client::{HOST, Request};
-use crate::gate::{Gate, Setup};
-use crate::upstream::{Reply, Upstream};
+use testkit::client::{HOST, Request};
+use testkit::gate::{Gate, Setup};
+use testkit::upstream::{Reply, Upstream};
 
 #[test]
 fn the_target_is_the_upstreams_path_and_what_the_star_matched() {

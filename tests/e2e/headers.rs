@@ -2,12 +2,11 @@
 //! absent; everything else shown to arrive.
 
 use serde_json::json;
-
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::{Gate, KEY, Setup};
-use crate::token::fresh;
-use crate::upstream::Upstream;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::token::fresh;
+use testkit::upstream::Upstream;
 
 /// Names that may never arrive with a caller's value.
 const REMOVED: [&str; 53] = [
@@ -305,7 +304,7 @@ fn nobody_on_the_way_takes_a_signed_header_away_with_connection() {
 fn a_caller_is_identified_where_the_route_says_so() {
     let upstream = Upstream::start();
     let gate = Setup::to(&upstream).route("/*", json!({"identify_caller": true})).start();
-    let send = |session: crate::token::Session, ip: &str| {
+    let send = |session: testkit::token::Session, ip: &str| {
         Request::post("/x")
             .bearer(&session.mint())
             .header("CF-Connecting-IP", ip)
@@ -322,7 +321,7 @@ fn a_caller_is_identified_where_the_route_says_so() {
     let seen = send(gate.session().claim("sub", "user-7"), "192.0.2.1");
     assert_eq!(seen.header("writegate-key").as_deref(), Some(KEY));
     assert_eq!(seen.header("writegate-subject").as_deref(), Some("user-7"));
-    let metadata = |seen: &crate::upstream::Seen| -> serde_json::Value {
+    let metadata = |seen: &testkit::upstream::Seen| -> serde_json::Value {
         serde_json::from_str(&seen.header("cf-aig-metadata").expect("metadata")).unwrap()
     };
     assert_eq!(metadata(&seen), json!({"key": KEY, "subject": "user-7"}));

@@ -2,11 +2,10 @@
 //! beside it the nearest token that keeps it. What the claims say is in `sessions.rs`.
 
 use serde_json::{Value, json};
-
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::token::{Session, b64, fresh, now, sk};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::token::{Session, b64, fresh, now, sk};
 
 pub(crate) const BAD: (u16, &str) = (400, "bad-credential");
 

@@ -2,11 +2,10 @@
 //! features that this build does not have.
 
 use serde_json::{Value, json};
-
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::token::{Session, fresh, sk};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::token::{Session, fresh, sk};
 
 fn post(table: &Check, key: &str) -> Request {
     Request::post("/x").bearer(&table.gate.session_of(key).mint())
@@ -221,7 +220,7 @@ fn assert_logged(table: &Check, what: &str, request_id: &str) {
     table.gate.logs.until(&format!("line about {what}"), |lines| {
         lines
             .iter()
-            .filter_map(crate::logs::Line::json)
+            .filter_map(testkit::logs::Line::json)
             .any(|line| line["event"] != "request" && line.to_string().contains(what))
             .then_some(())
     });

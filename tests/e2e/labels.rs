@@ -2,13 +2,13 @@
 //! signature goes with nothing but its own public key.
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::signing::Signature;
+use testkit::token::fresh;
 
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
 use crate::signatures::{refused, start};
-use crate::signing::Signature;
-use crate::token::fresh;
 
 const AMBIGUOUS: (u16, &str) = (400, "ambiguous-credential");
 

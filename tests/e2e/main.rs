@@ -2,31 +2,9 @@
 //! They are written to the wire contract and share no code with the gate.
 
 // The harness.
-mod admin_api;
-mod check;
-mod client;
-mod cloudflare;
-mod cloudflare_tokens;
-mod cloudflare_worker;
-mod gate;
-mod leaks;
-mod logs;
-mod poll;
-mod process;
-mod program;
 mod provocations;
-mod rotate_front;
-mod rotate_points;
-mod rotate_run;
-mod rotate_stage;
-mod signing;
 mod spent;
-mod token;
-mod upstream;
 mod usage;
-mod wire;
-#[path = "../../cli/src/workerd.rs"]
-mod workerd;
 
 // What a caller presents, and what a key allows.
 mod jwt_form;
@@ -128,27 +106,12 @@ mod config_routes;
 mod panic;
 mod rotation;
 
-// A token replaced while callers write.
-mod rotate_docs;
-mod rotate_flow;
-mod rotate_hook;
-mod rotate_killed;
-mod rotate_load;
-mod rotate_refused;
-mod rotate_twice;
-mod rotate_wrangler;
-
-// Software that is not ours, and the harness itself.
-mod admin_command;
+// Software that is not ours.
 mod admin_docs;
-mod admin_tls;
-mod check_command;
 mod datasette;
 mod foreign_jwt;
 mod foreign_signatures;
-mod harness;
 mod recipes;
-mod signing_command;
 mod signing_docs;
 mod wrangler;
 mod wrangler_admin;

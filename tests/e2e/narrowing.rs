@@ -1,9 +1,8 @@
 //! What a session's own claims take away from its key, and that they never give anything (contract, section 3).
 
 use serde_json::{Value, json};
-
-use crate::check::Check;
-use crate::client::Request;
+use testkit::check::Check;
+use testkit::client::Request;
 
 fn with(table: &Check, claim: &str, value: Value) -> String {
     table.gate.session().claim(claim, value).mint()

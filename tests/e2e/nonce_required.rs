@@ -1,14 +1,14 @@
 //! Which keys want nonces, and what such a key takes (contract, section 2).
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::token::fresh;
 
 use crate::bound::{Bound, MISSING};
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
 use crate::replay::{REPLAYED, by};
 use crate::signatures::{INCOMPLETE, refused};
-use crate::token::fresh;
 
 #[test]
 fn nothing_but_a_signature_with_a_nonce_will_do() {

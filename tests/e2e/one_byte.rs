@@ -1,9 +1,10 @@
 //! Every byte that a signature covers counts: changed on the way, the request is refused and reaches nobody.
 
-use crate::client::Request;
-use crate::gate::KEY;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::token::now;
+
 use crate::signatures::start;
-use crate::token::now;
 
 /// Another byte, one that no rule of the gate's folds with this one (so never the same letter in another case).
 fn other(byte: u8) -> u8 {

@@ -1,8 +1,9 @@
 //! The order of the checks (contract, section 4): what is wrong in two ways is refused for the earlier one.
 
-use crate::client::Request;
+use testkit::client::Request;
+use testkit::token::fresh;
+
 use crate::provocations::{gate, upstream};
-use crate::token::fresh;
 
 #[test]
 fn the_checks_come_in_their_order() {

@@ -4,24 +4,17 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-
-use crate::client::Request;
-use crate::gate::Setup;
-use crate::process::{Script, command, root, scratch};
-use crate::upstream::{Latch, Reply, Upstream};
+use testkit::client::Request;
+use testkit::gate::Setup;
+use testkit::process::{Script, build, scratch};
+use testkit::upstream::{Latch, Reply, Upstream};
 
 /// What is logged when a new memory begins.
 const RENEWED: &str = "Reinitializing Wasm application";
 
 fn with_probe() -> PathBuf {
     let folder = scratch("panic-probe");
-    let status = command()
-        .args(["build", "--features", "panic-probe", "--out-dir"])
-        .arg(&folder)
-        .current_dir(root())
-        .status()
-        .unwrap();
-    assert!(status.success(), "`writegate build --features panic-probe` failed");
+    build(&["--features", "panic-probe", "--out-dir", folder.to_str().unwrap()]).unwrap();
     folder
 }
 
@@ -117,7 +110,7 @@ fn a_request_in_flight_ends_with_the_panic_of_another_and_touches_no_later_one()
     // A stale address would have made the new memory's allocator panic in its turn.
     let logged = gate.stop();
     let mut panics = logged.iter().filter(|line| line.text.contains("panicked at"));
-    assert!(panics.all(|line| line.text.contains("src/edge/mod.rs")));
+    assert!(panics.all(|line| line.text.contains("src/edge/handlers.rs")));
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! Targets as raw bytes (contract, section 4): what is refused before anything else, and what is not touched.
 
 use serde_json::json;
-
-use crate::check::Check;
-use crate::client::Request;
+use testkit::check::Check;
+use testkit::client::Request;
 
 const BAD: [&str; 26] = [
     "/a/../b",

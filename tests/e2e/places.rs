@@ -1,9 +1,8 @@
 //! From where a key may be used (contract, section 2): origins, the Referer rules, addresses, and how both go together.
 
 use serde_json::json;
-
-use crate::check::Check;
-use crate::client::Request;
+use testkit::check::Check;
+use testkit::client::Request;
 
 const SITE: &str = "https://www.example.com";
 

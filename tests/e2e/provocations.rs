@@ -1,11 +1,10 @@
 //! A gate where everything can go wrong, and one request for each way.
 
 use serde_json::json;
-
-use crate::client::{HOST, Request};
-use crate::gate::{Gate, Setup};
-use crate::token::{b64, fresh, hmac, now, sk};
-use crate::upstream::{Reply, Upstream};
+use testkit::client::{HOST, Request};
+use testkit::gate::{Gate, Setup};
+use testkit::token::{b64, fresh, hmac, now, sk};
+use testkit::upstream::{Reply, Upstream};
 
 const SITE: &str = "https://www.example.com";
 

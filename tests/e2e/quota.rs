@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
+use testkit::check::Check;
+use testkit::client::{Connection, Request, Response};
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::upstream::{Latch, Reply, Upstream};
 
-use crate::check::Check;
-use crate::client::{Connection, Request, Response};
-use crate::gate::{Gate, KEY, Setup};
-use crate::upstream::{Latch, Reply, Upstream};
 use crate::usage::{add, only, settles, with_ledger};
 use crate::usage_ledger::MOODY;
 

@@ -4,13 +4,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::{KEY, Setup};
+use testkit::poll::poll;
+use testkit::upstream::PATIENCE;
 
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::{KEY, Setup};
-use crate::poll::poll;
 use crate::quota::{OVER, quota};
-use crate::upstream::PATIENCE;
 
 const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
 

@@ -2,14 +2,14 @@
 //! and isolates.
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::poll::poll;
+use testkit::token::{date, now};
+use testkit::upstream::PATIENCE;
 
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::poll::poll;
 use crate::quota::{OVER, post, quota};
-use crate::token::{date, now};
-use crate::upstream::PATIENCE;
 use crate::usage::{admin, only, rows, settles, with_ledger};
 
 const DAY: u64 = 86_400;

@@ -2,11 +2,10 @@
 //! that costs nothing, before everything that costs more.
 
 use serde_json::json;
-
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::{KEY, Setup};
-use crate::logs::Line;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::{KEY, Setup};
+use testkit::logs::Line;
 
 const OVER: (u16, &str) = (429, "rate-limited");
 
@@ -21,7 +20,7 @@ fn post(table: &Check, id: &str) -> Request {
 }
 
 /// As what requests were counted until this answer.
-fn counted(table: &Check, last: &crate::client::Response) -> Vec<String> {
+fn counted(table: &Check, last: &testkit::client::Response) -> Vec<String> {
     table.gate.logs.audit(&last.request_id());
     table.gate.logs.until("what was counted", |lines| {
         let lines = lines.iter().filter_map(Line::json);

@@ -4,18 +4,16 @@
 mod cloudflare_api;
 mod cms;
 mod images;
-mod online;
 mod workers_ai;
 
 use std::process::Command;
 
 use serde_json::Value;
-
-use crate::client::Request;
-use crate::gate::{Gate, Setup};
-use crate::program::{Program, npm};
-use crate::signing_docs::fences;
-use crate::upstream::{PATIENCE, Seen, Upstream};
+use testkit::client::Request;
+use testkit::docs::fences;
+use testkit::gate::{Gate, Setup};
+use testkit::program::{Program, npm};
+use testkit::upstream::{PATIENCE, Seen, Upstream};
 
 /// The ids of the recipes' keys.
 const FIRST: &str = "pk_first";
@@ -31,7 +29,7 @@ struct Recipe {
 
 impl Recipe {
     fn before(name: &'static str, upstream: Upstream) -> Self {
-        let gate = configured(&configuration(name), &upstream).start();
+        let gate = Setup::of(&configuration(name), &upstream).start();
         Self { name, upstream, gate }
     }
 
@@ -85,42 +83,6 @@ fn configuration(name: &str) -> Value {
     let mut blocks = fences(&format!("recipes/{name}.md"), "toml");
     assert_eq!(blocks.len(), 1, "one configuration of {name}");
     toml::from_str(&blocks.remove(0)).unwrap()
-}
-
-/// A gate with this configuration, whose API is on another host: here.
-fn configured(whole: &Value, upstream: &Upstream) -> Setup {
-    let mut vars = whole["vars"].clone();
-    for route in vars["ROUTES"].as_array_mut().unwrap() {
-        let url = route["upstream"].as_str().unwrap();
-        let path = url.splitn(4, '/').nth(3).expect("a path");
-        route["upstream"] = format!("{}/{path}", upstream.url()).into();
-    }
-    let list = |value: &Value, member: &str| -> Vec<String> {
-        let list = value.as_array().into_iter().flatten();
-        list.map(|binding| binding[member].as_str().unwrap().to_owned()).collect()
-    };
-    let mut setup = Setup::to(upstream).cache();
-    for (name, value) in vars.as_object().unwrap() {
-        setup = setup.env(name, value.clone());
-    }
-    for name in list(&whole["durable_objects"]["bindings"], "name") {
-        setup = match name.as_str() {
-            "REPLAY" => setup.replay(),
-            "LEDGER" => setup.ledger(),
-            // Comes with the registry.
-            "KEY_WRITER" => setup,
-            other => panic!("{other}: what is that?"),
-        };
-    }
-    for name in list(&whole["kv_namespaces"], "binding") {
-        assert_eq!(name, "KEY_REGISTRY");
-        setup = setup.in_registry("settings", "nothing of the gate's");
-    }
-    for name in list(&whole["ratelimits"], "name") {
-        assert_eq!(name, "RATE_STANDARD");
-        setup = setup.limiter("RATE_STANDARD");
-    }
-    setup
 }
 
 /// What a client's program says at its end: a line of JSON after this word.

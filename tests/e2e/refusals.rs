@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use testkit::client::{Request, Response};
+use testkit::gate::Setup;
+use testkit::token::fresh;
 
-use crate::client::{Request, Response};
-use crate::gate::Setup;
 use crate::provocations::{gate, provocations, upstream};
-use crate::token::fresh;
 
 fn assert_shape(answer: &Response, status: u16, code: &str) {
     let problem = answer.clone().refused(status, code).json();

@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-
-use crate::check::Check;
-use crate::client::{Request, Response};
-use crate::gate::{Gate, KEY, Setup};
-use crate::logs::Line;
-use crate::token::fresh;
+use testkit::check::Check;
+use testkit::client::{Request, Response};
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::logs::Line;
+use testkit::token::fresh;
 
 /// Longest time until a change counts, as the contract says it.
 const BOUND: Duration = Duration::from_secs(90);

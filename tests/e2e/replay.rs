@@ -4,15 +4,15 @@
 use std::thread;
 
 use serde_json::{Value, json};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::{KEY, Setup};
+use testkit::signing::{Signature, sha256};
+use testkit::token::fresh;
+use testkit::upstream::{Reply, Upstream};
 
 use crate::bound::Bound;
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::{KEY, Setup};
 use crate::signatures::{INCOMPLETE, INVALID, STALE, refused};
-use crate::signing::{Signature, sha256};
-use crate::token::fresh;
-use crate::upstream::{Reply, Upstream};
 
 pub(crate) const REPLAYED: (u16, &str) = (401, "replayed");
 
@@ -59,11 +59,11 @@ fn a_nonce_counts_once_whatever_else_the_request_says() {
         ),
         (
             "another time",
-            used.clone().param("created", crate::token::now() - 60).sign(Request::post("/x")),
+            used.clone().param("created", testkit::token::now() - 60).sign(Request::post("/x")),
         ),
         (
             "another end",
-            used.clone().param("expires", crate::token::now() + 60).sign(Request::post("/x")),
+            used.clone().param("expires", testkit::token::now() + 60).sign(Request::post("/x")),
         ),
         ("another label", used.clone().label("other").sign(Request::post("/x"))),
         ("another host", used.sign(Request::get("/x").header("Host", "other.example"))),

@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::{KEY, Setup};
+use testkit::token::{fresh, now};
+use testkit::upstream::PATIENCE;
 
 use crate::bound::Bound;
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::{KEY, Setup};
 use crate::replay::nonces;
 use crate::signatures::{INVALID, refused};
-use crate::token::{fresh, now};
-use crate::upstream::PATIENCE;
 
 const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
 

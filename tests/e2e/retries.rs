@@ -3,10 +3,9 @@
 use std::time::Instant;
 
 use serde_json::json;
-
-use crate::client::Request;
-use crate::gate::{Gate, Setup};
-use crate::upstream::{Reply, Upstream};
+use testkit::client::Request;
+use testkit::gate::{Gate, Setup};
+use testkit::upstream::{Reply, Upstream};
 
 const RETRIED: [u16; 4] = [429, 502, 503, 504];
 

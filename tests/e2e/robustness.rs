@@ -1,11 +1,10 @@
 //! Nothing that a caller sends may yield a 500, a broken connection or a gate that answers no more.
 
 use serde_json::json;
-
-use crate::check::Check;
-use crate::client::{Connection, HOST, Request, Response};
-use crate::gate::{Gate, KEY};
-use crate::upstream::Upstream;
+use testkit::check::Check;
+use testkit::client::{Connection, HOST, Request, Response};
+use testkit::gate::{Gate, KEY};
+use testkit::upstream::Upstream;
 
 /// Values that parsers stumble over. workerd itself refuses a few; what it lets through is the gate's to answer.
 fn odd_values() -> Vec<String> {
@@ -43,7 +42,7 @@ fn assert_answered(what: &str, answer: &Response) {
 #[test]
 fn odd_headers_are_answered() {
     let upstream = Upstream::start();
-    let gate = crate::gate::Setup::to(&upstream)
+    let gate = testkit::gate::Setup::to(&upstream)
         .site(json!({}))
         .key(json!({"id": "pk_bound", "allowed_origins": ["https://www.example.com"], "allowed_ips": ["::1"],
                     "match": "any"}))
@@ -126,7 +125,7 @@ fn odd_sessions_are_answered() {
         for claim in ["exp", "nbf", "iat"] {
             let claims = match claim {
                 "exp" => format!(r#"{{"exp":{number}}}"#),
-                _ => format!(r#"{{"exp":{},"{claim}":{number}}}"#, crate::token::now() + 300),
+                _ => format!(r#"{{"exp":{},"{claim}":{number}}}"#, testkit::token::now() + 300),
             };
             let token = session.mint_of(&session.header_text(), &claims);
             let answer = Request::post("/x").bearer(&token).send(&table.gate);
@@ -139,7 +138,7 @@ fn odd_sessions_are_answered() {
 #[test]
 fn many_requests_at_once_and_on_one_connection() {
     let upstream = Upstream::answering(|request, _| {
-        crate::upstream::Reply::new(200).body(request.body.clone())
+        testkit::upstream::Reply::new(200).body(request.body.clone())
     });
     let gate = Gate::before(&upstream);
     let token = gate.bearer();

@@ -1,12 +1,11 @@
 //! The daily check of each token's age (contract, section 9): every state, its level and its console.
 
 use serde_json::{Value, json};
-
-use crate::client::Request;
-use crate::gate::{Gate, Setup};
-use crate::logs::Stream;
-use crate::token::{date, fingerprint, fresh, now};
-use crate::upstream::{Reply, Upstream};
+use testkit::client::Request;
+use testkit::gate::{Gate, Setup};
+use testkit::logs::Stream;
+use testkit::token::{date, fingerprint, fresh, now};
+use testkit::upstream::{Reply, Upstream};
 
 const DAY: u64 = 86_400;
 

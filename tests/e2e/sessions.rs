@@ -2,11 +2,11 @@
 //! is in `jwt_form.rs`, what it takes away from its key in `narrowing.rs`.
 
 use serde_json::{Value, json};
+use testkit::check::Check;
+use testkit::client::{HOST, Request};
+use testkit::token::{b64, now};
 
-use crate::check::Check;
-use crate::client::{HOST, Request};
 use crate::jwt_form::{BAD, Sessions};
-use crate::token::{b64, now};
 
 #[test]
 fn exp_is_required_and_nothing_extends_it() {

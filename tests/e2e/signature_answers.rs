@@ -1,15 +1,15 @@
 //! What a refused signature is told (contract, section 6): the base that the gate computed, and what to sign. Never a MAC.
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::{Request, Response};
+use testkit::gate::{KEY, Setup};
+use testkit::signing::{bytes, sha256};
+use testkit::token::{b64, fresh, now};
+use testkit::upstream::Upstream;
 
 use crate::bound::Bound;
-use crate::check::Check;
-use crate::client::{Request, Response};
-use crate::gate::{KEY, Setup};
 use crate::signatures::start;
-use crate::signing::{bytes, sha256};
-use crate::token::{b64, fresh, now};
-use crate::upstream::Upstream;
 
 /// The base in a refusal; empty where there is none.
 fn told(answer: &Response) -> String {

@@ -1,12 +1,13 @@
 //! The form of `Signature-Input` and `Signature` (contract, section 3; RFC 8941): every rule broken, always to the same
 //! answer, and beside it the nearest form that keeps it.
 
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::signing::bytes;
+use testkit::token::now;
+
 use crate::signatures::{STALE, refused, start};
-use crate::signing::bytes;
-use crate::token::now;
 
 pub(crate) const BAD: (u16, &str) = (400, "bad-credential");
 

@@ -1,11 +1,12 @@
 //! How long `Signature-Input` and `Signature` may be (contract, section 3): 16 KiB each, and longer ones are refused unread.
 
-use crate::client::Request;
-use crate::gate::KEY;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::signing::Signature;
+use testkit::token::now;
+
 use crate::signature_form::{BAD, with_list, with_params};
 use crate::signatures::{refused, start};
-use crate::signing::Signature;
-use crate::token::now;
 
 #[test]
 fn a_long_field_is_refused_before_it_is_read() {

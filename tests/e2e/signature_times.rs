@@ -1,11 +1,11 @@
 //! How long a signature counts (contract, section 3).
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::token::now;
 
-use crate::check::Check;
-use crate::client::Request;
 use crate::signatures::{INCOMPLETE, STALE, refused, start};
-use crate::token::now;
 
 #[test]
 fn a_signature_is_young_and_not_from_the_future() {

@@ -1,12 +1,11 @@
 //! Signed requests (contract, section 3): what must be covered, algorithm, secret, and the order in which they are refused.
 
 use serde_json::json;
-
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::signing::{COVERED, Signature, bytes};
-use crate::token::{fresh, sk};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::signing::{COVERED, Signature, bytes};
+use testkit::token::{fresh, sk};
 
 pub(crate) const INCOMPLETE: (u16, &str) = (401, "signature-incomplete");
 pub(crate) const INVALID: (u16, &str) = (401, "signature-invalid");
@@ -210,7 +209,7 @@ fn what_is_wrong_in_two_ways_is_refused_for_the_earlier_one() {
     ] {
         refused(&mut table, what, by.sign(nowhere()), expected);
     }
-    let digest = nowhere().header("Content-Digest", &crate::signing::sha256(b"other"));
+    let digest = nowhere().header("Content-Digest", &testkit::signing::sha256(b"other"));
     let by = table.gate.signature();
     refused(&mut table, "path, then digest", by.sign(digest), (403, "path-denied"));
     let method = by.sign(Request::new("PUT", "/open/x").body("{}"));

@@ -5,12 +5,11 @@ mod form;
 mod keys;
 
 use serde_json::{Value, json};
-
-use crate::check::Check;
-use crate::client::{HOST, Request};
-use crate::gate::{Gate, KEY, Setup};
-use crate::token::{b64, fresh, hmac, now, sk};
-use crate::upstream::Upstream;
+use testkit::check::Check;
+use testkit::client::{HOST, Request};
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::token::{b64, fresh, hmac, now, sk};
+use testkit::upstream::Upstream;
 
 /// A key that takes signed URLs, and nothing else unless these members say so.
 fn with_links(setup: Setup, more: &Value) -> Setup {
@@ -21,13 +20,13 @@ fn with_links(setup: Setup, more: &Value) -> Setup {
 }
 
 /// This text and the `sig` that belongs to it.
-fn signed(secret: &str, authority: &str, text: &str) -> String {
+pub(crate) fn signed(secret: &str, authority: &str, text: &str) -> String {
     let mac = hmac(secret.as_bytes(), format!("writegate-url-v1\n{authority}\n{text}").as_bytes());
     format!("{text}&sig={}", b64(mac))
 }
 
 /// A target with the `key` and `exp` of a link.
-fn before_sig(target: &str, key: &str, exp: u64) -> String {
+pub(crate) fn before_sig(target: &str, key: &str, exp: u64) -> String {
     let joint = if target.contains('?') { '&' } else { '?' };
     format!("{target}{joint}key={key}&exp={exp}")
 }

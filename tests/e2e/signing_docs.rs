@@ -5,21 +5,12 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-
-use crate::check::Check;
-use crate::client::{HOST, Request};
-use crate::gate::KEY;
-use crate::process::root;
-use crate::program::{found, python, run};
-use crate::token::{fresh, now, sk};
-
-/// The code of every fence of this language on a page.
-pub(crate) fn fences(page: &str, language: &str) -> Vec<String> {
-    let page = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
-    let code = |fence: &str| fence.split_once("\n```\n").expect("its end").0.to_owned();
-    let opening = format!("\n```{language}\n");
-    page.split(&opening).skip(1).map(code).collect()
-}
+use testkit::check::Check;
+use testkit::client::{HOST, Request};
+use testkit::docs::fences;
+use testkit::gate::KEY;
+use testkit::program::{found, python, run};
+use testkit::token::{fresh, now, sk};
 
 /// The one example in this language.
 fn example(language: &str) -> String {

@@ -1,8 +1,8 @@
 //! What requests cost, from what the bindings and the gate's watched objects say of themselves: operations that somebody
 //! bills, and those of the cache, which nobody does.
 
-use crate::gate::Gate;
-use crate::logs::Line;
+use testkit::gate::Gate;
+use testkit::logs::Line;
 
 /// What was spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use serde_json::json;
-
-use crate::admin_api::{admin, ask};
-use crate::client::Request;
-use crate::gate::{Gate, Setup};
-use crate::poll::poll;
-use crate::token::{date, fingerprint, fresh, now};
-use crate::upstream::Upstream;
+use testkit::admin_api::{admin, ask};
+use testkit::client::Request;
+use testkit::gate::{Gate, Setup};
+use testkit::poll::poll;
+use testkit::token::{date, fingerprint, fresh, now};
+use testkit::upstream::Upstream;
 
 /// The bound of 30 s, and time to notice.
 const BOUND: Duration = Duration::from_secs(45);

@@ -2,11 +2,10 @@
 //! breaks off is never a whole request at the upstream.
 
 use serde_json::json;
-
-use crate::client::{Connection, Request};
-use crate::gate::{Gate, Setup};
-use crate::upstream::{Arrival, Latch, Reply, Upstream};
-use crate::wire::Framing;
+use testkit::client::{Connection, Request};
+use testkit::gate::{Gate, Setup};
+use testkit::upstream::{Arrival, Latch, Reply, Upstream};
+use testkit::wire::Framing;
 
 /// Waits until the upstream holds this much of the first request's body.
 fn until_arrived(upstream: &Upstream, bytes: usize) {

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-
-use crate::client::{Request, Response};
-use crate::gate::{Gate, Setup};
-use crate::poll::poll;
-use crate::upstream::PATIENCE;
+use testkit::client::{Request, Response};
+use testkit::gate::{Gate, Setup};
+use testkit::poll::poll;
+use testkit::upstream::PATIENCE;
 
 /// The key that asks.
 pub(crate) const ADMIN: &str = "pk_admin";

@@ -1,12 +1,12 @@
 //! `GET /_gate/usage` (contract, section 7): who may read what, and what there is without a ledger.
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::{Request, Response};
+use testkit::gate::{KEY, Setup};
+use testkit::token::fresh;
 
 use crate::bound::Bound;
-use crate::check::Check;
-use crate::client::{Request, Response};
-use crate::gate::{KEY, Setup};
-use crate::token::fresh;
 use crate::usage::{Counts, admin, only, rows, settles, with_ledger};
 
 const SITE: &str = "https://www.example.com";

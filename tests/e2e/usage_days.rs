@@ -1,13 +1,13 @@
 //! The days of `GET /_gate/usage` (contract, section 7): which of them are told, and what is wrong with a question.
 
 use serde_json::{Value, json};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::poll::poll;
+use testkit::token::{date, now};
+use testkit::upstream::PATIENCE;
 
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::poll::poll;
-use crate::token::{date, now};
-use crate::upstream::PATIENCE;
 use crate::usage::{admin, rows, with_ledger};
 use crate::usage_api::told;
 
@@ -18,8 +18,8 @@ fn names(table: &mut Check, query: &str, field: &str) {
     let request = admin(&table.gate, &format!("usage{query}"));
     let answer = table.refused(query, &request, 400, "bad-request");
     let problem = answer.json();
-    let mended = problem["mend"].as_str().is_some_and(|mend| mend.len() > 3);
-    table.that(mended && problem["field"] == field, || {
+    let hinted = problem["hint"].as_str().is_some_and(|hint| hint.len() > 3);
+    table.that(hinted && problem["field"] == field, || {
         format!("{query}: expected {field}, got {problem}")
     });
 }

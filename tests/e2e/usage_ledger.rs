@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use testkit::check::Check;
+use testkit::client::{Connection, Request};
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::logs::Line;
+use testkit::upstream::{Latch, PATIENCE, Reply, Upstream};
 
-use crate::check::Check;
-use crate::client::{Connection, Request};
-use crate::gate::{Gate, KEY, Setup};
-use crate::logs::Line;
-use crate::upstream::{Latch, PATIENCE, Reply, Upstream};
 use crate::usage::{Counts, add, only, settles, settles_at, settles_by, with_ledger};
 
 /// Fails in three of ten calls before the gate's own ledger gets them, and in two more when it has taken them.

@@ -2,12 +2,12 @@
 //! good, with the bytes of its body and of the answer's.
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::{KEY, Setup};
+use testkit::token::{date, fresh, now};
+use testkit::upstream::{Reply, Upstream};
 
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::{KEY, Setup};
-use crate::token::{date, fresh, now};
-use crate::upstream::{Reply, Upstream};
 use crate::usage::{Counts, add, admin, only, rows, settles, with_ledger};
 
 pub(crate) const SITE: &str = "https://www.example.com";

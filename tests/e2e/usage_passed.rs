@@ -1,13 +1,13 @@
 //! The bytes that passed are charged, whatever an answer or an upload announces, and however it ends (contract, section 2).
 
 use serde_json::json;
+use testkit::cache::{cached, get};
+use testkit::check::Check;
+use testkit::client::{Connection, Request};
+use testkit::gate::KEY;
+use testkit::upstream::{Latch, Reply, Upstream};
 
-use crate::cache::{cached, get};
-use crate::check::Check;
-use crate::client::{Connection, Request};
-use crate::gate::KEY;
 use crate::quota::{OVER, quota};
-use crate::upstream::{Latch, Reply, Upstream};
 use crate::usage::{add, only, settles, with_ledger};
 use crate::usage_outcomes::ledger;
 

@@ -1,13 +1,13 @@
 //! Usage of bodies whose length nobody knows before they end (contract, sections 2 and 7), some of them never as they should.
 
 use serde_json::{Value, json};
+use testkit::check::Check;
+use testkit::client::{Connection, Request, Response};
+use testkit::gate::KEY;
+use testkit::poll::poll;
+use testkit::signing::sha256;
+use testkit::upstream::{Latch, PATIENCE, Reply, Upstream};
 
-use crate::check::Check;
-use crate::client::{Connection, Request, Response};
-use crate::gate::KEY;
-use crate::poll::poll;
-use crate::signing::sha256;
-use crate::upstream::{Latch, PATIENCE, Reply, Upstream};
 use crate::usage::{admin, only, rows, settles};
 use crate::usage_outcomes::{ledger, upstream};
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::token::{fresh, now};
 
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
 use crate::provocations;
-use crate::token::{fresh, now};
 use crate::usage::{Counts, add, admin, only, settles, with_ledger};
 use crate::usage_outcomes::{SITE, ledger, upstream};
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use serde_json::{Value, json};
+use testkit::cache::{HIT, TTL};
+use testkit::client::{Connection, Request, Response};
+use testkit::gate::{Gate, Setup};
+use testkit::token::{fresh, now};
+use testkit::upstream::{Reply, Seen, Upstream};
 
-use crate::cache::{HIT, TTL};
-use crate::client::{Connection, Request, Response};
-use crate::gate::{Gate, Setup};
-use crate::token::{fresh, now};
-use crate::upstream::{Reply, Seen, Upstream};
 use crate::usage::{Counts, add, settles, settles_by, with_ledger};
 use crate::usage_ledger::MOODY;
 

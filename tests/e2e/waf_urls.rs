@@ -8,13 +8,13 @@ mod keys;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::{KEY, Setup};
+use testkit::token::{b64, fresh, hmac, now, sk};
+use testkit::upstream::Upstream;
 
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::{KEY, Setup};
 use crate::signed_urls::assert_no_byte_can_change;
-use crate::token::{b64, fresh, hmac, now, sk};
-use crate::upstream::Upstream;
 
 /// The MAC of a link, over its text before `verify` and the digits.
 fn mac(secret: &str, text: &str, issued: &str) -> Vec<u8> {

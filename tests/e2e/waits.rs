@@ -4,15 +4,14 @@
 use std::thread;
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{admin, ask, stored, tell, write};
-use crate::check::Check;
-use crate::client::{Connection, Request, Response};
-use crate::gate::{Gate, KEY};
-use crate::logs::Line;
-use crate::poll::poll;
-use crate::token::{fresh, now};
-use crate::upstream::PATIENCE;
+use testkit::admin_api::{admin, ask, stored, tell, write};
+use testkit::check::Check;
+use testkit::client::{Connection, Request, Response};
+use testkit::gate::{Gate, KEY};
+use testkit::logs::Line;
+use testkit::poll::poll;
+use testkit::token::{fresh, now};
+use testkit::upstream::PATIENCE;
 
 /// A request without its last byte.
 struct Begun(Connection, u8);

@@ -1,77 +1,24 @@
 //! `wrangler.toml` under real wrangler: what a newcomer runs, as it is shipped, and what a deployment of this repository's own would upload.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::path::Path;
 
 use serde_json::json;
-
-use crate::client::Request;
-use crate::process::{root, scratch};
-use crate::program::{Program, port_in, run};
-use crate::signing::Signature;
-use crate::token::{Session, fresh};
-use crate::upstream::{PATIENCE, Upstream};
+use testkit::client::Request;
+use testkit::process::{root, scratch};
+use testkit::program::{Program, run};
+use testkit::signing::Signature;
+use testkit::token::{Session, fresh};
+use testkit::upstream::{PATIENCE, Upstream};
+use testkit::wrangler::{dev_with, dry_run, with_lines, wrangler};
 
 /// The key that the committed configuration brings, as an array of tables, and a path that it may write to.
 const EXAMPLE_KEY: &str = "pk_example";
 const EXAMPLE_PATH: &str = "/posts";
 
-/// wrangler begins with the build, which on a fresh machine may have to compile.
-const BUILD_PATIENCE: Duration = Duration::from_secs(600);
-
-pub(crate) fn wrangler(folder: &Path) -> Command {
-    let mut command = Command::new("node");
-    command
-        .arg(root().join("node_modules/wrangler/bin/wrangler.js"))
-        .current_dir(root())
-        .env("CI", "true")
-        .env("WRANGLER_SEND_METRICS", "false")
-        .env("WRANGLER_LOG_PATH", folder)
-        // Otherwise it asks the internet what a request's `cf` would hold.
-        .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
-        .env_remove("CLOUDFLARE_API_TOKEN");
-    command
-}
-
 /// `wrangler dev` with the shipped configuration, these secrets and these variables, and its port.
 fn dev(folder: &Path, secrets: &str, vars: &[String]) -> (Program, u16) {
     dev_with(folder, &with_lines(&[]), secrets, vars)
-}
-
-/// The same with another configuration.
-pub(crate) fn dev_with(
-    folder: &Path,
-    config: &Path,
-    secrets: &str,
-    vars: &[String],
-) -> (Program, u16) {
-    let file = folder.join("secrets.env");
-    fs::write(&file, secrets).unwrap();
-    let mut server = Program::start(
-        wrangler(folder)
-            .args([
-                "dev",
-                "--test-scheduled",
-                "--ip",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--inspector-port",
-                "0",
-            ])
-            .arg("--env-file")
-            .arg(&file)
-            .arg("--persist-to")
-            .arg(folder.join("state"))
-            .args(vars.iter().flat_map(|var| ["--var", var]))
-            .arg("--config")
-            .arg(config),
-    );
-    let port = port_in(&server.until("Ready on http://127.0.0.1:", BUILD_PATIENCE));
-    fs::remove_file(file).unwrap();
-    (server, port)
 }
 
 #[test]
@@ -132,30 +79,6 @@ fn the_shipped_binding_remembers_nonces_under_wrangler_dev() {
     upstream.only();
 }
 
-/// `wrangler.toml` as it is shipped: in the repository of who has deployed a gate it is another.
-const SHIPPED: &str = include_str!("../../cli/src/init/template.toml");
-
-/// The shipped configuration, in a file of its own, with these lines that it has as comments.
-pub(crate) fn with_lines(lines: &[&str]) -> PathBuf {
-    let mut text = SHIPPED.to_owned();
-    for line in lines {
-        assert_eq!(text.matches(&format!("\n# {line}")).count(), 1, "{line}");
-        text = text.replace(&format!("\n# {line}"), &format!("\n{line}"));
-    }
-    beside(&text)
-}
-
-/// A `wrangler.toml` beside this repository's own, for its build and its files.
-pub(crate) fn beside(text: &str) -> PathBuf {
-    let mut text = text.to_owned();
-    for path in ["build/", "public"] {
-        text = text.replace(&format!("= \"{path}"), &format!("= \"../{path}"));
-    }
-    let config = root().join("target").join(format!("wrangler-{}.toml", fresh()));
-    fs::write(&config, text).unwrap();
-    config
-}
-
 #[test]
 fn a_real_limiter_limits_under_wrangler_dev() {
     let folder = scratch("wrangler-rates");
@@ -213,21 +136,6 @@ fn keys_of_a_real_kv_namespace_are_found_under_wrangler_dev() {
     by("customer.18").send_to(port).refused(401, "key-unknown");
     by(EXAMPLE_KEY).send_to(port).passed();
     fs::remove_file(config).unwrap();
-}
-
-/// What wrangler says it would deploy of this configuration, about which it warns of nothing.
-pub(crate) fn dry_run(config: &Path, folder: &Path) -> String {
-    let mut command = wrangler(folder);
-    command.args(["deploy", "--dry-run", "--config"]).arg(config);
-    command.arg("--outdir").arg(folder.join("out"));
-    let done = command.output().unwrap();
-    let [said, warned] = [done.stdout, done.stderr].map(|text| String::from_utf8(text).unwrap());
-    assert!(done.status.success(), "{said}{warned}");
-    assert!(said.contains("--dry-run: exiting now"), "{said}");
-    // wasm-bindgen names a module twice in the object of its imports, which is the same one both times.
-    let known = warned.matches("[duplicate-object-key]").count();
-    assert_eq!(warned.matches("WARNING").count(), known, "{warned}");
-    said
 }
 
 #[test]

@@ -4,14 +4,13 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::{Value, json};
-
-use crate::admin_api::{ADMIN, bare};
-use crate::client::{Request, Response};
-use crate::process::scratch;
-use crate::program::run;
-use crate::token::{Session, fresh, sk};
-use crate::upstream::Upstream;
-use crate::wrangler::{dev_with, with_lines, wrangler};
+use testkit::admin_api::{ADMIN, bare};
+use testkit::client::{Request, Response};
+use testkit::process::scratch;
+use testkit::program::run;
+use testkit::token::{Session, fresh, sk};
+use testkit::upstream::Upstream;
+use testkit::wrangler::{dev_with, with_lines, wrangler};
 
 /// Every record, page by page, and how many pages there were.
 fn list(send: impl Fn(Request) -> Response) -> (Vec<Value>, usize) {

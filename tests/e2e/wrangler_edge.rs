@@ -5,16 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use testkit::cache::{HIT, MISS, counting};
+use testkit::client::{Request, Response};
+use testkit::poll::poll;
+use testkit::process::scratch;
+use testkit::program::{Program, run};
+use testkit::token::{Session, fresh};
+use testkit::upstream::{PATIENCE, Reply, Upstream};
+use testkit::wrangler::{dev_with, with_lines, wrangler};
 
-use crate::cache::{HIT, MISS, counting};
-use crate::client::{Request, Response};
-use crate::poll::poll;
-use crate::process::scratch;
-use crate::program::{Program, run};
-use crate::token::{Session, fresh};
-use crate::upstream::{PATIENCE, Reply, Upstream};
 use crate::usage::ADMIN;
-use crate::wrangler::{dev_with, with_lines, wrangler};
 
 const SITE: &str = "pk_site";
 

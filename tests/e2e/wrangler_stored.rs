@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::client::Request;
-use crate::poll::poll;
-use crate::process::scratch;
-use crate::program::run;
-use crate::token::{Session, fresh};
-use crate::upstream::Upstream;
-use crate::wrangler::{dev_with, with_lines, wrangler};
+use testkit::client::Request;
+use testkit::poll::poll;
+use testkit::process::scratch;
+use testkit::program::run;
+use testkit::token::{Session, fresh};
+use testkit::upstream::Upstream;
+use testkit::wrangler::{dev_with, with_lines, wrangler};
 
 /// As in the committed configuration.
 const STORE: &str = "0123456789abcdef0123456789abcdef";

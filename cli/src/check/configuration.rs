@@ -108,7 +108,7 @@ pub(super) fn row(
     match config {
         Err(error) => findings.fail(
             format!("{}: {error}; the gate would answer 503 to everything", document.place()),
-            format!("mend {} in {}", error.field, document.place()),
+            format!("hint {} in {}", error.field, document.place()),
         ),
         Ok(config) if config.keys.is_empty() && !config.registry => findings.warn(
             "there are no KEYS and no KEY_REGISTRY: nobody may call",
@@ -133,16 +133,16 @@ pub(super) fn upstream(config: &Config) -> Verdict {
     let mut findings = Findings::default();
     for route in &config.routes {
         let origin = route.upstream.origin();
-        let mend = format!("set the upstream of the route {} to your API", route.path);
+        let hint = format!("set the upstream of the route {} to your API", route.path);
         if is_example(&route.upstream) {
-            findings.fail(format!("{} goes to {origin}, the example", route.path), mend);
+            findings.fail(format!("{} goes to {origin}, the example", route.path), hint);
         } else if origin.starts_with("http://") {
             findings.fail(
                 format!(
                     "{} goes to {origin}, this machine, which Cloudflare does not reach",
                     route.path
                 ),
-                mend,
+                hint,
             );
         }
     }
@@ -166,10 +166,10 @@ pub(super) fn environments(document: &Document) -> Verdict {
     let mut complete = Vec::new();
     for (name, environment) in environments {
         let lacking = lacking(top, environment);
-        let mend = format!("repeat them under [env.{name}] in wrangler.toml");
+        let hint = format!("repeat them under [env.{name}] in wrangler.toml");
         if !lacking.needed.is_empty() {
             findings
-                .fail(format!("[env.{name}] lacks {}", listed(&lacking.needed, 12)), mend.clone());
+                .fail(format!("[env.{name}] lacks {}", listed(&lacking.needed, 12)), hint.clone());
         }
         if !lacking.optional.is_empty() {
             findings.warn(
@@ -177,7 +177,7 @@ pub(super) fn environments(document: &Document) -> Verdict {
                     "[env.{name}] has not {}, so the defaults count there",
                     listed(&lacking.optional, 12)
                 ),
-                mend,
+                hint,
             );
         }
         complete.push(name);

@@ -14,35 +14,35 @@ const TESTED_DATE: &str = "2026-11-17";
 
 pub(super) fn compatibility_date(document: &Document, now: Timestamp) -> Verdict {
     let value = document.inherited("compatibility_date");
-    let mend = format!("set compatibility_date = \"{TESTED_DATE}\" in wrangler.toml");
+    let hint = format!("set compatibility_date = \"{TESTED_DATE}\" in wrangler.toml");
     let text = match value {
         Value::Null => {
-            return Verdict::fail("wrangler.toml has no compatibility_date", mend);
+            return Verdict::fail("wrangler.toml has no compatibility_date", hint);
         }
         Value::String(text) => text.as_str(),
-        _ => return Verdict::fail("compatibility_date is no text in quotes", mend),
+        _ => return Verdict::fail("compatibility_date is no text in quotes", hint),
     };
     let Some(date) = (text.len() == 10).then(|| Timestamp::parse_rfc3339(text)).flatten() else {
-        return Verdict::fail("compatibility_date is no date such as 2026-11-17", mend);
+        return Verdict::fail("compatibility_date is no date such as 2026-11-17", hint);
     };
     if text < LEAST_DATE {
         return Verdict::fail(
             format!(
                 "compatibility_date is {text}: before {LEAST_DATE} a redirect to another origin keeps its Authorization"
             ),
-            mend,
+            hint,
         );
     }
     if text < TESTED_DATE {
         return Verdict::warn(
             format!("compatibility_date is {text}, and the gate is tested with {TESTED_DATE}"),
-            mend,
+            hint,
         );
     }
     if date > now {
         return Verdict::warn(
             format!("compatibility_date is {text}, which has not come: Cloudflare refuses it"),
-            mend,
+            hint,
         );
     }
     Verdict::ok(format!("compatibility_date is {text}"))
@@ -50,13 +50,13 @@ pub(super) fn compatibility_date(document: &Document, now: Timestamp) -> Verdict
 
 pub(super) fn preview_urls(document: &Document) -> Verdict {
     let why = "a preview URL serves an old version with the keys that it knew, revoked ones too";
-    let mend = "set preview_urls = false in wrangler.toml, and deploy";
+    let hint = "set preview_urls = false in wrangler.toml, and deploy";
     match document.inherited("preview_urls") {
         Value::Bool(false) => Verdict::ok("preview_urls is false"),
         Value::Null => {
-            Verdict::fail(format!("preview_urls is not set, so the dashboard decides: {why}"), mend)
+            Verdict::fail(format!("preview_urls is not set, so the dashboard decides: {why}"), hint)
         }
-        _ => Verdict::fail(format!("preview_urls is on: {why}"), mend),
+        _ => Verdict::fail(format!("preview_urls is on: {why}"), hint),
     }
 }
 

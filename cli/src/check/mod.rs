@@ -1,5 +1,5 @@
 //! `writegate check`: the list before a launch, one row each with how it stands, the evidence and the
-//! mend.
+//! hint.
 //!
 //! A row is a small function of what was gathered. What cannot be found out is a warning that says why
 //! and what to give, never well.
@@ -176,7 +176,7 @@ impl<'a> Gathered<'a> {
             Err(error) => {
                 return Verdict::fail(
                     format!("wrangler.toml is no TOML: {error}"),
-                    "mend that line of wrangler.toml",
+                    "hint that line of wrangler.toml",
                 );
             }
         };
@@ -234,6 +234,6 @@ fn no_environment(document: &Document) -> Failure {
 fn unread() -> Verdict {
     Verdict::warn(
         "not looked at: the gate does not read this configuration",
-        "mend what the check `configuration` names",
+        "hint what the check `configuration` names",
     )
 }

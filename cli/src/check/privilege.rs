@@ -58,7 +58,7 @@ pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
                 judge(token.secret, &facts, now, &mut findings);
                 known.push(facts.told(token.secret));
             }
-            Err((why, mend)) => findings.warn(format!("{}: {why}", token.secret), mend),
+            Err((why, hint)) => findings.warn(format!("{}: {why}", token.secret), hint),
         }
     }
     if !elsewhere.is_empty() {

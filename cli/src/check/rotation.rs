@@ -111,7 +111,7 @@ mod tests {
                 verdict.evidence,
                 format!("WRITE_TOKEN is {state} (83 of 90 days old, fingerprint 0123456789ab)")
             );
-            assert_eq!(verdict.mend.as_deref(), (status != Well).then_some("do this"));
+            assert_eq!(verdict.hint.as_deref(), (status != Well).then_some("do this"));
         }
         let both = judge(&json!({"tokens": [token("ok"), token("overdue"), token("due")]}));
         assert_eq!(both.status, Fail);

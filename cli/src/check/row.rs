@@ -30,20 +30,20 @@ pub(super) struct Verdict {
     /// What was looked at, and what was there.
     pub(super) evidence: String,
     /// What to do; `None` where nothing is to do.
-    pub(super) mend: Option<String>,
+    pub(super) hint: Option<String>,
 }
 
 impl Verdict {
     pub(super) fn ok(evidence: impl Into<String>) -> Self {
-        Self { status: Status::Ok, evidence: evidence.into(), mend: None }
+        Self { status: Status::Ok, evidence: evidence.into(), hint: None }
     }
 
-    pub(super) fn warn(evidence: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { status: Status::Warn, mend: Some(mend.into()), ..Self::ok(evidence) }
+    pub(super) fn warn(evidence: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { status: Status::Warn, hint: Some(hint.into()), ..Self::ok(evidence) }
     }
 
-    pub(super) fn fail(evidence: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { status: Status::Fail, ..Self::warn(evidence, mend) }
+    pub(super) fn fail(evidence: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { status: Status::Fail, ..Self::warn(evidence, hint) }
     }
 
     /// Fit to be shown: one line of it each, and none of these secrets, whatever a file may be called.
@@ -58,7 +58,7 @@ impl Verdict {
             }
             text
         };
-        Self { status: self.status, evidence: clean(self.evidence), mend: self.mend.map(clean) }
+        Self { status: self.status, evidence: clean(self.evidence), hint: self.hint.map(clean) }
     }
 
     pub(super) fn json(&self, check: &str) -> Value {
@@ -66,7 +66,7 @@ impl Verdict {
             "check": check,
             "status": self.status.name(),
             "evidence": self.evidence,
-            "mend": self.mend,
+            "hint": self.hint,
         })
     }
 
@@ -74,8 +74,8 @@ impl Verdict {
     pub(super) fn text(&self, check: &str, width: usize) -> String {
         let status = self.status.name();
         let mut text = format!("{status:<4}  {check:<width$}  {}", self.evidence);
-        if let Some(mend) = &self.mend {
-            let _infallible = write!(text, "\n      {:<width$}  → {mend}", "");
+        if let Some(hint) = &self.hint {
+            let _infallible = write!(text, "\n      {:<width$}  → {hint}", "");
         }
         text
     }
@@ -86,12 +86,12 @@ impl Verdict {
 pub(super) struct Findings(Vec<Verdict>);
 
 impl Findings {
-    pub(super) fn warn(&mut self, evidence: impl Into<String>, mend: impl Into<String>) {
-        self.0.push(Verdict::warn(evidence, mend));
+    pub(super) fn warn(&mut self, evidence: impl Into<String>, hint: impl Into<String>) {
+        self.0.push(Verdict::warn(evidence, hint));
     }
 
-    pub(super) fn fail(&mut self, evidence: impl Into<String>, mend: impl Into<String>) {
-        self.0.push(Verdict::fail(evidence, mend));
+    pub(super) fn fail(&mut self, evidence: impl Into<String>, hint: impl Into<String>) {
+        self.0.push(Verdict::fail(evidence, hint));
     }
 
     /// All of it in one, the worst first; where nothing was found, this.
@@ -103,12 +103,12 @@ impl Findings {
         let status = worst.status;
         let evidence: Vec<_> = self.0.iter().map(|found| found.evidence.as_str()).collect();
         let mut mends: Vec<&str> = Vec::new();
-        for mend in self.0.iter().filter_map(|found| found.mend.as_deref()) {
-            if !mends.contains(&mend) {
-                mends.push(mend);
+        for hint in self.0.iter().filter_map(|found| found.hint.as_deref()) {
+            if !mends.contains(&hint) {
+                mends.push(hint);
             }
         }
-        Verdict { status, evidence: evidence.join("; "), mend: Some(mends.join("; ")) }
+        Verdict { status, evidence: evidence.join("; "), hint: Some(mends.join("; ")) }
     }
 }
 
@@ -140,11 +140,11 @@ mod tests {
     #[test]
     fn what_is_shown_is_one_line_without_secrets() {
         let (long, short) = (Secret::new("hunter2hunter2"), Secret::new("a"));
-        let verdict = Verdict::warn("a\u{1b}[31m\nb hunter2hunter2", "mend");
+        let verdict = Verdict::warn("a\u{1b}[31m\nb hunter2hunter2", "hint");
         let shown = verdict.shown(&[&long, &short]);
         assert_eq!(shown.evidence, "a [31m b [redacted]");
-        assert_eq!(shown.mend.as_deref(), Some("mend"));
-        assert_eq!(shown.text("x", 3), "warn  x    a [31m b [redacted]\n           → mend");
+        assert_eq!(shown.hint.as_deref(), Some("hint"));
+        assert_eq!(shown.text("x", 3), "warn  x    a [31m b [redacted]\n           → hint");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) enum Remote {
     NoWorker(String),
     Unknown {
         why: String,
-        mend: &'static str,
+        hint: &'static str,
     },
 }
 
@@ -37,7 +37,7 @@ impl Remote {
         if !project.root.join("node_modules/wrangler/bin/wrangler.js").is_file() {
             return Self::Unknown {
                 why: "wrangler is not installed here".to_owned(),
-                mend: "npm ci",
+                hint: "npm ci",
             };
         }
         let asked = Wrangler::find(project, &Progress::new(), environment).map(|wrangler| {
@@ -60,7 +60,7 @@ impl Remote {
         }
         Self::Unknown {
             why,
-            mend: "npx wrangler login, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID",
+            hint: "npx wrangler login, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID",
         }
     }
 
@@ -72,7 +72,7 @@ impl Remote {
             }
             None => Self::Unknown {
                 why: "wrangler secret list printed something else than a list".to_owned(),
-                mend: "npm ci",
+                hint: "npm ci",
             },
         }
     }
@@ -107,8 +107,8 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
         puts.collect::<Vec<_>>().join("; ")
     };
     match remote {
-        Remote::Unknown { why, mend } => {
-            findings.warn(format!("cannot see which secrets are set: {why}"), *mend)
+        Remote::Unknown { why, hint } => {
+            findings.warn(format!("cannot see which secrets are set: {why}"), *hint)
         }
         Remote::NoWorker(why) => {
             findings.fail(format!("no secret is set: {why}"), put(&needed));
@@ -198,8 +198,8 @@ pub(super) fn previous(document: &Document, remote: &Remote) -> Verdict {
         Remote::Names(_) | Remote::NoWorker(_) => {
             Verdict::ok(format!("{PREVIOUS_ROOT} is not set"))
         }
-        Remote::Unknown { mend, .. } => {
-            Verdict::warn("cannot see which secrets are set, as the check `secrets` says", *mend)
+        Remote::Unknown { hint, .. } => {
+            Verdict::warn("cannot see which secrets are set, as the check `secrets` says", *hint)
         }
     }
 }

@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
+use testkit::client::Response;
+use testkit::workerd::{self, Config, Worker, Workerd};
 use writegate::KeyId;
 use writegate::Secret;
 
-use self::talk::{Answer, Request};
+use self::talk::Request;
 use self::upstream::Upstream;
 use crate::failure::{Doing, Failure, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::session::Claims;
 use crate::setup::Tools;
-use crate::workerd::{self, Config, Worker, Workerd};
 use crate::{build, random};
 
 /// How long the demo's session lasts: as long as a gate allows by default, for the curl lines.
@@ -54,20 +55,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .listening(worker)
         .start(&workerd::binary(&project.root))
         .doing("starting the gate")?;
-    let url = format!("http://127.0.0.1:{}/posts", gate.port("gate"));
 
     println!("writegate demo: a gate in front of a small API, all of it on this machine\n");
     println!("   the API    {}", upstream.url());
     println!("              accepts its write token and nothing else");
-    println!("   the gate   {}", url.trim_end_matches("/posts"));
+    println!("   the gate   http://127.0.0.1:{}", gate.port("gate"));
     println!("              the Worker on workerd; it alone has the write token");
     println!("   the key    {id}");
     println!("              public: it says who asks, and may GET and POST /posts");
 
     let session = Claims::lasting(SESSION_SECONDS).mint(&id, 1, &Secret::new(root), None)?;
-    let walk =
-        Walk { gate: &gate, upstream: &upstream, url: &url, session: &session, token: &token };
-    walk.all()?;
+    Walk { gate: &gate, upstream: &upstream, session: &session, token: &token }.all()?;
     if options.once {
         println!("\nAll of it went as it should.");
         return Ok(());
@@ -80,7 +78,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 struct Walk<'a> {
     gate: &'a Workerd,
     upstream: &'a Upstream,
-    url: &'a str,
     session: &'a str,
     token: &'a str,
 }
@@ -100,7 +97,8 @@ impl Walk<'_> {
         heading(1, "Straight to the API, without its write token");
         let answer = Request {
             method: "POST",
-            url: &format!("{}/posts", self.upstream.url()),
+            port: self.upstream.port(),
+            path: "/posts",
             session: None,
             body: Some(post),
         }
@@ -173,8 +171,9 @@ impl Walk<'_> {
         expect(answer.status == 200 && whole, "the API's posts did not come back through the gate")
     }
 
-    fn ask(&self, method: &str, session: Option<&str>, body: Option<&Value>) -> Result<Answer> {
-        let request = Request { method, url: self.url, session, body };
+    fn ask(&self, method: &str, session: Option<&str>, body: Option<&Value>) -> Result<Response> {
+        let request =
+            Request { method, port: self.gate.port("gate"), path: "/posts", session, body };
         request.show()
     }
 
@@ -204,7 +203,7 @@ fn heading(number: u32, title: &str) {
     println!("\n{number}. {title}");
 }
 
-fn refused(answer: &Answer, status: u16, code: &str) -> Result<()> {
+fn refused(answer: &Response, status: u16, code: &str) -> Result<()> {
     let as_expected = answer.status == status && answer.json()["code"] == code;
     expect(as_expected, &format!("expected a refusal {status} {code}"))
 }

@@ -1,38 +1,24 @@
 //! One request of the demo: sent for real, and printed as what was asked, what came back, and the
 //! `curl` that does the same.
 
-use std::time::Duration;
-
 use serde_json::Value;
+use testkit::client::{self, Response};
 
 use crate::failure::{Failure, Result};
 
-/// Nothing here takes long, so a request that does has gone wrong.
-const LIMIT: Duration = Duration::from_secs(30);
-
 pub(super) struct Request<'a> {
     pub(super) method: &'a str,
-    pub(super) url: &'a str,
+    pub(super) port: u16,
+    pub(super) path: &'a str,
     pub(super) session: Option<&'a str>,
     pub(super) body: Option<&'a Value>,
 }
 
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) text: String,
-}
-
-impl Answer {
-    /// The body as JSON; null if it is none.
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_default()
-    }
-}
-
 impl Request<'_> {
     /// Sends it, and prints both sides.
-    pub(super) fn show(&self) -> Result<Answer> {
-        println!("   → {} {}", self.method, self.url);
+    pub(super) fn show(&self) -> Result<Response> {
+        let url = self.url();
+        println!("   → {} {url}", self.method);
         if let Some(session) = self.session {
             let start: String = session.chars().take(16).collect();
             println!("     Authorization: Bearer {start}… (the session)");
@@ -40,39 +26,27 @@ impl Request<'_> {
         if let Some(body) = self.body {
             println!("     {body}");
         }
-        let answer = self
-            .send()
-            .map_err(|error| Failure::new(format!("{} {}: {error}", self.method, self.url)))?;
-        println!("   ← {} {}", answer.status, answer.text.trim());
+        let answer =
+            self.send().map_err(|error| Failure::new(format!("{} {url}: {error}", self.method)))?;
+        println!("   ← {} {}", answer.status, answer.text().trim());
         println!("   again: {}", self.curl());
         Ok(answer)
     }
 
-    fn send(&self) -> std::result::Result<Answer, ureq::Error> {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(LIMIT))
-            // A proxy of the environment cannot reach this machine's loopback.
-            .proxy(None)
-            .build()
-            .into();
-        let mut request = ureq::http::Request::builder().method(self.method).uri(self.url);
+    fn send(&self) -> std::io::Result<Response> {
+        let mut request = client::Request::new(self.method, self.path)
+            .header("Host", &format!("127.0.0.1:{}", self.port));
         if let Some(session) = self.session {
-            request = request.header("Authorization", format!("Bearer {session}"));
+            request = request.bearer(session);
         }
-        if self.body.is_some() {
-            request = request.header("Content-Type", "application/json");
+        if let Some(body) = self.body {
+            request = request.header("Content-Type", "application/json").body(body.to_string());
         }
-        let body = self.body.map(Value::to_string).unwrap_or_default();
-        let mut response = if self.body.is_some() {
-            agent.run(request.body(body)?)?
-        } else {
-            agent.run(request.body(())?)?
-        };
-        Ok(Answer {
-            status: response.status().as_u16(),
-            text: response.body_mut().read_to_string()?,
-        })
+        request.try_send_to(self.port)
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}{}", self.port, self.path)
     }
 
     fn curl(&self) -> String {
@@ -86,7 +60,7 @@ impl Request<'_> {
         if let Some(body) = self.body {
             line.push_str(&format!(" -H 'Content-Type: application/json' -d '{body}'"));
         }
-        format!("{line} {}", self.url)
+        format!("{line} {}", self.url())
     }
 }
 
@@ -100,7 +74,8 @@ mod tests {
         let body = json!({"title": "x"});
         let request = Request {
             method: "POST",
-            url: "http://127.0.0.1:1/posts",
+            port: 1,
+            path: "/posts",
             session: Some("a.b.c"),
             body: Some(&body),
         };

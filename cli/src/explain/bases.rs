@@ -13,7 +13,7 @@ const REDACTED: &str = "[redacted]";
 /// The signature of a request, whoever it is by.
 pub(crate) fn signature(head: &Head<'_>) -> Result<Signature, Refusal> {
     let labels = Labels::read(head)?;
-    labels.ours(head, |_| true)?.ok_or(Refusal::BadCredential)
+    labels.find_signature(head, |_| true)?.ok_or(Refusal::BadCredential)
 }
 
 /// What was signed (`signed`, or what the request as given yields) beside what the gate sees (`gate_s`,

@@ -16,7 +16,7 @@ use writegate::config::{self, Binding, Config, Environment};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::signature::Nonce;
 use writegate::platform::{
-    BodyError, Change, Office, Page, Platform, ReadBody, SecretsStore, Silent,
+    AdminBackend, BodyError, Change, Page, Platform, ReadBody, SecretsStore, Unavailable,
 };
 use writegate::{Decision, Gate, Raw};
 
@@ -99,7 +99,7 @@ impl Local {
         let mut decision = pin!(self.gate.decide(raw, context, &platform));
         match decision.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
             Poll::Ready(Decision::Forward(..)) => Verdict::Forwarded,
-            Poll::Ready(Decision::Answer(answer)) => problem(&answer.body).map_or_else(
+            Poll::Ready(Decision::Respond(answer)) => problem(&answer.body).map_or_else(
                 || Verdict::Closed("the gate answers it itself".to_owned()),
                 Verdict::Refused,
             ),
@@ -115,8 +115,8 @@ fn problem(document: &str) -> Option<Problem> {
 
 /// Every token is at hand.
 impl SecretsStore for Stopped<'_> {
-    async fn secret(&self, _name: &str) -> std::result::Result<Secret, Silent> {
-        Err(Silent)
+    async fn secret(&self, _name: &str) -> std::result::Result<Secret, Unavailable> {
+        Err(Unavailable)
     }
 }
 
@@ -131,7 +131,7 @@ impl Platform for Stopped<'_> {
         self.now
     }
 
-    async fn record(&self, _id: &KeyId) -> std::result::Result<Option<String>, Silent> {
+    async fn record(&self, _id: &KeyId) -> std::result::Result<Option<String>, Unavailable> {
         Ok(None)
     }
 
@@ -139,7 +139,7 @@ impl Platform for Stopped<'_> {
         &self,
         _binding: &str,
         _counted_as: &str,
-    ) -> std::result::Result<bool, Silent> {
+    ) -> std::result::Result<bool, Unavailable> {
         Ok(true)
     }
 
@@ -154,22 +154,30 @@ impl Platform for Stopped<'_> {
         }
     }
 
-    async fn tally(&self, _key: &KeyId, batch: &str) -> std::result::Result<String, Silent> {
+    async fn submit_usage(
+        &self,
+        _key: &KeyId,
+        batch: &str,
+    ) -> std::result::Result<String, Unavailable> {
         // What the key has had is not known here: its quota counts as not used.
-        let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Silent)?;
+        let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Unavailable)?;
         let since = &batch["since"];
         Ok(json!({"sequence": 0, "since": since, "requests": 0, "bytes": 0}).to_string())
     }
 
-    async fn remember(&self, _key: &KeyId, _nonce: &Nonce) -> std::result::Result<bool, Silent> {
+    async fn remember(
+        &self,
+        _key: &KeyId,
+        _nonce: &Nonce,
+    ) -> std::result::Result<bool, Unavailable> {
         Ok(true)
     }
 }
 
 /// Nobody's registry: what is explained is why a request was refused before.
-impl Office for Stopped<'_> {
-    async fn purge(&self, _mark: &str) -> std::result::Result<(), Silent> {
-        Err(Silent)
+impl AdminBackend for Stopped<'_> {
+    async fn purge(&self, _mark: &str) -> std::result::Result<(), Unavailable> {
+        Err(Unavailable)
     }
 
     async fn usage(
@@ -177,8 +185,8 @@ impl Office for Stopped<'_> {
         _key: &KeyId,
         _from: Day,
         _to: Day,
-    ) -> std::result::Result<String, Silent> {
-        Err(Silent)
+    ) -> std::result::Result<String, Unavailable> {
+        Err(Unavailable)
     }
 
     fn body(&self) -> Vec<u8> {
@@ -189,16 +197,19 @@ impl Office for Stopped<'_> {
         [0; 16]
     }
 
-    async fn page(&self, _cursor: Option<&str>) -> std::result::Result<Page, Silent> {
-        Err(Silent)
+    async fn page(&self, _cursor: Option<&str>) -> std::result::Result<Page, Unavailable> {
+        Err(Unavailable)
     }
 
-    async fn records(&self, _ids: &[&KeyId]) -> std::result::Result<Vec<Option<String>>, Silent> {
-        Err(Silent)
+    async fn records(
+        &self,
+        _ids: &[&KeyId],
+    ) -> std::result::Result<Vec<Option<String>>, Unavailable> {
+        Err(Unavailable)
     }
 
-    async fn write(&self, _changes: &[Change<'_>]) -> std::result::Result<bool, Silent> {
-        Err(Silent)
+    async fn write(&self, _changes: &[Change<'_>]) -> std::result::Result<bool, Unavailable> {
+        Err(Unavailable)
     }
 }
 

@@ -182,7 +182,7 @@ fn set_url(given: &mut Given, text: &str) -> Result<()> {
     if !given.url.is_empty() {
         return Err(Failure::usage(format!("{text}: the request has two URLs")));
     }
-    given.url = target::url(text).map_err(|mend| Failure::usage(format!("{text}: {mend}")))?;
+    given.url = target::url(text).map_err(|hint| Failure::usage(format!("{text}: {hint}")))?;
     Ok(())
 }
 
@@ -239,7 +239,7 @@ pub(crate) fn har(text: &str, number: u32) -> Result<Given> {
     };
     let mut given = Given {
         method: member("method")?.to_owned(),
-        url: target::url(member("url")?).map_err(|mend| wrong(&mend))?,
+        url: target::url(member("url")?).map_err(|hint| wrong(&hint))?,
         body: request["postData"]["text"].as_str().unwrap_or_default().into(),
         at: entry["startedDateTime"].as_str().and_then(Timestamp::parse_rfc3339),
         headers: Vec::new(),

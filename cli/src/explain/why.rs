@@ -9,8 +9,8 @@ use writegate::Timestamp;
 use writegate::config::Config;
 use writegate::credential::base::Message;
 use writegate::credential::digest;
-use writegate::credential::signature::{Demands, Lack, MAX_AGE, Signature};
-use writegate::credential::url::InQuery;
+use writegate::credential::signature::{MAX_AGE, MissingCoverage, RequiredCoverage, Signature};
+use writegate::credential::url::UrlCredential;
 use writegate::policy::path;
 use writegate::route;
 use writegate::{Problem, Refusal};
@@ -46,7 +46,11 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
             vec![format!("the key's schemes are: {}", schemes.join(", "))]
         }),
         Refusal::MethodDenied => key.map_or_else(Vec::new, |key| {
-            vec![format!("{}; the key's methods are: {}", given.method, key.methods.join(", "))]
+            vec![format!(
+                "{}; the key's methods are: {}",
+                given.method,
+                key.methods.listed().collect::<Vec<_>>().join(", ")
+            )]
         }),
         Refusal::PathDenied => key.map_or_else(Vec::new, |key| {
             let paths = key.paths.as_deref().unwrap_or_default();
@@ -92,7 +96,8 @@ fn known<'c>(
     signature: Option<&Signature>,
 ) -> Option<&'c Key> {
     let kid = token_part(given, 0).and_then(|header| Some(header["kid"].as_str()?.to_owned()));
-    let in_query = InQuery::read(head, None).ok().and_then(|query| query.key().map(str::to_owned));
+    let in_query =
+        UrlCredential::read(head, None).ok().and_then(|query| query.key().map(str::to_owned));
     let named = kid
         .or_else(|| signature.map(|signature| signature.keyid().to_owned()))
         .or(in_query)
@@ -113,7 +118,7 @@ fn incomplete(
         let path = path::check(head.path()).ok()?;
         route::find(&config.routes, &path).ok()?
     });
-    let demands = Demands {
+    let demands = RequiredCoverage {
         body: head.has_body() && !route.is_some_and(|route| route.unsigned_body),
         session: head.header("authorization").is_some(),
         nonce: key.is_some_and(|key| key.nonce_required),
@@ -131,16 +136,16 @@ fn incomplete(
     lines
 }
 
-const fn lacking(lack: Lack) -> &'static str {
+const fn lacking(lack: MissingCoverage) -> &'static str {
     match lack {
-        Lack::Method => "\"@method\" is not covered",
-        Lack::Target => {
+        MissingCoverage::Method => "\"@method\" is not covered",
+        MissingCoverage::Target => {
             "the target is not covered: \"@target-uri\", or \"@authority\" with \"@path\" and \"@query\" or with \"@request-target\""
         }
-        Lack::Body => "there is a body, and \"content-digest\" is not covered",
-        Lack::Session => "a session's own signature must cover \"authorization\"",
-        Lack::Created => "there is no created",
-        Lack::Nonce => "the key asks for a nonce, and there is none",
+        MissingCoverage::Body => "there is a body, and \"content-digest\" is not covered",
+        MissingCoverage::Session => "a session's own signature must cover \"authorization\"",
+        MissingCoverage::Created => "there is no created",
+        MissingCoverage::Nonce => "the key asks for a nonce, and there is none",
     }
 }
 

@@ -62,7 +62,7 @@ impl<'c> Accounts<'c> {
         let flag = flag.transpose()?;
         let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let variable = set(VARIABLE).map(|id| {
-            let wrong = |mend| Failure::usage(format!("{VARIABLE}: {mend}"));
+            let wrong = |hint| Failure::usage(format!("{VARIABLE}: {hint}"));
             wanted::account(&id).map_err(wrong)
         });
         let variable = variable.transpose()?;

@@ -22,7 +22,7 @@ impl Question<'_> {
         check: impl Fn(&str) -> Checked,
     ) -> Result<String> {
         if let Some(given) = given {
-            return check(given).map_err(|mend| self.wrong(&mend));
+            return check(given).map_err(|hint| self.wrong(&hint));
         }
         self.asked(check)
     }
@@ -49,7 +49,7 @@ impl Question<'_> {
     ) -> Result<Vec<String>> {
         if !given.is_empty() {
             let each = given.iter().map(|text| check(text));
-            return each.collect::<std::result::Result<_, _>>().map_err(|mend| self.wrong(&mend));
+            return each.collect::<std::result::Result<_, _>>().map_err(|hint| self.wrong(&hint));
         }
         let split = |text: &str| -> Vec<String> {
             let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
@@ -82,19 +82,19 @@ impl Question<'_> {
             let Some(default) = self.default else {
                 return Err(Failure::usage(format!("{} is missing: {}", self.flag, self.prompt)));
             };
-            return check(default).map_err(|mend| self.wrong(&mend));
+            return check(default).map_err(|hint| self.wrong(&hint));
         }
         loop {
             let default = self.default.filter(|default| !default.is_empty());
             let typed = input::line(self.prompt, default)?;
             match check(&typed) {
                 Ok(answer) => return Ok(answer),
-                Err(mend) => eprintln!("  {mend}"),
+                Err(hint) => eprintln!("  {hint}"),
             }
         }
     }
 
-    fn wrong(&self, mend: &str) -> Failure {
-        Failure::usage(format!("{}: {mend}", self.flag))
+    fn wrong(&self, hint: &str) -> Failure {
+        Failure::usage(format!("{}: {hint}", self.flag))
     }
 }

@@ -19,7 +19,7 @@ mod wanted;
 
 use clap::Args;
 use writegate::Secret;
-use writegate::config::TokenSource;
+use writegate::TokenSource;
 
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;

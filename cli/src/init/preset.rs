@@ -91,7 +91,7 @@ const IMAGES: Preset = Preset {
     upstream: Address::Asked("https://images.example.com/v1"),
     route: &[
         "methods = [\"GET\"]",
-        "# Who may see an image is decided before the cache is asked; all who may see the same one.",
+        "# The key is checked before the cache is asked; all keys share its answers.",
         "cache = { ttl = 86400, scope = \"shared\" }",
     ],
     key_name: "The website",
@@ -99,12 +99,12 @@ const IMAGES: Preset = Preset {
     paths: &["/img/*"],
     origins: true,
     key: &[
-        "# Its id alone in a page, or its secret for links that work anywhere for a while.",
+        "# Pages use only its id; its secret signs URLs that work anywhere until they expire.",
         "schemes = [\"public-key\", \"url\"]",
         "rate = \"standard\"",
     ],
     vars: &[
-        "# What [[ratelimits]] says below, to tell callers.",
+        "# The limit of [[ratelimits]] below, to tell callers.",
         "RATES = { standard = { limit = 100, period = 60 } }",
     ],
     registry: true,

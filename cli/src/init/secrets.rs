@@ -72,7 +72,7 @@ impl Dates {
 pub(super) fn token(dates: &Dates) -> Result<Secret> {
     let given = input::secret("the write token")?;
     let wrong =
-        |mend: &str| Failure::usage(format!("the write token, from standard input: {mend}"));
+        |hint: &str| Failure::usage(format!("the write token, from standard input: {hint}"));
     let token = Token::parse(&given).map_err(|error| wrong(&error.to_string()))?;
     let value = match token.value.expose_str() {
         None => return Err(wrong("is no text")),

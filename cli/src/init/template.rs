@@ -63,25 +63,20 @@ fn vars(plan: &Plan, ids: &Ids) -> String {
 }
 
 fn settings(plan: &Plan) -> String {
-    let lines = ["[vars]", "# Everything that a gate can be told: docs/configuration.md."]
-        .iter()
-        .chain(plan.preset.vars);
+    let lines = ["[vars]", "# All settings: docs/configuration.md."].iter().chain(plan.preset.vars);
     lines.copied().collect::<Vec<_>>().join("\n")
 }
 
 fn route(plan: &Plan) -> String {
     let mut lines = vec![
-        "# The API behind the gate, and how the gate proves itself there.".to_owned(),
+        "# The API behind the gate, and the token for it.".to_owned(),
         "[[vars.ROUTES]]".to_owned(),
         format!("path = {}", json!(plan.preset.path)),
         format!("upstream = {}", json!(plan.upstream)),
         format!("upstream_auth = {}", plan.auth),
     ];
     if let Some(probe) = &plan.probe {
-        lines.push(
-            "# A GET there tells whether the token works: daily, and while it is replaced."
-                .to_owned(),
-        );
+        lines.push("# A GET there tests the token: daily, and while it is replaced.".to_owned());
         lines.push(format!("probe = {}", json!(probe)));
     }
     lines.extend(plan.preset.route.iter().map(ToString::to_string));
@@ -90,7 +85,7 @@ fn route(plan: &Plan) -> String {
 
 fn first_key(plan: &Plan, id: &str) -> String {
     let mut lines = vec![
-        "# Who may call. `cargo run -- key new` makes another.".to_owned(),
+        "# The API keys. `cargo run -- key new` prints another.".to_owned(),
         "[[vars.KEYS]]".to_owned(),
         format!("id = {}", json!(id)),
         format!("name = {}", json!(plan.key_name)),
@@ -115,13 +110,10 @@ fn first_key(plan: &Plan, id: &str) -> String {
 fn operator(plan: &Plan, id: &str) -> String {
     // Without a registry and a cache there is nothing to change through the gate.
     let (opens, limits) = match plan.preset.registry {
-        true => (
-            "# Opens all of /_gate/ (the registry, usage, purge, the state of the token), and no route.",
-            "",
-        ),
+        true => ("# Opens all of /_gate/ (registry, usage, purge, status) and no route.", ""),
         false => (
-            "# For check and token: opens the token's state and what keys have had, and no route. Who manages a registry or\n\
-             # purges a cache needs all of /_gate/: without methods and paths.",
+            "# For the commands `check` and `token`: opens status and usage, and no route. To manage a registry or purge a cache,\n\
+             # remove methods and paths, which opens all of /_gate/.",
             "\nmethods = [\"GET\"]\npaths = [\"/_gate/status\", \"/_gate/usage\"]",
         ),
     };
@@ -137,7 +129,7 @@ fn at_the_gate(plan: &Plan, path: &str) -> Option<String> {
 
 /// Without an id: wrangler makes the namespace when it deploys, and finds it again.
 fn registry() -> String {
-    "# Keys beside those above, as many as there are customers. The first deployment makes the namespace.\n\
+    "# A registry for any number of further keys. The first deployment creates the namespace.\n\
      [[kv_namespaces]]\nbinding = \"KEY_REGISTRY\""
         .to_owned()
 }
@@ -146,7 +138,7 @@ fn registry() -> String {
 fn limiter(part: &str) -> String {
     let lines = part.lines().skip_while(|line| *line != "# [[ratelimits]]");
     let lines = lines.map(|line| line.strip_prefix("# ").unwrap_or(line));
-    let mut text = "# How often a key with rate = \"standard\" may call: at each data centre, here per visitor's address.".to_owned();
+    let mut text = "# The rate limit of keys with rate = \"standard\", in each data centre, here per visitor's address.".to_owned();
     for line in lines {
         text.push('\n');
         text.push_str(line);
@@ -164,8 +156,8 @@ mod tests {
         let shipped = std::fs::read_to_string(path).unwrap();
         // A gate of one's own has another file, which is nobody else's business.
         if shipped.contains("id = \"pk_example\"") {
-            let mend = "cp wrangler.toml cli/src/init/template.toml";
-            assert_eq!(shipped, SHIPPED, "{mend}");
+            let hint = "cp wrangler.toml cli/src/init/template.toml";
+            assert_eq!(shipped, SHIPPED, "{hint}");
         }
     }
 

@@ -13,14 +13,14 @@ use super::preset::Preset;
 
 pub(super) type Checked = Result<String, String>;
 
-fn when(right: bool, text: &str, mend: &str) -> Checked {
-    right.then(|| text.to_owned()).ok_or_else(|| mend.to_owned())
+fn when(right: bool, text: &str, hint: &str) -> Checked {
+    right.then(|| text.to_owned()).ok_or_else(|| hint.to_owned())
 }
 
 /// Anything that fits a line of TOML.
 pub(super) fn text(text: &str) -> Checked {
-    let mend = "expected some words on one line";
-    when(!text.is_empty() && !text.chars().any(char::is_control), text, mend)
+    let hint = "expected some words on one line";
+    when(!text.is_empty() && !text.chars().any(char::is_control), text, hint)
 }
 
 /// A Worker's name, which is a label of a host name too.
@@ -56,8 +56,8 @@ pub(super) fn probe(path: &str) -> Checked {
 
 pub(super) fn method(name: &str) -> Checked {
     let name = name.to_ascii_uppercase();
-    let mend = format!("expected some of {}", METHODS.join(", "));
-    when(METHODS.contains(&name.as_str()), &name, &mend)
+    let hint = format!("expected some of {}", METHODS.join(", "));
+    when(METHODS.contains(&name.as_str()), &name, &hint)
 }
 
 /// A path at the gate that goes to the API.
@@ -65,24 +65,24 @@ pub(super) fn path(path: &str, preset: &Preset) -> Checked {
     let (Some(own), Some(route)) = (Pattern::parse(path), Pattern::parse(preset.path)) else {
         return Err("expected paths such as /posts/1 or /posts/*".to_owned());
     };
-    let mend = format!("expected paths at the gate, which all begin with {}", route.stem());
-    when(route.matches(own.stem()), path, &mend)
+    let hint = format!("expected paths at the gate, which all begin with {}", route.stem());
+    when(route.matches(own.stem()), path, &hint)
 }
 
 pub(super) fn origin(text: &str) -> Checked {
-    let mend = "expected origins such as https://www.example.com or https://*.example.com";
-    when(OriginPattern::parse(text).is_some(), text, mend)
+    let hint = "expected origins such as https://www.example.com or https://*.example.com";
+    when(OriginPattern::parse(text).is_some(), text, hint)
 }
 
 pub(super) fn network(text: &str) -> Checked {
-    let mend = "expected addresses or networks such as 203.0.113.0/24";
-    when(Network::parse(text).is_some(), text, mend)
+    let hint = "expected addresses or networks such as 203.0.113.0/24";
+    when(Network::parse(text).is_some(), text, hint)
 }
 
 /// A date, or a time.
 pub(super) fn date(text: &str) -> Checked {
-    let mend = "expected a date such as 2026-11-22";
-    when(Timestamp::parse_rfc3339(text).is_some(), text, mend)
+    let hint = "expected a date such as 2026-11-22";
+    when(Timestamp::parse_rfc3339(text).is_some(), text, hint)
 }
 
 /// How the API takes its token; what `upstream_auth` then is.
@@ -95,8 +95,8 @@ pub(super) fn auth(text: &str) -> Checked {
         Some(name) => json!({"scheme": scheme, "name": name}),
         None => json!({ "scheme": scheme }),
     };
-    let mend = "expected bearer, basic, header:NAME or cloudflare-global-key";
-    UpstreamAuth::parse(String::new(), Some(value)).map_err(|_error| mend.to_owned())?;
+    let hint = "expected bearer, basic, header:NAME or cloudflare-global-key";
+    UpstreamAuth::parse(String::new(), Some(value)).map_err(|_error| hint.to_owned())?;
     let name = name.map(|name| format!(", name = {}", json!(name)));
     let name = name.unwrap_or_default();
     Ok(format!("{{ scheme = {}{name}, secret = \"WRITE_TOKEN\" }}", json!(scheme)))

@@ -71,5 +71,5 @@ fn installed(root: &Path) -> bool {
         Some(installed) => installed.get("version") == entry.get("version"),
         None => entry.get("optional") == Some(&Value::Bool(true)),
     };
-    !extra && wanted.iter().all(fits) && crate::workerd::binary(root).exists()
+    !extra && wanted.iter().all(fits) && testkit::workerd::binary(root).exists()
 }

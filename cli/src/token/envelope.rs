@@ -29,8 +29,8 @@ impl Envelope {
     /// The error says what was wanted, and never quotes.
     pub(super) fn read(given: &Secret, said: Dates, now: Timestamp) -> Result<Self, String> {
         let token = Token::parse(given).map_err(|error| match error.field.as_str() {
-            "" => format!("the token's envelope {}", error.mend),
-            field => format!("{field} of the token's envelope: {}", error.mend),
+            "" => format!("the token's envelope {}", error.hint),
+            field => format!("{field} of the token's envelope: {}", error.hint),
         })?;
         let either = |name: &str, inside: Option<Timestamp>, beside: Option<Timestamp>| match (
             inside, beside,

@@ -98,7 +98,7 @@ impl Local {
         Config::read(&Bindings { vars: &self.vars, root, token }).map_err(|error| match token {
             // It is the token that does not fit its route.
             Some((name, _)) if error.field == name => {
-                Failure::usage(format!("the token for {name} {}", error.mend))
+                Failure::usage(format!("the token for {name} {}", error.hint))
             }
             _ => Failure::usage(format!("wrangler.toml: {error}")),
         })

@@ -31,7 +31,7 @@ fn a_token_in_the_tree_is_placed_and_not_shown() {
     gate.checkout.file("notes.md", &format!("one\n\ntoken: {found}\n"));
     let row = gate.says("leaks-in-tree", "fail", &["1 in the tree: notes.md:3 a GitHub token ("]);
     assert!(!row.to_string().contains(&found[4..]), "{row}");
-    assert!(row["mend"].as_str().unwrap().contains(".writegate-ignore"), "{row}");
+    assert!(row["hint"].as_str().unwrap().contains(".writegate-ignore"), "{row}");
     gate.says("leaks-in-history", "ok", &["nothing in the history"]);
     gate.commit("Write it down");
     gate.says("leaks-in-tree", "fail", &["notes.md:3"]);
@@ -94,7 +94,7 @@ fn the_secrets_of_this_checkout_are_found_wherever_they_stand() {
     );
     assert!(!row.to_string().contains(&sk), "{row}");
     // They can be replaced, and not accepted.
-    assert!(!row["mend"].as_str().unwrap().contains(".writegate-ignore"), "{row}");
+    assert!(!row["hint"].as_str().unwrap().contains(".writegate-ignore"), "{row}");
     // In an envelope, it is the token that counts.
     gate.checkout.file(".dev.vars", &format!("WRITE_TOKEN='{{\"token\":\"{}\"}}'\n", gate.token));
     gate.says("leaks-in-tree", "fail", &["in the tree: a.txt:1 the value of WRITE_TOKEN"]);
@@ -145,7 +145,7 @@ fn a_clone_without_its_history_is_not_called_clean() {
     let row: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(row["status"], "warn", "{row}");
     assert!(row["evidence"].as_str().unwrap().contains("shallow"), "{row}");
-    assert!(row["mend"].as_str().unwrap().contains("fetch-depth: 0"), "{row}");
+    assert!(row["hint"].as_str().unwrap().contains("fetch-depth: 0"), "{row}");
 }
 
 /// As in a partial clone, or a broken one.

@@ -71,7 +71,7 @@ fn another_token_may_read_it() {
     let (gate, untold) = row(&api, "", None);
     assert_eq!(untold["status"], "warn", "{untold}");
     assert!(untold["evidence"].as_str().unwrap().contains("code 9109"), "{untold}");
-    assert!(untold["mend"].as_str().unwrap().contains("CHECK_API_TOKEN"), "{untold}");
+    assert!(untold["hint"].as_str().unwrap().contains("CHECK_API_TOKEN"), "{untold}");
     let base = format!("http://127.0.0.1:{}/client/v4", api.port);
     let told = ask(&gate, &base, Some(&reader));
     assert_eq!(told["status"], "ok", "{told}");

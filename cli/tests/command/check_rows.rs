@@ -127,7 +127,7 @@ fn an_environment_is_looked_at_by_its_name() {
     assert_eq!(row("compatibility-date")["status"], "ok");
     let secrets = row("secrets");
     assert_eq!(secrets["status"], "fail");
-    assert_eq!(secrets["mend"], "npx wrangler secret put SIGNING_SECRET --env staging");
+    assert_eq!(secrets["hint"], "npx wrangler secret put SIGNING_SECRET --env staging");
     gate.says("upstream", "ok", &["cms.example.org"]);
     gate.says("environments", "fail", &["[env.staging] lacks vars.KEYS"]);
 
@@ -151,13 +151,13 @@ fn secrets_are_what_wrangler_says() {
         "console.error('✘ [ERROR] it is necessary to set a CLOUDFLARE_API_TOKEN'); process.exit(1)",
     );
     let row = gate.says("secrets", "warn", &["cannot see", "CLOUDFLARE_API_TOKEN"]);
-    assert!(row["mend"].as_str().unwrap().contains("wrangler login"));
+    assert!(row["hint"].as_str().unwrap().contains("wrangler login"));
     gate.wrangler("console.log('a banner')");
     gate.says("secrets", "warn", &["cannot see"]);
     // Nothing is installed for it.
     fs::remove_dir_all(gate.checkout.0.join("node_modules")).unwrap();
     let row = gate.says("secrets", "warn", &["not installed"]);
-    assert_eq!(row["mend"], "npm ci");
+    assert_eq!(row["hint"], "npm ci");
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl Gate {
         for word in words {
             assert!(row["evidence"].as_str().unwrap().contains(word), "{word} in {row}");
         }
-        assert_eq!(row["mend"].is_null(), status == "ok", "{row}");
+        assert_eq!(row["hint"].is_null(), status == "ok", "{row}");
         row
     }
 }

@@ -59,7 +59,7 @@ fn the_real_wrangler_is_understood() {
 
     let nobody = secrets(&gate, None);
     assert_eq!(nobody["status"], "warn", "{nobody}");
-    assert!(nobody["mend"].as_str().unwrap().contains("wrangler login"), "{nobody}");
+    assert!(nobody["hint"].as_str().unwrap().contains("wrangler login"), "{nobody}");
 
     // A Worker that is not there yet.
     let api = Api::start(move |asked, _| match asked {

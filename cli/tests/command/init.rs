@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::checkout::{Checkout, Done, random_secret};
 
 /// `wrangler.toml` as it is shipped.
-pub(crate) const SHIPPED: &str = include_str!("../../src/init/template.toml");
+pub(crate) use testkit::wrangler::SHIPPED;
 
 /// What makes a gate without a question.
 pub(crate) const CMS: [&str; 9] = [

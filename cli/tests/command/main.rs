@@ -23,8 +23,8 @@ use writegate::Secret;
 use writegate::Timestamp;
 use writegate::credential::Limits;
 use writegate::credential::session::Session;
+use writegate::{DerivedKey, RootSecrets, derive_sk};
 use writegate::{Key, KeyId};
-use writegate::{KnownKey, Roots, derive_sk};
 
 use checkout::{Checkout, Done, random_secret, root, writegate};
 
@@ -154,8 +154,8 @@ fn a_minted_session_passes_the_gate_s_own_check() {
     assert_eq!(session.key(), "pk_site");
 
     let key = Key::parse("KEYS[0]", json!({"id": "pk_site", "version": 3})).unwrap();
-    let roots = Roots { current: Secret::new(root), previous: None };
-    let known = KnownKey::new(key, Rc::new(roots));
+    let roots = RootSecrets { current: Secret::new(root), previous: None };
+    let known = DerivedKey::new(key, Rc::new(roots));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let limits = Limits {
         now: Timestamp::from_seconds(now.try_into().unwrap()),
@@ -167,7 +167,7 @@ fn a_minted_session_passes_the_gate_s_own_check() {
     };
     let claims = session.verify(&known, &limits).unwrap();
     assert_eq!(claims.subject.as_deref(), Some("visitor-7"));
-    assert_eq!(claims.methods.unwrap(), ["POST"]);
+    assert_eq!(claims.methods.unwrap(), writegate::Methods::of(["POST"]));
     assert_eq!(claims.paths.unwrap().len(), 1);
 }
 
@@ -216,7 +216,7 @@ fn a_new_key_is_a_record_that_the_gate_reads() {
     let record = wrangler["vars"]["KEYS"][0].clone();
     let key = Key::parse("KEYS[0]", record).unwrap();
     assert!(key.id.as_str().starts_with("pk_") && key.id.as_str().len() == 25);
-    assert_eq!(key.methods, ["POST"]);
+    assert_eq!(key.methods, writegate::Methods::of(["POST"]));
     assert!(key.paths.is_some() && key.allowed_ips.is_some() && key.expires.is_some());
 
     let other = checkout.run(&["key", "new"]).succeeded();

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use crate::policy::origin::Origin;
 use crate::policy::path;
-use crate::upstream::route::{self, OWN_PREFIX, Route};
+use crate::upstream::route::{self, GATE_PREFIX, Route};
 
 /// The request that was answered.
 #[derive(Clone, Copy, Debug)]
@@ -201,7 +201,7 @@ fn leads_back(candidate: &str, path: &str, tail: &str, routes: &[Route], route: 
     is_found
         && goes_there
         && !is_credential
-        && !candidate.starts_with(OWN_PREFIX)
+        && !candidate.starts_with(GATE_PREFIX)
         && (!checked.encoded_slash || route.encoded_slash)
 }
 

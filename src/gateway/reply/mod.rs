@@ -4,14 +4,14 @@
 //! In scope: the decision over status and header fields. Bodies stream and are not searched. Nothing
 //! else crosses: no reason phrase, no trailers.
 
-mod echo;
 mod fields;
 mod location;
 mod media;
 
-use crate::upstream::url::Credential;
+use crate::base::headers::{HeaderEdits, header};
+use crate::upstream::echo::REDACTED;
+use crate::upstream::url::UpstreamCredential;
 
-pub use echo::Guard;
 pub use location::Target;
 
 /// Returns the CORS headers of an answer to `origin` (Fetch, section 3.3.3): whoever holds the
@@ -24,35 +24,13 @@ pub fn cors(origin: &str) -> [(&'static str, String); 2] {
     ]
 }
 
-/// Changes to the upstream's response.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Edits<'h> {
-    /// Another status, with which the body does not go on.
-    pub status: Option<u16>,
-    /// Headers that do not go to the caller.
-    pub drop: Vec<&'h str>,
-    /// Headers that are set, replacing whatever was there.
-    pub set: Vec<(&'h str, String)>,
-    /// The headers in which the token was found and redacted.
-    pub echoed: Vec<&'h str>,
-}
-
-impl Edits<'_> {
-    /// Returns the value with which a header of the upstream goes on: redacted where it must be.
-    #[must_use]
-    pub fn value<'a>(&'a self, name: &str, sent: &'a str) -> &'a str {
-        let set = self.set.iter().find(|(set, _)| *set == name);
-        set.map_or(sent, |(_, value)| value)
-    }
-}
-
 /// The request that is answered, as far as the answer depends on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// Where it went.
     pub target: Target<'a>,
     /// The credential that it carried there.
-    pub credential: &'a Credential,
+    pub credential: &'a UpstreamCredential,
     /// Its id.
     pub id: &'a str,
     /// The page that may read the answer.
@@ -61,10 +39,14 @@ pub struct Request<'a> {
 
 /// Decides what becomes of the upstream's response headers.
 #[must_use]
-pub fn edit<'h>(status: u16, headers: &[(&'h str, &'h str)], request: Request<'_>) -> Edits<'h> {
+pub fn edit<'h>(
+    status: u16,
+    headers: &[(&'h str, &'h str)],
+    request: Request<'_>,
+) -> HeaderEdits<'h> {
     let guard = request.credential.guard();
     let connection = header(headers, "connection");
-    let mut edits = Edits::default();
+    let mut edits = HeaderEdits::default();
     let mut vary = None;
     let mut is_passive = false;
     for (name, value) in headers.iter().copied() {
@@ -75,7 +57,7 @@ pub fn edit<'h>(status: u16, headers: &[(&'h str, &'h str)], request: Request<'_
         if guard.is_in_name(name) {
             edits.drop.push(name);
             // The log must not show this name either.
-            edits.echoed.push(echo::REDACTED);
+            edits.echoed.push(REDACTED);
             continue;
         }
         let rewritten = match name {
@@ -126,25 +108,6 @@ fn vary_by_origin(vary: Option<&str>) -> Option<String> {
         true => None,
         false => Some(format!("{vary}, Origin")),
     }
-}
-
-/// `Content-Length` of a response, when it is there.
-#[must_use]
-pub fn content_length(headers: &[(&str, &str)]) -> Option<u64> {
-    header(headers, "content-length")?.parse().ok()
-}
-
-/// The value of a header, whose name is in lower case. The platform joins repeated fields.
-#[must_use]
-pub fn header<'h>(headers: &[(&str, &'h str)], name: &str) -> Option<&'h str> {
-    let mut headers = headers.iter();
-    headers.find(|(other, _)| *other == name).map(|(_, value)| *value)
-}
-
-/// Whether an answer of this status to this method has a body (RFC 9110 section 6.4.1).
-#[must_use]
-pub fn has_body(method: &str, status: u16) -> bool {
-    method != "HEAD" && !matches!(status, 204 | 205 | 304)
 }
 
 /// Whether a status is one with which a `Response` can be made (Fetch, section 2.2.3).
@@ -202,17 +165,17 @@ pub fn cloudflare_code(body: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::base::secret::Secret;
-    use crate::config::KnownToken;
     use crate::upstream::route::Route;
+    use crate::upstream::token::UpstreamToken;
     use serde_json::json;
 
     const TOKEN: &str = "tok~en/+12";
 
-    fn edited<'h>(status: u16, headers: &[(&'h str, &'h str)]) -> Edits<'h> {
+    fn edited<'h>(status: u16, headers: &[(&'h str, &'h str)]) -> HeaderEdits<'h> {
         let route = json!({"path": "/cms/*", "upstream": "https://api.example/v1"});
         let route = Route::parse("ROUTES[0]", route).unwrap();
         let root = Secret::new("r".repeat(32));
-        let known = KnownToken::read("T", &Secret::new(TOKEN), None, &root).unwrap();
+        let known = UpstreamToken::read("T", &Secret::new(TOKEN), None, &root).unwrap();
         let routes = [route];
         let request = Request {
             target: Target { routes: &routes, route: &routes[0], url: "https://api.example/v1/x" },
@@ -223,7 +186,7 @@ mod tests {
         edit(status, headers, request)
     }
 
-    fn values<'e>(edits: &'e Edits<'_>, name: &str) -> Vec<&'e str> {
+    fn values<'e>(edits: &'e HeaderEdits<'_>, name: &str) -> Vec<&'e str> {
         let set = edits.set.iter().filter(|(set, _)| *set == name);
         set.map(|(_, value)| value.as_str()).collect()
     }

@@ -3,8 +3,7 @@
 use std::rc::Rc;
 
 use crate::base::day::Day;
-use crate::keys::{Key, KeyId};
-use crate::limits::quota::Quota;
+use crate::keys::{Key, KeyId, Quota};
 
 use super::{Amounts, Kind, Usage};
 
@@ -15,14 +14,14 @@ pub struct Account<'g> {
     key: KeyId,
     quota: Option<Quota>,
     day: Day,
-    held: Option<Rc<Held<'g>>>,
+    in_flight: Option<Rc<InFlightGuard<'g>>>,
 }
 
 impl<'g> Account<'g> {
     /// The account of a request that arrived on `day`.
     #[must_use]
     pub fn new(usage: &'g Usage, key: &Key, day: Day) -> Self {
-        Self { usage, key: key.id.clone(), quota: key.quota, day, held: None }
+        Self { usage, key: key.id.clone(), quota: key.quota, day, in_flight: None }
     }
 
     /// Whether its key may have only so many bytes.
@@ -35,8 +34,8 @@ impl<'g> Account<'g> {
     }
 
     /// The request counts as one of its quota from now on.
-    pub fn hold(&mut self, held: Held<'g>) {
-        self.held = Some(Rc::new(held));
+    pub fn keep(&mut self, in_flight: InFlightGuard<'g>) {
+        self.in_flight = Some(Rc::new(in_flight));
     }
 
     /// The request has ended: it is charged, and under way no more.
@@ -44,27 +43,27 @@ impl<'g> Account<'g> {
         let (usage, key) = (self.usage, &self.key);
         let per = self.quota.map(|quota| quota.per);
         usage.count(key, per, self.day, kind, amounts);
-        self.held = None;
+        self.in_flight = None;
     }
 }
 
 /// A request under way of a key with a quota: while it lasts, there is room for one fewer.
 #[derive(Debug)]
-pub struct Held<'g> {
+pub struct InFlightGuard<'g> {
     usage: &'g Usage,
     key: KeyId,
 }
 
-impl<'g> Held<'g> {
+impl<'g> InFlightGuard<'g> {
     /// From now until it is dropped.
     #[must_use]
     pub fn new(usage: &'g Usage, key: &KeyId) -> Self {
-        usage.hold(key);
+        usage.reserve(key);
         Self { usage, key: key.clone() }
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
         self.usage.release(&self.key);
     }

@@ -8,7 +8,7 @@
 //! was lost is sent again and counted once. What is counted is lost only with the isolate.
 
 mod account;
-mod tally;
+mod counter;
 
 use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,12 +19,13 @@ use crate::base::day::Day;
 use crate::base::json;
 use crate::base::time::Timestamp;
 use crate::keys::KeyId;
-use crate::limits::quota::{Per, Totals};
+use crate::keys::Period;
+use crate::limits::quota::Totals;
 
-use tally::{MAX_COUNT, Tally};
+use counter::{MAX_COUNT, UsageCounter};
 
-pub use account::{Account, Held};
-pub use tally::{Amounts, Kind};
+pub use account::{Account, InFlightGuard};
+pub use counter::{Amounts, Kind};
 
 /// Longest flush, in seconds, after which it counts as dead: the platform ends what a request leaves
 /// running after 30.
@@ -42,7 +43,7 @@ pub struct Usage {
     isolate: RefCell<String>,
     /// The number of its last batch, of whichever key.
     sequence: Cell<u64>,
-    tallies: RefCell<BTreeMap<KeyId, Tally>>,
+    counters: RefCell<BTreeMap<KeyId, UsageCounter>>,
     /// There is something to send.
     is_unsent: Cell<bool>,
     /// Until when the flush that is under way may take.
@@ -71,15 +72,15 @@ impl Usage {
     }
 
     /// Adds to what a key has had on a day.
-    pub fn count(&self, key: &KeyId, per: Option<Per>, day: Day, kind: Kind, amounts: &Amounts) {
-        let mut tallies = self.tallies.borrow_mut();
-        let Some(tally) = tally_of(&mut tallies, key) else {
+    pub fn count(&self, key: &KeyId, per: Option<Period>, day: Day, kind: Kind, amounts: &Amounts) {
+        let mut counters = self.counters.borrow_mut();
+        let Some(counter) = counter_of(&mut counters, key) else {
             let lost = self.lost.get().saturating_add(amounts.requests);
             self.lost.set(lost);
             return;
         };
-        tally.per = per;
-        tally.count(day, kind, amounts);
+        counter.per = per;
+        counter.count(day, kind, amounts);
         self.is_unsent.set(true);
     }
 
@@ -87,30 +88,30 @@ impl Usage {
     /// lately.
     #[must_use]
     pub fn total(&self, key: &KeyId, from: Day, now: Timestamp) -> Option<Totals> {
-        self.tallies.borrow().get(key)?.total(from, now)
+        self.counters.borrow().get(key)?.total(from, now)
     }
 
     /// Returns the batch to send to a key's ledger, perhaps one that was sent before, perhaps an empty one.
     #[must_use]
     pub fn batch(&self, key: &KeyId, now: Timestamp) -> String {
-        let mut tallies = self.tallies.borrow_mut();
-        let mut nothing = Tally::default();
-        let tally = tallies.get_mut(key).unwrap_or(&mut nothing);
-        tally.batch(&self.isolate.borrow(), &self.sequence, now)
+        let mut counters = self.counters.borrow_mut();
+        let mut nothing = UsageCounter::default();
+        let counter = counters.get_mut(key).unwrap_or(&mut nothing);
+        counter.batch(&self.isolate.borrow(), &self.sequence, now)
     }
 
     /// Returns the batch whose answer says what the key has had in its period.
     #[must_use]
-    pub fn ask(&self, key: &KeyId, per: Per, now: Timestamp) -> String {
-        let mut tallies = self.tallies.borrow_mut();
-        if tallies.len() >= MAX_KEYS {
-            tallies.retain(|_, tally| !tally.is_idle(now));
+    pub fn ask(&self, key: &KeyId, per: Period, now: Timestamp) -> String {
+        let mut counters = self.counters.borrow_mut();
+        if counters.len() >= MAX_KEYS {
+            counters.retain(|_, counter| !counter.is_idle(now));
         }
         // Where there is no room the answer is of no use, and the key with a quota is refused.
-        if let Some(tally) = tally_of(&mut tallies, key) {
-            tally.per = Some(per);
+        if let Some(counter) = counter_of(&mut counters, key) {
+            counter.per = Some(per);
         }
-        drop(tallies);
+        drop(counters);
         self.batch(key, now)
     }
 
@@ -127,12 +128,12 @@ impl Usage {
         else {
             return Err(NoAnswer);
         };
-        if let Some(tally) = self.tallies.borrow_mut().get_mut(key) {
+        if let Some(counter) = self.counters.borrow_mut().get_mut(key) {
             // From which day on it added up; absent where it was not asked to.
             let since = answer.get("since").and_then(Value::as_str);
             let since = since.and_then(Day::parse);
-            let had = Totals { requests, bytes };
-            tally.settle(sequence, since.map(|since| (since, had)), now);
+            let used = Totals { requests, bytes };
+            counter.settle(sequence, since.map(|since| (since, used)), now);
         }
         Ok(())
     }
@@ -149,27 +150,27 @@ impl Usage {
     }
 
     /// The flush that is under way sends for the last time: what is counted from now on is for the next.
-    pub fn hand_over(&self) {
+    pub fn close_flush(&self) {
         self.flushing.set(None);
     }
 
     /// Everything that is to be sent, by key.
     #[must_use]
     pub fn batches(&self, now: Timestamp) -> Vec<(String, String)> {
-        let mut tallies = self.tallies.borrow_mut();
-        tallies.retain(|_, tally| !tally.is_idle(now));
-        let unsent = tallies.iter_mut().filter(|(_, tally)| tally.is_unsent());
+        let mut counters = self.counters.borrow_mut();
+        counters.retain(|_, counter| !counter.is_idle(now));
+        let unsent = counters.iter_mut().filter(|(_, counter)| counter.is_unsent());
         let isolate = self.isolate.borrow();
         unsent
             .take(MAX_BATCHES)
-            .map(|(key, tally)| (key.to_string(), tally.batch(&isolate, &self.sequence, now)))
+            .map(|(key, counter)| (key.to_string(), counter.batch(&isolate, &self.sequence, now)))
             .collect()
     }
 
     /// A flush has sent its batches: whether nothing is left to send, so that it is over.
     #[must_use]
     pub fn end_flush(&self) -> bool {
-        let is_unsent = self.tallies.borrow().values().any(Tally::is_unsent);
+        let is_unsent = self.counters.borrow().values().any(UsageCounter::is_unsent);
         self.is_unsent.set(is_unsent);
         if !is_unsent {
             self.flushing.set(None);
@@ -184,25 +185,28 @@ impl Usage {
         self.lost.take()
     }
 
-    fn hold(&self, key: &KeyId) {
-        if let Some(tally) = self.tallies.borrow_mut().get_mut(key) {
-            tally.hold();
+    fn reserve(&self, key: &KeyId) {
+        if let Some(counter) = self.counters.borrow_mut().get_mut(key) {
+            counter.reserve();
         }
     }
 
     fn release(&self, key: &KeyId) {
-        if let Some(tally) = self.tallies.borrow_mut().get_mut(key) {
-            tally.release();
+        if let Some(counter) = self.counters.borrow_mut().get_mut(key) {
+            counter.release();
         }
     }
 }
 
-/// Returns the tally of a key, a new one where there is room.
-fn tally_of<'t>(tallies: &'t mut BTreeMap<KeyId, Tally>, key: &KeyId) -> Option<&'t mut Tally> {
-    if tallies.len() >= MAX_KEYS && !tallies.contains_key(key) {
+/// Returns the counter of a key, a new one where there is room.
+fn counter_of<'t>(
+    counters: &'t mut BTreeMap<KeyId, UsageCounter>,
+    key: &KeyId,
+) -> Option<&'t mut UsageCounter> {
+    if counters.len() >= MAX_KEYS && !counters.contains_key(key) {
         return None;
     }
-    Some(tallies.entry(key.clone()).or_default())
+    Some(counters.entry(key.clone()).or_default())
 }
 
 /// A ledger's answer is none.
@@ -222,12 +226,12 @@ mod tests {
 
     fn one(usage: &Usage, bytes: u64) {
         let amounts = Amounts { requests: 1, bytes_in: bytes, ..Amounts::default() };
-        let (day, per) = (Day::of(NOW), Some(Per::Day));
+        let (day, per) = (Day::of(NOW), Some(Period::Day));
         usage.count(&key(), per, day, Kind::Forwarded, &amounts);
     }
 
     fn batch(usage: &Usage) -> Value {
-        serde_json::from_str(&usage.ask(&key(), Per::Day, NOW)).unwrap()
+        serde_json::from_str(&usage.ask(&key(), Period::Day, NOW)).unwrap()
     }
 
     fn answer(usage: &Usage, sequence: u64, requests: u64, bytes: u64) {
@@ -271,7 +275,7 @@ mod tests {
         batch(&usage);
         answer(&usage, 0, 7, 0);
         assert_eq!(total(&usage), Some((7, 0)));
-        usage.hold(&key());
+        usage.reserve(&key());
         assert_eq!(total(&usage), Some((8, 0)));
         usage.release(&key());
         assert_eq!(total(&usage), Some((7, 0)));
@@ -295,7 +299,7 @@ mod tests {
         assert!(!usage.begin_flush(NOW), "all sent");
         one(&usage, 0);
         assert!(usage.begin_flush(NOW));
-        usage.hand_over();
+        usage.close_flush();
         let _unsent = usage.batches(NOW);
         one(&usage, 0);
         assert!(usage.begin_flush(NOW), "what came since is for the next");
@@ -306,7 +310,7 @@ mod tests {
         let _third = usage.batches(NOW);
         answer(&usage, 3, 3, 0);
         assert!(usage.batches(NOW.plus_seconds(3_600)).is_empty());
-        assert!(usage.tallies.borrow().is_empty(), "idle");
+        assert!(usage.counters.borrow().is_empty(), "idle");
     }
 
     #[test]
@@ -317,7 +321,7 @@ mod tests {
         answer(&usage, 1, 1, 0);
         let later = NOW.plus_seconds(3_600);
         assert!(usage.batches(later).is_empty());
-        assert!(usage.tallies.borrow().is_empty(), "idle, so forgotten");
+        assert!(usage.counters.borrow().is_empty(), "idle, so forgotten");
         one(&usage, 0);
         assert_eq!(batch(&usage)["sequence"], 2, "its ledger would ignore another first batch");
     }
@@ -328,21 +332,21 @@ mod tests {
         let key = |number: usize| KeyId::parse(&format!("pk_{number}")).unwrap();
         // Asking for usage keeps nothing.
         let _empty = usage.batch(&key(0), NOW);
-        assert!(usage.tallies.borrow().is_empty());
+        assert!(usage.counters.borrow().is_empty());
         let amounts = Amounts { requests: 1, ..Amounts::default() };
         for number in 0..MAX_KEYS + 10 {
-            let _asked = usage.ask(&key(number), Per::Day, NOW);
+            let _asked = usage.ask(&key(number), Period::Day, NOW);
             usage.count(&key(number), None, Day::of(NOW), Kind::Forwarded, &amounts);
-            usage.hold(&key(number));
+            usage.reserve(&key(number));
         }
-        assert_eq!(usage.tallies.borrow().len(), MAX_KEYS);
+        assert_eq!(usage.counters.borrow().len(), MAX_KEYS);
         assert_eq!(usage.take_lost(), 10);
         // Keys that were only asked about make room.
         let usage = Usage::default();
         for number in 0..MAX_KEYS + 10 {
-            let _asked = usage.ask(&key(number), Per::Day, NOW);
+            let _asked = usage.ask(&key(number), Period::Day, NOW);
         }
-        assert!((1..=MAX_KEYS).contains(&usage.tallies.borrow().len()));
+        assert!((1..=MAX_KEYS).contains(&usage.counters.borrow().len()));
     }
 
     #[test]
@@ -366,7 +370,7 @@ mod tests {
             ..Amounts::default()
         };
         for _ in 0..3 {
-            usage.count(&key(), Some(Per::Month), Day::of(NOW), Kind::Forwarded, &huge);
+            usage.count(&key(), Some(Period::Month), Day::of(NOW), Kind::Forwarded, &huge);
         }
         let row = json!(["2026-11-22", "forwarded", 3, MAX_COUNT, MAX_COUNT, 0, 0]);
         assert_eq!(batch(&usage)["rows"], json!([row]));

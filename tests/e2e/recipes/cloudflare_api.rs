@@ -1,9 +1,9 @@
 //! The Cloudflare API, by Cloudflare's own client.
 
 use serde_json::{Value, json};
+use testkit::upstream::{Reply, Seen, Upstream};
 
 use super::{Recipe, result};
-use crate::upstream::{Reply, Seen, Upstream};
 
 const RECORDS: &str = "/client/v4/zones/0123456789abcdef0123456789abcdef/dns_records";
 
@@ -25,7 +25,7 @@ fn zone(seen: &Seen, _nth: usize) -> Reply {
 fn cloudflare_s_client_changes_records_through_the_gate() {
     let recipe = Recipe::before("cloudflare-api", Upstream::answering(zone));
     let mut client = recipe.client(include_str!("cloudflare-api.mjs"));
-    client.until("r1 hello.example.com", crate::upstream::PATIENCE);
+    client.until("r1 hello.example.com", testkit::upstream::PATIENCE);
     let said = result(&mut client);
     assert_eq!(said["made"], "r1");
     for (call, status, error) in [

@@ -1,9 +1,9 @@
 //! A headless CMS, by Strapi's own client.
 
 use serde_json::{Value, json};
+use testkit::upstream::{Reply, Upstream};
 
 use super::{Recipe, result};
-use crate::upstream::{Reply, Upstream};
 
 #[test]
 fn strapi_s_client_writes_through_the_gate() {

@@ -1,15 +1,17 @@
 //! Images in pages, as browsers ask for them: with the page's address as `Referer`, and no credential but the key's id.
 
+use testkit::cache::kept;
+use testkit::client::{Request, Response};
+use testkit::gate::Gate;
+use testkit::poll::poll;
+use testkit::token::{now, sk};
+use testkit::upstream::{PATIENCE, Reply, Upstream};
+
 use super::{FIRST, Recipe};
-use crate::cache::kept;
-use crate::client::{Request, Response};
-use crate::gate::Gate;
-use crate::poll::poll;
-use crate::process::{self, scratch};
-use crate::program::run;
-use crate::signing_docs::fences;
-use crate::token::fresh;
-use crate::upstream::{PATIENCE, Reply, Upstream};
+use crate::signed_urls::{before_sig, signed};
+
+/// The host that the recipe's gate is called by.
+const HOST: &str = "img.example.com";
 
 /// What browsers say of images: those with the same words share what is kept.
 const ACCEPT: &str = "image/avif,image/webp,image/*,*/*;q=0.8";
@@ -24,23 +26,10 @@ fn image(path: &str, page: &str) -> Request {
         .header("CF-Connecting-IP", "192.0.2.7")
 }
 
-/// The link that the recipe's command prints, as a browser asks for it.
+/// A link to the image, good for a minute.
 fn link(gate: &Gate) -> String {
-    let folder = scratch(&format!("recipe-images-{}", fresh()));
-    let configuration = fences("recipes/images.md", "toml").remove(0);
-    std::fs::write(folder.join("wrangler.toml"), configuration).unwrap();
-    std::fs::write(folder.join("Cargo.toml"), "").unwrap();
-    let link = run(
-        process::command()
-            .args(["url", "sign", "--key", FIRST, "--ttl", "86400"])
-            .arg("https://img.example.com/img/cats/1.jpg")
-            .current_dir(&folder)
-            .env_remove("CARGO_MANIFEST_DIR")
-            .env("SIGNING_SECRET", &gate.signing_secret),
-        "",
-    );
-    let target = link.strip_prefix("https://img.example.com");
-    target.expect("a link to the gate").to_owned()
+    let secret = sk(&gate.signing_secret, FIRST, 1);
+    signed(&secret, HOST, &before_sig("/img/cats/1.jpg", FIRST, now() + 60))
 }
 
 #[test]
@@ -71,9 +60,7 @@ fn pages_show_images_and_the_store_is_asked_once() {
     }
 
     // A link works from anywhere; the same image, and so no other request at the store.
-    let link = Request::get(&link(&recipe.gate))
-        .header("Host", "img.example.com")
-        .header("Accept", ACCEPT);
+    let link = Request::get(&link(&recipe.gate)).header("Host", HOST).header("Accept", ACCEPT);
     let linked = link.send(&recipe.gate).passed();
     assert!(status(&linked).contains("hit"), "{linked}");
 

@@ -1,9 +1,9 @@
 //! Workers AI, by OpenAI's own client.
 
 use serde_json::{Value, json};
+use testkit::upstream::{Latch, PATIENCE, Reply, Seen, Upstream};
 
 use super::{Recipe, result};
-use crate::upstream::{Latch, PATIENCE, Reply, Seen, Upstream};
 
 const AI: &str = "/client/v4/accounts/0123456789abcdef0123456789abcdef/ai";
 

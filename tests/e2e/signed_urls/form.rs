@@ -2,12 +2,12 @@
 //! what is no signed URL at all.
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::{HOST, Request};
+use testkit::gate::KEY;
+use testkit::token::now;
 
 use super::{before_sig, link, secret, signed, with_links};
-use crate::check::Check;
-use crate::client::{HOST, Request};
-use crate::gate::KEY;
-use crate::token::now;
 
 /// Like `table.refused` with `bad-credential`, for targets.
 fn malformed(table: &mut Check, target: &str) {

@@ -1,12 +1,12 @@
 //! What the key of a signed URL says, what may stand beside it, and which of two faults is told.
 
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::{HOST, Request};
+use testkit::gate::KEY;
+use testkit::token::{Session, fresh, now, sk};
 
 use super::{before_sig, link, secret, signed, until, with_links};
-use crate::check::Check;
-use crate::client::{HOST, Request};
-use crate::gate::KEY;
-use crate::token::{Session, fresh, now, sk};
 
 const SITE: &str = "https://www.example.com";
 

@@ -3,11 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::token::{b64, now};
 
 use super::{check, encoded_link, link, mac, with_links, with_verify};
-use crate::check::Check;
-use crate::client::Request;
-use crate::token::{b64, now};
 
 const TEXT: &str = "/x?key=pk_site";
 

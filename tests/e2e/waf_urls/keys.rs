@@ -1,13 +1,13 @@
 //! What the key and the route of a WAF-token URL say, what may stand beside it, and which of two faults is told.
 
 use serde_json::{Value, json};
+use testkit::check::Check;
+use testkit::client::Request;
+use testkit::gate::KEY;
+use testkit::logs::Line;
+use testkit::token::{fresh, now};
 
 use super::{check, link, with_links};
-use crate::check::Check;
-use crate::client::Request;
-use crate::gate::KEY;
-use crate::logs::Line;
-use crate::token::{fresh, now};
 
 const SITE: &str = "https://www.example.com";
 

@@ -16,7 +16,7 @@ fn table(row: impl Fn(&Document) -> Verdict, cases: &[(&str, Status, &str)]) {
         let verdict = row(&document(text));
         assert_eq!(verdict.status, *status, "{text}: {verdict:?}");
         assert!(verdict.evidence.contains(word), "{text}: {verdict:?}");
-        assert_eq!(verdict.mend.is_none(), *status == Ok, "{text}");
+        assert_eq!(verdict.hint.is_none(), *status == Ok, "{text}");
     }
 }
 

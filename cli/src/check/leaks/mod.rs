@@ -67,7 +67,7 @@ impl Looked {
         self.found.push(format!("{place} {}{}", hit.kind, mark.unwrap_or_default()));
     }
 
-    fn verdict(&self, where_to: &str, what: &str, mend: &str) -> Verdict {
+    fn verdict(&self, where_to: &str, what: &str, hint: &str) -> Verdict {
         let mut seen = format!("{} {what} looked at", self.files);
         let mut not = Vec::new();
         for (count, kind) in [(self.binary, "binary"), (self.large, "over 4 MiB")] {
@@ -82,9 +82,9 @@ impl Looked {
             seen.push_str(&format!(", {} accepted by {}", self.accepted, accepted::FILE));
         }
         if !self.found.is_empty() {
-            let mut mend = mend.to_owned();
+            let mut hint = hint.to_owned();
             if self.doubtful {
-                mend.push_str(&format!(
+                hint.push_str(&format!(
                     "; if it is no secret, or none any more, put the 16 digits in brackets into {}, with # why",
                     accepted::FILE
                 ));
@@ -92,7 +92,7 @@ impl Looked {
             let found = listed(&self.found, TOLD);
             return Verdict::fail(
                 format!("{} in {where_to}: {found}; {seen}", self.found.len()),
-                mend,
+                hint,
             );
         }
         if !self.unread.is_empty() {
@@ -171,5 +171,5 @@ fn told(looked: Result<Looked, String>, verdict: impl FnOnce(&Looked) -> Verdict
 
 /// What does not let the scanner be made.
 pub(super) fn unusable(why: &str) -> Verdict {
-    Verdict::warn(format!("could not look: {why}"), format!("mend {}", accepted::FILE))
+    Verdict::warn(format!("could not look: {why}"), format!("hint {}", accepted::FILE))
 }

@@ -75,7 +75,7 @@ fn a_token_that_does_not_work_fails() {
     assert_eq!(judged(Value::Null, Err("no".to_owned())).status, Fail);
     let untold = judged(json!({"status": "active"}), Err("the Cloudflare API said 403".to_owned()));
     assert_eq!(untold.status, Warn);
-    assert!(untold.mend.unwrap().contains("CHECK_API_TOKEN"));
+    assert!(untold.hint.unwrap().contains("CHECK_API_TOKEN"));
 }
 
 #[test]

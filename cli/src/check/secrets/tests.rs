@@ -27,12 +27,12 @@ fn secrets_that_are_not_set_are_named_with_what_to_type() {
     let verdict = judged(VARS, &names(&["SIGNING_SECRET", "WRITE_TOKENS"]));
     assert_eq!(verdict.status, Fail);
     assert!(verdict.evidence.starts_with("not set: WRITE_TOKEN ("), "{verdict:?}");
-    assert_eq!(verdict.mend.as_deref(), Some("npx wrangler secret put WRITE_TOKEN"));
-    let unknown = Remote::Unknown { why: "not logged in".to_owned(), mend: "log in" };
+    assert_eq!(verdict.hint.as_deref(), Some("npx wrangler secret put WRITE_TOKEN"));
+    let unknown = Remote::Unknown { why: "not logged in".to_owned(), hint: "log in" };
     assert_eq!(judged(VARS, &unknown).status, Warn);
     let none = judged(VARS, &Remote::NoWorker("Worker \"x\" not found.".to_owned()));
     assert_eq!(none.status, Fail);
-    assert!(none.mend.unwrap().contains("put SIGNING_SECRET; npx wrangler secret put WRITE_TOKEN"));
+    assert!(none.hint.unwrap().contains("put SIGNING_SECRET; npx wrangler secret put WRITE_TOKEN"));
     assert!(matches!(Remote::of(&json!({})), Remote::Unknown { .. }));
 }
 
@@ -49,7 +49,7 @@ fn the_secrets_store_counts_and_so_do_other_routes() {
         )
     );
     let none = judged(&store, &Remote::NoWorker("none".to_owned()));
-    assert_eq!(none.mend.as_deref(), Some("npx wrangler secret put SIGNING_SECRET"));
+    assert_eq!(none.hint.as_deref(), Some("npx wrangler secret put SIGNING_SECRET"));
     let waf = VARS.replace("id = \"pk_a\"", "id = \"pk_a\", schemes = [\"waf-url\"]");
     let verdict = judged(&waf, &names(&["SIGNING_SECRET", "WRITE_TOKEN"]));
     assert!(verdict.evidence.contains("not set: WAF_SECRET"), "{verdict:?}");
@@ -121,7 +121,7 @@ fn a_former_root_is_warned_of() {
     let document = Document::parse(VARS, None).unwrap();
     assert_eq!(previous(&document, &names(&["SIGNING_SECRET"])).status, Well);
     assert_eq!(previous(&document, &names(&["SIGNING_SECRET_PREVIOUS"])).status, Warn);
-    let unknown = Remote::Unknown { why: "no".to_owned(), mend: "log in" };
+    let unknown = Remote::Unknown { why: "no".to_owned(), hint: "log in" };
     assert_eq!(previous(&document, &unknown).status, Warn);
 }
 

@@ -61,8 +61,8 @@ fn assert_current(name: &str) {
     if std::env::var_os("UPDATE_RECIPES").is_some() {
         fs::write(path, format!("{before}\n```toml\n{made}```\n{after}")).unwrap();
     } else {
-        let mend = "UPDATE_RECIPES=1 cargo test --test command recipes";
-        assert_eq!(format!("{written}\n"), made, "docs/recipes/{name}.md: {mend}");
+        let hint = "UPDATE_RECIPES=1 cargo test --test command recipes";
+        assert_eq!(format!("{written}\n"), made, "docs/recipes/{name}.md: {hint}");
     }
 }
 

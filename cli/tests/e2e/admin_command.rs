@@ -1,0 +1,225 @@
+//! `key list`, `key revoke` and `key import` with a running gate (contract, section 10).
+
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use testkit::admin_api::{ADMIN, admin, stored, write};
+use testkit::check::Check;
+use testkit::gate::KEY;
+use testkit::process::scratch;
+use testkit::token::{fresh, sk};
+
+/// The command in a checkout of its own, whose `wrangler.toml` names the admin.
+struct Checkout {
+    folder: PathBuf,
+    gate: String,
+    signing_secret: String,
+}
+
+/// What became of it.
+struct Done {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Done {
+    #[track_caller]
+    fn lines(&self) -> Vec<Value> {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        let line = |line| serde_json::from_str(line).unwrap();
+        self.out.lines().map(line).collect()
+    }
+
+    /// Failed, with these words in its last line.
+    #[track_caller]
+    fn failed(&self, words: &[&str]) {
+        assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);
+        let last = self.err.lines().last().unwrap_or_default();
+        for word in words {
+            assert!(last.contains(word), "{word} in {}", self.err);
+        }
+    }
+}
+
+impl Checkout {
+    fn of(table: &Check) -> Self {
+        let folder = scratch(&format!("admin-command-{}", fresh()));
+        let wrangler = format!(
+            "[[vars.KEYS]]\nid = \"{KEY}\"\n[[vars.KEYS]]\nid = \"{ADMIN}\"\nadmin = true\n"
+        );
+        for (name, text) in [("Cargo.toml", ""), ("wrangler.toml", wrangler.as_str())] {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        Self {
+            folder,
+            gate: format!("http://127.0.0.1:{}", table.gate.port),
+            signing_secret: table.gate.signing_secret.clone(),
+        }
+    }
+
+    fn key(&self, arguments: &[&str]) -> Done {
+        let Output { status, stdout, stderr } = crate::writegate()
+            .args(["key", arguments[0], "--gate", &self.gate])
+            .args(&arguments[1..])
+            .current_dir(&self.folder)
+            .env_remove("CARGO_MANIFEST_DIR")
+            .env("SIGNING_SECRET", &self.signing_secret)
+            // It must not be asked for what is on this machine.
+            .env("http_proxy", "http://127.0.0.1:1")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let done = Done {
+            code: status.code(),
+            out: String::from_utf8(stdout).unwrap(),
+            err: String::from_utf8(stderr).unwrap(),
+        };
+        for text in [&done.out, &done.err] {
+            assert!(!text.contains(&self.signing_secret), "the root is shown: {text}");
+        }
+        done
+    }
+
+    fn import(&self, text: &str, more: &[&str]) -> Done {
+        let file = self.folder.join("keys.json");
+        std::fs::write(&file, text).unwrap();
+        self.key(&[&["import"], more, &[file.to_str().unwrap()]].concat())
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// As many records, one a line.
+fn records(count: usize) -> String {
+    (0..count)
+        .map(|number| {
+            format!("{}\n", json!({"id": format!("pk_{number:03}"), "paths": ["/posts"]}))
+        })
+        .collect()
+}
+
+fn ids(records: &[Value]) -> Vec<&str> {
+    records.iter().map(|record| record["id"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn what_is_imported_works_is_listed_and_can_be_revoked() {
+    let mut table = Check::of(admin);
+    let checkout = Checkout::of(&table);
+    let done = checkout.import(&records(250), &[]);
+    let made = done.lines();
+    for (number, key) in made.iter().enumerate() {
+        let id = format!("pk_{number:03}");
+        let secret = sk(&table.gate.signing_secret, &id, 1);
+        table.that(*key == json!({"id": id, "sk": secret}), || key.to_string());
+    }
+    assert_eq!(made.len(), 250);
+    for word in ["100 of 250", "200 of 250", "250 of 250", "imported 250 keys"] {
+        assert!(done.err.contains(word), "{word} in {}", done.err);
+    }
+    table.passes("the last", &write(&table.gate, "pk_249"));
+
+    let listed = checkout.key(&["list"]).lines();
+    assert_eq!(ids(&listed), ids(&made));
+    let expected =
+        json!({"id": "pk_017", "paths": ["/posts"], "version": 1, "schemes": ["session"]});
+    assert_eq!(listed[17], expected);
+
+    let revoked = checkout.key(&["revoke", "pk_017"]).lines();
+    assert_eq!(revoked, [json!({"id": "pk_017", "version": 1, "revoked": true})]);
+    table.refused("revoked", &write(&table.gate, "pk_017"), 401, "key-revoked");
+    assert_eq!(checkout.key(&["list"]).lines()[17], revoked[0]);
+    checkout.key(&["revoke", "pk_nobody"]).failed(&["404 no-route"]);
+    checkout.key(&["revoke", KEY]).failed(&["409 key-in-configuration", KEY]);
+}
+
+#[test]
+fn an_array_is_imported_as_lines_are() {
+    let table = Check::of(admin);
+    let checkout = Checkout::of(&table);
+    let array = json!([{"id": "pk_a", "version": 2}, {"id": "customer.17", "name": "Ünïcode"}]);
+    let made = checkout.import(&format!("{array:#}"), &[]).lines();
+    assert_eq!(ids(&made), ["pk_a", "customer.17"]);
+    let secret = sk(&table.gate.signing_secret, "pk_a", 2);
+    assert_eq!(made[0]["sk"], secret.as_str());
+    assert_eq!(stored(&table.gate, "customer.17").unwrap()["name"], "Ünïcode");
+}
+
+#[test]
+fn long_records_go_in_batches_that_a_gate_takes() {
+    let table = Check::of(admin);
+    let checkout = Checkout::of(&table);
+    let record = |number| json!({"id": format!("pk_{number}"), "name": "x".repeat(16_000)});
+    let all: Vec<Value> = (0..100).map(record).collect();
+    assert_eq!(checkout.import(&json!(all).to_string(), &[]).lines().len(), 100);
+    assert_eq!(checkout.key(&["list"]).lines().len(), 100);
+}
+
+#[test]
+fn where_a_batch_is_refused_it_is_said_from_where_to_go_on() {
+    let mut table =
+        Check::of(|setup| admin(setup).registered(json!({"id": "pk_120", "name": "there"})));
+    let checkout = Checkout::of(&table);
+    let done = checkout.import(&records(250), &[]);
+    done.failed(&[
+        "records 101 to 200 not imported",
+        "409 key-exists",
+        "record 121.id (pk_120)",
+        "100 keys were imported",
+        "from record 101",
+        "--skip-existing",
+    ]);
+    assert_eq!(done.out.lines().count(), 100, "{}", done.out);
+    table.passes("of the first batch", &write(&table.gate, "pk_099"));
+    table.absent("of the second", "pk_100");
+
+    let done = checkout.import(&records(250), &["--skip-existing"]);
+    assert_eq!(done.lines().len(), 149);
+    assert!(done.err.contains("imported 149 keys, skipped 101 that exist"), "{}", done.err);
+    table.passes("of the second", &write(&table.gate, "pk_100"));
+    assert_eq!(stored(&table.gate, "pk_120").unwrap()["name"], "there");
+    let done = checkout.import(&records(250), &["--skip-existing"]);
+    assert_eq!(done.lines().len(), 0);
+    assert!(done.err.contains("skipped 250 that exist"), "{}", done.err);
+}
+
+#[test]
+fn keys_of_the_configuration_and_revoked_ones_are_skipped_too() {
+    let table = Check::of(|setup| {
+        admin(setup).registered(json!({"id": "pk_gone", "version": 1, "revoked": true}))
+    });
+    let checkout = Checkout::of(&table);
+    let text = json!([{"id": "pk_a"}, {"id": KEY}, {"id": "pk_gone"}, {"id": "pk_b"}]).to_string();
+    checkout.import(&text, &[]).failed(&[
+        "records 1 to 4 not imported",
+        "record 2.id",
+        "nothing was imported",
+    ]);
+    let done = checkout.import(&text, &["--skip-existing"]);
+    assert_eq!(ids(&done.lines()), ["pk_a", "pk_b"]);
+    assert!(done.err.contains("imported 2 keys, skipped 2 that exist"), "{}", done.err);
+}
+
+#[test]
+fn what_the_gate_says_is_told() {
+    let table = Check::of(admin);
+    let mut checkout = Checkout::of(&table);
+    checkout.key(&["list", "--as", KEY]).failed(&["403 path-denied", "admin key"]);
+    checkout.key(&["list", "--as", "pk_nobody"]).failed(&["401 key-unknown", "KEYS"]);
+    checkout.import(r#"{"id":"pk_unwritable"}"#, &[]).failed(&[
+        "record 1 not imported",
+        "503 feature-unavailable",
+        "KEY_REGISTRY",
+        "nothing was imported",
+    ]);
+    checkout.signing_secret = fresh();
+    checkout.key(&["list"]).failed(&["401 signature-invalid", "SIGNING_SECRET"]);
+    let without = Check::of(|setup| setup.key(json!({"id": ADMIN, "admin": true})));
+    Checkout::of(&without).key(&["list"]).failed(&["503 feature-unavailable", "KEY_REGISTRY"]);
+}

@@ -1,0 +1,112 @@
+//! `check --gate`: how old the tokens are that a running gate holds, and a gate that does not tell.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use testkit::admin_api::{ADMIN, admin};
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::process::scratch;
+use testkit::token::{date, fingerprint, fresh, now};
+use testkit::upstream::Upstream;
+
+const DAY: u64 = 86_400;
+
+/// A token of this age, as the secret holds it.
+fn aged(token: &str, days: u64) -> String {
+    json!({"token": token, "issued_at": date(now() - days * DAY)}).to_string()
+}
+
+fn gate(secret: &str) -> Gate {
+    let upstream = Upstream::start();
+    admin(Setup::to(&upstream)).env("WRITE_TOKEN", secret).start()
+}
+
+struct Checkout(PathBuf);
+
+impl Checkout {
+    fn new() -> Self {
+        let folder = scratch(&format!("check-command-{}", fresh()));
+        let wrangler = format!(
+            "[vars]\nUPSTREAM = \"https://cms.example.org\"\n[[vars.KEYS]]\nid = \"{KEY}\"\n[[vars.KEYS]]\nid = \"{ADMIN}\"\nadmin = true\n"
+        );
+        for (name, text) in [("Cargo.toml", ""), ("wrangler.toml", wrangler.as_str())] {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        Self(folder)
+    }
+
+    /// The exit code, and the one row.
+    fn rotation(&self, port: u16, root: &str, more: &[&str]) -> (i32, Value) {
+        let gate = format!("http://127.0.0.1:{port}");
+        let Output { status, stdout, stderr } = crate::writegate()
+            .args(["check", "--json", "--only", "rotation", "--gate", &gate])
+            .args(more)
+            .current_dir(&self.0)
+            .env_remove("CARGO_MANIFEST_DIR")
+            .env("SIGNING_SECRET", root)
+            // It must not be asked for what is on this machine.
+            .env("http_proxy", "http://127.0.0.1:1")
+            .output()
+            .unwrap();
+        let said = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(!said.concat().contains(root), "the root is shown: {said:?}");
+        let row = serde_json::from_str(&said[0]).unwrap_or_else(|_| panic!("one row: {said:?}"));
+        (status.code().unwrap(), row)
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_schedule_fails_when_a_token_is_due() {
+    let checkout = Checkout::new();
+    // The state, and the exit codes with and without --strict.
+    for (days, state, status, code, strict) in
+        [(75, "ok", "ok", 0, 0), (76, "due", "warn", 0, 1), (90, "overdue", "fail", 1, 1)]
+    {
+        let token = fresh();
+        let gate = gate(&aged(&token, days));
+        let (said, row) = checkout.rotation(gate.port, &gate.signing_secret, &[]);
+        assert_eq!((said, &row["status"]), (code, &json!(status)), "{row}");
+        let evidence = format!(
+            "WRITE_TOKEN is {state} ({days} of 90 days old, fingerprint {})",
+            fingerprint(&gate.signing_secret, &token)
+        );
+        assert_eq!(row["evidence"], evidence.as_str());
+        let (said, row) = checkout.rotation(gate.port, &gate.signing_secret, &["--strict"]);
+        assert_eq!(said, strict, "{row}");
+    }
+}
+
+#[test]
+fn a_gate_that_does_not_tell_is_not_called_well() {
+    let checkout = Checkout::new();
+    let running = gate(&fresh());
+    for (port, root, more, word) in [
+        (running.port, fresh(), vec![], "signature-invalid"),
+        (running.port, running.signing_secret.clone(), vec!["--as", KEY], "path-denied"),
+        (1, running.signing_secret.clone(), vec![], "127.0.0.1:1"),
+        (running.port, "short".to_owned(), vec![], "5 bytes"),
+    ] {
+        let (code, row) = checkout.rotation(port, &root, &more);
+        assert_eq!((code, &row["status"]), (0, &json!("warn")), "{row}");
+        assert!(row["evidence"].as_str().unwrap().contains(word), "{word} in {row}");
+        assert!(row["hint"].as_str().unwrap().contains("--gate"), "{row}");
+        let strict = [more, vec!["--strict"]].concat();
+        assert_eq!(checkout.rotation(port, &root, &strict).0, 1);
+    }
+}
+
+#[test]
+fn a_gate_that_answers_503_to_everything_fails() {
+    let upstream = Upstream::start();
+    let gate = admin(Setup::to(&upstream)).env("CLOCK_SKEW", 301).start();
+    let (code, row) = Checkout::new().rotation(gate.port, &gate.signing_secret, &[]);
+    assert_eq!((code, &row["status"]), (1, &json!("fail")), "{row}");
+    assert!(row["evidence"].as_str().unwrap().contains("misconfigured"), "{row}");
+}

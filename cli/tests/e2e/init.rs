@@ -1,0 +1,172 @@
+//! From a fresh clone to a gate: `init` with the real wrangler, against a double of the Cloudflare API; then what it wrote,
+//! under `wrangler dev` and as a deployment would take it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use testkit::client::Request;
+use testkit::docs::fences;
+use testkit::gate::Setup;
+use testkit::process::{root, scratch};
+use testkit::program::run;
+use testkit::token::fresh;
+use testkit::upstream::{Reply, Seen, Upstream};
+use testkit::wrangler::{SHIPPED, beside, dev_with, dry_run};
+
+const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+
+/// A fresh clone with its npm packages.
+fn clone(name: &str) -> PathBuf {
+    let folder = scratch(&format!("online-{name}-{}", fresh()));
+    fs::write(folder.join("wrangler.toml"), SHIPPED).unwrap();
+    fs::write(folder.join("Cargo.toml"), "").unwrap();
+    std::os::unix::fs::symlink(root().join("node_modules"), folder.join("node_modules")).unwrap();
+    folder
+}
+
+fn init(folder: &Path, more: &[&str]) -> Command {
+    let mut command = crate::writegate();
+    command
+        .args(["init", "--preset", "cms", "--path", "/articles"])
+        .args(["--upstream", "https://cms.example.com/api"])
+        .args(more)
+        .current_dir(folder)
+        .env_remove("CARGO_MANIFEST_DIR")
+        .env_remove("SIGNING_SECRET");
+    command
+}
+
+/// The Cloudflare API, as far as wrangler asks it for secrets: an account that has no Worker until one is put.
+fn cloudflare() -> Upstream {
+    let there = Arc::new(Mutex::new(false));
+    Upstream::answering(move |seen, _| {
+        let script = format!("/client/v4/accounts/{ACCOUNT}/workers/scripts/my-gate");
+        let mut there = there.lock().unwrap();
+        *there |= seen.method == "PUT"
+            && seen.target.starts_with(&script)
+            && !seen.target.contains("/secrets");
+        let (status, answer) = match *there {
+            true => (200, json!({"success": true, "errors": [], "messages": [], "result": {}})),
+            false => {
+                let error = json!({"code": 10007, "message": "This Worker does not exist on your account."});
+                (404, json!({"success": false, "errors": [error], "messages": [], "result": null}))
+            }
+        };
+        Reply::new(status).body(answer.to_string()).header("Content-Type", "application/json")
+    })
+}
+
+/// The secrets that were set there.
+fn secrets(seen: &[Seen]) -> Vec<(String, String)> {
+    let set = seen.iter().filter(|seen| seen.method == "PUT" && seen.target.ends_with("/secrets"));
+    let secret = |seen: &Seen| {
+        let body: Value = serde_json::from_slice(&seen.body).unwrap();
+        let text = |name: &str| body[name].as_str().unwrap().to_owned();
+        (text("name"), text("text"))
+    };
+    set.map(secret).collect()
+}
+
+/// Every file below this folder that is not in `node_modules`.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let below = |entry: fs::DirEntry| match entry.file_type().unwrap() {
+        kind if kind.is_dir() => files(&entry.path()),
+        kind if kind.is_file() => vec![entry.path()],
+        _ => Vec::new(),
+    };
+    entries.flat_map(below).collect()
+}
+
+#[test]
+fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
+    let folder = clone("secrets");
+    let api = cloudflare();
+    let (token, login) = (fresh(), fresh());
+    let printed = run(
+        init(&folder, &["--name", "my-gate"])
+            .env("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", api.url()))
+            .env("CLOUDFLARE_API_TOKEN", &login)
+            .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+            .env("WRANGLER_SEND_METRICS", "false")
+            .env("WRANGLER_LOG_PATH", folder.join("logs"))
+            .env("no_proxy", "127.0.0.1")
+            .env("NO_PROXY", "127.0.0.1"),
+        &token,
+    );
+    let first: Value = serde_json::from_str(&printed).unwrap();
+
+    // Asked for and not there; made by the first secret, which is then sent again.
+    let set = secrets(&api.seen());
+    let names: Vec<_> = set.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["SIGNING_SECRET", "SIGNING_SECRET", "WRITE_TOKEN"]);
+    for path in files(&folder) {
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        let hidden = path.ends_with(".dev.vars");
+        for (_, secret) in &set {
+            assert!(hidden || !text.contains(secret.as_str()), "{}", path.display());
+        }
+        assert!(hidden || !text.contains(&token), "{}", path.display());
+    }
+
+    // A gate of what was written and sent takes what its first key's holder makes.
+    let written =
+        toml::from_str(&fs::read_to_string(folder.join("wrangler.toml")).unwrap()).unwrap();
+    let upstream = Upstream::start();
+    let mut setup = Setup::of(&written, &upstream);
+    for (name, secret) in &set {
+        setup = setup.env(name, secret.as_str());
+    }
+    let gate = setup.start();
+    let id = first["id"].as_str().unwrap();
+    let mut mint = crate::writegate();
+    mint.args(["session", "mint", "--key", id])
+        .current_dir(&folder)
+        .env_remove("CARGO_MANIFEST_DIR")
+        .env_remove("SIGNING_SECRET");
+    let session = run(&mut mint, "");
+    Request::post("/articles").bearer(&session).send(&gate).passed();
+    let seen = upstream.only();
+    assert_eq!(seen.target, "/api/articles");
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {token}")));
+    Request::post("/users").bearer(&session).send(&gate).refused(403, "path-denied");
+    assert_eq!(testkit::token::sk(&set[0].1, id, 1), first["sk"].as_str().unwrap());
+}
+
+#[test]
+fn what_was_written_works_under_wrangler_dev_with_its_dev_vars() {
+    let folder = clone("dev");
+    // Characters that mean something in a file of variables.
+    let token = format!("{}'\"#$HOME\\n`x`", fresh());
+    let first: Value =
+        serde_json::from_str(&run(&mut init(&folder, &["--local"]), &token)).unwrap();
+    let config = beside(&fs::read_to_string(folder.join("wrangler.toml")).unwrap());
+    let secrets = fs::read_to_string(folder.join(".dev.vars")).unwrap();
+    let upstream = Upstream::start();
+    let route = json!([{"path": "/*", "upstream": upstream.url()}]);
+    let (_server, port) = dev_with(&folder, &config, &secrets, &[format!("ROUTES:{route}")]);
+
+    let root_secret =
+        secrets.lines().find_map(|line| line.strip_prefix("SIGNING_SECRET='")).unwrap();
+    let root_secret = root_secret.strip_suffix('\'').unwrap();
+    let session = testkit::token::Session::new(root_secret, first["id"].as_str().unwrap()).mint();
+    Request::post("/articles").bearer(&session).send_to(port).passed();
+    let sent = upstream.only().header("authorization");
+    assert_eq!(sent, Some(format!("Bearer {token}")));
+    fs::remove_file(config).unwrap();
+}
+
+#[test]
+fn the_recipe_with_every_binding_can_be_deployed() {
+    let folder = scratch("online-dry-run");
+    let config = beside(&fences("recipes/images.md", "toml").remove(0));
+    let said = dry_run(&config, &folder);
+    for binding in ["env.KEY_REGISTRY", "env.RATE_STANDARD", "env.LEDGER", "env.ROUTES", "env.KEYS"]
+    {
+        assert!(said.contains(binding), "{binding} in {said}");
+    }
+    fs::remove_file(config).unwrap();
+}

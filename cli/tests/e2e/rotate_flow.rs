@@ -1,0 +1,126 @@
+//! A rotation from its first step to its last, and what it finds to do when it is run again.
+
+use serde_json::json;
+use testkit::token::{date, fingerprint, now};
+
+use crate::rotate_stage::{Kind, Stage, VERIFY, deployed};
+
+#[test]
+fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
+    let stage = Stage::new();
+    stage.hard();
+    let before = {
+        let tokens = stage.cloud.world.tokens.lock().unwrap();
+        tokens.shown(&stage.old.1)
+    };
+    let done = stage.first();
+    done.is(0, &["done", "WRITE_TOKEN"]);
+    assert_eq!(done.steps(), [1, 2, 3, 4, 5, 6, 7, 8], "{}", done.err);
+    assert_eq!(done.out, "");
+    stage.assert_rotated();
+    // Twice nine and a wrong one, then ten; ten before and ten at the end.
+    assert!(done.called("GET gate:/_gate/status") >= 10 + 21 + 10, "{:#?}", done.calls);
+
+    let secret = deployed(&stage);
+    let token = secret["token"].as_str().unwrap();
+    let after = stage.cloud.world.tokens.lock().unwrap().shown(token);
+    assert_eq!(after["condition"], before["condition"]);
+    let (old, new) = (&before["policies"][0], &after["policies"][0]);
+    for member in ["effect", "resources"] {
+        assert_eq!(old[member], new[member]);
+    }
+    for member in ["id", "meta"] {
+        assert_eq!(old["permission_groups"][0][member], new["permission_groups"][0][member]);
+    }
+    // 80 days old, 30 days left: the new one lives for 110.
+    let end = after["expires_on"].as_str().unwrap();
+    let days = [110, 111].map(|days| date(now() + days * 86_400));
+    assert!(days.iter().any(|day| end.starts_with(day.as_str())), "{end}");
+    assert!(secret["expires_at"].as_str().unwrap().starts_with(&end[..19]), "{secret}");
+    assert!(
+        [date(now()), date(now() - 86_400)]
+            .contains(&secret["issued_at"].as_str().unwrap().to_owned())
+    );
+
+    let again = stage.first();
+    again.is(0, &["2/8", "nothing to do"]);
+    // What is well was seen to work.
+    assert_eq!(again.called("GET gate:/cms/me"), 1);
+    stage.assert_rotated();
+    // Somebody else's token is not revoked for the asking.
+    let (other, _) = stage.cloud.world.tokens.lock().unwrap().by_hand(false, "another", 3);
+    stage.rotate(&["--old", &other]).is(2, &["--old", "another's"]);
+    assert!(stage.cloud.world.tokens.lock().unwrap().has(&other));
+    let now = stage.rotate(&["--now", "--lease", "0"]);
+    now.is(0, &["done"]);
+    stage.assert_rotated();
+    assert_ne!(deployed(&stage)["token"], secret["token"]);
+}
+
+#[test]
+fn an_account_s_token_is_replaced_too() {
+    let stage = Stage::of(Kind { account: true, age: None, ..Kind::default() });
+    let done = stage.first();
+    done.is(0, &["done"]);
+    stage.assert_rotated();
+    assert_eq!(done.called("GET /client/v4/user/"), 0, "{:#?}", done.calls);
+}
+
+#[test]
+fn where_the_api_says_which_token_the_gate_has_it_must_be_that_one() {
+    let stage = Stage::of(Kind { route: VERIFY, ..Kind::default() });
+    let (other, _) = stage.cloud.world.tokens.lock().unwrap().by_hand(false, "another", 3);
+    let wrong = stage.rotate(&["--old", &other]);
+    wrong.is(2, &["--old", &stage.old.0]);
+    stage.assert_untouched();
+    stage.first().is(0, &["done"]);
+    stage.assert_rotated();
+    assert!(stage.cloud.world.tokens.lock().unwrap().has(&other));
+}
+
+#[test]
+fn a_newest_version_that_is_not_deployed_goes_out_only_if_it_may() {
+    let stage = Stage::new();
+    let (waiting, split) = (Stage::new(), Stage::new());
+    for stage in [&stage, &waiting, &split] {
+        let mut worker = stage.cloud.world.worker.lock().unwrap();
+        let (_, secret) = worker.deployed();
+        worker.upload(&secret, "not yet");
+    }
+    split.cloud.world.worker.lock().unwrap().split();
+
+    let refused = stage.rotate(&["--old", &stage.old.0, "--deployed-only"]);
+    refused.is(1, &["not yet", "--deployed-only"]);
+    stage.assert_untouched();
+    for stage in [&waiting, &split] {
+        let done = stage.first();
+        done.is(0, &["done"]);
+        let told = ["\"not yet\"", "goes out with it"];
+        assert!(told.iter().all(|word| done.err.contains(word)), "{}", done.err);
+        assert_eq!(done.called("PUT "), 1, "the name alone: {:#?}", done.calls);
+        stage.assert_rotated();
+        let worker = stage.cloud.world.worker.lock().unwrap();
+        assert_eq!(worker.newest(), worker.deployed());
+    }
+}
+
+#[test]
+fn the_ages_are_told_and_what_wants_somebody_is_an_exit_code() {
+    let stage = Stage::new();
+    let age = |arguments: &[&str]| {
+        let mut command = stage.bare(&["token", "age"]);
+        command.args(arguments);
+        stage.run(command, None)
+    };
+    let print = fingerprint(&stage.signing_secret, &stage.old.1);
+    let done = age(&[]);
+    done.is(1, &["WRITE_TOKEN is due"]);
+    for word in ["WRITE_TOKEN  due", "of 90 days", &print, "rotate the token"] {
+        assert!(done.out.contains(word), "{word} in {}", done.out);
+    }
+    stage.first().is(0, &["done"]);
+    let done = age(&["--json"]);
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
+    let told: serde_json::Value = serde_json::from_str(done.out.trim()).unwrap();
+    assert_eq!((&told["state"], &told["age_days"]), (&json!("ok"), &json!(0)));
+}

@@ -1,0 +1,103 @@
+//! Tokens of another API: a command makes them, another revokes them.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::json;
+use testkit::process::scratch;
+use testkit::token::{date, fingerprint, fresh, now};
+
+use crate::rotate_stage::{Stage, deployed};
+
+/// What a hook works with, outside of the checkout.
+struct Desk(PathBuf);
+
+impl Desk {
+    fn new() -> Self {
+        Self(scratch(&format!("rotate-hook-{}", fresh())))
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// A command that prints this.
+    fn prints(&self, text: &str) -> String {
+        let path = self.path(&fresh());
+        fs::write(&path, text).unwrap();
+        format!("cat '{path}'")
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _gone = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A token that the API takes, made by nobody whom the command knows.
+fn new_token(stage: &Stage) -> String {
+    let mut tokens = stage.cloud.world.tokens.lock().unwrap();
+    tokens.by_hand(false, "by a hook", 0).1
+}
+
+#[test]
+fn what_the_hook_prints_takes_the_place_and_the_other_revokes() {
+    let (stage, desk) = (Stage::new(), Desk::new());
+    stage.hard();
+    let token = new_token(&stage);
+    let end = date(now() + 90 * 86_400);
+    let make = desk.prints(&json!({"token": token, "expires_at": end}).to_string());
+    let kept = desk.path("kept");
+    let revoke = format!("test -z \"$SIGNING_SECRET$WRITE_TOKEN\" && cat > '{kept}'");
+    let hooks = ["--hook", &make, "--revoke-hook", &revoke];
+    let done = stage.rotate(&hooks);
+    done.is(0, &["done", "revoked the others"]);
+    assert_eq!(done.steps(), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(fs::read_to_string(&kept).unwrap(), token);
+    let secret = deployed(&stage);
+    assert_eq!(secret["token"], token.as_str());
+    assert!(secret["expires_at"].as_str().unwrap().starts_with(&end), "{secret}");
+    assert_eq!(done.called("POST /client/v4/user/"), 0);
+    stage.assert_unharmed();
+    stage.rotate(&hooks).is(0, &["nothing to do"]);
+
+    // Forced, and without a hook that revokes.
+    let another = desk.prints(&format!("{}\n", new_token(&stage)));
+    let done = stage.rotate(&["--hook", &another, "--now"]);
+    let print = fingerprint(&stage.signing_secret, &token);
+    done.is(0, &["done", "revoke token", &print]);
+    stage.assert_unharmed();
+}
+
+#[test]
+fn a_hook_that_gives_no_token_changes_nothing() {
+    let (stage, desk) = (Stage::new(), Desk::new());
+    let good = new_token(&stage);
+    let old = stage.old.1.clone();
+    for (hook, words) in [
+        ("echo why >&2; exit 3".to_owned(), &["--hook failed", "3"][..]),
+        (format!("{}; exit 1", desk.prints(&good)), &["--hook failed"]),
+        ("true".to_owned(), &["is empty"]),
+        (desk.prints(&format!("{good}\n{good}\n")), &["several lines"]),
+        (desk.prints(&format!("{{\"tokn\":\"{good}\"}}")), &["envelope"]),
+        (desk.prints(&"x".repeat(20_000)), &["too long"]),
+        (desk.prints(&old), &["which is in place"]),
+        (desk.prints(&fresh()), &["does not work", "401", "should be revoked"]),
+    ] {
+        let done = stage.rotate(&["--hook", &hook, "--patience", "1"]);
+        done.is(1, words);
+        assert!(!done.err.contains("5/8"), "{}", done.err);
+        assert_eq!(done.err.contains("why\n"), hook.contains("why"), "its own words are passed on");
+        stage.assert_untouched();
+    }
+}
+
+#[test]
+fn a_revoke_hook_that_fails_is_told() {
+    let (stage, desk) = (Stage::new(), Desk::new());
+    let make = desk.prints(&new_token(&stage));
+    let done = stage.rotate(&["--hook", &make, "--revoke-hook", "exit 4"]);
+    done.is(1, &["--revoke-hook failed", "4", "in place"]);
+    stage.assert_unharmed();
+}

@@ -1,0 +1,92 @@
+//! The calls that a run makes, in order, whoever it calls: each is a point where it can be killed, before the call does
+//! anything or after, or held.
+
+use std::process::Child;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use testkit::upstream::PATIENCE;
+
+/// When, at which call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Moment {
+    /// The call has no effect.
+    Before,
+    /// The call has its effect, and no answer.
+    After,
+    /// The same, but nobody is killed.
+    Lost,
+}
+
+#[derive(Default)]
+pub(crate) struct Points {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    calls: Vec<String>,
+    kill: Option<(usize, Moment)>,
+    victim: Option<Arc<Mutex<Child>>>,
+    /// A call that waits: the first that begins so.
+    hold: Option<(String, Sender<()>, Receiver<()>)>,
+}
+
+impl Points {
+    /// From here on calls are numbered anew.
+    pub(crate) fn begin(&self, victim: Arc<Mutex<Child>>, kill: Option<(usize, Moment)>) {
+        let mut state = self.state.lock().unwrap();
+        state.calls.clear();
+        state.kill = kill;
+        state.victim = Some(victim);
+    }
+
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.state.lock().unwrap().calls.clone()
+    }
+
+    /// The first call that begins with this says that it is there, and waits until it is told to go on.
+    pub(crate) fn hold(&self, call: &str) -> (Receiver<()>, Sender<()>) {
+        let (arrived, there) = channel();
+        let (go, told) = channel();
+        self.state.lock().unwrap().hold = Some((call.to_owned(), arrived, told));
+        (there, go)
+    }
+
+    /// Does what a call does; `None` where there is no answer.
+    pub(crate) fn pass<T>(&self, what: &str, effect: impl FnOnce() -> T) -> Option<T> {
+        let (moment, victim, held) = {
+            let mut state = self.state.lock().unwrap();
+            let number = state.calls.len();
+            state.calls.push(what.to_owned());
+            let moment = state.kill.filter(|(at, _)| *at == number).map(|(_, m)| m);
+            let held = state.hold.take_if(|held| what.starts_with(held.0.as_str()));
+            (moment, state.victim.clone(), held)
+        };
+        if let Some((_, arrived, told)) = held {
+            arrived.send(()).unwrap();
+            told.recv_timeout(PATIENCE * 2).unwrap();
+        }
+        let kill = || {
+            if let Some(victim) = &victim {
+                let _gone_already = victim.lock().unwrap().kill();
+            }
+        };
+        match moment {
+            None => Some(effect()),
+            Some(Moment::Before) => {
+                kill();
+                None
+            }
+            Some(Moment::Lost) => {
+                drop(effect());
+                None
+            }
+            Some(Moment::After) => {
+                drop(effect());
+                kill();
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Two rotations of one token at once: neither revokes what the other puts.
+
+use crate::rotate_points::Points;
+use serde_json::Value;
+use testkit::token::fingerprint;
+
+use crate::rotate_run::Running;
+use crate::rotate_stage::{SOON, Stage};
+
+/// A run that has made its token, and waits on its way to put it until something is sent.
+fn slow(stage: &Stage, lease: &str) -> (Running, std::sync::mpsc::Sender<()>) {
+    let points: &Points = &stage.cloud.world.points;
+    let (puts, go_on) = points.hold("PUT /client/v4/accounts/");
+    let run = stage.start(stage.command(&["--old", &stage.old.0, "--lease", lease]), None);
+    puts.recv_timeout(SOON).unwrap();
+    (run, go_on)
+}
+
+/// The fingerprints of the tokens of ours, in the order of their making.
+fn prints(stage: &Stage) -> Vec<String> {
+    let tokens = stage.cloud.world.tokens.lock().unwrap();
+    let ours = tokens.named("writegate ");
+    let print = |(_, value): &(String, String)| fingerprint(&stage.signing_secret, value);
+    ours.iter().map(print).collect()
+}
+
+#[test]
+fn a_token_that_another_run_may_be_about_to_put_is_left_alone() {
+    let stage = Stage::new();
+    let (slow, go_on) = slow(&stage, "0");
+    let quick = stage.start(stage.command(&["--old", &stage.old.0, "--lease", "3600"]), None);
+    quick.until_told("another run may be about to put one of them");
+    assert_eq!(prints(&stage).len(), 2, "both live");
+    go_on.send(()).unwrap();
+    // The last who puts has the last word.
+    slow.end(&stage).is(0, &["done"]);
+    quick.kill();
+    assert_eq!(quick.end(&stage).code, None);
+    stage.assert_rotated();
+}
+
+#[test]
+fn a_run_whose_token_was_replaced_revokes_nothing() {
+    let stage = Stage::new();
+    let (slow, go_on) = slow(&stage, "0");
+    let points = &stage.cloud.world.points;
+    let (puts, put_on) = points.hold("PUT /client/v4/accounts/");
+    let arguments = ["--old", &stage.old.0, "--lease", "0", "--patience", "2"];
+    let quick = stage.start(stage.command(&arguments), None);
+    puts.recv_timeout(SOON).unwrap();
+    let (tries, try_on) = points.hold("GET gate:/cms/me");
+    put_on.send(()).unwrap();
+    // The quick one has seen its token in the gate ten times and tries it. Before it looks for the last time, the slow one
+    // puts its own.
+    tries.recv_timeout(SOON).unwrap();
+    let (looks, look_on) = points.hold("GET gate:/_gate/status");
+    try_on.send(()).unwrap();
+    looks.recv_timeout(SOON).unwrap();
+    go_on.send(()).unwrap();
+    slow.end(&stage).is(0, &["done"]);
+    look_on.send(()).unwrap();
+    let quick = quick.end(&stage);
+    quick.is(1, &["another rotation", "nothing was revoked"]);
+    stage.assert_rotated();
+}
+
+#[test]
+fn where_somebody_revokes_the_new_token_the_old_one_stays() {
+    let stage = Stage::new();
+    let points = &stage.cloud.world.points;
+    let (puts, put_on) = points.hold("PUT /client/v4/accounts/");
+    let run = stage.start(stage.command(&["--old", &stage.old.0]), None);
+    puts.recv_timeout(SOON).unwrap();
+    let (tries, try_on) = points.hold("GET gate:/cms/me");
+    put_on.send(()).unwrap();
+    tries.recv_timeout(SOON).unwrap();
+    let (lists, list_on) = points.hold("GET /client/v4/user/tokens?page=1");
+    try_on.send(()).unwrap();
+    lists.recv_timeout(SOON).unwrap();
+    {
+        let mut tokens = stage.cloud.world.tokens.lock().unwrap();
+        let (_, new) = tokens.named("writegate ").remove(0);
+        let id = format!("/{}", tokens.shown(&new)["id"].as_str().unwrap());
+        tokens.manage(false, "DELETE", &id, "", &Value::Null).unwrap();
+    }
+    list_on.send(()).unwrap();
+    run.end(&stage).is(1, &["somebody has revoked", "nothing else"]);
+    let tokens = stage.cloud.world.tokens.lock().unwrap();
+    assert!(tokens.is_live(&stage.old.1), "there is a way back");
+}

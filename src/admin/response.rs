@@ -1,0 +1,24 @@
+//! Answers of the gate's own paths.
+
+use serde_json::Value;
+
+/// An answer that is not a problem.
+pub(crate) struct LocalResponse {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: String,
+}
+
+impl LocalResponse {
+    /// An answer in JSON, for whoever asked and nobody after them.
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        Self {
+            status,
+            headers: vec![
+                ("content-type", "application/json".to_owned()),
+                ("cache-control", "no-store".to_owned()),
+            ],
+            body: body.to_string(),
+        }
+    }
+}

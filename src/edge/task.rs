@@ -1,0 +1,98 @@
+//! A request that has to wait for the platform. JavaScript awaits the promise and calls back: one
+//! crossing, where a waker would cost closures, a queue and a promise of its own.
+
+use core::cell::RefCell;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::rc::Rc;
+
+use wasm_bindgen::prelude::*;
+
+/// Between a future that waits and whoever drives it.
+#[derive(Clone, Default)]
+pub(super) struct PromiseSlot(Rc<RefCell<State>>);
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Idle,
+    Awaiting(JsValue),
+    Settled(Result<JsValue, ()>),
+}
+
+impl PromiseSlot {
+    /// Waits for a promise; an error when it was rejected.
+    pub(super) fn wait(&self, promise: JsValue) -> Waiting<'_> {
+        self.0.replace(State::Awaiting(promise));
+        Waiting(self)
+    }
+}
+
+/// A future that is ready once the slot is settled.
+pub(super) struct Waiting<'s>(&'s PromiseSlot);
+
+impl Future for Waiting<'_> {
+    type Output = Result<JsValue, ()>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.0.0.borrow_mut();
+        match core::mem::take(&mut *state) {
+            State::Settled(result) => Poll::Ready(result),
+            unsettled @ (State::Idle | State::Awaiting(_)) => {
+                *state = unsettled;
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// A future with its slot, as JavaScript holds it while it waits.
+#[wasm_bindgen]
+pub struct JsTask {
+    future: Pin<Box<dyn Future<Output = JsValue>>>,
+    slot: PromiseSlot,
+}
+
+impl JsTask {
+    /// Begins `future`, which waits through `slot` alone: what comes of it at once, or the rest.
+    pub(super) fn begin(
+        future: Pin<Box<dyn Future<Output = JsValue>>>,
+        slot: PromiseSlot,
+    ) -> Result<JsValue, Self> {
+        let mut task = Self { future, slot };
+        let response = task.poll();
+        match response.is_undefined() {
+            true => Err(task),
+            false => Ok(response),
+        }
+    }
+
+    fn poll(&mut self) -> JsValue {
+        // Nobody is woken: whoever settles the slot asks again.
+        let mut context = Context::from_waker(Waker::noop());
+        match self.future.as_mut().poll(&mut context) {
+            Poll::Ready(response) => response,
+            Poll::Pending => JsValue::UNDEFINED,
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl JsTask {
+    /// The promise that is waited for.
+    pub fn awaited(&self) -> JsValue {
+        match self.slot.0.replace(State::Idle) {
+            State::Awaiting(promise) => promise,
+            State::Idle | State::Settled(_) => JsValue::UNDEFINED,
+        }
+    }
+
+    /// That promise was settled: goes on, to a response or the promise of one, or to the next promise
+    /// that is waited for and then returns `undefined`.
+    pub fn resume(&mut self, value: JsValue, rejected: bool) -> JsValue {
+        let result = if rejected { Err(()) } else { Ok(value) };
+        self.slot.0.replace(State::Settled(result));
+        self.poll()
+    }
+}

@@ -1,0 +1,372 @@
+//! The messages between Rust and JavaScript, this side: `wire.js` has the other.
+//!
+//! A message is one string of lines, because a crossing costs more than its text, and no header, URL or JSON document
+//! holds a line break. In scope: the format. Out of scope: when a message is sent.
+
+use zeroize::Zeroizing;
+
+use crate::base::headers::{self, HeaderEdits};
+use crate::base::request::Raw;
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
+use crate::cache::CacheWrite;
+use crate::gateway::exchange::{LogLines, Step};
+use crate::gateway::forward::{Body, Outbound};
+use crate::gateway::response::GateResponse;
+use crate::telemetry::audit::Context;
+
+/// Room for most messages, in bytes.
+const ROOM: usize = 1_024;
+/// Room for a response of the gate's own: a problem document and an audit line.
+const RESPONSE_ROOM: usize = 2_048;
+
+/// Reads a request: method, URL, request id, country and data centre where the headers do not say them, `body` or
+/// nothing, then the headers. Returns `None` for a text of fewer lines.
+#[must_use]
+pub fn request(text: &str, now: Timestamp) -> Option<(Raw<'_>, Context)> {
+    let mut lines = text.split('\n');
+    let (method, target, id) = (lines.next()?, lines.next()?, lines.next()?);
+    let (country, colo, body) = (lines.next()?, lines.next()?, lines.next()?);
+    let raw = Raw { method, target, headers: pairs(lines), has_body: !body.is_empty() };
+    let header = |name: &str| headers::header(&raw.headers, name);
+    // `CF-Ray` ends in the data centre's name.
+    let of_ray = || header("cf-ray")?.rsplit_once('-').map(|(_, colo)| colo);
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let context = Context {
+        now,
+        request_id: id.to_owned(),
+        country: known(country).or_else(|| header("cf-ipcountry").map(str::to_owned)),
+        colo: known(colo).or_else(|| of_ray().map(str::to_owned)),
+    };
+    Some((raw, context))
+}
+
+/// Reads the headers of a response.
+#[must_use]
+pub fn headers(text: &str) -> Vec<(&str, &str)> {
+    match text {
+        "" => Vec::new(),
+        _ => pairs(text.split('\n')),
+    }
+}
+
+/// Reads a probe's answer: its status and the beginning of its body.
+#[must_use]
+pub fn probed(text: &str) -> Option<(u16, &str)> {
+    let (status, body) = text.split_once('\n')?;
+    Some((status.parse().ok()?, body))
+}
+
+/// Writes a response of the gate's own: status, audit line, alarm, body, then headers.
+#[must_use]
+pub fn response(response: &GateResponse) -> String {
+    Message::new(RESPONSE_ROOM).response(response).text
+}
+
+/// Writes a plan: URL, how the body travels, time limit, headers to drop, the cache entry (its name, two purge markers,
+/// `range` if the caller asks for one) or nothing, then headers to set.
+///
+/// It holds the upstream token, so it has its room from the start and is wiped.
+#[must_use]
+pub fn plan(outbound: &Outbound<'_>, timeout_ms: u32) -> Zeroizing<String> {
+    let room = outbound.url.len().saturating_add(ROOM).saturating_add(room_of(&outbound.set));
+    let mut message = Message::new(room.saturating_add(room_of_list(&outbound.drop)));
+    message = message.line(&outbound.url);
+    message = match outbound.body {
+        Body::None => message.line("none"),
+        Body::Stream => message.line("stream"),
+        Body::Buffered => message.line("buffered"),
+        Body::Counted(max_bytes) => message.line(&max_bytes.to_string()),
+    };
+    message = message.line(&timeout_ms.to_string()).list(&outbound.drop);
+    message = match &outbound.cache {
+        None => message.line(""),
+        Some(lookup) => {
+            let [route, url] = lookup.purge_markers();
+            let range = if lookup.conditions.ask_range() { ",range" } else { "" };
+            message.line(&[&lookup.name, ",", &route, ",", &url, range].concat())
+        }
+    };
+    Zeroizing::new(message.secrets(&outbound.set).text)
+}
+
+/// Writes the next step of an exchange: a word on the first line, and what it needs on those after it.
+#[must_use]
+pub fn step(step: &Step<'_>) -> String {
+    let message = match step {
+        Step::Again(pause_ms) => Message::new(ROOM).line("again").line(&pause_ms.to_string()),
+        Step::Inspect => Message::new(ROOM).line("inspect"),
+        Step::Respond(response) => Message::new(RESPONSE_ROOM).line("respond").response(response),
+        Step::Pass(edits, lines, copy) => pass(edits, lines, copy.as_ref()),
+    };
+    message.text
+}
+
+/// `pass`, audit line, alarm, `metered` or nothing, another status or nothing, headers to drop, the number of headers to
+/// set, those, and for the copy that is kept again headers to drop and to set.
+fn pass(edits: &HeaderEdits<'_>, lines: &LogLines, copy: Option<&CacheWrite<'_>>) -> Message {
+    let status = edits.status.map(|status| status.to_string());
+    let mut message = Message::new(ROOM)
+        .line("pass")
+        .line(&lines.audit)
+        .line(lines.alarm.as_deref().unwrap_or_default())
+        .line(if lines.is_metered { "metered" } else { "" })
+        .line(status.as_deref().unwrap_or_default())
+        .list(&edits.drop)
+        .line(&edits.set.len().to_string())
+        .fields(edits.set.iter().map(|(name, value)| (*name, value.as_str())));
+    if let Some(copy) = copy {
+        let set = copy.set.iter().map(|(name, value)| (*name, value.as_str()));
+        message = message.list(&copy.drop).fields(set);
+    }
+    message
+}
+
+/// Writes a probe: URL, time limit, then the headers to send. It holds the upstream token and is wiped.
+#[must_use]
+pub fn probe(url: &str, timeout_ms: u32, headers: &[(String, Secret)]) -> Zeroizing<String> {
+    let room = url.len().saturating_add(ROOM).saturating_add(room_of(headers));
+    Zeroizing::new(Message::new(room).line(url).line(&timeout_ms.to_string()).secrets(headers).text)
+}
+
+/// Writes batches of usage: a line each for a key's id and its batch.
+#[must_use]
+pub fn batches(batches: &[(String, String)]) -> String {
+    let pairs = batches.iter().map(|(key, batch)| (key.as_str(), batch.as_str()));
+    Message::new(ROOM).fields(pairs).text
+}
+
+/// Names and values, a line each.
+fn pairs<'h>(mut lines: impl Iterator<Item = &'h str>) -> Vec<(&'h str, &'h str)> {
+    core::iter::from_fn(|| Some((lines.next()?, lines.next()?))).collect()
+}
+
+fn room_of(headers: &[(String, Secret)]) -> usize {
+    let room =
+        |(name, value): &(String, Secret)| name.len().saturating_add(value.len()).saturating_add(2);
+    headers.iter().map(room).fold(0, usize::saturating_add)
+}
+
+fn room_of_list(names: &[&str]) -> usize {
+    names.iter().map(|name| name.len().saturating_add(1)).fold(0, usize::saturating_add)
+}
+
+/// A message that is being written.
+struct Message {
+    text: String,
+    has_lines: bool,
+}
+
+impl Message {
+    fn new(room: usize) -> Self {
+        Self { text: String::with_capacity(room), has_lines: false }
+    }
+
+    fn line(mut self, text: &str) -> Self {
+        self.begin_line();
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds a line of header names, which hold no comma.
+    fn list(mut self, names: &[&str]) -> Self {
+        self.begin_line();
+        for (index, name) in names.iter().enumerate() {
+            if index > 0 {
+                self.text.push(',');
+            }
+            self.text.push_str(name);
+        }
+        self
+    }
+
+    fn fields<'f>(self, fields: impl Iterator<Item = (&'f str, &'f str)>) -> Self {
+        fields.fold(self, |message, (name, value)| message.line(name).line(value))
+    }
+
+    fn secrets(self, headers: &[(String, Secret)]) -> Self {
+        headers.iter().fold(self, |message, (name, value)| {
+            message.line(name).line(value.expose_str().unwrap_or_default())
+        })
+    }
+
+    fn response(self, response: &GateResponse) -> Self {
+        let fields = response.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        self.line(&response.status.to_string())
+            .line(&response.audit)
+            .line(response.alarm.as_deref().unwrap_or_default())
+            .line(&response.body)
+            .fields(fields)
+    }
+
+    fn begin_line(&mut self) {
+        if core::mem::replace(&mut self.has_lines, true) {
+            self.text.push('\n');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cache::Lookup;
+
+    const HEADERS: [(&str, &str); 3] =
+        [("content-type", "text/plain"), ("x-empty", ""), ("x-a,b", "1, 2")];
+
+    /// Has `wire.js` read messages, as `[[function, message],…]`, or write them, as `[[function, argument,…],…]`.
+    fn javascript(calls: &Value) -> Value {
+        let mut node = Command::new("node")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/core/wire.mjs"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        node.stdin.take().unwrap().write_all(calls.to_string().as_bytes()).unwrap();
+        serde_json::from_slice(&node.wait_with_output().unwrap().stdout).unwrap()
+    }
+
+    fn own(headers: &[(&'static str, &str)], alarm: Option<&str>) -> GateResponse {
+        GateResponse {
+            status: 403,
+            headers: headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+            body: r#"{"a":"\\n"}"#.to_owned(),
+            audit: r#"{"event":"request"}"#.to_owned(),
+            alarm: alarm.map(str::to_owned),
+        }
+    }
+
+    fn flat(headers: &[(&str, &str)]) -> Vec<String> {
+        headers.iter().flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()]).collect()
+    }
+
+    #[test]
+    fn javascript_reads_what_rust_writes() {
+        let mut reads = Vec::new();
+        let mut right = Vec::new();
+        let mut expect = |name: &str, message: &str, value: Value| {
+            reads.push(json!([name, message]));
+            right.push(value);
+        };
+        for alarm in [None, Some("{}")] {
+            for headers in [&[][..], &HEADERS[..]] {
+                let response = own(headers, alarm);
+                let value = json!({"status": 403, "audit": response.audit, "alarm": alarm.unwrap_or_default(),
+                    "body": response.body, "headers": flat(headers)});
+                expect("readResponse", &super::response(&response), value);
+                let text = super::response(&response);
+                expect(
+                    "readStep",
+                    &step(&Step::Respond(response)),
+                    json!({"what": "respond", "response": text}),
+                );
+            }
+        }
+        expect("readStep", &step(&Step::Again(250)), json!({"what": "again", "pauseMs": 250}));
+        expect("readStep", &step(&Step::Inspect), json!({"what": "inspect"}));
+        for (status, drop, set, is_metered, copied) in [
+            (None, &[][..], &[][..], false, None),
+            (Some(304), &["age", "etag"][..], &HEADERS[..], true, None),
+            (None, &["age"][..], &[][..], true, Some((&[][..], &HEADERS[..]))),
+            (Some(416), &[][..], &HEADERS[..], false, Some((&["vary"][..], &[][..]))),
+        ] {
+            let owned = |set: &[(&'static str, &str)]| {
+                set.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>()
+            };
+            let edits = HeaderEdits {
+                status,
+                drop: drop.to_vec(),
+                set: owned(set),
+                ..HeaderEdits::default()
+            };
+            let lines = LogLines { audit: "{}".to_owned(), alarm: None, is_metered };
+            let copy =
+                copied.map(|(drop, set)| CacheWrite { drop: drop.to_vec(), set: owned(set) });
+            let mut value = json!({"what": "pass", "audit": "{}", "alarm": "", "isMetered": is_metered,
+                "drop": drop.join(","), "set": flat(set)});
+            if let Some(status) = status {
+                value["status"] = status.into();
+            }
+            if let Some((drop, set)) = copied {
+                value["copy"] = json!({"drop": drop.join(","), "set": flat(set)});
+            }
+            expect("readStep", &step(&Step::Pass(edits, lines, copy)), value);
+        }
+        let token = Secret::new("token");
+        let set = vec![("authorization".to_owned(), token)];
+        for (body, travel) in [
+            (Body::None, "none"),
+            (Body::Stream, "stream"),
+            (Body::Buffered, "buffered"),
+            (Body::Counted(7), "7"),
+        ] {
+            let mut outbound = Outbound {
+                url: "https://api.example/x?y".to_owned(),
+                drop: vec!["cookie", "x-a"],
+                set: set.clone(),
+                body,
+                repeatable: false,
+                is_head: false,
+                cache: None,
+            };
+            let mut value = json!({"url": outbound.url, "travel": travel, "timeoutMs": 30, "drop": "cookie,x-a",
+                "lookup": "", "set": ["authorization", "token"]});
+            expect("readPlan", &plan(&outbound, 30), value.clone());
+            let lookup = Lookup::for_test("name");
+            let [route, url] = lookup.purge_markers();
+            value["lookup"] = format!("name,{route},{url}").into();
+            outbound.cache = Some(lookup);
+            expect("readPlan", &plan(&outbound, 30), value.clone());
+            let is_range = json!({"name": "name", "markers": [route, url], "isRange": false});
+            expect("readLookup", value["lookup"].as_str().unwrap(), is_range);
+        }
+        let value =
+            json!({"url": "https://a", "timeoutMs": 9, "headers": ["authorization", "token"]});
+        expect("readProbe", &probe("https://a", 9, &set), value);
+        for pairs in [vec![], vec![("pk_a", "{}")], vec![("pk_a", "{}"), ("pk_b", "[1]")]] {
+            let owned: Vec<(String, String)> =
+                pairs.iter().map(|(key, batch)| ((*key).to_owned(), (*batch).to_owned())).collect();
+            expect("readBatches", &batches(&owned), json!(pairs));
+        }
+        assert_eq!(javascript(&Value::Array(reads)), Value::Array(right));
+    }
+
+    #[test]
+    fn rust_reads_what_javascript_writes() {
+        let request = json!({"method": "POST", "url": "https://gate/x?y", "headers": HEADERS, "hasBody": true,
+            "cf": {"country": "DE", "colo": "FRA"}});
+        let located = json!({"method": "GET", "url": "https://gate/ü", "headers": [["cf-ipcountry", "FR"], ["cf-ray", "1-CDG"]],
+            "hasBody": false});
+        let written = javascript(&json!([
+            ["writeRequest", request],
+            ["writeRequest", located],
+            ["writeHeaders", HEADERS],
+            ["writeHeaders", []],
+            ["writeProbed", 401, "a\nb"],
+        ]));
+        let text = |index: usize| written[index].as_str().unwrap();
+        let now = Timestamp::from_millis(5);
+        let (raw, context) = super::request(text(0), now).unwrap();
+        assert_eq!((raw.method, raw.target, raw.has_body), ("POST", "https://gate/x?y", true));
+        assert_eq!(raw.headers, HEADERS);
+        assert_eq!(
+            (context.country.as_deref(), context.colo.as_deref()),
+            (Some("DE"), Some("FRA"))
+        );
+        assert_eq!(context.request_id.len(), 36);
+        let (raw, context) = super::request(text(1), now).unwrap();
+        assert_eq!((raw.target, raw.has_body), ("https://gate/ü", false));
+        assert_eq!(
+            (context.country.as_deref(), context.colo.as_deref()),
+            (Some("FR"), Some("CDG"))
+        );
+        assert_eq!(super::headers(text(2)), HEADERS);
+        assert_eq!(super::headers(text(3)), []);
+        assert_eq!(probed(text(4)), Some((401, "a\nb")));
+    }
+}

@@ -1,0 +1,158 @@
+//! Refusals and faults with what goes along: headers, members of the document, and an alarm.
+//!
+//! The id of the request is added where a rejection is answered, in `gateway::response`.
+
+use crate::base::json::FieldError;
+
+use super::{Alarm, Fault, Problem, Refusal};
+
+/// A problem with what goes along with it.
+#[derive(Debug)]
+pub struct Rejection {
+    /// The refusal or the fault.
+    pub problem: Problem,
+    /// A line for the operator.
+    pub alarm: Option<Alarm>,
+    /// Extension members of the document (RFC 9457 section 3.2).
+    pub members: Vec<(&'static str, String)>,
+    /// Headers of the answer.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl<P: Into<Problem>> From<P> for Rejection {
+    fn from(problem: P) -> Self {
+        Self { problem: problem.into(), alarm: None, members: Vec::new(), headers: Vec::new() }
+    }
+}
+
+impl From<Denial> for Rejection {
+    /// Says whose limit it was, and nothing of what it is.
+    fn from(denial: Denial) -> Self {
+        let member = denial.limit.map(|limit| ("limit", limit.name().to_owned()));
+        Self { members: member.into_iter().collect(), ..denial.refusal.into() }
+    }
+}
+
+impl Rejection {
+    /// Refuses a method; `allow` lists those of the path.
+    #[must_use]
+    pub fn method_not_allowed(allow: String) -> Self {
+        Self::from(Refusal::MethodNotAllowed).with_headers([("allow", allow)])
+    }
+
+    /// Refuses a body because as many as may be are held: each for a second or so, unless callers are slow.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        Self::from(Fault::Overloaded).with_headers([("retry-after", "1".to_owned())])
+    }
+
+    /// Refuses a signature, and says over which base it would have been right.
+    #[must_use]
+    pub fn signature_invalid(base: String) -> Self {
+        Self { members: vec![("signature_base", base)], ..Refusal::SignatureInvalid.into() }
+    }
+
+    /// Refuses a field of the body, or of the record of the key `id`.
+    #[must_use]
+    pub fn bad_field(error: &FieldError, id: Option<&str>) -> Self {
+        let mut members = vec![("field", error.field.clone()), ("hint", error.hint.clone())];
+        members.extend(id.map(|id| ("id", id.to_owned())));
+        Self { members, ..Refusal::BadRequest.into() }
+    }
+
+    /// Refuses the id at `field`, because there is such a key.
+    #[must_use]
+    pub fn conflict(refusal: Refusal, field: &str, id: Option<&str>) -> Self {
+        let mut members = vec![("field", field.to_owned())];
+        members.extend(id.map(|id| ("id", id.to_owned())));
+        Self { members, ..refusal.into() }
+    }
+
+    /// Refuses a request because something is missing that a key or a route asks for.
+    #[must_use]
+    pub fn unavailable(feature: impl Into<String>, wanted_by: impl Into<String>) -> Self {
+        let (feature, wanted_by) = (feature.into(), wanted_by.into());
+        Self::from(Fault::FeatureUnavailable)
+            .with_alarm(Alarm::FeatureUnavailable { feature, wanted_by })
+    }
+
+    /// Refuses a request because the registry did not answer, so its key may or may not exist.
+    #[must_use]
+    pub fn registry_unavailable() -> Self {
+        Self::unavailable("KEY_REGISTRY (did not answer)", "the credential's key")
+    }
+
+    /// Refuses a request because the configuration, or a record, does not parse.
+    #[must_use]
+    pub fn misconfigured(error: &FieldError) -> Self {
+        Self::from(Fault::Misconfigured).with_alarm(error.into())
+    }
+
+    /// Refuses a request because its route's secret is not set.
+    #[must_use]
+    pub fn token_missing(secret: &str) -> Self {
+        let secret = secret.to_owned();
+        Self::from(Fault::TokenMissing).with_alarm(Alarm::TokenMissing { secret })
+    }
+
+    /// Adds headers.
+    #[must_use]
+    pub fn with_headers(
+        mut self,
+        headers: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// Sets the alarm.
+    #[must_use]
+    pub fn with_alarm(mut self, alarm: Alarm) -> Self {
+        self.alarm = Some(alarm);
+        self
+    }
+}
+
+/// A refusal of step 7, and whose limit it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// `ip-denied`, `origin-denied`, `method-denied`, `path-denied` or `bad-path`.
+    pub refusal: Refusal,
+    /// Whose limit it was; `None` for a path that can be read in two ways.
+    pub limit: Option<Limit>,
+}
+
+impl From<Refusal> for Denial {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, limit: None }
+    }
+}
+
+/// Whose limit a request was beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The API key's record.
+    Key,
+    /// The session's claims.
+    Session,
+    /// The scheme's: links and bare public keys are only for reads.
+    Scheme,
+}
+
+impl Limit {
+    /// Returns its name in a problem document.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Session => "session",
+            Self::Scheme => "scheme",
+        }
+    }
+
+    /// Refuses the request for this limit.
+    #[must_use]
+    pub const fn denies(self, refusal: Refusal) -> Denial {
+        Denial { refusal, limit: Some(self) }
+    }
+}

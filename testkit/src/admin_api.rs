@@ -1,0 +1,110 @@
+//! How tests call the admin API of section 7: as whom, and what is asserted of every answer.
+
+use serde_json::{Value, json};
+
+use crate::check::Check;
+use crate::client::{Request, Response};
+use crate::gate::{Gate, Setup};
+
+/// The admin's key.
+pub const ADMIN: &str = "pk_admin";
+
+/// A gate with a key of the configuration, an admin, and a registry without keys.
+pub fn admin(setup: Setup) -> Setup {
+    administered(setup.site(json!({})))
+}
+
+/// With an admin, and a registry without keys: a name that is none of a key's is in it.
+pub fn administered(setup: Setup) -> Setup {
+    setup
+        .key(json!({"id": ADMIN, "admin": true, "schemes": ["session", "signature"]}))
+        .in_registry("settings", "nothing of the gate's")
+}
+
+/// A request without a credential for this path of the gate's own.
+pub fn bare(method: &str, path: &str) -> Request {
+    Request::new(method, &format!("/_gate/{path}"))
+}
+
+/// A request of the admin.
+pub fn ask(gate: &Gate, method: &str, path: &str) -> Request {
+    bare(method, path).bearer(&gate.session_of(ADMIN).mint())
+}
+
+/// A request of the admin with a body.
+pub fn tell(gate: &Gate, method: &str, path: &str, body: &Value) -> Request {
+    ask(gate, method, path).header("Content-Type", "application/json").body(body.to_string())
+}
+
+/// A write by this key, version 1.
+pub fn write(gate: &Gate, id: &str) -> Request {
+    Request::post("/posts").bearer(&gate.session_of(id).mint())
+}
+
+/// What KV holds for a key; `None` where it holds nothing.
+pub fn stored(gate: &Gate, id: &str) -> Option<Value> {
+    let answer = Request::get(&format!("/key%2F{id}")).send_to(gate.kv);
+    (answer.status == 200).then(|| answer.json())
+}
+
+/// `record` with its `sk`.
+pub fn with_sk(gate: &Gate, record: &Value, version: u64) -> Value {
+    let id = record["id"].as_str().expect("an id");
+    let mut record = record.clone();
+    record["sk"] = crate::token::sk(&gate.signing_secret, id, version).into();
+    record
+}
+
+impl Check {
+    /// The gate answers this itself with this status, as JSON that nobody keeps.
+    pub fn answered(&mut self, what: &str, request: &Request, status: u16) -> Response {
+        let before = self.upstream.seen().len();
+        let answer = request.send(&self.gate);
+        let header = |name: &str| answer.header(name).unwrap_or_default();
+        let right = answer.status == status
+            && header("content-type") == "application/json"
+            && header("cache-control") == "no-store";
+        self.that(right, || format!("{what}: expected {status} and JSON, got {answer}"));
+        let reached = self.upstream.seen().len() != before;
+        self.that(!reached, || format!("{what}: reached the upstream"));
+        answer
+    }
+
+    /// As above, with this body.
+    pub fn answers(&mut self, what: &str, request: &Request, status: u16, body: &Value) {
+        let answer = self.answered(what, request, status);
+        let same = serde_json::from_slice::<Value>(&answer.body).is_ok_and(|got| got == *body);
+        self.that(same, || format!("{what}: expected {body}, got {answer}"));
+    }
+
+    /// A body that is refused, and this field of it is named.
+    pub fn names(&mut self, what: &str, request: &Request, field: &str) -> Response {
+        let answer = self.refused(what, request, 400, "bad-request");
+        let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let hint = problem["hint"].as_str().unwrap_or_default();
+        self.that(problem["field"] == field && hint.len() > 5, || {
+            format!("{what}: expected field {field} and a hint, got {answer}")
+        });
+        answer
+    }
+
+    /// An id that is taken, and where it stands.
+    pub fn taken(&mut self, what: &str, request: &Request, code: &str, of: (&str, &str)) {
+        let answer = self.refused(what, request, 409, code);
+        let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let (id, field) = of;
+        self.that(problem["id"] == id && (field.is_empty() || problem["field"] == field), || {
+            format!("{what}: expected id {id} and field {field}, got {answer}")
+        });
+    }
+
+    /// No such key is in the registry, and none is known to the gate.
+    pub fn absent(&mut self, what: &str, id: &str) {
+        let show = ask(&self.gate, "GET", &format!("keys/{id}"));
+        self.refused(what, &show, 404, "no-route");
+        let write = write(&self.gate, id);
+        self.refused(what, &write, 401, "key-unknown");
+        let stored = stored(&self.gate, id);
+        self.that(stored.is_none(), || format!("{what}: KV holds {stored:?}"));
+    }
+}

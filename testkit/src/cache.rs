@@ -1,0 +1,88 @@
+//! Gates with cached routes, and a table's cases of what comes from the cache.
+
+use serde_json::json;
+
+use crate::check::Check;
+use crate::client::{Request, Response};
+use crate::gate::{Gate, Setup};
+use crate::logs::Line;
+use crate::upstream::{Reply, Seen, Upstream};
+
+/// An hour: longer than any test.
+pub const TTL: u64 = 3_600;
+
+/// Every path is cached, for each key apart.
+pub fn cached(setup: Setup) -> Setup {
+    scoped(setup, "key")
+}
+
+/// Every path is cached in this scope.
+pub fn scoped(setup: Setup, scope: &str) -> Setup {
+    let cache = json!({"ttl": TTL, "scope": scope});
+    setup.route("/*", json!({"cache": cache})).site(json!({})).cache()
+}
+
+/// An upstream whose every answer is another, with these headers as well.
+pub fn counting(more: impl Fn(&Seen, Reply) -> Reply + Send + Sync + 'static) -> Upstream {
+    Upstream::answering(move |request, nth| more(request, Reply::ok(&format!("answer {nth}"))))
+}
+
+/// In front of an upstream whose every answer is another.
+pub fn start(set_up: impl FnOnce(Setup) -> Setup) -> Check {
+    Check::before(counting(|_, reply| reply), set_up)
+}
+
+/// A read of this target with a session of the default key.
+pub fn get(gate: &Gate, target: &str) -> Request {
+    Request::get(target).bearer(&gate.bearer())
+}
+
+/// How often the cache has kept something.
+pub fn kept(gate: &Gate) -> usize {
+    gate.logs.until("what was kept", |lines| Some(copies(lines)))
+}
+
+fn copies(lines: &[Line]) -> usize {
+    let lines = lines.iter().filter_map(Line::json);
+    lines.filter(|line| line["operation"] == "PUT" && line["status"] == 204).count()
+}
+
+/// The `Cache-Status` of an answer from the cache.
+pub const HIT: &str = "writegate; hit";
+/// The `Cache-Status` of an answer that the upstream gave.
+pub const MISS: &str = "writegate; fwd=miss";
+
+impl Check {
+    /// This request is answered from the cache.
+    pub fn hit(&mut self, what: &str, request: &Request) -> Response {
+        self.read_at(self.gate.port, what, request, HIT)
+    }
+
+    /// This request reaches the upstream.
+    pub fn miss(&mut self, what: &str, request: &Request) -> Response {
+        self.read_at(self.gate.port, what, request, MISS)
+    }
+
+    /// This request, sent to this isolate, is told this status.
+    pub fn read_at(&mut self, port: u16, what: &str, request: &Request, status: &str) -> Response {
+        let before = self.upstream.seen().len();
+        let answer = request.send_to(port);
+        let seen = self.upstream.seen().len() - before;
+        let told = answer.header("cache-status").unwrap_or_default();
+        let right = told == status && seen == usize::from(status == MISS);
+        self.that(right, || {
+            format!("{what}: expected {status:?}, {seen} requests at the upstream, got {answer}")
+        });
+        answer
+    }
+
+    /// This request reaches the upstream, and its answer is kept; it is when this returns.
+    pub fn warm(&mut self, what: &str, request: &Request) -> Response {
+        let before = kept(&self.gate);
+        let answer = self.miss(what, request);
+        self.gate.logs.until(&format!("copy of what was asked for: {what}"), |lines| {
+            (copies(lines) > before).then_some(())
+        });
+        answer
+    }
+}

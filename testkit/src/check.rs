@@ -1,0 +1,82 @@
+//! A table of cases against one gate. All of them are tried and all that were wrong are told at the end; after every
+//! refusal the upstream must have seen nothing new.
+
+use crate::client::{Request, Response};
+use crate::gate::{Gate, Setup};
+use crate::upstream::Upstream;
+
+/// One gate, its upstream, and what went wrong so far.
+pub struct Check {
+    /// The API behind the gate.
+    pub upstream: Upstream,
+    /// The gate that every case is tried on.
+    pub gate: Gate,
+    wrong: Vec<String>,
+}
+
+impl Check {
+    /// In front of an upstream that answers everything 200.
+    pub fn of(set_up: impl FnOnce(Setup) -> Setup) -> Self {
+        Self::before(Upstream::start(), set_up)
+    }
+
+    /// In front of this upstream, with the set-up changed as the test wants it.
+    pub fn before(upstream: Upstream, set_up: impl FnOnce(Setup) -> Setup) -> Self {
+        let gate = set_up(Setup::to(&upstream)).start();
+        Self { upstream, gate, wrong: Vec::new() }
+    }
+
+    /// This request is refused so, and does not reach the upstream.
+    pub fn refused(&mut self, what: &str, request: &Request, status: u16, code: &str) -> Response {
+        self.refused_as_any(what, request, &[(status, code)])
+    }
+
+    /// As above, where the contract leaves open which of these it is.
+    pub fn refused_as_any(
+        &mut self,
+        what: &str,
+        request: &Request,
+        either: &[(u16, &str)],
+    ) -> Response {
+        let before = self.upstream.seen().len();
+        let answer = request.send(&self.gate);
+        if !either.contains(&(answer.status, answer.code().as_str())) {
+            self.wrong.push(format!("{what}: expected {either:?}, got {answer}"));
+        }
+        if self.upstream.seen().len() != before {
+            self.wrong.push(format!("{what}: reached the upstream"));
+        }
+        answer
+    }
+
+    /// This request reaches the upstream, and the upstream's answer comes back.
+    pub fn passes(&mut self, what: &str, request: &Request) -> Response {
+        let before = self.upstream.seen().len();
+        let answer = request.send(&self.gate);
+        if !(200..300).contains(&answer.status) {
+            self.wrong.push(format!("{what}: should have passed, got {answer}"));
+        } else if self.upstream.seen().len() != before + 1 {
+            self.wrong.push(format!("{what}: should have reached the upstream once"));
+        }
+        answer
+    }
+
+    /// Records a failure unless this is right.
+    pub fn that(&mut self, right: bool, what: impl FnOnce() -> String) {
+        if !right {
+            self.wrong.push(what());
+        }
+    }
+}
+
+impl Drop for Check {
+    fn drop(&mut self) {
+        let wrong = &self.wrong;
+        assert!(
+            wrong.is_empty() || std::thread::panicking(),
+            "{} cases went wrong:\n- {}",
+            wrong.len(),
+            wrong.join("\n- ")
+        );
+    }
+}
