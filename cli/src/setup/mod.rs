@@ -22,9 +22,12 @@ use environment::clean;
 /// The Worker's.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
+/// The variables that make `cargo` and `rustc` those of a toolchain. The user's own needs none.
+type Variables = Vec<(&'static str, OsString)>;
+
 /// The tools of a build.
 pub(crate) struct Tools {
-    toolchain: wasm::Toolchain,
+    toolchain: Variables,
     modules: PathBuf,
 }
 
@@ -41,7 +44,7 @@ impl Tools {
     /// Returns the cargo that builds for Wasm.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = clean("cargo");
-        command.envs(self.environment());
+        command.envs(self.toolchain.iter().cloned());
         command
     }
 
@@ -87,14 +90,14 @@ impl Tools {
         command
     }
 
-    /// The variables that make `cargo` and `rustc` those of the Wasm build.
-    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        self.toolchain.environment()
+    /// Returns the variables that make `cargo` and `rustc` those of the Wasm build.
+    pub(crate) fn environment(&self) -> &[(&'static str, OsString)] {
+        &self.toolchain
     }
 
     /// Changes whenever another compiler would build something else.
     pub(crate) fn identity(&self) -> String {
-        output(clean("rustc").envs(self.environment()).arg("-vV")).unwrap_or_default()
+        output(clean("rustc").envs(self.toolchain.iter().cloned()).arg("-vV")).unwrap_or_default()
     }
 }
 
