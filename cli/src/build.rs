@@ -1,21 +1,25 @@
 //! `writegate build`: the Worker as `index.js` and `index_bg.wasm`.
 //!
-//! worker-build does the work, and esbuild puts our own entry around it; this decides whether there is
-//! any. It needs eight seconds even when cargo has nothing to compile, and `wrangler dev` and every test
-//! binary call this command.
+//! cargo compiles the Worker, wasm-bindgen makes the script that loads it, esbuild puts our entry around
+//! that script, and wasm-opt makes the module small. These are the steps of worker-build, which is not
+//! used: installing it takes longer than everything else, and its entry costs each request.
+//!
+//! Nothing is done if all of it was built already, because `wrangler dev` and every test binary call
+//! this command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sha2::{Digest, Sha256};
+use wasm_bindgen_cli_support::Bindgen;
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 use crate::project::{Lock, Project};
-use crate::setup::Tools;
+use crate::setup::{TARGET, Tools};
 
-/// What worker-build makes, and in the end is there for workerd and wrangler.
+/// The files of the Worker, for workerd and wrangler.
 const PRODUCTS: [&str; 2] = [SCRIPT, MODULE];
 const SCRIPT: &str = "index.js";
 const MODULE: &str = "index_bg.wasm";
@@ -81,28 +85,53 @@ pub(crate) fn build(
     }
 
     progress.step("building the Worker", |step| {
-        let made = target.join("worker-build");
-        let mut command = tools.worker_build();
-        command
+        // The crate type is said here because in Cargo.toml, beside the rlib of the command and the tests,
+        // cargo would leave link-time optimization out.
+        let mut compile = tools.cargo();
+        compile
             .current_dir(&project.root)
-            .args(["--release", "--out-dir"])
-            .arg(&made)
-            .args([".", "--", "--locked", "--package", "writegate"])
-            .env("CARGO_TARGET_DIR", &target)
-            // Of worker-build itself: what failed stands above it.
-            .env("RUST_BACKTRACE", "0");
+            .args(["rustc", "--locked", "--release", "--package", "writegate", "--lib"])
+            .args(["--crate-type", "cdylib", "--target", TARGET])
+            .env("CARGO_TARGET_DIR", &target);
         if !features.is_empty() {
-            command.args(["--features", features]);
+            compile.args(["--features", features]);
         }
-        step.run(command)?;
+        step.run(compile)?;
+        let bound = target.join("wasm-bindgen");
+        bind(&target.join(TARGET).join("release/writegate.wasm"), &bound)?;
         let entry = project.root.join("src/edge/entry.js");
-        step.run(tools.bundle(&entry, &made.join(SCRIPT), &out.join(SCRIPT)))?;
-        step.run(tools.without_names(&made.join(MODULE), &out.join(MODULE)))
+        step.run(tools.bundle(&entry, &bound.join(SCRIPT), &out.join(SCRIPT)))?;
+        step.run(tools.optimize(&bound.join(MODULE), &out.join(MODULE)))
     })?;
     if let Some(fingerprint) = fingerprint(project, &recipe, &out) {
         fs::write(&record, fingerprint).context("recording the build")?;
     }
     Ok(out)
+}
+
+/// Makes the script that loads a compiled module, and the module as that script expects it.
+fn bind(compiled: &Path, to: &Path) -> Result<()> {
+    // Scripts of an earlier build, of files that are there no more.
+    if to.exists() {
+        fs::remove_dir_all(to).context("removing the former script")?;
+    }
+    Bindgen::new()
+        .input_path(compiled)
+        .out_name("index")
+        .module(true)
+        .and_then(|bindgen| {
+            bindgen
+                .typescript(false)
+                // A new memory after a panic: see src/edge/entry.js.
+                .reset_state_function(true)
+                .force_enable_abort_handler(true)
+                .generate(to)
+        })
+        .map_err(|error| Error::new(format!("wasm-bindgen: {error:#}")))?;
+    // Of a proposal that workerd does not know; it imports every module so.
+    let script = to.join(SCRIPT);
+    let text = fs::read_to_string(&script).context("reading the script of wasm-bindgen")?;
+    fs::write(&script, text.replace("import source ", "import ")).context("writing the script")
 }
 
 /// Of everything the Worker is made of, and of the product; none if one of them cannot be read.
@@ -117,7 +146,7 @@ fn fingerprint(project: &Project, recipe: &str, out: &Path) -> Option<String> {
     files.extend(flags.is_file().then_some(flags));
     files.extend(PRODUCTS.map(|name| out.join(name)));
     // Files from outside of `src` that the library includes are in cargo's own list.
-    let listed = project.target.join("wasm/wasm32-unknown-unknown/release/libwritegate.d");
+    let listed = project.target.join("wasm/wasm32-unknown-unknown/release/writegate.d");
     let text = fs::read_to_string(listed).ok()?;
     let inputs = text.lines().flat_map(|line| line.split_once(": ")).map(|(_, files)| files);
     files.extend(inputs.flat_map(|line| line.split(' ')).map(|path| project.root.join(path)));

@@ -7,7 +7,7 @@
 use std::cell::{OnceCell, RefCell};
 
 use wasm_bindgen::prelude::*;
-// Linked for its panic hook and what worker-build expects of it.
+// Linked for its panic hook, which tells `entry.js` that a new memory is due.
 use worker as _;
 
 use crate::cache::CacheEntry;
@@ -45,7 +45,7 @@ pub(super) fn gate(env: &JsValue) -> &'static Gate {
 }
 
 /// Logs each panic's message and place, and gives up what belongs to other requests: the next one begins with a new
-/// memory, which worker-build's entry makes after `worker`'s own hook has asked for it.
+/// memory, which `entry.js` makes after `worker`'s own hook has asked for it.
 #[wasm_bindgen(start)]
 pub fn start() {
     // Whichever of the two hooks is set first, the other calls it.

@@ -12,5 +12,6 @@ mod properties;
 mod readings;
 mod signature_vectors;
 mod stored_tokens;
+mod versions;
 mod waits;
 mod world;

@@ -9,8 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::clean;
-use super::wasm::TARGET;
+use super::{TARGET, clean};
 use crate::error::{Context, Error, Result};
 use crate::progress::{Progress, Step, output};
 

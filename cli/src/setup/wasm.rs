@@ -5,11 +5,9 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{clean, debian};
+use super::{TARGET, clean, debian};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, output};
-
-pub(super) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Which toolchain builds the Worker.
 pub(super) enum Toolchain {
