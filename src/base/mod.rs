@@ -4,10 +4,13 @@
 //! Nothing that decides about a request belongs here, and nothing here imports another room.
 
 pub mod day;
+pub mod digits;
 pub mod headers;
 pub mod json;
 pub mod lru;
 pub mod mac;
+pub mod methods;
+pub mod percent;
 pub mod request;
 pub mod secret;
 pub mod time;

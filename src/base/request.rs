@@ -6,6 +6,8 @@
 
 use core::net::IpAddr;
 
+use super::digits;
+
 /// Longest target (scheme, authority, path and query) in bytes: Cloudflare's own limit for a URL.
 pub const MAX_TARGET_BYTES: usize = 16 * 1024;
 /// Most header fields. Cloudflare passes at most 128 KB of headers, and no real client sends this many
@@ -169,8 +171,7 @@ impl<'a> Head<'a> {
     /// Returns the `Content-Length`, if there is one and it consists of digits.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
-        let text = self.header("content-length")?;
-        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+        digits::parse(self.header("content-length")?)
     }
 
     /// Returns the query's parameters in order, raw: the name, and the value where there is a `=`.
@@ -215,17 +216,6 @@ pub fn is_same_header(name: &str, other: &str) -> bool {
 fn is_authority(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
-}
-
-/// The methods that a key may be allowed to use. A route refuses any other with 405.
-pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-
-/// Returns true if a list of methods allows `method`; GET implies HEAD.
-#[must_use]
-pub fn method_in(list: &[impl AsRef<str>], method: &str) -> bool {
-    list.iter().any(|allowed| {
-        allowed.as_ref() == method || (method == "HEAD" && allowed.as_ref() == "GET")
-    })
 }
 
 /// Returns `text` in a form that may appear in a log or a message: printable ASCII, at most 64 bytes.

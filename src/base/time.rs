@@ -3,6 +3,8 @@
 //!
 //! In scope: parsing, formatting, comparing. Out of scope: reading a clock; `now` is always an argument.
 
+use super::digits;
+
 /// Milliseconds in a second.
 const MS_PER_SECOND: i64 = 1_000;
 /// Seconds in a day.
@@ -151,10 +153,7 @@ const MONTHS: [&str; 12] =
 
 /// Parses exactly `count` ASCII digits.
 fn digits(text: &str, count: usize) -> Option<i64> {
-    if text.len() != count || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok()
+    (text.len() == count).then(|| digits::parse(text))?
 }
 
 /// Parses `YYYY-MM-DD` into days since the epoch.

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::base::percent::{self, Byte};
 use crate::base::request::Head;
 use crate::problem::Refusal;
 
@@ -284,33 +285,9 @@ fn reencoded(text: &str) -> String {
 
 /// Decodes a name or a value of `application/x-www-form-urlencoded` (URL Standard section 5.1).
 fn decoded(text: &str) -> String {
-    let mut rest = text.as_bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        decoded.push(match (first, after) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    rest = after;
-                    (high << 4) | low
-                }
-                _ => first,
-            },
-            _ => first,
-        });
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-/// Returns the value of a hexadecimal digit.
-pub(super) const fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => digit.checked_sub(b'0'),
-        b'a'..=b'f' => digit.checked_sub(b'a' - 10),
-        b'A'..=b'F' => digit.checked_sub(b'A' - 10),
-        _ => None,
-    }
+    let byte = |byte: Byte| if byte == Byte::Plain(b'+') { b' ' } else { byte.value() };
+    let bytes: Vec<u8> = percent::decode(text).map(byte).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

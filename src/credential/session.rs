@@ -19,6 +19,7 @@ use crate::problem::Refusal;
 
 use super::Limits;
 use crate::base::mac::{MacKey, TAG_LEN};
+use crate::base::methods::Methods;
 
 /// Longest token in bytes. A session has a dozen short claims, and all of it is parsed before its MAC is
 /// verified.
@@ -53,7 +54,7 @@ pub struct Claims {
     /// `sub`.
     pub subject: Option<String>,
     /// `methods`: narrows the key's.
-    pub methods: Option<Vec<String>>,
+    pub methods: Option<Methods>,
     /// `paths`: narrows the key's.
     pub paths: Option<Vec<Pattern>>,
     /// `origin`: narrows the key's.
@@ -103,7 +104,8 @@ impl<'a> Session<'a> {
             bound: optional(&claims, "cnf", confirmation_key)?,
             claims: Claims {
                 subject: optional(&claims, "sub", visible)?,
-                methods: optional(&claims, "methods", strings)?,
+                methods: optional(&claims, "methods", strings)?
+                    .map(|listed| Methods::of(listed.iter().map(String::as_str))),
                 paths: optional(&claims, "paths", patterns)?,
                 origin: optional(&claims, "origin", origin)?,
             },

@@ -18,7 +18,9 @@ use crate::problem::Refusal;
 
 use super::base;
 use super::{Limits, VerifyError};
+use crate::base::digits;
 use crate::base::mac::{MacKey, TAG_LEN};
+use crate::base::percent::{self, Byte};
 
 /// Most digits of `exp`: they reach until the year 33658.
 const MAX_EXP_DIGITS: usize = 12;
@@ -294,9 +296,8 @@ pub fn sign_waf(
 
 /// Parses a time of only digits.
 fn timestamp(digits: &str, length: core::ops::RangeInclusive<usize>) -> Option<Timestamp> {
-    let plain = length.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = plain.then(|| digits.parse().ok())??;
-    Some(Timestamp::from_seconds(seconds))
+    let digits = Some(digits).filter(|digits| length.contains(&digits.len()))?;
+    Some(Timestamp::from_seconds(digits::parse(digits)?))
 }
 
 /// Parses the MAC: base64url without padding, or standard base64 in which any character may be
@@ -314,18 +315,6 @@ fn waf_tag(text: &str) -> Option<[u8; TAG_LEN]> {
 }
 
 fn percent_decoded(text: &str) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(44);
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        decoded.push(match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                rest = after;
-                (base::hex(*high)? << 4) | base::hex(*low)?
-            }
-            (b'%', _) => return None,
-            _ => first,
-        });
-    }
-    Some(decoded)
+    let plain = |byte: Byte| (byte != Byte::Broken).then(|| byte.value());
+    percent::decode(text).map(plain).collect()
 }

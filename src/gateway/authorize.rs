@@ -3,7 +3,7 @@
 
 use core::net::IpAddr;
 
-use crate::base::request::{Head, caller_address, method_in};
+use crate::base::request::{Head, caller_address};
 use crate::credential::Verified;
 use crate::credential::session::Claims;
 use crate::keys::{Key, Match, Scheme};
@@ -109,11 +109,11 @@ fn check_methods_and_paths(
         return Err(Limit::Scheme.denies(Refusal::MethodDenied));
     }
     let methods = [
-        (Limit::Key, key.map(|key| &key.methods)),
-        (Limit::Session, session.and_then(|claims| claims.methods.as_ref())),
+        (Limit::Key, key.map(|key| key.methods)),
+        (Limit::Session, session.and_then(|claims| claims.methods)),
     ];
     for (limit, list) in methods {
-        if list.is_some_and(|list| !method_in(list, method)) {
+        if list.is_some_and(|list| !list.contains(method)) {
             return Err(limit.denies(Refusal::MethodDenied));
         }
     }

@@ -60,8 +60,9 @@ use crate::admin::LocalResponse;
 use crate::admin::{self, AdminEndpoint, AdminHandler, AdminTask};
 use crate::base::day::Day;
 use crate::base::json::FieldError;
+use crate::base::methods::{METHODS, Methods};
+use crate::base::request::Head;
 use crate::base::request::Raw;
-use crate::base::request::{Head, METHODS};
 use crate::base::time::Timestamp;
 use crate::config::{Config, Environment};
 use crate::credential::Verified;
@@ -185,7 +186,7 @@ impl Gate {
         }
         // (2)
         if !METHODS.contains(&head.method()) {
-            let allow = route.map_or_else(|| METHODS.join(", "), Route::allow);
+            let allow = route.map_or(Methods::ALL, |route| route.methods).allow();
             return Err(Rejection::method_not_allowed(allow).into());
         }
         if let Some(path) = head.path().strip_prefix(GATE_PREFIX) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::quota::Quota;
 use crate::base::json::{FieldError, Fields};
-use crate::base::request::METHODS;
+use crate::base::methods::{METHODS, METHODS_HINT, Methods};
 use crate::base::time::Timestamp;
 use crate::policy::network::Network;
 use crate::policy::origin::OriginPattern;
@@ -70,7 +70,7 @@ pub struct Key {
     /// Schemes that the key may be used with.
     pub schemes: Vec<Scheme>,
     /// Allowed methods; never empty.
-    pub methods: Vec<String>,
+    pub methods: Methods,
     /// Allowed paths; `None` allows all.
     pub paths: Option<Vec<Pattern>>,
     /// Allowed origins of pages; `None` allows all.
@@ -170,16 +170,12 @@ fn schemes(fields: &mut Fields) -> Result<Vec<Scheme>, FieldError> {
     Ok(list(fields, "schemes", parse, hint)?.unwrap_or_else(|| vec![Scheme::Session]))
 }
 
-/// Parses the list of methods; every one of [`METHODS`] when there is no list.
-fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
-    let parse = |text: &str| METHODS.contains(&text).then(|| text.to_owned());
-    let all = || METHODS.iter().map(ToString::to_string).collect();
-    Ok(list(fields, "methods", parse, METHODS_HINT)?.unwrap_or_else(all))
+/// Parses the methods of a key: all when there is no list.
+fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
+    let parse = |text: &str| METHODS.into_iter().find(|method| *method == text);
+    let listed = list(fields, "methods", parse, METHODS_HINT)?;
+    Ok(listed.map_or(Methods::ALL, Methods::of))
 }
-
-/// The hint for a method that is not known.
-pub const METHODS_HINT: &str =
-    "expected some of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, in capitals";
 
 fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
     let read = |text: &str| match text {
@@ -265,7 +261,7 @@ mod tests {
         let key = Key::parse("KEYS[0]", json!({"id": "pk_site"})).unwrap();
         assert_eq!(key.version, 1);
         assert_eq!(key.schemes, [Scheme::Session]);
-        assert_eq!(key.methods, METHODS);
+        assert_eq!(key.methods, Methods::ALL);
         assert!(key.paths.is_none() && !key.revoked && !key.admin);
     }
 

@@ -229,7 +229,7 @@ mod tests {
         let Some(Entry::Found(first)) = registry.recent(&a, NOW.plus_seconds(29)) else {
             panic!("forgotten too early");
         };
-        assert_eq!(first.key().methods, ["POST"]);
+        assert_eq!(first.key().methods.allow(), "POST");
         let later = NOW.plus_seconds(30);
         assert!(registry.recent(&a, later).is_none());
         // Read again and the same: what was derived is kept.

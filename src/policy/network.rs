@@ -1,5 +1,6 @@
 //! Networks of addresses, `203.0.113.0/24` or `2001:db8::/32` (RFC 4632, RFC 4291).
 
+use crate::base::digits;
 use core::net::IpAddr;
 
 /// A range of addresses that share a prefix.
@@ -23,7 +24,7 @@ impl Network {
         let width = width(address);
         let bits = match bits {
             None => width,
-            Some(digits) => u32::from(super::origin::parse_port(digits)?),
+            Some(length) => digits::parse(length)?,
         };
         let network = Self { address, bits };
         let (value, mask) = (number(address), network.mask()?);

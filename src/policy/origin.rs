@@ -1,6 +1,8 @@
 //! Web origins (RFC 6454) and the patterns for them in key records. They are compared by scheme, host
 //! and port; a default port equals no port.
 
+use crate::base::digits;
+
 /// The scheme, host and port of an `Origin` header, of a `Referer`, or of the gate itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -24,7 +26,7 @@ impl Origin {
         let (host, port) = split_authority(authority)?;
         let port = match port {
             None => None,
-            Some(digits) => Some(parse_port(digits)?)
+            Some(digits) => Some(digits::parse(digits)?)
                 .filter(|port| !matches!((scheme.as_str(), *port), ("http", 80) | ("https", 443))),
         };
         Some(Self { scheme, host: host.to_ascii_lowercase(), port })
@@ -53,14 +55,6 @@ pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
         .and_then(|inner| inner.strip_suffix(']'))
         .is_some_and(|inner| inner.parse::<core::net::Ipv6Addr>().is_ok());
     (named || bracketed).then_some((host, port))
-}
-
-/// Parses a port: only digits, without a sign.
-pub(crate) fn parse_port(digits: &str) -> Option<u16> {
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok()
 }
 
 /// A pattern for origins: an origin, or `scheme://*.host[:port]`, where `*.` stands for one or more

@@ -9,6 +9,7 @@
 use core::fmt;
 use std::borrow::Cow;
 
+use crate::base::percent::{self, Byte};
 use crate::problem::Refusal;
 
 /// A path that [`check`] accepts.
@@ -52,22 +53,16 @@ pub fn check(path: &str) -> Result<Checked<'_>, Refusal> {
     }
     let (mut encoded_slash, mut plain) = (false, true);
     let mut segment = Segment::default();
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        let decoded = match byte {
-            b'%' => decode(&mut rest),
-            _ => None,
-        };
-        plain &= !matches!(byte, b'%' | b';');
-        match (byte, decoded) {
-            (_, Some(b'/' | b'\\')) => {
+    for byte in percent::decode(path) {
+        plain &= matches!(byte, Byte::Plain(byte) if byte != b';');
+        match byte {
+            Byte::Escaped(b'/' | b'\\') => {
                 encoded_slash = true;
                 segment.end()?;
             }
-            (b'/', _) => plain &= segment.end()?,
-            (_, Some(0)) => return Err(Refusal::BadPath),
-            (_, Some(decoded)) => segment.push(decoded),
-            (byte, None) => segment.push(byte),
+            Byte::Plain(b'/') => plain &= segment.end()?,
+            Byte::Escaped(0) => return Err(Refusal::BadPath),
+            Byte::Plain(_) | Byte::Escaped(_) | Byte::Broken => segment.push(byte.value()),
         }
     }
     plain &= segment.end()?;
@@ -81,28 +76,13 @@ pub fn check(path: &str) -> Result<Checked<'_>, Refusal> {
     })
 }
 
-/// Decodes `text` once.
-#[must_use]
-pub fn decoded(text: &str) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let escaped = match byte {
-            b'%' => decode(&mut rest),
-            _ => None,
-        };
-        decoded.push(escaped.unwrap_or(byte));
-    }
-    decoded
-}
-
 /// Returns the lenient reading of a path: everything is decoded once; segments are cut at `;`, `?` and
 /// `#` and lose the dots and spaces at their end (as on Windows); any slash separates them; empty ones
 /// disappear. [`Pattern`] compares it without regard to case.
 fn lenient(path: &str) -> Vec<u8> {
     let mut read = Vec::with_capacity(path.len());
     let mut is_cut = false;
-    for byte in decoded(path) {
+    for byte in percent::decode(path).map(Byte::value) {
         match byte {
             b'/' | b'\\' => {
                 is_cut = false;
@@ -122,16 +102,6 @@ fn lenient(path: &str) -> Vec<u8> {
 
 fn trim_end(segment: &mut Vec<u8>) {
     while segment.pop_if(|last| *last <= b' ' || *last == b'.').is_some() {}
-}
-
-/// Decodes two hexadecimal digits and consumes them. If they are missing, returns `None` and consumes
-/// nothing.
-fn decode(rest: &mut core::str::Bytes<'_>) -> Option<u8> {
-    let mut ahead = rest.clone();
-    let high = char::from(ahead.next()?).to_digit(16)?;
-    let low = char::from(ahead.next()?).to_digit(16)?;
-    *rest = ahead;
-    u8::try_from(high.checked_mul(16)?.checked_add(low)?).ok()
 }
 
 /// The facts about a decoded segment that tell whether it is a dot segment: its number of dots, whether
@@ -260,17 +230,8 @@ fn begins_with(path: &[u8], prefix: &[u8]) -> bool {
 
 /// Returns true if `path` has a `%XX` that stands for an unreserved character.
 fn encodes_unreserved(path: &str) -> bool {
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        let decoded = match byte {
-            b'%' => decode(&mut rest),
-            _ => None,
-        };
-        if decoded.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
-            return true;
-        }
-    }
-    false
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    percent::decode(path).any(|byte| matches!(byte, Byte::Escaped(byte) if is_unreserved(byte)))
 }
 
 impl fmt::Display for Pattern {

@@ -5,6 +5,7 @@
 //! base64url, padded or not, also within longer text. Out of scope: other encodings, which an upstream
 //! would use only on purpose, and bodies.
 
+use crate::base::percent::hex_pair;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
@@ -155,7 +156,7 @@ impl Needle {
         match text {
             [first, ..] if self.is_same(*first, wanted) => Some(1),
             [b'\\', b'u', b'0', b'0', high, low, ..] => {
-                self.is_same(hex(*high, *low)?, wanted).then_some(6)
+                self.is_same(hex_pair(*high, *low)?, wanted).then_some(6)
             }
             [b'\\', escaped, ..] if self.is_same(*escaped, wanted) => Some(2),
             _ => None,
@@ -167,7 +168,7 @@ impl Needle {
     fn percent_encoded(&self, mut text: &[u8], wanted: u8) -> Option<usize> {
         let mut length = 0_usize;
         while let [high, low, rest @ ..] = text {
-            let decoded = hex(*high, *low)?;
+            let decoded = hex_pair(*high, *low)?;
             length = length.checked_add(2)?;
             if self.is_same(decoded, wanted) {
                 return Some(length);
@@ -187,12 +188,6 @@ impl Needle {
             (Coding::Base64 { .. } | Coding::Plain, _) => byte == wanted,
         }
     }
-}
-
-fn hex(high: u8, low: u8) -> Option<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    let value = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
-    u8::try_from(value).ok()
 }
 
 #[cfg(test)]

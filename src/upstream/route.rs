@@ -1,15 +1,17 @@
 //! Routes (docs/wire-contract.md, "Configuration"): the upstream of a path, and the settings for its
 //! requests.
 
+use crate::base::percent;
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
-use crate::base::request::{Head, METHODS, method_in};
+use crate::base::methods::{METHODS, METHODS_HINT, Methods};
+use crate::base::request::Head;
 use crate::cache::Policy;
-use crate::keys::{KeyId, METHODS_HINT};
-use crate::policy::path::{self, Checked, PATTERN_HINT, Pattern};
+use crate::keys::KeyId;
+use crate::policy::path::{Checked, PATTERN_HINT, Pattern};
 use crate::problem::Refusal;
 use crate::upstream::url::{Upstream, UpstreamAuth, UpstreamCredential};
 
@@ -28,7 +30,7 @@ pub struct Route {
     /// The credential to send, if its token is a Workers Secret that is set.
     pub credential: Option<Rc<UpstreamCredential>>,
     /// The methods that the route takes; never empty.
-    pub methods: Vec<String>,
+    pub methods: Methods,
     /// Longest wait for response headers, in milliseconds, all attempts together.
     pub timeout_ms: u32,
     /// Most retries of a request that may be sent again.
@@ -116,7 +118,7 @@ impl Route {
     /// Returns true if the route takes `method`; GET implies HEAD.
     #[must_use]
     pub fn takes(&self, method: &str) -> bool {
-        method_in(&self.methods, method)
+        self.methods.contains(method)
     }
 
     /// Returns true if the query has a parameter that the route denies, in any spelling that a server
@@ -138,11 +140,7 @@ impl Route {
     /// Returns the value of `Allow` (RFC 9110 section 10.2.1).
     #[must_use]
     pub fn allow(&self) -> String {
-        let mut methods = self.methods.clone();
-        if self.takes("HEAD") && !methods.iter().any(|method| method == "HEAD") {
-            methods.push("HEAD".to_owned());
-        }
-        methods.join(", ")
+        self.methods.allow()
     }
 }
 
@@ -197,22 +195,22 @@ fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
     Ok(pattern)
 }
 
-/// Parses the list of methods; every one of [`METHODS`] when the list is empty or absent.
-fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
+/// Parses the methods of a route: all when the list is empty or absent.
+fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
     let listed = fields.strings_or_empty("methods")?.unwrap_or_default();
     if listed.is_empty() {
-        return Ok(METHODS.iter().map(ToString::to_string).collect());
+        return Ok(Methods::ALL);
     }
-    if listed.iter().all(|method| METHODS.contains(&method.as_str())) {
-        return Ok(listed);
+    match listed.iter().all(|method| METHODS.contains(&method.as_str())) {
+        true => Ok(Methods::of(listed.iter().map(String::as_str))),
+        false => Err(fields.error("methods", METHODS_HINT)),
     }
-    Err(fields.error("methods", METHODS_HINT))
 }
 
 /// Returns the name of a query parameter as servers read it: decoded, without spaces before it, and cut
 /// at the `[` that begins an index in PHP and Rails (`name[]`), or at a NUL.
 fn parameter_name(raw: &str) -> Vec<u8> {
-    let decoded = path::decoded(raw);
+    let decoded: Vec<u8> = percent::decode(raw).map(percent::Byte::value).collect();
     let begin = decoded.iter().position(|byte| !matches!(byte, b' ' | b'+'));
     let name = decoded.get(begin.unwrap_or_default()..).unwrap_or_default();
     let end = |(index, byte): (usize, &u8)| *byte == 0 || (index > 0 && *byte == b'[');
@@ -294,6 +292,7 @@ fn waf_key(fields: &mut Fields) -> Result<Option<KeyId>, FieldError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::path;
     use serde_json::json;
 
     fn route(path: &str) -> Route {

@@ -3,6 +3,7 @@
 //! In scope: parsing both strictly, and joining a path to the URL so that the host cannot change. Out of
 //! scope: the rest of the request (`gateway::forward`).
 
+use crate::base::digits;
 use core::fmt;
 
 use base64::Engine as _;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
 use crate::base::secret::{Fingerprint, Secret};
-use crate::policy::origin::{parse_port, split_authority};
+use crate::policy::origin::split_authority;
 use crate::policy::path;
 use crate::upstream::echo::Guard;
 use crate::upstream::token::UpstreamToken;
@@ -121,7 +122,7 @@ impl Upstream {
 fn host(authority: &str) -> Option<&str> {
     let (host, port) = split_authority(authority)?;
     if let Some(port) = port {
-        parse_port(port).filter(|port| *port != 0)?;
+        digits::parse::<u16>(port).filter(|port| *port != 0)?;
     }
     (!host.starts_with('.') && !host.contains("..")).then_some(host)
 }

@@ -46,7 +46,11 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
             vec![format!("the key's schemes are: {}", schemes.join(", "))]
         }),
         Refusal::MethodDenied => key.map_or_else(Vec::new, |key| {
-            vec![format!("{}; the key's methods are: {}", given.method, key.methods.join(", "))]
+            vec![format!(
+                "{}; the key's methods are: {}",
+                given.method,
+                key.methods.listed().collect::<Vec<_>>().join(", ")
+            )]
         }),
         Refusal::PathDenied => key.map_or_else(Vec::new, |key| {
             let paths = key.paths.as_deref().unwrap_or_default();

@@ -5,7 +5,8 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{TARGET, clean, debian};
+use super::environment::clean;
+use super::{TARGET, debian};
 use crate::failure::{Failure, Result};
 use crate::progress::{Progress, output};
 

@@ -7,9 +7,9 @@
 use std::env::consts::ARCH;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use super::{TARGET, clean};
+use super::TARGET;
+use super::environment::clean;
 use crate::failure::{Doing, Failure, Result};
 use crate::progress::{Progress, Step, output};
 
@@ -38,7 +38,7 @@ fn linker(directory: &Path) -> PathBuf {
 
 pub(super) fn install(directory: &Path, progress: &Progress) -> Result<()> {
     for program in ["apt-get", "apt-cache", "dpkg"] {
-        if output(Command::new(program).arg("--version")).is_none() {
+        if output(clean(program).arg("--version")).is_none() {
             return Err(Failure::new("this is not Debian or a relative of it"));
         }
     }
@@ -90,7 +90,7 @@ fn rust_lld() -> Result<PathBuf> {
 fn variant() -> Option<&'static str> {
     let wanted = version(env!("CARGO_PKG_RUST_VERSION"))?;
     VARIANTS.into_iter().find(|variant| {
-        let policy = output(Command::new("apt-cache").args(["policy", &format!("rustc{variant}")]));
+        let policy = output(clean("apt-cache").args(["policy", &format!("rustc{variant}")]));
         let candidate = policy.as_deref().and_then(|text| {
             let mut lines = text.lines();
             lines.find_map(|line| version(line.trim().strip_prefix("Candidate: ")?))
@@ -106,13 +106,13 @@ fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 fn update(progress: &Progress) -> Result<()> {
-    if output(Command::new("id").arg("-u")).as_deref() != Some("0") {
+    if output(clean("id").arg("-u")).as_deref() != Some("0") {
         return Err(Failure::new(
             "its package lists have to be fetched first: run `sudo apt-get update`, then this again",
         ));
     }
     progress.step("fetching Debian's package lists", |step| {
-        let mut command = Command::new("apt-get");
+        let mut command = clean("apt-get");
         command.arg("update");
         step.run(command)
     })
@@ -124,18 +124,18 @@ fn unpack(variant: &str, debs: &Path, made: &Path, step: &Step) -> Result<()> {
         .map(|name| format!("{name}{variant}"))
         .into_iter()
         .chain(["src", "clippy"].map(|name| format!("rust{variant}-{name}")));
-    let mut simulate = Command::new("apt-get");
+    let mut simulate = clean("apt-get");
     simulate.args(["install", "--simulate", "--no-install-recommends"]).args(wanted);
     let plan = output(&mut simulate)
         .ok_or_else(|| Failure::new(format!("apt-get finds no way to install rustc{variant}")))?;
     let packages: Vec<_> =
         plan.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next()).collect();
-    let mut download = Command::new("apt-get");
+    let mut download = clean("apt-get");
     download.arg("download").args(&packages).current_dir(debs);
     step.run(download)?;
     let files = fs::read_dir(debs).doing("reading the packages")?;
     for file in files.flatten() {
-        let mut extract = Command::new("dpkg");
+        let mut extract = clean("dpkg");
         extract.arg("-x").arg(file.path()).arg(made);
         step.run(extract)?;
     }
