@@ -13,4 +13,5 @@ pub mod methods;
 pub mod percent;
 pub mod request;
 pub mod secret;
+pub mod sorted_map;
 pub mod time;

@@ -2,13 +2,12 @@
 //!
 //! In scope: the state of a token and the advice. Out of scope: the schedule, and sending the probe.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::base::json;
 use crate::base::secret::Fingerprint;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::config::{Config, RotationPolicy};
 use crate::upstream::route::Route;
@@ -99,7 +98,7 @@ pub struct Probe<'c> {
 }
 
 /// Every token that a route names, by the name of its secret.
-pub type Tokens<'c> = BTreeMap<&'c str, TokenLookup>;
+pub type Tokens<'c> = SortedMap<&'c str, TokenLookup>;
 
 /// Returns the probes to send, one for each route that has a probe and whose token is set.
 pub fn probes<'c>(config: &'c Config, tokens: &Tokens<'c>) -> impl Iterator<Item = Probe<'c>> {
