@@ -7,6 +7,7 @@ pub mod day;
 pub mod digits;
 pub mod headers;
 pub mod json;
+pub mod json_writer;
 pub mod lru;
 pub mod mac;
 pub mod methods;

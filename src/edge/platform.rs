@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 
 use js_sys::Uint8Array;
-use serde_json::Value;
+use serde_json::{Value, json};
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::base::day::Day;
 use crate::base::json;
+use crate::base::json_writer;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::credential::digest;
@@ -173,10 +174,11 @@ impl AdminBackend for JsPlatform<'_> {
     }
 
     async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Unavailable> {
-        let lines =
-            changes.iter().map(|change| (registry::name(change.id), change.from, change.to));
-        let lines =
-            serde_json::to_string(&lines.collect::<Vec<_>>()).map_err(|_never| Unavailable)?;
+        let lines: Value = changes
+            .iter()
+            .map(|change| json!([registry::name(change.id), change.from, change.to]))
+            .collect();
+        let lines = json_writer::text(&lines);
         let written = self.json(bindings::write_records(self.env, &lines)).await?;
         written.as_bool().ok_or(Unavailable)
     }

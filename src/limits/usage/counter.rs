@@ -6,6 +6,7 @@ use core::cell::Cell;
 use serde_json::json;
 
 use crate::base::day::Day;
+use crate::base::json_writer;
 use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::keys::Period;
@@ -162,13 +163,12 @@ impl UsageCounter {
             ])
         });
         let since = self.per.map(|per| per.bounds(now).0.to_string());
-        json!({
+        json_writer::text(&json!({
             "isolate": isolate,
             "sequence": sequence,
             "since": since,
             "rows": rows.collect::<Vec<_>>(),
-        })
-        .to_string()
+        }))
     }
 
     pub(super) fn settle(&mut self, sequence: u64, used: Option<(Day, Totals)>, now: Timestamp) {
