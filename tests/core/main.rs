@@ -1,14 +1,27 @@
 //! The library without a platform: what it decides, what always holds, and the published vectors.
 
 mod accept_signature;
+mod admin_change;
+mod admin_create;
+mod admin_fields;
+mod admin_list;
+mod admin_paths;
+mod admin_proofs;
+mod admin_who;
+mod answers;
 mod bound;
 mod bound_order;
 mod claims;
 mod components;
 mod config;
+mod cors;
+mod credentials;
+mod crossing;
 mod decisions;
 mod docs;
+mod echo;
 mod exchanges;
+mod forwarding;
 mod headers;
 mod imports;
 mod javascript;
@@ -32,7 +45,9 @@ mod signature_size;
 mod signature_times;
 mod signature_vectors;
 mod signatures;
+mod signed_urls;
 mod stored_tokens;
 mod versions;
+mod waf_urls;
 mod waits;
 mod world;

@@ -127,6 +127,9 @@ pub(crate) fn code_of(answer: &GateResponse) -> String {
     document["code"].as_str().unwrap_or_default().to_owned()
 }
 
+/// Most records of a page of the registry.
+const PAGE: usize = 100;
+
 /// Something that a test lets happen.
 pub(crate) type Happens = Box<dyn Fn(&Native)>;
 
@@ -144,6 +147,7 @@ pub(crate) struct Native {
     /// How often one was asked.
     pub(crate) asked: Cell<u32>,
     seen: RefCell<BTreeSet<(String, String)>>,
+    random: Cell<u8>,
     /// The time; it stands still unless a test moves it.
     pub(crate) now: Cell<Timestamp>,
     /// Happens while the body is read.
@@ -165,6 +169,7 @@ impl Native {
             stored: RefCell::new(None),
             asked: Cell::new(0),
             seen: RefCell::new(BTreeSet::new()),
+            random: Cell::new(0),
             now: Cell::new(NOW),
             while_reading: RefCell::new(None),
             while_writing: RefCell::new(None),
@@ -249,11 +254,18 @@ impl AdminBackend for Native {
     }
 
     fn random(&self) -> [u8; 16] {
-        [7; 16]
+        self.random.set(self.random.get() + 1);
+        [self.random.get(); 16]
     }
 
-    async fn page(&self, _cursor: Option<&str>) -> Result<Page, Unavailable> {
-        Ok(Page::default())
+    async fn page(&self, cursor: Option<&str>) -> Result<Page, Unavailable> {
+        let records = self.records.borrow();
+        let named = records.iter().map(|(id, text)| (format!("key/{id}"), text.clone()));
+        let mut rest: Vec<_> = named.filter(|(name, _)| Some(name.as_str()) > cursor).collect();
+        let more = rest.len() > PAGE;
+        rest.truncate(PAGE);
+        let cursor = rest.last().filter(|_| more).map(|(name, _)| name.clone());
+        Ok(Page { records: rest, cursor })
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable> {
