@@ -8,6 +8,7 @@ use crate::native::{Check, Gate, Upstream, check, start};
 use serde_json::{Value, json};
 use testkit::client::{HOST, Request};
 use testkit::gate::{KEY, Setup};
+use testkit::links::{before_sig, signed};
 use testkit::token::{b64, fresh, hmac, now, sk};
 
 /// A key that takes signed URLs, and nothing else unless these members say so.
@@ -16,18 +17,6 @@ fn with_links(setup: Setup, more: &Value) -> Setup {
     let more = more.as_object().unwrap().clone();
     members.as_object_mut().unwrap().extend(more);
     setup.site(members)
-}
-
-/// This text and the `sig` that belongs to it.
-pub(crate) fn signed(secret: &str, authority: &str, text: &str) -> String {
-    let mac = hmac(secret.as_bytes(), format!("writegate-url-v1\n{authority}\n{text}").as_bytes());
-    format!("{text}&sig={}", b64(mac))
-}
-
-/// A target with the `key` and `exp` of a link.
-pub(crate) fn before_sig(target: &str, key: &str, exp: u64) -> String {
-    let joint = if target.contains('?') { '&' } else { '?' };
-    format!("{target}{joint}key={key}&exp={exp}")
 }
 
 /// The secret of this gate's default key.

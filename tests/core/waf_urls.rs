@@ -5,39 +5,16 @@
 mod form;
 mod keys;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use testkit::client::Request;
 use testkit::gate::{KEY, Setup};
+use testkit::links::{
+    encoded_waf_link as encoded_link, waf_link as link, waf_mac as mac, with_verify,
+};
 use testkit::token::{b64, fresh, hmac, now, sk};
 
 use crate::native::{Check, Upstream, check, start};
 use crate::signed_urls::assert_no_byte_can_change;
-
-/// The MAC of a link, over its text before `verify` and the digits.
-fn mac(secret: &str, text: &str, issued: &str) -> Vec<u8> {
-    hmac(secret.as_bytes(), format!("{text}{issued}").as_bytes())
-}
-
-/// This text and, as its last parameter, `verify` with this value.
-fn with_verify(text: &str, value: &str) -> String {
-    let joint = if text.contains('?') { '&' } else { '?' };
-    format!("{text}{joint}verify={value}")
-}
-
-/// A link with its MAC in base64url.
-fn link(secret: &str, text: &str, issued: u64) -> String {
-    let mac = b64(mac(secret, text, &issued.to_string()));
-    with_verify(text, &format!("{issued}-{mac}"))
-}
-
-/// The same with its MAC in standard base64, percent-encoded as JavaScript's `encodeURIComponent` does it.
-fn encoded_link(secret: &str, text: &str, issued: u64) -> String {
-    let mac = STANDARD.encode(mac(secret, text, &issued.to_string()));
-    let mac = mac.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
-    with_verify(text, &format!("{issued}-{mac}"))
-}
 
 /// A gate with `WAF_SECRET`, and the secret.
 fn waf(set_up: impl FnOnce(Setup) -> Setup) -> (Check, String) {
