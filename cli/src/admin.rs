@@ -8,12 +8,12 @@ use writegate::KeyId;
 use writegate::Secret;
 use writegate::Upstream;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
+use crate::gate_error::{GateError, Problem};
 use crate::http;
 use crate::project::Project;
 use crate::session::{self, Claims};
 use crate::settings;
-use crate::trouble::{Problem, Trouble};
 
 /// How long one of its sessions lasts: one request, and clocks that differ a little.
 const TTL: u32 = 120;
@@ -87,7 +87,7 @@ impl Gate {
         method: &str,
         path: &str,
         body: Option<&Value>,
-    ) -> std::result::Result<Value, Trouble> {
+    ) -> std::result::Result<Value, GateError> {
         self.ask_with(method, path, None, body)
     }
 
@@ -97,9 +97,9 @@ impl Gate {
         path: &str,
         query: Option<&str>,
         body: Option<&Value>,
-    ) -> std::result::Result<Value, Trouble> {
+    ) -> std::result::Result<Value, GateError> {
         let url = self.address.join(Some(path), query);
-        let url = url.ok_or_else(|| Failure::new("the gate's address has no such path"))?;
+        let url = url.ok_or_else(|| Error::new("the gate's address has no such path"))?;
         // A fresh one each time: a long import outlasts a short session.
         let session = Claims::below("/_gate/*", self.ttl).mint(
             &self.admin,
@@ -109,12 +109,12 @@ impl Gate {
         )?;
         let session = Secret::new(session);
         let (status, text) = http::ask(&self.agent, method, &url, &session, body)
-            .map_err(|error| Trouble::Silent(format!("{}: {error}", self.address.origin())))?;
+            .map_err(|error| GateError::NoAnswer(format!("{}: {error}", self.address.origin())))?;
         let answer = serde_json::from_str::<Value>(&text).ok();
         match answer.filter(Value::is_object) {
             Some(answer) if (200..300).contains(&status) => Ok(answer),
             answer => {
-                Err(Trouble::Refused(Box::new(Problem::of(status, &answer.unwrap_or_default()))))
+                Err(GateError::Refused(Box::new(Problem::of(status, &answer.unwrap_or_default()))))
             }
         }
     }
@@ -148,11 +148,11 @@ impl Pages<'_> {
         self.cursor = page["cursor"].as_str().map(str::to_owned);
         // It would never end.
         if self.cursor.as_deref() == Some(cursor) {
-            return Err(Failure::new("the gate's list does not go on from its cursor"));
+            return Err(Error::new("the gate's list does not go on from its cursor"));
         }
         match page["keys"].take() {
             Value::Array(records) => Ok(records),
-            _ => Err(Failure::new("the gate's list has no keys in it")),
+            _ => Err(Error::new("the gate's list has no keys in it")),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use writegate::Secret;
 use writegate::Upstream;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::http;
 
 const BASE: &str = "https://api.cloudflare.com/client/v4";
@@ -40,7 +40,7 @@ impl Api {
         let base = set.unwrap_or_else(|| BASE.to_owned());
         // Its rules are those for any address that a token is sent to.
         Upstream::parse(&base).map_err(|_wrong| {
-            Failure::usage(format!(
+            Error::usage(format!(
                 "{BASE_VARIABLE}: expected an address such as {BASE} (http on loopback alone)"
             ))
         })?;

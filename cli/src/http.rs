@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use writegate::Secret;
 
-use crate::failure::Result;
+use crate::error::Result;
 use crate::tls;
 
 /// An agent for this address, whose statuses are all answers.

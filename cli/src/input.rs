@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use writegate::Secret;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 
 /// Longest secret, in bytes: what a Workers Secret may hold.
 const MAX_BYTES: u64 = 5 * 1024;
@@ -19,15 +19,15 @@ pub(crate) fn is_terminal() -> bool {
 pub(crate) fn secret(prompt: &str) -> Result<Secret> {
     // It is asked for at the terminal itself, wherever standard error goes.
     if io::stdin().is_terminal() {
-        let typed = rpassword::prompt_password(format!("{prompt}: ")).doing(prompt)?;
+        let typed = rpassword::prompt_password(format!("{prompt}: ")).context(prompt)?;
         return Ok(Secret::new(typed));
     }
     // At its full size at once: a buffer that grows leaves copies behind.
     let mut bytes = Vec::with_capacity(usize::try_from(MAX_BYTES + 1).unwrap_or_default());
     let mut input = io::stdin().lock().take(MAX_BYTES + 1);
-    input.read_to_end(&mut bytes).doing(format!("reading {prompt} from standard input"))?;
+    input.read_to_end(&mut bytes).context(format!("reading {prompt} from standard input"))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_BYTES {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "{prompt}: longer than {MAX_BYTES} bytes, which is all that a Workers Secret may hold"
         )));
     }
@@ -48,10 +48,10 @@ pub(crate) fn line(prompt: &str, default: Option<&str>) -> Result<String> {
         None => write!(error, "{prompt}: "),
     }
     .and_then(|()| error.flush())
-    .doing(prompt)?;
+    .context(prompt)?;
     let mut typed = String::new();
-    if io::stdin().lock().read_line(&mut typed).doing(prompt)? == 0 {
-        return Err(Failure::usage(format!("{prompt}: the input ended")));
+    if io::stdin().lock().read_line(&mut typed).context(prompt)? == 0 {
+        return Err(Error::usage(format!("{prompt}: the input ended")));
     }
     let typed = typed.trim();
     Ok(match (typed, default) {

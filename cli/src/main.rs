@@ -9,13 +9,13 @@ mod check;
 mod clock;
 mod cloudflare;
 mod demo;
+mod error;
 mod explain;
-mod failure;
+mod gate_error;
 mod http;
 mod init;
 mod input;
 mod key;
-mod misuse;
 mod progress;
 mod project;
 mod random;
@@ -26,8 +26,8 @@ mod setup;
 mod target;
 mod tls;
 mod token;
-mod trouble;
 mod url;
+mod usage_error;
 
 mod wrangler;
 
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) if is_help(error.kind()) => error.exit(),
         Err(error) => {
-            eprintln!("writegate: {}", misuse::line(&error));
+            eprintln!("writegate: {}", usage_error::line(&error));
             return ExitCode::from(2);
         }
     };
@@ -106,12 +106,12 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if let Some(output) = failure.output {
+        Err(error) => {
+            if let Some(output) = error.output {
                 eprint!("{output}");
             }
-            eprintln!("writegate: {}", failure.message);
-            ExitCode::from(failure.code)
+            eprintln!("writegate: {}", error.message);
+            ExitCode::from(error.code)
         }
     }
 }

@@ -4,23 +4,25 @@ use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::failure::{Doing, Failure, Result};
+use crate::error::{Context, Error, Result};
 
 /// Reports on standard error: a spinner on a terminal, plain lines elsewhere.
 pub(crate) struct Progress {
     terminal: bool,
+    /// Of steps that run beside each other.
+    spinners: MultiProgress,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self { terminal: io::stderr().is_terminal() }
+        Self { terminal: io::stderr().is_terminal(), spinners: MultiProgress::new() }
     }
 
     /// A line of its own.
     pub(crate) fn note(&self, text: &str) {
-        eprintln!("writegate: {text}");
+        self.spinners.suspend(|| eprintln!("writegate: {text}"));
     }
 
     /// Shows how many of `total` things are done.
@@ -42,7 +44,7 @@ impl Progress {
     /// Shows `title` while the commands of `work` run.
     pub(crate) fn step<T>(&self, title: &str, work: impl FnOnce(&Step) -> Result<T>) -> Result<T> {
         let bar = if self.terminal {
-            let bar = ProgressBar::new_spinner();
+            let bar = self.spinners.add(ProgressBar::new_spinner());
             if let Ok(style) =
                 ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg:.dim}")
             {
@@ -103,28 +105,28 @@ impl Step {
         let name = command.get_program().to_string_lossy().into_owned();
         let running = || format!("running {name}");
         // One pipe for both streams, so that the lines stay in order.
-        let (reader, writer) = io::pipe().doing(running())?;
-        let second = writer.try_clone().doing(running())?;
+        let (reader, writer) = io::pipe().context(running())?;
+        let second = writer.try_clone().context(running())?;
         command.stdin(Stdio::null()).stdout(writer).stderr(second);
-        let mut child = command.spawn().doing(running())?;
+        let mut child = command.spawn().context(running())?;
         // It holds the pipe's other end, which would never close.
         drop(command);
 
         let mut output = String::new();
         let mut line = Vec::new();
         let mut reader = BufReader::new(reader);
-        while reader.read_until(b'\n', &mut line).doing(running())? > 0 {
+        while reader.read_until(b'\n', &mut line).context(running())? > 0 {
             let text = String::from_utf8_lossy(&line);
             self.bar.set_message(text.trim().to_owned());
             output.push_str(&text);
             line.clear();
         }
-        let status = child.wait().doing(running())?;
+        let status = child.wait().context(running())?;
         self.bar.set_message("");
         if status.success() {
             Ok(())
         } else {
-            Err(Failure::new(format!("{name} failed ({status})")).with_output(output))
+            Err(Error::new(format!("{name} failed ({status})")).with_output(output))
         }
     }
 }

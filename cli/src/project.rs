@@ -4,7 +4,7 @@ use std::env;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Doing, Failure, Result};
+use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 
 /// One checkout of writegate, and the tools' place.
@@ -32,7 +32,7 @@ impl Project {
 /// `cargo run` and `cargo test` say where the package is, inside the checkout; a binary called by its path
 /// looks around itself, and at last goes where it was built.
 fn root() -> Result<PathBuf> {
-    let here = env::current_dir().doing("finding the current directory")?;
+    let here = env::current_dir().context("finding the current directory")?;
     let ours = |directory: &Path| {
         directory.join("Cargo.toml").is_file() && directory.join("wrangler.toml").is_file()
     };
@@ -43,7 +43,7 @@ fn root() -> Result<PathBuf> {
     candidates.extend(here.ancestors().map(Path::to_path_buf));
     candidates.extend(built.parent().map(Path::to_path_buf));
     candidates.into_iter().find(|directory| ours(directory)).ok_or_else(|| {
-        Failure::usage("no checkout of writegate here: run this where its wrangler.toml is")
+        Error::usage("no checkout of writegate here: run this where its wrangler.toml is")
     })
 }
 
@@ -57,11 +57,11 @@ fn cache() -> Result<PathBuf> {
     } else if let Some(home) = set("HOME") {
         PathBuf::from(home).join(".cache/writegate")
     } else {
-        return Err(Failure::usage(
+        return Err(Error::usage(
             "no place to keep the tools in: set WRITEGATE_CACHE to a directory",
         ));
     };
-    std::path::absolute(&cache).doing("finding the cache directory")
+    std::path::absolute(&cache).context("finding the cache directory")
 }
 
 /// Held while something is installed or built that another process may want at the same time, such
@@ -74,15 +74,15 @@ impl Lock {
     pub(crate) fn take(directory: &Path, progress: &Progress) -> Result<Self> {
         let path = directory.join("writegate.lock");
         let failed = || format!("locking {}", path.display());
-        fs::create_dir_all(directory).doing(failed())?;
-        let file = File::create(&path).doing(failed())?;
+        fs::create_dir_all(directory).context(failed())?;
+        let file = File::create(&path).context(failed())?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 progress.note("waiting for another writegate that is setting up or building");
-                file.lock().doing(failed())?;
+                file.lock().context(failed())?;
             }
-            Err(TryLockError::Error(error)) => return Err(error).doing(failed()),
+            Err(TryLockError::Error(error)) => return Err(error).context(failed()),
         }
         Ok(Self { _file: file })
     }

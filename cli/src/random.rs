@@ -3,13 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 
 /// So many random bytes as base64url.
 pub(crate) fn text(bytes: usize) -> Result<String> {
     let mut random = vec![0; bytes];
     getrandom::fill(&mut random)
-        .map_err(|error| Failure::new(format!("the system gives no randomness: {error}")))?;
+        .map_err(|error| Error::new(format!("the system gives no randomness: {error}")))?;
     Ok(URL_SAFE_NO_PAD.encode(random))
 }
 

@@ -12,7 +12,7 @@ use writegate::credential::session::Session;
 use writegate::credential::signing::{self, Parameters};
 use writegate::derive_ss;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::project::Project;
 use crate::{clock, random, settings, target};
 
@@ -91,7 +91,7 @@ impl Sign {
         for (name, _) in &headers {
             let component = Component::named(name).map_err(|_refusal| not_a_field(name))?;
             if covered.contains(&component) {
-                return Err(Failure::usage(format!("{name}: stands twice")));
+                return Err(Error::usage(format!("{name}: stands twice")));
             }
             covered.push(component);
         }
@@ -105,7 +105,7 @@ impl Sign {
             nonce: nonce.as_deref(),
         };
         let signed = signing::sign(&head, &covered, &parameters, &signer.key)
-            .map_err(|_refusal| Failure::usage("only headers of ASCII can be signed"))?;
+            .map_err(|_refusal| Error::usage("only headers of ASCII can be signed"))?;
         let printed = added.iter().map(|(name, value)| (*name, value.as_str())).chain([
             ("signature-input", signed.input.as_str()),
             ("signature", signed.signature.as_str()),
@@ -118,7 +118,7 @@ impl Sign {
 
     fn signer(&self, project: &Project) -> Result<Signer> {
         let Some(token) = &self.session else {
-            let key = self.key.as_ref().ok_or_else(|| Failure::usage("--key is missing"))?;
+            let key = self.key.as_ref().ok_or_else(|| Error::usage("--key is missing"))?;
             let known = settings::key(&project.root, key)?;
             return Ok(Signer {
                 keyid: key.to_string(),
@@ -127,12 +127,12 @@ impl Sign {
             });
         };
         let session = Session::parse(token)
-            .map_err(|_refusal| Failure::usage("--session: this is no session of a gate"))?;
+            .map_err(|_refusal| Error::usage("--session: this is no session of a gate"))?;
         let key = KeyId::parse(session.key())
             .filter(|key| self.key.as_ref().is_none_or(|named| named == key));
-        let key = key.ok_or_else(|| Failure::usage("--session: the session is of another key"))?;
+        let key = key.ok_or_else(|| Error::usage("--session: the session is of another key"))?;
         let kid = session.bound_to().ok_or_else(|| {
-            Failure::usage("--session: the session is not bound to a key of its own; make one with: session mint --bind")
+            Error::usage("--session: the session is not bound to a key of its own; make one with: session mint --bind")
         })?;
         let known = settings::key(&project.root, &key)?;
         let sk = settings::sk(project, &key, self.version)?;
@@ -144,8 +144,8 @@ impl Sign {
     }
 }
 
-fn not_a_field(name: &str) -> Failure {
-    Failure::usage(format!("{name}: no header has such a name"))
+fn not_a_field(name: &str) -> Error {
+    Error::usage(format!("{name}: no header has such a name"))
 }
 
 /// The body itself, or what is in a file.
@@ -156,10 +156,10 @@ fn body(text: &str) -> Result<Vec<u8>> {
             let mut bytes = Vec::new();
             std::io::stdin()
                 .read_to_end(&mut bytes)
-                .doing("reading the body from standard input")?;
+                .context("reading the body from standard input")?;
             Ok(bytes)
         }
-        Some(file) => std::fs::read(file).doing(format!("reading the body from {file}")),
+        Some(file) => std::fs::read(file).context(format!("reading the body from {file}")),
     }
 }
 

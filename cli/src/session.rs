@@ -12,7 +12,7 @@ use writegate::policy::path::{PATTERN_HINT, Pattern};
 use writegate::{KeyId, METHODS_HINT};
 use writegate::{derive_sk, derive_ss};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::{clock, random, settings};
 
@@ -72,7 +72,7 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     let project = Project::find()?;
     let limit = longest(&project.root)?;
     if u64::from(mint.claims.ttl) > limit {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--ttl {}: the gate refuses a session of more than {limit} s (SESSION_MAX_TTL)",
             mint.claims.ttl
         )));
@@ -151,7 +151,7 @@ impl Claims {
         // By the gate's own reading, or it would be refused there: a token too long, for instance.
         match Session::parse(&token) {
             Ok(_) => Ok(token),
-            Err(_) => Err(Failure::usage(
+            Err(_) => Err(Error::usage(
                 "a session with all of this would be refused as bad-credential; it may be too long",
             )),
         }

@@ -11,7 +11,7 @@ use writegate::config::MIN_SECRET_BYTES;
 use writegate::derive_sk;
 use writegate::{Key, KeyId};
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::project::Project;
 
 const ROOT: &str = "SIGNING_SECRET";
@@ -55,7 +55,7 @@ pub(crate) fn dev_vars(checkout: &Path) -> Result<String> {
     let path = path.unwrap_or_else(|| checkout.join(".dev.vars"));
     match fs::read_to_string(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).doing(format!("reading {}", path.display()))
+            Err(error).context(format!("reading {}", path.display()))
         }
         read => Ok(read.unwrap_or_default()),
     }
@@ -71,7 +71,7 @@ pub(crate) fn sk(project: &Project, id: &KeyId, version: Option<u32>) -> Result<
 /// The root of every signing secret.
 pub(crate) fn signing_secret(checkout: &Path) -> Result<Secret> {
     let Some(secret) = secret(checkout, ROOT)? else {
-        return Err(Failure::new(format!(
+        return Err(Error::new(format!(
             "{ROOT} is neither in the environment nor in .dev.vars; \
              make one with `openssl rand -base64 48` and keep it: it cannot be read back from Cloudflare"
         )));
@@ -84,7 +84,7 @@ pub(crate) fn signing_secret(checkout: &Path) -> Result<Secret> {
 pub(crate) fn waf_secret(checkout: &Path) -> Result<Secret> {
     let name = "WAF_SECRET";
     let Some(secret) = secret(checkout, name)? else {
-        return Err(Failure::new("WAF_SECRET is neither in the environment nor in .dev.vars"));
+        return Err(Error::new("WAF_SECRET is neither in the environment nor in .dev.vars"));
     };
     check_length(name, &secret)?;
     Ok(secret)
@@ -93,7 +93,7 @@ pub(crate) fn waf_secret(checkout: &Path) -> Result<Secret> {
 /// Makes sure that a secret is as long as the gate asks for.
 fn check_length(name: &str, secret: &Secret) -> Result<()> {
     match secret.len() < MIN_SECRET_BYTES {
-        true => Err(Failure::new(format!(
+        true => Err(Error::new(format!(
             "{name} is {} bytes long and must be at least {MIN_SECRET_BYTES}, or the gate refuses to work",
             secret.len()
         ))),
@@ -134,7 +134,7 @@ fn wrangler_toml(checkout: &Path) -> Result<Value> {
         return Ok(Value::Null);
     };
     let mut whole: Value = toml::from_str(&text)
-        .map_err(|error| Failure::new(format!("wrangler.toml: {}", error.message())))?;
+        .map_err(|error| Error::new(format!("wrangler.toml: {}", error.message())))?;
     Ok(match ENVIRONMENT.get() {
         Some(name) => whole["env"][name].take(),
         None => whole,
@@ -152,7 +152,7 @@ pub(crate) fn key(checkout: &Path, id: &KeyId) -> Result<Option<(Value, Key)>> {
         return Ok(None);
     };
     let parsed = Key::parse(&format!("KEYS[{index}]"), record.clone())
-        .map_err(|error| Failure::new(format!("wrangler.toml: {error}")))?;
+        .map_err(|error| Error::new(format!("wrangler.toml: {error}")))?;
     Ok(Some((record, parsed)))
 }
 
@@ -162,14 +162,14 @@ pub(crate) fn admin(checkout: &Path) -> Result<KeyId> {
     let keys = keys.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut admins = keys.iter().filter(|record| record["admin"] == true);
     match (admins.next(), admins.next()) {
-        (None, _) => Err(Failure::usage(
+        (None, _) => Err(Error::usage(
             "wrangler.toml has no key with admin = true: make one with `key new --admin`, or name one with --as",
         )),
-        (Some(_), Some(_)) => Err(Failure::usage(
+        (Some(_), Some(_)) => Err(Error::usage(
             "wrangler.toml has several keys with admin = true: name one with --as",
         )),
         (Some(record), None) => record["id"].as_str().and_then(KeyId::parse).ok_or_else(|| {
-            Failure::new("wrangler.toml: the id of the key with admin = true is none")
+            Error::new("wrangler.toml: the id of the key with admin = true is none")
         }),
     }
 }

@@ -4,7 +4,7 @@ use writegate::Head;
 use writegate::Refusal;
 use writegate::policy::path;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 
 /// A URL with a path, as a client would send it.
 pub(crate) fn url(text: &str) -> std::result::Result<String, String> {
@@ -32,9 +32,9 @@ pub(crate) fn head<'a>(
     Ok(head)
 }
 
-fn refused(refusal: Refusal, url: &str) -> Failure {
+fn refused(refusal: Refusal, url: &str) -> Error {
     let description = refusal.description();
-    Failure::usage(format!(
+    Error::usage(format!(
         "{url}: the gate would refuse it as {}: {}",
         description.code, description.detail
     ))

@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 
 const FILE: &str = "SSL_CERT_FILE";
 
@@ -13,7 +13,7 @@ pub(crate) fn config() -> Result<TlsConfig> {
     let Some(path) = env::var_os(FILE).filter(|path| !path.is_empty()) else {
         return Ok(TlsConfig::default());
     };
-    let pem = fs::read(&path).doing(format!("reading {FILE}"))?;
+    let pem = fs::read(&path).context(format!("reading {FILE}"))?;
     let certificates: Vec<_> = parse_pem(&pem)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -21,7 +21,7 @@ pub(crate) fn config() -> Result<TlsConfig> {
         })
         .collect();
     if certificates.is_empty() {
-        return Err(Failure::new(format!("{FILE}: there is no certificate in it")));
+        return Err(Error::new(format!("{FILE}: there is no certificate in it")));
     }
     let roots = RootCerts::new_with_certs(&certificates);
     Ok(TlsConfig::builder().root_certs(roots).build())

@@ -6,7 +6,7 @@ use writegate::MacKey;
 use writegate::credential::url;
 use writegate::{Key, KeyId, Scheme};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::{clock, settings, target};
 
@@ -47,7 +47,7 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     let known = settings::key(&project.root, &sign.key)?.map(|(_, key)| key);
     let head = target::head("GET", &sign.url, Vec::new(), false)?;
     if head.parameters().any(|(name, _)| ["key", "sig", "verify"].contains(&name)) {
-        return Err(Failure::usage(
+        return Err(Error::usage(
             "the URL has a parameter key, sig or verify already: those are the gate's",
         ));
     }
@@ -65,7 +65,7 @@ impl Sign {
         let longest = known.map_or(settings::DEFAULT_URL_TTL, |key| key.url_ttl);
         let ttl = self.ttl.unwrap_or(DEFAULT_TTL.min(longest));
         if ttl > longest {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "--ttl {ttl}: the key allows links of at most {longest} s (url_ttl)"
             )));
         }

@@ -2,6 +2,7 @@
 //!
 //! Secrets go to it through its standard input alone: other programs can read a command line.
 
+use std::env;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,10 +11,43 @@ use serde_json::Value;
 use writegate::Secret;
 use writegate::Token;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::setup::{self, clean};
+use crate::setup;
+
+/// Secrets that a command may find in its environment, and that wrangler has no business with.
+const SECRETS: [&str; 7] = [
+    "SIGNING_SECRET",
+    "SIGNING_SECRET_PREVIOUS",
+    "WRITE_TOKEN",
+    "WAF_SECRET",
+    "TURNSTILE_SECRET",
+    "ROTATION_API_TOKEN",
+    "CHECK_API_TOKEN",
+];
+
+/// Returns Node without these secrets, and without what cargo told this process about the package that it
+/// runs: wrangler may run a build, whose cargo would take it for its own. Everything else is there, because
+/// the login may depend on any of it.
+pub(crate) fn node() -> Command {
+    let mut command = Command::new("node");
+    for name in SECRETS {
+        command.env_remove(name);
+    }
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        let of_cargo = ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|prefix| text.starts_with(prefix));
+        if of_cargo
+            || ["CARGO", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&&*text)
+        {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
 
 /// wrangler, in a checkout and for one of its environments.
 pub(crate) struct Wrangler {
@@ -49,7 +83,7 @@ impl Wrangler {
     pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value> {
         let text = self.run(arguments)?;
         serde_json::from_str(&text)
-            .map_err(|_misshapen| Failure::new(format!("{}: no JSON came of it", told(arguments))))
+            .map_err(|_misshapen| Error::new(format!("{}: no JSON came of it", told(arguments))))
     }
 
     /// Gives it a secret.
@@ -59,7 +93,7 @@ impl Wrangler {
 
     fn call(&self, arguments: &[&str], secret: Option<&Secret>) -> Result<String> {
         let running = || told(arguments);
-        let mut command: Command = clean("node");
+        let mut command = node();
         command
             .arg(&self.program)
             .args(arguments)
@@ -81,12 +115,12 @@ impl Wrangler {
         if let Some(environment) = &self.environment {
             command.args(["--env", environment]);
         }
-        let mut child = command.spawn().doing(running())?;
+        let mut child = command.spawn().context(running())?;
         if let (Some(secret), Some(mut input)) = (secret, child.stdin.take()) {
             // One that ends early says why, and that is what is told.
             let _ = input.write_all(secret.expose());
         }
-        let done = child.wait_with_output().doing(running())?;
+        let done = child.wait_with_output().context(running())?;
         // A token's envelope, and the token in it.
         let token = secret.and_then(|secret| Token::parse(secret).ok());
         let hidden: Vec<&Secret> =
@@ -103,7 +137,7 @@ impl Wrangler {
         }
         let why = reason(&err).or_else(|| reason(&out));
         let why = why.unwrap_or_else(|| done.status.to_string());
-        Err(Failure::new(format!("{}: {why}", running())))
+        Err(Error::new(format!("{}: {why}", running())))
     }
 }
 

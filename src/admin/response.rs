@@ -1,8 +1,8 @@
-//! Answers of the gate's own paths.
+//! Responses of the gate's own paths.
 
 use serde_json::Value;
 
-/// An answer that is not a problem.
+/// A response of the gate itself that is not a problem document.
 pub(crate) struct LocalResponse {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
@@ -10,7 +10,7 @@ pub(crate) struct LocalResponse {
 }
 
 impl LocalResponse {
-    /// An answer in JSON, for whoever asked and nobody after them.
+    /// Creates a JSON response that must not be stored.
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self {
             status,

@@ -1,9 +1,9 @@
-//! A bounded map that forgets what was used longest ago: what the isolate keeps of callers' keys must
-//! not grow with them.
+//! A bounded map that forgets the entries that were used longest ago, so that the memory of an isolate
+//! does not grow with the number of its callers' keys.
 
 use std::collections::BTreeMap;
 
-/// At most `capacity` values by name.
+/// A map from names to at most `capacity` values.
 #[derive(Debug)]
 pub struct Lru<V> {
     capacity: usize,
@@ -12,13 +12,13 @@ pub struct Lru<V> {
 }
 
 impl<V> Lru<V> {
-    /// An empty one.
+    /// Creates an empty map.
     #[must_use]
     pub const fn new(capacity: usize) -> Self {
         Self { capacity, clock: 0, entries: BTreeMap::new() }
     }
 
-    /// The value of this name, which is now the one used last.
+    /// Returns the value of this name, and counts it as used just now.
     pub fn get(&mut self, name: &str) -> Option<&mut V> {
         let now = self.tick();
         let (used, value) = self.entries.get_mut(name)?;
@@ -26,7 +26,8 @@ impl<V> Lru<V> {
         Some(value)
     }
 
-    /// Keeps a value under this name, in place of the one that was there, or of some used longest ago.
+    /// Stores a value under this name, replacing the one that was there. If the map is full, it forgets
+    /// those used longest ago.
     pub fn put(&mut self, name: &str, value: V) {
         let now = self.tick();
         if self.entries.len() >= self.capacity && !self.entries.contains_key(name) {
@@ -40,8 +41,8 @@ impl<V> Lru<V> {
         self.entries.remove(name);
     }
 
-    /// Forgets the quarter that was used longest ago: one by one, each newcomer would have to look through
-    /// all of them.
+    /// Forgets the quarter of the entries that was used longest ago. If it forgot one at a time, every
+    /// new entry would have to look through all of them.
     fn forget_a_quarter(&mut self) {
         let mut used: Vec<u64> = self.entries.values().map(|(used, _)| *used).collect();
         let last = used.len().saturating_sub(1) / 4;

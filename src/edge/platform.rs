@@ -16,7 +16,7 @@ use crate::gateway::forward::Body;
 use crate::keys::KeyId;
 use crate::keys::registry;
 use crate::platform::{
-    AdminBackend, BodyError, Change, Page, Platform, ReadBody, SecretsStore, Unavailable,
+    AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
 };
 
 use super::glue::HeldBody;
@@ -122,7 +122,7 @@ impl Platform for JsPlatform<'_> {
         self.told(asked).await?.as_string().ok_or(Unavailable)
     }
 
-    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
+    async fn remember_nonce(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
         let name = nonce.object(key);
         let until = nonce.until.seconds().to_string();
         self.yes(bindings::remember(self.env, &name, &nonce.value, &until)).await
@@ -152,12 +152,15 @@ impl AdminBackend for JsPlatform<'_> {
         Ok(())
     }
 
-    async fn page(&self, cursor: Option<&str>) -> Result<Page, Unavailable> {
+    async fn record_page(&self, cursor: Option<&str>) -> Result<RecordPage, Unavailable> {
         let page = self.json(bindings::page(self.env, cursor)).await?;
         let record = |pair: &Value| Some((text(pair.get(0)?)?, text(pair.get(1)?)?));
         let records = page.get("records").and_then(Value::as_array);
         let records = records.and_then(|all| all.iter().map(record).collect());
-        Ok(Page { records: records.ok_or(Unavailable)?, cursor: page.get("cursor").and_then(text) })
+        Ok(RecordPage {
+            records: records.ok_or(Unavailable)?,
+            cursor: page.get("cursor").and_then(text),
+        })
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable> {

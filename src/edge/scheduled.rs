@@ -3,7 +3,7 @@
 use wasm_bindgen::prelude::*;
 
 use crate::problem::Alarm;
-use crate::telemetry::token_age::{self, Level, Probe, Probed};
+use crate::telemetry::token_age::{self, Level, Probe, ProbeResult};
 
 use super::handlers::gate;
 use super::platform::JsPlatform;
@@ -52,7 +52,7 @@ async fn look(env: JsValue, slot: PromiseSlot) -> JsValue {
     JsValue::NULL
 }
 
-async fn send(probe: &Probe<'_>, slot: &PromiseSlot) -> Option<Probed> {
+async fn send(probe: &Probe<'_>, slot: &PromiseSlot) -> Option<ProbeResult> {
     let plan = wire::probe(&probe.url, PROBE_TIMEOUT_MS, probe.credential.headers());
     let answer = slot.wait(glue::probe(&plan)).await.ok()?.as_string()?;
     let (status, body) = wire::probed(&answer)?;

@@ -31,7 +31,7 @@ const kept = [];
 const waiting = [];
 globalThis.caches = { open: async () => ({ put: async (place) => void kept.push(place) }) };
 const ctx = { waitUntil: (promise) => waiting.push(promise) };
-const copies = Array.from({ length: 40 }, (_, i) => keep(`copy${i}`, new Response(null), "", [], ctx));
+const copies = Array.from({ length: 40 }, (_, i) => keep(`copy${i}`, new Response(null), { drop: "", set: [] }, ctx));
 for (const copy of copies) copy.write(new Uint8Array(1_048_576));
 for (const copy of copies) await copy.close();
 await Promise.all(waiting);
@@ -39,7 +39,7 @@ assert.deepEqual(kept, Array.from({ length: 32 }, (_, i) => `https://writegate.i
 
 // One that is longer than 10 MiB is given up, and one that breaks off is not kept.
 kept.length = 0;
-const [long, broken, whole] = ["long", "broken", "whole"].map((name) => keep(name, new Response(null), "", [], ctx));
+const [long, broken, whole] = ["long", "broken", "whole"].map((name) => keep(name, new Response(null), { drop: "", set: [] }, ctx));
 for (let i = 0; i < 11; i++) long.write(new Uint8Array(1_048_576));
 await long.close();
 broken.write(new Uint8Array(1));

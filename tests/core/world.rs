@@ -21,7 +21,7 @@ use writegate::credential::session;
 use writegate::credential::signature::Nonce;
 use writegate::derive_sk;
 use writegate::platform::{
-    AdminBackend, BodyError, Change, Page, Platform, ReadBody, SecretsStore, Unavailable,
+    AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
 };
 use writegate::{Decision, Gate, Raw};
 
@@ -234,7 +234,7 @@ impl Platform for Native {
         Ok(answer.to_string())
     }
 
-    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
+    async fn remember_nonce(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
         let entry = (nonce.object(key), nonce.value.clone());
         Ok(self.seen.borrow_mut().insert(entry))
     }
@@ -258,14 +258,14 @@ impl AdminBackend for Native {
         [self.random.get(); 16]
     }
 
-    async fn page(&self, cursor: Option<&str>) -> Result<Page, Unavailable> {
+    async fn record_page(&self, cursor: Option<&str>) -> Result<RecordPage, Unavailable> {
         let records = self.records.borrow();
         let named = records.iter().map(|(id, text)| (format!("key/{id}"), text.clone()));
         let mut rest: Vec<_> = named.filter(|(name, _)| Some(name.as_str()) > cursor).collect();
         let more = rest.len() > PAGE;
         rest.truncate(PAGE);
         let cursor = rest.last().filter(|_| more).map(|(name, _)| name.clone());
-        Ok(Page { records: rest, cursor })
+        Ok(RecordPage { records: rest, cursor })
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use writegate::Secret;
 
-use crate::failure::Result;
+use crate::error::Result;
 use crate::settings;
 
 use super::document::Document;

@@ -28,7 +28,7 @@ use writegate::config::Config;
 
 use crate::admin::Which;
 use crate::clock;
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::settings;
@@ -123,11 +123,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     match bad.as_slice() {
         [] => Ok(()),
-        bad => Err(Failure::new(format!(
-            "{} of the checks did not pass: {}",
-            bad.len(),
-            bad.join(", ")
-        ))),
+        bad => {
+            Err(Error::new(format!("{} of the checks did not pass: {}", bad.len(), bad.join(", "))))
+        }
     }
 }
 
@@ -146,7 +144,7 @@ struct Gathered<'a> {
 impl<'a> Gathered<'a> {
     fn new(options: &'a Options, project: &'a Project) -> Result<Self> {
         let path = project.root.join("wrangler.toml");
-        let text = fs::read_to_string(&path).doing("reading wrangler.toml")?;
+        let text = fs::read_to_string(&path).context("reading wrangler.toml")?;
         let document = Document::parse(&text, options.env.as_deref());
         if let (Ok(document), Some(name)) = (&document, &options.env)
             && !document.has_environment(name)
@@ -219,10 +217,10 @@ impl<'a> Gathered<'a> {
 }
 
 /// What was given is not repeated: it may be a secret in the wrong place.
-fn no_environment(document: &Document) -> Failure {
+fn no_environment(document: &Document) -> Error {
     let (_top, environments) = document.all();
     let names: Vec<&str> = environments.map(|(name, _)| name).collect();
-    Failure::usage(match names.as_slice() {
+    Error::usage(match names.as_slice() {
         [] => "--env: wrangler.toml has no [env.…]".to_owned(),
         names => format!(
             "--env: wrangler.toml has no environment of that name; it has {}",

@@ -109,7 +109,7 @@ fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Untold> {
     };
     let broken = |why: String| (why, "see the check `configuration`");
     let value = Token::parse(secret).map_err(|error| broken(error.to_string()))?.value;
-    let open = |token: Secret| Api::open(token).map_err(|failure| broken(failure.message));
+    let open = |token: Secret| Api::open(token).map_err(|error| broken(error.message));
     let api = open(value)?;
     let account = token.account.clone().or_else(|| env::var("CLOUDFLARE_ACCOUNT_ID").ok());
     let mut tokens = "/user/tokens".to_owned();

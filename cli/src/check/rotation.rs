@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::admin::Which;
-use crate::trouble::Trouble;
+use crate::gate_error::GateError;
 
 use super::row::{Findings, Verdict};
 
@@ -17,21 +17,21 @@ pub(super) fn row(which: Option<&Which>) -> Verdict {
     };
     let gate = match which.open() {
         Ok(gate) => gate,
-        Err(failure) => {
+        Err(error) => {
             return Verdict::warn(
-                format!("the gate could not be asked: {}", failure.message),
+                format!("the gate could not be asked: {}", error.message),
                 "--gate needs SIGNING_SECRET and an admin key (--as)",
             );
         }
     };
     match gate.ask("GET", "_gate/status", None) {
         Ok(status) => judge(&status),
-        Err(Trouble::Refused(problem)) if problem.code == "misconfigured" => Verdict::fail(
+        Err(GateError::Refused(problem)) if problem.code == "misconfigured" => Verdict::fail(
             format!("{problem}"),
             "its log has the field: npx wrangler tail, or the check `configuration`",
         ),
-        Err(trouble) => Verdict::warn(
-            format!("the gate did not tell: {trouble}"),
+        Err(error) => Verdict::warn(
+            format!("the gate did not tell: {error}"),
             "--gate and --as of a gate that has this SIGNING_SECRET and this admin key",
         ),
     }

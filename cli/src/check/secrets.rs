@@ -45,7 +45,7 @@ impl Remote {
         });
         let why = match asked {
             Ok(Ok(Ok(list))) => return Self::of(&list),
-            Ok(Ok(Err(failure))) | Err(failure) => failure.message,
+            Ok(Ok(Err(error))) | Err(error) => error.message,
             Ok(Err(late)) => format!("npx wrangler secret list: {late}"),
         };
         Self::refused(why)

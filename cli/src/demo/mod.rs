@@ -15,7 +15,7 @@ use writegate::Secret;
 
 use self::talk::Request;
 use self::upstream::Upstream;
-use crate::failure::{Doing, Failure, Result};
+use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::session::Claims;
@@ -42,11 +42,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
     let token = random::text(24)?;
     let root = random::text(36)?;
-    let id = KeyId::parse(&random::key_id()?).ok_or_else(|| Failure::new("no key id"))?;
+    let id = KeyId::parse(&random::key_id()?).ok_or_else(|| Error::new("no key id"))?;
     let upstream = Upstream::start(&token)?;
     let key = json!({"id": id.as_str(), "methods": ["GET", "POST"], "paths": ["/posts"]});
     let worker = Worker::built("gate", &built)
-        .doing("reading the built Worker")?
+        .context("reading the built Worker")?
         .var("UPSTREAM", upstream.url())
         .var("WRITE_TOKEN", token.as_str())
         .var("SIGNING_SECRET", root.as_str())
@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut gate = Config::new()
         .listening(worker)
         .start(&workerd::binary(&project.root))
-        .doing("starting the gate")?;
+        .context("starting the gate")?;
 
     println!("writegate demo: a gate in front of a small API, all of it on this machine\n");
     println!("   the API    {}", upstream.url());
@@ -196,7 +196,7 @@ fn follow(gate: &mut Workerd) -> Result<()> {
         println!("{line}");
         mark += 1;
     }
-    gate.wait().doing("waiting for the gate")
+    gate.wait().context("waiting for the gate")
 }
 
 fn heading(number: u32, title: &str) {
@@ -209,5 +209,5 @@ fn refused(answer: &Response, status: u16, code: &str) -> Result<()> {
 }
 
 fn expect(holds: bool, otherwise: &str) -> Result<()> {
-    if holds { Ok(()) } else { Err(Failure::new(format!("the demo went wrong: {otherwise}"))) }
+    if holds { Ok(()) } else { Err(Error::new(format!("the demo went wrong: {otherwise}"))) }
 }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use testkit::client::{self, Response};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 
 pub(super) struct Request<'a> {
     pub(super) method: &'a str,
@@ -27,7 +27,7 @@ impl Request<'_> {
             println!("     {body}");
         }
         let answer =
-            self.send().map_err(|error| Failure::new(format!("{} {url}: {error}", self.method)))?;
+            self.send().map_err(|error| Error::new(format!("{} {url}: {error}", self.method)))?;
         println!("   ← {} {}", answer.status, answer.text().trim());
         println!("   again: {}", self.curl());
         Ok(answer)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use testkit::upstream::{self, Reply, Seen};
 
-use crate::failure::{Doing as _, Result};
+use crate::error::{Context as _, Result};
 
 /// A running API. It ends with the process.
 pub(super) struct Upstream {
@@ -27,7 +27,7 @@ impl Upstream {
         let (own, expected) = (Arc::clone(&stored), format!("Bearer {token}"));
         let recording =
             upstream::Upstream::keeping_newest(move |seen, _| answer(seen, &expected, &own))
-                .doing("starting the demo's API")?;
+                .context("starting the demo's API")?;
         Ok(Self { recording, stored })
     }
 

@@ -4,7 +4,7 @@ use writegate::Head;
 use writegate::Refusal;
 use writegate::credential::signature::{Labels, Signature};
 
-use super::given::Given;
+use super::request_input::RequestInput;
 
 /// Widest left column; a longer line is cut, and the difference told below in full.
 const WIDTH: usize = 60;
@@ -18,8 +18,12 @@ pub(crate) fn signature(head: &Head<'_>) -> Result<Signature, Refusal> {
 
 /// What was signed (`signed`, or what the request as given yields) beside what the gate sees (`gate_s`,
 /// or the same).
-pub(crate) fn compare(given: &Given, signed: Option<&str>, gate_s: Option<&str>) -> String {
-    let computed = given.head().and_then(|head| signature(&head).ok()?.shown_base(&head).ok());
+pub(crate) fn compare(
+    request: &RequestInput,
+    signed: Option<&str>,
+    gate_s: Option<&str>,
+) -> String {
+    let computed = request.head().and_then(|head| signature(&head).ok()?.redacted_base(&head).ok());
     let left = signed
         .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
         .or_else(|| computed.clone());

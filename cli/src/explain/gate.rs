@@ -16,15 +16,15 @@ use writegate::config::{self, Binding, Config, Environment};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::signature::Nonce;
 use writegate::platform::{
-    AdminBackend, BodyError, Change, Page, Platform, ReadBody, SecretsStore, Unavailable,
+    AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
 };
 use writegate::{Decision, Gate, Raw};
 
-use crate::failure::Result;
+use crate::error::Result;
 use crate::project::Project;
 use crate::settings;
 
-use super::given::Given;
+use super::request_input::RequestInput;
 
 /// The secrets that decide about a request.
 const SECRETS: [&str; 3] = ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"];
@@ -60,7 +60,7 @@ impl Local {
                 .filter_map(|name| match settings::has_durable_object(&project.root, name) {
                     Ok(true) => Some(Ok(name)),
                     Ok(false) => None,
-                    Err(failure) => Some(Err(failure)),
+                    Err(error) => Some(Err(error)),
                 })
                 .collect::<Result<_>>()?,
             secrets: &secrets,
@@ -83,19 +83,19 @@ impl Local {
         roots.filter_map(|name| Some((*name, self.secrets.get(name)?)))
     }
 
-    pub(crate) fn decide(&self, given: &Given, now: Timestamp) -> Verdict {
+    pub(crate) fn decide(&self, request: &RequestInput, now: Timestamp) -> Verdict {
         if let Err(error) = self.gate.config() {
             return Verdict::Closed(error.to_string());
         }
-        let headers = given.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        let headers = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
         let raw = Raw {
-            method: &given.method,
-            target: &given.url,
+            method: &request.method,
+            target: &request.url,
             headers: headers.collect(),
-            has_body: given.has_body(),
+            has_body: request.has_body(),
         };
         let context = Context { now, request_id: "explain".to_owned(), country: None, colo: None };
-        let platform = Stopped { given, now };
+        let platform = Stopped { request, now };
         let mut decision = pin!(self.gate.decide(raw, context, &platform));
         match decision.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
             Poll::Ready(Decision::Forward(..)) => Verdict::Forwarded,
@@ -122,7 +122,7 @@ impl SecretsStore for Stopped<'_> {
 
 /// A request as it was given, at one moment: its body is at hand, and there is no memory for nonces.
 struct Stopped<'g> {
-    given: &'g Given,
+    request: &'g RequestInput,
     now: Timestamp,
 }
 
@@ -147,8 +147,9 @@ impl Platform for Stopped<'_> {
         &self,
         wanted: ReadBody<'_>,
     ) -> std::result::Result<Vec<Vec<u8>>, BodyError> {
-        let digest = |one: &Algorithm| one.digest(&self.given.body);
-        match u64::try_from(self.given.body.len()).is_ok_and(|length| length <= wanted.max_bytes) {
+        let digest = |one: &Algorithm| one.digest(&self.request.body);
+        match u64::try_from(self.request.body.len()).is_ok_and(|length| length <= wanted.max_bytes)
+        {
             true => Ok(wanted.algorithms.iter().map(digest).collect()),
             false => Err(BodyError::TooLarge),
         }
@@ -165,7 +166,7 @@ impl Platform for Stopped<'_> {
         Ok(json!({"sequence": 0, "since": since, "requests": 0, "bytes": 0}).to_string())
     }
 
-    async fn remember(
+    async fn remember_nonce(
         &self,
         _key: &KeyId,
         _nonce: &Nonce,
@@ -190,14 +191,17 @@ impl AdminBackend for Stopped<'_> {
     }
 
     fn body(&self) -> Vec<u8> {
-        self.given.body.clone()
+        self.request.body.clone()
     }
 
     fn random(&self) -> [u8; 16] {
         [0; 16]
     }
 
-    async fn page(&self, _cursor: Option<&str>) -> std::result::Result<Page, Unavailable> {
+    async fn record_page(
+        &self,
+        _cursor: Option<&str>,
+    ) -> std::result::Result<RecordPage, Unavailable> {
         Err(Unavailable)
     }
 

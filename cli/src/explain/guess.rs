@@ -11,14 +11,18 @@ use writegate::{derive_sk, derive_ss};
 
 use super::bases;
 use super::gate::Local;
-use super::given::Given;
+use super::request_input::RequestInput;
 
 /// Versions of a key that are tried.
 const VERSIONS: core::ops::RangeInclusive<u32> = 1..=20;
 
 /// A sentence about the secret and the bytes that give the MAC of an RFC 9421 signature.
-pub(crate) fn of_signature(given: &Given, signed: Option<&str>, local: &Local) -> Option<String> {
-    let head = given.head()?;
+pub(crate) fn of_signature(
+    request: &RequestInput,
+    signed: Option<&str>,
+    local: &Local,
+) -> Option<String> {
+    let head = request.head()?;
     let signature = bases::signature(&head).ok()?;
     let computed = signature.base(&head).ok()?;
     let mut messages = vec![("the request as given", computed.clone())];
@@ -28,10 +32,10 @@ pub(crate) fn of_signature(given: &Given, signed: Option<&str>, local: &Local) -
     messages.extend([
         ("the base and a line break after it: leave that out", format!("{computed}\n")),
         ("the base with CRLF between its lines: use LF alone", computed.replace('\n', "\r\n")),
-        ("the base with the method in lower case", lowered(&computed, &given.method)),
+        ("the base with the method in lower case", lowered(&computed, &request.method)),
         ("the base without its last line, @signature-params", without_last_line(&computed)),
     ]);
-    let secrets = secrets(given, signature.keyid(), local);
+    let secrets = secrets(request, signature.keyid(), local);
     Some(tried(&messages, signature.tag(), &secrets).unwrap_or_else(|| {
         "No usual mistake gives the MAC that was sent: it was made with another secret, or over other \
          bytes. Print what your client signs and give it as --base."
@@ -40,12 +44,12 @@ pub(crate) fn of_signature(given: &Given, signed: Option<&str>, local: &Local) -
 }
 
 /// The same for a session.
-pub(crate) fn of_session(given: &Given, local: &Local) -> Option<String> {
-    let token = given.header("authorization")?.strip_prefix("Bearer ")?;
+pub(crate) fn of_session(request: &RequestInput, local: &Local) -> Option<String> {
+    let token = request.header("authorization")?.strip_prefix("Bearer ")?;
     let session = Session::parse(token).ok()?;
     let (signed, tag) = token.rsplit_once('.')?;
     let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-    let secrets = secrets(given, session.key(), local);
+    let secrets = secrets(request, session.key(), local);
     let messages = [("the session", signed.to_owned())];
     Some(tried(&messages, &tag, &secrets).unwrap_or_else(|| {
         "No usual mistake gives the session's MAC: it was made with another secret.".to_owned()
@@ -66,7 +70,7 @@ fn tried(messages: &[(&str, String)], tag: &[u8], secrets: &[(String, Secret)]) 
 }
 
 /// Secrets that might have been used, the right one first.
-fn secrets(given: &Given, keyid: &str, local: &Local) -> Vec<(String, Secret)> {
+fn secrets(request: &RequestInput, keyid: &str, local: &Local) -> Vec<(String, Secret)> {
     let mut secrets = Vec::new();
     let mut add = |whose: &str, secret: &Secret| {
         secrets.push((whose.to_owned(), secret.clone()));
@@ -78,7 +82,7 @@ fn secrets(given: &Given, keyid: &str, local: &Local) -> Vec<(String, Secret)> {
         add("WRITEGATE_SK", sk);
         add("the session key of WRITEGATE_SK", &derive_ss(sk, keyid));
     }
-    let session = given
+    let session = request
         .header("authorization")
         .and_then(|value| Session::parse(value.strip_prefix("Bearer ")?).ok());
     let session_key = session.and_then(|session| KeyId::parse(session.key()));

@@ -3,8 +3,8 @@
 
 mod bases;
 mod gate;
-mod given;
 mod guess;
+mod request_input;
 mod why;
 
 use std::fs;
@@ -17,11 +17,11 @@ use writegate::Timestamp;
 use writegate::{Problem, Refusal};
 
 use crate::clock;
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::project::Project;
 
 use gate::{Local, Verdict};
-use given::Given;
+use request_input::RequestInput;
 
 const EXAMPLES: &str = "Examples:\n  \
     writegate explain -- curl -X POST https://gate.example.com/posts -H 'Authorization: Bearer …' -d '{}'\n  \
@@ -61,16 +61,16 @@ struct Answered {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let given = match &options.har {
-        Some(file) => given::har(&read(file)?, options.entry)?,
+    let request = match &options.har {
+        Some(file) => request_input::har(&read(file)?, options.entry)?,
         None if options.request.is_empty() => {
-            return Err(Failure::usage(
+            return Err(Error::usage(
                 "which request? Give it as arguments of curl after --, or as --har FILE",
             ));
         }
-        None => given::curl(&options.request)?,
+        None => request_input::curl(&options.request)?,
     };
-    let now = match options.at.or(given.at) {
+    let now = match options.at.or(request.at) {
         Some(at) => at,
         None => clock::now()?,
     };
@@ -80,19 +80,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     let signed = options.base.as_ref().map(read).transpose()?;
     let local = Local::new(&Project::find()?)?;
-    print!("{}", report(&given, now, answered.as_ref(), signed.as_deref(), &local));
+    print!("{}", report(&request, now, answered.as_ref(), signed.as_deref(), &local));
     Ok(())
 }
 
 fn report(
-    given: &Given,
+    request: &RequestInput,
     now: Timestamp,
     answered: Option<&Answered>,
     signed: Option<&str>,
     local: &Local,
 ) -> String {
     let mut text = String::new();
-    let here = local.decide(given, now);
+    let here = local.decide(request, now);
     if let Some(answered) = answered {
         text.push_str(&format!("The gate answered {}.\n", told(answered.problem, &answered.code)));
     }
@@ -122,17 +122,17 @@ fn report(
         (_, Verdict::Refused(problem)) => Some(*problem),
         _ => None,
     };
-    for line in problem.iter().flat_map(|problem| why::lines(*problem, given, now, local)) {
+    for line in problem.iter().flat_map(|problem| why::lines(*problem, request, now, local)) {
         text.push_str(&format!("  - {line}\n"));
     }
     let mismatch = problem == Some(Problem::Refused(Refusal::SignatureInvalid));
-    if given.is_signed() && (mismatch || signed.is_some()) {
+    if request.is_signed() && (mismatch || signed.is_some()) {
         let gate_s = answered.and_then(|answered| answered.base.as_deref());
-        text.push_str(&bases::compare(given, signed, gate_s));
+        text.push_str(&bases::compare(request, signed, gate_s));
     }
-    let guess = match given.is_signed() {
-        true if mismatch || signed.is_some() => guess::of_signature(given, signed, local),
-        false if mismatch => guess::of_session(given, local),
+    let guess = match request.is_signed() {
+        true if mismatch || signed.is_some() => guess::of_signature(request, signed, local),
+        false if mismatch => guess::of_session(request, local),
         _ => None,
     };
     if let Some(guess) = guess {
@@ -160,9 +160,9 @@ fn told(problem: Option<Problem>, code: &str) -> String {
 fn answered(text: &str) -> Result<Answered> {
     let member = |document: &Value, name: &str| document[name].as_str().map(str::to_owned);
     let document: Value = serde_json::from_str(text)
-        .map_err(|error| Failure::usage(format!("--problem: not JSON: {error}")))?;
+        .map_err(|error| Error::usage(format!("--problem: not JSON: {error}")))?;
     let code = member(&document, "code")
-        .ok_or_else(|| Failure::usage("--problem: this document has no \"code\""))?;
+        .ok_or_else(|| Error::usage("--problem: this document has no \"code\""))?;
     Ok(Answered {
         problem: Problem::of_code(&code),
         base: member(&document, "signature_base"),
@@ -172,9 +172,9 @@ fn answered(text: &str) -> Result<Answered> {
 
 fn read(file: &PathBuf) -> Result<String> {
     if file.as_os_str() == "-" {
-        return io::read_to_string(io::stdin()).doing("reading standard input");
+        return io::read_to_string(io::stdin()).context("reading standard input");
     }
-    fs::read_to_string(file).doing(format!("reading {}", file.display()))
+    fs::read_to_string(file).context(format!("reading {}", file.display()))
 }
 
 fn time(text: &str) -> std::result::Result<Timestamp, String> {

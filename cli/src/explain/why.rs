@@ -17,28 +17,33 @@ use writegate::{Problem, Refusal};
 
 use super::bases;
 use super::gate::Local;
-use super::given::Given;
+use super::request_input::RequestInput;
 
 /// Sentences about this request; none where the code says it all.
-pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Local) -> Vec<String> {
-    let (Problem::Refused(refusal), Some(head)) = (problem, given.head()) else {
+pub(crate) fn lines(
+    problem: Problem,
+    request: &RequestInput,
+    now: Timestamp,
+    local: &Local,
+) -> Vec<String> {
+    let (Problem::Refused(refusal), Some(head)) = (problem, request.head()) else {
         return Vec::new();
     };
     let signature = bases::signature(&head).ok();
-    let key = local.config().and_then(|config| known(config, given, &head, signature.as_ref()));
+    let key = local.config().and_then(|config| known(config, request, &head, signature.as_ref()));
     match refusal {
         Refusal::SignatureIncomplete => incomplete(&head, signature.as_ref(), key, local.config()),
         Refusal::SignatureStale => stale(signature.as_ref(), now),
         Refusal::DigestMismatch => vec![format!(
             "the body given here is {} bytes long; its digest is {}; Content-Digest says {}",
-            given.body.len(),
-            digest::content_digest(&given.body),
-            given.header("content-digest").unwrap_or("nothing")
+            request.body.len(),
+            digest::content_digest(&request.body),
+            request.header("content-digest").unwrap_or("nothing")
         )],
         Refusal::SessionExpired
         | Refusal::SessionNotYetValid
         | Refusal::SessionTooLong
-        | Refusal::AudienceMismatch => session(given, now),
+        | Refusal::AudienceMismatch => session(request, now),
         Refusal::UrlExpired => link(&head, now, key),
         Refusal::KeyUnknown => known_keys(local.config()),
         Refusal::SchemeNotAllowed => key.map_or_else(Vec::new, |key| {
@@ -46,7 +51,11 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
             vec![format!("the key's schemes are: {}", schemes.join(", "))]
         }),
         Refusal::MethodDenied => key.map_or_else(Vec::new, |key| {
-            vec![format!("{}; the key's methods are: {}", given.method, key.methods.join(", "))]
+            vec![format!(
+                "{}; the key's methods are: {}",
+                request.method,
+                key.methods.listed().collect::<Vec<_>>().join(", ")
+            )]
         }),
         Refusal::PathDenied => key.map_or_else(Vec::new, |key| {
             let paths = key.paths.as_deref().unwrap_or_default();
@@ -55,8 +64,8 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
         }),
         Refusal::OriginDenied => vec![format!(
             "Origin: {}; Referer: {}",
-            given.header("origin").unwrap_or("none"),
-            given.header("referer").unwrap_or("none")
+            request.header("origin").unwrap_or("none"),
+            request.header("referer").unwrap_or("none")
         )],
         Refusal::IpDenied => vec![
             "the address is what Cloudflare says in CF-Connecting-IP; give it as -H to try one"
@@ -87,17 +96,17 @@ pub(crate) fn lines(problem: Problem, given: &Given, now: Timestamp, local: &Loc
 /// The record of the key that the request is of.
 fn known<'c>(
     config: &'c Config,
-    given: &Given,
+    request: &RequestInput,
     head: &Head<'_>,
     signature: Option<&Signature>,
 ) -> Option<&'c Key> {
-    let kid = token_part(given, 0).and_then(|header| Some(header["kid"].as_str()?.to_owned()));
+    let kid = token_part(request, 0).and_then(|header| Some(header["kid"].as_str()?.to_owned()));
     let in_query =
         UrlCredential::read(head, None).ok().and_then(|query| query.key().map(str::to_owned));
     let named = kid
         .or_else(|| signature.map(|signature| signature.keyid().to_owned()))
         .or(in_query)
-        .or_else(|| given.header("x-public-key").map(str::to_owned))?;
+        .or_else(|| request.header("x-public-key").map(str::to_owned))?;
     config.keys.get(named.as_str()).map(|known| known.key())
 }
 
@@ -119,7 +128,8 @@ fn incomplete(
         session: head.header("authorization").is_some(),
         nonce: key.is_some_and(|key| key.nonce_required),
     };
-    let mut lines: Vec<_> = signature.lacks(demands).map(|lack| lacking(lack).to_owned()).collect();
+    let mut lines: Vec<_> =
+        signature.missing_coverage(demands).map(|lack| lacking(lack).to_owned()).collect();
     let message = Message::new(head);
     for component in signature.components() {
         if message.value(component) == Err(Refusal::SignatureIncomplete) {
@@ -164,8 +174,8 @@ fn stale(signature: Option<&Signature>, now: Timestamp) -> Vec<String> {
 }
 
 /// The times and the audience of a session; never the token.
-fn session(given: &Given, now: Timestamp) -> Vec<String> {
-    let Some(claims) = token_part(given, 1) else {
+fn session(request: &RequestInput, now: Timestamp) -> Vec<String> {
+    let Some(claims) = token_part(request, 1) else {
         return Vec::new();
     };
     let times = ["exp", "nbf", "iat"].into_iter().filter_map(|name| {
@@ -174,20 +184,23 @@ fn session(given: &Given, now: Timestamp) -> Vec<String> {
     });
     let mut lines: Vec<_> = times.collect();
     if let Some(audience) = claims.get("aud") {
-        lines.push(format!("aud is {audience}; this gate is {:?} or \"writegate\"", origin(given)));
+        lines.push(format!(
+            "aud is {audience}; this gate is {:?} or \"writegate\"",
+            origin(request)
+        ));
     }
     lines.push(format!("it was looked at as of {}", now.to_rfc3339()));
     lines
 }
 
 /// Scheme and host of the request.
-fn origin(given: &Given) -> String {
-    given.url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
+fn origin(request: &RequestInput) -> String {
+    request.url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
 }
 
 /// A part of the session's JWT: 0 is its header, 1 its claims.
-fn token_part(given: &Given, number: usize) -> Option<Value> {
-    let token = given.header("authorization")?.strip_prefix("Bearer ")?;
+fn token_part(request: &RequestInput, number: usize) -> Option<Value> {
+    let token = request.header("authorization")?.strip_prefix("Bearer ")?;
     let part = token.trim_start().split('.').nth(number)?;
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }

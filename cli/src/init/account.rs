@@ -3,12 +3,12 @@
 use std::cell::OnceCell;
 use std::env;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 
 use super::Options;
-use super::ask::Question;
 use super::cloud::{Account, Cloud};
-use super::wanted;
+use super::prompt::Question;
+use super::validate;
 
 const VARIABLE: &str = "CLOUDFLARE_ACCOUNT_ID";
 
@@ -40,7 +40,7 @@ impl<'c> Accounts<'c> {
             prompt: "The Cloudflare account's id, as `npx wrangler whoami` prints it",
             ..QUESTION
         };
-        question.one(None, wanted::account)
+        question.one(None, validate::account)
     }
 
     /// What `wrangler.toml` has to say of it. At the latest now it shows whether anybody is logged in.
@@ -58,12 +58,12 @@ impl<'c> Accounts<'c> {
     }
 
     fn choose(&self) -> Result<Chosen> {
-        let flag = self.flag.map(|id| QUESTION.one(Some(id), wanted::account));
+        let flag = self.flag.map(|id| QUESTION.one(Some(id), validate::account));
         let flag = flag.transpose()?;
         let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let variable = set(VARIABLE).map(|id| {
-            let wrong = |hint| Failure::usage(format!("{VARIABLE}: {hint}"));
-            wanted::account(&id).map_err(wrong)
+            let wrong = |hint| Error::usage(format!("{VARIABLE}: {hint}"));
+            validate::account(&id).map_err(wrong)
         });
         let variable = variable.transpose()?;
         // Both say all that wrangler needs; a narrow token may not even ask who it is.
@@ -95,9 +95,9 @@ fn one_of(accounts: &[Account]) -> Result<String> {
         accounts.iter().map(|account| format!("{} ({})", account.id, account.name)).collect();
     let prompt = format!("which of the login's accounts: {}", list.join(", "));
     let question = Question { prompt: &prompt, ..QUESTION };
-    let id = question.one(None, wanted::account)?;
+    let id = question.one(None, validate::account)?;
     match accounts.iter().any(|account| account.id == id) {
         true => Ok(id),
-        false => Err(Failure::usage("--account: not one of the login's accounts")),
+        false => Err(Error::usage("--account: not one of the login's accounts")),
     }
 }

@@ -9,14 +9,13 @@ use std::process::Stdio;
 use serde_json::json;
 use writegate::Secret;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::input;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::setup;
-use crate::wrangler::Wrangler;
+use crate::wrangler::{self, Wrangler};
 
-use super::ask::Question;
+use super::prompt::Question;
 use super::secrets::ROOT;
 
 /// A configuration that says which Worker and account are asked about; git ignores its folder.
@@ -60,10 +59,10 @@ impl<'p> Cloud<'p> {
             }
             who => who,
         };
-        who.map_err(|failure| {
-            Failure::new(format!(
+        who.map_err(|error| {
+            Error::new(format!(
                 "not logged in to Cloudflare, or it does not answer ({}): `npx wrangler login`, or CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID, or --local to write the files alone",
-                failure.message
+                error.message
             ))
         })
     }
@@ -94,8 +93,8 @@ impl<'p> Cloud<'p> {
             Ok(secrets) => Ok(secrets
                 .as_array()
                 .is_some_and(|secrets| secrets.iter().any(|secret| secret["name"] == ROOT))),
-            Err(failure) if failure.message.contains(&none) => Ok(false),
-            Err(failure) => Err(failure),
+            Err(error) if error.message.contains(&none) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -113,7 +112,7 @@ impl<'p> Cloud<'p> {
     /// Lets wrangler talk to the person itself, on standard error: standard output is the key's.
     fn show(&self, arguments: &[&str]) -> Result<()> {
         let told = format!("npx wrangler {}", arguments.join(" "));
-        let mut command = setup::clean("node");
+        let mut command = wrangler::node();
         command
             .arg(self.project.root.join("node_modules/wrangler/bin/wrangler.js"))
             .args(arguments)
@@ -124,10 +123,10 @@ impl<'p> Cloud<'p> {
                 false => Stdio::null(),
             })
             .stdout(io::stderr());
-        let status = command.status().doing(&told)?;
+        let status = command.status().context(&told)?;
         match status.success() {
             true => Ok(()),
-            false => Err(Failure::new(format!("{told} failed ({status})"))),
+            false => Err(Error::new(format!("{told} failed ({status})"))),
         }
     }
 }
@@ -142,8 +141,8 @@ impl<'p> Asking<'p> {
             text.push_str(&format!("account_id = {}\n", json!(account)));
         }
         let written = || format!("writing {ASKING}");
-        fs::create_dir_all(checkout.join(".wrangler")).doing(written())?;
-        fs::write(checkout.join(ASKING), text).doing(written())?;
+        fs::create_dir_all(checkout.join(".wrangler")).context(written())?;
+        fs::write(checkout.join(ASKING), text).context(written())?;
         Ok(Self(checkout))
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 
 use super::template::SHIPPED;
 
@@ -26,7 +26,7 @@ pub(super) fn refuse_loss(checkout: &Path) -> Result<()> {
             "this gate is made already, in wrangler.toml and .dev.vars: --secrets-only sets its secrets at Cloudflare, and"
         }
     };
-    Err(Failure::usage(format!(
+    Err(Error::usage(format!(
         "{lost} --force makes a new gate in its place (SIGNING_SECRET is kept)"
     )))
 }
@@ -47,7 +47,7 @@ pub(super) fn refuse_exposure(checkout: &Path) -> Result<()> {
     };
     match exposed {
         false => Ok(()),
-        true => Err(Failure::usage(
+        true => Err(Error::usage(
             "git would take along what .dev.vars will hold: put .dev.vars and .dev.vars.* into .gitignore, and `git rm --cached .dev.vars` if it was committed",
         )),
     }
@@ -58,7 +58,7 @@ pub(super) fn read(checkout: &Path, name: &str) -> Result<Option<String>> {
     match fs::read_to_string(checkout.join(name)) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).doing(format!("reading {name}")),
+        Err(error) => Err(error).context(format!("reading {name}")),
     }
 }
 
@@ -86,7 +86,7 @@ impl Prepared {
     fn new(checkout: &Path, name: &'static str, content: &[u8], mode: u32) -> Result<Self> {
         let prepared =
             Self { name, beside: checkout.join(beside(name)), place: checkout.join(name) };
-        prepared.fill(content, mode).doing(format!("writing {name}"))?;
+        prepared.fill(content, mode).context(format!("writing {name}"))?;
         Ok(prepared)
     }
 
@@ -105,7 +105,7 @@ impl Prepared {
     }
 
     fn place(&self) -> Result<()> {
-        fs::rename(&self.beside, &self.place).doing(format!("writing {}", self.name))
+        fs::rename(&self.beside, &self.place).context(format!("writing {}", self.name))
     }
 }
 

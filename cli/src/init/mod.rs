@@ -5,34 +5,34 @@
 //! how to go on.
 
 mod account;
-mod ask;
 mod cloud;
 mod files;
-mod origin;
 mod plan;
 mod preset;
+mod prompt;
 mod proof;
+mod report;
+mod secret_source;
 mod secrets;
-mod tell;
 mod template;
-mod wanted;
+mod validate;
 
 use clap::Args;
 use writegate::Secret;
 use writegate::TokenSource;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::{input, random};
 
 use account::Accounts;
-use ask::Question;
 use cloud::Cloud;
 use files::{CONFIGURATION, SECRETS};
-use origin::Origin;
 use plan::Plan;
+use prompt::Question;
 use proof::Secrets;
+use secret_source::SecretSource;
 use secrets::{ROOT, TOKEN};
 use template::Ids;
 
@@ -108,7 +108,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 impl Options {
     fn check(&self) -> Result<()> {
         if self.local && (self.deploy || self.secrets_only) {
-            return Err(Failure::usage(
+            return Err(Error::usage(
                 "--local does nothing at Cloudflare: leave it out, or --deploy and --secrets-only",
             ));
         }
@@ -119,7 +119,7 @@ impl Options {
             ..Self::default()
         };
         if self.secrets_only && *self != alone {
-            return Err(Failure::usage(
+            return Err(Error::usage(
                 "--secrets-only takes what wrangler.toml and .dev.vars say: it goes with --deploy and --force alone",
             ));
         }
@@ -133,7 +133,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         files::refuse_loss(&project.root)?;
     }
     files::refuse_exposure(&project.root)?;
-    let (root, kept) = match origin::find(&project.root, ROOT)? {
+    let (root, kept) = match secret_source::find(&project.root, ROOT)? {
         Some((root, origin)) => (root, Some(origin)),
         None => (Secret::new(random::text(48)?), None),
     };
@@ -157,7 +157,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         && !options.force
         && cloud.has_root(&plan.name, plan.account.as_deref())?
     {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--name: a Worker {} is at Cloudflare already, with a SIGNING_SECRET that its keys depend on: choose another name (--force replaces it)",
             plan.name
         )));
@@ -169,12 +169,12 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     let old = files::read(&project.root, SECRETS)?.unwrap_or_default();
     let file = secrets::file(&old, &root, &token)?;
     files::write(&project.root, &configuration, file.expose())?;
-    tell::written(kept);
+    report::written(kept);
 
     let end =
-        tell::End { checkout: &project.root, whole: &proof::parse(&configuration)?, root: &root };
+        report::End { checkout: &project.root, whole: &proof::parse(&configuration)?, root: &root };
     match &cloud {
-        None => end.tell(tell::Online::No),
+        None => end.report(report::Online::No),
         Some(cloud) => {
             set(cloud, &[(ROOT, &root), (TOKEN, &token)], &[])?;
             deploy(options, cloud, &end)
@@ -185,17 +185,17 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
 /// What is left of one that broke off.
 fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
     let wanted = |what: &str| {
-        Failure::usage(format!("--secrets-only: {what}; begin with `cargo run -- init`"))
+        Error::usage(format!("--secrets-only: {what}; begin with `cargo run -- init`"))
     };
     let text = files::read(&project.root, CONFIGURATION)?
         .filter(|text| text != template::SHIPPED)
         .ok_or_else(|| wanted("wrangler.toml is still the shipped one"))?;
     let whole = proof::parse(&text)?;
     let name = whole["name"].as_str().ok_or_else(|| wanted("wrangler.toml names no Worker"))?;
-    let (root, from) = origin::find(&project.root, ROOT)?
+    let (root, from) = secret_source::find(&project.root, ROOT)?
         .ok_or_else(|| wanted("SIGNING_SECRET is neither in the environment nor in .dev.vars"))?;
     let mut exported: Vec<String> = Vec::new();
-    if from == Origin::Environment {
+    if from == SecretSource::Environment {
         exported.push(ROOT.to_owned());
     }
     let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
@@ -204,18 +204,18 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
             // It is no secret of the Worker.
             continue;
         }
-        let Some((token, from)) = origin::find(&project.root, &secret)? else {
-            return Err(Failure::usage(format!(
+        let Some((token, from)) = secret_source::find(&project.root, &secret)? else {
+            return Err(Error::usage(format!(
                 "--secrets-only: {secret} is neither in the environment nor in .dev.vars; set it with `cargo run -- token put --secret {secret}`"
             )));
         };
-        if from == Origin::Environment {
+        if from == SecretSource::Environment {
             exported.push(secret.clone());
         }
         known.insert(secret, token);
     }
     proof::read(&text, &known)?;
-    tell::exported(&exported);
+    report::exported(&exported);
 
     let cloud = Cloud::find(project, progress)?;
     let account = whole["account_id"].as_str();
@@ -229,7 +229,7 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
     list.sort_by_key(|(name, _)| *name != ROOT);
     let done: &[&str] = if there { &[ROOT] } else { &[] };
     set(&cloud, &list, done)?;
-    let end = tell::End { checkout: &project.root, whole: &whole, root: &root };
+    let end = report::End { checkout: &project.root, whole: &whole, root: &root };
     deploy(options, &cloud, &end)
 }
 
@@ -237,14 +237,14 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
 fn set(cloud: &Cloud<'_>, secrets: &[(&str, &Secret)], before: &[&str]) -> Result<()> {
     let mut done = before.to_vec();
     for (name, secret) in secrets {
-        cloud.put(name, secret).map_err(|failure| {
+        cloud.put(name, secret).map_err(|error| {
             let so_far = match done.as_slice() {
                 [] => "no secret is set".to_owned(),
                 done => format!("{} is set", done.join(", ")),
             };
-            Failure::new(format!(
+            Error::new(format!(
                 "{}; {CONFIGURATION} and {SECRETS} are written, {so_far}: when that is mended, `cargo run -- init --secrets-only` goes on",
-                failure.message
+                error.message
             ))
         })?;
         done.push(name);
@@ -253,7 +253,7 @@ fn set(cloud: &Cloud<'_>, secrets: &[(&str, &Secret)], before: &[&str]) -> Resul
 }
 
 /// Only a gate that has its secrets goes online. The key is told also where that fails: all else is done.
-fn deploy(options: &Options, cloud: &Cloud<'_>, end: &tell::End<'_>) -> Result<()> {
+fn deploy(options: &Options, cloud: &Cloud<'_>, end: &report::End<'_>) -> Result<()> {
     let question = Question {
         flag: "--deploy",
         prompt: "Build and deploy it now (y or n)",
@@ -261,14 +261,14 @@ fn deploy(options: &Options, cloud: &Cloud<'_>, end: &tell::End<'_>) -> Result<(
         quiet: false,
     };
     if !options.deploy && !question.yes()? {
-        return end.tell(tell::Online::Secrets);
+        return end.report(report::Online::Secrets);
     }
-    let Err(failure) = cloud.deploy() else {
-        return end.tell(tell::Online::Gate);
+    let Err(error) = cloud.deploy() else {
+        return end.report(report::Online::Gate);
     };
-    end.tell(tell::Online::Secrets)?;
-    Err(Failure::new(format!(
+    end.report(report::Online::Secrets)?;
+    Err(Error::new(format!(
         "{}; the files are written and the secrets are set: when that is mended, `npx wrangler deploy` goes on",
-        failure.message
+        error.message
     )))
 }

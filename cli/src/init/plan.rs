@@ -1,13 +1,13 @@
 //! What a new gate is to be: all the answers but the token.
 
-use crate::failure::Result;
+use crate::error::Result;
 
 use super::Options;
 use super::account::Accounts;
-use super::ask::Question;
 use super::preset::{self, Address, Preset};
+use super::prompt::Question;
 use super::secrets::Dates;
-use super::wanted;
+use super::validate;
 
 pub(super) struct Plan {
     pub(super) preset: &'static Preset,
@@ -87,7 +87,7 @@ fn upstream(options: &Options, preset: &Preset, accounts: &Accounts<'_>) -> Resu
         default: default.as_deref(),
         quiet: default.is_some(),
     };
-    question.one(options.upstream.as_deref(), wanted::upstream)
+    question.one(options.upstream.as_deref(), validate::upstream)
 }
 
 fn auth(options: &Options, known: bool) -> Result<String> {
@@ -97,7 +97,7 @@ fn auth(options: &Options, known: bool) -> Result<String> {
         default: Some("bearer"),
         quiet: known,
     };
-    question.one(options.auth.as_deref(), wanted::auth)
+    question.one(options.auth.as_deref(), validate::auth)
 }
 
 fn probe(options: &Options, preset: &Preset, known: bool) -> Result<Option<String>> {
@@ -107,7 +107,7 @@ fn probe(options: &Options, preset: &Preset, known: bool) -> Result<Option<Strin
         default: Some(preset.probe.unwrap_or_default()),
         quiet: known,
     };
-    question.maybe(options.probe.as_deref(), wanted::probe)
+    question.maybe(options.probe.as_deref(), validate::probe)
 }
 
 fn name(options: &Options) -> Result<String> {
@@ -117,7 +117,7 @@ fn name(options: &Options) -> Result<String> {
         default: Some("writegate"),
         quiet: false,
     };
-    question.one(options.name.as_deref(), wanted::worker)
+    question.one(options.name.as_deref(), validate::worker)
 }
 
 fn domain(options: &Options, preset: &Preset) -> Result<Option<String>> {
@@ -128,7 +128,7 @@ fn domain(options: &Options, preset: &Preset) -> Result<Option<String>> {
         // Only what is cached needs one.
         quiet: !preset.limiter,
     };
-    question.maybe(options.domain.as_deref(), wanted::domain)
+    question.maybe(options.domain.as_deref(), validate::domain)
 }
 
 fn key_name(options: &Options, preset: &Preset) -> Result<String> {
@@ -138,7 +138,7 @@ fn key_name(options: &Options, preset: &Preset) -> Result<String> {
         default: Some(preset.key_name),
         quiet: false,
     };
-    question.one(options.key_name.as_deref(), wanted::text)
+    question.one(options.key_name.as_deref(), validate::text)
 }
 
 fn methods(options: &Options, preset: &Preset) -> Result<Vec<String>> {
@@ -149,7 +149,7 @@ fn methods(options: &Options, preset: &Preset) -> Result<Vec<String>> {
         default: Some(default.as_str()).filter(|default| !default.is_empty()),
         quiet: false,
     };
-    question.many(&options.methods, wanted::method)
+    question.many(&options.methods, validate::method)
 }
 
 fn paths(options: &Options, preset: &Preset) -> Result<Vec<String>> {
@@ -164,7 +164,7 @@ fn paths(options: &Options, preset: &Preset) -> Result<Vec<String>> {
         default: Some(default.as_str()).filter(|default| !default.is_empty()),
         quiet: false,
     };
-    question.many(&options.paths, |path| wanted::path(path, preset))
+    question.many(&options.paths, |path| validate::path(path, preset))
 }
 
 fn origins(options: &Options, preset: &Preset) -> Result<Vec<String>> {
@@ -177,7 +177,7 @@ fn origins(options: &Options, preset: &Preset) -> Result<Vec<String>> {
         default: (!preset.origins).then_some(""),
         quiet: false,
     };
-    question.many(&options.origins, wanted::origin)
+    question.many(&options.origins, validate::origin)
 }
 
 fn ips(options: &Options) -> Result<Vec<String>> {
@@ -187,13 +187,13 @@ fn ips(options: &Options) -> Result<Vec<String>> {
         default: Some(""),
         quiet: true,
     };
-    question.many(&options.ips, wanted::network)
+    question.many(&options.ips, validate::network)
 }
 
 fn dates(options: &Options) -> Result<Dates> {
     let date = |flag, given: &Option<String>| {
         let question = Question { flag, prompt: "A date", default: Some(""), quiet: true };
-        question.maybe(given.as_deref(), wanted::date)
+        question.maybe(given.as_deref(), validate::date)
     };
     let dates = Dates {
         issued: date("--issued-at", &options.issued_at)?,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use writegate::Secret;
 use writegate::config::{Binding, Config, Environment};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 
 use super::files::CONFIGURATION;
 
@@ -25,7 +25,7 @@ struct Deployed<'s> {
 /// `wrangler.toml`, read as TOML.
 pub(super) fn parse(text: &str) -> Result<Value> {
     toml::from_str(text)
-        .map_err(|error| Failure::usage(format!("{CONFIGURATION}: {}", error.message())))
+        .map_err(|error| Error::usage(format!("{CONFIGURATION}: {}", error.message())))
 }
 
 /// What the gate makes of this `wrangler.toml` and these secrets.
@@ -33,13 +33,13 @@ pub(super) fn read(text: &str, secrets: &Secrets) -> Result<Config> {
     let deployed = Deployed { whole: parse(text)?, secrets };
     for (name, value) in deployed.whole["vars"].as_object().into_iter().flatten() {
         if value.to_string().len() > MAX_VARIABLE {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "{name}: longer than the {MAX_VARIABLE} bytes of a variable; most keys belong in KEY_REGISTRY"
             )));
         }
     }
     Config::read(&deployed)
-        .map_err(|error| Failure::usage(format!("the gate would refuse to work with {error}")))
+        .map_err(|error| Error::usage(format!("the gate would refuse to work with {error}")))
 }
 
 impl Environment for Deployed<'_> {

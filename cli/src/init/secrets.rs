@@ -7,11 +7,11 @@ use writegate::Timestamp;
 use writegate::Token;
 use writegate::config::MIN_SECRET_BYTES;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::{clock, input};
 
-use super::ask::Question;
-use super::wanted;
+use super::prompt::Question;
+use super::validate;
 
 pub(super) const ROOT: &str = "SIGNING_SECRET";
 pub(super) const TOKEN: &str = "WRITE_TOKEN";
@@ -33,10 +33,10 @@ impl Dates {
         let (issued, expires) = (time(&self.issued), time(&self.expires));
         // A date is that of its place; somewhere it is a day later than here.
         if issued.is_some_and(|issued| issued > now.plus_seconds(86_400)) {
-            return Err(Failure::usage("--issued-at: lies in the future"));
+            return Err(Error::usage("--issued-at: lies in the future"));
         }
         if expires.is_some_and(|expires| expires <= issued.unwrap_or(now).max(now)) {
-            return Err(Failure::usage("--expires-at: has passed"));
+            return Err(Error::usage("--expires-at: has passed"));
         }
         Ok(())
     }
@@ -59,10 +59,12 @@ impl Dates {
             quiet: known,
         };
         let given = self.issued.clone().or(told(token.issued_at));
-        let issued = issued.one(given.as_deref(), wanted::date)?;
+        let issued = issued.one(given.as_deref(), validate::date)?;
         let given = self.expires.clone().or(told(token.expires_at));
-        let dates =
-            Self { issued: Some(issued), expires: expires.maybe(given.as_deref(), wanted::date)? };
+        let dates = Self {
+            issued: Some(issued),
+            expires: expires.maybe(given.as_deref(), validate::date)?,
+        };
         dates.check()?;
         Ok(dates)
     }
@@ -71,8 +73,7 @@ impl Dates {
 /// The write token as the gate takes it, with its dates.
 pub(super) fn token(dates: &Dates) -> Result<Secret> {
     let given = input::secret("the write token")?;
-    let wrong =
-        |hint: &str| Failure::usage(format!("the write token, from standard input: {hint}"));
+    let wrong = |hint: &str| Error::usage(format!("the write token, from standard input: {hint}"));
     let token = Token::parse(&given).map_err(|error| wrong(&error.to_string()))?;
     let value = match token.value.expose_str() {
         None => return Err(wrong("is no text")),
@@ -126,7 +127,7 @@ pub(super) fn file(old: &str, root: &Secret, token: &Secret) -> Result<Secret> {
     for (name, secret) in [(ROOT, root), (TOKEN, token)] {
         let value = secret.expose_str().unwrap_or_default();
         if value.contains(['\'', '\n', '\r']) {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "{name}: holds a ' or a line break, which .dev.vars cannot hold"
             )));
         }
@@ -139,7 +140,7 @@ pub(super) fn file(old: &str, root: &Secret, token: &Secret) -> Result<Secret> {
 pub(super) fn check_root(root: &Secret) -> Result<()> {
     match root.len() < MIN_SECRET_BYTES {
         false => Ok(()),
-        true => Err(Failure::usage(format!(
+        true => Err(Error::usage(format!(
             "{ROOT} of the environment or .dev.vars is shorter than {MIN_SECRET_BYTES} bytes: take it out, and init makes one"
         ))),
     }

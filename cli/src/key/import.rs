@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::records::{self, Record};
 use crate::admin::{Gate, KEYS, Which};
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
+use crate::gate_error::{GateError, Problem};
 use crate::progress::{Count, Progress};
-use crate::trouble::{Problem, Trouble};
 
 /// Most records that a gate takes at once.
 const MOST_RECORDS: usize = 100;
@@ -50,15 +50,15 @@ impl Import {
                     left.drain(..size);
                     count.more(size);
                 }
-                Err(Trouble::Refused(problem)) if self.skip_existing && problem.exists() => {
+                Err(GateError::Refused(problem)) if self.skip_existing && problem.exists() => {
                     // KV's list may be a minute behind, and the configuration's keys are not in it.
                     let place = problem.place().map(|(index, _)| index);
                     let Some(index) = place.filter(|index| *index < size) else {
-                        return Err(stopped(Trouble::Refused(problem), &left[..size], imported));
+                        return Err(stopped(GateError::Refused(problem), &left[..size], imported));
                     };
                     left.remove(index);
                 }
-                Err(trouble) => return Err(stopped(trouble, &left[..size], imported)),
+                Err(error) => return Err(stopped(error, &left[..size], imported)),
             }
         }
         drop(count);
@@ -97,12 +97,12 @@ fn batch(records: &[Record]) -> usize {
 }
 
 /// The keys as the gate made them, with their secrets.
-fn post(gate: &Gate, batch: &[Record]) -> std::result::Result<Vec<Value>, Trouble> {
+fn post(gate: &Gate, batch: &[Record]) -> std::result::Result<Vec<Value>, GateError> {
     let body = batch.iter().map(|record| record.json.clone()).collect();
     let mut answer = gate.ask("POST", KEYS, Some(&Value::Array(body)))?;
     match answer["keys"].take() {
         Value::Array(keys) => Ok(keys),
-        _ => Err(Trouble::Silent("the gate's answer has no keys in it".to_owned())),
+        _ => Err(GateError::NoAnswer("the gate's answer has no keys in it".to_owned())),
     }
 }
 
@@ -112,14 +112,14 @@ fn print(count: &Count, keys: &[Value]) -> Result<()> {
         keys.iter().map(|key| format!("{}\n", json!({"id": key["id"], "sk": key["sk"]}))).collect();
     count.aside(|| {
         let mut out = io::stdout().lock();
-        out.write_all(lines.as_bytes()).and_then(|()| out.flush()).doing("printing the keys")
+        out.write_all(lines.as_bytes()).and_then(|()| out.flush()).context("printing the keys")
     })
 }
 
 /// What was done and what was not, for whoever goes on.
-fn stopped(trouble: Trouble, batch: &[Record], imported: usize) -> Failure {
+fn stopped(error: GateError, batch: &[Record], imported: usize) -> Error {
     let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
-        return trouble.into();
+        return error.into();
     };
     let these = match first.number == last.number {
         true => format!("record {}", first.number),
@@ -132,15 +132,15 @@ fn stopped(trouble: Trouble, batch: &[Record], imported: usize) -> Failure {
             first.number
         ),
     };
-    Failure::new(match trouble {
-        Trouble::Refused(problem) => {
+    Error::new(match error {
+        GateError::Refused(problem) => {
             let problem = placed(*problem, batch);
             format!("{these} not imported: {problem}; {before}")
         }
-        Trouble::Silent(error) => format!(
+        GateError::NoAnswer(error) => format!(
             "{error}; {these} may have been imported or not, {imported} before them were: go on with --skip-existing"
         ),
-        Trouble::Ours(failure) => return failure,
+        GateError::NotSent(error) => return error,
     })
 }
 
@@ -186,7 +186,7 @@ mod tests {
     fn a_refused_batch_is_told_by_the_file_s_own_numbers() {
         let all = records(150, 1);
         let document = json!({"code": "key-exists", "detail": "There is one.", "field": "[3].id", "id": "pk_104"});
-        let refused = || Trouble::Refused(Box::new(Problem::of(409, &document)));
+        let refused = || GateError::Refused(Box::new(Problem::of(409, &document)));
         let said = stopped(refused(), &all[100..], 100).message;
         assert_eq!(
             said,
@@ -197,7 +197,7 @@ mod tests {
         assert!(
             said.starts_with("record 1 not imported: ") && said.ends_with("nothing was imported")
         );
-        let said = stopped(Trouble::Silent("no answer".into()), &all[100..], 100).message;
+        let said = stopped(GateError::NoAnswer("no answer".into()), &all[100..], 100).message;
         assert!(said.contains("may have been imported or not"), "{said}");
     }
 }

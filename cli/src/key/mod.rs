@@ -10,7 +10,7 @@ use serde_json::json;
 use writegate::KeyId;
 use writegate::derive_sk;
 
-use crate::failure::Result;
+use crate::error::Result;
 use crate::project::Project;
 use crate::settings;
 

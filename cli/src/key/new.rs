@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use writegate::Key;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::random;
 
 #[derive(Args)]
@@ -56,7 +56,7 @@ impl New {
         }
         let whole = record.iter().map(|(field, value)| ((*field).to_owned(), value.clone()));
         Key::parse("the key", Value::Object(whole.collect()))
-            .map_err(|error| Failure::usage(error.to_string()))?;
+            .map_err(|error| Error::usage(error.to_string()))?;
 
         println!("[[vars.KEYS]]");
         for (field, value) in record {

@@ -8,7 +8,7 @@ use writegate::KeyId;
 use writegate::json;
 use writegate::registry::{self, MAX_RECORD_BYTES};
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 
 /// One record, and which of the file it is, counted from 1.
 pub(super) struct Record {
@@ -21,10 +21,10 @@ pub(super) struct Record {
 pub(super) fn read(file: &str) -> Result<Vec<Record>> {
     let mut bytes = Vec::new();
     if file == "-" {
-        std::io::stdin().read_to_end(&mut bytes).doing("reading standard input")?;
+        std::io::stdin().read_to_end(&mut bytes).context("reading standard input")?;
     } else {
         bytes = std::fs::read(file)
-            .map_err(|error| Failure::usage(format!("reading {file}: {error}")))?;
+            .map_err(|error| Error::usage(format!("reading {file}: {error}")))?;
     }
     parse(&bytes)
 }
@@ -33,7 +33,7 @@ pub(super) fn read(file: &str) -> Result<Vec<Record>> {
 fn parse(bytes: &[u8]) -> Result<Vec<Record>> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     let values = match first {
-        None => return Err(Failure::usage("there is no record in it")),
+        None => return Err(Error::usage("there is no record in it")),
         Some(b'[') => array(bytes)?,
         Some(_) => lines(bytes)?,
     };
@@ -45,11 +45,11 @@ fn parse(bytes: &[u8]) -> Result<Vec<Record>> {
 fn array(bytes: &[u8]) -> Result<Vec<Value>> {
     match json::parse(bytes) {
         Some(Value::Array(records)) if records.is_empty() => {
-            Err(Failure::usage("there is no record in it"))
+            Err(Error::usage("there is no record in it"))
         }
         Some(Value::Array(records)) => Ok(records),
         Some(_) | None => {
-            Err(Failure::usage("it begins with [ and is no JSON array, or has a member twice"))
+            Err(Error::usage("it begins with [ and is no JSON array, or has a member twice"))
         }
     }
 }
@@ -60,7 +60,7 @@ fn lines(bytes: &[u8]) -> Result<Vec<Value>> {
     for (line, at) in lines.filter(|(line, _)| !line.trim_ascii().is_empty()) {
         let number = values.len() + 1;
         let value = json::parse(line).ok_or_else(|| {
-            Failure::usage(format!(
+            Error::usage(format!(
                 "record {number} (line {at}): is no JSON on a line of its own, or has a member twice; \
                  expected a JSON array, or one record a line"
             ))
@@ -72,14 +72,14 @@ fn lines(bytes: &[u8]) -> Result<Vec<Value>> {
 
 fn record(json: Value, number: usize, seen: &mut HashMap<String, usize>) -> Result<Record> {
     let key = registry::check(&format!("record {number}"), json.clone())
-        .map_err(|error| Failure::usage(format!("{error}; nothing was sent")))?;
+        .map_err(|error| Error::usage(format!("{error}; nothing was sent")))?;
     if json.to_string().len() > MAX_RECORD_BYTES {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "record {number}: is longer than {MAX_RECORD_BYTES} bytes; nothing was sent"
         )));
     }
     if let Some(first) = seen.insert(key.id.to_string(), number) {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "record {number}.id: stands in record {first} already; nothing was sent"
         )));
     }
@@ -96,9 +96,9 @@ mod tests {
     }
 
     fn error(text: &str) -> String {
-        let failure = parse(text.as_bytes()).err().unwrap();
-        assert_eq!(failure.code, 2);
-        failure.message
+        let error = parse(text.as_bytes()).err().unwrap();
+        assert_eq!(error.code, 2);
+        error.message
     }
 
     #[test]

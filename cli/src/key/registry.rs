@@ -6,7 +6,7 @@ use clap::Args;
 use writegate::KeyId;
 
 use crate::admin::{self, Which};
-use crate::failure::{Doing as _, Result};
+use crate::error::{Context as _, Result};
 use crate::settings;
 
 #[derive(Args)]
@@ -25,7 +25,7 @@ impl List {
                 match writeln!(out, "{record}") {
                     // `key list | head` has what it wanted.
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                    written => written.doing("printing a record")?,
+                    written => written.context("printing a record")?,
                 }
             }
         }

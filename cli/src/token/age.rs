@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::admin::Which;
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::settings;
 
 use super::status;
@@ -31,7 +31,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         }
     }
     if tokens.is_empty() {
-        return Err(Failure::new("the gate has no token"));
+        return Err(Error::new("the gate has no token"));
     }
     let wanting: Vec<String> = tokens
         .iter()
@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         .collect();
     match wanting.as_slice() {
         [] => Ok(()),
-        wanting => Err(Failure::new(wanting.join(", "))),
+        wanting => Err(Error::new(wanting.join(", "))),
     }
 }
 

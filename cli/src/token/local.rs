@@ -8,7 +8,7 @@ use writegate::Secret;
 use writegate::Upstream;
 use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES};
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 
 /// The `[vars]` of `wrangler.toml`, or of one of its environments, which inherits none.
 pub(super) struct Local {
@@ -46,16 +46,16 @@ impl Environment for Bindings<'_> {
 
 impl Local {
     pub(super) fn read(checkout: &Path, environment: Option<&str>) -> Result<Self> {
-        let text = fs::read_to_string(checkout.join("wrangler.toml")).doing("wrangler.toml")?;
+        let text = fs::read_to_string(checkout.join("wrangler.toml")).context("wrangler.toml")?;
         let mut whole: Value = toml::from_str(&text)
-            .map_err(|error| Failure::usage(format!("wrangler.toml: {}", error.message())))?;
+            .map_err(|error| Error::usage(format!("wrangler.toml: {}", error.message())))?;
         // An environment inherits these, unless it has its own.
         let own = environment.map_or(&Value::Null, |name| &whole["env"][name]);
         let hosts = [own, &whole].into_iter().find_map(hosts).unwrap_or_default();
         let section = match environment {
             None => &mut whole,
             Some(name) => whole["env"].get_mut(name).ok_or_else(|| {
-                Failure::usage("--env: wrangler.toml has no environment of that name, [env.NAME]")
+                Error::usage("--env: wrangler.toml has no environment of that name, [env.NAME]")
             })?,
         };
         Ok(Self {
@@ -78,7 +78,7 @@ impl Local {
         match may_be_here || gate.origin().starts_with("http://") || self.hosts.iter().any(is_here)
         {
             true => Ok(()),
-            false => Err(Failure::usage(format!(
+            false => Err(Error::usage(format!(
                 "--gate: wrangler.toml has its Worker at {}, so the token would be put somewhere else than at that gate; is --env missing?",
                 self.hosts.join(", ")
             ))),
@@ -98,9 +98,9 @@ impl Local {
         Config::read(&Bindings { vars: &self.vars, root, token }).map_err(|error| match token {
             // It is the token that does not fit its route.
             Some((name, _)) if error.field == name => {
-                Failure::usage(format!("the token for {name} {}", error.hint))
+                Error::usage(format!("the token for {name} {}", error.hint))
             }
-            _ => Failure::usage(format!("wrangler.toml: {error}")),
+            _ => Error::usage(format!("wrangler.toml: {error}")),
         })
     }
 
@@ -110,12 +110,12 @@ impl Local {
         let known: Vec<&str> = config.tokens.keys().map(String::as_str).collect();
         match (asked, known.as_slice()) {
             (Some(asked), known) if known.contains(&asked) => Ok(asked.to_owned()),
-            (Some(_), known) => Err(Failure::usage(format!(
+            (Some(_), known) => Err(Error::usage(format!(
                 "--secret: no route of wrangler.toml takes its token from a secret of that name; known: {}",
                 known.join(", ")
             ))),
             (None, [only]) => Ok((*only).to_owned()),
-            (None, several) => Err(Failure::usage(format!(
+            (None, several) => Err(Error::usage(format!(
                 "the routes of wrangler.toml have several tokens: name one with --secret ({})",
                 several.join(", ")
             ))),

@@ -12,7 +12,7 @@ mod status;
 
 use clap::Subcommand;
 
-use crate::failure::Result;
+use crate::error::Result;
 
 #[derive(Subcommand)]
 pub(crate) enum Action {

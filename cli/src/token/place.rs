@@ -7,7 +7,7 @@
 use serde_json::Value;
 use writegate::Secret;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::wrangler::Wrangler;
 
@@ -72,7 +72,7 @@ impl Place {
         let arguments = [&["secrets-store", "secret", "list", store][..], &all].concat();
         let listed = wrangler.run(&arguments)?;
         let id = listed_id(&listed, name).ok_or_else(|| {
-            Failure::new(format!(
+            Error::new(format!(
                 "the Secrets Store {store} has no secret {name}: make it with \
                  `npx wrangler secrets-store secret create {store} --name {name} --scopes workers --remote`"
             ))
@@ -86,7 +86,7 @@ impl Place {
     /// As above; a Worker that was never deployed takes its secrets plainly.
     pub(super) fn find_or_new(wrangler: &Wrangler, stored: Option<&Stored>) -> Result<Self> {
         match Self::find(wrangler, stored) {
-            Err(failure) if failure.message.contains("has no deployments") => {
+            Err(error) if error.message.contains("has no deployments") => {
                 Ok(Self { way: Way::Plain, serving: Vec::new() })
             }
             found => found,
@@ -97,7 +97,7 @@ impl Place {
     pub(super) fn refuse_undeployed(&self) -> Result<()> {
         match &self.way {
             Way::Plain | Way::Store { .. } => Ok(()),
-            Way::Versions { told, .. } => Err(Failure::new(format!(
+            Way::Versions { told, .. } => Err(Error::new(format!(
                 "the newest version, {told}, is not the one deployed, and its code would go out with the token: \
                  deploy it or upload the deployed code again, or leave out --deployed-only"
             ))),
@@ -122,7 +122,7 @@ impl Place {
             }
             Way::Plain => match wrangler.feed(&["secret", "put", name], text) {
                 // Somebody has uploaded a version in the meantime.
-                Err(failure) if failure.message.contains(NOT_DEPLOYED) => Err(Failure::new(
+                Err(error) if error.message.contains(NOT_DEPLOYED) => Err(Error::new(
                     "a version was uploaded meanwhile that is not deployed, so Cloudflare did not take the secret: run this again",
                 )),
                 done => done.map(drop),
@@ -135,7 +135,7 @@ impl Place {
                 let printed = wrangler
                     .feed(&["versions", "secret", "put", name, "--message", &message], text)?;
                 let version = created(&printed).ok_or_else(|| {
-                    Failure::new(format!(
+                    Error::new(format!(
                         "wrangler did not say which version it made of {newest}: look with `npx wrangler versions list`"
                     ))
                 })?;

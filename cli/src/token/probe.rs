@@ -12,13 +12,12 @@ use writegate::Timestamp;
 use writegate::TokenSource;
 use writegate::Upstream;
 use writegate::config::Config;
-use writegate::method_in;
 use writegate::policy::path;
 use writegate::route;
 use writegate::token_age::{self, Probe};
 use writegate::{KeyId, Scheme};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::http;
 use crate::session::Claims;
 
@@ -86,7 +85,7 @@ fn direct(probe: &Probe<'_>) -> std::result::Result<(), String> {
 
 /// The status and the body; the error is why there are none.
 fn get(url: &str, headers: &[(&str, &Secret)]) -> std::result::Result<(u16, Vec<u8>), String> {
-    let agent = http::agent(url, LIMIT).map_err(|failure| failure.message)?;
+    let agent = http::agent(url, LIMIT).map_err(|error| error.message)?;
     let mut request =
         ureq::http::Request::builder().uri(url).header("Accept", "application/json, */*;q=0.1");
     for (name, value) in headers {
@@ -122,9 +121,9 @@ impl Through {
     ) -> Result<Self> {
         let paths = paths(config, secret);
         let Some(first) = paths.first() else {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "no path of the gate leads to a `probe` of the routes with {secret}, because another route takes it, or GET \
-                 is not among their methods: hint that, or go without by --unprobed"
+                 is not among their methods: fix that, or go without by --unprobed"
             )));
         };
         let pick = |path: &String| match asked {
@@ -132,7 +131,7 @@ impl Through {
             None => key(config, path, now).map(|key| (path.clone(), key)),
         };
         let (path, key) = paths.iter().find_map(pick).ok_or_else(|| {
-            Failure::usage(format!(
+            Error::usage(format!(
                 "no key of wrangler.toml may GET {first} with a session from anywhere: make one with `writegate key new \
                  --method GET --path {first}`, name one of the registry with --through, or go without by --unprobed"
             ))
@@ -159,7 +158,7 @@ impl Through {
         };
         let code = answer["code"].as_str().and_then(Problem::of_code);
         match code {
-            Some(Problem::Refused(refusal)) => Err(Failure::usage(format!(
+            Some(Problem::Refused(refusal)) => Err(Error::usage(format!(
                 "the gate answers {status} {} to GET {} with a session of key {}: name one that may, with --through{}",
                 refusal.description().code,
                 self.path,
@@ -196,7 +195,7 @@ impl Through {
     fn get(&self, root: &Secret) -> std::result::Result<(u16, Value), String> {
         let session = Claims::below(&self.path, self.ttl)
             .mint(&self.key, self.version, root, None)
-            .map_err(|failure| failure.message)?;
+            .map_err(|error| error.message)?;
         let url = self.gate.join(self.path.strip_prefix('/'), None);
         let url = url.ok_or("the gate's address has no such path")?;
         let bearer = Secret::new(format!("Bearer {session}"));
@@ -248,7 +247,7 @@ fn key(config: &Config, path: &str, now: Timestamp) -> Option<KeyId> {
             && key.schemes.contains(&Scheme::Session)
             && key.allowed_origins.is_none()
             && key.allowed_ips.is_none()
-            && method_in(&key.methods, "GET")
+            && key.methods.contains("GET")
             && paths.is_none_or(|paths| paths.iter().any(|pattern| pattern.matches(path)))
     };
     let mut keys = config.keys.values().map(|known| known.key());
@@ -274,7 +273,7 @@ mod tests {
         let now = Timestamp::parse_rfc3339("2026-11-22").unwrap();
         Through::find(&config, "WRITE_TOKEN", &gate, None, now)
             .map(|through| (through.path, through.key.to_string()))
-            .map_err(|failure| failure.message)
+            .map_err(|error| error.message)
     }
 
     const ROUTE: &str = "[[vars.ROUTES]]\npath = \"/cms/*\"\nupstream = \"https://api.example.com/v1\"\nprobe = \"/me\"\n";

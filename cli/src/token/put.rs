@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use writegate::Timestamp;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::wrangler::Wrangler;
@@ -45,7 +45,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let (local, secret) = named(&project.root, options)?;
     let given = input::secret(&format!("the token for {secret}"))?;
     let dates = Dates { issued_at: options.issued_at, expires_at: options.expires_at };
-    let envelope = Envelope::read(&given, dates, clock::now()?).map_err(Failure::usage)?;
+    let envelope = Envelope::read(&given, dates, clock::now()?).map_err(Error::usage)?;
     // The gate would close over a token that its route cannot send.
     local.config(&stand_in(), Some((&secret, &envelope.text)))?;
     let wrangler = Wrangler::find(&project, &progress, options.env.as_deref())?;

@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::admin::Which;
-use crate::failure::{Failure, Result};
-use crate::trouble::Trouble;
+use crate::error::{Error, Result};
+use crate::gate_error::GateError;
 
 /// How often in a row a gate must show a token before it counts as in place everywhere.
 const TIMES: u32 = 10;
@@ -33,14 +33,13 @@ pub(super) struct Watch {
 }
 
 /// All of the gate's tokens.
-pub(super) fn tokens(which: &Which) -> std::result::Result<Vec<Value>, Trouble> {
+pub(super) fn tokens(which: &Which) -> std::result::Result<Vec<Value>, GateError> {
     // Opened each time: a connection that is kept would stay with one place, and say nothing of the others.
     let mut status = which.open()?.ask("GET", "_gate/status", None)?;
     match status["tokens"].take() {
         Value::Array(tokens) => Ok(tokens),
         _ => {
-            Err(Failure::new("the gate's status has no tokens in it: is it of this version?")
-                .into())
+            Err(Error::new("the gate's status has no tokens in it: is it of this version?").into())
         }
     }
 }
@@ -54,11 +53,11 @@ pub(super) fn twin(which: &Which, secret: &str, fingerprint: &str) -> Result<Opt
 }
 
 /// This token, as the gate sees it now.
-fn look(which: &Which, secret: &str) -> std::result::Result<Seen, Trouble> {
+fn look(which: &Which, secret: &str) -> std::result::Result<Seen, GateError> {
     let tokens = tokens(which)?;
     let token = tokens.iter().find(|token| token["secret"] == secret);
     let token = token.ok_or_else(|| {
-        Failure::new(format!(
+        Error::new(format!(
             "the gate has no route with the token {secret}: is --gate the gate of this wrangler.toml?"
         ))
     })?;
@@ -99,10 +98,10 @@ impl Watch {
                     last.clone_from(&seen.fingerprint);
                     format!("the last that it showed was {}", named(&seen.fingerprint))
                 }
-                Err(trouble) if is_final(&trouble) => return Err(trouble.into()),
-                Err(trouble) => {
+                Err(error) if is_final(&error) => return Err(error.into()),
+                Err(error) => {
                     running = 0;
-                    trouble.to_string()
+                    error.to_string()
                 }
             };
             if Instant::now() >= end {
@@ -114,7 +113,7 @@ impl Watch {
                     ),
                     None => said,
                 };
-                return Err(Failure::new(format!(
+                return Err(Error::new(format!(
                     "the gate did not show {what} {TIMES} times running within {} s: {said}",
                     self.patience
                 )));
@@ -133,11 +132,11 @@ pub(super) fn named(fingerprint: &str) -> String {
 }
 
 /// Whether the gate will say the same next time: it knows the admin, and refuses.
-fn is_final(trouble: &Trouble) -> bool {
+fn is_final(error: &GateError) -> bool {
     let passing = ["", "misconfigured", "feature-unavailable", "rate-limited"];
-    match trouble {
-        Trouble::Refused(problem) => !passing.contains(&problem.code.as_str()),
-        Trouble::Silent(_) => false,
-        Trouble::Ours(_) => true,
+    match error {
+        GateError::Refused(problem) => !passing.contains(&problem.code.as_str()),
+        GateError::NoAnswer(_) => false,
+        GateError::NotSent(_) => true,
     }
 }

@@ -1,12 +1,12 @@
 //! Rows about strings that look like secrets, in the tree and in the history.
 
-mod accepted;
-mod chance;
-mod exact;
-mod forms;
+mod allowlist;
+mod entropy;
 pub(super) mod git;
 mod history;
+mod known_secrets;
 mod scan;
+mod token_patterns;
 mod tree;
 
 use std::path::Path;
@@ -16,8 +16,8 @@ use writegate::Token;
 use writegate::config::Config;
 use writegate::derive_sk;
 
-use self::accepted::Accepted;
-use self::exact::Needles;
+use self::allowlist::Allowlist;
+use self::known_secrets::KnownSecrets;
 use self::scan::Hit;
 pub(super) use self::scan::Scanner;
 use super::local::{Local, PREVIOUS_ROOT, ROOT};
@@ -79,14 +79,14 @@ impl Looked {
             seen.push_str(&format!(" (not into {})", not.join(", ")));
         }
         if self.accepted > 0 {
-            seen.push_str(&format!(", {} accepted by {}", self.accepted, accepted::FILE));
+            seen.push_str(&format!(", {} accepted by {}", self.accepted, allowlist::FILE));
         }
         if !self.found.is_empty() {
             let mut hint = hint.to_owned();
             if self.doubtful {
                 hint.push_str(&format!(
                     "; if it is no secret, or none any more, put the 16 digits in brackets into {}, with # why",
-                    accepted::FILE
+                    allowlist::FILE
                 ));
             }
             let found = listed(&self.found, TOLD);
@@ -111,7 +111,7 @@ pub(super) fn scanner(
     local: &Local,
     config: Option<&Config>,
 ) -> Result<Scanner, String> {
-    let accepted = Accepted::read(checkout)?;
+    let allowlist = Allowlist::read(checkout)?;
     let mut secrets: Vec<(String, Secret)> = Vec::new();
     for (name, secret) in local.all() {
         let what = format!("the value of {name}");
@@ -134,7 +134,7 @@ pub(super) fn scanner(
     }
     secrets.sort_by(|(one, a), (other, b)| (one, a.expose()).cmp(&(other, b.expose())));
     secrets.dedup_by(|(_, a), (_, b)| a.expose() == b.expose());
-    Ok(Scanner::new(Needles::new(secrets), accepted))
+    Ok(Scanner::new(KnownSecrets::new(secrets), allowlist))
 }
 
 pub(super) fn in_tree(checkout: &Path, scanner: &Scanner) -> Verdict {
@@ -171,5 +171,5 @@ fn told(looked: Result<Looked, String>, verdict: impl FnOnce(&Looked) -> Verdict
 
 /// What does not let the scanner be made.
 pub(super) fn unusable(why: &str) -> Verdict {
-    Verdict::warn(format!("could not look: {why}"), format!("hint {}", accepted::FILE))
+    Verdict::warn(format!("could not look: {why}"), format!("fix {}", allowlist::FILE))
 }

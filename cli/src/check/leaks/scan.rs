@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::accepted::{Accepted, mark};
-use super::exact::Needles;
-use super::{chance, forms};
+use super::allowlist::{Allowlist, mark};
+use super::known_secrets::KnownSecrets;
+use super::{entropy, token_patterns};
 
 /// Something that looks like a secret. What it is made of is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(super) struct Hit {
 }
 
 pub(in crate::check) struct Scanner {
-    needles: Needles,
-    accepted: Accepted,
+    known: KnownSecrets,
+    allowlist: Allowlist,
     words: [bool; 256],
     first: [bool; 256],
 }
@@ -35,12 +35,12 @@ const LEAST_JWT: usize = 50;
 const BEFORE: usize = 80;
 
 impl Scanner {
-    pub(super) fn new(needles: Needles, accepted: Accepted) -> Self {
+    pub(super) fn new(known: KnownSecrets, allowlist: Allowlist) -> Self {
         let mut words = [false; 256];
         for (byte, word) in (0_u8..=255).zip(words.iter_mut()) {
             *word = byte.is_ascii_alphanumeric() || b"_-.+/~".contains(&byte);
         }
-        Self { needles, accepted, words, first: forms::first_bytes() }
+        Self { known, allowlist, words, first: token_patterns::first_bytes() }
     }
 
     /// Whether a text is none, as git decides it.
@@ -52,7 +52,7 @@ impl Scanner {
     pub(super) fn scan(&self, content: &[u8]) -> (Vec<Hit>, usize) {
         let mut hits: Vec<Hit> = Vec::new();
         let mut accepted = 0;
-        self.needles.find(content, |place, what| {
+        self.known.find(content, |place, what| {
             hits.push(Hit {
                 line: 1 + content[..place].iter().filter(|byte| **byte == b'\n').count(),
                 kind: what.to_owned(),
@@ -74,7 +74,7 @@ impl Scanner {
                 && let Some((kind, string)) = self.judge(content, line_start, start, end)
             {
                 let mark = mark(string);
-                if self.accepted.has(&mark) {
+                if self.allowlist.has(&mark) {
                     accepted += 1;
                 } else {
                     hits.push(Hit { line, kind: kind.to_owned(), mark: Some(mark) });
@@ -103,19 +103,19 @@ impl Scanner {
         if word == PEM {
             return Some(("a private key", private_key(&content[end..])?));
         }
-        if word.len() < chance::LEAST {
+        if word.len() < entropy::LEAST {
             return None;
         }
         let mut offset = 0;
-        while offset + chance::LEAST <= word.len() {
+        while offset + entropy::LEAST <= word.len() {
             let begins = offset == 0 || !word[offset - 1].is_ascii_alphanumeric();
             if begins
                 && self.first[usize::from(word[offset])]
-                && let Some((form, length)) = forms::at(&word[offset..])
+                && let Some((pattern, length)) = token_patterns::at(&word[offset..])
             {
                 let token = &word[offset..offset + length];
-                if chance::not_an_example(&token[form.prefix.len()..]) {
-                    return Some((form.kind, token));
+                if entropy::not_an_example(&token[pattern.prefix.len()..]) {
+                    return Some((pattern.kind, token));
                 }
             }
             offset += 1;
@@ -126,14 +126,14 @@ impl Scanner {
         let begin = line_start.max(start.saturating_sub(BEFORE));
         let (before, after) = (&content[begin..start], &content[end..]);
         let last = before.len().saturating_sub(7);
-        if before[last..].eq_ignore_ascii_case(b"bearer ") && chance::is_random(word) {
+        if before[last..].eq_ignore_ascii_case(b"bearer ") && entropy::is_random(word) {
             return Some(("a bearer token", word));
         }
         let last = before.len().saturating_sub(6);
         if before[last..].eq_ignore_ascii_case(b"basic ") && is_user_and_password(word) {
             return Some(("a user and a password", word));
         }
-        (is_assigned(before, after) && chance::is_random(word))
+        (is_assigned(before, after) && entropy::is_random(word))
             .then_some(("a value of such a name", word))
     }
 }
@@ -152,7 +152,7 @@ fn private_key(rest: &[u8]) -> Option<&[u8]> {
         .count();
     let length = body[skipped..].iter().take_while(|byte| is_key(byte)).count();
     let key = &body[skipped..skipped + length];
-    (length >= 40 && chance::not_an_example(key)).then_some(key)
+    (length >= 40 && entropy::not_an_example(key)).then_some(key)
 }
 
 /// A JWT in a word: three parts, the first of which is a header.
@@ -162,7 +162,8 @@ fn jwt(word: &[u8]) -> Option<&[u8]> {
     }
     let start = word.windows(3).position(|part| part == b"eyJ")?;
     let token = &word[start..];
-    let length = token.iter().take_while(|byte| forms::Alphabet::Dotted.has(**byte)).count();
+    let length =
+        token.iter().take_while(|byte| token_patterns::Alphabet::Dotted.has(**byte)).count();
     let mut parts = token[..length].split(|byte| *byte == b'.');
     let header = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?;
     let header: Value = serde_json::from_slice(&header).ok()?;
@@ -175,7 +176,7 @@ fn is_user_and_password(word: &[u8]) -> bool {
     let decoded = STANDARD_NO_PAD.decode(word).unwrap_or_default();
     let text = std::str::from_utf8(&decoded).unwrap_or_default();
     let password = text.split_once(':').map(|(_, password)| password);
-    password.is_some_and(|password| password.len() >= 8 && chance::not_an_example(word))
+    password.is_some_and(|password| password.len() >= 8 && entropy::not_an_example(word))
 }
 
 /// What a name of a secret has in it, and what the name of something else ends with.

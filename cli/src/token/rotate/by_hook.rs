@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock;
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 
 use super::super::status::named;
 use super::hook::Hook;
@@ -42,13 +42,13 @@ impl Rotation<'_> {
         let new = self.successor(envelope, born);
         let token = named(new.fingerprint.as_str());
         if new.fingerprint.as_str() == seen.fingerprint {
-            return Err(Failure::new(format!(
+            return Err(Error::new(format!(
                 "the command of --hook printed {token}, which is in place: it must make a new one; nothing was put"
             )));
         }
         self.step(4, &format!("trying {token} at the API"));
         self.try_at_the_api(&new).map_err(|said| {
-            Failure::new(format!(
+            Error::new(format!(
                 "{token} does not work: {said}; nothing was put, and it should be revoked at the API"
             ))
         })?;

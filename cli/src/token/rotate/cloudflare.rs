@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::clock;
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 
 use super::super::envelope::{Dates, Envelope};
 use super::super::status::{Seen, named};
@@ -21,7 +21,7 @@ impl Rotation<'_> {
         let (which, watch) = (&self.options.which, &self.options.watch);
         let seen = watch.until(which, secret, None)?;
         if seen.fingerprint == tokens.manager.as_str() {
-            return Err(Failure::usage(
+            return Err(Error::usage(
                 "the token in the gate is the one in ROTATION_API_TOKEN or CLOUDFLARE_API_TOKEN, which this command \
                  uses to make and revoke tokens: give it one of its own, which may edit API tokens",
             ));
@@ -99,7 +99,7 @@ impl Rotation<'_> {
     ) -> Result<Value> {
         if let Some(token) = in_place {
             return tokens.get(&token.id)?.ok_or_else(|| {
-                Failure::new(
+                Error::new(
                     "the token in place was revoked a moment ago: is another rotation under way?",
                 )
             });
@@ -107,12 +107,12 @@ impl Rotation<'_> {
         let token = named(&seen.fingerprint);
         match (&self.options.old, old) {
             (Some(id), Some(old)) => self.refuse_another(id).map(|()| old),
-            (Some(id), None) => Err(Failure::usage(format!(
+            (Some(id), None) => Err(Error::usage(format!(
                 "--old {id}: Cloudflare has no such token; the ids of {} are listed by GET {}",
                 self.options.account.as_ref().map_or("a user's", |_| "an account's"),
                 tokens.path()
             ))),
-            (None, _) => Err(Failure::usage(format!(
+            (None, _) => Err(Error::usage(format!(
                 "{token}, which is in place, was not made by this command: name it with --old, by its id at Cloudflare \
                  (GET {} lists them)",
                 tokens.path()
@@ -123,7 +123,7 @@ impl Rotation<'_> {
     /// Refuses an `--old` that the token in place, which this command made, was not made after.
     fn refuse_unlike(&self, tokens: &Tokens, in_place: &Listed, old: &Value) -> Result<()> {
         match tokens.get(&in_place.id)? {
-            Some(token) if !rights::are_alike(&token, old) => Err(Failure::usage(format!(
+            Some(token) if !rights::are_alike(&token, old) => Err(Error::usage(format!(
                 "--old {}: it may not do what the token in place may, so it is another's; leave out --old, for this \
                  command made that token",
                 self.options.old.as_deref().unwrap_or_default()
@@ -142,11 +142,11 @@ impl Rotation<'_> {
         };
         match there {
             Some(there) if there == old => Ok(()),
-            Some(there) => Err(Failure::usage(format!(
+            Some(there) => Err(Error::usage(format!(
                 "--old {old}: the token in the gate is {there}, by what the Cloudflare API says through the gate"
             ))),
             None if self.options.old_unchecked => Ok(()),
-            None => Err(Failure::usage(format!(
+            None => Err(Error::usage(format!(
                 "--old {old}: nothing tells whether that is the token in the gate ({}), and it would be revoked in the end: \
                  --old-unchecked, if you know that it is",
                 match answer {
@@ -165,7 +165,7 @@ impl Rotation<'_> {
         let made = tokens.create(like, now)?;
         let tried = (|| {
             let dates = Dates { issued_at: None, expires_at: made.expires_at };
-            let envelope = Envelope::of(made.value.clone(), dates, now).map_err(Failure::new)?;
+            let envelope = Envelope::of(made.value.clone(), dates, now).map_err(Error::new)?;
             let new = self.successor(envelope, born);
             tokens.name(&made, &new.fingerprint)?;
             let token = named(new.fingerprint.as_str());
@@ -173,18 +173,18 @@ impl Rotation<'_> {
             self.tries()
                 .until(|| tokens.verify(&made))
                 .and_then(|()| self.try_at_the_api(&new))
-                .map_err(|said| Failure::new(format!("{token} does not work: {said}")))?;
+                .map_err(|said| Error::new(format!("{token} does not work: {said}")))?;
             Ok(new)
         })();
         match tried {
             Ok(new) => Ok((made, new)),
-            Err(failure) => {
-                let failure: Failure = failure;
+            Err(error) => {
+                let error: Error = error;
                 let gone = match tokens.revoke(&made.id) {
                     Ok(()) => "it was revoked again".to_owned(),
                     Err(error) => format!("it was not revoked ({error}), which the next run does"),
                 };
-                Err(Failure::new(format!("{}; nothing was put, and {gone}", failure.message)))
+                Err(Error::new(format!("{}; nothing was put, and {gone}", error.message)))
             }
         }
     }

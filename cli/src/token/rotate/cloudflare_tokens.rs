@@ -10,7 +10,7 @@ use writegate::Timestamp;
 use writegate::{Fingerprint, Secret};
 
 use crate::cloudflare::{Api, ApiError};
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 
 use super::rights;
 
@@ -63,14 +63,14 @@ impl Tokens {
             .iter()
             .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
             .ok_or_else(|| {
-                Failure::usage(
+                Error::usage(
                     "set ROTATION_API_TOKEN (or CLOUDFLARE_API_TOKEN) to a token that may edit API tokens; \
                      for the API of somebody else, say how a token is made there with --hook",
                 )
             })?;
         let stem = format!("writegate {} {secret}", host(gate));
         if stem.len() + 1 + FINGERPRINT > MAX_NAME {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "{stem:?} and a fingerprint are longer than the {MAX_NAME} characters of a token's name: \
                  name the gate by a shorter address"
             )));
@@ -91,7 +91,7 @@ impl Tokens {
     pub(super) fn refuse_manager(&self, old: &str) -> Result<()> {
         let verified = self.api.get(&format!("{}/verify", self.path));
         match verified {
-            Ok(manager) if manager["id"] == old => Err(Failure::usage(
+            Ok(manager) if manager["id"] == old => Err(Error::usage(
                 "--old is the token in ROTATION_API_TOKEN or CLOUDFLARE_API_TOKEN, which this command uses to make and \
                  revoke tokens; it wants the id of the one in the gate",
             )),
@@ -165,7 +165,7 @@ impl Tokens {
         };
         let id = whole["id"].as_str().unwrap_or_default().to_owned();
         if value.is_empty() || !is_id(&id) {
-            return Err(Failure::new(
+            return Err(Error::new(
                 "Cloudflare made a token and told no id or no value: run this again, which revokes it",
             ));
         }
@@ -191,7 +191,7 @@ impl Tokens {
 
     /// Asks Cloudflare whether it takes the token.
     pub(super) fn verify(&self, made: &Made) -> std::result::Result<(), String> {
-        let api = Api::open(made.value.clone()).map_err(|failure| failure.message)?;
+        let api = Api::open(made.value.clone()).map_err(|error| error.message)?;
         let verified = api.get(&format!("{}/verify", self.path));
         match verified {
             Ok(result) if result["status"] == "active" => Ok(()),
@@ -234,8 +234,8 @@ fn fingerprint_of<'n>(name: &'n str, stem: &str) -> Option<&'n str> {
     (fingerprint.len() == FINGERPRINT && fingerprint.bytes().all(hex)).then_some(fingerprint)
 }
 
-fn told(doing: &'static str) -> impl Fn(ApiError) -> Failure {
-    move |error| Failure::new(format!("{doing}: {error}"))
+fn told(doing: &'static str) -> impl Fn(ApiError) -> Error {
+    move |error| Error::new(format!("{doing}: {error}"))
 }
 
 #[cfg(test)]

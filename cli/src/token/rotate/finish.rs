@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 
 use super::super::status::named;
 use super::Rotation;
@@ -42,7 +42,7 @@ impl Rotation<'_> {
         let now = clock::now()?;
         let ours = tokens.list()?;
         if !ours.iter().any(|token| token.id == kept.id) {
-            return Err(Failure::new(format!(
+            return Err(Error::new(format!(
                 "{} is in the gate, and somebody has revoked it at Cloudflare: nothing else was revoked",
                 named(&kept.fingerprint)
             )));
@@ -87,7 +87,7 @@ impl Rotation<'_> {
                     .note(&format!("done: {} is {token}, and the others are revoked", self.secret));
                 Ok(())
             }
-            failed => Err(Failure::new(format!(
+            failed => Err(Error::new(format!(
                 "{token} is in place and works, but not all others were revoked (run this again): {}",
                 failed.join("; ")
             ))),
@@ -98,10 +98,10 @@ impl Rotation<'_> {
     pub(super) fn confirm(&self, fingerprint: &str, least: Duration) -> Result<()> {
         thread::sleep(self.grace().max(least));
         let (which, watch) = (&self.options.which, &self.options.watch);
-        watch.until(which, &self.secret, Some(fingerprint)).map(drop).map_err(|failure| {
-            Failure::new(format!(
+        watch.until(which, &self.secret, Some(fingerprint)).map(drop).map_err(|error| {
+            Error::new(format!(
                 "{}; another rotation may have taken over, so nothing was revoked",
-                failure.message
+                error.message
             ))
         })
     }

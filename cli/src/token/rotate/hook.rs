@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use writegate::Secret;
 use writegate::Timestamp;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 
 use super::super::envelope::{Dates, Envelope};
 
@@ -33,21 +33,21 @@ impl Hook {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .doing(doing)?;
+            .context(doing)?;
         // At its full size at once: a buffer that grows leaves copies behind.
         let mut printed = Vec::with_capacity(usize::try_from(MAX_BYTES).unwrap_or_default());
         if let Some(out) = child.stdout.take() {
-            out.take(MAX_BYTES).read_to_end(&mut printed).doing(doing)?;
+            out.take(MAX_BYTES).read_to_end(&mut printed).context(doing)?;
         }
         let printed = Secret::new(printed);
-        let status = child.wait().doing(doing)?;
+        let status = child.wait().context(doing)?;
         if !status.success() {
-            return Err(Failure::new(format!(
+            return Err(Error::new(format!(
                 "the command of --hook failed ({status}), so nothing was put"
             )));
         }
         Envelope::read(&printed, Dates::default(), now).map_err(|wrong| {
-            Failure::new(format!(
+            Error::new(format!(
                 "what the command of --hook printed is no token, so nothing was put: {wrong}"
             ))
         })
@@ -59,16 +59,20 @@ impl Hook {
             return Ok(false);
         };
         let doing = "running the command of --revoke-hook";
-        let mut child =
-            self.shell(command).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().doing(doing)?;
+        let mut child = self
+            .shell(command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .context(doing)?;
         if let Some(mut input) = child.stdin.take() {
             // One that knows by itself what to revoke need not read.
             let _ = input.write_all(kept.expose());
         }
-        let status = child.wait().doing(doing)?;
+        let status = child.wait().context(doing)?;
         match status.success() {
             true => Ok(true),
-            false => Err(Failure::new(format!(
+            false => Err(Error::new(format!(
                 "the command of --revoke-hook failed ({status}): the new token is in place, the old one may still be valid"
             ))),
         }

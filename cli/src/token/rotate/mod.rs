@@ -28,7 +28,7 @@ use writegate::KeyId;
 use writegate::{Fingerprint, Secret};
 
 use crate::admin::Which;
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::wrangler::Wrangler;
@@ -185,7 +185,7 @@ impl<'o> Rotation<'o> {
         let through = match (probe::exists(&config, &secret), options.unprobed) {
             (false, true) => None,
             (false, false) => {
-                return Err(Failure::usage(format!(
+                return Err(Error::usage(format!(
                     "no route with {secret} has a `probe`, a path whose GET tells whether the token works: add one \
                      to wrangler.toml and deploy, or go without by --unprobed"
                 )));
@@ -230,7 +230,7 @@ impl<'o> Rotation<'o> {
     fn refuse_shared(&self, fingerprint: &str) -> Result<()> {
         match twin(&self.options.which, &self.secret, fingerprint)? {
             None => Ok(()),
-            Some(other) => Err(Failure::usage(format!(
+            Some(other) => Err(Error::usage(format!(
                 "{} is also what the gate has in {other}: give that a token of its own first (`token put --secret {other}`)",
                 named(fingerprint)
             ))),
@@ -274,7 +274,7 @@ impl<'o> Rotation<'o> {
     fn try_at_the_api(&self, new: &Successor) -> std::result::Result<(), String> {
         let token = Some((self.secret.as_str(), &new.envelope.text));
         let config = self.local.config(&self.root, token);
-        let config = config.map_err(|failure| failure.message)?;
+        let config = config.map_err(|error| error.message)?;
         probe::at_the_api(&config, &self.secret, self.tries())
     }
 
@@ -284,14 +284,14 @@ impl<'o> Rotation<'o> {
         self.step(5, &format!("putting {token} into {}", self.secret));
         let in_time = || match new.born.elapsed() < START_WITHIN {
             true => Ok(()),
-            false => Err(Failure::new("the new token took too long to be put")),
+            false => Err(Error::new("the new token took too long to be put")),
         };
         let text = &new.envelope.text;
         place
             .put(&self.wrangler, &self.progress, &self.secret, text, &in_time)
-            .map_err(|failure| {
+            .map_err(|error| {
                 let advice = "nothing was revoked; run this again, which goes on from what the gate then shows";
-                Failure::new(format!("{}; {advice}", failure.message))
+                Error::new(format!("{}; {advice}", error.message))
             })?;
         let done = (|| {
             self.step(6, &format!("waiting until the gate shows {token} ten times running"));
@@ -300,7 +300,7 @@ impl<'o> Rotation<'o> {
             self.options.watch.until(which, &self.secret, wanted)?;
             self.try_through(&token)
         })();
-        done.map_err(|failure: Failure| {
+        done.map_err(|error: Error| {
             let back = match place.serving.as_slice() {
                 [] => String::new(),
                 serving => format!(
@@ -312,7 +312,7 @@ impl<'o> Rotation<'o> {
                     }
                 ),
             };
-            Failure::new(format!("{}; nothing was revoked{back}", failure.message))
+            Error::new(format!("{}; nothing was revoked{back}", error.message))
         })
     }
 
@@ -323,7 +323,7 @@ impl<'o> Rotation<'o> {
         };
         let answer = self.tries().until(|| through.ask(&self.root));
         answer.map(drop).map_err(|said| {
-            Failure::new(format!(
+            Error::new(format!(
                 "{said}; if the token in place does not work any more, --now replaces it"
             ))
         })
@@ -337,7 +337,7 @@ impl<'o> Rotation<'o> {
         };
         self.step(7, &format!("trying {token} through the gate: GET {}", through.path()));
         let answer = self.tries().until(|| through.ask(&self.root));
-        answer.map(drop).map_err(Failure::new)
+        answer.map(drop).map_err(Error::new)
     }
 
     /// Whether a version that nobody deployed would go out, for a person who reads along.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use writegate::Timestamp;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 
 /// What a token may do, without what Cloudflare adds when it shows it.
 pub(super) fn policies(shown: &Value) -> Result<Value> {
@@ -32,7 +32,7 @@ pub(super) fn policies(shown: &Value) -> Result<Value> {
         .collect();
     match policies.is_empty() {
         false => Ok(policies.into()),
-        true => Err(Failure::new("the old token has no policies to give to a new one")),
+        true => Err(Error::new("the old token has no policies to give to a new one")),
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) fn successor_s_end(like: &Value, now: Timestamp) -> Result<Option<Tim
         .map(|(end, begin)| end.seconds() - begin.seconds());
     match life {
         Some(life) if life > 0 => Ok(Some(now.plus_seconds(life))),
-        _ => Err(Failure::new(
+        _ => Err(Error::new(
             "the old token ends, and Cloudflare does not say how long it lives: make its successor by hand, and put it with `writegate token put`",
         )),
     }

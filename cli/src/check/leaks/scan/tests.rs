@@ -26,9 +26,9 @@ fn hex(length: usize) -> String {
     chars(length, "0123456789abcdef")
 }
 
-fn scanner(secrets: &[(&str, &str)], accepted: &str) -> Scanner {
+fn scanner(secrets: &[(&str, &str)], allowlist: &str) -> Scanner {
     let secrets = secrets.iter().map(|(what, text)| ((*what).to_owned(), Secret::new(*text)));
-    Scanner::new(Needles::new(secrets.collect()), Accepted::parse(accepted).unwrap())
+    Scanner::new(KnownSecrets::new(secrets.collect()), Allowlist::parse(allowlist).unwrap())
 }
 
 fn kinds(text: &str) -> Vec<String> {
@@ -49,26 +49,26 @@ fn clean(text: &str) {
 
 #[test]
 fn every_form_is_found_at_its_length_and_not_one_short() {
-    for form in &forms::FORMS {
-        let rest = |length| match form.alphabet {
-            forms::Alphabet::Hex => hex(length),
-            forms::Alphabet::Base32 => chars(length, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+    for pattern in &token_patterns::TOKEN_PATTERNS {
+        let rest = |length| match pattern.alphabet {
+            token_patterns::Alphabet::Hex => hex(length),
+            token_patterns::Alphabet::Base32 => chars(length, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
             _ => letters(length),
         };
-        let token = |length| format!("{}{}", form.prefix, rest(length));
+        let token = |length| format!("{}{}", pattern.prefix, rest(length));
         for text in [
-            token(form.least),
-            format!("curl -H 'X: {}' https://a.example", token(form.least)),
-            format!("https://a.example/{}/x", token(form.most)),
-            format!("x-{}", token(form.least)),
+            token(pattern.min),
+            format!("curl -H 'X: {}' https://a.example", token(pattern.min)),
+            format!("https://a.example/{}/x", token(pattern.max)),
+            format!("x-{}", token(pattern.min)),
         ] {
-            found(&text, form.kind);
+            found(&text, pattern.kind);
         }
-        clean(&token(form.least - 1));
-        clean(&format!("x{}", token(form.least)));
-        clean(&format!("{}{}", form.prefix, "x".repeat(form.least)));
-        if form.least == form.most {
-            clean(&token(form.most + 1));
+        clean(&token(pattern.min - 1));
+        clean(&format!("x{}", token(pattern.min)));
+        clean(&format!("{}{}", pattern.prefix, "x".repeat(pattern.min)));
+        if pattern.min == pattern.max {
+            clean(&token(pattern.max + 1));
         }
     }
 }

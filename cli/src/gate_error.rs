@@ -4,17 +4,17 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::error::Error;
 
 /// What came instead of a yes.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum GateError {
     /// The gate said no.
     Refused(Box<Problem>),
     /// There was no answer, so nobody knows what was done.
-    Silent(String),
+    NoAnswer(String),
     /// It was not asked at all.
-    Ours(Failure),
+    NotSent(Error),
 }
 
 /// The gate's no (RFC 9457), or what else came with such a status.
@@ -98,26 +98,26 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for GateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(problem) => problem.fmt(f),
-            Self::Silent(error) => f.write_str(error),
-            Self::Ours(failure) => f.write_str(&failure.message),
+            Self::NoAnswer(error) => f.write_str(error),
+            Self::NotSent(error) => f.write_str(&error.message),
         }
     }
 }
 
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Self::Ours(failure)
+impl From<Error> for GateError {
+    fn from(error: Error) -> Self {
+        Self::NotSent(error)
     }
 }
 
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Ours(failure) => failure,
+impl From<GateError> for Error {
+    fn from(error: GateError) -> Self {
+        match error {
+            GateError::NotSent(error) => error,
             other => Self::new(other.to_string()),
         }
     }

@@ -68,7 +68,7 @@ mod tests {
         for words in [
             "a_minted_session_passes_the_gate",
             "crate::credential::session",
-            "src/bin/writegate/check/leaks/chance.rs",
+            "src/bin/writegate/check/leaks/entropy.rs",
             "xxxxxxxx1x2x3x4x5x6xxxxxxxx",
             "YOUR8f14e45fceea167a5a36dedd4bea",
             "1a1a1a1a1a1a1a1a1a1a1a1a1a1a",

@@ -4,12 +4,12 @@ use serde_json::Value;
 use writegate::Head;
 use writegate::Timestamp;
 
-use crate::failure::{Doing as _, Failure, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::target;
 
 /// A request as it was sent.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Given {
+pub(crate) struct RequestInput {
     pub(crate) method: String,
     pub(crate) url: String,
     /// Names in lower case, repeated fields joined, as the gate sees them.
@@ -18,7 +18,7 @@ pub(crate) struct Given {
     pub(crate) at: Option<Timestamp>,
 }
 
-impl Given {
+impl RequestInput {
     /// The request as the gate takes it apart; `None` for one that it would not.
     pub(crate) fn head(&self) -> Option<Head<'_>> {
         let headers = self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
@@ -100,8 +100,8 @@ const BESIDE: [&str; 12] = [
 ];
 
 /// Reads arguments of curl; the word `curl` itself may stand before them.
-pub(crate) fn curl(arguments: &[String]) -> Result<Given> {
-    let mut given = Given::default();
+pub(crate) fn curl(arguments: &[String]) -> Result<RequestInput> {
+    let mut request = RequestInput::default();
     let mut words = arguments.iter().map(String::as_str).peekable();
     words.next_if(|word| *word == "--");
     words.next_if(|word| *word == "curl");
@@ -126,50 +126,50 @@ pub(crate) fn curl(arguments: &[String]) -> Result<Given> {
             continue;
         }
         if !option.starts_with('-') {
-            set_url(&mut given, option)?;
+            set_url(&mut request, option)?;
             continue;
         }
         if option == "-I" || option == "--head" {
-            given.method = "HEAD".to_owned();
+            request.method = "HEAD".to_owned();
             continue;
         }
         let value = joined
             .or_else(|| words.next())
-            .ok_or_else(|| Failure::usage(format!("{option}: curl expects a value here")))?;
+            .ok_or_else(|| Error::usage(format!("{option}: curl expects a value here")))?;
         match option {
-            "-X" | "--request" => value.clone_into(&mut given.method),
-            "-H" | "--header" => header(&mut given, value)?,
-            "-d" | "--data" | "--data-ascii" => data(&mut given, value, true)?,
-            "--data-binary" => data(&mut given, value, false)?,
-            "--data-raw" => append(&mut given, value.as_bytes()),
+            "-X" | "--request" => value.clone_into(&mut request.method),
+            "-H" | "--header" => header(&mut request, value)?,
+            "-d" | "--data" | "--data-ascii" => data(&mut request, value, true)?,
+            "--data-binary" => data(&mut request, value, false)?,
+            "--data-raw" => append(&mut request, value.as_bytes()),
             "--json" => {
-                given.add_unless_there("content-type", "application/json");
-                given.add_unless_there("accept", "application/json");
-                data(&mut given, value, false)?;
+                request.add_unless_there("content-type", "application/json");
+                request.add_unless_there("accept", "application/json");
+                data(&mut request, value, false)?;
             }
-            "--url" => set_url(&mut given, value)?,
-            "-A" | "--user-agent" => given.add("user-agent", value),
-            "-e" | "--referer" => given.add("referer", value),
-            "-b" | "--cookie" => given.add("cookie", value),
-            "--oauth2-bearer" => given.add("authorization", &format!("Bearer {value}")),
+            "--url" => set_url(&mut request, value)?,
+            "-A" | "--user-agent" => request.add("user-agent", value),
+            "-e" | "--referer" => request.add("referer", value),
+            "-b" | "--cookie" => request.add("cookie", value),
+            "--oauth2-bearer" => request.add("authorization", &format!("Bearer {value}")),
             beside if BESIDE.contains(&beside) => {}
             unknown => {
-                return Err(Failure::usage(format!(
+                return Err(Error::usage(format!(
                     "{unknown}: this option of curl is not known here; leave it out, or give what it does as -H"
                 )));
             }
         }
     }
-    if given.url.is_empty() {
-        return Err(Failure::usage("the request has no URL"));
+    if request.url.is_empty() {
+        return Err(Error::usage("the request has no URL"));
     }
-    if given.has_body() {
-        given.add_unless_there("content-type", "application/x-www-form-urlencoded");
+    if request.has_body() {
+        request.add_unless_there("content-type", "application/x-www-form-urlencoded");
     }
-    if given.method.is_empty() {
-        given.method = if given.has_body() { "POST" } else { "GET" }.to_owned();
+    if request.method.is_empty() {
+        request.method = if request.has_body() { "POST" } else { "GET" }.to_owned();
     }
-    Ok(given.complete())
+    Ok(request.complete())
 }
 
 /// Several options without values in one word, such as `-sS`.
@@ -178,50 +178,50 @@ fn is_bundle(word: &str) -> bool {
     !letters.is_empty() && letters.chars().all(|letter| "sSvikfNg".contains(letter))
 }
 
-fn set_url(given: &mut Given, text: &str) -> Result<()> {
-    if !given.url.is_empty() {
-        return Err(Failure::usage(format!("{text}: the request has two URLs")));
+fn set_url(request: &mut RequestInput, text: &str) -> Result<()> {
+    if !request.url.is_empty() {
+        return Err(Error::usage(format!("{text}: the request has two URLs")));
     }
-    given.url = target::url(text).map_err(|hint| Failure::usage(format!("{text}: {hint}")))?;
+    request.url = target::url(text).map_err(|hint| Error::usage(format!("{text}: {hint}")))?;
     Ok(())
 }
 
-fn header(given: &mut Given, text: &str) -> Result<()> {
+fn header(request: &mut RequestInput, text: &str) -> Result<()> {
     let (name, value) =
-        text.split_once(':').ok_or_else(|| Failure::usage("-H: expected \"Name: value\""))?;
+        text.split_once(':').ok_or_else(|| Error::usage("-H: expected \"Name: value\""))?;
     // The host of the URL is what a signature is about; curl sends this one instead.
-    if name.trim().eq_ignore_ascii_case("host") && !given.url.is_empty() {
-        return Err(Failure::usage(
+    if name.trim().eq_ignore_ascii_case("host") && !request.url.is_empty() {
+        return Err(Error::usage(
             "-H Host: put that host into the URL instead, for the gate sees it there",
         ));
     }
-    given.add(name, value);
+    request.add(name, value);
     Ok(())
 }
 
-fn data(given: &mut Given, text: &str, lines: bool) -> Result<()> {
+fn data(request: &mut RequestInput, text: &str, lines: bool) -> Result<()> {
     let Some(file) = text.strip_prefix('@') else {
-        append(given, text.as_bytes());
+        append(request, text.as_bytes());
         return Ok(());
     };
-    let mut bytes = std::fs::read(file).doing(format!("reading the body from {file}"))?;
+    let mut bytes = std::fs::read(file).context(format!("reading the body from {file}"))?;
     // curl's -d drops line breaks of a file.
     bytes.retain(|byte| !lines || !matches!(byte, b'\r' | b'\n' | 0));
-    append(given, &bytes);
+    append(request, &bytes);
     Ok(())
 }
 
 /// Several -d are joined as a form is.
-fn append(given: &mut Given, bytes: &[u8]) {
-    if given.has_body() {
-        given.body.push(b'&');
+fn append(request: &mut RequestInput, bytes: &[u8]) {
+    if request.has_body() {
+        request.body.push(b'&');
     }
-    given.body.extend_from_slice(bytes);
+    request.body.extend_from_slice(bytes);
 }
 
 /// Reads an entry of a HAR file (the format of browsers' developer tools), or a lone entry.
-pub(crate) fn har(text: &str, number: u32) -> Result<Given> {
-    let wrong = |what: &str| Failure::usage(format!("--har: {what}"));
+pub(crate) fn har(text: &str, number: u32) -> Result<RequestInput> {
+    let wrong = |what: &str| Error::usage(format!("--har: {what}"));
     let document: Value =
         serde_json::from_str(text).map_err(|error| wrong(&format!("not JSON: {error}")))?;
     let entries = document["log"]["entries"].as_array();
@@ -232,27 +232,27 @@ pub(crate) fn har(text: &str, number: u32) -> Result<Given> {
             .ok_or_else(|| wrong(&format!("there is no entry {number} of {}", entries.len())))?,
         None => &document,
     };
-    let request = &entry["request"];
+    let recorded = &entry["request"];
     let member = |name: &str| {
-        let text = request[name].as_str();
+        let text = recorded[name].as_str();
         text.ok_or_else(|| wrong(&format!("the entry has no request.{name}")))
     };
-    let mut given = Given {
+    let mut request = RequestInput {
         method: member("method")?.to_owned(),
         url: target::url(member("url")?).map_err(|hint| wrong(&hint))?,
-        body: request["postData"]["text"].as_str().unwrap_or_default().into(),
+        body: recorded["postData"]["text"].as_str().unwrap_or_default().into(),
         at: entry["startedDateTime"].as_str().and_then(Timestamp::parse_rfc3339),
         headers: Vec::new(),
     };
-    for header in request["headers"].as_array().into_iter().flatten() {
+    for header in recorded["headers"].as_array().into_iter().flatten() {
         if let (Some(name), Some(value)) = (header["name"].as_str(), header["value"].as_str())
             // HTTP/2 has parts of the request line as headers.
             && !name.starts_with(':')
         {
-            given.add(name, value);
+            request.add(name, value);
         }
     }
-    Ok(given.complete())
+    Ok(request.complete())
 }
 
 #[cfg(test)]
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn arguments_of_curl_are_read_as_curl_reads_them() {
-        let given = curl(&words(&[
+        let request = curl(&words(&[
             "curl",
             "-sS",
             "https://a.example?x=1",
@@ -282,11 +282,14 @@ mod tests {
             "/dev/null",
         ]))
         .unwrap();
-        assert_eq!((given.method.as_str(), given.url.as_str()), ("PUT", "https://a.example/?x=1"));
-        assert_eq!(given.header("x-one"), Some("1, 2"));
-        assert_eq!(given.header("content-type"), Some("application/x-www-form-urlencoded"));
-        assert_eq!(given.header("content-length"), Some("7"));
-        assert_eq!(given.body, b"a=1&b=2");
+        assert_eq!(
+            (request.method.as_str(), request.url.as_str()),
+            ("PUT", "https://a.example/?x=1")
+        );
+        assert_eq!(request.header("x-one"), Some("1, 2"));
+        assert_eq!(request.header("content-type"), Some("application/x-www-form-urlencoded"));
+        assert_eq!(request.header("content-length"), Some("7"));
+        assert_eq!(request.body, b"a=1&b=2");
         assert_eq!(curl(&words(&["http://a.example/x"])).unwrap().method, "GET");
         assert_eq!(curl(&words(&["-I", "http://a.example/x"])).unwrap().method, "HEAD");
         let posted = curl(&words(&["--json", "{}", "http://a.example/x"])).unwrap();
@@ -310,11 +313,11 @@ mod tests {
             },
         });
         let whole = json!({"log": {"entries": [{}, entry]}}).to_string();
-        let given = har(&whole, 2).unwrap();
-        assert_eq!(given, har(&entry.to_string(), 1).unwrap());
-        assert_eq!(given.header("x-one"), Some("1"));
-        assert_eq!(given.body, b"{}");
-        assert!(given.at.is_some());
+        let request = har(&whole, 2).unwrap();
+        assert_eq!(request, har(&entry.to_string(), 1).unwrap());
+        assert_eq!(request.header("x-one"), Some("1"));
+        assert_eq!(request.body, b"{}");
+        assert!(request.at.is_some());
         for (text, number) in [(whole.as_str(), 1), (whole.as_str(), 3), ("{", 1), ("{}", 1)] {
             assert_eq!(har(text, number).unwrap_err().code, 2, "{text} {number}");
         }

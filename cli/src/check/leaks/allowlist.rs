@@ -19,9 +19,9 @@ pub(super) fn mark(string: &[u8]) -> String {
 }
 
 #[derive(Default)]
-pub(super) struct Accepted(BTreeSet<String>);
+pub(super) struct Allowlist(BTreeSet<String>);
 
-impl Accepted {
+impl Allowlist {
     pub(super) fn read(checkout: &Path) -> Result<Self, String> {
         match fs::read_to_string(checkout.join(FILE)) {
             Ok(text) => Self::parse(&text),
@@ -64,10 +64,10 @@ mod tests {
     #[test]
     fn a_line_is_a_mark_and_a_reason() {
         let (one, other) = (mark(b"a"), mark(b"b"));
-        let accepted = Accepted::parse(&format!("# vectors\n\n{one}  # of RFC 7515\n")).unwrap();
-        assert!(accepted.has(&one) && !accepted.has(&other));
+        let allowlist = Allowlist::parse(&format!("# vectors\n\n{one}  # of RFC 7515\n")).unwrap();
+        assert!(allowlist.has(&one) && !allowlist.has(&other));
         for wrong in ["hunter2hunter2hu", "0123456789abcde", "0123456789ABCDEF"] {
-            let error = Accepted::parse(&format!("{one}\n{wrong}")).err().unwrap();
+            let error = Allowlist::parse(&format!("{one}\n{wrong}")).err().unwrap();
             assert!(error.contains("line 2") && !error.contains(wrong), "{error}");
         }
     }

@@ -1,16 +1,16 @@
-//! Which values of a signature base a refusal may show. Answers are logged, and a Worker or
+//! Redaction of the signature base that a refusal shows. Responses are logged, and a Worker or
 //! Cloudflare in front of the gate adds fields that the caller never saw.
 //!
-//! The name decides, for fields and for query parameters: by the words in it, by a list of names
-//! that do not say what they hold, and by who sets it. A name that only looks suspicious is redacted
-//! too; the few that are needed to find a fault are listed.
+//! The name of a field or query parameter decides: by the words in it, by a list of names that do not
+//! say what they contain, and by who sets the field. A name that only looks suspicious is redacted too;
+//! the few whose values help to find a mistake are listed.
 
 use std::borrow::Cow;
 
-/// The text that stands where a value stood.
+/// The text that replaces a value.
 pub const REDACTED: &str = "[redacted]";
 
-/// Words for secrets, anywhere in a name.
+/// Words for secrets, at any place in a name.
 const WORDS: [&str; 28] = [
     "access",
     "assert",
@@ -41,18 +41,18 @@ const WORDS: [&str; 28] = [
     "wsse",
     "xsrf",
 ];
-/// Words for secrets that are parts of harmless words too: whole parts of a name only.
+/// Words for secrets that also occur inside harmless words: they count only as a whole part of a name.
 const PARTS: [&str; 14] = [
     "code", "dpop", "hawk", "iap", "mac", "mfa", "pat", "pin", "psk", "pw", "sid", "sig", "sso",
     "verify",
 ];
-/// Fields with URLs, whose queries may hold a secret.
+/// Fields that contain URLs, whose queries may contain a secret.
 const URLS: [&str; 3] = ["referer", "x-original-url", "x-rewrite-url"];
 /// Fields that Cloudflare or another proxy sets.
-const OF_THE_EDGE: [&str; 4] = ["via", "x-real-ip", "true-client-ip", "x-cluster-client-ip"];
-/// Beginnings of such names.
-const OF_THE_EDGE_PREFIX: [&str; 5] = ["cf-", "cdn-", "forwarded", "x-forwarded", "x-client-"];
-/// Fields that hold no secret, whatever words are in their names. An idempotency key only has to be
+const SET_BY_PROXY: [&str; 4] = ["via", "x-real-ip", "true-client-ip", "x-cluster-client-ip"];
+/// Prefixes of the names of such fields.
+const SET_BY_PROXY_PREFIX: [&str; 5] = ["cf-", "cdn-", "forwarded", "x-forwarded", "x-client-"];
+/// Fields that contain no secret, whatever words are in their names. An idempotency key only has to be
 /// unique.
 const HARMLESS: [&str; 6] = [
     "access-control-request-headers",
@@ -67,9 +67,9 @@ const HARMLESS: [&str; 6] = [
 pub(super) fn shows_field(name: &str) -> bool {
     let name = folded(name);
     let name = name.as_str();
-    let of_the_edge = OF_THE_EDGE.contains(&name)
-        || OF_THE_EDGE_PREFIX.iter().any(|prefix| name.starts_with(prefix));
-    HARMLESS.contains(&name) || !(of_the_edge || URLS.contains(&name) || says_secret(name))
+    let set_by_proxy = SET_BY_PROXY.contains(&name)
+        || SET_BY_PROXY_PREFIX.iter().any(|prefix| name.starts_with(prefix));
+    HARMLESS.contains(&name) || !(set_by_proxy || URLS.contains(&name) || says_secret(name))
 }
 
 /// Returns true if the value of a query parameter with this (decoded) name may be shown. `key` is the
@@ -78,7 +78,7 @@ pub(super) fn shows_parameter(name: &str) -> bool {
     name == "key" || !says_secret(&folded(name))
 }
 
-/// Returns the query with the values of such parameters replaced. `decode` reads a name.
+/// Returns the query with the values of secret parameters replaced. `decode` decodes a name.
 pub(super) fn query<'q>(query: &'q str, decode: impl Fn(&str) -> String) -> Cow<'q, str> {
     let mut shown = String::with_capacity(query.len());
     let mut is_changed = false;
@@ -105,7 +105,7 @@ fn says_secret(folded: &str) -> bool {
         || folded.split('-').any(|part| PARTS.contains(&part))
 }
 
-/// The name in lower case, with `-` for everything but letters and digits.
+/// Returns the name in lower case, with `-` for everything but letters and digits.
 fn folded(name: &str) -> String {
     let fold = |c: char| match c.is_ascii_alphanumeric() {
         true => c.to_ascii_lowercase(),

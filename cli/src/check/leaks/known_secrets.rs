@@ -7,7 +7,7 @@ const WINDOW: usize = 8;
 const SIEVE: usize = 4096;
 
 /// One secret that must not be found.
-struct Needle {
+struct KnownSecret {
     /// Its first eight bytes.
     head: u64,
     secret: Secret,
@@ -15,32 +15,32 @@ struct Needle {
 }
 
 /// All of them, by their heads.
-pub(super) struct Needles {
-    needles: Vec<Needle>,
+pub(super) struct KnownSecrets {
+    secrets: Vec<KnownSecret>,
     /// Which heads there may be: nearly every window is out at once.
     sieve: Vec<bool>,
 }
 
-impl Needles {
+impl KnownSecrets {
     pub(super) fn new(secrets: Vec<(String, Secret)>) -> Self {
-        let mut needles: Vec<Needle> = secrets
+        let mut known: Vec<KnownSecret> = secrets
             .into_iter()
             .filter_map(|(what, secret)| {
                 let head = secret.expose().first_chunk::<WINDOW>()?;
-                Some(Needle { head: u64::from_be_bytes(*head), secret, what })
+                Some(KnownSecret { head: u64::from_be_bytes(*head), secret, what })
             })
             .collect();
-        needles.sort_by_key(|needle| needle.head);
+        known.sort_by_key(|known| known.head);
         let mut sieve = vec![false; SIEVE];
-        for needle in &needles {
-            sieve[slot(needle.head)] = true;
+        for known in &known {
+            sieve[slot(known.head)] = true;
         }
-        Self { needles, sieve }
+        Self { secrets: known, sieve }
     }
 
     /// Calls `found` with the place of each and what it is.
     pub(super) fn find<'n>(&'n self, content: &[u8], mut found: impl FnMut(usize, &'n str)) {
-        if self.needles.is_empty() {
+        if self.secrets.is_empty() {
             return;
         }
         let mut window = 0_u64;
@@ -53,11 +53,11 @@ impl Needles {
                 continue;
             }
             let start = end - WINDOW;
-            let first = self.needles.partition_point(|needle| needle.head < window);
-            let same = self.needles.iter().skip(first);
-            for needle in same.take_while(|needle| needle.head == window) {
-                if content[start..].starts_with(needle.secret.expose()) {
-                    found(start, &needle.what);
+            let first = self.secrets.partition_point(|known| known.head < window);
+            let same = self.secrets.iter().skip(first);
+            for known in same.take_while(|known| known.head == window) {
+                if content[start..].starts_with(known.secret.expose()) {
+                    found(start, &known.what);
                 }
             }
         }
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn each_is_found_where_it_stands_and_no_other() {
         let secret = |what: &str, text: &str| (what.to_owned(), Secret::new(text));
-        let needles = Needles::new(vec![
+        let known = KnownSecrets::new(vec![
             secret("a", "correct horse"),
             secret("b", "correct horse battery"),
             secret("short", "abc"),
@@ -84,7 +84,7 @@ mod tests {
         ]);
         let find = |text: &str| {
             let mut found = Vec::new();
-            needles.find(text.as_bytes(), |place, what| found.push((place, what.to_owned())));
+            known.find(text.as_bytes(), |place, what| found.push((place, what.to_owned())));
             found
         };
         assert_eq!(find("x correct horses, abc"), [(2, "a".to_owned())]);

@@ -3,18 +3,18 @@
 use std::fmt::Display;
 use std::io;
 
-pub(crate) type Result<T> = std::result::Result<T, Failure>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 /// A command that cannot go on. Exit code 2 says that it was asked wrongly, 1 that it failed.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Error {
     /// What another program printed before it failed: shown in full, above the message.
     pub(crate) output: Option<String>,
     pub(crate) message: String,
     pub(crate) code: u8,
 }
 
-impl Failure {
+impl Error {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { output: None, message: message.into(), code: 1 }
     }
@@ -29,12 +29,12 @@ impl Failure {
 }
 
 /// Names what was being done when the system refused.
-pub(crate) trait Doing<T> {
-    fn doing(self, what: impl Display) -> Result<T>;
+pub(crate) trait Context<T> {
+    fn context(self, what: impl Display) -> Result<T>;
 }
 
-impl<T> Doing<T> for io::Result<T> {
-    fn doing(self, what: impl Display) -> Result<T> {
-        self.map_err(|error| Failure::new(format!("{what}: {error}")))
+impl<T> Context<T> for io::Result<T> {
+    fn context(self, what: impl Display) -> Result<T> {
+        self.map_err(|error| Error::new(format!("{what}: {error}")))
     }
 }

@@ -1,5 +1,5 @@
-//! The secrets derived for a key, and the key together with what verifies its signatures (contract
-//! section 2).
+//! The secrets that are derived for a key, and a key record together with them (docs/wire-contract.md,
+//! "Keys").
 
 use core::cell::OnceCell;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use crate::base::mac::{self, MacKey};
 use crate::base::secret::Secret;
 use crate::keys::{Key, KeyId};
 
-/// The root secrets that signing secrets are derived from.
+/// The root secrets that key secrets are derived from.
 #[derive(Debug)]
 pub struct RootSecrets {
     /// `SIGNING_SECRET`.
@@ -20,53 +20,55 @@ pub struct RootSecrets {
     pub previous: Option<Secret>,
 }
 
-/// A key's record with what verifies its signatures, derived when it is first asked for and kept.
+/// A key record with the secrets that verify its signatures. They are derived on first use and kept.
 #[derive(Debug)]
 pub struct DerivedKey {
     key: Key,
     roots: Rc<RootSecrets>,
-    current: OnceCell<Derived>,
-    previous: OnceCell<Option<Derived>>,
+    current: OnceCell<KeySecret>,
+    previous: OnceCell<Option<KeySecret>>,
 }
 
-/// What is derived of one root: `sk`, and the MAC key that it is.
+/// The secret derived from one root secret: `sk`, and the MAC key made of it.
 #[derive(Debug)]
-struct Derived {
+struct KeySecret {
     sk: Secret,
     mac: MacKey,
 }
 
 impl DerivedKey {
-    /// A key under these roots.
+    /// Creates a key whose secrets are derived from these root secrets.
     #[must_use]
     pub const fn new(key: Key, roots: Rc<RootSecrets>) -> Self {
         Self { key, roots, current: OnceCell::new(), previous: OnceCell::new() }
     }
 
-    /// The record.
+    /// Returns the record.
     #[must_use]
     pub const fn key(&self) -> &Key {
         &self.key
     }
 
-    /// Whether `tag` is the MAC over `message` under the key's `sk` of the current root, or of the
-    /// previous one.
+    /// Returns true if `tag` is the MAC over `message` under the key's `sk`, derived from the current
+    /// root secret or the previous one.
     #[must_use]
     pub fn verifies(&self, message: &[u8], tag: &[u8]) -> bool {
-        self.under_a_root(|derived| derived.mac.verify(message, tag))
+        self.verifies_under_any_root(|derived| derived.mac.verify(message, tag))
     }
 
-    /// Whether `tag` is the MAC over `message` under the `ss` of the session whose `cnf` has this
-    /// `kid`, of the current root or of the previous one.
+    /// Returns true if `tag` is the MAC over `message` under the `ss` of the session whose `cnf` has
+    /// this `kid`, derived from the current root secret or the previous one.
     #[must_use]
     pub fn session_verifies(&self, kid: &str, message: &[u8], tag: &[u8]) -> bool {
-        self.under_a_root(|derived| MacKey::new(&derive_ss(&derived.sk, kid)).verify(message, tag))
+        self.verifies_under_any_root(|derived| {
+            MacKey::new(&derive_ss(&derived.sk, kid)).verify(message, tag)
+        })
     }
 
-    fn under_a_root(&self, verifies: impl Fn(&Derived) -> bool) -> bool {
+    fn verifies_under_any_root(&self, verifies: impl Fn(&KeySecret) -> bool) -> bool {
         let derive = |root| {
             let sk = derive_sk(root, &self.key.id, self.key.version);
-            Derived { mac: MacKey::new(&sk), sk }
+            KeySecret { mac: MacKey::new(&sk), sk }
         };
         if verifies(self.current.get_or_init(|| derive(&self.roots.current))) {
             return true;
@@ -76,15 +78,15 @@ impl DerivedKey {
     }
 }
 
-/// `sk_` and base64url of HKDF-SHA256(root, `writegate/v1/key/<id>/<version>`): ASCII, used as a
-/// MAC key just as it is printed, prefix and all.
+/// Derives a key secret: `sk_` and base64url of HKDF-SHA256(root, `writegate/v1/key/<id>/<version>`).
+/// The ASCII text, prefix included, is the MAC key.
 #[must_use]
 pub fn derive_sk(root: &Secret, id: &KeyId, version: u32) -> Secret {
     derive("sk_", root, &format!("writegate/v1/key/{id}/{version}"))
 }
 
-/// `ss_` and base64url of HKDF-SHA256(`sk` as printed, `writegate/v1/session/<kid>`): the key of one
-/// session, for as long as that session lasts.
+/// Derives a session secret, the key of one session: `ss_` and base64url of HKDF-SHA256(`sk` as printed,
+/// `writegate/v1/session/<kid>`).
 #[must_use]
 pub fn derive_ss(sk: &Secret, kid: &str) -> Secret {
     derive("ss_", sk, &format!("writegate/v1/session/{kid}"))
@@ -92,7 +94,7 @@ pub fn derive_ss(sk: &Secret, kid: &str) -> Secret {
 
 fn derive(prefix: &str, ikm: &Secret, info: &str) -> Secret {
     let key = mac::hkdf_sha256(ikm, info.as_bytes());
-    // Room for all of it: growing would leave copies behind that nobody wipes.
+    // The buffer has room for the whole text: growing would leave copies behind that nobody wipes.
     let mut text = String::with_capacity(46);
     text.push_str(prefix);
     URL_SAFE_NO_PAD.encode_string(key.expose(), &mut text);

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use writegate::Secret;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::settings;
 
 /// Which place has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum SecretSource {
     /// The environment alone.
     Environment,
     /// `.dev.vars`, and the environment nothing else.
@@ -18,17 +18,17 @@ pub(super) enum Origin {
 }
 
 /// A secret of this name and its place; `None` where there is none.
-pub(super) fn find(checkout: &Path, name: &str) -> Result<Option<(Secret, Origin)>> {
+pub(super) fn find(checkout: &Path, name: &str) -> Result<Option<(Secret, SecretSource)>> {
     let exported = settings::exported(name);
     match (exported, settings::in_file(checkout, name)?) {
         (None, None) => Ok(None),
-        (Some(secret), None) => Ok(Some((secret, Origin::Environment))),
+        (Some(secret), None) => Ok(Some((secret, SecretSource::Environment))),
         (Some(other), Some(secret)) if other.expose() != secret.expose() => {
-            Err(Failure::usage(format!(
+            Err(Error::usage(format!(
                 "{name} of the environment is another than that of .dev.vars: unset the one that is not this gate's, \
                  and keep the other"
             )))
         }
-        (_, Some(secret)) => Ok(Some((secret, Origin::File))),
+        (_, Some(secret)) => Ok(Some((secret, SecretSource::File))),
     }
 }

@@ -7,10 +7,10 @@ use writegate::Secret;
 use writegate::derive_sk;
 use writegate::{KeyId, Scheme};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::settings;
 
-use super::origin::Origin;
+use super::secret_source::SecretSource;
 
 /// How far it came.
 pub(super) enum Online {
@@ -23,10 +23,10 @@ pub(super) enum Online {
 }
 
 /// What is written now; `kept` is where the root was found.
-pub(super) fn written(kept: Option<Origin>) {
+pub(super) fn written(kept: Option<SecretSource>) {
     let root = match kept {
-        Some(Origin::File) => "with the SIGNING_SECRET that was there before",
-        Some(Origin::Environment) => "with the SIGNING_SECRET of the environment",
+        Some(SecretSource::File) => "with the SIGNING_SECRET that was there before",
+        Some(SecretSource::Environment) => "with the SIGNING_SECRET of the environment",
         None => "with a new SIGNING_SECRET",
     };
     eprintln!("writegate: wrote wrangler.toml, and .dev.vars {root}");
@@ -50,8 +50,8 @@ pub(super) struct End<'e> {
 
 impl End<'_> {
     /// What to keep, what comes next, and the first key.
-    pub(super) fn tell(&self, online: Online) -> Result<()> {
-        let none = || Failure::usage("wrangler.toml has no key for a caller: `key new` makes one");
+    pub(super) fn report(&self, online: Online) -> Result<()> {
+        let none = || Error::usage("wrangler.toml has no key for a caller: `key new` makes one");
         let keys = self.whole["vars"]["KEYS"].as_array().ok_or_else(none)?;
         let first = keys.iter().find(|key| key["admin"] != true);
         let id = first.and_then(|key| KeyId::parse(key["id"].as_str()?));

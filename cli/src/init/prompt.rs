@@ -1,9 +1,9 @@
 //! One answer: what a flag said, else what a person says when asked, else the default.
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::input;
 
-use super::wanted::Checked;
+use super::validate::Checked;
 
 /// What is wanted of somebody.
 pub(super) struct Question<'q> {
@@ -80,7 +80,7 @@ impl Question<'_> {
     fn asked(&self, check: impl Fn(&str) -> Checked) -> Result<String> {
         if self.quiet || !input::is_terminal() {
             let Some(default) = self.default else {
-                return Err(Failure::usage(format!("{} is missing: {}", self.flag, self.prompt)));
+                return Err(Error::usage(format!("{} is missing: {}", self.flag, self.prompt)));
             };
             return check(default).map_err(|hint| self.wrong(&hint));
         }
@@ -94,7 +94,7 @@ impl Question<'_> {
         }
     }
 
-    fn wrong(&self, hint: &str) -> Failure {
-        Failure::usage(format!("{}: {hint}", self.flag))
+    fn wrong(&self, hint: &str) -> Error {
+        Error::usage(format!("{}: {hint}", self.flag))
     }
 }
