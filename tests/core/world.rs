@@ -146,6 +146,12 @@ pub(crate) struct Native {
     pub(crate) stored: RefCell<Option<String>>,
     /// How often one was asked.
     pub(crate) asked: Cell<u32>,
+    /// What it does instead of reading a body.
+    pub(crate) body_error: Cell<Option<BodyError>>,
+    /// What does not answer: `usage` or `nonce`.
+    pub(crate) silent: Cell<&'static str>,
+    /// What it was asked, in order: `rate`, `usage`, `body`, `nonce`.
+    pub(crate) calls: RefCell<Vec<&'static str>>,
     seen: RefCell<BTreeSet<(String, String)>>,
     random: Cell<u8>,
     /// The time; it stands still unless a test moves it.
@@ -168,6 +174,9 @@ impl Native {
             counted: RefCell::new(BTreeMap::new()),
             stored: RefCell::new(None),
             asked: Cell::new(0),
+            body_error: Cell::new(None),
+            silent: Cell::new(""),
+            calls: RefCell::new(Vec::new()),
             seen: RefCell::new(BTreeSet::new()),
             random: Cell::new(0),
             now: Cell::new(NOW),
@@ -175,6 +184,11 @@ impl Native {
             while_writing: RefCell::new(None),
             had: Cell::new(0),
         }
+    }
+
+    fn called(&self, what: &'static str) -> Result<(), Unavailable> {
+        self.calls.borrow_mut().push(what);
+        if self.silent.get() == what { Err(Unavailable) } else { Ok(()) }
     }
 
     /// Returns the number of nonces that were recorded.
@@ -207,6 +221,7 @@ impl Platform for Native {
     }
 
     async fn within_rate(&self, binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable> {
+        self.called("rate")?;
         if self.limiter.is_some_and(|limiter| limiter != binding) {
             return Err(Unavailable);
         }
@@ -217,6 +232,10 @@ impl Platform for Native {
     }
 
     async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError> {
+        self.calls.borrow_mut().push("body");
+        if let Some(error) = self.body_error.get() {
+            return Err(error);
+        }
         let body = self.body.borrow().clone();
         if body.len() as u64 > wanted.max_bytes {
             return Err(BodyError::TooLarge);
@@ -229,12 +248,14 @@ impl Platform for Native {
     }
 
     async fn submit_usage(&self, _key: &KeyId, batch: &str) -> Result<String, Unavailable> {
+        self.called("usage")?;
         let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Unavailable)?;
         let answer = json!({"sequence": batch["sequence"], "since": batch["since"], "requests": self.had.get(), "bytes": 0});
         Ok(answer.to_string())
     }
 
     async fn remember_nonce(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
+        self.called("nonce")?;
         let entry = (nonce.object(key), nonce.value.clone());
         Ok(self.seen.borrow_mut().insert(entry))
     }

@@ -10,6 +10,7 @@ mod paths;
 mod rates;
 mod registry;
 mod robustness;
+mod rules;
 
 // Signed requests and signed links.
 mod digest_limits;
