@@ -10,6 +10,7 @@ pub mod check;
 pub mod client;
 pub mod docs;
 pub mod gate;
+pub mod links;
 pub mod logs;
 pub mod poll;
 pub mod process;

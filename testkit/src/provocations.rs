@@ -1,10 +1,12 @@
 //! A gate where everything can go wrong, and one request for each way.
 
+use crate::bound::Bound;
 use crate::check::Answers;
 use crate::client::{HOST, Request, Response};
 use crate::gate::{KEY, Setup};
+use crate::links::{before_sig, signed};
 use crate::signing::Signature;
-use crate::token::{Session, b64, fresh, hmac, now, sk};
+use crate::token::{Session, fresh, now, sk};
 use crate::upstream::{Reply, Seen};
 use serde_json::json;
 
@@ -20,6 +22,7 @@ pub fn setup(setup: Setup) -> Setup {
         .without("NOT_THERE")
         .site(json!({}))
         .key(json!({"id": "pk_revoked", "revoked": true}))
+        .key(json!({"id": "pk_lasting", "revoked": false, "expires": "2100-01-01T00:00:00Z"}))
         .key(json!({"id": "pk_expired", "expires": "2020-01-01T00:00:00Z"}))
         .key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/*"], "allowed_origins": [SITE]}))
         .key(json!({"id": "pk_origin", "allowed_origins": [SITE]}))
@@ -36,8 +39,60 @@ pub fn setup(setup: Setup) -> Setup {
 pub fn provocations(gate: &impl Answers) -> Vec<(u16, &'static str, Request)> {
     let mut all = of_sessions(gate);
     all.extend(of_signatures(gate));
-    all.push((401, "url-expired", expired_link(gate)));
+    all.push((401, "url-expired", link(gate, now() - 10)));
     all
+}
+
+/// The nearest request to each provocation that is not refused for it, with the status that the upstream gives it.
+pub fn near_misses(gate: &impl Answers) -> Vec<(u16, &'static str, Request)> {
+    let post = || Request::post("/x");
+    let session = || Session::new(gate.signing_secret(), KEY);
+    let by = |id: &str| post().bearer(&Session::new(gate.signing_secret(), id).mint());
+    let good = || by(KEY);
+    let claim =
+        |name: &str, value: serde_json::Value| post().bearer(&session().claim(name, value).mint());
+    let signs = Signature::new(gate.signing_secret(), "pk_signs");
+    let nonce = Signature::new(gate.signing_secret(), "pk_nonce").nonce(&fresh());
+    let read = Request::get("/x").header("X-Public-Key", "pk_read").origin(SITE);
+    let narrow = Session::new(gate.signing_secret(), "pk_narrow").mint();
+    let at = |method: &str, target: &str| Request::new(method, target).bearer(&session().mint());
+    vec![
+        (200, "bad-path", at("GET", "/a/..b")),
+        (200, "bad-request", good().header("Host", "a-b")),
+        (
+            200,
+            "bad-credential",
+            post().header("Authorization", &format!("bearer {}", session().mint())),
+        ),
+        (200, "ambiguous-credential", good().header("X-Public-Key", KEY)),
+        (200, "credential-missing", good()),
+        (200, "key-unknown", by("pk_lasting")),
+        (200, "key-revoked", by("pk_lasting")),
+        (200, "key-expired", by("pk_lasting")),
+        (200, "scheme-not-allowed", read),
+        (200, "signature-invalid", claim("sub", json!("somebody"))),
+        (200, "session-expired", claim("exp", json!(now() + 30))),
+        (200, "session-not-yet-valid", claim("nbf", json!(now() + 30))),
+        (200, "session-too-long", claim("exp", json!(now() + 3_600))),
+        (200, "audience-mismatch", claim("aud", json!(["other", format!("http://{HOST}")]))),
+        (200, "proof-missing", Bound::new(gate.signing_secret(), KEY).sign(post())),
+        (200, "origin-denied", by("pk_origin").origin(SITE)),
+        (200, "ip-denied", by("pk_ip").header("CF-Connecting-IP", "192.0.2.1")),
+        (200, "method-denied", Request::new("PUT", "/cms/x").bearer(&narrow)),
+        (200, "path-denied", Request::new("PUT", "/cms/").bearer(&narrow)),
+        (200, "method-not-allowed", at("PUT", "/read/x")),
+        (200, "body-too-large", at("POST", "/small/x").body("abc")),
+        (403, "upstream-rejected-token", at("POST", "/403")),
+        (519, "upstream-unreachable", at("POST", "/519")),
+        (200, "token-missing", good()),
+        (200, "feature-unavailable", good()),
+        (200, "signature-unsupported", signs.clone().param("alg", "\"hmac-sha256\"").sign(post())),
+        (200, "signature-incomplete", signs.sign(post())),
+        (200, "signature-stale", signs.clone().param("created", now() - 250).sign(post())),
+        (200, "digest-mismatch", signs.sign(post().body("another"))),
+        (200, "replayed", nonce.sign(post())),
+        (200, "url-expired", link(gate, now() + 30)),
+    ]
 }
 
 fn of_sessions(gate: &impl Answers) -> Vec<(u16, &'static str, Request)> {
@@ -95,12 +150,9 @@ fn of_signatures(gate: &impl Answers) -> Vec<(u16, &'static str, Request)> {
     ]
 }
 
-fn expired_link(gate: &impl Answers) -> Request {
-    let target = format!("/x?key=pk_link&exp={}", now() - 10);
-    let sk = sk(gate.signing_secret(), "pk_link", 1);
-    let signed = format!("writegate-url-v1\n{HOST}\n{target}");
-    let mac = b64(hmac(sk.as_bytes(), signed.as_bytes()));
-    Request::get(&format!("{target}&sig={mac}"))
+fn link(gate: &impl Answers, exp: u64) -> Request {
+    let secret = sk(gate.signing_secret(), "pk_link", 1);
+    Request::get(&signed(&secret, HOST, &before_sig("/x", "pk_link", exp)))
 }
 
 /// Answers with the status that the path names, or 200.

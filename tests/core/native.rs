@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use testkit::check::{Answers, Counts};
 use testkit::client::{HOST, Request, Response};
 use testkit::gate::{KEY, Setup};
+use testkit::logs::{Line, Stream};
 use testkit::signing::Signature;
 use testkit::token::{self, Session};
 use testkit::upstream::{Arrival, Reply, Seen};
@@ -55,7 +56,7 @@ pub(crate) fn start(upstream: &Upstream, set_up: impl FnOnce(Setup) -> Setup) ->
         gate: writegate::Gate::new(&Variables(&environment.variables, &environment.bindings)),
         platform,
         upstream: upstream.clone(),
-        lines: RefCell::default(),
+        logs: Logs::default(),
         count: Cell::new(0),
     }
 }
@@ -85,7 +86,8 @@ pub(crate) struct Gate {
     pub(crate) platform: Native,
     gate: writegate::Gate,
     upstream: Upstream,
-    lines: RefCell<Vec<Value>>,
+    /// What it logs.
+    pub(crate) logs: Logs,
     count: Cell<u32>,
 }
 
@@ -121,31 +123,46 @@ impl Gate {
     }
 
     /// Every line that was logged.
-    pub(crate) fn lines(&self) -> Vec<Value> {
-        self.lines.borrow().clone()
-    }
-
-    /// The audit line of this answer.
-    pub(crate) fn audit(&self, answer: &Response) -> Value {
-        let id = answer.request_id();
-        let lines = self.lines.borrow();
-        let mut own = lines.iter().filter(|line| line["event"] == "request");
-        own.find(|line| line["request_id"] == id).cloned().expect("an audit line")
+    pub(crate) fn stop(self) -> Vec<Line> {
+        self.logs.0.into_inner()
     }
 
     fn log(&self, audit: &str, alarm: Option<&str>) {
-        let lines = [Some(audit), alarm].into_iter().flatten();
-        self.lines
-            .borrow_mut()
-            .extend(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()));
+        let line = |stream, text: &str| Line { stream, text: text.to_owned() };
+        let mut lines = self.logs.0.borrow_mut();
+        lines.push(line(Stream::Log, audit));
+        lines.extend(alarm.map(|alarm| line(Stream::Error, alarm)));
+    }
+}
+
+/// The lines of a gate, which are there when its answer is.
+#[derive(Default)]
+pub(crate) struct Logs(RefCell<Vec<Line>>);
+
+impl Logs {
+    /// Returns what `find` finds in the lines.
+    #[track_caller]
+    pub(crate) fn until<T>(&self, what: &str, find: impl Fn(&[Line]) -> Option<T>) -> T {
+        let lines = self.0.borrow();
+        find(&lines).unwrap_or_else(|| panic!("no {what} in the log: {lines:#?}"))
+    }
+
+    /// The audit line of one request.
+    #[track_caller]
+    pub(crate) fn audit(&self, request_id: &str) -> Value {
+        self.until(&format!("audit line of {request_id}"), |lines| {
+            let mut lines =
+                lines.iter().filter(|line| line.is_event("request")).filter_map(Line::json);
+            lines.find(|line| line["request_id"] == request_id)
+        })
     }
 }
 
 impl Answers for Gate {
     fn answer(&self, request: &Request) -> Response {
         let headers = received(request);
-        let host = wire::header(&headers, "host").unwrap_or_default();
-        let target = format!("http://{host}{}", request.target);
+        let authority = wire::header(&headers, "host").unwrap_or_default();
+        let target = format!("http://{authority}{}", request.target);
         let body = request.body.clone().unwrap_or_default();
         self.platform.body.replace(body.clone());
         let now = Timestamp::from_seconds(token::now().try_into().unwrap());
@@ -179,6 +196,7 @@ impl Answers for Gate {
             (name.clone(), value.expose_str().expect("a header is text").to_owned())
         });
         let origin = self.upstream.url();
+        let host = ("host".to_owned(), origin["http://".len()..].to_owned());
         let framing = match &request.body {
             Some(body) => Framing::Length(body.len()),
             None => Framing::None,
@@ -186,13 +204,16 @@ impl Answers for Gate {
         let reply = self.upstream.take(Seen {
             method: request.method.clone(),
             target: outbound.url.strip_prefix(&origin).expect("its upstream").to_owned(),
-            headers: passing.cloned().chain(set).collect(),
+            headers: passing.cloned().chain(set).chain([host]).collect(),
             framing,
             body,
             arrival: Arrival::Complete,
         });
         let (status, sent, body) = reply.whole();
-        let sent = joined(sent);
+        let mut sent = joined(sent);
+        if !sent.iter().any(|(name, _)| name == "content-length") && !matches!(status, 204 | 304) {
+            sent.push(("content-length".to_owned(), body.len().to_string()));
+        }
         let fields: Vec<_> = sent.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         match exchange.answered(status, &fields, None, now, 0.5) {
             Step::Pass(edits, lines, _) => {
@@ -216,7 +237,7 @@ impl Answers for Gate {
 
     fn stored(&self, id: &str) -> Option<Value> {
         let records = self.platform.records.borrow();
-        records.get(id).map(|record| serde_json::from_str(record).unwrap())
+        serde_json::from_str(records.get(id)?).ok()
     }
 }
 
@@ -272,6 +293,11 @@ impl Upstream {
     /// Answers by `script`, which gets the request and how many came before it.
     pub(crate) fn answering(script: impl Fn(&Seen, usize) -> Reply + 'static) -> Self {
         Self(Rc::new((Box::new(script), RefCell::default())))
+    }
+
+    /// Answers the first requests with these, in order, and all later ones with the last of them.
+    pub(crate) fn queue(replies: Vec<Reply>) -> Self {
+        Self::answering(move |_, nth| replies[nth.min(replies.len() - 1)].clone())
     }
 
     /// The URL that it is configured by.

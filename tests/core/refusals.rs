@@ -1,11 +1,13 @@
 //! The shape of every refusal (contract, section 6). That each code comes
 //! when it should, and not a byte earlier, is in the suite of what it is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use testkit::client::Request;
-use testkit::provocations::{assert_shape, provocations, reply, setup};
+use testkit::provocations::{assert_shape, near_misses, provocations, reply, setup};
 use testkit::token::fresh;
 
 use crate::native::{Upstream, start};
@@ -28,6 +30,47 @@ fn every_refusal_is_a_problem_document() {
     assert_shape(&Request::post("/x").bearer(&no_route.bearer()).send(&no_route), 404, "no-route");
     let broken = start(&upstream, |setup| setup.env("CLOCK_SKEW", 999));
     assert_shape(&Request::post("/x").bearer(&broken.bearer()).send(&broken), 503, "misconfigured");
+}
+
+#[test]
+fn what_just_misses_a_refusal_is_not_refused() {
+    let gate = start(&Upstream::answering(reply), setup);
+    let provoked: BTreeSet<_> = provocations(&gate).iter().map(|(_, code, _)| *code).collect();
+    let mut missed = BTreeSet::new();
+    for (status, code, request) in near_misses(&gate) {
+        let answer = request.send(&gate);
+        assert_eq!((answer.status, answer.code().as_str()), (status, ""), "{code}: {answer}");
+        missed.insert(code);
+    }
+    assert_eq!(provoked, missed);
+}
+
+/// Reads the files of a folder, those below it too, as one text.
+fn sources(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| match path.is_dir() {
+        true => sources(&path),
+        false => fs::read_to_string(path).unwrap(),
+    };
+    entries.map(read).collect()
+}
+
+/// `provocations` runs in both layers; what it cannot provoke, both layers name.
+#[test]
+fn every_code_is_provoked_natively_and_on_workerd() {
+    let gate = start(&Upstream::answering(reply), setup);
+    let provoked: BTreeSet<_> = provocations(&gate).iter().map(|(_, code, _)| *code).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let problems = fs::read_to_string(root.join("public/_gate/problems.html")).unwrap();
+    let codes = problems.split("<h2><code>").skip(1);
+    let codes: Vec<_> = codes.filter_map(|rest| Some(rest.split_once("</code>")?.0)).collect();
+    assert!(codes.len() > 35, "{codes:?}");
+    let layers = ["tests/core", "tests/e2e"].map(|folder| (folder, sources(&root.join(folder))));
+    for code in codes.iter().filter(|code| !provoked.contains(**code)) {
+        for (layer, text) in &layers {
+            assert!(text.contains(&format!("\"{code}\"")), "{code} is not provoked in {layer}");
+        }
+    }
 }
 
 #[test]

@@ -127,6 +127,9 @@ pub(crate) fn code_of(answer: &GateResponse) -> String {
     document["code"].as_str().unwrap_or_default().to_owned()
 }
 
+/// Most records of a page of the registry.
+const PAGE: usize = 100;
+
 /// Something that a test lets happen.
 pub(crate) type Happens = Box<dyn Fn(&Native)>;
 
@@ -143,7 +146,14 @@ pub(crate) struct Native {
     pub(crate) stored: RefCell<Option<String>>,
     /// How often one was asked.
     pub(crate) asked: Cell<u32>,
+    /// What it does instead of reading a body.
+    pub(crate) body_error: Cell<Option<BodyError>>,
+    /// What does not answer: `usage` or `nonce`.
+    pub(crate) silent: Cell<&'static str>,
+    /// What it was asked, in order: `rate`, `usage`, `body`, `nonce`.
+    pub(crate) calls: RefCell<Vec<&'static str>>,
     seen: RefCell<BTreeSet<(String, String)>>,
+    random: Cell<u8>,
     /// The time; it stands still unless a test moves it.
     pub(crate) now: Cell<Timestamp>,
     /// Happens while the body is read.
@@ -164,12 +174,21 @@ impl Native {
             counted: RefCell::new(BTreeMap::new()),
             stored: RefCell::new(None),
             asked: Cell::new(0),
+            body_error: Cell::new(None),
+            silent: Cell::new(""),
+            calls: RefCell::new(Vec::new()),
             seen: RefCell::new(BTreeSet::new()),
+            random: Cell::new(0),
             now: Cell::new(NOW),
             while_reading: RefCell::new(None),
             while_writing: RefCell::new(None),
             had: Cell::new(0),
         }
+    }
+
+    fn called(&self, what: &'static str) -> Result<(), Unavailable> {
+        self.calls.borrow_mut().push(what);
+        if self.silent.get() == what { Err(Unavailable) } else { Ok(()) }
     }
 
     /// Returns the number of nonces that were recorded.
@@ -202,6 +221,7 @@ impl Platform for Native {
     }
 
     async fn within_rate(&self, binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable> {
+        self.called("rate")?;
         if self.limiter.is_some_and(|limiter| limiter != binding) {
             return Err(Unavailable);
         }
@@ -212,6 +232,10 @@ impl Platform for Native {
     }
 
     async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError> {
+        self.calls.borrow_mut().push("body");
+        if let Some(error) = self.body_error.get() {
+            return Err(error);
+        }
         let body = self.body.borrow().clone();
         if body.len() as u64 > wanted.max_bytes {
             return Err(BodyError::TooLarge);
@@ -224,12 +248,14 @@ impl Platform for Native {
     }
 
     async fn submit_usage(&self, _key: &KeyId, batch: &str) -> Result<String, Unavailable> {
+        self.called("usage")?;
         let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Unavailable)?;
         let answer = json!({"sequence": batch["sequence"], "since": batch["since"], "requests": self.had.get(), "bytes": 0});
         Ok(answer.to_string())
     }
 
     async fn remember_nonce(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
+        self.called("nonce")?;
         let entry = (nonce.object(key), nonce.value.clone());
         Ok(self.seen.borrow_mut().insert(entry))
     }
@@ -249,11 +275,18 @@ impl AdminBackend for Native {
     }
 
     fn random(&self) -> [u8; 16] {
-        [7; 16]
+        self.random.set(self.random.get() + 1);
+        [self.random.get(); 16]
     }
 
-    async fn record_page(&self, _cursor: Option<&str>) -> Result<RecordPage, Unavailable> {
-        Ok(RecordPage::default())
+    async fn record_page(&self, cursor: Option<&str>) -> Result<RecordPage, Unavailable> {
+        let records = self.records.borrow();
+        let named = records.iter().map(|(id, text)| (format!("key/{id}"), text.clone()));
+        let mut rest: Vec<_> = named.filter(|(name, _)| Some(name.as_str()) > cursor).collect();
+        let more = rest.len() > PAGE;
+        rest.truncate(PAGE);
+        let cursor = rest.last().filter(|_| more).map(|(name, _)| name.clone());
+        Ok(RecordPage { records: rest, cursor })
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable> {

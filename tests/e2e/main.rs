@@ -10,6 +10,7 @@ mod paths;
 mod rates;
 mod registry;
 mod robustness;
+mod rules;
 
 // Signed requests and signed links.
 mod digest_limits;
@@ -17,33 +18,20 @@ mod digests;
 mod replay;
 mod replay_memory;
 mod signed_requests;
-mod signed_urls;
-mod waf_urls;
 
 // Keys of the registry, made and changed while the gate runs.
 mod admin_batch;
-mod admin_change;
-mod admin_create;
+mod admin_bodies;
 mod admin_delete;
 mod admin_failures;
-mod admin_fields;
 mod admin_isolates;
-mod admin_list;
 mod admin_log;
-mod admin_paths;
-mod admin_proofs;
 mod admin_status;
-mod admin_who;
 
 // What crosses the gate.
-mod answers;
 mod bodies;
-mod cors;
-mod credentials;
-mod echo;
+mod crossing;
 mod failures;
-mod forwarding;
-mod headers;
 mod retries;
 mod stored_token;
 mod streaming;

@@ -1,19 +1,19 @@
 //! What the key and the route of a WAF-token URL say, what may stand beside it, and which of two faults is told.
 
 use serde_json::{Value, json};
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::logs::Line;
 use testkit::token::{fresh, now};
 
-use super::{check, link, with_links};
+use super::{link, waf, with_links};
+use crate::native::check;
 
 const SITE: &str = "https://www.example.com";
 
 #[test]
 fn a_link_needs_a_good_key_that_takes_links() {
-    let (mut table, secret) = check(|setup| {
+    let (mut table, secret) = waf(|setup| {
         with_links(setup, &json!({}))
             .key(json!({"id": "pk_both", "schemes": ["session", "waf-url"]}))
             .key(json!({"id": "pk_session"}))
@@ -44,7 +44,7 @@ fn a_link_needs_a_good_key_that_takes_links() {
 
 #[test]
 fn the_route_may_name_the_key() {
-    let (mut table, secret) = check(|setup| {
+    let (mut table, secret) = waf(|setup| {
         with_links(setup, &json!({"schemes": ["waf-url", "session"]}))
             .key(json!({"id": "pk_two", "schemes": ["waf-url"], "paths": ["/waf/two/*"]}))
             .route("/waf/*", json!({"waf_key": KEY}))
@@ -89,7 +89,7 @@ fn the_route_may_name_the_key() {
 
 #[test]
 fn a_link_is_good_for_get_and_head_on_every_host() {
-    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    let (mut table, secret) = waf(|setup| with_links(setup, &json!({})));
     let target = link(&secret, "/x?key=pk_site", now());
     for host in ["gate.example", "Other.Example", "gate.example:8080", "127.0.0.1"] {
         for method in ["GET", "HEAD"] {
@@ -106,7 +106,7 @@ fn a_link_is_good_for_get_and_head_on_every_host() {
 #[test]
 fn a_link_needs_no_origin_but_one_that_is_sent_must_match() {
     let members = json!({"allowed_origins": [SITE]});
-    let (mut table, secret) = check(|setup| with_links(setup, &members));
+    let (mut table, secret) = waf(|setup| with_links(setup, &members));
     let link = Request::get(&link(&secret, "/x?key=pk_site", now()));
     table.passes("neither", &link);
     table.passes("Origin", &link.clone().origin(SITE));
@@ -122,7 +122,7 @@ fn a_link_needs_no_origin_but_one_that_is_sent_must_match() {
 
 #[test]
 fn a_link_stands_alone_but_for_its_own_public_key() {
-    let (mut table, secret) = check(|setup| {
+    let (mut table, secret) = waf(|setup| {
         with_links(setup, &json!({"schemes": ["waf-url", "session", "signature"]}))
             .key(json!({"id": "pk_two"}))
             .route("/*", json!({}))
@@ -155,7 +155,7 @@ fn a_link_stands_alone_but_for_its_own_public_key() {
 
 #[test]
 fn without_the_secret_no_link_is_good() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         with_links(setup, &json!({"schemes": ["waf-url", "session"]}))
             .route("/*", json!({}))
             .route("/waf/*", json!({"waf_key": KEY}))
@@ -183,7 +183,7 @@ fn without_the_secret_no_link_is_good() {
 
 #[test]
 fn the_checks_come_in_their_order() {
-    let (mut table, secret) = check(|setup| {
+    let (mut table, secret) = waf(|setup| {
         with_links(
             setup,
             &json!({"allowed_ips": ["192.0.2.1"], "paths": ["/y"], "methods": ["POST"]}),

@@ -1,8 +1,8 @@
 //! What of an upstream's answer reaches the caller (contract, section 5). Bodies are in `bodies.rs` and `streaming.rs`.
 
+use crate::native::{Upstream, start};
 use testkit::client::Request;
-use testkit::gate::Gate;
-use testkit::upstream::{Reply, Upstream};
+use testkit::upstream::Reply;
 
 #[test]
 fn headers_that_an_upstream_may_not_set_are_removed_from_its_answer() {
@@ -39,7 +39,7 @@ fn headers_that_an_upstream_may_not_set_are_removed_from_its_answer() {
             .header("Link", "</a>; rel=next")
             .body("{}"),
     ]);
-    let gate = Gate::before(&upstream);
+    let gate = start(&upstream, |setup| setup);
     let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
     assert_eq!(answer.status, 201);
     for name in [
@@ -108,7 +108,7 @@ fn documents_that_a_browser_would_run_are_sandboxed() {
             .header("Content-Type", types[nth].0)
             .header("Content-Security-Policy", "default-src *")
     });
-    let gate = Gate::before(&upstream);
+    let gate = start(&upstream, |setup| setup);
     let token = gate.bearer();
     for (kind, sandboxed) in types {
         let answer = Request::get("/x").bearer(&token).send(&gate).passed();
@@ -135,7 +135,7 @@ fn only_the_caller_may_keep_an_answer() {
             None => reply,
         }
     });
-    let gate = Gate::before(&upstream);
+    let gate = start(&upstream, |setup| setup);
     let token = gate.bearer();
     for (said, expected) in said {
         let answer = Request::get("/x").bearer(&token).send(&gate).passed();
@@ -149,7 +149,7 @@ fn only_the_caller_may_keep_an_answer() {
 fn the_upstreams_own_statuses_pass() {
     let statuses = [200, 201, 202, 204, 206, 304, 400, 402, 403, 404, 409, 418, 422, 451, 500, 501];
     let upstream = Upstream::answering(move |_, nth| Reply::new(statuses[nth]).header("X-A", "b"));
-    let gate = Gate::before(&upstream);
+    let gate = start(&upstream, |setup| setup);
     let token = gate.bearer();
     for status in statuses {
         let answer = Request::post("/x").bearer(&token).send(&gate);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::native::{Gate, check};
 use serde_json::{Value, json};
 use testkit::admin_api::{admin, administered, ask};
-use testkit::check::Check;
-use testkit::gate::{Gate, KEY, Setup};
+use testkit::gate::{KEY, Setup};
 
 /// Most records of a page.
 const PAGE: usize = 100;
@@ -60,7 +60,7 @@ fn many() -> Vec<Value> {
 #[test]
 fn every_record_is_on_one_page() {
     let records = many();
-    let table = Check::of(|setup| {
+    let table = check(|setup| {
         let setup = admin(setup).in_registry("nokey/pk_x", "{}").in_registry("key", "{}");
         records.iter().cloned().fold(setup, Setup::registered)
     });
@@ -74,7 +74,7 @@ fn every_record_is_on_one_page() {
 #[test]
 fn a_page_that_is_just_full_is_the_last() {
     for count in [0, 1, 99, 100, 101] {
-        let table = Check::of(|setup| {
+        let table = check(|setup| {
             let record = |number: i32| json!({"id": format!("pk_{number}"), "version": 1, "schemes": ["session"]});
             (0..count).map(record).fold(admin(setup), Setup::registered)
         });
@@ -86,9 +86,9 @@ fn a_page_that_is_just_full_is_the_last() {
 #[test]
 fn the_configuration_s_keys_are_not_in_the_list_but_shadowed_records_are() {
     let shadowed = json!({"id": KEY, "version": 1, "schemes": ["session"], "methods": ["PUT"]});
-    let table = Check::of(|setup| admin(setup).registered(shadowed.clone()));
+    let table = check(|setup| admin(setup).registered(shadowed.clone()));
     assert_eq!(pages(&table.gate), [[shadowed]]);
-    let empty = Check::of(admin);
+    let empty = check(admin);
     assert_eq!(pages(&empty.gate), [Vec::<Value>::new()]);
 }
 
@@ -96,7 +96,7 @@ fn the_configuration_s_keys_are_not_in_the_list_but_shadowed_records_are() {
 fn one_record_is_shown_as_it_is_stored() {
     let records = many();
     let mut table =
-        Check::of(|setup| records.iter().take(10).cloned().fold(admin(setup), Setup::registered));
+        check(|setup| records.iter().take(10).cloned().fold(admin(setup), Setup::registered));
     for record in records.iter().take(10) {
         let id = record["id"].as_str().unwrap();
         let show = ask(&table.gate, "GET", &format!("keys/{id}"));
@@ -119,7 +119,7 @@ fn a_record_that_is_none_is_listed_with_what_is_wrong() {
         ("pk_wide", r#"{"id":"pk_wide","paths":[]}"#, "paths"),
         ("pk_sly", r#"{"id":"pk_sly","admin":true}"#, "admin"),
     ];
-    let table = Check::of(|setup| {
+    let table = check(|setup| {
         let setup = admin(setup).registered(json!({"id": "pk_good"}));
         broken
             .iter()
@@ -145,8 +145,7 @@ fn a_record_that_is_none_is_listed_with_what_is_wrong() {
 
 #[test]
 fn a_cursor_that_is_none_is_refused() {
-    let mut table =
-        Check::of(|setup: Setup| administered(setup).registered(json!({"id": "pk_there"})));
+    let mut table = check(|setup: Setup| administered(setup).registered(json!({"id": "pk_there"})));
     for cursor in ["%00", "!", "a%20b"] {
         let list = ask(&table.gate, "GET", &format!("keys?cursor={cursor}"));
         table.refused_as_any(cursor, &list, &[(400, "bad-request"), (503, "feature-unavailable")]);

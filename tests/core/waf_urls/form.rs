@@ -3,11 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::token::{b64, now};
 
-use super::{check, encoded_link, link, mac, with_links, with_verify};
+use super::{encoded_link, link, mac, waf, with_links, with_verify};
+use crate::native::Check;
 
 const TEXT: &str = "/x?key=pk_site";
 
@@ -30,7 +30,7 @@ fn telling(secret: &str, issued: &str) -> (String, Vec<u8>) {
 
 #[test]
 fn the_mac_is_base64url_or_standard_base64_percent_encoded_at_will() {
-    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    let (mut table, secret) = waf(|setup| with_links(setup, &json!({})));
     let issued = now().to_string();
     let (text, mac) = telling(&secret, &issued);
     let (url, standard) = (b64(&mac), STANDARD.encode(&mac));
@@ -86,7 +86,7 @@ fn the_mac_is_base64url_or_standard_base64_percent_encoded_at_will() {
 
 #[test]
 fn the_time_is_ten_digits_and_a_hyphen() {
-    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    let (mut table, secret) = waf(|setup| with_links(setup, &json!({})));
     let with = |digits: &str, joint: &str| {
         let mac = b64(mac(&secret, TEXT, digits));
         with_verify(TEXT, &format!("{digits}{joint}{mac}"))
@@ -118,7 +118,7 @@ fn the_time_is_ten_digits_and_a_hyphen() {
 
 #[test]
 fn verify_stands_once_and_last() {
-    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    let (mut table, secret) = waf(|setup| with_links(setup, &json!({})));
     let right = link(&secret, TEXT, now());
     let verify = right.rsplit_once('&').unwrap().1.to_owned();
     table.passes("as it should be", &Request::get(&right));
@@ -148,7 +148,7 @@ fn verify_stands_once_and_last() {
 
 #[test]
 fn another_name_is_another_parameter() {
-    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    let (mut table, secret) = waf(|setup| with_links(setup, &json!({})));
     // With a key and no `verify` it is the bare public key, which this key does not take.
     for name in ["Verify", "VERIFY", "%76erify", "averify", "verify%20"] {
         for make in [link, encoded_link] {

@@ -1,8 +1,8 @@
 //! Who may use the admin API (contract, sections 2, 4 and 7): admin keys alone, within what they and their sessions allow.
 
+use crate::native::{Check, check};
 use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, admin, ask, bare, tell};
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::signing::Signature;
@@ -65,7 +65,7 @@ pub(crate) fn taken(table: &mut Check, what: &str, credential: impl Fn(Request) 
 }
 
 pub(crate) fn start() -> Check {
-    Check::of(|setup| {
+    check(|setup| {
         admin(setup)
             .key(json!({"id": "pk_gone", "admin": true, "revoked": true}))
             .key(json!({"id": "pk_over", "admin": true, "expires": "2020-01-01"}))
@@ -163,7 +163,7 @@ fn an_admin_s_session_is_narrowed_as_any_other() {
 
 #[test]
 fn an_admin_key_s_own_limits_count() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         admin(setup)
             .key(json!({"id": "pk_reader", "admin": true, "methods": ["GET"]}))
             .key(json!({"id": "pk_list", "admin": true, "paths": ["/_gate/keys"]}))
@@ -195,7 +195,7 @@ fn an_admin_key_s_own_limits_count() {
 
 #[test]
 fn an_admin_s_rate_counts() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         let key = json!({"id": ADMIN, "admin": true, "rate": "standard"});
         setup.key(key).in_registry("settings", "").limiter("RATE_STANDARD")
     });

@@ -1,9 +1,9 @@
 //! What a browser of another origin is told (contract, section 6).
 
+use crate::native::{Upstream, start};
 use serde_json::json;
 use testkit::client::{Request, Response};
-use testkit::gate::{Gate, Setup};
-use testkit::upstream::{Reply, Upstream};
+use testkit::upstream::Reply;
 
 const SITE: &str = "https://www.example.com";
 const OTHER: &str = "https://other.example";
@@ -27,7 +27,7 @@ fn assert_open_to(answer: &Response, origin: &str) {
 #[test]
 fn a_preflight_is_answered_here_and_echoes_what_was_asked() {
     let upstream = Upstream::start();
-    let gate = Gate::before(&upstream);
+    let gate = start(&upstream, |setup| setup);
     let answer = Request::new("OPTIONS", "/x")
         .origin(SITE)
         .header("Access-Control-Request-Method", "PUT")
@@ -56,7 +56,7 @@ fn a_preflight_is_answered_here_and_echoes_what_was_asked() {
 #[test]
 fn any_other_options_is_an_ordinary_request() {
     let upstream = Upstream::start();
-    let gate = Gate::before(&upstream);
+    let gate = start(&upstream, |setup| setup);
     let bare = Request::new("OPTIONS", "/x");
     bare.send(&gate).refused(401, "credential-missing");
     bare.clone().origin(SITE).send(&gate).refused(401, "credential-missing");
@@ -74,12 +74,13 @@ fn every_answer_echoes_the_origin() {
     let upstream = Upstream::answering(|request, _| {
         Reply::new(request.target[1..].parse().unwrap_or(200)).header("Vary", "Accept")
     });
-    let gate = Setup::to(&upstream)
-        .route("/*", json!({}))
-        .route("/read/*", json!({"methods": ["GET"]}))
-        .site(json!({}))
-        .key(json!({"id": "pk_bound", "allowed_origins": [SITE]}))
-        .start();
+    let gate = start(&upstream, |setup| {
+        setup
+            .route("/*", json!({}))
+            .route("/read/*", json!({"methods": ["GET"]}))
+            .site(json!({}))
+            .key(json!({"id": "pk_bound", "allowed_origins": [SITE]}))
+    });
     let good = gate.bearer();
     let bound = gate.session_of("pk_bound").mint();
     for (request, status) in [
@@ -102,7 +103,7 @@ fn every_answer_echoes_the_origin() {
     }
     let answer = Request::post("/x").bearer(&good).origin(OTHER).send(&gate);
     assert!(vary(&answer).contains(&"accept".into()), "the upstream's own stays: {answer}");
-    let broken = Setup::to(&upstream).env("CLOCK_SKEW", 999).start();
+    let broken = start(&upstream, |setup| setup.env("CLOCK_SKEW", 999));
     let answer = Request::post("/x").origin(OTHER).send(&broken).refused(503, "misconfigured");
     assert_open_to(&answer, OTHER);
 }
@@ -110,12 +111,13 @@ fn every_answer_echoes_the_origin() {
 #[test]
 fn a_bare_public_key_opens_only_to_origins_that_matched() {
     let upstream = Upstream::start();
-    let gate = Setup::to(&upstream)
+    let gate = start(&upstream, |setup| {
+        setup
         .key(json!({"id": "pk_origin", "schemes": ["public-key"], "paths": ["/*"], "allowed_origins": [SITE]}))
         .key(json!({"id": "pk_ip", "schemes": ["public-key"], "paths": ["/*"], "allowed_ips": ["192.0.2.1"]}))
         .key(json!({"id": "pk_any", "schemes": ["public-key"], "paths": ["/*"], "allowed_origins": [SITE],
                     "allowed_ips": ["192.0.2.1"], "match": "any"}))
-        .start();
+    });
     let with = |key: &str, origin: &str| {
         Request::get("/x")
             .header("X-Public-Key", key)

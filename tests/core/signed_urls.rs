@@ -4,12 +4,12 @@
 mod form;
 mod keys;
 
+use crate::native::{Check, Gate, Upstream, check, start};
 use serde_json::{Value, json};
-use testkit::check::Check;
 use testkit::client::{HOST, Request};
-use testkit::gate::{Gate, KEY, Setup};
+use testkit::gate::{KEY, Setup};
+use testkit::links::{before_sig, signed};
 use testkit::token::{b64, fresh, hmac, now, sk};
-use testkit::upstream::Upstream;
 
 /// A key that takes signed URLs, and nothing else unless these members say so.
 fn with_links(setup: Setup, more: &Value) -> Setup {
@@ -17,18 +17,6 @@ fn with_links(setup: Setup, more: &Value) -> Setup {
     let more = more.as_object().unwrap().clone();
     members.as_object_mut().unwrap().extend(more);
     setup.site(members)
-}
-
-/// This text and the `sig` that belongs to it.
-pub(crate) fn signed(secret: &str, authority: &str, text: &str) -> String {
-    let mac = hmac(secret.as_bytes(), format!("writegate-url-v1\n{authority}\n{text}").as_bytes());
-    format!("{text}&sig={}", b64(mac))
-}
-
-/// A target with the `key` and `exp` of a link.
-pub(crate) fn before_sig(target: &str, key: &str, exp: u64) -> String {
-    let joint = if target.contains('?') { '&' } else { '?' };
-    format!("{target}{joint}key={key}&exp={exp}")
 }
 
 /// The secret of this gate's default key.
@@ -77,7 +65,7 @@ pub(crate) fn assert_no_byte_can_change(table: &mut Check, link: &str) {
 
 #[test]
 fn what_belongs_to_the_link_is_removed_and_the_rest_arrives_as_sent() {
-    let mut table = Check::of(|setup| with_links(setup, &json!({})));
+    let mut table = check(|setup| with_links(setup, &json!({})));
     for target in [
         "/x",
         "/",
@@ -102,7 +90,7 @@ fn what_belongs_to_the_link_is_removed_and_the_rest_arrives_as_sent() {
 
 #[test]
 fn one_signature_is_good_for_get_and_head_alone() {
-    let mut table = Check::of(|setup| with_links(setup, &json!({})));
+    let mut table = check(|setup| with_links(setup, &json!({})));
     let link = link(&table.gate, "/x?a=1");
     table.passes("GET", &Request::get(&link));
     table.passes("HEAD", &Request::new("HEAD", &link));
@@ -116,7 +104,7 @@ fn one_signature_is_good_for_get_and_head_alone() {
 
 #[test]
 fn the_mac_is_the_keys_own_over_authority_path_and_query() {
-    let mut table = Check::of(|setup| with_links(setup, &json!({})).key(json!({"id": "pk_two"})));
+    let mut table = check(|setup| with_links(setup, &json!({})).key(json!({"id": "pk_two"})));
     let (root, own) = (table.gate.signing_secret.clone(), secret(&table.gate));
     let text = before_sig("/x?a=1", KEY, now() + 300);
     let by = |message: &str, secret: &str| {
@@ -154,7 +142,7 @@ fn the_mac_is_the_keys_own_over_authority_path_and_query() {
 
 #[test]
 fn the_authority_is_in_lower_case_and_without_its_default_port() {
-    let mut table = Check::of(|setup| with_links(setup, &json!({})));
+    let mut table = check(|setup| with_links(setup, &json!({})));
     let secret = secret(&table.gate);
     let text = before_sig("/x", KEY, now() + 300);
     for (authority, host, passes) in [
@@ -186,7 +174,7 @@ fn the_authority_is_in_lower_case_and_without_its_default_port() {
 #[test]
 fn the_former_root_is_still_accepted() {
     let former = fresh();
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         with_links(setup, &json!({})).env("SIGNING_SECRET_PREVIOUS", former.as_str())
     });
     let text = before_sig("/x", KEY, now() + 300);
@@ -194,13 +182,13 @@ fn the_former_root_is_still_accepted() {
     table.passes("the root", &with(&table.gate.signing_secret));
     table.passes("the former root", &with(&former));
     table.refused("another root", &with(&fresh()), 401, "signature-invalid");
-    let mut without = Check::of(|setup| with_links(setup, &json!({})));
+    let mut without = check(|setup| with_links(setup, &json!({})));
     without.refused("no former root", &with(&former), 401, "signature-invalid");
 }
 
 #[test]
 fn a_link_ends_at_its_exp_whatever_the_skew() {
-    let mut table = Check::of(|setup| with_links(setup, &json!({})).env("CLOCK_SKEW", 300));
+    let mut table = check(|setup| with_links(setup, &json!({})).env("CLOCK_SKEW", 300));
     let at = |exp: u64| Request::get(&until(&table.gate, "/x", exp));
     let time = now();
     let (over, good) = (
@@ -222,7 +210,7 @@ fn a_link_is_good_for_url_ttl_at_most_whatever_the_skew() {
         (json!({"url_ttl": 600}), 600),
         (json!({"url_ttl": 2_000_000}), 2_000_000),
     ] {
-        let mut table = Check::of(|setup| with_links(setup, &members).env("CLOCK_SKEW", 300));
+        let mut table = check(|setup| with_links(setup, &members).env("CLOCK_SKEW", 300));
         let at = |exp: u64| Request::get(&until(&table.gate, "/x", exp));
         let time = now();
         let (good, near, far) = (at(time + longest), at(time + longest + 250), at(999_999_999_999));
@@ -234,7 +222,7 @@ fn a_link_is_good_for_url_ttl_at_most_whatever_the_skew() {
 
 #[test]
 fn no_byte_of_a_link_can_change() {
-    let mut table = Check::of(|setup| with_links(setup, &json!({})));
+    let mut table = check(|setup| with_links(setup, &json!({})));
     let link = link(&table.gate, "/a/b?x=1&y=%7e");
     assert_no_byte_can_change(&mut table, &link);
 }
@@ -242,7 +230,7 @@ fn no_byte_of_a_link_can_change() {
 #[test]
 fn the_log_names_the_scheme_and_never_a_value_of_the_query() {
     let upstream = Upstream::start();
-    let gate = with_links(Setup::to(&upstream), &json!({})).start();
+    let gate = start(&upstream, |setup| with_links(setup, &json!({})));
     let marker = fresh();
     let good = link(&gate, &format!("/x?a={marker}"));
     let mac = good.rsplit_once("sig=").unwrap().1.to_owned();

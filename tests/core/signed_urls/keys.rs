@@ -1,18 +1,18 @@
 //! What the key of a signed URL says, what may stand beside it, and which of two faults is told.
 
 use serde_json::json;
-use testkit::check::Check;
 use testkit::client::{HOST, Request};
 use testkit::gate::KEY;
 use testkit::token::{Session, fresh, now, sk};
 
 use super::{before_sig, link, secret, signed, until, with_links};
+use crate::native::check;
 
 const SITE: &str = "https://www.example.com";
 
 #[test]
 fn a_link_needs_a_good_key_that_takes_links() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         with_links(setup, &json!({}))
             .key(json!({"id": "pk_both", "schemes": ["session", "url"]}))
             .key(json!({"id": "pk_session"}))
@@ -49,7 +49,7 @@ fn a_link_needs_a_good_key_that_takes_links() {
 #[test]
 fn a_link_needs_no_origin_but_one_that_is_sent_must_match() {
     let members = json!({"schemes": ["url", "session"], "allowed_origins": [SITE]});
-    let mut table = Check::of(|setup| with_links(setup, &members));
+    let mut table = check(|setup| with_links(setup, &members));
     let link = Request::get(&link(&table.gate, "/x"));
     table.passes("neither", &link);
     table.passes("Origin", &link.clone().origin(SITE));
@@ -70,7 +70,7 @@ fn a_link_needs_no_origin_but_one_that_is_sent_must_match() {
 
 #[test]
 fn addresses_methods_and_paths_of_the_key_hold() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         with_links(setup, &json!({"allowed_ips": ["192.0.2.1"]}))
             .key(json!({"id": "pk_paths", "schemes": ["url"], "paths": ["/cms/*"]}))
             .key(json!({"id": "pk_post", "schemes": ["url"], "methods": ["POST"]}))
@@ -100,7 +100,7 @@ fn addresses_methods_and_paths_of_the_key_hold() {
 
 #[test]
 fn a_link_stands_alone_but_for_its_own_public_key() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         with_links(setup, &json!({"schemes": ["url", "session", "signature"]}))
             .key(json!({"id": "pk_two"}))
     });
@@ -131,7 +131,7 @@ fn a_link_stands_alone_but_for_its_own_public_key() {
 
 #[test]
 fn the_checks_come_in_their_order() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         with_links(
             setup,
             &json!({"allowed_ips": ["192.0.2.1"], "paths": ["/x"], "methods": ["POST"]}),

@@ -3,13 +3,13 @@
 
 use serde_json::json;
 use testkit::admin_api::{ADMIN, administered, bare};
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::gate::{KEY, Setup};
 use testkit::signing::{Signature, sha256};
 use testkit::token::{Session, fresh, now, sk};
 
 use crate::admin_who::{refused, start, taken};
+use crate::native::check;
 use testkit::bound::Bound;
 
 #[test]
@@ -50,7 +50,7 @@ fn an_admin_s_bound_session_needs_its_proof() {
 
 #[test]
 fn an_admin_s_nonce_counts_once() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         let setup = setup.key(
             json!({"id": ADMIN, "admin": true, "schemes": ["signature"], "nonce": "required"}),
         );
@@ -72,9 +72,8 @@ fn an_admin_s_nonce_counts_once() {
 #[test]
 fn a_former_root_secret_is_an_admin_s_too() {
     let former = fresh();
-    let mut table = Check::of(|setup: Setup| {
-        administered(setup).env("SIGNING_SECRET_PREVIOUS", former.as_str())
-    });
+    let mut table =
+        check(|setup: Setup| administered(setup).env("SIGNING_SECRET_PREVIOUS", former.as_str()));
     let by = |root: &str| {
         bare("POST", "keys").bearer(&Session::new(root, ADMIN).mint()).body(r#"{"id":"pk_a"}"#)
     };

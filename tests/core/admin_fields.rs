@@ -1,10 +1,10 @@
 //! Bad records and bad bodies (contract, sections 2 and 7): the field is named, the hint is said, no value is quoted, and
 //! nothing is stored.
 
+use crate::native::{Check, check};
 use serde_json::{Value, json};
 use testkit::admin_api::{admin, ask, tell};
-use testkit::check::Check;
-use testkit::client::{Connection, Request, Response};
+use testkit::client::Response;
 use testkit::token::fresh;
 
 /// Each a record with `id` and one thing wrong, and the field that is.
@@ -73,7 +73,7 @@ fn quotes(table: &mut Check, what: &str, answer: &Response, value: &str) {
 
 #[test]
 fn a_bad_field_is_named() {
-    let mut table = Check::of(admin);
+    let mut table = check(admin);
     let value = fresh();
     for (record, field) in wrong(&value) {
         let what = record.to_string();
@@ -96,7 +96,7 @@ fn a_bad_field_is_named() {
 
 #[test]
 fn a_bad_field_of_a_batch_is_named_with_its_place() {
-    let mut table = Check::of(admin);
+    let mut table = check(admin);
     let value = fresh();
     for (record, field) in wrong(&value) {
         let what = record.to_string();
@@ -122,7 +122,7 @@ fn a_bad_field_of_a_batch_is_named_with_its_place() {
 
 #[test]
 fn an_id_has_its_form() {
-    let mut table = Check::of(admin);
+    let mut table = check(admin);
     for id in [
         json!(""),
         json!("a b"),
@@ -146,7 +146,7 @@ fn an_id_has_its_form() {
 
 #[test]
 fn a_body_is_json_of_the_right_kind() {
-    let mut table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
+    let mut table = check(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     for (method, path) in [("POST", "keys"), ("PATCH", "keys/pk_there")] {
         for body in [
             "",
@@ -197,7 +197,7 @@ fn padded(id: &str, length: usize) -> Vec<u8> {
 
 #[test]
 fn a_body_has_at_most_a_mebibyte() {
-    let mut table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
+    let mut table = check(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     let most = 1 << 20;
     let sized = |id: &str, length| ask(&table.gate, "POST", "keys").body(padded(id, length));
     let signed = table.gate.signature_of(testkit::admin_api::ADMIN);
@@ -214,38 +214,4 @@ fn a_body_has_at_most_a_mebibyte() {
     let patch = ask(&table.gate, "PATCH", "keys/pk_there").body(padded("pk_there", most + 1));
     table.refused("a patch", &patch, 413, "body-too-large");
     table.absent("nothing was stored", "pk_over");
-
-    // Of unknown length.
-    for (id, length, status) in [("pk_flood", most + 1, 413), ("pk_stream", most, 201)] {
-        let head = ask(&table.gate, "POST", "keys").header("Transfer-Encoding", "chunked");
-        let mut connection = Connection::open(&table.gate);
-        connection.write(&head.head());
-        for chunk in padded(id, length).chunks(1 << 16) {
-            connection.write_chunk(chunk);
-        }
-        connection.write(b"0\r\n\r\n");
-        let answer = connection.response();
-        table.that(answer.status == status, || format!("{id}: {answer}"));
-    }
-    table.absent("nothing was stored", "pk_flood");
-}
-
-#[test]
-fn a_body_that_breaks_off_stores_nothing() {
-    let mut table = Check::of(admin);
-    let body = json!({"id": "pk_half"}).to_string();
-    let length = (body.len() + 10).to_string();
-    let head = ask(&table.gate, "POST", "keys").header("Content-Length", &length);
-    let mut connection = Connection::open(&table.gate);
-    connection.write(&head.head());
-    // All of a record, and not all of what was announced.
-    connection.write(body.as_bytes());
-    connection.abandon();
-    table.gate.logs.until("the end of it", |lines| {
-        let mut lines = lines.iter().filter_map(testkit::logs::Line::json);
-        lines.find(|line| line["event"] == "request" && line["path"] == "/_gate/keys")
-    });
-    table.absent("broken off", "pk_half");
-    let whole: Request = ask(&table.gate, "POST", "keys").body(body);
-    table.answered("whole", &whole, 201);
 }

@@ -5,46 +5,22 @@
 mod form;
 mod keys;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::gate::{KEY, Setup};
+use testkit::links::{
+    encoded_waf_link as encoded_link, waf_link as link, waf_mac as mac, with_verify,
+};
 use testkit::token::{b64, fresh, hmac, now, sk};
-use testkit::upstream::Upstream;
 
+use crate::native::{Check, Upstream, check, start};
 use crate::signed_urls::assert_no_byte_can_change;
 
-/// The MAC of a link, over its text before `verify` and the digits.
-fn mac(secret: &str, text: &str, issued: &str) -> Vec<u8> {
-    hmac(secret.as_bytes(), format!("{text}{issued}").as_bytes())
-}
-
-/// This text and, as its last parameter, `verify` with this value.
-fn with_verify(text: &str, value: &str) -> String {
-    let joint = if text.contains('?') { '&' } else { '?' };
-    format!("{text}{joint}verify={value}")
-}
-
-/// A link with its MAC in base64url.
-fn link(secret: &str, text: &str, issued: u64) -> String {
-    let mac = b64(mac(secret, text, &issued.to_string()));
-    with_verify(text, &format!("{issued}-{mac}"))
-}
-
-/// The same with its MAC in standard base64, percent-encoded as JavaScript's `encodeURIComponent` does it.
-fn encoded_link(secret: &str, text: &str, issued: u64) -> String {
-    let mac = STANDARD.encode(mac(secret, text, &issued.to_string()));
-    let mac = mac.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
-    with_verify(text, &format!("{issued}-{mac}"))
-}
-
 /// A gate with `WAF_SECRET`, and the secret.
-fn check(set_up: impl FnOnce(Setup) -> Setup) -> (Check, String) {
+fn waf(set_up: impl FnOnce(Setup) -> Setup) -> (Check, String) {
     let secret = fresh();
     let with_secret = |setup: Setup| set_up(setup.env("WAF_SECRET", secret.as_str()));
-    (Check::of(with_secret), secret)
+    (check(with_secret), secret)
 }
 
 /// A key that takes WAF links, and nothing else unless these members say so.
@@ -57,7 +33,7 @@ fn with_links(setup: Setup, more: &Value) -> Setup {
 
 #[test]
 fn what_belongs_to_the_link_is_removed_and_the_rest_arrives_as_sent() {
-    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    let (mut table, secret) = waf(|setup| with_links(setup, &json!({})));
     for (sent, arrives) in [
         ("/x?key=pk_site", "/x"),
         ("/?key=pk_site", "/"),
@@ -82,7 +58,7 @@ fn what_belongs_to_the_link_is_removed_and_the_rest_arrives_as_sent() {
 
 #[test]
 fn the_mac_is_over_the_text_before_verify_and_the_digits() {
-    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    let (mut table, secret) = waf(|setup| with_links(setup, &json!({})));
     let (text, issued) = ("/x?key=pk_site&n=12", now().to_string());
     let own = sk(&table.gate.signing_secret, KEY, 1);
     let signing_secret = table.gate.signing_secret.clone();
@@ -120,7 +96,7 @@ fn the_mac_is_over_the_text_before_verify_and_the_digits() {
 #[test]
 fn a_link_is_good_for_url_ttl_from_its_time() {
     for (members, ttl) in [(json!({}), 604_800), (json!({"url_ttl": 600}), 600)] {
-        let (mut table, secret) = check(|setup| with_links(setup, &members).env("CLOCK_SKEW", 300));
+        let (mut table, secret) = waf(|setup| with_links(setup, &members).env("CLOCK_SKEW", 300));
         let time = now();
         let at = |issued: u64| Request::get(&link(&secret, "/x?key=pk_site", issued));
         table.passes("now", &at(time));
@@ -137,7 +113,7 @@ fn a_link_is_good_for_url_ttl_from_its_time() {
             table.refused(what, &at(issued), 401, "url-expired");
         }
     }
-    let (mut table, secret) = check(|setup| with_links(setup, &json!({})).env("CLOCK_SKEW", 0));
+    let (mut table, secret) = waf(|setup| with_links(setup, &json!({})).env("CLOCK_SKEW", 0));
     let at = |issued: u64| Request::get(&link(&secret, "/x?key=pk_site", issued));
     table.passes("now, without a skew", &at(now()));
     table.refused("ahead", &at(now() + 250), 401, "url-expired");
@@ -147,7 +123,8 @@ fn a_link_is_good_for_url_ttl_from_its_time() {
 fn a_secret_that_one_link_gives_away_closes_the_gate() {
     let closed = |secret: &str| {
         let upstream = Upstream::start();
-        let gate = with_links(Setup::to(&upstream), &json!({})).env("WAF_SECRET", secret).start();
+        let gate =
+            start(&upstream, |setup| with_links(setup, &json!({})).env("WAF_SECRET", secret));
         let link = link(secret, "/x?key=pk_site", now());
         Request::get(&link).send(&gate).status
     };
@@ -159,7 +136,7 @@ fn a_secret_that_one_link_gives_away_closes_the_gate() {
 
 #[test]
 fn trackers_behind_a_link_reach_nobody() {
-    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    let (mut table, secret) = waf(|setup| with_links(setup, &json!({})));
     let link = link(&secret, "/x?key=pk_site&y=1", now());
     let shared = format!("{link}&utm_source=letter&fbclid=abc");
     table.passes("shared", &Request::get(&shared));
@@ -173,7 +150,7 @@ fn trackers_behind_a_link_reach_nobody() {
 
 #[test]
 fn no_byte_of_a_link_can_change() {
-    let (mut table, secret) = check(|setup| with_links(setup, &json!({})));
+    let (mut table, secret) = waf(|setup| with_links(setup, &json!({})));
     for make in [link, encoded_link] {
         let link = make(&secret, "/a/b?key=pk_site&y=%7e", now());
         assert_no_byte_can_change(&mut table, &link);
@@ -184,7 +161,7 @@ fn no_byte_of_a_link_can_change() {
 fn the_log_names_the_scheme_and_never_a_value_of_the_query() {
     let (upstream, secret, marker) = (Upstream::start(), fresh(), fresh());
     let gate =
-        with_links(Setup::to(&upstream), &json!({})).env("WAF_SECRET", secret.as_str()).start();
+        start(&upstream, |setup| with_links(setup, &json!({})).env("WAF_SECRET", secret.as_str()));
     let good = link(&secret, &format!("/x?key=pk_site&a={marker}"), now());
     let value = good.rsplit_once("verify=").unwrap().1;
     let mac = value.split_once('-').unwrap().1.to_owned();

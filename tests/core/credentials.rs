@@ -1,11 +1,9 @@
 //! The upstream's credential: its four schemes and the forms of the secret (contract, section 1).
 
+use crate::native::{Upstream, check, start};
 use serde_json::{Value, json};
-use testkit::check::Check;
 use testkit::client::Request;
-use testkit::gate::Setup;
 use testkit::token::fresh;
-use testkit::upstream::Upstream;
 
 #[test]
 fn four_schemes_of_upstream_credentials() {
@@ -29,7 +27,7 @@ fn four_schemes_of_upstream_credentials() {
     ];
     for (mut auth, expected) in cases {
         auth["secret"] = "OTHER_TOKEN".into();
-        let mut table = Check::of(|setup| {
+        let mut table = check(|setup| {
             setup.env("OTHER_TOKEN", secret.as_str()).route("/*", json!({"upstream_auth": auth}))
         });
         let mut request = Request::post("/x").bearer(&table.gate.bearer());
@@ -60,7 +58,7 @@ fn the_token_may_be_an_envelope() {
     let value = fresh();
     let envelope =
         json!({"token": value, "issued_at": "2026-11-22", "expires_at": "2099-01-01T00:00:00Z"});
-    let gate = Setup::to(&upstream).env("WRITE_TOKEN", envelope.to_string()).start();
+    let gate = start(&upstream, |setup| setup.env("WRITE_TOKEN", envelope.to_string()));
     Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();
     assert_eq!(upstream.only().header("authorization"), Some(format!("Bearer {value}")));
 }
@@ -79,7 +77,7 @@ fn a_token_that_is_none_is_never_sent() {
     ];
     for token in broken {
         let upstream = Upstream::start();
-        let gate = Setup::to(&upstream).env("WRITE_TOKEN", token.as_str()).start();
+        let gate = start(&upstream, |setup| setup.env("WRITE_TOKEN", token.as_str()));
         let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
         assert_eq!(answer.status, 503, "{token:?}: {answer}");
         assert!(

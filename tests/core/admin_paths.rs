@@ -1,15 +1,15 @@
 //! The paths of the admin API (contract, section 7): what exists is told before any credential is looked at, and which keys
 //! exist is told to nobody but an admin.
 
+use crate::native::check;
 use serde_json::json;
 use testkit::admin_api::{admin, ask, bare, tell};
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::gate::KEY;
 
 #[test]
 fn unknown_paths_are_unknown_to_everybody() {
-    let mut table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
+    let mut table = check(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     let long = format!("keys/{}", "x".repeat(129));
     for path in [
         "keyz",
@@ -46,7 +46,7 @@ fn unknown_paths_are_unknown_to_everybody() {
 
 #[test]
 fn other_methods_are_refused_with_those_that_are_taken() {
-    let mut table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
+    let mut table = check(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     for (path, allowed, others) in [
         ("keys", vec!["GET", "HEAD", "POST"], vec!["PUT", "PATCH", "DELETE", "OPTIONS"]),
         ("keys/pk_there", vec!["DELETE", "GET", "HEAD", "PATCH"], vec!["PUT", "POST", "OPTIONS"]),
@@ -73,7 +73,7 @@ fn other_methods_are_refused_with_those_that_are_taken() {
 
 #[test]
 fn which_keys_there_are_is_told_to_admins_alone() {
-    let mut table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
+    let mut table = check(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     for id in ["pk_there", "pk_nobody", KEY] {
         for method in ["GET", "PATCH", "DELETE"] {
             let path = format!("keys/{id}");
@@ -93,7 +93,7 @@ fn which_keys_there_are_is_told_to_admins_alone() {
 
 #[test]
 fn a_head_is_answered_as_its_get_without_the_body() {
-    let table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
+    let table = check(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     for path in ["keys", "keys/pk_there", "status"] {
         let answer = ask(&table.gate, "HEAD", path).send(&table.gate);
         assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}: {answer}");
@@ -106,7 +106,7 @@ fn a_head_is_answered_as_its_get_without_the_body() {
 
 #[test]
 fn a_read_has_no_body() {
-    let mut table = Check::of(admin);
+    let mut table = check(admin);
     let list = ask(&table.gate, "GET", "keys").body("{}");
     table.refused("a GET with a body", &list, 400, "bad-request");
     let upgrade = ask(&table.gate, "GET", "keys")

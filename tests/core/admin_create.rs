@@ -1,9 +1,9 @@
 //! New keys (contract, sections 2 and 7): stored as they were sent with what that implies, shown with their secret once, and
 //! good at once.
 
+use crate::native::{Check, check};
 use serde_json::{Value, json};
 use testkit::admin_api::{admin, ask, stored, tell, with_sk, write};
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::signing::Signature;
@@ -15,7 +15,7 @@ fn create(table: &Check, record: &Value) -> Request {
 
 #[test]
 fn a_new_key_is_shown_with_its_secret_and_works_at_once() {
-    let mut table = Check::of(admin);
+    let mut table = check(admin);
     let write = |path: &str, secret: &str| {
         let session = Session::new("", "pk_new").key(secret).mint();
         Request::post(path).bearer(&session)
@@ -44,7 +44,7 @@ fn a_new_key_is_shown_with_its_secret_and_works_at_once() {
 
 #[test]
 fn every_field_is_kept_as_it_was_sent() {
-    let mut table = Check::of(admin);
+    let mut table = check(admin);
     let record = json!({
         "id": "pk_whole", "name": "Ünïcode \"é\" \u{1}\n", "version": 3, "revoked": false, "expires": "2099-06-30T00:00:00+02:00",
         "schemes": ["session", "signature"], "methods": ["POST", "GET"], "paths": ["/posts/*", "/posts"],
@@ -62,7 +62,7 @@ fn every_field_is_kept_as_it_was_sent() {
 
 #[test]
 fn a_version_has_its_own_secret() {
-    let mut table = Check::of(admin);
+    let mut table = check(admin);
     let record = json!({"id": "pk_third", "version": 3, "schemes": ["session", "signature"]});
     let made = table.answered("made", &create(&table, &record), 201).json();
     let by = |version: u64| {
@@ -85,7 +85,7 @@ fn a_version_has_its_own_secret() {
 
 #[test]
 fn ids_of_an_existing_system_are_welcome() {
-    let mut table = Check::of(admin);
+    let mut table = check(admin);
     let longest = "x".repeat(128);
     for id in [
         "customer.17",
@@ -113,7 +113,7 @@ fn ids_of_an_existing_system_are_welcome() {
 
 #[test]
 fn an_id_is_used_once() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         admin(setup)
             .registered(json!({"id": "pk_there", "paths": ["/posts"]}))
             .registered(json!({"id": "pk_gone", "version": 2, "revoked": true}))
@@ -136,7 +136,7 @@ fn an_id_is_used_once() {
 
 #[test]
 fn a_key_may_be_made_revoked_and_is_no_tombstone() {
-    let mut table = Check::of(admin);
+    let mut table = check(admin);
     let made = create(&table, &json!({"id": "pk_later", "revoked": true}));
     table.answered("made", &made, 201);
     let by = write(&table.gate, "pk_later");
@@ -148,7 +148,7 @@ fn a_key_may_be_made_revoked_and_is_no_tombstone() {
 
 #[test]
 fn what_is_stored_is_never_longer_than_what_is_read() {
-    let mut table = Check::of(admin);
+    let mut table = check(admin);
     let name = |length: usize| "x".repeat(length);
     let fits = create(&table, &json!({"id": "pk_fits", "name": name(15_000)}));
     table.answered("15 KB", &fits, 201);

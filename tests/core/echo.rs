@@ -1,9 +1,9 @@
 //! The echo guard (contract, section 5): a token that the upstream sends back does not reach the caller.
 
+use crate::native::{Upstream, start};
 use serde_json::json;
 use testkit::client::Request;
-use testkit::gate::Setup;
-use testkit::upstream::{Reply, Upstream};
+use testkit::upstream::Reply;
 
 #[test]
 fn a_token_that_the_upstream_echoes_does_not_come_back() {
@@ -20,8 +20,9 @@ fn a_token_that_the_upstream_echoes_does_not_come_back() {
             .header("Location", &format!("/made?token={token}"))
             .header("X-Other", "kept")
     });
-    let gate =
-        Setup::to(&upstream).env("WRITE_TOKEN", format!("t/{}+=", testkit::token::fresh())).start();
+    let gate = start(&upstream, |setup| {
+        setup.env("WRITE_TOKEN", format!("t/{}+=", testkit::token::fresh()))
+    });
     let token = gate.token.clone();
     let escaped = token.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
     let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
@@ -57,10 +58,11 @@ fn basic_credentials_do_not_come_back_either() {
             .header("X-Percent", &encoded.replace('=', "%3D").replace('/', "%2f"))
     });
     let secret = format!("user:?>~?>~{}", testkit::token::fresh());
-    let gate = Setup::to(&upstream)
-        .env("WRITE_TOKEN", secret)
-        .route("/*", json!({"upstream_auth": {"scheme": "basic", "secret": "WRITE_TOKEN"}}))
-        .start();
+    let gate = start(&upstream, |setup| {
+        setup
+            .env("WRITE_TOKEN", secret)
+            .route("/*", json!({"upstream_auth": {"scheme": "basic", "secret": "WRITE_TOKEN"}}))
+    });
     let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();
     for name in ["x-sent", "x-bare", "x-url", "x-bare-url", "x-percent"] {
         let value = answer.header(name);
@@ -74,10 +76,11 @@ fn neither_does_half_of_a_global_key() {
         Reply::new(200).header("X-Sent", &request.header("x-auth-key").unwrap())
     });
     let auth = json!({"scheme": "cloudflare-global-key", "secret": "WRITE_TOKEN"});
-    let gate = Setup::to(&upstream)
-        .env("WRITE_TOKEN", format!("me@example.com:{}", testkit::token::fresh()))
-        .route("/*", json!({"upstream_auth": auth}))
-        .start();
+    let gate = start(&upstream, |setup| {
+        setup
+            .env("WRITE_TOKEN", format!("me@example.com:{}", testkit::token::fresh()))
+            .route("/*", json!({"upstream_auth": auth}))
+    });
     let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();
     assert_eq!(answer.header("x-sent").as_deref(), Some("[redacted]"));
 }
@@ -89,7 +92,7 @@ fn a_token_in_a_redirect_is_redacted_and_the_rest_of_it_kept() {
         let token = sent.strip_prefix("Bearer ").unwrap();
         Reply::new(302).header("Location", &format!("https://other.example/?t={token}&a=b"))
     });
-    let gate = Setup::to(&upstream).start();
+    let gate = start(&upstream, |setup| setup);
     let answer = Request::get("/x").bearer(&gate.bearer()).send(&gate);
     let location = answer.header("location").unwrap();
     assert_eq!(location, "https://other.example/?t=[redacted]&a=b");

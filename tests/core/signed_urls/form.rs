@@ -2,12 +2,12 @@
 //! what is no signed URL at all.
 
 use serde_json::json;
-use testkit::check::Check;
 use testkit::client::{HOST, Request};
 use testkit::gate::KEY;
 use testkit::token::now;
 
 use super::{before_sig, link, secret, signed, with_links};
+use crate::native::{Check, check};
 
 /// Like `table.refused` with `bad-credential`, for targets.
 fn malformed(table: &mut Check, target: &str) {
@@ -16,7 +16,7 @@ fn malformed(table: &mut Check, target: &str) {
 
 #[test]
 fn the_three_stand_in_their_order_adjacent_and_last() {
-    let mut table = Check::of(|setup| with_links(setup, &json!({})));
+    let mut table = check(|setup| with_links(setup, &json!({})));
     let (secret, exp) = (secret(&table.gate), now() + 300);
     let sign = |text: &str| signed(&secret, HOST, text);
     let right = sign(&format!("/x?a=1&key={KEY}&exp={exp}"));
@@ -50,7 +50,7 @@ fn the_three_stand_in_their_order_adjacent_and_last() {
 
 #[test]
 fn exp_is_at_most_twelve_digits_without_a_leading_zero() {
-    let mut table = Check::of(|setup| with_links(setup, &json!({})));
+    let mut table = check(|setup| with_links(setup, &json!({})));
     let (secret, exp) = (secret(&table.gate), now() + 300);
     let with = |exp: &str| signed(&secret, HOST, &format!("/x?key={KEY}&exp={exp}"));
     table.passes("as it should be", &Request::get(&with(&exp.to_string())));
@@ -84,7 +84,7 @@ fn exp_is_at_most_twelve_digits_without_a_leading_zero() {
 
 #[test]
 fn sig_is_forty_three_characters_of_canonical_base64url() {
-    let mut table = Check::of(|setup| with_links(setup, &json!({})));
+    let mut table = check(|setup| with_links(setup, &json!({})));
     // A MAC that holds what the two alphabets write differently.
     let (right, sig) = (0..)
         .map(|nth| link(&table.gate, &format!("/x?n={nth}")))
@@ -126,7 +126,7 @@ fn sig_is_forty_three_characters_of_canonical_base64url() {
 
 #[test]
 fn the_key_is_named_once_by_its_id() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         with_links(setup, &json!({})).key(json!({"id": "pk_two", "schemes": ["url"]}))
     });
     let (secret, exp) = (secret(&table.gate), now() + 300);
@@ -160,7 +160,7 @@ fn the_key_is_named_once_by_its_id() {
 
 #[test]
 fn without_a_key_the_parameters_are_the_upstreams_own() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup
             .site(json!({}))
             .key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/*"],
@@ -193,7 +193,7 @@ fn without_a_key_the_parameters_are_the_upstreams_own() {
 
 #[test]
 fn beside_a_key_sig_and_verify_are_the_gates() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         setup.key(json!({"id": "pk_read", "schemes": ["public-key", "url"], "paths": ["/*"],
                          "allowed_ips": ["192.0.2.1"]}))
     });
@@ -218,7 +218,7 @@ fn beside_a_key_sig_and_verify_are_the_gates() {
 
 #[test]
 fn under_the_gates_own_paths_key_is_a_plain_parameter() {
-    let mut table = Check::of(|setup| with_links(setup, &json!({})));
+    let mut table = check(|setup| with_links(setup, &json!({})));
     for query in ["key=pk_site&exp=1&sig=A", "key=a&key=b&sig=c&verify=d&e=f"] {
         let answer = Request::get(&format!("/_gate/health?{query}")).send(&table.gate);
         table.that(answer.status == 200, || format!("{query}: {answer}"));

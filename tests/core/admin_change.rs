@@ -1,15 +1,15 @@
 //! Changed keys (contract, sections 2 and 7): a JSON merge patch (RFC 7396), good at once; a version only rises, and with it
 //! the secret changes.
 
+use crate::native::{Check, check};
 use serde_json::{Value, json};
 use testkit::admin_api::{admin, ask, stored, tell, with_sk, write};
-use testkit::check::Check;
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::token::{Session, sk};
 
 fn start() -> Check {
-    Check::of(|setup| {
+    check(|setup| {
         admin(setup)
             .registered(json!({"id": "pk_a", "version": 2, "schemes": ["session"], "name": "A", "paths": ["/posts"]}))
             .registered(json!({"id": "pk_least"}))
@@ -186,7 +186,7 @@ fn what_cannot_change_is_told_apart() {
 
 #[test]
 fn a_broken_record_can_be_hinted() {
-    let mut table = Check::of(|setup| {
+    let mut table = check(|setup| {
         admin(setup)
             .in_registry("key/pk_broken", r#"{"id":"pk_broken","version":3,"path":["/posts"]}"#)
             .in_registry("key/pk_other", r#"{"id":"pk_another","version":2}"#)
