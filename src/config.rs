@@ -1,7 +1,7 @@
-//! The configuration (contract section 1): vars and secrets, read once per isolate. Anything that
-//! does not parse closes the gate, and the error names the field and the hint.
+//! The configuration (docs/wire-contract.md, "Configuration"): variables and secrets, read once per
+//! isolate. If anything does not parse, the gate answers every request with 503, and the error names the
+//! field and says what would be right.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::base::json::{self, FieldError, Fields};
 use crate::base::mac::MacKey;
 use crate::base::secret::Secret;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::keys::{DerivedKey, RootSecrets};
 use crate::keys::{Key, KeyId};
@@ -16,69 +17,69 @@ use crate::limits::rate::{self, Policy};
 use crate::upstream::route::{self, Route};
 use crate::upstream::token::{TokenSource, UpstreamToken};
 
-/// Shortest secret that MACs are made with, in bytes: as long as the MAC. A shorter one is guessed from
-/// one link.
+/// Shortest secret, in bytes, for MACs: as long as the MAC. A shorter one could be guessed from a single
+/// signed URL.
 pub const MIN_SECRET_BYTES: usize = 32;
-/// The bindings that are something to call: a KV namespace and Durable Objects.
+/// The bindings of resources: a KV namespace and Durable Objects.
 pub const RESOURCES: [&str; 4] = ["KEY_REGISTRY", "KEY_WRITER", "REPLAY", "LEDGER"];
-/// Secrets with a meaning of their own, which must never be sent to an upstream.
+/// Secrets of the gate itself, which must never be sent to an upstream.
 const RESERVED_SECRETS: [&str; 4] =
     ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET", "TURNSTILE_SECRET"];
 
-/// A variable or a secret, as the platform holds it.
+/// A binding, as the platform delivers it.
 #[derive(Debug)]
 pub enum Binding {
     /// A text variable or a secret.
     Text(Secret),
-    /// A JSON variable, as its text.
+    /// A JSON variable, as text.
     Json(String),
-    /// Something to call: a Durable Object namespace or a secret of a Secrets Store, for instance.
+    /// An object with methods, such as a Durable Object namespace or a secret of a Secrets Store.
     Resource,
 }
 
-/// Where variables and secrets come from.
+/// The source of variables and secrets.
 pub trait Environment {
-    /// The variable or secret `name`; `None` when there is none.
+    /// Returns the binding `name`; `None` if it does not exist.
     fn get(&self, name: &str) -> Option<Binding>;
 }
 
-/// When a token's age becomes a warning, in days.
+/// The thresholds for a token's age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RotationPolicy {
-    /// The age at which a token is overdue.
+    /// The age in days at which a token is overdue.
     pub max_age_days: i64,
-    /// How many days before that, or before its expiry, it is due.
+    /// Number of days before that, or before its expiry, from which it is due.
     pub warn_days: i64,
 }
 
-/// Everything an operator has set.
+/// All settings of the operator.
 #[derive(Debug)]
 pub struct Config {
-    /// The routes, none of one path twice.
+    /// The routes; no two have the same path.
     pub routes: Vec<Route>,
-    /// The keys held in the configuration.
-    pub keys: BTreeMap<KeyId, Rc<DerivedKey>>,
-    /// The roots that keys' secrets are derived from.
+    /// The keys of the configuration.
+    pub keys: SortedMap<KeyId, Rc<DerivedKey>>,
+    /// The root secrets that key secrets are derived from.
     pub roots: Rc<RootSecrets>,
-    /// There are keys beside those of the configuration: there is a binding `KEY_REGISTRY`.
+    /// There are keys outside the configuration: the binding `KEY_REGISTRY` exists.
     pub registry: bool,
-    /// Their records can be written: there is a binding `KEY_WRITER`.
+    /// Records of the registry can be written: the binding `KEY_WRITER` exists.
     pub key_writer: bool,
-    /// Every token secret that a route names.
-    pub tokens: BTreeMap<String, TokenSource>,
-    /// When tokens are due.
+    /// Every token that a route names, by the name of its secret.
+    pub tokens: SortedMap<String, TokenSource>,
+    /// The thresholds for a token's age.
     pub rotation: RotationPolicy,
-    /// Longest life left of a session, in seconds.
+    /// Longest time, in seconds, until a session ends.
     pub session_max_ttl: i64,
-    /// Excused difference of clocks, in seconds.
+    /// Tolerated difference of clocks, in seconds.
     pub clock_skew: i64,
-    /// The MAC key of WAF-token URLs; `None` where `WAF_SECRET` is not set.
+    /// The MAC key of WAF-token URLs; `None` if `WAF_SECRET` is not set.
     pub waf_secret: Option<MacKey>,
-    /// What the rate limiters are set to, as far as it is said.
-    pub rates: BTreeMap<String, Policy>,
-    /// Nonces can be recorded: there is a binding `REPLAY`.
+    /// The settings of the rate limiters, as far as they are stated.
+    pub rates: SortedMap<String, Policy>,
+    /// Nonces can be recorded: the binding `REPLAY` exists.
     pub replay: bool,
-    /// Usage is added up: there is a binding `LEDGER`.
+    /// Usage is added up: the binding `LEDGER` exists.
     pub ledger: bool,
 }
 
@@ -104,18 +105,18 @@ impl Config {
             session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
             clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
             waf_secret: source.mac_secret("WAF_SECRET")?.as_ref().map(MacKey::new),
-            rates: source.json("RATES")?.map_or_else(|| Ok(BTreeMap::new()), rate::parse)?,
+            rates: source.json("RATES")?.map_or_else(|| Ok(SortedMap::new()), rate::parse)?,
             replay: source.has_resource("REPLAY", "the Durable Object class ReplayGuard")?,
             ledger: source.has_resource("LEDGER", "the Durable Object class Ledger")?,
         })
     }
 }
 
-/// The environment with errors that name the variable.
+/// The environment, with errors that name the variable.
 struct Source<'e, E>(&'e E);
 
 impl<E: Environment> Source<'_, E> {
-    /// A text variable or secret; an empty one counts as absent, for a dashboard saves those.
+    /// Reads a text variable or secret. An empty one counts as absent, because a dashboard saves those.
     fn text(&self, name: &str) -> Result<Option<Secret>, FieldError> {
         match self.0.get(name) {
             None => Ok(None),
@@ -127,7 +128,7 @@ impl<E: Environment> Source<'_, E> {
         }
     }
 
-    /// A secret that MACs are made with.
+    /// Reads a secret for MACs.
     fn mac_secret(&self, name: &'static str) -> Result<Option<Secret>, FieldError> {
         match self.text(name)? {
             Some(secret) if secret.len() < MIN_SECRET_BYTES => Err(FieldError::new(
@@ -138,7 +139,7 @@ impl<E: Environment> Source<'_, E> {
         }
     }
 
-    /// A variable as JSON; a text that holds JSON counts, for `.dev.vars` has nothing else.
+    /// Reads a variable as JSON. A text that is JSON counts too, because `.dev.vars` has nothing else.
     fn json(&self, name: &str) -> Result<Option<Value>, FieldError> {
         let parsed = match self.0.get(name) {
             None => return Ok(None),
@@ -157,7 +158,7 @@ impl<E: Environment> Source<'_, E> {
         }
     }
 
-    /// Whether there is something to call of this name.
+    /// Returns true if the binding `name` exists, which must be a resource.
     fn has_resource(&self, name: &str, what: &str) -> Result<bool, FieldError> {
         match self.0.get(name) {
             None => Ok(false),
@@ -216,12 +217,12 @@ fn routes(source: &Source<'_, impl Environment>) -> Result<Vec<Route>, FieldErro
         (Some(_), Some(_)) => {
             return Err(FieldError::new(
                 "UPSTREAM",
-                "stands beside ROUTES; UPSTREAM is short for one route \"/*\", so keep one of the two",
+                "is set, and so is ROUTES; UPSTREAM is short for one route \"/*\", so keep only one of the two",
             ));
         }
         (Some(upstream), None) => {
             let upstream = upstream.expose_str().unwrap_or_default().to_owned();
-            vec![Route::whole(&upstream).map_err(|hint| FieldError::new("UPSTREAM", hint))?]
+            vec![Route::catch_all(&upstream).map_err(|hint| FieldError::new("UPSTREAM", hint))?]
         }
         (None, Some(list)) => list
             .into_iter()
@@ -233,33 +234,33 @@ fn routes(source: &Source<'_, impl Environment>) -> Result<Vec<Route>, FieldErro
     if routes.is_empty() {
         return Err(FieldError::new(
             "UPSTREAM",
-            "is not set, and ROUTES has no route; name the API, such as UPSTREAM = \"https://api.example.com\"",
+            "is not set, and ROUTES has no route; set the URL of the API, such as UPSTREAM = \"https://api.example.com\"",
         ));
     }
-    route::refuse_twins(&routes)?;
+    route::refuse_duplicates(&routes)?;
     for (index, route) in routes.iter().enumerate() {
         if RESERVED_SECRETS.contains(&route.auth.secret()) {
             return Err(FieldError::new(
                 format!("ROUTES[{index}].upstream_auth.secret"),
-                "names a secret of the gate's own, which must not be sent to an upstream",
+                "names a secret of the gate itself, which must not be sent to an upstream",
             ));
         }
     }
     Ok(routes)
 }
 
-/// Every token that a route names; the routes are given the credential made from it.
+/// Reads every token that a route names, and gives each route the credential made from it.
 fn tokens(
     source: &Source<'_, impl Environment>,
     routes: &mut [Route],
     root: &Secret,
-) -> Result<BTreeMap<String, TokenSource>, FieldError> {
-    let mut tokens = BTreeMap::new();
+) -> Result<SortedMap<String, TokenSource>, FieldError> {
+    let mut tokens = SortedMap::new();
     for route in routes {
         let name = route.auth.secret().to_owned();
         let found = token(source, &name, root)?;
-        if let TokenSource::Set(known) = &found {
-            route.credential = Some(Rc::new(route.auth.credential(known)?));
+        if let TokenSource::Set(token) = &found {
+            route.credential = Some(Rc::new(route.auth.credential(token)?));
         }
         tokens.insert(name, found);
     }
@@ -278,11 +279,11 @@ fn token(
     let Some(text) = source.text(name)? else {
         return Ok(TokenSource::Missing);
     };
-    let known = UpstreamToken::read(name, &text, issued_at(source, name)?, root)?;
-    Ok(TokenSource::Set(Rc::new(known)))
+    let token = UpstreamToken::read(name, &text, issued_at(source, name)?, root)?;
+    Ok(TokenSource::Set(Rc::new(token)))
 }
 
-/// The issue date of a raw token.
+/// Reads the issue date of a raw token.
 fn issued_at(
     source: &Source<'_, impl Environment>,
     name: &str,
@@ -300,17 +301,14 @@ fn issued_at(
 fn keys(
     source: &Source<'_, impl Environment>,
     roots: &Rc<RootSecrets>,
-) -> Result<BTreeMap<KeyId, Rc<DerivedKey>>, FieldError> {
-    let mut keys = BTreeMap::new();
+) -> Result<SortedMap<KeyId, Rc<DerivedKey>>, FieldError> {
+    let mut keys = SortedMap::new();
     for (index, record) in source.list("KEYS")?.unwrap_or_default().into_iter().enumerate() {
         let path = format!("KEYS[{index}]");
         let key = Key::parse(&path, record)?;
         let id = key.id.clone();
         if keys.insert(id, Rc::new(DerivedKey::new(key, Rc::clone(roots)))).is_some() {
-            return Err(FieldError::new(
-                format!("{path}.id"),
-                "stands twice in KEYS; ids are unique",
-            ));
+            return Err(FieldError::new(format!("{path}.id"), "is twice in KEYS; ids are unique"));
         }
     }
     Ok(keys)

@@ -1,13 +1,23 @@
 //! writegate: a gate in front of a write API.
 //!
-//! A request passes these modules in this order, and the result of each is a type that only that
-//! module can make:
+//! A request passes these rooms in this order. The result of each step is a type that only that step can
+//! make, so code that forwards an unverified request does not compile:
 //!
-//! [`request`] → [`credential`] → [`policy`] → [`admission`] → [`forward`] → [`exchange`] with the upstream → [`reply`] → [`audit`]
+//! - `base`: the request, parsed; and JSON, times, secrets
+//! - [`policy`]: patterns of paths, origins and networks
+//! - `keys`: key records, their derived secrets, and this isolate's memory of the registry
+//! - [`credential`]: the caller's credential, parsed, selected and verified
+//! - `gateway`: the whole story in numbered steps, with the checks that lead to a forwarded request
+//! - `limits`: rate limits, quotas and usage
+//! - `upstream`: routes, the upstream's URL and token, retries
+//! - `cache`: the cache key of a read, and the lifetime of its entry
+//! - `admin`: the gate's own paths, in the place of an upstream
+//! - `problem`: refusals and faults, their documents and alarms
+//! - `telemetry`: the audit line, and the age of tokens
 //!
-//! [`gateway`] is the whole story in numbered steps. Everything here but `edge` is free of I/O,
-//! clocks and randomness, and is built and tested natively; `edge` is the Worker and exists on
-//! wasm32 alone.
+//! [`config`] reads the settings once. [`platform`] lists the operations that are awaited; `edge`, the
+//! Worker, implements them. Everything except `edge` is free of I/O, clocks and randomness, and is built
+//! and tested natively.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -52,14 +62,15 @@ mod edge;
 pub use base::day::Day;
 pub use base::json::{self, FieldError};
 pub use base::mac::{MacKey, TAG_LEN, hkdf_sha256};
-pub use base::request::{Head, METHODS, Raw, method_in};
+pub use base::methods::{METHODS, METHODS_HINT, Methods};
+pub use base::request::{Head, Raw};
 pub use base::secret::{Fingerprint, Secret};
 pub use base::time::Timestamp;
 pub use gateway::exchange::{Exchange, Failure, Step};
 pub use gateway::response::GateResponse;
 pub use gateway::{Decision, Gate};
 pub use keys::registry;
-pub use keys::{DerivedKey, Key, KeyId, METHODS_HINT, RootSecrets, Scheme, derive_sk, derive_ss};
+pub use keys::{DerivedKey, Key, KeyId, RootSecrets, Scheme, derive_sk, derive_ss};
 pub use limits::rate;
 pub use problem::page::html as problems_page;
 pub use problem::{Alarm, Problem, Refusal};

@@ -1,5 +1,5 @@
-//! What the gate asks of the platform: all that has to be waited for while it decides. The edge
-//! implements it with the bindings; tests and the command have their own.
+//! The platform, as the core sees it: every operation that the gate awaits while it decides. The edge
+//! implements these traits with the bindings; tests and the command have implementations of their own.
 
 use crate::base::day::Day;
 use crate::base::secret::Secret;
@@ -8,141 +8,143 @@ use crate::credential::digest::Algorithm;
 use crate::credential::signature::Nonce;
 use crate::keys::KeyId;
 
-/// Something of the platform is missing, failed, or did not answer in time: what it would have said
-/// cannot be told.
+/// The error of an operation whose binding is missing, failed, or did not answer in time, so its result
+/// is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// Why there is no body.
+/// The reason why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// It is longer than what is read.
+    /// It is too long.
     TooLarge,
     /// It did not arrive in time.
     TooSlow,
-    /// The isolate holds as many bodies as it may.
+    /// The isolate has as many bodies in memory as it may.
     Overloaded,
-    /// The caller broke off, and nobody is left to answer.
+    /// The caller broke off.
     CallerGone,
 }
 
-/// A body to read, whole.
+/// The instructions for reading a whole body.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadBody<'a> {
     /// Longest body, in bytes.
     pub max_bytes: u64,
     /// Longest wait for the whole of it, in milliseconds.
     pub timeout_ms: u32,
-    /// The digests to compute of it.
+    /// Digests of the body to compute.
     pub algorithms: &'a [Algorithm],
 }
 
-/// Where tokens are that are no Workers Secrets.
+/// A Secrets Store: upstream tokens that are read at run time.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread, so no future need be Send")]
 pub trait SecretsStore {
-    /// What the binding `name` to a Secrets Store has now.
+    /// Returns the current value of the secret with the binding `name`.
     ///
     /// # Errors
-    /// When it has nothing, or does not answer.
+    /// When there is no value, or the store does not answer.
     async fn secret(&self, name: &str) -> Result<Secret, Unavailable>;
 }
 
-/// What any request may need.
+/// The operations that any request may need.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread, so no future need be Send")]
 pub trait Platform: SecretsStore {
-    /// The time now. It moves on while something is awaited.
+    /// Returns the current time, which advances while something is awaited.
     fn now(&self) -> Timestamp;
 
-    /// The record of a key in the registry, as its text; perhaps of a minute ago.
+    /// Returns the record of a key in the registry as text. It may be up to a minute old.
     ///
     /// # Errors
     /// When the registry does not answer.
     async fn record(&self, id: &KeyId) -> Result<Option<String>, Unavailable>;
 
-    /// Counts a request, as `rate_limit_key`, at the rate limiter of this binding: whether it is within.
+    /// Counts a request under `rate_limit_key` at the rate limiter with this binding. Returns true if it
+    /// is within the limit.
     ///
     /// # Errors
-    /// When there is no such binding, or it does not answer.
+    /// When the binding does not exist, or does not answer.
     async fn within_rate(&self, binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable>;
 
-    /// Reads the whole body (nothing where there is none), holds it to be forwarded, and returns its
-    /// digests in the order asked.
+    /// Reads the whole body, which may be empty, and buffers it for forwarding. Returns its digests in
+    /// the order of `algorithms`.
     ///
     /// # Errors
-    /// When it is too long or too slow, broke off, or there is no room for it.
-    async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError>;
+    /// When the body is too long or too slow, the caller broke off, or there is no memory for it.
+    async fn read_body(&self, options: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError>;
 
-    /// Sends a batch of usage to a key's ledger, and returns its answer (see [`crate::limits::usage`]).
+    /// Sends a batch of usage to a key's ledger, and returns its answer (see `limits::usage`).
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the ledger does not answer.
     async fn submit_usage(&self, key: &KeyId, batch: &str) -> Result<String, Unavailable>;
 
-    /// Records a nonce of this key until it would be stale anyway; whether it is new.
+    /// Records a nonce of this key until its signature would be stale anyway. Returns true if the nonce
+    /// is new.
     ///
     /// # Errors
     /// When it could not be recorded.
-    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable>;
+    async fn remember_nonce(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable>;
 }
 
-/// What the gate's own paths need beside that.
+/// The operations that only the gate's own paths need.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread, so no future need be Send")]
 pub trait AdminBackend {
-    /// The usage of a key from a day to another, both included, as a JSON array of rows.
+    /// Returns the usage of a key from one day to another, both included, as a JSON array of rows.
     ///
     /// # Errors
     /// When its ledger does not answer.
     async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Unavailable>;
 
-    /// Marks answers as purged, for every isolate of this data centre by when this has ended.
+    /// Stores a purge marker. When this returns, it counts for every isolate of this data centre.
     ///
     /// # Errors
-    /// When the store does not answer.
-    async fn purge(&self, mark: &str) -> Result<(), Unavailable>;
+    /// When the cache does not answer.
+    async fn purge(&self, marker: &str) -> Result<(), Unavailable>;
 
-    /// The body that was read; empty where none was.
+    /// Returns the body that was read; empty if none was.
     fn body(&self) -> Vec<u8>;
 
-    /// 16 random bytes.
+    /// Returns 16 random bytes.
     fn random(&self) -> [u8; 16];
 
-    /// A page of the registry, from the beginning or from where the last one ended.
+    /// Returns a page of the registry: the first one, or the one at `cursor`.
     ///
     /// # Errors
     /// When the registry does not answer.
-    async fn page(&self, cursor: Option<&str>) -> Result<Page, Unavailable>;
+    async fn record_page(&self, cursor: Option<&str>) -> Result<RecordPage, Unavailable>;
 
-    /// The records of these keys as their texts, at most 100, in the order asked. They are as they were
-    /// last written anywhere, which the registry alone may not say for a minute.
+    /// Returns the records of these keys, at most 100, as texts in the same order. They are as they were
+    /// last written anywhere; a read of KV could be a minute old.
     ///
     /// # Errors
     /// When the registry's writer does not answer.
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable>;
 
-    /// Writes these records, all or none, if each still is what it was: returns false, and writes
-    /// nothing, if one is not.
+    /// Writes these records, all or none. Returns false, and writes nothing, if the text of one is not
+    /// the expected one.
     ///
     /// # Errors
-    /// When that cannot be told to have happened.
+    /// When it is not known whether they were written.
     async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Unavailable>;
 }
 
-/// A record of the registry that changes.
+/// A change of a record in the registry.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
-    /// Whose.
+    /// The key id of the record.
     pub id: &'a KeyId,
-    /// The text it must have now; `None` for a new one.
+    /// The text that it must have before; `None` for a new record.
     pub from: Option<&'a str>,
-    /// The text it gets.
+    /// The text that it has afterwards.
     pub to: &'a str,
 }
 
 /// A page of the registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// Names in KV and texts, by name.
+pub struct RecordPage {
+    /// Names in KV and texts, sorted by name.
     pub records: Vec<(String, String)>,
-    /// Where the next one begins; `None` after the last.
+    /// The cursor of the next page; `None` after the last.
     pub cursor: Option<String>,
 }

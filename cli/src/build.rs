@@ -8,7 +8,10 @@
 //! this command.
 
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
 
 use clap::Args;
 use sha2::{Digest, Sha256};
@@ -17,7 +20,7 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 use crate::project::{Lock, Project};
-use crate::setup::{TARGET, Tools};
+use crate::setup::{self, TARGET, Tools};
 
 /// The files of the Worker, for workerd and wrangler.
 const PRODUCTS: [&str; 2] = [SCRIPT, MODULE];
@@ -80,23 +83,22 @@ pub(crate) fn build(
     let built = fs::read_to_string(&record).is_ok_and(|known| {
         fingerprint(project, &recipe, &out).is_some_and(|fingerprint| fingerprint == known)
     });
+    // A first run waits for both, so they run beside each other.
+    thread::scope(|scope| {
+        let packages = scope.spawn(|| setup::ensure_packages(project, progress));
+        let compiled = match built {
+            true => Ok(()),
+            false => progress.step("compiling the Worker", |step| {
+                step.run(compiler(project, tools, &target, features))
+            }),
+        };
+        packages.join().unwrap_or_else(|panic| resume_unwind(panic)).and(compiled)
+    })?;
     if built {
         return Ok(out);
     }
 
-    progress.step("building the Worker", |step| {
-        // The crate type is said here because in Cargo.toml, beside the rlib of the command and the tests,
-        // cargo would leave link-time optimization out.
-        let mut compile = tools.cargo();
-        compile
-            .current_dir(&project.root)
-            .args(["rustc", "--locked", "--release", "--package", "writegate", "--lib"])
-            .args(["--crate-type", "cdylib", "--target", TARGET])
-            .env("CARGO_TARGET_DIR", &target);
-        if !features.is_empty() {
-            compile.args(["--features", features]);
-        }
-        step.run(compile)?;
+    progress.step("bundling the Worker", |step| {
         let bound = target.join("wasm-bindgen");
         bind(&target.join(TARGET).join("release/writegate.wasm"), &bound)?;
         let entry = project.root.join("src/edge/entry.js");
@@ -107,6 +109,22 @@ pub(crate) fn build(
         fs::write(&record, fingerprint).context("recording the build")?;
     }
     Ok(out)
+}
+
+/// Returns the call of cargo that compiles the Worker.
+fn compiler(project: &Project, tools: &Tools, target: &Path, features: &str) -> Command {
+    let mut command = tools.cargo();
+    // The crate type is said here because in Cargo.toml, beside the rlib of the command and the tests,
+    // cargo would leave link-time optimization out.
+    command
+        .current_dir(&project.root)
+        .args(["rustc", "--locked", "--release", "--package", "writegate", "--lib"])
+        .args(["--crate-type", "cdylib", "--target", TARGET])
+        .env("CARGO_TARGET_DIR", target);
+    if !features.is_empty() {
+        command.args(["--features", features]);
+    }
+    command
 }
 
 /// Makes the script that loads a compiled module, and the module as that script expects it.

@@ -4,23 +4,25 @@ use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Context, Error, Result};
 
 /// Reports on standard error: a spinner on a terminal, plain lines elsewhere.
 pub(crate) struct Progress {
     terminal: bool,
+    /// Of steps that run beside each other.
+    spinners: MultiProgress,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self { terminal: io::stderr().is_terminal() }
+        Self { terminal: io::stderr().is_terminal(), spinners: MultiProgress::new() }
     }
 
     /// A line of its own.
     pub(crate) fn note(&self, text: &str) {
-        eprintln!("writegate: {text}");
+        self.spinners.suspend(|| eprintln!("writegate: {text}"));
     }
 
     /// Shows how many of `total` things are done.
@@ -42,7 +44,7 @@ impl Progress {
     /// Shows `title` while the commands of `work` run.
     pub(crate) fn step<T>(&self, title: &str, work: impl FnOnce(&Step) -> Result<T>) -> Result<T> {
         let bar = if self.terminal {
-            let bar = ProgressBar::new_spinner();
+            let bar = self.spinners.add(ProgressBar::new_spinner());
             if let Ok(style) =
                 ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg:.dim}")
             {

@@ -2,6 +2,7 @@
 //!
 //! Secrets go to it through its standard input alone: other programs can read a command line.
 
+use std::env;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -13,7 +14,40 @@ use writegate::Token;
 use crate::error::{Context as _, Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::setup::{self, clean};
+use crate::setup;
+
+/// Secrets that a command may find in its environment, and that wrangler has no business with.
+const SECRETS: [&str; 7] = [
+    "SIGNING_SECRET",
+    "SIGNING_SECRET_PREVIOUS",
+    "WRITE_TOKEN",
+    "WAF_SECRET",
+    "TURNSTILE_SECRET",
+    "ROTATION_API_TOKEN",
+    "CHECK_API_TOKEN",
+];
+
+/// Returns Node without these secrets, and without what cargo told this process about the package that it
+/// runs: wrangler may run a build, whose cargo would take it for its own. Everything else is there, because
+/// the login may depend on any of it.
+pub(crate) fn node() -> Command {
+    let mut command = Command::new("node");
+    for name in SECRETS {
+        command.env_remove(name);
+    }
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        let of_cargo = ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|prefix| text.starts_with(prefix));
+        if of_cargo
+            || ["CARGO", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&&*text)
+        {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
 
 /// wrangler, in a checkout and for one of its environments.
 pub(crate) struct Wrangler {
@@ -59,7 +93,7 @@ impl Wrangler {
 
     fn call(&self, arguments: &[&str], secret: Option<&Secret>) -> Result<String> {
         let running = || told(arguments);
-        let mut command: Command = clean("node");
+        let mut command = node();
         command
             .arg(&self.program)
             .args(arguments)

@@ -1,4 +1,5 @@
-//! `/_gate/keys`: the registry's records as an admin sees and changes them (contract section 7).
+//! `/_gate/keys`: reading and changing the registry's records (docs/wire-contract.md, "The gate's own
+//! paths").
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,37 +19,38 @@ use super::record::{self, Prepared};
 
 /// Most records of one request.
 const MAX_BATCH: usize = 100;
-/// Most attempts at a change: somebody else's change in between is rare, and each is a round trip.
+/// Most attempts at a change. A concurrent change by somebody else is rare, and each attempt is a round
+/// trip.
 const MAX_ATTEMPTS: usize = 4;
 
 impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
-    /// A page of 100 records, tombstones too.
+    /// Answers with a page of 100 records, tombstones included.
     pub(super) async fn list_keys(&self) -> Result<LocalResponse, Rejection> {
         self.require_registry()?;
         let cursor = self.parameter("cursor").filter(|text| !text.is_empty());
         let cursor = cursor.map(decode_cursor).transpose()?;
-        let page = self.platform.page(cursor.as_deref()).await;
+        let page = self.platform.record_page(cursor.as_deref()).await;
         let page = page.map_err(self.unavailable("KEY_REGISTRY"))?;
-        let shown = |(name, text): &(String, String)| {
+        let entry = |(name, text): &(String, String)| {
             let id = KeyId::parse(name.strip_prefix(registry::PREFIX)?)?;
-            Some(shown(&id, text))
+            Some(record_json(&id, text))
         };
-        let keys: Vec<Value> = page.records.iter().filter_map(shown).collect();
+        let keys: Vec<Value> = page.records.iter().filter_map(entry).collect();
         let cursor = page.cursor.map(|cursor| URL_SAFE_NO_PAD.encode(cursor));
         Ok(LocalResponse::json(200, &json!({"keys": keys, "cursor": cursor})))
     }
 
-    /// One record.
+    /// Answers with one record.
     pub(super) async fn show_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
         self.require_registry()?;
         let text = self.platform.record(id).await;
         let text = text.map_err(self.unavailable("KEY_REGISTRY"))?;
         let text = text.ok_or(Refusal::NoRoute)?;
-        Ok(LocalResponse::json(200, &shown(id, &text)))
+        Ok(LocalResponse::json(200, &record_json(id, &text)))
     }
 
-    /// New records: all, or none. A record without an id is given one. Each is shown with its secret, this
-    /// once.
+    /// Creates records, all or none. A record without an id is given one. The response has each record's
+    /// secret.
     pub(super) async fn create_keys(&self) -> Result<LocalResponse, Rejection> {
         self.require_writer()?;
         let (records, is_batch) = match self.json()? {
@@ -68,7 +70,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         let mut new: Vec<Prepared> = Vec::new();
         for (index, mut value) in records.into_iter().enumerate() {
             if let Some(members) = value.as_object_mut().filter(|all| !all.contains_key("id")) {
-                let id = KeyId::made_of(self.platform.random());
+                let id = KeyId::from_random(self.platform.random());
                 members.insert("id".to_owned(), id.as_str().into());
             }
             let claimed = value.get("id").and_then(Value::as_str);
@@ -78,7 +80,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
             let id = &prepared.key.id;
             if new.iter().any(|other| other.key.id == *id) {
                 let field = field(&place(index), "id");
-                let error = FieldError::new(field, "stands twice in this batch");
+                let error = FieldError::new(field, "is twice in this batch");
                 return Err(bad_field(&error, Some(id)));
             }
             new.push(prepared);
@@ -90,8 +92,8 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         let changes = new.iter().map(|one| Change { id: &one.key.id, from: None, to: &one.text });
         let changes: Vec<Change<'_>> = changes.collect();
         if !self.write(&changes).await? {
-            let there = self.records(&ids).await?;
-            let index = there.iter().position(Option::is_some).unwrap_or_default();
+            let existing = self.records(&ids).await?;
+            let index = existing.iter().position(Option::is_some).unwrap_or_default();
             let field = field(&place(index), "id");
             return Err(Rejection::conflict(
                 Refusal::KeyExists,
@@ -99,22 +101,23 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
                 ids.get(index).map(|id| id.as_str()),
             ));
         }
-        let shown = |one: &Prepared| self.with_secret(one.record.clone(), &one.key);
+        let created = |one: &Prepared| self.with_secret(one.record.clone(), &one.key);
         match (is_batch, new.as_slice()) {
             (false, [one]) => {
-                let mut own = LocalResponse::json(201, &shown(one));
+                let mut response = LocalResponse::json(201, &created(one));
                 let location = format!("/_gate/keys/{}", one.key.id);
-                own.headers.push(("location", location));
-                Ok(own)
+                response.headers.push(("location", location));
+                Ok(response)
             }
             (_, all) => {
-                let keys: Vec<Value> = all.iter().map(shown).collect();
+                let keys: Vec<Value> = all.iter().map(created).collect();
                 Ok(LocalResponse::json(201, &json!({"keys": keys})))
             }
         }
     }
 
-    /// A merge patch (RFC 7396) of a record. Shows the new secret when the version rose.
+    /// Applies a merge patch (RFC 7396) to a record. The response has the new secret if the version
+    /// rose.
     pub(super) async fn change_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
         self.require_writer()?;
         self.refuse_configured(id, "")?;
@@ -131,35 +134,35 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
             let new = record::prepare("", record::merge(old, patch))
                 .map_err(|error| bad_field(&error, Some(id)))?;
             if new.key.id != *id {
-                return Err(wrong("id", "cannot change; make a new key and delete this"));
+                return Err(wrong("id", "cannot change; create a new key and delete this one"));
             }
             if new.key.version < before {
-                return Err(wrong("version", "only rises"));
+                return Err(wrong("version", "can only rise"));
             }
             Ok((new.text.clone(), (new, before)))
         };
         let (new, before) = self.replace(id, patched).await?;
-        let shown = match new.key.version > before {
+        let body = match new.key.version > before {
             true => self.with_secret(new.record, &new.key),
             false => new.record,
         };
-        Ok(LocalResponse::json(200, &shown))
+        Ok(LocalResponse::json(200, &body))
     }
 
-    /// Leaves a tombstone.
+    /// Replaces a record by a tombstone.
     pub(super) async fn delete_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
         self.require_writer()?;
         self.refuse_configured(id, "")?;
-        let buried = |old: Value| {
+        let to_tombstone = |old: Value| {
             let tombstone = record::tombstone(id, version(&old));
             Ok((tombstone.to_string(), tombstone))
         };
-        let tombstone = self.replace(id, buried).await?;
+        let tombstone = self.replace(id, to_tombstone).await?;
         Ok(LocalResponse::json(200, &tombstone))
     }
 
-    /// Writes what `change` makes of a record. If somebody else changed the record meanwhile, the change is
-    /// made again, of what the record is then.
+    /// Changes a record by `change`. If somebody else changed the record meanwhile, `change` is applied
+    /// again, to the new record.
     async fn replace<T>(
         &self,
         id: &KeyId,
@@ -169,22 +172,22 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
             let old = self.records(&[id]).await?.into_iter().next().flatten();
             let old = old.ok_or(Refusal::NoRoute)?;
             let value = json::parse(old.as_bytes()).unwrap_or(Value::Null);
-            let (text, done) = change(value)?;
+            let (text, result) = change(value)?;
             let change = Change { id, from: Some(&old), to: &text };
             if self.write(&[change]).await? {
-                return Ok(done);
+                return Ok(result);
             }
         }
         Err(self.unavailable("KEY_WRITER")(Unavailable))
     }
 
-    /// The records as they were last written.
+    /// Returns the records as they were last written.
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Rejection> {
         let records = self.platform.records(ids).await;
         records.map_err(self.unavailable("KEY_WRITER"))
     }
 
-    /// Writes records, unless one is not what it was. This isolate honours them at once.
+    /// Writes records, unless one is not as expected. This isolate uses them at once.
     async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Rejection> {
         let written = self.platform.write(changes).await;
         let written = written.map_err(self.unavailable("KEY_WRITER"))?;
@@ -202,8 +205,8 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         }
     }
 
-    /// KV has neither transactions nor an order of writes, so without the writer a deleted key could come
-    /// back, or an id be used twice.
+    /// Checks that the registry can be written. KV has neither transactions nor an order of writes, so
+    /// without the writer a deleted key could come back, or an id be used twice.
     fn require_writer(&self) -> Result<(), Rejection> {
         self.require_registry()?;
         match self.config.key_writer {
@@ -212,7 +215,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         }
     }
 
-    /// A key of the configuration is changed there.
+    /// Refuses to change a key of the configuration.
     fn refuse_configured(&self, id: &KeyId, place: &str) -> Result<(), Rejection> {
         match self.config.keys.contains_key(id) {
             true => {
@@ -232,8 +235,8 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     }
 }
 
-/// A record as it is shown: itself, or why it is none.
-fn shown(id: &KeyId, text: &str) -> Value {
+/// Returns the JSON for a record: itself, or the error if it does not parse.
+fn record_json(id: &KeyId, text: &str) -> Value {
     match registry::read(id, text) {
         Ok(_) => json::parse(text.as_bytes()).unwrap_or(Value::Null),
         Err(FieldError { field, hint }) => {
@@ -242,13 +245,13 @@ fn shown(id: &KeyId, text: &str) -> Value {
     }
 }
 
-/// The version of a record that may not parse.
+/// Returns the version of a record that may not parse.
 fn version(record: &Value) -> u32 {
     let version = record.get("version").and_then(Value::as_u64);
     version.and_then(|version| version.try_into().ok()).unwrap_or(1)
 }
 
-/// A field of the record at `place` of the body.
+/// Returns the path of a field of the record at `place` of the body.
 fn field(place: &str, name: &str) -> String {
     match place {
         "" => name.to_owned(),
@@ -260,12 +263,12 @@ fn bad_body(hint: &str) -> Rejection {
     bad_field(&FieldError::new("body", hint), None)
 }
 
-/// KV's cursor is shown as base64url, which needs no encoding in a query.
+/// Decodes a cursor. KV's cursor is shown as base64url, which needs no encoding in a query.
 fn decode_cursor(text: &str) -> Result<String, Rejection> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     let cursor = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     cursor.ok_or_else(|| {
-        let hint = "expected the cursor of the page before";
+        let hint = "expected the cursor of the previous page";
         bad_field(&FieldError::new("cursor", hint), None)
     })
 }

@@ -1,8 +1,6 @@
-//! What the gate answers itself: preflights, and its own paths below `/_gate/` (contract sections 6 and
-//! 7).
-//!
-//! In scope: which paths there are, who may use them, reading what they are asked. Out of scope: who
-//! calls (`authentication`), and the platform's part (`platform`).
+//! The gate's own responses belong here: preflights, and its own paths below `/_gate/`
+//! (docs/wire-contract.md, "The gate's own paths"). Authenticating the caller does not (see `gateway`),
+//! nor talking to bindings (`platform`).
 
 mod handler;
 mod keys;
@@ -22,16 +20,16 @@ pub(crate) use response::LocalResponse;
 
 /// One of the gate's own paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
-    /// Whether the gate works; for anyone.
+pub(crate) enum AdminEndpoint {
+    /// The health check, for anyone.
     Health,
-    /// Something that needs a key.
-    Guarded(Task),
+    /// A task for which a credential is needed.
+    Authenticated(AdminTask),
 }
 
-/// What a key may ask for.
+/// A task that a caller with a key may request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Task {
+pub(crate) enum AdminTask {
     /// `GET keys`.
     ListKeys,
     /// `POST keys`.
@@ -50,8 +48,8 @@ pub(crate) enum Task {
     Status,
 }
 
-impl Task {
-    /// Whether a key that is no admin's may ask for it, of itself.
+impl AdminTask {
+    /// Returns true if a key that is not an admin's may request the task for itself.
     pub(crate) const fn is_self_service(&self) -> bool {
         match self {
             Self::Usage => true,
@@ -65,7 +63,7 @@ impl Task {
         }
     }
 
-    /// Returns true if the body says what to do.
+    /// Returns true if the task needs the request's body.
     pub(crate) const fn takes_body(&self) -> bool {
         match self {
             Self::CreateKeys | Self::ChangeKey(_) | Self::Purge => true,
@@ -76,45 +74,45 @@ impl Task {
     }
 }
 
-/// The service at a path below `/_gate/`, given without that.
+/// Finds the endpoint at `path`, which is without `/_gate/`.
 ///
 /// # Errors
 /// `no-route`, `method-not-allowed`.
-pub(crate) fn find(path: &str, method: &str) -> Result<Service, Rejection> {
-    let guarded = |task| Ok(Service::Guarded(task));
+pub(crate) fn find(path: &str, method: &str) -> Result<AdminEndpoint, Rejection> {
+    let authenticated = |task| Ok(AdminEndpoint::Authenticated(task));
     let reads = matches!(method, "GET" | "HEAD");
     let (first, rest) = match path.split_once('/') {
         None => (path, None),
         Some((first, rest)) => (first, Some(rest)),
     };
     match (first, rest.map(KeyId::parse), method) {
-        ("health", None, _) if reads => Ok(Service::Health),
-        ("status", None, _) if reads => guarded(Task::Status),
-        ("usage", None, _) if reads => guarded(Task::Usage),
+        ("health", None, _) if reads => Ok(AdminEndpoint::Health),
+        ("status", None, _) if reads => authenticated(AdminTask::Status),
+        ("usage", None, _) if reads => authenticated(AdminTask::Usage),
         ("health" | "status" | "usage", None, _) => not_allowed("GET, HEAD"),
-        ("purge", None, "POST") => guarded(Task::Purge),
+        ("purge", None, "POST") => authenticated(AdminTask::Purge),
         ("purge", None, _) => not_allowed("POST"),
-        ("keys", None, _) if reads => guarded(Task::ListKeys),
-        ("keys", None, "POST") => guarded(Task::CreateKeys),
+        ("keys", None, _) if reads => authenticated(AdminTask::ListKeys),
+        ("keys", None, "POST") => authenticated(AdminTask::CreateKeys),
         ("keys", None, _) => not_allowed("GET, HEAD, POST"),
-        ("keys", Some(Some(id)), _) if reads => guarded(Task::ShowKey(id)),
-        ("keys", Some(Some(id)), "PATCH") => guarded(Task::ChangeKey(id)),
-        ("keys", Some(Some(id)), "DELETE") => guarded(Task::DeleteKey(id)),
+        ("keys", Some(Some(id)), _) if reads => authenticated(AdminTask::ShowKey(id)),
+        ("keys", Some(Some(id)), "PATCH") => authenticated(AdminTask::ChangeKey(id)),
+        ("keys", Some(Some(id)), "DELETE") => authenticated(AdminTask::DeleteKey(id)),
         ("keys", Some(Some(_)), _) => not_allowed("GET, HEAD, PATCH, DELETE"),
         _ => Err(Refusal::NoRoute.into()),
     }
 }
 
-fn not_allowed(allow: &str) -> Result<Service, Rejection> {
+fn not_allowed(allow: &str) -> Result<AdminEndpoint, Rejection> {
     Err(Rejection::method_not_allowed(allow.to_owned()))
 }
 
-/// A CORS preflight (Fetch, section 4.8) is answered with what it asked for: it carries no
-/// credential and grants nothing, for the request that follows is checked like any other.
+/// Answers a CORS preflight (Fetch, section 4.8) with what it asks for. It carries no credential and
+/// grants nothing: the request that follows is checked like any other.
 pub(crate) fn preflight(raw: &Raw<'_>) -> Option<LocalResponse> {
-    let header = |wanted: &str| {
+    let header = |name: &str| {
         let mut headers = raw.headers.iter();
-        headers.find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned())
+        headers.find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned())
     };
     let method = header("access-control-request-method").filter(|_| raw.method == "OPTIONS")?;
     header("origin")?;
@@ -124,12 +122,12 @@ pub(crate) fn preflight(raw: &Raw<'_>) -> Option<LocalResponse> {
     ];
     headers.extend(
         header("access-control-request-headers")
-            .map(|asked| ("access-control-allow-headers", asked)),
+            .map(|requested| ("access-control-allow-headers", requested)),
     );
     Some(LocalResponse { status: 204, headers, body: String::new() })
 }
 
-/// `GET health`.
+/// Answers `GET health`.
 pub(crate) fn health() -> LocalResponse {
     let version = env!("CARGO_PKG_VERSION");
     LocalResponse::json(200, &serde_json::json!({"status": "ok", "version": version}))
@@ -143,18 +141,18 @@ mod tests {
     fn each_path_has_its_methods() {
         let id = KeyId::parse("pk_a").unwrap();
         let task = |path: &str, method: &str| find(path, method).ok();
-        assert_eq!(task("health", "HEAD"), Some(Service::Health));
+        assert_eq!(task("health", "HEAD"), Some(AdminEndpoint::Health));
         for (path, method, wanted) in [
-            ("keys", "GET", Task::ListKeys),
-            ("keys", "POST", Task::CreateKeys),
-            ("keys/pk_a", "GET", Task::ShowKey(id.clone())),
-            ("keys/pk_a", "PATCH", Task::ChangeKey(id.clone())),
-            ("keys/pk_a", "DELETE", Task::DeleteKey(id)),
-            ("status", "GET", Task::Status),
-            ("usage", "HEAD", Task::Usage),
-            ("purge", "POST", Task::Purge),
+            ("keys", "GET", AdminTask::ListKeys),
+            ("keys", "POST", AdminTask::CreateKeys),
+            ("keys/pk_a", "GET", AdminTask::ShowKey(id.clone())),
+            ("keys/pk_a", "PATCH", AdminTask::ChangeKey(id.clone())),
+            ("keys/pk_a", "DELETE", AdminTask::DeleteKey(id)),
+            ("status", "GET", AdminTask::Status),
+            ("usage", "HEAD", AdminTask::Usage),
+            ("purge", "POST", AdminTask::Purge),
         ] {
-            assert_eq!(task(path, method), Some(Service::Guarded(wanted)), "{path}");
+            assert_eq!(task(path, method), Some(AdminEndpoint::Authenticated(wanted)), "{path}");
         }
         for (path, method) in [
             ("", "GET"),

@@ -1,7 +1,8 @@
-//! `POST /_gate/purge`: kept answers of a route, or of a URL, are not served any more (contract section 8).
+//! `POST /_gate/purge`: the cache entries of a route or URL are not served any more
+//! (docs/wire-contract.md, "Cached reads").
 //!
-//! Answers are kept for each key, language and so on apart, and nobody can list them. So the moment is
-//! marked instead, and an answer that was asked for before it counts as gone.
+//! Entries are stored separately by key, language and so on, and cannot be listed. So a purge stores a
+//! timestamp, and entries that were requested before it are no longer served.
 
 use serde_json::Value;
 
@@ -19,60 +20,63 @@ use crate::upstream::target::target;
 use super::handler::{AdminHandler, bad_field};
 
 impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
-    /// Purges what the body names.
+    /// Purges the route or URL that the body names.
     pub(super) async fn purge(&self) -> Result<LocalResponse, Rejection> {
-        let asked = self.json()?;
-        let mark = self.mark(asked).map_err(|error| bad_field(&error, None))?;
-        let purged = self.platform.purge(&mark).await;
+        let body = self.json()?;
+        let marker = self.marker(body).map_err(|error| bad_field(&error, None))?;
+        let purged = self.platform.purge(&marker).await;
         purged.map_err(self.unavailable("the Cache API"))?;
         Ok(LocalResponse::json(200, &serde_json::json!({"purged": true})))
     }
 
-    fn mark(&self, asked: Value) -> Result<String, FieldError> {
-        if !asked.is_object() {
+    fn marker(&self, body: Value) -> Result<String, FieldError> {
+        if !body.is_object() {
             let hint = "expected {\"route\":\"/cms/*\"} or {\"url\":\"…\"}";
             return Err(FieldError::new("body", hint));
         }
-        let mut fields = Fields::new("", asked)?;
+        let mut fields = Fields::new("", body)?;
         let (route, url) = (fields.string("route")?, fields.string("url")?);
         fields.finish()?;
         match (route, url) {
-            (Some(route), None) => self.mark_of_route(&route),
-            (None, Some(url)) => self.mark_of_url(&url),
-            (Some(_), Some(_)) => Err(FieldError::new("url", "stands beside route; name one")),
-            (None, None) => Err(FieldError::new("route", "is required, or url")),
+            (Some(route), None) => self.route_marker(&route),
+            (None, Some(url)) => self.url_marker(&url),
+            (Some(_), Some(_)) => {
+                Err(FieldError::new("url", "is set, and so is route; name only one of the two"))
+            }
+            (None, None) => Err(FieldError::new("route", "is required, unless url is set")),
         }
     }
 
-    fn mark_of_route(&self, wanted: &str) -> Result<String, FieldError> {
+    fn route_marker(&self, path: &str) -> Result<String, FieldError> {
         let mut routes = self.config.routes.iter();
-        let route = routes.find(|route| route.path.to_string() == wanted && route.cache.is_some());
-        let hint = "is no route with a cache; expected its path as it is configured";
+        let route = routes.find(|route| route.path.to_string() == path && route.cache.is_some());
+        let hint = "is not the path of a route with a cache; expected it as it is configured";
         let route = route.ok_or_else(|| FieldError::new("route", hint))?;
-        Ok(cache::route_mark(&route.path.to_string()))
+        Ok(cache::route_marker(&route.path.to_string()))
     }
 
-    fn mark_of_url(&self, url: &str) -> Result<String, FieldError> {
+    fn url_marker(&self, url: &str) -> Result<String, FieldError> {
         let error = |hint: &str| FieldError::new("url", hint);
         let absolute = match url.starts_with('/') {
             true => format!("{}://{}{url}", self.head.scheme(), self.head.authority()),
             false => url.to_owned(),
         };
         let head = Head::new("GET", &absolute, Vec::new(), false).ok();
-        let hint = "expected a URL of this gate, or one from its path on, as a caller sends it";
+        let hint = "expected a URL of this gate, or its path and query, as a caller sends it";
         let head = head.ok_or_else(|| error(hint))?;
         let path = path::check(head.path()).map_err(|_refusal| error(hint))?;
         let route = route::find(&self.config.routes, &path).map_err(|_refusal| error(hint))?;
         let route = route.filter(|route| route.cache.is_some());
-        let route = route.ok_or_else(|| error("is on no route with a cache"))?;
-        let target = target(&head, route, spent(&head, route));
+        let route = route.ok_or_else(|| error("is not on a route with a cache"))?;
+        let target = target(&head, route, params(&head, route));
         let target = target.ok_or_else(|| error(hint))?;
-        Ok(cache::url_mark(&route.path.to_string(), &target))
+        Ok(cache::url_marker(&route.path.to_string(), &target))
     }
 }
 
-/// What of a link is its credential: it never reached the upstream.
-fn spent(head: &Head<'_>, route: &Route) -> CredentialParams {
+/// Returns the query parameters that are the credential of a signed URL, because they never reached the
+/// upstream.
+fn params(head: &Head<'_>, route: &Route) -> CredentialParams {
     match UrlCredential::read(head, route.waf_key.as_ref()) {
         Ok(UrlCredential::Key(_)) => CredentialParams::Key,
         Ok(UrlCredential::Signed(_)) => CredentialParams::Signed,

@@ -1,9 +1,9 @@
-//! Key records on their way into the registry: what is stored of what an admin sends, merged with what
-//! was there.
+//! Key records on their way into the registry: checking a new one, and merging a change into an old one.
 
 use serde_json::{Map, Value};
 
 use crate::base::json::FieldError;
+use crate::base::json_writer;
 use crate::keys::registry;
 use crate::keys::{Key, KeyId};
 
@@ -11,19 +11,19 @@ use crate::keys::{Key, KeyId};
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) key: Key,
-    /// The record with what is implied of it.
+    /// The record, with its defaults spelt out.
     pub(super) record: Value,
     pub(super) text: String,
 }
 
-/// Checks a record, which stands at `path` of the body, and spells out its version and its schemes: a
-/// reader sees what counts, and a record without schemes can only be a tombstone.
+/// Checks a record, found at `path` of the body, and spells out its version and schemes. So a reader
+/// sees the effective values, and a record without schemes can only be a tombstone.
 pub(super) fn prepare(path: &str, record: Value) -> Result<Prepared, FieldError> {
     let key = registry::check(path, record.clone())?;
-    // Older systems may have such ids, in KV; through this API nobody could ever revoke one.
+    // KV may contain such ids from an older system, but nobody could revoke them through this API.
     if matches!(key.id.as_str(), "." | "..") {
         let field = if path.is_empty() { "id".to_owned() } else { format!("{path}.id") };
-        return Err(FieldError::new(field, "is a dot segment, which no path may have"));
+        return Err(FieldError::new(field, "is a dot segment, which a path cannot have"));
     }
     let mut record = record;
     if let Value::Object(members) = &mut record {
@@ -31,22 +31,22 @@ pub(super) fn prepare(path: &str, record: Value) -> Result<Prepared, FieldError>
         members.insert("version".to_owned(), key.version.into());
         members.entry("schemes").or_insert_with(schemes);
     }
-    let text = record.to_string();
+    let text = json_writer::text(&record);
     if text.len() > registry::MAX_RECORD_BYTES {
         return Err(FieldError::new(
             if path.is_empty() { "body" } else { path },
-            "is longer than 16384 bytes, the most that a record may have",
+            "is longer than 16384 bytes, the longest that a record may be",
         ));
     }
     Ok(Prepared { key, record, text })
 }
 
-/// What stays of a deleted key: nobody else may ever have its id.
+/// Returns the tombstone of a deleted key, so that nobody else ever gets its id.
 pub(super) fn tombstone(id: &KeyId, version: u32) -> Value {
     serde_json::json!({"id": id.as_str(), "version": version, "revoked": true})
 }
 
-/// Whether a record is what stays of a deleted key.
+/// Returns true if a record is a tombstone.
 pub(super) fn is_tombstone(record: &Value) -> bool {
     record.get("revoked") == Some(&Value::Bool(true)) && record.get("schemes").is_none()
 }

@@ -1,8 +1,10 @@
-//! Answers of the gate's own paths.
+//! Responses of the gate's own paths.
 
 use serde_json::Value;
 
-/// An answer that is not a problem.
+use crate::base::json_writer;
+
+/// A response of the gate itself that is not a problem document.
 pub(crate) struct LocalResponse {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
@@ -10,7 +12,7 @@ pub(crate) struct LocalResponse {
 }
 
 impl LocalResponse {
-    /// An answer in JSON, for whoever asked and nobody after them.
+    /// Creates a JSON response that must not be stored.
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self {
             status,
@@ -18,7 +20,7 @@ impl LocalResponse {
                 ("content-type", "application/json".to_owned()),
                 ("cache-control", "no-store".to_owned()),
             ],
-            body: body.to_string(),
+            body: json_writer::text(body),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /_gate/status`: each token's age and each binding, as an admin sees them (contract section 7).
+//! `GET /_gate/status`: the age of each token, and the presence of each binding (docs/wire-contract.md,
+//! "The gate's own paths").
 
 use serde_json::{Value, json};
 

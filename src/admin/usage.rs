@@ -1,4 +1,4 @@
-//! `GET /_gate/usage`: what a key has had, day by day (contract section 7).
+//! `GET /_gate/usage`: the usage of a key, by day (docs/wire-contract.md, "The gate's own paths").
 
 use serde_json::Value;
 
@@ -7,6 +7,7 @@ use crate::base::day::Day;
 use crate::base::json::{self, FieldError};
 use crate::keys::KeyId;
 use crate::keys::registry::Entry;
+use crate::limits::usage::MalformedAnswer;
 use crate::platform::{AdminBackend, Platform, Unavailable};
 use crate::problem::Limit;
 use crate::problem::Refusal;
@@ -14,15 +15,15 @@ use crate::problem::Rejection;
 
 use super::handler::{AdminHandler, bad_field};
 
-/// Days before the last that are shown where nobody says from when.
+/// Number of days before the last one that are shown by default.
 const DEFAULT_DAYS: i64 = 30;
-/// Most days of one answer.
+/// Most days of one response.
 const MAX_DAYS: i64 = 366;
 
 impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
-    /// The rows of a key: of any for an admin, and for others of their own.
+    /// Answers with the usage of a key: of any key to an admin, of itself to another key.
     pub(super) async fn usage(&self) -> Result<LocalResponse, Rejection> {
-        let id = self.whose().await?;
+        let id = self.requested_key().await?;
         let to = self.day("to")?.unwrap_or(Day::of(self.now));
         let from = self.day("from")?.unwrap_or(to.plus(-DEFAULT_DAYS));
         if !(0..MAX_DAYS).contains(&to.since(from)) {
@@ -32,12 +33,12 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         if !self.config.ledger {
             return Err(self.missing("LEDGER"));
         }
-        // What was counted here and is not there yet belongs to it.
+        // Usage that this isolate has counted and not sent yet belongs to the response.
         let batch = self.usage.batch(&id, self.now);
         let answer = self.platform.submit_usage(&id, &batch).await;
         let answer = answer.map_err(self.unavailable("LEDGER"))?;
         let settled = self.usage.settle(&id, &answer, self.now);
-        settled.map_err(|_no_answer| self.unavailable("LEDGER")(Unavailable))?;
+        settled.map_err(|MalformedAnswer| self.unavailable("LEDGER")(Unavailable))?;
         let rows = self.platform.usage(&id, from, to).await;
         let rows = rows.map_err(self.unavailable("LEDGER"))?;
         let rows = json::parse(rows.as_bytes()).ok_or(Unavailable);
@@ -45,16 +46,16 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         Ok(LocalResponse::json(200, &serde_json::json!({"rows": rows})))
     }
 
-    /// The key that is asked for.
-    async fn whose(&self) -> Result<KeyId, Rejection> {
-        let asked = self.parameter("key");
+    /// Returns the key whose usage is requested.
+    async fn requested_key(&self) -> Result<KeyId, Rejection> {
+        let requested = self.parameter("key");
         if !self.key.admin {
-            return match asked.is_none_or(|asked| asked == self.key.id.as_str()) {
+            return match requested.is_none_or(|requested| requested == self.key.id.as_str()) {
                 true => Ok(self.key.id.clone()),
                 false => Err(Limit::Key.denies(Refusal::PathDenied).into()),
             };
         }
-        let id = asked.and_then(KeyId::parse).ok_or_else(|| {
+        let id = requested.and_then(KeyId::parse).ok_or_else(|| {
             let hint = "expected the id of a key, such as ?key=pk_site";
             bad_field(&FieldError::new("key", hint), None)
         })?;
@@ -78,7 +79,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         Ok(found.map_err(self.unavailable("KEY_REGISTRY"))?.is_some())
     }
 
-    /// A day of the query.
+    /// Parses a day in the query.
     fn day(&self, name: &'static str) -> Result<Option<Day>, Rejection> {
         let Some(text) = self.parameter(name) else {
             return Ok(None);

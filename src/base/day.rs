@@ -1,55 +1,55 @@
-//! Days of UTC's calendar, by which usage is added up and quotas end.
+//! Days in UTC, by which usage is added up and quotas end.
 
 use core::fmt;
 
 use crate::base::time::{self, Timestamp};
 
-/// Seconds of a day.
+/// Seconds in a day.
 const SECONDS: i64 = 86_400;
 
-/// A day, as so many after 1970-01-01.
+/// A day, as the number of days since 1970-01-01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(i64);
 
 impl Day {
-    /// The day of a point in time.
+    /// Returns the day that contains this time.
     #[must_use]
     pub const fn of(time: Timestamp) -> Self {
         Self(time.seconds().div_euclid(SECONDS))
     }
 
-    /// Reads `YYYY-MM-DD`.
+    /// Parses `YYYY-MM-DD`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         time::parse_date(text).map(Self)
     }
 
-    /// Its first moment.
+    /// Returns the first moment of the day.
     #[must_use]
     pub const fn start(self) -> Timestamp {
         Timestamp::from_seconds(self.0.saturating_mul(SECONDS))
     }
 
-    /// The day that comes so many later (or earlier, when negative).
+    /// Returns the day that is `days` later (or earlier, when negative).
     #[must_use]
     pub const fn plus(self, days: i64) -> Self {
         Self(self.0.saturating_add(days))
     }
 
-    /// Days from `earlier` to this one.
+    /// Returns the number of days from `earlier` to this day.
     #[must_use]
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The first day of its month.
+    /// Returns the first day of this day's month.
     #[must_use]
     pub fn first_of_month(self) -> Self {
         let (_, _, day) = time::civil_from_days(self.0);
         self.plus(1_i64.saturating_sub(day))
     }
 
-    /// The first day of the month after its own.
+    /// Returns the first day of the next month.
     #[must_use]
     pub fn first_of_next_month(self) -> Self {
         // No month has 32 days, and none fewer than 4.

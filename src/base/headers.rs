@@ -1,22 +1,23 @@
-//! Header fields of a response: looked up, and changed.
+//! Header fields of a response: reading and editing them.
 //!
-//! In scope: what every part that reads a response needs. Out of scope: which fields are removed (`gateway::reply`).
+//! In scope: what every reader of a response needs. Out of scope: which fields are removed
+//! (`gateway::reply`).
 
 /// Changes to the upstream's response.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct HeaderEdits<'h> {
-    /// Another status, with which the body does not go on.
+    /// A status that replaces the upstream's; the body is then left out.
     pub status: Option<u16>,
-    /// Headers that do not go to the caller.
+    /// Headers that are removed.
     pub drop: Vec<&'h str>,
-    /// Headers that are set, replacing whatever was there.
+    /// Headers that are set, replacing those of the same name.
     pub set: Vec<(&'h str, String)>,
-    /// The headers in which the token was found and redacted.
+    /// The names of the headers in which the upstream token was found and redacted.
     pub echoed: Vec<&'h str>,
 }
 
 impl HeaderEdits<'_> {
-    /// Returns the value with which a header of the upstream goes on: redacted where it must be.
+    /// Returns the value that the caller gets for a header of the upstream: redacted where necessary.
     #[must_use]
     pub fn value<'a>(&'a self, name: &str, sent: &'a str) -> &'a str {
         let set = self.set.iter().find(|(set, _)| *set == name);
@@ -24,20 +25,20 @@ impl HeaderEdits<'_> {
     }
 }
 
-/// `Content-Length` of a response, when it is there.
+/// Returns the `Content-Length` of a response, if it has one.
 #[must_use]
 pub fn content_length(headers: &[(&str, &str)]) -> Option<u64> {
     header(headers, "content-length")?.parse().ok()
 }
 
-/// The value of a header, whose name is in lower case. The platform joins repeated fields.
+/// Returns the value of the header `name` (lower case). The platform joins repeated fields.
 #[must_use]
 pub fn header<'h>(headers: &[(&str, &'h str)], name: &str) -> Option<&'h str> {
     let mut headers = headers.iter();
     headers.find(|(other, _)| *other == name).map(|(_, value)| *value)
 }
 
-/// Whether an answer of this status to this method has a body (RFC 9110 section 6.4.1).
+/// Returns true if a response with this status to this method has a body (RFC 9110 section 6.4.1).
 #[must_use]
 pub fn has_body(method: &str, status: u16) -> bool {
     method != "HEAD" && !matches!(status, 204 | 205 | 304)

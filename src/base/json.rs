@@ -1,27 +1,24 @@
-//! Strict JSON: [`parse`] refuses duplicate members, which `serde_json` alone would settle by
-//! keeping the last, and [`Fields`] reads an object so that every error names the field and the
-//! hint, and a member nobody asked for is an error.
+//! Strict JSON: [`parse`] refuses duplicate members, where `serde_json` would keep the last one, and
+//! [`Fields`] reads an object so that every error names the field and says what would be right, and an
+//! unknown member is an error.
 
 use core::fmt;
 
-use core::fmt::Write as _;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-
-use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
-/// Why a configured value cannot be used: the field's path and a hint. Never a value, for
-/// the value may be a secret in the wrong place.
+/// An error in the configuration: the path of the field, and a hint. It never holds the value, because
+/// that may be a secret in the wrong place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// Where, as the operator writes it: `ROUTES[1].upstream`.
+    /// The field, as the operator writes it: `ROUTES[1].upstream`.
     pub field: String,
-    /// What is wrong and what would be right.
+    /// The error, and what would be right.
     pub hint: String,
 }
 
 impl FieldError {
-    /// An error at `field`.
+    /// Creates an error at `field`.
     pub fn new(field: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { field: field.into(), hint: hint.into() }
     }
@@ -35,8 +32,8 @@ impl fmt::Display for FieldError {
 
 impl core::error::Error for FieldError {}
 
-/// Parses one JSON text (RFC 8259) in which no object names a member twice. `None` for anything
-/// else; the parser's own message could quote the text, so it is not kept.
+/// Parses one JSON text (RFC 8259) in which no object names a member twice. Returns `None` for anything
+/// else; the parser's own message is dropped because it could quote the text.
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<Value> {
     let Strict(value) = serde_json::from_slice(text).ok()?;
@@ -108,8 +105,8 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// A member's name. `String` would do, but its reader can complain of a value of any type, and with that
-/// the printing of floats is linked.
+/// A member's name. It is not a `String` because the reader of `String` can report a value of any type,
+/// which links the code that prints floats.
 struct Name(String);
 
 impl<'de> Deserialize<'de> for Name {
@@ -132,8 +129,8 @@ impl Visitor<'_> for NameVisitor {
     }
 }
 
-/// An object being read field by field. Each reader takes its member out; [`Fields::finish`]
-/// refuses what is left. `null` is an error everywhere: it is neither the default nor a value.
+/// An object that is read field by field. Each reader takes its member out; [`Fields::finish`] refuses
+/// what is left. `null` is an error everywhere: it is neither the default nor a value.
 pub struct Fields {
     path: String,
     members: Map<String, Value>,
@@ -141,10 +138,10 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Begins to read `value`, which stands at `path` (empty for the top).
+    /// Begins to read `value`, found at `path` (empty for the top).
     ///
     /// # Errors
-    /// When it is no object.
+    /// When it is not an object.
     pub fn new(path: impl Into<String>, value: Value) -> Result<Self, FieldError> {
         let path = path.into();
         let Value::Object(members) = value else {
@@ -154,25 +151,25 @@ impl Fields {
         Ok(Self { path, members, known: Vec::new() })
     }
 
-    /// The path of a member, for an error of the caller's own.
+    /// Returns the path of a member, for an error that the reader of this object reports itself.
     #[must_use]
     pub fn at(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
-    /// Returns an error at a member: what is wrong and what would be right.
+    /// Returns an error at a member; `hint` says what is wrong and what would be right.
     #[must_use]
     pub fn error(&self, name: &str, hint: &str) -> FieldError {
         FieldError::new(self.at(name), hint)
     }
 
-    /// Whether the member is there and was not taken yet.
+    /// Returns true if the member is present and was not taken yet.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
 
-    /// Takes a member as it stands; `None` when absent.
+    /// Takes a member as it is; `None` when absent.
     ///
     /// # Errors
     /// When it is null.
@@ -255,8 +252,8 @@ impl Fields {
         })
     }
 
-    /// Takes a list of strings, `None` when absent. An empty list is an error, for it would read
-    /// as a restriction to nothing and act as none.
+    /// Takes a list of strings, `None` when absent. An empty list is an error because it would look like
+    /// a restriction to nothing and act as no restriction.
     ///
     /// # Errors
     /// When it is empty, of another type, or holds anything but strings.
@@ -295,10 +292,10 @@ impl Fields {
             .map(Some)
     }
 
-    /// Ends the reading.
+    /// Checks that every member was read.
     ///
     /// # Errors
-    /// When a member was not asked for; the error lists those that exist.
+    /// When a member is unknown; the error lists the known ones.
     pub fn finish(self) -> Result<(), FieldError> {
         match self.members.keys().next() {
             None => Ok(()),
@@ -312,12 +309,12 @@ impl Fields {
         }
     }
 
-    fn wrong(&self, name: &str, wanted: &str, found: &Value) -> FieldError {
-        self.error(name, &format!("expected {wanted}, found {}", kind(found)))
+    fn wrong(&self, name: &str, expected: &str, found: &Value) -> FieldError {
+        self.error(name, &format!("expected {expected}, found {}", kind(found)))
     }
 }
 
-/// What a value is, in words.
+/// Returns the name of a value's type, for error messages.
 #[must_use]
 pub fn kind(value: &Value) -> &'static str {
     match value {
@@ -328,30 +325,6 @@ pub fn kind(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Object(_) => "a table",
     }
-}
-
-/// Returns one line of JSON, in ASCII: what a caller chose cannot move a terminal's cursor, or turn the
-/// direction of the text around it.
-pub fn to_line(value: &impl Serialize) -> String {
-    // Structs of strings and numbers always serialize.
-    let line = serde_json::to_string(value).unwrap_or_default();
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
-    if line.bytes().all(is_plain) {
-        return line;
-    }
-    let mut ascii = String::with_capacity(line.len().saturating_mul(2));
-    for character in line.chars() {
-        match character {
-            ' '..='~' => ascii.push(character),
-            // Only strings hold anything else.
-            _ => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    let _infallible = write!(ascii, "\\u{unit:04x}");
-                }
-            }
-        }
-    }
-    ascii
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! HMAC-SHA256 (RFC 2104) and HKDF-SHA256 (RFC 5869): the only place that makes keys, tags and
-//! comparisons of tags. Comparisons take the same time whatever the bytes.
+//! HMAC-SHA256 (RFC 2104) and HKDF-SHA256 (RFC 5869): the only place that derives keys, makes tags and
+//! compares them. A comparison takes constant time.
 
 use core::fmt;
 
@@ -10,16 +10,17 @@ use zeroize::Zeroizing;
 
 use crate::base::secret::Secret;
 
-/// Bytes of an HMAC-SHA256 tag, and of every derived key.
+/// Length, in bytes, of an HMAC-SHA256 tag and of every derived key.
 pub const TAG_LEN: usize = 32;
 
-/// An HMAC-SHA256 key with its padded block already absorbed, so that a check costs only what
-/// the message costs.
+/// An HMAC-SHA256 key with its padded block already absorbed, so that a check costs no more than hashing
+/// the message.
 #[derive(Clone)]
 pub struct MacKey(Hmac<Sha256>);
 
 impl MacKey {
-    /// A key of any length (RFC 2104 section 2: one longer than a block is hashed first).
+    /// Creates a MAC key from a secret of any length (RFC 2104 section 2: a key longer than a block is
+    /// hashed first).
     #[must_use]
     #[expect(
         clippy::expect_used,
@@ -29,7 +30,7 @@ impl MacKey {
         Self(Hmac::new_from_slice(secret.expose()).expect("HMAC takes a key of any length"))
     }
 
-    /// The tag over `message`.
+    /// Returns the tag over `message`.
     #[must_use]
     pub fn tag(&self, message: &[u8]) -> [u8; TAG_LEN] {
         let mut mac = self.0.clone();
@@ -37,8 +38,8 @@ impl MacKey {
         mac.finalize().into_bytes().into()
     }
 
-    /// Whether `tag` is the whole tag over `message`, compared in constant time. A shortened tag
-    /// is not.
+    /// Returns true if `tag` is the whole tag over `message`, compared in constant time. A shortened tag
+    /// is never accepted.
     #[must_use]
     pub fn verify(&self, message: &[u8], tag: &[u8]) -> bool {
         let mut mac = self.0.clone();
@@ -53,7 +54,7 @@ impl fmt::Debug for MacKey {
     }
 }
 
-/// HKDF-SHA256 (RFC 5869) with an empty salt and 32 bytes of output.
+/// Derives 32 bytes by HKDF-SHA256 (RFC 5869) with an empty salt.
 #[must_use]
 #[expect(
     clippy::expect_used,

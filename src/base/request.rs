@@ -1,39 +1,42 @@
 //! A borrowed, size-capped view of a request: method, scheme, authority, raw path, raw query and
-//! headers, as they stand on the wire. Nothing is decoded, re-encoded or re-sorted here.
+//! headers, as they arrived. Nothing is decoded, re-encoded or re-sorted here.
 //!
-//! In scope: taking the target apart, the bounds, looking headers up. Out of scope: what any of
-//! it means.
+//! In scope: parsing the target, size limits, looking up headers. Out of scope: the meaning of any of
+//! it.
 
 use core::net::IpAddr;
 
+use super::digits;
+
 /// Longest target (scheme, authority, path and query) in bytes: Cloudflare's own limit for a URL.
 pub const MAX_TARGET_BYTES: usize = 16 * 1024;
-/// Most header fields: Cloudflare passes at most 128 KB of headers; nobody sends this many.
+/// Most header fields. Cloudflare passes at most 128 KB of headers, and no real client sends this many
+/// fields.
 pub const MAX_HEADERS: usize = 256;
 
-/// A request as the edge hands it over, nothing looked at.
+/// A request as the edge passes it on, unchecked.
 #[derive(Clone, Debug)]
 pub struct Raw<'h> {
     /// The method.
     pub method: &'h str,
     /// The absolute URL, raw.
     pub target: &'h str,
-    /// Header names in lower case and values, trimmed, repeated fields joined.
+    /// Headers: names in lower case, values trimmed, repeated fields joined.
     pub headers: Vec<(&'h str, &'h str)>,
-    /// Whether a body comes with it.
+    /// The request has a body.
     pub has_body: bool,
 }
 
-/// The part of a request that does not come apart.
+/// The part of a request that cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadError {
-    /// The target, the authority, or the number or length of something.
+    /// The target, the authority, or a limit on a number or length that is exceeded.
     Request,
-    /// The path has control characters or spaces.
+    /// The path contains control characters or spaces.
     Path,
 }
 
-/// The header in which the platform says where the caller is.
+/// The header in which the platform states the caller's address.
 pub const ADDRESS_HEADER: &str = "cf-connecting-ip";
 
 /// A request's method, target and headers.
@@ -50,14 +53,14 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Takes the raw target apart. Header names must be in lower case, as the platform gives
-    /// them, and values joined where a field was repeated.
+    /// Parses the raw target. Header names must be in lower case, as the platform delivers them, and the
+    /// values of repeated fields joined.
     ///
     /// # Errors
-    /// `bad-request` for a target that is no absolute http(s) URL, an authority with bytes beyond
-    /// letters, digits and `.-:[]` (also in `Host`, which some servers glue into the URL), a
-    /// fragment, or more than the bounds; `bad-path` for control characters or spaces, which a
-    /// URL parser would drop or move.
+    /// `bad-request` for a target that is not an absolute http(s) URL, an authority with bytes other
+    /// than letters, digits and `.-:[]` (also in `Host`, which some servers put into the URL), a
+    /// fragment, or an exceeded limit; `bad-path` for control characters or spaces, which a URL parser
+    /// would drop or move.
     pub fn new(
         method: &'a str,
         target: &'a str,
@@ -87,7 +90,7 @@ impl<'a> Head<'a> {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
-        // A stream may be there for a body of no length.
+        // The platform may offer a stream even for an empty body.
         let empty = headers.contains(&("content-length", "0"));
         Ok(Self {
             method,
@@ -102,61 +105,61 @@ impl<'a> Head<'a> {
         })
     }
 
-    /// The method, exactly as sent.
+    /// Returns the method, exactly as sent.
     #[must_use]
     pub const fn method(&self) -> &'a str {
         self.method
     }
 
-    /// `http` or `https`.
+    /// Returns the scheme, `http` or `https`.
     #[must_use]
     pub const fn scheme(&self) -> &'a str {
         self.scheme
     }
 
-    /// Host and port, as sent.
+    /// Returns host and port, as sent.
     #[must_use]
     pub const fn authority(&self) -> &'a str {
         self.authority
     }
 
-    /// The raw path and query, as sent.
+    /// Returns the raw path and query, as sent.
     #[must_use]
     pub const fn target(&self) -> &'a str {
         self.target
     }
 
-    /// The raw path; `/` when empty.
+    /// Returns the raw path; `/` when empty.
     #[must_use]
     pub const fn path(&self) -> &'a str {
         self.path
     }
 
-    /// The raw query without its `?`; `None` when there is no `?`.
+    /// Returns the raw query without its `?`; `None` when there is no `?`.
     #[must_use]
     pub const fn query(&self) -> Option<&'a str> {
         self.query
     }
 
-    /// Whether a body comes with it.
+    /// Returns true if the request has a body.
     #[must_use]
     pub const fn has_body(&self) -> bool {
         self.has_body
     }
 
-    /// Every header, in the platform's order.
+    /// Returns all headers, in the platform's order.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a str)> + '_ {
         self.headers.iter().copied()
     }
 
-    /// The value of the header `name` (lower case); repeated fields come joined with `", "`.
+    /// Returns the value of the header `name` (lower case); repeated fields are joined with `", "`.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers().find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
     }
 
-    /// Returns a test for names of headers that `Connection` names, which are for the gate only (RFC 9110
-    /// section 7.6.1).
+    /// Returns a function that tells whether `Connection` names a header, which is then for the gate
+    /// only (RFC 9110 section 7.6.1).
     pub fn hop_by_hop(&self) -> impl Fn(&str) -> bool + use<'a> {
         let options = self.header("connection");
         move |name| {
@@ -165,14 +168,13 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// `Content-Length`, when it is there and nothing but digits.
+    /// Returns the `Content-Length`, if there is one and it consists of digits.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
-        let text = self.header("content-length")?;
-        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+        digits::parse(self.header("content-length")?)
     }
 
-    /// The query's parameters in order, raw: name, and value where there is a `=`.
+    /// Returns the query's parameters in order, raw: the name, and the value where there is a `=`.
     pub fn parameters(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
         self.query
             .into_iter()
@@ -185,22 +187,22 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Returns the address that the platform says the caller has.
+/// Returns the caller's address, as the platform states it.
 #[must_use]
 pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
     address(head.header(ADDRESS_HEADER)?)
 }
 
-/// Reads a caller's address; an IPv4 address in IPv6 (`::ffff:203.0.113.7`, RFC 4291 section 2.5.5.2) as
-/// IPv4, so that it is one caller everywhere.
+/// Parses a caller's address. An IPv4 address in IPv6 form (`::ffff:203.0.113.7`, RFC 4291 section
+/// 2.5.5.2) becomes the IPv4 address, so that a caller has one address everywhere.
 #[must_use]
 pub fn address(text: &str) -> Option<IpAddr> {
     let address: IpAddr = text.trim().parse().ok()?;
     Some(address.to_canonical())
 }
 
-/// Returns true if a CGI server could take the two header names for one: it reads every character beside
-/// letters and digits as `_` (RFC 3875 section 4.1.18 and what became of it).
+/// Returns true if a CGI server could confuse the two header names, because it reads every character
+/// other than letters and digits as `_` (RFC 3875 section 4.1.18, and common practice since).
 #[must_use]
 pub fn is_same_header(name: &str, other: &str) -> bool {
     let folded = |byte: u8| match byte.is_ascii_alphanumeric() {
@@ -210,24 +212,13 @@ pub fn is_same_header(name: &str, other: &str) -> bool {
     name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
-/// Whether `text` is made of the bytes an authority may have.
+/// Returns true if `text` consists of bytes that an authority may contain.
 fn is_authority(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
 }
 
-/// Whether the method is one a key may be allowed: everything else meets 405 at the route.
-pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-
-/// Whether a list of methods allows `method`; GET implies HEAD.
-#[must_use]
-pub fn method_in(list: &[impl AsRef<str>], method: &str) -> bool {
-    list.iter().any(|allowed| {
-        allowed.as_ref() == method || (method == "HEAD" && allowed.as_ref() == "GET")
-    })
-}
-
-/// `text` cut to what may stand in a log or a message: printable ASCII, at most 64 bytes.
+/// Returns `text` in a form that may appear in a log or a message: printable ASCII, at most 64 bytes.
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().take(64).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()

@@ -1,11 +1,10 @@
 //! Secrets as types: no `Display`, no `Serialize`, `Debug` redacted in every build, wiped on drop.
 //!
-//! What may be logged of a secret is its [`Fingerprint`].
+//! A log shows a secret only by its [`Fingerprint`].
 
 use core::fmt;
 use std::rc::Rc;
 
-use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::base::mac;
@@ -21,25 +20,25 @@ impl Secret {
         Self(Zeroizing::new(bytes.into()))
     }
 
-    /// The bytes themselves: for a MAC key or a header that leaves for the upstream, nothing else.
+    /// Returns the bytes. Use them only for a MAC key, or for a header of a request to the upstream.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// The secret as text; `None` when it is not UTF-8.
+    /// Returns the secret as text; `None` when it is not UTF-8.
     #[must_use]
     pub fn expose_str(&self) -> Option<&str> {
         core::str::from_utf8(&self.0).ok()
     }
 
-    /// Its length in bytes.
+    /// Returns the length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is nothing in it.
+    /// Returns true if the secret has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -52,14 +51,14 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What identifies a token in a log without telling it: the first 12 hex digits of HMAC-SHA256
-/// over the token, keyed by HKDF of the root secret (contract section 9). Without the root nobody
-/// can test a guess against it.
+/// An identifier for a token in logs, from which the token cannot be learned: the first 12 hex digits of
+/// HMAC-SHA256 over the token, keyed by HKDF of the root secret. Without the root secret nobody can test
+/// a guess against it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint(Rc<str>);
 
 impl Fingerprint {
-    /// The fingerprint of `token` under the root secret.
+    /// Computes the fingerprint of `token` under the root secret.
     #[must_use]
     pub fn of(token: &Secret, root: &Secret) -> Self {
         let key = mac::hkdf_sha256(root, b"writegate/v1/fingerprint");
@@ -71,16 +70,10 @@ impl Fingerprint {
         Self(hex.into())
     }
 
-    /// The 12 hex digits.
+    /// Returns the 12 hex digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl Serialize for Fingerprint {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Points in time: RFC 3339 dates as an operator writes them, NumericDates as a token carries
 //! them, HTTP dates as an upstream sends them.
 //!
-//! In scope: parsing, printing, comparing. Out of scope: reading a clock; `now` is always an
-//! argument.
+//! In scope: parsing, formatting, comparing. Out of scope: reading a clock; `now` is always an argument.
+
+use super::digits;
 
 /// Milliseconds in a second.
 const MS_PER_SECOND: i64 = 1_000;
@@ -14,20 +15,21 @@ const SECONDS_PER_DAY: i64 = 86_400;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// A time from milliseconds since the epoch, as `Date.now()` gives them.
+    /// Creates a time from milliseconds since the epoch, as `Date.now()` returns them.
     #[must_use]
     pub const fn from_millis(ms: i64) -> Self {
         Self(ms)
     }
 
-    /// A time from whole seconds since the epoch.
+    /// Creates a time from whole seconds since the epoch.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(MS_PER_SECOND))
     }
 
-    /// A time from a NumericDate (RFC 7519 section 2): seconds, a fraction allowed. `None` unless
-    /// it is finite and within ±10^13 s, beyond which milliseconds would not be exact.
+    /// Creates a time from a NumericDate (RFC 7519 section 2): seconds, with an optional fraction.
+    /// Returns `None` unless it is finite and within ±10^13 s, beyond which milliseconds would not be
+    /// exact.
     #[must_use]
     pub fn from_numeric_date(seconds: f64) -> Option<Self> {
         if !seconds.is_finite() || seconds.abs() > 1e13 {
@@ -41,37 +43,38 @@ impl Timestamp {
         Some(Self((seconds * 1_000.0).floor() as i64))
     }
 
-    /// Milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     #[must_use]
     pub const fn millis(self) -> i64 {
         self.0
     }
 
-    /// Whole seconds since the epoch.
+    /// Returns the whole seconds since the epoch.
     #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(MS_PER_SECOND)
     }
 
-    /// This time and `seconds` more (or fewer, when negative).
+    /// Returns the time that is `seconds` later (or earlier, when negative).
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(MS_PER_SECOND)))
     }
 
-    /// The first moment after this one: a limit that is still good itself ends here.
+    /// Returns the next millisecond: the end of a limit that includes this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// Whole days from `earlier` to this time, rounded down; negative when `earlier` is later.
+    /// Returns the whole days from `earlier` to this time, rounded down; negative when `earlier` is
+    /// later.
     #[must_use]
     pub const fn days_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0).div_euclid(SECONDS_PER_DAY.saturating_mul(MS_PER_SECOND))
     }
 
-    /// Reads an RFC 3339 `full-date` (midnight UTC) or `date-time`.
+    /// Parses an RFC 3339 `full-date` (midnight UTC) or `date-time`.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;
@@ -94,7 +97,7 @@ impl Timestamp {
         Some(Self(seconds.checked_mul(MS_PER_SECOND)?.checked_add(ms)?))
     }
 
-    /// Reads an IMF-fixdate (RFC 9110 section 5.6.7), `Sun, 06 Nov 1994 08:49:37 GMT`.
+    /// Parses an IMF-fixdate (RFC 9110 section 5.6.7), `Sun, 06 Nov 1994 08:49:37 GMT`.
     #[must_use]
     pub fn parse_http_date(text: &str) -> Option<Self> {
         let (_weekday, rest) = text.split_once(", ")?;
@@ -113,7 +116,7 @@ impl Timestamp {
         Some(Self::from_seconds(seconds))
     }
 
-    /// This time as RFC 3339 with milliseconds, `2026-11-22T20:00:00.000Z`.
+    /// Formats this time as RFC 3339 with milliseconds, `2026-11-22T20:00:00.000Z`.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
         let (year, month, day) = civil_from_days(self.seconds().div_euclid(SECONDS_PER_DAY));
@@ -131,7 +134,7 @@ impl Timestamp {
             (second, 2, '.'),
             (ms, 3, 'Z'),
         ];
-        // Every line of the log has a time, so no formatter is asked for it.
+        // Written out by hand because every log line has a time, and a formatter is slower.
         for (number, width, then) in parts {
             for place in (0..width).rev() {
                 let digit = number.div_euclid(10_i64.saturating_pow(place)).rem_euclid(10);
@@ -148,15 +151,12 @@ impl Timestamp {
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Exactly `count` ASCII digits, read as a number.
+/// Parses exactly `count` ASCII digits.
 fn digits(text: &str, count: usize) -> Option<i64> {
-    if text.len() != count || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok()
+    (text.len() == count).then(|| digits::parse(text))?
 }
 
-/// `YYYY-MM-DD` as days since the epoch.
+/// Parses `YYYY-MM-DD` into days since the epoch.
 pub(crate) fn parse_date(text: &str) -> Option<i64> {
     let mut parts = text.splitn(3, '-');
     let year = digits(parts.next()?, 4)?;
@@ -165,7 +165,7 @@ pub(crate) fn parse_date(text: &str) -> Option<i64> {
     days_from_civil(year, month, day)
 }
 
-/// `HH:MM:SS` as seconds; a leap second (`:60`) counts as the second after it.
+/// Parses `HH:MM:SS` into seconds; a leap second (`:60`) counts as the second after it.
 fn parse_clock(text: &str) -> Option<i64> {
     let mut parts = text.splitn(3, ':');
     let hour = digits(parts.next()?, 2).filter(|hour| *hour < 24)?;
@@ -174,7 +174,7 @@ fn parse_clock(text: &str) -> Option<i64> {
     hour.checked_mul(3_600)?.checked_add(minute.checked_mul(60)?)?.checked_add(second)
 }
 
-/// The digits after the point as milliseconds, and what follows them.
+/// Parses the digits after the point as milliseconds; returns them and the rest of the text.
 fn split_fraction(text: &str) -> Option<(i64, &str)> {
     let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (fraction, zone) = text.split_at_checked(end)?;
@@ -185,7 +185,7 @@ fn split_fraction(text: &str) -> Option<(i64, &str)> {
     Some((digits(&padded, 3)?, zone))
 }
 
-/// `Z`, `+HH:MM` or `-HH:MM` as seconds east of UTC.
+/// Parses `Z`, `+HH:MM` or `-HH:MM` into seconds east of UTC.
 fn parse_zone(text: &str) -> Option<i64> {
     if text.eq_ignore_ascii_case("z") {
         return Some(0);
@@ -201,8 +201,8 @@ fn parse_zone(text: &str) -> Option<i64> {
     hour.checked_mul(3_600)?.checked_add(minute.checked_mul(60)?)?.checked_mul(sign)
 }
 
-/// Days since the epoch of a date of the proleptic Gregorian calendar; `None` when there is no
-/// such day. The year is shifted to begin in March, so that a leap day comes last.
+/// Returns the days from the epoch to a date of the proleptic Gregorian calendar; `None` for a day that
+/// does not exist. The year is shifted to begin in March, so that a leap day comes last.
 fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0);
     let length = match month {
@@ -233,7 +233,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
         .checked_sub(719_468)
 }
 
-/// The date that is `days` after the epoch: the inverse of [`days_from_civil`].
+/// Returns the date that is `days` after the epoch: the inverse of [`days_from_civil`].
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "days come from an i64 of milliseconds, so every term is far inside i64"

@@ -1,8 +1,8 @@
-//! Conditions and ranges of a read that is answered from the store (RFC 9110 sections 13 and 14).
+//! Conditions and ranges of a read that is answered from the cache (RFC 9110 sections 13 and 14).
 //!
-//! The gate evaluates them itself, so that no store decides differently and none can be made to say
-//! that it has nothing, which would send every such request to the upstream. All the store is asked
-//! for is one range of bytes; if it does not understand that, it is asked for the whole.
+//! The gate evaluates them itself. Otherwise a store could decide differently, or a caller could make it
+//! report a miss, which would send every such request to the upstream. The store is only asked for one
+//! range of bytes; if it does not understand that, it is asked for the whole response.
 
 use crate::base::headers::{self};
 use crate::base::request::Head;
@@ -25,9 +25,9 @@ enum Range {
 }
 
 impl Conditions {
-    /// Reads them. `If-None-Match` alone decides where there is one (section 13.1.3). A range that is
-    /// not a single one of bytes may be ignored (section 14.2), and so is one with `If-Range`: what it
-    /// would be added to may be another version (section 13.1.5).
+    /// Parses the conditions. `If-None-Match` takes precedence over `If-Modified-Since` (section
+    /// 13.1.3). A range that is not a single range of bytes may be ignored (section 14.2). So is one
+    /// with `If-Range`, because the caller's part may be of another version (section 13.1.5).
     #[must_use]
     pub fn of(head: &Head<'_>) -> Self {
         let none_match = head.header("if-none-match").map(str::to_owned);
@@ -42,16 +42,16 @@ impl Conditions {
         }
     }
 
-    /// Returns true if the store is asked for the request's range.
+    /// Returns true if the store is to be asked for the request's range.
     #[must_use]
     pub const fn ask_range(&self) -> bool {
         self.range.is_some()
     }
 
-    /// Returns the status to answer with in place of that of the stored answer, if it is another: 304
-    /// or 416, and then without a body.
+    /// Returns the status that replaces that of the cache entry, if there is one: 304 or 416, then
+    /// without a body.
     pub(crate) fn status(&self, status: u16, headers: &[(&str, &str)]) -> Option<u16> {
-        let header = |wanted: &str| headers::header(headers, wanted);
+        let header = |name: &str| headers::header(headers, name);
         let is_unchanged = match (&self.none_match, self.modified_since) {
             (Some(tags), _) => matches(tags, header("etag")),
             (None, Some(since)) => header("last-modified")
@@ -68,20 +68,20 @@ impl Conditions {
     }
 }
 
-/// Returns the length of a stored answer's whole body, where it is known.
+/// Returns the length of an entry's whole body, if it is known.
 pub(super) fn length(headers: &[(&str, &str)]) -> Option<u64> {
-    let said = headers::header(headers, LENGTH).and_then(|length| length.parse().ok());
-    said.or_else(|| headers::content_length(headers))
+    let announced = headers::header(headers, LENGTH).and_then(|length| length.parse().ok());
+    announced.or_else(|| headers::content_length(headers))
 }
 
 impl Range {
-    /// Reads `bytes=first-last`, `bytes=first-` or `bytes=-length` (section 14.1.2).
+    /// Parses `bytes=first-last`, `bytes=first-` or `bytes=-length` (section 14.1.2).
     fn parse(text: &str) -> Option<Self> {
         let (unit, range) = text.split_once('=')?;
         let (first, last) = range.trim().split_once('-')?;
         let number = |digits: &str| {
             let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-            // More digits than any length has.
+            // A number that is too large is beyond any length.
             is_number.then(|| digits.parse().unwrap_or(u64::MAX))
         };
         unit.trim().eq_ignore_ascii_case("bytes").then_some(())?;
@@ -93,7 +93,7 @@ impl Range {
         }
     }
 
-    /// Returns true if there is no byte of it in so many (section 15.5.17).
+    /// Returns true if a body of this length has no byte of the range (section 15.5.17).
     fn is_beyond(self, length: Option<u64>) -> bool {
         match self {
             Self::From(first) => length.is_some_and(|length| first >= length),
@@ -102,8 +102,8 @@ impl Range {
     }
 }
 
-/// Returns true if one of the entity tags is that of the stored answer, weakly compared (sections
-/// 8.8.3.2 and 13.1.2). A tag may hold a comma.
+/// Returns true if one of the entity tags is that of the cache entry, by weak comparison (sections
+/// 8.8.3.2 and 13.1.2). A tag may contain a comma.
 fn matches(tags: &str, etag: Option<&str>) -> bool {
     if tags.trim() == "*" {
         return true;

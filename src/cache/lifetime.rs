@@ -1,12 +1,13 @@
-//! How long an answer may be kept (contract section 8; RFC 9111 sections 3, 4.2 and 5.2.2).
+//! The lifetime of a response in the cache (docs/wire-contract.md, "Cached reads"; RFC 9111 sections 3,
+//! 4.2 and 5.2.2).
 
 use crate::base::headers::{self};
 use crate::base::time::Timestamp;
 
 use super::{CACHE_KEY_HEADERS, Policy};
 
-/// How long, in seconds, an answer with this status and these headers may be kept; `None` for one that
-/// may not.
+/// Returns the time, in seconds, for which a response with this status and these headers may be stored;
+/// `None` if it may not be stored.
 #[must_use]
 pub fn lifetime(
     policy: Policy,
@@ -14,8 +15,8 @@ pub fn lifetime(
     headers: &[(&str, &str)],
     now: Timestamp,
 ) -> Option<i64> {
-    let header = |wanted: &str| headers::header(headers, wanted);
-    if status != 200 || header("set-cookie").is_some() || !is_keyed(header("vary")) {
+    let header = |name: &str| headers::header(headers, name);
+    if status != 200 || header("set-cookie").is_some() || !varies_only_by_key(header("vary")) {
         return None;
     }
     let mut life = policy.ttl;
@@ -40,21 +41,22 @@ pub fn lifetime(
     Some(life.saturating_sub(age)).filter(|life| *life > 0)
 }
 
-/// How old, in seconds, an answer was when it came.
+/// Returns the age of a response when it arrived, in seconds.
 pub(super) fn age(headers: &[(&str, &str)]) -> i64 {
     headers::header(headers, "age").and_then(seconds).unwrap_or(0)
 }
 
-/// Whether an answer varies with nothing but what it is kept under (RFC 9110 section 12.5.5).
-fn is_keyed(vary: Option<&str>) -> bool {
+/// Returns true if a response varies only with headers that are part of the cache key (RFC 9110 section
+/// 12.5.5).
+fn varies_only_by_key(vary: Option<&str>) -> bool {
     let mut names = vary.unwrap_or_default().split(',').map(str::trim);
     names.all(|name| {
         name.is_empty() || CACHE_KEY_HEADERS.iter().any(|keyed| name.eq_ignore_ascii_case(keyed))
     })
 }
 
-/// The directives of `Cache-Control`: name, and what stands after `=`. A quoted list that is cut at its
-/// commas only yields more names.
+/// Splits `Cache-Control` into directives: the name, and the text after `=`. A quoted list is cut at its
+/// commas too, which only yields more names.
 pub(super) fn directives(value: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let parts = value.split(',').map(str::trim);
     parts.map(|part| match part.split_once('=') {
@@ -63,13 +65,13 @@ pub(super) fn directives(value: &str) -> impl Iterator<Item = (&str, Option<&str
     })
 }
 
-/// Delta-seconds (RFC 9111 section 1.2.2), perhaps quoted.
+/// Parses delta-seconds (RFC 9111 section 1.2.2), perhaps quoted.
 pub(super) fn seconds(text: &str) -> Option<i64> {
     let text = text.trim();
     let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let digits = quoted.unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    // Longer than any number is longer than any life.
+    // A number that is too large is longer than any lifetime.
     is_number.then(|| digits.parse().unwrap_or(i64::MAX))
 }
 

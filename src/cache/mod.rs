@@ -1,8 +1,9 @@
-//! Cached reads (contract section 8): what an answer is kept under, and what of it is told. Whether it
-//! may be kept at all is `lifetime`'s; the store is the platform's Cache API.
+//! Cached reads belong here (docs/wire-contract.md, "Cached reads"): the cache key, the lifetime of an
+//! entry, and the headers of a response on its way into the cache, out of it and past it. The store
+//! itself does not: it is the platform's Cache API.
 //!
-//! Nothing here lets a request in: the store is asked when every check has passed, and what is asked
-//! for depends on whoever conditional_headers as much as the route says.
+//! Nothing here admits a request. The cache is asked after all checks have passed, and the cache key
+//! includes who asks, as far as the route's `scope` says.
 
 mod conditions;
 mod lifetime;
@@ -20,46 +21,45 @@ use crate::credential::Verified;
 pub use conditions::Conditions;
 pub use stored::{CacheEntry, CacheWrite, keep_private, on_conditions, on_hit, on_miss, to_store};
 
-/// Longest time, in seconds, that an answer may be kept: a year.
+/// Longest configurable time, in seconds, to store a response: a year.
 pub const MAX_TTL: u64 = 31_536_000;
-/// The request headers that reach the upstream of a cached route, and are part of what an answer is kept
-/// under.
+/// The request headers that reach the upstream of a cached route, and are part of the cache key.
 pub const CACHE_KEY_HEADERS: [&str; 2] = ["accept", "accept-language"];
-/// Conditional and range headers (RFC 9110 sections 13.1 and 14.2), which are evaluated on the stored
-/// answer. They reach the upstream only where its answer cannot be kept.
+/// Conditional and range headers (RFC 9110 sections 13.1 and 14.2). They are evaluated on the cache
+/// entry, and reach the upstream only if its response cannot be stored.
 pub const CONDITIONAL_HEADERS: [&str; 6] =
     ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"];
 
-/// Who shares an answer.
+/// The callers who share a cache entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Requests of one key.
+    /// Callers with one key.
     Key,
-    /// Requests of one key's one subject.
+    /// One subject of one key.
     Subject,
-    /// All.
+    /// All callers.
     Shared,
 }
 
-/// A route's `cache`.
+/// The `cache` setting of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How long, in seconds, an answer is kept at most.
+    /// Longest time, in seconds, to store a response.
     pub ttl: i64,
-    /// Who shares it.
+    /// The callers who share an entry.
     pub scope: Scope,
 }
 
 impl Policy {
-    /// Reads the `cache` of a route, which stands at `path`.
+    /// Parses the `cache` of a route, found at `path`.
     ///
     /// # Errors
-    /// Without a `ttl`, and for another scope than these.
+    /// Without a `ttl`, and for an unknown scope.
     pub fn parse(path: String, value: Value) -> Result<Self, FieldError> {
         let mut fields = Fields::new(path, value)?;
         let ttl = fields.integer("ttl", 1..=MAX_TTL, 0)?;
         if ttl == 0 {
-            let hint = "is required: how long, in seconds, an answer is kept at most";
+            let hint = "is required: the longest time, in seconds, to store a response";
             return Err(fields.error("ttl", hint));
         }
         let read = |text: &str| match text {
@@ -75,10 +75,10 @@ impl Policy {
     }
 }
 
-/// Where an answer is kept.
+/// The place of a response in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
-    /// The name it is kept under.
+    /// The cache key.
     pub name: String,
     path: String,
     url: String,
@@ -87,21 +87,22 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// A lookup of this name, without conditions.
+    /// Creates a lookup with this cache key, without conditions.
     #[cfg(test)]
     pub(crate) fn for_test(name: &str) -> Self {
         let conditions = Conditions::default();
         Self { name: name.to_owned(), path: String::new(), url: String::new(), conditions }
     }
 
-    /// The names under which it stands when the route, and when the URL was last purged.
+    /// Returns the names of the purge markers of the route and of the URL.
     #[must_use]
     pub fn purge_markers(&self) -> [String; 2] {
-        [route_mark(&self.path), url_mark(&self.path, &self.url)]
+        [route_marker(&self.path), url_marker(&self.path, &self.url)]
     }
 }
 
-/// Where the answer to this read of `url` is kept. `sent` is what reaches the upstream of a header.
+/// Returns the place in the cache for a read of `url`. `sent` returns the value of a header that reaches
+/// the upstream.
 #[must_use]
 pub fn lookup<'h>(
     policy: Policy,
@@ -132,20 +133,20 @@ pub fn lookup<'h>(
     Lookup { name: name(&parts), url: url.to_owned(), path, conditions: Conditions::of(head) }
 }
 
-/// The name under which it stands when a route was last purged.
+/// Returns the name of a route's purge marker.
 #[must_use]
-pub fn route_mark(path: &str) -> String {
+pub fn route_marker(path: &str) -> String {
     name(&[Some("purged route"), Some(path)])
 }
 
-/// The name under which it stands when a URL of the upstream was last purged on a route.
+/// Returns the name of the purge marker of an upstream URL on a route.
 #[must_use]
-pub fn url_mark(path: &str, url: &str) -> String {
+pub fn url_marker(path: &str, url: &str) -> String {
     name(&[Some("purged url"), Some(path), Some(url)])
 }
 
-/// SHA-256 over parts, each with its length before it, so that no two lists of parts are one; an absent
-/// part is another than an empty one.
+/// Computes SHA-256 over parts, each preceded by its length, so that different lists of parts never
+/// collide. An absent part differs from an empty one.
 fn name(parts: &[Option<&str>]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

@@ -1,4 +1,4 @@
-//! The headers of an answer on its way into the store, out of it, and past it.
+//! The headers of a response on its way into the cache, out of it, and past it.
 
 use crate::base::headers::{self, HeaderEdits};
 use crate::base::time::Timestamp;
@@ -7,19 +7,19 @@ use super::Policy;
 use super::conditions::{self, Conditions};
 use super::lifetime::{age, directives, lifetime, seconds};
 
-/// When the request was made whose answer this is, in milliseconds since the epoch.
-const ASKED: &str = "writegate-asked";
-/// Until when it may be served, likewise.
+/// Header with the time of the request, in milliseconds since the epoch.
+const REQUESTED_AT: &str = "writegate-asked";
+/// Header with the time until which the entry may be served, in milliseconds since the epoch.
 const UNTIL: &str = "writegate-until";
-/// How old it was when it came, in seconds.
+/// Header with the age of the response when it arrived, in seconds.
 const AGE: &str = "writegate-age";
-/// How many bytes its body has, as the upstream announced it.
+/// Header with the length of the body in bytes, as the upstream announced it.
 pub(super) const LENGTH: &str = "writegate-length";
-/// Fields about caches that do not go on from a cached route: the gate says how long an answer is kept
-/// there. Those for caches in front of the gate go on from no route (`reply`).
+/// Fields about caches that do not pass on a cached route, because the gate decides there how long a
+/// response is stored. Fields for caches in front of the gate pass on no route (`gateway::reply`).
 const FOR_CACHES: [&str; 2] = ["expires", "cf-cache-status"];
-/// Directives of `Cache-Control` (RFC 9111 section 5.2.2, RFC 5861, RFC 8246) that let nobody but the
-/// caller keep an answer.
+/// Directives of `Cache-Control` (RFC 9111 section 5.2.2, RFC 5861, RFC 8246) for the caller's own
+/// cache.
 const FOR_CALLER: [&str; 8] = [
     "no-store",
     "no-cache",
@@ -31,7 +31,7 @@ const FOR_CALLER: [&str; 8] = [
     "stale-if-error",
 ];
 
-/// The copy of an answer that is kept.
+/// The header edits of a response that is stored.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct CacheWrite<'h> {
     /// Header names to remove.
@@ -40,47 +40,47 @@ pub struct CacheWrite<'h> {
     pub set: Vec<(&'h str, String)>,
 }
 
-/// What is kept of an answer to a GET that was made at `asked`, with what `edits` remove and redact;
-/// `None` when nothing may be.
+/// Returns the edits for storing the response to a GET that was sent at `requested_at`, without what
+/// `edits` remove and redact; `None` if it may not be stored.
 #[must_use]
 pub fn to_store<'h>(
     policy: Policy,
     status: u16,
     headers: &[(&'h str, &'h str)],
     edits: &HeaderEdits<'h>,
-    asked: Timestamp,
+    requested_at: Timestamp,
     now: Timestamp,
 ) -> Option<CacheWrite<'h>> {
     let life = lifetime(policy, status, headers, now)?;
-    let mut kept = CacheWrite { drop: edits.drop.clone(), set: Vec::new() };
+    let mut write = CacheWrite { drop: edits.drop.clone(), set: Vec::new() };
     let other = |name: &&str| FOR_CACHES.contains(name) || matches!(*name, "age" | "cache-status");
-    kept.drop.extend(headers.iter().map(|(name, _)| *name).filter(other));
-    // A token that came back in a header is not kept either.
+    write.drop.extend(headers.iter().map(|(name, _)| *name).filter(other));
+    // A token that the upstream sent back in a header is not stored either.
     let redacted = edits.set.iter().filter(|(name, _)| edits.echoed.contains(name));
-    kept.set.extend(redacted.cloned());
+    write.set.extend(redacted.cloned());
     let length = headers::header(headers, "content-length");
     let length = length.map(|length| (LENGTH, length.to_owned()));
-    kept.set.extend(length);
+    write.set.extend(length);
     let until = now.plus_seconds(life).millis();
-    kept.set.extend([
+    write.set.extend([
         ("cache-control", format!("max-age={life}")),
-        (ASKED, asked.millis().to_string()),
+        (REQUESTED_AT, requested_at.millis().to_string()),
         (UNTIL, until.to_string()),
         (AGE, age(headers).to_string()),
     ]);
-    Some(kept)
+    Some(write)
 }
 
-/// An answer that was found in the store.
+/// A response that was found in the cache.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheEntry<'a, 'h> {
     /// Its headers.
     pub headers: &'a [(&'h str, &'h str)],
-    /// When its route or its URL was last purged here, if ever.
+    /// The last purge of its route or URL in this data centre.
     pub purged: Option<Timestamp>,
 }
 
-/// Changes `edits` for an answer that is not passed on whole, and its status.
+/// Edits a cache entry that its conditions make a 304 or 416.
 pub fn on_conditions<'h>(
     conditions: &Conditions,
     status: u16,
@@ -97,37 +97,40 @@ pub fn on_conditions<'h>(
     }
 }
 
-/// Adds what a hit is told to `edits`; `false` for an answer that is over, or older than the last purge,
-/// or was not stored by the gate.
+/// Edits the headers of a cache hit. Returns false for an entry that has expired, is older than the last
+/// purge, or was not stored by the gate: it must not be served.
 pub fn on_hit(found: CacheEntry<'_, '_>, edits: &mut HeaderEdits<'_>, now: Timestamp) -> bool {
-    let header = |wanted: &str| headers::header(found.headers, wanted);
-    let number = |wanted: &str| header(wanted)?.parse::<i64>().ok();
-    let (Some(asked), Some(until), Some(age)) = (number(ASKED), number(UNTIL), number(AGE)) else {
+    let header = |name: &str| headers::header(found.headers, name);
+    let number = |name: &str| header(name)?.parse::<i64>().ok();
+    let (Some(requested_at), Some(until), Some(age)) =
+        (number(REQUESTED_AT), number(UNTIL), number(AGE))
+    else {
         return false;
     };
-    let asked = Timestamp::from_millis(asked);
-    // What was asked for in the moment of the purge may be of before it.
-    let is_purged = found.purged.is_some_and(|purged| asked <= purged);
-    // A store may keep what broke off as if that were the whole.
+    let requested_at = Timestamp::from_millis(requested_at);
+    // A response that was requested in the moment of the purge may be older.
+    let is_purged = found.purged.is_some_and(|purged| requested_at <= purged);
+    // The store may have kept a response that broke off as if it were complete.
     let whole = match header("content-range") {
         Some(range) => range.rsplit_once('/').map(|(_, whole)| whole),
         None => header("content-length"),
     };
-    let is_cut = matches!((header(LENGTH), whole), (Some(said), Some(whole)) if said != whole);
+    let is_cut =
+        matches!((header(LENGTH), whole), (Some(announced), Some(whole)) if announced != whole);
     if is_purged || is_cut || now >= Timestamp::from_millis(until) {
         return false;
     }
-    let kept = now.seconds().saturating_sub(asked.seconds()).max(0);
+    let stored_for = now.seconds().saturating_sub(requested_at.seconds()).max(0);
     edits.drop.push("cf-cache-status");
     edits.set.extend([
-        ("age", age.saturating_add(kept).to_string()),
+        ("age", age.saturating_add(stored_for).to_string()),
         ("cache-status", "writegate; hit".to_owned()),
         ("cache-control", "private".to_owned()),
     ]);
     true
 }
 
-/// Adds what an answer of the upstream on a cached route is told to `edits`.
+/// Edits the headers of an upstream response on a cached route.
 pub fn on_miss<'h>(headers: &[(&'h str, &'h str)], edits: &mut HeaderEdits<'h>) {
     let mut cache_control = "private".to_owned();
     let mut status = String::new();
@@ -151,23 +154,23 @@ pub fn on_miss<'h>(headers: &[(&'h str, &'h str)], edits: &mut HeaderEdits<'h>) 
     edits.set.extend([("cache-status", status), ("cache-control", cache_control)]);
 }
 
-/// Changes `edits` so that only the caller may keep the answer of an uncached route, for as long as the
-/// upstream says. Every answer depends on a credential, which a cache in front of the gate may not
-/// know for one (RFC 9111 section 3.5 speaks of `Authorization` only), and an upstream that says
-/// `public` knows nothing of the gate.
+/// Edits the headers of a response on an uncached route so that only the caller's own cache may store
+/// it, for as long as the upstream says. Every response depends on a credential, which a cache in front
+/// of the gate may not recognise (RFC 9111 section 3.5 mentions `Authorization` only), and an upstream
+/// that says `public` does not know about the gate.
 pub fn keep_private<'h>(
     headers: &[(&'h str, &'h str)],
     edits: &mut HeaderEdits<'h>,
     now: Timestamp,
 ) {
-    let header = |wanted: &str| headers::header(headers, wanted);
-    let said = header("cache-control").unwrap_or_default();
+    let header = |name: &str| headers::header(headers, name);
+    let cache_control = header("cache-control").unwrap_or_default();
     let says = |wanted: &str| {
-        let mut all = directives(said);
+        let mut all = directives(cache_control);
         all.find(|(name, _)| name.eq_ignore_ascii_case(wanted))
     };
     let is_whole = |wanted: &str| says(wanted).is_some_and(|(_, fields)| fields.is_none());
-    // With `no-cache` the gate is asked, and so checks the credential, before each use.
+    // With `no-cache` the gate is asked before each use, and so checks the credential.
     let is_private = ["private", "no-store", "no-cache"].into_iter().any(is_whole);
     let is_shared = says("public").is_some() || says("s-maxage").is_some();
     // `Connection` may have named it.

@@ -1,9 +1,10 @@
 //! `Accept-Signature` (RFC 9421 section 5.1): the signature that a 401 asks for.
 
-/// The signature that would be accepted.
+/// The requirements for a signature that the gate would accept.
 #[derive(Clone, Debug)]
 pub struct AcceptSignature {
-    /// The name of the session's own key, where it must be by that one and cover the session.
+    /// The `cnf` kid, if the session is bound: the signature must be by its session secret and cover the
+    /// session.
     pub bound: Option<String>,
     /// The signature must cover `Content-Digest`.
     pub body: bool,
@@ -12,16 +13,16 @@ pub struct AcceptSignature {
 }
 
 impl AcceptSignature {
-    /// `Accept-Signature` (RFC 9421 section 5.1). The nonce it proposes is the request's id: fresh, and
-    /// whoever signs again after this answer has nothing to invent.
+    /// Formats the header for the key `key`. The nonce in it is the request id: it is fresh, so the
+    /// caller can use it as it is when it signs again.
     #[must_use]
     pub fn header(&self, key: &str, request_id: &str) -> String {
         let keyid = self.bound.as_deref().unwrap_or(key);
         let mut text = r#"sig1=("@method" "@authority" "@path" "@query""#.to_owned();
-        for (is_wanted, component) in
+        for (is_required, component) in
             [(self.body, r#" "content-digest""#), (self.bound.is_some(), r#" "authorization""#)]
         {
-            if is_wanted {
+            if is_required {
                 text.push_str(component);
             }
         }

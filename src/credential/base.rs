@@ -1,24 +1,25 @@
-//! Components of a request and the signature base made of them (RFC 9421 section 2).
+//! Components of a request and the signature base that they form (RFC 9421 section 2).
 //!
-//! In scope: the derived components of a request, header fields, `@query-param`. Out of scope: what
-//! must be covered (`signature`), responses, and the flags `sf`, `key`, `bs`, `tr` and `req`, which
-//! are refused: two parsers of a field can disagree, and its raw value is what everybody sees.
+//! In scope: the derived components of a request, header fields, `@query-param`. Out of scope: the
+//! required coverage (`signature`), responses, and the flags `sf`, `key`, `bs`, `tr` and `req`, which
+//! are refused because two parsers of a field can disagree, and everybody sees the same raw value.
 
 use core::cell::OnceCell;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::base::percent::{self, Byte};
 use crate::base::request::Head;
 use crate::problem::Refusal;
 
-use super::shown::{self, REDACTED};
+use super::redact::{self, REDACTED};
 use super::structured::{Bare, Item, Parameters};
 
-/// Most components of one signature: real clients cover a dozen.
+/// Most components of one signature. Real clients cover a dozen.
 pub const MAX_COMPONENTS: usize = 64;
 
-/// What one line of the base is about (RFC 9421 sections 2.1 and 2.2).
+/// A component of a request: one line of the base (RFC 9421 sections 2.1 and 2.2).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Component {
     /// `@method`: as sent.
@@ -33,21 +34,21 @@ pub enum Component {
     RequestTarget,
     /// `@path`, not decoded; `/` when empty.
     Path,
-    /// `@query` with its `?`; `?` alone when there is none.
+    /// `@query` with its `?`; only `?` when there is no query.
     Query,
-    /// `@query-param` of this name, encoded as RFC 9421 section 2.2.8 wants it.
+    /// `@query-param` of this name, encoded as RFC 9421 section 2.2.8 requires.
     QueryParam(String),
     /// A header field.
     Field(String),
 }
 
 impl Component {
-    /// The identifier `name` without parameters.
+    /// Parses a component name without parameters.
     ///
     /// # Errors
-    /// `bad-credential` for a name that is none (RFC 9421 section 2.1: "the component name for an HTTP
-    /// field is the lowercased form of its field name"), `signature-unsupported` for a derived
-    /// component that is not of a request or that nobody knows.
+    /// `bad-credential` for a name that is not valid (RFC 9421 section 2.1: "the component name for an
+    /// HTTP field is the lowercased form of its field name"), `signature-unsupported` for a derived
+    /// component that is unknown or not of a request.
     pub fn named(name: &str) -> Result<Self, Refusal> {
         Ok(match name {
             "@method" => Self::Method,
@@ -57,7 +58,7 @@ impl Component {
             "@request-target" => Self::RequestTarget,
             "@path" => Self::Path,
             "@query" => Self::Query,
-            // RFC 9421 section 2.2.8: it needs its `name`, so it cannot come without parameters.
+            // RFC 9421 section 2.2.8: it requires the parameter `name`.
             "@query-param" => return Err(Refusal::BadCredential),
             derived if derived.starts_with('@') => return Err(Refusal::SignatureUnsupported),
             field if is_field_name(field) => Self::Field(field.to_owned()),
@@ -74,12 +75,12 @@ impl Component {
         }
         match item.parameters.is_empty() {
             true => Self::named(name.as_str()),
-            // Any of RFC 9421's flags, or one that nobody knows.
+            // One of RFC 9421's flags, or an unknown parameter.
             false => Err(Refusal::SignatureUnsupported),
         }
     }
 
-    /// Its line's beginning, as RFC 9421 section 2 writes an identifier.
+    /// Returns the component's identifier, with which its line begins (RFC 9421 section 2).
     #[must_use]
     pub fn identifier(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
@@ -94,34 +95,34 @@ impl Component {
                 let escaped = name.replace('\\', r"\\").replace('"', r#"\""#);
                 return Cow::Owned(format!(r#""@query-param";name="{escaped}""#));
             }
-            // A field name holds nothing that would need to be escaped.
+            // A field name has no characters that need to be escaped.
             Self::Field(name) => return Cow::Owned(format!("\"{name}\"")),
         })
     }
 }
 
-/// A request as the source of values. The query is decoded at most once, however many of its
-/// parameters are covered: nothing is known of the caller yet.
+/// A request as the source of component values. The query is decoded at most once, no matter how many
+/// parameters are covered, because the caller is not verified yet.
 #[derive(Debug)]
 pub struct Message<'r, 'h> {
     head: &'r Head<'h>,
-    /// By name, encoded again; `None` for one that stands more than once.
+    /// Values by re-encoded name; `None` for a name that occurs more than once.
     query: OnceCell<BTreeMap<String, Option<&'h str>>>,
 }
 
 impl<'r, 'h> Message<'r, 'h> {
-    /// Of this request.
+    /// Creates the message of this request.
     #[must_use]
     pub const fn new(head: &'r Head<'h>) -> Self {
         Self { head, query: OnceCell::new() }
     }
 
-    /// The value of a component.
+    /// Returns the value of a component.
     ///
     /// # Errors
-    /// `signature-incomplete` for what the request does not have, or has more than once where only one
-    /// can be meant; `signature-unsupported` for a value that is not ASCII (RFC 9421 section 2.5: the
-    /// base is ASCII), of which signer and gate might see different bytes.
+    /// `signature-incomplete` for a component that the request does not have, or has more than once
+    /// where only one can be meant; `signature-unsupported` for a value that is not ASCII (RFC 9421
+    /// section 2.5: the base is ASCII), because signer and gate might see different bytes.
     pub fn value(&self, component: &Component) -> Result<Cow<'h, str>, Refusal> {
         let head = self.head;
         let value = match component {
@@ -136,7 +137,7 @@ impl<'r, 'h> Message<'r, 'h> {
             Component::Query => Cow::Owned(format!("?{}", head.query().unwrap_or_default())),
             Component::QueryParam(name) => Cow::Owned(self.query_param(name)?),
             // RFC 9421 section 2.1: "If the named field … does not exist … it MUST produce an error".
-            // Space around a line was the platform's to remove; what is left may be that of an empty one.
+            // The platform has trimmed each line; a remaining space may come from joining an empty line.
             Component::Field(name) => {
                 Cow::Borrowed(head.header(name).ok_or(Refusal::SignatureIncomplete)?)
             }
@@ -147,9 +148,9 @@ impl<'r, 'h> Message<'r, 'h> {
         }
     }
 
-    /// The value of the query parameter whose name, encoded again, is `name` (RFC 9421 section 2.2.8).
-    /// "If a parameter name occurs multiple times in a request, the named query parameter MUST NOT be
-    /// included."
+    /// Returns the value of the query parameter whose re-encoded name is `name` (RFC 9421 section
+    /// 2.2.8). "If a parameter name occurs multiple times in a request, the named query parameter MUST
+    /// NOT be included."
     fn query_param(&self, name: &str) -> Result<String, Refusal> {
         let query = self.query.get_or_init(|| {
             let mut query = BTreeMap::new();
@@ -164,11 +165,11 @@ impl<'r, 'h> Message<'r, 'h> {
     }
 }
 
-/// The signature base (RFC 9421 section 2.5) of these components, with `parameters` as the value of
-/// `@signature-params`: one line each, in the signer's order, no line break at the end.
+/// Computes the signature base (RFC 9421 section 2.5) of these components, with `parameters` as the
+/// value of `@signature-params`: one line each, in the signer's order, without a line break at the end.
 ///
 /// # Errors
-/// Those of [`Message::value`].
+/// As [`Message::value`].
 pub fn base(
     components: &[Component],
     parameters: &str,
@@ -178,11 +179,12 @@ pub fn base(
     lines(components, parameters, |component| message.value(component))
 }
 
-/// Returns the base as a refusal shows it: without the values that may be secret. No MAC is in it.
+/// Computes the base as a problem document shows it: without values that may be secret. A base never
+/// contains a MAC.
 ///
 /// # Errors
-/// Those of [`Message::value`].
-pub fn shown(
+/// As [`Message::value`].
+pub fn redacted(
     components: &[Component],
     parameters: &str,
     head: &Head<'_>,
@@ -190,8 +192,8 @@ pub fn shown(
     let message = Message::new(head);
     lines(components, parameters, |component| {
         let shows = match component {
-            Component::Field(name) => shown::shows_field(name),
-            Component::QueryParam(name) => shown::shows_parameter(&decoded(name)),
+            Component::Field(name) => redact::shows_field(name),
+            Component::QueryParam(name) => redact::shows_parameter(&decoded(name)),
             Component::Method
             | Component::TargetUri
             | Component::Authority
@@ -208,7 +210,7 @@ pub fn shown(
             (
                 Component::Query | Component::TargetUri | Component::RequestTarget,
                 Some((before, query)),
-            ) => Cow::Owned(format!("{before}?{}", shown::query(query, decoded))),
+            ) => Cow::Owned(format!("{before}?{}", redact::query(query, decoded))),
             _ => value,
         })
     })
@@ -229,8 +231,8 @@ fn lines<'h>(
     Ok(base)
 }
 
-/// `@authority` (RFC 9421 section 2.2.3): "normalized according to the rules in section 4.2.3 of RFC
-/// 9110: the host is lowercased and the default port is omitted".
+/// Returns `@authority` (RFC 9421 section 2.2.3): "normalized according to the rules in section 4.2.3 of
+/// RFC 9110: the host is lowercased and the default port is omitted".
 #[must_use]
 pub fn authority<'h>(head: &Head<'h>) -> Cow<'h, str> {
     let default = match head.scheme() {
@@ -245,7 +247,7 @@ pub fn authority<'h>(head: &Head<'h>) -> Cow<'h, str> {
     }
 }
 
-/// The one parameter `name` of a `@query-param`.
+/// Returns the parameter `name` of a `@query-param`, which must be its only one.
 fn only_name(parameters: &Parameters<'_>) -> Result<String, Refusal> {
     let mut found = None;
     for (key, value) in parameters {
@@ -258,7 +260,7 @@ fn only_name(parameters: &Parameters<'_>) -> Result<String, Refusal> {
     found.ok_or(Refusal::BadCredential)
 }
 
-/// A header's name in lower case (RFC 9110 section 5.6.2, `token`).
+/// Returns true if `name` is a header name in lower case (RFC 9110 section 5.6.2, `token`).
 fn is_field_name(name: &str) -> bool {
     !name.is_empty()
         && name.bytes().all(|byte| {
@@ -266,7 +268,7 @@ fn is_field_name(name: &str) -> bool {
         })
 }
 
-/// Decoded as `application/x-www-form-urlencoded` and encoded again with everything but that
+/// Decodes `application/x-www-form-urlencoded` text and encodes it again, with everything but that
 /// format's own safe characters as `%XX` (URL Standard sections 5.1 and 5.2, with %20 for a space).
 fn reencoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
@@ -283,33 +285,9 @@ fn reencoded(text: &str) -> String {
 
 /// Decodes a name or a value of `application/x-www-form-urlencoded` (URL Standard section 5.1).
 fn decoded(text: &str) -> String {
-    let mut rest = text.as_bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        decoded.push(match (first, after) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    rest = after;
-                    (high << 4) | low
-                }
-                _ => first,
-            },
-            _ => first,
-        });
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-/// The value of a hexadecimal digit.
-pub(super) const fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => digit.checked_sub(b'0'),
-        b'a'..=b'f' => digit.checked_sub(b'a' - 10),
-        b'A'..=b'F' => digit.checked_sub(b'A' - 10),
-        _ => None,
-    }
+    let byte = |byte: Byte| if byte == Byte::Plain(b'+') { b' ' } else { byte.value() };
+    let bytes: Vec<u8> = percent::decode(text).map(byte).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -349,7 +327,7 @@ mod tests {
             field("x-own"),
         ];
         assert_eq!(
-            shown(&components, "()", &head).unwrap(),
+            redacted(&components, "()", &head).unwrap(),
             r#""@target-uri": https://gate.example/a?x=1&%74oken=[redacted]&y
 "@request-target": /a?x=1&%74oken=[redacted]&y
 "@query": ?x=1&%74oken=[redacted]&y

@@ -1,7 +1,8 @@
-//! `Content-Digest` (RFC 9530): which digests a request names, and whether its body has them.
+//! `Content-Digest` (RFC 9530): the digests that a request names, and comparing them with those of its
+//! body.
 //!
 //! In scope: sha-256 and sha-512. Out of scope: `Repr-Digest`, and algorithms that RFC 9530 calls
-//! insecure; beside one of the two they are ignored, alone they are refused.
+//! insecure: next to sha-256 or sha-512 they are ignored, without it they are refused.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +12,8 @@ use crate::problem::Refusal;
 
 use super::structured::{self, Bare, Value};
 
-/// Longest body, in bytes, that is read to be compared: it is held in the isolate's 128 MB, beside
-/// those of other requests.
+/// Longest body, in bytes, that is read to compute its digest. It is kept in the isolate's 128 MB, next
+/// to those of other requests.
 pub const MAX_BODY_BYTES: u64 = 10 * 1024 * 1024;
 
 /// A hash function of RFC 9530's registry.
@@ -25,7 +26,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Its name in the Web Cryptography API.
+    /// Returns the name in the Web Cryptography API.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,7 +35,7 @@ impl Algorithm {
         }
     }
 
-    /// The digest of `body`.
+    /// Computes the digest of `body`.
     #[must_use]
     pub fn digest(self, body: &[u8]) -> Vec<u8> {
         match self {
@@ -44,21 +45,22 @@ impl Algorithm {
     }
 }
 
-/// SHA-256 by itself, for a Worker that leaves the other one to the platform.
+/// Computes SHA-256. It is a function of its own so that the Worker, which leaves digests of bodies to
+/// the platform, links no SHA-512.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// The digests that a body must have: one of them at least.
+/// The digests that a body must have; at least one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Digests(Vec<(Algorithm, Vec<u8>)>);
 
 impl Digests {
-    /// Reads a `Content-Digest` field.
+    /// Parses a `Content-Digest` field.
     ///
     /// # Errors
-    /// `bad-credential` when it is no dictionary of byte sequences or names an algorithm twice,
+    /// `bad-credential` when it is not a dictionary of byte sequences or names an algorithm twice,
     /// `signature-unsupported` when it names neither sha-256 nor sha-512.
     pub fn parse(field: &str) -> Result<Self, Refusal> {
         let mut digests = Vec::new();
@@ -78,20 +80,20 @@ impl Digests {
         }
     }
 
-    /// The algorithms named, in their order.
+    /// Returns the algorithms of the digests, in order.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> + '_ {
         self.0.iter().map(|(algorithm, _)| *algorithm)
     }
 
-    /// Whether these are the digests of the body, one for each of [`Digests::algorithms`].
+    /// Returns true if `computed` are the digests of the body, one for each of [`Digests::algorithms`].
     #[must_use]
-    pub fn are(&self, computed: &[Vec<u8>]) -> bool {
+    pub fn match_computed(&self, computed: &[Vec<u8>]) -> bool {
         self.0.len() == computed.len()
             && self.0.iter().zip(computed).all(|((_, sent), computed)| sent == computed)
     }
 }
 
-/// The `Content-Digest` of a body, as `sha-256`.
+/// Formats the `Content-Digest` of a body, with `sha-256`.
 #[must_use]
 pub fn content_digest(body: &[u8]) -> String {
     format!("sha-256=:{}:", STANDARD.encode(sha256(body)))
@@ -115,8 +117,8 @@ mod tests {
         ] {
             let digests = Digests::parse(&field).unwrap();
             let computed: Vec<_> = digests.algorithms().map(|a| a.digest(body)).collect();
-            assert_eq!(digests.are(&computed), right, "{field}");
-            assert!(!digests.are(&computed[1..]), "{field}: one is missing");
+            assert_eq!(digests.match_computed(&computed), right, "{field}");
+            assert!(!digests.match_computed(&computed[1..]), "{field}: one is missing");
         }
     }
 

@@ -1,15 +1,16 @@
-//! What a caller presents (contract section 3): exactly one credential is picked here, and
-//! nothing is believed of it before [`UnverifiedCredential::verify`].
+//! A caller's credential (docs/wire-contract.md, "Credentials"): parsing, selecting and verifying it
+//! belongs here. Nothing in a credential is believed before [`UnverifiedCredential::verify`]. What a
+//! verified caller may do does not belong here (see `gateway::authorize`).
 //!
-//! The messages that the four schemes authenticate can never be the same, for they begin
-//! differently: a session's with the base64url of white space or `{`, a signature base with `"`, a
-//! signed URL's with `w`, a WAF-token URL's with `/`.
+//! The messages that the four schemes authenticate are never equal because they begin differently: a
+//! session's with the base64url of white space or `{`, a signature base with `"`, a signed URL's with
+//! `w`, a WAF-token URL's with `/`.
 
 pub mod accept_signature;
 pub mod base;
 pub mod digest;
+mod redact;
 pub mod session;
-mod shown;
 pub mod signature;
 pub mod signing;
 mod structured;
@@ -29,17 +30,17 @@ use session::{Claims, Session};
 use signature::{Labels, Signature, SignedFacts};
 use url::{CredentialParams, SignedUrl, UrlCredential, WafUrl};
 
-/// A credential whose form is right and of which nothing is known to be true.
+/// A well-formed credential. Nothing in it is verified.
 #[derive(Debug)]
 pub struct UnverifiedCredential<'a> {
     key: KeyId,
-    proof: Proof<'a>,
+    kind: CredentialKind<'a>,
     key_in_query: bool,
 }
 
 #[derive(Debug)]
-enum Proof<'a> {
-    /// Alone, or with a signature by its own key.
+enum CredentialKind<'a> {
+    /// A session, with the signature by its session secret if it is bound.
     Session(Box<Session<'a>>, Option<Box<Signature>>),
     Signature(Box<Signature>),
     SignedUrl(Box<SignedUrl<'a>>),
@@ -47,32 +48,33 @@ enum Proof<'a> {
     PublicKey,
 }
 
-/// What a credential is held to beside its key's record.
+/// The values, other than the key record, that a credential is checked against.
 #[derive(Debug)]
 pub struct Limits<'a> {
-    /// Now.
+    /// The current time.
     pub now: Timestamp,
-    /// Longest life left of a session, in seconds.
+    /// Longest time, in seconds, until a session ends.
     pub session_max_ttl: i64,
-    /// Excused difference of clocks, in seconds.
+    /// Tolerated difference of clocks, in seconds.
     pub clock_skew: i64,
-    /// The gate's own origin, as the caller reached it. Only a credential that names an audience needs it.
+    /// The gate's own origin, as the caller reached it. Only needed for a credential that names an
+    /// audience.
     pub audience: Option<&'a Origin>,
-    /// The route takes bodies that no signature covers.
+    /// The route accepts a body that the signature does not cover.
     pub unsigned_body: bool,
     /// The MAC key of WAF-token URLs.
     pub waf_secret: Option<&'a MacKey>,
 }
 
-/// Why a credential does not hold.
+/// The reason why a credential is not accepted.
 #[derive(Debug)]
 pub enum VerifyError {
-    /// What the caller did wrong.
+    /// The caller's fault.
     Refused(Refusal),
-    /// `signature-invalid` for an RFC 9421 signature: the base as the gate computed it, without the
-    /// values of credentials.
+    /// `signature-invalid` for an RFC 9421 signature, with the base as the gate computed it, without
+    /// secret values.
     SignatureInvalid(String),
-    /// A WAF-token URL, and the gate has no `WAF_SECRET`.
+    /// The credential is a WAF-token URL, and the gate has no `WAF_SECRET`.
     NoWafSecret,
 }
 
@@ -82,11 +84,11 @@ impl From<Refusal> for VerifyError {
     }
 }
 
-/// Most labels of a request that may be looked up as ours: each may cost a read of the registry.
+/// Most key ids among a request's signatures: looking each up may cost a read of the registry.
 const MAX_SIGNERS: usize = 4;
 
-/// What of a request may be a credential, its form read and none picked yet: that takes knowing which
-/// of its signatures are by keys of this gate.
+/// All credential candidates of a request, parsed but not yet selected: selecting depends on which of
+/// its signatures are by keys of this gate.
 #[derive(Debug)]
 pub struct CredentialCandidates<'a> {
     session: Option<Session<'a>>,
@@ -96,17 +98,17 @@ pub struct CredentialCandidates<'a> {
 }
 
 impl<'a> CredentialCandidates<'a> {
-    /// Reads the form of everything that may be a credential. `waf_key` is the route's key for WAF-token
-    /// URLs that name none.
+    /// Parses everything that may be a credential. `waf_key` is the route's key for WAF-token URLs that
+    /// name none.
     ///
     /// # Errors
-    /// `ambiguous-credential`, `bad-credential` for a wrong form.
+    /// `ambiguous-credential`; `bad-credential` for a malformed one.
     pub fn read(head: &Head<'a>, waf_key: Option<&'a KeyId>) -> Result<Self, Refusal> {
         let in_query = UrlCredential::read(head, waf_key);
         Ok(Self { in_query: in_query?, ..Self::in_headers(head)? })
     }
 
-    /// The same where a query is never a credential.
+    /// Parses the candidates where a query is never a credential.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -119,7 +121,7 @@ impl<'a> CredentialCandidates<'a> {
         })
     }
 
-    /// The ids of keys that its signatures claim to be by: each must be looked up.
+    /// Returns the key ids that the signatures name. The caller of this function looks each up.
     ///
     /// # Errors
     /// `bad-credential` for more than 4.
@@ -138,14 +140,15 @@ impl<'a> CredentialCandidates<'a> {
         Ok(signers)
     }
 
-    /// Picks the request's one credential: `Authorization`, a signature, a link, or a public key
-    /// alone. A session may come with a signature by its own key; `X-Public-Key` and `?key=` may go
-    /// with any credential of the same key. `is_key` tells which of [`CredentialCandidates::signers`] exist.
+    /// Selects the request's one credential: `Authorization`, a signature, a signed or WAF-token URL, or
+    /// only a public key. A session may come with a signature by its session secret; `X-Public-Key` and
+    /// `?key=` may accompany any credential of the same key. `is_key` returns true for those of
+    /// [`CredentialCandidates::signers`] that exist.
     ///
     /// # Errors
-    /// `credential-missing`, `ambiguous-credential`, `key-unknown` for a signature that only looks as
-    /// if it were by a key, `bad-credential` and `signature-unsupported` for a wrong form.
-    pub fn pick(
+    /// `credential-missing`; `ambiguous-credential`; `key-unknown` for a signature whose keyid only has
+    /// the form of a key id; `bad-credential` and `signature-unsupported` for a malformed one.
+    pub fn select(
         self,
         head: &Head<'a>,
         is_key: impl Fn(&str) -> bool,
@@ -157,87 +160,92 @@ impl<'a> CredentialCandidates<'a> {
         let by_session =
             signature.as_ref().is_some_and(|signature| bound == Some(signature.keyid()));
         let signer = signature.as_ref().filter(|_| !by_session);
-        let key = only([
+        let key = single_key([
             session.as_ref().map(Session::key),
             signer.map(Signature::keyid),
             in_header,
             in_query.key(),
         ])?;
-        let key = key.ok_or_else(|| match labels.name_a_key() {
+        let key = key.ok_or_else(|| match labels.names_key() {
             true => Refusal::KeyUnknown,
             false => Refusal::CredentialMissing,
         })?;
         let key_in_query = matches!(in_query, UrlCredential::Key(_));
         let signature = signature.map(Box::new);
-        let proof = match (session, signature, in_query) {
+        let kind = match (session, signature, in_query) {
             (Some(session), None, UrlCredential::Nothing | UrlCredential::Key(_)) => {
-                Proof::Session(Box::new(session), None)
+                CredentialKind::Session(Box::new(session), None)
             }
             (Some(session), signature, UrlCredential::Nothing | UrlCredential::Key(_))
                 if by_session =>
             {
-                Proof::Session(Box::new(session), signature)
+                CredentialKind::Session(Box::new(session), signature)
             }
             (None, Some(signature), UrlCredential::Nothing | UrlCredential::Key(_)) => {
-                Proof::Signature(signature)
+                CredentialKind::Signature(signature)
             }
-            (None, None, UrlCredential::Signed(url)) => Proof::SignedUrl(Box::new(url)),
-            (None, None, UrlCredential::Waf(url)) => Proof::WafUrl(Box::new(url)),
-            (None, None, UrlCredential::Nothing | UrlCredential::Key(_)) => Proof::PublicKey,
+            (None, None, UrlCredential::Signed(url)) => CredentialKind::SignedUrl(Box::new(url)),
+            (None, None, UrlCredential::Waf(url)) => CredentialKind::WafUrl(Box::new(url)),
+            (None, None, UrlCredential::Nothing | UrlCredential::Key(_)) => {
+                CredentialKind::PublicKey
+            }
             _ => return Err(Refusal::AmbiguousCredential),
         };
-        Ok(UnverifiedCredential { key, proof, key_in_query })
+        Ok(UnverifiedCredential { key, kind, key_in_query })
     }
 }
 
 impl UnverifiedCredential<'_> {
-    /// The id of the key it claims to be of. The caller chose it: not for the log until a record
-    /// of that id was found, for it may be a secret in the wrong place.
+    /// Returns the id of the key that the credential names. The caller chose it, so it must not be
+    /// logged before a record of that id is found: it may be a secret in the wrong place.
     #[must_use]
     pub const fn key(&self) -> &KeyId {
         &self.key
     }
 
-    /// What kind of credential it is.
+    /// Returns the scheme.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
-        match self.proof {
-            Proof::Session(..) => Scheme::Session,
-            Proof::Signature(_) => Scheme::Signature,
-            Proof::SignedUrl(_) => Scheme::Url,
-            Proof::WafUrl(_) => Scheme::WafUrl,
-            Proof::PublicKey => Scheme::PublicKey,
+        match self.kind {
+            CredentialKind::Session(..) => Scheme::Session,
+            CredentialKind::Signature(_) => Scheme::Signature,
+            CredentialKind::SignedUrl(_) => Scheme::Url,
+            CredentialKind::WafUrl(_) => Scheme::WafUrl,
+            CredentialKind::PublicKey => Scheme::PublicKey,
         }
     }
 
-    /// The name of the key that the session is bound to (`cnf`), if it is one and is.
+    /// Returns the `cnf` kid of a bound session; `None` for any other credential.
     #[must_use]
     pub fn bound_to(&self) -> Option<&str> {
-        match &self.proof {
-            Proof::Session(session, _) => session.bound_to(),
-            Proof::Signature(_) | Proof::SignedUrl(_) | Proof::WafUrl(_) | Proof::PublicKey => None,
+        match &self.kind {
+            CredentialKind::Session(session, _) => session.bound_to(),
+            CredentialKind::Signature(_)
+            | CredentialKind::SignedUrl(_)
+            | CredentialKind::WafUrl(_)
+            | CredentialKind::PublicKey => None,
         }
     }
 
-    /// Returns true if it says whom it is for (`aud`).
+    /// Returns true if the credential names an audience (`aud`).
     #[must_use]
     pub fn names_audience(&self) -> bool {
-        matches!(&self.proof, Proof::Session(session, _) if session.names_audience())
+        matches!(&self.kind, CredentialKind::Session(session, _) if session.names_audience())
     }
 
-    /// Checks the credential against its key's record: revocation, expiry, scheme, whether it can
-    /// carry the nonce that the key asks for, then the MAC, then times and audience.
+    /// Verifies the credential against its key record: revocation, expiry, scheme and whether it can
+    /// carry the nonce that the key requires; then the MAC; then times and audience.
     ///
     /// # Errors
     /// `key-revoked`, `key-expired`, `scheme-not-allowed`, `proof-missing`, and those of
     /// [`Session::verify`], [`Signature::verify`], [`SignedUrl::verify`] and [`WafUrl::verify`].
     pub fn verify(
         self,
-        known: &Rc<DerivedKey>,
+        derived_key: &Rc<DerivedKey>,
         head: &Head<'_>,
         limits: &Limits<'_>,
     ) -> Result<Verified, VerifyError> {
-        let key = known.key();
+        let key = derived_key.key();
         let scheme = self.scheme();
         if key.revoked {
             return Err(Refusal::KeyRevoked.into());
@@ -248,52 +256,53 @@ impl UnverifiedCredential<'_> {
         if !key.schemes.contains(&scheme) {
             return Err(Refusal::SchemeNotAllowed.into());
         }
-        let signed = matches!(self.proof, Proof::Signature(_) | Proof::Session(_, Some(_)));
+        let signed =
+            matches!(self.kind, CredentialKind::Signature(_) | CredentialKind::Session(_, Some(_)));
         if key.nonce_required && !signed {
             return Err(Refusal::ProofMissing.into());
         }
         let mut verified = Verified {
-            known: Rc::clone(known),
+            derived_key: Rc::clone(derived_key),
             scheme,
             end: End::default(),
             claims: None,
-            proven: None,
-            spent: match self.key_in_query {
+            signed_facts: None,
+            params: match self.key_in_query {
                 true => CredentialParams::Key,
                 false => CredentialParams::Nothing,
             },
         };
-        match self.proof {
-            Proof::Session(session, signature) => {
+        match self.kind {
+            CredentialKind::Session(session, signature) => {
                 let kid = session.bound_to().map(str::to_owned);
                 verified.end.add(session.expires(), Refusal::SessionExpired);
-                verified.claims = Some(session.verify(known, limits)?);
-                verified.proven = match (kid, signature) {
+                verified.claims = Some(session.verify(derived_key, limits)?);
+                verified.signed_facts = match (kid, signature) {
                     (None, _) => None,
                     (Some(_), None) => return Err(Refusal::ProofMissing.into()),
                     (Some(kid), Some(signature)) => {
                         let verifies =
-                            |base: &[u8], tag: &[u8]| known.session_verifies(&kid, base, tag);
+                            |base: &[u8], tag: &[u8]| derived_key.session_verifies(&kid, base, tag);
                         Some(signature.verify(key, head, limits, true, verifies)?)
                     }
                 };
             }
-            Proof::Signature(signature) => {
-                let verifies = |base: &[u8], tag: &[u8]| known.verifies(base, tag);
-                verified.proven = Some(signature.verify(key, head, limits, false, verifies)?);
+            CredentialKind::Signature(signature) => {
+                let verifies = |base: &[u8], tag: &[u8]| derived_key.verifies(base, tag);
+                verified.signed_facts = Some(signature.verify(key, head, limits, false, verifies)?);
             }
-            Proof::SignedUrl(url) => {
-                verified.end.add(url.verify(known, limits)?, Refusal::UrlExpired);
-                verified.spent = CredentialParams::Signed;
+            CredentialKind::SignedUrl(url) => {
+                verified.end.add(url.verify(derived_key, limits)?, Refusal::UrlExpired);
+                verified.params = CredentialParams::Signed;
             }
-            Proof::WafUrl(url) => {
-                verified.end.add(url.verify(known, limits)?, Refusal::UrlExpired);
-                verified.spent = CredentialParams::Waf;
+            CredentialKind::WafUrl(url) => {
+                verified.end.add(url.verify(derived_key, limits)?, Refusal::UrlExpired);
+                verified.params = CredentialParams::Waf;
             }
-            Proof::PublicKey => {}
+            CredentialKind::PublicKey => {}
         }
-        if let Some(proven) = &verified.proven {
-            verified.end.add(proven.end, Refusal::SignatureStale);
+        if let Some(signed_facts) = &verified.signed_facts {
+            verified.end.add(signed_facts.end, Refusal::SignatureStale);
         }
         if let Some(expires) = key.expires {
             verified.end.add(expires, Refusal::KeyExpired);
@@ -302,19 +311,19 @@ impl UnverifiedCredential<'_> {
     }
 }
 
-/// A credential that is what it claims to be. Only [`UnverifiedCredential::verify`] makes one.
+/// A verified credential. Only [`UnverifiedCredential::verify`] makes one.
 #[derive(Debug)]
 pub struct Verified {
-    known: Rc<DerivedKey>,
+    derived_key: Rc<DerivedKey>,
     scheme: Scheme,
     end: End,
     claims: Option<Claims>,
-    proven: Option<SignedFacts>,
-    spent: CredentialParams,
+    signed_facts: Option<SignedFacts>,
+    params: CredentialParams,
 }
 
-/// The first moment at which a credential is no longer good, and the refusal from then on; `None` for
-/// a credential without an end.
+/// The first moment at which a credential is no longer valid, and the refusal from then on; `None` for a
+/// credential that does not end.
 #[derive(Clone, Copy, Debug, Default)]
 struct End(Option<(Timestamp, Refusal)>);
 
@@ -327,19 +336,19 @@ impl End {
 }
 
 impl Verified {
-    /// The key it is of.
+    /// Returns the record of the credential's key.
     #[must_use]
     pub fn key(&self) -> &Key {
-        self.known.key()
+        self.derived_key.key()
     }
 
-    /// The record that it was checked against.
+    /// Returns the key that the credential was verified against.
     #[must_use]
-    pub const fn known(&self) -> &Rc<DerivedKey> {
-        &self.known
+    pub const fn derived_key(&self) -> &Rc<DerivedKey> {
+        &self.derived_key
     }
 
-    /// Checks that the credential is still good at `now`, as far as time decides.
+    /// Checks that the credential has not ended at `now`.
     ///
     /// # Errors
     /// `session-expired`, `signature-stale`, `url-expired`, `key-expired`.
@@ -350,33 +359,33 @@ impl Verified {
         }
     }
 
-    /// What kind of credential it was.
+    /// Returns the scheme.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// What the session says; `None` for anything else.
+    /// Returns the claims of a session; `None` for any other credential.
     #[must_use]
     pub const fn claims(&self) -> Option<&Claims> {
         self.claims.as_ref()
     }
 
-    /// What the signature says of the rest of the request; `None` without one.
+    /// Returns what the signature establishes about the request; `None` without a signature.
     #[must_use]
-    pub const fn proven(&self) -> Option<&SignedFacts> {
-        self.proven.as_ref()
+    pub const fn signed_facts(&self) -> Option<&SignedFacts> {
+        self.signed_facts.as_ref()
     }
 
-    /// What of the query was the credential, and so must not reach the upstream.
+    /// Returns the query parameters that were the credential and so must not reach the upstream.
     #[must_use]
-    pub const fn spent(&self) -> CredentialParams {
-        self.spent
+    pub const fn params(&self) -> CredentialParams {
+        self.params
     }
 }
 
-/// The one key that all of these name.
-fn only(named: [Option<&str>; 4]) -> Result<Option<KeyId>, Refusal> {
+/// Returns the key that all of these name.
+fn single_key(named: [Option<&str>; 4]) -> Result<Option<KeyId>, Refusal> {
     let mut named = named.into_iter().flatten();
     let Some(key) = named.next() else {
         return Ok(None);
@@ -387,8 +396,8 @@ fn only(named: [Option<&str>; 4]) -> Result<Option<KeyId>, Refusal> {
     }
 }
 
-/// The session of an `Authorization` header. Repeated headers come joined with a comma, which no
-/// session holds.
+/// Parses the session in an `Authorization` header. Repeated headers are joined with a comma, which no
+/// session contains.
 fn bearer(value: &str) -> Result<Session<'_>, Refusal> {
     if value.contains(',') {
         return Err(Refusal::AmbiguousCredential);

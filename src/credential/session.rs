@@ -1,8 +1,8 @@
-//! Sessions: JWTs (RFC 7519) in compact serialization (RFC 7515 section 7.1), HS256 and nothing
-//! else. The algorithm is never taken from the token; what the token says is only compared.
+//! Sessions: JWTs (RFC 7519) in compact serialization (RFC 7515 section 7.1), HS256 only. The algorithm
+//! is never chosen by the token; the `alg` in it is only compared.
 //!
-//! In scope: form, MAC, times, audience, and minting for the command. Out of scope: what the
-//! claims `methods`, `paths` and `origin` allow (`policy`).
+//! In scope: form, MAC, times, audience, and minting for the command. Out of scope: applying the claims
+//! `methods`, `paths` and `origin` (`gateway::authorize`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,23 +19,24 @@ use crate::problem::Refusal;
 
 use super::Limits;
 use crate::base::mac::{MacKey, TAG_LEN};
+use crate::base::methods::Methods;
 
-/// Longest token in bytes: a session has a dozen short claims, and everything in it is parsed
-/// before its MAC is known to be good.
+/// Longest token in bytes. A session has a dozen short claims, and all of it is parsed before its MAC is
+/// verified.
 pub const MAX_TOKEN_BYTES: usize = 4_096;
-/// Longest `sub` or `jti` in bytes: they go into logs and, if asked for, into a header.
+/// Longest `sub` or `jti` in bytes: they go into logs and, with `identify_caller`, into a header.
 const MAX_NAME_BYTES: usize = 128;
 /// Claims that the gate reads.
 const CLAIMS: [&str; 10] =
     ["exp", "nbf", "iat", "aud", "sub", "jti", "cnf", "methods", "paths", "origin"];
-/// Names that would be a restriction if they were spelt right, or stood in a key's record.
+/// Names that look like a restriction: misspelt claims, and members of a key record.
 const MISSPELT: [&str; 5] = ["method", "path", "origins", "allowed_origins", "allowed_ips"];
-/// Members that the gate reads of a JOSE header, and `crit`, which it refuses.
+/// Members of a JOSE header that the gate reads; `crit` it refuses.
 const HEADER: [&str; 4] = ["alg", "typ", "kid", "crit"];
-/// The audience every gate answers to.
+/// The audience that every gate accepts.
 const AUDIENCE: &str = "writegate";
 
-/// A token of the right form. Nothing in it is known to be true.
+/// A well-formed session. Nothing in it is verified.
 #[derive(Debug)]
 pub struct Session<'a> {
     key: String,
@@ -47,20 +48,20 @@ pub struct Session<'a> {
     bound: Option<String>,
 }
 
-/// What a session says of its bearer and of what it is for.
+/// The claims of a session about its bearer and its use.
 #[derive(Debug, Default)]
 pub struct Claims {
     /// `sub`.
     pub subject: Option<String>,
     /// `methods`: narrows the key's.
-    pub methods: Option<Vec<String>>,
+    pub methods: Option<Methods>,
     /// `paths`: narrows the key's.
     pub paths: Option<Vec<Pattern>>,
     /// `origin`: narrows the key's.
     pub origin: Option<Origin>,
 }
 
-/// Valid while `not_before <= now + skew` and `now < expires`.
+/// The times of a session. It is valid while `not_before <= now + skew` and `now < expires`.
 #[derive(Debug)]
 struct Times {
     expires: Timestamp,
@@ -69,7 +70,7 @@ struct Times {
 }
 
 impl<'a> Session<'a> {
-    /// Takes a token apart, strictly.
+    /// Parses a token strictly.
     ///
     /// # Errors
     /// `bad-credential` for everything that is not exactly a session.
@@ -94,7 +95,7 @@ impl<'a> Session<'a> {
             signed,
             tag: decode(tag)?.try_into().map_err(|_length| Malformed)?,
             times: Times {
-                // RFC 7519 leaves exp optional; a session without an end is not one.
+                // RFC 7519 leaves exp optional; a session must have an end.
                 expires: optional(&claims, "exp", date)?.ok_or(Malformed)?,
                 not_before: optional(&claims, "nbf", date)?,
                 issued_at: optional(&claims, "iat", date)?,
@@ -103,39 +104,40 @@ impl<'a> Session<'a> {
             bound: optional(&claims, "cnf", confirmation_key)?,
             claims: Claims {
                 subject: optional(&claims, "sub", visible)?,
-                methods: optional(&claims, "methods", strings)?,
+                methods: optional(&claims, "methods", strings)?
+                    .map(|listed| Methods::of(listed.iter().map(String::as_str))),
                 paths: optional(&claims, "paths", patterns)?,
                 origin: optional(&claims, "origin", origin)?,
             },
         })
     }
 
-    /// The id of the key it claims to be of.
+    /// Returns the id of the key that the session names.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The name of the key that it is bound to (`cnf`): it is then good only with a signature by that
-    /// key.
+    /// Returns the `cnf` kid of a bound session, which is only valid with a signature by its session
+    /// secret.
     #[must_use]
     pub fn bound_to(&self) -> Option<&str> {
         self.bound.as_deref()
     }
 
-    /// Returns true if it says whom it is for (`aud`).
+    /// Returns true if the session names an audience (`aud`).
     #[must_use]
     pub const fn names_audience(&self) -> bool {
         self.audience.is_some()
     }
 
-    /// The moment from which it is no longer good.
+    /// Returns the moment from which the session is no longer valid.
     #[must_use]
     pub const fn expires(&self) -> Timestamp {
         self.times.expires
     }
 
-    /// Checks the MAC, then the times and the audience.
+    /// Verifies the MAC, then the times and the audience.
     ///
     /// # Errors
     /// `signature-invalid`, `session-expired`, `session-not-yet-valid`, `session-too-long`,
@@ -182,10 +184,10 @@ impl Times {
     }
 }
 
-/// A token, or a part of one, that does not have its form.
+/// The error for a malformed token.
 struct Malformed;
 
-/// The `kid` of a JOSE header that is exactly ours (RFC 7515 section 4.1).
+/// Parses a JOSE header (RFC 7515 section 4.1) and returns its `kid`.
 fn read_header(header: &Map<String, Value>) -> Result<String, Malformed> {
     // RFC 7515 section 4.1.11: a "crit" that is not understood MUST make the JWS invalid, and
     // none is understood here.
@@ -204,13 +206,13 @@ fn read_header(header: &Map<String, Value>) -> Result<String, Malformed> {
     }
 }
 
-/// Returns true if a name is one of those that the gate reads, or nearly, but not exactly: whoever wrote
-/// it relies on it, and it would be ignored.
+/// Returns true if a name is almost, but not exactly, one that the gate reads: whoever wrote it relies
+/// on it, and it would be ignored.
 fn is_misspelt(name: &str, read: &[&str]) -> bool {
     !read.contains(&name) && (read.iter().chain(&MISSPELT)).any(|meant| is_nearly(name, meant))
 }
 
-/// Returns true if two names are the same but for case, `_` and the like.
+/// Returns true if two names differ only in case and punctuation.
 fn is_nearly(name: &str, other: &str) -> bool {
     fn letters(name: &str) -> impl Iterator<Item = u8> {
         let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
@@ -219,7 +221,7 @@ fn is_nearly(name: &str, other: &str) -> bool {
     letters(name).eq(letters(other))
 }
 
-/// Canonical base64url without padding (RFC 7515 section 2).
+/// Decodes canonical base64url without padding (RFC 7515 section 2).
 fn decode(text: &str) -> Result<Vec<u8>, Malformed> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_position| Malformed)
 }
@@ -231,7 +233,7 @@ fn object(part: &str) -> Result<Map<String, Value>, Malformed> {
     }
 }
 
-/// A claim that may be absent, and is read with `read` when it is not. Malformed is not absent.
+/// Reads a claim that may be absent, with `read`. A malformed claim is an error, not an absent one.
 fn optional<T>(
     claims: &Map<String, Value>,
     name: &str,
@@ -243,12 +245,12 @@ fn optional<T>(
     }
 }
 
-/// A NumericDate.
+/// Reads a NumericDate.
 fn date(value: &Value) -> Option<Timestamp> {
     Timestamp::from_numeric_date(value.as_f64()?)
 }
 
-/// 1 to 128 visible ASCII characters.
+/// Reads 1 to 128 visible ASCII characters.
 fn visible(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     let fits = (1..=MAX_NAME_BYTES).contains(&text.len())
@@ -256,7 +258,7 @@ fn visible(value: &Value) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// A list of strings, neither it nor they empty.
+/// Reads a non-empty list of non-empty strings.
 fn strings(value: &Value) -> Option<Vec<String>> {
     let list = value.as_array().filter(|list| !list.is_empty())?;
     list.iter()
@@ -272,7 +274,7 @@ fn origin(value: &Value) -> Option<Origin> {
     Origin::parse(value.as_str()?)
 }
 
-/// `aud`: one string or a list of them.
+/// Reads `aud`: one string or a list of strings.
 fn audience(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(name) => Some(vec![name.clone()]),
@@ -281,7 +283,7 @@ fn audience(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// `{"kid":"s_…"}` (RFC 7800 section 3.4): the name of a session key, 16 random bytes.
+/// Reads `{"kid":"s_…"}` (RFC 7800 section 3.4): the name of a session secret, 16 random bytes.
 fn confirmation_key(value: &Value) -> Option<String> {
     let kid = value.as_object()?.get("kid")?.as_str()?;
     let random = decode(kid.strip_prefix("s_")?).ok()?;

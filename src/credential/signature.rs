@@ -1,8 +1,8 @@
-//! HTTP Message Signatures (RFC 9421) with `hmac-sha256`, and nothing else: the algorithm is never
-//! taken from the request.
+//! HTTP Message Signatures (RFC 9421) with `hmac-sha256` only: the algorithm is never taken from the
+//! request.
 //!
-//! In scope: which of the labels is ours, its form, what it must cover, its MAC, its times. Out of
-//! scope: the values of components (`base`), the body (`digest`), whether a nonce was seen before, and
+//! In scope: finding the label that is for the gate, its form, the required coverage, its MAC, its
+//! times. Out of scope: the values of components (`base`), the body (`digest`), remembering nonces, and
 //! making signatures (`signing`).
 
 use crate::base::request::Head;
@@ -16,12 +16,12 @@ use super::structured::{self, Bare, Item, Member, Value};
 use super::{Limits, VerifyError};
 use crate::base::mac::TAG_LEN;
 
-/// How old, in seconds, `created` may be.
+/// Longest age, in seconds, of `created`.
 pub const MAX_AGE: i64 = 300;
-/// How long, in bytes, a nonce may be.
+/// Allowed lengths, in bytes, of a nonce.
 const NONCE_BYTES: core::ops::RangeInclusive<usize> = 8..=128;
 
-/// The labels of a request's `Signature-Input` with what `Signature` has for them.
+/// The labels of a request's `Signature-Input`, and the members of its `Signature`.
 #[derive(Debug)]
 pub struct Labels<'a> {
     inputs: Vec<Member<'a>>,
@@ -29,10 +29,10 @@ pub struct Labels<'a> {
 }
 
 impl<'a> Labels<'a> {
-    /// Reads both fields; none without `Signature-Input`.
+    /// Parses both fields. Without `Signature-Input` there are no labels.
     ///
     /// # Errors
-    /// `bad-credential` when either is no dictionary or says something twice.
+    /// `bad-credential` when either is not a dictionary or repeats a name.
     pub fn read(head: &Head<'a>) -> Result<Self, Refusal> {
         let dictionary = |name| match head.header(name) {
             None => Ok(Vec::new()),
@@ -46,11 +46,12 @@ impl<'a> Labels<'a> {
         Ok(Self { inputs, signatures })
     }
 
-    /// The one label whose `keyid` is ours. Those of others are not looked at.
+    /// Returns the signature under the one label whose `keyid` is ours. Labels of other parties are
+    /// ignored.
     ///
     /// # Errors
-    /// `ambiguous-credential` for two, `bad-request` for one whose covered field `Connection` names, and
-    /// those of [`Signature`]'s form.
+    /// `ambiguous-credential` for two, `bad-request` for a covered field that `Connection` names,
+    /// `bad-credential` and `signature-unsupported` for a malformed one.
     pub fn find_signature(
         &self,
         head: &Head<'_>,
@@ -70,14 +71,14 @@ impl<'a> Labels<'a> {
         }
     }
 
-    /// The `keyid` of every label.
+    /// Returns the `keyid` of every label.
     pub fn keyids(&self) -> impl Iterator<Item = &str> {
         self.inputs.iter().filter_map(keyid)
     }
 
-    /// Whether some label looks as if it were meant for a key that is not there.
+    /// Returns true if some `keyid` has the form of a key id.
     #[must_use]
-    pub fn name_a_key(&self) -> bool {
+    pub fn names_key(&self) -> bool {
         self.keyids().any(keys::is_id)
     }
 }
@@ -86,13 +87,13 @@ fn keyid<'m>(input: &'m Member<'_>) -> Option<&'m str> {
     let mut parameters = input.parameters.iter();
     match parameters.find(|(name, _)| name.as_str() == "keyid") {
         Some((_, Bare::String(keyid))) => Some(keyid.as_str()),
-        // Not its form, and so refused; but whoever left the quotes out meant us.
+        // An unquoted keyid is malformed. We still claim it, so the caller gets `bad-credential`.
         Some((_, Bare::Token(keyid))) => Some(keyid.as_str()),
         Some(_) | None => None,
     }
 }
 
-/// A signature of the right form. Nothing in it is known to be true.
+/// A well-formed signature. Nothing in it is verified.
 #[derive(Debug)]
 pub struct Signature {
     keyid: String,
@@ -106,31 +107,32 @@ pub struct Signature {
     digests: Option<Digests>,
 }
 
-/// What a good signature says of its request.
+/// The facts about a request that a verified signature establishes.
 #[derive(Debug)]
 pub struct SignedFacts {
-    /// What the body must be.
+    /// The digests that the body must have.
     pub digests: Option<Digests>,
-    /// What must not have been seen before.
+    /// The nonce, which must not have been used before.
     pub nonce: Option<Nonce>,
-    /// The first moment at which it is stale.
+    /// The first moment at which the signature is stale.
     pub end: Timestamp,
 }
 
-/// A nonce that its key asks for.
+/// A nonce that its key requires.
 #[derive(Debug)]
 pub struct Nonce {
-    /// The signature's `keyid`: the key's id, or the name of a session's key.
+    /// The signature's `keyid`: the key id, or the `cnf` kid of a session.
     pub keyid: String,
     /// 8–128 bytes of printable ASCII.
     pub value: String,
-    /// From when on a signature with it would be stale anyway.
+    /// The time from which a signature with this nonce is stale anyway.
     pub until: Timestamp,
 }
 
 impl Nonce {
-    /// The name of the Durable Object that remembers it: `<id>/<keyid>/` and the first two hex digits
-    /// of its SHA-256, so that one key's nonces are spread and no other key's are among them.
+    /// Returns the name of the Durable Object that remembers the nonce: `<id>/<keyid>/` and the first
+    /// two hex digits of the nonce's SHA-256. So one key's nonces are spread over many objects, which no
+    /// other key uses.
     #[must_use]
     pub fn object(&self, key: &KeyId) -> String {
         let [shard, ..] = digest::sha256(self.value.as_bytes());
@@ -147,8 +149,8 @@ impl Signature {
             return Err(Refusal::SignatureUnsupported);
         }
         let components = components(items)?;
-        // What `Connection` names goes no further than the gate. Whoever added it, it must not take away
-        // from the request what was signed.
+        // A field that `Connection` names does not go beyond the gate. Somebody between caller and gate
+        // could add the name, and so remove a field that the caller signed.
         let is_hop_by_hop = head.hop_by_hop();
         let is_lost = |component: &Component| matches!(component, Component::Field(name) if is_hop_by_hop(name));
         if components.iter().any(is_lost) {
@@ -185,67 +187,67 @@ impl Signature {
                 ("created" | "expires" | "keyid" | "nonce" | "alg", _) => {
                     return Err(Refusal::BadCredential);
                 }
-                // `tag`, and what others may add: covered, and of no meaning here.
+                // `tag` and unknown parameters are covered by the MAC and have no meaning here.
                 _ => {}
             }
         }
         Ok(read)
     }
 
-    /// The key it claims to be made with.
+    /// Returns the `keyid`.
     #[must_use]
     pub fn keyid(&self) -> &str {
         &self.keyid
     }
 
-    /// What it covers, in the signer's order.
+    /// Returns the covered components, in the signer's order.
     #[must_use]
     pub fn components(&self) -> &[Component] {
         &self.components
     }
 
-    /// When it was made, if it says.
+    /// Returns the time of signing, if the signature has one.
     #[must_use]
     pub const fn created(&self) -> Option<Timestamp> {
         self.created
     }
 
-    /// When it ends, if it says.
+    /// Returns the end, if the signature has one.
     #[must_use]
     pub const fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
 
-    /// Its nonce, if it has one.
+    /// Returns the nonce, if the signature has one.
     #[must_use]
     pub fn nonce(&self) -> Option<&str> {
         self.nonce.as_deref()
     }
 
-    /// The signature base of this request, for whoever explains a signature.
+    /// Computes the signature base of this request, for `writegate explain`.
     ///
     /// # Errors
-    /// Those of [`base::Message::value`].
+    /// As [`base::Message::value`].
     pub fn base(&self, head: &Head<'_>) -> Result<String, Refusal> {
         base::base(&self.components, &self.parameters, head)
     }
 
-    /// The same without the values of credentials, as the gate answers it.
+    /// Computes the signature base without secret values, as the gate's problem document shows it.
     ///
     /// # Errors
-    /// Those of [`base::Message::value`].
-    pub fn shown_base(&self, head: &Head<'_>) -> Result<String, Refusal> {
-        base::shown(&self.components, &self.parameters, head)
+    /// As [`base::Message::value`].
+    pub fn redacted_base(&self, head: &Head<'_>) -> Result<String, Refusal> {
+        base::redacted(&self.components, &self.parameters, head)
     }
 
-    /// The MAC it brings.
+    /// Returns the MAC.
     #[must_use]
     pub const fn tag(&self) -> &[u8; TAG_LEN] {
         &self.tag
     }
 
-    /// Checks what is covered, then the MAC by `verifies`, then the times. `bound`: it is the proof of
-    /// a session and must cover that session.
+    /// Checks the coverage, then the MAC by `verifies`, then the times. `bound` is true for the
+    /// signature of a bound session, which must cover that session.
     ///
     /// # Errors
     /// `signature-incomplete`, `signature-unsupported` for a value that cannot be covered,
@@ -258,17 +260,17 @@ impl Signature {
         bound: bool,
         verifies: impl FnOnce(&[u8], &[u8]) -> bool,
     ) -> Result<SignedFacts, VerifyError> {
-        let demands = RequiredCoverage {
+        let required = RequiredCoverage {
             body: head.has_body() && !limits.unsigned_body,
             session: bound,
             nonce: key.nonce_required,
         };
-        let created = match (self.created, self.lacks(demands).next()) {
+        let created = match (self.created, self.missing_coverage(required).next()) {
             (Some(created), None) => created,
             _ => return Err(Refusal::SignatureIncomplete.into()),
         };
         if !verifies(self.base(head)?.as_bytes(), &self.tag) {
-            return Err(VerifyError::SignatureInvalid(self.shown_base(head)?));
+            return Err(VerifyError::SignatureInvalid(self.redacted_base(head)?));
         }
         let too_old = created.plus_seconds(MAX_AGE).next();
         let end = self.expires.map_or(too_old, |expires| expires.min(too_old));
@@ -285,9 +287,12 @@ impl Signature {
         })
     }
 
-    /// What it should cover or say, and does not. The verifier says what must be covered (RFC 9421
-    /// section 3.2.1), or the signer would choose what may be changed.
-    pub fn lacks(&self, demands: RequiredCoverage) -> impl Iterator<Item = MissingCoverage> {
+    /// Returns what the signature must cover or have, and does not. The verifier decides that (RFC 9421
+    /// section 3.2.1); otherwise the signer would choose what may be changed.
+    pub fn missing_coverage(
+        &self,
+        required: RequiredCoverage,
+    ) -> impl Iterator<Item = MissingCoverage> {
         let covers = |component: &Component| self.components.contains(component);
         let field = |name: &str| covers(&Component::Field(name.to_owned()));
         let target = covers(&Component::TargetUri)
@@ -297,28 +302,28 @@ impl Signature {
         [
             (!covers(&Component::Method), MissingCoverage::Method),
             (!target, MissingCoverage::Target),
-            (demands.body && !field("content-digest"), MissingCoverage::Body),
-            (demands.session && !field("authorization"), MissingCoverage::Session),
+            (required.body && !field("content-digest"), MissingCoverage::Body),
+            (required.session && !field("authorization"), MissingCoverage::Session),
             (self.created.is_none(), MissingCoverage::Created),
-            (demands.nonce && self.nonce.is_none(), MissingCoverage::Nonce),
+            (required.nonce && self.nonce.is_none(), MissingCoverage::Nonce),
         ]
         .into_iter()
-        .filter_map(|(lacks, what)| lacks.then_some(what))
+        .filter_map(|(is_missing, coverage)| is_missing.then_some(coverage))
     }
 }
 
-/// What must be covered beside method and target.
+/// The parts that a signature must cover in addition to method and target.
 #[derive(Clone, Copy, Debug)]
 pub struct RequiredCoverage {
     /// The body, by its digest.
     pub body: bool,
-    /// The session that it is the proof of.
+    /// The session that is bound to its key.
     pub session: bool,
-    /// It must have a nonce.
+    /// A nonce.
     pub nonce: bool,
 }
 
-/// What a signature lacks.
+/// A part that a signature should cover or have, and does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingCoverage {
     /// `@method`.
@@ -329,13 +334,14 @@ pub enum MissingCoverage {
     Body,
     /// `authorization`.
     Session,
-    /// `created`, without which a copy would be good for ever.
+    /// `created`: without it, a copied request could be sent at any later time.
     Created,
     /// `nonce`.
     Nonce,
 }
 
-/// RFC 9421 section 2: "each component identifier MUST occur only once in the covered components".
+/// Parses the components of an inner list. RFC 9421 section 2: "each component identifier MUST occur
+/// only once in the covered components".
 fn components(items: &[Item<'_>]) -> Result<Vec<Component>, Refusal> {
     let components: Vec<Component> = items.iter().map(Component::read).collect::<Result<_, _>>()?;
     for (index, component) in components.iter().enumerate() {

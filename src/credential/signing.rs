@@ -1,4 +1,4 @@
-//! Making HTTP Message Signatures (RFC 9421), for the command: by the same base as the gate's.
+//! Making HTTP Message Signatures (RFC 9421), for the command, with the gate's own signature base.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,34 +10,34 @@ use crate::problem::Refusal;
 use super::base::{self, Component};
 use crate::base::mac::MacKey;
 
-/// What a signer says beside the components.
+/// The parameters of a signature.
 #[derive(Debug)]
 pub struct Parameters<'a> {
-    /// Now.
+    /// Time of signing.
     pub created: Timestamp,
-    /// When it ends, if before it is 300 s old.
+    /// End, if it is earlier than 300 s after `created`.
     pub expires: Option<Timestamp>,
-    /// A key's id, or the name of a session's key.
+    /// A key id, or the `cnf` kid of a session.
     pub keyid: &'a str,
-    /// 8–128 bytes, never the same twice.
+    /// 8–128 bytes, never used twice.
     pub nonce: Option<&'a str>,
 }
 
-/// The two headers of a signed request.
+/// The two headers of a signed request, and the base.
 #[derive(Debug)]
 pub struct Signed {
     /// `Signature-Input`.
     pub input: String,
     /// `Signature`.
     pub signature: String,
-    /// What was signed.
+    /// The signature base.
     pub base: String,
 }
 
-/// Signs a request as the gate wants it, under the label `sig1`.
+/// Signs a request as the gate requires it, under the label `sig1`.
 ///
 /// # Errors
-/// Those of [`base::Message::value`].
+/// As [`base::Message::value`].
 pub fn sign(
     head: &Head<'_>,
     components: &[Component],

@@ -1,9 +1,8 @@
-//! Structured fields (RFC 9651), parsed with `sfv` and more strictly than the RFC: a label or a
-//! parameter that stands twice is an error, where the RFC would let the last one win and so let two
-//! readers see two different things.
+//! Structured fields (RFC 9651), parsed with `sfv` and more strictly than the RFC: a repeated label or
+//! parameter is an error. In the RFC the last one wins, so two readers could see different things.
 //!
-//! In scope: dictionaries, and the serialization of an inner list. Out of scope: what any of them
-//! means.
+//! In scope: dictionaries, and the serialization of an inner list. Out of scope: the meaning of any of
+//! them.
 
 use core::fmt;
 use std::collections::BTreeSet;
@@ -13,14 +12,14 @@ use sfv::visitor::{
 };
 use sfv::{BareItemFromInput, KeyRef, ListSerializer, Parser};
 
-/// Longest field in bytes: room for 64 components with long names, and everything in it is parsed
-/// before any MAC is known to be good.
+/// Longest field in bytes. It has room for 64 components with long names; all of it is parsed before any
+/// MAC is verified.
 pub(super) const MAX_FIELD_BYTES: usize = 16 * 1024;
 
-/// A bare item, borrowed from the field where it can be.
+/// A bare item, borrowed from the field where possible.
 pub(super) type Bare<'a> = BareItemFromInput<'a>;
 
-/// Parameters in the order in which they stand, no name twice.
+/// Parameters in their order, without a repeated name.
 pub(super) type Parameters<'a> = Vec<(&'a KeyRef, Bare<'a>)>;
 
 /// An item of an inner list.
@@ -38,14 +37,14 @@ pub(super) struct Member<'a> {
     pub(super) parameters: Parameters<'a>,
 }
 
-/// What a member is.
+/// The value of a member.
 #[derive(Debug)]
 pub(super) enum Value<'a> {
     Item(Bare<'a>),
     InnerList(Vec<Item<'a>>),
 }
 
-/// The members of a dictionary in order; `None` when it is none, too long, or says something twice.
+/// Parses a dictionary. Returns `None` when it is malformed, too long, or repeats a name.
 pub(super) fn dictionary(field: &str) -> Option<Vec<Member<'_>>> {
     if field.len() > MAX_FIELD_BYTES {
         return None;
@@ -53,7 +52,7 @@ pub(super) fn dictionary(field: &str) -> Option<Vec<Member<'_>>> {
     Parser::new(field).parse_dictionary_with_visitor(Members::default()).ok()
 }
 
-/// An inner list with its parameters, as RFC 9651 section 4.1.1.1 writes it.
+/// Serializes an inner list with its parameters (RFC 9651 section 4.1.1.1).
 pub(super) fn inner_list(items: &[Item<'_>], parameters: &Parameters<'_>) -> String {
     let mut text = String::with_capacity(256);
     let mut list = ListSerializer::with_buffer(&mut text);
@@ -71,17 +70,17 @@ pub(super) fn inner_list(items: &[Item<'_>], parameters: &Parameters<'_>) -> Str
     text
 }
 
-/// Something stands twice.
+/// The error for a repeated name.
 #[derive(Debug)]
-pub(super) struct Twice;
+pub(super) struct RepeatedName;
 
-impl fmt::Display for Twice {
+impl fmt::Display for RepeatedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("stands twice")
+        f.write_str("repeats a name")
     }
 }
 
-impl core::error::Error for Twice {}
+impl core::error::Error for RepeatedName {}
 
 #[derive(Default)]
 struct Members<'a> {
@@ -91,11 +90,11 @@ struct Members<'a> {
 
 impl<'a> DictionaryVisitor<'a> for Members<'a> {
     type Out = Vec<Member<'a>>;
-    type Error = Twice;
+    type Error = RepeatedName;
 
-    fn entry(&mut self, key: &'a KeyRef) -> Result<impl EntryVisitor<'a>, Twice> {
+    fn entry(&mut self, key: &'a KeyRef) -> Result<impl EntryVisitor<'a>, RepeatedName> {
         if !self.labels.insert(key.as_str()) {
-            return Err(Twice);
+            return Err(RepeatedName);
         }
         Ok(self.members.push_mut(Member {
             label: key.as_str(),
@@ -104,23 +103,23 @@ impl<'a> DictionaryVisitor<'a> for Members<'a> {
         }))
     }
 
-    fn finish(self) -> Result<Self::Out, Twice> {
+    fn finish(self) -> Result<Self::Out, RepeatedName> {
         Ok(self.members)
     }
 }
 
 impl<'a> EntryVisitor<'a> for &mut Member<'a> {
-    type Error = Twice;
+    type Error = RepeatedName;
 
-    fn item(self) -> Result<impl ItemVisitor<'a>, Twice> {
+    fn item(self) -> Result<impl ItemVisitor<'a>, RepeatedName> {
         Ok(move |bare| {
             let member = self;
             member.value = Value::Item(bare);
-            Ok::<_, Twice>(Names::of(&mut member.parameters))
+            Ok::<_, RepeatedName>(Names::of(&mut member.parameters))
         })
     }
 
-    fn inner_list(self) -> Result<impl InnerListVisitor<'a>, Twice> {
+    fn inner_list(self) -> Result<impl InnerListVisitor<'a>, RepeatedName> {
         Ok(List { items: Vec::new(), member: self })
     }
 }
@@ -131,18 +130,18 @@ struct List<'m, 'a> {
 }
 
 impl<'a> InnerListVisitor<'a> for List<'_, 'a> {
-    type Error = Twice;
+    type Error = RepeatedName;
 
-    fn item(&mut self) -> Result<impl ItemVisitor<'a>, Twice> {
+    fn item(&mut self) -> Result<impl ItemVisitor<'a>, RepeatedName> {
         let items = &mut self.items;
         Ok(move |bare| {
             let items = items;
             let item = items.push_mut(Item { bare, parameters: Vec::new() });
-            Ok::<_, Twice>(Names::of(&mut item.parameters))
+            Ok::<_, RepeatedName>(Names::of(&mut item.parameters))
         })
     }
 
-    fn finish(self) -> Result<impl ParameterVisitor<'a>, Twice> {
+    fn finish(self) -> Result<impl ParameterVisitor<'a>, RepeatedName> {
         self.member.value = Value::InnerList(self.items);
         Ok(Names::of(&mut self.member.parameters))
     }
@@ -161,17 +160,17 @@ impl<'m, 'a> Names<'m, 'a> {
 
 impl<'a> ParameterVisitor<'a> for Names<'_, 'a> {
     type Out = ();
-    type Error = Twice;
+    type Error = RepeatedName;
 
-    fn parameter(&mut self, key: &'a KeyRef, value: Bare<'a>) -> Result<(), Twice> {
+    fn parameter(&mut self, key: &'a KeyRef, value: Bare<'a>) -> Result<(), RepeatedName> {
         if !self.seen.insert(key.as_str()) {
-            return Err(Twice);
+            return Err(RepeatedName);
         }
         self.parameters.push((key, value));
         Ok(())
     }
 
-    fn finish(self) -> Result<(), Twice> {
+    fn finish(self) -> Result<(), RepeatedName> {
         Ok(())
     }
 }

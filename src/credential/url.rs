@@ -1,11 +1,11 @@
-//! Links: a credential in the query of a URL, for pages that cannot send a header (contract section
-//! 3). Signed URLs are the gate's own form; WAF-token URLs are what Cloudflare's
-//! `is_timed_hmac_valid_v0` accepts.
+//! Signed URLs and WAF-token URLs: credentials in the query of a URL, for pages that cannot send a
+//! header (docs/wire-contract.md, "Signed URL" and "WAF-token URL"). Signed URLs are writegate's own
+//! format; WAF-token URLs have the format of Cloudflare's `is_timed_hmac_valid_v0`.
 //!
 //! <https://developers.cloudflare.com/ruleset-engine/rules-language/functions/#hmac-validation>
 //!
-//! In scope: the form of both, their MACs and times, making them for the command. Out of scope:
-//! methods (`policy`), and taking the parameters off again (`forward`).
+//! In scope: parsing both, their MACs and times, making them for the command. Out of scope: methods
+//! (`gateway::authorize`), and removing the parameters from the query (`upstream::target`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -18,15 +18,18 @@ use crate::problem::Refusal;
 
 use super::base;
 use super::{Limits, VerifyError};
+use crate::base::digits;
 use crate::base::mac::{MacKey, TAG_LEN};
+use crate::base::percent::{self, Byte};
 
-/// Most digits of `exp`: until the year 33658.
+/// Most digits of `exp`: they reach until the year 33658.
 const MAX_EXP_DIGITS: usize = 12;
 /// Digits of the time in a WAF token.
 const WAF_TIME_DIGITS: usize = 10;
 
-/// Parameters that newsletters, advertisers and social networks add to the links of others: behind `sig` or
-/// `verify` they are not part of the link. Every name is one vendor's, and says nothing to an API.
+/// Parameters that newsletters, advertisers and social networks add to URLs. After `sig` or `verify`
+/// they are not part of the signed URL. Each name is used by one vendor only and means nothing to an
+/// API.
 pub const TRACKERS: [&str; 24] = [
     // Google Analytics and Ads.
     "utm_source",
@@ -57,12 +60,12 @@ pub const TRACKERS: [&str; 24] = [
     "mkt_tok",
 ];
 
-/// What stands in a query.
+/// The credential in a query.
 #[derive(Debug)]
 pub enum UrlCredential<'a> {
     /// No credential.
     Nothing,
-    /// The public key alone, or beside another credential.
+    /// A key id, without or beside another credential.
     Key(&'a str),
     /// A signed URL.
     Signed(SignedUrl<'a>),
@@ -70,37 +73,37 @@ pub enum UrlCredential<'a> {
     Waf(WafUrl<'a>),
 }
 
-/// What of the query was the credential, and so does not reach the upstream.
+/// The query parameters that were the credential and so do not reach the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialParams {
-    /// Nothing.
+    /// None.
     Nothing,
-    /// `key`, wherever it stands.
+    /// `key`, anywhere in the query.
     Key,
     /// The last three parameters before trackers: `key`, `exp` and `sig`.
     Signed,
-    /// The last parameter before trackers, `verify`, and `key`, wherever it stands.
+    /// The last parameter before trackers, `verify`, and `key`, anywhere in the query.
     Waf,
 }
 
 impl<'a> UrlCredential<'a> {
-    /// Finds the credential in a query, raw: nothing is decoded to find it. `waf_key` is the route's
-    /// key for WAF-token URLs that name none.
+    /// Finds the credential in a raw query; nothing is decoded to find it. `waf_key` is the route's key
+    /// for WAF-token URLs that name none.
     ///
     /// # Errors
-    /// `ambiguous-credential` for two `key`s, `bad-credential` for what begins as a link and is none.
+    /// `ambiguous-credential` for two `key`s, `bad-credential` for a malformed signed or WAF-token URL.
     pub fn read(head: &Head<'a>, waf_key: Option<&'a KeyId>) -> Result<Self, Refusal> {
-        let (mut keys, mut seals) = (Vec::new(), 0_usize);
-        let (mut last, mut verifies) = ("", false);
+        let (mut keys, mut signatures) = (Vec::new(), 0_usize);
+        let (mut last, mut has_verify) = ("", false);
         for (name, value) in head.parameters() {
             match name {
                 "key" => keys.push(value),
-                "sig" => seals = seals.saturating_add(1),
+                "sig" => signatures = signatures.saturating_add(1),
                 "verify" => {
-                    seals = seals.saturating_add(1);
-                    verifies = true;
+                    signatures = signatures.saturating_add(1);
+                    has_verify = true;
                 }
-                tracker if seals > 0 && TRACKERS.contains(&tracker) => continue,
+                tracker if signatures > 0 && TRACKERS.contains(&tracker) => continue,
                 _ => {}
             }
             last = name;
@@ -111,7 +114,7 @@ impl<'a> UrlCredential<'a> {
             [_] => return Err(Refusal::BadCredential),
             _ => return Err(Refusal::AmbiguousCredential),
         };
-        match (key, waf_key.filter(|_| verifies), seals, last) {
+        match (key, waf_key.filter(|_| has_verify), signatures, last) {
             (None, None, _, _) => Ok(Self::Nothing),
             (Some(key), _, 0, _) => Ok(Self::Key(key)),
             (Some(key), _, 1, "sig") => SignedUrl::read(head, key).map(Self::Signed),
@@ -121,7 +124,7 @@ impl<'a> UrlCredential<'a> {
         }
     }
 
-    /// The key it names.
+    /// Returns the key id that the credential names.
     #[must_use]
     pub const fn key(&self) -> Option<&'a str> {
         match self {
@@ -133,7 +136,7 @@ impl<'a> UrlCredential<'a> {
     }
 }
 
-/// A signed URL of the right form: `…&key=<id>&exp=<unix time>&sig=<base64url>`.
+/// A well-formed signed URL: `…&key=<id>&exp=<unix time>&sig=<base64url>`.
 #[derive(Debug)]
 pub struct SignedUrl<'a> {
     key: &'a str,
@@ -147,7 +150,7 @@ impl<'a> SignedUrl<'a> {
         let read = || {
             let (signed, sig) = without_trackers(head.target()).rsplit_once("&sig=")?;
             let (rest, exp) = signed.rsplit_once("&exp=")?;
-            // The three are adjacent and in this order: what stands before them ends with the key.
+            // The three are adjacent and in this order, so the part before `exp` ends with the key.
             let before = rest.strip_suffix(key)?.strip_suffix("key=")?;
             let expires = timestamp(exp, 1..=MAX_EXP_DIGITS)?;
             (before.ends_with(['?', '&']) && !exp.starts_with('0')).then_some(())?;
@@ -161,15 +164,19 @@ impl<'a> SignedUrl<'a> {
         read().ok_or(Refusal::BadCredential)
     }
 
-    /// Checks the MAC, then the time. Returns the moment from which it is no longer good.
+    /// Checks the MAC, then the time. Returns the moment from which the URL is no longer valid.
     ///
     /// # Errors
     /// `signature-invalid`, `bad-credential` for an end too far ahead, `url-expired`.
-    pub fn verify(self, known: &DerivedKey, limits: &Limits<'_>) -> Result<Timestamp, VerifyError> {
-        if !known.verifies(self.message.as_bytes(), &self.tag) {
+    pub fn verify(
+        self,
+        derived_key: &DerivedKey,
+        limits: &Limits<'_>,
+    ) -> Result<Timestamp, VerifyError> {
+        if !derived_key.verifies(self.message.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid.into());
         }
-        if self.expires > limits.now.plus_seconds(known.key().url_ttl) {
+        if self.expires > limits.now.plus_seconds(derived_key.key().url_ttl) {
             return Err(Refusal::BadCredential.into());
         }
         match limits.now < self.expires {
@@ -179,26 +186,27 @@ impl<'a> SignedUrl<'a> {
     }
 }
 
-/// Returns the target, or the query, of a link without the trackers that somebody added at its end.
+/// Returns the target, or the query, of a signed or WAF-token URL without the trackers that somebody
+/// added at its end.
 #[must_use]
-pub fn without_trackers(link: &str) -> &str {
-    let mut link = link;
-    while let Some((before, last)) = link.rsplit_once('&') {
+pub fn without_trackers(url: &str) -> &str {
+    let mut url = url;
+    while let Some((before, last)) = url.rsplit_once('&') {
         let name = last.split('=').next().unwrap_or_default();
         if !TRACKERS.contains(&name) {
             break;
         }
-        link = before;
+        url = before;
     }
-    link
+    url
 }
 
 fn signed_message(authority: &str, signed: &str) -> String {
     format!("writegate-url-v1\n{authority}\n{signed}")
 }
 
-/// Signs the path and query of `head`, which must have no `key`, `exp` or `sig` of these yet; returns
-/// them with the three parameters.
+/// Signs the path and query of `head`, which must not have `key`, `exp` or `sig` yet. Returns them with
+/// the three parameters.
 #[must_use]
 pub fn sign(head: &Head<'_>, key: &KeyId, expires: Timestamp, sk: &MacKey) -> String {
     let (target, joint) = (head.target(), joint(head));
@@ -208,7 +216,7 @@ pub fn sign(head: &Head<'_>, key: &KeyId, expires: Timestamp, sk: &MacKey) -> St
     format!("{signed}&sig={sig}")
 }
 
-/// What joins another parameter to the target.
+/// Returns the character that joins another parameter to the target.
 fn joint(head: &Head<'_>) -> &'static str {
     match head.query() {
         None => "?",
@@ -216,7 +224,7 @@ fn joint(head: &Head<'_>) -> &'static str {
     }
 }
 
-/// A WAF-token URL of the right form: `…verify=<10 digits issued>-<mac>`.
+/// A well-formed WAF-token URL: `…verify=<10 digits issued>-<mac>`.
 #[derive(Debug)]
 pub struct WafUrl<'a> {
     key: &'a str,
@@ -241,17 +249,21 @@ impl<'a> WafUrl<'a> {
         read().ok_or(Refusal::BadCredential)
     }
 
-    /// Checks the MAC under `WAF_SECRET`, then the time. Returns the moment from which it is no longer
-    /// good.
+    /// Checks the MAC under `WAF_SECRET`, then the time. Returns the moment from which the URL is no
+    /// longer valid.
     ///
     /// # Errors
-    /// `signature-invalid`, `url-expired`; without `WAF_SECRET`, that it is missing.
-    pub fn verify(self, known: &DerivedKey, limits: &Limits<'_>) -> Result<Timestamp, VerifyError> {
+    /// `signature-invalid`, `url-expired`; [`VerifyError::NoWafSecret`].
+    pub fn verify(
+        self,
+        derived_key: &DerivedKey,
+        limits: &Limits<'_>,
+    ) -> Result<Timestamp, VerifyError> {
         let secret = limits.waf_secret.ok_or(VerifyError::NoWafSecret)?;
         if !secret.verify(self.message.as_bytes(), &self.tag) {
             return Err(Refusal::SignatureInvalid.into());
         }
-        let end = self.issued.plus_seconds(known.key().url_ttl);
+        let end = self.issued.plus_seconds(derived_key.key().url_ttl);
         let over = limits.now >= end;
         let early = self.issued > limits.now.plus_seconds(limits.clock_skew);
         match over || early {
@@ -261,8 +273,8 @@ impl<'a> WafUrl<'a> {
     }
 }
 
-/// Signs the path and query of `head` in the WAF-token format, issued at this time; `key` is named in
-/// the signed part unless the route's `waf_key` stands for it.
+/// Signs the path and query of `head` in the WAF-token format, issued at this time. `key` is named in
+/// the signed part, unless it is the route's `waf_key`.
 #[must_use]
 pub fn sign_waf(
     head: &Head<'_>,
@@ -282,14 +294,13 @@ pub fn sign_waf(
     format!("{signed}{joint}verify={digits}-{mac}")
 }
 
-/// Digits and nothing else.
+/// Parses a time of only digits.
 fn timestamp(digits: &str, length: core::ops::RangeInclusive<usize>) -> Option<Timestamp> {
-    let plain = length.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = plain.then(|| digits.parse().ok())??;
-    Some(Timestamp::from_seconds(seconds))
+    let digits = Some(digits).filter(|digits| length.contains(&digits.len()))?;
+    Some(Timestamp::from_seconds(digits::parse(digits)?))
 }
 
-/// The MAC as base64url without padding, or as standard base64 of which any character may be
+/// Parses the MAC: base64url without padding, or standard base64 in which any character may be
 /// percent-encoded.
 fn waf_tag(text: &str) -> Option<[u8; TAG_LEN]> {
     // 44 characters, each as three.
@@ -304,18 +315,6 @@ fn waf_tag(text: &str) -> Option<[u8; TAG_LEN]> {
 }
 
 fn percent_decoded(text: &str) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(44);
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        decoded.push(match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                rest = after;
-                (base::hex(*high)? << 4) | base::hex(*low)?
-            }
-            (b'%', _) => return None,
-            _ => first,
-        });
-    }
-    Some(decoded)
+    let plain = |byte: Byte| (byte != Byte::Broken).then(|| byte.value());
+    percent::decode(text).map(plain).collect()
 }

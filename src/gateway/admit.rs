@@ -1,8 +1,9 @@
-//! The checks that cost I/O or leave something behind, so they come last: the rate, the quota, the
-//! body's digest, then the nonce (docs/wire-contract.md, section 4). [`Allowed`] → [`Admitted`].
+//! The checks that need I/O or have effects, so they come last: rate limit, quota, the body's digest,
+//! then the nonce (docs/wire-contract.md, "Order"). [`Allowed`] → [`Admitted`].
 //!
-//! A body may take long to arrive. So there are two steps, and between them the gate looks again at
-//! everything that may have changed: [`receive`] reads the body, [`admit`] reserves and records.
+//! A body may take long to arrive, so there are two steps: [`receive`] reads the body, and [`admit`]
+//! makes the reservation and records the nonce. Between them the gate checks again everything that may
+//! have changed.
 
 use crate::base::request::{Head, caller_address};
 use crate::base::time::Timestamp;
@@ -13,29 +14,29 @@ use crate::keys::Key;
 use crate::keys::Quota;
 use crate::limits::quota::Totals;
 use crate::limits::rate;
-use crate::limits::usage::{InFlightGuard, NoAnswer, Usage};
+use crate::limits::usage::{InFlightGuard, MalformedAnswer, Usage};
 use crate::platform::{BodyError, Platform, ReadBody, Unavailable};
 use crate::problem::Refusal;
 
-/// Why a request that is allowed is not admitted.
+/// The reason why an allowed request is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAdmitted {
     /// The caller's fault.
     Refused(Refusal),
-    /// Its key has had enough for now.
+    /// The key has reached its rate limit.
     OverRate,
-    /// Whether its key has had enough cannot be told.
-    RateSilent,
-    /// Its key has had this much of its quota, which is all.
+    /// The rate limiter does not answer.
+    RateUnavailable,
+    /// The key has used this much of its quota, which is all.
     OverQuota(Quota, Totals),
-    /// What its key has had cannot be told.
-    LedgerSilent,
+    /// The key's ledger does not answer.
+    LedgerUnavailable,
     /// The caller broke off.
     CallerGone,
-    /// The gate holds as many bodies in memory as it may.
+    /// The gate has as many bodies in memory as it may.
     Overloaded,
-    /// Whether it was sent before cannot be told.
-    ReplaySilent,
+    /// The store of nonces does not answer.
+    ReplayUnavailable,
 }
 
 impl From<Refusal> for NotAdmitted {
@@ -55,39 +56,39 @@ impl From<BodyError> for NotAdmitted {
     }
 }
 
-/// What quotas are counted with: the usage that this isolate knows of, and now.
+/// The values that a quota is checked with.
 #[derive(Clone, Copy, Debug)]
-pub struct Counting<'g> {
-    /// The usage.
+pub struct QuotaContext<'g> {
+    /// The usage that this isolate knows.
     pub usage: &'g Usage,
-    /// Now.
+    /// The current time.
     pub now: Timestamp,
 }
 
 /// The limits within which the gate reads a body before it acts on the request.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
+pub struct BodyLimits {
     /// Longest body, in bytes.
     pub max_bytes: u64,
     /// Longest wait for the whole of it, in milliseconds.
     pub timeout_ms: u32,
-    /// The body is needed whole, whether or not a signature covers it.
-    pub is_needed: bool,
+    /// The gate needs the body even if no signature covers it.
+    pub is_required: bool,
 }
 
-/// A request whose body, if the gate must read it, is there and is the one that was signed. Only
+/// A request whose body has arrived, if the gate must read it, and matches the signed digest. Only
 /// [`receive`] makes one.
 #[derive(Debug)]
 pub struct Received {
-    body_held: bool,
+    is_buffered: bool,
 }
 
-/// A request that is allowed, whose body is what was signed, and which was not sent before. Only
-/// [`admit`] makes one.
+/// An allowed request that may be forwarded: its body matches the signed digest, and its nonce is new.
+/// Only [`admit`] makes one.
 #[derive(Debug)]
 pub struct Admitted {
     allowed: Allowed,
-    body_held: bool,
+    is_buffered: bool,
 }
 
 impl Admitted {
@@ -97,82 +98,83 @@ impl Admitted {
         self.allowed.as_ref()
     }
 
-    /// Returns true if the platform holds the body.
+    /// Returns true if the platform has buffered the body.
     #[must_use]
-    pub const fn body_held(&self) -> bool {
-        self.body_held
+    pub const fn is_buffered(&self) -> bool {
+        self.is_buffered
     }
 }
 
-/// Counts the request at its key's limiter, then reads the body where the gate must, and compares it with
-/// its signed digest. A quota that is used up refuses before the body is read, where `quota` counts one.
+/// Counts the request at its key's rate limiter, then reads the body if the gate must, and compares it
+/// with the signed digest. With `quota`, a used-up quota is refused before the body is read.
 ///
 /// # Errors
 /// `rate-limited`, `quota-exceeded`, `body-too-large`, `body-timeout`, `digest-mismatch`, `overloaded`.
 pub async fn receive(
     verified: &Verified,
     head: &Head<'_>,
-    reading: Reading,
-    quota: Option<Counting<'_>>,
+    limits: BodyLimits,
+    quota: Option<QuotaContext<'_>>,
     platform: &impl Platform,
 ) -> Result<Received, NotAdmitted> {
-    count(verified, head, platform).await?;
-    let digests = verified.proven().and_then(|proven| proven.digests.as_ref());
-    if digests.is_none() && !reading.is_needed {
-        return Ok(Received { body_held: false });
+    count_at_limiter(verified, head, platform).await?;
+    let digests = verified.signed_facts().and_then(|facts| facts.digests.as_ref());
+    if digests.is_none() && !limits.is_required {
+        return Ok(Received { is_buffered: false });
     }
-    if let Some(counting) = quota {
-        check_quota(verified.key(), counting, platform).await?;
+    if let Some(quota_context) = quota {
+        check_quota(verified.key(), quota_context, platform).await?;
     }
     let algorithms: Vec<Algorithm> =
         digests.map_or_else(Vec::new, |digests| digests.algorithms().collect());
-    let max_bytes = reading.max_bytes.min(MAX_BODY_BYTES);
+    let max_bytes = limits.max_bytes.min(MAX_BODY_BYTES);
     if head.has_body() && head.content_length().is_some_and(|length| length > max_bytes) {
         return Err(Refusal::BodyTooLarge.into());
     }
-    let wanted = ReadBody { max_bytes, timeout_ms: reading.timeout_ms, algorithms: &algorithms };
-    let computed = platform.read_body(wanted).await?;
-    match digests.is_none_or(|digests| digests.are(&computed)) {
-        true => Ok(Received { body_held: head.has_body() }),
+    let body = ReadBody { max_bytes, timeout_ms: limits.timeout_ms, algorithms: &algorithms };
+    let computed = platform.read_body(body).await?;
+    match digests.is_none_or(|digests| digests.match_computed(&computed)) {
+        true => Ok(Received { is_buffered: head.has_body() }),
         false => Err(Refusal::DigestMismatch.into()),
     }
 }
 
-/// Reserves one request of the key's quota, then records the nonce. The reservation, which is returned
-/// beside the request, counts it as under way.
+/// Reserves one request of the key's quota, then records the nonce. The returned reservation counts the
+/// request as under way.
 ///
 /// # Errors
 /// `quota-exceeded`, `replayed`.
 pub async fn admit<'g>(
     allowed: Allowed,
     received: Received,
-    counting: Counting<'g>,
+    quota_context: QuotaContext<'g>,
     platform: &impl Platform,
 ) -> Result<(Admitted, Option<InFlightGuard<'g>>), NotAdmitted> {
     let verified = allowed.as_ref();
     let key = verified.key();
-    check_quota(key, counting, platform).await?;
-    // Nothing is awaited between the check and the reservation.
-    let held = key.quota.map(|_| InFlightGuard::new(counting.usage, &key.id));
+    check_quota(key, quota_context, platform).await?;
+    // Nothing is awaited between the check and the reservation, so no other request comes between.
+    let reservation = key.quota.map(|_| InFlightGuard::new(quota_context.usage, &key.id));
     record_nonce(verified, platform).await?;
-    let admitted = Admitted { allowed, body_held: received.body_held };
-    Ok((admitted, held))
+    let admitted = Admitted { allowed, is_buffered: received.is_buffered };
+    Ok((admitted, reservation))
 }
 
-/// Records the nonce of a request for the gate's own paths, which nothing forwards and no quota is for.
+/// Admits a request for the gate's own paths: records its nonce. It is not forwarded, and no quota
+/// applies.
 ///
 /// # Errors
 /// `replayed`.
-pub async fn admit_own(
-    entitled: &AdminAllowed,
+pub async fn admit_admin(
+    allowed: &AdminAllowed,
     _received: Received,
     platform: &impl Platform,
 ) -> Result<(), NotAdmitted> {
-    record_nonce(entitled.as_ref(), platform).await
+    record_nonce(allowed.as_ref(), platform).await
 }
 
-/// Counts the request at its key's limiter.
-async fn count(
+/// Counts the request at its key's rate limiter.
+async fn count_at_limiter(
     verified: &Verified,
     head: &Head<'_>,
     platform: &impl Platform,
@@ -186,14 +188,14 @@ async fn count(
     match platform.within_rate(&rate::binding(rate), &rate_limit_key).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(NotAdmitted::OverRate),
-        Err(Unavailable) => Err(NotAdmitted::RateSilent),
+        Err(Unavailable) => Err(NotAdmitted::RateUnavailable),
     }
 }
 
-/// Makes sure that the key's quota is not used up: as its ledger said lately, or says now.
+/// Checks that the key's quota is not used up, by a recent total of its ledger, or else by a new one.
 async fn check_quota(
     key: &Key,
-    Counting { usage, now }: Counting<'_>,
+    QuotaContext { usage, now }: QuotaContext<'_>,
     platform: &impl Platform,
 ) -> Result<(), NotAdmitted> {
     let Some(quota) = key.quota else {
@@ -203,30 +205,30 @@ async fn check_quota(
     let used = match usage.total(&key.id, from, now) {
         Some(used) => Some(used),
         None => {
-            let batch = usage.ask(&key.id, quota.per, now);
+            let batch = usage.batch_for_quota(&key.id, quota.per, now);
             let answer = platform.submit_usage(&key.id, &batch).await;
-            let answer = answer.map_err(|Unavailable| NotAdmitted::LedgerSilent)?;
+            let answer = answer.map_err(|Unavailable| NotAdmitted::LedgerUnavailable)?;
             let settled = usage.settle(&key.id, &answer, now);
-            settled.map_err(|NoAnswer| NotAdmitted::LedgerSilent)?;
+            settled.map_err(|MalformedAnswer| NotAdmitted::LedgerUnavailable)?;
             usage.total(&key.id, from, now)
         }
     };
     match used {
-        None => Err(NotAdmitted::LedgerSilent),
+        None => Err(NotAdmitted::LedgerUnavailable),
         Some(used) if quota.is_used_up(used) => Err(NotAdmitted::OverQuota(quota, used)),
         Some(_) => Ok(()),
     }
 }
 
-/// Records the nonce that the key asks for.
+/// Records the nonce that the key requires.
 async fn record_nonce(verified: &Verified, platform: &impl Platform) -> Result<(), NotAdmitted> {
-    let proven = verified.proven();
-    let Some(nonce) = proven.and_then(|proven| proven.nonce.as_ref()) else {
+    let facts = verified.signed_facts();
+    let Some(nonce) = facts.and_then(|facts| facts.nonce.as_ref()) else {
         return Ok(());
     };
-    match platform.remember(&verified.key().id, nonce).await {
+    match platform.remember_nonce(&verified.key().id, nonce).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Refusal::Replayed.into()),
-        Err(Unavailable) => Err(NotAdmitted::ReplaySilent),
+        Err(Unavailable) => Err(NotAdmitted::ReplayUnavailable),
     }
 }

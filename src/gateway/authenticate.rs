@@ -1,5 +1,4 @@
-//! Who calls, and with what: steps 4 to 6 of the story in [`crate::gateway`]. They are the same for a
-//! route and for the gate's own paths.
+//! Authentication: steps 4 to 6 of [`crate::gateway`], for a route as for the gate's own paths.
 
 use std::rc::Rc;
 
@@ -20,12 +19,12 @@ use crate::policy::origin::Origin;
 use crate::problem::{Refusal, Rejection};
 use crate::upstream::route::Route;
 
-/// Where a request goes: what a credential is held to depends on it.
+/// The destination of a request, which decides how a credential is read and checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Endpoint<'x> {
     /// A route.
     Route(&'x Route),
-    /// One of the gate's own paths, where a query is never a credential.
+    /// One of the gate's own paths, where a query never holds a credential.
     Admin,
 }
 
@@ -45,7 +44,7 @@ impl<'x> Endpoint<'x> {
     }
 }
 
-/// A request whose caller is not known yet, or is looked at again.
+/// A request to authenticate, for the first time or again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Authenticator<'x> {
     pub(crate) config: &'x Config,
@@ -56,62 +55,62 @@ pub(crate) struct Authenticator<'x> {
 }
 
 impl<'x> Authenticator<'x> {
-    /// Returns true if requests like this count against their key.
+    /// Returns true if the request is charged to its key.
     pub(crate) const fn charges(&self) -> bool {
         self.config.ledger && matches!(self.endpoint, Endpoint::Route(_))
     }
 
-    /// Steps 4 and 5: exactly one credential, and the record of its key.
+    /// Selects the request's one credential and looks up its key: steps 4 and 5.
     pub(crate) async fn identify(
         &self,
         state: &mut RequestState<'_>,
         platform: &impl Platform,
     ) -> Result<(UnverifiedCredential<'x>, Rc<DerivedKey>), Rejection> {
         // (4)
-        let offer = self.endpoint.candidates(self.head)?;
+        let candidates = self.endpoint.candidates(self.head)?;
         let mut signers = Vec::new();
-        for id in offer.signers()? {
+        for id in candidates.signers()? {
             match self.lookup(&id, platform).await {
-                Ok(Entry::Known(_) | Entry::Broken) => signers.push(id),
+                Ok(Entry::Found(_) | Entry::Broken) => signers.push(id),
                 Ok(Entry::Absent) => {}
                 Err(Unavailable) => return Err(Rejection::registry_unavailable()),
             }
         }
         let is_key = |keyid: &str| signers.iter().any(|id| id.as_str() == keyid);
-        let presented = offer.pick(self.head, is_key)?;
-        state.record.scheme(presented.scheme());
-        // Anybody may send a bare public key, so only a page that its record names may read the answer.
-        let bare = authorize::is_bare(presented.scheme());
+        let unverified = candidates.select(self.head, is_key)?;
+        state.record.scheme(unverified.scheme());
+        // Anybody may send a bare public key, so only pages that its record lists may read the response.
+        let bare = authorize::is_bare(unverified.scheme());
         let readable = state.cors_origin.take_if(|_| bare);
         // (5)
-        let known = match self.lookup(presented.key(), platform).await {
-            Ok(Entry::Known(known)) => known,
+        let derived_key = match self.lookup(unverified.key(), platform).await {
+            Ok(Entry::Found(derived_key)) => derived_key,
             Ok(Entry::Absent) => return Err(Refusal::KeyUnknown.into()),
             Ok(Entry::Broken) => {
-                return Err(Rejection::misconfigured(&registry::broken(presented.key())));
+                return Err(Rejection::misconfigured(&registry::broken(unverified.key())));
             }
             Err(Unavailable) => return Err(Rejection::registry_unavailable()),
         };
-        let key = known.key();
+        let key = derived_key.key();
         state.record.key(key);
-        state.wanted = self.wanted(&presented, key);
+        state.accept_signature = self.accept_signature(&unverified, key);
         if authorize::origin_matched(key, self.head) {
             state.cors_origin = state.cors_origin.take().or(readable);
         }
-        Ok((presented, known))
+        Ok((unverified, derived_key))
     }
 
-    /// Step 6: the credential must be good.
-    pub(crate) fn prove(
+    /// Verifies the credential: step 6.
+    pub(crate) fn verify(
         &self,
-        presented: UnverifiedCredential<'x>,
-        known: &Rc<DerivedKey>,
+        unverified: UnverifiedCredential<'x>,
+        derived_key: &Rc<DerivedKey>,
         state: &mut RequestState<'_>,
     ) -> Result<Verified, Rejection> {
         // (6)
         let (config, head) = (self.config, self.head);
         let origin = || Origin::parse(&format!("{}://{}", head.scheme(), head.authority()));
-        let audience = presented.names_audience().then(origin).flatten();
+        let audience = unverified.names_audience().then(origin).flatten();
         let limits = Limits {
             now: self.now,
             session_max_ttl: config.session_max_ttl,
@@ -120,14 +119,14 @@ impl<'x> Authenticator<'x> {
             unsigned_body: self.endpoint.unsigned_body(),
             waf_secret: config.waf_secret.as_ref(),
         };
-        let verified = match presented.verify(known, head, &limits) {
+        let verified = match unverified.verify(derived_key, head, &limits) {
             Ok(verified) => verified,
             Err(VerifyError::Refused(refusal)) => return Err(refusal.into()),
             Err(VerifyError::SignatureInvalid(base)) => {
                 return Err(Rejection::signature_invalid(base));
             }
             Err(VerifyError::NoWafSecret) => {
-                let wanted_by = known.key().id.as_str();
+                let wanted_by = derived_key.key().id.as_str();
                 return Err(Rejection::unavailable("WAF_SECRET", wanted_by));
             }
         };
@@ -138,14 +137,14 @@ impl<'x> Authenticator<'x> {
         Ok(verified)
     }
 
-    /// A key of the configuration, or else of the registry: what was read of it lately, or is there now.
+    /// Looks a key up in the configuration, and else in the registry, as it was read lately or is now.
     pub(crate) async fn lookup(
         &self,
         id: &KeyId,
         platform: &impl Platform,
     ) -> Result<Entry, Unavailable> {
-        if let Some(known) = self.config.keys.get(id) {
-            return Ok(Entry::Known(Rc::clone(known)));
+        if let Some(derived_key) = self.config.keys.get(id) {
+            return Ok(Entry::Found(Rc::clone(derived_key)));
         }
         if !self.config.registry {
             return Ok(Entry::Absent);
@@ -153,15 +152,19 @@ impl<'x> Authenticator<'x> {
         if let Some(entry) = self.registry.recent(id, self.now) {
             return Ok(entry);
         }
-        let reading = self.registry.begin_reading();
+        let read = self.registry.begin_read();
         let record = platform.record(id).await?;
-        Ok(self.registry.learn_read(reading, id, record, &self.config.roots, self.now))
+        Ok(self.registry.learn_read(read, id, record, &self.config.roots, self.now))
     }
 
-    /// What a 401 asks for: the signature of a session's own key where the session is bound to one,
-    /// else the key's, where it takes signatures.
-    fn wanted(&self, presented: &UnverifiedCredential<'_>, key: &Key) -> Option<AcceptSignature> {
-        let bound = presented.bound_to().map(str::to_owned);
+    /// Returns the signature that a 401 asks for: by the session secret if the session is bound, else by
+    /// the key secret if the key allows signatures.
+    fn accept_signature(
+        &self,
+        unverified: &UnverifiedCredential<'_>,
+        key: &Key,
+    ) -> Option<AcceptSignature> {
+        let bound = unverified.bound_to().map(str::to_owned);
         let takes = bound.is_some() || key.schemes.contains(&Scheme::Signature);
         takes.then(|| AcceptSignature {
             bound,

@@ -1,9 +1,9 @@
-//! What a key and its session allow: addresses and origins, then methods and paths (contract
-//! sections 2 and 4). Everything narrows; nothing widens.
+//! The permissions of a key and its session: addresses and origins, then methods and paths
+//! (docs/wire-contract.md, "Keys" and "Order"). A session only narrows what its key allows.
 
 use core::net::IpAddr;
 
-use crate::base::request::{Head, caller_address, method_in};
+use crate::base::request::{Head, caller_address};
 use crate::credential::Verified;
 use crate::credential::session::Claims;
 use crate::keys::{Key, Match, Scheme};
@@ -13,7 +13,7 @@ use crate::policy::origin::Origin;
 use crate::policy::path;
 use crate::policy::path::Pattern;
 
-/// A verified request that its key and session allow. Only [`allow`] makes one.
+/// A verified request that key and session allow. Only [`allow`] makes one.
 #[derive(Debug)]
 pub struct Allowed {
     verified: Verified,
@@ -25,8 +25,8 @@ impl AsRef<Verified> for Allowed {
     }
 }
 
-/// A verified request that may use one of the gate's own paths. Only [`authorize_admin`] makes one, and nothing
-/// forwards it.
+/// A verified request that may use one of the gate's own paths. Only [`authorize_admin`] makes one, and
+/// nothing forwards it.
 #[derive(Debug)]
 pub struct AdminAllowed {
     verified: Verified,
@@ -38,24 +38,23 @@ impl AsRef<Verified> for AdminAllowed {
     }
 }
 
-/// Decides whether the key and the session allow the request.
+/// Checks that key and session allow the request.
 ///
 /// # Errors
 /// `ip-denied`, `origin-denied`, `method-denied`, `path-denied` or `bad-path`, in this order.
 pub fn allow(verified: Verified, head: &Head<'_>) -> Result<Allowed, Denial> {
     check_caller(&verified, head)?;
-    check_reach(&verified, head, false)?;
-    // An admin key opens the gate's own paths alone.
+    check_methods_and_paths(&verified, head, false)?;
+    // An admin key opens the gate's own paths only.
     if verified.key().admin {
         return Err(Limit::Key.denies(Refusal::PathDenied));
     }
     Ok(Allowed { verified })
 }
 
-/// Decides whether the request may use the gate's own paths. An admin may; anybody else may only ask
-/// for something of the key itself (`self_service`), which has nothing to do with the methods and paths
-/// that the key may use behind the gate, and not with a session that the gate gave to a browser: those
-/// have an `origin`.
+/// Checks that the request may use one of the gate's own paths. An admin may. Another key may only
+/// request something about itself (`self_service`), regardless of the methods and paths that it may use
+/// on routes, and not by a session with an `origin`: such a session was given to a browser.
 ///
 /// # Errors
 /// As [`allow`].
@@ -65,30 +64,30 @@ pub fn authorize_admin(
     self_service: bool,
 ) -> Result<AdminAllowed, Denial> {
     check_caller(&verified, head)?;
-    let of_a_page = |claims: &Claims| claims.origin.is_some();
-    let is_of_a_page = verified.claims().is_some_and(of_a_page);
-    let self_service = self_service && is_holders_own(verified.scheme());
+    let has_origin = |claims: &Claims| claims.origin.is_some();
+    let is_for_page = verified.claims().is_some_and(has_origin);
+    let self_service = self_service && belongs_to_holder(verified.scheme());
     let admin = verified.key().admin;
-    match (admin || self_service, !admin && is_of_a_page) {
+    match (admin || self_service, !admin && is_for_page) {
         (false, _) => return Err(Limit::Key.denies(Refusal::PathDenied)),
         (true, true) => return Err(Limit::Session.denies(Refusal::PathDenied)),
         (true, false) => {}
     }
-    check_reach(&verified, head, !admin)?;
+    check_methods_and_paths(&verified, head, !admin)?;
     Ok(AdminAllowed { verified })
 }
 
-/// Where it comes from: address and origin.
+/// Checks where the request comes from: its address and its origin.
 fn check_caller(verified: &Verified, head: &Head<'_>) -> Result<(), Denial> {
     let key = verified.key();
-    let page = page(head);
+    let page = page_origin(head);
     let address = address_allowed(key, caller_address(head));
-    let origin = match is_link(verified.scheme()) && !names_page(head) {
-        // A link that somebody pasted into an address bar, or a page that tells nobody its name.
+    let origin = match is_signed_url(verified.scheme()) && !states_page(head) {
+        // A URL that somebody opened in the address bar, or a page that sends no `Referer`.
         true => None,
         false => origin_allowed(key, page.as_ref()),
     };
-    check_place(key.matching, address, origin).map_err(|refusal| Limit::Key.denies(refusal))?;
+    combine(key.matching, address, origin).map_err(|refusal| Limit::Key.denies(refusal))?;
     let session_origin = verified.claims().and_then(|claims| claims.origin.as_ref());
     match session_origin.is_none() || session_origin == page.as_ref() {
         true => Ok(()),
@@ -96,20 +95,25 @@ fn check_caller(verified: &Verified, head: &Head<'_>) -> Result<(), Denial> {
     }
 }
 
-/// Methods, then paths: of the session, and of the key unless it asks for something of itself.
-fn check_reach(verified: &Verified, head: &Head<'_>, self_service: bool) -> Result<(), Denial> {
+/// Checks methods, then paths: those of the session, and those of the key unless it requests something
+/// about itself.
+fn check_methods_and_paths(
+    verified: &Verified,
+    head: &Head<'_>,
+    self_service: bool,
+) -> Result<(), Denial> {
     let key = Some(verified.key()).filter(|_| !self_service);
     let session = verified.claims();
     let method = head.method();
-    if key.is_some() && reads_alone(verified.scheme()) && !is_read(method) {
+    if key.is_some() && is_read_only(verified.scheme()) && !is_read(method) {
         return Err(Limit::Scheme.denies(Refusal::MethodDenied));
     }
     let methods = [
-        (Limit::Key, key.map(|key| &key.methods)),
-        (Limit::Session, session.and_then(|claims| claims.methods.as_ref())),
+        (Limit::Key, key.map(|key| key.methods)),
+        (Limit::Session, session.and_then(|claims| claims.methods)),
     ];
     for (limit, list) in methods {
-        if list.is_some_and(|list| !method_in(list, method)) {
+        if list.is_some_and(|list| !list.contains(method)) {
             return Err(limit.denies(Refusal::MethodDenied));
         }
     }
@@ -118,28 +122,29 @@ fn check_reach(verified: &Verified, head: &Head<'_>, self_service: bool) -> Resu
         (Limit::Session, session.and_then(|claims| claims.paths.as_ref())),
     ];
     let lists = || paths.iter().filter_map(|(limit, list)| Some((*limit, list.as_ref()?)));
-    let denies = |list: &Vec<Pattern>| !list.iter().any(|one| one.matches(head.path()));
+    let denies = |list: &Vec<Pattern>| !list.iter().any(|pattern| pattern.matches(head.path()));
     let Some((limit, _)) = lists().find(|(_, list)| denies(list)) else {
         return Ok(());
     };
-    // Allowed as some server reads it, and not as it was sent: two readings of one path.
+    // The path is allowed as some server reads it, but not as it was sent, so servers may disagree.
     let path = path::check(head.path())?;
-    let may_match = |list: &Vec<Pattern>| list.iter().any(|one| one.may_match(&path));
+    let may_match = |list: &Vec<Pattern>| list.iter().any(|pattern| pattern.may_match(&path));
     match path.has_escapes() && lists().all(|(_, list)| may_match(list)) {
         true => Err(Refusal::BadPath.into()),
         false => Err(limit.denies(Refusal::PathDenied)),
     }
 }
 
-/// Whether `key` names origins and the request comes from one of them: what a bare public key
-/// needs before a page may read the answer.
+/// Returns true if `key` lists origins and the request comes from one of them. For a bare public key a
+/// page may then read the response.
 #[must_use]
 pub fn origin_matched(key: &Key, head: &Head<'_>) -> bool {
-    key.allowed_origins.is_some() && origin_allowed(key, page(head).as_ref()) == Some(true)
+    key.allowed_origins.is_some() && origin_allowed(key, page_origin(head).as_ref()) == Some(true)
 }
 
-/// Addresses and origins, both or either as the key says; `None` where it says nothing of them.
-const fn check_place(
+/// Combines the checks of address and origin, both or either as the key says; `None` if the key does not
+/// restrict one.
+const fn combine(
     matching: Match,
     address: Option<bool>,
     origin: Option<bool>,
@@ -152,21 +157,21 @@ const fn check_place(
     }
 }
 
-/// Whether the address is in the key's networks; `None` where the key has none.
+/// Returns true if the address is in the key's networks; `None` if the key lists none.
 fn address_allowed(key: &Key, address: Option<IpAddr>) -> Option<bool> {
     let networks = key.allowed_ips.as_ref()?;
     Some(address.is_some_and(|address| networks.iter().any(|network| network.contains(address))))
 }
 
-/// Whether the page is among the key's origins; `None` where the key has none.
+/// Returns true if the page is among the key's origins; `None` if the key lists none.
 fn origin_allowed(key: &Key, page: Option<&Origin>) -> Option<bool> {
     let patterns = key.allowed_origins.as_ref()?;
     Some(page.is_some_and(|page| patterns.iter().any(|pattern| pattern.matches(page))))
 }
 
-/// The origin of the page that sent the request: `Origin`, if present, decides alone; else
-/// `Referer` for reads.
-fn page(head: &Head<'_>) -> Option<Origin> {
+/// Returns the origin of the page that sent the request, by `Origin` if present; otherwise, for reads,
+/// by `Referer`.
+fn page_origin(head: &Head<'_>) -> Option<Origin> {
     match (head.header("origin"), head.header("referer")) {
         (Some(origin), _) => Origin::parse(origin),
         (None, Some(referer)) if is_read(head.method()) => Origin::of_url(referer),
@@ -174,8 +179,8 @@ fn page(head: &Head<'_>) -> Option<Origin> {
     }
 }
 
-/// Whether the request says, truly or not, which page it comes from.
-fn names_page(head: &Head<'_>) -> bool {
+/// Returns true if the request states, truly or not, which page it comes from.
+fn states_page(head: &Head<'_>) -> bool {
     head.header("origin").is_some() || head.header("referer").is_some()
 }
 
@@ -183,30 +188,31 @@ fn is_read(method: &str) -> bool {
     matches!(method, "GET" | "HEAD")
 }
 
-/// Whether a credential of this kind is for GET and HEAD alone: none of them says what may be written.
-const fn reads_alone(scheme: Scheme) -> bool {
+/// Returns true if a scheme is for GET and HEAD only, because its credential does not say what may be
+/// written.
+const fn is_read_only(scheme: Scheme) -> bool {
     match scheme {
         Scheme::PublicKey | Scheme::Url | Scheme::WafUrl => true,
         Scheme::Session | Scheme::Signature => false,
     }
 }
 
-/// Whether a credential of this kind is the key holder's own, and nothing that was given to others.
-const fn is_holders_own(scheme: Scheme) -> bool {
+/// Returns true if a credential of this scheme stays with the key's holder, and is not given to others.
+const fn belongs_to_holder(scheme: Scheme) -> bool {
     match scheme {
         Scheme::Session | Scheme::Signature => true,
         Scheme::Url | Scheme::WafUrl | Scheme::PublicKey => false,
     }
 }
 
-const fn is_link(scheme: Scheme) -> bool {
+const fn is_signed_url(scheme: Scheme) -> bool {
     match scheme {
         Scheme::Url | Scheme::WafUrl => true,
         Scheme::Session | Scheme::Signature | Scheme::PublicKey => false,
     }
 }
 
-/// Whether the credential is a bare public key, which proves nothing.
+/// Returns true if the credential is a bare public key, which proves nothing.
 #[must_use]
 pub const fn is_bare(scheme: Scheme) -> bool {
     match scheme {

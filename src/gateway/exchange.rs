@@ -1,5 +1,6 @@
-//! A request on its way to the upstream: steps 12 and 13 of the story in [`crate::gateway`]. It is told
-//! what the store of answers has and what the upstream did, and says what to do next; waiting, sending and reading are the edge's.
+//! The exchange with the upstream: steps 12 and 13 of [`crate::gateway`]. The edge tells it what the
+//! cache has and what the upstream did, and it says what to do next. Waiting, sending and body_limits are
+//! the edge's part.
 
 use std::rc::Rc;
 
@@ -16,38 +17,38 @@ use crate::upstream::retry::Attempts;
 use crate::upstream::route::Route;
 use crate::upstream::url::UpstreamCredential;
 
-/// Longest answer, in bytes, that is charged as its `Content-Length` says: measuring so little as it
-/// streams costs more than a wrong length could. `memory_cache.js` remembers no longer ones.
-const MAX_BELIEVED_BYTES: u64 = 65_536;
+/// Longest response, in bytes, that is charged by its `Content-Length`: measuring so few bytes while
+/// they stream costs more than a wrong length could. `memory_cache.js` remembers no longer responses.
+const MAX_UNMETERED_BYTES: u64 = 65_536;
 
-/// A request on its way to the upstream: steps 12 and 13.
+/// A request on its way to the upstream.
 #[derive(Debug)]
 pub struct Exchange<'g> {
     state: RequestState<'g>,
     routes: &'g [Route],
     route: &'g Route,
     credential: Rc<UpstreamCredential>,
-    /// The URL of the upstream that it goes to.
+    /// The upstream's URL for the request.
     url: String,
     attempts: Attempts,
-    /// How its answer is kept, if it is a read of a cached route.
+    /// The cache policy, if this is a read of a cached route.
     cache: Option<Policy>,
     conditions: Conditions,
-    asked: Timestamp,
-    /// How it ended, once an answer was passed on.
+    requested_at: Timestamp,
+    /// The outcome for charging, once a response was passed on.
     ended: Option<Kind>,
 }
 
-/// What to do after the upstream did something.
+/// The next step after an event of the upstream.
 #[derive(Debug)]
 pub enum Step<'h> {
-    /// Wait this many milliseconds and send it again.
+    /// Wait this many milliseconds and send the request again.
     Again(u32),
-    /// Pass the answer on with these changes, write these lines, and keep a copy of it with these.
+    /// Pass the response on with these edits, write these lines, and store a copy with these edits.
     Pass(HeaderEdits<'h>, LogLines, Option<CacheWrite<'h>>),
-    /// Read the beginning of the answer's body and call [`Exchange::rejected`] with it.
+    /// Read the beginning of the response body and call [`Exchange::rejected`] with it.
     Inspect,
-    /// Answer this instead.
+    /// Send this response instead.
     Respond(GateResponse),
 }
 
@@ -58,25 +59,25 @@ pub struct LogLines {
     pub audit: String,
     /// A line for the operator.
     pub alarm: Option<String>,
-    /// The answer is charged as it streams: the edge calls [`Exchange::passed`].
+    /// The response is charged while it streams: the edge calls [`Exchange::passed`].
     pub is_metered: bool,
 }
 
-/// How an attempt ended without an answer.
+/// The reason why an attempt ended without a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// No connection, or it broke off.
+    /// The connection failed, or broke off.
     Unreachable,
-    /// No response headers in time, all attempts together.
+    /// No response headers arrived in time, all attempts together.
     Timeout,
-    /// The body turned out longer than the route takes; the upstream's request was broken off.
+    /// The request body is longer than the route takes; the upstream's request was broken off.
     BodyTooLarge,
-    /// The caller broke off before the body was complete, and nobody is left to answer.
+    /// The caller broke off before the body was complete.
     CallerGone,
 }
 
 impl<'g> Exchange<'g> {
-    /// Before the first attempt.
+    /// Creates an exchange before the first attempt.
     pub(crate) fn new(
         state: RequestState<'g>,
         (routes, route): (&'g [Route], &'g Route),
@@ -96,46 +97,46 @@ impl<'g> Exchange<'g> {
                 .cache
                 .as_ref()
                 .map_or_else(Conditions::default, |lookup| lookup.conditions.clone()),
-            asked: now,
+            requested_at: now,
             ended: None,
         }
     }
 
-    /// Milliseconds to wait for response headers, all attempts together.
+    /// Returns the longest wait for response headers, in milliseconds, all attempts together.
     #[must_use]
     pub const fn timeout_ms(&self) -> u32 {
         self.route.timeout_ms
     }
 
-    /// The store has an answer: how it is passed on, or `None` if it may not be.
-    pub fn found<'h>(
+    /// Takes a cache entry. Returns how to pass it on, or `None` if it must not be served.
+    pub fn cached<'h>(
         &mut self,
         status: u16,
-        found: CacheEntry<'_, 'h>,
+        entry: CacheEntry<'_, 'h>,
         now: Timestamp,
     ) -> Option<Step<'h>> {
-        let mut edits = self.edits(status, found.headers);
-        if !cache::on_hit(found, &mut edits, now) {
+        let mut edits = self.edits(status, entry.headers);
+        if !cache::on_hit(entry, &mut edits, now) {
             return None;
         }
-        cache::on_conditions(&self.conditions, status, found.headers, &mut edits);
+        cache::on_conditions(&self.conditions, status, entry.headers, &mut edits);
         self.state.record.cached("hit");
         let length = match edits.status {
             Some(_without_body) => Some(0),
-            None => self.length(status, found.headers),
+            None => self.length(status, entry.headers),
         };
         self.state.record.length(length);
-        // The store keeps nothing that was shorter than it said. A compressed body is unpacked when it is
-        // read to be measured, so its length would no longer be right.
-        let is_packed = headers::header(found.headers, "content-encoding").is_some();
+        // The cache keeps no body that is shorter than announced. A compressed body is decompressed when
+        // it is measured, so its length would no longer be right.
+        let is_packed = headers::header(entry.headers, "content-encoding").is_some();
         let is_known = is_packed && length.is_some();
         self.state.is_metered = !is_known && self.is_metered(length, true);
         let status = edits.status.unwrap_or(status);
         Some(self.pass(status, Outcome::Cached, edits, None))
     }
 
-    /// The upstream answered, to a body that turned out `sent` bytes long, where that was not known.
-    /// `random` is from 0 to 1.
+    /// Takes a response of the upstream, to a request body of `sent` bytes if its length was not
+    /// announced. `random` is from 0 to 1.
     ///
     /// After [`Step::Pass`], [`Step::Inspect`] and [`Step::Respond`] nothing may be sent again.
     pub fn answered<'h>(
@@ -146,17 +147,17 @@ impl<'g> Exchange<'g> {
         now: Timestamp,
         random: f64,
     ) -> Step<'h> {
-        self.note(sent, now);
+        self.record_attempt(sent, now);
         let length = self.length(status, headers);
         self.state.record.answered(status);
         self.state.record.length(length);
         if status == 429 {
-            self.state.throttled = self.state.throttled.saturating_add(1);
+            self.state.upstream_429 = self.state.upstream_429.saturating_add(1);
         }
         // (12)
         if reply::is_transient(status) {
             let retry_after = headers::header(headers, "retry-after");
-            if let Some(pause_ms) = self.attempts.again(retry_after, now, random) {
+            if let Some(pause_ms) = self.attempts.next_pause_ms(retry_after, now, random) {
                 return Step::Again(pause_ms);
             }
         }
@@ -168,11 +169,12 @@ impl<'g> Exchange<'g> {
             return Step::Inspect;
         }
         let mut edits = self.edits(status, headers);
-        let mut kept = None;
+        let mut cache_write = None;
         if let Some(policy) = self.cache {
-            // What a HEAD is answered with is no body to keep.
+            // The response to a HEAD has no body to store.
             if self.state.record.method() == "GET" {
-                kept = cache::to_store(policy, status, headers, &edits, self.asked, now);
+                cache_write =
+                    cache::to_store(policy, status, headers, &edits, self.requested_at, now);
             }
             cache::on_miss(headers, &mut edits);
             self.state.record.cached("miss");
@@ -180,7 +182,7 @@ impl<'g> Exchange<'g> {
             cache::keep_private(headers, &mut edits, now);
         }
         self.state.is_metered = self.is_metered(length, false);
-        self.pass(status, Outcome::Forwarded, edits, kept)
+        self.pass(status, Outcome::Forwarded, edits, cache_write)
     }
 
     fn edits<'h>(&self, status: u16, headers: &[(&'h str, &'h str)]) -> HeaderEdits<'h> {
@@ -193,7 +195,7 @@ impl<'g> Exchange<'g> {
         reply::edit(status, headers, request)
     }
 
-    /// The length of an answer's body; `None` where nobody said.
+    /// Returns the length of a response body; `None` if it was not announced.
     fn length(&self, status: u16, headers: &[(&str, &str)]) -> Option<u64> {
         match headers::has_body(self.state.record.method(), status) {
             true => headers::content_length(headers),
@@ -201,12 +203,12 @@ impl<'g> Exchange<'g> {
         }
     }
 
-    /// Returns true if the answer is charged as it streams, and not as its length says: if it may be
-    /// long, or, unless `is_kept_whole`, if its key's quota limits bytes. An empty one never is.
-    fn is_metered(&self, length: Option<u64>, is_kept_whole: bool) -> bool {
-        let may_be_long = length.is_none_or(|length| length > MAX_BELIEVED_BYTES);
+    /// Returns true if the response is charged while it streams, and not by its length: if it may be
+    /// long, or, unless `is_stored_whole`, if the key's quota limits bytes. An empty response never is.
+    fn is_metered(&self, length: Option<u64>, is_stored_whole: bool) -> bool {
+        let may_be_long = length.is_none_or(|length| length > MAX_UNMETERED_BYTES);
         let is_exact = |account: &Account<'_>| {
-            may_be_long || (account.limits_bytes() && !is_kept_whole && length != Some(0))
+            may_be_long || (account.limits_bytes() && !is_stored_whole && length != Some(0))
         };
         self.state.account.as_ref().is_some_and(is_exact)
     }
@@ -216,7 +218,7 @@ impl<'g> Exchange<'g> {
         status: u16,
         outcome: Outcome,
         edits: HeaderEdits<'h>,
-        kept: Option<CacheWrite<'h>>,
+        cache_write: Option<CacheWrite<'h>>,
     ) -> Step<'h> {
         let lines = LogLines {
             alarm: self.echo_alarm(&edits),
@@ -224,11 +226,11 @@ impl<'g> Exchange<'g> {
             audit: self.state.end(outcome, Some(status)),
         };
         self.ended = outcome.kind();
-        Step::Pass(edits, lines, kept)
+        Step::Pass(edits, lines, cache_write)
     }
 
-    /// Since the answer's head, or since this was last called, so many bytes more of the request's body
-    /// and of the answer's have passed. They are charged.
+    /// Charges bytes of the request body and of the response body that have passed since the response's
+    /// head, or since the last call.
     pub fn passed(&mut self, bytes_in: u64, bytes_out: u64) {
         let amounts = Amounts { bytes_in, bytes_out, ..Amounts::default() };
         if let (Some(account), Some(kind)) = (&mut self.state.account, self.ended) {
@@ -236,7 +238,7 @@ impl<'g> Exchange<'g> {
         }
     }
 
-    /// The attempt ended without an answer, after `sent` bytes of a body of unknown length.
+    /// Takes the failure of an attempt, after `sent` bytes of a body whose length was not announced.
     pub fn failed(
         &mut self,
         failure: Failure,
@@ -244,26 +246,26 @@ impl<'g> Exchange<'g> {
         now: Timestamp,
         random: f64,
     ) -> Step<'static> {
-        self.note(sent, now);
+        self.record_attempt(sent, now);
         match failure {
-            Failure::Unreachable => match self.attempts.again(None, now, random) {
+            Failure::Unreachable => match self.attempts.next_pause_ms(None, now, random) {
                 Some(pause_ms) => Step::Again(pause_ms),
                 None => self.fail(Fault::UpstreamUnreachable),
             },
             Failure::Timeout => self.fail(Fault::UpstreamTimeout),
             Failure::BodyTooLarge => self.fail(Refusal::BodyTooLarge),
-            Failure::CallerGone => Step::Respond(self.left()),
+            Failure::CallerGone => Step::Respond(self.caller_gone()),
         }
     }
 
-    /// The caller left, and nobody is there to be answered: nothing is sent again.
+    /// Ends the exchange because the caller broke off: nothing is sent again.
     #[must_use]
-    pub fn left(&mut self) -> GateResponse {
-        self.state.gone()
+    pub fn caller_gone(&mut self) -> GateResponse {
+        self.state.caller_gone()
     }
 
-    /// The upstream refused the gate's own token; `body` is the beginning of what it said, of
-    /// which nothing but an error code is looked at.
+    /// Ends the exchange because the upstream refused its token. `body` is the beginning of the response
+    /// body, of which only an error code is read.
     #[must_use]
     pub fn rejected(&mut self, upstream_status: u16, body: &[u8]) -> GateResponse {
         let upstream_code = reply::cloudflare_code(body);
@@ -276,11 +278,11 @@ impl<'g> Exchange<'g> {
         self.end(Rejection::from(Fault::UpstreamRejectedToken).with_alarm(alarm))
     }
 
-    fn note(&mut self, sent: Option<u64>, now: Timestamp) {
+    fn record_attempt(&mut self, sent: Option<u64>, now: Timestamp) {
         if let Some(sent) = sent {
             self.state.record.sent(sent);
         }
-        self.attempts.end_one();
+        self.attempts.count_one();
         let elapsed_ms = self.attempts.elapsed_ms(now);
         self.state.record.asked(self.attempts.made(), elapsed_ms);
     }
@@ -289,8 +291,8 @@ impl<'g> Exchange<'g> {
         Step::Respond(self.end(problem.into().into()))
     }
 
-    fn end(&mut self, stop: Rejection) -> GateResponse {
-        self.state.stop(stop)
+    fn end(&mut self, rejection: Rejection) -> GateResponse {
+        self.state.reject(rejection)
     }
 
     fn echo_alarm(&self, edits: &HeaderEdits<'_>) -> Option<String> {

@@ -1,10 +1,11 @@
-//! What reaches the upstream (contract section 5): which of the caller's headers are removed,
-//! which are set, and where the request goes.
+//! The request for the upstream (docs/wire-contract.md, "Upstream requests and answers"): its URL, and
+//! which of the caller's headers are removed or replaced.
 //!
-//! In scope: the decision. Out of scope: doing it (`edge`), and what comes back (`reply`).
+//! In scope: the decision. Out of scope: sending the request (`edge`), and the response (`reply`).
 
 use std::borrow::Cow;
 
+use crate::base::json_writer::ObjectWriter;
 use crate::base::request::{Head, caller_address, is_same_header};
 use crate::base::secret::Secret;
 use crate::cache::{self, Lookup, Policy, Scope};
@@ -14,7 +15,7 @@ use crate::upstream::route::Route;
 use crate::upstream::target::target;
 use crate::upstream::url::UpstreamCredential;
 
-/// Longest body, in bytes, that is held so that it can be sent again.
+/// Longest body, in bytes, that is buffered so that it can be sent again.
 pub const MAX_REPEATABLE_BODY_BYTES: u64 = 1_048_576;
 
 /// Headers removed by name.
@@ -41,52 +42,52 @@ const REMOVED: [&str; 20] = [
     "transfer-encoding",
     "upgrade",
 ];
-/// Headers removed by how their name begins.
+/// Headers removed by the prefix of their name.
 const REMOVED_PREFIXES: [&str; 6] = [
     "signature",
     "proxy-",
     "x-auth-",
     "x-forwarded-",
     "writegate-",
-    // The AI Gateway's `cf-aig-*` select a budget and the cost that is booked: a route's
-    // `pass_headers` lists those that callers may set.
+    // The AI Gateway's `cf-aig-*` headers select a budget and the cost that is booked, so callers may
+    // set only those in a route's `pass_headers`.
     "cf-",
 ];
 
-/// How the body travels.
+/// The transport of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// There is none.
+    /// There is no body.
     None,
-    /// As it comes: its length is known and within the limit.
+    /// The body streams: its length is known and within the limit.
     Stream,
-    /// As it comes, broken off after this many bytes: its length is not known.
+    /// The body streams and is broken off after this many bytes, because its length is not known.
     Counted(u64),
-    /// The platform has read it already.
+    /// The platform has buffered the body.
     Buffered,
 }
 
-/// A request for the upstream. Only [`forward`] makes one, and only from what was admitted.
+/// A request for the upstream. Only [`forward`] makes one, and only from an admitted request.
 #[derive(Debug)]
 pub struct Outbound<'h> {
-    /// Where it goes.
+    /// The URL.
     pub url: String,
-    /// The caller's headers that do not go there.
+    /// The caller's headers that are removed.
     pub drop: Vec<&'h str>,
-    /// The headers that are set, replacing whatever was there.
+    /// The headers that are set, replacing those of the same name.
     pub set: Vec<(String, Secret)>,
-    /// How the body travels.
+    /// The transport of the body.
     pub body: Body,
-    /// Whether it may be sent again.
+    /// The request may be sent again.
     pub repeatable: bool,
-    /// It is a HEAD.
+    /// The method is HEAD.
     pub is_head: bool,
-    /// Where its answer is kept, if it is a read of a cached route.
+    /// The place of the response in the cache, if this is a read of a cached route.
     pub cache: Option<Lookup>,
 }
 
-/// Builds the upstream's request. `None` when path and query cannot be joined to the upstream
-/// without leaving its host, which a checked path never does.
+/// Builds the request for the upstream. Returns `None` if path and query cannot be joined to the
+/// upstream's URL without leaving its host, which cannot happen with a checked path.
 #[must_use]
 pub fn forward<'h>(
     admitted: &Admitted,
@@ -96,7 +97,7 @@ pub fn forward<'h>(
     request_id: &str,
 ) -> Option<Outbound<'h>> {
     let verified = admitted.verified();
-    let url = target(head, route, verified.spent())?;
+    let url = target(head, route, verified.params())?;
     let reads = matches!(head.method(), "GET" | "HEAD");
     let policy = route.cache.filter(|_| reads);
     let drop = match policy {
@@ -116,7 +117,7 @@ pub fn forward<'h>(
         )
     });
     let is_idempotent = is_idempotent(head, route, &drop);
-    let (body, repeatable) = body(head, route, is_idempotent, admitted.body_held());
+    let (body, repeatable) = body(head, route, is_idempotent, admitted.is_buffered());
     Some(Outbound {
         drop,
         set: set(verified, head, route, credential, request_id, policy),
@@ -128,8 +129,8 @@ pub fn forward<'h>(
     })
 }
 
-/// The names of a read's headers that must not reach the upstream of a cached route: all but what its
-/// answer is kept under, and what only a store can answer where there will be none.
+/// Returns the names of a read's headers that must not reach the upstream of a cached route: all except
+/// those in the cache key, and conditional headers if the response cannot be stored.
 fn headers_outside_key<'h>(head: &Head<'h>) -> Vec<&'h str> {
     let names = head.headers().map(|(name, _)| name);
     let is_hop_by_hop = head.hop_by_hop();
@@ -141,24 +142,24 @@ fn headers_outside_key<'h>(head: &Head<'h>) -> Vec<&'h str> {
         .collect()
 }
 
-/// The names of the caller's headers that must not reach the upstream.
+/// Returns the names of the caller's headers that must not reach the upstream.
 fn dropped<'h>(head: &Head<'h>, route: &Route) -> Vec<&'h str> {
-    let own = route.auth.own_header();
+    let credential_header = route.auth.credential_header();
     let is_hop_by_hop = head.hop_by_hop();
     let passes = |name: &str| route.pass_headers.iter().any(|listed| listed == name);
     head.headers()
         .map(|(name, _)| name)
         .filter(|name| {
             (is_removed(name) && !passes(name))
-                || own.is_some_and(|own| is_same_header(own, name))
+                || credential_header.is_some_and(|header| is_same_header(header, name))
                 || is_hop_by_hop(name)
-                || is_shadow(name, head)
+                || has_dashed_twin(name, head)
         })
         .collect()
 }
 
-/// Returns true if a header of this name is the gate's to remove, or if a CGI server could take it for
-/// one that is: it reads every character beside letters and digits as `_`.
+/// Returns true if the gate removes a header of this name, or if a CGI server could confuse it with one
+/// that is removed, because it reads every character other than letters and digits as `_`.
 fn is_removed(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if !name.bytes().all(plain) {
@@ -169,13 +170,13 @@ fn is_removed(name: &str) -> bool {
     REMOVED.contains(&&*name) || prefixes.any(|prefix| name.starts_with(prefix))
 }
 
-/// Returns true if the name has a `_` and its like with `-` is there too: a CGI server would take
+/// Returns true if the name has a `_` and the same name with `-` is present too: a CGI server would take
 /// either.
-fn is_shadow(name: &str, head: &Head<'_>) -> bool {
+fn has_dashed_twin(name: &str, head: &Head<'_>) -> bool {
     name.contains('_') && head.header(&folded(name)).is_some()
 }
 
-/// A name with `_` read as `-`.
+/// Returns a name with `-` for `_`.
 fn folded(name: &str) -> Cow<'_, str> {
     match name.contains('_') {
         true => Cow::Owned(name.replace('_', "-")),
@@ -183,9 +184,9 @@ fn folded(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns true if the upstream takes the request once, however often it is sent: it honours the one
-/// `Idempotency-Key` that is really sent. An empty one is none, and of two, joined by a comma, nobody
-/// knows which the upstream takes.
+/// Returns true if the upstream handles the request once, no matter how often it is sent, because it
+/// honours the one `Idempotency-Key` that is sent. An empty one does not count, nor do two, joined by a
+/// comma, because it is not known which one the upstream takes.
 fn is_idempotent(head: &Head<'_>, route: &Route, drop: &[&str]) -> bool {
     let sent = head.header("idempotency-key").filter(|_| route.idempotency_key);
     let sent = sent.filter(|_| !drop.contains(&"idempotency-key"));
@@ -204,7 +205,7 @@ fn set(
     let mut plain = |name: &str, value: String| set.push((name.to_owned(), Secret::new(value)));
     plain("x-request-id", request_id.to_owned());
     if route.identify_caller {
-        // An answer that is shared must not depend on who of those who share it asked first.
+        // A shared response must not depend on which of the callers who share it asked first.
         let (key, subject, address) = match policy.map(|policy| policy.scope) {
             None => (true, true, true),
             Some(Scope::Subject) => (true, true, false),
@@ -214,14 +215,14 @@ fn set(
         if key {
             plain("writegate-key", verified.key().id.to_string());
         }
-        let claimed = verified.claims().and_then(|claims| claims.subject.clone());
-        let claimed = claimed.filter(|_| subject);
+        let subject_claim = verified.claims().and_then(|claims| claims.subject.clone());
+        let subject_claim = subject_claim.filter(|_| subject);
         if key {
             let id = verified.key().id.as_str();
-            plain("cf-aig-metadata", metadata(id, claimed.as_deref()));
+            plain("cf-aig-metadata", metadata(id, subject_claim.as_deref()));
         }
-        if let Some(claimed) = claimed {
-            plain("writegate-subject", claimed);
+        if let Some(subject_claim) = subject_claim {
+            plain("writegate-subject", subject_claim);
         }
         if address {
             plain("forwarded", forwarded(head));
@@ -233,15 +234,16 @@ fn set(
 /// Returns the metadata that Cloudflare's AI Gateway files a request under:
 /// <https://developers.cloudflare.com/ai-gateway/observability/custom-metadata/>.
 fn metadata(key: &str, subject: Option<&str>) -> String {
-    let metadata = match subject {
-        None => serde_json::json!({"key": key}),
-        Some(subject) => serde_json::json!({"key": key, "subject": subject}),
-    };
-    metadata.to_string()
+    let mut metadata = ObjectWriter::new();
+    metadata.set("key", key);
+    if let Some(subject) = subject {
+        metadata.set("subject", subject);
+    }
+    metadata.end()
 }
 
-/// `Forwarded` (RFC 7239 section 4). An IPv6 address is in brackets and quotes (section 6.1); the
-/// authority holds nothing that would end the quotes.
+/// Formats `Forwarded` (RFC 7239 section 4). An IPv6 address is in brackets and quotes (section 6.1);
+/// the authority has no character that ends the quotes.
 fn forwarded(head: &Head<'_>) -> String {
     let address = match caller_address(head) {
         Some(core::net::IpAddr::V4(v4)) => v4.to_string(),
@@ -252,26 +254,28 @@ fn forwarded(head: &Head<'_>) -> String {
     format!("for={address};host=\"{host}\";proto={proto}")
 }
 
-/// How the body travels, and whether the request may be sent again: reads always; anything else
-/// only with an `Idempotency-Key` that the upstream honours and a body small enough to hold.
-fn body(head: &Head<'_>, route: &Route, is_idempotent: bool, held: bool) -> (Body, bool) {
+/// Returns the transport of the body, and whether the request may be sent again: a read always; anything
+/// else only with an `Idempotency-Key` that the upstream honours, and a body that is small enough to
+/// buffer.
+fn body(head: &Head<'_>, route: &Route, is_idempotent: bool, is_buffered: bool) -> (Body, bool) {
     let reads = matches!(head.method(), "GET" | "HEAD");
     match (head.has_body(), head.content_length()) {
         (false, _) => (Body::None, reads || is_idempotent),
-        (true, _) if held => (Body::Buffered, is_idempotent && is_small(head)),
+        (true, _) if is_buffered => (Body::Buffered, is_idempotent && is_small(head)),
         (true, Some(_)) => (Body::Stream, false),
         (true, None) => (Body::Counted(route.max_body_bytes), false),
     }
 }
 
-/// Returns true if the body must be read before the request is forwarded, so that it can be sent again.
+/// Returns true if the body must be buffered before the request is forwarded, so that it can be sent
+/// again.
 #[must_use]
-pub fn must_hold(head: &Head<'_>, route: &Route) -> bool {
+pub fn must_buffer(head: &Head<'_>, route: &Route) -> bool {
     let may_be_sent_again = route.idempotency_key && head.has_body() && is_small(head);
     may_be_sent_again && is_idempotent(head, route, &dropped(head, route))
 }
 
-/// Returns true if the body is small enough to be held so that it can be sent again.
+/// Returns true if the body is small enough to be buffered so that it can be sent again.
 fn is_small(head: &Head<'_>) -> bool {
     let length = head.content_length();
     length.is_some_and(|length| length <= MAX_REPEATABLE_BODY_BYTES)

@@ -1,45 +1,49 @@
-//! The whole story of a request, in the order of section 4 of docs/wire-contract.md. Each step's
-//! refusals and their statuses:
+//! The way of a request through the gate belongs here: the order of all checks, the request to the
+//! upstream, and the response. The rules of each check do not: they are in the rooms that these steps call.
+//!
+//! The whole story, in the order of docs/wire-contract.md, "Order". Each step names its refusals with
+//! their statuses:
 //!
 //!  0. The configuration must parse — 503 `misconfigured`. A preflight is answered, 204.
-//!  1. The request must come apart, and its path mean one thing — 400 `bad-request`, `bad-path`.
-//!  2. The method must be one that anybody takes — 405 `method-not-allowed`. The gate's own paths
-//!     are worked on by the gate itself, after the same steps 4 to 9 and 11; `health` at once.
+//!  1. The request must be well-formed, and all servers must read its path alike — 400 `bad-request`,
+//!     `bad-path`.
+//!  2. The method must be known — 405 `method-not-allowed`. The gate handles its own paths itself, after
+//!     the same steps 4 to 9 and 11; `health` at once.
 //!  3. A route must take path, method and query — 404 `no-route`, 405 `method-not-allowed`, 400
 //!     `bad-request`.
-//!  4. Exactly one credential, in its form — 401 `credential-missing`, 400 `bad-credential`,
-//!     `ambiguous-credential`, `signature-unsupported`, `bad-request` when `Connection` names a field
-//!     that is signed.
+//!  4. The request must have exactly one credential, well-formed — 401 `credential-missing`, 400
+//!     `bad-credential`, `ambiguous-credential`, `signature-unsupported`, `bad-request` if `Connection`
+//!     names a signed field.
 //!  5. Its key must exist, in the configuration or in the registry — 401 `key-unknown`; 503
-//!     `misconfigured` for a record that is none, `feature-unavailable` when it cannot be read.
-//!  6. It must be good: key, scheme, coverage, MAC, times, audience — 401 `key-revoked`,
+//!     `misconfigured` for a record that does not parse, `feature-unavailable` if the registry does not
+//!     answer.
+//!  6. The credential must be valid: key, scheme, coverage, MAC, times, audience — 401 `key-revoked`,
 //!     `key-expired`, `scheme-not-allowed`, `proof-missing`, `signature-incomplete`,
 //!     `signature-invalid`, `signature-stale`, `session-expired`, `session-not-yet-valid`,
-//!     `session-too-long`, `audience-mismatch`, `url-expired`; 400 `bad-credential` for a link that
-//!     ends too far ahead, `signature-unsupported` for a value that nobody can sign; 503
+//!     `session-too-long`, `audience-mismatch`, `url-expired`; 400 `bad-credential` for a signed URL that
+//!     ends too far ahead, `signature-unsupported` for a value that cannot be signed; 503
 //!     `feature-unavailable` for a WAF-token URL without `WAF_SECRET`.
-//!  7. Key and session must allow address, origin, method and path — 403 `ip-denied`,
-//!     `origin-denied`, `method-denied`, `path-denied`; 400 `bad-path` for a path that they allow only as
-//!     some server reads it.
-//!  8. Whatever else the key asks for must be there — 503 `feature-unavailable`.
-//!  9. The body must not be too long — 413 `body-too-large`.
-//! 10. There must be a token to send — 503 `token-missing`, `feature-unavailable` when a Secrets Store
-//!     does not answer, `misconfigured` when it holds none.
-//! 11. Its key must not have had enough — 429 `rate-limited`, `quota-exceeded`; a body that the gate must
-//!     read has to arrive — 413 `body-too-large`, 408 `body-timeout`, 503 `overloaded` — and to be the one
-//!     that was signed — 401 `digest-mismatch`; the request must not have been sent before — 401
-//!     `replayed`; 503 `feature-unavailable` when any of that cannot be told. Each time something was
-//!     waited for, steps 4 to 8 and 10 must hold again: the gate acts on what is true now, not on what
-//!     was true when the request arrived.
-//! 12. A read of a route with a cache is answered from there, if it can be. Else the request is
+//!  7. Key and session must allow address, origin, method and path — 403 `ip-denied`, `origin-denied`,
+//!     `method-denied`, `path-denied`; 400 `bad-path` for a path that they allow only as some server
+//!     reads it.
+//!  8. Every binding that the key needs must exist — 503 `feature-unavailable`.
+//!  9. The body must not be announced as too long — 413 `body-too-large`.
+//! 10. The gate must have an upstream token — 503 `token-missing`, `feature-unavailable` if a Secrets
+//!     Store does not answer, `misconfigured` if its value is not a token.
+//! 11. The key must have rate and quota left — 429 `rate-limited`, `quota-exceeded`. A body that the gate
+//!     must read has to arrive — 413 `body-too-large`, 408 `body-timeout`, 503 `overloaded` — and to match
+//!     the signed digest — 401 `digest-mismatch`. The nonce must be new — 401 `replayed`. If any of these
+//!     is not known, 503 `feature-unavailable`. Whenever the gate has waited for something, it checks
+//!     steps 4 to 8 and 10 again, because it must act on what is true now, not on what was true when the
+//!     request arrived.
+//! 12. A read of a route with a cache is answered from the cache, if possible. Otherwise the request is
 //!     forwarded, perhaps more than once — 502 `upstream-unreachable`, 504 `upstream-timeout`, 413
 //!     `body-too-large`.
-//! 13. The answer goes back, unless it refuses the gate's own token — 502
-//!     `upstream-rejected-token`.
+//! 13. The response is passed on, unless it refuses the upstream token — 502 `upstream-rejected-token`.
 //!
-//! Steps 0 to 11 are [`Gate::decide`]; 12 and 13 are [`Exchange`] in its own file, which is told what
-//! the upstream did and says what to do next. Both are free of I/O: what has to be waited for is asked
-//! of a [`Platform`], and only by a request that needs it.
+//! Steps 0 to 11 are [`Gate::decide`]. Steps 12 and 13 are [`Exchange`]: the edge tells it what the
+//! upstream did, and it says what to do next. Both are free of I/O: they await only a [`Platform`], and
+//! only if the request needs it.
 
 pub mod admit;
 mod authenticate;
@@ -49,15 +53,16 @@ pub mod forward;
 pub mod reply;
 pub mod response;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::admin::LocalResponse;
-use crate::admin::{self, AdminHandler, Service, Task};
+use crate::admin::{self, AdminEndpoint, AdminHandler, AdminTask};
 use crate::base::day::Day;
 use crate::base::json::FieldError;
+use crate::base::methods::{METHODS, Methods};
+use crate::base::request::Head;
 use crate::base::request::Raw;
-use crate::base::request::{Head, METHODS};
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::config::{Config, Environment};
 use crate::credential::Verified;
@@ -72,13 +77,13 @@ use crate::telemetry::audit::Context;
 use crate::upstream::route::{self, GATE_PREFIX, Route};
 use crate::upstream::token_cache::{TokenCache, TokenLookup, TokenUnavailable};
 use crate::upstream::url::UpstreamCredential;
-use admit::{Counting, NotAdmitted, Reading};
+use admit::{BodyLimits, NotAdmitted, QuotaContext};
 use authenticate::{Authenticator, Endpoint};
 use exchange::Exchange;
 use forward::Outbound;
 use response::{GateResponse, RequestState};
 
-/// A gate with its configuration, or without a usable one.
+/// A gate with its configuration, or with the error in it.
 #[derive(Debug)]
 pub struct Gate {
     config: Result<Config, FieldError>,
@@ -87,16 +92,17 @@ pub struct Gate {
     token_cache: TokenCache,
 }
 
-/// What to do with a request.
+/// The decision about a request.
 #[derive(Debug)]
 pub enum Decision<'g, 'h> {
-    /// Answer it; nothing reaches the upstream.
+    /// Send this response; nothing reaches the upstream.
     Respond(GateResponse),
-    /// Send this to the upstream, and tell the exchange what comes of it.
+    /// Send this request to the upstream, and tell the exchange what happens.
     Forward(Outbound<'h>, Box<Exchange<'g>>),
 }
 impl Gate {
-    /// A gate with the configuration of `environment`. One that does not parse closes the gate.
+    /// Creates a gate with the configuration of `environment`. If that does not parse, the gate refuses
+    /// every request.
     #[must_use]
     pub fn new(environment: &impl Environment) -> Self {
         Self {
@@ -107,31 +113,31 @@ impl Gate {
         }
     }
 
-    /// The usage that is not in the ledgers yet.
+    /// Returns the usage that the ledgers do not know yet.
     #[must_use]
     pub const fn usage(&self) -> &Usage {
         &self.usage
     }
 
-    /// Every token that a route names, as it is now.
+    /// Returns the current value of every token that a route names.
     pub async fn tokens<'c>(
         &self,
         config: &'c Config,
         store: &impl SecretsStore,
         now: Timestamp,
-    ) -> BTreeMap<&'c str, TokenLookup> {
+    ) -> SortedMap<&'c str, TokenLookup> {
         self.token_cache.all(&config.tokens, &config.roots.current, store, now).await
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     ///
     /// # Errors
-    /// What of it does not parse.
+    /// The error of the first field that does not parse.
     pub const fn config(&self) -> Result<&Config, &FieldError> {
         self.config.as_ref()
     }
 
-    /// Steps 0 to 11. Nothing is awaited but what the platform is asked for.
+    /// Decides about a request: steps 0 to 11. Only the platform is awaited.
     pub async fn decide<'g, 'h>(
         &'g self,
         raw: Raw<'h>,
@@ -148,9 +154,9 @@ impl Gate {
                     Exchange::new(state, (routes, route), credential, &outbound, platform.now());
                 Decision::Forward(outbound, Box::new(exchange))
             }
-            Ok(Destination::Local(own)) => Decision::Respond(state.answer(own)),
-            Err(Ended::CallerGone) => Decision::Respond(state.gone()),
-            Err(Ended::Refused(stop)) => Decision::Respond(state.stop(stop)),
+            Ok(Destination::Local(response)) => Decision::Respond(state.respond(response)),
+            Err(Abort::CallerGone) => Decision::Respond(state.caller_gone()),
+            Err(Abort::Rejected(rejection)) => Decision::Respond(state.reject(rejection)),
         }
     }
 
@@ -160,7 +166,7 @@ impl Gate {
         now: Timestamp,
         state: &mut RequestState<'g>,
         platform: &(impl Platform + AdminBackend),
-    ) -> Result<Destination<'g, 'h>, Ended> {
+    ) -> Result<Destination<'g, 'h>, Abort> {
         // (0)
         let config = self.config.as_ref().map_err(|_logged| Fault::Misconfigured)?;
         if let Some(preflight) = admin::preflight(&raw) {
@@ -180,14 +186,14 @@ impl Gate {
         }
         // (2)
         if !METHODS.contains(&head.method()) {
-            let allow = route.map_or_else(|| METHODS.join(", "), Route::allow);
+            let allow = route.map_or(Methods::ALL, |route| route.methods).allow();
             return Err(Rejection::method_not_allowed(allow).into());
         }
         if let Some(path) = head.path().strip_prefix(GATE_PREFIX) {
             return match admin::find(path, head.method())? {
-                Service::Health => Ok(Destination::Local(admin::health())),
-                Service::Guarded(task) => {
-                    // Boxed, so that no other request carries its state about.
+                AdminEndpoint::Health => Ok(Destination::Local(admin::health())),
+                AdminEndpoint::Authenticated(task) => {
+                    // Boxed, so that the futures of other requests do not contain its state.
                     Box::pin(self.handle_admin(task, config, &head, now, state, platform)).await
                 }
             };
@@ -216,27 +222,27 @@ impl Gate {
         // (10)
         self.credential(authenticator, route, platform).await?;
         // (11)
-        let reading = Reading {
+        let body_limits = BodyLimits {
             max_bytes: route.max_body_bytes,
             timeout_ms: route.timeout_ms,
-            is_needed: forward::must_hold(&head, route),
+            is_required: forward::must_buffer(&head, route),
         };
         let usage = &self.usage;
-        let quota = Some(Counting { usage, now });
-        let received = admit::receive(allowed.as_ref(), &head, reading, quota, platform).await;
+        let quota = Some(QuotaContext { usage, now });
+        let received = admit::receive(allowed.as_ref(), &head, body_limits, quota, platform).await;
         let key = allowed.as_ref().key();
         let received = received.map_err(|reason| not_admitted(reason, key, authenticator))?;
-        let again = self.look_again(allowed.as_ref(), &mut authenticator, allow, state, platform);
-        let allowed = again.await?.unwrap_or(allowed);
-        let known = Rc::clone(allowed.as_ref().known());
-        let counting = Counting { usage, now: authenticator.now };
-        let admitted = admit::admit(allowed, received, counting, platform).await;
+        let rechecked = self.recheck(allowed.as_ref(), &mut authenticator, allow, state, platform);
+        let allowed = rechecked.await?.unwrap_or(allowed);
+        let derived_key = Rc::clone(allowed.as_ref().derived_key());
+        let quota = QuotaContext { usage, now: authenticator.now };
+        let admitted = admit::admit(allowed, received, quota, platform).await;
         let (admitted, in_flight) =
-            admitted.map_err(|reason| not_admitted(reason, known.key(), authenticator))?;
-        state.hold(in_flight);
-        let again =
-            self.look_again(admitted.verified(), &mut authenticator, allow, state, platform);
-        again.await?;
+            admitted.map_err(|reason| not_admitted(reason, derived_key.key(), authenticator))?;
+        state.set_in_flight(in_flight);
+        let rechecked =
+            self.recheck(admitted.verified(), &mut authenticator, allow, state, platform);
+        rechecked.await?;
         let credential = self.credential(authenticator, route, platform).await?;
         state.record.token(credential.fingerprint().clone());
         let request_id = state.record.request_id();
@@ -245,8 +251,7 @@ impl Gate {
         Ok(Destination::Forward(outbound, route, credential))
     }
 
-    /// Steps 4 to 8, at `authenticator.now`: who calls, whether the credential is good, and whether key and session
-    /// allow the request, as `allow` decides.
+    /// Authenticates and authorizes the request at `authenticator.now`, by `allow`: steps 4 to 8.
     async fn authorize<'g, T: AsRef<Verified>>(
         &'g self,
         authenticator: Authenticator<'_>,
@@ -255,14 +260,14 @@ impl Gate {
         platform: &impl Platform,
     ) -> Result<T, Rejection> {
         // (4) (5)
-        let (presented, known) = authenticator.identify(state, platform).await?;
+        let (unverified, derived_key) = authenticator.identify(state, platform).await?;
         // (6)
-        let verified = authenticator.prove(presented, &known, state)?;
+        let verified = authenticator.verify(unverified, &derived_key, state)?;
         let is_bare = authorize::is_bare(verified.scheme());
         let charge = |state: &mut RequestState<'g>| {
             if authenticator.charges() && state.account.is_none() {
                 state.account =
-                    Some(Account::new(&self.usage, known.key(), Day::of(authenticator.now)));
+                    Some(Account::new(&self.usage, derived_key.key(), Day::of(authenticator.now)));
             }
         };
         if !is_bare {
@@ -270,17 +275,18 @@ impl Gate {
         }
         // (7)
         let allowed = allow(verified)?;
-        // A bare public key proves nothing, so its key is charged only for what it allows.
+        // A bare public key proves nothing, so its key is charged only for a request that it allows.
         charge(state);
         // (8)
-        check_bindings(known.key(), authenticator.config)?;
+        check_bindings(derived_key.key(), authenticator.config)?;
         Ok(allowed)
     }
 
-    /// Steps 4 to 8, and 10, for a request that has waited: its credential must still be good, its key's
-    /// record must be what it was, and there must be a token. Looks until nothing had to be waited for, so all
-    /// of it holds at `authenticator.now`. Returns what a changed record allows.
-    async fn look_again<'g, T: AsRef<Verified>>(
+    /// Repeats steps 4 to 8 and 10 for a request that has waited: its credential must still be valid,
+    /// its key record must be unchanged or allow the request too, and there must be a token. It repeats
+    /// them until nothing had to be waited for, so all of this holds at `authenticator.now`. If the
+    /// record changed, returns what the new one allows.
+    async fn recheck<'g, T: AsRef<Verified>>(
         &'g self,
         verified: &Verified,
         authenticator: &mut Authenticator<'_>,
@@ -294,7 +300,8 @@ impl Gate {
             let verified = changed.as_ref().map_or(verified, AsRef::as_ref);
             verified.check_end(authenticator.now)?;
             match authenticator.lookup(&verified.key().id, platform).await {
-                Ok(Entry::Known(known)) if Rc::ptr_eq(&known, verified.known()) => {}
+                Ok(Entry::Found(derived_key))
+                    if Rc::ptr_eq(&derived_key, verified.derived_key()) => {}
                 Ok(_) => {
                     changed = Some(self.authorize(*authenticator, allow, state, platform).await?)
                 }
@@ -307,7 +314,7 @@ impl Gate {
         Ok(changed)
     }
 
-    /// Step 10, at `authenticator.now`: the upstream token of the route, as a credential to send.
+    /// Returns the credential for the route's upstream at `authenticator.now`: step 10.
     async fn credential(
         &self,
         authenticator: Authenticator<'_>,
@@ -319,21 +326,22 @@ impl Gate {
         }
         let config = authenticator.config;
         let (source, root) = (config.tokens.get(route.auth.secret()), &config.roots.current);
-        // Boxed, so that no other request carries its state about.
+        // Boxed, so that the futures of other requests do not contain its state.
         let reading = self.token_cache.credential(route, source, root, platform, authenticator.now);
-        Box::pin(reading).await.map_err(|none| no_token(&none, route))
+        Box::pin(reading).await.map_err(|error| token_rejection(&error, route))
     }
 
-    /// The gate's own paths: the same steps, with the gate itself in the place of an upstream.
+    /// Handles a request for one of the gate's own paths: the same steps, with the gate in the place of
+    /// the upstream.
     async fn handle_admin<'g, 'h>(
         &'g self,
-        task: Task,
+        task: AdminTask,
         config: &Config,
         head: &Head<'h>,
         now: Timestamp,
         state: &mut RequestState<'g>,
         platform: &(impl Platform + AdminBackend),
-    ) -> Result<Destination<'g, 'h>, Ended> {
+    ) -> Result<Destination<'g, 'h>, Abort> {
         let mut authenticator = Authenticator {
             config,
             registry: &self.registry,
@@ -344,31 +352,27 @@ impl Gate {
         // (4) to (8)
         let authorize_admin =
             |verified| authorize::authorize_admin(verified, head, task.is_self_service());
-        let entitled = self.authorize(authenticator, authorize_admin, state, platform).await?;
+        let allowed = self.authorize(authenticator, authorize_admin, state, platform).await?;
         // (9)
         check_length(head, admin::MAX_BODY_BYTES)?;
         // (11)
-        let reading = Reading {
+        let body_limits = BodyLimits {
             max_bytes: admin::MAX_BODY_BYTES,
             timeout_ms: admin::BODY_TIMEOUT_MS,
-            is_needed: task.takes_body(),
+            is_required: task.takes_body(),
         };
-        let received = admit::receive(entitled.as_ref(), head, reading, None, platform).await;
-        let key = entitled.as_ref().key();
+        let received = admit::receive(allowed.as_ref(), head, body_limits, None, platform).await;
+        let key = allowed.as_ref().key();
         let received = received.map_err(|reason| not_admitted(reason, key, authenticator))?;
-        let again = self.look_again(
-            entitled.as_ref(),
-            &mut authenticator,
-            authorize_admin,
-            state,
-            platform,
-        );
-        let entitled = again.await?.unwrap_or(entitled);
-        let verified = entitled.as_ref();
-        let admitted = admit::admit_own(&entitled, received, platform).await;
+        let rechecked =
+            self.recheck(allowed.as_ref(), &mut authenticator, authorize_admin, state, platform);
+        let allowed = rechecked.await?.unwrap_or(allowed);
+        let verified = allowed.as_ref();
+        let admitted = admit::admit_admin(&allowed, received, platform).await;
         admitted.map_err(|reason| not_admitted(reason, verified.key(), authenticator))?;
-        let again = self.look_again(verified, &mut authenticator, authorize_admin, state, platform);
-        again.await?;
+        let rechecked =
+            self.recheck(verified, &mut authenticator, authorize_admin, state, platform);
+        rechecked.await?;
         let handler = AdminHandler {
             config,
             registry: &self.registry,
@@ -383,26 +387,26 @@ impl Gate {
     }
 }
 
-/// Where [`Gate::handle_route`] ends when it does not refuse.
+/// The destination of a request that [`Gate::handle_route`] does not refuse.
 enum Destination<'g, 'h> {
     Forward(Outbound<'h>, &'g Route, Rc<UpstreamCredential>),
     Local(LocalResponse),
 }
 
-/// The end of a request that goes no further.
-enum Ended {
-    Refused(Rejection),
-    /// The caller broke off, and nobody is left to answer.
+/// The reason why a request goes no further.
+enum Abort {
+    Rejected(Rejection),
+    /// The caller broke off.
     CallerGone,
 }
 
-impl<S: Into<Rejection>> From<S> for Ended {
-    fn from(stop: S) -> Self {
-        Self::Refused(stop.into())
+impl<S: Into<Rejection>> From<S> for Abort {
+    fn from(rejection: S) -> Self {
+        Self::Rejected(rejection.into())
     }
 }
 
-/// Everything that the key asks for must be there.
+/// Checks that every binding that the key needs exists.
 fn check_bindings(key: &Key, config: &Config) -> Result<(), Rejection> {
     let replay = key.nonce_required && !config.replay;
     let ledger = key.quota.is_some() && !config.ledger;
@@ -413,32 +417,32 @@ fn check_bindings(key: &Key, config: &Config) -> Result<(), Rejection> {
     }
 }
 
-fn check_length(head: &Head<'_>, most: u64) -> Result<(), Refusal> {
-    match head.has_body() && head.content_length().is_some_and(|length| length > most) {
+fn check_length(head: &Head<'_>, max_bytes: u64) -> Result<(), Refusal> {
+    match head.has_body() && head.content_length().is_some_and(|length| length > max_bytes) {
         true => Err(Refusal::BodyTooLarge),
         false => Ok(()),
     }
 }
 
-/// What a request is told that nothing can be sent for.
-fn no_token(none: &TokenUnavailable, route: &Route) -> Rejection {
+/// Returns the rejection of a request without an upstream token.
+fn token_rejection(error: &TokenUnavailable, route: &Route) -> Rejection {
     let secret = route.auth.secret();
-    match none {
+    match error {
         TokenUnavailable::Missing => Rejection::token_missing(secret),
         TokenUnavailable::Unavailable => {
-            let feature = format!("{secret} (its Secrets Store has none, or did not answer)");
+            let feature = format!("{secret} (its Secrets Store has no value, or did not answer)");
             Rejection::unavailable(feature, route.path.to_string())
         }
         TokenUnavailable::Broken(error) => Rejection::misconfigured(error),
     }
 }
 
-/// What a request that was not admitted is told.
-fn not_admitted(reason: NotAdmitted, key: &Key, authenticator: Authenticator<'_>) -> Ended {
+/// Returns the end of a request that was not admitted.
+fn not_admitted(reason: NotAdmitted, key: &Key, authenticator: Authenticator<'_>) -> Abort {
     let rate = key.rate.as_deref().unwrap_or_default();
-    let silent = match reason {
+    let binding = match reason {
         NotAdmitted::Refused(refusal) => return refusal.into(),
-        NotAdmitted::CallerGone => return Ended::CallerGone,
+        NotAdmitted::CallerGone => return Abort::CallerGone,
         NotAdmitted::Overloaded => return Rejection::overloaded().into(),
         NotAdmitted::OverRate => {
             let headers = rate::rate_limit_headers(rate, authenticator.config.rates.get(rate));
@@ -448,10 +452,10 @@ fn not_admitted(reason: NotAdmitted, key: &Key, authenticator: Authenticator<'_>
             let headers = quota.rate_limit_headers(used, authenticator.now);
             return Rejection::from(Refusal::QuotaExceeded).with_headers(headers.fields()).into();
         }
-        NotAdmitted::LedgerSilent => "LEDGER".to_owned(),
-        NotAdmitted::RateSilent => rate::binding(rate),
-        NotAdmitted::ReplaySilent => "REPLAY".to_owned(),
+        NotAdmitted::LedgerUnavailable => "LEDGER".to_owned(),
+        NotAdmitted::RateUnavailable => rate::binding(rate),
+        NotAdmitted::ReplayUnavailable => "REPLAY".to_owned(),
     };
-    let feature = format!("{silent} (missing, or did not answer)");
+    let feature = format!("{binding} (missing, or did not answer)");
     Rejection::unavailable(feature, key.id.as_str()).into()
 }

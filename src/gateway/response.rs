@@ -1,5 +1,5 @@
-//! Answers of the gate's own, and what a request leaves behind on its way to one: every refusal has
-//! the same headers, the same document and the same audit line wherever it comes from.
+//! Responses of the gate itself, and the state of a request that they need: every refusal has the same
+//! headers, the same document and the same audit line, no matter where it comes from.
 
 use crate::admin::LocalResponse;
 use crate::base::headers;
@@ -10,36 +10,37 @@ use crate::limits::usage::{Account, InFlightGuard};
 use crate::problem::Rejection;
 use crate::telemetry::audit::{AuditRecord, Context, Outcome};
 
-/// What stands where an answer must and nobody is there to read it: nginx's number for that.
+/// The status of a response that nobody reads, because the caller broke off. nginx uses this number for
+/// that.
 const STATUS_NOBODY_READS: u16 = 499;
 
-/// An answer of the gate's own, and what it writes to the log.
+/// A response of the gate itself, with its log lines.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GateResponse {
     /// Status.
     pub status: u16,
     /// Headers.
     pub headers: Vec<(&'static str, String)>,
-    /// Body; empty for none. Never a line break in it.
+    /// Body; empty for none. It contains no line break.
     pub body: String,
     /// The audit line.
     pub audit: String,
     /// A line for the operator.
     pub alarm: Option<String>,
 }
-/// What a request leaves behind on its way: the record, who may read the answer, and what a 401 asks
-/// for.
+/// The state of a request: its audit record, the page that may read the response, and the signature that
+/// a 401 asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestState<'g> {
     pub(crate) record: AuditRecord,
-    /// The key that is charged for it, once its credential was good.
+    /// The account of the key that is charged, once its credential is verified.
     pub(crate) account: Option<Account<'g>>,
-    /// How often the upstream answered 429.
-    pub(crate) throttled: u64,
-    /// The answer's body is charged as it streams, and not by its length.
+    /// Number of 429 responses of the upstream.
+    pub(crate) upstream_429: u64,
+    /// The response body is charged while it streams, and not by its length.
     pub(crate) is_metered: bool,
     pub(crate) cors_origin: Option<String>,
-    pub(crate) wanted: Option<AcceptSignature>,
+    pub(crate) accept_signature: Option<AcceptSignature>,
 }
 
 impl<'g> RequestState<'g> {
@@ -48,14 +49,14 @@ impl<'g> RequestState<'g> {
         Self {
             record: AuditRecord::new(context, raw),
             account: None,
-            throttled: 0,
+            upstream_429: 0,
             is_metered: false,
             cors_origin: origin.map(|(_, value)| (*value).to_owned()),
-            wanted: None,
+            accept_signature: None,
         }
     }
 
-    /// The headers of every answer of the gate's own.
+    /// Returns the headers of every response of the gate itself.
     fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![
             ("x-request-id", self.record.request_id().to_owned()),
@@ -68,25 +69,25 @@ impl<'g> RequestState<'g> {
         headers
     }
 
-    pub(crate) fn answer(&mut self, own: LocalResponse) -> GateResponse {
-        let sent = match headers::has_body(self.record.method(), own.status) {
-            true => own.body.len(),
+    pub(crate) fn respond(&mut self, local: LocalResponse) -> GateResponse {
+        let sent = match headers::has_body(self.record.method(), local.status) {
+            true => local.body.len(),
             false => 0,
         };
         self.record.length(sent.try_into().ok());
         let mut headers = self.headers();
-        headers.extend(own.headers);
+        headers.extend(local.headers);
         GateResponse {
-            status: own.status,
+            status: local.status,
             headers,
-            audit: self.end(Outcome::Answered, Some(own.status)),
-            body: own.body,
+            audit: self.end(Outcome::Answered, Some(local.status)),
+            body: local.body,
             alarm: None,
         }
     }
 
-    /// The caller broke off: an audit line, and an answer that nobody reads.
-    pub(crate) fn gone(&mut self) -> GateResponse {
+    /// Ends a request whose caller broke off, with an audit line and a response that nobody reads.
+    pub(crate) fn caller_gone(&mut self) -> GateResponse {
         GateResponse {
             status: STATUS_NOBODY_READS,
             headers: Vec::new(),
@@ -96,18 +97,18 @@ impl<'g> RequestState<'g> {
         }
     }
 
-    /// The request counts as under way.
-    pub(crate) fn hold(&mut self, in_flight: Option<InFlightGuard<'g>>) {
+    /// Keeps the reservation of the request.
+    pub(crate) fn set_in_flight(&mut self, in_flight: Option<InFlightGuard<'g>>) {
         if let (Some(account), Some(in_flight)) = (&mut self.account, in_flight) {
-            account.keep(in_flight);
+            account.keep_reservation(in_flight);
         }
     }
 
-    /// The request has ended: it is charged to its key, and this is its line.
+    /// Ends the request: charges it to its key, and returns its audit line.
     pub(crate) fn end(&mut self, outcome: Outcome, status: Option<u16>) -> String {
         if let (Some(account), Some(kind)) = (&mut self.account, outcome.kind()) {
             let mut amounts = self.record.amounts();
-            amounts.upstream_429 = self.throttled;
+            amounts.upstream_429 = self.upstream_429;
             if self.is_metered {
                 amounts.bytes_out = 0;
             }
@@ -116,31 +117,33 @@ impl<'g> RequestState<'g> {
         self.record.end(outcome, status)
     }
 
-    pub(crate) fn stop(&mut self, stop: Rejection) -> GateResponse {
+    pub(crate) fn reject(&mut self, rejection: Rejection) -> GateResponse {
         let request_id = self.record.request_id();
-        let body = stop.problem.document(request_id, &stop.members);
+        let body = rejection.problem.document(request_id, &rejection.members);
         let mut headers = self.headers();
         headers.push(("content-type", "application/problem+json".to_owned()));
         headers.push(("cache-control", "no-store".to_owned()));
-        let challenge = stop.problem.challenge();
+        let challenge = rejection.problem.challenge();
         if let Some(challenge) = challenge {
             headers.push(("www-authenticate", challenge.to_owned()));
-            if let (Some(wanted), Some(key)) = (&self.wanted, self.record.key_id()) {
-                headers.push(("accept-signature", wanted.header(key, request_id)));
+            if let (Some(accept_signature), Some(key)) =
+                (&self.accept_signature, self.record.key_id())
+            {
+                headers.push(("accept-signature", accept_signature.header(key, request_id)));
             }
         }
-        headers.extend(stop.headers);
-        let alarm = stop.alarm.map(|alarm| alarm.line(Some(request_id)));
-        let status = stop.problem.status();
+        headers.extend(rejection.headers);
+        let alarm = rejection.alarm.map(|alarm| alarm.line(Some(request_id)));
+        let status = rejection.problem.status();
         let sent = match headers::has_body(self.record.method(), status) {
             true => body.len(),
             false => 0,
         };
-        self.record.problem(stop.problem, sent);
+        self.record.problem(rejection.problem, sent);
         GateResponse {
             status,
             headers,
-            audit: self.end(stop.problem.into(), Some(status)),
+            audit: self.end(rejection.problem.into(), Some(status)),
             body,
             alarm,
         }

@@ -1,4 +1,4 @@
-//! A key's id.
+//! Key ids.
 
 use core::fmt;
 
@@ -8,24 +8,24 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// Longest key id in bytes.
 pub const MAX_ID_BYTES: usize = 128;
 
-/// A public key's id: 1–128 of `A–Z a–z 0–9 . _ -`. Not a secret.
+/// A key id: 1–128 of `A–Z a–z 0–9 . _ -`. It is public.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyId(String);
 
 impl KeyId {
-    /// Reads an id; `None` for anything of another form.
+    /// Parses an id. Returns `None` for any other form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         is_id(text).then(|| Self(text.to_owned()))
     }
 
-    /// Returns a new id, `pk_` and 22 characters, made of random bytes.
+    /// Creates an id from random bytes: `pk_` and 22 characters.
     #[must_use]
-    pub fn made_of(random: [u8; 16]) -> Self {
+    pub fn from_random(random: [u8; 16]) -> Self {
         Self(format!("pk_{}", URL_SAFE_NO_PAD.encode(random)))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -44,7 +44,7 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// Whether `text` has the form of a key id.
+/// Returns true if `text` has the form of a key id.
 #[must_use]
 pub fn is_id(text: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&text.len())

@@ -1,14 +1,15 @@
-//! API keys: their records, ids and derived secrets, and what the isolate remembers of the registry.
+//! API keys belong here: their records, ids and derived_key secrets, and this isolate's memory of the
+//! registry.
 //!
-//! What a caller presents is in `credential`; the API that changes records is in `admin`.
+//! A caller's credential does not (see `credential`), nor the API that changes records (`admin`).
 
-mod derived;
+mod derived_key;
 mod id;
 mod quota;
 mod record;
 pub mod registry;
 
-pub use derived::*;
+pub use derived_key::*;
 pub use id::KeyId;
 pub(crate) use id::is_id;
 pub use quota::{Period, Quota};

@@ -1,6 +1,6 @@
 //! Quotas: how much a key may use in a day or a month.
 //!
-//! Whether one is used up is decided in `limits::quota`.
+//! Comparing a quota with the usage of its key is `limits::quota`'s part.
 
 use serde_json::Value;
 
@@ -8,17 +8,17 @@ use crate::base::day::Day;
 use crate::base::json::{FieldError, Fields};
 use crate::base::time::Timestamp;
 
-/// How long a quota is for.
+/// The period of a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Period {
-    /// A day of UTC.
+    /// A day in UTC.
     Day,
-    /// A month of UTC.
+    /// A month in UTC.
     Month,
 }
 
 impl Period {
-    /// The first day of the period that `now` lies in, and the first after it.
+    /// Returns the first day of the period that contains `now`, and the first day after it.
     #[must_use]
     pub fn bounds(self, now: Timestamp) -> (Day, Day) {
         let today = Day::of(now);
@@ -29,7 +29,7 @@ impl Period {
     }
 }
 
-/// What a key may have in a period: requests, bytes in and out together, or both.
+/// The most that a key may use in a period: requests, bytes in and out together, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// Most requests.
@@ -41,7 +41,7 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Reads the `quota` of a key's record, which stands at `path`.
+    /// Parses the `quota` of a key record, found at `path`.
     ///
     /// # Errors
     /// When it has neither `requests` nor `bytes`, or no `per`.
@@ -68,7 +68,7 @@ impl Quota {
         Ok(Self { requests, bytes, per })
     }
 
-    /// Whether bytes are limited.
+    /// Returns true if the quota limits bytes.
     #[must_use]
     pub const fn limits_bytes(&self) -> bool {
         self.bytes.is_some()

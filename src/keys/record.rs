@@ -1,13 +1,13 @@
-//! Key records (contract section 2).
+//! Key records (docs/wire-contract.md, "Keys").
 //!
-//! In scope: reading a record strictly. Out of scope: where records are kept, the secrets derived for
-//! them (`known_key`), and whether a request may do what it asks (`policy`).
+//! In scope: parsing a record strictly. Out of scope: storing records, the secrets derived for keys
+//! (`derived_key`), and deciding about requests (`gateway::authorize`).
 
 use serde_json::Value;
 
 use super::quota::Quota;
 use crate::base::json::{FieldError, Fields};
-use crate::base::request::METHODS;
+use crate::base::methods::{METHODS, METHODS_HINT, Methods};
 use crate::base::time::Timestamp;
 use crate::policy::network::Network;
 use crate::policy::origin::OriginPattern;
@@ -18,15 +18,15 @@ use super::id::KeyId;
 /// A kind of credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// A JWT as bearer token.
+    /// A JWT, sent as a bearer token.
     Session,
     /// An RFC 9421 signature.
     Signature,
     /// A signed URL.
     Url,
-    /// A URL signed in the WAF-token format.
+    /// A WAF-token URL.
     WafUrl,
-    /// The public key alone.
+    /// Only the key id.
     PublicKey,
 }
 
@@ -34,7 +34,7 @@ impl Scheme {
     const ALL: [Self; 5] =
         [Self::Session, Self::Signature, Self::Url, Self::WafUrl, Self::PublicKey];
 
-    /// Its name in a record and in the log.
+    /// Returns the name of the scheme in a record and in the log.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,54 +47,54 @@ impl Scheme {
     }
 }
 
-/// Whether both lists of a key must match, or either.
+/// The combination of a key's two lists, origins and addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
-    /// Origins and addresses.
+    /// Both must match.
     All,
-    /// Origins or addresses.
+    /// Either must match.
     Any,
 }
 
-/// A key's record.
+/// A key record.
 #[derive(Clone, Debug)]
 pub struct Key {
-    /// Its public id.
+    /// Public id.
     pub id: KeyId,
-    /// Raising it replaces the key's secret.
+    /// Version; a higher one replaces the key secret.
     pub version: u32,
-    /// Revoked for good.
+    /// The key is revoked for good.
     pub revoked: bool,
-    /// When it ends by itself.
+    /// Expiry date.
     pub expires: Option<Timestamp>,
-    /// The credentials it may be used with.
+    /// Schemes that the key may be used with.
     pub schemes: Vec<Scheme>,
-    /// The methods it may use; never empty.
-    pub methods: Vec<String>,
-    /// The paths it may use; `None`: all.
+    /// Allowed methods; never empty.
+    pub methods: Methods,
+    /// Allowed paths; `None` allows all.
     pub paths: Option<Vec<Pattern>>,
-    /// The pages it may be used from; `None`: all.
+    /// Allowed origins of pages; `None` allows all.
     pub allowed_origins: Option<Vec<OriginPattern>>,
-    /// The networks it may be used from; `None`: all.
+    /// Allowed networks of callers; `None` allows all.
     pub allowed_ips: Option<Vec<Network>>,
-    /// How the two lists combine.
+    /// Combination of `allowed_origins` and `allowed_ips`.
     pub matching: Match,
-    /// The rate limiter that counts its requests, as the record names it.
+    /// Name of the rate limiter that counts the key's requests, as the record states it.
     pub rate: Option<String>,
-    /// What it may have in a day or a month.
+    /// Quota of a day or a month.
     pub quota: Option<Quota>,
-    /// Only an RFC 9421 signature with a nonce is taken.
+    /// Only an RFC 9421 signature with a nonce is accepted.
     pub nonce_required: bool,
-    /// How long, in seconds, a link may be good.
+    /// Longest validity, in seconds, of a signed or WAF-token URL.
     pub url_ttl: i64,
-    /// The first feature the record names that this gate does not have: the key is then closed.
+    /// A feature that the record names and this gate does not have; the key is then closed.
     pub unavailable: Option<&'static str>,
-    /// Opens the gate's own paths and nothing else.
+    /// The key opens the gate's own paths and nothing else.
     pub admin: bool,
 }
 
 impl Key {
-    /// Reads a record that stands at `path` of the configuration.
+    /// Parses a record, found at `path` of the configuration or the body.
     ///
     /// # Errors
     /// For every field that is unknown, null, of another type or form, or contradicts another.
@@ -148,14 +148,12 @@ impl Key {
     fn check_combinations(&self, fields: &Fields) -> Result<(), FieldError> {
         let narrowed = self.allowed_origins.is_some() || self.allowed_ips.is_some();
         if self.schemes.contains(&Scheme::PublicKey) && (self.paths.is_none() || !narrowed) {
-            return Err(fields.error("schemes", "public-key is no proof of anything, so it requires paths, and allowed_origins or allowed_ips",
+            return Err(fields.error("schemes", "public-key proves nothing about the caller, so it requires paths, and allowed_origins or allowed_ips",
             ));
         }
         let proving = [Scheme::Session, Scheme::Signature];
         if self.admin && !self.schemes.iter().all(|scheme| proving.contains(scheme)) {
-            return Err(
-                fields.error("schemes", "an admin key may have session and signature alone")
-            );
+            return Err(fields.error("schemes", "an admin key may have session and signature only"));
         }
         Ok(())
     }
@@ -172,16 +170,12 @@ fn schemes(fields: &mut Fields) -> Result<Vec<Scheme>, FieldError> {
     Ok(list(fields, "schemes", parse, hint)?.unwrap_or_else(|| vec![Scheme::Session]))
 }
 
-/// The methods a list names, every one of [`METHODS`] when there is no list.
-fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
-    let parse = |text: &str| METHODS.contains(&text).then(|| text.to_owned());
-    let all = || METHODS.iter().map(ToString::to_string).collect();
-    Ok(list(fields, "methods", parse, METHODS_HINT)?.unwrap_or_else(all))
+/// Parses the methods of a key: all when there is no list.
+fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
+    let parse = |text: &str| METHODS.into_iter().find(|method| *method == text);
+    let listed = list(fields, "methods", parse, METHODS_HINT)?;
+    Ok(listed.map_or(Methods::ALL, Methods::of))
 }
-
-/// The hint for a method that does not exist.
-pub const METHODS_HINT: &str =
-    "expected some of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, in capitals";
 
 fn matching(fields: &mut Fields) -> Result<Match, FieldError> {
     let read = |text: &str| match text {
@@ -205,12 +199,13 @@ fn nonce_required(fields: &mut Fields) -> Result<bool, FieldError> {
     Ok(nonce.is_some())
 }
 
-/// The feature that the record names and this gate does not have yet.
+/// Returns the feature that the record names and this gate does not have yet.
 fn unavailable(fields: &Fields) -> Option<&'static str> {
     fields.has("mint").then_some("mint")
 }
 
-/// Reads the field of the feature that is not there, so that a misspelt one is an error today.
+/// Parses the settings of the feature that does not exist yet, so that a misspelt setting is an error
+/// already.
 fn read_unavailable(fields: &mut Fields, narrowed: bool, admin: bool) -> Result<(), FieldError> {
     if let Some(mint) = fields.value("mint")? {
         let mut mint = Fields::new(fields.at("mint"), mint)?;
@@ -221,14 +216,14 @@ fn read_unavailable(fields: &mut Fields, narrowed: bool, admin: bool) -> Result<
             return Err(fields.error("mint", "an admin key may not mint sessions"));
         }
         if !narrowed {
-            let hint = "requires allowed_origins, methods and paths: anybody on those pages gets a session";
+            let hint = "requires allowed_origins, methods and paths, because anybody on those pages gets a session";
             return Err(fields.error("mint", hint));
         }
     }
     Ok(())
 }
 
-/// A list whose every entry `parse` must accept.
+/// Parses a list of which `parse` must accept every entry.
 fn list<T>(
     fields: &mut Fields,
     name: &'static str,
@@ -246,7 +241,7 @@ fn list<T>(
         .ok_or_else(|| fields.error(name, hint))
 }
 
-/// Returns true if a limiter may have this name.
+/// Returns true if `name` has the form of a limiter's name.
 #[must_use]
 pub fn is_limiter_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -266,7 +261,7 @@ mod tests {
         let key = Key::parse("KEYS[0]", json!({"id": "pk_site"})).unwrap();
         assert_eq!(key.version, 1);
         assert_eq!(key.schemes, [Scheme::Session]);
-        assert_eq!(key.methods, METHODS);
+        assert_eq!(key.methods, Methods::ALL);
         assert!(key.paths.is_none() && !key.revoked && !key.admin);
     }
 

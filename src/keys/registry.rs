@@ -1,7 +1,7 @@
-//! What the isolate remembers of the key registry (contract sections 2 and 7): records of KV
-//! `KEY_REGISTRY`, for 30 s and at most so many. Reading KV is the platform's.
+//! This isolate's memory of the key registry (docs/wire-contract.md, "Keys"): records from KV
+//! `KEY_REGISTRY`, for 30 s and a bounded number. ReadStart KV is the platform's part.
 //!
-//! With KV's own 60 s, a key that was revoked or changed stops within 90 s everywhere.
+//! KV itself caches for 60 s, so a key that was revoked or changed stops within 90 s everywhere.
 
 use core::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,39 +14,39 @@ use crate::base::time::Timestamp;
 use crate::keys::{DerivedKey, RootSecrets};
 use crate::keys::{Key, KeyId};
 
-/// How long, in seconds, a record is believed without asking KV again.
+/// Longest time, in seconds, that a record is used without reading KV again.
 pub const MAX_AGE: i64 = 30;
-/// Most records that are kept: some 2 KB each with what verifies signatures.
+/// Most records that are remembered: each takes some 2 KB, with the secrets that verify signatures.
 const MAX_RECORDS: usize = 4_096;
-/// Longest record in bytes; some restrictions fill 2 KB, and KV itself would hold 25 MB.
+/// Longest record in bytes. A few restrictions fill 2 KB, and KV itself would accept 25 MB.
 pub const MAX_RECORD_BYTES: usize = 16 * 1024;
-/// Most ids that are remembered as not there: kept apart, so that whoever makes ids up displaces no key.
+/// Most ids that are remembered as absent. They are kept apart, so that invented ids displace no key.
 const MAX_ABSENT: usize = 1_024;
 
-/// What the names of records begin with.
+/// Prefix of the names of records in KV.
 pub const PREFIX: &str = "key/";
 
-/// The name of a key's record in KV.
+/// Returns the name of a key record in KV.
 #[must_use]
 pub fn name(id: &KeyId) -> String {
     format!("{PREFIX}{id}")
 }
 
-/// What is known of an id.
+/// The state of an id in the registry or the configuration.
 #[derive(Clone, Debug)]
 pub enum Entry {
-    /// Its record.
-    Known(Rc<DerivedKey>),
-    /// There is none.
+    /// A record exists.
+    Found(Rc<DerivedKey>),
+    /// No record exists.
     Absent,
-    /// There is one that does not parse: that key is closed, and no other.
+    /// A record exists and does not parse. That key is closed, and no other.
     Broken,
 }
 
-/// The records that were read.
+/// The records that were read lately.
 #[derive(Debug)]
 pub struct Registry {
-    /// Counts what this isolate wrote.
+    /// Number of writes of this isolate.
     writes: Cell<u64>,
     records: RefCell<Lru<CachedRecord>>,
     absent: RefCell<Lru<Timestamp>>,
@@ -55,8 +55,8 @@ pub struct Registry {
 #[derive(Debug)]
 struct CachedRecord {
     text: String,
-    /// `None` when it does not parse.
-    known: Option<Rc<DerivedKey>>,
+    /// `None` when the text does not parse.
+    derived_key: Option<Rc<DerivedKey>>,
     read: Timestamp,
 }
 
@@ -71,7 +71,7 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// What was read of this id within the last 30 s.
+    /// Returns the state of this id, if it was read within the last 30 s.
     #[must_use]
     pub fn recent(&self, id: &KeyId, now: Timestamp) -> Option<Entry> {
         let is_recent = |read: Timestamp| now < read.plus_seconds(MAX_AGE) && read <= now;
@@ -83,17 +83,18 @@ impl Registry {
         absent.get(id.as_str()).is_some_and(|read| is_recent(*read)).then_some(Entry::Absent)
     }
 
-    /// KV is about to be read.
+    /// Begins a read of KV. [`Registry::learn_read`] takes the returned value.
     #[must_use]
-    pub const fn begin_reading(&self) -> Reading {
-        Reading(self.writes.get())
+    pub const fn begin_read(&self) -> ReadStart {
+        ReadStart(self.writes.get())
     }
 
-    /// KV was read: `text` is the record, `None` where there is none. Nothing is kept of what was read
-    /// while this isolate wrote, for it may be of before; what is known of that write counts instead.
+    /// Stores the result of a read of KV: the record, or `None`. If this isolate wrote meanwhile, the
+    /// result may be from before that write, so it is not stored and the record that was written counts
+    /// instead.
     pub fn learn_read(
         &self,
-        Reading(writes): Reading,
+        ReadStart(writes): ReadStart,
         id: &KeyId,
         text: Option<String>,
         roots: &Rc<RootSecrets>,
@@ -102,19 +103,19 @@ impl Registry {
         if self.writes.get() == writes {
             return self.learn(id, text, roots, now);
         }
-        let known = self.records.borrow_mut().get(id.as_str()).map(|r| r.entry());
-        known.unwrap_or_else(|| {
+        let written = self.records.borrow_mut().get(id.as_str()).map(|record| record.entry());
+        written.unwrap_or_else(|| {
             text.map_or(Entry::Absent, |text| CachedRecord::new(id, text, roots, now).entry())
         })
     }
 
-    /// This isolate wrote a record.
+    /// Stores a record that this isolate wrote.
     pub fn learn_written(&self, id: &KeyId, text: String, roots: &Rc<RootSecrets>, now: Timestamp) {
         self.writes.set(self.writes.get().wrapping_add(1));
         self.learn(id, Some(text), roots, now);
     }
 
-    /// What is in KV now. A record that did not change keeps what was derived for it.
+    /// Stores the state of KV. A record that did not change keeps the secrets that were derived for it.
     fn learn(
         &self,
         id: &KeyId,
@@ -128,7 +129,7 @@ impl Registry {
             self.absent.borrow_mut().put(id.as_str(), now);
             return Entry::Absent;
         };
-        // No record at all, and nothing of it is kept.
+        // A text that is too long is not a record, so it is not kept in memory.
         let text = match text.len() > MAX_RECORD_BYTES {
             true => String::new(),
             false => text,
@@ -145,39 +146,45 @@ impl Registry {
     }
 }
 
-/// When KV began to be read.
+/// The beginning of a read of KV.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading(u64);
+pub struct ReadStart(u64);
 
 impl CachedRecord {
     fn new(id: &KeyId, text: String, roots: &Rc<RootSecrets>, read: Timestamp) -> Self {
         let key = self::read(id, &text).ok();
-        Self { known: key.map(|key| Rc::new(DerivedKey::new(key, Rc::clone(roots)))), text, read }
+        Self {
+            derived_key: key.map(|key| Rc::new(DerivedKey::new(key, Rc::clone(roots)))),
+            text,
+            read,
+        }
     }
 
     fn entry(&self) -> Entry {
-        self.known.as_ref().map_or(Entry::Broken, |known| Entry::Known(Rc::clone(known)))
+        self.derived_key
+            .as_ref()
+            .map_or(Entry::Broken, |derived_key| Entry::Found(Rc::clone(derived_key)))
     }
 }
 
-/// Reads the text of this id's record.
+/// Parses the text of this id's record.
 ///
 /// # Errors
-/// For a text that is no record, or another's.
+/// For a text that is not a record, or is the record of another id.
 pub fn read(id: &KeyId, text: &str) -> Result<Key, FieldError> {
     let not_json = || FieldError::new("record", "is not JSON, or names a member twice");
     let key = check("", json::parse(text.as_bytes()).ok_or_else(not_json)?)?;
     match key.id == *id {
         true => Ok(key),
-        false => Err(FieldError::new("id", "is another than the record's name says")),
+        false => Err(FieldError::new("id", "differs from the id in the record's name in KV")),
     }
 }
 
-/// Reads a record that stands, or is to stand, in the registry: like one of the configuration, but never
-/// an admin's, for those stand there alone.
+/// Parses a record for the registry: like one of the configuration, but never an admin's, because admin
+/// keys are in the configuration only.
 ///
 /// # Errors
-/// As [`Key::parse`], and for an admin's.
+/// As [`Key::parse`], and for an admin key.
 pub fn check(path: &str, record: Value) -> Result<Key, FieldError> {
     let key = Key::parse(path, record)?;
     if key.admin {
@@ -185,16 +192,16 @@ pub fn check(path: &str, record: Value) -> Result<Key, FieldError> {
             "" => "admin".to_owned(),
             _ => format!("{path}.admin"),
         };
-        let hint = "is for keys of the configuration (KEYS) alone";
+        let hint = "is for keys of the configuration (KEYS) only";
         return Err(FieldError::new(field, hint));
     }
     Ok(key)
 }
 
-/// Returns the error of a record in the registry that does not parse.
+/// Returns the error for a record in the registry that does not parse.
 #[must_use]
 pub fn broken(id: &KeyId) -> FieldError {
-    let hint = "this record in KEY_REGISTRY does not parse, is of another id or an admin's; put a good one";
+    let hint = "this record in KEY_REGISTRY does not parse, or is of another id or of an admin key; correct it";
     FieldError::new(name(id), hint)
 }
 
@@ -219,19 +226,19 @@ mod tests {
         assert!(registry.recent(&a, NOW).is_none());
         let text = r#"{"id":"a","methods":["POST"]}"#.to_owned();
         registry.learn(&a, Some(text.clone()), &roots, NOW);
-        let Some(Entry::Known(first)) = registry.recent(&a, NOW.plus_seconds(29)) else {
+        let Some(Entry::Found(first)) = registry.recent(&a, NOW.plus_seconds(29)) else {
             panic!("forgotten too early");
         };
-        assert_eq!(first.key().methods, ["POST"]);
+        assert_eq!(first.key().methods.allow(), "POST");
         let later = NOW.plus_seconds(30);
         assert!(registry.recent(&a, later).is_none());
         // Read again and the same: what was derived is kept.
-        let Entry::Known(second) = registry.learn(&a, Some(text), &roots, later) else {
+        let Entry::Found(second) = registry.learn(&a, Some(text), &roots, later) else {
             panic!("unknown");
         };
         assert!(Rc::ptr_eq(&first, &second));
         let changed = Some(r#"{"id":"a","revoked":true}"#.to_owned());
-        let Entry::Known(third) = registry.learn(&a, changed, &roots, later) else {
+        let Entry::Found(third) = registry.learn(&a, changed, &roots, later) else {
             panic!("unknown");
         };
         assert!(third.key().revoked);
@@ -244,7 +251,7 @@ mod tests {
         assert!(matches!(registry.recent(&a, NOW), Some(Entry::Absent)));
         assert!(registry.recent(&a, NOW.plus_seconds(30)).is_none());
         registry.learn(&a, Some(r#"{"id":"a"}"#.to_owned()), &roots, NOW);
-        assert!(matches!(registry.recent(&a, NOW), Some(Entry::Known(_))));
+        assert!(matches!(registry.recent(&a, NOW), Some(Entry::Found(_))));
         registry.learn(&a, None, &roots, NOW);
         assert!(matches!(registry.recent(&a, NOW), Some(Entry::Absent)));
     }
@@ -268,25 +275,26 @@ mod tests {
         assert!(matches!(entry, Entry::Broken), "too long");
         registry.learn(&id("b"), Some(r#"{"id":"b"}"#.to_owned()), &roots, NOW);
         assert!(matches!(registry.recent(&id("a"), NOW), Some(Entry::Broken)));
-        assert!(matches!(registry.recent(&id("b"), NOW), Some(Entry::Known(_))));
+        assert!(matches!(registry.recent(&id("b"), NOW), Some(Entry::Found(_))));
     }
 
     #[test]
     fn a_read_that_was_under_way_does_not_undo_a_write() {
         let (registry, roots, a) = (Registry::default(), roots(), id("a"));
         let revoked = r#"{"id":"a","revoked":true}"#.to_owned();
-        let reading = registry.begin_reading();
+        let reading = registry.begin_read();
         registry.learn_written(&a, revoked, &roots, NOW);
         for late in [None, Some(r#"{"id":"a"}"#.to_owned())] {
-            let Entry::Known(known) = registry.learn_read(reading, &a, late, &roots, NOW) else {
+            let Entry::Found(derived_key) = registry.learn_read(reading, &a, late, &roots, NOW)
+            else {
                 panic!("unknown");
             };
-            assert!(known.key().revoked);
+            assert!(derived_key.key().revoked);
         }
         // Of another key nothing is kept, but what was read counts for the request that read it.
         let b = Some(r#"{"id":"b"}"#.to_owned());
         let entry = registry.learn_read(reading, &id("b"), b, &roots, NOW);
-        assert!(matches!(entry, Entry::Known(_)));
+        assert!(matches!(entry, Entry::Found(_)));
         assert!(registry.recent(&id("b"), NOW).is_none());
     }
 
@@ -297,7 +305,7 @@ mod tests {
         for number in 0..10_000 {
             registry.learn(&id(&format!("x{number}")), None, &roots, NOW);
         }
-        assert!(matches!(registry.recent(&id("a"), NOW), Some(Entry::Known(_))));
+        assert!(matches!(registry.recent(&id("a"), NOW), Some(Entry::Found(_))));
         assert!(registry.absent.borrow().len() <= MAX_ABSENT);
     }
 }

@@ -1,6 +1,7 @@
-//! Rate limits, quotas and usage: how much a key may do, and what it has done.
+//! Rate limits, quotas and usage belong here: the most that a key may use, and what it has used.
 //!
-//! The counting itself is the platform's: limiters and ledgers are called through `platform`.
+//! The counting itself does not: rate limiters and ledgers are the platform's, called through
+//! `platform`.
 
 pub mod quota;
 pub mod rate;

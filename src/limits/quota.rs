@@ -1,12 +1,12 @@
-//! Whether a quota is used up, and what its caller is told then.
+//! Comparing a quota with the usage of its key, and the headers of a 429.
 //!
-//! The quota itself is part of a key's record ([`Quota`]); adding up is the ledger's ([`crate::limits::usage`]).
+//! Parsing a [`Quota`] is `keys`' part; adding usage up is [`crate::limits::usage`]'s.
 
 use crate::base::time::Timestamp;
 use crate::keys::Quota;
 use crate::limits::rate::RateLimitHeaders;
 
-/// What a key has used.
+/// The usage of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Requests.
@@ -16,19 +16,19 @@ pub struct Totals {
 }
 
 impl Quota {
-    /// Returns true if a key that has used this much may have no more.
+    /// Returns true if a key that has used this much may use no more.
     #[must_use]
     pub fn is_used_up(&self, used: Totals) -> bool {
-        let all = |max: Option<u64>, used: u64| max.is_some_and(|max| used >= max);
-        all(self.requests, used.requests) || all(self.bytes, used.bytes)
+        let reaches = |max: Option<u64>, used: u64| max.is_some_and(|max| used >= max);
+        reaches(self.requests, used.requests) || reaches(self.bytes, used.bytes)
     }
 
-    /// Returns the headers for a caller whose key has used this much.
+    /// Returns the headers of a 429 for a key that has used this much.
     #[must_use]
     pub fn rate_limit_headers(&self, used: Totals, now: Timestamp) -> RateLimitHeaders {
         let (from, until) = self.per.bounds(now);
         let window = until.start().seconds().saturating_sub(from.start().seconds());
-        // Rounded up, so that whoever waits as long is not a moment early.
+        // Rounded up, so that a caller who waits that long is not too early.
         let left_ms = until.start().millis().saturating_sub(now.millis());
         let reset = left_ms.saturating_add(999).div_euclid(1_000);
         let limits = [

@@ -1,42 +1,44 @@
-//! Rates (contract section 2): which limiter counts a request, as what, and what a caller who is over is
-//! told. Counting is the platform's Rate Limiting binding.
+//! Rate limits (docs/wire-contract.md, "Keys"): the limiter that counts a request, the key that it is
+//! counted under, and the headers of a 429. Counting is the part of the platform's Rate Limiting
+//! binding.
 
 use core::net::{IpAddr, Ipv6Addr};
-use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
+use crate::base::sorted_map::SortedMap;
 use crate::keys::{self, KeyId, Scheme};
 
-/// How long, in seconds, a caller is told to wait where the limiter's period is not known: the longest
-/// that the platform has.
+/// `Retry-After`, in seconds, if the limiter's period is not known: the longest period that the platform
+/// has.
 const LONGEST_PERIOD: u64 = 60;
 
-/// What a limiter is set to, where the configuration says so: the platform tells nobody.
+/// The settings of a rate limiter, as the configuration states them: the platform does not disclose
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Requests of a period.
+    /// Requests in a period.
     pub limit: u64,
-    /// Seconds.
+    /// Length of the period, in seconds.
     pub period: u64,
 }
 
-/// Reads `RATES`: a policy for each limiter's name.
+/// Parses `RATES`: a policy for each limiter's name.
 ///
 /// # Errors
-/// For a name that is none, and a policy without `limit` or `period`.
-pub fn parse(value: Value) -> Result<BTreeMap<String, Policy>, FieldError> {
+/// For a malformed name, and for a policy without `limit` or `period`.
+pub fn parse(value: Value) -> Result<SortedMap<String, Policy>, FieldError> {
     let Value::Object(members) = value else {
         return Err(FieldError::new(
             "RATES",
             "expected a table such as { standard = { limit = 100, period = 60 } }",
         ));
     };
-    let mut policies = BTreeMap::new();
+    let mut policies = SortedMap::new();
     for (name, policy) in members {
         if !keys::is_limiter_name(&name) {
-            let hint = "names no limiter; expected letters, digits and _";
+            let hint = "is not the name of a rate limiter; expected letters, digits and _";
             return Err(FieldError::new(
                 format!("RATES.{}", crate::base::request::printable(&name)),
                 hint,
@@ -57,13 +59,14 @@ pub fn parse(value: Value) -> Result<BTreeMap<String, Policy>, FieldError> {
     Ok(policies)
 }
 
-/// The binding that a record means by `name`.
+/// Returns the name of the binding for the rate limiter `name` of a record.
 #[must_use]
 pub fn binding(name: &str) -> String {
     format!("RATE_{}", name.to_ascii_uppercase())
 }
 
-/// As what a request is counted: its key, and where anybody may send it, also the caller's address.
+/// Returns the key that a request is counted under: its key id, and for a bare public key, which anybody
+/// may send, also the caller's address.
 #[must_use]
 pub fn rate_limit_key(key: &KeyId, scheme: Scheme, address: Option<IpAddr>) -> String {
     match scheme {
@@ -75,7 +78,7 @@ pub fn rate_limit_key(key: &KeyId, scheme: Scheme, address: Option<IpAddr>) -> S
     }
 }
 
-/// The address, or of IPv6 the /64 that one customer has to himself.
+/// Returns the address, or the /64 of an IPv6 address, because one customer usually has all of it.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -86,19 +89,20 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The headers of a 429: when to come again, and which limit it was.
+/// The headers of a 429: when to try again, and which limit was exceeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimitHeaders {
     /// `Retry-After` (RFC 9110 section 10.2.3), in seconds.
     pub retry_after: u64,
     /// `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers).
     pub policy: String,
-    /// `RateLimit` (the same draft); the platform's limiters do not say what is left.
+    /// `RateLimit` (the same draft). The platform's limiters do not disclose what is left, so only a
+    /// quota has one.
     pub limit: Option<String>,
 }
 
 impl RateLimitHeaders {
-    /// Returns names and values.
+    /// Returns the names and values of the headers.
     pub fn fields(self) -> impl Iterator<Item = (&'static str, String)> {
         let always =
             [("retry-after", self.retry_after.to_string()), ("ratelimit-policy", self.policy)];
@@ -106,7 +110,7 @@ impl RateLimitHeaders {
     }
 }
 
-/// Returns the headers for a caller who is over the limiter `name`.
+/// Returns the headers of a 429 for a caller who exceeded the limiter `name`.
 #[must_use]
 pub fn rate_limit_headers(name: &str, policy: Option<&Policy>) -> RateLimitHeaders {
     let (retry_after, policy) = match policy {

@@ -1,6 +1,7 @@
-//! Patterns of paths, origins and networks, and what they match.
+//! Patterns of paths, origins and networks, and which values match them.
 //!
-//! Whether a key or a session allows a request is decided in `gateway::authorize`.
+//! Deciding whether a key or a session allows a request does not belong here but in
+//! `gateway::authorize`.
 
 pub mod network;
 pub mod origin;

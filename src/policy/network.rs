@@ -1,8 +1,9 @@
 //! Networks of addresses, `203.0.113.0/24` or `2001:db8::/32` (RFC 4632, RFC 4291).
 
+use crate::base::digits;
 use core::net::IpAddr;
 
-/// An address prefix.
+/// A range of addresses that share a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -10,9 +11,9 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `address/bits`, or an address alone, which stands for itself. An IPv4 network written in
-    /// IPv6 (`::ffff:203.0.113.0/120`) is that IPv4 network. `None` when the bits after the prefix are
-    /// not zero: which network was meant would be a guess.
+    /// Parses `address/bits`, or a single address, which matches only itself. An IPv4 network written in
+    /// IPv6 (`::ffff:203.0.113.0/120`) becomes that IPv4 network. Returns `None` when the bits after the
+    /// prefix are not zero, because it would be a guess which network was meant.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
@@ -23,13 +24,14 @@ impl Network {
         let width = width(address);
         let bits = match bits {
             None => width,
-            Some(digits) => u32::from(super::origin::parse_port(digits)?),
+            Some(length) => digits::parse(length)?,
         };
         let network = Self { address, bits };
         let (value, mask) = (number(address), network.mask()?);
         (bits <= width && value & !mask == 0).then_some(())?;
         Some(match address.to_canonical() {
-            // What is mapped has its 96 bits before the IPv4 address, and no shorter prefix.
+            // A mapped address has 96 fixed bits before the IPv4 address, so its prefix cannot be
+            // shorter.
             IpAddr::V4(v4) if address.is_ipv6() => {
                 Self { address: v4.into(), bits: bits.checked_sub(96)? }
             }
@@ -37,7 +39,7 @@ impl Network {
         })
     }
 
-    /// Whether `address` lies in the network. An IPv4 address written in IPv6
+    /// Returns true if `address` is in the network. An IPv4 address written in IPv6
     /// (`::ffff:203.0.113.7`, RFC 4291 section 2.5.5.2) counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -49,7 +51,7 @@ impl Network {
             && (number(address) ^ number(self.address)) & mask == 0
     }
 
-    /// The prefix's bits, left-aligned within 128.
+    /// Returns the mask of the prefix, left-aligned within 128 bits.
     fn mask(&self) -> Option<u128> {
         match self.bits {
             0 => Some(0),
@@ -66,7 +68,7 @@ const fn width(address: IpAddr) -> u32 {
     }
 }
 
-/// An address as a number, left-aligned within 128 bits.
+/// Returns an address as a number, left-aligned within 128 bits.
 fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,

@@ -1,7 +1,9 @@
-//! Web origins (RFC 6454): reading one, and the patterns that keys name. Compared as scheme, host
-//! and port; a default port equals none.
+//! Web origins (RFC 6454) and the patterns for them in key records. They are compared by scheme, host
+//! and port; a default port equals no port.
 
-/// Scheme, host and port of an `Origin` header, a `Referer`, or the gate itself.
+use crate::base::digits;
+
+/// The scheme, host and port of an `Origin` header, of a `Referer`, or of the gate itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     scheme: String,
@@ -10,7 +12,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Reads a serialized origin, `scheme://host[:port]` and nothing else. `null` is none.
+    /// Parses a serialized origin, `scheme://host[:port]` and nothing else. Returns `None` for `null`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
@@ -24,13 +26,13 @@ impl Origin {
         let (host, port) = split_authority(authority)?;
         let port = match port {
             None => None,
-            Some(digits) => Some(parse_port(digits)?)
+            Some(digits) => Some(digits::parse(digits)?)
                 .filter(|port| !matches!((scheme.as_str(), *port), ("http", 80) | ("https", 443))),
         };
         Some(Self { scheme, host: host.to_ascii_lowercase(), port })
     }
 
-    /// The origin of a URL such as a `Referer` holds; `None` when it has userinfo or no host.
+    /// Returns the origin of a URL, such as a `Referer`; `None` when the URL has userinfo or no host.
     #[must_use]
     pub fn of_url(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
@@ -39,8 +41,8 @@ impl Origin {
     }
 }
 
-/// Host and port digits of an authority without userinfo; a host of letters, digits, `.`, `-`,
-/// `_`, or an IPv6 address in brackets.
+/// Splits an authority without userinfo into host and port digits. The host consists of letters, digits,
+/// `.`, `-` and `_`, or is an IPv6 address in brackets.
 pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -55,15 +57,8 @@ pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
     (named || bracketed).then_some((host, port))
 }
 
-/// A port of 1 to 5 digits, no sign.
-pub(crate) fn parse_port(digits: &str) -> Option<u16> {
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok()
-}
-
-/// An origin, or `scheme://*.host[:port]`, where `*.` stands for one or more labels.
+/// A pattern for origins: an origin, or `scheme://*.host[:port]`, where `*.` stands for one or more
+/// labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPattern {
     origin: Origin,
@@ -71,7 +66,7 @@ pub struct OriginPattern {
 }
 
 impl OriginPattern {
-    /// Reads a pattern; `None` for a trailing `/`, a path, or a `*` elsewhere.
+    /// Parses a pattern. Returns `None` for a trailing `/`, a path, or a `*` elsewhere.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
@@ -83,7 +78,7 @@ impl OriginPattern {
         Some(Self { origin, subdomains })
     }
 
-    /// Whether `origin` is one of those the pattern stands for.
+    /// Returns true if the pattern matches `origin`.
     #[must_use]
     pub fn matches(&self, origin: &Origin) -> bool {
         let host = match self.subdomains {

@@ -1,14 +1,15 @@
-//! Paths: which are refused because gate and upstream could read them differently, and the
-//! patterns that routes, keys and sessions name.
+//! Paths: the refusal of those that gate and upstream could read differently, and the patterns for paths
+//! in routes, keys and sessions.
 //!
-//! A path has two readings here: raw, as it was sent, and lenient, as the most obliging of servers
-//! reads it. Any other server reads something in between: a pattern that holds for the raw path holds
-//! for every reading, and one that holds for any reading holds for the lenient one. So where the two
-//! lead to one place, all do.
+//! A path has two readings here: raw, as it was sent, and lenient, as the most permissive server reads
+//! it. Any other server reads it in a way between these. A pattern that matches the raw path matches
+//! every reading, and a pattern that matches any reading matches the lenient one. So if both readings
+//! lead to one place, every reading does.
 
 use core::fmt;
 use std::borrow::Cow;
 
+use crate::base::percent::{self, Byte};
 use crate::problem::Refusal;
 
 /// A path that [`check`] accepts.
@@ -16,7 +17,7 @@ use crate::problem::Refusal;
 pub struct Checked<'p> {
     raw: &'p str,
     lenient: Cow<'p, [u8]>,
-    /// It holds `%2F` or `%5C`: acceptable only where the route says `encoded_slash`.
+    /// It contains `%2F` or `%5C`, which only a route with `encoded_slash` accepts.
     pub encoded_slash: bool,
 }
 
@@ -27,7 +28,7 @@ impl<'p> Checked<'p> {
         self.raw
     }
 
-    /// Returns true if some server may read it as a path that begins with `prefix`.
+    /// Returns true if some server may read this as a path that begins with `prefix`.
     #[must_use]
     pub fn may_begin_with(&self, prefix: &str) -> bool {
         begins_with(&self.lenient, prefix.as_bytes())
@@ -40,10 +41,9 @@ impl<'p> Checked<'p> {
     }
 }
 
-/// Refuses a raw path that two readers could take for two paths (contract section 4): RFC 3986
-/// section 5.2.4 removes dot segments, some servers decode `%2F` before routing, some merge `//`,
-/// some cut a segment at `;`, or at a `?` or `#` that they decode too early, some drop the space at
-/// its end.
+/// Checks that all servers read a raw path alike (docs/wire-contract.md, "Order"). RFC 3986 section
+/// 5.2.4 removes dot segments; some servers decode `%2F` before routing, some merge `//`, some cut a
+/// segment at `;`, or at a `?` or `#` that they decode too early, and some drop a space at its end.
 ///
 /// # Errors
 /// `bad-path`.
@@ -53,22 +53,16 @@ pub fn check(path: &str) -> Result<Checked<'_>, Refusal> {
     }
     let (mut encoded_slash, mut plain) = (false, true);
     let mut segment = Segment::default();
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        let decoded = match byte {
-            b'%' => decode(&mut rest),
-            _ => None,
-        };
-        plain &= !matches!(byte, b'%' | b';');
-        match (byte, decoded) {
-            (_, Some(b'/' | b'\\')) => {
+    for byte in percent::decode(path) {
+        plain &= matches!(byte, Byte::Plain(byte) if byte != b';');
+        match byte {
+            Byte::Escaped(b'/' | b'\\') => {
                 encoded_slash = true;
                 segment.end()?;
             }
-            (b'/', _) => plain &= segment.end()?,
-            (_, Some(0)) => return Err(Refusal::BadPath),
-            (_, Some(decoded)) => segment.push(decoded),
-            (byte, None) => segment.push(byte),
+            Byte::Plain(b'/') => plain &= segment.end()?,
+            Byte::Escaped(0) => return Err(Refusal::BadPath),
+            Byte::Plain(_) | Byte::Escaped(_) | Byte::Broken => segment.push(byte.value()),
         }
     }
     plain &= segment.end()?;
@@ -82,28 +76,13 @@ pub fn check(path: &str) -> Result<Checked<'_>, Refusal> {
     })
 }
 
-/// Returns `text` with everything decoded, once.
-#[must_use]
-pub fn decoded(text: &str) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let escaped = match byte {
-            b'%' => decode(&mut rest),
-            _ => None,
-        };
-        decoded.push(escaped.unwrap_or(byte));
-    }
-    decoded
-}
-
-/// Returns what the most obliging of servers reads: everything decoded once, segments cut at `;`, `?`
-/// and `#` and without the dots and the space at their end (Windows), separated by any slash, none of
-/// them empty. [`Pattern`] compares it without regard to case.
+/// Returns the lenient reading of a path: everything is decoded once; segments are cut at `;`, `?` and
+/// `#` and lose the dots and spaces at their end (as on Windows); any slash separates them; empty ones
+/// disappear. [`Pattern`] compares it without regard to case.
 fn lenient(path: &str) -> Vec<u8> {
     let mut read = Vec::with_capacity(path.len());
     let mut is_cut = false;
-    for byte in decoded(path) {
+    for byte in percent::decode(path).map(Byte::value) {
         match byte {
             b'/' | b'\\' => {
                 is_cut = false;
@@ -125,18 +104,8 @@ fn trim_end(segment: &mut Vec<u8>) {
     while segment.pop_if(|last| *last <= b' ' || *last == b'.').is_some() {}
 }
 
-/// The byte that two hexadecimal digits stand for, consuming them; `None`, consuming nothing,
-/// when they are not there.
-fn decode(rest: &mut core::str::Bytes<'_>) -> Option<u8> {
-    let mut ahead = rest.clone();
-    let high = char::from(ahead.next()?).to_digit(16)?;
-    let low = char::from(ahead.next()?).to_digit(16)?;
-    *rest = ahead;
-    u8::try_from(high.checked_mul(16)?.checked_add(low)?).ok()
-}
-
-/// One decoded segment, as far as it matters: how many dots, anything else, and whether it has been
-/// cut.
+/// The facts about a decoded segment that tell whether it is a dot segment: its number of dots, whether
+/// it has other characters, and whether it was cut.
 #[derive(Default)]
 struct Segment {
     dots: u8,
@@ -157,7 +126,8 @@ impl Segment {
         }
     }
 
-    /// Begins the next segment; returns true if no server drops the end of this one.
+    /// Ends this segment and begins the next. Returns true if no server drops characters at the end of
+    /// this one.
     fn end(&mut self) -> Result<bool, Refusal> {
         let segment = core::mem::take(self);
         match !segment.other && matches!(segment.dots, 1 | 2) {
@@ -167,13 +137,13 @@ impl Segment {
     }
 }
 
-/// An exact path, or a prefix written with a final `/*`, which stands for any rest (also an empty
-/// one) but not for the path before it.
+/// A pattern for paths: an exact path, or a prefix written with a final `/*`, which stands for any rest
+/// (also an empty one) but not for the path before it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pattern {
     /// The path, or the prefix with its final `/`.
     text: String,
-    /// The lenient reading of that.
+    /// The lenient reading of `text`.
     lenient: Box<[u8]>,
     prefix: bool,
 }
@@ -182,9 +152,9 @@ pub struct Pattern {
 pub const PATTERN_HINT: &str = "expected a path such as \"/cms/*\" or \"/cms/posts\": a * only as a final /*, no ;, and A-Z a-z 0-9 - . _ ~ as themselves, not as %XX";
 
 impl Pattern {
-    /// Reads a pattern. `None` unless it begins with `/`, is printable ASCII without `?`, `#`, `;` and
-    /// `\`, encodes no character that needs no encoding (RFC 3986 section 2.3), is no path that
-    /// [`check`] refuses, and has `*` only as a final `/*`.
+    /// Parses a pattern. Returns `None` unless it begins with `/`, is printable ASCII without `?`, `#`,
+    /// `;` and `\`, encodes no character that needs no encoding (RFC 3986 section 2.3), passes
+    /// [`check`], and has `*` only as a final `/*`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (stem, prefix) = match text.strip_suffix('*') {
@@ -199,8 +169,8 @@ impl Pattern {
         Some(Self { lenient: check(stem).ok()?.lenient.into(), text: stem.to_owned(), prefix })
     }
 
-    /// What the pattern leaves of `path` when it matches: the rest that `*` stands for, or
-    /// nothing for an exact match.
+    /// Returns the part of `path` that `*` stands for, or an empty string for an exact match; `None`
+    /// when the pattern does not match.
     #[must_use]
     pub fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
         match path.strip_prefix(self.text.as_str()) {
@@ -209,13 +179,13 @@ impl Pattern {
         }
     }
 
-    /// Whether `path` is one of those the pattern stands for.
+    /// Returns true if the pattern matches `path`.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         self.rest(path).is_some()
     }
 
-    /// Returns true if some server may read `path` as one of those the pattern stands for.
+    /// Returns true if some server may read `path` as one that the pattern matches.
     #[must_use]
     pub fn may_match(&self, path: &Checked<'_>) -> bool {
         begins_with(&path.lenient, &self.lenient)
@@ -228,25 +198,25 @@ impl Pattern {
         begins_with(&self.lenient, prefix.as_bytes())
     }
 
-    /// Returns true if some server may take the two patterns for one.
+    /// Returns true if some server may read the two patterns as the same one.
     #[must_use]
-    pub fn is_twin(&self, other: &Self) -> bool {
+    pub fn is_duplicate_of(&self, other: &Self) -> bool {
         self.prefix == other.prefix && self.lenient.eq_ignore_ascii_case(&other.lenient)
     }
 
-    /// Returns the length of the lenient reading: of two prefixes of a path, the longer is the narrower.
+    /// Returns the length of the lenient reading. Of two prefixes of a path, the longer is the narrower.
     #[must_use]
     pub const fn narrowness(&self) -> usize {
         self.lenient.len()
     }
 
-    /// Whether it ends in `/*`.
+    /// Returns true if the pattern ends in `/*`.
     #[must_use]
     pub const fn is_prefix(&self) -> bool {
         self.prefix
     }
 
-    /// The path, or the prefix with its final `/` and without the `*`.
+    /// Returns the path, or the prefix with its final `/` and without the `*`.
     #[must_use]
     pub fn stem(&self) -> &str {
         &self.text
@@ -260,17 +230,8 @@ fn begins_with(path: &[u8], prefix: &[u8]) -> bool {
 
 /// Returns true if `path` has a `%XX` that stands for an unreserved character.
 fn encodes_unreserved(path: &str) -> bool {
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        let decoded = match byte {
-            b'%' => decode(&mut rest),
-            _ => None,
-        };
-        if decoded.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
-            return true;
-        }
-    }
-    false
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    percent::decode(path).any(|byte| matches!(byte, Byte::Escaped(byte) if is_unreserved(byte)))
 }
 
 impl fmt::Display for Pattern {

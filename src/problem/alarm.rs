@@ -1,17 +1,18 @@
-//! Alarms: lines for the operator through `console.error`, beside the audit line of a request.
+//! Alarms: lines for the operator through `console.error`, next to the audit line of a request.
 
 use serde_json::{Map, Value};
 
-use crate::base::json::{self, FieldError};
+use crate::base::json::FieldError;
+use crate::base::json_writer;
 
-/// Something that an operator has to fix.
+/// A condition that an operator has to fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Alarm {
     /// The configuration, or a record of the registry, does not parse.
     Misconfigured {
         /// The field or the record.
         field: String,
-        /// The error and the right value.
+        /// The error, and what would be right.
         hint: String,
     },
     /// A secret that a route names is not set.
@@ -19,32 +20,32 @@ pub enum Alarm {
         /// The secret's name.
         secret: String,
     },
-    /// A key or a route asks for something that is missing.
+    /// A key or a route needs something that is missing.
     FeatureUnavailable {
         /// The binding or the secret.
         feature: String,
-        /// The key or the route that asks for it.
+        /// The key or the route that needs it.
         wanted_by: String,
     },
     /// Usage could not be sent to the ledgers of its keys.
     UsageUnsent {
         /// The number of keys.
         batches: usize,
-        /// Requests that are not kept to be sent later.
+        /// The number of requests that were not counted and cannot be sent later.
         lost: u64,
     },
     /// The upstream refused the gate's own token.
     UpstreamRejectedToken {
         /// The secret's name.
         secret: String,
-        /// The status of its answer.
+        /// The status of its response.
         upstream_status: u16,
         /// The Cloudflare API's error code, where there was one.
         upstream_code: Option<u64>,
         /// The most likely cause.
         hint: &'static str,
     },
-    /// The upstream sent the token back in these headers; it was redacted.
+    /// The upstream sent its token back in these headers; the gate redacted it.
     EchoGuard {
         /// The names of the headers.
         headers: Vec<String>,
@@ -68,7 +69,7 @@ impl Alarm {
             }
             Self::TokenMissing { secret } => {
                 set("secret", secret.as_str().into());
-                set("hint", "set it with: npx wrangler secret put, and this name".into());
+                set("hint", "set the secret: npx wrangler secret put, and this name".into());
                 "token_missing"
             }
             Self::FeatureUnavailable { feature, wanted_by } => {
@@ -98,7 +99,7 @@ impl Alarm {
             }
         };
         set("event", event.into());
-        json::to_line(&line)
+        json_writer::line(&Value::Object(line))
     }
 }
 

@@ -1,11 +1,12 @@
-//! Not the caller's fault: every code, with its status and its words.
+//! Faults: their codes, statuses and texts.
 
 use super::{Description, describe};
 
-/// The request was in order, or could not be judged, and still gets no answer from the upstream.
+/// A fault of the gate, its operator or the upstream. The request was acceptable, or could not be
+/// checked, and gets no response from the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The upstream could not be reached, or broke off before its answer (RFC 9110 section 15.6.3).
+    /// The upstream could not be reached, or broke off before its response (RFC 9110 section 15.6.3).
     UpstreamUnreachable,
     /// The upstream refused the gate's own token.
     UpstreamRejectedToken,
@@ -15,14 +16,14 @@ pub enum Fault {
     Misconfigured,
     /// The secret with the upstream's token is not set.
     TokenMissing,
-    /// The key or the route asks for something this gate does not have.
+    /// The key or the route needs a feature that this gate does not have.
     FeatureUnavailable,
-    /// The gate holds as many bodies in memory as it may (RFC 9110 section 15.6.4).
+    /// The gate has as many bodies in memory as it may (RFC 9110 section 15.6.4).
     Overloaded,
 }
 
 impl Fault {
-    /// Every fault, in the order of the contract.
+    /// Every fault, in the order of docs/wire-contract.md, "Refusals".
     pub const ALL: [Self; 7] = [
         Self::UpstreamUnreachable,
         Self::UpstreamRejectedToken,
@@ -33,7 +34,7 @@ impl Fault {
         Self::Overloaded,
     ];
 
-    /// Its code, status and words.
+    /// Returns its code, status and texts.
     #[must_use]
     pub const fn description(self) -> Description {
         match self {
@@ -59,25 +60,25 @@ impl Fault {
                 503,
                 "misconfigured",
                 "The gate is misconfigured",
-                "Its operator finds the field that is wrong in the log.",
+                "Its operator finds the wrong field in the log.",
             ),
             Self::TokenMissing => describe(
                 503,
                 "token-missing",
                 "The gate has no token",
-                "The gate's operator has to set the secret: wrangler secret put WRITE_TOKEN, or the name the route gives.",
+                "The gate's operator has to set the secret: npx wrangler secret put WRITE_TOKEN, or the name that the route states.",
             ),
             Self::FeatureUnavailable => describe(
                 503,
                 "feature-unavailable",
                 "A feature is not available",
-                "The key or the route asks for a feature that this gate does not have. Its operator finds which in the log.",
+                "The key or the route needs a feature that this gate does not have. Its operator finds the name of the feature in the log.",
             ),
             Self::Overloaded => describe(
                 503,
                 "overloaded",
                 "The gate is overloaded",
-                "The gate holds as many request bodies in memory as it may. Nothing was forwarded. Wait as long as Retry-After says, then send the request again.",
+                "The gate has as many request bodies in memory as it may. Nothing was forwarded. Wait as long as Retry-After says, then send the request again.",
             ),
         }
     }

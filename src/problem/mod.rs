@@ -1,9 +1,10 @@
-//! Every way the gate says no: code, status, and the RFC 9457 document.
+//! Refusals and faults belong here: their codes and statuses, the RFC 9457 document, and the alarm for
+//! the operator. The reasons to refuse a request do not: those are in the rooms that check it.
 //!
-//! [`Refusal`] is the caller's fault, [`Fault`] ours, the operator's or the upstream's: their codes stand in
-//! files of their own. The same
-//! code stands in the response, in the log and in the tests; it never changes meaning.
+//! [`Refusal`] is the caller's fault; [`Fault`] is the fault of the gate, its operator or the upstream.
+//! The code of each is the same in the response, the log and the tests, and never changes its meaning.
 
+use crate::base::json_writer::ObjectWriter;
 use crate::base::request::HeadError;
 
 mod alarm;
@@ -17,16 +18,17 @@ pub use fault::Fault;
 pub use refusal::Refusal;
 pub use rejection::{Denial, Limit, Rejection};
 
-/// What a caller, and the page `/_gate/problems`, is told about one code.
+/// The texts about one code, for callers and for the page `/_gate/problems`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// Stable name, in the response's `code` and in the log.
+    /// Stable name, as `code` in the response and the log.
     pub code: &'static str,
     /// HTTP status.
     pub status: u16,
-    /// RFC 9457 section 3.1.3: the same for every occurrence.
+    /// Title (RFC 9457 section 3.1.3), the same for every occurrence.
     pub title: &'static str,
-    /// RFC 9457 section 3.1.4, and what to do about it. Constant, so nothing of a request leaks.
+    /// Explanation (RFC 9457 section 3.1.4), and what to do about it. It is constant, so nothing of a
+    /// request leaks.
     pub detail: &'static str,
 }
 
@@ -39,7 +41,7 @@ const fn describe(
     Description { code, status, title, detail }
 }
 
-/// Either kind of no.
+/// A refusal or a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// The caller's fault.
@@ -76,19 +78,19 @@ impl From<Fault> for Problem {
 }
 
 impl Problem {
-    /// Every problem, refusals first.
+    /// Returns every problem, refusals first.
     pub fn all() -> impl Iterator<Item = Self> {
         let refusals = Refusal::ALL.into_iter().map(Self::from);
         refusals.chain(Fault::ALL.into_iter().map(Self::from))
     }
 
-    /// The problem of this code.
+    /// Returns the problem with this code.
     #[must_use]
     pub fn of_code(code: &str) -> Option<Self> {
         Self::all().find(|problem| problem.code() == code)
     }
 
-    /// Its code, status and words.
+    /// Returns its code, status and texts.
     #[must_use]
     pub const fn description(self) -> Description {
         match self {
@@ -97,20 +99,20 @@ impl Problem {
         }
     }
 
-    /// Its stable code.
+    /// Returns its stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         self.description().code
     }
 
-    /// Its HTTP status.
+    /// Returns its HTTP status.
     #[must_use]
     pub const fn status(self) -> u16 {
         self.description().status
     }
 
-    /// The `WWW-Authenticate` challenge of a 401 (RFC 9110 section 11.6.1), with the error code of
-    /// RFC 6750 section 3.1 unless there was no credential to be wrong.
+    /// Returns the `WWW-Authenticate` challenge of a 401 (RFC 9110 section 11.6.1), with the error code
+    /// of RFC 6750 section 3.1 unless the request had no credential.
     #[must_use]
     pub fn challenge(self) -> Option<&'static str> {
         match self {
@@ -120,33 +122,64 @@ impl Problem {
         }
     }
 
-    /// Returns the RFC 9457 document, with these members beside those that every one has. `error` says
-    /// it once more in the form that SDKs of OpenAI, Strapi and many other APIs look for.
+    /// Returns the RFC 9457 document, with these members in addition to the standard ones. `error`
+    /// repeats it in the form that SDKs of OpenAI, Strapi and many other APIs look for.
     #[must_use]
     pub fn document(self, request_id: &str, more: &[(&'static str, String)]) -> String {
         let Description { code, status, title, detail } = self.description();
-        let kind = format!("/_gate/problems#{code}");
-        let mut document = serde_json::json!({
-            "error": {"message": detail, "type": kind, "code": code},
-            "type": kind,
-            "title": title,
-            "status": status,
-            "code": code,
-            "detail": detail,
-            "request_id": request_id,
-        });
-        if let Some(members) = document.as_object_mut() {
-            for (name, value) in more {
-                members.insert((*name).to_owned(), value.as_str().into());
+        let kind = ["/_gate/problems#", code].concat();
+        let mut error = ObjectWriter::new();
+        error.set("code", code);
+        error.set("message", detail);
+        error.set("type", kind.as_str());
+        let mut document = ObjectWriter::new();
+        document.set("code", code);
+        document.set("detail", detail);
+        document.set_object("error", error);
+        // In the order of their names, like the others.
+        let extend = |document: &mut ObjectWriter, is_late: bool| {
+            for (name, value) in more.iter().filter(|(name, _)| (*name > "request_id") == is_late) {
+                document.set(name, value.as_str());
             }
-        }
-        document.to_string()
+        };
+        extend(&mut document, false);
+        document.set("request_id", request_id);
+        extend(&mut document, true);
+        document.set("status", status);
+        document.set("title", title);
+        document.set("type", kind.as_str());
+        document.end()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_document_is_as_serde_json_writes_it() {
+        let odd = || "\u{0}\n\"\\é\u{1f600}".to_owned();
+        let members = [("field", odd()), ("hint", odd()), ("id", odd()), ("signature_base", odd())];
+        for problem in Problem::all() {
+            for more in [&[][..], &members[..3], &members[3..], &members] {
+                let Description { code, status, title, detail } = problem.description();
+                let kind = format!("/_gate/problems#{code}");
+                let mut expected = serde_json::json!({
+                    "error": {"message": detail, "type": kind, "code": code},
+                    "type": kind,
+                    "title": title,
+                    "status": status,
+                    "code": code,
+                    "detail": detail,
+                    "request_id": "id",
+                });
+                for (name, value) in more {
+                    expected[*name] = value.as_str().into();
+                }
+                assert_eq!(problem.document("id", more), expected.to_string());
+            }
+        }
+    }
 
     #[test]
     fn codes_are_unique_and_the_document_is_rfc_9457() {

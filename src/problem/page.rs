@@ -1,8 +1,8 @@
-//! The page `/_gate/problems`, written from the enums so that it cannot drift from them.
+//! The page `/_gate/problems`, generated from the enums so that it cannot differ from them.
 
 use super::{Description, Problem};
 
-/// The whole document.
+/// Returns the HTML document.
 #[must_use]
 pub fn html() -> String {
     let mut page = String::from(PAGE_HEAD);
@@ -23,7 +23,7 @@ const PAGE_HEAD: &str = r#"<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>writegate: why it said no</title>
+<title>writegate: why a request was refused</title>
 <style>
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark }
 h2 { font-size: 1.1rem; margin: 2rem 0 0 } h2 small { font-weight: normal; opacity: .7 } p { margin: .25rem 0 }
@@ -32,7 +32,7 @@ section:target { outline: 2px solid; outline-offset: .5rem }
 </head>
 <body>
 <main>
-<h1>Why the gate said no</h1>
+<h1>Why the gate refused a request</h1>
 <p>Every refusal is an <code>application/problem+json</code> document (RFC 9457) whose <code>code</code> is one of these.
 Quote its <code>request_id</code> to the gate's operator: the log has one line with the same id.</p>
 "#;

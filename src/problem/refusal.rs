@@ -1,22 +1,22 @@
-//! The caller's fault: every code, with its status and its words.
+//! Refusals: their codes, statuses and texts.
 
 use super::{Description, describe};
 
-/// The request is refused and does not reach the upstream.
+/// A refusal: the caller's fault. The request does not reach the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The path could mean different things to the gate and to the upstream (RFC 3986 section 3.3).
     BadPath,
     /// The request line or a header is not usable (RFC 9112).
     BadRequest,
-    /// A credential that does not have its form (RFC 6750 section 3.1 `invalid_request`).
+    /// The credential is malformed (RFC 6750 section 3.1 `invalid_request`).
     BadCredential,
-    /// More than one credential, or two that do not belong together.
+    /// The request has more than one credential, or two that do not belong together.
     AmbiguousCredential,
-    /// A signature of a kind that is not taken: another algorithm, flags, too many components (RFC
-    /// 9421 section 3.2).
+    /// The signature is of an unsupported kind: another algorithm, flags, too many components (RFC 9421
+    /// section 3.2).
     SignatureUnsupported,
-    /// No credential at all (RFC 6750 section 3.1).
+    /// The request has no credential (RFC 6750 section 3.1).
     CredentialMissing,
     /// The credential names a key that does not exist.
     KeyUnknown,
@@ -24,7 +24,7 @@ pub enum Refusal {
     KeyRevoked,
     /// The key's own `expires` has passed.
     KeyExpired,
-    /// The key does not list this kind of credential in its `schemes`.
+    /// The key's `schemes` do not list this kind of credential.
     SchemeNotAllowed,
     /// The MAC does not match (RFC 7515 section 5.2).
     SignatureInvalid,
@@ -34,51 +34,51 @@ pub enum Refusal {
     SessionNotYetValid,
     /// `exp` lies further ahead than the gate allows.
     SessionTooLong,
-    /// `aud` names somebody else (RFC 7519 section 4.1.3).
+    /// `aud` names another audience (RFC 7519 section 4.1.3).
     AudienceMismatch,
-    /// The signature does not cover what it must, or covers what is not there (RFC 9421 section
-    /// 3.2.1).
+    /// The signature does not cover what it must, or covers what the request does not have (RFC 9421
+    /// section 3.2.1).
     SignatureIncomplete,
     /// `created` is too old or in the future, or `expires` has passed (RFC 9421 section 3.2.1).
     SignatureStale,
     /// The body is not the one that was signed (RFC 9530 section 2).
     DigestMismatch,
-    /// The session is bound to a key (RFC 7800) or the key asks for a nonce, and no signature that
-    /// would prove it came with the request.
+    /// The session is bound (RFC 7800) or the key requires a nonce, and the request has no signature
+    /// that proves possession.
     ProofMissing,
-    /// The signature's nonce was seen before (RFC 9421 section 7.2.2).
+    /// The signature's nonce was used before (RFC 9421 section 7.2.2).
     Replayed,
-    /// A link is over, or not good yet.
+    /// A signed or WAF-token URL has expired, or is not valid yet.
     UrlExpired,
-    /// The page that sent the request is not among the allowed origins (RFC 6454).
+    /// The origin of the page that sent the request is not allowed (RFC 6454).
     OriginDenied,
-    /// The caller's address is not among the allowed networks.
+    /// The caller's address is not allowed.
     IpDenied,
     /// The key or the session does not allow the method.
     MethodDenied,
     /// The key or the session does not allow the path.
     PathDenied,
-    /// No route has this path.
+    /// No route takes this path.
     NoRoute,
     /// The route does not take this method (RFC 9110 section 15.5.6).
     MethodNotAllowed,
-    /// The key has had as many requests as its limiter allows for now (RFC 6585 section 4).
+    /// The key has reached its rate limit (RFC 6585 section 4).
     RateLimited,
-    /// The key has had what it may have in this day or month (RFC 6585 section 4).
+    /// The key has used up its quota of this day or month (RFC 6585 section 4).
     QuotaExceeded,
     /// The body is longer than the route takes (RFC 9110 section 15.5.14).
     BodyTooLarge,
     /// The gate must read the body before it forwards the request, and the body did not arrive in
     /// time (RFC 9110 section 15.5.9).
     BodyTimeout,
-    /// The id of a new key is taken, perhaps by one that was deleted.
+    /// The id of a new key is in use, perhaps by a deleted key.
     KeyExists,
-    /// The key stands in the configuration, and is changed there.
+    /// The key is in the configuration, and is changed there.
     KeyInConfiguration,
 }
 
 impl Refusal {
-    /// Every refusal, in the order of the contract.
+    /// Every refusal, in the order of docs/wire-contract.md, "Refusals".
     pub const ALL: [Self; 33] = [
         Self::BadPath,
         Self::BadRequest,
@@ -115,7 +115,7 @@ impl Refusal {
         Self::QuotaExceeded,
     ];
 
-    /// Its code, status and words.
+    /// Returns its code, status and texts.
     #[must_use]
     pub const fn description(self) -> Description {
         match self {
@@ -129,37 +129,37 @@ impl Refusal {
                 400,
                 "bad-request",
                 "The request is malformed",
-                "The host, the method together with a body, or an Upgrade is not acceptable here, or the request is too large to check. Where the gate itself was asked, field and hint in this document say what is wrong.",
+                "The host, the method together with a body, or an Upgrade is not acceptable here, or the request is too large to check. For a request under /_gate/, field and hint in this document say what is wrong.",
             ),
             Self::BadCredential => describe(
                 400,
                 "bad-credential",
                 "The credential is malformed",
-                "The credential does not have the form of its kind: see the client contract for what a session, a signature or a link must hold.",
+                "The credential does not have the form of its kind: docs/clients.md of writegate says how to make a session, a signature or a signed URL.",
             ),
             Self::AmbiguousCredential => describe(
                 400,
                 "ambiguous-credential",
                 "More than one credential",
-                "Send exactly one credential: one session, one signature or one link. A session may come with a signature by its own key; X-Public-Key or ?key= may go with any of them when it names the same key.",
+                "Send exactly one credential: one session, one signature or one signed URL. A session may come with a signature by its session secret. X-Public-Key or ?key= may accompany any of them if it names the same key.",
             ),
             Self::SignatureUnsupported => describe(
                 400,
                 "signature-unsupported",
                 "This kind of signature is not supported",
-                "Sign with hmac-sha256 at most 64 components of the request, without the flags sf, key, bs, tr and req, and fields of ASCII alone; Content-Digest is sha-256 or sha-512.",
+                "Sign at most 64 components of the request with hmac-sha256, without the flags sf, key, bs, tr and req. Covered fields must be ASCII; Content-Digest must be sha-256 or sha-512.",
             ),
             Self::CredentialMissing => describe(
                 401,
                 "credential-missing",
                 "A credential is required",
-                "Send a session as Authorization: Bearer, sign the request (RFC 9421), or use a signed link.",
+                "Send a session as Authorization: Bearer, sign the request (RFC 9421), or use a signed URL.",
             ),
             Self::KeyUnknown => describe(
                 401,
                 "key-unknown",
                 "The key is unknown",
-                "The gate knows no key of this id: check the id, and which gate it was made for.",
+                "The gate has no key with this id. Check the id, and that the key is for this gate.",
             ),
             Self::KeyRevoked => describe(
                 401,
@@ -177,7 +177,7 @@ impl Refusal {
                 401,
                 "scheme-not-allowed",
                 "This kind of credential is not allowed",
-                "The key does not allow this kind of credential: use one that its record lists in schemes.",
+                "The key does not allow this kind of credential. Use one that its record lists in schemes.",
             ),
             Self::SignatureInvalid => describe(
                 401,
@@ -189,19 +189,19 @@ impl Refusal {
                 401,
                 "session-expired",
                 "The session has expired",
-                "Get a new session. If it is new, the clock of the machine that made it is slow.",
+                "Get a new session. If this one is new, the clock of the machine that made it is slow.",
             ),
             Self::SessionNotYetValid => describe(
                 401,
                 "session-not-yet-valid",
                 "The session is not valid yet",
-                "nbf or iat lies in the future: the clock of the machine that made the session is fast.",
+                "nbf or iat is in the future: the clock of the machine that made the session is fast.",
             ),
             Self::SessionTooLong => describe(
                 401,
                 "session-too-long",
                 "The session ends too late",
-                "exp lies further ahead than the gate's SESSION_MAX_TTL allows: make shorter sessions.",
+                "exp is further ahead than the gate's SESSION_MAX_TTL allows: make shorter sessions.",
             ),
             Self::AudienceMismatch => describe(
                 401,
@@ -213,7 +213,7 @@ impl Refusal {
                 401,
                 "signature-incomplete",
                 "The signature does not cover enough",
-                "Cover what Accept-Signature lists, and only what the request has exactly once, with created, and with a nonce where the key asks for one.",
+                "Cover what Accept-Signature lists, and only what the request has exactly once. Add created, and a nonce if the key requires one.",
             ),
             Self::SignatureStale => describe(
                 401,
@@ -231,31 +231,31 @@ impl Refusal {
                 401,
                 "proof-missing",
                 "A proof of possession is required",
-                "The session is bound to a key of its own (cnf), or the key asks for a nonce: sign the request (RFC 9421) as Accept-Signature says.",
+                "The session is bound to a session secret (cnf), or the key requires a nonce: sign the request (RFC 9421) as Accept-Signature says.",
             ),
             Self::Replayed => describe(
                 401,
                 "replayed",
                 "The request was sent before",
-                "The signature's nonce was used already: sign each request anew, with a fresh nonce.",
+                "The signature's nonce was used before: sign each request again, with a fresh nonce.",
             ),
             Self::UrlExpired => describe(
                 401,
                 "url-expired",
-                "The link has expired",
-                "Get a new link. If it is new, the clock of the machine that made it is wrong.",
+                "The signed URL has expired",
+                "Get a new URL. If this one is new, the clock of the machine that made it is wrong.",
             ),
             Self::OriginDenied => describe(
                 403,
                 "origin-denied",
                 "The origin is not allowed",
-                "The page's origin is not among those the key or the session allows; a request without Origin or Referer has none.",
+                "The key or the session does not allow the page's origin. A request without Origin or Referer has no origin.",
             ),
             Self::IpDenied => describe(
                 403,
                 "ip-denied",
                 "The address is not allowed",
-                "The caller's address is not among the networks the key allows.",
+                "The key does not allow the caller's address.",
             ),
             Self::MethodDenied => describe(
                 403,
@@ -269,41 +269,38 @@ impl Refusal {
                 "The path is not allowed",
                 "The key or the session does not allow this path.",
             ),
-            Self::NoRoute => describe(
-                404,
-                "no-route",
-                "There is nothing here",
-                "The gate has no route for this path.",
-            ),
+            Self::NoRoute => {
+                describe(404, "no-route", "No route", "The gate has no route for this path.")
+            }
             Self::MethodNotAllowed => describe(
                 405,
                 "method-not-allowed",
-                "The method is not taken here",
+                "The method is not supported here",
                 "The Allow header lists the methods of this path.",
             ),
             Self::BodyTooLarge => describe(
                 413,
                 "body-too-large",
                 "The body is too large",
-                "The body is longer than this route takes.",
+                "The body is longer than this path accepts.",
             ),
             Self::BodyTimeout => describe(
                 408,
                 "body-timeout",
                 "The body took too long",
-                "The gate reads this body before it forwards the request, and the body did not arrive in time. Send it faster. Nothing was forwarded.",
+                "The gate reads this body before it forwards the request, and the body did not arrive in time. Nothing was forwarded. Send it faster.",
             ),
             Self::KeyExists => describe(
                 409,
                 "key-exists",
-                "There is a key of this id",
-                "Ids are never used again, not even that of a deleted key: choose another. id in this document says which.",
+                "The id is in use",
+                "An id is never used again, not even that of a deleted key: choose another. id in this document is the one that is in use.",
             ),
             Self::KeyInConfiguration => describe(
                 409,
                 "key-in-configuration",
-                "The key stands in the configuration",
-                "A key of wrangler.toml is changed there and deployed. id in this document says which.",
+                "The key is in the configuration",
+                "Change the key in wrangler.toml and deploy. id in this document names the key.",
             ),
             Self::RateLimited => describe(
                 429,
@@ -315,7 +312,7 @@ impl Refusal {
                 429,
                 "quota-exceeded",
                 "The quota is used up",
-                "The key has had all the requests or bytes that it may have in this day or month (UTC). Retry-After says when the next begins, RateLimit-Policy and RateLimit what the quota is and what is left.",
+                "The key has used all its requests or bytes of this day or month (UTC). Retry-After says when the next period begins, RateLimit-Policy and RateLimit what the quota is and what is left.",
             ),
         }
     }

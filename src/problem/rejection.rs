@@ -1,12 +1,12 @@
-//! Refusals and faults with what goes along: headers, members of the document, and an alarm.
+//! Refusals and faults together with their headers, document members and alarm.
 //!
-//! The id of the request is added where a rejection is answered, in `gateway::response`.
+//! The request id is added when a rejection becomes a response, in `gateway::response`.
 
 use crate::base::json::FieldError;
 
 use super::{Alarm, Fault, Problem, Refusal};
 
-/// A problem with what goes along with it.
+/// A problem together with its headers, document members and alarm.
 #[derive(Debug)]
 pub struct Rejection {
     /// The refusal or the fault.
@@ -15,7 +15,7 @@ pub struct Rejection {
     pub alarm: Option<Alarm>,
     /// Extension members of the document (RFC 9457 section 3.2).
     pub members: Vec<(&'static str, String)>,
-    /// Headers of the answer.
+    /// Headers of the response.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -26,7 +26,7 @@ impl<P: Into<Problem>> From<P> for Rejection {
 }
 
 impl From<Denial> for Rejection {
-    /// Says whose limit it was, and nothing of what it is.
+    /// Adds whose limit it was, and nothing about the limit.
     fn from(denial: Denial) -> Self {
         let member = denial.limit.map(|limit| ("limit", limit.name().to_owned()));
         Self { members: member.into_iter().collect(), ..denial.refusal.into() }
@@ -40,13 +40,14 @@ impl Rejection {
         Self::from(Refusal::MethodNotAllowed).with_headers([("allow", allow)])
     }
 
-    /// Refuses a body because as many as may be are held: each for a second or so, unless callers are slow.
+    /// Refuses a body because the gate has as many in memory as it may. Each stays for a second or so,
+    /// unless its caller is slow.
     #[must_use]
     pub fn overloaded() -> Self {
         Self::from(Fault::Overloaded).with_headers([("retry-after", "1".to_owned())])
     }
 
-    /// Refuses a signature, and says over which base it would have been right.
+    /// Refuses a signature, and shows the base that it should have signed.
     #[must_use]
     pub fn signature_invalid(base: String) -> Self {
         Self { members: vec![("signature_base", base)], ..Refusal::SignatureInvalid.into() }
@@ -60,7 +61,7 @@ impl Rejection {
         Self { members, ..Refusal::BadRequest.into() }
     }
 
-    /// Refuses the id at `field`, because there is such a key.
+    /// Refuses the id at `field`, because a key with this id exists.
     #[must_use]
     pub fn conflict(refusal: Refusal, field: &str, id: Option<&str>) -> Self {
         let mut members = vec![("field", field.to_owned())];
@@ -68,7 +69,7 @@ impl Rejection {
         Self { members, ..refusal.into() }
     }
 
-    /// Refuses a request because something is missing that a key or a route asks for.
+    /// Rejects a request because a key or a route needs something that is missing.
     #[must_use]
     pub fn unavailable(feature: impl Into<String>, wanted_by: impl Into<String>) -> Self {
         let (feature, wanted_by) = (feature.into(), wanted_by.into());
@@ -76,19 +77,19 @@ impl Rejection {
             .with_alarm(Alarm::FeatureUnavailable { feature, wanted_by })
     }
 
-    /// Refuses a request because the registry did not answer, so its key may or may not exist.
+    /// Rejects a request because the registry did not answer, so its key may or may not exist.
     #[must_use]
     pub fn registry_unavailable() -> Self {
         Self::unavailable("KEY_REGISTRY (did not answer)", "the credential's key")
     }
 
-    /// Refuses a request because the configuration, or a record, does not parse.
+    /// Rejects a request because the configuration, or a record, does not parse.
     #[must_use]
     pub fn misconfigured(error: &FieldError) -> Self {
         Self::from(Fault::Misconfigured).with_alarm(error.into())
     }
 
-    /// Refuses a request because its route's secret is not set.
+    /// Rejects a request because its route's secret is not set.
     #[must_use]
     pub fn token_missing(secret: &str) -> Self {
         let secret = secret.to_owned();
@@ -113,7 +114,7 @@ impl Rejection {
     }
 }
 
-/// A refusal of step 7, and whose limit it was.
+/// A refusal of step 7 of [`crate::gateway`], with whose limit it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// `ip-denied`, `origin-denied`, `method-denied`, `path-denied` or `bad-path`.
@@ -128,19 +129,19 @@ impl From<Refusal> for Denial {
     }
 }
 
-/// Whose limit a request was beyond.
+/// The owner of the limit that a request exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// The API key's record.
     Key,
     /// The session's claims.
     Session,
-    /// The scheme's: links and bare public keys are only for reads.
+    /// The scheme's: signed URLs and bare public keys are only for reads.
     Scheme,
 }
 
 impl Limit {
-    /// Returns its name in a problem document.
+    /// Returns the name in a problem document.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,9 +1,7 @@
-//! The one log line per request (contract section 9), and the error lines beside it. Redacted by
-//! type: nothing here can hold a secret, a query value or a header, only what is named below.
+//! The audit line: the one log line of a request (docs/wire-contract.md, "Audit and rotation lines"). It
+//! is redacted by type: the record has no field for a secret, a query value or a header.
 
-use serde::Serialize;
-
-use crate::base::json;
+use crate::base::json_writer::ObjectWriter;
 use crate::base::request::{self, Head, MAX_TARGET_BYTES, Raw};
 use crate::base::secret::Fingerprint;
 use crate::base::time::Timestamp;
@@ -11,35 +9,32 @@ use crate::keys::{Key, Scheme};
 use crate::limits::usage::{Amounts, Kind};
 use crate::problem::Problem;
 
-/// Longest name of a query parameter that is logged; a longer one may be a value.
+/// Longest name of a query parameter, in bytes, that is logged. A longer one may be a value.
 const MAX_QUERY_KEY_BYTES: usize = 64;
 /// Most query parameters whose names are logged.
 const MAX_QUERY_KEYS: usize = 32;
 
-/// Longest method that is logged.
+/// Longest method, in bytes, that is logged.
 const MAX_METHOD_BYTES: usize = 64;
 
-/// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// The outcome of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The upstream's answer was passed on.
+    /// The upstream's response was passed on.
     Forwarded,
-    /// The answer came from the cache.
+    /// The response came from the cache.
     Cached,
-    /// The gate answered for itself: a preflight, or one of its own paths.
+    /// The gate answered itself: a preflight, or one of its own paths.
     Answered,
-    /// The caller's fault.
+    /// The gate refused the request: the caller's fault.
     Refused,
-    /// The gate's or the upstream's fault, or the caller broke off.
+    /// The request failed: the gate's or the upstream's fault, or the caller broke off.
     Failed,
 }
 
-/// What is known of a request so far; filled in as it passes.
-#[derive(Clone, Debug, Serialize)]
+/// The audit line of a request, filled in while the request is processed.
+#[derive(Clone, Debug)]
 pub struct AuditRecord {
-    event: &'static str,
-    outcome: Option<Outcome>,
     code: Option<&'static str>,
     request_id: String,
     key: Option<String>,
@@ -50,7 +45,6 @@ pub struct AuditRecord {
     path: Option<String>,
     query_keys: Vec<String>,
     route: Option<String>,
-    status: Option<u16>,
     upstream_status: Option<u16>,
     upstream_ms: Option<i64>,
     attempts: u32,
@@ -64,21 +58,32 @@ pub struct AuditRecord {
     time: String,
 }
 
-/// What the platform knows of a request beside the request itself.
+/// Facts about a request that only the platform knows.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// When it arrived.
+    /// Time of arrival.
     pub now: Timestamp,
-    /// Its id, made by the edge: visible ASCII without quotes or backslashes.
+    /// Request id, made by the edge: visible ASCII without quotes or backslashes.
     pub request_id: String,
-    /// The caller's country, as Cloudflare tells it.
+    /// The caller's country, as Cloudflare states it.
     pub country: Option<String>,
     /// The data centre.
     pub colo: Option<String>,
 }
 
 impl Outcome {
-    /// How a request that ended so is charged for; `None` for what nobody asked an upstream for.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Cached => "cached",
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Returns the outcome for charging the request; `None` if it is not charged, because it never
+    /// needed an upstream.
     #[must_use]
     pub const fn kind(self) -> Option<Kind> {
         match self {
@@ -101,16 +106,14 @@ impl From<Problem> for Outcome {
 }
 
 impl AuditRecord {
-    /// Begins a record with what is known before anything was judged, so that a request that is refused
-    /// at once has its method, path and address in its line too.
+    /// Begins a record before the request is checked, so that a request that is refused at once has its
+    /// method, path and address in its line too.
     #[must_use]
     pub fn new(context: Context, raw: &Raw<'_>) -> Self {
         let mut headers = raw.headers.iter();
         let ip = headers.find(|(name, _)| *name == request::ADDRESS_HEADER);
         let ip = ip.and_then(|(_, value)| request::address(value));
         Self {
-            event: "request",
-            outcome: None,
             code: None,
             request_id: context.request_id,
             key: None,
@@ -121,7 +124,6 @@ impl AuditRecord {
             path: path_of(raw.target).map(|path| cut(path, MAX_TARGET_BYTES)),
             query_keys: Vec::new(),
             route: None,
-            status: None,
             upstream_status: None,
             upstream_ms: None,
             attempts: 0,
@@ -136,14 +138,14 @@ impl AuditRecord {
         }
     }
 
-    /// The request is well-formed: adds the names of its parameters and its length.
+    /// Adds the names of the query parameters and the length of the body, once the request is parsed.
     pub fn request(&mut self, head: &Head<'_>) {
         self.query_keys = head
             .parameters()
             .take(MAX_QUERY_KEYS)
             .map(|(name, value)| match value {
                 Some(_) if name.len() <= MAX_QUERY_KEY_BYTES => name.to_owned(),
-                // Without a `=` it is as likely a value as a name.
+                // Without a `=` it may as well be a value.
                 Some(_) | None => "*".to_owned(),
             })
             .collect();
@@ -153,61 +155,61 @@ impl AuditRecord {
         };
     }
 
-    /// A route takes it.
+    /// Sets the route.
     pub fn route(&mut self, route: impl ToString) {
         self.route = Some(route.to_string());
     }
 
-    /// A credential of this kind came with it.
+    /// Sets the scheme of the credential.
     pub const fn scheme(&mut self, scheme: Scheme) {
         self.scheme = Some(scheme.name());
     }
 
-    /// The credential's key was found. Only now may its id be logged.
+    /// Sets the key id. It must not be logged before a record of that id is found.
     pub fn key(&mut self, key: &Key) {
         self.key = Some(key.id.to_string());
     }
 
-    /// The credential is good.
+    /// Marks the credential as verified, and sets the subject.
     pub fn verified(&mut self, subject: Option<&str>) {
         self.verified = true;
         self.subject = subject.map(str::to_owned);
     }
 
-    /// It goes to the upstream with the token of this fingerprint.
+    /// Sets the fingerprint of the token that the request is forwarded with.
     pub fn token(&mut self, fingerprint: Fingerprint) {
         self.token = Some(fingerprint);
     }
 
-    /// The upstream was asked: how often, and for how long in milliseconds.
+    /// Sets the number of attempts at the upstream, and their duration in milliseconds.
     pub const fn asked(&mut self, attempts: u32, upstream_ms: i64) {
         self.attempts = attempts;
         self.upstream_ms = Some(upstream_ms);
     }
 
-    /// The upstream answered.
+    /// Sets the status of the upstream's response.
     pub const fn answered(&mut self, status: u16) {
         self.upstream_status = Some(status);
     }
 
-    /// The answer's body is so many bytes long; `None` where nobody said.
+    /// Sets the length of the response body; `None` if it was not announced.
     pub const fn length(&mut self, response_bytes: Option<u64>) {
         self.response_bytes = response_bytes;
     }
 
-    /// The store of answers was asked, and this came of it.
+    /// Sets the result of the cache lookup.
     pub const fn cached(&mut self, result: &'static str) {
         self.cache = Some(result);
     }
 
-    /// The body turned out to be so many bytes long, of which nothing was known before.
+    /// Sets the length of a request body that was not announced.
     pub const fn sent(&mut self, request_bytes: u64) {
         if self.request_bytes.is_none() {
             self.request_bytes = Some(request_bytes);
         }
     }
 
-    /// What the request came to.
+    /// Returns the usage of the request.
     #[must_use]
     pub fn amounts(&self) -> Amounts {
         let upstream_ms = self.upstream_ms.unwrap_or_default();
@@ -220,40 +222,63 @@ impl AuditRecord {
         }
     }
 
-    /// The request's id.
+    /// Returns the request id.
     #[must_use]
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 
-    /// The method; nothing before the request came apart.
+    /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &str {
         self.method.as_deref().unwrap_or_default()
     }
 
-    /// The key's id, once it was found.
+    /// Returns the key id, once its record was found.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// It is answered with a problem, in so many bytes.
+    /// Sets the code and the length of a problem document.
     pub fn problem(&mut self, problem: Problem, body_bytes: usize) {
         self.code = Some(problem.code());
         self.response_bytes = u64::try_from(body_bytes).ok();
     }
 
-    /// The line; no status when nobody was left to answer.
+    /// Ends the record and returns its line. There is no status if the caller broke off.
     #[must_use]
-    pub fn end(&mut self, outcome: Outcome, status: Option<u16>) -> String {
-        self.outcome = Some(outcome);
-        self.status = status;
-        json::to_line(self)
+    pub fn end(&self, outcome: Outcome, status: Option<u16>) -> String {
+        let mut line = ObjectWriter::line();
+        line.set("event", "request");
+        line.set("outcome", outcome.name());
+        line.set("code", self.code);
+        line.set("request_id", self.request_id.as_str());
+        line.set("key", self.key.as_deref());
+        line.set("verified", self.verified);
+        line.set("subject", self.subject.as_deref());
+        line.set("scheme", self.scheme);
+        line.set("method", self.method.as_deref());
+        line.set("path", self.path.as_deref());
+        line.set_list("query_keys", &self.query_keys);
+        line.set("route", self.route.as_deref());
+        line.set("status", status);
+        line.set("upstream_status", self.upstream_status);
+        line.set("upstream_ms", self.upstream_ms);
+        line.set("attempts", self.attempts);
+        line.set("request_bytes", self.request_bytes);
+        line.set("response_bytes", self.response_bytes);
+        line.set("cache", self.cache);
+        line.set("token", self.token.as_ref().map(Fingerprint::as_str));
+        line.set("ip", self.ip.as_deref());
+        line.set("country", self.country.as_deref());
+        line.set("colo", self.colo.as_deref());
+        line.set("time", self.time.as_str());
+        line.end()
     }
 }
 
-/// The path of a target that may not be well-formed; `None` for one without.
+/// Returns the path of a target that may be malformed; `None` if it has none.
 fn path_of(target: &str) -> Option<&str> {
     let (_, rest) = target.split_once("://")?;
     let from = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
@@ -261,7 +286,7 @@ fn path_of(target: &str) -> Option<&str> {
     Some(if path.is_empty() { "/" } else { path })
 }
 
-/// At most so many bytes of a text.
+/// Cuts a text to at most `max_bytes` bytes.
 fn cut(text: &str, max_bytes: usize) -> String {
     text.get(..text.floor_char_boundary(max_bytes)).unwrap_or_default().to_owned()
 }
@@ -269,6 +294,8 @@ fn cut(text: &str, max_bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::secret::Secret;
+    use serde_json::json;
 
     fn line(method: &str, target: &str, headers: &[(&str, &str)]) -> serde_json::Value {
         let context = Context {
@@ -320,6 +347,81 @@ mod tests {
         record.request(&head);
         assert_eq!(record.query_keys.len(), MAX_QUERY_KEYS);
         assert_eq!(record.query_keys.get(..4).unwrap(), [fits.as_str(), "*", "*", "c"]);
+    }
+
+    #[test]
+    fn a_line_is_as_serde_json_writes_it() {
+        let odd = |name: &str| format!("{name} \"\\\n\u{7f}é\u{1f600}");
+        let is_set = [true, false];
+        for (some, outcome) in is_set.into_iter().flat_map(|some| {
+            [
+                Outcome::Forwarded,
+                Outcome::Cached,
+                Outcome::Answered,
+                Outcome::Refused,
+                Outcome::Failed,
+            ]
+            .map(|outcome| (some, outcome))
+        }) {
+            let text = |name: &str| some.then(|| odd(name));
+            let fingerprint = Fingerprint::of(&Secret::new("a"), &Secret::new("b"));
+            let record = AuditRecord {
+                code: some.then_some("bad-path"),
+                request_id: odd("id"),
+                key: text("key"),
+                verified: some,
+                subject: text("subject"),
+                scheme: some.then_some("session"),
+                method: text("method"),
+                path: text("path"),
+                query_keys: text("query").into_iter().chain(text("second")).collect(),
+                route: text("route"),
+                upstream_status: some.then_some(599),
+                upstream_ms: some.then_some(i64::MIN),
+                attempts: u32::MAX,
+                request_bytes: some.then_some(u64::MAX),
+                response_bytes: some.then_some(0),
+                cache: some.then_some("hit"),
+                token: some.then(|| fingerprint.clone()),
+                ip: text("ip"),
+                country: text("country"),
+                colo: text("colo"),
+                time: odd("time"),
+            };
+            let members = [
+                ("event", json!("request")),
+                ("outcome", json!(format!("{outcome:?}").to_lowercase())),
+                ("code", json!(record.code)),
+                ("request_id", json!(record.request_id)),
+                ("key", json!(record.key)),
+                ("verified", json!(record.verified)),
+                ("subject", json!(record.subject)),
+                ("scheme", json!(record.scheme)),
+                ("method", json!(record.method)),
+                ("path", json!(record.path)),
+                ("query_keys", json!(record.query_keys)),
+                ("route", json!(record.route)),
+                ("status", json!(some.then_some(204))),
+                ("upstream_status", json!(record.upstream_status)),
+                ("upstream_ms", json!(record.upstream_ms)),
+                ("attempts", json!(record.attempts)),
+                ("request_bytes", json!(record.request_bytes)),
+                ("response_bytes", json!(record.response_bytes)),
+                ("cache", json!(record.cache)),
+                ("token", json!(some.then(|| fingerprint.as_str()))),
+                ("ip", json!(record.ip)),
+                ("country", json!(record.country)),
+                ("colo", json!(record.colo)),
+                ("time", json!(record.time)),
+            ];
+            let members = members.map(|(name, value)| format!("\"{name}\":{value}"));
+            let expected = format!("{{{}}}", members.join(","));
+            let expected = expected
+                .replace('\u{7f}', "\\u007f")
+                .replace('é', "\\u00e9")
+                .replace('\u{1f600}', "\\ud83d\\ude00");
+            assert_eq!(record.end(outcome, some.then_some(204)), expected);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! What the operator is told: the audit line of each request, alarms, and the age of tokens.
+//! The operator's view belongs here: the audit line of each request, and the age of tokens.
 //!
-//! What the caller is told is in `problem`.
+//! The caller's view does not: problem documents, and the alarms that they raise, are in `problem`.
 
 pub mod audit;
 pub mod token_age;

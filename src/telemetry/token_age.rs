@@ -1,23 +1,21 @@
-//! How old each token is and what that means: one report per token and day (contract section 9).
+//! The age of tokens: one report per token and day (docs/wire-contract.md, "Audit and rotation lines").
 //!
-//! In scope: the verdict. Out of scope: when it is asked for, and sending the probe.
+//! In scope: the state of a token and the advice. Out of scope: the schedule, and sending the probe.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::base::json;
+use crate::base::json_writer::{Member, ObjectWriter};
 use crate::base::secret::Fingerprint;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::config::{Config, RotationPolicy};
 use crate::upstream::route::Route;
 use crate::upstream::token_cache::TokenLookup;
 use crate::upstream::url::{UpstreamAuth, UpstreamCredential};
 
-/// What is the matter with a token, the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// The state of a token, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// The secret is not set.
     Missing,
@@ -27,17 +25,16 @@ pub enum State {
     Expired,
     /// It is older than `max_age_days`.
     Overdue,
-    /// Within `warn_days` of `max_age_days` or of its expiry.
+    /// It is within `warn_days` of `max_age_days` or of its expiry.
     Due,
-    /// Nobody wrote down when it was issued.
+    /// Its issue date is not known.
     Unknown,
-    /// Nothing is to do.
+    /// It needs no attention.
     Ok,
 }
 
-/// How loud the line is, and through which function of `console` it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// The level of a line, and the function of `console` that writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// `console.log`.
     Info,
@@ -47,7 +44,29 @@ pub enum Level {
     Error,
 }
 
+impl Level {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 impl State {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Overdue => "overdue",
+            Self::Due => "due",
+            Self::Unknown => "unknown",
+            Self::Ok => "ok",
+        }
+    }
+
     const fn level(self) -> Level {
         match self {
             Self::Ok => Level::Info,
@@ -58,10 +77,10 @@ impl State {
 
     const fn advice(self) -> &'static str {
         match self {
-            // That there is none says why, too.
+            // The reason why there is no token has its own advice.
             Self::Missing => "",
             Self::Rejected => {
-                "the upstream refuses this token: put a new one now, writes are failing"
+                "the upstream refuses this token, so writes are failing: put a new one now"
             }
             Self::Expired => "the token has expired: put a new one now",
             Self::Overdue => {
@@ -69,19 +88,19 @@ impl State {
             }
             Self::Due => "rotate the token before it is overdue or expires",
             Self::Unknown => {
-                "nobody knows how old the token is: put it as {\"token\":…,\"issued_at\":\"YYYY-MM-DD\"}, or set <NAME>_ISSUED_AT"
+                "the age of the token is not token: put it as {\"token\":…,\"issued_at\":\"YYYY-MM-DD\"}, or set <NAME>_ISSUED_AT"
             }
             Self::Ok => "nothing to do",
         }
     }
 }
 
-/// What a probe found out.
+/// The result of a probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Probed {
+pub struct ProbeResult {
     /// The upstream refused the token.
     pub rejected: bool,
-    /// When the upstream says the token ends.
+    /// The expiry date that the upstream states.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -90,25 +109,25 @@ pub struct Probed {
 pub struct Probe<'c> {
     /// The secret's name.
     pub secret: &'c str,
-    /// Where to.
+    /// The URL.
     pub url: String,
-    /// What counts as a refusal.
+    /// The route, whose `reject_status` says which statuses refuse the token.
     pub route: &'c Route,
-    /// What is sent.
+    /// The credential to send.
     pub credential: UpstreamCredential,
 }
 
 /// Every token that a route names, by the name of its secret.
-pub type Tokens<'c> = BTreeMap<&'c str, TokenLookup>;
+pub type Tokens<'c> = SortedMap<&'c str, TokenLookup>;
 
-/// The probes to send, one for each route that has one and whose token is set.
+/// Returns the probes to send, one for each route that has a probe and whose token is set.
 pub fn probes<'c>(config: &'c Config, tokens: &Tokens<'c>) -> impl Iterator<Item = Probe<'c>> {
     config.routes.iter().filter_map(|route| {
         let path = route.probe.as_deref()?;
-        let known = tokens.get(route.auth.secret())?.as_ref().ok()?;
+        let token = tokens.get(route.auth.secret())?.as_ref().ok()?;
         Some(Probe {
             secret: route.auth.secret(),
-            credential: route.auth.credential(known).ok()?,
+            credential: route.auth.credential(token).ok()?,
             url: route.upstream.join(path.strip_prefix('/'), None)?,
             route,
         })
@@ -116,16 +135,16 @@ pub fn probes<'c>(config: &'c Config, tokens: &Tokens<'c>) -> impl Iterator<Item
 }
 
 impl Probe<'_> {
-    /// What an answer means. Of the body only the Cloudflare API's `/user/tokens/verify`, or that of an
-    /// account's tokens, is read: `result.status`, `result.expires_on`.
+    /// Reads the response to the probe. Its body is only read from the Cloudflare API's `/tokens/verify`
+    /// (of a user or an account): `result.status` and `result.expires_on`.
     #[must_use]
-    pub fn read(&self, status: u16, body: &[u8]) -> Probed {
+    pub fn read(&self, status: u16, body: &[u8]) -> ProbeResult {
         let result = match self.url.ends_with("/tokens/verify") {
             true => json::parse(body).and_then(|mut body| Some(body.get_mut("result")?.take())),
             false => None,
         };
         let text = |name| result.as_ref().and_then(|result| result.get(name)?.as_str());
-        Probed {
+        ProbeResult {
             rejected: self.route.reject_status.contains(&status)
                 || text("status").is_some_and(|status| status != "active"),
             expires_at: text("expires_on").and_then(Timestamp::parse_rfc3339),
@@ -133,14 +152,13 @@ impl Probe<'_> {
     }
 }
 
-/// One token's line.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+/// The report on one token.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Report<'c> {
-    event: &'static str,
-    /// How loud it is.
+    /// The level of the line.
     pub level: Level,
     secret: &'c str,
-    /// The verdict.
+    /// The state of the token.
     pub state: State,
     age_days: Option<i64>,
     max_age_days: i64,
@@ -150,75 +168,89 @@ pub struct Report<'c> {
 }
 
 impl Report<'_> {
-    /// The line of JSON.
+    /// Returns the report as a line of JSON for the log.
     #[must_use]
     pub fn line(&self) -> String {
-        json::to_line(self)
+        let mut line = ObjectWriter::line();
+        line.set("event", "rotation");
+        line.set("level", self.level.name());
+        for (name, value) in self.members() {
+            line.set(name, value);
+        }
+        line.end()
     }
 
-    /// The same for whoever asks: without what belongs to a line of the log.
+    /// Returns the report for `GET /_gate/status`, without the members that only the log needs.
     #[must_use]
     pub fn status(&self) -> Value {
-        let mut status = serde_json::to_value(self).unwrap_or_default();
-        if let Some(members) = status.as_object_mut() {
-            members.remove("event");
-            members.remove("level");
-        }
-        status
+        let members = self.members().map(|(name, value)| (name.to_owned(), value.into()));
+        Value::Object(members.into_iter().collect())
+    }
+
+    fn members(&self) -> [(&'static str, Member<'_>); 7] {
+        [
+            ("secret", self.secret.into()),
+            ("state", self.state.name().into()),
+            ("age_days", self.age_days.into()),
+            ("max_age_days", self.max_age_days.into()),
+            ("expires_in_days", self.expires_in_days.into()),
+            ("fingerprint", self.fingerprint.as_ref().map(Fingerprint::as_str).into()),
+            ("advice", self.advice.as_str().into()),
+        ]
     }
 }
 
-/// The reports of every token that a route names; `probed` holds what the probes of a secret
-/// found, in any order.
+/// Returns a report for every token that a route names. `probed` has the results of the probes of a
+/// secret, in any order.
 #[must_use]
 pub fn reports<'c>(
     config: &Config,
     tokens: &Tokens<'c>,
-    probed: &[(&str, Probed)],
+    probed: &[(&str, ProbeResult)],
     now: Timestamp,
 ) -> Vec<Report<'c>> {
     let report = |(secret, token): (&&'c str, &TokenLookup)| {
-        let mut found = Probed::default();
-        for (_, one) in probed.iter().filter(|(name, _)| name == secret) {
-            found.rejected |= one.rejected;
-            found.expires_at = one.expires_at.or(found.expires_at);
+        let mut merged = ProbeResult::default();
+        for (_, result) in probed.iter().filter(|(name, _)| name == secret) {
+            merged.rejected |= result.rejected;
+            merged.expires_at = result.expires_at.or(merged.expires_at);
         }
         let broad = config.routes.iter().any(|route| {
             matches!(&route.auth, UpstreamAuth::CloudflareGlobalKey { secret: name } if name == secret)
         });
-        report(secret, token, config.rotation, found, broad, now)
+        report(secret, token, config.rotation, merged, broad, now)
     };
     tokens.iter().map(report).collect()
 }
 
 fn report<'c>(
     secret: &'c str,
-    found: &TokenLookup,
+    lookup: &TokenLookup,
     policy: RotationPolicy,
-    probed: Probed,
+    probed: ProbeResult,
     broad: bool,
     now: Timestamp,
 ) -> Report<'c> {
-    let known = found.as_ref().ok();
-    let token = known.map(|known| &known.token);
+    let upstream_token = lookup.as_ref().ok();
+    let token = upstream_token.map(|upstream_token| &upstream_token.token);
     let age_days = token.and_then(|token| token.issued_at).map(|issued| now.days_since(issued));
     let expires_at = probed.expires_at.or(token.and_then(|token| token.expires_at));
     let expires_in_days = expires_at.map(|expires| expires.days_since(now));
     let due_days = policy.max_age_days.saturating_sub(policy.warn_days);
     let state = match age_days {
-        _ if known.is_none() => State::Missing,
+        _ if token.is_none() => State::Missing,
         _ if probed.rejected => State::Rejected,
         _ if expires_at.is_some_and(|expires| now >= expires) => State::Expired,
         Some(age) if age >= policy.max_age_days => State::Overdue,
         _ if expires_in_days.is_some_and(|days| days <= policy.warn_days) => State::Due,
         Some(age) if age >= due_days => State::Due,
-        // A token from the future was dated wrongly, so its age is not known.
+        // An issue date in the future is wrong, so the age is not known.
         Some(age) if age >= 0 => State::Ok,
         Some(_) | None => State::Unknown,
     };
-    let mut advice = match found {
+    let mut advice = match lookup {
         Ok(_) => state.advice().to_owned(),
-        Err(none) => none.hint(),
+        Err(error) => error.hint(),
     };
     let mut level = state.level();
     if broad {
@@ -226,14 +258,13 @@ fn report<'c>(
         level = if level == Level::Info { Level::Warn } else { level };
     }
     Report {
-        event: "rotation",
         level,
         secret,
         state,
         age_days,
         max_age_days: policy.max_age_days,
         expires_in_days,
-        fingerprint: known.map(|known| known.fingerprint.clone()),
+        fingerprint: upstream_token.map(|token| token.fingerprint.clone()),
         advice,
     }
 }
@@ -248,11 +279,11 @@ mod tests {
 
     const POLICY: RotationPolicy = RotationPolicy { max_age_days: 90, warn_days: 14 };
 
-    fn state(age: Option<i64>, expires_in: Option<i64>, probed: Probed) -> (State, Level) {
+    fn state(age: Option<i64>, expires_in: Option<i64>, probed: ProbeResult) -> (State, Level) {
         let now = Timestamp::parse_rfc3339("2026-11-22T12:00:00Z").unwrap();
         let day = 86_400;
         let value = Secret::new("token");
-        let known = UpstreamToken {
+        let token = UpstreamToken {
             secret: "WRITE_TOKEN".into(),
             fingerprint: Fingerprint::of(&value, &Secret::new("r".repeat(32))),
             token: Token {
@@ -261,33 +292,50 @@ mod tests {
                 expires_at: expires_in.map(|days| now.plus_seconds(days * day)),
             },
         };
-        let report = report("WRITE_TOKEN", &Ok(Rc::new(known)), POLICY, probed, false, now);
+        let report = report("WRITE_TOKEN", &Ok(Rc::new(token)), POLICY, probed, false, now);
         (report.state, report.level)
     }
 
     #[test]
     fn every_state_begins_where_it_should() {
-        let age = |days| state(Some(days), None, Probed::default());
+        let age = |days| state(Some(days), None, ProbeResult::default());
         assert_eq!(age(0), (State::Ok, Level::Info));
         assert_eq!(age(75), (State::Ok, Level::Info));
         assert_eq!(age(76), (State::Due, Level::Warn));
         assert_eq!(age(89), (State::Due, Level::Warn));
         assert_eq!(age(90), (State::Overdue, Level::Warn));
         assert_eq!(age(-2), (State::Unknown, Level::Warn));
-        let expires = |days| state(Some(1), Some(days), Probed::default()).0;
+        let expires = |days| state(Some(1), Some(days), ProbeResult::default()).0;
         assert_eq!(expires(15), State::Ok);
         assert_eq!(expires(14), State::Due);
         assert_eq!(expires(1), State::Due);
         assert_eq!(expires(0), State::Expired);
-        assert_eq!(state(None, Some(100), Probed::default()).0, State::Unknown);
-        assert_eq!(state(None, Some(3), Probed::default()).0, State::Due);
+        assert_eq!(state(None, Some(100), ProbeResult::default()).0, State::Unknown);
+        assert_eq!(state(None, Some(3), ProbeResult::default()).0, State::Due);
+    }
+
+    #[test]
+    fn the_line_and_the_status_say_the_same() {
+        let now = Timestamp::from_seconds(0);
+        let missing: TokenLookup = Err(crate::upstream::token_cache::TokenUnavailable::Missing);
+        let mut report = report("é", &missing, POLICY, ProbeResult::default(), false, now);
+        report.advice = "\"".to_owned();
+        assert_eq!(
+            report.line(),
+            r#"{"event":"rotation","level":"error","secret":"\u00e9","state":"missing","age_days":null,"max_age_days":90,"expires_in_days":null,"fingerprint":null,"advice":"\""}"#
+        );
+        let mut line: Value = serde_json::from_str(&report.line()).unwrap();
+        let members = line.as_object_mut().unwrap();
+        members.remove("event");
+        members.remove("level");
+        assert_eq!(report.status(), line);
     }
 
     #[test]
     fn a_probe_outweighs_what_was_written_down() {
-        let rejected = Probed { rejected: true, expires_at: None };
+        let rejected = ProbeResult { rejected: true, expires_at: None };
         assert_eq!(state(Some(1), None, rejected), (State::Rejected, Level::Error));
-        let ended = Probed {
+        let ended = ProbeResult {
             rejected: false,
             expires_at: Timestamp::parse_rfc3339("2026-11-22T11:59:59Z"),
         };

@@ -1,25 +1,27 @@
-//! The echo guard: the upstream's credential must not come back in the names and values of headers.
+//! The echo guard: it finds and removes the upstream's credential in the names and values of response
+//! headers.
 //!
-//! In scope: a credential as it is, percent-encoded once or more often, escaped as in JSON, and in
-//! base64 or base64url, padded or not, also within longer text. An upstream that encodes it
-//! otherwise does so on purpose; bodies are not searched.
+//! In scope: a credential raw, percent-encoded once or more often, escaped as in JSON, and in base64 or
+//! base64url, padded or not, also within longer text. Out of scope: other encodings, which an upstream
+//! would use only on purpose, and bodies.
 
+use crate::base::percent::hex_pair;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::base::secret::Secret;
 
-/// The text that stands where a credential stood.
+/// The text that replaces a credential.
 pub const REDACTED: &str = "[redacted]";
 
-/// Shortest part of a credential that is looked for, in bytes. A shorter one would match by chance
-/// and mangle answers.
+/// Shortest part of a credential that is searched for, in bytes. A shorter one would match by chance and
+/// corrupt responses.
 const MIN_GUARDED_BYTES: usize = 8;
 
-/// All texts that must not come back of one credential.
+/// All texts that must not appear, for one credential.
 pub struct Guard {
     needles: Vec<Needle>,
-    /// Length of the shortest: nothing is looked for in less.
+    /// Length of the shortest text: shorter values are not searched.
     shortest: usize,
 }
 
@@ -31,15 +33,15 @@ struct Needle {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Coding {
     Plain,
-    /// Only the characters that depend on nothing before or after the credential; `is_cut` if one
-    /// more holds its last bits.
+    /// Only the characters that do not depend on the bytes around the credential; `is_cut` if one more
+    /// character has its last bits.
     Base64 {
         is_cut: bool,
     },
 }
 
 impl Guard {
-    /// Looks for these parts of a credential.
+    /// Creates a guard for these parts of a credential.
     #[must_use]
     pub fn new(parts: &[Secret]) -> Self {
         let mut needles = Vec::new();
@@ -51,8 +53,8 @@ impl Guard {
         Self { shortest: shortest.unwrap_or(usize::MAX), needles }
     }
 
-    /// Returns true if there is a part in a header's name, in which the platform has put every letter
-    /// into lower case.
+    /// Returns true if a header's name contains a part. The platform has put every letter of it into
+    /// lower case.
     pub fn is_in_name(&self, name: &str) -> bool {
         name.len() >= self.shortest
             && self.needles.iter().any(|needle| {
@@ -62,7 +64,7 @@ impl Guard {
             })
     }
 
-    /// Returns the value with every part replaced; `None` if there is none in it.
+    /// Returns the value with every part replaced; `None` if it contains none.
     pub fn redact(&self, value: &str) -> Option<String> {
         if value.len() < self.shortest {
             return None;
@@ -76,12 +78,13 @@ impl Guard {
     }
 }
 
-/// The base64 of a credential that begins so many bytes after a multiple of three.
+/// Returns the base64 of a credential that begins `offset` bytes after a multiple of three.
 fn in_base64(part: &Secret, offset: usize) -> Option<Needle> {
     let mut bytes = vec![0; offset];
     bytes.extend_from_slice(part.expose());
     let encoded = STANDARD_NO_PAD.encode(&bytes);
-    // Six bits each: the characters with bits of what stands before, and one with bits of what follows.
+    // A character has six bits. The first ones also depend on the bytes before the credential, and the
+    // last one on those after it.
     let before = offset.checked_mul(8)?.div_ceil(6);
     let end = bytes.len().checked_mul(8)?.checked_div(6)?;
     let text = encoded.get(before..end)?;
@@ -111,11 +114,12 @@ impl Needle {
         Some(replaced)
     }
 
-    /// Returns how many bytes the needle takes up at the beginning of `text`; `None` if it is not there.
+    /// Returns the number of bytes that the needle takes up at the beginning of `text`; `None` if it is
+    /// not there.
     fn length_at(&self, text: &[u8]) -> Option<usize> {
         let needle = self.text.expose();
         let mut rest = match text.strip_prefix(needle) {
-            // A credential with a `%` in it may look encoded as it is.
+            // A credential that contains a `%` may look encoded.
             Some(rest) => rest,
             None => self.after_units(text, needle)?,
         };
@@ -132,7 +136,7 @@ impl Needle {
         text.len().checked_sub(rest.len())
     }
 
-    /// Returns what follows `needle`, each byte of which may be encoded.
+    /// Returns the text after `needle`, each byte of which may be encoded.
     fn after_units<'t>(&self, text: &'t [u8], needle: &[u8]) -> Option<&'t [u8]> {
         let mut rest = text;
         for wanted in needle {
@@ -141,7 +145,7 @@ impl Needle {
         Some(rest)
     }
 
-    /// Returns how many bytes at the beginning of `text` stand for the byte `wanted`.
+    /// Returns the number of bytes at the beginning of `text` that stand for the byte `wanted`.
     fn unit(&self, text: &[u8], wanted: u8) -> Option<usize> {
         let (first, rest) = text.split_first()?;
         if *first == b'%'
@@ -152,18 +156,19 @@ impl Needle {
         match text {
             [first, ..] if self.is_same(*first, wanted) => Some(1),
             [b'\\', b'u', b'0', b'0', high, low, ..] => {
-                self.is_same(hex(*high, *low)?, wanted).then_some(6)
+                self.is_same(hex_pair(*high, *low)?, wanted).then_some(6)
             }
             [b'\\', escaped, ..] if self.is_same(*escaped, wanted) => Some(2),
             _ => None,
         }
     }
 
-    /// Returns how many bytes after a `%` belong to `wanted`, also where its `%` is encoded again.
+    /// Returns the number of bytes after a `%` that stand for `wanted`, even if its `%` is encoded
+    /// again.
     fn percent_encoded(&self, mut text: &[u8], wanted: u8) -> Option<usize> {
         let mut length = 0_usize;
         while let [high, low, rest @ ..] = text {
-            let decoded = hex(*high, *low)?;
+            let decoded = hex_pair(*high, *low)?;
             length = length.checked_add(2)?;
             if self.is_same(decoded, wanted) {
                 return Some(length);
@@ -183,12 +188,6 @@ impl Needle {
             (Coding::Base64 { .. } | Coding::Plain, _) => byte == wanted,
         }
     }
-}
-
-fn hex(high: u8, low: u8) -> Option<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    let value = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
-    u8::try_from(value).ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
-//! The API behind the gate: routes, its URL, its token, and when a request is sent to it again.
+//! The API behind the gate belongs here: routes, its URL, its token and credential, and the decision to
+//! send a request again.
 //!
-//! What is sent is made in `gateway::forward`; this room says where and with which credential.
+//! Building a request for the upstream does not (see `gateway::forward`), nor reading its response
+//! (`gateway::reply`).
 
 pub mod echo;
 pub mod retry;

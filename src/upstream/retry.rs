@@ -1,8 +1,9 @@
-//! Whether and when a request is sent again (contract section 5), and for how long the gate waits.
+//! Retries: the decision to send a request to the upstream again, and the pause before
+//! (docs/wire-contract.md, "Upstream requests and answers").
 
 use crate::base::time::Timestamp;
 
-/// First pause in milliseconds; it doubles with every attempt.
+/// First pause in milliseconds. It doubles with every attempt.
 const FIRST_PAUSE_MS: f64 = 100.0;
 /// Longest `Retry-After` that is waited for, in milliseconds.
 const MAX_RETRY_AFTER_MS: i64 = 5_000;
@@ -17,38 +18,43 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// Before the first attempt.
+    /// Begins with no attempt made.
     #[must_use]
     pub const fn new(repeatable: bool, retries: u32, started: Timestamp, timeout_ms: u32) -> Self {
         Self { made: 0, left: if repeatable { retries } else { 0 }, started, timeout_ms }
     }
 
-    /// How many were made.
+    /// Returns the number of attempts that were made.
     #[must_use]
     pub const fn made(&self) -> u32 {
         self.made
     }
 
-    /// Milliseconds since the first began.
+    /// Returns the milliseconds since the first attempt began.
     #[must_use]
     pub const fn elapsed_ms(&self, now: Timestamp) -> i64 {
         now.millis().saturating_sub(self.started.millis())
     }
 
-    /// An attempt ended.
-    pub const fn end_one(&mut self) {
+    /// Counts an attempt that ended.
+    pub const fn count_one(&mut self) {
         self.made = self.made.saturating_add(1);
     }
 
-    /// How many milliseconds to wait before the next attempt: exponential backoff with full
-    /// jitter (`random` is from 0 to 1), and not less than `Retry-After`. `None` when none is
-    /// left, when the upstream wants a longer pause than is waited for, or when the pause would
-    /// pass the timeout.
-    pub fn again(&mut self, retry_after: Option<&str>, now: Timestamp, random: f64) -> Option<u32> {
+    /// Returns the pause in milliseconds before the next attempt: exponential backoff with full jitter
+    /// (`random` is from 0 to 1), and at least `Retry-After`. Returns `None` when no attempt is left,
+    /// when the upstream asks for a longer pause than the gate waits, or when the pause would exceed the
+    /// timeout.
+    pub fn next_pause_ms(
+        &mut self,
+        retry_after: Option<&str>,
+        now: Timestamp,
+        random: f64,
+    ) -> Option<u32> {
         let left = self.left.checked_sub(1)?;
-        let asked_ms = match retry_after {
+        let retry_after_ms = match retry_after {
             None => 0,
-            Some(value) => pause_asked_ms(value, now)?,
+            Some(value) => parse_retry_after_ms(value, now)?,
         };
         let doubled = FIRST_PAUSE_MS * f64::from(2_u32.saturating_pow(self.made.saturating_sub(1)));
         #[expect(
@@ -57,7 +63,7 @@ impl Attempts {
             reason = "a float cast saturates, and the fraction of a millisecond may go"
         )]
         let jittered = (doubled * random.clamp(0.0, 1.0)) as i64;
-        let pause = asked_ms.max(jittered);
+        let pause = retry_after_ms.max(jittered);
         if self.elapsed_ms(now).saturating_add(pause) >= i64::from(self.timeout_ms) {
             return None;
         }
@@ -66,17 +72,17 @@ impl Attempts {
     }
 }
 
-/// `Retry-After` (RFC 9110 section 10.2.3) in milliseconds: seconds or an HTTP date. One that is
-/// neither is no request to wait; `None` for more than is waited for.
-fn pause_asked_ms(value: &str, now: Timestamp) -> Option<i64> {
+/// Parses `Retry-After` (RFC 9110 section 10.2.3), seconds or an HTTP date, into milliseconds. A
+/// malformed one counts as 0. Returns `None` for a longer pause than the gate waits.
+fn parse_retry_after_ms(value: &str, now: Timestamp) -> Option<i64> {
     let value = value.trim();
-    let asked = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+    let pause_ms = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         value.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1_000)
     } else {
         Timestamp::parse_http_date(value)
             .map_or(0, |date| date.millis().saturating_sub(now.millis()).max(0))
     };
-    (asked <= MAX_RETRY_AFTER_MS).then_some(asked)
+    (pause_ms <= MAX_RETRY_AFTER_MS).then_some(pause_ms)
 }
 
 #[cfg(test)]
@@ -87,8 +93,8 @@ mod tests {
 
     fn after(made: u32, retry_after: Option<&str>) -> Option<u32> {
         let mut attempts = Attempts::new(true, 5, T0, 100_000);
-        (0..made).for_each(|_| attempts.end_one());
-        attempts.again(retry_after, T0, 1.0)
+        (0..made).for_each(|_| attempts.count_one());
+        attempts.next_pause_ms(retry_after, T0, 1.0)
     }
 
     #[test]
@@ -109,15 +115,15 @@ mod tests {
     #[test]
     fn no_attempt_is_made_beyond_the_last_or_after_the_timeout() {
         let mut none = Attempts::new(false, 5, T0, 100_000);
-        none.end_one();
-        assert_eq!(none.again(None, T0, 0.5), None);
+        none.count_one();
+        assert_eq!(none.next_pause_ms(None, T0, 0.5), None);
         let mut one = Attempts::new(true, 1, T0, 100_000);
-        one.end_one();
-        assert!(one.again(None, T0, 0.5).is_some());
-        assert_eq!(one.again(None, T0, 0.5), None);
+        one.count_one();
+        assert!(one.next_pause_ms(None, T0, 0.5).is_some());
+        assert_eq!(one.next_pause_ms(None, T0, 0.5), None);
         let mut short = Attempts::new(true, 5, T0, 2_000);
-        short.end_one();
-        assert_eq!(short.again(Some("2"), T0, 0.5), None);
-        assert!(short.again(Some("1"), T0, 0.5).is_some());
+        short.count_one();
+        assert_eq!(short.next_pause_ms(Some("2"), T0, 0.5), None);
+        assert!(short.next_pause_ms(Some("1"), T0, 0.5).is_some());
     }
 }

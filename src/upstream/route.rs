@@ -1,78 +1,81 @@
-//! Routes (contract section 1): which upstream a path goes to, and how it is called.
+//! Routes (docs/wire-contract.md, "Configuration"): the upstream of a path, and the settings for its
+//! requests.
 
+use crate::base::percent;
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
-use crate::base::request::{Head, METHODS, method_in};
+use crate::base::methods::{METHODS, METHODS_HINT, Methods};
+use crate::base::request::Head;
 use crate::cache::Policy;
-use crate::keys::{KeyId, METHODS_HINT};
-use crate::policy::path::{self, Checked, PATTERN_HINT, Pattern};
+use crate::keys::KeyId;
+use crate::policy::path::{Checked, PATTERN_HINT, Pattern};
 use crate::problem::Refusal;
 use crate::upstream::url::{Upstream, UpstreamAuth, UpstreamCredential};
 
-/// Where the gate's own paths begin; no route may take them.
+/// Prefix of the gate's own paths; no route may have it.
 pub const GATE_PREFIX: &str = "/_gate/";
 
 /// One route.
 #[derive(Debug)]
 pub struct Route {
-    /// The paths it takes.
+    /// The paths that the route takes.
     pub path: Pattern,
-    /// Where they go.
+    /// The upstream.
     pub upstream: Upstream,
-    /// How the gate proves itself there.
+    /// The gate's authentication at the upstream.
     pub auth: UpstreamAuth,
-    /// The credential to send, where its token is a Workers Secret that is set.
+    /// The credential to send, if its token is a Workers Secret that is set.
     pub credential: Option<Rc<UpstreamCredential>>,
-    /// The methods it takes; never empty.
-    pub methods: Vec<String>,
-    /// Milliseconds until response headers, all attempts together.
+    /// The methods that the route takes; never empty.
+    pub methods: Methods,
+    /// Longest wait for response headers, in milliseconds, all attempts together.
     pub timeout_ms: u32,
-    /// How often a request that may be sent twice is tried again.
+    /// Most retries of a request that may be sent again.
     pub retries: u32,
     /// The upstream honours `Idempotency-Key`.
     pub idempotency_key: bool,
-    /// Longest body in bytes.
+    /// Longest request body in bytes.
     pub max_body_bytes: u64,
     /// A signature need not cover the body.
     pub unsigned_body: bool,
     /// The key of WAF-token URLs that name none.
     pub waf_key: Option<KeyId>,
-    /// Paths may hold `%2F` and `%5C`.
+    /// Paths may contain `%2F` and `%5C`.
     pub encoded_slash: bool,
     /// The upstream is told who called.
     pub identify_caller: bool,
-    /// Headers that pass although the gate removes their kind, in lower case.
+    /// Headers that pass although the gate removes others of their kind, in lower case.
     pub pass_headers: Vec<String>,
     /// Query parameters that no request may have.
     pub deny_query: Vec<String>,
-    /// What the upstream answers when it refuses the gate's own token.
+    /// The statuses with which the upstream refuses the gate's token.
     pub reject_status: Vec<u16>,
-    /// A path whose GET tells whether the token works.
+    /// A path whose GET tells whether the upstream takes the token.
     pub probe: Option<String>,
-    /// How long answers to reads are kept, and for whom; `None`: not at all.
+    /// The storage of cached reads; `None` for a route without a cache.
     pub cache: Option<Policy>,
 }
 
 /// Longest wait for response headers that may be configured, in milliseconds.
 const MAX_TIMEOUT_MS: u64 = 600_000;
-/// Longest body that may be configured: 5 GB, the most any Workers plan lets in is 500 MB.
+/// Longest body that may be configured: 5 GB. The largest limit of a Workers plan is 500 MB.
 const MAX_BODY_BYTES: u64 = 5_000_000_000;
 
 impl Route {
-    /// The route `/*` that `UPSTREAM` is short for.
+    /// Creates the route `/*`, for which `UPSTREAM` is short.
     ///
     /// # Errors
-    /// When the URL is none; the text is the hint.
-    pub fn whole(upstream: &str) -> Result<Self, String> {
+    /// When the URL is not valid; the text is the hint.
+    pub fn catch_all(upstream: &str) -> Result<Self, String> {
         Upstream::parse(upstream)?;
         let value = serde_json::json!({"path": "/*", "upstream": upstream});
         Self::parse("UPSTREAM", value).map_err(|error| error.hint)
     }
 
-    /// Reads a route that stands at `path` of the configuration.
+    /// Parses a route, found at `path` of the configuration.
     ///
     /// # Errors
     /// For every field that is unknown, null, or of another type or form.
@@ -112,10 +115,10 @@ impl Route {
         Ok(route)
     }
 
-    /// Whether the route takes `method`; GET implies HEAD.
+    /// Returns true if the route takes `method`; GET implies HEAD.
     #[must_use]
     pub fn takes(&self, method: &str) -> bool {
-        method_in(&self.methods, method)
+        self.methods.contains(method)
     }
 
     /// Returns true if the query has a parameter that the route denies, in any spelling that a server
@@ -134,25 +137,21 @@ impl Route {
         })
     }
 
-    /// The value of `Allow` (RFC 9110 section 10.2.1).
+    /// Returns the value of `Allow` (RFC 9110 section 10.2.1).
     #[must_use]
     pub fn allow(&self) -> String {
-        let mut methods = self.methods.clone();
-        if self.takes("HEAD") && !methods.iter().any(|method| method == "HEAD") {
-            methods.push("HEAD".to_owned());
-        }
-        methods.join(", ")
+        self.methods.allow()
     }
 }
 
-/// Finds the route for `path`: an exact one wins, then the longest. It is found twice, for the path as
-/// it was sent and as some server may read it, so that a narrower route is never passed by.
+/// Finds the route for `path`: an exact one wins, then the longest. The route is looked up for the path
+/// as it was sent and as some server may read it, so that a narrower route is never bypassed.
 ///
 /// # Errors
-/// `bad-path` when the two lead to different routes, or one of them to the gate's own paths.
+/// `bad-path` when the two readings lead to different routes, or one of them to the gate's own paths.
 pub fn find<'r>(routes: &'r [Route], path: &Checked<'_>) -> Result<Option<&'r Route>, Refusal> {
-    let is_own = path.raw().starts_with(GATE_PREFIX);
-    if !is_own && path.may_begin_with(GATE_PREFIX) {
+    let is_gate_path = path.raw().starts_with(GATE_PREFIX);
+    if !is_gate_path && path.may_begin_with(GATE_PREFIX) {
         return Err(Refusal::BadPath);
     }
     let rank = |route: &&Route| (!route.path.is_prefix(), route.path.narrowness());
@@ -167,17 +166,17 @@ pub fn find<'r>(routes: &'r [Route], path: &Checked<'_>) -> Result<Option<&'r Ro
     }
 }
 
-/// Refuses two routes of one path, or of two that some server takes for one.
+/// Refuses two routes of one path, or of two paths that some server reads as one.
 ///
 /// # Errors
-/// Naming the second.
-pub fn refuse_twins(routes: &[Route]) -> Result<(), FieldError> {
+/// An error that names the second.
+pub fn refuse_duplicates(routes: &[Route]) -> Result<(), FieldError> {
     for (index, route) in routes.iter().enumerate() {
         let mut before = routes.iter().take(index);
-        if before.any(|other| other.path.is_twin(&route.path)) {
+        if before.any(|other| other.path.is_duplicate_of(&route.path)) {
             return Err(FieldError::new(
                 format!("ROUTES[{index}].path"),
-                "stands twice in ROUTES; one path has one route, also where only case or encoding differ",
+                "is twice in ROUTES; a path has one route, also if only case or encoding differ",
             ));
         }
     }
@@ -188,29 +187,30 @@ fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
     let text = fields.required("path")?;
     let pattern = Pattern::parse(&text).ok_or_else(|| fields.error("path", PATTERN_HINT))?;
     if pattern.may_begin_with(GATE_PREFIX) {
-        return Err(
-            fields.error("path", "lies under /_gate/, which is the gate's own; choose another")
-        );
+        return Err(fields.error(
+            "path",
+            "is under /_gate/, which is for the gate's own paths; choose another path",
+        ));
     }
     Ok(pattern)
 }
 
-/// The methods listed, every one of [`METHODS`] when the list is empty or absent.
-fn methods(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
+/// Parses the methods of a route: all when the list is empty or absent.
+fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
     let listed = fields.strings_or_empty("methods")?.unwrap_or_default();
     if listed.is_empty() {
-        return Ok(METHODS.iter().map(ToString::to_string).collect());
+        return Ok(Methods::ALL);
     }
-    if listed.iter().all(|method| METHODS.contains(&method.as_str())) {
-        return Ok(listed);
+    match listed.iter().all(|method| METHODS.contains(&method.as_str())) {
+        true => Ok(Methods::of(listed.iter().map(String::as_str))),
+        false => Err(fields.error("methods", METHODS_HINT)),
     }
-    Err(fields.error("methods", METHODS_HINT))
 }
 
-/// Returns the name of a query parameter as servers read it: decoded, without the space before it, and
-/// without what PHP and Rails take for the index of a list (`name[]`) or for its end (a NUL).
+/// Returns the name of a query parameter as servers read it: decoded, without spaces before it, and cut
+/// at the `[` that begins an index in PHP and Rails (`name[]`), or at a NUL.
 fn parameter_name(raw: &str) -> Vec<u8> {
-    let decoded = path::decoded(raw);
+    let decoded: Vec<u8> = percent::decode(raw).map(percent::Byte::value).collect();
     let begin = decoded.iter().position(|byte| !matches!(byte, b' ' | b'+'));
     let name = decoded.get(begin.unwrap_or_default()..).unwrap_or_default();
     let end = |(index, byte): (usize, &u8)| *byte == 0 || (index > 0 && *byte == b'[');
@@ -218,7 +218,8 @@ fn parameter_name(raw: &str) -> Vec<u8> {
     name.get(..end).unwrap_or_default().to_vec()
 }
 
-/// Returns true if some server takes the two names for one: PHP reads every `.`, space and `[` as `_`.
+/// Returns true if some server reads the two names as one, because PHP reads every `.`, space and `[` as
+/// `_`.
 fn is_same_parameter(denied: &[u8], name: &[u8]) -> bool {
     let folded = |byte: &u8| match byte.is_ascii_alphanumeric() {
         true => byte.to_ascii_lowercase(),
@@ -227,8 +228,8 @@ fn is_same_parameter(denied: &[u8], name: &[u8]) -> bool {
     denied.iter().map(folded).eq(name.iter().map(folded))
 }
 
-/// Reads `pass_headers`: nothing is listed but settings of Cloudflare's AI Gateway, for everything else
-/// that the gate removes is a credential, says who called, or is for the gate alone.
+/// Parses `pass_headers`. Only settings of Cloudflare's AI Gateway may be listed: every other header
+/// that the gate removes is a credential, identifies the caller, or is for the gate only.
 fn pass_headers(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
     let listed = fields.strings_or_empty("pass_headers")?.unwrap_or_default();
     let listed: Vec<String> = listed.iter().map(|name| name.to_ascii_lowercase()).collect();
@@ -291,6 +292,7 @@ fn waf_key(fields: &mut Fields) -> Result<Option<KeyId>, FieldError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::path;
     use serde_json::json;
 
     fn route(path: &str) -> Route {
@@ -364,10 +366,10 @@ mod tests {
             ("/a%2Fb", "/a%2fb"),
             ("/a", "/a%20"),
         ] {
-            let error = refuse_twins(&[route(first), route(second)]).unwrap_err();
+            let error = refuse_duplicates(&[route(first), route(second)]).unwrap_err();
             assert_eq!(error.field, "ROUTES[1].path", "{first} {second}");
         }
-        refuse_twins(&[route("/cms/*"), route("/cms"), route("/cms/")]).unwrap();
+        refuse_duplicates(&[route("/cms/*"), route("/cms"), route("/cms/")]).unwrap();
     }
 
     #[test]

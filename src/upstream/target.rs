@@ -1,4 +1,5 @@
-//! The upstream's URL of a request: its route's, the rest of its path, and its query without a credential.
+//! The upstream's URL for a request: its route's URL, the rest of its path, and its query without a
+//! credential.
 
 use std::borrow::Cow;
 
@@ -6,10 +7,10 @@ use crate::base::request::Head;
 use crate::credential::url::{self, CredentialParams};
 use crate::upstream::route::Route;
 
-/// The upstream's URL of a request whose query was, so far, the credential.
+/// Returns the upstream's URL for a request. `params` are the query parameters that were the credential.
 #[must_use]
-pub fn target(head: &Head<'_>, route: &Route, spent: CredentialParams) -> Option<String> {
-    let query = match spent {
+pub fn target(head: &Head<'_>, route: &Route, params: CredentialParams) -> Option<String> {
+    let query = match params {
         CredentialParams::Nothing => head.query().map(Cow::Borrowed),
         CredentialParams::Key => without_key(head.query()?),
         CredentialParams::Signed => {
@@ -26,14 +27,14 @@ pub fn target(head: &Head<'_>, route: &Route, spent: CredentialParams) -> Option
     route.upstream.join(rest, query.as_deref())
 }
 
-/// The query without its `key` parameter: everything else in order and untouched.
+/// Removes the `key` parameter from a query; everything else stays as it is.
 fn without_key(query: &str) -> Option<Cow<'_, str>> {
-    let kept: Vec<&str> =
+    let rest: Vec<&str> =
         query.split('&').filter(|part| part.split('=').next() != Some("key")).collect();
-    (!kept.is_empty()).then(|| Cow::Owned(kept.join("&")))
+    (!rest.is_empty()).then(|| Cow::Owned(rest.join("&")))
 }
 
-/// The query without its last parameters; they stand at its very end.
+/// Removes the last `count` parameters from a query.
 fn without_last(query: &str, count: usize) -> Option<&str> {
     (0..count).try_fold(query, |query, _| query.rsplit_once('&').map(|(rest, _)| rest))
 }

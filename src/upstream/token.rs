@@ -1,28 +1,28 @@
-//! The upstream's token as the secret holds it: the raw text, or one JSON object with its dates,
-//! so that value and age change together.
+//! The upstream token as its secret contains it: raw text, or one JSON object with its dates, so that
+//! value and age change together.
 
 use crate::base::json::{self, FieldError, Fields};
 use crate::base::secret::{Fingerprint, Secret};
 use crate::base::time::Timestamp;
 use std::rc::Rc;
 
-/// A token and what is known of its age.
+/// A token and its dates.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// The credential itself.
+    /// The token.
     pub value: Secret,
-    /// When it was issued.
+    /// Issue date.
     pub issued_at: Option<Timestamp>,
-    /// When the upstream stops taking it.
+    /// The date from which the upstream refuses it.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Token {
-    /// Reads a secret. One that begins with `{` is the JSON object; white space around is not
-    /// part of a token, for it comes with most ways of piping one in.
+    /// Parses a secret. One that begins with `{` is the JSON object. White space around a token is not
+    /// part of it, because most ways of piping a token add some.
     ///
     /// # Errors
-    /// When the object does not parse, or a date is none. The error's field begins with a `.`.
+    /// When the object or a date does not parse. The error's field begins with a `.`.
     pub fn parse(secret: &Secret) -> Result<Self, FieldError> {
         let text = secret.expose().trim_ascii();
         if !text.starts_with(b"{") {
@@ -40,7 +40,7 @@ impl Token {
             issued_at: date(&mut fields, "issued_at").map_err(dotted)?,
             expires_at: date(&mut fields, "expires_at").map_err(dotted)?,
         };
-        // The unknown member is not named: where a token stands in the wrong place, it is one.
+        // The error does not name the unknown member, because that may be the token, in the wrong place.
         fields.finish().map_err(|_named| {
             FieldError::new("", "has an unknown field; known: token, issued_at, expires_at")
         })?;
@@ -57,7 +57,7 @@ fn dotted(error: FieldError) -> FieldError {
     FieldError::new(format!(".{}", error.field), error.hint)
 }
 
-/// A token that is set, and what may be logged of it.
+/// A token that is set, with its fingerprint.
 #[derive(Debug)]
 pub struct UpstreamToken {
     /// The secret's name.
@@ -69,10 +69,10 @@ pub struct UpstreamToken {
 }
 
 impl UpstreamToken {
-    /// Reads the secret `name`; `issued_at` dates a raw token.
+    /// Parses the secret `name`; `issued_at` is the issue date of a raw token.
     ///
     /// # Errors
-    /// When it is JSON and no token's.
+    /// When it is JSON and not a token object.
     pub fn read(
         name: &str,
         text: &Secret,
@@ -92,16 +92,16 @@ impl UpstreamToken {
     }
 }
 
-/// Where a route's token comes from.
+/// The source of a route's token.
 #[derive(Debug)]
 pub enum TokenSource {
     /// The secret is not set.
     Missing,
-    /// A Workers Secret: it stays as it is while the isolate lives.
+    /// A Workers Secret: it does not change while the isolate lives.
     Set(Rc<UpstreamToken>),
-    /// A Secrets Store, read while the gate works.
+    /// A Secrets Store, read when a request needs the token.
     Stored {
-        /// When a raw token was issued, if that is said.
+        /// The issue date of a raw token, if it is configured.
         issued_at: Option<Timestamp>,
     },
 }

@@ -1,62 +1,63 @@
-//! Tokens that a Secrets Store holds (contract section 1): they are read while the gate works, so a new
-//! value counts without a deployment. An isolate remembers one for 30 s, and what has none to send
-//! because the store does not answer is refused: a token that was taken away there is not used on.
+//! Tokens from a Secrets Store (docs/wire-contract.md, "Configuration"). They are read when a request
+//! needs them, so a new value is used without a deployment. An isolate uses a value for 30 s. After
+//! that, if the store does not answer, the request is refused, so a token that was removed from the
+//! store is not used any longer.
 //!
-//! In scope: what is remembered, and what a value means. Out of scope: reading it (`edge`), and tokens
-//! that are Workers Secrets, which `config` reads once.
+//! In scope: remembering and parsing values. Out of scope: reading the store (`edge`), and tokens that
+//! are Workers Secrets, which `config` reads once.
 
 use core::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::json::FieldError;
 use crate::base::secret::Secret;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
-use crate::platform::SecretsStore;
+use crate::platform::{SecretsStore, Unavailable};
 use crate::upstream::route::Route;
 use crate::upstream::token::{TokenSource, UpstreamToken};
 use crate::upstream::url::UpstreamCredential;
 
-/// How long, in seconds, an isolate goes on with what it read: as long as with a key's record.
+/// Longest time, in seconds, that an isolate uses a value: the same as with key records.
 const MAX_AGE: i64 = 30;
 
-/// What a token secret holds, or why there is no token.
+/// A token, or the reason why there is none.
 pub type TokenLookup = Result<Rc<UpstreamToken>, TokenUnavailable>;
 
-/// Why there is no token.
+/// The reason why there is no token.
 #[derive(Clone, Debug)]
 pub enum TokenUnavailable {
     /// The secret is not set, or empty.
     Missing,
     /// Its Secrets Store has no such secret, or did not answer.
     Unavailable,
-    /// It is no token.
+    /// Its value is not a valid token.
     Broken(FieldError),
 }
 
-/// What this isolate has read from Secrets Stores.
+/// The tokens that this isolate has read from Secrets Stores.
 #[derive(Debug, Default)]
 pub struct TokenCache {
-    read: RefCell<BTreeMap<String, (TokenLookup, Timestamp)>>,
+    read: RefCell<SortedMap<String, (TokenLookup, Timestamp)>>,
 }
 
 impl TokenUnavailable {
-    /// What to do about the secret.
+    /// Returns the advice on fixing the secret.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
             Self::Missing => "set the secret: npx wrangler secret put, and this name; one in a Secrets Store is empty".into(),
             Self::Unavailable => "its Secrets Store has no such secret, or did not answer: compare store_id and secret_name in wrangler.toml with npx wrangler secrets-store secret list".into(),
-            Self::Broken(error) => format!("the secret is no token: {error}"),
+            Self::Broken(error) => format!("the secret is not a valid token: {error}"),
         }
     }
 }
 
 impl TokenCache {
-    /// What a route sends to its upstream whose token is no Workers Secret, or is not set.
+    /// Returns the credential of a route whose token is not a Workers Secret, or is not set.
     ///
     /// # Errors
-    /// When there is no token to make it of.
+    /// When there is no token.
     pub async fn credential(
         &self,
         route: &Route,
@@ -65,31 +66,31 @@ impl TokenCache {
         store: &impl SecretsStore,
         now: Timestamp,
     ) -> Result<Rc<UpstreamCredential>, TokenUnavailable> {
-        let known = self.token(route.auth.secret(), source, root, store, now).await?;
-        let made = route.auth.credential(known.as_ref());
+        let token = self.token(route.auth.secret(), source, root, store, now).await?;
+        let made = route.auth.credential(token.as_ref());
         Ok(Rc::new(made.map_err(TokenUnavailable::Broken)?))
     }
 
     /// Returns the tokens of all these secrets, by name.
     pub async fn all<'c>(
         &self,
-        tokens: &'c BTreeMap<String, TokenSource>,
+        tokens: &'c SortedMap<String, TokenSource>,
         root: &Secret,
         store: &impl SecretsStore,
         now: Timestamp,
-    ) -> BTreeMap<&'c str, TokenLookup> {
-        let mut all = BTreeMap::new();
-        for (name, source) in tokens {
-            let found = self.token(name, Some(source), root, store, now).await;
-            all.insert(name.as_str(), found);
+    ) -> SortedMap<&'c str, TokenLookup> {
+        let mut all = SortedMap::new();
+        for (name, source) in tokens.iter() {
+            let lookup = self.token(name, Some(source), root, store, now).await;
+            all.insert(name.as_str(), lookup);
         }
         all
     }
 
-    /// Returns the token of the secret `name`, which `source` says where to find.
+    /// Returns the token of the secret `name`, found at `source`.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no token.
     pub async fn token(
         &self,
         name: &str,
@@ -99,29 +100,29 @@ impl TokenCache {
         now: Timestamp,
     ) -> TokenLookup {
         let issued_at = match source {
-            Some(TokenSource::Set(known)) => return Ok(Rc::clone(known)),
+            Some(TokenSource::Set(token)) => return Ok(Rc::clone(token)),
             Some(TokenSource::Stored { issued_at }) => *issued_at,
             Some(TokenSource::Missing) | None => return Err(TokenUnavailable::Missing),
         };
-        if let Some(found) = self.recent(name, now) {
-            return found;
+        if let Some(lookup) = self.recent(name, now) {
+            return lookup;
         }
-        // What does not answer is asked again by the next request: it may only have been slow.
-        let text = store.secret(name).await.map_err(|_silent| TokenUnavailable::Unavailable)?;
-        let found = match text.is_empty() {
+        // A failure is not remembered, because the store may only have been slow.
+        let text = store.secret(name).await.map_err(|Unavailable| TokenUnavailable::Unavailable)?;
+        let lookup = match text.is_empty() {
             true => Err(TokenUnavailable::Missing),
             false => UpstreamToken::read(name, &text, issued_at, root)
                 .map(Rc::new)
                 .map_err(TokenUnavailable::Broken),
         };
-        let entry = (found.clone(), now);
+        let entry = (lookup.clone(), now);
         self.read.borrow_mut().insert(name.to_owned(), entry);
-        found
+        lookup
     }
 
     fn recent(&self, name: &str, now: Timestamp) -> Option<TokenLookup> {
         let read = self.read.borrow();
-        let (found, at) = read.get(name)?;
-        (now < at.plus_seconds(MAX_AGE)).then(|| found.clone())
+        let (lookup, at) = read.get(name)?;
+        (now < at.plus_seconds(MAX_AGE)).then(|| lookup.clone())
     }
 }

@@ -1,8 +1,9 @@
-//! The upstream: its URL, and the credential the gate proves itself with there.
+//! The upstream's URL, and the credential that the gate sends there.
 //!
-//! In scope: reading both strictly, joining a path to the URL so that the host cannot change.
-//! Out of scope: what else of a request goes there (`forward`).
+//! In scope: parsing both strictly, and joining a path to the URL so that the host cannot change. Out of
+//! scope: the rest of the request (`gateway::forward`).
 
+use crate::base::digits;
 use core::fmt;
 
 use base64::Engine as _;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
 use crate::base::secret::{Fingerprint, Secret};
-use crate::policy::origin::{parse_port, split_authority};
+use crate::policy::origin::split_authority;
 use crate::policy::path;
 use crate::upstream::echo::Guard;
 use crate::upstream::token::UpstreamToken;
@@ -23,36 +24,34 @@ pub struct Upstream {
     origin: String,
     /// The path without its trailing `/`; empty for none.
     base: String,
-    /// The path as it stands, `/` when empty: the target of an exact route.
+    /// The path as configured, `/` when empty: the target of an exact route.
     path: String,
 }
 
 impl Upstream {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// When it is none of those allowed; the text is the hint.
+    /// When it is not allowed; the text is the hint.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wanted = "expected a URL such as \"https://api.example.com/v1\"";
-        let (scheme, rest) = text.split_once("://").ok_or(wanted)?;
+        let hint = "expected a URL such as \"https://api.example.com/v1\"";
+        let (scheme, rest) = text.split_once("://").ok_or(hint)?;
         let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(end).ok_or(wanted)?;
+        let (authority, path) = rest.split_at_checked(end).ok_or(hint)?;
         if authority.contains('@') {
-            return Err(
-                "has a user or a password in it; the credential belongs into the secret".into()
-            );
+            return Err("has a user or a password in it; put the credential in the secret".into());
         }
         if path.contains(['?', '#']) {
             return Err("has a query or a fragment; it must end with its path".into());
         }
-        let host = host(authority).ok_or(wanted)?;
+        let host = host(authority).ok_or(hint)?;
         match scheme {
             "https" => {}
             "http" if is_loopback(host) => {}
             "http" => {
                 return Err("sends the token unencrypted; use https (http is for loopback)".into());
             }
-            _ => return Err(wanted.into()),
+            _ => return Err(hint.into()),
         }
         let printable = path.bytes().all(|byte| byte.is_ascii_graphic());
         if !printable || (!path.is_empty() && path::check(path).is_err()) {
@@ -65,27 +64,27 @@ impl Upstream {
         })
     }
 
-    /// Scheme, host and port.
+    /// Returns scheme, host and port.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The path without its trailing `/`.
+    /// Returns the path without its trailing `/`.
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// The path as it stands, `/` when empty: the target of an exact route.
+    /// Returns the path as configured, `/` when empty: the target of an exact route.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The URL of `rest` below this upstream, or of the upstream itself for `None`, with the
-    /// query as it stands. The host cannot change: a `/` always stands before `rest`, and the
-    /// result is checked all the same before it is returned.
+    /// Returns the URL of `rest` below this upstream, or of the upstream itself for `None`, with the raw
+    /// query. The host cannot change because a `/` always precedes `rest`; the result is checked again
+    /// before it is returned.
     #[must_use]
     pub fn join(&self, rest: Option<&str>, query: Option<&str>) -> Option<String> {
         let mut url = String::with_capacity(
@@ -109,21 +108,21 @@ impl Upstream {
             url.push('?');
             url.push_str(query);
         }
-        self.holds(&url).then_some(url)
+        self.is_origin_of(&url).then_some(url)
     }
 
-    /// Whether `url` is on this upstream's origin.
+    /// Returns true if `url` is on this upstream's origin.
     #[must_use]
-    pub fn holds(&self, url: &str) -> bool {
+    pub fn is_origin_of(&self, url: &str) -> bool {
         url.strip_prefix(self.origin.as_str()).is_some_and(|rest| rest.starts_with('/'))
     }
 }
 
-/// The host of an authority; `None` when host or port do not have their form.
+/// Returns the host of an authority; `None` when host or port are malformed.
 fn host(authority: &str) -> Option<&str> {
     let (host, port) = split_authority(authority)?;
     if let Some(port) = port {
-        parse_port(port).filter(|port| *port != 0)?;
+        digits::parse::<u16>(port).filter(|port| *port != 0)?;
     }
     (!host.starts_with('.') && !host.contains("..")).then_some(host)
 }
@@ -134,7 +133,7 @@ fn is_loopback(host: &str) -> bool {
         || address.parse::<core::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// How the gate proves itself to the upstream, and the name of the secret it does so with.
+/// The way in which the gate authenticates to the upstream, with the name of the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpstreamAuth {
     /// `Authorization: Bearer <token>` (RFC 6750).
@@ -142,26 +141,26 @@ pub enum UpstreamAuth {
         /// The secret's name.
         secret: String,
     },
-    /// `Authorization: Basic` (RFC 7617); the secret holds `user:password`.
+    /// `Authorization: Basic` (RFC 7617); the secret contains `user:password`.
     Basic {
         /// The secret's name.
         secret: String,
     },
-    /// A header of the API's own.
+    /// A header that the API defines.
     Header {
         /// The header's name, in lower case.
         name: String,
         /// The secret's name.
         secret: String,
     },
-    /// `X-Auth-Email` and `X-Auth-Key`; the secret holds `email:key`.
+    /// `X-Auth-Email` and `X-Auth-Key`; the secret contains `email:key`.
     CloudflareGlobalKey {
         /// The secret's name.
         secret: String,
     },
 }
 
-/// Headers that carry the message itself, so that no API can take its token there.
+/// Headers that carry the message itself, so no API takes its token there.
 const NO_CREDENTIAL_HEADERS: [&str; 9] = [
     "host",
     "connection",
@@ -175,7 +174,7 @@ const NO_CREDENTIAL_HEADERS: [&str; 9] = [
 ];
 
 impl UpstreamAuth {
-    /// Reads `upstream_auth`, a bearer token in `WRITE_TOKEN` when absent.
+    /// Parses `upstream_auth`; the default is a bearer token in `WRITE_TOKEN`.
     ///
     /// # Errors
     /// For every field that is unknown, null, or of another type or form.
@@ -205,7 +204,7 @@ impl UpstreamAuth {
         Ok(auth)
     }
 
-    /// The name of the secret.
+    /// Returns the name of the secret.
     #[must_use]
     pub fn secret(&self) -> &str {
         match self {
@@ -216,9 +215,9 @@ impl UpstreamAuth {
         }
     }
 
-    /// The header of the API's own, which a caller must not be able to send.
+    /// Returns the name of the header that the API defines, which a caller must not be able to send.
     #[must_use]
-    pub fn own_header(&self) -> Option<&str> {
+    pub fn credential_header(&self) -> Option<&str> {
         match self {
             Self::Header { name, .. } => Some(name),
             Self::Bearer { .. } | Self::Basic { .. } | Self::CloudflareGlobalKey { .. } => None,
@@ -229,22 +228,24 @@ impl UpstreamAuth {
     ///
     /// # Errors
     /// When the value does not have the scheme's form.
-    pub fn credential(&self, known: &UpstreamToken) -> Result<UpstreamCredential, FieldError> {
-        let (headers, guarded) =
-            self.parts(&known.token.value).map_err(|hint| FieldError::new(&known.secret, hint))?;
+    pub fn credential(&self, token: &UpstreamToken) -> Result<UpstreamCredential, FieldError> {
+        let (headers, secret_parts) =
+            self.parts(&token.token.value).map_err(|hint| FieldError::new(&token.secret, hint))?;
         Ok(UpstreamCredential {
             headers,
-            guard: Guard::new(&guarded),
-            fingerprint: known.fingerprint.clone(),
+            guard: Guard::new(&secret_parts),
+            fingerprint: token.fingerprint.clone(),
         })
     }
 
-    /// The headers, and what of them must not come back; the error is the hint, and does not quote the value.
+    /// Builds the headers, and the parts of them that must not come back in a response. The error is the
+    /// hint, which does not quote the value.
     fn parts(&self, token: &Secret) -> Result<Parts, &'static str> {
-        let visible = "holds a byte that no header may carry, or a space; put the bare token in";
+        let visible =
+            "has a space, or a byte that no header may have; put only the token in the secret";
         let text = token.expose_str().ok_or(visible)?;
         let is_visible = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let mut guarded = vec![token.clone()];
+        let mut secret_parts = vec![token.clone()];
         let headers = match self {
             Self::Bearer { .. } if is_visible => {
                 vec![("authorization".to_owned(), Secret::new(format!("Bearer {text}")))]
@@ -256,7 +257,7 @@ impl UpstreamAuth {
             Self::Basic { .. } => {
                 let (_user, password) = text.split_once(':').ok_or("expected user:password")?;
                 let encoded = STANDARD.encode(text);
-                guarded.push(Secret::new(password));
+                secret_parts.push(Secret::new(password));
                 vec![("authorization".to_owned(), Secret::new(format!("Basic {encoded}")))]
             }
             Self::CloudflareGlobalKey { .. } => {
@@ -264,18 +265,18 @@ impl UpstreamAuth {
                     .split_once(':')
                     .filter(|(email, key)| is_visible && !email.is_empty() && !key.is_empty())
                     .ok_or("expected email:key")?;
-                guarded.push(Secret::new(key));
+                secret_parts.push(Secret::new(key));
                 vec![
                     ("x-auth-email".to_owned(), Secret::new(email)),
                     ("x-auth-key".to_owned(), Secret::new(key)),
                 ]
             }
         };
-        Ok((headers, guarded))
+        Ok((headers, secret_parts))
     }
 }
 
-/// The headers of a credential, and what must not come back of it.
+/// The headers of a credential, and the parts of them that must not come back.
 type Parts = (Vec<(String, Secret)>, Vec<Secret>);
 
 fn header_name(fields: &mut Fields) -> Result<String, FieldError> {
@@ -291,7 +292,7 @@ fn header_name(fields: &mut Fields) -> Result<String, FieldError> {
     Ok(name)
 }
 
-/// What proves the gate to the upstream: only [`UpstreamAuth::credential`] makes one.
+/// The gate's credential at the upstream. Only [`UpstreamAuth::credential`] makes one.
 pub struct UpstreamCredential {
     headers: Vec<(String, Secret)>,
     guard: Guard,
@@ -299,19 +300,19 @@ pub struct UpstreamCredential {
 }
 
 impl UpstreamCredential {
-    /// The headers to set.
+    /// Returns the headers to set.
     #[must_use]
     pub fn headers(&self) -> &[(String, Secret)] {
         &self.headers
     }
 
-    /// Finds the credential in response headers, where it must not come back.
+    /// Returns the guard that finds the credential in response headers, where it must not appear.
     #[must_use]
     pub const fn guard(&self) -> &Guard {
         &self.guard
     }
 
-    /// What may be logged of it.
+    /// Returns the fingerprint of the token, for the log.
     #[must_use]
     pub const fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint

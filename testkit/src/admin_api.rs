@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::check::Check;
+use crate::check::{Answers, Check, Counts};
 use crate::client::{Request, Response};
-use crate::gate::{Gate, Setup};
+use crate::gate::Setup;
+use crate::token::Session;
 
 /// The admin's key.
 pub const ADMIN: &str = "pk_admin";
@@ -27,45 +28,44 @@ pub fn bare(method: &str, path: &str) -> Request {
 }
 
 /// A request of the admin.
-pub fn ask(gate: &Gate, method: &str, path: &str) -> Request {
-    bare(method, path).bearer(&gate.session_of(ADMIN).mint())
+pub fn ask(gate: &impl Answers, method: &str, path: &str) -> Request {
+    bare(method, path).bearer(&Session::new(gate.signing_secret(), ADMIN).mint())
 }
 
 /// A request of the admin with a body.
-pub fn tell(gate: &Gate, method: &str, path: &str, body: &Value) -> Request {
+pub fn tell(gate: &impl Answers, method: &str, path: &str, body: &Value) -> Request {
     ask(gate, method, path).header("Content-Type", "application/json").body(body.to_string())
 }
 
 /// A write by this key, version 1.
-pub fn write(gate: &Gate, id: &str) -> Request {
-    Request::post("/posts").bearer(&gate.session_of(id).mint())
+pub fn write(gate: &impl Answers, id: &str) -> Request {
+    Request::post("/posts").bearer(&Session::new(gate.signing_secret(), id).mint())
 }
 
 /// What KV holds for a key; `None` where it holds nothing.
-pub fn stored(gate: &Gate, id: &str) -> Option<Value> {
-    let answer = Request::get(&format!("/key%2F{id}")).send_to(gate.kv);
-    (answer.status == 200).then(|| answer.json())
+pub fn stored(gate: &impl Answers, id: &str) -> Option<Value> {
+    gate.stored(id)
 }
 
 /// `record` with its `sk`.
-pub fn with_sk(gate: &Gate, record: &Value, version: u64) -> Value {
+pub fn with_sk(gate: &impl Answers, record: &Value, version: u64) -> Value {
     let id = record["id"].as_str().expect("an id");
     let mut record = record.clone();
-    record["sk"] = crate::token::sk(&gate.signing_secret, id, version).into();
+    record["sk"] = crate::token::sk(gate.signing_secret(), id, version).into();
     record
 }
 
-impl Check {
+impl<G: Answers, U: Counts> Check<G, U> {
     /// The gate answers this itself with this status, as JSON that nobody keeps.
     pub fn answered(&mut self, what: &str, request: &Request, status: u16) -> Response {
-        let before = self.upstream.seen().len();
+        let before = self.upstream.count();
         let answer = request.send(&self.gate);
         let header = |name: &str| answer.header(name).unwrap_or_default();
         let right = answer.status == status
             && header("content-type") == "application/json"
             && header("cache-control") == "no-store";
         self.that(right, || format!("{what}: expected {status} and JSON, got {answer}"));
-        let reached = self.upstream.seen().len() != before;
+        let reached = self.upstream.count() != before;
         self.that(!reached, || format!("{what}: reached the upstream"));
         answer
     }

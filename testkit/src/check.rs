@@ -5,12 +5,30 @@ use crate::client::{Request, Response};
 use crate::gate::{Gate, Setup};
 use crate::upstream::Upstream;
 
+/// A gate that answers requests: a process of workerd, or the library by itself.
+pub trait Answers {
+    /// Answers a request.
+    fn answer(&self, request: &Request) -> Response;
+
+    /// Returns its root secret.
+    fn signing_secret(&self) -> &str;
+
+    /// Returns the record that its registry has of a key.
+    fn stored(&self, id: &str) -> Option<serde_json::Value>;
+}
+
+/// An API that counts the requests that reach it.
+pub trait Counts {
+    /// Returns the number of requests so far.
+    fn count(&self) -> usize;
+}
+
 /// One gate, its upstream, and what went wrong so far.
-pub struct Check {
+pub struct Check<G = Gate, U = Upstream> {
     /// The API behind the gate.
-    pub upstream: Upstream,
+    pub upstream: U,
     /// The gate that every case is tried on.
-    pub gate: Gate,
+    pub gate: G,
     wrong: Vec<String>,
 }
 
@@ -23,6 +41,13 @@ impl Check {
     /// In front of this upstream, with the set-up changed as the test wants it.
     pub fn before(upstream: Upstream, set_up: impl FnOnce(Setup) -> Setup) -> Self {
         let gate = set_up(Setup::to(&upstream)).start();
+        Self::with(upstream, gate)
+    }
+}
+
+impl<G: Answers, U: Counts> Check<G, U> {
+    /// This gate in front of this upstream.
+    pub const fn with(upstream: U, gate: G) -> Self {
         Self { upstream, gate, wrong: Vec::new() }
     }
 
@@ -38,12 +63,12 @@ impl Check {
         request: &Request,
         either: &[(u16, &str)],
     ) -> Response {
-        let before = self.upstream.seen().len();
+        let before = self.upstream.count();
         let answer = request.send(&self.gate);
         if !either.contains(&(answer.status, answer.code().as_str())) {
             self.wrong.push(format!("{what}: expected {either:?}, got {answer}"));
         }
-        if self.upstream.seen().len() != before {
+        if self.upstream.count() != before {
             self.wrong.push(format!("{what}: reached the upstream"));
         }
         answer
@@ -51,16 +76,18 @@ impl Check {
 
     /// This request reaches the upstream, and the upstream's answer comes back.
     pub fn passes(&mut self, what: &str, request: &Request) -> Response {
-        let before = self.upstream.seen().len();
+        let before = self.upstream.count();
         let answer = request.send(&self.gate);
         if !(200..300).contains(&answer.status) {
             self.wrong.push(format!("{what}: should have passed, got {answer}"));
-        } else if self.upstream.seen().len() != before + 1 {
+        } else if self.upstream.count() != before + 1 {
             self.wrong.push(format!("{what}: should have reached the upstream once"));
         }
         answer
     }
+}
 
+impl<G, U> Check<G, U> {
     /// Records a failure unless this is right.
     pub fn that(&mut self, right: bool, what: impl FnOnce() -> String) {
         if !right {
@@ -69,7 +96,7 @@ impl Check {
     }
 }
 
-impl Drop for Check {
+impl<G, U> Drop for Check<G, U> {
     fn drop(&mut self) {
         let wrong = &self.wrong;
         assert!(

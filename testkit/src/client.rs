@@ -6,6 +6,7 @@ use std::net::{Shutdown, TcpStream};
 
 use serde_json::Value;
 
+use crate::check::Answers;
 use crate::gate::Gate;
 use crate::upstream::PATIENCE;
 use crate::wire::{self, Framing, Headers};
@@ -95,8 +96,8 @@ impl Request {
     }
 
     /// Sends it to a gate on a connection of its own.
-    pub fn send(&self, gate: &Gate) -> Response {
-        self.send_to(gate.port)
+    pub fn send(&self, gate: &impl Answers) -> Response {
+        gate.answer(self)
     }
 
     /// Sends it to this port of loopback on a connection of its own.

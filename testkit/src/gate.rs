@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::check::Answers;
+use crate::client::{Request, Response};
 use crate::logs::{Line, Logs};
 use crate::process::{self, Around, Objects, Script};
 use crate::signing::Signature;
@@ -208,18 +210,31 @@ impl Setup {
         self.script(Script::Counted)
     }
 
-    /// Starts workerd; the gate answers when this returns.
-    pub fn start(mut self) -> Gate {
+    /// Returns what the gate finds in its environment.
+    pub fn environment(mut self) -> Environment {
+        self.complete();
+        let (bindings, limiter) = (self.around.bindings(), self.around.limiter);
+        let records = self.around.registry.unwrap_or_default();
+        Environment { variables: self.env, bindings, limiter, records }
+    }
+
+    /// Fills in what the test left out.
+    fn complete(&mut self) {
         if !self.routes.is_empty() {
-            self.env.entry("ROUTES").or_insert(self.routes.into());
+            self.env.entry("ROUTES").or_insert(std::mem::take(&mut self.routes).into());
         } else if !self.env.contains_key("ROUTES") {
-            self.env.entry("UPSTREAM").or_insert(self.upstream.into());
+            self.env.entry("UPSTREAM").or_insert(self.upstream.clone().into());
         }
-        let keys = self.keys.unwrap_or_else(|| vec![json!({"id": KEY})]);
+        let keys = self.keys.take().unwrap_or_else(|| vec![json!({"id": KEY})]);
         self.env.entry("KEYS").or_insert(keys.into());
         for name in &self.absent {
             self.env.remove(name);
         }
+    }
+
+    /// Starts workerd; the gate answers when this returns.
+    pub fn start(mut self) -> Gate {
+        self.complete();
         let workerd = process::start(&self.script, &self.env, &self.around);
         let text = |name: &str| {
             let value = self.env.get(name).and_then(Value::as_str);
@@ -238,6 +253,18 @@ impl Setup {
             workerd,
         }
     }
+}
+
+/// What a gate finds in its environment.
+pub struct Environment {
+    /// Variables and secrets.
+    pub variables: Map<String, Value>,
+    /// The names of the bindings that are something to call.
+    pub bindings: Vec<&'static str>,
+    /// The binding of its rate limiter.
+    pub limiter: Option<&'static str>,
+    /// What its registry holds.
+    pub records: Map<String, Value>,
 }
 
 /// A gate that runs until it is dropped.
@@ -261,6 +288,21 @@ pub struct Gate {
     /// What its workers log.
     pub logs: Logs,
     workerd: Workerd,
+}
+
+impl Answers for Gate {
+    fn answer(&self, request: &Request) -> Response {
+        request.send_to(self.port)
+    }
+
+    fn signing_secret(&self) -> &str {
+        &self.signing_secret
+    }
+
+    fn stored(&self, id: &str) -> Option<Value> {
+        let answer = Request::get(&format!("/key%2F{id}")).send_to(self.kv);
+        (answer.status == 200).then(|| answer.json())
+    }
 }
 
 impl Gate {

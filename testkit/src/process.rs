@@ -97,6 +97,16 @@ impl Around {
         [(REPLAY, &self.replay), (LEDGER, &self.ledger), (KEY_WRITER, &self.key_writer)]
     }
 
+    /// Returns the names of the bindings that are something to call.
+    pub(crate) fn bindings(&self) -> Vec<&'static str> {
+        let objects = self.objects().into_iter();
+        let there = objects.filter(|(_, objects)| !matches!(objects, Objects::Nothing));
+        let mut names: Vec<_> = there.map(|([binding, ..], _)| binding).collect();
+        names.extend(self.registry.as_ref().map(|_| "KEY_REGISTRY"));
+        names.extend(self.stored.as_ref().map(|_| "WRITE_TOKEN"));
+        names
+    }
+
     /// Gives a gate its bindings. Its first isolate keeps the objects for both.
     fn bind(&self, mut worker: Worker, first: bool) -> Worker {
         if let Some(binding) = self.limiter {

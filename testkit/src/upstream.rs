@@ -8,6 +8,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use crate::check::Counts;
 use crate::wire::{self, Framing, Headers};
 
 /// How long anything in a test may wait for something else. It bounds a hang; nothing is measured by it.
@@ -157,6 +158,17 @@ impl Reply {
     pub fn after(mut self, latch: &Latch) -> Self {
         self.before = Some(latch.clone());
         self
+    }
+
+    /// Returns its status, its header fields and its whole body, for an upstream without a wire.
+    ///
+    /// # Panics
+    /// For a reply that is sent in parts, or cut short.
+    pub fn whole(&self) -> (u16, &[(String, String)], &[u8]) {
+        match &self.body {
+            Body::Whole(body) => (self.status, &self.headers, body),
+            _ => panic!("only a wire has parts"),
+        }
     }
 
     /// Writes the answer; `false` when the connection is over afterwards.
@@ -339,6 +351,12 @@ impl Upstream {
     pub fn assert_untouched(&self) {
         let seen = self.seen();
         assert!(seen.is_empty(), "nothing may reach the upstream, but it saw {seen:#?}");
+    }
+}
+
+impl Counts for Upstream {
+    fn count(&self) -> usize {
+        self.state.log.lock().unwrap().requests.len()
     }
 }
 

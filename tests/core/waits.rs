@@ -209,8 +209,8 @@ fn admin(
     body: &str,
     happens: impl Fn(&Native) + 'static,
 ) -> (Value, Value) {
-    let (gate, mut platform) = world(json!({"schemes": ["session"]}));
-    platform.body = body.as_bytes().to_vec();
+    let (gate, platform) = world(json!({"schemes": ["session"]}));
+    platform.body.replace(body.as_bytes().to_vec());
     platform.while_reading.replace(Some(Box::new(happens)));
     let bearer = format!(
         "Bearer {}",
@@ -258,8 +258,8 @@ fn a_tombstone_is_never_written_over() {
 
 #[test]
 fn a_change_in_between_is_not_lost() {
-    let (gate, mut platform) = world(json!({"schemes": ["session"]}));
-    platform.body = br#"{"name":"mine"}"#.to_vec();
+    let (gate, platform) = world(json!({"schemes": ["session"]}));
+    platform.body.replace(br#"{"name":"mine"}"#.to_vec());
     platform.while_writing.replace(Some(Box::new(|platform| {
         let theirs = record(json!({"schemes": ["session"], "methods": ["PUT"]}));
         platform.records.borrow_mut().insert("pk_r".to_owned(), theirs);

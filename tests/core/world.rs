@@ -21,7 +21,7 @@ use writegate::credential::session;
 use writegate::credential::signature::Nonce;
 use writegate::derive_sk;
 use writegate::platform::{
-    AdminBackend, BodyError, Change, Page, Platform, ReadBody, SecretsStore, Unavailable,
+    AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
 };
 use writegate::{Decision, Gate, Raw};
 
@@ -127,18 +127,33 @@ pub(crate) fn code_of(answer: &GateResponse) -> String {
     document["code"].as_str().unwrap_or_default().to_owned()
 }
 
+/// Most records of a page of the registry.
+const PAGE: usize = 100;
+
 /// Something that a test lets happen.
 pub(crate) type Happens = Box<dyn Fn(&Native)>;
 
 /// A platform with this body, and a memory for nonces.
 pub(crate) struct Native {
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: RefCell<Vec<u8>>,
     pub(crate) records: RefCell<BTreeMap<String, String>>,
+    /// The binding of its rate limiter; `None` answers for any.
+    pub(crate) limiter: Option<&'static str>,
+    /// The requests of one key that the limiter lets pass.
+    pub(crate) rate: u32,
+    counted: RefCell<BTreeMap<String, u32>>,
     /// What every Secrets Store has; `None` does not answer.
     pub(crate) stored: RefCell<Option<String>>,
     /// How often one was asked.
     pub(crate) asked: Cell<u32>,
+    /// What it does instead of reading a body.
+    pub(crate) body_error: Cell<Option<BodyError>>,
+    /// What does not answer: `usage` or `nonce`.
+    pub(crate) silent: Cell<&'static str>,
+    /// What it was asked, in order: `rate`, `usage`, `body`, `nonce`.
+    pub(crate) calls: RefCell<Vec<&'static str>>,
     seen: RefCell<BTreeSet<(String, String)>>,
+    random: Cell<u8>,
     /// The time; it stands still unless a test moves it.
     pub(crate) now: Cell<Timestamp>,
     /// Happens while the body is read.
@@ -152,11 +167,18 @@ pub(crate) struct Native {
 impl Native {
     pub(crate) const fn with_body(body: Vec<u8>) -> Self {
         Self {
-            body,
+            body: RefCell::new(body),
             records: RefCell::new(BTreeMap::new()),
+            limiter: None,
+            rate: 1,
+            counted: RefCell::new(BTreeMap::new()),
             stored: RefCell::new(None),
             asked: Cell::new(0),
+            body_error: Cell::new(None),
+            silent: Cell::new(""),
+            calls: RefCell::new(Vec::new()),
             seen: RefCell::new(BTreeSet::new()),
+            random: Cell::new(0),
             now: Cell::new(NOW),
             while_reading: RefCell::new(None),
             while_writing: RefCell::new(None),
@@ -164,10 +186,19 @@ impl Native {
         }
     }
 
+    fn called(&self, what: &'static str) -> Result<(), Unavailable> {
+        self.calls.borrow_mut().push(what);
+        if self.silent.get() == what { Err(Unavailable) } else { Ok(()) }
+    }
+
     /// Returns the number of nonces that were recorded.
     pub(crate) fn nonces(&self) -> usize {
-        let seen = self.seen.borrow();
-        seen.iter().filter(|(kind, _)| kind != "rate").count()
+        self.seen.borrow().len()
+    }
+
+    /// Returns the number of requests that the rate limiter has counted, by what they were counted as.
+    pub(crate) fn counted(&self) -> BTreeMap<String, u32> {
+        self.counted.borrow().clone()
     }
 }
 
@@ -189,29 +220,42 @@ impl Platform for Native {
         Ok(self.records.borrow().get(id.as_str()).cloned())
     }
 
-    async fn within_rate(&self, _binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable> {
-        let entry = ("rate".to_owned(), rate_limit_key.to_owned());
-        Ok(self.seen.borrow_mut().insert(entry))
+    async fn within_rate(&self, binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable> {
+        self.called("rate")?;
+        if self.limiter.is_some_and(|limiter| limiter != binding) {
+            return Err(Unavailable);
+        }
+        let mut counted = self.counted.borrow_mut();
+        let count = counted.entry(rate_limit_key.to_owned()).or_default();
+        *count += 1;
+        Ok(*count <= self.rate)
     }
 
     async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError> {
-        if self.body.len() as u64 > wanted.max_bytes {
+        self.calls.borrow_mut().push("body");
+        if let Some(error) = self.body_error.get() {
+            return Err(error);
+        }
+        let body = self.body.borrow().clone();
+        if body.len() as u64 > wanted.max_bytes {
             return Err(BodyError::TooLarge);
         }
         if let Some(happens) = self.while_reading.take() {
             happens(self);
         }
-        let digest = |one: &Algorithm| one.digest(&self.body);
+        let digest = |one: &Algorithm| one.digest(&body);
         Ok(wanted.algorithms.iter().map(digest).collect())
     }
 
     async fn submit_usage(&self, _key: &KeyId, batch: &str) -> Result<String, Unavailable> {
+        self.called("usage")?;
         let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Unavailable)?;
         let answer = json!({"sequence": batch["sequence"], "since": batch["since"], "requests": self.had.get(), "bytes": 0});
         Ok(answer.to_string())
     }
 
-    async fn remember(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
+    async fn remember_nonce(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
+        self.called("nonce")?;
         let entry = (nonce.object(key), nonce.value.clone());
         Ok(self.seen.borrow_mut().insert(entry))
     }
@@ -227,15 +271,22 @@ impl AdminBackend for Native {
     }
 
     fn body(&self) -> Vec<u8> {
-        self.body.clone()
+        self.body.borrow().clone()
     }
 
     fn random(&self) -> [u8; 16] {
-        [7; 16]
+        self.random.set(self.random.get() + 1);
+        [self.random.get(); 16]
     }
 
-    async fn page(&self, _cursor: Option<&str>) -> Result<Page, Unavailable> {
-        Ok(Page::default())
+    async fn record_page(&self, cursor: Option<&str>) -> Result<RecordPage, Unavailable> {
+        let records = self.records.borrow();
+        let named = records.iter().map(|(id, text)| (format!("key/{id}"), text.clone()));
+        let mut rest: Vec<_> = named.filter(|(name, _)| Some(name.as_str()) > cursor).collect();
+        let more = rest.len() > PAGE;
+        rest.truncate(PAGE);
+        let cursor = rest.last().filter(|_| more).map(|(name, _)| name.clone());
+        Ok(RecordPage { records: rest, cursor })
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable> {

@@ -8,8 +8,8 @@ use testkit::client::{HOST, Request};
 use testkit::gate::{KEY, Setup};
 use testkit::token::{Session, b64, fresh, hmac, now, sk};
 
-use crate::bound::Bound;
 use crate::usage::with_ledger;
+use testkit::bound::Bound;
 
 pub(crate) const SITE: &str = "https://www.example.com";
 

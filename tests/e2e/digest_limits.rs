@@ -11,7 +11,7 @@ use testkit::token::fresh;
 use testkit::upstream::Arrival;
 use testkit::wire::Framing;
 
-use crate::signatures::{INVALID, refused, start};
+use testkit::bound::{INVALID, refused, signing};
 
 const TOO_LARGE: (u16, &str) = (413, "body-too-large");
 const MISMATCH: (u16, &str) = (401, "digest-mismatch");
@@ -80,7 +80,7 @@ fn a_length_beyond_the_limit_is_refused_unread() {
 
 #[test]
 fn a_body_without_a_length_is_refused_at_the_limit() {
-    let table = start();
+    let table = Check::of(signing);
     let body = vec![b'a'; LIMIT + 1];
     let by = table.gate.signature().also("content-digest");
     let head = Request::new("POST", "/x")

@@ -7,7 +7,7 @@ use testkit::client::{Connection, Request};
 use testkit::signing::{COVERED, bytes, sha256, sha512};
 use testkit::wire::Framing;
 
-use crate::signatures::{INCOMPLETE, INVALID, UNSUPPORTED, refused, start};
+use testkit::bound::{INCOMPLETE, INVALID, UNSUPPORTED, refused, signing};
 
 const MISMATCH: (u16, &str) = (401, "digest-mismatch");
 const BAD: (u16, &str) = (400, "bad-credential");
@@ -25,7 +25,7 @@ fn with(table: &Check, body: &[u8], digest: &str) -> Request {
 
 #[test]
 fn the_body_is_compared_with_every_digest() {
-    let mut table = start();
+    let mut table = Check::of(signing);
     let body = b"{\"hello\": \"world\"}";
     let (short, long) = (sha256(body), sha512(body));
     let (other, other_long) = (sha256(b"{}"), sha512(b"{}"));
@@ -67,7 +67,7 @@ fn the_body_is_compared_with_every_digest() {
 
 #[test]
 fn a_digest_of_another_form_is_refused() {
-    let mut table = start();
+    let mut table = Check::of(signing);
     let good = sha256(b"x");
     let text = &good["sha-256=:".len()..good.len() - 1];
     for digest in [
@@ -108,7 +108,7 @@ fn a_digest_of_another_form_is_refused() {
 
 #[test]
 fn a_changed_body_reaches_nobody() {
-    let mut table = start();
+    let mut table = Check::of(signing);
     let signed = table.gate.signature().sign(post(b"{\"amount\": 10}"));
     for body in ["{\"amount\": 90}", "{\"amount\": 10", "{\"amount\": 10} ", "", "x"] {
         let changed = signed.clone().body(body);
@@ -133,7 +133,7 @@ fn a_changed_body_reaches_nobody() {
 
 #[test]
 fn no_body_has_a_digest_too() {
-    let mut table = start();
+    let mut table = Check::of(signing);
     let by = table.gate.signature().also("content-digest");
     for request in [Request::get("/x"), Request::new("DELETE", "/x"), Request::new("POST", "/x")] {
         table.passes(&request.method, &by.sign(request.clone()));
@@ -164,7 +164,7 @@ fn a_digest_that_is_not_covered_is_not_looked_at() {
 
 #[test]
 fn a_body_without_a_length_is_read_whole() {
-    let mut table = start();
+    let mut table = Check::of(signing);
     let by = table.gate.signature();
     let head = |body: &[u8]| {
         let request = Request::new("POST", "/x").header("Transfer-Encoding", "chunked");
@@ -197,7 +197,7 @@ fn a_body_without_a_length_is_read_whole() {
 
 #[test]
 fn half_a_body_that_must_match_reaches_nobody() {
-    let mut table = start();
+    let mut table = Check::of(signing);
     let whole = table.gate.signature().sign(post(b"firstafter"));
     let mut connection = Connection::open(&table.gate);
     connection.write(&whole.head());
@@ -211,7 +211,7 @@ fn half_a_body_that_must_match_reaches_nobody() {
 
 #[test]
 fn a_large_body_is_compared_too() {
-    let mut table = start();
+    let mut table = Check::of(signing);
     for length in [MIB, 10 * MIB] {
         let body: Vec<u8> =
             (0_u32..).map(|i| i.wrapping_mul(31).to_le_bytes()[1]).take(length).collect();

@@ -2,67 +2,36 @@
 //! They are written to the wire contract and share no code with the gate.
 
 // The harness.
-mod provocations;
 mod spent;
 mod usage;
 
 // What a caller presents, and what a key allows.
-mod jwt_form;
-mod keys;
-mod narrowing;
-mod order;
 mod paths;
-mod places;
 mod rates;
-mod refusals;
 mod registry;
 mod robustness;
-mod sessions;
+mod rules;
 
 // Signed requests and signed links.
-mod accept_signature;
-mod bound;
-mod bound_order;
-mod components;
 mod digest_limits;
 mod digests;
-mod labels;
-mod nonce_required;
-mod one_byte;
 mod replay;
 mod replay_memory;
-mod signature_answers;
-mod signature_form;
-mod signature_size;
-mod signature_times;
-mod signatures;
-mod signed_urls;
-mod waf_urls;
+mod signed_requests;
 
 // Keys of the registry, made and changed while the gate runs.
 mod admin_batch;
-mod admin_change;
-mod admin_create;
+mod admin_bodies;
 mod admin_delete;
 mod admin_failures;
-mod admin_fields;
 mod admin_isolates;
-mod admin_list;
 mod admin_log;
-mod admin_paths;
-mod admin_proofs;
 mod admin_status;
-mod admin_who;
 
 // What crosses the gate.
-mod answers;
 mod bodies;
-mod cors;
-mod credentials;
-mod echo;
+mod crossing;
 mod failures;
-mod forwarding;
-mod headers;
 mod retries;
 mod stored_token;
 mod streaming;
@@ -101,8 +70,6 @@ mod cache_upstream;
 // What its operator sees.
 mod audit;
 mod config;
-mod config_keys;
-mod config_routes;
 mod panic;
 mod rotation;
 

@@ -10,9 +10,9 @@ use testkit::gate::{KEY, Setup};
 use testkit::token::{fresh, now};
 use testkit::upstream::PATIENCE;
 
-use crate::bound::Bound;
 use crate::replay::nonces;
-use crate::signatures::{INVALID, refused};
+use testkit::bound::Bound;
+use testkit::bound::{INVALID, refused};
 
 const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
 

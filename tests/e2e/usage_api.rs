@@ -6,8 +6,8 @@ use testkit::client::{Request, Response};
 use testkit::gate::{KEY, Setup};
 use testkit::token::fresh;
 
-use crate::bound::Bound;
 use crate::usage::{Counts, admin, only, rows, settles, with_ledger};
+use testkit::bound::Bound;
 
 const SITE: &str = "https://www.example.com";
 

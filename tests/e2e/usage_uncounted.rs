@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use testkit::check::Check;
 use testkit::client::Request;
-use testkit::gate::KEY;
+use testkit::gate::{KEY, Setup};
+use testkit::provocations;
 use testkit::token::{fresh, now};
+use testkit::upstream::Upstream;
 
-use crate::provocations;
 use crate::usage::{Counts, add, admin, only, settles, with_ledger};
 use crate::usage_outcomes::{SITE, ledger, upstream};
 
@@ -99,8 +100,8 @@ fn a_bare_public_key_counts_once_its_policy_let_it_pass() {
 /// Whatever can be refused: the audit line tells whether, as what, and with how many bytes it counts.
 #[test]
 fn usage_and_audit_lines_agree_for_every_code() {
-    let upstream = provocations::upstream();
-    let gate = with_ledger(provocations::setup(&upstream)).start();
+    let upstream = Upstream::answering(provocations::reply);
+    let gate = with_ledger(provocations::setup(Setup::to(&upstream))).start();
     let mut expected = BTreeMap::<String, Counts>::new();
     // Making them forwards one.
     add(expected.entry("pk_nonce".into()).or_default(), "forwarded", 1, 7, 0);

@@ -1,7 +1,7 @@
 //! Rows about the keys of the configuration: which of them are open wider than anybody needs.
 
 use serde_json::Value;
-use writegate::METHODS;
+use writegate::Methods;
 use writegate::Timestamp;
 use writegate::config::Config;
 use writegate::rate;
@@ -23,7 +23,7 @@ fn live(config: &Config, now: Timestamp) -> impl Iterator<Item = &Key> {
 }
 
 fn any_method(key: &Key) -> bool {
-    METHODS.iter().all(|method| key.methods.iter().any(|own| own == method))
+    key.methods == Methods::ALL
 }
 
 fn any_path(key: &Key) -> bool {

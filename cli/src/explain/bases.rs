@@ -23,7 +23,7 @@ pub(crate) fn compare(
     signed: Option<&str>,
     gate_s: Option<&str>,
 ) -> String {
-    let computed = request.head().and_then(|head| signature(&head).ok()?.shown_base(&head).ok());
+    let computed = request.head().and_then(|head| signature(&head).ok()?.redacted_base(&head).ok());
     let left = signed
         .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
         .or_else(|| computed.clone());

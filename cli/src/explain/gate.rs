@@ -16,7 +16,7 @@ use writegate::config::{self, Binding, Config, Environment};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::signature::Nonce;
 use writegate::platform::{
-    AdminBackend, BodyError, Change, Page, Platform, ReadBody, SecretsStore, Unavailable,
+    AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
 };
 use writegate::{Decision, Gate, Raw};
 
@@ -166,7 +166,7 @@ impl Platform for Stopped<'_> {
         Ok(json!({"sequence": 0, "since": since, "requests": 0, "bytes": 0}).to_string())
     }
 
-    async fn remember(
+    async fn remember_nonce(
         &self,
         _key: &KeyId,
         _nonce: &Nonce,
@@ -198,7 +198,10 @@ impl AdminBackend for Stopped<'_> {
         [0; 16]
     }
 
-    async fn page(&self, _cursor: Option<&str>) -> std::result::Result<Page, Unavailable> {
+    async fn record_page(
+        &self,
+        _cursor: Option<&str>,
+    ) -> std::result::Result<RecordPage, Unavailable> {
         Err(Unavailable)
     }
 

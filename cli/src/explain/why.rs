@@ -51,7 +51,11 @@ pub(crate) fn lines(
             vec![format!("the key's schemes are: {}", schemes.join(", "))]
         }),
         Refusal::MethodDenied => key.map_or_else(Vec::new, |key| {
-            vec![format!("{}; the key's methods are: {}", request.method, key.methods.join(", "))]
+            vec![format!(
+                "{}; the key's methods are: {}",
+                request.method,
+                key.methods.listed().collect::<Vec<_>>().join(", ")
+            )]
         }),
         Refusal::PathDenied => key.map_or_else(Vec::new, |key| {
             let paths = key.paths.as_deref().unwrap_or_default();
@@ -124,7 +128,8 @@ fn incomplete(
         session: head.header("authorization").is_some(),
         nonce: key.is_some_and(|key| key.nonce_required),
     };
-    let mut lines: Vec<_> = signature.lacks(demands).map(|lack| lacking(lack).to_owned()).collect();
+    let mut lines: Vec<_> =
+        signature.missing_coverage(demands).map(|lack| lacking(lack).to_owned()).collect();
     let message = Message::new(head);
     for component in signature.components() {
         if message.value(component) == Err(Refusal::SignatureIncomplete) {

@@ -13,8 +13,7 @@ use crate::error::{Context as _, Error, Result};
 use crate::input;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::setup;
-use crate::wrangler::Wrangler;
+use crate::wrangler::{self, Wrangler};
 
 use super::prompt::Question;
 use super::secrets::ROOT;
@@ -113,7 +112,7 @@ impl<'p> Cloud<'p> {
     /// Lets wrangler talk to the person itself, on standard error: standard output is the key's.
     fn show(&self, arguments: &[&str]) -> Result<()> {
         let told = format!("npx wrangler {}", arguments.join(" "));
-        let mut command = setup::clean("node");
+        let mut command = wrangler::node();
         command
             .arg(self.project.root.join("node_modules/wrangler/bin/wrangler.js"))
             .args(arguments)

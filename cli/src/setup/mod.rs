@@ -1,15 +1,15 @@
 //! Everything that building and running the Worker needs, installed once.
 //!
-//! In scope: the Wasm target and the npm packages. Each step first looks whether its result is there, so
-//! the usual run does nothing and takes less than a second. `package-lock.json` pins the npm packages.
+//! In scope: the Wasm target and the npm packages. Each first looks whether its result is there, so the
+//! usual run does nothing and takes less than a second. `package-lock.json` pins the npm packages.
 //! Out of scope: wasm-bindgen, which is a library of this command.
 
 mod debian;
+mod environment;
 mod node;
 mod wasm;
 
-use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,33 +17,34 @@ use crate::error::Result;
 use crate::progress::{Progress, output};
 use crate::project::{Lock, Project};
 
+use environment::clean;
+
 /// The Worker's.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The tools, ready to be called.
+/// The variables that make `cargo` and `rustc` those of a toolchain. The user's own needs none.
+type Variables = Vec<(&'static str, OsString)>;
+
+/// The tools of a build.
 pub(crate) struct Tools {
-    toolchain: wasm::Toolchain,
+    toolchain: Variables,
     modules: PathBuf,
 }
 
 impl Tools {
-    /// Installs what is missing.
+    /// Installs the Wasm target if it is missing. The npm packages are for [`ensure_packages`].
     pub(crate) fn ensure(project: &Project, progress: &Progress) -> Result<Self> {
         node::check()?;
-        // One lock for what all checkouts share, one for this checkout.
-        let shared = Lock::take(&project.cache, progress)?;
+        // All checkouts share it.
+        let _shared = Lock::take(&project.cache, progress)?;
         let toolchain = wasm::ensure(&project.cache, progress)?;
-        drop(shared);
-        let own = Lock::take(&project.target, progress)?;
-        node::ensure_packages(&project.root, progress)?;
-        drop(own);
         Ok(Self { toolchain, modules: project.root.join("node_modules") })
     }
 
     /// Returns the cargo that builds for Wasm.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = clean("cargo");
-        command.envs(self.environment());
+        command.envs(self.toolchain.iter().cloned());
         command
     }
 
@@ -89,53 +90,25 @@ impl Tools {
         command
     }
 
-    /// The variables that make `cargo` and `rustc` those of the Wasm build.
-    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        self.toolchain.environment()
+    /// Returns the variables that make `cargo` and `rustc` those of the Wasm build.
+    pub(crate) fn environment(&self) -> &[(&'static str, OsString)] {
+        &self.toolchain
     }
 
     /// Changes whenever another compiler would build something else.
     pub(crate) fn identity(&self) -> String {
-        output(clean("rustc").envs(self.environment()).arg("-vV")).unwrap_or_default()
+        output(clean("rustc").envs(self.toolchain.iter().cloned()).arg("-vV")).unwrap_or_default()
     }
 }
 
-/// The npm packages alone, wrangler among them.
+/// Installs the npm packages if they are missing, for a caller that holds the lock of the target directory.
+pub(crate) fn ensure_packages(project: &Project, progress: &Progress) -> Result<()> {
+    node::ensure_packages(&project.root, progress)
+}
+
+/// Installs the npm packages alone, wrangler among them.
 pub(crate) fn packages(project: &Project, progress: &Progress) -> Result<()> {
     node::check()?;
     let _own = Lock::take(&project.target, progress)?;
     node::ensure_packages(&project.root, progress)
-}
-
-/// Secrets that a command may find in its environment and that no program below has any business with:
-/// packages run scripts when they are installed, and crates when they are built.
-pub(crate) const SECRETS: [&str; 7] = [
-    "SIGNING_SECRET",
-    "SIGNING_SECRET_PREVIOUS",
-    "WRITE_TOKEN",
-    "WAF_SECRET",
-    "TURNSTILE_SECRET",
-    "ROTATION_API_TOKEN",
-    "CHECK_API_TOKEN",
-];
-
-/// A command without secrets, and without what cargo told this process about the package that it runs:
-/// another cargo below would take it for its own.
-pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
-    for name in SECRETS {
-        command.env_remove(name);
-    }
-    for (name, _) in env::vars_os() {
-        let text = name.to_string_lossy();
-        let cargos = ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_"]
-            .iter()
-            .any(|prefix| text.starts_with(prefix));
-        if cargos
-            || ["CARGO", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&&*text)
-        {
-            command.env_remove(&name);
-        }
-    }
-    command
 }

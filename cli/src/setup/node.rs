@@ -2,27 +2,26 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::progress::{Progress, output};
 
-use super::clean;
+use super::environment::clean;
 
 /// What the pinned wrangler asks for.
 const NODE: (u32, u32) = (20, 3);
 
 pub(super) fn check() -> Result<()> {
     let get = "install Node 20 or newer from your distribution or https://nodejs.org, then run this again";
-    let Some(version) = output(Command::new("node").arg("--version")) else {
+    let Some(version) = output(clean("node").arg("--version")) else {
         return Err(Error::new(format!("Node is missing: {get}")));
     };
     if parsed(&version).is_none_or(|version| version < NODE) {
         return Err(Error::new(format!("Node {version} is too old: {get}")));
     }
-    if output(Command::new("npm").arg("--version")).is_none() {
+    if output(clean("npm").arg("--version")).is_none() {
         return Err(Error::new(
             "npm is missing: it comes with Node, or as a package of its own (Debian: `apt-get install npm`)",
         ));
@@ -43,10 +42,8 @@ pub(super) fn ensure_packages(root: &Path, progress: &Progress) -> Result<()> {
     }
     progress.step("installing the npm packages of package-lock.json", |step| {
         let mut command = clean("npm");
-        command
-            .args(["ci", "--no-audit", "--no-fund"])
-            .env_remove("CLOUDFLARE_API_TOKEN")
-            .current_dir(root);
+        // None of these packages needs its scripts: the programs are in packages for each system.
+        command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(root);
         step.run(command)
     })
 }

@@ -1,48 +1,19 @@
 //! A Rust toolchain that builds for `wasm32-unknown-unknown`: the user's own where it has the target or
 //! rustup can add it, else Debian's, made ready by [`super::debian`].
 
-use std::env;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{TARGET, clean, debian};
+use super::environment::clean;
+use super::{TARGET, Variables, debian};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, output};
 
-/// Which toolchain builds the Worker.
-pub(super) enum Toolchain {
-    /// The one that `cargo` on the path is.
-    Own,
-    /// One unpacked in this directory.
-    Unpacked(PathBuf),
-}
-
-impl Toolchain {
-    pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        match self {
-            Self::Own => Vec::new(),
-            Self::Unpacked(directory) => debian::environment(directory)
-                .into_iter()
-                .map(|(name, first)| (name, before(first, name)))
-                .collect(),
-        }
-    }
-}
-
-/// A list of directories with one more in front.
-fn before(first: PathBuf, variable: &str) -> OsString {
-    let rest = env::var_os(variable).unwrap_or_default();
-    let all = std::iter::once(first).chain(env::split_paths(&rest));
-    env::join_paths(all).unwrap_or(rest)
-}
-
-pub(super) fn ensure(cache: &Path, progress: &Progress) -> Result<Toolchain> {
+pub(super) fn ensure(cache: &Path, progress: &Progress) -> Result<Variables> {
     if own_has_target() {
-        return Ok(Toolchain::Own);
+        return Ok(Variables::new());
     }
-    let directory = cache.join("toolchain");
-    if debian::is_ready(&directory) {
-        return Ok(Toolchain::Unpacked(directory));
+    if let Some(unpacked) = debian::find(cache) {
+        return Ok(unpacked);
     }
     let Err(rustup) = progress.step("adding the Wasm target with rustup", |step| {
         let mut command = clean("rustup");
@@ -50,7 +21,7 @@ pub(super) fn ensure(cache: &Path, progress: &Progress) -> Result<Toolchain> {
         step.run(command)
     }) else {
         return if own_has_target() {
-            Ok(Toolchain::Own)
+            Ok(Variables::new())
         } else {
             Err(Error::new(format!(
                 "rustup added the target {TARGET}, but the rustc on the path does not have it: \
@@ -63,18 +34,17 @@ pub(super) fn ensure(cache: &Path, progress: &Progress) -> Result<Toolchain> {
     progress.note(&format!(
         "rustup could not add the Wasm target ({reason}); trying Debian's toolchain"
     ));
-    debian::install(&directory, progress).map_err(|error| Error {
+    debian::install(cache, progress).map_err(|error| Error {
         message: format!(
             "Rust's target {TARGET} is missing. `rustup target add {TARGET}` failed: {reason}. \
              Debian's toolchain instead: {}",
             error.message
         ),
         ..error
-    })?;
-    Ok(Toolchain::Unpacked(directory))
+    })
 }
 
-/// Whether the compiler on the path has a standard library for the target.
+/// Returns true if the compiler on the path has a standard library for the target.
 fn own_has_target() -> bool {
     let query = output(clean("rustc").args(["--print", "target-libdir", "--target", TARGET]));
     let Some(directory) = query else {

@@ -12,7 +12,6 @@ use writegate::Timestamp;
 use writegate::TokenSource;
 use writegate::Upstream;
 use writegate::config::Config;
-use writegate::method_in;
 use writegate::policy::path;
 use writegate::route;
 use writegate::token_age::{self, Probe};
@@ -124,7 +123,7 @@ impl Through {
         let Some(first) = paths.first() else {
             return Err(Error::usage(format!(
                 "no path of the gate leads to a `probe` of the routes with {secret}, because another route takes it, or GET \
-                 is not among their methods: hint that, or go without by --unprobed"
+                 is not among their methods: fix that, or go without by --unprobed"
             )));
         };
         let pick = |path: &String| match asked {
@@ -248,7 +247,7 @@ fn key(config: &Config, path: &str, now: Timestamp) -> Option<KeyId> {
             && key.schemes.contains(&Scheme::Session)
             && key.allowed_origins.is_none()
             && key.allowed_ips.is_none()
-            && method_in(&key.methods, "GET")
+            && key.methods.contains("GET")
             && paths.is_none_or(|paths| paths.iter().any(|pattern| pattern.matches(path)))
     };
     let mut keys = config.keys.values().map(|known| known.key());

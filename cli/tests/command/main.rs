@@ -167,7 +167,7 @@ fn a_minted_session_passes_the_gate_s_own_check() {
     };
     let claims = session.verify(&known, &limits).unwrap();
     assert_eq!(claims.subject.as_deref(), Some("visitor-7"));
-    assert_eq!(claims.methods.unwrap(), ["POST"]);
+    assert_eq!(claims.methods.unwrap(), writegate::Methods::of(["POST"]));
     assert_eq!(claims.paths.unwrap().len(), 1);
 }
 
@@ -216,7 +216,7 @@ fn a_new_key_is_a_record_that_the_gate_reads() {
     let record = wrangler["vars"]["KEYS"][0].clone();
     let key = Key::parse("KEYS[0]", record).unwrap();
     assert!(key.id.as_str().starts_with("pk_") && key.id.as_str().len() == 25);
-    assert_eq!(key.methods, ["POST"]);
+    assert_eq!(key.methods, writegate::Methods::of(["POST"]));
     assert!(key.paths.is_some() && key.allowed_ips.is_some() && key.expires.is_some());
 
     let other = checkout.run(&["key", "new"]).succeeded();
@@ -260,6 +260,47 @@ fn what_is_missing_is_said_in_one_line() {
     let done = checkout.run_alone(&build);
     assert_eq!(done.code, Some(1));
     assert!(done.err.contains("running cargo"), "{}", done.err);
+}
+
+#[test]
+fn installers_and_compilers_get_no_variable_that_is_not_on_the_list() {
+    let checkout = Checkout::new("");
+    let secret = random_secret();
+    let registry = "http://127.0.0.1:1/";
+    let seen = "export -p >>\"$0.env\"";
+    let build = || {
+        let mut command = checkout.command(&["build"]);
+        for name in [
+            "WRITE_TOKEN",
+            "CLOUDFLARE_API_TOKEN",
+            "AWS_SECRET_ACCESS_KEY",
+            "NPM_TOKEN",
+            "npm_config__auth",
+            "CARGO_REGISTRY_TOKEN",
+            "NOBODY_KNOWS_THIS_ONE",
+        ] {
+            command.env(name, &secret);
+        }
+        command.env("npm_config_registry", registry).env("PATH", checkout.0.join("bin"));
+        assert_eq!(Done::of(&mut command).code, Some(1));
+    };
+    checkout.program("node", &format!("{seen}; echo v20.20.0"));
+    checkout.program("npm", &format!("{seen}; echo 10.0.0"));
+    checkout.program("rustc", &format!("{seen}; echo /nonexistent"));
+    for name in ["rustup", "cargo", "apt-get"] {
+        checkout.program(name, &format!("{seen}; exit 1"));
+    }
+    build();
+    // With the target there, cargo builds.
+    checkout.program("rustc", &format!("{seen}; echo \"${{0%/*}}\""));
+    checkout.program("libcore-1.rlib", "");
+    build();
+    for name in ["node", "npm", "rustc", "rustup", "apt-get", "cargo"] {
+        let seen = std::fs::read_to_string(checkout.0.join(format!("bin/{name}.env"))).unwrap();
+        assert!(!seen.contains(&secret), "{name} has a secret: {seen}");
+        assert!(!seen.contains("NOBODY_KNOWS_THIS_ONE"), "{name}: {seen}");
+        assert!(seen.contains(registry) && seen.contains("PATH="), "{name}: {seen}");
+    }
 }
 
 #[test]

@@ -1,17 +1,17 @@
-//! Response fields that do not reach the caller, each with its reason.
+//! The response fields that do not reach the caller, each with its reason.
 //!
-//! One gate stands in front of many APIs, and a browser keeps one state per origin. A field that
-//! changes this state for the whole origin would let one API act on the requests and signed links
-//! of another.
+//! One gate serves many APIs under one origin, and a browser keeps its state per origin. A field that
+//! changes this state for the whole origin would let one API affect the requests and signed URLs of
+//! another.
 
-/// Returns true if the gate removes this field of the upstream, whose name is in lower case.
+/// Returns true if the gate removes this field of the upstream. `name` is in lower case.
 pub(super) fn is_removed(name: &str, value: &str) -> bool {
-    is_removed_by_name(name) || is_removed_by_kind(name) || reports(name, value)
+    is_removed_by_name(name) || is_removed_by_kind(name) || has_reporting(name, value)
 }
 
-/// Returns true for a policy that lets the browser send reports: they hold the URL, which may be a
-/// signed link.
-fn reports(name: &str, value: &str) -> bool {
+/// Returns true for a policy that makes the browser send reports. Reports contain the URL, which may be
+/// a signed URL.
+fn has_reporting(name: &str, value: &str) -> bool {
     name == "content-security-policy" && value.to_ascii_lowercase().contains("report-")
 }
 
@@ -31,7 +31,7 @@ fn is_removed_by_name(name: &str) -> bool {
         "service-worker-allowed" => true,
         // Reports of all requests, with their URLs, go to a host that the upstream names.
         "nel" | "report-to" | "reporting-endpoints" => true,
-        // Whether and with which certificates the origin is reached at all.
+        // Conditions for reaching the origin: TLS and its certificates.
         "strict-transport-security" | "public-key-pins" | "expect-ct" | "expect-staple" => true,
         // Another host or port answers for the origin.
         "alt-svc" => true,
@@ -42,35 +42,35 @@ fn is_removed_by_name(name: &str) -> bool {
         | "accept-ch"
         | "accept-ch-lifetime"
         | "critical-ch" => true,
-        // The answer becomes a compression dictionary for other paths of the origin.
+        // The response becomes a compression dictionary for other paths of the origin.
         "use-as-dictionary" => true,
-        // The browser may answer one signed link with what it has of another.
+        // The browser may serve the response to one signed URL for another.
         "no-vary-search" => true,
         // Advertising and tracking state of the origin.
         "observe-browsing-topics" | "shared-storage-write" => true,
 
-        // Instructions to a browser about this answer that lead elsewhere.
-        // It navigates, and the gate rewrites only `Location`.
+        // Instructions to a browser about this response that lead elsewhere.
+        // It redirects, and the gate rewrites only `Location`.
         "refresh" => true,
         // The browser loads or prerenders URLs that the upstream names.
         "speculation-rules" | "supports-loading-mode" => true,
-        // It could send signed links to other hosts, or reports about them.
+        // It could send signed URLs to other hosts, or reports about them.
         "referrer-policy" | "x-xss-protection" => true,
-        // Which other pages may measure the answer is the gate's to say, as with CORS.
+        // The gate decides which other pages may measure the response, as with CORS.
         "timing-allow-origin" => true,
 
-        // The gate's to say.
-        // A challenge opens a password dialog in the gate's name, for a credential that the gate holds.
+        // Fields that only the gate may set.
+        // A challenge opens a password dialog in the gate's name, for a credential that only the gate has.
         "www-authenticate" | "optional-www-authenticate" | "authentication-info" => true,
         // The caller's signatures are for the gate; the upstream never sees them.
         "accept-signature" => true,
 
         // Instructions to caches and proxies in front of the gate, which do not know who may read the
-        // answer. `*-cache-control` is below. `pragma` means nothing in an answer (RFC 9111 section
+        // response. `*-cache-control` is below. `pragma` means nothing in a response (RFC 9111 section
         // 5.4), but some caches guess.
         "surrogate-control" | "surrogate-key" | "cache-tag" | "edge-cache-tag" | "edge-control"
         | "pragma" => true,
-        // Servers that read these send a file or another URL instead of the answer.
+        // Proxies that read these send a file or another URL instead of the response.
         "x-sendfile" | "x-lighttpd-send-file" | "x-reproxy-url" => true,
         _ => false,
     }
@@ -81,7 +81,7 @@ fn is_removed_by_kind(name: &str) -> bool {
     name.starts_with("access-control-")
         // Hop-by-hop, and the challenges of a proxy that the caller does not talk to.
         || name.starts_with("proxy-")
-        // The gate's own fields, in answers and in its cache.
+        // The gate's own fields, in responses and in its cache.
         || name.starts_with("writegate-")
         // Set by browsers, or about sessions and sockets of the whole origin.
         || name.starts_with("sec-")

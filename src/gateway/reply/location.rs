@@ -1,11 +1,11 @@
-//! `Location` and `Content-Location`: references to the upstream become paths of the gate.
+//! `Location` and `Content-Location`: references to the upstream become paths at the gate.
 //!
-//! A rewritten path always leads back to the upstream's URL through the gate's own routes. A
-//! reference to the upstream for which there is no such path is made absolute, because as a path it
-//! would mean something else at the gate. References to other hosts stay as they are.
+//! A rewritten path always leads back to the upstream's URL through the gate's own routes. If there is
+//! no such path, the reference becomes absolute, because as a path it would mean something else at the
+//! gate. References to other hosts stay as they are.
 //!
-//! References are resolved as browsers resolve them (URL Standard, section 4.4), because they are
-//! the most lenient readers: they take `\` for `/`, ignore tabs, and read `https:/x` as a path.
+//! References are resolved as browsers do it (URL Standard, section 4.4), because browsers are the most
+//! lenient readers: they read `\` as `/`, ignore tabs, and read `https:/x` as a path.
 
 use std::borrow::Cow;
 
@@ -13,14 +13,14 @@ use crate::policy::origin::Origin;
 use crate::policy::path;
 use crate::upstream::route::{self, GATE_PREFIX, Route};
 
-/// The request that was answered.
+/// The target of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
     /// All routes of the gate.
     pub routes: &'a [Route],
     /// The route that the request took.
     pub route: &'a Route,
-    /// The URL of the upstream that it went to.
+    /// The upstream's URL for the request.
     pub url: &'a str,
 }
 
@@ -33,18 +33,18 @@ pub(super) fn at_gate(reference: &str, target: Target<'_>) -> Option<String> {
     let slashes = address.replace('\\', "/");
     let referred = resolve(&slashes, target)?;
     let normal = without_dots(&referred);
-    let own = normal.as_deref().and_then(|path| gate_path(path, tail, target));
-    let Some(own) = own else {
+    let gate_path = normal.as_deref().and_then(|path| find_gate_path(path, tail, target));
+    let Some(gate_path) = gate_path else {
         return Some(format!("{origin}{referred}{tail}"));
     };
-    match means(&slashes, &own, target) {
+    match already_means(&slashes, &gate_path, target) {
         true => None,
-        false => Some(format!("{own}{tail}")),
+        false => Some(format!("{gate_path}{tail}")),
     }
 }
 
-/// Returns true if a relative reference means `own` at the gate anyway.
-fn means(reference: &str, own: &str, target: Target<'_>) -> bool {
+/// Returns true if a relative reference means `path` at the gate without a change.
+fn already_means(reference: &str, gate_path: &str, target: Target<'_>) -> bool {
     if reference.starts_with('/') || scheme(reference).is_some() {
         return false;
     }
@@ -55,13 +55,12 @@ fn means(reference: &str, own: &str, target: Target<'_>) -> bool {
     let asked = asked.unwrap_or_default();
     let (directory, _) = asked.rsplit_once('/').unwrap_or_default();
     match reference.is_empty() {
-        true => asked == own,
-        false => without_dots(&format!("{directory}/{reference}")).as_deref() == Some(own),
+        true => asked == gate_path,
+        false => without_dots(&format!("{directory}/{reference}")).as_deref() == Some(gate_path),
     }
 }
 
-/// The reference without the characters that browsers ignore: controls and spaces around it, tabs
-/// within.
+/// Removes the characters that browsers ignore: controls and spaces around a reference, tabs within.
 fn cleaned(reference: &str) -> Cow<'_, str> {
     let trimmed = reference.trim_matches(|c: char| c <= ' ');
     match trimmed.contains(['\t', '\n', '\r']) {
@@ -70,7 +69,7 @@ fn cleaned(reference: &str) -> Cow<'_, str> {
     }
 }
 
-/// The path on the upstream that a reference without query and fragment stands for; `None` if it
+/// Returns the path on the upstream that a reference without query and fragment means; `None` if it
 /// leads to another host.
 fn resolve<'a>(reference: &'a str, target: Target<'a>) -> Option<Cow<'a, str>> {
     let upstream = target.route.upstream.origin();
@@ -99,7 +98,7 @@ fn resolve<'a>(reference: &'a str, target: Target<'a>) -> Option<Cow<'a, str>> {
     Some(Cow::Owned(format!("{directory}/{rest}")))
 }
 
-/// The scheme of an absolute reference, and what follows its colon (RFC 3986 section 3.1).
+/// Splits an absolute reference into its scheme and the text after the colon (RFC 3986 section 3.1).
 fn scheme(reference: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = reference.split_once(':')?;
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -112,13 +111,13 @@ fn split_path(target: &str) -> (&str, &str) {
     target.split_at_checked(end).unwrap_or((target, ""))
 }
 
-/// The path with its dot segments removed (RFC 3986 section 5.2.4); `None` for one that gate and
+/// Removes the dot segments of a path (RFC 3986 section 5.2.4). Returns `None` for a path that gate and
 /// upstream could read differently, such as one with an empty segment.
 fn without_dots(path: &str) -> Option<Cow<'_, str>> {
     if path::check(path).is_ok() {
         return Some(Cow::Borrowed(path));
     }
-    let mut kept: Vec<&str> = Vec::new();
+    let mut segments_left: Vec<&str> = Vec::new();
     let mut segments = path.strip_prefix('/')?.split('/').peekable();
     while let Some(segment) = segments.next() {
         let decoded = segment.to_ascii_lowercase().replace("%2e", ".");
@@ -126,21 +125,21 @@ fn without_dots(path: &str) -> Option<Cow<'_, str>> {
         match decoded.as_str() {
             "." => {}
             ".." => {
-                kept.pop();
+                segments_left.pop();
             }
-            _ => kept.push(segment),
+            _ => segments_left.push(segment),
         }
         if is_dot && segments.peek().is_none() {
-            kept.push("");
+            segments_left.push("");
         }
     }
-    let normal = format!("/{}", kept.join("/"));
+    let normal = format!("/{}", segments_left.join("/"));
     path::check(&normal).is_ok().then_some(Cow::Owned(normal))
 }
 
-/// The path at the gate that leads to `path` on the upstream: by the most specific route, and among
-/// equals by the one that the request took.
-fn gate_path(path: &str, tail: &str, target: Target<'_>) -> Option<String> {
+/// Returns the path at the gate that leads to `path` on the upstream: by the most specific route, and
+/// among equals by the one that the request took.
+fn find_gate_path(path: &str, tail: &str, target: Target<'_>) -> Option<String> {
     let current = target.route;
     let upstream = Origin::parse(current.upstream.origin());
     let mut best = None;
@@ -165,7 +164,7 @@ fn gate_path(path: &str, tail: &str, target: Target<'_>) -> Option<String> {
     best.map(|(_, candidate)| candidate)
 }
 
-/// The path at the gate that this route alone would take to `path`.
+/// Returns the path at the gate that this route takes to `path`, regardless of other routes.
 fn candidate(route: &Route, path: &str) -> Option<String> {
     match route.path.is_prefix() {
         true => {
@@ -176,10 +175,11 @@ fn candidate(route: &Route, path: &str) -> Option<String> {
     }
 }
 
-/// Returns true if the gate, asked for `candidate`, goes to `path` by `route`, and takes nothing of
-/// the query for a credential.
+/// Returns true if a request to the gate for `candidate` goes to `path` by `route`, and no query
+/// parameter is read as a credential.
 fn leads_back(candidate: &str, path: &str, tail: &str, routes: &[Route], route: &Route) -> bool {
-    // What a browser would encode is another path when it arrives (URL Standard section 1.3).
+    // A character that a browser encodes makes it another path when it arrives (URL Standard section
+    // 1.3).
     let stays = |byte: u8| byte.is_ascii_graphic() && !b"\"<>^`{|}".contains(&byte);
     if !candidate.bytes().all(stays) {
         return false;

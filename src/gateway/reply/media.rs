@@ -1,18 +1,17 @@
-//! Which documents a browser may show without a sandbox.
+//! The media types that a browser may show without a sandbox.
 //!
-//! Browsers disagree about media types that do not parse: Chromium takes `text/html (x)` for HTML.
-//! So only a type that is on the list, spelled exactly, is passive; everything else is sandboxed,
-//! also an answer without a type.
+//! Browsers disagree about media types that do not parse: Chromium takes `text/html (x)` for HTML. So
+//! only a type on the list, spelled exactly, is passive. Everything else is sandboxed, also a response
+//! without a type.
 
 /// Returns true if no browser runs scripts of a document with this `Content-Type`.
 ///
 /// Repeated fields are joined with commas, and browsers differ in which one they take (Fetch
 /// Standard, "extract a MIME type"), so all must be passive.
 pub(super) fn is_passive(content_type: &str) -> bool {
-    content_type.split(',').all(|one| {
-        let essence = one.split(';').next().unwrap_or_default();
-        // HTTP whitespace, of which no other character may stand around a type (MIME Sniffing
-        // Standard, section 4.4).
+    content_type.split(',').all(|media_type| {
+        let essence = media_type.split(';').next().unwrap_or_default();
+        // HTTP whitespace: no other character may surround a type (MIME Sniffing Standard, section 4.4).
         let essence = essence.trim_matches([' ', '\t']);
         is_passive_essence(essence) || is_passive_essence(&essence.to_ascii_lowercase())
     })
@@ -46,7 +45,8 @@ fn is_passive_essence(essence: &str) -> bool {
     }
 }
 
-/// Types of JSON, sound, film and fonts. Their subtypes are plain words, so none ends in `+xml`.
+/// Returns true for types of JSON, audio, video and fonts. Their subtypes are plain words, so none ends
+/// in `+xml`.
 fn is_of_passive_family(essence: &str) -> bool {
     let Some((family, subtype)) = essence.split_once('/') else {
         return false;

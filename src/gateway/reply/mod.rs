@@ -1,8 +1,8 @@
-//! The upstream's answer on its way to the caller (contract section 5): which response fields are
-//! removed, set or rewritten, and that the credential of the upstream is not among them.
+//! The upstream's response on its way to the caller belongs here (docs/wire-contract.md, "Upstream
+//! requests and answers"): which header fields are removed, set or rewritten, and that the upstream's
+//! credential is not among them.
 //!
-//! In scope: the decision over status and header fields. Bodies stream and are not searched. Nothing
-//! else crosses: no reason phrase, no trailers.
+//! Bodies do not: they stream and are not searched. Reason phrase and trailers are never passed on.
 
 mod fields;
 mod location;
@@ -14,8 +14,8 @@ use crate::upstream::url::UpstreamCredential;
 
 pub use location::Target;
 
-/// Returns the CORS headers of an answer to `origin` (Fetch, section 3.3.3): whoever holds the
-/// credential may read the answer, from any page. Never `Allow-Credentials`.
+/// Returns the CORS headers of a response to `origin` (Fetch, section 3.3.3): whoever has the credential
+/// may read the response, from any page. `Allow-Credentials` is never sent.
 #[must_use]
 pub fn cors(origin: &str) -> [(&'static str, String); 2] {
     [
@@ -24,20 +24,20 @@ pub fn cors(origin: &str) -> [(&'static str, String); 2] {
     ]
 }
 
-/// The request that is answered, as far as the answer depends on it.
+/// The facts about the request that its response depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// Where it went.
+    /// The route and the upstream's URL.
     pub target: Target<'a>,
-    /// The credential that it carried there.
+    /// The credential that was sent to the upstream.
     pub credential: &'a UpstreamCredential,
-    /// Its id.
+    /// The request id.
     pub id: &'a str,
-    /// The page that may read the answer.
+    /// The origin of the page that may read the response.
     pub cors_origin: Option<&'a str>,
 }
 
-/// Decides what becomes of the upstream's response headers.
+/// Returns the edits of the upstream's response headers.
 #[must_use]
 pub fn edit<'h>(
     status: u16,
@@ -56,7 +56,7 @@ pub fn edit<'h>(
         }
         if guard.is_in_name(name) {
             edits.drop.push(name);
-            // The log must not show this name either.
+            // The name contains the token, so the log must not show it.
             edits.echoed.push(REDACTED);
             continue;
         }
@@ -64,8 +64,8 @@ pub fn edit<'h>(
             "location" | "content-location" => location::at_gate(value, request.target),
             _ => None,
         };
-        let shown = rewritten.as_deref().unwrap_or(value);
-        match guard.redact(shown) {
+        let visible = rewritten.as_deref().unwrap_or(value);
+        match guard.redact(visible) {
             Some(redacted) => {
                 edits.echoed.push(name);
                 edits.set.push((name, redacted));
@@ -78,7 +78,7 @@ pub fn edit<'h>(
             _ => {}
         }
     }
-    // A 304 is about the document that the caller has, with the policy it came with.
+    // A 304 keeps the policy of the document that the caller already has.
     if !is_passive && status != 304 {
         let sandbox = ("content-security-policy", "sandbox".to_owned());
         edits.set.push(sandbox);
@@ -93,13 +93,13 @@ pub fn edit<'h>(
     edits
 }
 
-/// Returns true if `name` is one of a list of names.
+/// Returns true if `name` is in a list of names.
 fn lists(list: &str, name: &str) -> bool {
     let mut names = list.split(',').map(str::trim);
     names.any(|listed| listed.eq_ignore_ascii_case(name))
 }
 
-/// `Vary` with `Origin` in it; `None` when it is there already.
+/// Returns `Vary` with `Origin` added; `None` if it is there already.
 fn vary_by_origin(vary: Option<&str>) -> Option<String> {
     let Some(vary) = vary.filter(|vary| !vary.trim().is_empty()) else {
         return Some("Origin".to_owned());
@@ -110,26 +110,26 @@ fn vary_by_origin(vary: Option<&str>) -> Option<String> {
     }
 }
 
-/// Whether a status is one with which a `Response` can be made (Fetch, section 2.2.3).
+/// Returns true if a `Response` can have this status (Fetch, section 2.2.3).
 #[must_use]
 pub const fn is_final_status(status: u16) -> bool {
     matches!(status, 200..=599)
 }
 
-/// What the Cloudflare edge answers for an upstream that cannot be reached.
+/// Returns true for a status with which Cloudflare reports an unreachable upstream.
 #[must_use]
 pub const fn is_unreachable(status: u16) -> bool {
     matches!(status, 520..=527 | 530)
 }
 
-/// Whether a status is one after which a request may be sent again.
+/// Returns true for a status after which a request may be sent again.
 #[must_use]
 pub const fn is_transient(status: u16) -> bool {
     matches!(status, 429 | 502..=504) || is_unreachable(status)
 }
 
-/// What a refusal of the gate's own token most likely means; `code` is the Cloudflare API's error
-/// code, for the API that has them.
+/// Returns the most likely reason why the upstream refused its token. `code` is the Cloudflare API's
+/// error code, if there is one.
 #[must_use]
 pub const fn rejection_hint(status: u16, code: Option<u64>) -> &'static str {
     match (code, status) {
@@ -137,7 +137,7 @@ pub const fn rejection_hint(status: u16, code: Option<u64>) -> &'static str {
             "the Cloudflare API says the token is invalid: it was rolled, deleted or has expired; put a new one"
         }
         (Some(6003 | 6111 | 9106), _) => {
-            "the Cloudflare API could not read the credential: put the bare token, without Bearer or quotes, and check upstream_auth.scheme"
+            "the Cloudflare API could not read the credential: put only the token, without Bearer or quotes, and check upstream_auth.scheme"
         }
         (Some(9103), _) => {
             "the Cloudflare API does not know this email and global key: prefer an API token with upstream_auth.scheme = bearer"
@@ -146,15 +146,16 @@ pub const fn rejection_hint(status: u16, code: Option<u64>) -> &'static str {
             "the Cloudflare API refused the token for this call: check the permissions and the account or zone the token is for"
         }
         (_, 403) => {
-            "the upstream knows the token and does not let it do this: check its permissions"
+            "the upstream knows the token and does not allow it this call: check its permissions"
         }
         (_, _) => {
-            "the upstream does not take the token: it was revoked or has expired, or belongs to another environment; put a new one"
+            "the upstream refuses the token: it was revoked, has expired, or belongs to another environment; put a new one"
         }
     }
 }
 
-/// The first error code of a Cloudflare API answer (`{"success":false,"errors":[{"code":…}]}`).
+/// Returns the first error code of a Cloudflare API response
+/// (`{"success":false,"errors":[{"code":…}]}`).
 #[must_use]
 pub fn cloudflare_code(body: &[u8]) -> Option<u64> {
     let value = crate::base::json::parse(body)?;

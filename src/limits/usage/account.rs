@@ -1,4 +1,4 @@
-//! Whom a request is charged to.
+//! Charging a request to its key.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use crate::keys::{Key, KeyId, Quota};
 
 use super::{Amounts, Kind, Usage};
 
-/// The key that a request is charged to, from when that is known to the request's end.
+/// The key that a request is charged to, from the verification of its credential to its end.
 #[derive(Clone, Debug)]
 pub struct Account<'g> {
     usage: &'g Usage,
@@ -18,13 +18,13 @@ pub struct Account<'g> {
 }
 
 impl<'g> Account<'g> {
-    /// The account of a request that arrived on `day`.
+    /// Creates the account of a request that arrived on `day`.
     #[must_use]
     pub fn new(usage: &'g Usage, key: &Key, day: Day) -> Self {
         Self { usage, key: key.id.clone(), quota: key.quota, day, in_flight: None }
     }
 
-    /// Whether its key may have only so many bytes.
+    /// Returns true if the key's quota limits bytes.
     #[must_use]
     pub const fn limits_bytes(&self) -> bool {
         match &self.quota {
@@ -33,12 +33,12 @@ impl<'g> Account<'g> {
         }
     }
 
-    /// The request counts as one of its quota from now on.
-    pub fn keep(&mut self, in_flight: InFlightGuard<'g>) {
+    /// Keeps the reservation of the request until it ends.
+    pub fn keep_reservation(&mut self, in_flight: InFlightGuard<'g>) {
         self.in_flight = Some(Rc::new(in_flight));
     }
 
-    /// The request has ended: it is charged, and under way no more.
+    /// Charges the request, which has ended, and releases its reservation.
     pub fn charge(&mut self, kind: Kind, amounts: &Amounts) {
         let (usage, key) = (self.usage, &self.key);
         let per = self.quota.map(|quota| quota.per);
@@ -47,7 +47,7 @@ impl<'g> Account<'g> {
     }
 }
 
-/// A request under way of a key with a quota: while it lasts, there is room for one fewer.
+/// A reserved request of a key with a quota. As long as it exists, the key may send one fewer.
 #[derive(Debug)]
 pub struct InFlightGuard<'g> {
     usage: &'g Usage,
@@ -55,7 +55,7 @@ pub struct InFlightGuard<'g> {
 }
 
 impl<'g> InFlightGuard<'g> {
-    /// From now until it is dropped.
+    /// Reserves one request until this guard is dropped.
     #[must_use]
     pub fn new(usage: &'g Usage, key: &KeyId) -> Self {
         usage.reserve(key);

@@ -1,37 +1,39 @@
-//! One key's usage in this isolate: what its ledger does not know of yet, and what it last said.
+//! One key's usage in this isolate: the part that its ledger does not know yet, and the ledger's last
+//! total.
 
 use core::cell::Cell;
-use std::collections::BTreeMap;
 
 use serde_json::json;
 
 use crate::base::day::Day;
+use crate::base::json_writer;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::keys::Period;
 use crate::limits::quota::Totals;
 
-/// How long, in seconds, a ledger's word is enough to decide by. Of what other isolates let pass in
-/// that time nothing is known here.
+/// Longest time, in seconds, that a ledger's total is used. The isolate does not know how much other
+/// isolates let through in that time.
 const MAX_AGE: i64 = 30;
 
-/// Largest number that a ledger holds and that JSON carries to it exactly: 2^53 - 1. Sums stay there.
+/// Largest number that a ledger stores and that JSON transports exactly: 2^53 - 1. Sums saturate there.
 pub(super) const MAX_COUNT: u64 = 9_007_199_254_740_991;
 
-/// How a request ended, as far as it is charged for.
+/// The outcome of a request, for charging it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// The upstream's answer was passed on.
+    /// The upstream's response was passed on.
     Forwarded,
-    /// The answer came from the cache.
+    /// The response came from the cache.
     Cached,
-    /// The caller's fault.
+    /// The gate refused it: the caller's fault.
     Refused,
-    /// The gate's or the upstream's.
+    /// It failed: the gate's or the upstream's fault.
     Failed,
 }
 
 impl Kind {
-    /// The audit line's word for it.
+    /// Returns the name of the outcome in the audit line.
     const fn name(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
@@ -41,7 +43,7 @@ impl Kind {
         }
     }
 
-    /// Whether it counts against a quota: the key got what it asked for.
+    /// Returns true if such a request counts against a quota, because the key got what it asked for.
     const fn is_charged(self) -> bool {
         match self {
             Self::Forwarded | Self::Cached => true,
@@ -50,18 +52,18 @@ impl Kind {
     }
 }
 
-/// What requests came to.
+/// The usage of some requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amounts {
-    /// How many.
+    /// Number of requests.
     pub requests: u64,
-    /// Bytes of their bodies.
+    /// Bytes of the request bodies.
     pub bytes_in: u64,
-    /// Bytes of the answers' bodies.
+    /// Bytes of the response bodies.
     pub bytes_out: u64,
     /// Milliseconds that the upstream took.
     pub upstream_ms: u64,
-    /// How often it answered 429.
+    /// Number of 429 responses of the upstream.
     pub upstream_429: u64,
 }
 
@@ -75,49 +77,51 @@ impl Amounts {
     }
 }
 
-/// Adds, up to [`MAX_COUNT`].
+/// Adds two numbers, saturating at [`MAX_COUNT`].
 fn sum(one: u64, other: u64) -> u64 {
     one.saturating_add(other).min(MAX_COUNT)
 }
 
-type Rows = BTreeMap<(Day, Kind), Amounts>;
+type Rows = SortedMap<(Day, Kind), Amounts>;
 
-/// See the module.
+/// The usage of one key in this isolate.
 #[derive(Debug, Default)]
 pub(super) struct UsageCounter {
-    /// The key's period, if it has a quota.
+    /// The period of the key's quota, if it has one.
     pub(super) per: Option<Period>,
-    /// Not sent yet.
+    /// Usage that was not sent yet.
     rows: Rows,
-    /// Sent under this number, and not known to have arrived.
+    /// The batch that was sent, with its sequence number, and is not known to have arrived.
     sent: Option<(u64, Rows)>,
-    /// Requests under way.
-    held: u64,
-    /// What the ledger said: since which day, how much, and when it said so.
+    /// Reserved requests, which are under way.
+    in_flight: u64,
+    /// The ledger's last total: the first day that it includes, the total, and when it arrived.
     last_ledger_total: Option<(Day, Totals, Timestamp)>,
 }
 
 impl UsageCounter {
     pub(super) fn count(&mut self, day: Day, kind: Kind, amounts: &Amounts) {
-        self.rows.entry((day, kind)).or_default().add(amounts);
+        let mut sum = self.rows.remove(&(day, kind)).unwrap_or_default();
+        sum.add(amounts);
+        self.rows.insert((day, kind), sum);
     }
 
     pub(super) const fn reserve(&mut self) {
-        self.held = self.held.saturating_add(1);
+        self.in_flight = self.in_flight.saturating_add(1);
     }
 
     pub(super) const fn release(&mut self) {
-        self.held = self.held.saturating_sub(1);
+        self.in_flight = self.in_flight.saturating_sub(1);
     }
 
     pub(super) fn is_unsent(&self) -> bool {
         self.sent.is_some() || !self.rows.is_empty()
     }
 
-    /// Whether nothing would be lost with it.
+    /// Returns true if nothing is lost when this counter is dropped.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
-        let is_news = |(_, _, at): (Day, Totals, Timestamp)| now < at.plus_seconds(MAX_AGE);
-        self.held == 0 && !self.is_unsent() && !self.last_ledger_total.is_some_and(is_news)
+        let is_fresh = |(_, _, at): (Day, Totals, Timestamp)| now < at.plus_seconds(MAX_AGE);
+        self.in_flight == 0 && !self.is_unsent() && !self.last_ledger_total.is_some_and(is_fresh)
     }
 
     pub(super) fn total(&self, from: Day, now: Timestamp) -> Option<Totals> {
@@ -125,27 +129,28 @@ impl UsageCounter {
         if since != from || now >= at.plus_seconds(MAX_AGE) {
             return None;
         }
-        let sent = self.sent.iter().flat_map(|(_, rows)| rows);
-        for ((day, kind), amounts) in sent.chain(&self.rows) {
+        let sent = self.sent.iter().flat_map(|(_, rows)| rows.iter());
+        for ((day, kind), amounts) in sent.chain(self.rows.iter()) {
             if *day >= from && kind.is_charged() {
                 total.requests = sum(total.requests, amounts.requests);
                 total.bytes = sum(total.bytes, sum(amounts.bytes_in, amounts.bytes_out));
             }
         }
-        total.requests = sum(total.requests, self.held);
+        total.requests = sum(total.requests, self.in_flight);
         Some(total)
     }
 
-    /// What to send. `last` is the number of the isolate's last batch of any key: a key's own would begin
-    /// again after the key was idle, and its ledger would take a new batch for an old one.
+    /// Returns the batch to send. `last` is the sequence number of the isolate's last batch of any key.
+    /// A key cannot have numbers of its own: they would begin again when the key was idle and its
+    /// counter was dropped, and its ledger would take a new batch for an old one.
     pub(super) fn batch(&mut self, isolate: &str, last: &Cell<u64>, now: Timestamp) -> String {
         if self.sent.is_none() && !self.rows.is_empty() {
             last.set(last.get().saturating_add(1));
             self.sent = Some((last.get(), core::mem::take(&mut self.rows)));
         }
-        // An empty one is no news, whatever its number.
+        // Empty batches have sequence number 0; the ledger ignores them.
         let sequence = self.sent.as_ref().map_or(0, |(number, _)| *number);
-        let rows = self.sent.iter().flat_map(|(_, rows)| rows);
+        let rows = self.sent.iter().flat_map(|(_, rows)| rows.iter());
         let rows = rows.map(|((day, kind), amounts)| {
             json!([
                 day.to_string(),
@@ -158,23 +163,23 @@ impl UsageCounter {
             ])
         });
         let since = self.per.map(|per| per.bounds(now).0.to_string());
-        json!({
+        json_writer::text(&json!({
             "isolate": isolate,
             "sequence": sequence,
             "since": since,
             "rows": rows.collect::<Vec<_>>(),
-        })
-        .to_string()
+        }))
     }
 
     pub(super) fn settle(&mut self, sequence: u64, used: Option<(Day, Totals)>, now: Timestamp) {
         let taken = self.sent.take_if(|(number, _)| *number <= sequence);
         let Some((since, mut used)) = used else {
-            // What it took now is in no sum that was last_ledger_total.
+            // The batch that it took is not in the last known total, so that total is outdated.
             self.last_ledger_total.take_if(|_| taken.is_some());
             return;
         };
-        // Of two answers on their way at once the older may come last; within a period it is the smaller.
+        // Two answers may arrive in the wrong order. Within a period a total only grows, so the older
+        // answer is the smaller one.
         if let Some((_, before, _)) = self.last_ledger_total.filter(|(of, _, _)| *of == since) {
             used.requests = used.requests.max(before.requests);
             used.bytes = used.bytes.max(before.bytes);

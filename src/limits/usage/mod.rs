@@ -1,22 +1,24 @@
-//! What every key has had (contract sections 2 and 7): added up in the isolate, and sent now and then
-//! to the key's ledger, a Durable Object, whose answer says what all isolates together have counted.
+//! The usage of all keys (docs/wire-contract.md, "The gate's own paths"): added up in the isolate, and
+//! sent from time to time to the key's ledger, a Durable Object, whose answer is the total of all
+//! isolates.
 //!
-//! In scope: adding up, what is sent and when it may be forgotten, what a key has had as far as this
-//! isolate knows. Out of scope: sending it (`edge`), and what a quota is (`quota`).
+//! In scope: adding up, the batches to send, forgetting what the ledger knows, and the total of a key as
+//! far as this isolate knows it. Out of scope: sending (`edge`), and quotas (`quota`).
 //!
-//! A batch has the isolate's name and a number, and the ledger takes each once: a batch whose answer
-//! was lost is sent again and counted once. What is counted is lost only with the isolate.
+//! A batch has the isolate's name and a sequence number, and the ledger takes each batch once. A batch
+//! whose answer was lost is sent again and counted once. Usage is lost only if the isolate ends before
+//! it is sent.
 
 mod account;
 mod counter;
 
 use core::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::base::day::Day;
 use crate::base::json;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::keys::KeyId;
 use crate::keys::Period;
@@ -27,32 +29,33 @@ use counter::{MAX_COUNT, UsageCounter};
 pub use account::{Account, InFlightGuard};
 pub use counter::{Amounts, Kind};
 
-/// Longest flush, in seconds, after which it counts as dead: the platform ends what a request leaves
-/// running after 30.
+/// Longest duration of a flush, in seconds. After it the flush counts as dead, because the platform ends
+/// background work of a request after 30 s.
 const FLUSH_SECONDS: i64 = 35;
-/// Most keys whose usage is kept at once: some hundred bytes each. Only a ledger that fails for long
-/// leaves so many.
+/// Most keys whose usage is kept at once: each takes some hundred bytes. So many accumulate only if a
+/// ledger fails for a long time.
 const MAX_KEYS: usize = 16_384;
-/// Most batches of one flush: the platform allows 1,000 calls of a request.
+/// Most batches of one flush: the platform allows 1,000 subrequests of a request.
 const MAX_BATCHES: usize = 500;
 
-/// The usage of this isolate that its keys' ledgers do not know of yet, and what they know.
+/// The usage in this isolate that the ledgers do not know yet, and the ledgers' last totals.
 #[derive(Debug, Default)]
 pub struct Usage {
-    /// The isolate's name: that of the first request it counted.
+    /// The isolate's name: the id of the first request that it counted.
     isolate: RefCell<String>,
-    /// The number of its last batch, of whichever key.
+    /// The sequence number of the isolate's last batch, of any key.
     sequence: Cell<u64>,
-    counters: RefCell<BTreeMap<KeyId, UsageCounter>>,
+    counters: RefCell<SortedMap<KeyId, UsageCounter>>,
     /// There is something to send.
     is_unsent: Cell<bool>,
-    /// Until when the flush that is under way may take.
+    /// The time until which the current flush may take.
     flushing: Cell<Option<Timestamp>>,
-    /// Requests that were not counted.
+    /// Number of requests that were not counted.
     lost: Cell<u64>,
 }
 
-/// Reads a sum of a ledger. JavaScript writes a very large one as a float; it counts as [`MAX_COUNT`].
+/// Parses a total of a ledger. JavaScript writes a very large number as a float; it counts as
+/// [`MAX_COUNT`].
 fn sum(answer: &Value, name: &str) -> Option<u64> {
     let number = answer.get(name)?;
     let is_huge = |float: &f64| *float >= 9_007_199_254_740_992.0;
@@ -63,7 +66,7 @@ fn sum(answer: &Value, name: &str) -> Option<u64> {
 }
 
 impl Usage {
-    /// Names the isolate, unless it has a name. Ids of requests are unique.
+    /// Names the isolate, unless it has a name. Request ids are unique.
     pub fn name(&self, request_id: &str) {
         let mut isolate = self.isolate.borrow_mut();
         if isolate.is_empty() {
@@ -71,7 +74,7 @@ impl Usage {
         }
     }
 
-    /// Adds to what a key has had on a day.
+    /// Adds usage of a key on a day.
     pub fn count(&self, key: &KeyId, per: Option<Period>, day: Day, kind: Kind, amounts: &Amounts) {
         let mut counters = self.counters.borrow_mut();
         let Some(counter) = counter_of(&mut counters, key) else {
@@ -84,14 +87,14 @@ impl Usage {
         self.is_unsent.set(true);
     }
 
-    /// What a key has had since `from`, with what is under way; `None` when its ledger was not heard of
-    /// lately.
+    /// Returns the usage of a key since `from`, with requests under way; `None` without a recent answer
+    /// of its ledger.
     #[must_use]
     pub fn total(&self, key: &KeyId, from: Day, now: Timestamp) -> Option<Totals> {
         self.counters.borrow().get(key)?.total(from, now)
     }
 
-    /// Returns the batch to send to a key's ledger, perhaps one that was sent before, perhaps an empty one.
+    /// Returns the batch to send to a key's ledger. It may be one that was sent before, or empty.
     #[must_use]
     pub fn batch(&self, key: &KeyId, now: Timestamp) -> String {
         let mut counters = self.counters.borrow_mut();
@@ -100,14 +103,14 @@ impl Usage {
         counter.batch(&self.isolate.borrow(), &self.sequence, now)
     }
 
-    /// Returns the batch whose answer says what the key has had in its period.
+    /// Returns the batch to send, for an answer with the key's usage in its period.
     #[must_use]
-    pub fn ask(&self, key: &KeyId, per: Period, now: Timestamp) -> String {
+    pub fn batch_for_quota(&self, key: &KeyId, per: Period, now: Timestamp) -> String {
         let mut counters = self.counters.borrow_mut();
         if counters.len() >= MAX_KEYS {
             counters.retain(|_, counter| !counter.is_idle(now));
         }
-        // Where there is no room the answer is of no use, and the key with a quota is refused.
+        // Without room for it the answer is of no use, and the key with a quota is refused.
         if let Some(counter) = counter_of(&mut counters, key) {
             counter.per = Some(per);
         }
@@ -115,21 +118,21 @@ impl Usage {
         self.batch(key, now)
     }
 
-    /// The ledger answered to a batch.
+    /// Takes a ledger's answer to a batch.
     ///
     /// # Errors
-    /// When that is no answer.
-    pub fn settle(&self, key: &KeyId, answer: &str, now: Timestamp) -> Result<(), NoAnswer> {
-        let answer = json::parse(answer.as_bytes()).ok_or(NoAnswer)?;
+    /// When the answer is malformed.
+    pub fn settle(&self, key: &KeyId, answer: &str, now: Timestamp) -> Result<(), MalformedAnswer> {
+        let answer = json::parse(answer.as_bytes()).ok_or(MalformedAnswer)?;
         // The last batch of this isolate that the ledger took.
         let sequence = answer.get("sequence").and_then(Value::as_u64);
         let (Some(sequence), Some(requests), Some(bytes)) =
             (sequence, sum(&answer, "requests"), sum(&answer, "bytes"))
         else {
-            return Err(NoAnswer);
+            return Err(MalformedAnswer);
         };
         if let Some(counter) = self.counters.borrow_mut().get_mut(key) {
-            // From which day on it added up; absent where it was not asked to.
+            // The first day of the total; absent if none was asked for.
             let since = answer.get("since").and_then(Value::as_str);
             let since = since.and_then(Day::parse);
             let used = Totals { requests, bytes };
@@ -138,8 +141,7 @@ impl Usage {
         Ok(())
     }
 
-    /// Whether a flush should begin now, for there is something to send and none is under way. It is then
-    /// under way.
+    /// Returns true, and begins a flush, if there is something to send and no flush is under way.
     #[must_use]
     pub fn begin_flush(&self, now: Timestamp) -> bool {
         let is_due = self.is_unsent.get() && self.flushing.get().is_none_or(|until| now >= until);
@@ -149,12 +151,12 @@ impl Usage {
         is_due
     }
 
-    /// The flush that is under way sends for the last time: what is counted from now on is for the next.
+    /// Ends the time in which the current flush takes usage: later usage is for the next one.
     pub fn close_flush(&self) {
         self.flushing.set(None);
     }
 
-    /// Everything that is to be sent, by key.
+    /// Returns all batches to send, by key.
     #[must_use]
     pub fn batches(&self, now: Timestamp) -> Vec<(String, String)> {
         let mut counters = self.counters.borrow_mut();
@@ -167,7 +169,7 @@ impl Usage {
             .collect()
     }
 
-    /// A flush has sent its batches: whether nothing is left to send, so that it is over.
+    /// Ends the flush, which has sent its batches, if nothing is left to send. Returns true if so.
     #[must_use]
     pub fn end_flush(&self) -> bool {
         let is_unsent = self.counters.borrow().values().any(UsageCounter::is_unsent);
@@ -178,8 +180,8 @@ impl Usage {
         !is_unsent
     }
 
-    /// How many requests were not counted since this was last asked, because too many keys' ledgers do
-    /// not answer.
+    /// Returns the number of requests since the last call that were not counted, because the ledgers of
+    /// too many keys do not answer.
     #[must_use]
     pub fn take_lost(&self) -> u64 {
         self.lost.take()
@@ -198,20 +200,23 @@ impl Usage {
     }
 }
 
-/// Returns the counter of a key, a new one where there is room.
+/// Returns the counter of a key, a new one if there is room.
 fn counter_of<'t>(
-    counters: &'t mut BTreeMap<KeyId, UsageCounter>,
+    counters: &'t mut SortedMap<KeyId, UsageCounter>,
     key: &KeyId,
 ) -> Option<&'t mut UsageCounter> {
-    if counters.len() >= MAX_KEYS && !counters.contains_key(key) {
-        return None;
+    if !counters.contains_key(key) {
+        if counters.len() >= MAX_KEYS {
+            return None;
+        }
+        counters.insert(key.clone(), UsageCounter::default());
     }
-    Some(counters.entry(key.clone()).or_default())
+    counters.get_mut(key)
 }
 
-/// A ledger's answer is none.
+/// A malformed answer of a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoAnswer;
+pub struct MalformedAnswer;
 
 #[cfg(test)]
 mod tests {
@@ -231,7 +236,7 @@ mod tests {
     }
 
     fn batch(usage: &Usage) -> Value {
-        serde_json::from_str(&usage.ask(&key(), Period::Day, NOW)).unwrap()
+        serde_json::from_str(&usage.batch_for_quota(&key(), Period::Day, NOW)).unwrap()
     }
 
     fn answer(usage: &Usage, sequence: u64, requests: u64, bytes: u64) {
@@ -335,7 +340,7 @@ mod tests {
         assert!(usage.counters.borrow().is_empty());
         let amounts = Amounts { requests: 1, ..Amounts::default() };
         for number in 0..MAX_KEYS + 10 {
-            let _asked = usage.ask(&key(number), Period::Day, NOW);
+            let _asked = usage.batch_for_quota(&key(number), Period::Day, NOW);
             usage.count(&key(number), None, Day::of(NOW), Kind::Forwarded, &amounts);
             usage.reserve(&key(number));
         }
@@ -344,7 +349,7 @@ mod tests {
         // Keys that were only asked about make room.
         let usage = Usage::default();
         for number in 0..MAX_KEYS + 10 {
-            let _asked = usage.ask(&key(number), Period::Day, NOW);
+            let _asked = usage.batch_for_quota(&key(number), Period::Day, NOW);
         }
         assert!((1..=MAX_KEYS).contains(&usage.counters.borrow().len()));
     }
@@ -355,7 +360,7 @@ mod tests {
         one(&usage, 0);
         batch(&usage);
         for text in ["", "{}", r#"{"sequence":1,"requests":"1","bytes":0}"#] {
-            assert_eq!(usage.settle(&key(), text, NOW), Err(NoAnswer));
+            assert_eq!(usage.settle(&key(), text, NOW), Err(MalformedAnswer));
         }
         assert!(!usage.end_flush());
     }

@@ -8,7 +8,7 @@ use testkit::token::{now, sk};
 use testkit::upstream::{PATIENCE, Reply, Upstream};
 
 use super::{FIRST, Recipe};
-use crate::signed_urls::{before_sig, signed};
+use testkit::links::{before_sig, signed};
 
 /// The host that the recipe's gate is called by.
 const HOST: &str = "img.example.com";

@@ -27,7 +27,7 @@ fn table(row: fn(&Config, Timestamp) -> Verdict, cases: &[(Value, Status)]) {
 
 #[test]
 fn keys_that_are_open_to_everything_are_named() {
-    let all = json!(METHODS);
+    let all = json!(writegate::METHODS);
     table(
         open,
         &[

@@ -10,7 +10,7 @@ use writegate::credential::session::Session;
 use writegate::derive_sk;
 use writegate::policy::path;
 use writegate::route;
-use writegate::{Key, KeyId, Scheme};
+use writegate::{Key, KeyId, Methods, Scheme};
 
 use super::{CMS, clone};
 use crate::checkout::Checkout;
@@ -101,15 +101,15 @@ fn it_is_what_the_gate_takes() {
     let id = KeyId::parse(first["id"].as_str().unwrap()).unwrap();
     let root = Secret::new(written.secret("SIGNING_SECRET"));
     assert_eq!(first["sk"].as_str(), derive_sk(&root, &id, 1).expose_str());
-    let key = config.keys[&id].key();
-    assert_eq!(key.methods, ["GET", "POST", "PUT", "PATCH"]);
+    let key = config.keys.get(&id).unwrap().key();
+    assert_eq!(key.methods, Methods::of(["GET", "POST", "PUT", "PATCH"]));
     assert_eq!(key.paths.as_ref().unwrap()[0].to_string(), "/articles/*");
     let all = keys(&config);
     assert_eq!(all.len(), 3);
     assert_eq!(all.iter().filter(|key| key.admin).count(), 1);
     // The probe through the gate reaches what the route's own probe reaches, and nothing else.
     let probe = all.iter().find(|key| !key.admin && key.id != id).unwrap();
-    assert_eq!(probe.methods, ["GET"]);
+    assert_eq!(probe.methods, Methods::of(["GET"]));
     assert_eq!(probe.paths.as_ref().unwrap()[0].to_string(), "/articles");
     let session = checkout.run(&["session", "mint", "--key", id.as_str()]).succeeded();
     assert_eq!(Session::parse(session.trim()).unwrap().key(), id.as_str());
@@ -177,13 +177,13 @@ fn pages_show_images_with_an_id_alone() {
     let config = written.config();
     assert!(config.registry);
     assert_eq!(written.whole["ratelimits"][0]["name"], "RATE_STANDARD");
-    let key = config.keys[&KeyId::parse(first["id"].as_str().unwrap()).unwrap()].key();
+    let key = config.keys.get(&KeyId::parse(first["id"].as_str().unwrap()).unwrap()).unwrap().key();
     assert_eq!(key.schemes, [Scheme::PublicKey, Scheme::Url]);
     assert_eq!(key.rate.as_deref(), Some("standard"));
     let path = path::check("/img/1.png").unwrap();
     let route = route::find(&config.routes, &path).unwrap().unwrap();
     assert!(route.cache.is_some() && !route.takes("POST"));
-    assert_eq!(route.auth.own_header(), Some("x-auth-token"));
+    assert_eq!(route.auth.credential_header(), Some("x-auth-token"));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn the_operator_s_key_opens_what_its_commands_need() {
         let all = keys(&config);
         let admin = all.into_iter().find(|key| key.admin).unwrap();
         let paths = admin.paths.iter().flatten().map(ToString::to_string);
-        (admin.methods.join(" "), paths.collect::<Vec<_>>())
+        (admin.methods.listed().collect::<Vec<_>>().join(" "), paths.collect::<Vec<_>>())
     };
     // Nothing is changed through a gate without a registry and a cache.
     let (methods, paths) = admin(&CMS);
@@ -243,8 +243,8 @@ fn limits_of_the_first_key_are_those_that_were_said() {
     let first: Value = serde_json::from_str(&done.succeeded()).unwrap();
     let written = Written::of(&checkout);
     let config = written.config();
-    let key = config.keys[&KeyId::parse(first["id"].as_str().unwrap()).unwrap()].key();
-    assert_eq!(key.methods, ["POST", "DELETE"]);
+    let key = config.keys.get(&KeyId::parse(first["id"].as_str().unwrap()).unwrap()).unwrap().key();
+    assert_eq!(key.methods, Methods::of(["POST", "DELETE"]));
     let paths: Vec<_> = key.paths.iter().flatten().map(ToString::to_string).collect();
     assert_eq!(paths, ["/a", "/b/*"]);
     assert!(key.allowed_origins.is_some() && key.allowed_ips.is_some());

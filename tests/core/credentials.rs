@@ -1,0 +1,89 @@
+//! The upstream's credential: its four schemes and the forms of the secret (contract, section 1).
+
+use crate::native::{Upstream, check, start};
+use serde_json::{Value, json};
+use testkit::client::Request;
+use testkit::token::fresh;
+
+#[test]
+fn four_schemes_of_upstream_credentials() {
+    let secret = format!("user:{}", fresh());
+    let (user, password) = secret.split_once(':').unwrap();
+    let basic = {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.encode(&secret)
+    };
+    let cases: [(Value, Vec<(&str, String)>); 4] = [
+        (json!({"scheme": "bearer"}), vec![("authorization", format!("Bearer {secret}"))]),
+        (json!({"scheme": "basic"}), vec![("authorization", format!("Basic {basic}"))]),
+        (
+            json!({"scheme": "header", "name": "X-Tracker-Credential"}),
+            vec![("x-tracker-credential", secret.clone())],
+        ),
+        (
+            json!({"scheme": "cloudflare-global-key"}),
+            vec![("x-auth-email", user.to_owned()), ("x-auth-key", password.to_owned())],
+        ),
+    ];
+    for (mut auth, expected) in cases {
+        auth["secret"] = "OTHER_TOKEN".into();
+        let mut table = check(|setup| {
+            setup.env("OTHER_TOKEN", secret.as_str()).route("/*", json!({"upstream_auth": auth}))
+        });
+        let mut request = Request::post("/x").bearer(&table.gate.bearer());
+        for (name, _) in expected.iter().filter(|(name, _)| *name != "authorization") {
+            request =
+                request.header(name, "the caller's own").header(&name.replace('-', "_"), "too");
+        }
+        table.passes(&auth.to_string(), &request);
+        let seen = table.upstream.last();
+        let mut found: Vec<_> = seen
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_lowercase().replace('_', "-"), value.clone()))
+            .filter(|(name, _)| {
+                name == "authorization" || name.contains("auth-") || name.contains("tracker")
+            })
+            .collect();
+        found.sort();
+        let expected: Vec<_> =
+            expected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        table.that(found == expected, || format!("{auth}: {found:?}"));
+    }
+}
+
+#[test]
+fn the_token_may_be_an_envelope() {
+    let upstream = Upstream::start();
+    let value = fresh();
+    let envelope =
+        json!({"token": value, "issued_at": "2026-11-22", "expires_at": "2099-01-01T00:00:00Z"});
+    let gate = start(&upstream, |setup| setup.env("WRITE_TOKEN", envelope.to_string()));
+    Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();
+    assert_eq!(upstream.only().header("authorization"), Some(format!("Bearer {value}")));
+}
+
+#[test]
+fn a_token_that_is_none_is_never_sent() {
+    let envelope = |value: serde_json::Value| value.to_string();
+    let broken = [
+        String::new(),
+        envelope(json!({"token": ""})),
+        envelope(json!({"issued_at": "2026-11-22"})),
+        envelope(json!({"token": "abc", "issued": "2026-11-22"})),
+        envelope(json!({"token": "abc", "issued_at": "yesterday"})),
+        envelope(json!({"token": 1})),
+        "a\r\nX-Injected: 1".into(),
+    ];
+    for token in broken {
+        let upstream = Upstream::start();
+        let gate = start(&upstream, |setup| setup.env("WRITE_TOKEN", token.as_str()));
+        let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
+        assert_eq!(answer.status, 503, "{token:?}: {answer}");
+        assert!(
+            ["token-missing", "misconfigured"].contains(&answer.code().as_str()),
+            "{token:?}: {answer}"
+        );
+        upstream.assert_untouched();
+    }
+}

@@ -1,0 +1,99 @@
+//! The echo guard (contract, section 5): a token that the upstream sends back does not reach the caller.
+
+use crate::native::{Upstream, start};
+use serde_json::json;
+use testkit::client::Request;
+use testkit::upstream::Reply;
+
+#[test]
+fn a_token_that_the_upstream_echoes_does_not_come_back() {
+    let upstream = Upstream::answering(|request, _| {
+        let sent = request.header("authorization").unwrap();
+        let token = sent.strip_prefix("Bearer ").unwrap();
+        let encoded: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        Reply::new(201)
+            .reason(&format!("Made with {token}"))
+            .header("X-Raw", &format!("a {token} b"))
+            .header("X-Sent", &sent)
+            .header("X-Encoded", &encoded)
+            .header("X-Lower", &encoded.to_lowercase())
+            .header("Location", &format!("/made?token={token}"))
+            .header("X-Other", "kept")
+    });
+    let gate = start(&upstream, |setup| {
+        setup.env("WRITE_TOKEN", format!("t/{}+=", testkit::token::fresh()))
+    });
+    let token = gate.token.clone();
+    let escaped = token.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
+    let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
+    assert_eq!(answer.status, 201, "{answer}");
+    assert!(["", "Created"].contains(&answer.reason.as_str()), "{}", answer.reason);
+    assert_eq!(answer.header("x-raw").as_deref(), Some("a [redacted] b"));
+    assert_eq!(answer.header("x-other").as_deref(), Some("kept"));
+    let encoded: String = token.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    for (name, value) in &answer.headers {
+        let lower = value.to_lowercase();
+        assert!(
+            !value.contains(&token) && !value.contains(&escaped) && !lower.contains(&encoded),
+            "{name}: {value}"
+        );
+    }
+    gate.logs.until("line of the echo guard", |lines| {
+        lines.iter().any(|line| line.text.contains("echo_guard")).then_some(())
+    });
+    assert!(!gate.stop().iter().any(|line| line.text.contains(&token)));
+}
+
+#[test]
+fn basic_credentials_do_not_come_back_either() {
+    let upstream = Upstream::answering(|request, _| {
+        let sent = request.header("authorization").unwrap();
+        let encoded = sent.strip_prefix("Basic ").unwrap();
+        let in_url = encoded.replace('+', "-").replace('/', "_");
+        Reply::new(200)
+            .header("X-Sent", encoded)
+            .header("X-Bare", encoded.trim_end_matches('='))
+            .header("X-Url", &in_url)
+            .header("X-Bare-Url", in_url.trim_end_matches('='))
+            .header("X-Percent", &encoded.replace('=', "%3D").replace('/', "%2f"))
+    });
+    let secret = format!("user:?>~?>~{}", testkit::token::fresh());
+    let gate = start(&upstream, |setup| {
+        setup
+            .env("WRITE_TOKEN", secret)
+            .route("/*", json!({"upstream_auth": {"scheme": "basic", "secret": "WRITE_TOKEN"}}))
+    });
+    let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();
+    for name in ["x-sent", "x-bare", "x-url", "x-bare-url", "x-percent"] {
+        let value = answer.header(name);
+        assert_eq!(value.as_deref(), Some("[redacted]"), "{name}");
+    }
+}
+
+#[test]
+fn neither_does_half_of_a_global_key() {
+    let upstream = Upstream::answering(|request, _| {
+        Reply::new(200).header("X-Sent", &request.header("x-auth-key").unwrap())
+    });
+    let auth = json!({"scheme": "cloudflare-global-key", "secret": "WRITE_TOKEN"});
+    let gate = start(&upstream, |setup| {
+        setup
+            .env("WRITE_TOKEN", format!("me@example.com:{}", testkit::token::fresh()))
+            .route("/*", json!({"upstream_auth": auth}))
+    });
+    let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate).passed();
+    assert_eq!(answer.header("x-sent").as_deref(), Some("[redacted]"));
+}
+
+#[test]
+fn a_token_in_a_redirect_is_redacted_and_the_rest_of_it_kept() {
+    let upstream = Upstream::answering(|request, _| {
+        let sent = request.header("authorization").unwrap();
+        let token = sent.strip_prefix("Bearer ").unwrap();
+        Reply::new(302).header("Location", &format!("https://other.example/?t={token}&a=b"))
+    });
+    let gate = start(&upstream, |setup| setup);
+    let answer = Request::get("/x").bearer(&gate.bearer()).send(&gate);
+    let location = answer.header("location").unwrap();
+    assert_eq!(location, "https://other.example/?t=[redacted]&a=b");
+}
