@@ -2,7 +2,6 @@
 //! isolate. If anything does not parse, the gate answers every request with 503, and the error names the
 //! field and says what would be right.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -10,6 +9,7 @@ use serde_json::Value;
 use crate::base::json::{self, FieldError, Fields};
 use crate::base::mac::MacKey;
 use crate::base::secret::Secret;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::keys::{DerivedKey, RootSecrets};
 use crate::keys::{Key, KeyId};
@@ -58,7 +58,7 @@ pub struct Config {
     /// The routes; no two have the same path.
     pub routes: Vec<Route>,
     /// The keys of the configuration.
-    pub keys: BTreeMap<KeyId, Rc<DerivedKey>>,
+    pub keys: SortedMap<KeyId, Rc<DerivedKey>>,
     /// The root secrets that key secrets are derived from.
     pub roots: Rc<RootSecrets>,
     /// There are keys outside the configuration: the binding `KEY_REGISTRY` exists.
@@ -66,7 +66,7 @@ pub struct Config {
     /// Records of the registry can be written: the binding `KEY_WRITER` exists.
     pub key_writer: bool,
     /// Every token that a route names, by the name of its secret.
-    pub tokens: BTreeMap<String, TokenSource>,
+    pub tokens: SortedMap<String, TokenSource>,
     /// The thresholds for a token's age.
     pub rotation: RotationPolicy,
     /// Longest time, in seconds, until a session ends.
@@ -76,7 +76,7 @@ pub struct Config {
     /// The MAC key of WAF-token URLs; `None` if `WAF_SECRET` is not set.
     pub waf_secret: Option<MacKey>,
     /// The settings of the rate limiters, as far as they are stated.
-    pub rates: BTreeMap<String, Policy>,
+    pub rates: SortedMap<String, Policy>,
     /// Nonces can be recorded: the binding `REPLAY` exists.
     pub replay: bool,
     /// Usage is added up: the binding `LEDGER` exists.
@@ -105,7 +105,7 @@ impl Config {
             session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
             clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
             waf_secret: source.mac_secret("WAF_SECRET")?.as_ref().map(MacKey::new),
-            rates: source.json("RATES")?.map_or_else(|| Ok(BTreeMap::new()), rate::parse)?,
+            rates: source.json("RATES")?.map_or_else(|| Ok(SortedMap::new()), rate::parse)?,
             replay: source.has_resource("REPLAY", "the Durable Object class ReplayGuard")?,
             ledger: source.has_resource("LEDGER", "the Durable Object class Ledger")?,
         })
@@ -254,8 +254,8 @@ fn tokens(
     source: &Source<'_, impl Environment>,
     routes: &mut [Route],
     root: &Secret,
-) -> Result<BTreeMap<String, TokenSource>, FieldError> {
-    let mut tokens = BTreeMap::new();
+) -> Result<SortedMap<String, TokenSource>, FieldError> {
+    let mut tokens = SortedMap::new();
     for route in routes {
         let name = route.auth.secret().to_owned();
         let found = token(source, &name, root)?;
@@ -301,8 +301,8 @@ fn issued_at(
 fn keys(
     source: &Source<'_, impl Environment>,
     roots: &Rc<RootSecrets>,
-) -> Result<BTreeMap<KeyId, Rc<DerivedKey>>, FieldError> {
-    let mut keys = BTreeMap::new();
+) -> Result<SortedMap<KeyId, Rc<DerivedKey>>, FieldError> {
+    let mut keys = SortedMap::new();
     for (index, record) in source.list("KEYS")?.unwrap_or_default().into_iter().enumerate() {
         let path = format!("KEYS[{index}]");
         let key = Key::parse(&path, record)?;

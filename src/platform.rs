@@ -71,9 +71,9 @@ pub trait Platform: SecretsStore {
     ///
     /// # Errors
     /// When the body is too long or too slow, the caller broke off, or there is no memory for it.
-    async fn read_body(&self, body: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError>;
+    async fn read_body(&self, options: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError>;
 
-    /// Sends a batch of usage to a key's ledger, and returns its answer (see [`crate::limits::usage`]).
+    /// Sends a batch of usage to a key's ledger, and returns its answer (see `limits::usage`).
     ///
     /// # Errors
     /// When the ledger does not answer.

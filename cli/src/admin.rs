@@ -30,7 +30,7 @@ pub(crate) fn record(id: &KeyId) -> String {
 
 /// Which gate, and as whom.
 #[derive(Args)]
-pub(crate) struct Which {
+pub(crate) struct GateOptions {
     /// The gate's address: https://gate.example.com, or http on loopback
     #[arg(long, value_name = "URL", value_parser = address)]
     gate: Upstream,
@@ -55,24 +55,23 @@ pub(crate) struct Gate {
     agent: ureq::Agent,
 }
 
-impl Which {
+impl GateOptions {
     /// The gate's address.
     pub(crate) const fn address(&self) -> &Upstream {
         &self.gate
     }
 
-    pub(crate) fn open(&self) -> Result<Gate> {
-        let checkout = Project::find()?.root;
+    pub(crate) fn open(&self, project: &Project) -> Result<Gate> {
         let admin = match &self.admin {
             Some(id) => id.clone(),
-            None => settings::admin(&checkout)?,
+            None => settings::admin(project)?,
         };
-        let known = settings::key(&checkout, &admin)?;
-        let longest = session::longest(&checkout)?;
+        let known = settings::key(project, &admin)?;
+        let longest = session::longest(project)?;
         Ok(Gate {
             address: self.gate.clone(),
             version: known.map_or(1, |(_, key)| key.version),
-            root: settings::signing_secret(&checkout)?,
+            root: settings::signing_secret(project)?,
             ttl: u32::try_from(longest).unwrap_or(TTL).min(TTL),
             agent: http::agent(self.gate.origin(), LIMIT)?,
             admin,

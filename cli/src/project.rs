@@ -15,17 +15,24 @@ pub(crate) struct Project {
     pub(crate) cache: PathBuf,
     /// cargo's target directory.
     pub(crate) target: PathBuf,
+    /// wrangler's environment that the command is about. It inherits no variables.
+    pub(crate) environment: Option<String>,
 }
 
 impl Project {
     pub(crate) fn find() -> Result<Self> {
+        Self::find_for(None)
+    }
+
+    /// Finds the checkout, and has everything read for this environment of wrangler's.
+    pub(crate) fn find_for(environment: Option<&str>) -> Result<Self> {
         let root = root()?;
         let cache = cache()?;
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(own) => root.join(own),
             None => root.join("target"),
         };
-        Ok(Self { root, cache, target })
+        Ok(Self { root, cache, target, environment: environment.map(str::to_owned) })
     }
 }
 

@@ -119,7 +119,7 @@ impl Sign {
     fn signer(&self, project: &Project) -> Result<Signer> {
         let Some(token) = &self.session else {
             let key = self.key.as_ref().ok_or_else(|| Error::usage("--key is missing"))?;
-            let known = settings::key(&project.root, key)?;
+            let known = settings::key(project, key)?;
             return Ok(Signer {
                 keyid: key.to_string(),
                 key: MacKey::new(&settings::sk(project, key, self.version)?),
@@ -134,7 +134,7 @@ impl Sign {
         let kid = session.bound_to().ok_or_else(|| {
             Error::usage("--session: the session is not bound to a key of its own; make one with: session mint --bind")
         })?;
-        let known = settings::key(&project.root, &key)?;
+        let known = settings::key(project, &key)?;
         let sk = settings::sk(project, &key, self.version)?;
         Ok(Signer {
             keyid: kid.to_owned(),

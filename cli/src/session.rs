@@ -1,7 +1,5 @@
 //! `writegate session mint`: a session for a key, as the caller's server would make it.
 
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 use serde_json::{Map, json};
 use writegate::METHODS;
@@ -70,20 +68,20 @@ pub(crate) struct Claims {
 pub(crate) fn run(action: &Action) -> Result<()> {
     let Action::Mint(mint) = action;
     let project = Project::find()?;
-    let limit = longest(&project.root)?;
+    let limit = longest(&project)?;
     if u64::from(mint.claims.ttl) > limit {
         return Err(Error::usage(format!(
             "--ttl {}: the gate refuses a session of more than {limit} s (SESSION_MAX_TTL)",
             mint.claims.ttl
         )));
     }
-    let known = settings::key(&project.root, &mint.key)?;
+    let known = settings::key(&project, &mint.key)?;
     let version = match (mint.version, &known) {
         (Some(version), _) => version,
         (None, Some((_, key))) => key.version,
         (None, None) => 1,
     };
-    let root = settings::signing_secret(&project.root)?;
+    let root = settings::signing_secret(&project)?;
     let kid = mint.bind.then(random::session_kid).transpose()?;
     let token = mint.claims.mint(&mint.key, version, &root, kid.as_deref())?;
     match kid {
@@ -104,8 +102,8 @@ pub(crate) fn run(action: &Action) -> Result<()> {
 }
 
 /// How long a session may last, by `wrangler.toml`.
-pub(crate) fn longest(checkout: &Path) -> Result<u64> {
-    let limit = &settings::vars(checkout)?["SESSION_MAX_TTL"];
+pub(crate) fn longest(project: &Project) -> Result<u64> {
+    let limit = &settings::vars(project)?["SESSION_MAX_TTL"];
     Ok(limit.as_u64().unwrap_or(DEFAULT_MAX_TTL))
 }
 

@@ -1,8 +1,6 @@
 //! What an operator has set for this checkout: `SIGNING_SECRET` from the environment or `.dev.vars`, and
 //! the `[vars]` of `wrangler.toml`.
 
-use std::path::Path;
-use std::sync::OnceLock;
 use std::{env, fs, io};
 
 use serde_json::Value;
@@ -16,24 +14,14 @@ use crate::project::Project;
 
 const ROOT: &str = "SIGNING_SECRET";
 
-/// wrangler's environment that this process is about, if a command was given one.
-static ENVIRONMENT: OnceLock<String> = OnceLock::new();
-
-/// Has everything here read what belongs to this environment of wrangler's, which inherits no variables.
-pub(crate) fn choose(environment: Option<&str>) {
-    if let Some(name) = environment {
-        ENVIRONMENT.get_or_init(|| name.to_owned());
-    }
-}
-
 /// How long a link may be good where a key's record does not say.
 pub(crate) const DEFAULT_URL_TTL: i64 = 604_800;
 
 /// A secret of this name, from the environment or `.dev.vars`.
-pub(crate) fn secret(checkout: &Path, name: &str) -> Result<Option<Secret>> {
+pub(crate) fn secret(project: &Project, name: &str) -> Result<Option<Secret>> {
     match exported(name) {
         Some(secret) => Ok(Some(secret)),
-        None => in_file(checkout, name),
+        None => in_file(project, name),
     }
 }
 
@@ -44,15 +32,16 @@ pub(crate) fn exported(name: &str) -> Option<Secret> {
 }
 
 /// That of `.dev.vars`.
-pub(crate) fn in_file(checkout: &Path, name: &str) -> Result<Option<Secret>> {
-    Ok(variable(&dev_vars(checkout)?, name).map(Secret::new))
+pub(crate) fn in_file(project: &Project, name: &str) -> Result<Option<Secret>> {
+    Ok(variable(&dev_vars(project)?, name).map(Secret::new))
 }
 
 /// The text of `.dev.vars`, or of the environment's own; wrangler reads one of the two, too.
-pub(crate) fn dev_vars(checkout: &Path) -> Result<String> {
-    let own = ENVIRONMENT.get().map(|name| checkout.join(format!(".dev.vars.{name}")));
+pub(crate) fn dev_vars(project: &Project) -> Result<String> {
+    let own = project.environment.as_ref();
+    let own = own.map(|name| project.root.join(format!(".dev.vars.{name}")));
     let path = own.filter(|path| path.exists());
-    let path = path.unwrap_or_else(|| checkout.join(".dev.vars"));
+    let path = path.unwrap_or_else(|| project.root.join(".dev.vars"));
     match fs::read_to_string(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).context(format!("reading {}", path.display()))
@@ -63,14 +52,14 @@ pub(crate) fn dev_vars(checkout: &Path) -> Result<String> {
 
 /// The signing secret of a key, of this version or of the one that `wrangler.toml` says.
 pub(crate) fn sk(project: &Project, id: &KeyId, version: Option<u32>) -> Result<Secret> {
-    let known = key(&project.root, id)?;
+    let known = key(project, id)?;
     let version = version.or(known.map(|(_, key)| key.version)).unwrap_or(1);
-    Ok(derive_sk(&signing_secret(&project.root)?, id, version))
+    Ok(derive_sk(&signing_secret(project)?, id, version))
 }
 
 /// The root of every signing secret.
-pub(crate) fn signing_secret(checkout: &Path) -> Result<Secret> {
-    let Some(secret) = secret(checkout, ROOT)? else {
+pub(crate) fn signing_secret(project: &Project) -> Result<Secret> {
+    let Some(secret) = secret(project, ROOT)? else {
         return Err(Error::new(format!(
             "{ROOT} is neither in the environment nor in .dev.vars; \
              make one with `openssl rand -base64 48` and keep it: it cannot be read back from Cloudflare"
@@ -81,9 +70,9 @@ pub(crate) fn signing_secret(checkout: &Path) -> Result<Secret> {
 }
 
 /// The MAC key of WAF-token links.
-pub(crate) fn waf_secret(checkout: &Path) -> Result<Secret> {
+pub(crate) fn waf_secret(project: &Project) -> Result<Secret> {
     let name = "WAF_SECRET";
-    let Some(secret) = secret(checkout, name)? else {
+    let Some(secret) = secret(project, name)? else {
         return Err(Error::new("WAF_SECRET is neither in the environment nor in .dev.vars"));
     };
     check_length(name, &secret)?;
@@ -118,32 +107,32 @@ fn variable(file: &str, name: &str) -> Option<String> {
 }
 
 /// The `[vars]` of `wrangler.toml`; null where there are none.
-pub(crate) fn vars(checkout: &Path) -> Result<Value> {
-    Ok(wrangler_toml(checkout)?["vars"].take())
+pub(crate) fn vars(project: &Project) -> Result<Value> {
+    Ok(wrangler_toml(project)?["vars"].take())
 }
 
 /// Whether `wrangler.toml` binds a Durable Object class to this name.
-pub(crate) fn has_durable_object(checkout: &Path, name: &str) -> Result<bool> {
-    let whole = wrangler_toml(checkout)?;
+pub(crate) fn has_durable_object(project: &Project, name: &str) -> Result<bool> {
+    let whole = wrangler_toml(project)?;
     let bindings = whole["durable_objects"]["bindings"].as_array();
     Ok(bindings.is_some_and(|bindings| bindings.iter().any(|binding| binding["name"] == name)))
 }
 
-fn wrangler_toml(checkout: &Path) -> Result<Value> {
-    let Ok(text) = fs::read_to_string(checkout.join("wrangler.toml")) else {
+fn wrangler_toml(project: &Project) -> Result<Value> {
+    let Ok(text) = fs::read_to_string(project.root.join("wrangler.toml")) else {
         return Ok(Value::Null);
     };
     let mut whole: Value = toml::from_str(&text)
         .map_err(|error| Error::new(format!("wrangler.toml: {}", error.message())))?;
-    Ok(match ENVIRONMENT.get() {
+    Ok(match &project.environment {
         Some(name) => whole["env"][name].take(),
         None => whole,
     })
 }
 
 /// The record of a key in `wrangler.toml`, as it stands there and as the gate reads it.
-pub(crate) fn key(checkout: &Path, id: &KeyId) -> Result<Option<(Value, Key)>> {
-    let mut vars = vars(checkout)?;
+pub(crate) fn key(project: &Project, id: &KeyId) -> Result<Option<(Value, Key)>> {
+    let mut vars = vars(project)?;
     let Value::Array(records) = vars["KEYS"].take() else {
         return Ok(None);
     };
@@ -157,8 +146,8 @@ pub(crate) fn key(checkout: &Path, id: &KeyId) -> Result<Option<(Value, Key)>> {
 }
 
 /// The one key of `wrangler.toml` that is an admin's.
-pub(crate) fn admin(checkout: &Path) -> Result<KeyId> {
-    let keys = vars(checkout)?["KEYS"].take();
+pub(crate) fn admin(project: &Project) -> Result<KeyId> {
+    let keys = vars(project)?["KEYS"].take();
     let keys = keys.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut admins = keys.iter().filter(|record| record["admin"] == true);
     match (admins.next(), admins.next()) {

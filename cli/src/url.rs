@@ -44,7 +44,7 @@ const DEFAULT_TTL: i64 = 3_600;
 pub(crate) fn run(action: &Action) -> Result<()> {
     let Action::Sign(sign) = action;
     let project = Project::find()?;
-    let known = settings::key(&project.root, &sign.key)?.map(|(_, key)| key);
+    let known = settings::key(&project, &sign.key)?.map(|(_, key)| key);
     let head = target::head("GET", &sign.url, Vec::new(), false)?;
     if head.parameters().any(|(name, _)| ["key", "sig", "verify"].contains(&name)) {
         return Err(Error::usage(
@@ -75,7 +75,7 @@ impl Sign {
     }
 
     fn waf_token(&self, project: &Project, head: &Head<'_>) -> Result<String> {
-        let secret = settings::waf_secret(&project.root)?;
+        let secret = settings::waf_secret(project)?;
         let key = (!self.unnamed).then_some(&self.key);
         Ok(url::sign_waf(head, key, clock::now()?, &MacKey::new(&secret)))
     }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::base::json::FieldError;
+use crate::base::json_writer;
 use crate::keys::registry;
 use crate::keys::{Key, KeyId};
 
@@ -30,7 +31,7 @@ pub(super) fn prepare(path: &str, record: Value) -> Result<Prepared, FieldError>
         members.insert("version".to_owned(), key.version.into());
         members.entry("schemes").or_insert_with(schemes);
     }
-    let text = record.to_string();
+    let text = json_writer::text(&record);
     if text.len() > registry::MAX_RECORD_BYTES {
         return Err(FieldError::new(
             if path.is_empty() { "body" } else { path },

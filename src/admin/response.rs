@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::base::json_writer;
+
 /// A response of the gate itself that is not a problem document.
 pub(crate) struct LocalResponse {
     pub(crate) status: u16,
@@ -18,7 +20,7 @@ impl LocalResponse {
                 ("content-type", "application/json".to_owned()),
                 ("cache-control", "no-store".to_owned()),
             ],
-            body: body.to_string(),
+            body: json_writer::text(body),
         }
     }
 }

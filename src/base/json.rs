@@ -4,10 +4,7 @@
 
 use core::fmt;
 
-use core::fmt::Write as _;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-
-use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
 /// An error in the configuration: the path of the field, and a hint. It never holds the value, because
@@ -328,30 +325,6 @@ pub fn kind(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Object(_) => "a table",
     }
-}
-
-/// Returns one line of JSON in ASCII, so that nothing that a caller chose can move a terminal's cursor
-/// or turn the direction of the text around it.
-pub fn to_line(value: &impl Serialize) -> String {
-    // Structs of strings and numbers always serialize.
-    let line = serde_json::to_string(value).unwrap_or_default();
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
-    if line.bytes().all(is_plain) {
-        return line;
-    }
-    let mut ascii = String::with_capacity(line.len().saturating_mul(2));
-    for character in line.chars() {
-        match character {
-            ' '..='~' => ascii.push(character),
-            // Only strings hold anything else.
-            _ => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    let _infallible = write!(ascii, "\\u{unit:04x}");
-                }
-            }
-        }
-    }
-    ascii
 }
 
 #[cfg(test)]

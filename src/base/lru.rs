@@ -1,21 +1,21 @@
 //! A bounded map that forgets the entries that were used longest ago, so that the memory of an isolate
 //! does not grow with the number of its callers' keys.
 
-use std::collections::BTreeMap;
+use crate::base::sorted_map::SortedMap;
 
 /// A map from names to at most `capacity` values.
 #[derive(Debug)]
 pub struct Lru<V> {
     capacity: usize,
     clock: u64,
-    entries: BTreeMap<String, (u64, V)>,
+    entries: SortedMap<String, (u64, V)>,
 }
 
 impl<V> Lru<V> {
     /// Creates an empty map.
     #[must_use]
     pub const fn new(capacity: usize) -> Self {
-        Self { capacity, clock: 0, entries: BTreeMap::new() }
+        Self { capacity, clock: 0, entries: SortedMap::new() }
     }
 
     /// Returns the value of this name, and counts it as used just now.
@@ -44,13 +44,17 @@ impl<V> Lru<V> {
     /// Forgets the quarter of the entries that was used longest ago. If it forgot one at a time, every
     /// new entry would have to look through all of them.
     fn forget_a_quarter(&mut self) {
-        let mut used: Vec<u64> = self.entries.values().map(|(used, _)| *used).collect();
-        let last = used.len().saturating_sub(1) / 4;
-        if used.is_empty() {
-            return;
+        let quarter = self.entries.len().div_ceil(4);
+        // The last use to forget, found by bisection: a sort would be kilobytes of code.
+        let (mut last, mut after) = (0, self.clock);
+        while last < after {
+            let middle = last.midpoint(after);
+            let earlier = self.entries.values().filter(|(used, _)| *used <= middle).count();
+            match earlier < quarter {
+                true => last = middle.saturating_add(1),
+                false => after = middle,
+            }
         }
-        let (_, last, _) = used.select_nth_unstable(last);
-        let last = *last;
         self.entries.retain(|_, (used, _)| *used > last);
     }
 

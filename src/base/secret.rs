@@ -5,7 +5,6 @@
 use core::fmt;
 use std::rc::Rc;
 
-use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::base::mac;
@@ -75,12 +74,6 @@ impl Fingerprint {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl Serialize for Fingerprint {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
     }
 }
 

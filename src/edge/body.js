@@ -1,37 +1,37 @@
-// Bodies that the gate reads whole before it acts on a request. The isolate's memory is shared by all
-// requests, so one budget bounds what is held of all of them.
+// Request bodies that the gate reads whole before it acts on a request. All requests share the isolate's
+// memory, so one budget bounds the bodies that are buffered at once.
 
-/** Most bytes of bodies that the isolate holds: it has 128 MB for everything. */
+/** Most bytes of buffered bodies: the isolate has 128 MB for everything. */
 const BUDGET = 50_331_648;
 /** Longest body, in bytes, whose digest costs less in Wasm than a round trip to the platform's own. */
 const SMALL = 8192;
-/** Room for a body of unknown length at first, in bytes; it doubles as often as needed. */
+/** First size of the buffer for a body of unknown length, in bytes; it doubles as often as needed. */
 const FIRST = 65_536;
 
-/** The bodies that are held, the oldest first. */
-const held = new Set();
+/** The buffered bodies, the oldest first. */
+const buffered = new Set();
 let total = 0;
 
-/** A body in memory, or on its way there. It counts against the budget until it is released. */
-class HeldBody {
+/** A body in memory, or on its way into it. It counts against the budget until it is released. */
+class BufferedBody {
   bytes = new Uint8Array(0);
   digests = [];
   size = 0;
   isReleased = false;
 
-  /** `ms`: how long, in milliseconds, it may take to arrive, and to be sent. */
+  /** `ms` is the longest time, in milliseconds, for the body to arrive, and again for it to be sent. */
   constructor(ms) {
     this.until = Date.now() + 2 * ms;
   }
 
-  /** Returns true if so many bytes may be held of it. */
+  /** Reserves this many bytes for the body. Returns true if the budget has room for them. */
   reserve(size) {
-    // Given up while it was still being read.
+    // Released while it was still being read.
     if (this.isReleased) return false;
     const grown = size - this.size;
     releaseOverdue();
     if (total + grown > BUDGET) return false;
-    if (size > 0) held.add(this);
+    if (size > 0) buffered.add(this);
     total += grown;
     this.size = size;
     return true;
@@ -39,36 +39,36 @@ class HeldBody {
 
   release() {
     this.isReleased = true;
-    if (held.delete(this)) total -= this.size;
+    if (buffered.delete(this)) total -= this.size;
   }
 }
 
-/** Releases what is left of requests whose context the platform ended: they never do it themselves. */
+/** Releases bodies of requests whose context the platform ended, because these never do it themselves. */
 function releaseOverdue() {
   const now = Date.now();
-  for (const one of held) {
-    if (one.until > now) break;
-    one.release();
+  for (const body of buffered) {
+    if (body.until > now) break;
+    body.release();
   }
 }
 
-/** Returns the number of bytes that are held. */
-export function heldBytes() {
+/** Returns the number of bytes that are buffered. */
+export function bufferedBytes() {
   return total;
 }
 
-/** A panic ended the requests whose bodies these were. */
+/** Releases all bodies after a panic, which ended their requests. */
 export function releaseAll() {
-  for (const one of held) one.release();
+  for (const body of buffered) body.release();
 }
 
 /**
- * The promise of a `HeldBody` with the digests of these WebCrypto names, or of a word: `too large`, `too slow`,
- * `overloaded`. It is rejected when the caller breaks off. The digest of a small body is left to Rust
- * where it is the only one and SHA-256.
+ * Reads a body. Returns a `BufferedBody` with the digests of these WebCrypto names, or a word: `too
+ * large`, `too slow`, `overloaded`. The promise is rejected when the caller breaks off. Rust computes
+ * the digest of a small body if it is the only body and SHA-256.
  */
 export async function read(request, maxBytes, ms, names) {
-  const body = new HeldBody(ms);
+  const body = new BufferedBody(ms);
   let timer;
   const late = new Promise((done) => (timer = setTimeout(done, ms, "too slow")));
   let problem = "gone";
@@ -108,7 +108,7 @@ async function readInto(body, request, maxBytes, names) {
       buffer = larger.buffer;
     }
     const { done, value } = await reader.read(new Uint8Array(buffer, filled));
-    // Reading took the buffer away; this is the same memory.
+    // Reading detached the buffer; this is the same memory.
     buffer = value.buffer;
     if (done) break;
     filled += value.byteLength;

@@ -1,19 +1,19 @@
-// What the platform calls: the gate's handlers, `built`, behind one check of whether the memory of the Wasm module is
-// still good. A panic or a trap leaves it in no known state, so the next event begins with a new one.
+// The entry point: the gate's handlers, `built`, behind one check that the memory of the Wasm module is still valid.
+// A panic or a trap leaves it in an unknown state, so the next event begins with a new memory.
 //
-// It does what the shim of worker-build does, without a class behind Proxies: every request would cost an instance
-// and two more of them, only to look whether a new memory is due.
+// It does the same as the shim of worker-build, but without a class behind Proxies, which would cost an
+// instance and two more Proxies for every request, only to check the memory.
 
 import * as built from "built";
 
-// Where `worker`'s panic hook notes that the memory is no good any more. Private to `worker`, and so checked by a test
-// for each version of it: tests/core/versions.rs.
+// The state in which `worker`'s panic hook notes that the memory is not valid any more. It is private to
+// `worker`, so a test checks it for each version: tests/core/versions.rs.
 const state = built.__worker_init_state();
 
 // A panic's line in the log shows where it came from.
 Error.stackTraceLimit = 100;
 
-// A trap after something was waited for. Not every trap is a panic: a stack that overflows is none.
+// A trap after an await. Not every trap is a panic: a stack overflow, for example, is not.
 addEventListener("error", ({ error }) => note(error));
 
 function note(error) {
@@ -34,7 +34,8 @@ function call(handler, event, env, ctx) {
   }
 }
 
-// No class: the platform would make an instance for each request, which costs as much as a Proxy.
+// Not a class, because the platform would make an instance for each request, which costs as much as a
+// Proxy.
 export default {
   fetch: (request, env, ctx) => call(built.fetch, request, env, ctx),
   scheduled: (event, env, ctx) => call(built.scheduled, event, env, ctx),

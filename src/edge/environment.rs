@@ -1,4 +1,4 @@
-//! Variables and secrets, from the platform's `env` object.
+//! The configuration's source: variables and secrets in the platform's `env` object.
 
 use wasm_bindgen::JsValue;
 
@@ -7,14 +7,14 @@ use crate::config::{Binding, Environment};
 
 use super::glue;
 
-/// `env`, as the core reads it.
+/// The `env` object, as the core reads it.
 pub(super) struct JsEnvironment<'e>(pub(super) &'e JsValue);
 
 impl Environment for JsEnvironment<'_> {
     fn get(&self, name: &str) -> Option<Binding> {
-        let found = glue::variable(self.0, name).as_string()?;
-        let rest = found.get(1..)?;
-        Some(match found.as_bytes().first()? {
+        let value = glue::variable(self.0, name).as_string()?;
+        let rest = value.get(1..)?;
+        Some(match value.as_bytes().first()? {
             b't' => Binding::Text(Secret::new(rest)),
             b'j' => Binding::Json(rest.to_owned()),
             _ => Binding::Resource,

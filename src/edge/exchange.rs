@@ -1,5 +1,5 @@
-//! A forwarding in progress, as JavaScript holds it: it reports what the upstream did and is told
-//! what to do next.
+//! An exchange with the upstream, as JavaScript uses it: JavaScript reports what the upstream did, and
+//! gets the next step.
 
 use wasm_bindgen::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::gateway::exchange::{Exchange, Failure};
 use super::flush::FlushBy;
 use super::{clock, wire};
 
-/// The core's exchange. JavaScript owns it, so that one whose caller went away is collected.
+/// The core's exchange. JavaScript owns it, so that it is garbage-collected after its caller broke off.
 #[wasm_bindgen]
 pub struct JsExchange {
     exchange: Box<Exchange<'static>>,
@@ -24,8 +24,8 @@ impl JsExchange {
 
 #[wasm_bindgen]
 impl JsExchange {
-    /// The upstream answered with this status and these headers (a line each for name and value).
-    /// `sent` is the length of a body that had none announced, once that is known.
+    /// Takes a response of the upstream: its status and headers, one line each for name and value.
+    /// `sent` is the length of a request body that had none announced, once it is known.
     pub fn answered(
         &mut self,
         status: u16,
@@ -42,23 +42,23 @@ impl JsExchange {
         wire::step(&step)
     }
 
-    /// The store has an answer; its route or URL was last purged at `purged_ms`, or never. Nothing if that
-    /// answer may not be passed on.
-    pub fn found(&mut self, status: u16, headers: &str, purged_ms: f64, now_ms: f64) -> String {
+    /// Takes a cache entry, whose route or URL was last purged at `purged_ms`, or never (0). Returns an
+    /// empty text if the entry must not be served.
+    pub fn cached(&mut self, status: u16, headers: &str, purged_ms: f64, now_ms: f64) -> String {
         let headers = wire::headers(headers);
-        let found = CacheEntry {
+        let entry = CacheEntry {
             headers: &headers,
             purged: (purged_ms > 0.0).then(|| clock::at(purged_ms)),
         };
         let now = clock::at(now_ms);
-        let Some(step) = self.exchange.found(status, found, now) else {
+        let Some(step) = self.exchange.cached(status, entry, now) else {
             return String::new();
         };
         self.flush.if_due(now);
         wire::step(&step)
     }
 
-    /// The attempt ended without an answer: `timeout`, `too large`, `gone`, or anything else.
+    /// Takes the failure of an attempt: `timeout`, `too large`, `gone`, or anything else.
     pub fn failed(&mut self, reason: &str, sent: Option<f64>, now_ms: f64, random: f64) -> String {
         let failure = match reason {
             "timeout" => Failure::Timeout,
@@ -73,21 +73,22 @@ impl JsExchange {
         wire::step(&step)
     }
 
-    /// The caller left between two attempts.
-    pub fn left(&mut self) -> String {
-        let answer = self.exchange.left();
+    /// Ends the exchange because the caller broke off between two attempts.
+    pub fn gone(&mut self) -> String {
+        let response = self.exchange.caller_gone();
         self.flush.if_due(clock::now());
-        wire::response(&answer)
+        wire::response(&response)
     }
 
-    /// The upstream refused the gate's own token; the beginning of what it said.
+    /// Ends the exchange because the upstream refused its token; `body` is the beginning of the response
+    /// body.
     pub fn rejected(&mut self, status: u16, body: &str) -> String {
-        let answer = self.exchange.rejected(status, body.as_bytes());
+        let response = self.exchange.rejected(status, body.as_bytes());
         self.flush.if_due(clock::now());
-        wire::response(&answer)
+        wire::response(&response)
     }
 
-    /// Since the answer's head, or since the last call, so many bytes more have passed each way.
+    /// Charges bytes that have passed each way since the response's head, or since the last call.
     pub fn passed(&mut self, bytes_in: f64, bytes_out: f64) {
         let (bytes_in, bytes_out) = (clock::bytes(bytes_in), clock::bytes(bytes_out));
         self.exchange.passed(bytes_in, bytes_out);

@@ -1,12 +1,12 @@
-// A flush of the isolate's usage: wait, send what there is, and again while something could not be sent.
+// A flush of the isolate's usage: wait, send all batches, and repeat while something could not be sent.
 
 import { submitUsage } from "./bindings.js";
 import { instanceGuard } from "./glue.js";
 import { readBatches } from "./wire.js";
 
-/** How long, in milliseconds, usage is added up before it is sent. */
+/** Time, in milliseconds, for which usage is added up before it is sent. */
 const REST_MS = 2000;
-/** How often it is tried; with what a ledger may take, within the 30 s that the platform allows. */
+/** Most attempts. Even with slow ledgers they end within the 30 s that the platform allows. */
 const ATTEMPTS = 4;
 
 export function flush(usage, env, ctx) {
@@ -21,12 +21,12 @@ async function flushing(usage, env) {
     const batches = readBatches(usage.batches(Date.now(), attempt === ATTEMPTS));
     const answered = await Promise.all(batches.map(([key, batch]) => send(usage, env, sameInstance, key, batch)));
     sameInstance();
-    if (usage.rest(answered.filter((one) => !one).length)) break;
+    if (usage.endAttempt(answered.filter((isTaken) => !isTaken).length)) break;
   }
   usage.free();
 }
 
-/** Whether the key's ledger took its batch. */
+/** Sends a batch to its key's ledger. Returns true if the ledger took it. */
 async function send(usage, env, sameInstance, key, batch) {
   let answer;
   try {

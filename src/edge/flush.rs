@@ -1,5 +1,5 @@
-//! Sending what this isolate has counted to the ledgers of its keys, after the answer and at most every
-//! 2 s. The waiting is `flush.js`'s.
+//! Sending this isolate's usage to the ledgers of its keys, after the response and at most every 2 s.
+//! `flush.js` does the waiting.
 
 use wasm_bindgen::prelude::*;
 
@@ -11,11 +11,11 @@ use super::{clock, glue, wire};
 
 #[wasm_bindgen(module = "/src/edge/flush.js")]
 extern "C" {
-    /// Begins a flush that outlives the answer.
+    /// Begins a flush that continues after the response.
     fn flush(usage: JsUsage, env: &JsValue, ctx: &JsValue);
 }
 
-/// What a request that has ended takes to begin a flush.
+/// The values that a request needs to begin a flush when it ends.
 pub(super) struct FlushBy {
     pub(super) usage: &'static Usage,
     pub(super) env: JsValue,
@@ -30,7 +30,7 @@ impl FlushBy {
     }
 }
 
-/// The isolate's usage, as `flush.js` holds it.
+/// The isolate's usage, as `flush.js` uses it.
 #[wasm_bindgen]
 pub struct JsUsage {
     usage: &'static Usage,
@@ -38,8 +38,8 @@ pub struct JsUsage {
 
 #[wasm_bindgen]
 impl JsUsage {
-    /// What is to be sent: keys and batches in turn, a line each. After the last time, what is counted is
-    /// for the next flush.
+    /// Returns the batches to send: keys and batches in turn, one line each. After the last attempt, new
+    /// usage is for the next flush.
     pub fn batches(&self, now_ms: f64, is_last: bool) -> String {
         if is_last {
             self.usage.close_flush();
@@ -47,15 +47,17 @@ impl JsUsage {
         wire::batches(&self.usage.batches(clock::at(now_ms)))
     }
 
-    /// A key's ledger answered; `false` if that was no answer.
+    /// Takes the answer of a key's ledger. Returns false if it is malformed.
     pub fn settle(&self, key: &str, answer: &str, now_ms: f64) -> bool {
         let id = KeyId::parse(key);
         let settle = |id| self.usage.settle(&id, answer, clock::at(now_ms));
         id.is_some_and(|id| settle(id).is_ok())
     }
 
-    /// All batches were sent, of which so many had no answer: whether nothing is left to send.
-    pub fn rest(&self, unanswered: usize) -> bool {
+    /// Ends an attempt, in which `unanswered` batches had no answer. Returns true if nothing is left to
+    /// send.
+    #[wasm_bindgen(js_name = endAttempt)]
+    pub fn end_attempt(&self, unanswered: usize) -> bool {
         let lost = self.usage.take_lost();
         if unanswered > 0 || lost > 0 {
             let alarm = Alarm::UsageUnsent { batches: unanswered, lost };

@@ -1,38 +1,38 @@
-// A forwarding: the store of answers is asked where there is one, then the upstream, as often as the
-// exchange says, and the answer is passed on as it says. It decides nothing.
+// Forwarding a request: it asks the cache if the route has one, then the upstream as often as the
+// exchange says, and passes the response on as the exchange says. It decides nothing.
 
 import { instanceGuard, log, respond } from "./glue.js";
 import { remember } from "./memory_cache.js";
 import { find, keep } from "./store.js";
 import { editHeaders, readPlan, readProbe, readStep, toRecord, writeHeaders, writeProbed } from "./wire.js";
 
-/** How much of an answer that refuses the gate's own token, or of a probe's, is read. */
+/** Most characters that are read of a response that refuses the gate's token, or of a probe's response. */
 const MAX_INSPECTED = 8192;
-/** How long, in milliseconds, that may take. */
+/** Longest time for reading them, in milliseconds. */
 const INSPECTION_MS = 2000;
-/** After how many bytes at the latest what passes is charged: a request may end before it is told so. */
+/** Number of bytes after which passed bytes are charged, at the latest: a request may end before it can charge the rest. */
 const CHARGED_AT = 65_536;
 
-export function forward(request, plan, exchange, ctx, held) {
-  const response = send(request, plan, exchange, ctx, held);
-  // A caller who goes away does not take the audit line along.
+export function forward(request, plan, exchange, ctx, buffered) {
+  const response = send(request, plan, exchange, ctx, buffered);
+  // The audit line is written even if the caller breaks off.
   ctx.waitUntil(response);
   return response;
 }
 
-async function send(request, plan, exchange, ctx, held) {
+async function send(request, plan, exchange, ctx, buffered) {
   const { url, travel, timeoutMs, drop, lookup, set } = readPlan(plan);
   const { method } = request;
   const sameInstance = instanceGuard();
-  const kept = lookup !== "" && (await stored(request, lookup, exchange, sameInstance));
-  if (kept) return kept;
-  const upload = { sent: held?.bytes.byteLength, ended: undefined, passed: undefined };
-  // A signal costs more than it is worth where nobody but the clock would use it: nothing waits for a
-  // request that is late, and so the platform ends it together with this one.
+  const entry = lookup !== "" && (await stored(request, lookup, exchange, sameInstance));
+  if (entry) return entry;
+  const upload = { sent: buffered?.bytes.byteLength, ended: undefined, passed: undefined };
+  // A signal costs more than it is worth if only the timeout would use it: nothing waits for a request
+  // that is late, so the platform ends it together with this one.
   const abort = isCounted(travel) ? new AbortController() : undefined;
-  const body = held?.bytes ?? outgoing(request, travel, abort, upload);
+  const body = buffered?.bytes ?? outgoing(request, travel, abort, upload);
   const init = { method, headers: undefined, body, signal: abort?.signal, redirect: "manual", cache: "no-store" };
-  // Bytes are passed on, and charged, as the upstream packed them.
+  // Bytes are passed on, and charged, as the upstream compressed them.
   init.encodeResponseBody = "manual";
   let isLate = false;
   let stopWaiting;
@@ -64,47 +64,47 @@ async function send(request, plan, exchange, ctx, held) {
           : exchange.failed(problem, upload.sent, Date.now(), Math.random()),
       );
       if (step.what === "pass") return pass(response, step, exchange, sameInstance, { method, lookup, ctx }, upload);
-      let own = step.response;
+      let gateResponse = step.response;
       if (step.what === "again") {
         response?.body?.cancel();
         await new Promise((done) => setTimeout(done, step.pauseMs));
         sameInstance();
         if (!request.signal.aborted) continue;
-        own = exchange.left();
+        gateResponse = exchange.gone();
       }
       if (step.what === "inspect") {
-        const said = await beginning(unpacked(response));
+        const text = await beginning(decompressed(response));
         sameInstance();
-        own = exchange.rejected(response.status, said);
+        gateResponse = exchange.rejected(response.status, text);
       }
       exchange.free();
-      return respond(own);
+      return respond(gateResponse);
     }
   } finally {
     clearTimeout(timer);
-    held?.release();
+    buffered?.release();
   }
 }
 
-/** The answer as the store has it, unless it has none that may be served. */
+/** Answers source the cache, if it has an entry that may be served. */
 async function stored(request, lookup, exchange, sameInstance) {
-  const kept = await find(lookup, request);
+  const entry = await find(lookup, request);
   sameInstance();
-  const step = kept && exchange.found(kept.status, kept.lines, kept.purged, Date.now());
+  const step = entry && exchange.cached(entry.status, entry.lines, entry.purged, Date.now());
   if (!step) {
-    kept?.body?.cancel?.();
+    entry?.body?.cancel?.();
     return undefined;
   }
-  remember(kept);
-  return pass(kept, readStep(step), exchange, sameInstance, request);
+  remember(entry);
+  return pass(entry, readStep(step), exchange, sameInstance, request);
 }
 
-/** Returns true if the body has no length announced, so that it must be counted: then `travel` says how many bytes may pass. */
+/** Returns true if the body has no length announced, so it must be counted: then `travel` is the most bytes that may pass. */
 function isCounted(travel) {
   return travel[0] <= "9";
 }
 
-/** The body as it travels: none, as it comes, or counted. */
+/** Returns the body for the upstream: none, streaming, or counted. */
 function outgoing(request, travel, abort, upload) {
   if (travel === "none") return undefined;
   if (travel === "stream") return request.body;
@@ -112,9 +112,9 @@ function outgoing(request, travel, abort, upload) {
 }
 
 /**
- * A body of unknown length that breaks off, and the upstream's request with it, after so many
- * bytes. Piping would close the upstream's side when the caller breaks off, and so turn half an
- * upload into a whole one: hence preventAbort, and the abort of the fetch itself.
+ * Returns a body of unknown length that breaks off, together with the upstream's request, after
+ * `maxBytes`. A plain pipe would close the upstream's side when the caller breaks off, and so turn half
+ * an upload into a whole one: hence preventAbort, and the abort of the fetch itself.
  */
 function counted(body, maxBytes, abort, upload) {
   upload.sent = 0;
@@ -140,10 +140,10 @@ function counted(body, maxBytes, abort, upload) {
   return readable;
 }
 
-function pass(from, step, exchange, sameInstance, { method, lookup, ctx }, upload) {
+function pass(source, step, exchange, sameInstance, { method, lookup, ctx }, upload) {
   log(step.audit, step.alarm);
-  const copy = step.copy && keep(lookup, from, step.copy, ctx);
-  let { body } = from;
+  const copy = step.copy && keep(lookup, source, step.copy, ctx);
+  let { body } = source;
   if ((method === "HEAD" || step.status !== undefined) && body !== null) {
     body.cancel?.();
     body = null;
@@ -151,10 +151,10 @@ function pass(from, step, exchange, sameInstance, { method, lookup, ctx }, uploa
   if (body === null) copy?.close();
   const isMetered = step.isMetered && body !== null;
   const isArriving = upload?.ended !== undefined;
-  let tell = () => {};
+  let report = () => {};
   if (isMetered || isArriving) {
     const charge = charging(exchange, sameInstance, Number(isMetered) + Number(isArriving));
-    if (isMetered) tell = (bytes, isLast) => charge(0, bytes, isLast);
+    if (isMetered) report = (bytes, isLast) => charge(0, bytes, isLast);
     if (isArriving) {
       upload.passed = (bytes, isLast) => charge(bytes, 0, isLast);
       ctx.waitUntil(upload.ended);
@@ -162,16 +162,16 @@ function pass(from, step, exchange, sameInstance, { method, lookup, ctx }, uploa
   } else {
     exchange.free();
   }
-  if (isMetered || (copy !== undefined && body !== null)) body = watched(body, from.headers, tell, copy);
-  // What the upstream sent is as it packed it; what the store has, the platform unpacks and packs again.
+  if (isMetered || (copy !== undefined && body !== null)) body = observed(body, source.headers, report, copy);
+  // A response of the upstream stays as compressed as it came; the platform decompresses and compresses a cache entry again.
   const encodeBody = upload === undefined ? "automatic" : "manual";
-  // Nothing but these: the upstream's reason phrase is not searched for the token.
-  const response = new Response(body, { status: step.status ?? from.status, headers: from.headers, encodeBody });
+  // Status and headers only: the upstream's reason phrase is not searched for the token.
+  const response = new Response(body, { status: step.status ?? source.status, headers: source.headers, encodeBody });
   editHeaders(response.headers, step.drop, step.set);
   return response;
 }
 
-/** Charges what passes after the answer's head, and lets go of the exchange when so many streams have ended. */
+/** Returns a function that charges bytes after the response's head, and frees the exchange when all `open` streams have ended. */
 function charging(exchange, sameInstance, open) {
   let bytesIn = 0, bytesOut = 0;
   return (moreIn, moreOut, isLast) => {
@@ -182,7 +182,7 @@ function charging(exchange, sameInstance, open) {
     try {
       sameInstance();
     } catch {
-      // What counted it is gone; the answer need not go with it.
+      // The memory that counted it was given up, but the response may go on.
       return;
     }
     exchange.passed(bytesIn, bytesOut);
@@ -192,22 +192,23 @@ function charging(exchange, sameInstance, open) {
 }
 
 /**
- * A body, of the length that its headers announce, that tells what passes and when it has ended, broken off or
- * lost its reader. A copy goes where `copy` says, as fast as the reader reads: nothing piles up for a slow one.
+ * Returns a body of the announced length that reports each chunk, and its end: complete, broken off or
+ * without a reader. A copy goes to `copy` as fast as the reader reads, so nothing piles up for a slow
+ * one.
  */
-function watched(body, headers, tell, copy) {
+function observed(body, headers, report, copy) {
   const reader = body.getReader();
   const length = headers.get("content-length");
   let isOver = false;
   const end = (isWhole) => {
     if (isOver) return;
     isOver = true;
-    tell(0, true);
+    report(0, true);
     if (isWhole) copy?.close();
     else copy?.abort();
   };
   return new ReadableStream({
-    // A body that breaks off before is cut off there, and never looks complete.
+    // A body that breaks off earlier never looks complete.
     expectedLength: length === null ? undefined : Number(length),
     async pull(controller) {
       let chunk;
@@ -222,7 +223,7 @@ function watched(body, headers, tell, copy) {
         end(true);
         controller.close();
       } else {
-        tell(chunk.value.byteLength, false);
+        report(chunk.value.byteLength, false);
         if (copy) await copy.write(chunk.value);
         controller.enqueue(chunk.value);
       }
@@ -234,8 +235,8 @@ function watched(body, headers, tell, copy) {
   });
 }
 
-/** An answer's body, unpacked where that is possible: it came as it was sent. */
-function unpacked({ body, headers }) {
+/** Returns a response's body, decompressed if possible. */
+function decompressed({ body, headers }) {
   const encoding = headers.get("content-encoding");
   try {
     return { body: encoding && body ? body.pipeThrough(new DecompressionStream(encoding)) : body };
@@ -244,7 +245,7 @@ function unpacked({ body, headers }) {
   }
 }
 
-/** The first bytes of a body as text, as many as come in time. */
+/** Reads the first bytes of a body as text, as many as arrive in time. */
 async function beginning(response) {
   if (response.body === null) return "";
   const reader = response.body.getReader();
@@ -258,7 +259,7 @@ async function beginning(response) {
       text += decoder.decode(value, { stream: true });
     }
   } catch {
-    // Broken off: what came before is all there is.
+    // The body broke off: the text before it is enough.
   }
   reader.cancel().catch(() => {});
   return text;

@@ -1,10 +1,10 @@
-// Shared by the files beside this one: answering with a response of the gate's own, waiting on Rust's behalf, and giving up
-// after a panic.
+// Code that the other JavaScript files share: sending a response of the gate itself, waiting on Rust's
+// behalf, and giving up after a panic.
 
 import { releaseAll } from "./body.js";
 import { readResponse, toRecord } from "./wire.js";
 
-/** How many panics there were. */
+/** Number of panics so far. */
 let panics = 0;
 
 export function panicked() {
@@ -13,8 +13,8 @@ export function panicked() {
 }
 
 /**
- * Throws once anything panicked since. A panic leaves what belongs to all requests in a memory that is
- * given up; wasm-bindgen would begin a new one and look there for it, at an address that means
+ * Returns a function that throws after a panic. A panic leaves the state of all requests in a memory
+ * that is given up; wasm-bindgen would begin a new one and look for that state at an address that means
  * something else.
  */
 export function instanceGuard() {
@@ -28,13 +28,13 @@ export function variable(env, name) {
   const value = env[name];
   if (value === undefined) return undefined;
   if (typeof value === "string") return `t${value}`;
-  // A JSON variable is plain data; what can be called has a class of its own, or is a function.
+  // A JSON variable is plain data; a binding with methods has a class of its own, or is a function.
   if (typeof value === "function") return "r";
   const plain = typeof value !== "object" || value === null || [Object.prototype, Array.prototype].includes(Object.getPrototypeOf(value));
   return plain ? `j${JSON.stringify(value)}` : "r";
 }
 
-/** Answers with a response of the gate's own, after its lines are written to the log. */
+/** Returns a response of the gate itself, after writing its lines to the log. */
 export function respond(text) {
   const { status, audit, alarm, body, headers } = readResponse(text);
   log(audit, alarm);
@@ -43,7 +43,7 @@ export function respond(text) {
 
 export function runTask(task, ctx) {
   const response = run(task);
-  // As above: also of a request that never comes to be forwarded.
+  // The audit line is written even if the caller breaks off.
   ctx.waitUntil(response);
   return response;
 }
@@ -65,7 +65,7 @@ async function run(task) {
   }
 }
 
-/** Writes the audit line, and an alarm where there is one. */
+/** Writes the audit line, and an alarm if there is one. */
 export function log(audit, alarm) {
   console.log(audit);
   if (alarm !== "") console.error(alarm);

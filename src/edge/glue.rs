@@ -1,5 +1,5 @@
-//! The JavaScript beside this file, `glue.js`, `forward.js` and `store.js`: one call each way, for every
-//! crossing costs.
+//! The functions of the JavaScript files that Rust calls: few calls with much in each, because every
+//! crossing is expensive.
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -9,54 +9,55 @@ use super::task::JsTask;
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
-    /// Makes a `Response` of [`super::wire::response`], after its lines are written to the log.
+    /// Returns a `Response` made of [`super::wire::response`], after writing its lines to the log.
     pub(super) fn respond(message: &str) -> JsValue;
 
-    /// Awaits what the work waits for until it has a `Response`, and returns the promise of that.
+    /// Awaits the task's promises until it has a `Response`, and returns the promise of that.
     #[wasm_bindgen(js_name = runTask)]
     pub(super) fn run_task(task: JsTask, ctx: &JsValue) -> JsValue;
 
-    /// Rust panicked, so that the exchanges of other requests must not be used any more.
+    /// Notes that Rust panicked, so the exchanges of other requests must not be used any more.
     pub(super) fn panicked();
 
-    /// `env[name]`: `t` and a text, `j` and the JSON of a variable, `r` for something to call, absent as
-    /// `undefined`.
+    /// Reads `env[name]`: `t` and a text, `j` and the JSON of a variable, `r` for an object with
+    /// methods, or `undefined`.
     pub(super) fn variable(env: &JsValue, name: &str) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/edge/wire.js")]
 extern "C" {
-    /// Writes the request into `buffer` for [`super::wire::request`]. Returns the number of bytes written, or,
-    /// where there is too little room, minus the room that is enough.
+    /// Writes the request into `buffer` for [`super::wire::request`]. Returns the number of bytes
+    /// written, or, if there is too little room, minus the room that is enough.
     #[wasm_bindgen(js_name = writeRequest)]
     pub(super) fn write_request(request: &JsValue, buffer: &mut [u8]) -> i32;
 }
 
 #[wasm_bindgen(module = "/src/edge/body.js")]
 extern "C" {
-    /// A body that was read.
-    pub(super) type HeldBody;
+    /// A request body that was read and buffered.
+    pub(super) type BufferedBody;
 
-    /// The bytes.
+    /// Returns the bytes.
     #[wasm_bindgen(method, getter)]
-    pub(super) fn bytes(this: &HeldBody) -> Uint8Array;
+    pub(super) fn bytes(this: &BufferedBody) -> Uint8Array;
 
-    /// The digests that were asked for; none where Rust is to compute the one.
+    /// Returns the requested digests; none if Rust computes the only one.
     #[wasm_bindgen(method, getter)]
-    pub(super) fn digests(this: &HeldBody) -> Array;
+    pub(super) fn digests(this: &BufferedBody) -> Array;
 
-    /// The body counts against the budget no more.
+    /// Releases the body, which then does not count against the memory budget any more.
     #[wasm_bindgen(method)]
-    pub(super) fn release(this: &HeldBody);
+    pub(super) fn release(this: &BufferedBody);
 
-    /// Reads the body, of at most so many bytes, in so many milliseconds: the promise of a [`HeldBody`] with
-    /// the digests of these names of WebCrypto, with commas between, or of a word why there is none.
+    /// Reads a body of at most `max_bytes` within `ms` milliseconds. Returns the promise of a
+    /// [`HeldBody`] with the digests of these WebCrypto names (separated by commas), or of a word that
+    /// says why there is none.
     pub(super) fn read(request: &JsValue, max_bytes: f64, ms: u32, names: &str) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/edge/forward.js")]
 extern "C" {
-    /// Sends the request on, with the body that was read if one was, and returns the promise of a
+    /// Forwards the request, with the buffered body if there is one, and returns the promise of a
     /// `Response`.
     pub(super) fn forward(
         request: &JsValue,
@@ -66,40 +67,40 @@ extern "C" {
         body: &JsValue,
     ) -> JsValue;
 
-    /// A GET without a body: the promise of the status on the first line, then the beginning of the body.
+    /// Sends a GET. Returns the promise of the status on the first line, then the beginning of the body.
     pub(super) fn probe(plan: &str) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/edge/memory_cache.js")]
 extern "C" {
-    /// The headers, in lines, of the answer of this name, if it was served a moment ago.
+    /// Returns the headers, in lines, of the cache entry of this name, if it was served a moment ago.
     pub(super) fn recall(name: &str) -> Option<String>;
 
-    /// That answer as a `Response`: see [`super::wire::step`].
+    /// Returns that entry as a `Response`, by a step as [`super::wire::step`] writes it.
     pub(super) fn serve(name: &str, is_head: bool, step: &str) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/edge/store.js")]
 extern "C" {
-    /// Marks answers as purged: the promise of `true`.
-    pub(super) fn purge(mark: &str) -> JsValue;
+    /// Stores a purge marker. Returns the promise of `true`.
+    pub(super) fn purge(marker: &str) -> JsValue;
 }
 
 #[wasm_bindgen]
 extern "C" {
-    /// `console.log`.
+    /// Writes a line by `console.log`.
     #[wasm_bindgen(js_namespace = console)]
     pub(super) fn log(line: &str);
 
-    /// `console.warn`.
+    /// Writes a line by `console.warn`.
     #[wasm_bindgen(js_namespace = console)]
     pub(super) fn warn(line: &str);
 
-    /// `console.error`.
+    /// Writes a line by `console.error`.
     #[wasm_bindgen(js_namespace = console)]
     pub(super) fn error(line: &str);
 
-    /// Fills `bytes` with random ones.
+    /// Fills `bytes` with random values.
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
     pub(super) fn fill_random(bytes: &mut [u8]);
 }

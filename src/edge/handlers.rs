@@ -1,13 +1,13 @@
 //! The handlers that the platform calls.
 //!
-//! `fetch` is exported directly and not through `#[event(fetch)]`: its future is polled once, at once, and only one that
-//! has to wait becomes a promise ([`super::task`]). A refusal is returned as it is, and a forwarding is the promise that
-//! JavaScript makes.
+//! `fetch` is exported directly and not through `#[event(fetch)]`: its future is polled at once, and
+//! only if it has to wait it becomes a promise ([`super::task`]). A refusal is returned directly, and a
+//! forwarded request is the promise that JavaScript makes.
 
 use std::cell::{OnceCell, RefCell};
 
 use wasm_bindgen::prelude::*;
-// Linked for its panic hook, which tells `entry.js` that a new memory is due.
+// Linked for its panic hook, which tells `entry.js` to begin a new memory.
 use worker as _;
 
 use crate::cache::CacheEntry;
@@ -23,15 +23,15 @@ use super::platform::JsPlatform;
 use super::task::{JsTask, PromiseSlot};
 use super::{clock, glue, wire};
 
-/// The status of every answer that is remembered.
+/// The status of every response in the memory cache.
 const STATUS_OK: u16 = 200;
 
 thread_local! {
-    /// The gate of this isolate: its configuration is parsed once and stays.
+    /// The gate of this isolate: its configuration is parsed once.
     static GATE: OnceCell<&'static Gate> = const { OnceCell::new() };
 }
 
-/// The isolate's gate. A configuration that does not parse is logged here, once.
+/// Returns the isolate's gate. If the configuration does not parse, logs that once.
 pub(super) fn gate(env: &JsValue) -> &'static Gate {
     GATE.with(|cell| {
         *cell.get_or_init(|| {
@@ -44,11 +44,12 @@ pub(super) fn gate(env: &JsValue) -> &'static Gate {
     })
 }
 
-/// Logs each panic's message and place, and gives up what belongs to other requests: the next one begins with a new
-/// memory, which `entry.js` makes after `worker`'s own hook has asked for it.
+/// Installs the panic hook: it logs a panic's message and place, and gives up the state of other
+/// requests. The next event begins with a new memory, which `entry.js` makes after `worker`'s own hook
+/// has requested it.
 #[wasm_bindgen(start)]
 pub fn start() {
-    // Whichever of the two hooks is set first, the other calls it.
+    // Each hook calls the one that was set before it.
     let worker_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         console_error_panic_hook::hook(info);
@@ -57,7 +58,7 @@ pub fn start() {
     }));
 }
 
-/// Answers one request: a `Response`, or the promise of one.
+/// Handles one request. Returns a `Response`, or the promise of one.
 #[wasm_bindgen]
 pub fn fetch(request: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
     let (slot, task_ctx) = (PromiseSlot::default(), ctx.clone());
@@ -72,12 +73,12 @@ pub fn fetch(request: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
 const ROOM: usize = 16 * 1024;
 
 thread_local! {
-    /// Where JavaScript writes a request, in one crossing.
+    /// The buffer into which JavaScript writes a request in one crossing.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; ROOM]);
 }
 
 /// Returns the request as a message ([`wire::request`]).
-fn described(request: &JsValue) -> String {
+fn read_request(request: &JsValue) -> String {
     BUFFER.with_borrow_mut(|buffer| {
         let mut written = glue::write_request(request, buffer);
         if let Ok(room) = usize::try_from(written.saturating_neg())
@@ -94,10 +95,10 @@ fn described(request: &JsValue) -> String {
 }
 
 async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: PromiseSlot) -> JsValue {
-    let described = described(&request);
-    let Some((raw, context)) = wire::request(&described, clock::now()) else {
-        // Only a change of the JavaScript beside this file could bring us here.
-        return JsValue::from(js_sys::Error::new("writegate: the request was not described"));
+    let message = read_request(&request);
+    let Some((raw, context)) = wire::request(&message, clock::now()) else {
+        // Only a mistake in `wire.js` could lead here.
+        return JsValue::from(js_sys::Error::new("writegate: the request could not be read"));
     };
     #[cfg(feature = "panic-probe")]
     let probe = raw
@@ -135,21 +136,22 @@ async fn answer(request: JsValue, env: JsValue, ctx: JsValue, slot: PromiseSlot)
     }
 }
 
-/// The answer, if this isolate served it a moment ago and it may be served again.
+/// Returns the response to a cached read that this isolate served a moment ago, if it may be served
+/// again.
 fn from_memory(outbound: &Outbound<'_>, exchange: &mut Exchange<'_>) -> Option<JsValue> {
     let lookup = outbound.cache.as_ref();
     let lookup = lookup.filter(|lookup| !lookup.conditions.ask_range())?;
     let headers = glue::recall(&lookup.name)?;
     let headers = wire::headers(&headers);
-    let found = CacheEntry { headers: &headers, purged: None };
-    let step = exchange.found(STATUS_OK, found, clock::now())?;
+    let entry = CacheEntry { headers: &headers, purged: None };
+    let step = exchange.cached(STATUS_OK, entry, clock::now())?;
     Some(glue::serve(&lookup.name, outbound.is_head, &wire::step(&step)))
 }
 
 #[cfg(feature = "panic-probe")]
-#[expect(clippy::panic, reason = "what this feature is for")]
-fn panic_if(asked: bool) {
-    if asked {
+#[expect(clippy::panic, reason = "this feature exists to panic")]
+fn panic_if(is_requested: bool) {
+    if is_requested {
         panic!("asked to by the panic-probe feature");
     }
 }

@@ -1,8 +1,8 @@
-// KeyWriter, the Durable Object through which every record of the registry is written. KV has no
-// transactions and may answer with what it had a minute ago, so two data centres could overwrite each
-// other's writes. This object has what was last written of each record, and KV is its copy for readers.
+// KeyWriter, the Durable Object that writes every record of the registry. KV has no transactions and may
+// answer with the state of a minute ago, so two data centres could overwrite each other's writes. This
+// object has the last written text of each record; KV is its copy for readers.
 //
-// One object for all keys: a batch is written whole or not at all, and admins write rarely.
+// There is one object for all keys: a batch is written whole or not at all, and admins write rarely.
 
 import { inTime, KV_MS } from "./bindings.js";
 
@@ -12,11 +12,11 @@ export class KeyWriter {
     this.kv = env.KEY_REGISTRY;
   }
 
-  /** `{"read":[name,…]}` or `{"write":[[name, text that is there or null, text],…]}`: JSON. */
+  /** Answers `{"read":[name,…]}` or `{"write":[[name, expected text or null, new text],…]}`: JSON. */
   async fetch(request) {
     const { read, write } = await request.json();
-    // Nothing else runs in between, so KV gets the writes in this order too. What is thrown in there
-    // would end the object, so it is answered instead.
+    // Nothing else runs in between, so KV gets the writes in this order too. An exception in there would
+    // end the object, so it becomes a response.
     const work = () => (read ? this.read(read) : this.write(write)).catch((error) => ({ error: String(error) }));
     const answer = await this.state.blockConcurrencyWhile(work);
     return Response.json(answer, { status: answer.error === undefined ? 200 : 500 });
@@ -29,7 +29,7 @@ export class KeyWriter {
     for (const name of names) texts.set(name, sql.exec("SELECT text FROM records WHERE name = ?", name).toArray()[0]?.text);
     const unknown = names.filter((name) => texts.get(name) === undefined);
     if (unknown.length > 0) {
-      // Records of before there was this object.
+      // Records from before this object existed.
       const found = await inTime(this.kv.get(unknown), KV_MS);
       for (const name of unknown) texts.set(name, found.get(name) ?? null);
     }
@@ -38,9 +38,9 @@ export class KeyWriter {
 
   async write(changes) {
     const { storage } = this.state;
-    const there = await this.read(changes.map(([name]) => name));
-    if (changes.some(([, from], i) => there[i] !== from)) return false;
-    // Here first: what is written here holds whatever becomes of KV, and is written there by the next try.
+    const current = await this.read(changes.map(([name]) => name));
+    if (changes.some(([, from], i) => current[i] !== from)) return false;
+    // Here first: this object decides even if KV fails, and the next attempt writes to KV again.
     storage.transactionSync(() => {
       for (const [name, , text] of changes) storage.sql.exec("INSERT OR REPLACE INTO records VALUES (?, ?)", name, text);
     });
@@ -53,7 +53,7 @@ export class KeyWriter {
     return true;
   }
 
-  /** Takes new records back that KV did not take: nobody was told of them, so none is missed. */
+  /** Removes new records that KV did not take. Nobody was told that they exist. */
   async forget(names) {
     const { storage } = this.state;
     storage.transactionSync(() => {

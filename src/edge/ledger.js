@@ -1,12 +1,13 @@
-// Ledger, the Durable Object that adds up one key's usage: days and outcomes in the object's own SQLite.
-// An object runs one event at a time and its SQL is synchronous, so a batch is taken whole or not at all.
+// Ledger, the Durable Object that adds up one key's usage, by day and outcome, in the object's own
+// SQLite. An object runs one event at a time and its SQL is synchronous, so a batch is taken whole or
+// not at all.
 
 /** The columns of a row, in the order of a batch and of an answer. */
 const COLUMNS = ["day", "outcome", "requests", "bytes_in", "bytes_out", "upstream_ms", "upstream_429"];
-/** How many days an isolate's last number is kept: it lives for hours, and sends a batch again within seconds. */
+/** Days for which an isolate's last sequence number is kept: an isolate lives for hours, and sends a batch again within seconds. */
 const ISOLATE_DAYS = 2;
 const DAY_MS = 86_400_000;
-/** Largest number that is held: JSON carries it exactly, and a sum over a month of such rows is still an INTEGER. */
+/** Largest number that is stored: JSON transports it exactly, and a sum over a month of such rows is still an INTEGER. */
 const MAX_COUNT = Number.MAX_SAFE_INTEGER;
 
 export class Ledger {
@@ -14,7 +15,7 @@ export class Ledger {
     this.storage = state.storage;
   }
 
-  /** Takes a batch and says what there is since a day (POST), or lists days (GET): JSON. */
+  /** Takes a batch and returns the total since a day (POST), or lists days (GET): JSON. */
   async fetch(request) {
     const { sql } = this.storage;
     sql.exec(`CREATE TABLE IF NOT EXISTS usage (day TEXT, outcome TEXT, requests INTEGER, bytes_in INTEGER,
@@ -25,11 +26,11 @@ export class Ledger {
   }
 }
 
-function list(sql, asked) {
+function list(sql, query) {
   const rows = sql.exec(
     `SELECT ${COLUMNS.map((name, at) => (at < 2 ? name : `MIN(${name}, ${MAX_COUNT}) AS ${name}`))} FROM usage WHERE day BETWEEN ? AND ? ORDER BY day, outcome`,
-    asked.get("from"),
-    asked.get("to"),
+    query.get("from"),
+    query.get("to"),
   );
   return rows.toArray();
 }
@@ -44,8 +45,8 @@ function take(sql, { isolate, sequence, since, rows }) {
     sql.exec("INSERT OR REPLACE INTO isolates VALUES (?, ?, ?)", isolate, sequence, now);
     for (const row of rows) add(sql, row);
   }
-  const had = since === null ? {} : sum(sql, since);
-  return { sequence: Math.max(sequence, last), since, requests: 0, bytes: 0, ...had };
+  const total = since === null ? {} : sum(sql, since);
+  return { sequence: Math.max(sequence, last), since, requests: 0, bytes: 0, ...total };
 }
 
 function add(sql, row) {
@@ -56,7 +57,7 @@ function add(sql, row) {
   );
 }
 
-/** What counts against a quota: requests that got what they asked for. */
+/** Returns the total that counts against a quota: that of requests that got what they asked for. */
 function sum(sql, since) {
   return sql
     .exec(

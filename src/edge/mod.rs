@@ -1,6 +1,8 @@
-//! The Worker: the handlers that the platform calls, and one file of Rust and one of JavaScript for each binding or concern.
+//! The Worker belongs here: the handlers that the platform calls, and one Rust file and one JavaScript
+//! file for each binding or concern.
 //!
-//! Nothing is decided here. Only `wire`, the format of the messages between the two languages, is built natively too, for its tests.
+//! Decisions do not belong here: they are in the other rooms. Only `wire`, the format of the messages
+//! between the two languages, is also built natively, for its tests.
 
 #[cfg(target_arch = "wasm32")]
 mod bindings;

@@ -1,13 +1,14 @@
-//! What the gate asks of the platform while it decides: the bindings, and the body.
+//! The implementation of `platform` with the Worker's bindings and the request's body.
 
 use std::cell::RefCell;
 
 use js_sys::Uint8Array;
-use serde_json::Value;
+use serde_json::{Value, json};
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::base::day::Day;
 use crate::base::json;
+use crate::base::json_writer;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::credential::digest;
@@ -19,17 +20,17 @@ use crate::platform::{
     AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
 };
 
-use super::glue::HeldBody;
+use super::glue::BufferedBody;
 use super::task::PromiseSlot;
 use super::{bindings, clock, glue};
 
-/// One request's platform.
+/// The platform of one request.
 pub(super) struct JsPlatform<'r> {
     request: &'r JsValue,
     env: &'r JsValue,
     slot: PromiseSlot,
-    /// The body, once it was read.
-    body: RefCell<Option<HeldBody>>,
+    /// The buffered body, once it was read.
+    body: RefCell<Option<BufferedBody>>,
 }
 
 impl<'r> JsPlatform<'r> {
@@ -37,25 +38,25 @@ impl<'r> JsPlatform<'r> {
         Self { request, env, slot, body: RefCell::new(None) }
     }
 
-    /// Takes the body that travels on, if it was read. Whoever has it must release it.
+    /// Takes the buffered body, if the request is forwarded with it. The receiver must release it.
     pub(super) fn take_body(&self, travels: Body) -> JsValue {
         let body = self.body.borrow_mut().take_if(|_| travels == Body::Buffered);
         body.map_or(JsValue::UNDEFINED, JsValue::from)
     }
 
-    /// What a binding's promise becomes.
-    async fn told(&self, asked: JsValue) -> Result<JsValue, Unavailable> {
-        self.slot.wait(asked).await.map_err(|()| Unavailable)
+    /// Awaits the promise of a binding.
+    async fn value(&self, promise: JsValue) -> Result<JsValue, Unavailable> {
+        self.slot.wait(promise).await.map_err(|()| Unavailable)
     }
 
-    /// The same, where it is a yes or a no.
-    async fn yes(&self, asked: JsValue) -> Result<bool, Unavailable> {
-        self.told(asked).await?.as_bool().ok_or(Unavailable)
+    /// Awaits the promise of a boolean.
+    async fn boolean(&self, promise: JsValue) -> Result<bool, Unavailable> {
+        self.value(promise).await?.as_bool().ok_or(Unavailable)
     }
 
-    /// The same, where it is JSON.
-    async fn json(&self, asked: JsValue) -> Result<Value, Unavailable> {
-        let text = self.told(asked).await?.as_string().ok_or(Unavailable)?;
+    /// Awaits the promise of JSON.
+    async fn json(&self, promise: JsValue) -> Result<Value, Unavailable> {
+        let text = self.value(promise).await?.as_string().ok_or(Unavailable)?;
         json::parse(text.as_bytes()).ok_or(Unavailable)
     }
 }
@@ -70,7 +71,7 @@ impl Drop for JsPlatform<'_> {
 
 impl SecretsStore for JsPlatform<'_> {
     async fn secret(&self, name: &str) -> Result<Secret, Unavailable> {
-        let value = self.told(bindings::secret(self.env, name)).await?;
+        let value = self.value(bindings::secret(self.env, name)).await?;
         value.as_string().map(Secret::new).ok_or(Unavailable)
     }
 }
@@ -81,8 +82,8 @@ impl Platform for JsPlatform<'_> {
     }
 
     async fn record(&self, id: &KeyId) -> Result<Option<String>, Unavailable> {
-        let asked = bindings::record(self.env, &registry::name(id));
-        Ok(self.told(asked).await?.as_string())
+        let promise = bindings::record(self.env, &registry::name(id));
+        Ok(self.value(promise).await?.as_string())
     }
 
     #[expect(
@@ -90,11 +91,13 @@ impl Platform for JsPlatform<'_> {
         clippy::cast_precision_loss,
         reason = "JavaScript has no other numbers, and 10 MiB is exact"
     )]
-    async fn read_body(&self, wanted: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError> {
-        let names: Vec<&str> = wanted.algorithms.iter().map(|one| one.name()).collect();
+    async fn read_body(&self, options: ReadBody<'_>) -> Result<Vec<Vec<u8>>, BodyError> {
+        let names: Vec<&str> =
+            options.algorithms.iter().map(|algorithm| algorithm.name()).collect();
         let names = names.join(",");
-        let reading = glue::read(self.request, wanted.max_bytes as f64, wanted.timeout_ms, &names);
-        let read = self.slot.wait(reading).await;
+        let promise =
+            glue::read(self.request, options.max_bytes as f64, options.timeout_ms, &names);
+        let read = self.slot.wait(promise).await;
         let read = read.map_err(|()| BodyError::CallerGone)?;
         if let Some(word) = read.as_string() {
             return Err(match word.as_str() {
@@ -103,29 +106,29 @@ impl Platform for JsPlatform<'_> {
                 _ => BodyError::Overloaded,
             });
         }
-        let body: HeldBody = read.unchecked_into();
+        let body: BufferedBody = read.unchecked_into();
         let computed = body.digests();
-        let digests = match (computed.length(), wanted.algorithms) {
+        let digests = match (computed.length(), options.algorithms) {
             (0, [_, ..]) => vec![digest::sha256(&body.bytes().to_vec()).to_vec()],
-            _ => computed.iter().map(|one| Uint8Array::new(&one).to_vec()).collect(),
+            _ => computed.iter().map(|bytes| Uint8Array::new(&bytes).to_vec()).collect(),
         };
         self.body.replace(Some(body));
         Ok(digests)
     }
 
     async fn within_rate(&self, binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable> {
-        self.yes(bindings::within_rate(self.env, binding, rate_limit_key)).await
+        self.boolean(bindings::within_rate(self.env, binding, rate_limit_key)).await
     }
 
     async fn submit_usage(&self, key: &KeyId, batch: &str) -> Result<String, Unavailable> {
-        let asked = bindings::submit_usage(self.env, key.as_str(), batch);
-        self.told(asked).await?.as_string().ok_or(Unavailable)
+        let promise = bindings::submit_usage(self.env, key.as_str(), batch);
+        self.value(promise).await?.as_string().ok_or(Unavailable)
     }
 
     async fn remember_nonce(&self, key: &KeyId, nonce: &Nonce) -> Result<bool, Unavailable> {
         let name = nonce.object(key);
         let until = nonce.until.seconds().to_string();
-        self.yes(bindings::remember(self.env, &name, &nonce.value, &until)).await
+        self.boolean(bindings::remember(self.env, &name, &nonce.value, &until)).await
     }
 }
 
@@ -143,12 +146,12 @@ impl AdminBackend for JsPlatform<'_> {
 
     async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Unavailable> {
         let (from, to) = (from.to_string(), to.to_string());
-        let asked = bindings::usage(self.env, key.as_str(), &from, &to);
-        self.told(asked).await?.as_string().ok_or(Unavailable)
+        let promise = bindings::usage(self.env, key.as_str(), &from, &to);
+        self.value(promise).await?.as_string().ok_or(Unavailable)
     }
 
-    async fn purge(&self, mark: &str) -> Result<(), Unavailable> {
-        self.yes(glue::purge(mark)).await?;
+    async fn purge(&self, marker: &str) -> Result<(), Unavailable> {
+        self.boolean(glue::purge(marker)).await?;
         Ok(())
     }
 
@@ -165,18 +168,19 @@ impl AdminBackend for JsPlatform<'_> {
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable> {
         let names: Vec<String> = ids.iter().map(|id| registry::name(id)).collect();
-        let asked = bindings::records(self.env, &names.join("\n"));
-        let answer = self.json(asked).await?;
+        let promise = bindings::records(self.env, &names.join("\n"));
+        let answer = self.json(promise).await?;
         let texts = answer.as_array().filter(|texts| texts.len() == ids.len());
         let texts = texts.ok_or(Unavailable)?;
         Ok(texts.iter().map(text).collect())
     }
 
     async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Unavailable> {
-        let lines =
-            changes.iter().map(|change| (registry::name(change.id), change.from, change.to));
-        let lines =
-            serde_json::to_string(&lines.collect::<Vec<_>>()).map_err(|_never| Unavailable)?;
+        let lines: Value = changes
+            .iter()
+            .map(|change| json!([registry::name(change.id), change.from, change.to]))
+            .collect();
+        let lines = json_writer::text(&lines);
         let written = self.json(bindings::write_records(self.env, &lines)).await?;
         written.as_bool().ok_or(Unavailable)
     }

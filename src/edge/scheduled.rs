@@ -1,4 +1,4 @@
-//! The daily look at every token's age.
+//! The daily check of every token's age.
 
 use wasm_bindgen::prelude::*;
 
@@ -10,21 +10,22 @@ use super::platform::JsPlatform;
 use super::task::{JsTask, PromiseSlot};
 use super::{clock, glue, wire};
 
-/// Longest wait for a probe's answer, in milliseconds.
+/// Longest wait for the response to a probe, in milliseconds.
 const PROBE_TIMEOUT_MS: u32 = 10_000;
 
-/// Sends the probes, then writes one line per token: a promise, or nothing where nothing had to be waited for.
+/// Sends the probes, then writes one line per token. Returns a promise, or null if nothing had to be
+/// awaited.
 #[wasm_bindgen]
 pub fn scheduled(_event: JsValue, env: JsValue, ctx: JsValue) -> JsValue {
     let slot = PromiseSlot::default();
-    let looking = Box::pin(look(env, slot.clone()));
-    match JsTask::begin(looking, slot) {
-        Ok(done) => done,
+    let check = Box::pin(check_tokens(env, slot.clone()));
+    match JsTask::begin(check, slot) {
+        Ok(value) => value,
         Err(task) => glue::run_task(task, &ctx),
     }
 }
 
-async fn look(env: JsValue, slot: PromiseSlot) -> JsValue {
+async fn check_tokens(env: JsValue, slot: PromiseSlot) -> JsValue {
     let gate = gate(&env);
     let config = match gate.config() {
         Ok(config) => config,
@@ -38,8 +39,8 @@ async fn look(env: JsValue, slot: PromiseSlot) -> JsValue {
     let tokens = gate.tokens(config, &platform, clock::now()).await;
     let mut probed = Vec::new();
     for probe in token_age::probes(config, &tokens) {
-        // An upstream that cannot be reached says nothing of the token.
-        probed.extend(send(&probe, &slot).await.map(|found| (probe.secret, found)));
+        // An upstream that cannot be reached tells nothing about the token.
+        probed.extend(send(&probe, &slot).await.map(|result| (probe.secret, result)));
     }
     for report in token_age::reports(config, &tokens, &probed, clock::now()) {
         let line = report.line();

@@ -1,16 +1,16 @@
-// The store of answers: a cache of the gate's own in this data centre's Cache API. Names are hashes; what
-// they are of was decided in Rust (src/cache/).
+// The store of cached reads: a cache of its own in this data centre's Cache API. Names are cache keys,
+// which Rust computes (src/cache/).
 
 import { inTime } from "./bindings.js";
 import { RECENT_MS, forget, isSmall } from "./memory_cache.js";
 import { editHeaders, readLookup, writeHeaders } from "./wire.js";
 
-/** How long, in milliseconds, the store may take until its answer counts as a miss. */
+/** Longest wait for the store, in milliseconds; after that the lookup counts as a miss. */
 const STORE_MS = 2000;
-/** How long, in seconds, the moment of a purge is kept: as long as any answer. */
-const MARK_S = 31_536_000;
-/** In what header of a mark the moment stands. */
-const MARK = "writegate-purged";
+/** Lifetime, in seconds, of a purge marker: as long as any entry. */
+const MARKER_S = 31_536_000;
+/** Header of a purge marker with the time of the purge. */
+const MARKER = "writegate-purged";
 
 let opened;
 
@@ -19,49 +19,49 @@ async function store() {
   return opened;
 }
 
-/** What a name is called there. No host has this name, so nothing else is kept under it. */
+/** Returns the URL of a name in the store. No host has this name, so nothing else is stored under it. */
 function place(name) {
   return `https://writegate.invalid/${name}`;
 }
 
 /**
- * The answer that is kept, and when its route or URL was last purged; nothing if there is none, or no
- * store. A small one comes whole, so that it can be remembered.
+ * Finds an entry, and the last purge of its route or URL. Returns nothing if there is no entry, or no
+ * store. A small entry is read whole, so that it can be remembered.
  */
 export async function find(lookup, request) {
   const { name, markers, isRange } = readLookup(lookup);
   const headers = isRange ? { range: request.headers.get("range") } : {};
-  const asked = Date.now();
+  const requestedAt = Date.now();
   try {
     const cache = await store();
     let [response, ...marks] = await inTime(
       Promise.all([cache.match(new Request(place(name), { headers })), ...markers.map((marker) => cache.match(place(marker)))]),
       STORE_MS,
     );
-    // A range that the store cannot answer, as one beyond the end, is no reason to ask the upstream.
+    // If the store cannot answer a range, such as one beyond the end, the whole entry will do: the upstream is not asked.
     if (isRange && response?.status !== 206) response = await inTime(cache.match(place(name)), STORE_MS);
     if (response === undefined) return undefined;
-    const purged = Math.max(...marks.map((mark) => Number(mark?.headers.get(MARK) ?? 0)));
-    const kept = { status: response.status, headers: response.headers, lines: writeHeaders(response.headers), purged };
-    if (isRange || !isSmall(response.headers)) return { ...kept, body: response.body };
-    return { ...kept, body: await inTime(response.arrayBuffer(), STORE_MS), name, asked };
+    const purged = Math.max(...marks.map((marker) => Number(marker?.headers.get(MARKER) ?? 0)));
+    const entry = { status: response.status, headers: response.headers, lines: writeHeaders(response.headers), purged };
+    if (isRange || !isSmall(response.headers)) return { ...entry, body: response.body };
+    return { ...entry, body: await inTime(response.arrayBuffer(), STORE_MS), name, requestedAt };
   } catch {
     return undefined;
   }
 }
 
-/** Longest body, in bytes, that is kept only when all of it is there. */
+/** Longest body, in bytes, that is gathered before it is stored. */
 const MAX_GATHERED = 10_485_760;
-/** Most bytes that are gathered, of all answers that pass through the isolate at once. */
+/** Most bytes that are gathered at once in the isolate. */
 const MAX_GATHERING = 33_554_432;
 
-/** The copies that are gathered, the oldest first. */
+/** The copies that are being gathered, the oldest first. */
 const gatherings = new Set();
 let gathering = 0;
 
 /**
- * Keeps a copy of an answer, with these edits, of the chunks that are written to what is returned. One that
- * breaks off is not kept.
+ * Stores a copy of a response, with these edits. The caller writes the chunks to the returned object. A
+ * copy that breaks off is not stored.
  */
 export function keep(lookup, response, { drop, set }, ctx) {
   const { status } = response;
@@ -70,7 +70,7 @@ export function keep(lookup, response, { drop, set }, ctx) {
   const { name } = readLookup(lookup);
   const put = async (body) => {
     const cache = await store();
-    // It came as the upstream packed it, and is kept so.
+    // It stays as compressed as it came.
     await cache.put(place(name), new Response(body, { status, headers, encodeBody: "manual" }));
   };
   const length = response.headers.get("content-length");
@@ -78,7 +78,7 @@ export function keep(lookup, response, { drop, set }, ctx) {
   return isLong ? streaming(Number(length), put, ctx) : new Gathering(length, put, ctx);
 }
 
-/** A copy that is kept when all of it is there: a store might take what came before it broke off for the whole. */
+/** A copy that is stored when it is complete: the store might take a copy that broke off for a complete one. */
 class Gathering {
   chunks = [];
   size = 0;
@@ -96,7 +96,7 @@ class Gathering {
     this.size += chunk.byteLength;
     gathering += chunk.byteLength;
     if (this.size > MAX_GATHERED) this.abort();
-    // The oldest belongs to the slowest caller, or to nobody: the platform may have ended its request.
+    // The oldest copy belongs to the slowest caller, or to a request that the platform has ended.
     for (const oldest of gatherings) {
       if (gathering <= MAX_GATHERING) break;
       oldest.abort();
@@ -108,7 +108,7 @@ class Gathering {
     try {
       if (gatherings.has(this) && isWhole) await this.put(await new Blob(this.chunks).arrayBuffer());
     } catch {
-      // Not kept.
+      // The copy is not stored.
     }
     this.abort();
   }
@@ -120,37 +120,37 @@ class Gathering {
   }
 }
 
-/** A copy that is too long to be gathered: it is kept as it streams, for its length is known. */
+/** Returns a copy that is too long to gather. It is stored while it streams, because its length is known. */
 function streaming(length, put, ctx) {
   const { readable, writable } = new FixedLengthStream(length);
   const writer = writable.getWriter();
   writer.closed.catch(() => {});
-  let isKept = true;
+  let isStored = true;
   const abort = () => {
-    isKept = false;
-    return writer.abort(new Error("not kept")).catch(() => {});
+    isStored = false;
+    return writer.abort(new Error("not stored")).catch(() => {});
   };
   ctx.waitUntil(put(readable).catch(abort));
   return {
     async write(chunk) {
-      // A store that takes too long must not hold the caller up.
-      if (isKept) await inTime(writer.write(chunk), STORE_MS).catch(abort);
+      // A slow store must not delay the caller.
+      if (isStored) await inTime(writer.write(chunk), STORE_MS).catch(abort);
     },
-    close: () => isKept && writer.close().catch(() => {}),
+    close: () => isStored && writer.close().catch(() => {}),
     abort,
   };
 }
 
-/** Marks what is kept under a mark as purged now. */
-export async function purge(mark) {
-  const headers = { "cache-control": `max-age=${MARK_S}`, [MARK]: String(Date.now()) };
+/** Stores a purge marker with the current time. */
+export async function purge(marker) {
+  const headers = { "cache-control": `max-age=${MARKER_S}`, [MARKER]: String(Date.now()) };
   const cache = await store();
-  await inTime(cache.put(place(mark), new Response("purged", { headers })), STORE_MS);
-  // Where nothing is kept, as on *.workers.dev, a put does nothing and says nothing.
-  const kept = await inTime(cache.match(place(mark)), STORE_MS);
-  if (kept === undefined) throw new Error("the mark of the purge was not kept");
+  await inTime(cache.put(place(marker), new Response("purged", { headers })), STORE_MS);
+  // Where there is no cache, as on *.workers.dev, a put silently does nothing.
+  const stored = await inTime(cache.match(place(marker)), STORE_MS);
+  if (stored === undefined) throw new Error("the purge marker was not stored");
   forget();
-  // When this is answered no other isolate remembers an answer of before the mark either.
+  // After this time, other isolates remember no entry from before the marker either.
   await new Promise((done) => setTimeout(done, RECENT_MS));
   return true;
 }

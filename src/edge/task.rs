@@ -1,5 +1,5 @@
 //! A request that has to wait for the platform. JavaScript awaits the promise and calls back: one
-//! crossing, where a waker would cost closures, a queue and a promise of its own.
+//! crossing, while a waker would need closures, a queue and a promise of its own.
 
 use core::cell::RefCell;
 use core::future::Future;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
 
-/// Between a future that waits and whoever drives it.
+/// The slot in which a waiting future leaves its promise, and JavaScript the result.
 #[derive(Clone, Default)]
 pub(super) struct PromiseSlot(Rc<RefCell<State>>);
 
@@ -22,7 +22,7 @@ enum State {
 }
 
 impl PromiseSlot {
-    /// Waits for a promise; an error when it was rejected.
+    /// Waits for a promise. Returns an error if it was rejected.
     pub(super) fn wait(&self, promise: JsValue) -> Waiting<'_> {
         self.0.replace(State::Awaiting(promise));
         Waiting(self)
@@ -47,7 +47,7 @@ impl Future for Waiting<'_> {
     }
 }
 
-/// A future with its slot, as JavaScript holds it while it waits.
+/// A future with its slot, as JavaScript keeps it while it waits.
 #[wasm_bindgen]
 pub struct JsTask {
     future: Pin<Box<dyn Future<Output = JsValue>>>,
@@ -55,7 +55,8 @@ pub struct JsTask {
 }
 
 impl JsTask {
-    /// Begins `future`, which waits through `slot` alone: what comes of it at once, or the rest.
+    /// Begins `future`, which waits only through `slot`. Returns its result if it did not wait, or else
+    /// the rest of the task.
     pub(super) fn begin(
         future: Pin<Box<dyn Future<Output = JsValue>>>,
         slot: PromiseSlot,
@@ -69,7 +70,7 @@ impl JsTask {
     }
 
     fn poll(&mut self) -> JsValue {
-        // Nobody is woken: whoever settles the slot asks again.
+        // No waker is needed: after the slot is settled, `resume` polls again.
         let mut context = Context::from_waker(Waker::noop());
         match self.future.as_mut().poll(&mut context) {
             Poll::Ready(response) => response,
@@ -80,7 +81,7 @@ impl JsTask {
 
 #[wasm_bindgen]
 impl JsTask {
-    /// The promise that is waited for.
+    /// Returns the promise that the task waits for.
     pub fn awaited(&self) -> JsValue {
         match self.slot.0.replace(State::Idle) {
             State::Awaiting(promise) => promise,
@@ -88,8 +89,8 @@ impl JsTask {
         }
     }
 
-    /// That promise was settled: goes on, to a response or the promise of one, or to the next promise
-    /// that is waited for and then returns `undefined`.
+    /// Continues after that promise was settled. Returns a response or the promise of one, or
+    /// `undefined` if the task waits for another promise.
     pub fn resume(&mut self, value: JsValue, rejected: bool) -> JsValue {
         let result = if rejected { Err(()) } else { Ok(value) };
         self.slot.0.replace(State::Settled(result));

@@ -1,11 +1,12 @@
-// The messages between Rust and JavaScript, this side: `wire.rs` has the other. A message is one string of lines, because a
-// crossing costs more than its text, and no header, URL or JSON document holds a line break.
+// The messages between Rust and JavaScript, on the side of JavaScript; `wire.rs` is the other side. A
+// message is one string of lines: a crossing costs more than its text, and no header, URL or JSON
+// document contains a line break.
 
 const encoder = new TextEncoder();
 
 /**
- * Writes a request into `buffer`. Returns the number of bytes written, or, where there is too little room, minus the
- * room that is enough.
+ * Writes a request into `buffer`. Returns the number of bytes written, or, if there is too little room,
+ * minus the room that is enough.
  */
 export function writeRequest(request, buffer) {
   let headers = "";
@@ -14,8 +15,8 @@ export function writeRequest(request, buffer) {
     headers += `\n${name}\n${value}`;
     if (name === "cf-ipcountry") isLocated = true;
   }
-  // Cloudflare gives the caller's location in CF-IPCountry and CF-Ray too, and unpacking `request.cf` costs more than all
-  // headers together.
+  // Cloudflare states the caller's location in CF-IPCountry and CF-Ray too, and reading `request.cf`
+  // costs more than all headers together.
   const cf = isLocated ? undefined : request.cf;
   const body = request.body === null ? "" : "body";
   const text = `${request.method}\n${request.url}\n${crypto.randomUUID()}\n${cf?.country ?? ""}\n${cf?.colo ?? ""}\n${body}${headers}`;
@@ -30,24 +31,24 @@ export function writeHeaders(headers) {
   return text;
 }
 
-/** Returns the status of a probe's answer and the beginning of its body as a message. */
+/** Returns the status of a probe's response and the beginning of its body as a message. */
 export function writeProbed(status, body) {
   return `${status}\n${body}`;
 }
 
-/** Reads a response of the gate's own. `headers` is a list of names and values in turn. */
+/** Reads a response of the gate itself. `headers` is a list of names and values in turn. */
 export function readResponse(text) {
   const [status, audit, alarm, body, ...headers] = text.split("\n");
   return { status: Number(status), audit, alarm, body, headers };
 }
 
-/** Reads a plan: where a request goes, and with which headers. `drop` is a list with commas, as all of them are. */
+/** Reads a plan: the upstream's URL and the headers of a request. `drop`, like all such lists, is separated by commas. */
 export function readPlan(text) {
   const [url, travel, timeout, drop, lookup, ...set] = text.split("\n");
   return { url, travel, timeoutMs: Number(timeout), drop, lookup, set };
 }
 
-/** Reads where a cached answer is: its name, two purge markers, and whether the caller asks for a range. */
+/** Reads a cache lookup: the cache key, two purge markers, and whether the caller requests a range. */
 export function readLookup(text) {
   const [name, routeMarker, urlMarker, range] = text.split(",");
   return { name, markers: [routeMarker, urlMarker], isRange: range !== undefined };
@@ -71,7 +72,7 @@ function readPass(what, text) {
   return { what, audit, alarm, isMetered: metered !== "", status: status === "" ? undefined : Number(status), drop, set, copy };
 }
 
-/** Reads a probe: an address, a time limit and the headers to send. */
+/** Reads a probe: a URL, a time limit and the headers to send. */
 export function readProbe(text) {
   const [url, timeout, ...headers] = text.split("\n");
   return { url, timeoutMs: Number(timeout), headers };

@@ -1,7 +1,7 @@
-//! The messages between Rust and JavaScript, this side: `wire.js` has the other.
+//! The messages between Rust and JavaScript, on the side of Rust; `wire.js` is the other side.
 //!
-//! A message is one string of lines, because a crossing costs more than its text, and no header, URL or JSON document
-//! holds a line break. In scope: the format. Out of scope: when a message is sent.
+//! A message is one string of lines, because a crossing costs more than its text, and no header, URL or
+//! JSON document contains a line break. In scope: the format. Out of scope: sending messages.
 
 use zeroize::Zeroizing;
 
@@ -17,11 +17,11 @@ use crate::telemetry::audit::Context;
 
 /// Room for most messages, in bytes.
 const ROOM: usize = 1_024;
-/// Room for a response of the gate's own: a problem document and an audit line.
+/// Room for a response of the gate itself: a problem document and an audit line.
 const RESPONSE_ROOM: usize = 2_048;
 
-/// Reads a request: method, URL, request id, country and data centre where the headers do not say them, `body` or
-/// nothing, then the headers. Returns `None` for a text of fewer lines.
+/// Reads a request: method, URL, request id, country and data centre if the headers do not state them,
+/// `body` or nothing, then the headers. Returns `None` for a text with fewer lines.
 #[must_use]
 pub fn request(text: &str, now: Timestamp) -> Option<(Raw<'_>, Context)> {
     let mut lines = text.split('\n');
@@ -31,12 +31,12 @@ pub fn request(text: &str, now: Timestamp) -> Option<(Raw<'_>, Context)> {
     let header = |name: &str| headers::header(&raw.headers, name);
     // `CF-Ray` ends in the data centre's name.
     let of_ray = || header("cf-ray")?.rsplit_once('-').map(|(_, colo)| colo);
-    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let non_empty = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let context = Context {
         now,
         request_id: id.to_owned(),
-        country: known(country).or_else(|| header("cf-ipcountry").map(str::to_owned)),
-        colo: known(colo).or_else(|| of_ray().map(str::to_owned)),
+        country: non_empty(country).or_else(|| header("cf-ipcountry").map(str::to_owned)),
+        colo: non_empty(colo).or_else(|| of_ray().map(str::to_owned)),
     };
     Some((raw, context))
 }
@@ -50,23 +50,23 @@ pub fn headers(text: &str) -> Vec<(&str, &str)> {
     }
 }
 
-/// Reads a probe's answer: its status and the beginning of its body.
+/// Reads the response to a probe: its status and the beginning of its body.
 #[must_use]
 pub fn probed(text: &str) -> Option<(u16, &str)> {
     let (status, body) = text.split_once('\n')?;
     Some((status.parse().ok()?, body))
 }
 
-/// Writes a response of the gate's own: status, audit line, alarm, body, then headers.
+/// Writes a response of the gate itself: status, audit line, alarm, body, then headers.
 #[must_use]
 pub fn response(response: &GateResponse) -> String {
     Message::new(RESPONSE_ROOM).response(response).text
 }
 
-/// Writes a plan: URL, how the body travels, time limit, headers to drop, the cache entry (its name, two purge markers,
-/// `range` if the caller asks for one) or nothing, then headers to set.
+/// Writes a plan: URL, the transport of the body, time limit, headers to drop, the cache lookup (cache
+/// key, two purge markers, `range` if the caller requests one) or nothing, then headers to set.
 ///
-/// It holds the upstream token, so it has its room from the start and is wiped.
+/// It contains the upstream token, so its buffer never grows, and it is wiped.
 #[must_use]
 pub fn plan(outbound: &Outbound<'_>, timeout_ms: u32) -> Zeroizing<String> {
     let room = outbound.url.len().saturating_add(ROOM).saturating_add(room_of(&outbound.set));
@@ -102,8 +102,9 @@ pub fn step(step: &Step<'_>) -> String {
     message.text
 }
 
-/// `pass`, audit line, alarm, `metered` or nothing, another status or nothing, headers to drop, the number of headers to
-/// set, those, and for the copy that is kept again headers to drop and to set.
+/// Writes the step `pass`: audit line, alarm, `metered` or nothing, another status or nothing, headers
+/// to drop, the number of headers to set, those, and for a copy that is stored again headers to drop and
+/// to set.
 fn pass(edits: &HeaderEdits<'_>, lines: &LogLines, copy: Option<&CacheWrite<'_>>) -> Message {
     let status = edits.status.map(|status| status.to_string());
     let mut message = Message::new(ROOM)
@@ -122,21 +123,22 @@ fn pass(edits: &HeaderEdits<'_>, lines: &LogLines, copy: Option<&CacheWrite<'_>>
     message
 }
 
-/// Writes a probe: URL, time limit, then the headers to send. It holds the upstream token and is wiped.
+/// Writes a probe: URL, time limit, then the headers to send. It contains the upstream token and is
+/// wiped.
 #[must_use]
 pub fn probe(url: &str, timeout_ms: u32, headers: &[(String, Secret)]) -> Zeroizing<String> {
     let room = url.len().saturating_add(ROOM).saturating_add(room_of(headers));
     Zeroizing::new(Message::new(room).line(url).line(&timeout_ms.to_string()).secrets(headers).text)
 }
 
-/// Writes batches of usage: a line each for a key's id and its batch.
+/// Writes batches of usage: one line each for a key id and its batch.
 #[must_use]
 pub fn batches(batches: &[(String, String)]) -> String {
     let pairs = batches.iter().map(|(key, batch)| (key.as_str(), batch.as_str()));
     Message::new(ROOM).fields(pairs).text
 }
 
-/// Names and values, a line each.
+/// Reads names and values, one line each.
 fn pairs<'h>(mut lines: impl Iterator<Item = &'h str>) -> Vec<(&'h str, &'h str)> {
     core::iter::from_fn(|| Some((lines.next()?, lines.next()?))).collect()
 }
@@ -168,7 +170,7 @@ impl Message {
         self
     }
 
-    /// Adds a line of header names, which hold no comma.
+    /// Adds a line of header names, which contain no comma.
     fn list(mut self, names: &[&str]) -> Self {
         self.begin_line();
         for (index, name) in names.iter().enumerate() {

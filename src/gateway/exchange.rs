@@ -109,26 +109,26 @@ impl<'g> Exchange<'g> {
     }
 
     /// Takes a cache entry. Returns how to pass it on, or `None` if it must not be served.
-    pub fn found<'h>(
+    pub fn cached<'h>(
         &mut self,
         status: u16,
-        found: CacheEntry<'_, 'h>,
+        entry: CacheEntry<'_, 'h>,
         now: Timestamp,
     ) -> Option<Step<'h>> {
-        let mut edits = self.edits(status, found.headers);
-        if !cache::on_hit(found, &mut edits, now) {
+        let mut edits = self.edits(status, entry.headers);
+        if !cache::on_hit(entry, &mut edits, now) {
             return None;
         }
-        cache::on_conditions(&self.conditions, status, found.headers, &mut edits);
+        cache::on_conditions(&self.conditions, status, entry.headers, &mut edits);
         self.state.record.cached("hit");
         let length = match edits.status {
             Some(_without_body) => Some(0),
-            None => self.length(status, found.headers),
+            None => self.length(status, entry.headers),
         };
         self.state.record.length(length);
         // The cache keeps no body that is shorter than announced. A compressed body is decompressed when
         // it is measured, so its length would no longer be right.
-        let is_packed = headers::header(found.headers, "content-encoding").is_some();
+        let is_packed = headers::header(entry.headers, "content-encoding").is_some();
         let is_known = is_packed && length.is_some();
         self.state.is_metered = !is_known && self.is_metered(length, true);
         let status = edits.status.unwrap_or(status);
@@ -254,13 +254,13 @@ impl<'g> Exchange<'g> {
             },
             Failure::Timeout => self.fail(Fault::UpstreamTimeout),
             Failure::BodyTooLarge => self.fail(Refusal::BodyTooLarge),
-            Failure::CallerGone => Step::Respond(self.left()),
+            Failure::CallerGone => Step::Respond(self.caller_gone()),
         }
     }
 
     /// Ends the exchange because the caller broke off: nothing is sent again.
     #[must_use]
-    pub fn left(&mut self) -> GateResponse {
+    pub fn caller_gone(&mut self) -> GateResponse {
         self.state.caller_gone()
     }
 

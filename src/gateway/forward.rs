@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::base::json_writer::ObjectWriter;
 use crate::base::request::{Head, caller_address, is_same_header};
 use crate::base::secret::Secret;
 use crate::cache::{self, Lookup, Policy, Scope};
@@ -233,11 +234,12 @@ fn set(
 /// Returns the metadata that Cloudflare's AI Gateway files a request under:
 /// <https://developers.cloudflare.com/ai-gateway/observability/custom-metadata/>.
 fn metadata(key: &str, subject: Option<&str>) -> String {
-    let metadata = match subject {
-        None => serde_json::json!({"key": key}),
-        Some(subject) => serde_json::json!({"key": key, "subject": subject}),
-    };
-    metadata.to_string()
+    let mut metadata = ObjectWriter::new();
+    metadata.set("key", key);
+    if let Some(subject) = subject {
+        metadata.set("subject", subject);
+    }
+    metadata.end()
 }
 
 /// Formats `Forwarded` (RFC 7239 section 4). An IPv6 address is in brackets and quotes (section 6.1);

@@ -53,7 +53,6 @@ pub mod forward;
 pub mod reply;
 pub mod response;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::admin::LocalResponse;
@@ -63,6 +62,7 @@ use crate::base::json::FieldError;
 use crate::base::methods::{METHODS, Methods};
 use crate::base::request::Head;
 use crate::base::request::Raw;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::config::{Config, Environment};
 use crate::credential::Verified;
@@ -125,7 +125,7 @@ impl Gate {
         config: &'c Config,
         store: &impl SecretsStore,
         now: Timestamp,
-    ) -> BTreeMap<&'c str, TokenLookup> {
+    ) -> SortedMap<&'c str, TokenLookup> {
         self.token_cache.all(&config.tokens, &config.roots.current, store, now).await
     }
 

@@ -170,7 +170,7 @@ fn schemes(fields: &mut Fields) -> Result<Vec<Scheme>, FieldError> {
     Ok(list(fields, "schemes", parse, hint)?.unwrap_or_else(|| vec![Scheme::Session]))
 }
 
-/// Reads the methods of a key; all of them when there is no list.
+/// Parses the methods of a key: all when there is no list.
 fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
     let parse = |text: &str| METHODS.into_iter().find(|method| *method == text);
     let listed = list(fields, "methods", parse, METHODS_HINT)?;

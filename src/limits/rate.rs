@@ -3,11 +3,11 @@
 //! binding.
 
 use core::net::{IpAddr, Ipv6Addr};
-use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
+use crate::base::sorted_map::SortedMap;
 use crate::keys::{self, KeyId, Scheme};
 
 /// `Retry-After`, in seconds, if the limiter's period is not known: the longest period that the platform
@@ -28,14 +28,14 @@ pub struct Policy {
 ///
 /// # Errors
 /// For a malformed name, and for a policy without `limit` or `period`.
-pub fn parse(value: Value) -> Result<BTreeMap<String, Policy>, FieldError> {
+pub fn parse(value: Value) -> Result<SortedMap<String, Policy>, FieldError> {
     let Value::Object(members) = value else {
         return Err(FieldError::new(
             "RATES",
             "expected a table such as { standard = { limit = 100, period = 60 } }",
         ));
     };
-    let mut policies = BTreeMap::new();
+    let mut policies = SortedMap::new();
     for (name, policy) in members {
         if !keys::is_limiter_name(&name) {
             let hint = "is not the name of a rate limiter; expected letters, digits and _";

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::json::{self, FieldError};
+use crate::base::json::FieldError;
+use crate::base::json_writer;
 
 /// A condition that an operator has to fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +99,7 @@ impl Alarm {
             }
         };
         set("event", event.into());
-        json::to_line(&line)
+        json_writer::line(&Value::Object(line))
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Refusal`] is the caller's fault; [`Fault`] is the fault of the gate, its operator or the upstream.
 //! The code of each is the same in the response, the log and the tests, and never changes its meaning.
 
+use crate::base::json_writer::ObjectWriter;
 use crate::base::request::HeadError;
 
 mod alarm;
@@ -126,28 +127,59 @@ impl Problem {
     #[must_use]
     pub fn document(self, request_id: &str, more: &[(&'static str, String)]) -> String {
         let Description { code, status, title, detail } = self.description();
-        let kind = format!("/_gate/problems#{code}");
-        let mut document = serde_json::json!({
-            "error": {"message": detail, "type": kind, "code": code},
-            "type": kind,
-            "title": title,
-            "status": status,
-            "code": code,
-            "detail": detail,
-            "request_id": request_id,
-        });
-        if let Some(members) = document.as_object_mut() {
-            for (name, value) in more {
-                members.insert((*name).to_owned(), value.as_str().into());
+        let kind = ["/_gate/problems#", code].concat();
+        let mut error = ObjectWriter::new();
+        error.set("code", code);
+        error.set("message", detail);
+        error.set("type", kind.as_str());
+        let mut document = ObjectWriter::new();
+        document.set("code", code);
+        document.set("detail", detail);
+        document.set_object("error", error);
+        // In the order of their names, like the others.
+        let extend = |document: &mut ObjectWriter, is_late: bool| {
+            for (name, value) in more.iter().filter(|(name, _)| (*name > "request_id") == is_late) {
+                document.set(name, value.as_str());
             }
-        }
-        document.to_string()
+        };
+        extend(&mut document, false);
+        document.set("request_id", request_id);
+        extend(&mut document, true);
+        document.set("status", status);
+        document.set("title", title);
+        document.set("type", kind.as_str());
+        document.end()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_document_is_as_serde_json_writes_it() {
+        let odd = || "\u{0}\n\"\\é\u{1f600}".to_owned();
+        let members = [("field", odd()), ("hint", odd()), ("id", odd()), ("signature_base", odd())];
+        for problem in Problem::all() {
+            for more in [&[][..], &members[..3], &members[3..], &members] {
+                let Description { code, status, title, detail } = problem.description();
+                let kind = format!("/_gate/problems#{code}");
+                let mut expected = serde_json::json!({
+                    "error": {"message": detail, "type": kind, "code": code},
+                    "type": kind,
+                    "title": title,
+                    "status": status,
+                    "code": code,
+                    "detail": detail,
+                    "request_id": "id",
+                });
+                for (name, value) in more {
+                    expected[*name] = value.as_str().into();
+                }
+                assert_eq!(problem.document("id", more), expected.to_string());
+            }
+        }
+    }
 
     #[test]
     fn codes_are_unique_and_the_document_is_rfc_9457() {

@@ -1,9 +1,7 @@
 //! The audit line: the one log line of a request (docs/wire-contract.md, "Audit and rotation lines"). It
 //! is redacted by type: the record has no field for a secret, a query value or a header.
 
-use serde::Serialize;
-
-use crate::base::json;
+use crate::base::json_writer::ObjectWriter;
 use crate::base::request::{self, Head, MAX_TARGET_BYTES, Raw};
 use crate::base::secret::Fingerprint;
 use crate::base::time::Timestamp;
@@ -20,8 +18,7 @@ const MAX_QUERY_KEYS: usize = 32;
 const MAX_METHOD_BYTES: usize = 64;
 
 /// The outcome of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The upstream's response was passed on.
     Forwarded,
@@ -36,10 +33,8 @@ pub enum Outcome {
 }
 
 /// The audit line of a request, filled in while the request is processed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct AuditRecord {
-    event: &'static str,
-    outcome: Option<Outcome>,
     code: Option<&'static str>,
     request_id: String,
     key: Option<String>,
@@ -50,7 +45,6 @@ pub struct AuditRecord {
     path: Option<String>,
     query_keys: Vec<String>,
     route: Option<String>,
-    status: Option<u16>,
     upstream_status: Option<u16>,
     upstream_ms: Option<i64>,
     attempts: u32,
@@ -78,6 +72,16 @@ pub struct Context {
 }
 
 impl Outcome {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Cached => "cached",
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
     /// Returns the outcome for charging the request; `None` if it is not charged, because it never
     /// needed an upstream.
     #[must_use]
@@ -110,8 +114,6 @@ impl AuditRecord {
         let ip = headers.find(|(name, _)| *name == request::ADDRESS_HEADER);
         let ip = ip.and_then(|(_, value)| request::address(value));
         Self {
-            event: "request",
-            outcome: None,
             code: None,
             request_id: context.request_id,
             key: None,
@@ -122,7 +124,6 @@ impl AuditRecord {
             path: path_of(raw.target).map(|path| cut(path, MAX_TARGET_BYTES)),
             query_keys: Vec::new(),
             route: None,
-            status: None,
             upstream_status: None,
             upstream_ms: None,
             attempts: 0,
@@ -247,10 +248,33 @@ impl AuditRecord {
 
     /// Ends the record and returns its line. There is no status if the caller broke off.
     #[must_use]
-    pub fn end(&mut self, outcome: Outcome, status: Option<u16>) -> String {
-        self.outcome = Some(outcome);
-        self.status = status;
-        json::to_line(self)
+    pub fn end(&self, outcome: Outcome, status: Option<u16>) -> String {
+        let mut line = ObjectWriter::line();
+        line.set("event", "request");
+        line.set("outcome", outcome.name());
+        line.set("code", self.code);
+        line.set("request_id", self.request_id.as_str());
+        line.set("key", self.key.as_deref());
+        line.set("verified", self.verified);
+        line.set("subject", self.subject.as_deref());
+        line.set("scheme", self.scheme);
+        line.set("method", self.method.as_deref());
+        line.set("path", self.path.as_deref());
+        line.set_list("query_keys", &self.query_keys);
+        line.set("route", self.route.as_deref());
+        line.set("status", status);
+        line.set("upstream_status", self.upstream_status);
+        line.set("upstream_ms", self.upstream_ms);
+        line.set("attempts", self.attempts);
+        line.set("request_bytes", self.request_bytes);
+        line.set("response_bytes", self.response_bytes);
+        line.set("cache", self.cache);
+        line.set("token", self.token.as_ref().map(Fingerprint::as_str));
+        line.set("ip", self.ip.as_deref());
+        line.set("country", self.country.as_deref());
+        line.set("colo", self.colo.as_deref());
+        line.set("time", self.time.as_str());
+        line.end()
     }
 }
 
@@ -270,6 +294,8 @@ fn cut(text: &str, max_bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::secret::Secret;
+    use serde_json::json;
 
     fn line(method: &str, target: &str, headers: &[(&str, &str)]) -> serde_json::Value {
         let context = Context {
@@ -321,6 +347,81 @@ mod tests {
         record.request(&head);
         assert_eq!(record.query_keys.len(), MAX_QUERY_KEYS);
         assert_eq!(record.query_keys.get(..4).unwrap(), [fits.as_str(), "*", "*", "c"]);
+    }
+
+    #[test]
+    fn a_line_is_as_serde_json_writes_it() {
+        let odd = |name: &str| format!("{name} \"\\\n\u{7f}é\u{1f600}");
+        let is_set = [true, false];
+        for (some, outcome) in is_set.into_iter().flat_map(|some| {
+            [
+                Outcome::Forwarded,
+                Outcome::Cached,
+                Outcome::Answered,
+                Outcome::Refused,
+                Outcome::Failed,
+            ]
+            .map(|outcome| (some, outcome))
+        }) {
+            let text = |name: &str| some.then(|| odd(name));
+            let fingerprint = Fingerprint::of(&Secret::new("a"), &Secret::new("b"));
+            let record = AuditRecord {
+                code: some.then_some("bad-path"),
+                request_id: odd("id"),
+                key: text("key"),
+                verified: some,
+                subject: text("subject"),
+                scheme: some.then_some("session"),
+                method: text("method"),
+                path: text("path"),
+                query_keys: text("query").into_iter().chain(text("second")).collect(),
+                route: text("route"),
+                upstream_status: some.then_some(599),
+                upstream_ms: some.then_some(i64::MIN),
+                attempts: u32::MAX,
+                request_bytes: some.then_some(u64::MAX),
+                response_bytes: some.then_some(0),
+                cache: some.then_some("hit"),
+                token: some.then(|| fingerprint.clone()),
+                ip: text("ip"),
+                country: text("country"),
+                colo: text("colo"),
+                time: odd("time"),
+            };
+            let members = [
+                ("event", json!("request")),
+                ("outcome", json!(format!("{outcome:?}").to_lowercase())),
+                ("code", json!(record.code)),
+                ("request_id", json!(record.request_id)),
+                ("key", json!(record.key)),
+                ("verified", json!(record.verified)),
+                ("subject", json!(record.subject)),
+                ("scheme", json!(record.scheme)),
+                ("method", json!(record.method)),
+                ("path", json!(record.path)),
+                ("query_keys", json!(record.query_keys)),
+                ("route", json!(record.route)),
+                ("status", json!(some.then_some(204))),
+                ("upstream_status", json!(record.upstream_status)),
+                ("upstream_ms", json!(record.upstream_ms)),
+                ("attempts", json!(record.attempts)),
+                ("request_bytes", json!(record.request_bytes)),
+                ("response_bytes", json!(record.response_bytes)),
+                ("cache", json!(record.cache)),
+                ("token", json!(some.then(|| fingerprint.as_str()))),
+                ("ip", json!(record.ip)),
+                ("country", json!(record.country)),
+                ("colo", json!(record.colo)),
+                ("time", json!(record.time)),
+            ];
+            let members = members.map(|(name, value)| format!("\"{name}\":{value}"));
+            let expected = format!("{{{}}}", members.join(","));
+            let expected = expected
+                .replace('\u{7f}', "\\u007f")
+                .replace('é', "\\u00e9")
+                .replace('\u{1f600}', "\\ud83d\\ude00");
+            assert_eq!(record.end(outcome, some.then_some(204)), expected);
+        }
     }
 
     #[test]

@@ -2,13 +2,12 @@
 //!
 //! In scope: the state of a token and the advice. Out of scope: the schedule, and sending the probe.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::base::json;
+use crate::base::json_writer::{Member, ObjectWriter};
 use crate::base::secret::Fingerprint;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::config::{Config, RotationPolicy};
 use crate::upstream::route::Route;
@@ -16,8 +15,7 @@ use crate::upstream::token_cache::TokenLookup;
 use crate::upstream::url::{UpstreamAuth, UpstreamCredential};
 
 /// The state of a token, the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// The secret is not set.
     Missing,
@@ -36,8 +34,7 @@ pub enum State {
 }
 
 /// The level of a line, and the function of `console` that writes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// `console.log`.
     Info,
@@ -47,7 +44,29 @@ pub enum Level {
     Error,
 }
 
+impl Level {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 impl State {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Overdue => "overdue",
+            Self::Due => "due",
+            Self::Unknown => "unknown",
+            Self::Ok => "ok",
+        }
+    }
+
     const fn level(self) -> Level {
         match self {
             Self::Ok => Level::Info,
@@ -99,7 +118,7 @@ pub struct Probe<'c> {
 }
 
 /// Every token that a route names, by the name of its secret.
-pub type Tokens<'c> = BTreeMap<&'c str, TokenLookup>;
+pub type Tokens<'c> = SortedMap<&'c str, TokenLookup>;
 
 /// Returns the probes to send, one for each route that has a probe and whose token is set.
 pub fn probes<'c>(config: &'c Config, tokens: &Tokens<'c>) -> impl Iterator<Item = Probe<'c>> {
@@ -134,9 +153,8 @@ impl Probe<'_> {
 }
 
 /// The report on one token.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Report<'c> {
-    event: &'static str,
     /// The level of the line.
     pub level: Level,
     secret: &'c str,
@@ -153,18 +171,32 @@ impl Report<'_> {
     /// Returns the report as a line of JSON for the log.
     #[must_use]
     pub fn line(&self) -> String {
-        json::to_line(self)
+        let mut line = ObjectWriter::line();
+        line.set("event", "rotation");
+        line.set("level", self.level.name());
+        for (name, value) in self.members() {
+            line.set(name, value);
+        }
+        line.end()
     }
 
     /// Returns the report for `GET /_gate/status`, without the members that only the log needs.
     #[must_use]
     pub fn status(&self) -> Value {
-        let mut status = serde_json::to_value(self).unwrap_or_default();
-        if let Some(members) = status.as_object_mut() {
-            members.remove("event");
-            members.remove("level");
-        }
-        status
+        let members = self.members().map(|(name, value)| (name.to_owned(), value.into()));
+        Value::Object(members.into_iter().collect())
+    }
+
+    fn members(&self) -> [(&'static str, Member<'_>); 7] {
+        [
+            ("secret", self.secret.into()),
+            ("state", self.state.name().into()),
+            ("age_days", self.age_days.into()),
+            ("max_age_days", self.max_age_days.into()),
+            ("expires_in_days", self.expires_in_days.into()),
+            ("fingerprint", self.fingerprint.as_ref().map(Fingerprint::as_str).into()),
+            ("advice", self.advice.as_str().into()),
+        ]
     }
 }
 
@@ -226,7 +258,6 @@ fn report<'c>(
         level = if level == Level::Info { Level::Warn } else { level };
     }
     Report {
-        event: "rotation",
         level,
         secret,
         state,
@@ -281,6 +312,23 @@ mod tests {
         assert_eq!(expires(0), State::Expired);
         assert_eq!(state(None, Some(100), ProbeResult::default()).0, State::Unknown);
         assert_eq!(state(None, Some(3), ProbeResult::default()).0, State::Due);
+    }
+
+    #[test]
+    fn the_line_and_the_status_say_the_same() {
+        let now = Timestamp::from_seconds(0);
+        let missing: TokenLookup = Err(crate::upstream::token_cache::TokenUnavailable::Missing);
+        let mut report = report("é", &missing, POLICY, ProbeResult::default(), false, now);
+        report.advice = "\"".to_owned();
+        assert_eq!(
+            report.line(),
+            r#"{"event":"rotation","level":"error","secret":"\u00e9","state":"missing","age_days":null,"max_age_days":90,"expires_in_days":null,"fingerprint":null,"advice":"\""}"#
+        );
+        let mut line: Value = serde_json::from_str(&report.line()).unwrap();
+        let members = line.as_object_mut().unwrap();
+        members.remove("event");
+        members.remove("level");
+        assert_eq!(report.status(), line);
     }
 
     #[test]

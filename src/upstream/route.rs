@@ -195,7 +195,7 @@ fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
     Ok(pattern)
 }
 
-/// Reads the methods of a route; all of them when the list is empty or absent.
+/// Parses the methods of a route: all when the list is empty or absent.
 fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
     let listed = fields.strings_or_empty("methods")?.unwrap_or_default();
     if listed.is_empty() {

@@ -7,11 +7,11 @@
 //! are Workers Secrets, which `config` reads once.
 
 use core::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::json::FieldError;
 use crate::base::secret::Secret;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::platform::{SecretsStore, Unavailable};
 use crate::upstream::route::Route;
@@ -38,7 +38,7 @@ pub enum TokenUnavailable {
 /// The tokens that this isolate has read from Secrets Stores.
 #[derive(Debug, Default)]
 pub struct TokenCache {
-    read: RefCell<BTreeMap<String, (TokenLookup, Timestamp)>>,
+    read: RefCell<SortedMap<String, (TokenLookup, Timestamp)>>,
 }
 
 impl TokenUnavailable {
@@ -74,13 +74,13 @@ impl TokenCache {
     /// Returns the tokens of all these secrets, by name.
     pub async fn all<'c>(
         &self,
-        tokens: &'c BTreeMap<String, TokenSource>,
+        tokens: &'c SortedMap<String, TokenSource>,
         root: &Secret,
         store: &impl SecretsStore,
         now: Timestamp,
-    ) -> BTreeMap<&'c str, TokenLookup> {
-        let mut all = BTreeMap::new();
-        for (name, source) in tokens {
+    ) -> SortedMap<&'c str, TokenLookup> {
+        let mut all = SortedMap::new();
+        for (name, source) in tokens.iter() {
             let lookup = self.token(name, Some(source), root, store, now).await;
             all.insert(name.as_str(), lookup);
         }

@@ -1,14 +1,14 @@
 // What callers can make an isolate remember of answers is bounded. Run by javascript.rs.
 
 import assert from "node:assert/strict";
-import { heldBytes, read } from "../../src/edge/body.js";
+import { bufferedBytes, read } from "../../src/edge/body.js";
 import { recall, remember, remembered } from "../../src/edge/memory_cache.js";
 import { keep } from "../../src/edge/store.js";
 
 let now = 1_000_000;
 Date.now = () => now;
 
-const answer = (name, bytes, lines) => ({ name, body: new ArrayBuffer(bytes), lines, asked: now });
+const answer = (name, bytes, lines) => ({ name, body: new ArrayBuffer(bytes), lines, requestedAt: now });
 
 // Empty answers are counted, too.
 for (let i = 0; i < 5000; i++) remember(answer(`empty ${i}`, 0, ""));
@@ -37,7 +37,7 @@ for (const copy of copies) await copy.close();
 await Promise.all(waiting);
 assert.deepEqual(kept, Array.from({ length: 32 }, (_, i) => `https://writegate.invalid/copy${i + 8}`));
 
-// One that is longer than 10 MiB is given up, and one that breaks off is not kept.
+// A copy that is longer than 10 MiB is given up, and one that breaks off is not stored.
 kept.length = 0;
 const [long, broken, whole] = ["long", "broken", "whole"].map((name) => keep(name, new Response(null), { drop: "", set: [] }, ctx));
 for (let i = 0; i < 11; i++) long.write(new Uint8Array(1_048_576));
@@ -52,17 +52,17 @@ assert.deepEqual(kept, ["https://writegate.invalid/whole"]);
 let source;
 const body = new ReadableStream({ type: "bytes", start: (controller) => void (source = controller) });
 assert.equal(await read({ headers: new Headers(), body }, 1_000_000, 0, ""), "too slow");
-assert.equal(heldBytes(), 0);
+assert.equal(bufferedBytes(), 0);
 source.enqueue(new Uint8Array(65_536));
 // Everything that waits for that has run when a later timer does.
 await new Promise((done) => setTimeout(done));
-assert.equal(heldBytes(), 0);
+assert.equal(bufferedBytes(), 0);
 
 // One that is given up and one that is released count once.
 const quick = new ReadableStream({ type: "bytes", start: (controller) => void (controller.enqueue(new Uint8Array(10)), controller.close()) });
 const held = await read({ headers: new Headers(), body: quick }, 1_000_000, 60_000, "");
 assert.equal(held.bytes.byteLength, 10);
-assert.equal(heldBytes(), 65_536);
+assert.equal(bufferedBytes(), 65_536);
 held.release();
 held.release();
-assert.equal(heldBytes(), 0);
+assert.equal(bufferedBytes(), 0);

@@ -2,12 +2,12 @@
 //! not be.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::Value;
 use writegate::Secret;
 
 use crate::error::Result;
+use crate::project::Project;
 use crate::settings;
 
 use super::document::Document;
@@ -26,15 +26,15 @@ pub(super) struct Local(BTreeMap<String, Secret>);
 impl Local {
     /// Those of the environment and of `.dev.vars` that are the gate's own, the routes', or have a name
     /// there that says that they are secret.
-    pub(super) fn read(checkout: &Path, document: Option<&Document>) -> Result<Self> {
+    pub(super) fn read(project: &Project, document: Option<&Document>) -> Result<Self> {
         let known = OWN.iter().chain(&MANAGING);
         let mut names: Vec<String> = known.map(ToString::to_string).collect();
         names.extend(document.map(|document| routes(document.own("vars"))).unwrap_or_default());
-        let file = settings::dev_vars(checkout)?;
+        let file = settings::dev_vars(project)?;
         names.extend(file.lines().filter_map(secret_name));
         let mut found = BTreeMap::new();
         for name in names {
-            if let Some(secret) = settings::secret(checkout, &name)? {
+            if let Some(secret) = settings::secret(project, &name)? {
                 found.insert(name, secret);
             }
         }

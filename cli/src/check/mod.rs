@@ -26,12 +26,11 @@ use writegate::FieldError;
 use writegate::Timestamp;
 use writegate::config::Config;
 
-use crate::admin::Which;
+use crate::admin::GateOptions;
 use crate::clock;
 use crate::error::{Context as _, Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::settings;
 
 use document::Document;
 use local::Local;
@@ -44,7 +43,7 @@ use secrets::Remote;
 #[command(mut_arg("admin", |admin| admin.requires("gate")))]
 pub(crate) struct Options {
     #[command(flatten)]
-    which: Option<Which>,
+    which: Option<GateOptions>,
     /// wrangler's environment: [env.NAME] of wrangler.toml
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
@@ -95,13 +94,12 @@ const CHECKS: [Check; 20] = [
             leaks::in_history(&all.project.root, scanner, note)
         })
     }),
-    ("rotation", |all| rotation::row(all.options.which.as_ref())),
+    ("rotation", |all| rotation::row(all.options.which.as_ref().map(|which| (all.project, which)))),
     ("token-privilege", |all| all.config(|_, config| privilege::row(config, &all.local, all.now))),
 ];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    settings::choose(options.env.as_deref());
-    let project = Project::find()?;
+    let project = Project::find_for(options.env.as_deref())?;
     let gathered = Gathered::new(options, &project)?;
     let width = CHECKS.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut bad = Vec::new();
@@ -151,7 +149,7 @@ impl<'a> Gathered<'a> {
         {
             return Err(no_environment(document));
         }
-        let local = Local::read(&project.root, document.as_ref().ok())?;
+        let local = Local::read(project, document.as_ref().ok())?;
         let config = match &document {
             Ok(document) => configuration::read(document, &|name| local.get(name).cloned()),
             Err(error) => Err(FieldError::new("wrangler.toml", error.as_str())),

@@ -2,20 +2,21 @@
 
 use serde_json::Value;
 
-use crate::admin::Which;
+use crate::admin::GateOptions;
 use crate::gate_error::GateError;
+use crate::project::Project;
 
 use super::row::{Findings, Verdict};
 
 /// Asks the gate, where there is one to ask.
-pub(super) fn row(which: Option<&Which>) -> Verdict {
-    let Some(which) = which else {
+pub(super) fn row(which: Option<(&Project, &GateOptions)>) -> Verdict {
+    let Some((project, which)) = which else {
         return Verdict::warn(
             "no gate was asked how old its tokens are",
             "--gate https://gate.example.com, with SIGNING_SECRET and an admin key",
         );
     };
-    let gate = match which.open() {
+    let gate = match which.open(project) {
         Ok(gate) => gate,
         Err(error) => {
             return Verdict::warn(

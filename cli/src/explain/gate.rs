@@ -49,15 +49,15 @@ impl Local {
     pub(crate) fn new(project: &Project) -> Result<Self> {
         let mut secrets = BTreeMap::new();
         for name in SECRETS {
-            if let Some(secret) = settings::secret(&project.root, name)? {
+            if let Some(secret) = settings::secret(project, name)? {
                 secrets.insert(name, secret);
             }
         }
         let environment = Checkout {
-            vars: settings::vars(&project.root)?,
+            vars: settings::vars(project)?,
             objects: ["REPLAY", "LEDGER"]
                 .into_iter()
-                .filter_map(|name| match settings::has_durable_object(&project.root, name) {
+                .filter_map(|name| match settings::has_durable_object(project, name) {
                     Ok(true) => Some(Ok(name)),
                     Ok(false) => None,
                     Err(error) => Some(Err(error)),
@@ -68,7 +68,7 @@ impl Local {
         Ok(Self {
             gate: Gate::new(&environment),
             secrets,
-            sk: settings::secret(&project.root, "WRITEGATE_SK")?,
+            sk: settings::secret(project, "WRITEGATE_SK")?,
         })
     }
 

@@ -133,7 +133,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         files::refuse_loss(&project.root)?;
     }
     files::refuse_exposure(&project.root)?;
-    let (root, kept) = match secret_source::find(&project.root, ROOT)? {
+    let (root, kept) = match secret_source::find(project, ROOT)? {
         Some((root, origin)) => (root, Some(origin)),
         None => (Secret::new(random::text(48)?), None),
     };
@@ -171,8 +171,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     files::write(&project.root, &configuration, file.expose())?;
     report::written(kept);
 
-    let end =
-        report::End { checkout: &project.root, whole: &proof::parse(&configuration)?, root: &root };
+    let end = report::End { project, whole: &proof::parse(&configuration)?, root: &root };
     match &cloud {
         None => end.report(report::Online::No),
         Some(cloud) => {
@@ -192,7 +191,7 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
         .ok_or_else(|| wanted("wrangler.toml is still the shipped one"))?;
     let whole = proof::parse(&text)?;
     let name = whole["name"].as_str().ok_or_else(|| wanted("wrangler.toml names no Worker"))?;
-    let (root, from) = secret_source::find(&project.root, ROOT)?
+    let (root, from) = secret_source::find(project, ROOT)?
         .ok_or_else(|| wanted("SIGNING_SECRET is neither in the environment nor in .dev.vars"))?;
     let mut exported: Vec<String> = Vec::new();
     if from == SecretSource::Environment {
@@ -204,7 +203,7 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
             // It is no secret of the Worker.
             continue;
         }
-        let Some((token, from)) = secret_source::find(&project.root, &secret)? else {
+        let Some((token, from)) = secret_source::find(project, &secret)? else {
             return Err(Error::usage(format!(
                 "--secrets-only: {secret} is neither in the environment nor in .dev.vars; set it with `cargo run -- token put --secret {secret}`"
             )));
@@ -229,7 +228,7 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
     list.sort_by_key(|(name, _)| *name != ROOT);
     let done: &[&str] = if there { &[ROOT] } else { &[] };
     set(&cloud, &list, done)?;
-    let end = report::End { checkout: &project.root, whole: &whole, root: &root };
+    let end = report::End { project, whole: &whole, root: &root };
     deploy(options, &cloud, &end)
 }
 

@@ -1,13 +1,12 @@
 //! What a person has to know at the end, on standard error; the key's secret alone on standard output.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 use writegate::Secret;
 use writegate::derive_sk;
 use writegate::{KeyId, Scheme};
 
 use crate::error::{Error, Result};
+use crate::project::Project;
 use crate::settings;
 
 use super::secret_source::SecretSource;
@@ -42,7 +41,7 @@ pub(super) fn exported(names: &[String]) {
 
 /// What the end is told of.
 pub(super) struct End<'e> {
-    pub(super) checkout: &'e Path,
+    pub(super) project: &'e Project,
     /// `wrangler.toml`.
     pub(super) whole: &'e Value,
     pub(super) root: &'e Secret,
@@ -56,7 +55,7 @@ impl End<'_> {
         let first = keys.iter().find(|key| key["admin"] != true);
         let id = first.and_then(|key| KeyId::parse(key["id"].as_str()?));
         let id = id.ok_or_else(none)?;
-        let (_, key) = settings::key(self.checkout, &id)?.ok_or_else(none)?;
+        let (_, key) = settings::key(self.project, &id)?.ok_or_else(none)?;
         let use_it = match key.schemes.contains(&Scheme::Session) {
             true => format!("cargo run -- session mint --key {id}   make a session for its caller"),
             false => format!("cargo run -- key show {id}   see what that key may do"),

@@ -1,11 +1,10 @@
 //! Where a secret of this machine was found. Another gate's may be in the environment by chance, and wins there
 //! over that of `.dev.vars`: what differs is refused, what the environment alone has is told.
 
-use std::path::Path;
-
 use writegate::Secret;
 
 use crate::error::{Error, Result};
+use crate::project::Project;
 use crate::settings;
 
 /// Which place has it.
@@ -18,9 +17,9 @@ pub(super) enum SecretSource {
 }
 
 /// A secret of this name and its place; `None` where there is none.
-pub(super) fn find(checkout: &Path, name: &str) -> Result<Option<(Secret, SecretSource)>> {
+pub(super) fn find(project: &Project, name: &str) -> Result<Option<(Secret, SecretSource)>> {
     let exported = settings::exported(name);
-    match (exported, settings::in_file(checkout, name)?) {
+    match (exported, settings::in_file(project, name)?) {
         (None, None) => Ok(None),
         (Some(secret), None) => Ok(Some((secret, SecretSource::Environment))),
         (Some(other), Some(secret)) if other.expose() != secret.expose() => {

@@ -7,10 +7,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::records::{self, Record};
-use crate::admin::{Gate, KEYS, Which};
+use crate::admin::{Gate, GateOptions, KEYS};
 use crate::error::{Context as _, Error, Result};
 use crate::gate_error::{GateError, Problem};
 use crate::progress::{Count, Progress};
+use crate::project::Project;
 
 /// Most records that a gate takes at once.
 const MOST_RECORDS: usize = 100;
@@ -20,7 +21,7 @@ const MOST_BYTES: usize = 1_000_000;
 #[derive(Args)]
 pub(crate) struct Import {
     #[command(flatten)]
-    which: Which,
+    which: GateOptions,
     /// Leave out records whose id the gate has already, revoked or not
     #[arg(long)]
     skip_existing: bool,
@@ -32,7 +33,7 @@ pub(crate) struct Import {
 impl Import {
     pub(super) fn run(&self) -> Result<()> {
         let records = records::read(&self.file)?;
-        let gate = self.which.open()?;
+        let gate = self.which.open(&Project::find()?)?;
         let total = records.len();
         let mut left = match self.skip_existing {
             true => without_existing(&gate, records)?,

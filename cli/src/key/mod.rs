@@ -51,7 +51,7 @@ pub(crate) fn run(action: &Action) -> Result<()> {
 impl Show {
     fn run(&self) -> Result<()> {
         let project = Project::find()?;
-        let known = settings::key(&project.root, &self.id)?;
+        let known = settings::key(&project, &self.id)?;
         if known.is_none() {
             eprintln!("writegate: wrangler.toml has no key {}", self.id);
         }
@@ -60,7 +60,7 @@ impl Show {
             None => (json!({"id": self.id.as_str()}), 1),
         };
         let version = self.version.unwrap_or(version);
-        let root = settings::signing_secret(&project.root)?;
+        let root = settings::signing_secret(&project)?;
         record["version"] = json!(version);
         record["sk"] = json!(derive_sk(&root, &self.id, version).expose_str());
         println!("{record:#}");

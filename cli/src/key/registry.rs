@@ -5,19 +5,20 @@ use std::io::{self, Write as _};
 use clap::Args;
 use writegate::KeyId;
 
-use crate::admin::{self, Which};
+use crate::admin::{self, GateOptions};
 use crate::error::{Context as _, Result};
+use crate::project::Project;
 use crate::settings;
 
 #[derive(Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    which: Which,
+    which: GateOptions,
 }
 
 impl List {
     pub(super) fn run(&self) -> Result<()> {
-        let gate = self.which.open()?;
+        let gate = self.which.open(&Project::find()?)?;
         let mut out = io::stdout().lock();
         let mut pages = gate.pages();
         while let Some(page) = pages.next().transpose()? {
@@ -36,7 +37,7 @@ impl List {
 #[derive(Args)]
 pub(crate) struct Revoke {
     #[command(flatten)]
-    which: Which,
+    which: GateOptions,
     /// The key's id
     #[arg(value_name = "ID", value_parser = settings::id)]
     id: KeyId,
@@ -44,7 +45,7 @@ pub(crate) struct Revoke {
 
 impl Revoke {
     pub(super) fn run(&self) -> Result<()> {
-        let gate = self.which.open()?;
+        let gate = self.which.open(&Project::find()?)?;
         let tombstone = gate.ask("DELETE", &admin::record(&self.id), None)?;
         println!("{tombstone}");
         Ok(())

@@ -3,16 +3,16 @@
 use clap::Args;
 use serde_json::Value;
 
-use crate::admin::Which;
+use crate::admin::GateOptions;
 use crate::error::{Error, Result};
-use crate::settings;
+use crate::project::Project;
 
 use super::status;
 
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    which: Which,
+    which: GateOptions,
     /// wrangler's environment, whose keys are looked at
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
@@ -22,8 +22,8 @@ pub(crate) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    settings::choose(options.env.as_deref());
-    let tokens = status::tokens(&options.which)?;
+    let project = Project::find_for(options.env.as_deref())?;
+    let tokens = status::tokens(&project, &options.which)?;
     for token in &tokens {
         match options.json {
             true => println!("{token}"),

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::wrangler::Wrangler;
-use crate::{clock, input, settings};
+use crate::{clock, input};
 
 use super::envelope::{Dates, Envelope};
 use super::local::{Local, stand_in};
@@ -40,8 +40,8 @@ fn date(text: &str) -> std::result::Result<Timestamp, String> {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    settings::choose(options.env.as_deref());
-    let (project, progress) = (Project::find()?, Progress::new());
+    let project = Project::find_for(options.env.as_deref())?;
+    let progress = Progress::new();
     let (local, secret) = named(&project.root, options)?;
     let given = input::secret(&format!("the token for {secret}"))?;
     let dates = Dates { issued_at: options.issued_at, expires_at: options.expires_at };

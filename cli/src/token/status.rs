@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::Value;
 
-use crate::admin::Which;
+use crate::admin::GateOptions;
 use crate::error::{Error, Result};
 use crate::gate_error::GateError;
+use crate::project::Project;
 
 /// How often in a row a gate must show a token before it counts as in place everywhere.
 const TIMES: u32 = 10;
@@ -33,9 +34,12 @@ pub(super) struct Watch {
 }
 
 /// All of the gate's tokens.
-pub(super) fn tokens(which: &Which) -> std::result::Result<Vec<Value>, GateError> {
+pub(super) fn tokens(
+    project: &Project,
+    which: &GateOptions,
+) -> std::result::Result<Vec<Value>, GateError> {
     // Opened each time: a connection that is kept would stay with one place, and say nothing of the others.
-    let mut status = which.open()?.ask("GET", "_gate/status", None)?;
+    let mut status = which.open(project)?.ask("GET", "_gate/status", None)?;
     match status["tokens"].take() {
         Value::Array(tokens) => Ok(tokens),
         _ => {
@@ -45,16 +49,25 @@ pub(super) fn tokens(which: &Which) -> std::result::Result<Vec<Value>, GateError
 }
 
 /// Another secret of the gate that holds the token of this fingerprint, too.
-pub(super) fn twin(which: &Which, secret: &str, fingerprint: &str) -> Result<Option<String>> {
-    let tokens = tokens(which)?;
+pub(super) fn twin(
+    project: &Project,
+    which: &GateOptions,
+    secret: &str,
+    fingerprint: &str,
+) -> Result<Option<String>> {
+    let tokens = tokens(project, which)?;
     let mut others = tokens.iter().filter(|token| token["secret"] != secret);
     let twin = others.find(|token| !fingerprint.is_empty() && token["fingerprint"] == fingerprint);
     Ok(twin.and_then(|token| token["secret"].as_str().map(str::to_owned)))
 }
 
 /// This token, as the gate sees it now.
-fn look(which: &Which, secret: &str) -> std::result::Result<Seen, GateError> {
-    let tokens = tokens(which)?;
+fn look(
+    project: &Project,
+    which: &GateOptions,
+    secret: &str,
+) -> std::result::Result<Seen, GateError> {
+    let tokens = tokens(project, which)?;
     let token = tokens.iter().find(|token| token["secret"] == secret);
     let token = token.ok_or_else(|| {
         Error::new(format!(
@@ -79,12 +92,18 @@ impl Watch {
     }
 
     /// Waits until the gate has shown the same token ten times running, and where one is wanted, that one.
-    pub(super) fn until(&self, which: &Which, secret: &str, wanted: Option<&str>) -> Result<Seen> {
+    pub(super) fn until(
+        &self,
+        project: &Project,
+        which: &GateOptions,
+        secret: &str,
+        wanted: Option<&str>,
+    ) -> Result<Seen> {
         let end = Instant::now() + self.patience();
         let mut running = 0;
         let mut last = String::new();
         loop {
-            let said = match look(which, secret) {
+            let said = match look(project, which, secret) {
                 Ok(seen) => {
                     let same = running > 0 && seen.fingerprint == last;
                     running = match wanted {

@@ -2,11 +2,12 @@
 //! total.
 
 use core::cell::Cell;
-use std::collections::BTreeMap;
 
 use serde_json::json;
 
 use crate::base::day::Day;
+use crate::base::json_writer;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::keys::Period;
 use crate::limits::quota::Totals;
@@ -81,7 +82,7 @@ fn sum(one: u64, other: u64) -> u64 {
     one.saturating_add(other).min(MAX_COUNT)
 }
 
-type Rows = BTreeMap<(Day, Kind), Amounts>;
+type Rows = SortedMap<(Day, Kind), Amounts>;
 
 /// The usage of one key in this isolate.
 #[derive(Debug, Default)]
@@ -100,7 +101,9 @@ pub(super) struct UsageCounter {
 
 impl UsageCounter {
     pub(super) fn count(&mut self, day: Day, kind: Kind, amounts: &Amounts) {
-        self.rows.entry((day, kind)).or_default().add(amounts);
+        let mut sum = self.rows.remove(&(day, kind)).unwrap_or_default();
+        sum.add(amounts);
+        self.rows.insert((day, kind), sum);
     }
 
     pub(super) const fn reserve(&mut self) {
@@ -126,8 +129,8 @@ impl UsageCounter {
         if since != from || now >= at.plus_seconds(MAX_AGE) {
             return None;
         }
-        let sent = self.sent.iter().flat_map(|(_, rows)| rows);
-        for ((day, kind), amounts) in sent.chain(&self.rows) {
+        let sent = self.sent.iter().flat_map(|(_, rows)| rows.iter());
+        for ((day, kind), amounts) in sent.chain(self.rows.iter()) {
             if *day >= from && kind.is_charged() {
                 total.requests = sum(total.requests, amounts.requests);
                 total.bytes = sum(total.bytes, sum(amounts.bytes_in, amounts.bytes_out));
@@ -147,7 +150,7 @@ impl UsageCounter {
         }
         // Empty batches have sequence number 0; the ledger ignores them.
         let sequence = self.sent.as_ref().map_or(0, |(number, _)| *number);
-        let rows = self.sent.iter().flat_map(|(_, rows)| rows);
+        let rows = self.sent.iter().flat_map(|(_, rows)| rows.iter());
         let rows = rows.map(|((day, kind), amounts)| {
             json!([
                 day.to_string(),
@@ -160,13 +163,12 @@ impl UsageCounter {
             ])
         });
         let since = self.per.map(|per| per.bounds(now).0.to_string());
-        json!({
+        json_writer::text(&json!({
             "isolate": isolate,
             "sequence": sequence,
             "since": since,
             "rows": rows.collect::<Vec<_>>(),
-        })
-        .to_string()
+        }))
     }
 
     pub(super) fn settle(&mut self, sequence: u64, used: Option<(Day, Totals)>, now: Timestamp) {

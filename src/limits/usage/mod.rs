@@ -13,12 +13,12 @@ mod account;
 mod counter;
 
 use core::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::base::day::Day;
 use crate::base::json;
+use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::keys::KeyId;
 use crate::keys::Period;
@@ -45,7 +45,7 @@ pub struct Usage {
     isolate: RefCell<String>,
     /// The sequence number of the isolate's last batch, of any key.
     sequence: Cell<u64>,
-    counters: RefCell<BTreeMap<KeyId, UsageCounter>>,
+    counters: RefCell<SortedMap<KeyId, UsageCounter>>,
     /// There is something to send.
     is_unsent: Cell<bool>,
     /// The time until which the current flush may take.
@@ -202,13 +202,16 @@ impl Usage {
 
 /// Returns the counter of a key, a new one if there is room.
 fn counter_of<'t>(
-    counters: &'t mut BTreeMap<KeyId, UsageCounter>,
+    counters: &'t mut SortedMap<KeyId, UsageCounter>,
     key: &KeyId,
 ) -> Option<&'t mut UsageCounter> {
-    if counters.len() >= MAX_KEYS && !counters.contains_key(key) {
-        return None;
+    if !counters.contains_key(key) {
+        if counters.len() >= MAX_KEYS {
+            return None;
+        }
+        counters.insert(key.clone(), UsageCounter::default());
     }
-    Some(counters.entry(key.clone()).or_default())
+    counters.get_mut(key)
 }
 
 /// A malformed answer of a ledger.

@@ -13,8 +13,7 @@ impl Rotation<'_> {
     pub(super) fn by_hook(&self, hook: &Hook) -> Result<()> {
         let secret = &self.secret;
         self.step(1, &format!("looking which token of {secret} is in place"));
-        let (which, watch) = (&self.options.which, &self.options.watch);
-        let seen = watch.until(which, secret, None)?;
+        let seen = self.watch(None)?;
         let before = named(&seen.fingerprint);
         let age = match seen.age_days {
             Some(days) => format!("{days} days old"),

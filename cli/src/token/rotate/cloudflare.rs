@@ -18,8 +18,7 @@ impl Rotation<'_> {
     pub(super) fn at_cloudflare(&self, tokens: &Tokens) -> Result<()> {
         let secret = &self.secret;
         self.step(1, &format!("looking which token of {secret} is in place"));
-        let (which, watch) = (&self.options.which, &self.options.watch);
-        let seen = watch.until(which, secret, None)?;
+        let seen = self.watch(None)?;
         if seen.fingerprint == tokens.manager.as_str() {
             return Err(Error::usage(
                 "the token in the gate is the one in ROTATION_API_TOKEN or CLOUDFLARE_API_TOKEN, which this command \

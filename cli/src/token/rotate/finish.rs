@@ -97,8 +97,7 @@ impl Rotation<'_> {
     /// Waits, and then sees that the gate still shows this token.
     pub(super) fn confirm(&self, fingerprint: &str, least: Duration) -> Result<()> {
         thread::sleep(self.grace().max(least));
-        let (which, watch) = (&self.options.which, &self.options.watch);
-        watch.until(which, &self.secret, Some(fingerprint)).map(drop).map_err(|error| {
+        self.watch(Some(fingerprint)).map(drop).map_err(|error| {
             Error::new(format!(
                 "{}; another rotation may have taken over, so nothing was revoked",
                 error.message

@@ -27,7 +27,7 @@ use clap::Args;
 use writegate::KeyId;
 use writegate::{Fingerprint, Secret};
 
-use crate::admin::Which;
+use crate::admin::GateOptions;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
@@ -38,7 +38,7 @@ use super::envelope::Envelope;
 use super::local::{Local, stand_in};
 use super::place::{Place, Way};
 use super::probe::{self, Through, Tries};
-use super::status::{Watch, named, twin};
+use super::status::{Seen, Watch, named, twin};
 
 use cloudflare_tokens::{Tokens, is_id};
 use hook::Hook;
@@ -51,7 +51,7 @@ const START_WITHIN: Duration = Duration::from_secs(100);
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    which: Which,
+    which: GateOptions,
     /// The secret's name [default: the only one that a route of wrangler.toml names]
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
@@ -112,7 +112,6 @@ fn lease(text: &str) -> std::result::Result<u64, String> {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    settings::choose(options.env.as_deref());
     let rotation = Rotation::prepare(options)?;
     match &options.hook {
         None => {
@@ -176,10 +175,11 @@ impl Born {
 
 impl<'o> Rotation<'o> {
     fn prepare(options: &'o Options) -> Result<Self> {
-        let (project, progress) = (Project::find()?, Progress::new());
+        let project = Project::find_for(options.env.as_deref())?;
+        let progress = Progress::new();
         let local = Local::read(&project.root, options.env.as_deref())?;
         let secret = local.secret(options.secret.as_deref())?;
-        let root = settings::signing_secret(&project.root)?;
+        let root = settings::signing_secret(&project)?;
         let config = local.config(&stand_in(), None)?;
         local.refuse_elsewhere(options.which.address())?;
         let through = match (probe::exists(&config, &secret), options.unprobed) {
@@ -200,7 +200,7 @@ impl<'o> Rotation<'o> {
             }
         };
         // Says at once when the gate's admin is not to be found.
-        options.which.open()?;
+        options.which.open(&project)?;
         let routes = config.routes.iter();
         let routes = routes.filter(|route| route.auth.secret() == secret);
         // The token that a request has when its body begins to arrive may be the one that it is sent with.
@@ -228,7 +228,7 @@ impl<'o> Rotation<'o> {
 
     /// Refuses to replace a token that another secret of the gate holds, too: it would be revoked there.
     fn refuse_shared(&self, fingerprint: &str) -> Result<()> {
-        match twin(&self.options.which, &self.secret, fingerprint)? {
+        match twin(&self.project, &self.options.which, &self.secret, fingerprint)? {
             None => Ok(()),
             Some(other) => Err(Error::usage(format!(
                 "{} is also what the gate has in {other}: give that a token of its own first (`token put --secret {other}`)",
@@ -296,8 +296,7 @@ impl<'o> Rotation<'o> {
         let done = (|| {
             self.step(6, &format!("waiting until the gate shows {token} ten times running"));
             let wanted = Some(new.fingerprint.as_str());
-            let which = &self.options.which;
-            self.options.watch.until(which, &self.secret, wanted)?;
+            self.watch(wanted)?;
             self.try_through(&token)
         })();
         done.map_err(|error: Error| {
@@ -314,6 +313,12 @@ impl<'o> Rotation<'o> {
             };
             Error::new(format!("{}; nothing was revoked{back}", error.message))
         })
+    }
+
+    /// Waits until the gate has shown one token ten times running, and where one is wanted, that one.
+    fn watch(&self, wanted: Option<&str>) -> Result<Seen> {
+        let Options { watch, which, .. } = self.options;
+        watch.until(&self.project, which, &self.secret, wanted)
     }
 
     /// What is to stay has to work: the gate's status knows ages alone.

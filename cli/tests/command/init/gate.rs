@@ -101,7 +101,7 @@ fn it_is_what_the_gate_takes() {
     let id = KeyId::parse(first["id"].as_str().unwrap()).unwrap();
     let root = Secret::new(written.secret("SIGNING_SECRET"));
     assert_eq!(first["sk"].as_str(), derive_sk(&root, &id, 1).expose_str());
-    let key = config.keys[&id].key();
+    let key = config.keys.get(&id).unwrap().key();
     assert_eq!(key.methods, Methods::of(["GET", "POST", "PUT", "PATCH"]));
     assert_eq!(key.paths.as_ref().unwrap()[0].to_string(), "/articles/*");
     let all = keys(&config);
@@ -177,7 +177,7 @@ fn pages_show_images_with_an_id_alone() {
     let config = written.config();
     assert!(config.registry);
     assert_eq!(written.whole["ratelimits"][0]["name"], "RATE_STANDARD");
-    let key = config.keys[&KeyId::parse(first["id"].as_str().unwrap()).unwrap()].key();
+    let key = config.keys.get(&KeyId::parse(first["id"].as_str().unwrap()).unwrap()).unwrap().key();
     assert_eq!(key.schemes, [Scheme::PublicKey, Scheme::Url]);
     assert_eq!(key.rate.as_deref(), Some("standard"));
     let path = path::check("/img/1.png").unwrap();
@@ -243,7 +243,7 @@ fn limits_of_the_first_key_are_those_that_were_said() {
     let first: Value = serde_json::from_str(&done.succeeded()).unwrap();
     let written = Written::of(&checkout);
     let config = written.config();
-    let key = config.keys[&KeyId::parse(first["id"].as_str().unwrap()).unwrap()].key();
+    let key = config.keys.get(&KeyId::parse(first["id"].as_str().unwrap()).unwrap()).unwrap().key();
     assert_eq!(key.methods, Methods::of(["POST", "DELETE"]));
     let paths: Vec<_> = key.paths.iter().flatten().map(ToString::to_string).collect();
     assert_eq!(paths, ["/a", "/b/*"]);
