@@ -1,7 +1,7 @@
 //! What an admin reads (contract, section 7): the registry's records, whole, and never a secret. Pages are
 //! the platform's: `tests/e2e/admin.rs`.
 
-use crate::native::{Gate, check};
+use crate::native::check;
 use serde_json::{Value, json};
 use testkit::admin_api::{admin, ask, by_id, many, pages};
 use testkit::gate::{KEY, Setup};
