@@ -1,5 +1,7 @@
 //! How tests call the admin API of section 7: as whom, and what is asserted of every answer.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::check::{Answers, Check, Counts};
@@ -53,6 +55,54 @@ pub fn with_sk(gate: &impl Answers, record: &Value, version: u64) -> Value {
     let mut record = record.clone();
     record["sk"] = crate::token::sk(gate.signing_secret(), id, version).into();
     record
+}
+
+/// All pages, from the first to the last.
+pub fn pages(gate: &impl Answers) -> Vec<Vec<Value>> {
+    let mut pages = Vec::new();
+    let mut path = "keys".to_owned();
+    loop {
+        let answer = ask(gate, "GET", &path).send(gate).passed().json();
+        let members: Vec<_> = answer.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(members, ["cursor", "keys"]);
+        pages.push(answer["keys"].as_array().unwrap().clone());
+        assert!(pages.len() < 20, "no end");
+        match &answer["cursor"] {
+            Value::Null => return pages,
+            Value::String(cursor) => {
+                let plain = cursor.bytes().all(|byte| byte.is_ascii_graphic());
+                assert!(plain && !cursor.contains(['&', '#', '+', '%']), "{cursor}");
+                path = format!("keys?cursor={cursor}");
+            }
+            other => panic!("a cursor: {other}"),
+        }
+    }
+}
+
+/// Records by their ids.
+pub fn by_id(records: impl IntoIterator<Item = Value>) -> BTreeMap<String, Value> {
+    let named = |record: Value| (record["id"].as_str().unwrap().to_owned(), record);
+    records.into_iter().map(named).collect()
+}
+
+/// Records of every kind there is.
+pub fn many() -> Vec<Value> {
+    let one = |number: usize| match number % 5 {
+        0 => json!({"id": format!("pk_{number:03}"), "version": 1, "schemes": ["session"]}),
+        1 => {
+            json!({"id": format!("customer.{number}"), "version": 7, "schemes": ["signature"], "nonce": "required"})
+        }
+        2 => json!({"id": format!("pk_{number:03}"), "version": 2, "revoked": true}),
+        3 => {
+            json!({"id": format!("pk_{number:03}"), "version": 1, "schemes": ["session"], "name": "Ünïcode \"é\" \n",
+                    "quota": {"requests": 5, "per": "day"}})
+        }
+        _ => {
+            json!({"id": format!("A-{number}_x"), "version": 1, "schemes": ["session"], "paths": ["/a/*"],
+                    "name": "x".repeat(5_000)})
+        }
+    };
+    (0..250).map(one).collect()
 }
 
 impl<G: Answers, U: Counts> Check<G, U> {

@@ -242,3 +242,36 @@ fn a_page_may_ask_and_is_told_so() {
         table.that(open.as_deref() == Some(origin), || answer.to_string());
     }
 }
+
+/// A key's own usage is the one thing that its holder may ask for without being an admin.
+#[test]
+fn a_key_may_ask_for_its_own_usage_with_what_belongs_to_its_holder() {
+    let schemes = json!(["session", "signature", "public-key"]);
+    let narrow = json!({"schemes": schemes, "paths": ["/posts"], "methods": ["POST"], "allowed_ips": ["192.0.2.1"]});
+    let mut table = check(|setup| {
+        let bare = json!({"id": "pk_bare", "schemes": ["public-key"], "paths": ["/*"], "allowed_ips": ["192.0.2.1"]});
+        setup.site(narrow).key(bare).key(json!({"id": ADMIN, "admin": true})).ledger()
+    });
+    let get = |path: &str| bare("GET", path).header("CF-Connecting-IP", "192.0.2.1");
+    let claims = |name: &str, value: Value| table.gate.session().claim(name, value).mint();
+    let (session, signed) = (table.gate.bearer(), table.gate.signature().sign(get("usage")));
+    let page = claims("origin", json!("https://www.example.com"));
+    let of_a_page = get("usage").bearer(&page).origin("https://www.example.com");
+    let narrowed = get("usage").bearer(&claims("paths", json!(["/posts"])));
+    let posts = get("usage").bearer(&claims("methods", json!(["POST"])));
+    let public = get("usage").header("X-Public-Key", KEY);
+    table.answered("a session", &get("usage").bearer(&session), 200);
+    table.answered("a signature", &signed, 200);
+    let elsewhere = bare("GET", "usage").bearer(&session);
+    for (what, request, code, limit) in [
+        ("a public key", public, "path-denied", "key"),
+        ("a session of a page", of_a_page, "path-denied", "session"),
+        ("a session for other paths", narrowed, "path-denied", "session"),
+        ("a session for other methods", posts, "method-denied", "session"),
+        ("anything else", get("status").bearer(&session), "path-denied", "key"),
+        ("another address", elsewhere, "ip-denied", "key"),
+    ] {
+        let answer = table.refused(what, &request, 403, code);
+        table.that(answer.json()["limit"] == limit, || format!("{what}: {answer}"));
+    }
+}

@@ -36,6 +36,7 @@ mod native;
 mod nonce_required;
 mod one_byte;
 mod order;
+mod outbound;
 mod places;
 mod properties;
 mod rates;

@@ -267,7 +267,7 @@ impl AdminBackend for Native {
     }
 
     async fn usage(&self, _key: &KeyId, _from: Day, _to: Day) -> Result<String, Unavailable> {
-        Err(Unavailable)
+        Ok("[]".to_owned())
     }
 
     fn body(&self) -> Vec<u8> {

@@ -15,11 +15,13 @@ mod rules;
 // Signed requests and signed links.
 mod digest_limits;
 mod digests;
+mod links;
 mod replay;
 mod replay_memory;
 mod signed_requests;
 
 // Keys of the registry, made and changed while the gate runs.
+mod admin;
 mod admin_batch;
 mod admin_bodies;
 mod admin_delete;
