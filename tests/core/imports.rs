@@ -23,11 +23,17 @@ fn read(path: &Path, room: &str, graph: &mut Graph) {
     let text = fs::read_to_string(path).unwrap();
     let imports = graph.entry(room.to_owned()).or_default();
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    for import in code.flat_map(|line| line.split("crate::").skip(1)) {
-        let end = import.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let name = &import[..end.unwrap_or(import.len())];
-        if name != room {
-            imports.insert(name.to_owned());
+    let code = code.collect::<Vec<_>>().join("\n");
+    for import in code.split("crate::").skip(1) {
+        // Of `crate::{a, b::c}` the first word of each.
+        let listed = import.strip_prefix('{').and_then(|rest| rest.split_once("};"));
+        let paths = listed.map_or_else(|| vec![import], |(list, _)| list.split(',').collect());
+        for path in paths.into_iter().map(str::trim_start) {
+            let end = path.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let name = &path[..end.unwrap_or(path.len())];
+            if name != room {
+                imports.insert(name.to_owned());
+            }
         }
     }
 }
