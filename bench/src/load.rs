@@ -14,7 +14,7 @@ pub(crate) const URL: &str = "http://gate.example.com/posts?lang=en&draft=1";
 /// The body of every write.
 pub(crate) const BODY: &str = r#"{"title":"A write through the gate","slug":"a-write-through-the-gate","tags":["news"],"draft":true}"#;
 
-/// What a browser's `fetch` of another origin sends, and what Cloudflare adds to it.
+/// The headers that a browser's `fetch` of another origin sends, and those that Cloudflare adds.
 const BROWSER: [(&str, &str); 15] = [
     ("Connection", "keep-alive"),
     ("sec-ch-ua", r#""Chromium";v="140", "Not=A?Brand";v="24""#),

@@ -1,4 +1,4 @@
-//! What a cached read costs beside a pass-through that has to ask the upstream for it.
+//! The cost of a cached read, beside a pass-through that has to ask the upstream for it.
 
 use serde_json::json;
 use testkit::workerd::Config;

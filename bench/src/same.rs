@@ -42,7 +42,7 @@ pub(crate) fn check(
     }
 }
 
-/// What one request left behind, without what differs by nature.
+/// The traces of one request, without what differs by nature.
 struct Work {
     sent: BTreeMap<String, String>,
     returned: BTreeMap<String, String>,

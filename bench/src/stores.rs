@@ -32,7 +32,7 @@ impl Stores {
         Ok(Self { kv: kv.port, cache: cache.port, reads })
     }
 
-    /// How often KV was read since this was last asked.
+    /// Returns the number of reads of KV since this was last called.
     pub(crate) fn take_reads(&self) -> u64 {
         self.reads.swap(0, Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-// What one would write with Hono instead of writegate: its own JWT middleware, the header rules of
+// A worker that one would write with Hono instead of writegate: its own JWT middleware, the header rules of
 // the contract's section 5 and the audit line of section 9. It does less than the gate on purpose
 // where the benchmark's requests never go: one key, one route, no echo guard, retries or timeout.
 import { Hono } from "hono";

@@ -15,7 +15,7 @@ use crate::project::Project;
 use crate::session::{self, Claims};
 use crate::settings;
 
-/// How long one of its sessions lasts: one request, and clocks that differ a little.
+/// The lifetime of one of its sessions: one request, and clocks that differ a little.
 const TTL: u32 = 120;
 /// Longest for one answer. A page is read from KV in one go, a batch is written record by record.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -24,7 +24,7 @@ pub(crate) struct Api {
     agent: ureq::Agent,
 }
 
-/// What came instead of a result.
+/// The reason why there is no result.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     /// 0 where there was no answer.
@@ -86,7 +86,7 @@ impl Api {
 }
 
 impl ApiError {
-    /// What the API means by it, where its own words do not say.
+    /// Explains an error of the API whose own words do not.
     const fn hint(&self) -> Option<&'static str> {
         match self.code {
             Some(1000 | 1001 | 6003 | 6111) => Some("the token is not one, or is not whole"),

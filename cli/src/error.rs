@@ -8,7 +8,7 @@ pub(crate) type Result<T> = std::result::Result<T, Error>;
 /// A command that cannot go on. Exit code 2 says that it was asked wrongly, 1 that it failed.
 #[derive(Debug)]
 pub(crate) struct Error {
-    /// What another program printed before it failed: shown in full, above the message.
+    /// The output of another program before it failed: shown in full, above the message.
     pub(crate) output: Option<String>,
     pub(crate) message: String,
     pub(crate) code: u8,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 
-/// What came instead of a yes.
+/// The reason why a gate did not do as asked.
 #[derive(Debug)]
 pub(crate) enum GateError {
     /// The gate said no.
@@ -47,7 +47,7 @@ impl Problem {
         }
     }
 
-    /// Whether the id is taken, in the registry or in the configuration.
+    /// Returns true if the id is taken, in the registry or in the configuration.
     pub(crate) fn exists(&self) -> bool {
         ["key-exists", "key-in-configuration"].contains(&self.code.as_str())
     }
@@ -58,13 +58,13 @@ impl Problem {
         Some((index.parse().ok()?, rest))
     }
 
-    /// The same, about a record that has a number of its own.
+    /// Names a record by a number of its own.
     pub(crate) fn about(mut self, record: usize, rest: &str) -> Self {
         self.field = Some(format!("record {record}{rest}"));
         self
     }
 
-    /// What an operator may have forgotten.
+    /// Returns what an operator may have forgotten.
     fn hint(&self) -> Option<&'static str> {
         match self.code.as_str() {
             "path-denied" => Some("is it an admin key at that gate?"),

@@ -1,4 +1,4 @@
-//! How the command calls others: one answer each, within a time, and nobody is followed elsewhere.
+//! The command's HTTP client: one answer to each request, within a time, and no redirect is followed.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use crate::error::{Context as _, Error, Result};
 /// Longest secret, in bytes: what a Workers Secret may hold.
 const MAX_BYTES: u64 = 5 * 1024;
 
-/// Whether a person can be asked.
+/// Returns true if a person can be asked.
 pub(crate) fn is_terminal() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
@@ -40,7 +40,7 @@ pub(crate) fn secret(prompt: &str) -> Result<Secret> {
     Ok(Secret::new(bytes))
 }
 
-/// What a person types, or the default where that is nothing.
+/// Returns the line that a person types, or the default if it is empty.
 pub(crate) fn line(prompt: &str, default: Option<&str>) -> Result<String> {
     let mut error = io::stderr().lock();
     match default {

@@ -73,7 +73,7 @@ enum Command {
     Check(check::Options),
 }
 
-/// Whether it is the help or the version that is to be shown.
+/// Returns true if the help or the version is to be shown.
 const fn is_help(kind: ErrorKind) -> bool {
     matches!(
         kind,

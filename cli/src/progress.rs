@@ -131,7 +131,7 @@ impl Step {
     }
 }
 
-/// What a short command prints, if it runs and succeeds.
+/// Returns the output of a short command, if it runs and succeeds.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let done = command.stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8(done.stdout).ok()?;

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::{clock, random, settings};
 
-/// How long a gate lets a session live unless `SESSION_MAX_TTL` says otherwise.
+/// The longest lifetime of a session unless `SESSION_MAX_TTL` says otherwise.
 const DEFAULT_MAX_TTL: u64 = 3600;
 
 #[derive(Subcommand)]
@@ -39,10 +39,10 @@ pub(crate) struct Mint {
     claims: Claims,
 }
 
-/// What a session says.
+/// The claims of a session.
 #[derive(Args, Default)]
 pub(crate) struct Claims {
-    /// How long it lasts
+    /// Its lifetime
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
     ttl: u32,
     /// For whom: shows in the gate's log
@@ -101,7 +101,7 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     Ok(())
 }
 
-/// How long a session may last, by `wrangler.toml`.
+/// Returns the longest lifetime of a session, by `wrangler.toml`.
 pub(crate) fn longest(project: &Project) -> Result<u64> {
     let limit = &settings::vars(project)?["SESSION_MAX_TTL"];
     Ok(limit.as_u64().unwrap_or(DEFAULT_MAX_TTL))
@@ -113,7 +113,7 @@ impl Claims {
         Self { ttl, ..Self::default() }
     }
 
-    /// The same, for the paths that this pattern matches.
+    /// Returns claims for the paths that this pattern matches only.
     pub(crate) fn below(path: &str, ttl: u32) -> Self {
         Self { paths: vec![path.to_owned()], ..Self::lasting(ttl) }
     }

@@ -1,4 +1,4 @@
-//! What an operator has set for this checkout: `SIGNING_SECRET` from the environment or `.dev.vars`, and
+//! The settings of this checkout: `SIGNING_SECRET` from the environment or `.dev.vars`, and
 //! the `[vars]` of `wrangler.toml`.
 
 use std::{env, fs, io};
@@ -14,7 +14,7 @@ use crate::project::Project;
 
 const ROOT: &str = "SIGNING_SECRET";
 
-/// How long a link may be good where a key's record does not say.
+/// The longest lifetime of a signed URL whose key's record does not say.
 pub(crate) const DEFAULT_URL_TTL: i64 = 604_800;
 
 /// A secret of this name, from the environment or `.dev.vars`.
@@ -111,7 +111,7 @@ pub(crate) fn vars(project: &Project) -> Result<Value> {
     Ok(wrangler_toml(project)?["vars"].take())
 }
 
-/// Whether `wrangler.toml` binds a Durable Object class to this name.
+/// Returns true if `wrangler.toml` binds a Durable Object class to this name.
 pub(crate) fn has_durable_object(project: &Project, name: &str) -> Result<bool> {
     let whole = wrangler_toml(project)?;
     let bindings = whole["durable_objects"]["bindings"].as_array();

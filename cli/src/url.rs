@@ -24,7 +24,7 @@ pub(crate) struct Sign {
     /// The key's version [default: what wrangler.toml says, else 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     version: Option<u32>,
-    /// How long it is good [default: 3600, or the key's url_ttl if that is less]
+    /// Its lifetime [default: 3600, or the key's url_ttl if that is less]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..))]
     ttl: Option<i64>,
     /// In the WAF-token format, signed with WAF_SECRET: good for the key's url_ttl
@@ -38,7 +38,7 @@ pub(crate) struct Sign {
     url: String,
 }
 
-/// How long a link is good where nobody says.
+/// The default lifetime of a signed URL.
 const DEFAULT_TTL: i64 = 3_600;
 
 pub(crate) fn run(action: &Action) -> Result<()> {

@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 /// Longest name of an option, with some room.
 const MAX_OPTION: usize = 24;
 
-/// What was wanted.
+/// Returns what was expected.
 pub(crate) fn line(error: &clap::Error) -> String {
     let argument = text(error, ContextKind::InvalidArg);
     let expected = match error.kind() {
@@ -65,7 +65,7 @@ fn unquoted(why: &str) -> String {
     }
 }
 
-/// Whether it has the form of an option's name, and not of anybody's secret.
+/// Returns true if it has the form of an option's name, and not of anybody's secret.
 fn is_option(argument: &str) -> bool {
     let letters = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     argument.starts_with('-') && argument.len() <= MAX_OPTION && letters(argument)

@@ -74,12 +74,12 @@ impl Wrangler {
         })
     }
 
-    /// What it prints.
+    /// Returns wrangler's output.
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
         self.call(arguments, None)
     }
 
-    /// What it prints, as JSON.
+    /// Returns wrangler's output, as JSON.
     pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value> {
         let text = self.run(arguments)?;
         serde_json::from_str(&text)

@@ -1,4 +1,4 @@
-//! How tests call the admin API of section 7: as whom, and what is asserted of every answer.
+//! Calls of the admin API, and the assertions that hold of every answer.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ pub fn write(gate: &impl Answers, id: &str) -> Request {
     Request::post("/posts").bearer(&Session::new(gate.signing_secret(), id).mint())
 }
 
-/// What KV holds for a key; `None` where it holds nothing.
+/// Returns the record of a key in KV; `None` if there is none.
 pub fn stored(gate: &impl Answers, id: &str) -> Option<Value> {
     gate.stored(id)
 }
@@ -120,7 +120,7 @@ impl<G: Answers, U: Counts> Check<G, U> {
         answer
     }
 
-    /// As above, with this body.
+    /// Asserts that the gate answers this itself, with this status and this body.
     pub fn answers(&mut self, what: &str, request: &Request, status: u16, body: &Value) {
         let answer = self.answered(what, request, status);
         let same = serde_json::from_slice::<Value>(&answer.body).is_ok_and(|got| got == *body);

@@ -37,7 +37,7 @@ pub fn get(gate: &Gate, target: &str) -> Request {
     Request::get(target).bearer(&gate.bearer())
 }
 
-/// How often the cache has kept something.
+/// Returns the number of answers that the cache has stored so far.
 pub fn kept(gate: &Gate) -> usize {
     gate.logs.until("what was kept", |lines| Some(copies(lines)))
 }

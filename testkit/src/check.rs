@@ -56,7 +56,7 @@ impl<G: Answers, U: Counts> Check<G, U> {
         self.refused_as_any(what, request, &[(status, code)])
     }
 
-    /// As above, where the contract leaves open which of these it is.
+    /// Asserts a refusal where the contract leaves open which of these it is.
     pub fn refused_as_any(
         &mut self,
         what: &str,

@@ -231,7 +231,7 @@ impl Connection {
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status code.

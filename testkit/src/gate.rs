@@ -198,7 +198,7 @@ impl Setup {
         self
     }
 
-    /// As above, with another value of a variable in the second.
+    /// Runs the gate in two isolates, with another value of a variable in the second.
     pub fn twice_with(mut self, name: &str, value: impl Into<Value>) -> Self {
         let own = self.around.second.get_or_insert_default();
         own.insert(name.into(), value.into());
@@ -255,7 +255,7 @@ impl Setup {
     }
 }
 
-/// What a gate finds in its environment.
+/// The variables and secrets of a gate.
 pub struct Environment {
     /// Variables and secrets.
     pub variables: Map<String, Value>,
@@ -263,7 +263,7 @@ pub struct Environment {
     pub bindings: Vec<&'static str>,
     /// The binding of its rate limiter.
     pub limiter: Option<&'static str>,
-    /// What its registry holds.
+    /// The records of its registry.
     pub records: Map<String, Value>,
 }
 
@@ -285,7 +285,7 @@ pub struct Gate {
     pub signing_secret: String,
     /// The upstream token, as it was set.
     pub token: String,
-    /// What its workers log.
+    /// The log of its workers.
     pub logs: Logs,
     workerd: Workerd,
 }

@@ -1,4 +1,4 @@
-//! What the workers of a process log, as the tests ask for it. Lines are waited for, never slept for.
+//! The log of the workers of a process, as the tests ask for it. Lines are waited for, never slept for.
 
 use std::time::Instant;
 

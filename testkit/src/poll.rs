@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Between two askings. Nothing depends on it: it leaves the machine to those who are asked.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What `ask` comes to; after `limit` the test fails with what it said last.
+/// Calls `ask` until it returns a value; after `limit` the test fails with the last error.
 #[track_caller]
 pub fn poll<T>(limit: Duration, mut ask: impl FnMut() -> Result<T, String>) -> T {
     let end = Instant::now() + limit;

@@ -58,7 +58,7 @@ const COUNTED: &str = include_str!("doubles/counted.js");
 /// A Cache API.
 const CACHE: &str = include_str!("doubles/cache.js");
 
-/// What stands behind a binding of Durable Objects.
+/// The class behind a binding of Durable Objects.
 #[derive(Default)]
 pub(crate) enum Objects {
     #[default]
@@ -74,7 +74,7 @@ const REPLAY: [&str; 3] = ["REPLAY", "ReplayGuard", "broken-replay"];
 const LEDGER: [&str; 3] = ["LEDGER", "Ledger", "broken-ledger"];
 const KEY_WRITER: [&str; 3] = ["KEY_WRITER", "KeyWriter", "broken-key-writer"];
 
-/// What stands around the gate.
+/// The bindings of the gate, and the services behind them.
 #[derive(Default)]
 pub(crate) struct Around {
     pub(crate) replay: Objects,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::process::{root, scratch};
 use crate::upstream::PATIENCE;
 
-/// What the tests of Datasette and of foreign clients need; pinned, because a test must not change by itself.
+/// Packages for the tests of Datasette and of foreign clients; pinned, because a test must not change by itself.
 const PYTHON_PACKAGES: [&str; 4] =
     ["datasette==1.0a41", "PyJWT==2.15.1", "http-message-signatures==3.0.0", "requests==2.34.2"];
 
@@ -93,7 +93,7 @@ pub fn run(command: &mut Command, input: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Whether these programs are there, which nothing of ours installs; else a line that says so. On CI that is a failure.
+/// Returns true if these programs are there, which nothing of ours installs; else prints a line that says so. On CI that is a failure.
 pub fn found(programs: &[&str], test: &str) -> bool {
     let runs = |program: &&str| {
         let version = Command::new(program).arg("--version").output();

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::client::{HOST, Request};
 use crate::token::{b64, hkdf, hmac, now, sk};
 
-/// What a signature covers where a test says nothing else; `content-digest` as well, where there is a body.
+/// The components that a signature covers by default; `content-digest` as well, if there is a body.
 pub const COVERED: [&str; 4] = ["@method", "@authority", "@path", "@query"];
 
 /// The secret of one session, from its key's `sk`.
@@ -129,13 +129,13 @@ impl Signature {
         self
     }
 
-    /// As above, but only in what is sent.
+    /// Sets the list and its parameters only in what is sent.
     pub fn sent(mut self, text: &str) -> Self {
         self.sent = Some(text.into());
         self
     }
 
-    /// What stands in `Signature`, instead of the MAC.
+    /// Sets the member of `Signature`, instead of the MAC.
     pub fn tag(mut self, text: &str) -> Self {
         self.tag = Some(text.into());
         self
@@ -212,7 +212,7 @@ fn quoted(component: &str) -> String {
     }
 }
 
-/// What a component is worth. A query parameter's value is the test's to say, because encoding it is what is tested.
+/// Returns the value of a component. A query parameter's value is the test's to say, because encoding it is what is tested.
 fn value(request: &Request, component: &str) -> String {
     let host = field(request, "host").unwrap_or_else(|| HOST.into());
     let (path, query) = match request.target.split_once('?') {

@@ -11,10 +11,10 @@ use std::time::Duration;
 use crate::check::Counts;
 use crate::wire::{self, Framing, Headers};
 
-/// How long anything in a test may wait for something else. It bounds a hang; nothing is measured by it.
+/// The longest that anything in a test may wait for something else. It bounds a hang; nothing is measured by it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How far a request came.
+/// The progress of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// Its body is still on the way.
@@ -34,11 +34,11 @@ pub struct Seen {
     pub target: String,
     /// The header fields in the order of the wire.
     pub headers: Headers,
-    /// How the end of its body is known.
+    /// The framing of its body.
     pub framing: Framing,
     /// The body, as far as it came.
     pub body: Vec<u8>,
-    /// How far the request came.
+    /// The progress of the request.
     pub arrival: Arrival,
 }
 
@@ -66,7 +66,7 @@ impl Latch {
     }
 }
 
-/// What the upstream does once a request has arrived.
+/// The upstream's reaction to a request that has arrived.
 #[derive(Clone)]
 pub struct Reply {
     status: u16,
@@ -81,7 +81,7 @@ enum Body {
     Whole(Vec<u8>),
     /// Sent with `Transfer-Encoding: chunked`; each part waits for its latch.
     Parts(Vec<(Option<Latch>, Vec<u8>)>),
-    /// The same without its end: the connection ends instead.
+    /// Chunks without their end: the connection ends instead.
     PartsCutShort(Vec<(Option<Latch>, Vec<u8>)>),
     /// A `Content-Length` of so many bytes, these bytes, and the end of the connection.
     CutShort(usize, Vec<u8>),
@@ -222,7 +222,7 @@ type Script = dyn Fn(&Seen, usize) -> Reply + Send + Sync;
 
 /// The requests that arrived, as far as they are kept.
 struct Log {
-    /// How many came before the first that is kept.
+    /// The number of requests before the first that is kept.
     dropped: usize,
     requests: VecDeque<Seen>,
     most: usize,

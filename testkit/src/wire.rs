@@ -5,7 +5,7 @@ use std::io::{BufRead, Read};
 /// Header fields in the order of the wire, names as they were written.
 pub type Headers = Vec<(String, String)>;
 
-/// How the end of a body is known.
+/// The rule that tells the end of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Neither a length nor chunks are announced.

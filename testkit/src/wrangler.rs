@@ -27,7 +27,7 @@ pub fn wrangler(folder: &Path) -> Command {
     command
 }
 
-/// The same with another configuration.
+/// Starts `wrangler dev` with another configuration.
 pub fn dev_with(folder: &Path, config: &Path, secrets: &str, vars: &[String]) -> (Program, u16) {
     let file = folder.join("secrets.env");
     fs::write(&file, secrets).unwrap();
@@ -80,7 +80,7 @@ pub fn beside(text: &str) -> PathBuf {
     config
 }
 
-/// What wrangler says it would deploy of this configuration, about which it warns of nothing.
+/// Returns what wrangler says it would deploy of this configuration, and asserts that it warns of nothing.
 pub fn dry_run(config: &Path, folder: &Path) -> String {
     let mut command = wrangler(folder);
     command.args(["deploy", "--dry-run", "--config"]).arg(config);

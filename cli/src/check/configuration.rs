@@ -9,7 +9,7 @@ use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES, RESOURCE
 use super::document::{BINDINGS, Document, names};
 use super::row::{Findings, Verdict, listed};
 
-/// What a variable may hold, in bytes.
+/// The most bytes that a variable may hold.
 const MAX_VARIABLE: usize = 5 * 1024;
 /// Where the shipped configuration sends everything.
 const EXAMPLE_HOST: &str = "example.com";
@@ -72,13 +72,13 @@ fn read_from(
     Config::read(&Deployed { vars, resources, secrets })
 }
 
-/// The same of variables alone, for tests of other rows.
+/// Reads variables only, for tests of other rows.
 #[cfg(test)]
 pub(super) fn of(vars: &Value, resources: &[&str]) -> Result<Config, FieldError> {
     read_from(vars, resources, &|_| None)
 }
 
-/// Whether the gate would open.
+/// Checks that the gate would open.
 pub(super) fn row(
     document: &Document,
     config: &Result<Config, FieldError>,
@@ -128,7 +128,7 @@ pub(super) fn row(
     ))
 }
 
-/// Whether the upstreams are somebody's, and reachable from Cloudflare.
+/// Checks that the upstreams are somebody's, and reachable from Cloudflare.
 pub(super) fn upstream(config: &Config) -> Verdict {
     let mut findings = Findings::default();
     for route in &config.routes {
@@ -158,7 +158,7 @@ fn is_example(upstream: &Upstream) -> bool {
     host == EXAMPLE_HOST || host.strip_suffix(EXAMPLE_HOST).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// What each environment lacks of what the top level has: wrangler hands neither variables nor
+/// Lists what each environment lacks of the top level, because wrangler hands neither variables nor
 /// bindings on.
 pub(super) fn environments(document: &Document) -> Verdict {
     let (top, environments) = document.all();

@@ -1,4 +1,4 @@
-//! How the Worker is put online: rows about `wrangler.toml` alone.
+//! The deployment of the Worker: rows about `wrangler.toml` only.
 
 use serde_json::Value;
 use writegate::Timestamp;
@@ -106,7 +106,7 @@ pub(super) fn schedule(document: &Document) -> Verdict {
     Verdict::ok(format!("the rotation check runs by crons: {}", crons.join(", ")))
 }
 
-/// Whether the gate's own lines are kept, and the platform's, which hold whole URLs, are not.
+/// Checks that the gate's own lines are kept, and the platform's, which hold whole URLs, are not.
 pub(super) fn audit_log(document: &Document) -> Verdict {
     let observability = document.inherited("observability");
     let logs = &observability["logs"];

@@ -39,7 +39,7 @@ impl Document {
         Ok(Self { whole, environment: environment.map(str::to_owned) })
     }
 
-    /// Whether there is such an environment.
+    /// Returns true if there is such an environment.
     pub(super) fn has_environment(&self, name: &str) -> bool {
         self.whole["env"][name].is_object()
     }
@@ -71,7 +71,7 @@ impl Document {
         (&self.whole, environments)
     }
 
-    /// What wrangler is told for this environment, after a blank.
+    /// Returns wrangler's option for this environment, after a blank.
     pub(super) fn option(&self) -> String {
         match &self.environment {
             Some(name) => format!(" --env {name}"),

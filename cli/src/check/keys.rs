@@ -13,7 +13,7 @@ use super::row::{Findings, Verdict, listed};
 /// The key that the shipped configuration brings.
 const EXAMPLE: &str = "pk_example";
 
-/// Those that still open something.
+/// Returns the keys that still open something.
 fn live(config: &Config, now: Timestamp) -> impl Iterator<Item = &Key> {
     config
         .keys
@@ -102,7 +102,7 @@ pub(super) fn example(config: &Config, now: Timestamp) -> Verdict {
     Verdict::ok(format!("{EXAMPLE} is not there"))
 }
 
-/// What keys ask for and the deployment has not: their requests would be answered 503.
+/// Lists what keys ask for and the deployment does not have: their requests would be answered 503.
 pub(super) fn bindings(document: &Document, config: &Config, now: Timestamp) -> Verdict {
     let limiters = document.names("ratelimits");
     let mut findings = Findings::default();

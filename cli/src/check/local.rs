@@ -17,14 +17,14 @@ pub(super) const ROOT: &str = "SIGNING_SECRET";
 pub(super) const PREVIOUS_ROOT: &str = "SIGNING_SECRET_PREVIOUS";
 pub(super) const WAF: &str = "WAF_SECRET";
 pub(super) const OWN: [&str; 4] = [ROOT, PREVIOUS_ROOT, WAF, "TURNSTILE_SECRET"];
-/// Those with which gates and tokens are managed.
+/// The secrets with which gates and tokens are managed.
 const MANAGING: [&str; 3] = ["CLOUDFLARE_API_TOKEN", "ROTATION_API_TOKEN", "CHECK_API_TOKEN"];
 
 /// The secrets that can be read on this machine.
 pub(super) struct Local(BTreeMap<String, Secret>);
 
 impl Local {
-    /// Those of the environment and of `.dev.vars` that are the gate's own, the routes', or have a name
+    /// Reads the secrets of the environment and of `.dev.vars` that are the gate's own, the routes', or have a name
     /// there that says that they are secret.
     pub(super) fn read(project: &Project, document: Option<&Document>) -> Result<Self> {
         let known = OWN.iter().chain(&MANAGING);

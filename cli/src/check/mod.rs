@@ -127,7 +127,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
 }
 
-/// What the rows are made of; what takes time is gathered when the first row wants it.
+/// The input of the rows; what takes time is gathered when the first row needs it.
 struct Gathered<'a> {
     options: &'a Options,
     project: &'a Project,
@@ -214,7 +214,7 @@ impl<'a> Gathered<'a> {
     }
 }
 
-/// What was given is not repeated: it may be a secret in the wrong place.
+/// Refuses an environment that does not exist. Its name is not repeated, because it may be a secret in the wrong place.
 fn no_environment(document: &Document) -> Error {
     let (_top, environments) = document.all();
     let names: Vec<&str> = environments.map(|(name, _)| name).collect();

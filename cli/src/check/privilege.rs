@@ -1,4 +1,4 @@
-//! What the token may do at the Cloudflare API, for routes that go there.
+//! The rights of the token at the Cloudflare API, for routes that go there.
 //!
 //! In scope: the policies of the token itself. Out of scope: tokens of other APIs, whose rights nobody
 //! can ask for.
@@ -82,7 +82,7 @@ fn account(base: &str) -> Option<String> {
     (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
 }
 
-/// What the API said.
+/// The answers of the API.
 struct Facts {
     /// The answer of `verify`.
     verified: Value,
@@ -230,7 +230,7 @@ fn rules(name: &str) -> bool {
     })
 }
 
-/// What of a policy's resources is more than one of its kind.
+/// Returns the resources of a policy that are more than one of their kind.
 fn wide(resources: &Value) -> Option<&'static str> {
     let members = resources.as_object()?;
     members.iter().find_map(|(name, value)| match name.as_str() {

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-/// What a program said.
+/// The output of a program.
 pub(super) struct Said {
     pub(super) status: ExitStatus,
     pub(super) out: Vec<u8>,
@@ -50,7 +50,7 @@ pub(super) fn end(child: &mut Child) {
     let _reaped = child.wait();
 }
 
-/// The same for work that has no handle to end it by: nobody waits for it any longer.
+/// Runs work for this long at most. It cannot be ended: afterwards it goes on, and nobody waits for it.
 pub(super) fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,

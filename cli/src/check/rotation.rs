@@ -1,4 +1,4 @@
-//! How old the tokens in the gate are, as the gate itself says.
+//! The age of the tokens in the gate, as the gate itself says.
 
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ pub(super) fn row(which: Option<(&Project, &GateOptions)>) -> Verdict {
     }
 }
 
-/// What the gate's status means.
+/// Judges the gate's status.
 fn judge(status: &Value) -> Verdict {
     let tokens = status["tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
     if tokens.is_empty() {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use writegate::Secret;
 
-/// How something stands, the worst last.
+/// The state of something, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Status {
     Ok,
@@ -23,13 +23,13 @@ impl Status {
     }
 }
 
-/// What one check came to.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) status: Status,
-    /// What was looked at, and what was there.
+    /// The evidence: what was looked at, and what was there.
     pub(super) evidence: String,
-    /// What to do; `None` where nothing is to do.
+    /// The fix; `None` if nothing is to do.
     pub(super) hint: Option<String>,
 }
 
@@ -81,7 +81,7 @@ impl Verdict {
     }
 }
 
-/// What one check found, piece by piece: the worst of it is the verdict.
+/// The findings of one check, piece by piece: the worst of them is the verdict.
 #[derive(Default)]
 pub(super) struct Findings(Vec<Verdict>);
 

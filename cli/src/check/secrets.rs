@@ -17,10 +17,10 @@ use super::row::{Findings, Verdict, listed};
 
 /// wrangler's start on a slow machine, and Cloudflare's answer.
 const LIMIT: Duration = Duration::from_secs(60);
-/// What a root of random text has at least, however it is written.
+/// The fewest different characters of a root secret that is random, however it is written.
 const LEAST_VARIETY: usize = 10;
 
-/// What is known of the secrets at Cloudflare.
+/// The knowledge about the secrets at Cloudflare.
 pub(super) enum Remote {
     Names(Vec<String>),
     /// The Worker is not there yet.
@@ -51,7 +51,7 @@ impl Remote {
         Self::refused(why)
     }
 
-    /// What it means that wrangler has no list.
+    /// Explains why wrangler has no list.
     fn refused(why: String) -> Self {
         let missing = why.contains("Worker ") && why.contains("not found");
         // An account's id may hold those digits too.
@@ -78,7 +78,7 @@ impl Remote {
     }
 }
 
-/// Whether every secret that the configuration needs is set, and none of them stands in the open.
+/// Checks that every secret that the configuration needs is set, and that none of them stands in the open.
 pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote) -> Verdict {
     let mut findings = Findings::default();
     for (place, name) in open(document) {
@@ -183,7 +183,7 @@ fn needed(document: &Document, config: Option<&Config>) -> Vec<String> {
     needed
 }
 
-/// Whether a former root is still good.
+/// Checks that no former root is still good.
 pub(super) fn previous(document: &Document, remote: &Remote) -> Verdict {
     match remote {
         Remote::Names(set) if set.iter().any(|name| name == PREVIOUS_ROOT) => Verdict::warn(

@@ -22,7 +22,7 @@ use crate::session::Claims;
 use crate::setup::Tools;
 use crate::{build, random};
 
-/// How long the demo's session lasts: as long as a gate allows by default, for the curl lines.
+/// The lifetime of the demo's session: as long as a gate allows by default, for the curl lines.
 const SESSION_SECONDS: u32 = 3600;
 /// A line that is due is there at once; a busy machine may need a little.
 const LOG_LIMIT: Duration = Duration::from_secs(10);

@@ -13,10 +13,10 @@ pub(super) struct Upstream {
     stored: Arc<Mutex<Stored>>,
 }
 
-/// What the API keeps.
+/// The state of the API.
 #[derive(Default)]
 struct Stored {
-    /// How many requests have arrived, accepted or not.
+    /// The number of requests that have arrived, accepted or not.
     requests: usize,
     posts: Vec<Value>,
 }
@@ -39,7 +39,7 @@ impl Upstream {
         self.recording.url()
     }
 
-    /// How many requests have arrived, accepted or not.
+    /// Returns the number of requests that have arrived, accepted or not.
     pub(super) fn requests(&self) -> usize {
         lock(&self.stored).requests
     }

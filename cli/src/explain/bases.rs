@@ -16,7 +16,7 @@ pub(crate) fn signature(head: &Head<'_>) -> Result<Signature, Refusal> {
     labels.find_signature(head, |_| true)?.ok_or(Refusal::BadCredential)
 }
 
-/// What was signed (`signed`, or what the request as given yields) beside what the gate sees (`gate_s`,
+/// Compares what was signed (`signed`, or the base of the request as given) with what the gate sees (`gate_s`,
 /// or the same).
 pub(crate) fn compare(
     request: &RequestInput,

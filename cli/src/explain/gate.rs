@@ -37,7 +37,7 @@ pub(crate) struct Local {
     pub(crate) sk: Option<Secret>,
 }
 
-/// What becomes of a request.
+/// The gate's decision on a request.
 pub(crate) enum Verdict {
     Forwarded,
     Refused(Problem),
@@ -244,7 +244,7 @@ impl Environment for Checkout<'_> {
     }
 }
 
-/// Whether a variable that `wrangler.toml` does not have can only be a route's token.
+/// Returns true if a variable that `wrangler.toml` does not have can only be a route's token.
 fn is_token(name: &str) -> bool {
     let optional =
         ["UPSTREAM", "ROUTES", "KEYS", "RATES", "ROTATION", "SESSION_MAX_TTL", "CLOCK_SKEW"];

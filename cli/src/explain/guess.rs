@@ -1,4 +1,4 @@
-//! What a signature that does not match was made with: the mistakes that people make, tried one after
+//! Guesses what a signature that does not match was made with: the mistakes that people make, tried one after
 //! the other. Only what was found is told, never a secret.
 
 use base64::Engine as _;
@@ -43,7 +43,7 @@ pub(crate) fn of_signature(
     }))
 }
 
-/// The same for a session.
+/// Guesses what a session was made with.
 pub(crate) fn of_session(request: &RequestInput, local: &Local) -> Option<String> {
     let token = request.header("authorization")?.strip_prefix("Bearer ")?;
     let session = Session::parse(token).ok()?;
@@ -106,7 +106,7 @@ fn secrets(request: &RequestInput, keyid: &str, local: &Local) -> Vec<(String, S
     secrets
 }
 
-/// What people do to a secret before they use it.
+/// Returns the secret as people change it by mistake before they use it.
 fn mistaken(secret: &Secret) -> Vec<(&'static str, Secret)> {
     let mut wrong = Vec::new();
     let Some(text) = secret.expose_str() else {

@@ -53,7 +53,7 @@ pub(crate) struct Options {
     request: Vec<String>,
 }
 
-/// What the gate answered.
+/// The gate's answer.
 struct Answered {
     problem: Option<Problem>,
     code: String,

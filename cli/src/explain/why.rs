@@ -1,4 +1,4 @@
-//! What of this request the rule did not like: the values, beside what they should have been.
+//! The values of this request that the rule refused, beside those that it expects.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

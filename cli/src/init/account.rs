@@ -43,7 +43,7 @@ impl<'c> Accounts<'c> {
         question.one(None, validate::account)
     }
 
-    /// What `wrangler.toml` has to say of it. At the latest now it shows whether anybody is logged in.
+    /// Returns the account's id for `wrangler.toml`. At the latest now it shows whether anybody is logged in.
     pub(super) fn written(&self) -> Result<Option<String>> {
         let chosen = self.chosen()?;
         Ok(chosen.id.filter(|_| chosen.written))

@@ -1,4 +1,4 @@
-//! What `init` does at Cloudflare, all of it through wrangler: who is logged in, whether the Worker is
+//! The steps of `init` at Cloudflare, all of them through wrangler: who is logged in, whether the Worker is
 //! there already, its secrets, its deployment.
 
 use std::fs;
@@ -81,7 +81,7 @@ impl<'p> Cloud<'p> {
         Ok(accounts.iter().filter_map(account).collect())
     }
 
-    /// Whether there is a Worker of this name that has a root secret: its keys depend on it.
+    /// Returns true if there is a Worker of this name that has a root secret: its keys depend on it.
     pub(super) fn has_root(&self, worker: &str, account: Option<&str>) -> Result<bool> {
         let asking = Asking::new(&self.project.root, worker, account)?;
         let found = self.progress.step("looking for a Worker of that name", |_step| {

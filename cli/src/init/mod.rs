@@ -39,13 +39,13 @@ use template::Ids;
 /// On a terminal it asks for what no option says; elsewhere the write token comes through standard input.
 #[derive(Args, Default, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// What is known beforehand: cms, workers-ai, cloudflare-api, images or other (see docs/recipes)
+    /// The API that is known beforehand: cms, workers-ai, cloudflare-api, images or other (see docs/recipes)
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// The API's address
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
-    /// How the API takes its token: bearer, basic, header:NAME or cloudflare-global-key [default: bearer]
+    /// The scheme of the API's token: bearer, basic, header:NAME or cloudflare-global-key [default: bearer]
     #[arg(long, value_name = "SCHEME")]
     auth: Option<String>,
     /// A path below the API whose GET tells whether the token works
@@ -181,7 +181,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     }
 }
 
-/// What is left of one that broke off.
+/// Finishes a run that was interrupted.
 fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
     let wanted = |what: &str| {
         Error::usage(format!("--secrets-only: {what}; begin with `cargo run -- init`"))

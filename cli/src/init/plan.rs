@@ -1,4 +1,4 @@
-//! What a new gate is to be: all the answers but the token.
+//! The plan of a new gate: all the answers but the token.
 
 use crate::error::Result;
 

@@ -1,14 +1,14 @@
-//! What is known beforehand of an API: how a gate in front of it looks. `docs/recipes/` tells of each,
+//! Presets: how a gate in front of a known API looks. `docs/recipes/` tells of each,
 //! and the tests run what stands there.
 
-/// What `init` need not ask.
+/// The answers that `init` need not ask for.
 pub(super) struct Preset {
     pub(super) name: &'static str,
     /// The paths at the gate that go to the API.
     pub(super) path: &'static str,
     pub(super) upstream: Address,
     pub(super) probe: Option<&'static str>,
-    /// What the route's table holds besides, as it stands in TOML.
+    /// Further members of the route's table, as TOML.
     pub(super) route: &'static [&'static str],
     pub(super) key_name: &'static str,
     pub(super) methods: &'static [&'static str],
@@ -16,7 +16,7 @@ pub(super) struct Preset {
     pub(super) paths: &'static [&'static str],
     /// The first key must name the origins of its pages.
     pub(super) origins: bool,
-    /// What the first key's table holds besides.
+    /// Further members of the first key's table.
     pub(super) key: &'static [&'static str],
     /// Variables of the gate itself.
     pub(super) vars: &'static [&'static str],

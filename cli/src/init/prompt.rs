@@ -5,7 +5,7 @@ use crate::input;
 
 use super::validate::Checked;
 
-/// What is wanted of somebody.
+/// A question.
 pub(super) struct Question<'q> {
     pub(super) flag: &'static str,
     pub(super) prompt: &'q str,

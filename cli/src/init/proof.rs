@@ -28,7 +28,7 @@ pub(super) fn parse(text: &str) -> Result<Value> {
         .map_err(|error| Error::usage(format!("{CONFIGURATION}: {}", error.message())))
 }
 
-/// What the gate makes of this `wrangler.toml` and these secrets.
+/// Reads this `wrangler.toml` and these secrets as the gate does.
 pub(super) fn read(text: &str, secrets: &Secrets) -> Result<Config> {
     let deployed = Deployed { whole: parse(text)?, secrets };
     for (name, value) in deployed.whole["vars"].as_object().into_iter().flatten() {

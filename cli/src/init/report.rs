@@ -1,4 +1,4 @@
-//! What a person has to know at the end, on standard error; the key's secret alone on standard output.
+//! The report at the end: what a person has to know, on standard error; only the key's secret on standard output.
 
 use serde_json::{Value, json};
 use writegate::Secret;
@@ -11,7 +11,7 @@ use crate::settings;
 
 use super::secret_source::SecretSource;
 
-/// How far it came.
+/// The progress of `init`.
 pub(super) enum Online {
     /// The files are written.
     No,
@@ -21,7 +21,7 @@ pub(super) enum Online {
     Gate,
 }
 
-/// What is written now; `kept` is where the root was found.
+/// Reports what is written now; `kept` is where the root was found.
 pub(super) fn written(kept: Option<SecretSource>) {
     let root = match kept {
         Some(SecretSource::File) => "with the SIGNING_SECRET that was there before",
@@ -39,7 +39,7 @@ pub(super) fn exported(names: &[String]) {
     }
 }
 
-/// What the end is told of.
+/// The facts that the report is made of.
 pub(super) struct End<'e> {
     pub(super) project: &'e Project,
     /// `wrangler.toml`.
@@ -48,7 +48,7 @@ pub(super) struct End<'e> {
 }
 
 impl End<'_> {
-    /// What to keep, what comes next, and the first key.
+    /// Reports what to keep, what comes next, and the first key.
     pub(super) fn report(&self, online: Online) -> Result<()> {
         let none = || Error::usage("wrangler.toml has no key for a caller: `key new` makes one");
         let keys = self.whole["vars"]["KEYS"].as_array().ok_or_else(none)?;
@@ -95,7 +95,7 @@ impl End<'_> {
         }
     }
 
-    /// What this gate does without, in lines of their own.
+    /// Lists what this gate does without, in lines of their own.
     fn lacks(&self) -> String {
         let routes = self.whole["vars"]["ROUTES"].as_array();
         let any =

@@ -1,4 +1,4 @@
-//! What `.dev.vars` holds, and the token's envelope.
+//! The content of `.dev.vars`, and the token's envelope.
 
 use serde_json::json;
 use writegate::Day;

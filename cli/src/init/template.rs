@@ -134,7 +134,7 @@ fn registry() -> String {
         .to_owned()
 }
 
-/// What stands there as comments.
+/// Returns the lines that stand there as comments.
 fn limiter(part: &str) -> String {
     let lines = part.lines().skip_while(|line| *line != "# [[ratelimits]]");
     let lines = lines.map(|line| line.strip_prefix("# ").unwrap_or(line));

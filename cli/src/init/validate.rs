@@ -1,4 +1,4 @@
-//! What an answer has to be, by the gate's own rules. Mends never quote what was given: it may be a
+//! Validates answers by the gate's own rules. Hints never quote what was given, because it may be a
 //! secret in the wrong place.
 
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ pub(super) fn date(text: &str) -> Checked {
     when(Timestamp::parse_rfc3339(text).is_some(), text, hint)
 }
 
-/// How the API takes its token; what `upstream_auth` then is.
+/// Validates the scheme of the API's token, and returns the `upstream_auth` for it.
 pub(super) fn auth(text: &str) -> Checked {
     let (scheme, name) = match text.split_once(':') {
         Some(("header", name)) => ("header", Some(name.trim())),

@@ -72,7 +72,7 @@ impl Import {
     }
 }
 
-/// Those whose id the registry does not have.
+/// Returns the records whose id the registry does not have.
 fn without_existing(gate: &Gate, mut records: Vec<Record>) -> Result<Vec<Record>> {
     let mut existing = HashSet::new();
     for page in gate.pages() {
@@ -86,7 +86,7 @@ fn without_existing(gate: &Gate, mut records: Vec<Record>) -> Result<Vec<Record>
     Ok(records)
 }
 
-/// How many of these records go next.
+/// Returns how many of these records go next.
 fn batch(records: &[Record]) -> usize {
     let mut bytes = 2;
     let sizes = records.iter().take(MOST_RECORDS).map(|record| {
@@ -117,7 +117,7 @@ fn print(count: &Count, keys: &[Value]) -> Result<()> {
     })
 }
 
-/// What was done and what was not, for whoever goes on.
+/// Tells what was done and what was not, for whoever goes on.
 fn stopped(error: GateError, batch: &[Record], imported: usize) -> Error {
     let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
         return error.into();

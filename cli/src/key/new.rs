@@ -9,7 +9,7 @@ use crate::random;
 
 #[derive(Args)]
 pub(crate) struct New {
-    /// What it is for
+    /// Its purpose
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
     /// A method that it may use; may be repeated [default: all]

@@ -78,7 +78,7 @@ const ALLOWED: &[&str] = &[
 
 /// Returns a command that has none of this process's variables but those on the list.
 ///
-/// What cargo tells this process about the package that it runs is not on it either: another cargo
+/// The list leaves out what cargo tells this process about the package that it runs, because another cargo
 /// below would take it for its own.
 pub(super) fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);

@@ -10,7 +10,7 @@ use crate::progress::{Progress, output};
 
 use super::environment::clean;
 
-/// What the pinned wrangler asks for.
+/// The oldest Node that the pinned wrangler takes.
 const NODE: (u32, u32) = (20, 3);
 
 pub(super) fn check() -> Result<()> {

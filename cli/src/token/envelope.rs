@@ -12,11 +12,11 @@ const MAX_BYTES: usize = 5 * 1024;
 pub(super) struct Envelope {
     /// The token alone.
     pub(super) value: Secret,
-    /// What the secret holds.
+    /// The content of the secret.
     pub(super) text: Secret,
 }
 
-/// What is said of a token's age beside it.
+/// The dates of a token, beside it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Dates {
     pub(super) issued_at: Option<Timestamp>,

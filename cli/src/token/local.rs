@@ -25,7 +25,7 @@ pub(super) struct Stored {
     pub(super) name: String,
 }
 
-/// Those, with a root and at most one token.
+/// The variables of a configuration as a gate finds them, with a root secret and at most one token.
 struct Bindings<'l> {
     vars: &'l Value,
     root: &'l Secret,
@@ -93,7 +93,7 @@ impl Local {
         Some(Stored { store: text("store_id"), name: text("secret_name") })
     }
 
-    /// What a gate makes of it with this token in a secret of this name.
+    /// Reads the configuration as a gate does that has this token in a secret of this name.
     pub(super) fn config(&self, root: &Secret, token: Option<(&str, &Secret)>) -> Result<Config> {
         Config::read(&Bindings { vars: &self.vars, root, token }).map_err(|error| match token {
             // It is the token that does not fit its route.

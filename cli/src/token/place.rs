@@ -13,7 +13,7 @@ use crate::wrangler::Wrangler;
 
 use super::local::Stored;
 
-/// How a secret can be put.
+/// The way to put a secret.
 pub(super) enum Way {
     /// The newest version serves everything.
     Plain,
@@ -23,7 +23,7 @@ pub(super) enum Way {
     Store { store: String, id: String },
 }
 
-/// What serves the Worker's requests now, and how a secret can be put.
+/// The versions that serve the Worker's requests now, and the way to put a secret.
 pub(super) struct Place {
     pub(super) way: Way,
     /// The versions that serve, as `wrangler versions deploy` takes them; empty for a Worker that is not deployed.
@@ -83,7 +83,7 @@ impl Place {
         })
     }
 
-    /// As above; a Worker that was never deployed takes its secrets plainly.
+    /// Finds the place; a Worker that was never deployed takes its secrets plainly.
     pub(super) fn find_or_new(wrangler: &Wrangler, stored: Option<&Stored>) -> Result<Self> {
         match Self::find(wrangler, stored) {
             Err(error) if error.message.contains("has no deployments") => {

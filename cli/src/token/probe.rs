@@ -1,4 +1,4 @@
-//! Whether a token works: at the API itself before it goes in, and through the gate once it is there. What counts is the
+//! Probes a token: at the API itself before it goes in, and through the gate once it is there. What counts is the
 //! route's `probe`, read by the gate's own code.
 
 use std::rc::Rc;
@@ -23,12 +23,12 @@ use crate::session::Claims;
 
 /// Longest for one answer: what the gate's own daily probe waits.
 const LIMIT: Duration = Duration::from_secs(10);
-/// How long a new token may take until the API knows it everywhere.
+/// The longest time until the API knows a new token everywhere.
 const WARM_UP: Duration = Duration::from_secs(30);
 /// Most of an answer that is read.
 const MAX_BODY: u64 = 64 * 1024;
 
-/// How often something is tried, and how long in all.
+/// The number of tries, and the time for all of them.
 #[derive(Clone, Copy)]
 pub(super) struct Tries {
     pub(super) pause: Duration,
@@ -52,7 +52,7 @@ impl Tries {
     }
 }
 
-/// Whether any route with this secret says how to try a token.
+/// Returns true if any route with this secret says how to try a token.
 pub(super) fn exists(config: &Config, secret: &str) -> bool {
     let mut routes = config.routes.iter();
     routes.any(|route| route.auth.secret() == secret && route.probe.is_some())
@@ -173,7 +173,7 @@ impl Through {
         }
     }
 
-    /// What the API answered through the gate; an error where it was no yes.
+    /// Returns the API's answer through the gate, or an error if it was not a yes.
     pub(super) fn ask(&self, root: &Secret) -> std::result::Result<Value, String> {
         let (status, answer) = self.get(root)?;
         match status {
@@ -203,7 +203,7 @@ impl Through {
         Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
-    /// Whether the probe asks the Cloudflare API which token it is asked with.
+    /// Returns true if the probe asks the Cloudflare API which token it is asked with.
     pub(super) fn identifies(&self) -> bool {
         self.path.ends_with("/tokens/verify")
     }

@@ -1,4 +1,4 @@
-//! What a gate says of its tokens (`GET /_gate/status`), once or until it is the same often enough.
+//! The status of a gate's tokens (`GET /_gate/status`), once or until it is the same often enough.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::gate_error::GateError;
 use crate::project::Project;
 
-/// How often in a row a gate must show a token before it counts as in place everywhere.
+/// The number of times in a row that a gate must show a token before it counts as in place everywhere.
 const TIMES: u32 = 10;
 
 /// A token, as the gate sees it.
@@ -22,13 +22,13 @@ pub(super) struct Seen {
     pub(super) age_days: Option<i64>,
 }
 
-/// How patiently the gate is watched.
+/// The patience with which the gate is watched.
 #[derive(Args)]
 pub(super) struct Watch {
     /// Pause between two looks at the gate's status
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     interval: u64,
-    /// How long the gate may take until it shows one token ten times running
+    /// Seconds until the gate must have shown one token ten times running
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     patience: u64,
 }
@@ -150,7 +150,7 @@ pub(super) fn named(fingerprint: &str) -> String {
     }
 }
 
-/// Whether the gate will say the same next time: it knows the admin, and refuses.
+/// Returns true if the gate will say the same next time: it knows the admin, and refuses.
 fn is_final(error: &GateError) -> bool {
     let passing = ["", "misconfigured", "feature-unavailable", "rate-limited"];
     match error {

@@ -25,7 +25,7 @@ methods = [\"POST\"]
 paths = [\"/posts\"]
 ";
 
-/// What wrangler prints when both secrets are set.
+/// The answer of wrangler when both secrets are set.
 pub(crate) const BOTH: &str = "console.log(JSON.stringify([
     { name: 'SIGNING_SECRET', type: 'secret_text' }, { name: 'WRITE_TOKEN', type: 'secret_text' }]))";
 
@@ -75,7 +75,7 @@ impl Gate {
         assert!(done.status.success(), "git {arguments:?}: {done:?}");
     }
 
-    /// What git prints.
+    /// Returns what git prints.
     pub(crate) fn told(&self, arguments: &[&str]) -> String {
         let git = Command::new("git").args(arguments).current_dir(&self.checkout.0).output();
         String::from_utf8(git.unwrap().stdout).unwrap().trim().to_owned()
@@ -97,7 +97,7 @@ impl Gate {
         command
     }
 
-    /// What it says, and that none of the secrets is in it.
+    /// Returns what the check prints, and asserts that none of the secrets is in it.
     pub(crate) fn check(&self, arguments: &[&str]) -> Done {
         let done = Done::of(&mut self.command(arguments));
         for secret in [&self.root, &self.token] {

@@ -88,7 +88,7 @@ impl Done {
         }
     }
 
-    /// What it printed on standard output, having succeeded.
+    /// Returns what it printed on standard output, and asserts that it succeeded.
     #[track_caller]
     pub(crate) fn succeeded(self) -> String {
         assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);

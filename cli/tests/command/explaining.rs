@@ -51,7 +51,7 @@ impl Scene {
         headers.collect()
     }
 
-    /// The same with a MAC of the test's own over what `message` makes of the base.
+    /// Signs with a MAC of the test's own, over what `message` makes of the base.
     fn signed_by(&self, key: &str, message: impl Fn(&str) -> String) -> Vec<String> {
         let mut arguments = self.signed();
         let input = arguments[3].split_once("sig1=").unwrap().1;

@@ -20,7 +20,7 @@ use crate::checkout::{Checkout, Done, random_secret};
 /// `wrangler.toml` as it is shipped.
 pub(crate) use testkit::wrangler::SHIPPED;
 
-/// What makes a gate without a question.
+/// The arguments that make a gate without a question.
 pub(crate) const CMS: [&str; 9] = [
     "init",
     "--preset",

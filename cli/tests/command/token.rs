@@ -82,7 +82,7 @@ impl Desk {
         }
     }
 
-    /// How wrangler was called, without the questions that were asked of it first.
+    /// Returns the calls of wrangler, without the questions that were asked of it first.
     fn calls(&self) -> Vec<Value> {
         let written = fs::read_to_string(self.checkout.0.join("stub/calls")).unwrap_or_default();
         let call = |line| serde_json::from_str::<Value>(line).unwrap();

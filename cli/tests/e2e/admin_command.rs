@@ -17,7 +17,7 @@ struct Checkout {
     signing_secret: String,
 }
 
-/// What became of it.
+/// The end of a run.
 struct Done {
     code: Option<i32>,
     out: String,

@@ -25,7 +25,7 @@ pub(crate) struct Cloudflare {
     pub(crate) world: Arc<World>,
 }
 
-/// What the API knows.
+/// The state of the API.
 pub(crate) struct World {
     pub(crate) account: String,
     /// The credential that may manage tokens, and the one that may deploy.
@@ -35,7 +35,7 @@ pub(crate) struct World {
     pub(crate) worker: Mutex<Worker>,
     pub(crate) points: Arc<Points>,
     pub(crate) front: Arc<Front>,
-    /// What must never be, and was.
+    /// Violations: things that must never happen, and did.
     pub(crate) wrong: Mutex<Vec<String>>,
     /// The arguments and the environment of every wrangler that was a stub.
     pub(crate) stubs: Mutex<Vec<String>>,

@@ -117,7 +117,7 @@ impl Tokens {
         Ok(result)
     }
 
-    /// What the credential that manages tokens may do; `rest` is behind `…/tokens`.
+    /// Answers the credential that manages tokens; `rest` is the path behind `…/tokens`.
     pub(crate) fn manage(
         &mut self,
         owned: bool,

@@ -61,7 +61,7 @@ impl Worker {
         }
     }
 
-    /// What the newest version has in its secret.
+    /// Returns the secret of the newest version.
     pub(crate) fn newest(&self) -> (String, String) {
         let newest = self.versions.last().unwrap();
         (newest.shown["id"].as_str().unwrap().to_owned(), newest.secret.clone())
@@ -132,7 +132,7 @@ impl Worker {
         self.deployments.push(last);
     }
 
-    /// What whoever may deploy may do; `rest` is behind the account.
+    /// Answers the credential that may deploy; `rest` is the path behind the account.
     pub(crate) fn manage(&mut self, method: &str, rest: &str, query: &str, seen: &Seen) -> Answer {
         let body = serde_json::from_slice::<Value>(&seen.body).unwrap_or_default();
         let script = format!("/workers/scripts/{}", self.name);
@@ -239,7 +239,7 @@ impl Worker {
     }
 }
 
-/// What an upload says of itself: a part of a form, or all of it where a stub sent it.
+/// Returns the metadata of an upload: a part of a form, or all of it where a stub sent it.
 fn metadata(body: &[u8]) -> Value {
     let text = String::from_utf8_lossy(body);
     let Some((_, rest)) = text.split_once("name=\"metadata\"") else {

@@ -62,7 +62,7 @@ impl Operator {
         .start()
     }
 
-    /// What the command prints.
+    /// Returns what the command prints.
     fn writegate(&self, arguments: &[&str]) -> String {
         let mut command = crate::writegate();
         command

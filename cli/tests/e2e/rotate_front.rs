@@ -1,4 +1,4 @@
-//! What stands before the gates of a rollout, as Cloudflare does: each connection goes to one gate, and while a version goes
+//! A front before the gates of a rollout, as Cloudflare is one: each connection goes to one gate, and while a version goes
 //! out, some places still have the old one.
 
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ pub(crate) struct Backend {
     pub(crate) token: String,
 }
 
-/// How a version goes out, as who looks at the gate's status sees it: true for the new one. Callers are served by the old
+/// The course of a rollout, as seen by whoever reads the gate's status: true for the new version. Callers are served by the old
 /// one until all of this was seen.
 #[derive(Clone)]
 pub(crate) enum Rollout {
@@ -96,7 +96,7 @@ impl Front {
         front
     }
 
-    /// How the versions to come go out.
+    /// Sets the course of the rollouts to come.
     pub(crate) fn set(&self, rollout: Rollout) {
         self.state.lock().unwrap().rollout = rollout;
     }

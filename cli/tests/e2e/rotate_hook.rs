@@ -9,7 +9,7 @@ use testkit::token::{date, fingerprint, fresh, now};
 
 use crate::rotate_stage::{Stage, deployed};
 
-/// What a hook works with, outside of the checkout.
+/// The files of a hook, outside of the checkout.
 struct Desk(PathBuf);
 
 impl Desk {

@@ -14,7 +14,7 @@ pub(crate) enum Moment {
     Before,
     /// The call has its effect, and no answer.
     After,
-    /// The same, but nobody is killed.
+    /// The call has its effect and no answer, but nobody is killed.
     Lost,
 }
 

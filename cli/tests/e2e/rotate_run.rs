@@ -10,7 +10,7 @@ use testkit::upstream::PATIENCE;
 
 use crate::rotate_stage::Stage;
 
-/// What became of a run.
+/// The end of a run.
 pub(crate) struct Done {
     /// `None` where it was killed.
     pub(crate) code: Option<i32>,
@@ -39,7 +39,7 @@ impl Done {
         self.err.lines().filter_map(number).collect()
     }
 
-    /// How many calls begin so.
+    /// Returns the number of calls that begin so.
     pub(crate) fn called(&self, start: &str) -> usize {
         self.calls.iter().filter(|call| call.starts_with(start)).count()
     }

@@ -23,7 +23,7 @@ pub(crate) const ADMIN: &str = "pk_admin";
 /// Tokens of somebody else's, more than a page.
 const OTHERS: usize = 55;
 
-/// What a stage is like.
+/// The kind of a stage.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
     /// A route's path, its upstream's path, and its `probe`.
@@ -32,7 +32,7 @@ pub(crate) struct Kind {
     pub(crate) account: bool,
     /// wrangler itself, and no stub.
     pub(crate) wrangler: bool,
-    /// How old the token is, in days; `None`: nobody knows.
+    /// The token's age in days; `None` if nobody knows it.
     pub(crate) age: Option<u64>,
     /// The token was made by an earlier rotation.
     pub(crate) ours: bool,
@@ -241,7 +241,7 @@ impl Stage {
         Running::of(child, output)
     }
 
-    /// What must be after a rotation that came to its end: one token of ours, in the gate and alive; all others of ours and
+    /// Asserts the end of a complete rotation: one token of ours, in the gate and alive; all others of ours and
     /// the old one revoked; nobody else's touched.
     #[track_caller]
     pub(crate) fn assert_rotated(&self) {
@@ -257,7 +257,7 @@ impl Stage {
         assert!(!tokens.is_live(&self.old.1), "the old one is revoked");
     }
 
-    /// What must be at any time: callers reach no gate with a token that is not valid, and no token was shown.
+    /// Asserts what holds at any time: callers reach no gate with a token that is not valid, and no token was shown.
     #[track_caller]
     pub(crate) fn assert_unharmed(&self) {
         let world = &self.cloud.world;

@@ -1,4 +1,4 @@
-//! What the command signs, sent by a real curl through a shell, as a person would: the gate takes it.
+//! A real curl sends what the command signs, through a shell, as a person would: the gate takes it.
 
 use std::process::Command;
 

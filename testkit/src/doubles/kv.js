@@ -6,7 +6,7 @@
 
 const MOST = 1000;
 let records;
-/** How often each name was put. */
+/** The number of writes of each name. */
 const puts = new Map();
 
 export default {

@@ -1,4 +1,4 @@
-//! What a workerd process prints, as lines that can be waited for.
+//! The output of a workerd process, as lines that can be waited for.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
@@ -17,11 +17,11 @@ pub struct Logs(Arc<(Mutex<State>, Condvar)>);
 #[derive(Default)]
 struct State {
     lines: Vec<String>,
-    /// Those of them that came from standard error.
+    /// The lines among them that came from standard error.
     errors: Vec<String>,
     /// From the control channel, by socket.
     ports: BTreeMap<String, u16>,
-    /// How many of the two streams have ended.
+    /// The number of the two streams that have ended.
     ended: u32,
 }
 
@@ -36,7 +36,7 @@ impl Logs {
         self.state().errors.clone()
     }
 
-    /// How many lines there are: where to begin a [`Logs::wait`] for what is logged from now on.
+    /// Returns the number of lines: where to begin a [`Logs::wait`] for what is logged from now on.
     pub fn mark(&self) -> usize {
         self.state().lines.len()
     }

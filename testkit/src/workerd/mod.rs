@@ -34,7 +34,7 @@ pub const COMPATIBILITY_DATE: &str = "2026-11-17";
 /// The service that keeps Durable Objects. In memory they would have no SQL.
 const OBJECTS: &str = "objects";
 
-/// How long workerd may take until it listens; seconds would do, but a busy CI machine is slow.
+/// The longest time until workerd listens; seconds would do, but a busy CI machine is slow.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The pinned workerd's own program below `node_modules`. The npm package's `bin/workerd` may be a
@@ -54,7 +54,7 @@ pub fn binary(root: &Path) -> PathBuf {
     if own.exists() { own } else { modules.join("workerd/bin/workerd") }
 }
 
-/// What one workerd process runs.
+/// The configuration of one workerd process.
 #[derive(Default)]
 pub struct Config {
     workers: Vec<Worker>,
@@ -203,7 +203,7 @@ impl Workerd {
         self.child.id()
     }
 
-    /// What the workers log.
+    /// Returns the log of the workers.
     pub fn logs(&self) -> &Logs {
         &self.logs
     }

@@ -15,7 +15,7 @@ struct Module {
     content: Vec<u8>,
 }
 
-/// What a worker finds in its `env`.
+/// A binding in a worker's `env`.
 enum Binding {
     Text(String),
     Json(Value),

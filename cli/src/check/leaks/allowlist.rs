@@ -1,4 +1,4 @@
-//! What somebody has looked at and found to be no secret: `.writegate-ignore`, a short hash a line,
+//! The allowlist of strings that somebody has looked at and found to be no secret: `.writegate-ignore`, a short hash a line,
 //! never the string itself.
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(super) const FILE: &str = ".writegate-ignore";
 
-/// What a finding is called in that file: 16 hex digits.
+/// Returns the name of a finding in that file: 16 hex digits.
 pub(super) fn mark(string: &[u8]) -> String {
     let mut hash = Sha256::new();
     hash.update(b"writegate-ignore/1\n");

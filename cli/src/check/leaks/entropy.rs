@@ -1,12 +1,12 @@
-//! Whether a text was made by chance, as tokens are, or by people.
+//! Tells random texts, such as tokens, from those that people write.
 
 /// Shortest text that is judged, in bytes.
 pub(super) const LEAST: usize = 20;
 /// Bits for each byte that a random text of that length has nearly always.
 const LEAST_BITS: f64 = 3.0;
-/// How often letters and digits take turns at least: words do so rarely.
+/// The fewest alternations between letters and digits: words rarely have any.
 const LEAST_TURNS: usize = 3;
-/// What stands in the place of a token in examples.
+/// Words that take the place of a token in examples.
 const PLACEHOLDERS: [&str; 13] = [
     "example",
     "placeholder",
@@ -23,14 +23,14 @@ const PLACEHOLDERS: [&str; 13] = [
     "00000000",
 ];
 
-/// Whether a token would look so, whose form is known.
+/// Returns true if a token of a known pattern would look so.
 pub(super) fn not_an_example(text: &[u8]) -> bool {
     let lower = text.to_ascii_lowercase();
     let lower = String::from_utf8_lossy(&lower);
     bits(text) >= LEAST_BITS && !PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }
 
-/// Whether this looks like a token whose form is not known.
+/// Returns true if this looks like a token of an unknown pattern.
 pub(super) fn is_random(text: &[u8]) -> bool {
     text.len() >= LEAST && turns(text) >= LEAST_TURNS && not_an_example(text)
 }

@@ -24,12 +24,12 @@ pub(in crate::check) fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What it says, whatever its exit code.
+/// Returns git's output, whatever its exit code.
 pub(in crate::check) fn ask(folder: &Path, arguments: &[&str]) -> Result<Said, String> {
     process::run(command(folder, arguments), LIMIT)
 }
 
-/// What it prints, having succeeded.
+/// Returns git's output if it succeeded.
 pub(in crate::check) fn read(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
     let said = ask(folder, arguments)?;
     if said.status.success() {

@@ -29,7 +29,7 @@ struct Object {
     path: String,
 }
 
-/// What the list of objects came to besides the objects.
+/// The number of objects that are too large, and of those that the clone does not have.
 #[derive(Default)]
 struct Left {
     large: usize,

@@ -28,14 +28,14 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// So many findings are told.
 const TOLD: usize = 20;
 
-/// What was looked at, and what was found.
+/// The counts of a search, and its findings.
 #[derive(Default)]
 struct Looked {
     files: usize,
     binary: usize,
     large: usize,
     accepted: usize,
-    /// What could not be read, and why.
+    /// The things that could not be read, and why.
     unread: Vec<String>,
     found: Vec<String>,
     /// Something that can be accepted is among them.
@@ -169,7 +169,7 @@ fn told(looked: Result<Looked, String>, verdict: impl FnOnce(&Looked) -> Verdict
     }
 }
 
-/// What does not let the scanner be made.
+/// Returns the row for a scanner that cannot be made.
 pub(super) fn unusable(why: &str) -> Verdict {
     Verdict::warn(format!("could not look: {why}"), format!("fix {}", allowlist::FILE))
 }

@@ -16,7 +16,7 @@ use super::{entropy, token_patterns};
 pub(super) struct Hit {
     pub(super) line: usize,
     pub(super) kind: String,
-    /// What it is called in `.writegate-ignore`; `None` for what cannot be accepted.
+    /// Its name in `.writegate-ignore`; `None` if it cannot be allowed.
     pub(super) mark: Option<String>,
 }
 
@@ -27,11 +27,11 @@ pub(in crate::check) struct Scanner {
     first: [bool; 256],
 }
 
-/// How a private key begins, before its kind.
+/// The beginning of a private key, before its kind.
 const PEM: &[u8] = b"-----BEGIN";
 /// A header of one member, ten bytes of claims and twenty of a signature.
 const LEAST_JWT: usize = 50;
-/// How far before a word its name may begin.
+/// The longest distance between a name and the word that it is for.
 const BEFORE: usize = 80;
 
 impl Scanner {
@@ -43,12 +43,12 @@ impl Scanner {
         Self { known, allowlist, words, first: token_patterns::first_bytes() }
     }
 
-    /// Whether a text is none, as git decides it.
+    /// Returns true if a file is binary, as git decides it.
     pub(super) fn is_binary(content: &[u8]) -> bool {
         content.iter().take(8_000).any(|byte| *byte == 0)
     }
 
-    /// What there is, and how many were accepted.
+    /// Returns the findings, and the number of those that the allowlist has.
     pub(super) fn scan(&self, content: &[u8]) -> (Vec<Hit>, usize) {
         let mut hits: Vec<Hit> = Vec::new();
         let mut accepted = 0;
@@ -91,7 +91,7 @@ impl Scanner {
         (hits, accepted)
     }
 
-    /// What the word at `start..end` is, and which part of it.
+    /// Returns the kind of the word at `start..end` if it is a token, and the part of it that is one.
     fn judge<'c>(
         &self,
         content: &'c [u8],
@@ -179,7 +179,7 @@ fn is_user_and_password(word: &[u8]) -> bool {
     password.is_some_and(|password| password.len() >= 8 && entropy::not_an_example(word))
 }
 
-/// What a name of a secret has in it, and what the name of something else ends with.
+/// Parts of the names of secrets, and the ends of names of other things.
 const SECRET: [&str; 11] = [
     "token",
     "secret",
@@ -196,7 +196,7 @@ const SECRET: [&str; 11] = [
 const NO_SECRET: [&str; 9] =
     ["id", "ids", "name", "hash", "fingerprint", "digest", "url", "path", "type"];
 
-/// Whether a value between these is given to such a name, and is a text.
+/// Returns true if a value between these is assigned to such a name, and is a text.
 fn is_assigned(before: &[u8], after: &[u8]) -> bool {
     let after = &after[after.iter().take_while(|byte| **byte == b'=').count()..];
     let (before, quote) = match before.split_last() {

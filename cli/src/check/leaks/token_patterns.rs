@@ -1,13 +1,13 @@
-//! What tokens look like: those whose makers gave them a prefix, so that a search finds them.
+//! Patterns of tokens whose makers gave them a prefix, so that a search finds them.
 
 /// The bytes that a token's rest is made of.
 #[derive(Clone, Copy)]
 pub(super) enum Alphabet {
     /// `A–Z a–z 0–9`
     Alphanumeric,
-    /// The same, `_` and `-`
+    /// `A–Z a–z 0–9 _ -`
     Url,
-    /// The same and `.`
+    /// `A–Z a–z 0–9 _ - .`
     Dotted,
     /// `0–9 a–f`
     Hex,

@@ -76,7 +76,7 @@ impl Rotation<'_> {
         self.finish(tokens, &kept, in_place, &known)
     }
 
-    /// Whether the token in place need not be replaced: it is ok, and no run was about to replace it.
+    /// Returns true if the token in place need not be replaced: it is ok, and no run was about to replace it.
     fn may_stay(&self, kept: &Listed, ours: &[Listed], seen: &Seen) -> bool {
         let newest = ours.iter().all(|token| token.issued_on <= kept.issued_on);
         seen.state == "ok" && newest && !self.options.now

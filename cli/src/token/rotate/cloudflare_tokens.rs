@@ -218,7 +218,7 @@ fn host(gate: &str) -> &str {
     }
 }
 
-/// Whether it has the form of a token's id, or of an account's.
+/// Returns true if it has the form of a token's id, or of an account's.
 pub(super) fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

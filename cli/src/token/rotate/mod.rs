@@ -4,7 +4,7 @@
 //! the names of the tokens at Cloudflare. So a run that ended anywhere is gone on with by the next one, on any machine.
 //!
 //! 1. Which token is in place, shown ten times running.
-//! 2. Whether a new one is wanted.
+//! 2. Decide if a new one is needed.
 //! 3. Make it.
 //! 4. Try it at the API. One that does not work is revoked again, and nothing was put.
 //! 5. Put it, through versions where the newest is not the one deployed.
@@ -44,7 +44,7 @@ use cloudflare_tokens::{Tokens, is_id};
 use hook::Hook;
 
 const STEPS: u32 = 8;
-/// How long after its making a token may be put. A run that finds it later takes its time (`--lease`) before it revokes
+/// The time within which a new token may be put. A run that finds it later takes its time (`--lease`) before it revokes
 /// it, which must be longer.
 const START_WITHIN: Duration = Duration::from_secs(100);
 
@@ -85,11 +85,11 @@ pub(crate) struct Options {
     /// Refuse where the newest version is not the one deployed, instead of letting its code go out too
     #[arg(long)]
     deployed_only: bool,
-    /// How long the old token stays valid once the gate shows the new one, for places that are not seen from here
+    /// Seconds for which the old token stays valid once the gate shows the new one, for places that are not seen from here
     /// [default: twice the longest timeout_ms of its routes, at least 30, in a Secrets Store 60]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
     grace: Option<u64>,
-    /// How long to leave a token that another run may be about to put; 0 where no other can be under way
+    /// Seconds for which a token is left alone that another run may be about to put; 0 where no other can be under way
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = lease)]
     lease: u64,
     #[command(flatten)]
@@ -146,7 +146,7 @@ struct Rotation<'o> {
     root: Secret,
     wrangler: Wrangler,
     through: Option<Through>,
-    /// How long a request may go on with the token that it began with.
+    /// The longest time that a request may go on with the token that it began with.
     longest: Duration,
 }
 
@@ -246,7 +246,7 @@ impl<'o> Rotation<'o> {
         Tries { pause: self.options.watch.interval(), patience: self.options.watch.patience() }
     }
 
-    /// How long the old token stays valid once the gate shows the new one.
+    /// Returns the time for which the old token stays valid once the gate shows the new one.
     fn grace(&self) -> Duration {
         // An isolate goes on for 30 s with what it has read of a Secrets Store.
         let usual = match self.local.stored(&self.secret) {
@@ -257,7 +257,7 @@ impl<'o> Rotation<'o> {
         grace.unwrap_or_else(|| self.longest.max(Duration::from_secs(usual)))
     }
 
-    /// How the token will be put, found before there is one.
+    /// Finds the way to put the token, before there is one.
     fn place(&self) -> Result<Place> {
         let place = Place::find(&self.wrangler, self.local.stored(&self.secret).as_ref())?;
         if self.options.deployed_only {
@@ -321,7 +321,7 @@ impl<'o> Rotation<'o> {
         watch.until(&self.project, which, &self.secret, wanted)
     }
 
-    /// What is to stay has to work: the gate's status knows ages alone.
+    /// Sees that the token which is to stay works, because the gate's status knows only ages.
     fn see_that_it_works(&self) -> Result<()> {
         let Some(through) = &self.through else {
             return Ok(());
@@ -345,7 +345,7 @@ impl<'o> Rotation<'o> {
         answer.map(drop).map_err(Error::new)
     }
 
-    /// Whether a version that nobody deployed would go out, for a person who reads along.
+    /// Tells a person who reads along if a version that nobody deployed would go out.
     fn tell_way(&self, place: &Place) {
         if let Way::Versions { told, .. } = &place.way {
             self.progress.note(&format!("the newest version, {told}, is not the one deployed"));

@@ -1,11 +1,11 @@
-//! What a token may do and for how long, as Cloudflare shows it and as it is asked for a new one.
+//! The rights and the lifetime of a token, as Cloudflare shows them and as they are asked for a new one.
 
 use serde_json::{Value, json};
 use writegate::Timestamp;
 
 use crate::error::{Error, Result};
 
-/// What a token may do, without what Cloudflare adds when it shows it.
+/// Returns the rights of a token, without what Cloudflare adds when it shows them.
 pub(super) fn policies(shown: &Value) -> Result<Value> {
     let groups = |policy: &Value| -> Vec<Value> {
         let groups = policy["permission_groups"].as_array();
@@ -61,7 +61,7 @@ pub(super) fn seconds(time: Timestamp) -> String {
     Timestamp::from_seconds(time.seconds()).to_rfc3339().replace(".000Z", "Z")
 }
 
-/// Whether two tokens may do the same, in whatever order it is listed.
+/// Returns true if two tokens have equal rights, in whatever order they are listed.
 pub(super) fn are_alike(one: &Value, other: &Value) -> bool {
     let sorted = |token: &Value| {
         let policy = |policy: &Value| {

@@ -1,4 +1,4 @@
-//! What goes to Cloudflare: through a wrangler that writes down how it is called and answers as the test says.
+//! The calls to Cloudflare: through a wrangler that writes down how it is called and answers as the test says.
 
 use std::fs;
 

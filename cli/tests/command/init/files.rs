@@ -1,4 +1,4 @@
-//! What is there already stays, unless it is said otherwise; what git would take along is never written.
+//! Existing files stay, unless it is said otherwise; a file that git would take along is never written.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What was written, as the gate reads it.
+//! The files that were written, as the gate reads them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -31,7 +31,7 @@ impl Machine {
         machine
     }
 
-    /// What wrangler says to this from now on.
+    /// Sets wrangler's answer to this call from now on.
     pub(crate) fn answers(&self, call: &str, answer: Value) {
         let name = call.replace(' ', "-");
         self.checkout.file(&format!("{name}.answer.json"), &answer.to_string());
@@ -49,7 +49,7 @@ impl Machine {
         done
     }
 
-    /// What wrangler was called with, call by call.
+    /// Returns the arguments, environment and input of every call of wrangler.
     pub(crate) fn calls(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.checkout.0.join("calls.jsonl")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -63,7 +63,7 @@ impl Machine {
         self.calls().iter().map(name).collect()
     }
 
-    /// What was put under this name.
+    /// Returns the values that were put under this name.
     pub(crate) fn put(&self, name: &str) -> Vec<String> {
         let calls = self.calls();
         let puts = calls.iter().filter(|call| call["args"] == json!(["secret", "put", name]));

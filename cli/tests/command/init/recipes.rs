@@ -17,7 +17,7 @@ fn page(name: &str) -> PathBuf {
     root().join(format!("docs/recipes/{name}.md"))
 }
 
-/// What stands before the one fence of this language, in it, and after it.
+/// Returns the text before the only fence of this language, the text in it, and the text after it.
 fn fence<'p>(page: &'p str, language: &str) -> (&'p str, &'p str, &'p str) {
     let opening = format!("\n```{language}\n");
     let (before, rest) = page.split_once(&opening).expect("a fence");

@@ -9,7 +9,7 @@ fn local() -> Vec<&'static str> {
     [CMS.as_slice(), &["--local"]].concat()
 }
 
-/// What `.dev.vars` holds, as the platform reads it.
+/// Reads `.dev.vars` as the platform does.
 fn held(file: &str) -> Value {
     let line = file.lines().find_map(|line| line.strip_prefix("WRITE_TOKEN='"));
     serde_json::from_str(line.unwrap().strip_suffix('\'').unwrap()).unwrap()

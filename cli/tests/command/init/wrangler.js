@@ -13,6 +13,6 @@ const file = names.map((name) => `${name}.answer.json`).find((name) => fs.exists
 const { code = 0, out = null, err = "", then = {} } = file ? JSON.parse(fs.readFileSync(file, "utf8")) : {};
 if (out !== null) console.log(JSON.stringify(out));
 console.error(err);
-// What it says from now on.
+// The answers from now on.
 for (const [call, answer] of Object.entries(then)) fs.writeFileSync(`${call}.answer.json`, JSON.stringify(answer));
 process.exitCode = code;
