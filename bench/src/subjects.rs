@@ -64,6 +64,12 @@ impl Bench<'_> {
         self.peer("refusal floor", include_str!("../workers/floor-refusal.js"))
     }
 
+    /// The platform calls of an answer from the memory cache, and nothing else.
+    pub(crate) fn floor_cached(&self) -> Worker {
+        let source = include_str!("../workers/floor-cached.js");
+        self.peer("cached floor", source).module("empty.wasm", "wasm", EMPTY_WASM)
+    }
+
     /// The peer, bundled with the project's esbuild as it would be deployed.
     pub(crate) fn hono(&self) -> Result<Worker> {
         let bundled = Command::new(self.root.join("node_modules/.bin/esbuild"))
