@@ -1,4 +1,4 @@
-//! What an admin reads (contract, section 7): the registry's records, whole, and never a secret. Pages are
+//! Reading the registry as an admin (contract, section 7): the registry's records, whole, and never a secret. Pages are
 //! the platform's: `tests/e2e/admin.rs`.
 
 use crate::native::check;

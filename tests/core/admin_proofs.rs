@@ -1,4 +1,4 @@
-//! What an admin proves itself with (contract, sections 3 and 4): the admin API takes the credentials that any route takes,
+//! The credentials of admins (contract, sections 3 and 4): the admin API takes the credentials that any route takes,
 //! with the same checks, and none from a query.
 
 use serde_json::json;

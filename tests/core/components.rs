@@ -1,4 +1,4 @@
-//! What a signature may cover (contract, section 3; RFC 9421, section 2): every derived component, fields, and what the
+//! The components that a signature may cover (contract, section 3; RFC 9421, section 2): every derived component, fields, and what the
 //! gate does not support. Values are spelt out here, and each is compared with the base that the gate tells.
 
 use testkit::client::Request;

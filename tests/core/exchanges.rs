@@ -1,4 +1,4 @@
-//! What becomes of the upstream's answers: what is sent again, what is passed on, and whose fault it is.
+//! The gate's handling of the upstream's answers: which requests it sends again, which answers it passes on, and whose fault a failure is.
 
 use serde_json::{Value, json};
 

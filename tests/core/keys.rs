@@ -1,4 +1,4 @@
-//! What a key record allows (contract, section 2): time, schemes, methods, paths, versions, former roots, and the
+//! The permissions of a key record (contract, section 2): time, schemes, methods, paths, versions, former roots, and the
 //! features that this build does not have.
 
 use crate::native::{Check, check};

@@ -1,4 +1,4 @@
-// What callers can make an isolate remember of answers is bounded. Run by javascript.rs.
+// The answers that callers can make an isolate remember are bounded. Run by javascript.rs.
 
 import assert from "node:assert/strict";
 import { bufferedBytes, read } from "../../src/edge/body.js";
@@ -21,7 +21,7 @@ for (let i = 0; i < 200; i++) remember(answer(`long ${i}`, 0, "x".repeat(60_000)
 assert.ok(remembered()[1] <= 4_194_304, `${remembered()[1]} bytes`);
 assert.ok(remembered()[0] < 100);
 
-// What is over goes when another one comes, also when nobody asks for it again.
+// An expired entry goes when another one comes, even if nobody asks for it again.
 now += 1000;
 remember(answer("last", 10, "y"));
 assert.equal(remembered()[0], 1);

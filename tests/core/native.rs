@@ -82,11 +82,11 @@ pub(crate) struct Gate {
     pub(crate) signing_secret: String,
     /// The upstream token.
     pub(crate) token: String,
-    /// What it asks.
+    /// Its request.
     pub(crate) platform: Native,
     gate: writegate::Gate,
     upstream: Upstream,
-    /// What it logs.
+    /// Its log lines.
     pub(crate) logs: Logs,
     count: Cell<u32>,
 }
@@ -117,7 +117,7 @@ impl Gate {
         Signature::new(&self.signing_secret, id)
     }
 
-    /// What closes the gate, if its configuration does: the field and the hint.
+    /// The configuration's error, if it closes the gate: the field and the hint.
     pub(crate) fn fault(&self) -> Option<String> {
         self.gate.config().err().map(ToString::to_string)
     }

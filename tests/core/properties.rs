@@ -1,4 +1,4 @@
-//! What holds of every signature and link, checked over every case of a small world: what is covered
+//! The properties of every signature and link, checked over every case of a small world: what is covered
 //! cannot be changed, a base can be read in one way only, and no MAC of one scheme is one of another.
 
 use std::collections::BTreeMap;
@@ -256,7 +256,7 @@ fn trackers_beside_another_credential_reach_the_api() {
     }
 }
 
-/// What a base says: its lines in order, then the parameters.
+/// The contents of a base: its lines in order, then the parameters.
 type Read = (Vec<(String, String)>, String);
 
 /// Reads a base as RFC 9421 section 2.5 builds it: an identifier ends at the first `": "` after its

@@ -1,4 +1,4 @@
-//! What a session claims (contract, section 3): every rule broken, and beside it the nearest token that keeps it. Its form
+//! The claims of a session (contract, section 3): every rule broken, and beside it the nearest token that keeps it. Its form
 //! is in `jwt_form.rs`, what it takes away from its key in `narrowing.rs`.
 
 use serde_json::{Value, json};

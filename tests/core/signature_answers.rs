@@ -1,4 +1,4 @@
-//! What a refused signature is told (contract, section 6): the base that the gate computed, and what to sign. Never a MAC.
+//! The answer to a refused signature (contract, section 6): the base that the gate computed, and what to sign. Never a MAC.
 
 use serde_json::json;
 use testkit::client::{Request, Response};

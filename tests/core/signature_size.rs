@@ -1,4 +1,4 @@
-//! How long `Signature-Input` and `Signature` may be (contract, section 3): 16 KiB each, and longer ones are refused unread.
+//! The longest `Signature-Input` and `Signature` (contract, section 3): 16 KiB each, and longer ones are refused unread.
 
 use testkit::client::Request;
 use testkit::gate::KEY;

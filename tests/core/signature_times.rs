@@ -1,4 +1,4 @@
-//! How long a signature counts (contract, section 3).
+//! The lifetime of a signature (contract, section 3).
 
 use serde_json::json;
 use testkit::client::Request;

@@ -22,7 +22,7 @@ fn store(text: Option<&str>) -> Native {
     platform
 }
 
-/// What a request is sent with, or the code of its refusal.
+/// The token that a request is sent with, or the code of its refusal.
 fn sent(gate: &Gate, platform: &Native, now: Timestamp) -> String {
     let bearer = format!("Bearer {}", token(json!({"exp": NOW.seconds() + 3_000})));
     let headers = [("authorization", bearer.as_str())];

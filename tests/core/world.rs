@@ -62,7 +62,7 @@ pub(crate) fn gate(key: Value, route: Value) -> Gate {
     gate_with(key, route, [])
 }
 
-/// The same with these variables and secrets; a null is something to call.
+/// Adds these variables and secrets; a null is something to call.
 pub(crate) fn gate_with(
     key: Value,
     route: Value,
@@ -142,15 +142,15 @@ pub(crate) struct Native {
     /// The requests of one key that the limiter lets pass.
     pub(crate) rate: u32,
     counted: RefCell<BTreeMap<String, u32>>,
-    /// What every Secrets Store has; `None` does not answer.
+    /// The value in every Secrets Store; `None` does not answer.
     pub(crate) stored: RefCell<Option<String>>,
-    /// How often one was asked.
+    /// The number of reads of a Secrets Store.
     pub(crate) asked: Cell<u32>,
-    /// What it does instead of reading a body.
+    /// The result instead of a read body.
     pub(crate) body_error: Cell<Option<BodyError>>,
-    /// What does not answer: `usage` or `nonce`.
+    /// The operation that does not answer: `usage` or `nonce`.
     pub(crate) silent: Cell<&'static str>,
-    /// What it was asked, in order: `rate`, `usage`, `body`, `nonce`.
+    /// The operations it was asked for, in order: `rate`, `usage`, `body`, `nonce`.
     pub(crate) calls: RefCell<Vec<&'static str>>,
     seen: RefCell<BTreeSet<(String, String)>>,
     random: Cell<u8>,
@@ -310,7 +310,7 @@ impl AdminBackend for Native {
     }
 }
 
-/// What the gate decides, on this platform.
+/// The gate's decision on this platform.
 pub(crate) fn decide_on<'g, 'h>(
     platform: &Native,
     gate: &'g Gate,
@@ -319,7 +319,7 @@ pub(crate) fn decide_on<'g, 'h>(
     decide_at(platform.now.get(), platform, gate, raw)
 }
 
-/// The same at this moment.
+/// The gate's decision at this time.
 pub(crate) fn decide_at<'g, 'h>(
     now: Timestamp,
     platform: &Native,
@@ -330,7 +330,7 @@ pub(crate) fn decide_at<'g, 'h>(
     now_or_never(gate.decide(raw, context_at(now), platform))
 }
 
-/// What comes of a future that has nothing to wait for.
+/// The result of a future that has nothing to wait for.
 pub(crate) fn now_or_never<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Task::from_waker(Waker::noop())) {
         Poll::Ready(done) => done,
@@ -338,7 +338,7 @@ pub(crate) fn now_or_never<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// What the gate decides of a request without a body.
+/// The gate's decision about a request without a body.
 pub(crate) fn decide<'g, 'h>(gate: &'g Gate, raw: Raw<'h>) -> Decision<'g, 'h> {
     decide_on(&Native::with_body(Vec::new()), gate, raw)
 }

@@ -1,4 +1,4 @@
-//! What an admin is told when the registry is not there or does not answer (contract, sections 1 and 7), and what a change
+//! The answers to an admin when the registry is not there or does not answer (contract, sections 1 and 7), and what a change
 //! is worth while others read.
 
 use std::thread;

@@ -1,4 +1,4 @@
-//! How long a change of the registry may take (contract, section 2): no time in the isolate that took it, and 90 s in any
+//! The delay of a change of the registry (contract, section 2): no time in the isolate that took it, and 90 s in any
 //! other.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How long an answer is kept (contract, section 8): never longer than the route and the upstream say. And a cache that does
+//! The lifetime of a kept answer (contract, section 8): never longer than the route and the upstream say. And a cache that does
 //! not work is none.
 
 use serde_json::json;

@@ -8,7 +8,7 @@ use testkit::client::{HOST, Request};
 use testkit::gate::{KEY, Setup};
 use testkit::token::{b64, fresh, hmac, now, sk};
 
-/// What its key and its subject send.
+/// The credentials of its key and its subject.
 fn by(table: &Check, id: &str, subject: Option<&str>) -> Request {
     let session = table.gate.session_of(id);
     let session = match subject {

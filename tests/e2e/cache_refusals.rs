@@ -13,7 +13,7 @@ use testkit::bound::Bound;
 
 pub(crate) const SITE: &str = "https://www.example.com";
 
-/// What is asked for by all of them.
+/// The target of all of them.
 pub(crate) const TARGET: &str = "/posts";
 
 /// Many keys, and one answer for all of them.

@@ -27,7 +27,7 @@ fn tagged() -> Check {
     Check::before(upstream, cached)
 }
 
-/// The same, kept.
+/// Returns this answer as the store has it.
 fn warmed() -> (Check, Request) {
     let mut table = tagged();
     let request = get(&table.gate, "/file");

@@ -1,4 +1,4 @@
-//! What an answer on a cached route is told (contract, sections 5, 6 and 8), from the cache as from the upstream: this
+//! The headers of answers on a cached route (contract, sections 5, 6 and 8), from the cache as from the upstream: this
 //! request's own, and nothing for the caches of others.
 
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What reaches the upstream of a cached route (contract, section 8): of a read nothing that is not part of what its answer
+//! The requests that reach the upstream of a cached route (contract, section 8): of a read nothing that is not part of what its answer
 //! is kept under, for whoever asks next would get what it was made of.
 
 use serde_json::json;
@@ -9,7 +9,7 @@ use testkit::gate::KEY;
 use testkit::token::fresh;
 use testkit::upstream::Seen;
 
-/// What a caller may say beside what is asked for.
+/// The headers that a caller may add to a read.
 const UNKEYED: [&str; 40] = [
     "User-Agent",
     "Referer",
@@ -53,7 +53,7 @@ const UNKEYED: [&str; 40] = [
     "Accept_Language",
 ];
 
-/// What is about a copy that the caller has.
+/// The conditions on a copy that the caller has.
 const ABOUT_COPIES: [&str; 5] =
     ["If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range"];
 

@@ -1,4 +1,4 @@
-//! What a request costs in steady state: every operation that somebody bills is counted, from what the bindings and the
+//! The cost of a request in steady state: every operation that somebody bills is counted, from what the bindings and the
 //! objects say of themselves. `docs/costs.md` turns these numbers into dollars.
 
 use std::thread;
@@ -48,7 +48,7 @@ fn full(setup: Setup) -> Setup {
         .counted()
 }
 
-/// What many requests of one kind came to.
+/// The total of many requests of one kind.
 struct Steady {
     requests: usize,
     spent: Spent,

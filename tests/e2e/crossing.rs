@@ -1,4 +1,4 @@
-//! What crosses the gate on the real platform, in both directions (docs/wire-contract.md, sections 1 and 5): one case for each rule. Every
+//! The headers and bodies that cross the gate on the real platform, in both directions (docs/wire-contract.md, sections 1 and 5): one case for each rule. Every
 //! name and every spelling of it is in `tests/core/crossing.rs`.
 
 use serde_json::json;

@@ -28,7 +28,7 @@ session.trust_env = False
 answer = session.send(request)
 print(json.dumps([answer.status_code, answer.text]))";
 
-/// What both programs for Node begin with.
+/// The beginning of both programs for Node.
 const NODE: &str = r"
 import { createHash, createHmac } from 'node:crypto';
 let text = ''; for await (const part of process.stdin) text += part;

@@ -9,7 +9,7 @@ use testkit::gate::Setup;
 use testkit::process::{Script, build, scratch};
 use testkit::upstream::{Latch, Reply, Upstream};
 
-/// What is logged when a new memory begins.
+/// The log line when a new memory begins.
 const RENEWED: &str = "Reinitializing Wasm application";
 
 fn with_probe() -> PathBuf {

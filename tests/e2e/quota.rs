@@ -92,7 +92,7 @@ fn however_often_the_ledger_is_told_exactly_the_quota_passes() {
     assert_eq!((passed, table.upstream.seen().len()), (QUOTA, QUOTA));
 }
 
-/// What may be under way with `requests` of quota: it waits at the upstream, and then ends so.
+/// A request under way against a quota of `requests`: it waits at the upstream, and then ends so.
 fn under_way(end: impl Fn() -> Reply + Send + Sync + 'static) -> (Check, Latch) {
     let latch = Latch::default();
     let waits = latch.clone();

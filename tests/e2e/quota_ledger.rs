@@ -14,7 +14,7 @@ use crate::quota::{OVER, quota};
 
 const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
 
-/// How long the last word of a ledger is enough, as the contract says it.
+/// The time for which a ledger's last answer is enough, as the contract says it.
 const ENOUGH: Duration = Duration::from_secs(30);
 
 /// Answers once.

@@ -85,7 +85,7 @@ fn configuration(name: &str) -> Value {
     toml::from_str(&blocks.remove(0)).unwrap()
 }
 
-/// What a client's program says at its end: a line of JSON after this word.
+/// The result of a client's program at its end: a line of JSON after this word.
 fn result(client: &mut Program) -> Value {
     let line = client.until("RESULT ", PATIENCE);
     let (_, json) = line.split_once("RESULT ").unwrap();

@@ -1,4 +1,4 @@
-//! What is sent twice, and what never is (contract, section 5).
+//! The requests that are sent twice, and those that never are (contract, section 5).
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What of signed requests takes the platform: its header fields as the gate gets them, and everything that the process logs. What is
+//! The parts of signed requests that need the platform: its header fields as the gate gets them, and everything that the process logs. What is
 //! decided of them is in `tests/core/`.
 
 use serde_json::json;

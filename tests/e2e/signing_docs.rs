@@ -92,7 +92,7 @@ fn the_example_for_python_signs() {
     assert_signs(&programs.join("python"), &["-c"], "python");
 }
 
-/// What the example's `link` makes of these arguments.
+/// The URL that the example's `link` makes of these arguments.
 fn link(code: &str, arguments: &[&str]) -> String {
     let import = "import { createHmac } from 'node:crypto';\n";
     let import = if code.contains("import ") { "" } else { import };

@@ -1,10 +1,10 @@
-//! What requests cost, from what the bindings and the gate's watched objects say of themselves: operations that somebody
+//! The cost of requests, as reported by the bindings and the gate's watched objects: operations that somebody
 //! bills, and those of the cache, which nobody does.
 
 use testkit::gate::Gate;
 use testkit::logs::Line;
 
-/// What was spent.
+/// The operations that were spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Spent {
     pub(crate) kv: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Spent {
     pub(crate) lines: usize,
 }
 
-/// What the lines from this one on tell of.
+/// The operations in the lines from this one on.
 pub(crate) fn spent(gate: &Gate, from: usize) -> Spent {
     gate.logs.until("what was spent", |lines| {
         let mut spent = Spent::default();

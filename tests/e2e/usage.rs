@@ -1,4 +1,4 @@
-//! What the ledger says of a key (contract, section 7), and what a test expects it to say. What is still under way comes
+//! A key's rows in the ledger (contract, section 7), and those that a test expects. Usage that is still under way comes
 //! to the ledger within seconds, so it is asked until it says so.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ pub(crate) fn with_ledger(setup: Setup) -> Setup {
     setup.key(json!({"id": ADMIN, "admin": true})).ledger()
 }
 
-/// What came together under one outcome.
+/// The sum of one outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
     pub(crate) requests: u64,
@@ -83,7 +83,7 @@ pub(crate) fn settles_at(gate: &Gate, port: u16, key: &str, expected: &Counts) {
     settles_by(gate, &[port], key, expected);
 }
 
-/// The same by way of all of these ports in turn: an isolate whose batches failed sends them again when it is asked.
+/// Reads the ledger through all of these ports in turn: an isolate whose batches failed sends them again when it is asked.
 #[track_caller]
 pub(crate) fn settles_by(gate: &Gate, ports: &[u16], key: &str, expected: &Counts) {
     let mut asked = ports.iter().cycle();

@@ -15,7 +15,7 @@ fn own(query: &str) -> Request {
     Request::get(&format!("/_gate/usage{query}"))
 }
 
-/// What the gate answers itself, without the upstream.
+/// The gate's own answers, without the upstream.
 pub(crate) fn told(table: &mut Check, what: &str, request: &Request) -> Response {
     let before = table.upstream.seen().len();
     let answer = request.send(&table.gate);

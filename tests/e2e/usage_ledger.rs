@@ -1,4 +1,4 @@
-//! How usage comes to the ledger (contract, section 7): by itself, once, from every isolate, also when the ledger fails
+//! The way of usage to the ledger (contract, section 7): by itself, once, from every isolate, also when the ledger fails
 //! now and then; and what a ledger that fails for good does to requests: nothing.
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What is counted against a key (contract, sections 2 and 7): every way that a request can end once its credential was
+//! The requests that are counted against a key (contract, sections 2 and 7): every way that a request can end once its credential was
 //! good, with the bytes of its body and of the answer's.
 
 use serde_json::json;

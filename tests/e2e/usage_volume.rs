@@ -118,7 +118,7 @@ fn case(gate: &Gate, number: usize) -> Case {
     }
 }
 
-/// What a caller sees of how a request ended.
+/// The end of a request as its caller sees it.
 fn seen(case: &Case, answer: &Response) -> Option<&'static str> {
     let code = answer.code();
     let outcome = match code.as_str() {

@@ -18,7 +18,7 @@ const NAME: &str = "writegate_token";
 /// The bound of 30 s, and time to notice.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// What wrangler says to a command about the store's secret, which takes its value from standard input.
+/// A wrangler command about the store's secret, which takes its value from standard input.
 fn tell(folder: &Path, arguments: &[&str], value: &str) -> String {
     let mut command = wrangler(folder);
     command.args(["secrets-store", "secret"]).args(arguments);

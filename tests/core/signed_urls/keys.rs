@@ -1,4 +1,4 @@
-//! What the key of a signed URL says, what may stand beside it, and which of two faults is told.
+//! The key of a signed URL, the parameters allowed beside it, and which of two faults is reported.
 
 use serde_json::json;
 use testkit::client::{HOST, Request};

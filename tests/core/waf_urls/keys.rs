@@ -1,4 +1,4 @@
-//! What the key and the route of a WAF-token URL say, what may stand beside it, and which of two faults is told.
+//! The key and the route of a WAF-token URL, the parameters allowed beside it, and which of two faults is reported.
 
 use serde_json::{Value, json};
 use testkit::client::Request;

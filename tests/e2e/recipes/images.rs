@@ -13,10 +13,10 @@ use testkit::links::{before_sig, signed};
 /// The host that the recipe's gate is called by.
 const HOST: &str = "img.example.com";
 
-/// What browsers say of images: those with the same words share what is kept.
+/// The Accept headers of browsers for images: browsers with the same one share kept answers.
 const ACCEPT: &str = "image/avif,image/webp,image/*,*/*;q=0.8";
 
-/// What a browser asks for an `<img>` of a page.
+/// A browser's request for an `<img>` of a page.
 fn image(path: &str, page: &str) -> Request {
     Request::get(&format!("{path}?key={FIRST}"))
         .header("Accept", ACCEPT)

@@ -14,7 +14,7 @@ fn chunk(content: &str) -> Vec<u8> {
     format!("data: {whole}\n\n").into_bytes()
 }
 
-/// What Workers AI answers, as far as these tests ask it. The second half of a stream waits for the latch.
+/// The answers of Workers AI, as far as these tests ask it. The second half of a stream waits for the latch.
 fn workers_ai(second_half: &Latch) -> impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static {
     let second_half = second_half.clone();
     move |seen, _| {
