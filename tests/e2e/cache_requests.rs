@@ -27,7 +27,7 @@ fn tagged() -> Check {
     Check::before(upstream, cached)
 }
 
-/// Returns this answer as the store has it.
+/// Returns the same check with a warm cache, and its request.
 fn warmed() -> (Check, Request) {
     let mut table = tagged();
     let request = get(&table.gate, "/file");
