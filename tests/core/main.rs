@@ -30,6 +30,7 @@ mod javascript;
 mod jwt_form;
 mod keys;
 mod labels;
+mod links;
 mod mac_vectors;
 mod narrowing;
 mod native;

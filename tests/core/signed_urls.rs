@@ -1,10 +1,9 @@
 //! Signed URLs (contract, section 3): what is signed, how long it is good, and what of it reaches the upstream. Its form
-//! is in `signed_urls/form.rs`, what its key says in `signed_urls/keys.rs`.
+//! is in `signed_urls/form.rs`; the rules that it shares with WAF-token URLs are in `links.rs`.
 
 mod form;
-mod keys;
 
-use crate::native::{Check, Gate, Upstream, check, start};
+use crate::native::{Gate, check};
 use serde_json::{Value, json};
 use testkit::client::{HOST, Request};
 use testkit::gate::{KEY, Setup};
@@ -33,36 +32,6 @@ fn until(gate: &Gate, target: &str, exp: u64) -> String {
     signed(&secret(gate), HOST, &before_sig(target, KEY, exp))
 }
 
-/// Another byte of the same kind, so that what holds it keeps its form wherever it can.
-pub(crate) fn changed(byte: u8) -> u8 {
-    match byte {
-        b'9' => b'8',
-        b'z' => b'y',
-        b'Z' => b'Y',
-        b'0'..=b'8' | b'a'..=b'y' | b'A'..=b'Y' => byte + 1,
-        other => other ^ 1,
-    }
-}
-
-/// Every link that differs from this one in one byte is refused and reaches nothing. (The first byte is left out: a
-/// target that does not begin with `/` is none.)
-#[track_caller]
-pub(crate) fn assert_no_byte_can_change(table: &mut Check, link: &str) {
-    table.passes("as it was made", &Request::get(link));
-    for index in 1..link.len() {
-        let mut bytes = link.as_bytes().to_vec();
-        bytes[index] = changed(bytes[index]);
-        let other = String::from_utf8(bytes).unwrap();
-        let before = table.upstream.seen().len();
-        let answer = Request::get(&other).send(&table.gate);
-        table.that((400..500).contains(&answer.status), || {
-            format!("byte {index}, {other}: {answer}")
-        });
-        let reached = table.upstream.seen().len() != before;
-        table.that(!reached, || format!("byte {index}, {other}: reached the upstream"));
-    }
-}
-
 #[test]
 fn what_belongs_to_the_link_is_removed_and_the_rest_arrives_as_sent() {
     let mut table = check(|setup| with_links(setup, &json!({})));
@@ -89,22 +58,10 @@ fn what_belongs_to_the_link_is_removed_and_the_rest_arrives_as_sent() {
 }
 
 #[test]
-fn one_signature_is_good_for_get_and_head_alone() {
-    let mut table = check(|setup| with_links(setup, &json!({})));
-    let link = link(&table.gate, "/x?a=1");
-    table.passes("GET", &Request::get(&link));
-    table.passes("HEAD", &Request::new("HEAD", &link));
-    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-        let request = Request::new(method, &link);
-        table.refused(method, &request, 403, "method-denied");
-        let what = format!("{method} with a body");
-        table.refused(&what, &request.body("x"), 403, "method-denied");
-    }
-}
-
-#[test]
 fn the_mac_is_the_keys_own_over_authority_path_and_query() {
-    let mut table = check(|setup| with_links(setup, &json!({})).key(json!({"id": "pk_two"})));
+    let raised = json!({"id": "pk_raised", "schemes": ["url"], "version": 2});
+    let mut table =
+        check(|setup| with_links(setup, &json!({})).key(json!({"id": "pk_two"})).key(raised));
     let (root, own) = (table.gate.signing_secret.clone(), secret(&table.gate));
     let text = before_sig("/x?a=1", KEY, now() + 300);
     let by = |message: &str, secret: &str| {
@@ -113,6 +70,10 @@ fn the_mac_is_the_keys_own_over_authority_path_and_query() {
     };
     let message = format!("writegate-url-v1\n{HOST}\n{text}");
     table.passes("as the contract says", &by(&message, &own));
+    let raised = before_sig("/x", "pk_raised", now() + 300);
+    let raised = |version| Request::get(&signed(&sk(&root, "pk_raised", version), HOST, &raised));
+    table.passes("a raised version", &raised(2));
+    table.refused("the version before", &raised(1), 401, "signature-invalid");
     for (what, secret) in [
         ("another version", sk(&root, KEY, 2)),
         ("another key's secret", sk(&root, "pk_two", 1)),
@@ -217,35 +178,9 @@ fn a_link_is_good_for_url_ttl_at_most_whatever_the_skew() {
         table.passes("as long as allowed", &good);
         table.refused("longer, within the skew", &near, 400, "bad-credential");
         table.refused("as long as can be written", &far, 400, "bad-credential");
-    }
-}
-
-#[test]
-fn no_byte_of_a_link_can_change() {
-    let mut table = check(|setup| with_links(setup, &json!({})));
-    let link = link(&table.gate, "/a/b?x=1&y=%7e");
-    assert_no_byte_can_change(&mut table, &link);
-}
-
-#[test]
-fn the_log_names_the_scheme_and_never_a_value_of_the_query() {
-    let upstream = Upstream::start();
-    let gate = start(&upstream, |setup| with_links(setup, &json!({})));
-    let marker = fresh();
-    let good = link(&gate, &format!("/x?a={marker}"));
-    let mac = good.rsplit_once("sig=").unwrap().1.to_owned();
-    let passed = Request::get(&good).send(&gate).passed().request_id();
-    let forged = good.replace("/x", "/y");
-    let refused = Request::get(&forged).send(&gate);
-    let refused = refused.refused(401, "signature-invalid").request_id();
-    let line = gate.logs.audit(&passed);
-    assert_eq!(
-        (&line["scheme"], &line["verified"], &line["key"]),
-        (&json!("url"), &json!(true), &json!(KEY))
-    );
-    assert_eq!(line["query_keys"][0], "a");
-    assert_eq!(gate.logs.audit(&refused)["verified"], false);
-    for line in gate.stop() {
-        assert!(!line.text.contains(&marker) && !line.text.contains(&mac), "{line:?}");
+        let forged = signed(&fresh(), HOST, &before_sig("/x", KEY, time + longest + 250));
+        table.refused("MAC, then url_ttl", &Request::get(&forged), 401, "signature-invalid");
+        let post = Request::post(&until(&table.gate, "/x", time + longest + 250));
+        table.refused("url_ttl, then method", &post, 400, "bad-credential");
     }
 }
