@@ -67,12 +67,11 @@ impl GateOptions {
             None => settings::admin(project)?,
         };
         let known = settings::key(project, &admin)?;
-        let longest = session::longest(project)?;
         Ok(Gate {
             address: self.gate.clone(),
             version: known.map_or(1, |(_, key)| key.version),
             root: settings::signing_secret(project)?,
-            ttl: u32::try_from(longest).unwrap_or(TTL).min(TTL),
+            ttl: session::lifetime(project, None, TTL)?,
             agent: http::agent(self.gate.origin(), LIMIT)?,
             admin,
         })
@@ -100,13 +99,7 @@ impl Gate {
         let url = self.address.join(Some(path), query);
         let url = url.ok_or_else(|| Error::new("the gate's address has no such path"))?;
         // A fresh one each time: a long import outlasts a short session.
-        let session = Claims::below("/_gate/*", self.ttl).mint(
-            &self.admin,
-            self.version,
-            &self.root,
-            None,
-        )?;
-        let session = Secret::new(session);
+        let session = Secret::new(self.mint(&Claims::below("/_gate/*", self.ttl))?);
         let (status, text) = http::ask(&self.agent, method, &url, &session, body)
             .map_err(|error| GateError::NoAnswer(format!("{}: {error}", self.address.origin())))?;
         let answer = serde_json::from_str::<Value>(&text).ok();
@@ -116,6 +109,11 @@ impl Gate {
                 Err(GateError::Refused(Box::new(Problem::of(status, &answer.unwrap_or_default()))))
             }
         }
+    }
+
+    /// Returns a session of the admin key.
+    pub(crate) fn mint(&self, claims: &Claims) -> Result<String> {
+        claims.mint(&self.admin, self.version, &self.root, None)
     }
 
     /// The registry's records, page by page.

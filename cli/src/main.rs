@@ -4,10 +4,12 @@
 //! disagree. One file per subcommand; this one only reads the arguments.
 
 mod admin;
+mod browser;
 mod build;
 mod check;
 mod clock;
 mod cloudflare;
+mod console;
 mod demo;
 mod error;
 mod explain;
@@ -67,6 +69,8 @@ enum Command {
     /// Put, watch and replace the tokens that the gate writes with
     #[command(subcommand)]
     Token(token::Action),
+    /// Open the console of a running gate, with a session for it on standard output
+    Console(console::Options),
     /// Tell which rule refused a request, and why
     Explain(explain::Options),
     /// Tell what is missing before a launch: secrets, leaks, limits, logs, rotation
@@ -101,6 +105,7 @@ fn main() -> ExitCode {
         Command::Request(action) => request::run(&action),
         Command::Url(action) => url::run(&action),
         Command::Token(action) => token::run(&action),
+        Command::Console(options) => console::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Check(options) => check::run(&options),
     };

@@ -44,37 +44,31 @@ pub(crate) struct Mint {
 pub(crate) struct Claims {
     /// Its lifetime
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
-    ttl: u32,
+    pub(crate) ttl: u32,
     /// For whom: shows in the gate's log
     #[arg(long, value_name = "NAME", value_parser = name)]
-    sub: Option<String>,
+    pub(crate) sub: Option<String>,
     /// The session's own name
     #[arg(long, value_name = "NAME", value_parser = name)]
-    jti: Option<String>,
+    pub(crate) jti: Option<String>,
     /// The gate's origin; other gates then refuse it
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
-    aud: Option<String>,
+    pub(crate) aud: Option<String>,
     /// Only this method; may be repeated
     #[arg(long = "method", value_name = "METHOD", value_parser = method)]
-    methods: Vec<String>,
+    pub(crate) methods: Vec<String>,
     /// Only this path, or these with a final /*; may be repeated
     #[arg(long = "path", value_name = "PATH", value_parser = path)]
-    paths: Vec<String>,
+    pub(crate) paths: Vec<String>,
     /// Only from pages of this origin
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
-    origin: Option<String>,
+    pub(crate) origin: Option<String>,
 }
 
 pub(crate) fn run(action: &Action) -> Result<()> {
     let Action::Mint(mint) = action;
     let project = Project::find()?;
-    let limit = longest(&project)?;
-    if u64::from(mint.claims.ttl) > limit {
-        return Err(Error::usage(format!(
-            "--ttl {}: the gate refuses a session of more than {limit} s (SESSION_MAX_TTL)",
-            mint.claims.ttl
-        )));
-    }
+    lifetime(&project, Some(mint.claims.ttl), mint.claims.ttl)?;
     let known = settings::key(&project, &mint.key)?;
     let version = match (mint.version, &known) {
         (Some(version), _) => version,
@@ -101,8 +95,20 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     Ok(())
 }
 
+/// Returns this lifetime, unless the gate would refuse it, or else the default as far as the gate allows it.
+pub(crate) fn lifetime(project: &Project, given: Option<u32>, default: u32) -> Result<u32> {
+    let limit = longest(project)?;
+    match given {
+        Some(given) if u64::from(given) > limit => Err(Error::usage(format!(
+            "--ttl {given}: the gate refuses a session of more than {limit} s (SESSION_MAX_TTL)"
+        ))),
+        Some(given) => Ok(given),
+        None => Ok(default.min(u32::try_from(limit).unwrap_or(default))),
+    }
+}
+
 /// Returns the longest lifetime of a session, by `wrangler.toml`.
-pub(crate) fn longest(project: &Project) -> Result<u64> {
+fn longest(project: &Project) -> Result<u64> {
     let limit = &settings::vars(project)?["SESSION_MAX_TTL"];
     Ok(limit.as_u64().unwrap_or(DEFAULT_MAX_TTL))
 }

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::setup;
 
-/// Secrets that a command may find in its environment, and that wrangler has no business with.
+/// Secrets that a command may find in its environment, and that no other program has any business with.
 const SECRETS: [&str; 7] = [
     "SIGNING_SECRET",
     "SIGNING_SECRET_PREVIOUS",
@@ -27,14 +27,19 @@ const SECRETS: [&str; 7] = [
     "CHECK_API_TOKEN",
 ];
 
-/// Returns Node without these secrets, and without what cargo told this process about the package that it
-/// runs: wrangler may run a build, whose cargo would take it for its own. Everything else is there, because
-/// the login may depend on any of it.
-pub(crate) fn node() -> Command {
-    let mut command = Command::new("node");
+/// Keeps the gate's secrets from a program that has no business with them.
+pub(crate) fn remove_secrets(command: &mut Command) {
     for name in SECRETS {
         command.env_remove(name);
     }
+}
+
+/// Returns this program without these secrets, and without what cargo told this process about the package that it
+/// runs: wrangler may run a build, whose cargo would take it for its own. Everything else is there, because
+/// the login may depend on any of it.
+pub(crate) fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
+    remove_secrets(&mut command);
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         let of_cargo = ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_"]
@@ -47,6 +52,11 @@ pub(crate) fn node() -> Command {
         }
     }
     command
+}
+
+/// Returns Node, likewise.
+pub(crate) fn node() -> Command {
+    program("node")
 }
 
 /// wrangler, in a checkout and for one of its environments.

@@ -10,6 +10,7 @@ mod check_rows;
 mod check_setup;
 mod check_wrangler;
 mod checkout;
+mod console;
 mod explaining;
 mod init;
 mod registry;

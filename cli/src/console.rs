@@ -1,0 +1,56 @@
+//! `writegate console`: a session for the console of a running gate, and the console's address.
+//!
+//! The session goes to standard output alone, so that it can be piped into the clipboard. It is not part of the address,
+//! because a browser keeps addresses.
+
+use clap::Args;
+
+use crate::admin::GateOptions;
+use crate::browser;
+use crate::error::Result;
+use crate::project::Project;
+use crate::session::{self, Claims};
+
+/// The lifetime of a session that says nothing else: a look around, and not a working day.
+const TTL: u32 = 900;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    which: GateOptions,
+    /// The session's lifetime [default: 900, or SESSION_MAX_TTL if that is shorter]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    ttl: Option<u32>,
+    /// A session that can look and change nothing
+    #[arg(long)]
+    read_only: bool,
+    /// Only print the console's address
+    #[arg(long)]
+    no_open: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let project = Project::find()?;
+    let gate = options.which.open(&project)?;
+    let ttl = session::lifetime(&project, options.ttl, TTL)?;
+    let origin = options.which.address().origin();
+    // A gate on this machine may take itself for another, because wrangler dev speaks for its routes' hosts.
+    let aud = origin.starts_with("https://").then(|| origin.to_owned());
+    let session = gate.mint(&Claims { aud, ..claims(ttl, options.read_only) })?;
+    let address = format!("{origin}/_gate/");
+    eprintln!("writegate: paste the session at {address}; it ends in {ttl} s");
+    println!("{session}");
+    if !options.no_open
+        && let Err(error) = browser::open(&address)
+    {
+        eprintln!("writegate: no browser could be started ({})", error.message);
+    }
+    Ok(())
+}
+
+/// Returns the claims of a session for the console.
+pub(crate) fn claims(ttl: u32, read_only: bool) -> Claims {
+    // GET implies HEAD.
+    let methods = if read_only { vec!["GET".to_owned()] } else { Vec::new() };
+    Claims { sub: Some("console".to_owned()), methods, ..Claims::below("/_gate/*", ttl) }
+}
