@@ -133,7 +133,7 @@ impl<E: Environment> Source<'_, E> {
         match self.text(name)? {
             Some(secret) if secret.len() < MIN_SECRET_BYTES => Err(FieldError::new(
                 name,
-                "is shorter than 32 bytes; make one with: openssl rand -base64 32",
+                "is shorter than 32 bytes; make one with: openssl rand -base64 48",
             )),
             found => Ok(found),
         }
@@ -205,7 +205,7 @@ fn roots(source: &Source<'_, impl Environment>) -> Result<RootSecrets, FieldErro
         current: source.mac_secret("SIGNING_SECRET")?.ok_or_else(|| {
             FieldError::new(
                 "SIGNING_SECRET",
-                "is not set; make one with: openssl rand -base64 32 | npx wrangler secret put SIGNING_SECRET",
+                "is not set; make one with: openssl rand -base64 48 | npx wrangler secret put SIGNING_SECRET",
             )
         })?,
         previous: source.mac_secret("SIGNING_SECRET_PREVIOUS")?,

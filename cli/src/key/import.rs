@@ -67,7 +67,7 @@ impl Import {
             0 => String::new(),
             some => format!(", skipped {some} that exist"),
         };
-        progress.note(&format!("imported {imported} keys{skipped}"));
+        progress.note(&format!("imported {}{skipped}", counted(imported)));
         Ok(())
     }
 }
@@ -117,6 +117,13 @@ fn print(count: &Count, keys: &[Value]) -> Result<()> {
     })
 }
 
+fn counted(keys: usize) -> String {
+    match keys {
+        1 => "1 key".to_owned(),
+        keys => format!("{keys} keys"),
+    }
+}
+
 /// Tells what was done and what was not, for whoever goes on.
 fn stopped(error: GateError, batch: &[Record], imported: usize) -> Error {
     let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
@@ -129,7 +136,9 @@ fn stopped(error: GateError, batch: &[Record], imported: usize) -> Error {
     let before = match imported {
         0 => "nothing was imported".to_owned(),
         _ => format!(
-            "{imported} keys were imported, all before record {0}: go on from record {0}, or with --skip-existing",
+            "{} {} imported, all before record {2}: go on from record {2}, or with --skip-existing",
+            counted(imported),
+            if imported == 1 { "was" } else { "were" },
             first.number
         ),
     };
