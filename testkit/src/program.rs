@@ -108,6 +108,19 @@ pub fn found(programs: &[&str], test: &str) -> bool {
     }
 }
 
+/// Returns where the first of these programs is, by name on `PATH` or by path; else prints a line that says that none is there.
+/// On CI that is a failure.
+pub fn first_of(programs: &[&str], test: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = std::env::split_paths(&path).collect();
+    let mut places = programs.iter().flat_map(|name| folders.iter().map(move |at| at.join(name)));
+    let there = places.find(|place| place.is_file());
+    if there.is_none() {
+        skip(test, &programs.join(" or "));
+    }
+    there
+}
+
 fn skip(test: &str, missing: &str) {
     assert!(std::env::var_os("CI").is_none(), "CI needs {missing} for {test}");
     // The macros' output is shown only for tests that fail.

@@ -1,0 +1,58 @@
+//! The gate's pages and `client.js` in a real browser: Debian's Chromium, driven by playwright-core (`testkit/package.json`).
+//!
+//! Each test here starts what its pages talk to, and runs one or more `*.test.mjs` with `node --test`; its report is shown if
+//! it fails. `harness.mjs` opens pages, mints sessions and looks for violations of accessibility. A new page:
+//!
+//! 1. write `NAME.test.mjs`, which imports `harness.mjs` and reads the addresses of its servers from the environment;
+//! 2. add a test here that starts those servers and calls [`in_browser`] with the file's name and these addresses.
+//!
+//! The browser is `CHROMIUM`, or the first of [`BROWSERS`] on `PATH`. Without one, a line says so and nothing runs; on CI that is
+//! a failure. `SCREENSHOTS=FOLDER` keeps pictures of the pages.
+
+mod site;
+
+use std::fs;
+use std::process::Command;
+
+use testkit::process::{root, scratch};
+use testkit::program::{first_of, npm};
+
+/// The programs that are tried, in this order.
+const BROWSERS: [&str; 4] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// Runs these files of tests in a browser, with these variables in their environment.
+#[track_caller]
+fn in_browser(files: &[&str], servers: &[(&str, String)]) {
+    let named = std::env::var("CHROMIUM");
+    let browsers = named.as_deref().map_or(BROWSERS.to_vec(), |named| vec![named]);
+    let Some(browser) = first_of(&browsers, files[0]) else {
+        return;
+    };
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-reporter=spec"]).current_dir(root().join("tests/browser"));
+    node.args(files).env("CHROMIUM", browser).env("PACKAGES", npm());
+    node.envs(servers.iter().map(|(name, value)| (name, value)));
+    let ran = node.output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{files:?}:\n{said}\n{errors}");
+    assert!(said.contains("pass ") && !said.contains("pass 0\n"), "no test ran:\n{said}");
+}
+
+#[test]
+fn the_client_and_the_pages_work_in_a_browser() {
+    let site = site::Site::start(&scratch("browser"));
+    in_browser(&["client.test.mjs"], &site.servers());
+    drop(site);
+}
+
+/// A page that loads the client pays for it: the limit is a promise.
+#[test]
+fn the_client_has_at_most_four_kibibytes() {
+    let client = fs::read(root().join("public/_gate/client.js")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut packed, &client).unwrap();
+    let packed = packed.finish().unwrap().len();
+    assert!(packed <= 4096, "client.js has {packed} bytes");
+}
