@@ -17,9 +17,9 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
+use crate::checkout::{Checkout, Lock};
 use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
-use crate::project::{Lock, Project};
 use crate::setup::{self, TARGET, Tools};
 
 /// The files of the Worker, for workerd and wrangler.
@@ -47,9 +47,9 @@ impl Default for Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let project = Project::find()?;
+    let checkout = Checkout::find()?;
     let progress = Progress::new();
-    let tools = Tools::ensure(&project, &progress)?;
+    let tools = Tools::ensure(&checkout, &progress)?;
     if options.env {
         for (name, value) in tools.environment() {
             let quoted = value.to_string_lossy().replace('\'', r"'\''");
@@ -57,20 +57,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
         return Ok(());
     }
-    build(&project, &tools, &progress, options)?;
+    build(&checkout, &tools, &progress, options)?;
     Ok(())
 }
 
 /// Builds unless what is there was made of the same; returns the directory.
 pub(crate) fn build(
-    project: &Project,
+    checkout: &Checkout,
     tools: &Tools,
     progress: &Progress,
     options: &Options,
 ) -> Result<PathBuf> {
-    let out = project.root.join(&options.out_dir);
-    let target = project.target.join("wasm");
-    let _lock = Lock::take(&project.target, progress)?;
+    let out = checkout.root.join(&options.out_dir);
+    let target = checkout.target.join("wasm");
+    let _lock = Lock::take(&checkout.target, progress)?;
 
     let features = options.features.as_deref().unwrap_or_default();
     // How it is built counts as much as what it is built of.
@@ -81,15 +81,15 @@ pub(crate) fn build(
     let record = target
         .join(format!("writegate-{:.16}", hex(&Sha256::digest(out.to_string_lossy().as_bytes()))));
     let built = fs::read_to_string(&record).is_ok_and(|known| {
-        fingerprint(project, &recipe, &out).is_some_and(|fingerprint| fingerprint == known)
+        fingerprint(checkout, &recipe, &out).is_some_and(|fingerprint| fingerprint == known)
     });
     // A first run waits for both, so they run beside each other.
     thread::scope(|scope| {
-        let packages = scope.spawn(|| setup::ensure_packages(project, progress));
+        let packages = scope.spawn(|| setup::ensure_packages(checkout, progress));
         let compiled = match built {
             true => Ok(()),
             false => progress.step("compiling the Worker", |step| {
-                step.run(compiler(project, tools, &target, features))
+                step.run(compiler(checkout, tools, &target, features))
             }),
         };
         packages.join().unwrap_or_else(|panic| resume_unwind(panic)).and(compiled)
@@ -101,23 +101,23 @@ pub(crate) fn build(
     progress.step("bundling the Worker", |step| {
         let bound = target.join("wasm-bindgen");
         bind(&target.join(TARGET).join("release/writegate.wasm"), &bound)?;
-        let entry = project.root.join("src/edge/entry.js");
+        let entry = checkout.root.join("src/edge/entry.js");
         step.run(tools.bundle(&entry, &bound.join(SCRIPT), &out.join(SCRIPT)))?;
         step.run(tools.optimize(&bound.join(MODULE), &out.join(MODULE)))
     })?;
-    if let Some(fingerprint) = fingerprint(project, &recipe, &out) {
+    if let Some(fingerprint) = fingerprint(checkout, &recipe, &out) {
         fs::write(&record, fingerprint).context("recording the build")?;
     }
     Ok(out)
 }
 
 /// Returns the call of cargo that compiles the Worker.
-fn compiler(project: &Project, tools: &Tools, target: &Path, features: &str) -> Command {
+fn compiler(checkout: &Checkout, tools: &Tools, target: &Path, features: &str) -> Command {
     let mut command = tools.cargo();
     // The crate type is said here because in Cargo.toml, beside the rlib of the command and the tests,
     // cargo would leave link-time optimization out.
     command
-        .current_dir(&project.root)
+        .current_dir(&checkout.root)
         .args(["rustc", "--locked", "--release", "--package", "writegate", "--lib"])
         .args(["--crate-type", "cdylib", "--target", TARGET])
         .env("CARGO_TARGET_DIR", target);
@@ -153,22 +153,22 @@ fn bind(compiled: &Path, to: &Path) -> Result<()> {
 }
 
 /// Of everything the Worker is made of, and of the product; none if one of them cannot be read.
-fn fingerprint(project: &Project, recipe: &str, out: &Path) -> Option<String> {
+fn fingerprint(checkout: &Checkout, recipe: &str, out: &Path) -> Option<String> {
     let mut files = vec![
-        project.root.join("Cargo.toml"),
-        project.root.join("Cargo.lock"),
-        project.root.join("package-lock.json"),
+        checkout.root.join("Cargo.toml"),
+        checkout.root.join("Cargo.lock"),
+        checkout.root.join("package-lock.json"),
     ];
     // Flags of the checkout; it need not have any.
-    let flags = project.root.join(".cargo/config.toml");
+    let flags = checkout.root.join(".cargo/config.toml");
     files.extend(flags.is_file().then_some(flags));
     files.extend(PRODUCTS.map(|name| out.join(name)));
     // Files from outside of `src` that the library includes are in cargo's own list.
-    let listed = project.target.join("wasm/wasm32-unknown-unknown/release/writegate.d");
+    let listed = checkout.target.join("wasm/wasm32-unknown-unknown/release/writegate.d");
     let text = fs::read_to_string(listed).ok()?;
     let inputs = text.lines().flat_map(|line| line.split_once(": ")).map(|(_, files)| files);
-    files.extend(inputs.flat_map(|line| line.split(' ')).map(|path| project.root.join(path)));
-    sources(&project.root.join("src"), &mut files)?;
+    files.extend(inputs.flat_map(|line| line.split(' ')).map(|path| checkout.root.join(path)));
+    sources(&checkout.root.join("src"), &mut files)?;
     files.sort();
     files.dedup();
 

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::admin::GateOptions;
 use crate::browser;
 use crate::error::Result;
-use crate::project::Project;
+use crate::project::ProjectOptions;
 use crate::session::{self, Claims};
 
 /// The lifetime of a session that says nothing else: a look around, and not a working day.
@@ -18,6 +18,8 @@ const TTL: u32 = 900;
 pub(crate) struct Options {
     #[command(flatten)]
     which: GateOptions,
+    #[command(flatten)]
+    project: ProjectOptions,
     /// The session's lifetime [default: 900, or SESSION_MAX_TTL if that is shorter]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     ttl: Option<u32>,
@@ -30,7 +32,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let project = Project::find()?;
+    let project = options.project.find()?;
     let gate = options.which.open(&project)?;
     let ttl = session::lifetime(&project, options.ttl, TTL)?;
     let origin = options.which.address().origin();

@@ -6,6 +6,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 use writegate::Secret;
 
 use crate::error::{Context as _, Error, Result};
+use crate::project;
 
 /// Longest secret, in bytes: what a Workers Secret may hold.
 const MAX_BYTES: u64 = 5 * 1024;
@@ -15,12 +16,13 @@ pub(crate) fn is_terminal() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// A secret: typed without an echo, or all of standard input but a last line break.
+/// A secret: typed without an echo, or all of standard input; without white space at its end, as `wrangler secret put`
+/// takes it.
 pub(crate) fn secret(prompt: &str) -> Result<Secret> {
     // It is asked for at the terminal itself, wherever standard error goes.
     if io::stdin().is_terminal() {
         let typed = rpassword::prompt_password(format!("{prompt}: ")).context(prompt)?;
-        return Ok(Secret::new(typed));
+        return Ok(trimmed(Secret::new(typed)));
     }
     // At its full size at once: a buffer that grows leaves copies behind.
     let mut bytes = Vec::with_capacity(usize::try_from(MAX_BYTES + 1).unwrap_or_default());
@@ -31,13 +33,15 @@ pub(crate) fn secret(prompt: &str) -> Result<Secret> {
             "{prompt}: longer than {MAX_BYTES} bytes, which is all that a Workers Secret may hold"
         )));
     }
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-        if bytes.last() == Some(&b'\r') {
-            bytes.pop();
-        }
+    Ok(trimmed(Secret::new(bytes)))
+}
+
+/// The secret as it is set; what is no text stays as it is.
+fn trimmed(given: Secret) -> Secret {
+    match given.expose_str() {
+        Some(text) => project::secret(text).unwrap_or_else(|| Secret::new("")),
+        None => given,
     }
-    Ok(Secret::new(bytes))
 }
 
 /// Returns the line that a person types, or the default if it is empty.

@@ -7,6 +7,7 @@ mod admin;
 mod browser;
 mod build;
 mod check;
+mod checkout;
 mod clock;
 mod cloudflare;
 mod console;

@@ -13,8 +13,8 @@ use writegate::credential::signing::{self, Parameters};
 use writegate::derive_ss;
 
 use crate::error::{Context as _, Error, Result};
-use crate::project::Project;
-use crate::{clock, random, settings, target};
+use crate::settings::{self, KeyOptions};
+use crate::{clock, random, target};
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
@@ -33,9 +33,6 @@ pub(crate) struct Sign {
     /// The key's id
     #[arg(long, value_name = "ID", value_parser = settings::id, required_unless_present = "session")]
     key: Option<KeyId>,
-    /// The key's version [default: what wrangler.toml says, else 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    version: Option<u32>,
     /// Sign with the key of this bound session (`session mint --bind`) and send the session along
     #[arg(long, value_name = "TOKEN")]
     session: Option<String>,
@@ -57,6 +54,8 @@ pub(crate) struct Sign {
     /// The address at the gate
     #[arg(value_name = "URL", value_parser = target::url)]
     url: String,
+    #[command(flatten)]
+    which: KeyOptions,
 }
 
 pub(crate) fn run(action: &Action) -> Result<()> {
@@ -74,7 +73,7 @@ struct Signer {
 
 impl Sign {
     fn arguments(&self) -> Result<String> {
-        let signer = self.signer(&Project::find()?)?;
+        let signer = self.signer()?;
         let body = self.body.as_deref().map(body).transpose()?;
         let mut added = Vec::new();
         if let Some(session) = &self.session {
@@ -116,14 +115,14 @@ impl Sign {
         Ok(arguments.join(" "))
     }
 
-    fn signer(&self, project: &Project) -> Result<Signer> {
+    fn signer(&self) -> Result<Signer> {
         let Some(token) = &self.session else {
-            let key = self.key.as_ref().ok_or_else(|| Error::usage("--key is missing"))?;
-            let known = settings::key(project, key)?;
+            let id = self.key.as_ref().ok_or_else(|| Error::usage("--key is missing"))?;
+            let key = self.which.open_any(id)?;
             return Ok(Signer {
-                keyid: key.to_string(),
-                key: MacKey::new(&settings::sk(project, key, self.version)?),
-                nonce: known.is_some_and(|(_, key)| key.nonce_required),
+                keyid: id.to_string(),
+                key: MacKey::new(&key.sk()?),
+                nonce: key.key().is_some_and(|key| key.nonce_required),
             });
         };
         let session = Session::parse(token)
@@ -134,12 +133,11 @@ impl Sign {
         let kid = session.bound_to().ok_or_else(|| {
             Error::usage("--session: the session is not bound to a key of its own; make one with: session mint --bind")
         })?;
-        let known = settings::key(project, &key)?;
-        let sk = settings::sk(project, &key, self.version)?;
+        let key = self.which.open_any(&key)?;
         Ok(Signer {
             keyid: kid.to_owned(),
-            key: MacKey::new(&derive_ss(&sk, kid)),
-            nonce: known.is_some_and(|(_, key)| key.nonce_required),
+            key: MacKey::new(&derive_ss(&key.sk()?, kid)),
+            nonce: key.key().is_some_and(|key| key.nonce_required),
         })
     }
 }

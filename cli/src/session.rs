@@ -5,17 +5,21 @@ use serde_json::{Map, json};
 use writegate::METHODS;
 use writegate::Secret;
 use writegate::credential::session::{self, Session};
+use writegate::derive_ss;
 use writegate::policy::origin::Origin;
 use writegate::policy::path::{PATTERN_HINT, Pattern};
 use writegate::{KeyId, METHODS_HINT};
-use writegate::{derive_sk, derive_ss};
 
 use crate::error::{Error, Result};
 use crate::project::Project;
-use crate::{clock, random, settings};
+use crate::settings::{self, KeyOptions};
+use crate::{clock, random};
 
 /// The longest lifetime of a session unless `SESSION_MAX_TTL` says otherwise.
 const DEFAULT_MAX_TTL: u64 = 3600;
+
+/// The lifetime of a session for one request: its way, and clocks that differ a little.
+pub(crate) const OWN_TTL: u32 = 30;
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
@@ -28,15 +32,14 @@ pub(crate) struct Mint {
     /// The key's id
     #[arg(long, value_name = "ID", value_parser = settings::id)]
     key: KeyId,
-    /// The key's version [default: what wrangler.toml says, else 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    version: Option<u32>,
     /// Bind it to a key of its own: print both as JSON. Only a request signed with that key is then
     /// accepted with it
     #[arg(long)]
     bind: bool,
     #[command(flatten)]
     claims: Claims,
+    #[command(flatten)]
+    which: KeyOptions,
 }
 
 /// The claims of a session.
@@ -67,21 +70,17 @@ pub(crate) struct Claims {
 
 pub(crate) fn run(action: &Action) -> Result<()> {
     let Action::Mint(mint) = action;
-    let project = Project::find()?;
-    lifetime(&project, Some(mint.claims.ttl), mint.claims.ttl)?;
-    let known = settings::key(&project, &mint.key)?;
-    let version = match (mint.version, &known) {
-        (Some(version), _) => version,
-        (None, Some((_, key))) => key.version,
-        (None, None) => 1,
-    };
-    let root = settings::signing_secret(&project)?;
+    let key = mint.which.open(&mint.key)?;
+    if key.project.has_configuration() {
+        lifetime(&key.project, Some(mint.claims.ttl), mint.claims.ttl)?;
+    }
+    let sk = key.sk()?;
     let kid = mint.bind.then(random::session_kid).transpose()?;
-    let token = mint.claims.mint(&mint.key, version, &root, kid.as_deref())?;
+    let token = mint.claims.mint(&mint.key, &sk, kid.as_deref())?;
     match kid {
         None => println!("{token}"),
         Some(kid) => {
-            let ss = derive_ss(&derive_sk(&root, &mint.key, version), &kid);
+            let ss = derive_ss(&sk, &kid);
             // The members that a session minted by the gate has.
             let both = json!({
                 "token": token,
@@ -97,7 +96,8 @@ pub(crate) fn run(action: &Action) -> Result<()> {
 
 /// Returns this lifetime, unless the gate would refuse it, or else the default as far as the gate allows it.
 pub(crate) fn lifetime(project: &Project, given: Option<u32>, default: u32) -> Result<u32> {
-    let limit = longest(project)?;
+    let document = project.document()?;
+    let limit = document.own("vars")["SESSION_MAX_TTL"].as_u64().unwrap_or(DEFAULT_MAX_TTL);
     match given {
         Some(given) if u64::from(given) > limit => Err(Error::usage(format!(
             "--ttl {given}: the gate refuses a session of more than {limit} s (SESSION_MAX_TTL)"
@@ -105,12 +105,6 @@ pub(crate) fn lifetime(project: &Project, given: Option<u32>, default: u32) -> R
         Some(given) => Ok(given),
         None => Ok(default.min(u32::try_from(limit).unwrap_or(default))),
     }
-}
-
-/// Returns the longest lifetime of a session, by `wrangler.toml`.
-fn longest(project: &Project) -> Result<u64> {
-    let limit = &settings::vars(project)?["SESSION_MAX_TTL"];
-    Ok(limit.as_u64().unwrap_or(DEFAULT_MAX_TTL))
 }
 
 impl Claims {
@@ -124,14 +118,18 @@ impl Claims {
         Self { paths: vec![path.to_owned()], ..Self::lasting(ttl) }
     }
 
+    /// A session for one request of this command, at one gate: nobody else who gets it can do anything with it.
+    pub(crate) fn once(gate: &str, method: &str, path: &str, ttl: u32) -> Self {
+        Self {
+            aud: Some(gate.to_owned()),
+            methods: vec![method.to_owned()],
+            paths: vec![path.to_owned()],
+            ..Self::lasting(ttl)
+        }
+    }
+
     /// Signs a session that begins now, bound to the session key of this name.
-    pub(crate) fn mint(
-        &self,
-        id: &KeyId,
-        version: u32,
-        root: &Secret,
-        kid: Option<&str>,
-    ) -> Result<String> {
+    pub(crate) fn mint(&self, id: &KeyId, sk: &Secret, kid: Option<&str>) -> Result<String> {
         let now = clock::now()?.seconds();
         let mut claims = Map::new();
         claims.insert("iat".to_owned(), json!(now));
@@ -151,7 +149,7 @@ impl Claims {
                 claims.insert(name.to_owned(), json!(list));
             }
         }
-        let token = session::mint(id, &derive_sk(root, id, version), &claims);
+        let token = session::mint(id, sk, &claims);
         // By the gate's own reading, or it would be refused there: a token too long, for instance.
         match Session::parse(&token) {
             Ok(_) => Ok(token),

@@ -1,185 +1,253 @@
-//! The settings of this checkout: `SIGNING_SECRET` from the environment or `.dev.vars`, and
-//! the `[vars]` of `wrangler.toml`.
+//! The keys of a project's configuration, and the secrets that sign for them.
 
-use std::{env, fs, io};
-
+use clap::Args;
 use serde_json::Value;
 use writegate::Secret;
 use writegate::config::MIN_SECRET_BYTES;
 use writegate::derive_sk;
 use writegate::{Key, KeyId};
 
-use crate::error::{Context as _, Error, Result};
-use crate::project::Project;
+use crate::error::{Error, Result};
+use crate::project::{Document, Project, ProjectOptions};
 
 const ROOT: &str = "SIGNING_SECRET";
+/// One key's secret, for a caller who has nothing else.
+pub(crate) const KEY_SECRET: &str = "WRITEGATE_SK";
 
 /// The longest lifetime of a signed URL whose key's record does not say.
 pub(crate) const DEFAULT_URL_TTL: i64 = 604_800;
 
-/// A secret of this name, from the environment or `.dev.vars`.
-pub(crate) fn secret(project: &Project, name: &str) -> Result<Option<Secret>> {
-    match exported(name) {
-        Some(secret) => Ok(Some(secret)),
-        None => in_file(project, name),
+/// Whose key it is that something is signed with.
+#[derive(Args)]
+pub(crate) struct KeyOptions {
+    /// The key's version [default: what the configuration says, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    version: Option<u32>,
+    /// The key is none of the configuration's, but one of the gate's registry
+    #[arg(long)]
+    unknown_key: bool,
+    #[command(flatten)]
+    project: ProjectOptions,
+}
+
+/// A key that something is to be signed with.
+pub(crate) struct NamedKey {
+    pub(crate) project: Project,
+    /// Its record in the configuration, as it stands there and as the gate reads it.
+    pub(crate) record: Option<(Value, Key)>,
+    pub(crate) version: u32,
+    id: KeyId,
+    own: Option<Secret>,
+}
+
+impl KeyOptions {
+    /// Finds the key. One that the configuration does not have is refused, unless it is said to be a registry's.
+    pub(crate) fn open(&self, id: &KeyId) -> Result<NamedKey> {
+        self.find(id, &|why| Err(Error::usage(why)))
     }
-}
 
-/// That of the environment.
-pub(crate) fn exported(name: &str) -> Option<Secret> {
-    let value = env::var(name).ok().filter(|value| !value.is_empty());
-    value.map(Secret::new)
-}
+    /// Finds the key. It is told if the configuration does not have it.
+    pub(crate) fn open_any(&self, id: &KeyId) -> Result<NamedKey> {
+        self.find(id, &|why| {
+            eprintln!("writegate: {why}");
+            Ok(())
+        })
+    }
 
-/// That of `.dev.vars`.
-pub(crate) fn in_file(project: &Project, name: &str) -> Result<Option<Secret>> {
-    Ok(variable(&dev_vars(project)?, name).map(Secret::new))
-}
-
-/// The text of `.dev.vars`, or of the environment's own; wrangler reads one of the two, too.
-pub(crate) fn dev_vars(project: &Project) -> Result<String> {
-    let own = project.environment.as_ref();
-    let own = own.map(|name| project.root.join(format!(".dev.vars.{name}")));
-    let path = own.filter(|path| path.exists());
-    let path = path.unwrap_or_else(|| project.root.join(".dev.vars"));
-    match fs::read_to_string(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).context(format!("reading {}", path.display()))
+    fn find(&self, id: &KeyId, on_unknown: &dyn Fn(String) -> Result<()>) -> Result<NamedKey> {
+        let project = self.project.look()?;
+        let own = key_secret(&project)?;
+        if own.is_some() && self.version.is_some() {
+            return Err(Error::usage(format!(
+                "--version: {KEY_SECRET} is the secret of one version; leave one of the two out"
+            )));
         }
-        read => Ok(read.unwrap_or_default()),
+        if !self.unknown_key && own.is_none() {
+            project.file().map_err(|error| {
+                Error::usage(format!(
+                    "{}, or put the key's secret into {KEY_SECRET}",
+                    error.message
+                ))
+            })?;
+        }
+        let document = project.has_configuration().then(|| project.document()).transpose()?;
+        let record = match &document {
+            Some(document) => record(document, id)?,
+            None => None,
+        };
+        match (&document, &record) {
+            (Some(document), None) if !self.unknown_key && own.is_none() => {
+                on_unknown(format!(
+                    "{}; --unknown-key if it is one of the gate's registry",
+                    unknown(document, id)
+                ))?;
+            }
+            (Some(document), Some((_, key))) => warn_of_other_versions(document, key),
+            _ => {}
+        }
+        let known = record.as_ref().map(|(_, key)| key.version);
+        let version = self.version.or(known).unwrap_or(1);
+        Ok(NamedKey { project, record, version, id: id.clone(), own })
     }
 }
 
-/// The signing secret of a key, of this version or of the one that `wrangler.toml` says.
-pub(crate) fn sk(project: &Project, id: &KeyId, version: Option<u32>) -> Result<Secret> {
-    let known = key(project, id)?;
-    let version = version.or(known.map(|(_, key)| key.version)).unwrap_or(1);
-    Ok(derive_sk(&signing_secret(project)?, id, version))
+impl NamedKey {
+    /// The key's secret.
+    pub(crate) fn sk(&self) -> Result<Secret> {
+        match &self.own {
+            Some(own) => Ok(own.clone()),
+            None => Ok(derive_sk(&signing_secret(&self.project)?, &self.id, self.version)),
+        }
+    }
+
+    /// The key, as the gate reads it.
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.record.as_ref().map(|(_, key)| key)
+    }
+}
+
+/// The secret of a key in this version, or in that of the configuration.
+pub(crate) fn sk(project: &Project, id: &KeyId) -> Result<Secret> {
+    match key_secret(project)? {
+        Some(own) => Ok(own),
+        None => {
+            let version = key(project, id)?.map_or(1, |(_, key)| key.version);
+            Ok(derive_sk(&signing_secret(project)?, id, version))
+        }
+    }
+}
+
+/// A key's secret that the caller has.
+pub(crate) fn key_secret(project: &Project) -> Result<Option<Secret>> {
+    let own = project.secret(KEY_SECRET)?;
+    match &own {
+        Some(secret) if !secret.expose().starts_with(b"sk_") => Err(Error::usage(format!(
+            "{KEY_SECRET} is no key secret: those begin with sk_, as `writegate key show` prints them"
+        ))),
+        _ => Ok(own),
+    }
 }
 
 /// The root of every signing secret.
 pub(crate) fn signing_secret(project: &Project) -> Result<Secret> {
-    let Some(secret) = secret(project, ROOT)? else {
-        return Err(Error::new(format!(
-            "{ROOT} is neither in the environment nor in .dev.vars; \
-             make one with `openssl rand -base64 48` and keep it: it cannot be read back from Cloudflare"
-        )));
+    let missing = || {
+        Error::new(format!(
+            "{ROOT} is neither in the environment nor in .dev.vars. Whoever runs the gate has it. \
+             A caller puts the key's secret into {KEY_SECRET} instead. Only for a new gate, make one with \
+             `openssl rand -base64 48` and keep it: it cannot be read back from Cloudflare"
+        ))
     };
-    check_length(ROOT, &secret)?;
-    Ok(secret)
+    long_enough(ROOT, project.secret(ROOT)?.ok_or_else(missing)?)
 }
 
 /// The MAC key of WAF-token links.
 pub(crate) fn waf_secret(project: &Project) -> Result<Secret> {
     let name = "WAF_SECRET";
-    let Some(secret) = secret(project, name)? else {
-        return Err(Error::new("WAF_SECRET is neither in the environment nor in .dev.vars"));
-    };
-    check_length(name, &secret)?;
-    Ok(secret)
+    let missing = || Error::new("WAF_SECRET is neither in the environment nor in .dev.vars");
+    long_enough(name, project.secret(name)?.ok_or_else(missing)?)
 }
 
 /// Makes sure that a secret is as long as the gate asks for.
-fn check_length(name: &str, secret: &Secret) -> Result<()> {
+fn long_enough(name: &str, secret: Secret) -> Result<Secret> {
     match secret.len() < MIN_SECRET_BYTES {
         true => Err(Error::new(format!(
             "{name} is {} bytes long and must be at least {MIN_SECRET_BYTES}, or the gate refuses to work",
             secret.len()
         ))),
-        false => Ok(()),
+        false => Ok(secret),
     }
 }
 
-/// A value of `.dev.vars`, read as wrangler reads it: `NAME=value`, the value bare or quoted.
-fn variable(file: &str, name: &str) -> Option<String> {
-    let value = file.lines().rev().find_map(|line| {
-        let line = line.trim();
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        let (key, value) = line.split_once('=')?;
-        (key.trim() == name).then_some(value.trim())
-    })?;
-    let quoted = ['"', '\'', '`'].into_iter().find_map(|quote| {
-        let (content, _comment) = value.strip_prefix(quote)?.rsplit_once(quote)?;
-        Some(content.to_owned())
-    });
-    let bare = || value.split('#').next().unwrap_or_default().trim_end().to_owned();
-    Some(quoted.unwrap_or_else(bare)).filter(|value| !value.is_empty())
-}
-
-/// The `[vars]` of `wrangler.toml`; null where there are none.
-pub(crate) fn vars(project: &Project) -> Result<Value> {
-    Ok(wrangler_toml(project)?["vars"].take())
-}
-
-/// Returns true if `wrangler.toml` binds a Durable Object class to this name.
-pub(crate) fn has_durable_object(project: &Project, name: &str) -> Result<bool> {
-    let whole = wrangler_toml(project)?;
-    let bindings = whole["durable_objects"]["bindings"].as_array();
-    Ok(bindings.is_some_and(|bindings| bindings.iter().any(|binding| binding["name"] == name)))
-}
-
-fn wrangler_toml(project: &Project) -> Result<Value> {
-    let Ok(text) = fs::read_to_string(project.root.join("wrangler.toml")) else {
-        return Ok(Value::Null);
-    };
-    let mut whole: Value = toml::from_str(&text)
-        .map_err(|error| Error::new(format!("wrangler.toml: {}", error.message())))?;
-    Ok(match &project.environment {
-        Some(name) => whole["env"][name].take(),
-        None => whole,
-    })
-}
-
-/// The record of a key in `wrangler.toml`, as it stands there and as the gate reads it.
+/// The record of a key in the configuration, as it stands there and as the gate reads it.
 pub(crate) fn key(project: &Project, id: &KeyId) -> Result<Option<(Value, Key)>> {
-    let mut vars = vars(project)?;
-    let Value::Array(records) = vars["KEYS"].take() else {
-        return Ok(None);
+    record(&project.document()?, id)
+}
+
+fn record(document: &Document, id: &KeyId) -> Result<Option<(Value, Key)>> {
+    let keys = &document.own("vars")["KEYS"];
+    let Some(records) = keys.as_array() else {
+        return match keys {
+            Value::Null => Ok(None),
+            _ => Err(Error::new(format!("{}: KEYS is no list of keys", document.name()))),
+        };
     };
-    let mut records = records.into_iter().enumerate();
+    let mut records = records.iter().enumerate();
     let Some((index, record)) = records.find(|(_, record)| record["id"] == id.as_str()) else {
         return Ok(None);
     };
     let parsed = Key::parse(&format!("KEYS[{index}]"), record.clone())
-        .map_err(|error| Error::new(format!("wrangler.toml: {error}")))?;
-    Ok(Some((record, parsed)))
+        .map_err(|error| Error::new(format!("{}: {error}", document.name())))?;
+    Ok(Some((record.clone(), parsed)))
 }
 
-/// The one key of `wrangler.toml` that is an admin's.
+/// Says which id may be meant by one that is not in the configuration. That id may be a secret, and is not repeated.
+fn unknown(document: &Document, id: &KeyId) -> String {
+    let place = document.place();
+    let (_top, environments) = document.all();
+    let elsewhere: Vec<String> = environments
+        .filter(|(_, section)| ids(section).any(|other| other == id.as_str()))
+        .map(|(name, _)| format!("--env {name}"))
+        .collect();
+    if !elsewhere.is_empty() {
+        return format!("{place} has no such key; it is there with {}", elsewhere.join(" or "));
+    }
+    let likeness = |other: &&str| strsim::damerau_levenshtein(other, id.as_str());
+    match ids(document.section()).min_by_key(likeness) {
+        Some(nearest) => format!("{place} has no such key; the nearest id is {nearest}"),
+        None => format!("{place} has no key"),
+    }
+}
+
+/// The ids of the keys of a section.
+fn ids(section: &Value) -> impl Iterator<Item = &str> {
+    let keys = section["vars"]["KEYS"].as_array().into_iter().flatten();
+    keys.filter_map(|record| record["id"].as_str())
+}
+
+/// Tells whoever names no environment that the key is another in one of them.
+fn warn_of_other_versions(document: &Document, key: &Key) {
+    if document.environment().is_some() {
+        return;
+    }
+    for (name, section) in document.all().1 {
+        let keys = section["vars"]["KEYS"].as_array().into_iter().flatten();
+        let mut versions = keys
+            .filter(|record| record["id"] == key.id.as_str())
+            .map(|record| record["version"].as_u64().unwrap_or(1));
+        if let Some(version) = versions.find(|version| *version != u64::from(key.version)) {
+            eprintln!(
+                "writegate: {} has this key in version {}, [env.{name}] in version {version} (--env {name})",
+                document.name(),
+                key.version
+            );
+        }
+    }
+}
+
+/// The one key of the configuration that is an admin's.
 pub(crate) fn admin(project: &Project) -> Result<KeyId> {
-    let keys = vars(project)?["KEYS"].take();
-    let keys = keys.as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut admins = keys.iter().filter(|record| record["admin"] == true);
+    let document = project.document()?;
+    let (place, keys) = (document.place(), &document.own("vars")["KEYS"]);
+    let mut admins = keys.as_array().into_iter().flatten().filter(|record| record["admin"] == true);
     match (admins.next(), admins.next()) {
-        (None, _) => Err(Error::usage(
-            "wrangler.toml has no key with admin = true: make one with `key new --admin`, or name one with --as",
-        )),
-        (Some(_), Some(_)) => Err(Error::usage(
-            "wrangler.toml has several keys with admin = true: name one with --as",
-        )),
+        (None, _) => Err(Error::usage(format!(
+            "{place} has no key with admin = true: make one with `key new --admin`, or name one with --as"
+        ))),
+        (Some(_), Some(_)) => Err(Error::usage(format!(
+            "{place} has several keys with admin = true: name one with --as"
+        ))),
         (Some(record), None) => record["id"].as_str().and_then(KeyId::parse).ok_or_else(|| {
-            Error::new("wrangler.toml: the id of the key with admin = true is none")
+            Error::new(format!("{place}: the key with admin = true has no valid id"))
         }),
     }
 }
 
 /// A key's id as an argument.
 pub(crate) fn id(text: &str) -> std::result::Result<KeyId, String> {
-    KeyId::parse(text).ok_or_else(|| "a key's id is 1 to 128 of A-Z a-z 0-9 . _ -".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dev_vars_are_read_as_wrangler_reads_them() {
-        let file = "# A=0\nA=1 # one\nB = \"two # 2\" # comment\nexport C='3'\nD=\nA=4\nE=a=b\n";
-        assert_eq!(variable(file, "A").as_deref(), Some("4"));
-        assert_eq!(variable(file, "B").as_deref(), Some("two # 2"));
-        assert_eq!(variable(file, "C").as_deref(), Some("3"));
-        assert_eq!(variable(file, "D"), None);
-        assert_eq!(variable(file, "E").as_deref(), Some("a=b"));
-        assert_eq!(variable(file, "F"), None);
+    if ["sk_", "ss_", "eyJ"].iter().any(|secret| text.starts_with(secret)) {
+        return Err(
+            "this is a secret and no key's id; replace it if others have seen it".to_owned()
+        );
     }
+    KeyId::parse(text).ok_or_else(|| "a key's id is 1 to 128 of A-Z a-z 0-9 . _ -".to_owned())
 }

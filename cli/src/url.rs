@@ -8,7 +8,8 @@ use writegate::{Key, KeyId, Scheme};
 
 use crate::error::{Error, Result};
 use crate::project::Project;
-use crate::{clock, settings, target};
+use crate::settings::{self, KeyOptions, NamedKey};
+use crate::{clock, target};
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
@@ -21,9 +22,6 @@ pub(crate) struct Sign {
     /// The key's id
     #[arg(long, value_name = "ID", value_parser = settings::id)]
     key: KeyId,
-    /// The key's version [default: what wrangler.toml says, else 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    version: Option<u32>,
     /// Its lifetime [default: 3600, or the key's url_ttl if that is less]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..))]
     ttl: Option<i64>,
@@ -36,6 +34,8 @@ pub(crate) struct Sign {
     /// The address at the gate
     #[arg(value_name = "URL", value_parser = target::url)]
     url: String,
+    #[command(flatten)]
+    which: KeyOptions,
 }
 
 /// The default lifetime of a signed URL.
@@ -43,8 +43,7 @@ const DEFAULT_TTL: i64 = 3_600;
 
 pub(crate) fn run(action: &Action) -> Result<()> {
     let Action::Sign(sign) = action;
-    let project = Project::find()?;
-    let known = settings::key(&project, &sign.key)?.map(|(_, key)| key);
+    let key = sign.which.open_any(&sign.key)?;
     let head = target::head("GET", &sign.url, Vec::new(), false)?;
     if head.parameters().any(|(name, _)| ["key", "sig", "verify"].contains(&name)) {
         return Err(Error::usage(
@@ -52,24 +51,24 @@ pub(crate) fn run(action: &Action) -> Result<()> {
         ));
     }
     let (link, scheme) = match sign.waf {
-        true => (sign.waf_token(&project, &head)?, Scheme::WafUrl),
-        false => (sign.signed(&project, known.as_ref(), &head)?, Scheme::Url),
+        true => (sign.waf_token(&key.project, &head)?, Scheme::WafUrl),
+        false => (sign.signed(&key, &head)?, Scheme::Url),
     };
-    warn_of(known.as_ref(), scheme);
+    warn_of(key.key(), scheme);
     println!("{}://{}{link}", head.scheme(), head.authority());
     Ok(())
 }
 
 impl Sign {
-    fn signed(&self, project: &Project, known: Option<&Key>, head: &Head<'_>) -> Result<String> {
-        let longest = known.map_or(settings::DEFAULT_URL_TTL, |key| key.url_ttl);
+    fn signed(&self, key: &NamedKey, head: &Head<'_>) -> Result<String> {
+        let longest = key.key().map_or(settings::DEFAULT_URL_TTL, |key| key.url_ttl);
         let ttl = self.ttl.unwrap_or(DEFAULT_TTL.min(longest));
         if ttl > longest {
             return Err(Error::usage(format!(
                 "--ttl {ttl}: the key allows links of at most {longest} s (url_ttl)"
             )));
         }
-        let sk = settings::sk(project, &self.key, self.version)?;
+        let sk = key.sk()?;
         let expires = clock::now()?.plus_seconds(ttl);
         Ok(url::sign(head, &self.key, expires, &MacKey::new(&sk)))
     }

@@ -11,11 +11,14 @@ use serde_json::Value;
 use writegate::Secret;
 use writegate::Token;
 
+use crate::checkout::Checkout;
 use crate::error::{Context as _, Error, Result};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::setup;
 
+/// Where npm puts it.
+const PROGRAM: &str = "node_modules/wrangler/bin/wrangler.js";
 /// Secrets that a command may find in its environment, and that no other program has any business with.
 const SECRETS: [&str; 7] = [
     "SIGNING_SECRET",
@@ -59,29 +62,55 @@ pub(crate) fn node() -> Command {
     program("node")
 }
 
-/// wrangler, in a checkout and for one of its environments.
+/// wrangler, for a project and one of its environments.
 pub(crate) struct Wrangler {
     root: PathBuf,
     program: PathBuf,
+    configuration: PathBuf,
     environment: Option<String>,
 }
 
 impl Wrangler {
-    /// Installs the npm packages where wrangler is missing.
-    pub(crate) fn find(
-        project: &Project,
-        progress: &Progress,
-        environment: Option<&str>,
-    ) -> Result<Self> {
-        let program = project.root.join("node_modules/wrangler/bin/wrangler.js");
+    /// Finds wrangler, and in a checkout of this repository installs the npm packages where it is missing.
+    pub(crate) fn find(project: &Project, progress: &Progress) -> Result<Self> {
+        let program = project.root.join(PROGRAM);
         if !program.is_file() {
-            setup::packages(project, progress)?;
+            if !Checkout::is_root(&project.root) {
+                return Err(Error::usage(format!(
+                    "wrangler is not installed in {}: npm install --save-dev wrangler",
+                    project.root.display()
+                )));
+            }
+            setup::packages(&Checkout::at(&project.root)?, progress)?;
         }
         Ok(Self {
             root: project.root.clone(),
             program,
-            environment: environment.map(str::to_owned),
+            configuration: project.file()?.to_owned(),
+            environment: project.environment.clone(),
         })
+    }
+
+    /// Returns true if wrangler is there.
+    pub(crate) fn is_installed(project: &Project) -> bool {
+        project.root.join(PROGRAM).is_file()
+    }
+
+    /// wrangler with these arguments, and with the configuration and the environment that are meant. Without the two it would
+    /// take them from the folders above, from `.wrangler/deploy/config.json`, and from CLOUDFLARE_ENV, also that of `.env`.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = node();
+        command.arg(&self.program).args(arguments).current_dir(&self.root);
+        if !arguments.contains(&"--config") {
+            command.arg("--config").arg(&self.configuration);
+        }
+        match &self.environment {
+            Some(environment) => command.args(["--env", environment]),
+            // The top level, for wrangler.
+            None => command.arg("--env="),
+        };
+        command.env_remove("CLOUDFLARE_ENV");
+        command
     }
 
     /// Returns wrangler's output.
@@ -103,16 +132,11 @@ impl Wrangler {
 
     fn call(&self, arguments: &[&str], secret: Option<&Secret>) -> Result<String> {
         let running = || told(arguments);
-        let mut command = node();
+        let mut command = self.command(arguments);
         command
-            .arg(&self.program)
-            .args(arguments)
-            .current_dir(&self.root)
             // Its log of what it sends would hold the secret.
             .env_remove("WRANGLER_LOG_SANITIZE")
             .env_remove("WRANGLER_LOG")
-            // Which environment is meant is said here, and nowhere else.
-            .env_remove("CLOUDFLARE_ENV")
             // Colours and links in what is read here.
             .env("NO_COLOR", "1")
             .env("FORCE_COLOR", "0")
@@ -122,9 +146,6 @@ impl Wrangler {
             })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        if let Some(environment) = &self.environment {
-            command.args(["--env", environment]);
-        }
         let mut child = command.spawn().context(running())?;
         if let (Some(secret), Some(mut input)) = (secret, child.stdin.take()) {
             // One that ends early says why, and that is what is told.

@@ -6,8 +6,8 @@ use writegate::Secret;
 use writegate::Upstream;
 use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES, RESOURCES};
 
-use super::document::{BINDINGS, Document, names};
 use super::row::{Findings, Verdict, listed};
+use crate::project::{BINDINGS, Document, names};
 
 /// The most bytes that a variable may hold.
 const MAX_VARIABLE: usize = 5 * 1024;
@@ -87,8 +87,8 @@ pub(super) fn row(
     let mut findings = Findings::default();
     if let Some(other) = others.first() {
         findings.fail(
-            format!("there is a {other}, which wrangler reads instead of wrangler.toml"),
-            format!("keep one of {other} and wrangler.toml"),
+            format!("there is a {other}, too, and wrangler reads only {}", document.name()),
+            format!("keep one of {other} and {}", document.name()),
         );
     }
     for (name, value) in document.own("vars").as_object().into_iter().flatten() {
@@ -108,11 +108,11 @@ pub(super) fn row(
     match config {
         Err(error) => findings.fail(
             format!("{}: {error}; the gate would answer 503 to everything", document.place()),
-            format!("hint {} in {}", error.field, document.place()),
+            format!("fix {} in {}", error.field, document.place()),
         ),
         Ok(config) if config.keys.is_empty() && !config.registry => findings.warn(
             "there are no KEYS and no KEY_REGISTRY: nobody may call",
-            "make a key with `cargo run -- key new`, and put it into wrangler.toml",
+            "make a key with `writegate key new`, and put it into the configuration",
         ),
         Ok(_) => {}
     }
@@ -166,7 +166,7 @@ pub(super) fn environments(document: &Document) -> Verdict {
     let mut complete = Vec::new();
     for (name, environment) in environments {
         let lacking = lacking(top, environment);
-        let hint = format!("repeat them under [env.{name}] in wrangler.toml");
+        let hint = format!("repeat them under [env.{name}] in {}", document.name());
         if !lacking.needed.is_empty() {
             findings
                 .fail(format!("[env.{name}] lacks {}", listed(&lacking.needed, 12)), hint.clone());
@@ -183,7 +183,7 @@ pub(super) fn environments(document: &Document) -> Verdict {
         complete.push(name);
     }
     findings.verdict(match complete.as_slice() {
-        [] => "wrangler.toml has no [env.…]".to_owned(),
+        [] => format!("{} has no [env.…]", document.name()),
         names => format!("every variable and binding stands in [env.…] too: {}", listed(names, 8)),
     })
 }

@@ -4,8 +4,8 @@ use serde_json::Value;
 use writegate::Timestamp;
 use writegate::config::Config;
 
-use super::document::Document;
 use super::row::{Findings, Verdict};
+use crate::project::Document;
 
 /// From this date on a redirect to another origin loses its `Authorization`.
 const LEAST_DATE: &str = "2025-09-01";

@@ -7,8 +7,8 @@ use writegate::config::Config;
 use writegate::rate;
 use writegate::{Key, Scheme};
 
-use super::document::Document;
 use super::row::{Findings, Verdict, listed};
+use crate::project::Document;
 
 /// The key that the shipped configuration brings.
 const EXAMPLE: &str = "pk_example";

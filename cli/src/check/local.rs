@@ -7,10 +7,7 @@ use serde_json::Value;
 use writegate::Secret;
 
 use crate::error::Result;
-use crate::project::Project;
-use crate::settings;
-
-use super::document::Document;
+use crate::project::{Document, Project};
 
 /// The gate's own.
 pub(super) const ROOT: &str = "SIGNING_SECRET";
@@ -30,11 +27,11 @@ impl Local {
         let known = OWN.iter().chain(&MANAGING);
         let mut names: Vec<String> = known.map(ToString::to_string).collect();
         names.extend(document.map(|document| routes(document.own("vars"))).unwrap_or_default());
-        let file = settings::dev_vars(project)?;
-        names.extend(file.lines().filter_map(secret_name));
+        let file = project.dev_variables()?;
+        names.extend(file.names().filter(|name| sounds_secret(name)).map(str::to_owned));
         let mut found = BTreeMap::new();
         for name in names {
-            if let Some(secret) = settings::secret(project, &name)? {
+            if let Some(secret) = project.secret(&name)? {
                 found.insert(name, secret);
             }
         }
@@ -56,15 +53,11 @@ impl Local {
     }
 }
 
-/// The name in a line of `.dev.vars`, if it sounds like a secret's.
-fn secret_name(line: &str) -> Option<String> {
-    let line = line.trim();
-    let line = line.strip_prefix("export ").unwrap_or(line);
-    let name = line.split_once('=')?.0.trim();
+/// Returns true if a variable of this name sounds like a secret.
+fn sounds_secret(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    let sounds = ["TOKEN", "SECRET", "PASSWORD", "KEY"];
-    let secret = sounds.iter().any(|word| upper.contains(word)) && upper != "KEYS";
-    (secret && !name.starts_with('#')).then(|| name.to_owned())
+    upper != "KEYS"
+        && ["TOKEN", "SECRET", "PASSWORD", "KEY"].iter().any(|word| upper.contains(word))
 }
 
 /// The secrets that routes name, also where the configuration as a whole does not parse.
@@ -84,15 +77,10 @@ mod tests {
 
     #[test]
     fn names_that_sound_like_a_secret_s() {
-        for (line, name) in [
-            ("API_TOKEN=x", Some("API_TOKEN")),
-            ("export my_password = 'x'", Some("my_password")),
-            ("UPSTREAM=http://127.0.0.1", None),
-            ("# API_TOKEN=x", None),
-            ("API_TOKEN", None),
-            ("KEYS=[]", None),
-        ] {
-            assert_eq!(secret_name(line).as_deref(), name, "{line}");
+        for (name, sounds) in
+            [("API_TOKEN", true), ("my_password", true), ("UPSTREAM", false), ("KEYS", false)]
+        {
+            assert_eq!(sounds_secret(name), sounds, "{name}");
         }
     }
 }

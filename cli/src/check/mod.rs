@@ -7,7 +7,6 @@
 mod configuration;
 mod deployment;
 mod dev_vars;
-mod document;
 mod keys;
 mod leaks;
 mod local;
@@ -18,7 +17,6 @@ mod row;
 mod secrets;
 
 use std::cell::OnceCell;
-use std::fs;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -28,13 +26,12 @@ use writegate::config::Config;
 
 use crate::admin::GateOptions;
 use crate::clock;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::{Document, Project, ProjectOptions};
 
-use document::Document;
 use local::Local;
-use row::{Status, Verdict, listed};
+use row::{Status, Verdict};
 use secrets::Remote;
 
 #[derive(Args)]
@@ -44,9 +41,8 @@ use secrets::Remote;
 pub(crate) struct Options {
     #[command(flatten)]
     which: Option<GateOptions>,
-    /// wrangler's environment: [env.NAME] of wrangler.toml
-    #[arg(long, value_name = "NAME")]
-    env: Option<String>,
+    #[command(flatten)]
+    project: ProjectOptions,
     /// One JSON object a line, for programs
     #[arg(long)]
     json: bool,
@@ -99,7 +95,7 @@ const CHECKS: [Check; 20] = [
 ];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let project = Project::find_for(options.env.as_deref())?;
+    let project = options.project.find()?;
     let gathered = Gathered::new(options, &project)?;
     let width = CHECKS.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut bad = Vec::new();
@@ -132,7 +128,7 @@ struct Gathered<'a> {
     options: &'a Options,
     project: &'a Project,
     now: Timestamp,
-    document: std::result::Result<Document, String>,
+    document: Result<Document>,
     config: std::result::Result<Config, FieldError>,
     local: Local,
     remote: OnceCell<Remote>,
@@ -141,18 +137,14 @@ struct Gathered<'a> {
 
 impl<'a> Gathered<'a> {
     fn new(options: &'a Options, project: &'a Project) -> Result<Self> {
-        let path = project.root.join("wrangler.toml");
-        let text = fs::read_to_string(&path).context("reading wrangler.toml")?;
-        let document = Document::parse(&text, options.env.as_deref());
-        if let (Ok(document), Some(name)) = (&document, &options.env)
-            && !document.has_environment(name)
-        {
-            return Err(no_environment(document));
+        let document = project.unchecked_document();
+        if let Ok(document) = &document {
+            document.check_environment()?;
         }
         let local = Local::read(project, document.as_ref().ok())?;
         let config = match &document {
             Ok(document) => configuration::read(document, &|name| local.get(name).cloned()),
-            Err(error) => Err(FieldError::new("wrangler.toml", error.as_str())),
+            Err(error) => Err(FieldError::new(project.name(), error.message.as_str())),
         };
         Ok(Self {
             options,
@@ -171,15 +163,12 @@ impl<'a> Gathered<'a> {
             Ok(document) => document,
             Err(error) => {
                 return Verdict::fail(
-                    format!("wrangler.toml is no TOML: {error}"),
-                    "hint that line of wrangler.toml",
+                    format!("wrangler does not read it: {}", error.message),
+                    format!("fix that line of {}", self.project.name()),
                 );
             }
         };
-        let others = ["wrangler.json", "wrangler.jsonc"]
-            .into_iter()
-            .filter(|name| self.project.root.join(name).exists());
-        let others: Vec<&str> = others.collect();
+        let others = self.project.others();
         configuration::row(document, &self.config, &others)
     }
 
@@ -200,7 +189,7 @@ impl<'a> Gathered<'a> {
     }
 
     fn remote(&self) -> &Remote {
-        self.remote.get_or_init(|| Remote::ask(self.project, self.options.env.as_deref()))
+        self.remote.get_or_init(|| Remote::ask(self.project))
     }
 
     fn scanner(&self, row: impl Fn(&leaks::Scanner) -> Verdict) -> Verdict {
@@ -214,22 +203,9 @@ impl<'a> Gathered<'a> {
     }
 }
 
-/// Refuses an environment that does not exist. Its name is not repeated, because it may be a secret in the wrong place.
-fn no_environment(document: &Document) -> Error {
-    let (_top, environments) = document.all();
-    let names: Vec<&str> = environments.map(|(name, _)| name).collect();
-    Error::usage(match names.as_slice() {
-        [] => "--env: wrangler.toml has no [env.…]".to_owned(),
-        names => format!(
-            "--env: wrangler.toml has no environment of that name; it has {}",
-            listed(names, 12)
-        ),
-    })
-}
-
 fn unread() -> Verdict {
     Verdict::warn(
         "not looked at: the gate does not read this configuration",
-        "hint what the check `configuration` names",
+        "fix what the check `configuration` names",
     )
 }

@@ -10,10 +10,10 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::wrangler::Wrangler;
 
-use super::document::Document;
 use super::local::{Local, OWN, PREVIOUS_ROOT, ROOT, WAF, routes};
 use super::process;
 use super::row::{Findings, Verdict, listed};
+use crate::project::Document;
 
 /// wrangler's start on a slow machine, and Cloudflare's answer.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -32,15 +32,15 @@ pub(super) enum Remote {
 }
 
 impl Remote {
-    pub(super) fn ask(project: &Project, environment: Option<&str>) -> Self {
+    pub(super) fn ask(project: &Project) -> Self {
         // It would install it, for minutes.
-        if !project.root.join("node_modules/wrangler/bin/wrangler.js").is_file() {
+        if !Wrangler::is_installed(project) {
             return Self::Unknown {
                 why: "wrangler is not installed here".to_owned(),
                 hint: "npm ci",
             };
         }
-        let asked = Wrangler::find(project, &Progress::new(), environment).map(|wrangler| {
+        let asked = Wrangler::find(project, &Progress::new()).map(|wrangler| {
             process::within(LIMIT, move || wrangler.json(&["secret", "list", "--format", "json"]))
         });
         let why = match asked {
@@ -142,7 +142,7 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
 fn open(document: &Document) -> Vec<(String, String)> {
     let (top, environments) = document.all();
     let environments = environments.map(|(name, table)| (format!("[env.{name}]"), table));
-    let tables = std::iter::once(("wrangler.toml".to_owned(), top)).chain(environments);
+    let tables = std::iter::once((document.name().to_owned(), top)).chain(environments);
     let mut open = Vec::new();
     for (place, table) in tables {
         let vars = &table["vars"];

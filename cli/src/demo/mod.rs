@@ -12,12 +12,13 @@ use testkit::client::Response;
 use testkit::workerd::{self, Config, Worker, Workerd};
 use writegate::KeyId;
 use writegate::Secret;
+use writegate::derive_sk;
 
 use self::talk::Request;
 use self::upstream::Upstream;
+use crate::checkout::Checkout;
 use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
-use crate::project::Project;
 use crate::session::Claims;
 use crate::setup::Tools;
 use crate::{build, random};
@@ -35,10 +36,10 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let project = Project::find()?;
+    let checkout = Checkout::find()?;
     let progress = Progress::new();
-    let tools = Tools::ensure(&project, &progress)?;
-    let built = build::build(&project, &tools, &progress, &build::Options::default())?;
+    let tools = Tools::ensure(&checkout, &progress)?;
+    let built = build::build(&checkout, &tools, &progress, &build::Options::default())?;
 
     let token = random::text(24)?;
     let root = random::text(36)?;
@@ -53,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .var("KEYS", json!([key]));
     let mut gate = Config::new()
         .listening(worker)
-        .start(&workerd::binary(&project.root))
+        .start(&workerd::binary(&checkout.root))
         .context("starting the gate")?;
 
     println!("writegate demo: a gate in front of a small API, all of it on this machine\n");
@@ -64,7 +65,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("   the key    {id}");
     println!("              public: it says who asks, and may GET and POST /posts");
 
-    let session = Claims::lasting(SESSION_SECONDS).mint(&id, 1, &Secret::new(root), None)?;
+    let session =
+        Claims::lasting(SESSION_SECONDS).mint(&id, &derive_sk(&Secret::new(root), &id, 1), None)?;
     Walk { gate: &gate, upstream: &upstream, session: &session, token: &token }.all()?;
     if options.once {
         println!("\nAll of it went as it should.");

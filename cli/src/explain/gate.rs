@@ -49,27 +49,18 @@ impl Local {
     pub(crate) fn new(project: &Project) -> Result<Self> {
         let mut secrets = BTreeMap::new();
         for name in SECRETS {
-            if let Some(secret) = settings::secret(project, name)? {
+            if let Some(secret) = project.secret(name)? {
                 secrets.insert(name, secret);
             }
         }
-        let environment = Checkout {
-            vars: settings::vars(project)?,
-            objects: ["REPLAY", "LEDGER"]
-                .into_iter()
-                .filter_map(|name| match settings::has_durable_object(project, name) {
-                    Ok(true) => Some(Ok(name)),
-                    Ok(false) => None,
-                    Err(error) => Some(Err(error)),
-                })
-                .collect::<Result<_>>()?,
+        let document = project.document()?;
+        let bound = document.names("durable_objects");
+        let environment = Deployed {
+            vars: document.own("vars"),
+            objects: ["REPLAY", "LEDGER"].into_iter().filter(|name| bound.contains(name)).collect(),
             secrets: &secrets,
         };
-        Ok(Self {
-            gate: Gate::new(&environment),
-            secrets,
-            sk: settings::secret(project, "WRITEGATE_SK")?,
-        })
+        Ok(Self { gate: Gate::new(&environment), secrets, sk: settings::key_secret(project)? })
     }
 
     /// The configuration, if there is one.
@@ -217,14 +208,14 @@ impl AdminBackend for Stopped<'_> {
     }
 }
 
-struct Checkout<'s> {
-    vars: Value,
+struct Deployed<'s> {
+    vars: &'s Value,
     /// The bindings to Durable Objects that are there.
     objects: Vec<&'static str>,
     secrets: &'s BTreeMap<&'static str, Secret>,
 }
 
-impl Environment for Checkout<'_> {
+impl Environment for Deployed<'_> {
     fn get(&self, name: &str) -> Option<Binding> {
         if self.objects.contains(&name) {
             return Some(Binding::Resource);

@@ -18,7 +18,7 @@ use writegate::{Problem, Refusal};
 
 use crate::clock;
 use crate::error::{Context as _, Error, Result};
-use crate::project::Project;
+use crate::project::ProjectOptions;
 
 use gate::{Local, Verdict};
 use request_input::RequestInput;
@@ -48,6 +48,8 @@ pub(crate) struct Options {
     /// Which entry, from 1
     #[arg(long, value_name = "N", requires = "har", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     entry: u32,
+    #[command(flatten)]
+    project: ProjectOptions,
     /// The request, as arguments of curl: a URL, -X, -H, -d and so on
     #[arg(value_name = "REQUEST", trailing_var_arg = true, allow_hyphen_values = true)]
     request: Vec<String>,
@@ -79,7 +81,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         None => None,
     };
     let signed = options.base.as_ref().map(read).transpose()?;
-    let local = Local::new(&Project::find()?)?;
+    let local = Local::new(&options.project.find()?)?;
     print!("{}", report(&request, now, answered.as_ref(), signed.as_deref(), &local));
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::error::{Context as _, Error, Result};
 use crate::input;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::wrangler::{self, Wrangler};
+use crate::wrangler::Wrangler;
 
 use super::prompt::Question;
 use super::secrets::ROOT;
@@ -35,7 +35,7 @@ pub(super) struct Account {
 
 impl<'p> Cloud<'p> {
     pub(super) fn find(project: &'p Project, progress: &'p Progress) -> Result<Self> {
-        Ok(Self { wrangler: Wrangler::find(project, progress, None)?, project, progress })
+        Ok(Self { wrangler: Wrangler::find(project, progress)?, project, progress })
     }
 
     /// The accounts of whoever is logged in. A person who is not may log in now.
@@ -112,12 +112,8 @@ impl<'p> Cloud<'p> {
     /// Lets wrangler talk to the person itself, on standard error: standard output is the key's.
     fn show(&self, arguments: &[&str]) -> Result<()> {
         let told = format!("npx wrangler {}", arguments.join(" "));
-        let mut command = wrangler::node();
+        let mut command = self.wrangler.command(arguments);
         command
-            .arg(self.project.root.join("node_modules/wrangler/bin/wrangler.js"))
-            .args(arguments)
-            .current_dir(&self.project.root)
-            .env_remove("CLOUDFLARE_ENV")
             .stdin(match input::is_terminal() {
                 true => Stdio::inherit(),
                 false => Stdio::null(),

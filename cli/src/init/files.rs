@@ -6,18 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{Context as _, Error, Result};
+use crate::project::{DEV_VARS as SECRETS, Project, USUAL as CONFIGURATION};
 
 use super::template::SHIPPED;
 
-/// Holds the configuration; committed.
-pub(super) const CONFIGURATION: &str = "wrangler.toml";
-/// Holds the secrets; ignored.
-pub(super) const SECRETS: &str = ".dev.vars";
-
 /// Refuses what would overwrite somebody's work.
-pub(super) fn refuse_loss(checkout: &Path) -> Result<()> {
-    let shipped = read(checkout, CONFIGURATION)?.is_none_or(|text| text == SHIPPED);
-    let secrets = read(checkout, SECRETS)?.is_some();
+pub(super) fn refuse_loss(project: &Project) -> Result<()> {
+    let shipped = project.text(CONFIGURATION)?.is_none_or(|text| text == SHIPPED);
+    let secrets = project.text(SECRETS)?.is_some();
     let lost = match (shipped, secrets) {
         (true, false) => return Ok(()),
         (true, true) => ".dev.vars is there already:",
@@ -50,15 +46,6 @@ pub(super) fn refuse_exposure(checkout: &Path) -> Result<()> {
         true => Err(Error::usage(
             "git would take along what .dev.vars will hold: put .dev.vars and .dev.vars.* into .gitignore, and `git rm --cached .dev.vars` if it was committed",
         )),
-    }
-}
-
-/// A file's text; `None` where there is none.
-pub(super) fn read(checkout: &Path, name: &str) -> Result<Option<String>> {
-    match fs::read_to_string(checkout.join(name)) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).context(format!("reading {name}")),
     }
 }
 

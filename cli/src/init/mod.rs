@@ -23,12 +23,11 @@ use writegate::TokenSource;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::{DEV_VARS as SECRETS, Project, ProjectOptions, USUAL as CONFIGURATION};
 use crate::{input, random};
 
 use account::Accounts;
 use cloud::Cloud;
-use files::{CONFIGURATION, SECRETS};
 use plan::Plan;
 use prompt::Question;
 use proof::Secrets;
@@ -97,7 +96,13 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     options.check()?;
-    let project = Project::find()?;
+    let project = ProjectOptions::default().find()?;
+    if project.name() != CONFIGURATION {
+        return Err(Error::usage(format!(
+            "init writes {CONFIGURATION}, and wrangler would read {} instead: move that away",
+            project.name()
+        )));
+    }
     let progress = Progress::new();
     match options.secrets_only {
         true => finish(options, &project, &progress),
@@ -130,7 +135,7 @@ impl Options {
 /// A new gate.
 fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
     if !options.force {
-        files::refuse_loss(&project.root)?;
+        files::refuse_loss(project)?;
     }
     files::refuse_exposure(&project.root)?;
     let (root, kept) = match secret_source::find(project, ROOT)? {
@@ -166,8 +171,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     let token = secrets::token(&plan.dates)?;
     known.insert(TOKEN.to_owned(), token.clone());
     proof::read(&configuration, &known)?;
-    let old = files::read(&project.root, SECRETS)?.unwrap_or_default();
-    let file = secrets::file(&old, &root, &token)?;
+    let file = project.dev_vars_with(secrets::HEAD, &[(ROOT, &root), (TOKEN, &token)])?;
     files::write(&project.root, &configuration, file.expose())?;
     report::written(kept);
 
@@ -186,7 +190,8 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
     let wanted = |what: &str| {
         Error::usage(format!("--secrets-only: {what}; begin with `cargo run -- init`"))
     };
-    let text = files::read(&project.root, CONFIGURATION)?
+    let text = project
+        .text(CONFIGURATION)?
         .filter(|text| text != template::SHIPPED)
         .ok_or_else(|| wanted("wrangler.toml is still the shipped one"))?;
     let whole = proof::parse(&text)?;

@@ -7,8 +7,7 @@ use writegate::Secret;
 use writegate::config::{Binding, Config, Environment};
 
 use crate::error::{Error, Result};
-
-use super::files::CONFIGURATION;
+use crate::project::{Document, USUAL as CONFIGURATION};
 
 /// Longest text of a variable, in bytes.
 const MAX_VARIABLE: usize = 5 * 1024;
@@ -22,10 +21,11 @@ struct Deployed<'s> {
     secrets: &'s Secrets,
 }
 
-/// `wrangler.toml`, read as TOML.
+/// A `wrangler.toml`, read as any other.
 pub(super) fn parse(text: &str) -> Result<Value> {
-    toml::from_str(text)
-        .map_err(|error| Error::usage(format!("{CONFIGURATION}: {}", error.message())))
+    Document::parse(CONFIGURATION, text, None)
+        .map(Document::into_whole)
+        .map_err(|error| Error::usage(format!("{CONFIGURATION}: {error}")))
 }
 
 /// Reads this `wrangler.toml` and these secrets as the gate does.

@@ -4,8 +4,7 @@
 use writegate::Secret;
 
 use crate::error::{Error, Result};
-use crate::project::Project;
-use crate::settings;
+use crate::project::{self, Project};
 
 /// Which place has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +17,8 @@ pub(super) enum SecretSource {
 
 /// A secret of this name and its place; `None` where there is none.
 pub(super) fn find(project: &Project, name: &str) -> Result<Option<(Secret, SecretSource)>> {
-    let exported = settings::exported(name);
-    match (exported, settings::in_file(project, name)?) {
+    let exported = project::exported(name);
+    match (exported, project.secret_in_file(name)?) {
         (None, None) => Ok(None),
         (Some(secret), None) => Ok(Some((secret, SecretSource::Environment))),
         (Some(other), Some(secret)) if other.expose() != secret.expose() => {

@@ -16,7 +16,7 @@ use super::validate;
 pub(super) const ROOT: &str = "SIGNING_SECRET";
 pub(super) const TOKEN: &str = "WRITE_TOKEN";
 
-const HEAD: &str = "# Secrets for this machine, which git ignores. Keep SIGNING_SECRET where you keep passwords:\n\
+pub(super) const HEAD: &str = "# Secrets for this machine, which git ignores. Keep SIGNING_SECRET where you keep passwords:\n\
     # it cannot be read back from Cloudflare, and every key's secret is made from it.\n\n";
 
 /// When the token was issued, and when it ends: texts that are dates.
@@ -107,35 +107,6 @@ fn plain(json: &str) -> String {
     plain
 }
 
-/// The file with these secrets; all else in it stays.
-pub(super) fn file(old: &str, root: &Secret, token: &Secret) -> Result<Secret> {
-    let is_of = |line: &str, name: &str| {
-        let line = line.trim_start();
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        line.split_once('=').is_some_and(|(found, _)| found.trim() == name)
-    };
-    let mut text = match old {
-        "" => HEAD.to_owned(),
-        _ => String::new(),
-    };
-    for line in old.lines() {
-        if !is_of(line, ROOT) && !is_of(line, TOKEN) {
-            text.push_str(line);
-            text.push('\n');
-        }
-    }
-    for (name, secret) in [(ROOT, root), (TOKEN, token)] {
-        let value = secret.expose_str().unwrap_or_default();
-        if value.contains(['\'', '\n', '\r']) {
-            return Err(Error::usage(format!(
-                "{name}: holds a ' or a line break, which .dev.vars cannot hold"
-            )));
-        }
-        text.push_str(&format!("{name}='{value}'\n"));
-    }
-    Ok(Secret::new(text))
-}
-
 /// Refuses a root that the gate would refuse, before anything else is asked.
 pub(super) fn check_root(root: &Secret) -> Result<()> {
     match root.len() < MIN_SECRET_BYTES {
@@ -149,16 +120,6 @@ pub(super) fn check_root(root: &Secret) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_else_stands_in_the_file_stays() {
-        let old = "# mine\nWAF_SECRET=w\nexport SIGNING_SECRET = old\nWRITE_TOKEN=old\nSIGNING_SECRET_PREVIOUS=p";
-        let new = file(old, &Secret::new("root"), &Secret::new("{}")).unwrap();
-        assert_eq!(
-            new.expose_str().unwrap(),
-            "# mine\nWAF_SECRET=w\nSIGNING_SECRET_PREVIOUS=p\nSIGNING_SECRET='root'\nWRITE_TOKEN='{}'\n"
-        );
-    }
 
     #[test]
     fn a_token_s_characters_survive_the_file() {

@@ -11,7 +11,7 @@ use crate::admin::{Gate, GateOptions, KEYS};
 use crate::error::{Context as _, Error, Result};
 use crate::gate_error::{GateError, Problem};
 use crate::progress::{Count, Progress};
-use crate::project::Project;
+use crate::project::ProjectOptions;
 
 /// Most records that a gate takes at once.
 const MOST_RECORDS: usize = 100;
@@ -22,6 +22,8 @@ const MOST_BYTES: usize = 1_000_000;
 pub(crate) struct Import {
     #[command(flatten)]
     which: GateOptions,
+    #[command(flatten)]
+    project: ProjectOptions,
     /// Leave out records whose id the gate has already, revoked or not
     #[arg(long)]
     skip_existing: bool,
@@ -33,7 +35,7 @@ pub(crate) struct Import {
 impl Import {
     pub(super) fn run(&self) -> Result<()> {
         let records = records::read(&self.file)?;
-        let gate = self.which.open(&Project::find()?)?;
+        let gate = self.which.open(&self.project.find()?)?;
         let total = records.len();
         let mut left = match self.skip_existing {
             true => without_existing(&gate, records)?,

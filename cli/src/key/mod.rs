@@ -8,11 +8,9 @@ mod registry;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use writegate::KeyId;
-use writegate::derive_sk;
 
 use crate::error::Result;
-use crate::project::Project;
-use crate::settings;
+use crate::settings::{self, KeyOptions};
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
@@ -33,9 +31,8 @@ pub(crate) struct Show {
     /// The key's id
     #[arg(value_name = "ID", value_parser = settings::id)]
     id: KeyId,
-    /// The key's version [default: what wrangler.toml says, else 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    version: Option<u32>,
+    #[command(flatten)]
+    which: KeyOptions,
 }
 
 pub(crate) fn run(action: &Action) -> Result<()> {
@@ -50,19 +47,11 @@ pub(crate) fn run(action: &Action) -> Result<()> {
 
 impl Show {
     fn run(&self) -> Result<()> {
-        let project = Project::find()?;
-        let known = settings::key(&project, &self.id)?;
-        if known.is_none() {
-            eprintln!("writegate: wrangler.toml has no key {}", self.id);
-        }
-        let (mut record, version) = match known {
-            Some((record, key)) => (record, key.version),
-            None => (json!({"id": self.id.as_str()}), 1),
-        };
-        let version = self.version.unwrap_or(version);
-        let root = settings::signing_secret(&project)?;
-        record["version"] = json!(version);
-        record["sk"] = json!(derive_sk(&root, &self.id, version).expose_str());
+        let key = self.which.open(&self.id)?;
+        let known = key.record.as_ref().map(|(record, _)| record.clone());
+        let mut record = known.unwrap_or_else(|| json!({"id": self.id.as_str()}));
+        record["version"] = json!(key.version);
+        record["sk"] = json!(key.sk()?.expose_str());
         println!("{record:#}");
         Ok(())
     }

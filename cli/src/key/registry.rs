@@ -7,18 +7,20 @@ use writegate::KeyId;
 
 use crate::admin::{self, GateOptions};
 use crate::error::{Context as _, Result};
-use crate::project::Project;
+use crate::project::ProjectOptions;
 use crate::settings;
 
 #[derive(Args)]
 pub(crate) struct List {
     #[command(flatten)]
     which: GateOptions,
+    #[command(flatten)]
+    project: ProjectOptions,
 }
 
 impl List {
     pub(super) fn run(&self) -> Result<()> {
-        let gate = self.which.open(&Project::find()?)?;
+        let gate = self.which.open(&self.project.find()?)?;
         let mut out = io::stdout().lock();
         let mut pages = gate.pages();
         while let Some(page) = pages.next().transpose()? {
@@ -38,6 +40,8 @@ impl List {
 pub(crate) struct Revoke {
     #[command(flatten)]
     which: GateOptions,
+    #[command(flatten)]
+    project: ProjectOptions,
     /// The key's id
     #[arg(value_name = "ID", value_parser = settings::id)]
     id: KeyId,
@@ -45,7 +49,7 @@ pub(crate) struct Revoke {
 
 impl Revoke {
     pub(super) fn run(&self) -> Result<()> {
-        let gate = self.which.open(&Project::find()?)?;
+        let gate = self.which.open(&self.project.find()?)?;
         let tombstone = gate.ask("DELETE", &admin::record(&self.id), None)?;
         println!("{tombstone}");
         Ok(())

@@ -13,9 +13,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::checkout::{Checkout, Lock};
 use crate::error::Result;
 use crate::progress::{Progress, output};
-use crate::project::{Lock, Project};
 
 use environment::clean;
 
@@ -33,12 +33,12 @@ pub(crate) struct Tools {
 
 impl Tools {
     /// Installs the Wasm target if it is missing. The npm packages are for [`ensure_packages`].
-    pub(crate) fn ensure(project: &Project, progress: &Progress) -> Result<Self> {
+    pub(crate) fn ensure(checkout: &Checkout, progress: &Progress) -> Result<Self> {
         node::check()?;
         // All checkouts share it.
-        let _shared = Lock::take(&project.cache, progress)?;
-        let toolchain = wasm::ensure(&project.cache, progress)?;
-        Ok(Self { toolchain, modules: project.root.join("node_modules") })
+        let _shared = Lock::take(&checkout.cache, progress)?;
+        let toolchain = wasm::ensure(&checkout.cache, progress)?;
+        Ok(Self { toolchain, modules: checkout.root.join("node_modules") })
     }
 
     /// Returns the cargo that builds for Wasm.
@@ -102,13 +102,13 @@ impl Tools {
 }
 
 /// Installs the npm packages if they are missing, for a caller that holds the lock of the target directory.
-pub(crate) fn ensure_packages(project: &Project, progress: &Progress) -> Result<()> {
-    node::ensure_packages(&project.root, progress)
+pub(crate) fn ensure_packages(checkout: &Checkout, progress: &Progress) -> Result<()> {
+    node::ensure_packages(&checkout.root, progress)
 }
 
 /// Installs the npm packages alone, wrangler among them.
-pub(crate) fn packages(project: &Project, progress: &Progress) -> Result<()> {
+pub(crate) fn packages(checkout: &Checkout, progress: &Progress) -> Result<()> {
     node::check()?;
-    let _own = Lock::take(&project.target, progress)?;
-    node::ensure_packages(&project.root, progress)
+    let _own = Lock::take(&checkout.target, progress)?;
+    node::ensure_packages(&checkout.root, progress)
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::admin::GateOptions;
 use crate::error::{Error, Result};
-use crate::project::Project;
+use crate::project::ProjectOptions;
 
 use super::status;
 
@@ -13,16 +13,15 @@ use super::status;
 pub(crate) struct Options {
     #[command(flatten)]
     which: GateOptions,
-    /// wrangler's environment, whose keys are looked at
-    #[arg(long, value_name = "NAME")]
-    env: Option<String>,
+    #[command(flatten)]
+    project: ProjectOptions,
     /// Print each as one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let project = Project::find_for(options.env.as_deref())?;
+    let project = options.project.find()?;
     let tokens = status::tokens(&project, &options.which)?;
     for token in &tokens {
         match options.json {

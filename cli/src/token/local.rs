@@ -1,21 +1,16 @@
-//! This checkout's configuration, as a gate with it would read it.
-
-use std::fs;
-use std::path::Path;
+//! The project's configuration, as a gate with it would read it.
 
 use serde_json::Value;
 use writegate::Secret;
 use writegate::Upstream;
 use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES};
 
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
+use crate::project::Document;
 
-/// The `[vars]` of `wrangler.toml`, or of one of its environments, which inherits none.
+/// The configuration, and the host names that the Worker has, as far as they stand there.
 pub(super) struct Local {
-    vars: Value,
-    /// The bindings of Secrets Stores.
-    stores: Value,
-    /// Host names that the Worker has, as far as they stand there.
+    document: Document,
     hosts: Vec<String>,
 }
 
@@ -45,24 +40,9 @@ impl Environment for Bindings<'_> {
 }
 
 impl Local {
-    pub(super) fn read(checkout: &Path, environment: Option<&str>) -> Result<Self> {
-        let text = fs::read_to_string(checkout.join("wrangler.toml")).context("wrangler.toml")?;
-        let mut whole: Value = toml::from_str(&text)
-            .map_err(|error| Error::usage(format!("wrangler.toml: {}", error.message())))?;
-        // An environment inherits these, unless it has its own.
-        let own = environment.map_or(&Value::Null, |name| &whole["env"][name]);
-        let hosts = [own, &whole].into_iter().find_map(hosts).unwrap_or_default();
-        let section = match environment {
-            None => &mut whole,
-            Some(name) => whole["env"].get_mut(name).ok_or_else(|| {
-                Error::usage("--env: wrangler.toml has no environment of that name, [env.NAME]")
-            })?,
-        };
-        Ok(Self {
-            vars: section["vars"].take(),
-            stores: section["secrets_store_secrets"].take(),
-            hosts,
-        })
+    pub(super) fn of(document: Document) -> Self {
+        let hosts = hosts(&document);
+        Self { document, hosts }
     }
 
     /// Refuses a gate that this configuration is not of: what is put goes to this configuration's Worker.
@@ -79,7 +59,8 @@ impl Local {
         {
             true => Ok(()),
             false => Err(Error::usage(format!(
-                "--gate: wrangler.toml has its Worker at {}, so the token would be put somewhere else than at that gate; is --env missing?",
+                "--gate: {} has its Worker at {}, so the token would be put somewhere else than at that gate; is --env missing?",
+                self.document.place(),
                 self.hosts.join(", ")
             ))),
         }
@@ -87,7 +68,7 @@ impl Local {
 
     /// Where a secret lies that is none of the Worker's own.
     pub(super) fn stored(&self, secret: &str) -> Option<Stored> {
-        let bindings = self.stores.as_array()?;
+        let bindings = self.document.own("secrets_store_secrets").as_array()?;
         let binding = bindings.iter().find(|one| one["binding"] == secret)?;
         let text = |name: &str| binding[name].as_str().unwrap_or_default().to_owned();
         Some(Stored { store: text("store_id"), name: text("secret_name") })
@@ -95,12 +76,13 @@ impl Local {
 
     /// Reads the configuration as a gate does that has this token in a secret of this name.
     pub(super) fn config(&self, root: &Secret, token: Option<(&str, &Secret)>) -> Result<Config> {
-        Config::read(&Bindings { vars: &self.vars, root, token }).map_err(|error| match token {
+        let vars = self.document.own("vars");
+        Config::read(&Bindings { vars, root, token }).map_err(|error| match token {
             // It is the token that does not fit its route.
             Some((name, _)) if error.field == name => {
                 Error::usage(format!("the token for {name} {}", error.hint))
             }
-            _ => Error::usage(format!("wrangler.toml: {error}")),
+            _ => Error::usage(format!("{}: {error}", self.document.name())),
         })
     }
 
@@ -111,12 +93,14 @@ impl Local {
         match (asked, known.as_slice()) {
             (Some(asked), known) if known.contains(&asked) => Ok(asked.to_owned()),
             (Some(_), known) => Err(Error::usage(format!(
-                "--secret: no route of wrangler.toml takes its token from a secret of that name; known: {}",
+                "--secret: no route of {} takes its token from a secret of that name; known: {}",
+                self.document.place(),
                 known.join(", ")
             ))),
             (None, [only]) => Ok((*only).to_owned()),
             (None, several) => Err(Error::usage(format!(
-                "the routes of wrangler.toml have several tokens: name one with --secret ({})",
+                "the routes of {} have several tokens: name one with --secret ({})",
+                self.document.place(),
                 several.join(", ")
             ))),
         }
@@ -124,17 +108,15 @@ impl Local {
 }
 
 /// The host names of `route` and `routes`.
-fn hosts(section: &Value) -> Option<Vec<String>> {
-    let listed = section["routes"].as_array().into_iter().flatten();
-    let all = listed.chain(Some(&section["route"]));
-    let hosts: Vec<String> = all
-        .filter_map(|route| route.as_str().or(route["pattern"].as_str()))
+fn hosts(document: &Document) -> Vec<String> {
+    let listed = document.inherited("routes").as_array().into_iter().flatten();
+    let all = listed.chain([document.inherited("route")]);
+    all.filter_map(|route| route.as_str().or(route["pattern"].as_str()))
         .map(|pattern| {
             let pattern = pattern.split_once("://").map_or(pattern, |(_, rest)| rest);
             pattern.split('/').next().unwrap_or_default().to_owned()
         })
-        .collect();
-    (!hosts.is_empty()).then_some(hosts)
+        .collect()
 }
 
 /// A root where none is needed: what is read with it derives no secret.
@@ -148,16 +130,12 @@ mod tests {
 
     #[test]
     fn a_gate_of_another_configuration_is_refused() {
-        let hosts = |text: &str| {
-            let whole: Value = toml::from_str(text).unwrap();
-            hosts(&whole).unwrap_or_default()
-        };
-        let local = |hosts: Vec<String>| Local { vars: Value::Null, stores: Value::Null, hosts };
-        let own = hosts(
+        let local = |text: &str| Local::of(Document::parse("wrangler.toml", text, None).unwrap());
+        let own = local(
             "routes = [{ pattern = \"gate.example.com\", custom_domain = true }, \"*.example.org/api/*\"]",
         );
-        assert_eq!(own, ["gate.example.com", "*.example.org"]);
-        assert_eq!(hosts("route = \"https://a.example/*\""), ["a.example"]);
+        assert_eq!(own.hosts, ["gate.example.com", "*.example.org"]);
+        assert_eq!(local("route = \"https://a.example/*\"").hosts, ["a.example"]);
         for (gate, is_refused) in [
             ("https://gate.example.com", false),
             ("https://gate.example.com:8443", false),
@@ -168,9 +146,9 @@ mod tests {
             ("https://xgate.example.com", true),
         ] {
             let gate = Upstream::parse(gate).unwrap();
-            let refused = local(own.clone()).refuse_elsewhere(&gate);
+            let refused = own.refuse_elsewhere(&gate);
             assert_eq!(refused.is_err(), is_refused, "{}", gate.origin());
-            assert!(local(Vec::new()).refuse_elsewhere(&gate).is_ok());
+            assert!(local("").refuse_elsewhere(&gate).is_ok());
         }
     }
 }

@@ -12,6 +12,7 @@ use writegate::Timestamp;
 use writegate::TokenSource;
 use writegate::Upstream;
 use writegate::config::Config;
+use writegate::derive_sk;
 use writegate::policy::path;
 use writegate::route;
 use writegate::token_age::{self, Probe};
@@ -19,7 +20,7 @@ use writegate::{KeyId, Scheme};
 
 use crate::error::{Error, Result};
 use crate::http;
-use crate::session::Claims;
+use crate::session::{Claims, OWN_TTL};
 
 /// Longest for one answer: what the gate's own daily probe waits.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -140,7 +141,7 @@ impl Through {
         Ok(Self {
             gate: gate.clone(),
             version: known.map_or(1, |known| known.key().version),
-            ttl: u32::try_from(config.session_max_ttl).unwrap_or(u32::MAX).min(120),
+            ttl: u32::try_from(config.session_max_ttl).unwrap_or(OWN_TTL).min(OWN_TTL),
             path,
             key,
         })
@@ -193,8 +194,9 @@ impl Through {
     }
 
     fn get(&self, root: &Secret) -> std::result::Result<(u16, Value), String> {
-        let session = Claims::below(&self.path, self.ttl)
-            .mint(&self.key, self.version, root, None)
+        let sk = derive_sk(root, &self.key, self.version);
+        let session = Claims::once(self.gate.origin(), "GET", &self.path, self.ttl)
+            .mint(&self.key, &sk, None)
             .map_err(|error| error.message)?;
         let url = self.gate.join(self.path.strip_prefix('/'), None);
         let url = url.ok_or("the gate's address has no such path")?;
@@ -257,17 +259,13 @@ fn key(config: &Config, path: &str, now: Timestamp) -> Option<KeyId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::Document;
     use crate::token::local::{Local, stand_in};
 
     const GATE: &str = "https://gate.example.com";
 
     fn found(toml: &str) -> std::result::Result<(String, String), String> {
-        let folder = std::env::temp_dir().join(format!("writegate-probe-{}", std::process::id()));
-        let folder = folder.join(crate::random::text(9).unwrap());
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("wrangler.toml"), toml).unwrap();
-        let local = Local::read(&folder, None).unwrap();
-        std::fs::remove_dir_all(&folder).unwrap();
+        let local = Local::of(Document::parse("wrangler.toml", toml, None).unwrap());
         let config = local.config(&stand_in(), None).unwrap();
         let gate = Upstream::parse(GATE).unwrap();
         let now = Timestamp::parse_rfc3339("2026-11-22").unwrap();

@@ -1,13 +1,11 @@
 //! `writegate token put`: standard input → envelope → secret.
 
-use std::path::Path;
-
 use clap::Args;
 use writegate::Timestamp;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::ProjectOptions;
 use crate::wrangler::Wrangler;
 use crate::{clock, input};
 
@@ -26,12 +24,11 @@ pub(crate) struct Options {
     /// When the API stops taking it
     #[arg(long, value_name = "DATE", value_parser = date)]
     expires_at: Option<Timestamp>,
-    /// wrangler's environment
-    #[arg(long, value_name = "NAME")]
-    env: Option<String>,
     /// Refuse where the newest version is not the one deployed, instead of letting its code go out too
     #[arg(long)]
     deployed_only: bool,
+    #[command(flatten)]
+    project: ProjectOptions,
 }
 
 fn date(text: &str) -> std::result::Result<Timestamp, String> {
@@ -40,15 +37,16 @@ fn date(text: &str) -> std::result::Result<Timestamp, String> {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let project = Project::find_for(options.env.as_deref())?;
+    let project = options.project.find()?;
     let progress = Progress::new();
-    let (local, secret) = named(&project.root, options)?;
+    let local = Local::of(project.document()?);
+    let secret = local.secret(options.secret.as_deref())?;
     let given = input::secret(&format!("the token for {secret}"))?;
     let dates = Dates { issued_at: options.issued_at, expires_at: options.expires_at };
     let envelope = Envelope::read(&given, dates, clock::now()?).map_err(Error::usage)?;
     // The gate would close over a token that its route cannot send.
     local.config(&stand_in(), Some((&secret, &envelope.text)))?;
-    let wrangler = Wrangler::find(&project, &progress, options.env.as_deref())?;
+    let wrangler = Wrangler::find(&project, &progress)?;
     let place = Place::find_or_new(&wrangler, local.stored(&secret).as_ref())?;
     if options.deployed_only {
         place.refuse_undeployed()?;
@@ -58,10 +56,4 @@ pub(super) fn run(options: &Options) -> Result<()> {
         "{secret} is put; `writegate token age --gate URL` shows when the gate has it"
     ));
     Ok(())
-}
-
-fn named(checkout: &Path, options: &Options) -> Result<(Local, String)> {
-    let local = Local::read(checkout, options.env.as_deref())?;
-    let secret = local.secret(options.secret.as_deref())?;
-    Ok((local, secret))
 }

@@ -14,7 +14,7 @@ const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 fn gate() -> Gate {
     // It installs them where they are missing.
     Done::of(&mut writegate(&["build"])).succeeded();
-    let gate = Gate::of(&format!("name = \"gate\"\n{WELL}"));
+    let gate = Gate::of(&format!("name = \"gate\"\n{WELL}[env.staging]\n"));
     let packages = gate.checkout.0.join("node_modules");
     std::fs::remove_dir_all(&packages).unwrap();
     symlink(root().join("node_modules"), packages).unwrap();
@@ -28,6 +28,7 @@ fn secrets(gate: &Gate, port: Option<u16>) -> Value {
         // Nobody is logged in.
         .env("HOME", &gate.checkout.0)
         .env("XDG_CONFIG_HOME", gate.checkout.0.join("cache"))
+        .env("CLOUDFLARE_ENV", "staging")
         .env("WRANGLER_SEND_METRICS", "false")
         .env("CI", "true");
     if let Some(port) = port {
@@ -43,6 +44,8 @@ fn secrets(gate: &Gate, port: Option<u16>) -> Value {
 #[test]
 fn the_real_wrangler_is_understood() {
     let gate = gate();
+    // Another environment is not meant, whatever wrangler finds.
+    gate.checkout.file(".env", "CLOUDFLARE_ENV=staging\n");
     let path = format!("/client/v4/accounts/{ACCOUNT}/workers/scripts/gate/secrets");
     let own = path.clone();
     let api = Api::start(move |path, _| match path {

@@ -15,7 +15,8 @@ impl Checkout {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("command-{number}"));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
-        fs::write(path.join("Cargo.toml"), "").unwrap();
+        let manifest = "[workspace]\n[package]\nname = \"writegate\"\n";
+        fs::write(path.join("Cargo.toml"), manifest).unwrap();
         fs::write(path.join("wrangler.toml"), wrangler).unwrap();
         Self(path)
     }

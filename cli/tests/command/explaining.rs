@@ -86,7 +86,8 @@ fn the_rule_and_the_reason_are_named() {
     let session = scene.checkout.run(&["session", "mint", "--key", "pk_site"]).succeeded();
     let bearer = format!("Authorization: Bearer {}", session.trim());
     let link = scene.checkout.run(&["url", "sign", "--key", "pk_site", URL]).succeeded();
-    let other = scene.checkout.run(&["session", "mint", "--key", "pk_other"]).succeeded();
+    let other =
+        scene.checkout.run(&["session", "mint", "--key", "pk_other", "--unknown-key"]).succeeded();
     let other = format!("Authorization: Bearer {}", other.trim());
     for (told, code, reason) in [
         (

@@ -13,6 +13,7 @@ mod checkout;
 mod console;
 mod explaining;
 mod init;
+mod project;
 mod registry;
 mod signing;
 mod token;
@@ -104,7 +105,7 @@ fn what_was_wanted_is_told_and_what_was_given_is_not() {
 
 #[test]
 fn usage_errors_have_code_2() {
-    let checkout = Checkout::new("[vars]\nSESSION_MAX_TTL = 600\n");
+    let checkout = Checkout::new("[vars]\nSESSION_MAX_TTL = 600\nKEYS = [{ id = \"a\" }]\n");
     checkout.secret(&random_secret());
     for arguments in [
         ["session", "mint"].as_slice(),

@@ -172,7 +172,7 @@ fn what_is_no_gate_is_told_in_one_line() {
 }
 
 #[test]
-fn the_session_is_short_and_for_the_gate_s_own_paths() {
+fn the_session_is_good_for_its_one_request_only() {
     let checkout = checkout(ADMIN);
     let (listener, gate) = listener();
     let empty = "HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n{\"keys\":[],\"cursor\":null}";
@@ -186,7 +186,9 @@ fn the_session_is_short_and_for_the_gate_s_own_paths() {
     let claims = token.split('.').nth(1).unwrap();
     let claims = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, claims).unwrap();
     let claims: Value = serde_json::from_slice(&claims).unwrap();
-    assert_eq!(claims["paths"], serde_json::json!(["/_gate/*"]));
+    assert_eq!(claims["paths"], serde_json::json!(["/_gate/keys"]));
+    assert_eq!(claims["methods"], serde_json::json!(["GET"]));
+    assert_eq!(claims["aud"], gate.as_str());
     let lasts = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
-    assert!(lasts <= 120, "{claims}");
+    assert!(lasts <= 30, "{claims}");
 }

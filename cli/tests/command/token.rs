@@ -82,10 +82,19 @@ impl Desk {
         }
     }
 
-    /// Returns the calls of wrangler, without the questions that were asked of it first.
+    /// Returns the calls of wrangler, without the questions that were asked of it first, and without the configuration,
+    /// which each of them names.
     fn calls(&self) -> Vec<Value> {
         let written = fs::read_to_string(self.checkout.0.join("stub/calls")).unwrap_or_default();
-        let call = |line| serde_json::from_str::<Value>(line).unwrap();
+        let configuration = json!(self.checkout.0.join("wrangler.toml"));
+        let call = |line| {
+            let mut call = serde_json::from_str::<Value>(line).unwrap();
+            let argv = call["argv"].as_array_mut().unwrap();
+            let at = argv.iter().position(|argument| argument == "--config").unwrap();
+            let named: Vec<Value> = argv.drain(at..=at + 1).collect();
+            assert_eq!(named[1], configuration);
+            call
+        };
         let calls = written.lines().map(call);
         calls.filter(|call| !call["argv"].as_array().unwrap().contains(&json!("--json"))).collect()
     }
@@ -107,7 +116,7 @@ fn a_token_goes_into_the_secret_with_its_dates_and_nowhere_else() {
     let done = desk.put(&[], &format!("{token}\n"));
     assert_eq!((done.code, done.out.as_str()), (Some(0), ""), "{}", done.err);
     let [call] = desk.calls().try_into().unwrap();
-    assert_eq!(call["argv"], json!(["secret", "put", "WRITE_TOKEN"]));
+    assert_eq!(call["argv"], json!(["secret", "put", "WRITE_TOKEN", "--env="]));
     let put: Value = serde_json::from_str(call["input"].as_str().unwrap()).unwrap();
     assert_eq!(put["token"], token.as_str());
     assert!([before, today()].contains(&put["issued_at"].as_str().unwrap().to_owned()), "{put}");
@@ -122,7 +131,7 @@ fn a_token_goes_into_the_secret_with_its_dates_and_nowhere_else() {
     let arguments = ["--env", "staging", "--issued-at", "2026-01-03"];
     assert_eq!(desk.put(&arguments, &token).code, Some(0));
     let [plain, staging] = desk.calls().try_into().unwrap();
-    assert_eq!(plain["argv"], json!(["secret", "put", "B_TOKEN"]));
+    assert_eq!(plain["argv"], json!(["secret", "put", "B_TOKEN", "--env="]));
     let put: Value = serde_json::from_str(plain["input"].as_str().unwrap()).unwrap();
     assert_eq!(
         (&put["issued_at"], &put["expires_at"]),
@@ -180,8 +189,16 @@ fn a_newest_version_that_is_not_deployed_is_told_or_refused() {
     assert_eq!(
         calls,
         [
-            json!(["versions", "secret", "put", "WRITE_TOKEN", "--message", message]),
-            json!(["versions", "deploy", format!("{OTHER}@100%"), "--yes", "--message", message]),
+            json!(["versions", "secret", "put", "WRITE_TOKEN", "--message", message, "--env="]),
+            json!([
+                "versions",
+                "deploy",
+                format!("{OTHER}@100%"),
+                "--yes",
+                "--message",
+                message,
+                "--env="
+            ]),
         ]
     );
 }
@@ -193,7 +210,7 @@ fn a_worker_that_was_never_deployed_gets_its_secret_and_wrangler_s_no_is_told() 
     none["deployments status"] = json!({"fails": "The Worker gate has no deployments."});
     let desk = Desk::new(ONE, &none);
     assert_eq!(desk.put(&[], &token).code, Some(0));
-    assert_eq!(desk.calls()[0]["argv"], json!(["secret", "put", "WRITE_TOKEN"]));
+    assert_eq!(desk.calls()[0]["argv"], json!(["secret", "put", "WRITE_TOKEN", "--env="]));
 
     let mut failing = answers(VERSION);
     failing["secret put"] = json!({"fails": "Authentication error, for"});

@@ -91,7 +91,7 @@ fn a_bound_session_signs_with_its_own_key() {
         return;
     };
     let url = format!("http://127.0.0.1:{}/posts", table.gate.port);
-    let mint = ["session", "mint", "--key", KEY, "--bind"];
+    let mint = ["session", "mint", "--key", KEY, "--bind", "--unknown-key"];
     let minted: Value = serde_json::from_str(&writegate(&table, &secret, &mint)).unwrap();
     let token = minted["token"].as_str().unwrap();
     let sign = ["request", "sign", "--session", token, "DELETE", &url];

@@ -6,7 +6,7 @@ use super::super::row::Status::{Fail, Ok as Well, Warn};
 use super::*;
 
 fn document(text: &str) -> Document {
-    Document::parse(text, None).unwrap()
+    Document::parse("wrangler.toml", text, None).unwrap()
 }
 
 const SMALLEST: &str = "vars = { UPSTREAM = \"https://a.example\", KEYS = [{ id = \"pk_a\" }] }";
@@ -110,6 +110,7 @@ fn environments_repeat_what_they_do_not_inherit() {
     let verdict = row(&format!("{routes}{}", objects.replace("\"LEDGER\"", "\"LEDGERS\"")));
     assert_eq!(verdict.status, Fail, "{verdict:?}");
     // Under [env.staging], it is that table's: a row for the environment looks there alone.
-    let staging = Document::parse(&format!("{top}{routes}"), Some("staging")).unwrap();
+    let staging =
+        Document::parse("wrangler.toml", &format!("{top}{routes}"), Some("staging")).unwrap();
     assert_eq!(read(&staging, &|_| None).unwrap().clock_skew, 1);
 }

@@ -7,7 +7,7 @@ use super::super::row::Status::{self, Fail, Ok, Warn};
 use super::*;
 
 fn document(text: &str) -> Document {
-    Document::parse(text, None).unwrap()
+    Document::parse("wrangler.toml", text, None).unwrap()
 }
 
 #[track_caller]

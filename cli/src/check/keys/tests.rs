@@ -89,7 +89,7 @@ fn the_example_key_is_nobody_s() {
 #[test]
 fn what_a_key_asks_for_must_be_there() {
     let row = |key: &Value, text: &str, resources: &[&str]| {
-        let document = Document::parse(text, None).unwrap();
+        let document = Document::parse("wrangler.toml", text, None).unwrap();
         bindings(&document, &config(key, resources), now())
     };
     let rate = json!({"id": "pk_a", "rate": "standard"});

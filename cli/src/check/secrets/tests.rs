@@ -9,7 +9,7 @@ use super::*;
 const VARS: &str = "vars = { UPSTREAM = \"https://a.example\", KEYS = [{ id = \"pk_a\" }] }";
 
 fn judged(text: &str, remote: &Remote) -> Verdict {
-    let document = Document::parse(text, None).unwrap();
+    let document = Document::parse("wrangler.toml", text, None).unwrap();
     let config = configuration::read(&document, &|_| None).unwrap();
     row(&document, Some(&config), remote)
 }
@@ -63,7 +63,7 @@ fn a_store_holds_none_of_the_gate_s_own_secrets() {
     let all = ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET", "TURNSTILE_SECRET"];
     for name in all {
         let text = format!("{VARS}\n[[secrets_store_secrets]]\nbinding = \"{name}\"");
-        let document = Document::parse(&text, None).unwrap();
+        let document = Document::parse("wrangler.toml", &text, None).unwrap();
         let unknown = Remote::refused("no answer".to_owned());
         // Also where the same name is set as a secret, and where nobody can tell: deployed, one of them wins.
         let set = [all.as_slice(), &["WRITE_TOKEN"]].concat();
@@ -76,7 +76,7 @@ fn a_store_holds_none_of_the_gate_s_own_secrets() {
     }
     // A root in a store does not count as set.
     let text = format!("{VARS}\n[[secrets_store_secrets]]\nbinding = \"SIGNING_SECRET\"");
-    let document = Document::parse(&text, None).unwrap();
+    let document = Document::parse("wrangler.toml", &text, None).unwrap();
     let verdict = row(&document, None, &names(&["WRITE_TOKEN"]));
     assert!(verdict.evidence.contains("not set: SIGNING_SECRET"), "{verdict:?}");
 }
@@ -118,7 +118,7 @@ fn a_secret_among_the_variables_fails() {
 
 #[test]
 fn a_former_root_is_warned_of() {
-    let document = Document::parse(VARS, None).unwrap();
+    let document = Document::parse("wrangler.toml", VARS, None).unwrap();
     assert_eq!(previous(&document, &names(&["SIGNING_SECRET"])).status, Well);
     assert_eq!(previous(&document, &names(&["SIGNING_SECRET_PREVIOUS"])).status, Warn);
     let unknown = Remote::Unknown { why: "no".to_owned(), hint: "log in" };

@@ -30,7 +30,7 @@ use writegate::{Fingerprint, Secret};
 use crate::admin::GateOptions;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::{Project, ProjectOptions};
 use crate::wrangler::Wrangler;
 use crate::{clock, settings};
 
@@ -55,9 +55,8 @@ pub(crate) struct Options {
     /// The secret's name [default: the only one that a route of wrangler.toml names]
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
-    /// wrangler's environment
-    #[arg(long, value_name = "NAME")]
-    env: Option<String>,
+    #[command(flatten)]
+    project: ProjectOptions,
     /// The Cloudflare token that is in place, where this command did not make it: the new one may do the same
     #[arg(long, value_name = "ID", value_parser = id, conflicts_with = "hook")]
     old: Option<String>,
@@ -175,9 +174,9 @@ impl Born {
 
 impl<'o> Rotation<'o> {
     fn prepare(options: &'o Options) -> Result<Self> {
-        let project = Project::find_for(options.env.as_deref())?;
+        let project = options.project.find()?;
         let progress = Progress::new();
-        let local = Local::read(&project.root, options.env.as_deref())?;
+        let local = Local::of(project.document()?);
         let secret = local.secret(options.secret.as_deref())?;
         let root = settings::signing_secret(&project)?;
         let config = local.config(&stand_in(), None)?;
@@ -206,7 +205,7 @@ impl<'o> Rotation<'o> {
         // The token that a request has when its body begins to arrive may be the one that it is sent with.
         let longest_ms = routes.map(|route| route.timeout_ms).max().unwrap_or(0).saturating_mul(2);
         Ok(Self {
-            wrangler: Wrangler::find(&project, &progress, options.env.as_deref())?,
+            wrangler: Wrangler::find(&project, &progress)?,
             options,
             project,
             progress,
@@ -305,7 +304,7 @@ impl<'o> Rotation<'o> {
                 serving => format!(
                     "; the way back is `npx wrangler versions deploy {}{}`",
                     serving.join(" "),
-                    match &self.options.env {
+                    match &self.project.environment {
                         Some(environment) => format!(" --env {environment}"),
                         None => String::new(),
                     }

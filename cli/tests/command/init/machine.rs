@@ -52,7 +52,20 @@ impl Machine {
     /// Returns the arguments, environment and input of every call of wrangler.
     pub(crate) fn calls(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.checkout.0.join("calls.jsonl")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let call = |line| {
+            let mut call: Value = serde_json::from_str(line).unwrap();
+            let args = call["args"].as_array_mut().unwrap();
+            // The configuration and the environment are named each time.
+            assert_eq!(args.pop(), Some(json!("--env=")));
+            let configuration = json!(self.checkout.0.join("wrangler.toml"));
+            if args.last() == Some(&configuration) {
+                args.truncate(args.len() - 2);
+            } else {
+                assert!(args.contains(&json!("--config")), "{args:?}");
+            }
+            call
+        };
+        text.lines().map(call).collect()
     }
 
     pub(crate) fn names(&self) -> Vec<String> {

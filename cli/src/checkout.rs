@@ -1,4 +1,4 @@
-//! Where things are: the checkout, and what is kept outside of it because every checkout needs the same.
+//! A checkout of this repository, from which the Worker is built, and the place for tools that every checkout needs.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -8,50 +8,44 @@ use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 
 /// One checkout of writegate, and the tools' place.
-pub(crate) struct Project {
-    /// Holds `Cargo.toml`, `package.json` and `wrangler.toml`.
+pub(crate) struct Checkout {
+    /// Holds the workspace's `Cargo.toml`, and `package.json`.
     pub(crate) root: PathBuf,
     /// Holds tools that took minutes to install, for every checkout of this user.
     pub(crate) cache: PathBuf,
     /// cargo's target directory.
     pub(crate) target: PathBuf,
-    /// wrangler's environment that the command is about. It inherits no variables.
-    pub(crate) environment: Option<String>,
 }
 
-impl Project {
+impl Checkout {
+    /// Finds the checkout that the current folder is in.
     pub(crate) fn find() -> Result<Self> {
-        Self::find_for(None)
+        let here = env::current_dir().context("finding the current directory")?;
+        let root = here.ancestors().find(|folder| Self::is_root(folder)).ok_or_else(|| {
+            Error::usage(
+                "no checkout of writegate here or in a folder above, and `build` and `demo` need its source: \
+                 git clone the repository, and run this in it",
+            )
+        })?;
+        Self::at(root)
     }
 
-    /// Finds the checkout, and has everything read for this environment of wrangler's.
-    pub(crate) fn find_for(environment: Option<&str>) -> Result<Self> {
-        let root = root()?;
-        let cache = cache()?;
+    /// Returns true if this folder is the root of a checkout.
+    pub(crate) fn is_root(folder: &Path) -> bool {
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+        let manifest: toml::Table = manifest.parse().unwrap_or_default();
+        let name = manifest.get("package").and_then(|package| package.get("name"));
+        manifest.contains_key("workspace")
+            && name.and_then(toml::Value::as_str) == Some("writegate")
+    }
+
+    pub(crate) fn at(root: &Path) -> Result<Self> {
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(own) => root.join(own),
             None => root.join("target"),
         };
-        Ok(Self { root, cache, target, environment: environment.map(str::to_owned) })
+        Ok(Self { root: root.to_owned(), cache: cache()?, target })
     }
-}
-
-/// `cargo run` and `cargo test` say where the package is, inside the checkout; a binary called by its path
-/// looks around itself, and at last goes where it was built.
-fn root() -> Result<PathBuf> {
-    let here = env::current_dir().context("finding the current directory")?;
-    let ours = |directory: &Path| {
-        directory.join("Cargo.toml").is_file() && directory.join("wrangler.toml").is_file()
-    };
-    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let built = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let around = |package: &Path| package.ancestors().take(2).map(Path::to_path_buf).collect();
-    let mut candidates: Vec<_> = package.as_deref().map(around).unwrap_or_default();
-    candidates.extend(here.ancestors().map(Path::to_path_buf));
-    candidates.extend(built.parent().map(Path::to_path_buf));
-    candidates.into_iter().find(|directory| ours(directory)).ok_or_else(|| {
-        Error::usage("no checkout of writegate here: run this where its wrangler.toml is")
-    })
 }
 
 /// `$WRITEGATE_CACHE`, else the user's cache directory.

@@ -1,0 +1,241 @@
+//! The project that the command reads is the one that wrangler would, in every way in which files may be written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use writegate::Secret;
+use writegate::{KeyId, derive_sk};
+
+use crate::checkout::{Checkout, Done, random_secret, writegate};
+
+const ONE: &str = "[[vars.KEYS]]\nid = \"pk_live\"\nversion = 1\n";
+const STAGED: &str = "[[vars.KEYS]]\nid = \"pk_live\"\nversion = 1\n\
+    [[env.production.vars.KEYS]]\nid = \"pk_live\"\nversion = 3\n[env.staging]\n";
+
+/// The secret that `key show` prints, and what it says.
+#[track_caller]
+fn shown(checkout: &Checkout, arguments: &[&str]) -> (String, String) {
+    let done = checkout.run(&[&["key", "show"], arguments].concat());
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let record: Value = serde_json::from_str(&done.out).unwrap();
+    (record["sk"].as_str().unwrap().to_owned(), done.err)
+}
+
+fn sk(root: &str, id: &str, version: u32) -> String {
+    let id = KeyId::parse(id).unwrap();
+    derive_sk(&Secret::new(root), &id, version).expose_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_nearest_folder_has_the_project_and_wrangler_s_other_choice_is_told() {
+    let outer = Checkout::new("");
+    let (root, other) = (random_secret(), random_secret());
+    outer.file("wrangler.jsonc", "{ \"name\": \"other\" }");
+    outer.secret(&other);
+    let inner = Checkout(outer.0.join("inner/folder"));
+    fs::create_dir_all(inner.0.join("below")).unwrap();
+    inner.file("wrangler.toml", ONE);
+    inner.secret(&root);
+    for folder in [inner.0.clone(), inner.0.join("below")] {
+        let (found, told) = shown(&Checkout(folder), &["pk_live"]);
+        assert_eq!(found, sk(&root, "pk_live", 1));
+        assert!(told.contains("wrangler.jsonc") && told.contains("--config"), "{told}");
+    }
+    // In one folder, JSON comes first.
+    inner.file(
+        "wrangler.jsonc",
+        "{ \"vars\": { \"KEYS\": [{ \"id\": \"pk_json\", \"version\": 2 }] } }",
+    );
+    assert_eq!(shown(&inner, &["pk_json"]), (sk(&root, "pk_json", 2), String::new()));
+    inner.file(
+        "wrangler.json",
+        "\u{feff}{ // a comment\n \"vars\": { \"KEYS\": [{ \"id\": \"pk_first\" },], }, }",
+    );
+    assert_eq!(shown(&inner, &["pk_first"]).0, sk(&root, "pk_first", 1));
+}
+
+#[test]
+fn wrangler_s_redirection_is_refused() {
+    let checkout = Checkout::new(ONE);
+    checkout.secret(&random_secret());
+    fs::create_dir_all(checkout.0.join(".wrangler/deploy")).unwrap();
+    checkout.file(".wrangler/deploy/config.json", "{ \"configPath\": \"../../other.json\" }");
+    checkout.run(&["key", "show", "pk_live"]).failed(2, &[".wrangler/deploy/config.json"]);
+}
+
+#[test]
+fn without_a_project_it_is_said_where_one_is() {
+    let folder = std::env::temp_dir().join(random_secret());
+    fs::create_dir_all(&folder).unwrap();
+    for (arguments, words) in [
+        (["key", "show", "pk_live"].as_slice(), ["wrangler.toml", "WRITEGATE_SK"]),
+        (&["check"], ["wrangler.jsonc", "the gate's folder"]),
+        (&["build"], ["checkout", "git clone"]),
+        (&["demo"], ["checkout", "git clone"]),
+    ] {
+        Done::of(writegate(arguments).current_dir(&folder)).failed(2, &words);
+    }
+    fs::remove_dir(folder).unwrap();
+}
+
+#[test]
+fn a_secret_is_read_as_wrangler_reads_it() {
+    let checkout = Checkout::new(ONE);
+    let root = random_secret();
+    let right = sk(&root, "pk_live", 1);
+    for text in [
+        format!("\u{feff}SIGNING_SECRET={root}\n"),
+        format!("SIGNING_SECRET=\"{root}\" # the \"old\" one\n"),
+        format!("export\tSIGNING_SECRET='{root}'\r\nWRITE_TOKEN=x\r\n"),
+        format!("SIGNING_SECRET: `{root}`"),
+        format!("A=\"one\nSIGNING_SECRET=two\n\"\nSIGNING_SECRET={root}"),
+        format!("SIGNING_SECRET=\"{root} \\n\"\n"),
+        format!("SIGNING_SECRET=first\nSIGNING_SECRET = {root}# comment\n"),
+    ] {
+        checkout.file(".dev.vars", &text);
+        assert_eq!(shown(&checkout, &["pk_live"]).0, right, "{text:?}");
+    }
+    // A `$` means something in .env only, which counts where there is no .dev.vars.
+    let odd = format!("{root}$A");
+    checkout.file(".env", "SIGNING_SECRET=of-no-interest-here-but-32-bytes-long\n");
+    checkout.file(".dev.vars", &format!("A=1\nSIGNING_SECRET={odd}\n"));
+    assert_eq!(shown(&checkout, &["pk_live"]).0, sk(&odd, "pk_live", 1));
+    fs::remove_file(checkout.0.join(".dev.vars")).unwrap();
+    checkout.file(".env", &format!("A={root}\nSIGNING_SECRET=\"overwritten\"\n"));
+    checkout.file(".env.local", "SIGNING_SECRET=\"${A}\"\n");
+    assert_eq!(shown(&checkout, &["pk_live"]).0, right);
+    checkout
+        .file(".env.local", "SIGNING_SECRET=${A}\nCLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV=false\n");
+    checkout.run(&["key", "show", "pk_live"]).failed(1, &["SIGNING_SECRET is neither"]);
+    // That of the process wins, without what `wrangler secret put` cuts off.
+    for end in ["\n", " \t", "\u{a0}\u{feff}\r\n"] {
+        let mut command = checkout.command(&["key", "show", "pk_live"]);
+        let done = Done::of(command.env("SIGNING_SECRET", format!("{root}{end}"))).succeeded();
+        assert!(done.contains(&right), "{end:?}: {done}");
+    }
+    let leading = format!(" {root}");
+    let mut command = checkout.command(&["key", "show", "pk_live"]);
+    let done = Done::of(command.env("SIGNING_SECRET", &leading)).succeeded();
+    assert!(done.contains(&sk(&leading, "pk_live", 1)), "{done}");
+}
+
+#[test]
+fn an_environment_has_its_own_keys_and_secrets() {
+    let checkout = Checkout::new(STAGED);
+    let (root, own) = (random_secret(), random_secret());
+    checkout.secret(&root);
+    let (found, told) = shown(&checkout, &["pk_live"]);
+    assert_eq!(found, sk(&root, "pk_live", 1));
+    assert!(told.contains("[env.production] in version 3"), "{told}");
+    let (found, told) = shown(&checkout, &["pk_live", "--env", "production"]);
+    assert_eq!((found, told.as_str()), (sk(&root, "pk_live", 3), ""));
+    assert_eq!(shown(&checkout, &["pk_live", "--env", ""]).0, sk(&root, "pk_live", 1));
+    checkout.file(".dev.vars.production", &format!("SIGNING_SECRET={own}\n"));
+    assert_eq!(shown(&checkout, &["pk_live", "--env", "production"]).0, sk(&own, "pk_live", 3));
+    // Variables are not inherited.
+    let staging = ["key", "show", "pk_live", "--env", "staging"];
+    checkout.run(&staging).failed(2, &["[env.staging]", "--env production"]);
+    checkout.run(&["key", "show", "pk_live", "--env", "test"]).failed(2, &["it has production"]);
+    // What says otherwise does not count.
+    checkout.file(".env", "CLOUDFLARE_ENV=production\n");
+    let mut command = checkout.command(&["key", "show", "pk_live"]);
+    let done = Done::of(command.env("CLOUDFLARE_ENV", "production")).succeeded();
+    assert!(done.contains(&sk(&root, "pk_live", 1)), "{done}");
+}
+
+#[test]
+fn every_command_that_reads_a_project_takes_the_environment() {
+    let checkout = Checkout::new(STAGED);
+    checkout.secret(&random_secret());
+    let (gate, url) = ("--gate=https://gate.example.com", "https://gate.example.com/posts");
+    for arguments in [
+        ["key", "show", "pk_live"].as_slice(),
+        &["key", "list", gate],
+        &["key", "revoke", gate, "pk_live"],
+        &["key", "import", gate, "/dev/null"],
+        &["session", "mint", "--key", "pk_live"],
+        &["url", "sign", "--key", "pk_live", url],
+        &["request", "sign", "--key", "pk_live", "GET", url],
+        &["token", "put"],
+        &["token", "age", gate],
+        &["token", "rotate", gate],
+        &["check"],
+    ] {
+        let done = checkout.run(&[arguments, &["--env", "nowhere"]].concat());
+        assert_eq!(done.code, Some(2), "{arguments:?}: {}", done.err);
+        let is_input = done.err.contains("there is no record in it");
+        assert!(done.err.contains("it has production") || is_input, "{arguments:?}: {}", done.err);
+    }
+    let done = checkout.run(&["explain", "--env", "nowhere", "--", url]);
+    assert_eq!(done.code, Some(2), "{}", done.err);
+    assert!(done.err.contains("it has production"), "{}", done.err);
+}
+
+#[test]
+fn variables_that_are_json_as_text_count_as_json() {
+    let checkout = Checkout::new(
+        "[vars]\nSESSION_MAX_TTL = \"600\"\nKEYS = '[{\"id\":\"pk_a\",\"version\":4},{\"id\":\"pk_admin\",\"admin\":true}]'\n",
+    );
+    let root = random_secret();
+    checkout.secret(&root);
+    assert_eq!(shown(&checkout, &["pk_a"]).0, sk(&root, "pk_a", 4));
+    let mint = ["session", "mint", "--key", "pk_a", "--ttl", "601"];
+    checkout.run(&mint).failed(2, &["600 s", "SESSION_MAX_TTL"]);
+    let date = Checkout::new("[[vars.KEYS]]\nid = \"pk_a\"\nexpires = 2099-01-01\n");
+    date.secret(&root);
+    assert!(shown(&date, &["pk_a"]).0.starts_with("sk_"));
+    let wrong = Checkout::new("[vars]\nKEYS = \"[{\"\n");
+    wrong.secret(&root);
+    wrong.run(&["key", "show", "pk_a"]).failed(1, &["wrangler.toml", "KEYS is no list"]);
+}
+
+/// Files that read others, and what those are. None of them is a project's.
+const READERS: [&str; 10] = [
+    "build.rs: the Worker's source",
+    "check/leaks/allowlist.rs: the allowlist of leaks",
+    "check/leaks/tree.rs: whatever git has, to look for secrets",
+    "checkout.rs: Cargo.toml",
+    "explain/mod.rs: --har, --problem, --base",
+    "explain/request_input.rs: the body of a request",
+    "key/records.rs: records to import",
+    "request.rs: the body of a request",
+    "setup/node.rs: package-lock.json",
+    "tls.rs: certificates",
+];
+
+#[test]
+fn one_module_opens_a_project_s_files() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = BTreeMap::new();
+    let mut folders = vec![source.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod").next().unwrap();
+            let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let code = code.collect::<Vec<_>>().join("\n");
+            let opens = ["fs::read(", "fs::read_to_string(", "File::open("];
+            let parses = ["toml::from_str", "jsonc_parser::", "regress::"];
+            let reads = opens.iter().any(|call| code.contains(call));
+            let own = parses.iter().any(|parser| code.contains(parser));
+            found.insert(name, (reads, own));
+        }
+    }
+    assert!(found["project/mod.rs"].0 && found["project/document.rs"].1);
+    let readers: Vec<&str> = READERS.iter().map(|line| line.split(':').next().unwrap()).collect();
+    for (name, (reads, parses)) in found {
+        let is_reader = readers.contains(&name.as_str());
+        let is_project = name.starts_with("project/");
+        assert!(!parses || is_project, "{name} parses configurations");
+        assert!(!reads || is_project || is_reader, "{name} opens files");
+        assert!(reads || !is_reader, "{name} opens no files");
+    }
+}
