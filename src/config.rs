@@ -11,11 +11,13 @@ use crate::base::mac::MacKey;
 use crate::base::secret::Secret;
 use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
+use crate::credential::turnstile::{self, Turnstile};
 use crate::keys::{DerivedKey, RootSecrets};
 use crate::keys::{Key, KeyId};
 use crate::limits::rate::{self, Policy};
 use crate::upstream::route::{self, Route};
 use crate::upstream::token::{TokenSource, UpstreamToken};
+use crate::upstream::url::Upstream;
 
 /// Shortest secret, in bytes, for MACs: as long as the MAC. A shorter one could be guessed from a single
 /// signed URL.
@@ -75,6 +77,8 @@ pub struct Config {
     pub clock_skew: i64,
     /// The MAC key of WAF-token URLs; `None` if `WAF_SECRET` is not set.
     pub waf_secret: Option<MacKey>,
+    /// The challenge that a page solves to get a session.
+    pub turnstile: Turnstile,
     /// The settings of the rate limiters, as far as they are stated.
     pub rates: SortedMap<String, Policy>,
     /// Nonces can be recorded: the binding `REPLAY` exists.
@@ -105,6 +109,7 @@ impl Config {
             session_max_ttl: source.integer("SESSION_MAX_TTL", 1..=31_536_000, 3_600)?,
             clock_skew: source.integer("CLOCK_SKEW", 0..=300, 60)?,
             waf_secret: source.mac_secret("WAF_SECRET")?.as_ref().map(MacKey::new),
+            turnstile: turnstile(&source)?,
             rates: source.json("RATES")?.map_or_else(|| Ok(SortedMap::new()), rate::parse)?,
             replay: source.has_resource("REPLAY", "the Durable Object class ReplayGuard")?,
             ledger: source.has_resource("LEDGER", "the Durable Object class Ledger")?,
@@ -312,6 +317,21 @@ fn keys(
         }
     }
     Ok(keys)
+}
+
+fn turnstile(source: &Source<'_, impl Environment>) -> Result<Turnstile, FieldError> {
+    let secret = source.text("TURNSTILE_SECRET")?;
+    // White space around it is not part of it, because most ways of piping a secret add some.
+    let secret = secret.map(|secret| Secret::new(secret.expose().trim_ascii()));
+    let verify_url = match source.text("TURNSTILE_VERIFY_URL")? {
+        None => turnstile::VERIFY_URL.to_owned(),
+        Some(text) => {
+            let url = Upstream::parse(text.expose_str().unwrap_or_default());
+            let url = url.map_err(|hint| FieldError::new("TURNSTILE_VERIFY_URL", hint))?;
+            [url.origin(), url.path()].concat()
+        }
+    };
+    Ok(Turnstile { secret: secret.filter(|secret| !secret.is_empty()), verify_url })
 }
 
 fn rotation(source: &Source<'_, impl Environment>) -> Result<RotationPolicy, FieldError> {

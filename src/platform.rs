@@ -108,6 +108,13 @@ pub trait AdminBackend {
     /// Returns 16 random bytes.
     fn random(&self) -> [u8; 16];
 
+    /// Posts a form to Turnstile's siteverify at `url`, once. Returns the status and the body of its answer,
+    /// whatever they are.
+    ///
+    /// # Errors
+    /// When there is no whole answer of bearable length in time.
+    async fn siteverify(&self, url: &str, form: &str) -> Result<(u16, String), Unavailable>;
+
     /// Returns a page of the registry: the first one, or the one at `cursor`.
     ///
     /// # Errors

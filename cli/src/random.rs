@@ -13,7 +13,7 @@ pub(crate) fn text(bytes: usize) -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(random))
 }
 
-/// The name of a new session key: `s_` and 22 characters.
+/// The name of a new session secret: `s_` and 22 characters.
 pub(crate) fn session_kid() -> Result<String> {
     Ok(format!("s_{}", text(16)?))
 }

@@ -23,6 +23,8 @@ pub(crate) use response::LocalResponse;
 pub(crate) enum AdminEndpoint {
     /// The health check, for anyone.
     Health,
+    /// `POST session`: a page asks for a session, and brings a solved challenge in place of a credential.
+    Session,
     /// A task for which a credential is needed.
     Authenticated(AdminTask),
 }
@@ -90,6 +92,8 @@ pub(crate) fn find(path: &str, method: &str) -> Result<AdminEndpoint, Rejection>
         ("status", None, _) if reads => authenticated(AdminTask::Status),
         ("usage", None, _) if reads => authenticated(AdminTask::Usage),
         ("health" | "status" | "usage", None, _) => not_allowed("GET, HEAD"),
+        ("session", None, "POST") => Ok(AdminEndpoint::Session),
+        ("session", None, _) => not_allowed("POST"),
         ("purge", None, "POST") => authenticated(AdminTask::Purge),
         ("purge", None, _) => not_allowed("POST"),
         ("keys", None, _) if reads => authenticated(AdminTask::ListKeys),
@@ -142,6 +146,7 @@ mod tests {
         let id = KeyId::parse("pk_a").unwrap();
         let task = |path: &str, method: &str| find(path, method).ok();
         assert_eq!(task("health", "HEAD"), Some(AdminEndpoint::Health));
+        assert_eq!(task("session", "POST"), Some(AdminEndpoint::Session));
         for (path, method, wanted) in [
             ("keys", "GET", AdminTask::ListKeys),
             ("keys", "POST", AdminTask::CreateKeys),
@@ -163,6 +168,8 @@ mod tests {
             ("status/x", "GET"),
             ("keys/pk_a", "POST"),
             ("keys", "DELETE"),
+            ("session", "GET"),
+            ("session/", "POST"),
         ] {
             assert_eq!(task(path, method), None, "{path}");
         }

@@ -14,6 +14,7 @@ pub mod session;
 pub mod signature;
 pub mod signing;
 mod structured;
+pub mod turnstile;
 pub mod url;
 
 use std::rc::Rc;
@@ -247,12 +248,7 @@ impl UnverifiedCredential<'_> {
     ) -> Result<Verified, VerifyError> {
         let key = derived_key.key();
         let scheme = self.scheme();
-        if key.revoked {
-            return Err(Refusal::KeyRevoked.into());
-        }
-        if key.expires.is_some_and(|expires| limits.now >= expires) {
-            return Err(Refusal::KeyExpired.into());
-        }
+        check_key(key, limits.now)?;
         if !key.schemes.contains(&scheme) {
             return Err(Refusal::SchemeNotAllowed.into());
         }
@@ -381,6 +377,18 @@ impl Verified {
     #[must_use]
     pub const fn params(&self) -> CredentialParams {
         self.params
+    }
+}
+
+/// Checks that a key may be used at `now`.
+///
+/// # Errors
+/// `key-revoked`, `key-expired`.
+pub fn check_key(key: &Key, now: Timestamp) -> Result<(), Refusal> {
+    match key.expires {
+        _ if key.revoked => Err(Refusal::KeyRevoked),
+        Some(expires) if now >= expires => Err(Refusal::KeyExpired),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Sessions: JWTs (RFC 7519) in compact serialization (RFC 7515 section 7.1), HS256 only. The algorithm
 //! is never chosen by the token; the `alg` in it is only compared.
 //!
-//! In scope: form, MAC, times, audience, and minting for the command. Out of scope: applying the claims
-//! `methods`, `paths` and `origin` (`gateway::authorize`).
+//! In scope: form, MAC, times, audience, and minting. Out of scope: applying the claims `methods`, `paths`
+//! and `origin` (`gateway::authorize`), and deciding who gets a session (`gateway::mint`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -67,6 +67,14 @@ struct Times {
     expires: Timestamp,
     not_before: Option<Timestamp>,
     issued_at: Option<Timestamp>,
+}
+
+impl Claims {
+    /// Returns true if the session is for one page, so it was given to a browser.
+    #[must_use]
+    pub const fn is_for_page(&self) -> bool {
+        self.origin.is_some()
+    }
 }
 
 impl<'a> Session<'a> {
@@ -288,6 +296,46 @@ fn confirmation_key(value: &Value) -> Option<String> {
     let kid = value.as_object()?.get("kid")?.as_str()?;
     let random = decode(kid.strip_prefix("s_")?).ok()?;
     (random.len() == 16).then(|| kid.to_owned())
+}
+
+/// Returns the `cnf` kid of a new bound session, made of random bytes.
+#[must_use]
+pub fn kid_from_random(random: [u8; 16]) -> String {
+    format!("s_{}", URL_SAFE_NO_PAD.encode(random))
+}
+
+/// The facts of a session that the gate mints for a page.
+#[derive(Clone, Copy, Debug)]
+pub struct PageSession<'a> {
+    /// The current time.
+    pub now: Timestamp,
+    /// Lifetime, in seconds.
+    pub ttl: i64,
+    /// The gate's origin, as the page reached it.
+    pub audience: &'a str,
+    /// The page's origin.
+    pub origin: &'a str,
+    /// Random bytes for the session's own name.
+    pub random: [u8; 16],
+    /// The `cnf` kid, if the session is bound.
+    pub kid: Option<&'a str>,
+}
+
+impl PageSession<'_> {
+    /// Returns the claims. Methods and paths are the key's, which are checked at each use.
+    #[must_use]
+    pub fn claims(&self) -> Map<String, Value> {
+        let now = self.now.seconds();
+        let mut claims = Map::from_iter([
+            ("iat".to_owned(), now.into()),
+            ("exp".to_owned(), now.saturating_add(self.ttl).into()),
+            ("aud".to_owned(), self.audience.into()),
+            ("origin".to_owned(), self.origin.into()),
+            ("jti".to_owned(), URL_SAFE_NO_PAD.encode(self.random).into()),
+        ]);
+        claims.extend(self.kid.map(|kid| ("cnf".to_owned(), json!({"kid": kid}))));
+        claims
+    }
 }
 
 /// Makes a session of `key` with these claims, signed with the key's `sk`.

@@ -65,8 +65,10 @@ async function run(task) {
   }
 }
 
-/** Writes the audit line, and an alarm if there is one. */
+/** Writes the audit line, and an alarm if there is one. Quotes inside a text are escaped, so only a member matches. */
 export function log(audit, alarm) {
   console.log(audit);
-  if (alarm !== "") console.error(alarm);
+  if (alarm === "") return;
+  if (alarm.includes('"level":"warn"')) console.warn(alarm);
+  else console.error(alarm);
 }

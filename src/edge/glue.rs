@@ -86,6 +86,13 @@ extern "C" {
     pub(super) fn purge(marker: &str) -> JsValue;
 }
 
+#[wasm_bindgen(module = "/src/edge/siteverify.js")]
+extern "C" {
+    /// Posts a form to Turnstile's siteverify. Returns the promise of the status on the first line, then the
+    /// body, which is rejected when there is no whole answer.
+    pub(super) fn siteverify(url: &str, form: &str) -> JsValue;
+}
+
 #[wasm_bindgen]
 extern "C" {
     /// Writes a line by `console.log`.

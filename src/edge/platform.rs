@@ -22,7 +22,7 @@ use crate::platform::{
 
 use super::glue::BufferedBody;
 use super::task::PromiseSlot;
-use super::{bindings, clock, glue};
+use super::{bindings, clock, glue, wire};
 
 /// The platform of one request.
 pub(super) struct JsPlatform<'r> {
@@ -153,6 +153,13 @@ impl AdminBackend for JsPlatform<'_> {
     async fn purge(&self, marker: &str) -> Result<(), Unavailable> {
         self.boolean(glue::purge(marker)).await?;
         Ok(())
+    }
+
+    async fn siteverify(&self, url: &str, form: &str) -> Result<(u16, String), Unavailable> {
+        let answer = self.value(glue::siteverify(url, form)).await?.as_string();
+        let answer = answer.ok_or(Unavailable)?;
+        let (status, body) = wire::probed(&answer).ok_or(Unavailable)?;
+        Ok((status, body.to_owned()))
     }
 
     async fn record_page(&self, cursor: Option<&str>) -> Result<RecordPage, Unavailable> {

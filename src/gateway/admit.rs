@@ -9,6 +9,7 @@ use crate::base::request::{Head, caller_address};
 use crate::base::time::Timestamp;
 use crate::credential::Verified;
 use crate::credential::digest::{Algorithm, MAX_BODY_BYTES};
+use crate::credential::session::Claims;
 use crate::gateway::authorize::{AdminAllowed, Allowed};
 use crate::keys::Key;
 use crate::keys::Quota;
@@ -184,7 +185,8 @@ async fn count_at_limiter(
         return Ok(());
     };
     let address = caller_address(head);
-    let rate_limit_key = rate::rate_limit_key(&key.id, verified.scheme(), address);
+    let for_page = verified.claims().is_some_and(Claims::is_for_page);
+    let rate_limit_key = rate::rate_limit_key(&key.id, verified.scheme(), for_page, address);
     match platform.within_rate(&rate::binding(rate), &rate_limit_key).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(NotAdmitted::OverRate),

@@ -83,14 +83,7 @@ impl<'x> Authenticator<'x> {
         let bare = authorize::is_bare(unverified.scheme());
         let readable = state.cors_origin.take_if(|_| bare);
         // (5)
-        let derived_key = match self.lookup(unverified.key(), platform).await {
-            Ok(Entry::Found(derived_key)) => derived_key,
-            Ok(Entry::Absent) => return Err(Refusal::KeyUnknown.into()),
-            Ok(Entry::Broken) => {
-                return Err(Rejection::misconfigured(&registry::broken(unverified.key())));
-            }
-            Err(Unavailable) => return Err(Rejection::registry_unavailable()),
-        };
+        let derived_key = self.find(unverified.key(), platform).await?;
         let key = derived_key.key();
         state.record.key(key);
         state.accept_signature = self.accept_signature(&unverified, key);
@@ -135,6 +128,20 @@ impl<'x> Authenticator<'x> {
             state.record.verified(claims.and_then(|claims| claims.subject.as_deref()));
         }
         Ok(verified)
+    }
+
+    /// Returns the key of this id: step 5.
+    pub(crate) async fn find(
+        &self,
+        id: &KeyId,
+        platform: &impl Platform,
+    ) -> Result<Rc<DerivedKey>, Rejection> {
+        match self.lookup(id, platform).await {
+            Ok(Entry::Found(derived_key)) => Ok(derived_key),
+            Ok(Entry::Absent) => Err(Refusal::KeyUnknown.into()),
+            Ok(Entry::Broken) => Err(Rejection::misconfigured(&registry::broken(id))),
+            Err(Unavailable) => Err(Rejection::registry_unavailable()),
+        }
     }
 
     /// Looks a key up in the configuration, and else in the registry, as it was read lately or is now.

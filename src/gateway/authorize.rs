@@ -64,8 +64,7 @@ pub fn authorize_admin(
     self_service: bool,
 ) -> Result<AdminAllowed, Denial> {
     check_caller(&verified, head)?;
-    let has_origin = |claims: &Claims| claims.origin.is_some();
-    let is_for_page = verified.claims().is_some_and(has_origin);
+    let is_for_page = verified.claims().is_some_and(Claims::is_for_page);
     let self_service = self_service && belongs_to_holder(verified.scheme());
     let admin = verified.key().admin;
     match (admin || self_service, !admin && is_for_page) {
@@ -75,6 +74,22 @@ pub fn authorize_admin(
     }
     check_methods_and_paths(&verified, head, !admin)?;
     Ok(AdminAllowed { verified })
+}
+
+/// Checks that the gate may mint a session of `key` for this page: the page's origin is the key's, whatever
+/// `match` says, and the address is, unless the origin alone is enough for the key.
+///
+/// # Errors
+/// `ip-denied` or `origin-denied`.
+pub fn authorize_mint(key: &Key, head: &Head<'_>, page: &Origin) -> Result<(), Denial> {
+    let address = address_allowed(key, caller_address(head));
+    match (key.matching, address, origin_allowed(key, Some(page))) {
+        (Match::All, Some(false), _) => Err(Limit::Key.denies(Refusal::IpDenied)),
+        (Match::All | Match::Any, _, Some(true)) => Ok(()),
+        (Match::All | Match::Any, _, Some(false) | None) => {
+            Err(Limit::Key.denies(Refusal::OriginDenied))
+        }
+    }
 }
 
 /// Checks where the request comes from: its address and its origin.

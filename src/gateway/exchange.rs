@@ -225,7 +225,7 @@ impl<'g> Exchange<'g> {
             is_metered: self.state.is_metered,
             audit: self.state.end(outcome, Some(status)),
         };
-        self.ended = outcome.kind();
+        self.ended = Some(outcome.kind());
         Step::Pass(edits, lines, cache_write)
     }
 

@@ -8,7 +8,7 @@
 //!  1. The request must be well-formed, and all servers must read its path alike — 400 `bad-request`,
 //!     `bad-path`.
 //!  2. The method must be known — 405 `method-not-allowed`. The gate handles its own paths itself, after
-//!     the same steps 4 to 9 and 11; `health` at once.
+//!     the same steps 4 to 9 and 11; `health` at once; `session` after steps of its own ([`mint`]).
 //!  3. A route must take path, method and query — 404 `no-route`, 405 `method-not-allowed`, 400
 //!     `bad-request`.
 //!  4. The request must have exactly one credential, well-formed — 401 `credential-missing`, 400
@@ -50,6 +50,7 @@ mod authenticate;
 pub mod authorize;
 pub mod exchange;
 pub mod forward;
+mod mint;
 pub mod reply;
 pub mod response;
 
@@ -192,6 +193,11 @@ impl Gate {
         if let Some(path) = head.path().strip_prefix(GATE_PREFIX) {
             return match admin::find(path, head.method())? {
                 AdminEndpoint::Health => Ok(Destination::Local(admin::health())),
+                // Boxed, so that the futures of other requests do not contain its state.
+                AdminEndpoint::Session => {
+                    let minting = self.mint_session(config, &head, state, platform);
+                    Ok(Destination::Local(Box::pin(minting).await?))
+                }
                 AdminEndpoint::Authenticated(task) => {
                     // Boxed, so that the futures of other requests do not contain its state.
                     Box::pin(self.handle_admin(task, config, &head, now, state, platform)).await
@@ -231,14 +237,14 @@ impl Gate {
         let quota = Some(QuotaContext { usage, now });
         let received = admit::receive(allowed.as_ref(), &head, body_limits, quota, platform).await;
         let key = allowed.as_ref().key();
-        let received = received.map_err(|reason| not_admitted(reason, key, authenticator))?;
+        let received = received.map_err(|reason| not_admitted_by(reason, key, authenticator))?;
         let rechecked = self.recheck(allowed.as_ref(), &mut authenticator, allow, state, platform);
         let allowed = rechecked.await?.unwrap_or(allowed);
         let derived_key = Rc::clone(allowed.as_ref().derived_key());
         let quota = QuotaContext { usage, now: authenticator.now };
         let admitted = admit::admit(allowed, received, quota, platform).await;
         let (admitted, in_flight) =
-            admitted.map_err(|reason| not_admitted(reason, derived_key.key(), authenticator))?;
+            admitted.map_err(|reason| not_admitted_by(reason, derived_key.key(), authenticator))?;
         state.set_in_flight(in_flight);
         let rechecked =
             self.recheck(admitted.verified(), &mut authenticator, allow, state, platform);
@@ -363,13 +369,13 @@ impl Gate {
         };
         let received = admit::receive(allowed.as_ref(), head, body_limits, None, platform).await;
         let key = allowed.as_ref().key();
-        let received = received.map_err(|reason| not_admitted(reason, key, authenticator))?;
+        let received = received.map_err(|reason| not_admitted_by(reason, key, authenticator))?;
         let rechecked =
             self.recheck(allowed.as_ref(), &mut authenticator, authorize_admin, state, platform);
         let allowed = rechecked.await?.unwrap_or(allowed);
         let verified = allowed.as_ref();
         let admitted = admit::admit_admin(&allowed, received, platform).await;
-        admitted.map_err(|reason| not_admitted(reason, verified.key(), authenticator))?;
+        admitted.map_err(|reason| not_admitted_by(reason, verified.key(), authenticator))?;
         let rechecked =
             self.recheck(verified, &mut authenticator, authorize_admin, state, platform);
         rechecked.await?;
@@ -410,7 +416,7 @@ impl<S: Into<Rejection>> From<S> for Abort {
 fn check_bindings(key: &Key, config: &Config) -> Result<(), Rejection> {
     let replay = key.nonce_required && !config.replay;
     let ledger = key.quota.is_some() && !config.ledger;
-    let missing = key.unavailable.or(replay.then_some("REPLAY")).or(ledger.then_some("LEDGER"));
+    let missing = replay.then_some("REPLAY").or(ledger.then_some("LEDGER"));
     match missing {
         None => Ok(()),
         Some(missing) => Err(Rejection::unavailable(missing, key.id.as_str())),
@@ -437,9 +443,20 @@ fn token_rejection(error: &TokenUnavailable, route: &Route) -> Rejection {
     }
 }
 
-/// Returns the end of a request that was not admitted.
-fn not_admitted(reason: NotAdmitted, key: &Key, authenticator: Authenticator<'_>) -> Abort {
+/// Returns the end of a request that was not admitted by its key.
+fn not_admitted_by(reason: NotAdmitted, key: &Key, authenticator: Authenticator<'_>) -> Abort {
     let rate = key.rate.as_deref().unwrap_or_default();
+    not_admitted(reason, rate, key.id.as_str(), authenticator)
+}
+
+/// Returns the end of a request that was not admitted: `rate` is the limiter that it was counted at, and
+/// `wanted_by` the key or the path that needs what is missing.
+fn not_admitted(
+    reason: NotAdmitted,
+    rate: &str,
+    wanted_by: &str,
+    authenticator: Authenticator<'_>,
+) -> Abort {
     let binding = match reason {
         NotAdmitted::Refused(refusal) => return refusal.into(),
         NotAdmitted::CallerGone => return Abort::CallerGone,
@@ -457,5 +474,5 @@ fn not_admitted(reason: NotAdmitted, key: &Key, authenticator: Authenticator<'_>
         NotAdmitted::ReplayUnavailable => "REPLAY".to_owned(),
     };
     let feature = format!("{binding} (missing, or did not answer)");
-    Rejection::unavailable(feature, key.id.as_str()).into()
+    Rejection::unavailable(feature, wanted_by).into()
 }

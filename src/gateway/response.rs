@@ -106,13 +106,13 @@ impl<'g> RequestState<'g> {
 
     /// Ends the request: charges it to its key, and returns its audit line.
     pub(crate) fn end(&mut self, outcome: Outcome, status: Option<u16>) -> String {
-        if let (Some(account), Some(kind)) = (&mut self.account, outcome.kind()) {
+        if let Some(account) = &mut self.account {
             let mut amounts = self.record.amounts();
             amounts.upstream_429 = self.upstream_429;
             if self.is_metered {
                 amounts.bytes_out = 0;
             }
-            account.charge(kind, &amounts);
+            account.charge(outcome.kind(), &amounts);
         }
         self.record.end(outcome, status)
     }

@@ -15,6 +15,9 @@ use crate::policy::path::{PATTERN_HINT, Pattern};
 
 use super::id::KeyId;
 
+/// Longest `ttl` of a minted session, in seconds: it is a bearer token in a browser.
+const MAX_MINT_TTL: u64 = 3_600;
+
 /// A kind of credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -56,6 +59,15 @@ pub enum Match {
     Any,
 }
 
+/// The sessions that the gate mints for pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mint {
+    /// Lifetime of a session, in seconds.
+    pub ttl: i64,
+    /// Each session is bound to a session secret of its own.
+    pub bind: bool,
+}
+
 /// A key record.
 #[derive(Clone, Debug)]
 pub struct Key {
@@ -87,8 +99,8 @@ pub struct Key {
     pub nonce_required: bool,
     /// Longest validity, in seconds, of a signed or WAF-token URL.
     pub url_ttl: i64,
-    /// A feature that the record names and this gate does not have; the key is then closed.
-    pub unavailable: Option<&'static str>,
+    /// The sessions that the gate mints for the pages of `allowed_origins`.
+    pub mint: Option<Mint>,
     /// The key opens the gate's own paths and nothing else.
     pub admin: bool,
 }
@@ -135,12 +147,11 @@ impl Key {
             nonce_required: nonce_required(&mut fields)?,
             url_ttl: i64::try_from(fields.integer("url_ttl", 1..=u64::from(u32::MAX), 604_800)?)
                 .unwrap_or(i64::MAX),
-            unavailable: unavailable(&fields),
+            mint: mint(&mut fields)?,
             admin: fields.flag("admin")?,
         };
         key.check_combinations(&fields)?;
-        let narrowed = key.allowed_origins.is_some() && key.paths.is_some() && lists_methods;
-        read_unavailable(&mut fields, narrowed, key.admin)?;
+        key.check_mint(&fields, lists_methods)?;
         fields.finish()?;
         Ok(key)
     }
@@ -156,6 +167,37 @@ impl Key {
             return Err(fields.error("schemes", "an admin key may have session and signature only"));
         }
         Ok(())
+    }
+
+    /// Checks what `mint` requires: anybody on a page of `allowed_origins` gets a session, so the record
+    /// must say what such a session may do, and must accept it.
+    fn check_mint(&self, fields: &Fields, lists_methods: bool) -> Result<(), FieldError> {
+        let Some(mint) = self.mint else {
+            return Ok(());
+        };
+        let narrowed = self.allowed_origins.is_some() && self.paths.is_some() && lists_methods;
+        let requirements = [
+            ("mint", !self.admin, "an admin key may not mint sessions"),
+            (
+                "mint",
+                narrowed,
+                "requires allowed_origins, methods and paths, because anybody on those pages gets a session",
+            ),
+            (
+                "mint",
+                self.schemes.contains(&Scheme::Session),
+                "requires session among schemes, because it makes sessions",
+            ),
+            (
+                "mint.bind",
+                mint.bind || !self.nonce_required,
+                "must be true where nonce is required, because only a bound session comes with a nonce",
+            ),
+        ];
+        match requirements.into_iter().find(|(_, is_met, _)| !is_met) {
+            Some((name, _, hint)) => Err(fields.error(name, hint)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -199,28 +241,15 @@ fn nonce_required(fields: &mut Fields) -> Result<bool, FieldError> {
     Ok(nonce.is_some())
 }
 
-/// Returns the feature that the record names and this gate does not have yet.
-fn unavailable(fields: &Fields) -> Option<&'static str> {
-    fields.has("mint").then_some("mint")
-}
-
-/// Parses the settings of the feature that does not exist yet, so that a misspelt setting is an error
-/// already.
-fn read_unavailable(fields: &mut Fields, narrowed: bool, admin: bool) -> Result<(), FieldError> {
-    if let Some(mint) = fields.value("mint")? {
-        let mut mint = Fields::new(fields.at("mint"), mint)?;
-        mint.integer("ttl", 1..=31_536_000, 300)?;
-        mint.flag("bind")?;
-        mint.finish()?;
-        if admin {
-            return Err(fields.error("mint", "an admin key may not mint sessions"));
-        }
-        if !narrowed {
-            let hint = "requires allowed_origins, methods and paths, because anybody on those pages gets a session";
-            return Err(fields.error("mint", hint));
-        }
-    }
-    Ok(())
+fn mint(fields: &mut Fields) -> Result<Option<Mint>, FieldError> {
+    let Some(mint) = fields.value("mint")? else {
+        return Ok(None);
+    };
+    let mut mint = Fields::new(fields.at("mint"), mint)?;
+    let ttl = mint.integer("ttl", 1..=MAX_MINT_TTL, 300)?;
+    let parsed = Mint { ttl: i64::try_from(ttl).unwrap_or(i64::MAX), bind: mint.flag("bind")? };
+    mint.finish()?;
+    Ok(Some(parsed))
 }
 
 /// Parses a list of which `parse` must accept every entry.
@@ -290,11 +319,35 @@ mod tests {
     }
 
     #[test]
-    fn a_feature_that_is_not_there_closes_the_key() {
-        let key = Key::parse(
-            "KEYS[0]",
-            json!({"id": "a", "nonce": "required", "rate": "x", "mint": {"ttl": 60}, "allowed_origins": ["https://a.example"], "methods": ["GET"], "paths": ["/a"]}),
-        );
-        assert_eq!(key.unwrap().unavailable, Some("mint"));
+    fn what_mints_is_narrow_and_takes_what_it_mints() {
+        let with = |more: Value| {
+            let mut record = json!({"id": "a", "mint": {}, "allowed_origins": ["https://a.example"],
+                "methods": ["GET"], "paths": ["/a"]});
+            for (name, value) in more.as_object().unwrap() {
+                record[name] = value.clone();
+            }
+            record.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+            Key::parse("KEYS[0]", record)
+        };
+        for (more, ttl, bind) in [
+            (json!({}), 300, false),
+            (json!({"mint": {"ttl": 1}, "schemes": ["url", "session"]}), 1, false),
+            (json!({"mint": {"ttl": 3_600, "bind": true}, "nonce": "required"}), 3_600, true),
+        ] {
+            assert_eq!(with(more.clone()).unwrap().mint, Some(Mint { ttl, bind }), "{more}");
+        }
+        for (more, field) in [
+            (json!({"allowed_origins": null}), "KEYS[0].mint"),
+            (json!({"methods": null}), "KEYS[0].mint"),
+            (json!({"paths": null}), "KEYS[0].mint"),
+            (json!({"admin": true}), "KEYS[0].mint"),
+            (json!({"schemes": ["signature"]}), "KEYS[0].mint"),
+            (json!({"nonce": "required"}), "KEYS[0].mint.bind"),
+            (json!({"mint": {"ttl": 0}}), "KEYS[0].mint.ttl"),
+            (json!({"mint": {"ttl": 3_601}}), "KEYS[0].mint.ttl"),
+            (json!({"mint": {"bound": true}}), "KEYS[0].mint.bound"),
+        ] {
+            assert_eq!(with(more.clone()).unwrap_err().field, field, "{more}");
+        }
     }
 }

@@ -65,17 +65,31 @@ pub fn binding(name: &str) -> String {
     format!("RATE_{}", name.to_ascii_uppercase())
 }
 
-/// Returns the key that a request is counted under: its key id, and for a bare public key, which anybody
-/// may send, also the caller's address.
+/// Returns the key that a request is counted under: its key id, and for a credential that any visitor may
+/// have also the caller's address, so that one visitor does not lock out all. Such are a bare public key,
+/// and a session of a page (`for_page`).
 #[must_use]
-pub fn rate_limit_key(key: &KeyId, scheme: Scheme, address: Option<IpAddr>) -> String {
-    match scheme {
-        Scheme::Session | Scheme::Signature | Scheme::Url | Scheme::WafUrl => key.to_string(),
-        Scheme::PublicKey => match address {
-            Some(address) => format!("{key}/{}", network(address)),
-            None => format!("{key}/unknown"),
-        },
+pub fn rate_limit_key(
+    key: &KeyId,
+    scheme: Scheme,
+    for_page: bool,
+    address: Option<IpAddr>,
+) -> String {
+    let by_address = match scheme {
+        Scheme::Session => for_page,
+        Scheme::Signature | Scheme::Url | Scheme::WafUrl => false,
+        Scheme::PublicKey => true,
+    };
+    match by_address {
+        true => format!("{key}/{}", caller(address)),
+        false => key.to_string(),
     }
+}
+
+/// Returns the name that a caller's address is counted under.
+#[must_use]
+pub fn caller(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "unknown".to_owned(), |address| network(address).to_string())
 }
 
 /// Returns the address, or the /64 of an IPv6 address, because one customer usually has all of it.
@@ -149,12 +163,17 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_key_is_counted_by_network_too() {
+    fn what_any_visitor_may_have_is_counted_by_network_too() {
         let key = KeyId::parse("pk_a").unwrap();
-        let counted = |scheme, address: &str| rate_limit_key(&key, scheme, address.parse().ok());
-        assert_eq!(counted(Scheme::Session, "192.0.2.1"), "pk_a");
-        assert_eq!(counted(Scheme::PublicKey, "192.0.2.1"), "pk_a/192.0.2.1");
-        assert_eq!(counted(Scheme::PublicKey, "2001:db8:1:2:3::4"), "pk_a/2001:db8:1:2::");
-        assert_eq!(counted(Scheme::PublicKey, ""), "pk_a/unknown");
+        for (scheme, for_page, address, counted) in [
+            (Scheme::Session, false, "192.0.2.1", "pk_a"),
+            (Scheme::Session, true, "192.0.2.1", "pk_a/192.0.2.1"),
+            (Scheme::Session, true, "", "pk_a/unknown"),
+            (Scheme::PublicKey, false, "192.0.2.1", "pk_a/192.0.2.1"),
+            (Scheme::PublicKey, false, "2001:db8:1:2:3::4", "pk_a/2001:db8:1:2::"),
+            (Scheme::PublicKey, false, "", "pk_a/unknown"),
+        ] {
+            assert_eq!(rate_limit_key(&key, scheme, for_page, address.parse().ok()), counted);
+        }
     }
 }

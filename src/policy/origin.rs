@@ -32,6 +32,18 @@ impl Origin {
         Some(Self { scheme, host: host.to_ascii_lowercase(), port })
     }
 
+    /// Returns the host in lower case, without the port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns true if the origin is on the caller's own machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
+    }
+
     /// Returns the origin of a URL, such as a `Referer`; `None` when the URL has userinfo or no host.
     #[must_use]
     pub fn of_url(url: &str) -> Option<Self> {
@@ -55,6 +67,13 @@ pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
         .and_then(|inner| inner.strip_suffix(']'))
         .is_some_and(|inner| inner.parse::<core::net::Ipv6Addr>().is_ok());
     (named || bracketed).then_some((host, port))
+}
+
+/// Returns true if a host is this machine: `localhost`, `127.0.0.0/8` or `[::1]`.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || address.parse::<core::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A pattern for origins: an origin, or `scheme://*.host[:port]`, where `*.` stands for one or more

@@ -1,9 +1,13 @@
-//! Alarms: lines for the operator through `console.error`, next to the audit line of a request.
+//! Alarms: lines for the operator through `console.error`, or `console.warn` for those of the `level` `warn`,
+//! next to the audit line of a request.
 
 use serde_json::{Map, Value};
 
 use crate::base::json::FieldError;
 use crate::base::json_writer;
+
+/// Most characters of a text that a line shows: no host name is longer.
+const MAX_SHOWN: usize = 253;
 
 /// A condition that an operator has to fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +37,16 @@ pub enum Alarm {
         batches: usize,
         /// The number of requests that were not counted and cannot be sent later.
         lost: u64,
+    },
+    /// Turnstile accepted a token that was not solved on the page that asks for a session, or that proves
+    /// nothing.
+    Turnstile {
+        /// The reason, as the caller gets it.
+        reason: &'static str,
+        /// The value that would be right.
+        expected: Box<str>,
+        /// The value that siteverify gave, if it gave one.
+        got: Option<Box<str>>,
     },
     /// The upstream refused the gate's own token.
     UpstreamRejectedToken {
@@ -84,6 +98,13 @@ impl Alarm {
                 set("hint", hint.into());
                 "usage_unsent"
             }
+            Self::Turnstile { reason, expected, got } => {
+                set("level", "warn".into());
+                set("reason", (*reason).into());
+                set("expected", shown(expected).into());
+                set("got", got.as_deref().map(shown).into());
+                "turnstile"
+            }
             Self::UpstreamRejectedToken { secret, upstream_status, upstream_code, hint } => {
                 set("secret", secret.as_str().into());
                 set("upstream_status", (*upstream_status).into());
@@ -101,6 +122,11 @@ impl Alarm {
         set("event", event.into());
         json_writer::line(&Value::Object(line))
     }
+}
+
+/// Returns the beginning of a text that siteverify or a caller chose.
+fn shown(text: &str) -> String {
+    text.chars().take(MAX_SHOWN).collect()
 }
 
 impl From<&FieldError> for Alarm {

@@ -58,6 +58,8 @@ pub enum Refusal {
     MethodDenied,
     /// The key or the session does not allow the path.
     PathDenied,
+    /// Turnstile did not accept the token of a page that asks for a session.
+    ChallengeFailed,
     /// No route takes this path.
     NoRoute,
     /// The route does not take this method (RFC 9110 section 15.5.6).
@@ -79,7 +81,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of docs/wire-contract.md, "Refusals".
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::BadPath,
         Self::BadRequest,
         Self::BadCredential,
@@ -105,6 +107,7 @@ impl Refusal {
         Self::IpDenied,
         Self::MethodDenied,
         Self::PathDenied,
+        Self::ChallengeFailed,
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
@@ -268,6 +271,12 @@ impl Refusal {
                 "path-denied",
                 "The path is not allowed",
                 "The key or the session does not allow this path.",
+            ),
+            Self::ChallengeFailed => describe(
+                403,
+                "challenge-failed",
+                "The challenge was not passed",
+                "Turnstile did not accept the token for this page; reason in this document says why. A token counts once, for 300 s, and on the page that it was solved on: solve a new challenge for each session.",
             ),
             Self::NoRoute => {
                 describe(404, "no-route", "No route", "The gate has no route for this path.")

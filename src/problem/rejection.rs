@@ -69,6 +69,12 @@ impl Rejection {
         Self { members, ..refusal.into() }
     }
 
+    /// Refuses a Turnstile token. The caller learns the `reason`, and nothing else.
+    #[must_use]
+    pub fn challenge_failed(reason: &'static str) -> Self {
+        Self { members: vec![("reason", reason.to_owned())], ..Refusal::ChallengeFailed.into() }
+    }
+
     /// Rejects a request because a key or a route needs something that is missing.
     #[must_use]
     pub fn unavailable(feature: impl Into<String>, wanted_by: impl Into<String>) -> Self {

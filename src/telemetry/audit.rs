@@ -82,16 +82,16 @@ impl Outcome {
         }
     }
 
-    /// Returns the outcome for charging the request; `None` if it is not charged, because it never
-    /// needed an upstream.
+    /// Returns the outcome for charging the request, if it has an account. Of the gate's own answers only a
+    /// minted session has one.
     #[must_use]
-    pub const fn kind(self) -> Option<Kind> {
+    pub const fn kind(self) -> Kind {
         match self {
-            Self::Forwarded => Some(Kind::Forwarded),
-            Self::Cached => Some(Kind::Cached),
-            Self::Refused => Some(Kind::Refused),
-            Self::Failed => Some(Kind::Failed),
-            Self::Answered => None,
+            Self::Forwarded => Kind::Forwarded,
+            Self::Cached => Kind::Cached,
+            Self::Refused => Kind::Refused,
+            Self::Failed => Kind::Failed,
+            Self::Answered => Kind::Minted,
         }
     }
 }
@@ -163,6 +163,11 @@ impl AuditRecord {
     /// Sets the scheme of the credential.
     pub const fn scheme(&mut self, scheme: Scheme) {
         self.scheme = Some(scheme.name());
+    }
+
+    /// Sets the scheme of a Turnstile token, for which the gate mints a session.
+    pub const fn turnstile(&mut self) {
+        self.scheme = Some("turnstile");
     }
 
     /// Sets the key id. It must not be logged before a record of that id is found.

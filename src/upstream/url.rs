@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
 use crate::base::secret::{Fingerprint, Secret};
-use crate::policy::origin::split_authority;
+use crate::policy::origin::{is_loopback, split_authority};
 use crate::policy::path;
 use crate::upstream::echo::Guard;
 use crate::upstream::token::UpstreamToken;
@@ -125,12 +125,6 @@ fn host(authority: &str) -> Option<&str> {
         digits::parse::<u16>(port).filter(|port| *port != 0)?;
     }
     (!host.starts_with('.') && !host.contains("..")).then_some(host)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || address.parse::<core::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The way in which the gate authenticates to the upstream, with the name of the secret.

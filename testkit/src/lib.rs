@@ -12,6 +12,7 @@ pub mod docs;
 pub mod gate;
 pub mod links;
 pub mod logs;
+pub mod minting;
 pub mod poll;
 pub mod process;
 pub mod program;

@@ -87,6 +87,9 @@ fn variables_and_secrets_are_of_their_form() {
         ("KEY_WRITER", "{}"),
         ("REPLAY", r#""yes""#),
         ("LEDGER", "true"),
+        ("TURNSTILE_SECRET", r#"{"a": 1} 5"#),
+        ("TURNSTILE_VERIFY_URL", r#""http://verify.example/" "verify.example" "ftp://[::1]/" 5"#),
+        ("TURNSTILE_VERIFY_URL", r#""https://user@verify.example/" "https://verify.example/?a""#),
         ("RATES", r#"[] {"standard": {"limit": 0, "period": 10}} {"standard": {"limit": 1}} null"#),
     ] {
         tell(values(line).into_iter().map(|value| {
@@ -175,6 +178,7 @@ fn keys_are_checked_whole() {
     let open = json!({"schemes": ["public-key"], "paths": ["/*"]});
     let site = json!({"schemes": ["public-key"], "allowed_origins": [SITE]});
     let mints = json!({"admin": true, "mint": {"ttl": 300}, "allowed_origins": [SITE], "methods": ["POST"], "paths": ["/*"]});
+    let page = json!({"mint": {}, "allowed_origins": [SITE], "methods": ["POST"], "paths": ["/*"]});
     let admin = with(&with(&open, "admin", json!(true)), "allowed_ips", json!(["::1"]));
     let link = json!({"admin": true, "schemes": ["session", "url"]});
     for (what, field, more) in [
@@ -182,6 +186,9 @@ fn keys_are_checked_whole() {
         ("a public key without a place", "schemes", open),
         ("an admin that mints", "mint", mints),
         ("an admin by public key", "schemes", admin),
+        ("a key that does not take what it mints", "mint", with(&page, "schemes", json!(["url"]))),
+        ("a bearer session that needs a nonce", "mint", with(&page, "nonce", json!("required"))),
+        ("sessions of more than an hour", "mint", with(&page, "mint", json!({"ttl": 3_601}))),
         ("an admin by URL", "schemes", link),
     ] {
         tell([fault(what, field, |setup| setup.site(more))]);
@@ -221,6 +228,15 @@ fn the_nearest_right_ones_work() {
                 "url_ttl": 604_800, "admin": false,
             }))
         }),
+        works("a key that mints", |setup| {
+            setup.site(json!({})).key(json!({
+                "id": "pk_page", "mint": {"ttl": 3_600, "bind": true}, "nonce": "required",
+                "schemes": ["session"], "allowed_origins": [SITE], "methods": ["POST"], "paths": ["/*"],
+            }))
+        }),
+        works("siteverify's URL", |s| s.env("TURNSTILE_VERIFY_URL", "https://verify.example/x")),
+        works("siteverify on loopback", |s| s.env("TURNSTILE_VERIFY_URL", "http://[::1]:8080/")),
+        works("siteverify's own URL", |setup| setup.env("TURNSTILE_VERIFY_URL", "")),
         works("an older id", |setup| setup.site(json!({})).key(json!({"id": "A.z-0_9"}))),
         works("the longest id", |setup| setup.site(json!({})).key(json!({"id": "p".repeat(128)}))),
     ]);

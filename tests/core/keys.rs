@@ -200,11 +200,6 @@ fn a_feature_that_is_not_there_is_refused_and_logged() {
     for (what, members) in [
         ("RATE_STANDARD", json!({"rate": "standard"})),
         ("LEDGER", json!({"quota": {"requests": 10, "bytes": 1000, "per": "day"}})),
-        (
-            "mint",
-            json!({"mint": {"ttl": 300, "bind": false}, "allowed_origins": ["https://www.example.com"],
-                        "methods": ["POST"], "paths": ["/*"]}),
-        ),
     ] {
         let mut table = check(|setup| setup.site(members).key(json!({"id": "pk_plain"})));
         let request = post(&table, KEY).origin("https://www.example.com");

@@ -32,6 +32,8 @@ mod keys;
 mod labels;
 mod links;
 mod mac_vectors;
+mod mint;
+mod mint_answers;
 mod narrowing;
 mod native;
 mod nonce_required;

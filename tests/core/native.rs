@@ -117,6 +117,14 @@ impl Gate {
         Signature::new(&self.signing_secret, id)
     }
 
+    /// The rows of a key's usage that its ledger does not know yet.
+    pub(crate) fn usage(&self, id: &str) -> Vec<Value> {
+        let id = writegate::KeyId::parse(id).unwrap();
+        let batch = self.gate.usage().batch(&id, self.platform.now.get());
+        let batch: Value = serde_json::from_str(&batch).unwrap();
+        batch["rows"].as_array().unwrap().clone()
+    }
+
     /// The configuration's error, if it closes the gate: the field and the hint.
     pub(crate) fn fault(&self) -> Option<String> {
         self.gate.config().err().map(ToString::to_string)

@@ -148,9 +148,9 @@ pub(crate) struct Native {
     pub(crate) asked: Cell<u32>,
     /// The result instead of a read body.
     pub(crate) body_error: Cell<Option<BodyError>>,
-    /// The operation that does not answer: `usage` or `nonce`.
+    /// The operation that does not answer: an operation of `calls`.
     pub(crate) silent: Cell<&'static str>,
-    /// The operations it was asked for, in order: `rate`, `usage`, `body`, `nonce`.
+    /// The operations it was asked for, in order: `rate`, `record`, `usage`, `body`, `nonce`, `siteverify`.
     pub(crate) calls: RefCell<Vec<&'static str>>,
     seen: RefCell<BTreeSet<(String, String)>>,
     random: Cell<u8>,
@@ -162,6 +162,12 @@ pub(crate) struct Native {
     pub(crate) while_writing: RefCell<Option<Happens>>,
     /// The key's usage, as its ledger says.
     pub(crate) had: Cell<u64>,
+    /// The answer of siteverify; `None` does not answer.
+    pub(crate) verdict: RefCell<Option<(u16, String)>>,
+    /// The URL and the form that siteverify was last asked with.
+    pub(crate) form: RefCell<(String, String)>,
+    /// Happens while siteverify is asked.
+    pub(crate) while_verifying: RefCell<Option<Happens>>,
 }
 
 impl Native {
@@ -183,6 +189,9 @@ impl Native {
             while_reading: RefCell::new(None),
             while_writing: RefCell::new(None),
             had: Cell::new(0),
+            verdict: RefCell::new(None),
+            form: RefCell::new((String::new(), String::new())),
+            while_verifying: RefCell::new(None),
         }
     }
 
@@ -217,6 +226,7 @@ impl Platform for Native {
     }
 
     async fn record(&self, id: &KeyId) -> Result<Option<String>, Unavailable> {
+        self.called("record")?;
         Ok(self.records.borrow().get(id.as_str()).cloned())
     }
 
@@ -277,6 +287,15 @@ impl AdminBackend for Native {
     fn random(&self) -> [u8; 16] {
         self.random.set(self.random.get() + 1);
         [self.random.get(); 16]
+    }
+
+    async fn siteverify(&self, url: &str, form: &str) -> Result<(u16, String), Unavailable> {
+        self.called("siteverify")?;
+        self.form.replace((url.to_owned(), form.to_owned()));
+        if let Some(happens) = self.while_verifying.take() {
+            happens(self);
+        }
+        self.verdict.borrow().clone().ok_or(Unavailable)
     }
 
     async fn record_page(&self, cursor: Option<&str>) -> Result<RecordPage, Unavailable> {

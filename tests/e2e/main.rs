@@ -34,6 +34,7 @@ mod admin_status;
 mod bodies;
 mod crossing;
 mod failures;
+mod mint;
 mod retries;
 mod stored_token;
 mod streaming;

@@ -23,8 +23,16 @@ struct Deployed<'a> {
 }
 
 /// Variables that are none of a route's secrets.
-const OPTIONAL: [&str; 7] =
-    ["UPSTREAM", "ROUTES", "KEYS", "RATES", "ROTATION", "SESSION_MAX_TTL", "CLOCK_SKEW"];
+const OPTIONAL: [&str; 8] = [
+    "UPSTREAM",
+    "ROUTES",
+    "KEYS",
+    "RATES",
+    "ROTATION",
+    "SESSION_MAX_TTL",
+    "CLOCK_SKEW",
+    "TURNSTILE_VERIFY_URL",
+];
 
 impl Environment for Deployed<'_> {
     fn get(&self, name: &str) -> Option<Binding> {

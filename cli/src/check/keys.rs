@@ -131,12 +131,6 @@ pub(super) fn bindings(document: &Document, config: &Config, now: Timestamp) -> 
                 );
             }
         }
-        if let Some(feature) = key.unavailable {
-            findings.fail(
-                format!("{id} has {feature}, which this release does not have"),
-                format!("remove {feature} from the key"),
-            );
-        }
     }
     if config.registry && !config.key_writer {
         findings.fail(

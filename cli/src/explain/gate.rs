@@ -189,6 +189,14 @@ impl AdminBackend for Stopped<'_> {
         [0; 16]
     }
 
+    async fn siteverify(
+        &self,
+        _url: &str,
+        _form: &str,
+    ) -> std::result::Result<(u16, String), Unavailable> {
+        Err(Unavailable)
+    }
+
     async fn record_page(
         &self,
         _cursor: Option<&str>,
@@ -237,8 +245,16 @@ impl Environment for Deployed<'_> {
 
 /// Returns true if a variable that `wrangler.toml` does not have can only be a route's token.
 fn is_token(name: &str) -> bool {
-    let optional =
-        ["UPSTREAM", "ROUTES", "KEYS", "RATES", "ROTATION", "SESSION_MAX_TTL", "CLOCK_SKEW"];
+    let optional = [
+        "UPSTREAM",
+        "ROUTES",
+        "KEYS",
+        "RATES",
+        "ROTATION",
+        "SESSION_MAX_TTL",
+        "CLOCK_SKEW",
+        "TURNSTILE_VERIFY_URL",
+    ];
     let is_optional = optional.contains(&name) || config::RESOURCES.contains(&name);
     !is_optional && !name.ends_with("_ISSUED_AT")
 }

@@ -82,6 +82,7 @@ pub(crate) fn lines(
         | Refusal::SignatureInvalid
         | Refusal::ProofMissing
         | Refusal::Replayed
+        | Refusal::ChallengeFailed
         | Refusal::NoRoute
         | Refusal::MethodNotAllowed
         | Refusal::BodyTooLarge

@@ -242,7 +242,6 @@ fn key(config: &Config, path: &str, now: Timestamp) -> Option<KeyId> {
         let is_good = !key.revoked
             && !key.admin
             && !key.nonce_required
-            && key.unavailable.is_none()
             && key.expires.is_none_or(|end| now < end);
         let paths = key.paths.as_ref();
         is_good

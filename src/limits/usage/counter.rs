@@ -26,6 +26,8 @@ pub enum Kind {
     Forwarded,
     /// The response came from the cache.
     Cached,
+    /// The gate minted a session of the key for a page.
+    Minted,
     /// The gate refused it: the caller's fault.
     Refused,
     /// It failed: the gate's or the upstream's fault.
@@ -38,16 +40,18 @@ impl Kind {
         match self {
             Self::Forwarded => "forwarded",
             Self::Cached => "cached",
+            Self::Minted => "minted",
             Self::Refused => "refused",
             Self::Failed => "failed",
         }
     }
 
-    /// Returns true if such a request counts against a quota, because the key got what it asked for.
+    /// Returns true if such a request counts against a quota, because the key used the upstream, or would
+    /// have without the cache.
     const fn is_charged(self) -> bool {
         match self {
             Self::Forwarded | Self::Cached => true,
-            Self::Refused | Self::Failed => false,
+            Self::Minted | Self::Refused | Self::Failed => false,
         }
     }
 }

@@ -1,0 +1,529 @@
+//! `POST /_gate/session` (docs/wire-contract.md, "Minted sessions"): the order of the checks, each refusal and its nearest
+//! miss, and the session. What siteverify says is in `mint_answers`.
+
+use serde_json::{Value, json};
+use testkit::client::{HOST, Request, Response};
+use testkit::gate::{KEY, Setup};
+use testkit::minting::{SITE, UNAVAILABLE};
+use testkit::minting::{ask, ask_of, ask_with, claims, minting, page_key, write_with, yes};
+use testkit::signing::Signature;
+use testkit::token::{fresh, now};
+use writegate::platform::BodyError;
+
+use crate::native::{Check, Gate, Upstream, check, start};
+use crate::world::Native;
+
+const VERIFY: &str = "http://127.0.0.1:9/verify";
+
+/// A gate that mints, where siteverify says yes.
+fn gate(set_up: impl FnOnce(Setup) -> Setup) -> Gate {
+    let gate = start(&Upstream::start(), |setup| set_up(minting(setup, VERIFY)));
+    says_yes(&gate.platform);
+    gate
+}
+
+/// Starts a table before such a gate.
+fn table(set_up: impl FnOnce(Setup) -> Setup) -> Check {
+    let table = check(|setup| set_up(minting(setup, VERIFY)));
+    says_yes(&table.gate.platform);
+    table
+}
+
+fn says_yes(platform: &Native) {
+    platform.verdict.replace(Some((200, yes("www.example.com").to_string())));
+    platform.calls.take();
+}
+
+/// The default key, which mints, with these members.
+fn key(more: Value) -> Value {
+    page_key(KEY, more)
+}
+
+/// The request from another page, or from none.
+fn from(origin: Option<&str>, mut request: Request) -> Request {
+    request.headers.retain(|(name, _)| name != "Origin");
+    match origin {
+        Some(origin) => request.origin(origin),
+        None => request,
+    }
+}
+
+/// The request for another path.
+fn at(target: &str, mut request: Request) -> Request {
+    request.target = target.to_owned();
+    request
+}
+
+/// Sends this, and compares the status, the code and what was asked meanwhile.
+#[track_caller]
+fn asks(gate: &Gate, request: &Request, expected: (u16, &str), calls: &[&str]) -> Response {
+    let answer = request.send(gate);
+    assert_eq!((answer.status, answer.code().as_str()), expected, "{answer}");
+    assert_eq!(gate.platform.calls.take(), calls, "{expected:?}: {answer}");
+    answer
+}
+
+#[test]
+fn each_check_comes_in_its_order_and_nothing_later_is_asked() {
+    let gate = gate(|setup| {
+        setup
+            .key(key(json!({})))
+            .key(page_key(
+                "pk_revoked",
+                json!({"revoked": true, "expires": "2020-01-01T00:00:00Z"}),
+            ))
+            .key(page_key("pk_over", json!({"expires": "2020-01-01T00:00:00Z", "mint": null})))
+            .key(page_key("pk_plain", json!({"mint": null, "allowed_ips": ["192.0.2.1"]})))
+            .key(page_key("pk_here", json!({"allowed_ips": ["192.0.2.1"]})))
+            .registered(page_key("pk_there", json!({})))
+            .registered(json!({"id": "pk_broken", "path": ["/"]}))
+    });
+    let long = ask().body("x".repeat(4_097));
+    let mut got = ask();
+    got.method = "PUT".to_owned();
+    let unannounced =
+        long.clone().header("Transfer-Encoding", "chunked").header("Content-Length", "");
+    let body = ["rate", "body"];
+    let read = ["rate", "body", "record"];
+    for (what, request, expected, calls) in [
+        (
+            "another path",
+            at("/_gate/session/", from(None, long.clone())),
+            (404, "no-route"),
+            &[][..],
+        ),
+        ("another method", from(None, got), (405, "method-not-allowed"), &[]),
+        ("no origin", from(None, long.clone()), (403, "origin-denied"), &[]),
+        ("an opaque origin", from(Some("null"), long.clone()), (403, "origin-denied"), &[]),
+        ("two origins", ask().origin(SITE), (403, "origin-denied"), &[]),
+        ("too long", long.header("CF-Connecting-IP", "192.0.2.9"), (413, "body-too-large"), &[]),
+        ("too long without saying", unannounced, (413, "body-too-large"), &body),
+        ("no JSON", ask_with("{"), (400, "bad-request"), &body),
+        ("no such key", ask_of("pk_nobody"), (401, "key-unknown"), &read),
+        ("not a record", ask_of("pk_broken"), (503, "misconfigured"), &read),
+        ("revoked and over", ask_of("pk_revoked"), (401, "key-revoked"), &body),
+        ("over, and without mint", ask_of("pk_over"), (401, "key-expired"), &body),
+        ("without mint, elsewhere", ask_of("pk_plain"), (401, "scheme-not-allowed"), &body),
+        (
+            "elsewhere, on another page",
+            from(Some("https://other.example"), ask_of("pk_here")),
+            (403, "ip-denied"),
+            &body,
+        ),
+        ("another page", from(Some("https://other.example"), ask()), (403, "origin-denied"), &body),
+    ] {
+        // Each from an address of its own, so that no rate is used up.
+        let request = match request.headers.iter().any(|(name, _)| name == "CF-Connecting-IP") {
+            true => request,
+            false => request.header("CF-Connecting-IP", &format!("198.51.100.{}", what.len())),
+        };
+        let answer = asks(&gate, &request, expected, calls);
+        assert_eq!(
+            answer.json().get("limit").is_some(),
+            calls == body && expected.0 == 403,
+            "{what}"
+        );
+    }
+    asks(&gate, &ask(), (201, ""), &["rate", "body", "siteverify"]);
+    asks(&gate, &ask_of("pk_there"), (201, ""), &["rate", "body", "record", "siteverify"]);
+    asks(&gate, &ask_of("pk_there"), (201, ""), &["rate", "body", "siteverify"]);
+    asks(&gate, &ask_with("{"), (429, "rate-limited"), &["rate"]);
+}
+
+#[test]
+fn each_visitor_has_a_rate_and_every_request_counts() {
+    let gate = gate(|setup| {
+        let rates = json!({"mint": {"limit": 3, "period": 10}});
+        setup.key(key(json!({}))).env("RATES", rates)
+    });
+    let from = |request: Request, address: &str| request.header("CF-Connecting-IP", address);
+    for request in [ask_with("{"), ask_of("pk_nobody"), ask()] {
+        assert_ne!(from(request, "192.0.2.1").send(&gate).status, 429);
+    }
+    let over = from(ask(), "192.0.2.1").send(&gate).refused(429, "rate-limited");
+    assert_eq!(over.header("retry-after").as_deref(), Some("10"));
+    assert_eq!(over.header("ratelimit-policy").as_deref(), Some("\"mint\";q=3;w=10"));
+    assert_eq!(over.header("access-control-allow-origin").as_deref(), Some(SITE));
+    assert_eq!(from(ask(), "192.0.2.2").send(&gate).status, 201);
+    for host in ["1::1", "1:2::5", "1::9", "2::9"] {
+        from(ask(), &format!("2001:db8:0:{host}")).send(&gate);
+    }
+    ask().send(&gate);
+    let counted = gate.platform.counted();
+    let expected = [
+        ("192.0.2.1", 4),
+        ("192.0.2.2", 1),
+        ("2001:db8:0:1::", 3),
+        ("2001:db8:0:2::", 1),
+        ("unknown", 1),
+    ];
+    assert_eq!(counted, expected.map(|(name, count)| (name.to_owned(), count)).into());
+}
+
+#[test]
+fn a_limiter_a_secret_or_a_siteverify_that_is_missing_opens_nothing() {
+    let plain = |setup: Setup| setup.key(key(json!({})));
+    for (missing, silent, gate, calls) in [
+        ("RATE_MINT", "rate", gate(plain), &["rate"][..]),
+        ("RATE_MINT", "", gate(|setup| plain(setup).limiter("RATE_STANDARD")), &["rate"]),
+        ("TURNSTILE_SECRET", "", gate(|s| plain(s).without("TURNSTILE_SECRET")), &["rate", "body"]),
+        (
+            "TURNSTILE_SECRET",
+            "",
+            gate(|s| plain(s).env("TURNSTILE_SECRET", " \n")),
+            &["rate", "body"],
+        ),
+        ("siteverify", "siteverify", gate(plain), &["rate", "body", "siteverify"]),
+    ] {
+        gate.platform.silent.set(silent);
+        let answer = asks(&gate, &ask(), UNAVAILABLE, calls);
+        gate.logs.until(missing, |lines| {
+            let mut lines = lines.iter().filter(|line| line.is_event("feature_unavailable"));
+            let id = answer.request_id();
+            lines.any(|line| line.text.contains(missing) && line.text.contains(&id)).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_body_has_its_two_members_and_nothing_else() {
+    let gate = gate(|setup| setup.key(key(json!({}))));
+    let with =
+        |key: Value, turnstile: Value| json!({"key": key, "turnstile": turnstile}).to_string();
+    let token = |text: &str| with(json!(KEY), json!(text));
+    let number = std::cell::Cell::new(0);
+    let send = |body: &str| {
+        number.set(number.get() + 1);
+        ask_with(body).header("CF-Connecting-IP", &format!("192.0.2.{}", number.get())).send(&gate)
+    };
+    for (field, body) in [
+        ("body", String::new()),
+        ("body", "null".to_owned()),
+        ("body", "[]".to_owned()),
+        ("body", format!("{} {{}}", token("a"))),
+        ("body", format!(r#"{{"key":"{KEY}","key":"{KEY}","turnstile":"a"}}"#)),
+        ("body", format!("key={KEY}&turnstile=a")),
+        ("key", json!({"turnstile": "a"}).to_string()),
+        ("key", with(json!(null), json!("a"))),
+        ("key", with(json!(1), json!("a"))),
+        ("key", with(json!(""), json!("a"))),
+        ("key", with(json!("a b"), json!("a"))),
+        ("key", with(json!("p".repeat(129)), json!("a"))),
+        ("turnstile", json!({"key": KEY}).to_string()),
+        ("turnstile", with(json!(KEY), json!(null))),
+        ("turnstile", with(json!(KEY), json!(["a"]))),
+        ("turnstile", token("")),
+        ("turnstile", token("a b")),
+        ("turnstile", token("a\n")),
+        ("turnstile", token("é")),
+        ("turnstile", token(&"t".repeat(2_049))),
+        ("Key", json!({"key": KEY, "turnstile": "a", "Key": KEY}).to_string()),
+        ("origin", json!({"key": KEY, "turnstile": "a", "origin": SITE}).to_string()),
+    ] {
+        let answer = send(&body).refused(400, "bad-request").json();
+        assert_eq!(answer["field"], field, "{body}: {answer}");
+        assert!(answer["hint"].as_str().is_some_and(|hint| hint.len() > 10), "{answer}");
+    }
+    assert_eq!(gate.platform.calls.take().iter().filter(|call| **call == "siteverify").count(), 0);
+    for body in [
+        token("!"),
+        token(&"t".repeat(2_048)),
+        format!(" {}\n", token("~")),
+        format!("{}{}", token("a"), " ".repeat(4_096 - token("a").len())),
+    ] {
+        assert_eq!(send(&body).status, 201, "{body}");
+    }
+}
+
+#[test]
+fn a_body_that_does_not_come_is_refused_as_everywhere() {
+    for (error, status, code) in [
+        (BodyError::TooLarge, 413, "body-too-large"),
+        (BodyError::TooSlow, 408, "body-timeout"),
+        (BodyError::Overloaded, 503, "overloaded"),
+        (BodyError::CallerGone, 499, ""),
+    ] {
+        let gate = gate(|setup| setup.key(key(json!({}))));
+        gate.platform.body_error.set(Some(error));
+        asks(&gate, &ask(), (status, code), &["rate", "body"]);
+    }
+}
+
+#[test]
+fn address_and_origin_are_the_key_s_whatever_match_says() {
+    let lists = |kind: &str| json!({"allowed_ips": ["192.0.2.0/24"], "match": kind});
+    let (here, there) = ("192.0.2.9", "198.51.100.9");
+    let (own, other) = (SITE, "https://other.example");
+    for (kind, origin, address, expected) in [
+        ("all", own, here, (201, "")),
+        ("all", own, there, (403, "ip-denied")),
+        ("all", other, here, (403, "origin-denied")),
+        ("all", other, there, (403, "ip-denied")),
+        ("any", own, here, (201, "")),
+        ("any", own, there, (201, "")),
+        ("any", other, here, (403, "origin-denied")),
+        ("any", other, there, (403, "origin-denied")),
+    ] {
+        let gate = gate(|setup| setup.key(key(lists(kind))));
+        let request = from(Some(origin), ask()).header("CF-Connecting-IP", address);
+        let answer = request.send(&gate);
+        assert_eq!((answer.status, answer.code().as_str()), expected, "{kind} {origin} {address}");
+        assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some(origin));
+    }
+}
+
+#[test]
+fn a_session_is_for_this_gate_this_page_and_a_short_time() {
+    let pattern = json!({"allowed_origins": ["https://*.example.com"]});
+    let mut table = table(|setup| setup.key(key(pattern)));
+    let began = now();
+    let answer = ask().send(&table.gate);
+    assert_eq!(answer.status, 201, "{answer}");
+    for (name, value) in [
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+        ("access-control-allow-origin", SITE),
+        ("set-cookie", ""),
+        ("www-authenticate", ""),
+    ] {
+        assert_eq!(answer.header(name).unwrap_or_default(), value, "{answer}");
+    }
+    let body = answer.json();
+    let members: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["expires_in", "token", "token_type"]);
+    assert_eq!((&body["expires_in"], &body["token_type"]), (&json!(300), &json!("Bearer")));
+    let first = claims(&answer);
+    let names: Vec<_> = first.keys().map(String::as_str).collect();
+    assert_eq!(names, ["aud", "exp", "iat", "jti", "origin"]);
+    assert!(first["iat"].as_u64().is_some_and(|iat| (began..=now()).contains(&iat)));
+    assert_eq!(first["exp"].as_u64(), first["iat"].as_u64().map(|iat| iat + 300));
+    assert_eq!((&first["aud"], &first["origin"]), (&json!(format!("http://{HOST}")), &json!(SITE)));
+    assert_eq!(first["jti"].as_str().map(str::len), Some(22));
+    assert_ne!(claims(&ask().send(&table.gate))["jti"], first["jti"]);
+    // It works where it is for, and nowhere else.
+    table.passes("a write", &write_with(&answer));
+    for origin in [Some("https://a.example.com"), None] {
+        let elsewhere = from(origin, write_with(&answer));
+        table.refused("another page", &elsewhere, 403, "origin-denied");
+    }
+    let host = write_with(&answer).header("Host", "other.example");
+    table.refused("another gate", &host, 401, "audience-mismatch");
+    table.refused("another path", &at("/other", write_with(&answer)), 403, "path-denied");
+}
+
+#[test]
+fn a_bound_session_comes_with_its_secret() {
+    let bound = json!({"mint": {"bind": true, "ttl": 60}, "nonce": "required"});
+    let mut table = table(|setup| setup.key(key(bound)).replay());
+    let answer = ask().send(&table.gate);
+    let (body, of) = (answer.json(), claims(&answer));
+    assert_eq!(body["expires_in"], 60);
+    let kid = of["cnf"]["kid"].as_str().unwrap().to_owned();
+    assert!(kid.starts_with("s_") && kid.len() == 24, "{kid}");
+    let again = claims(&ask().send(&table.gate))["cnf"]["kid"].clone();
+    assert_ne!(again, kid, "fresh for each session");
+    let secret = body["session_key"].as_str().unwrap();
+    assert!(secret.starts_with("ss_"), "{secret}");
+    table.refused("alone", &write_with(&answer), 401, "proof-missing");
+    let proof = Signature::by(&kid, secret).also("authorization");
+    table.refused("no nonce", &proof.sign(write_with(&answer)), 401, "signature-incomplete");
+    table.passes("signed", &proof.nonce(&fresh()).sign(write_with(&answer)));
+    let other = Signature::by(&kid, &fresh()).also("authorization").nonce(&fresh());
+    table.refused("another secret", &other.sign(write_with(&answer)), 401, "signature-invalid");
+}
+
+#[test]
+fn a_session_is_as_short_as_the_shorter_of_two_limits() {
+    for (ttl, longest, expected) in [(300, 3_600, 300), (3_600, 600, 600), (1, 1, 1)] {
+        let gate = gate(|setup| {
+            setup.key(key(json!({"mint": {"ttl": ttl}}))).env("SESSION_MAX_TTL", longest)
+        });
+        let answer = ask().send(&gate);
+        let of = claims(&answer);
+        let lasts = of["exp"].as_u64().unwrap() - of["iat"].as_u64().unwrap();
+        assert_eq!((answer.json()["expires_in"].as_u64(), lasts), (Some(expected), expected));
+    }
+}
+
+#[test]
+fn a_higher_version_and_the_current_root_sign_it() {
+    let mut table = table(|setup| {
+        let setup = setup.key(key(json!({"version": 7})));
+        setup.env("SIGNING_SECRET_PREVIOUS", fresh().as_str())
+    });
+    let answer = ask().send(&table.gate);
+    table.passes("a write", &write_with(&answer));
+}
+
+#[test]
+fn a_session_is_true_to_the_key_as_it_is_when_it_is_made() {
+    let there = |more: Value| page_key("pk_there", more).to_string();
+    let later = "2026-11-22T00:00:00Z";
+    for (what, seconds, then, expected) in [
+        ("nothing changed", 30, Some(there(json!({}))), (201, "")),
+        ("within the bound", 29, Some(there(json!({"revoked": true}))), (201, "")),
+        ("revoked", 30, Some(there(json!({"revoked": true}))), (401, "key-revoked")),
+        ("over", 30, Some(there(json!({"expires": later}))), (401, "key-expired")),
+        ("gone", 30, None, (401, "key-unknown")),
+        ("mints no more", 30, Some(there(json!({"mint": null}))), (401, "scheme-not-allowed")),
+        (
+            "other pages",
+            30,
+            Some(there(json!({"allowed_origins": ["https://other.example"]}))),
+            (403, "origin-denied"),
+        ),
+        ("not a record", 30, Some("{".to_owned()), (503, "misconfigured")),
+        ("shorter", 30, Some(there(json!({"mint": {"ttl": 10}}))), (201, "")),
+    ] {
+        let gate = gate(|setup| setup.registered(page_key("pk_there", json!({}))));
+        gate.platform.while_verifying.replace(Some(Box::new(move |platform| {
+            platform.now.set(platform.now.get().plus_seconds(seconds));
+            let mut records = platform.records.borrow_mut();
+            match &then {
+                Some(text) => records.insert("pk_there".to_owned(), text.clone()),
+                None => records.remove("pk_there"),
+            };
+        })));
+        let began = now();
+        let answer = ask_of("pk_there").send(&gate);
+        assert_eq!((answer.status, answer.code().as_str()), expected, "{what}: {answer}");
+        if answer.status == 201 {
+            let ttl = if what == "shorter" { 10 } else { 300 };
+            let of = claims(&answer);
+            let (iat, exp) = (of["iat"].as_u64().unwrap(), of["exp"].as_u64().unwrap());
+            assert!(iat >= began + u64::try_from(seconds).unwrap(), "{what}: when it is made");
+            assert_eq!(
+                (answer.json()["expires_in"].as_u64(), exp - iat),
+                (Some(ttl), ttl),
+                "{what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_request_to_siteverify_says_secret_token_and_address_in_its_body() {
+    let plain = |setup: Setup| setup.key(key(json!({})));
+    let own = gate(|setup| plain(setup).env("TURNSTILE_SECRET", " a+b/c=\n"));
+    let body = json!({"key": KEY, "turnstile": "0.a&secret=x%~"}).to_string();
+    let sent = || own.platform.form.borrow().clone();
+    assert_eq!(ask_with(&body).send(&own).status, 201);
+    assert_eq!(
+        sent(),
+        (VERIFY.to_owned(), "secret=a%2Bb%2Fc%3D&response=0.a%26secret%3Dx%25~".to_owned())
+    );
+    ask_with(&body).header("CF-Connecting-IP", "2001:db8::1").send(&own);
+    assert!(sent().1.ends_with("&remoteip=2001%3Adb8%3A%3A1"), "{:?}", sent());
+    // Without the variable, Cloudflare's own.
+    let cloudflare = gate(|setup| plain(setup).without("TURNSTILE_VERIFY_URL"));
+    ask().send(&cloudflare);
+    let url = "https://challenges.cloudflare.com/turnstile/v0/siteverify";
+    assert_eq!(cloudflare.platform.form.borrow().0, url);
+}
+
+#[test]
+fn nothing_else_of_a_request_counts() {
+    let gate = gate(|setup| setup.key(key(json!({}))));
+    let plain = ask().header("Content-Type", "text/plain");
+    for (address, request) in [
+        ("192.0.2.1", plain),
+        (
+            "192.0.2.2",
+            ask().bearer("nonsense").header("X-Public-Key", "a b").header("Cookie", "a=b"),
+        ),
+        ("192.0.2.3", ask().header("Signature-Input", "(((").header("Signature", "x")),
+        ("192.0.2.4", at("/_gate/session?key=pk_other&sig=x&verify=1", ask())),
+    ] {
+        let answer = request.header("CF-Connecting-IP", address).send(&gate);
+        assert_eq!(answer.status, 201, "{answer}");
+    }
+    let preflight = Request::new("OPTIONS", "/_gate/session").origin(SITE);
+    let preflight = preflight.header("Access-Control-Request-Method", "POST");
+    assert_eq!(preflight.send(&gate).status, 204);
+    for method in ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+        let answer = Request::new(method, "/_gate/session").send(&gate);
+        assert_eq!((answer.status, answer.header("allow").as_deref()), (405, Some("POST")));
+    }
+}
+
+#[test]
+fn a_line_says_who_minted_and_a_row_counts_it() {
+    let gate = gate(|setup| setup.key(key(json!({"mint": {"bind": true}}))).ledger());
+    let token = fresh();
+    let answer = ask_with(&json!({"key": KEY, "turnstile": token}).to_string()).send(&gate);
+    let line = gate.logs.audit(&answer.request_id());
+    for (member, value) in [
+        ("outcome", json!("answered")),
+        ("status", json!(201)),
+        ("code", Value::Null),
+        ("key", json!(KEY)),
+        ("scheme", json!("turnstile")),
+        ("verified", json!(true)),
+        ("subject", Value::Null),
+        ("path", json!("/_gate/session")),
+    ] {
+        assert_eq!(line[member], value, "{member}: {line}");
+    }
+    gate.platform.verdict.replace(None);
+    for (request, key, scheme) in [
+        (ask_with("{"), Value::Null, Value::Null),
+        (ask_of("pk_unknown"), Value::Null, json!("turnstile")),
+        (ask(), json!(KEY), json!("turnstile")),
+    ] {
+        let request = request.header("CF-Connecting-IP", "192.0.2.1");
+        let line = gate.logs.audit(&request.send(&gate).request_id());
+        assert_eq!((&line["key"], &line["scheme"]), (&key, &scheme), "{line}");
+        assert_eq!(line["verified"], false, "{line}");
+    }
+    let usage = gate.usage(KEY);
+    let [row] = usage.as_slice() else { panic!("one row: {usage:?}") };
+    assert_eq!((&row[1], &row[2]), (&json!("minted"), &json!(1)), "{usage:?}");
+    let text = format!("{:?}", gate.stop());
+    let body = answer.json();
+    for secret in [&token, body["token"].as_str().unwrap(), body["session_key"].as_str().unwrap()] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+#[test]
+fn a_key_that_mints_works_on_routes_and_a_page_s_sessions_are_counted_by_visitor() {
+    let mut table =
+        table(|setup| setup.key(key(json!({"rate": "standard"}))).limiter("RATE_STANDARD"));
+    let session = table.gate.session();
+    let own = session.clone().mint();
+    let page = session.claim("origin", SITE).mint();
+    let from = |token: &str, address: &str| {
+        Request::post("/posts").origin(SITE).bearer(token).header("CF-Connecting-IP", address)
+    };
+    for _ in 0..3 {
+        table.passes("one visitor", &from(&page, "192.0.2.1"));
+    }
+    table.refused("too often", &from(&page, "192.0.2.1"), 429, "rate-limited");
+    table.passes("another visitor", &from(&page, "192.0.2.2"));
+    table.passes("a session of a server", &from(&own, "192.0.2.1"));
+    let counted = table.gate.platform.counted();
+    let expected = [(KEY, 1), ("pk_site/192.0.2.1", 4), ("pk_site/192.0.2.2", 1)];
+    assert_eq!(counted, expected.map(|(name, count)| (name.to_owned(), count)).into());
+}
+
+#[test]
+fn a_dummy_secret_mints_on_loopback_alone() {
+    for dummy in [1, 2, 3].map(|digit| format!("{digit}x{}AA", "0".repeat(31))) {
+        let gate = gate(|setup| {
+            let origins = json!({"allowed_origins": [SITE, "http://localhost:8080"]});
+            setup.key(key(origins)).env("TURNSTILE_SECRET", dummy.as_str())
+        });
+        // Siteverify need not say that it is a dummy, and does not name this host.
+        let answer = asks(&gate, &ask(), (403, "challenge-failed"), &["rate", "body"]);
+        assert_eq!(answer.json()["reason"], "testing-key");
+        let local = from(Some("http://localhost:8080"), ask());
+        asks(&gate, &local, (201, ""), &["rate", "body", "siteverify"]);
+    }
+    // Almost one is a secret like any other.
+    for secret in
+        ["1x", "1xAA", "1x00AAA", "0x0000000000000000000000000000000AA", "1x0000a0000000AA"]
+    {
+        let gate = gate(|setup| setup.key(key(json!({}))).env("TURNSTILE_SECRET", secret));
+        assert_eq!(ask().send(&gate).status, 201, "{secret}");
+    }
+}
