@@ -11,14 +11,24 @@ pub(super) struct Request<'a> {
     pub(super) port: u16,
     pub(super) path: &'a str,
     pub(super) session: Option<&'a str>,
+    /// The origin of the page that sends it.
+    pub(super) origin: Option<&'a str>,
     pub(super) body: Option<&'a Value>,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// A POST without anything else.
+    pub(super) const fn post(port: u16, path: &'a str) -> Self {
+        Self { method: "POST", port, path, session: None, origin: None, body: None }
+    }
+
     /// Sends it, and prints both sides.
     pub(super) fn show(&self) -> Result<Response> {
         let url = self.url();
         println!("   → {} {url}", self.method);
+        if let Some(origin) = self.origin {
+            println!("     Origin: {origin}");
+        }
         if let Some(session) = self.session {
             let start: String = session.chars().take(16).collect();
             println!("     Authorization: Bearer {start}… (the session)");
@@ -39,6 +49,9 @@ impl Request<'_> {
         if let Some(session) = self.session {
             request = request.bearer(session);
         }
+        if let Some(origin) = self.origin {
+            request = request.origin(origin);
+        }
         if let Some(body) = self.body {
             request = request.header("Content-Type", "application/json").body(body.to_string());
         }
@@ -57,6 +70,9 @@ impl Request<'_> {
         if let Some(session) = self.session {
             line.push_str(&format!(" -H 'Authorization: Bearer {session}'"));
         }
+        if let Some(origin) = self.origin {
+            line.push_str(&format!(" -H 'Origin: {origin}'"));
+        }
         if let Some(body) = self.body {
             line.push_str(&format!(" -H 'Content-Type: application/json' -d '{body}'"));
         }
@@ -73,18 +89,17 @@ mod tests {
     fn the_curl_line_says_what_the_request_says() {
         let body = json!({"title": "x"});
         let request = Request {
-            method: "POST",
-            port: 1,
-            path: "/posts",
             session: Some("a.b.c"),
+            origin: Some("http://127.0.0.1:2"),
             body: Some(&body),
+            ..Request::post(1, "/posts")
         };
         assert_eq!(
             request.curl(),
-            "curl -i -H 'Authorization: Bearer a.b.c' -H 'Content-Type: application/json' \
-             -d '{\"title\":\"x\"}' http://127.0.0.1:1/posts"
+            "curl -i -H 'Authorization: Bearer a.b.c' -H 'Origin: http://127.0.0.1:2' \
+             -H 'Content-Type: application/json' -d '{\"title\":\"x\"}' http://127.0.0.1:1/posts"
         );
-        let request = Request { method: "DELETE", session: None, body: None, ..request };
+        let request = Request { method: "DELETE", ..Request::post(1, "/posts") };
         assert_eq!(request.curl(), "curl -i -X DELETE http://127.0.0.1:1/posts");
     }
 }

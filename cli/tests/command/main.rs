@@ -333,6 +333,11 @@ fn the_demo_writes_with_a_session_and_is_refused_without() {
         "← 403 {\"code\":\"method-denied\"",
         "\"outcome\":\"forwarded\"",
         "curl -i -H 'Authorization: Bearer ey",
+        "   the page      http://127.0.0.1:",
+        "/_gate/      its session: eyJ",
+        "← 201 {\"token\":\"ey",
+        "← 201 {\"id\":2,",
+        "\"reason\":\"spent\"",
         "All of it went as it should.",
     ] {
         assert!(shown.contains(part), "{part} in {shown}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
+use std::process::Child;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -66,6 +67,16 @@ impl Logs {
         }
     }
 
+    /// Follows both streams of another program, which must be pipes.
+    pub fn follow_all(&self, child: &mut Child) {
+        if let Some(stdout) = child.stdout.take() {
+            self.follow(stdout, true);
+        }
+        if let Some(stderr) = child.stderr.take() {
+            self.follow(stderr, false);
+        }
+    }
+
     pub(super) fn ports(&self, sockets: &[(String, String)]) -> io::Result<BTreeMap<String, u16>> {
         let complete = |state: &State| state.ports.len() >= sockets.len();
         self.until(START_LIMIT, |state| complete(state) || state.ended == 2);
@@ -94,7 +105,7 @@ impl Logs {
         }
     }
 
-    pub(super) fn follow(&self, stream: impl Read + Send + 'static, control: bool) {
+    fn follow(&self, stream: impl Read + Send + 'static, control: bool) {
         let logs = self.clone();
         std::thread::spawn(move || {
             let mut stream = BufReader::new(stream);

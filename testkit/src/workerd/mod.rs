@@ -169,12 +169,7 @@ impl Config {
 
         let logs = Logs::default();
         let lifeline = child.stdin.take();
-        if let Some(stdout) = child.stdout.take() {
-            logs.follow(stdout, true);
-        }
-        if let Some(stderr) = child.stderr.take() {
-            logs.follow(stderr, false);
-        }
+        logs.follow_all(&mut child);
         let mut running =
             Workerd { child, lifeline, logs, ports: BTreeMap::new(), _objects: objects };
         running.ports = running.logs.ports(&self.sockets)?;
