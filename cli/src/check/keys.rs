@@ -13,8 +13,11 @@ use crate::project::Document;
 /// The key that the shipped configuration brings.
 const EXAMPLE: &str = "pk_example";
 
+/// The binding of the limiter that counts requests for sessions.
+const MINT_LIMITER: &str = "RATE_MINT";
+
 /// Returns the keys that still open something.
-fn live(config: &Config, now: Timestamp) -> impl Iterator<Item = &Key> {
+pub(super) fn live(config: &Config, now: Timestamp) -> impl Iterator<Item = &Key> {
     config
         .keys
         .values()
@@ -108,11 +111,13 @@ pub(super) fn bindings(document: &Document, config: &Config, now: Timestamp) -> 
     let mut findings = Findings::default();
     for key in live(config, now) {
         let id = &key.id;
-        if let Some(rate) = &key.rate {
-            let binding = rate::binding(rate);
+        let rate =
+            key.rate.as_ref().map(|rate| (rate::binding(rate), format!("rate = \"{rate}\"")));
+        let mint = key.mint.map(|_| (MINT_LIMITER.to_owned(), "mint".to_owned()));
+        for (binding, field) in rate.into_iter().chain(mint) {
             if !limiters.contains(&binding.as_str()) {
                 findings.fail(
-                    format!("{id} has rate = \"{rate}\", and there is no binding {binding}"),
+                    format!("{id} has {field}, and there is no binding {binding}"),
                     format!("add [[ratelimits]] with name = \"{binding}\" to {}", document.place()),
                 );
             }

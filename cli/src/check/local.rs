@@ -13,7 +13,8 @@ use crate::project::{Document, Project};
 pub(super) const ROOT: &str = "SIGNING_SECRET";
 pub(super) const PREVIOUS_ROOT: &str = "SIGNING_SECRET_PREVIOUS";
 pub(super) const WAF: &str = "WAF_SECRET";
-pub(super) const OWN: [&str; 4] = [ROOT, PREVIOUS_ROOT, WAF, "TURNSTILE_SECRET"];
+pub(super) const TURNSTILE: &str = "TURNSTILE_SECRET";
+pub(super) const OWN: [&str; 4] = [ROOT, PREVIOUS_ROOT, WAF, TURNSTILE];
 /// The secrets with which gates and tokens are managed.
 const MANAGING: [&str; 3] = ["CLOUDFLARE_API_TOKEN", "ROTATION_API_TOKEN", "CHECK_API_TOKEN"];
 

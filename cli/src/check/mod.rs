@@ -15,6 +15,7 @@ mod process;
 mod rotation;
 mod row;
 mod secrets;
+// TEMP mod turnstile;
 
 use std::cell::OnceCell;
 
@@ -82,6 +83,7 @@ const CHECKS: [Check; 20] = [
     }),
     ("previous-root", |all| all.document(|document| secrets::previous(document, all.remote()))),
     ("root-length", |all| secrets::root(&all.local)),
+    // TEMP ("turnstile", |all| all.config(|_, config| turnstile::row(config, &all.local, all.now))),
     ("dev-vars", |all| dev_vars::row(&all.project.root)),
     ("leaks-in-tree", |all| all.scanner(|scanner| leaks::in_tree(&all.project.root, scanner))),
     ("leaks-in-history", |all| {

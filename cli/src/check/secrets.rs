@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::wrangler::Wrangler;
 
-use super::local::{Local, OWN, PREVIOUS_ROOT, ROOT, WAF, routes};
+use super::local::{Local, OWN, PREVIOUS_ROOT, ROOT, TURNSTILE, WAF, routes};
 use super::process;
 use super::row::{Findings, Verdict, listed};
 use crate::project::Document;
@@ -177,6 +177,10 @@ fn needed(document: &Document, config: Option<&Config>) -> Vec<String> {
     });
     if waf {
         needed.push(WAF.to_owned());
+    }
+    let keys = config.into_iter().flat_map(|config| config.keys.values());
+    if keys.into_iter().any(|known| known.key().mint.is_some()) {
+        needed.push(TURNSTILE.to_owned());
     }
     needed.sort();
     needed.dedup();

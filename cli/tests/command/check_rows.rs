@@ -10,7 +10,7 @@ use crate::check_setup::{BOTH, Gate, WELL};
 use crate::checkout::random_secret;
 
 /// The rows, whose names scripts rely on.
-const ROWS: [&str; 20] = [
+const ROWS: [&str; 21] = [
     "configuration",
     "upstream",
     "environments",
@@ -26,6 +26,7 @@ const ROWS: [&str; 20] = [
     "secrets",
     "previous-root",
     "root-length",
+    "turnstile",
     "dev-vars",
     "leaks-in-tree",
     "leaks-in-history",

@@ -104,7 +104,9 @@ fn what_a_key_asks_for_must_be_there() {
     assert_eq!(row(&quota, "", &["LEDGER"]).status, Ok);
     assert_eq!(row(&quota, "", &["REPLAY"]).status, Fail);
     let mint = json!({"id": "pk_a", "mint": {}, "methods": ["GET"], "paths": ["/x"], "allowed_origins": ["https://a.example"]});
-    assert_eq!(row(&mint, "", &[]).status, Ok);
+    assert_eq!(row(&mint, "", &[]).status, Fail);
+    assert_eq!(row(&mint, "[[ratelimits]]\nname = \"RATE_MINT\"\n", &[]).status, Ok);
+    assert_eq!(row(&mint, "[[ratelimits]]\nname = \"RATE_MINTS\"\n", &[]).status, Fail);
     let bound = "[[durable_objects.bindings]]\nname = \"LEDGER\"\nclass_name = \"Ledger\"\n";
     let plain = json!({"id": "pk_a"});
     assert_eq!(row(&plain, bound, &[]).status, Fail);

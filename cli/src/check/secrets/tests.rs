@@ -53,6 +53,12 @@ fn the_secrets_store_counts_and_so_do_other_routes() {
     let waf = VARS.replace("id = \"pk_a\"", "id = \"pk_a\", schemes = [\"waf-url\"]");
     let verdict = judged(&waf, &names(&["SIGNING_SECRET", "WRITE_TOKEN"]));
     assert!(verdict.evidence.contains("not set: WAF_SECRET"), "{verdict:?}");
+    let mint = VARS.replace(
+        "id = \"pk_a\"",
+        "id = \"pk_a\", mint = {}, methods = [\"POST\"], paths = [\"/x\"], allowed_origins = [\"https://a.example\"]",
+    );
+    let verdict = judged(&mint, &names(&["SIGNING_SECRET", "WRITE_TOKEN"]));
+    assert!(verdict.evidence.contains("not set: TURNSTILE_SECRET"), "{verdict:?}");
     let two = "vars = { KEYS = [], ROUTES = [{ path = \"/a\", upstream = \"https://a.example\", upstream_auth = { secret = \"A_TOKEN\" } }] }";
     let verdict = judged(two, &names(&["SIGNING_SECRET", "WRITE_TOKEN"]));
     assert!(verdict.evidence.contains("not set: A_TOKEN"), "{verdict:?}");
