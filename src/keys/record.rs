@@ -34,7 +34,8 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    const ALL: [Self; 5] =
+    /// All kinds.
+    pub const ALL: [Self; 5] =
         [Self::Session, Self::Signature, Self::Url, Self::WafUrl, Self::PublicKey];
 
     /// Returns the name of the scheme in a record and in the log.

@@ -97,6 +97,12 @@ impl OriginPattern {
         Some(Self { origin, subdomains })
     }
 
+    /// Returns true if it matches origins of the caller's own machine only.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.origin.is_loopback()
+    }
+
     /// Returns true if the pattern matches `origin`.
     #[must_use]
     pub fn matches(&self, origin: &Origin) -> bool {

@@ -20,10 +20,12 @@ mod validate;
 use clap::Args;
 use writegate::Secret;
 use writegate::TokenSource;
+use writegate::config::Config;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::{DEV_VARS as SECRETS, Project, ProjectOptions, USUAL as CONFIGURATION};
+use crate::token::{self, Tried};
 use crate::{input, random};
 
 use account::Accounts;
@@ -32,13 +34,13 @@ use plan::Plan;
 use prompt::Question;
 use proof::Secrets;
 use secret_source::SecretSource;
-use secrets::{ROOT, TOKEN};
+use secrets::{ROOT, TOKEN, TURNSTILE};
 use template::Ids;
 
 /// On a terminal it asks for what no option says; elsewhere the write token comes through standard input.
 #[derive(Args, Default, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// The API that is known beforehand: cms, workers-ai, cloudflare-api, images or other (see docs/recipes)
+    /// What it is for: cms, form, images, workers-ai, cloudflare-api or other (see docs/recipes)
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// The API's address
@@ -50,6 +52,9 @@ pub(crate) struct Options {
     /// A path below the API whose GET tells whether the token works
     #[arg(long, value_name = "PATH")]
     probe: Option<String>,
+    /// The paths at the gate that go to the API [default: /*, or the preset's]
+    #[arg(long, value_name = "PATH")]
+    route: Option<String>,
     /// The Worker's name [default: writegate]
     #[arg(long, value_name = "WORKER")]
     name: Option<String>,
@@ -74,12 +79,26 @@ pub(crate) struct Options {
     /// An address or network that may use it; may be repeated [default: any]
     #[arg(long = "ip", value_name = "NETWORK")]
     ips: Vec<String>,
+    /// A kind of credential that the first key may be used with: session, signature, url, waf-url or public-key; may
+    /// be repeated [default: session, or the preset's]
+    #[arg(long = "scheme", alias = "schemes", value_name = "SCHEME", value_delimiter = ',')]
+    schemes: Vec<String>,
+    /// The first key's rate limit, such as 100/60: so many requests in 10 or 60 seconds, in each data centre
+    #[arg(long, value_name = "LIMIT/SECONDS")]
+    rate: Option<String>,
+    /// Turnstile's site key of the pages, for the preset form. Its secret key comes from TURNSTILE_SECRET in the
+    /// environment, a question, or a second line of standard input
+    #[arg(long, value_name = "KEY")]
+    site_key: Option<String>,
     /// When the write token was issued [default: today]
     #[arg(long, value_name = "DATE")]
     issued_at: Option<String>,
     /// When the write token ends [default: never]
     #[arg(long, value_name = "DATE")]
     expires_at: Option<String>,
+    /// Do not try the write token at the API before anything is written
+    #[arg(long)]
+    skip_probe: bool,
     /// Write the files and do nothing at Cloudflare
     #[arg(long)]
     local: bool,
@@ -168,20 +187,42 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         )));
     }
 
-    let token = secrets::token(&plan.dates)?;
-    known.insert(TOKEN.to_owned(), token.clone());
-    proof::read(&configuration, &known)?;
-    let file = project.dev_vars_with(secrets::HEAD, &[(ROOT, &root), (TOKEN, &token)])?;
+    let given = secrets::ask(project, &plan.dates, plan.site_key.as_deref())?;
+    known.extend(given.iter().map(|(name, secret)| ((*name).to_owned(), secret.clone())));
+    let config = proof::read(&configuration, &known)?;
+    let tried = if options.skip_probe { None } else { try_token(&config)? };
+    let list: Vec<(&str, &Secret)> = std::iter::once((ROOT, &root))
+        .chain(given.iter().map(|(name, secret)| (*name, secret)))
+        .collect();
+    let file = project.dev_vars_with(secrets::HEAD, &list)?;
     files::write(&project.root, &configuration, file.expose())?;
     report::written(kept);
+    if let Some(tried) = tried {
+        eprintln!("writegate: {tried}");
+    }
 
     let end = report::End { project, whole: &proof::parse(&configuration)?, root: &root };
     match &cloud {
         None => end.report(report::Online::No),
         Some(cloud) => {
-            set(cloud, &[(ROOT, &root), (TOKEN, &token)], &[])?;
+            set(cloud, &list, &[])?;
             deploy(options, cloud, &end)
         }
+    }
+}
+
+/// Refuses a token that the API does not take, and returns what to tell about any other.
+fn try_token(config: &Config) -> Result<Option<String>> {
+    match token::try_once(config, TOKEN) {
+        None => Ok(None),
+        Some(Tried::Works) => Ok(Some("the API takes the write token".to_owned())),
+        Some(Tried::Untold(why)) => {
+            Ok(Some(format!("it is not known whether the API takes the write token: {why}")))
+        }
+        Some(Tried::Refused(why)) => Err(Error::usage(format!(
+            "the API does not take the write token ({why}), and nothing is written: pass another token, --auth or \
+             --probe, or --skip-probe to go on with it"
+        ))),
     }
 }
 
@@ -203,14 +244,23 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
         exported.push(ROOT.to_owned());
     }
     let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
-    for (secret, source) in proof::read(&text, &known)?.tokens {
-        if let TokenSource::Stored { .. } = source {
-            // It is no secret of the Worker.
-            continue;
-        }
+    let config = proof::read(&text, &known)?;
+    // A token of a Secrets Store is no secret of the Worker.
+    let is_own = |source: &TokenSource| !matches!(source, TokenSource::Stored { .. });
+    let tokens = config.tokens.iter().filter(|(_, source)| is_own(source));
+    let mut names: Vec<String> = tokens.map(|(name, _)| name.clone()).collect();
+    if config.keys.values().any(|known| known.key().mint.is_some()) {
+        names.push(TURNSTILE.to_owned());
+    }
+    for secret in names {
+        let put = if secret == TURNSTILE {
+            "npx wrangler secret put"
+        } else {
+            "cargo run -- token put --secret"
+        };
         let Some((token, from)) = secret_source::find(project, &secret)? else {
             return Err(Error::usage(format!(
-                "--secrets-only: {secret} is neither in the environment nor in .dev.vars; set it with `cargo run -- token put --secret {secret}`"
+                "--secrets-only: {secret} is neither in the environment nor in .dev.vars; set it with `{put} {secret}`"
             )));
         };
         if from == SecretSource::Environment {

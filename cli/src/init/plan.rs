@@ -1,10 +1,14 @@
 //! The plan of a new gate: all the answers but the token.
 
-use crate::error::Result;
+use writegate::Upstream;
+use writegate::policy::path::Pattern;
+
+use crate::error::{Error, Result};
+use crate::input;
 
 use super::Options;
 use super::account::Accounts;
-use super::preset::{self, Address, Preset};
+use super::preset::{self, Address, Limiter, Preset};
 use super::prompt::Question;
 use super::secrets::Dates;
 use super::validate;
@@ -16,6 +20,8 @@ pub(super) struct Plan {
     pub(super) account: Option<String>,
     pub(super) domain: Option<String>,
     pub(super) upstream: String,
+    /// The paths at the gate that go to the API.
+    pub(super) route: String,
     /// As `upstream_auth` stands in TOML.
     pub(super) auth: String,
     pub(super) probe: Option<String>,
@@ -24,6 +30,12 @@ pub(super) struct Plan {
     pub(super) paths: Vec<String>,
     pub(super) origins: Vec<String>,
     pub(super) ips: Vec<String>,
+    /// Empty: the preset's, or the gate's default.
+    pub(super) schemes: Vec<String>,
+    /// The limits of the first key's requests, and of those for sessions of it.
+    pub(super) limiters: Vec<Limiter>,
+    /// Turnstile's site key, where the first key mints.
+    pub(super) site_key: Option<String>,
     pub(super) dates: Dates,
 }
 
@@ -32,31 +44,63 @@ impl Plan {
     pub(super) fn ask(options: &Options, accounts: &Accounts<'_>) -> Result<Self> {
         let preset = preset(options)?;
         let known = !matches!(preset.upstream, Address::Asked(_));
-        Ok(Self {
-            upstream: upstream(options, preset, accounts)?,
+        let upstream = upstream(options, preset, accounts)?;
+        let route = route(options, preset)?;
+        let plan = Self {
             auth: auth(options, known)?,
             probe: probe(options, preset, known)?,
             name: name(options)?,
             domain: domain(options, preset)?,
             key_name: key_name(options, preset)?,
             methods: methods(options, preset)?,
-            paths: paths(options, preset)?,
+            paths: paths(options, preset, &route)?,
             origins: origins(options, preset)?,
             ips: ips(options)?,
+            schemes: schemes(options)?,
+            limiters: limiters(options, preset)?,
+            site_key: site_key(options, preset)?,
             dates: dates(options)?,
             account: accounts.written()?,
+            upstream,
+            route,
             preset,
-        })
+        };
+        plan.warn_of_doubled_paths();
+        Ok(plan)
+    }
+
+    /// Returns the path of a request for the API's `/…` at the gate.
+    pub(super) fn at_the_gate(&self, path: &str) -> Option<String> {
+        let route = Pattern::parse(&self.route)?;
+        Some(format!("{}{}", route.stem(), path.strip_prefix('/')?))
+    }
+
+    /// Warns of paths that the address has already: `/api/posts` at the gate would be `…/api/api/posts` at the API.
+    fn warn_of_doubled_paths(&self) {
+        let Ok(upstream) = Upstream::parse(&self.upstream) else {
+            return;
+        };
+        let last = upstream.base().rsplit('/').next().unwrap_or_default();
+        let Some(doubled) = self.at_the_gate(&format!("/{last}/")).filter(|_| !last.is_empty())
+        else {
+            return;
+        };
+        let probe = self.probe.as_deref().and_then(|probe| self.at_the_gate(probe));
+        for path in self.paths.iter().chain(&probe).filter(|path| path.starts_with(&doubled)) {
+            eprintln!(
+                "writegate: {path} is …/{last}/{last}/… at the API, because its address ends with /{last} already; leave it out of one of the two"
+            );
+        }
     }
 }
 
 fn preset(options: &Options) -> Result<&'static Preset> {
-    let question = Question {
-        flag: "--preset",
-        prompt: "Which API: cms, workers-ai, cloudflare-api, images or other",
-        default: Some("other"),
-        quiet: options.upstream.is_some(),
-    };
+    let quiet = options.upstream.is_some();
+    if options.preset.is_none() && !quiet && input::is_terminal() {
+        eprint!("Which API is it?\n{}", preset::descriptions());
+    }
+    let prompt = format!("Which API: {}", preset::names());
+    let question = Question { flag: "--preset", prompt: &prompt, default: Some("other"), quiet };
     let known = |name: &str| preset::named(name).map(|preset| preset.name.to_owned());
     let name = question.one(options.preset.as_deref(), known)?;
     Ok(preset::named(&name).unwrap_or(&preset::OTHER))
@@ -126,7 +170,7 @@ fn domain(options: &Options, preset: &Preset) -> Result<Option<String>> {
         prompt: "A host name of one of your zones for it, such as gate.example.com (empty: workers.dev, where nothing is cached)",
         default: Some(""),
         // Only what is cached needs one.
-        quiet: !preset.limiter,
+        quiet: !preset.cached,
     };
     question.maybe(options.domain.as_deref(), validate::domain)
 }
@@ -152,9 +196,39 @@ fn methods(options: &Options, preset: &Preset) -> Result<Vec<String>> {
     question.many(&options.methods, validate::method)
 }
 
-fn paths(options: &Options, preset: &Preset) -> Result<Vec<String>> {
-    let default = preset.paths.join(" ");
-    let prompt = match preset.path.strip_suffix("/*") {
+fn route(options: &Options, preset: &Preset) -> Result<String> {
+    let question = Question {
+        flag: "--route",
+        prompt: "The paths at the gate that go to it",
+        default: Some(preset.path),
+        quiet: true,
+    };
+    question.one(options.route.as_deref(), validate::route)
+}
+
+fn schemes(options: &Options) -> Result<Vec<String>> {
+    let question =
+        Question { flag: "--scheme", prompt: "Its credentials", default: Some(""), quiet: true };
+    question.many(&options.schemes, validate::scheme)
+}
+
+/// The rate that was asked for takes the place of the preset's own.
+fn limiters(options: &Options, preset: &Preset) -> Result<Vec<Limiter>> {
+    let mut limiters: Vec<Limiter> = preset.limiter.into_iter().collect();
+    if let Some(rate) = &options.rate {
+        let (limit, period) =
+            validate::rate(rate).map_err(|hint| Error::usage(format!("--rate: {hint}")))?;
+        limiters.retain(|limiter| limiter.name != preset::STANDARD.name);
+        limiters.push(Limiter { limit, period, ..preset::STANDARD });
+    }
+    Ok(limiters)
+}
+
+fn paths(options: &Options, preset: &Preset, route: &str) -> Result<Vec<String>> {
+    // Those of the preset lie on its own route.
+    let known = if route == preset.path { preset.paths } else { &[] };
+    let default = known.join(" ");
+    let prompt = match route.strip_suffix("/*") {
         Some("") | None => "The paths that it may use, such as /posts /posts/*".to_owned(),
         Some(base) => format!("The paths that it may use at the gate, such as {base}/x {base}/x/*"),
     };
@@ -164,7 +238,7 @@ fn paths(options: &Options, preset: &Preset) -> Result<Vec<String>> {
         default: Some(default.as_str()).filter(|default| !default.is_empty()),
         quiet: false,
     };
-    question.many(&options.paths, |path| validate::path(path, preset))
+    question.many(&options.paths, |path| validate::path(path, route))
 }
 
 fn origins(options: &Options, preset: &Preset) -> Result<Vec<String>> {
@@ -188,6 +262,24 @@ fn ips(options: &Options) -> Result<Vec<String>> {
         quiet: true,
     };
     question.many(&options.ips, validate::network)
+}
+
+/// The site key of the widget, which is public: it goes into the page, beside the key's id.
+fn site_key(options: &Options, preset: &Preset) -> Result<Option<String>> {
+    let given = options.site_key.as_deref();
+    if !preset.mint {
+        return match given {
+            Some(_) => Err(Error::usage("--site-key goes with --preset form")),
+            None => Ok(None),
+        };
+    }
+    let question = Question {
+        flag: "--site-key",
+        prompt: "Turnstile's site key for these pages (dash.cloudflare.com, Turnstile, Add widget)",
+        default: None,
+        quiet: false,
+    };
+    question.one(given, validate::site_key).map(Some)
 }
 
 fn dates(options: &Options) -> Result<Dates> {

@@ -57,6 +57,9 @@ impl End<'_> {
         let id = id.ok_or_else(none)?;
         let (_, key) = settings::key(self.project, &id)?.ok_or_else(none)?;
         let use_it = match key.schemes.contains(&Scheme::Session) {
+            true if key.mint.is_some() => {
+                format!("docs/recipes/form.md has the page's script: its key is {id}")
+            }
             true => format!("cargo run -- session mint --key {id}   make a session for its caller"),
             false => format!("cargo run -- key show {id}   see what that key may do"),
         };

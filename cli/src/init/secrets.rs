@@ -8,13 +8,16 @@ use writegate::Token;
 use writegate::config::MIN_SECRET_BYTES;
 
 use crate::error::{Error, Result};
+use crate::project::Project;
 use crate::{clock, input};
 
 use super::prompt::Question;
+use super::secret_source;
 use super::validate;
 
 pub(super) const ROOT: &str = "SIGNING_SECRET";
 pub(super) const TOKEN: &str = "WRITE_TOKEN";
+pub(super) const TURNSTILE: &str = "TURNSTILE_SECRET";
 
 pub(super) const HEAD: &str = "# Secrets for this machine, which git ignores. Keep SIGNING_SECRET where you keep passwords:\n\
     # it cannot be read back from Cloudflare, and every key's secret is made from it.\n\n";
@@ -70,11 +73,64 @@ impl Dates {
     }
 }
 
+/// The secrets that only the operator knows, by their names.
+pub(super) fn ask(
+    project: &Project,
+    dates: &Dates,
+    site_key: Option<&str>,
+) -> Result<Vec<(&'static str, Secret)>> {
+    let Some(site_key) = site_key else {
+        return Ok(vec![(TOKEN, token(&typed("the write token")?, dates)?)]);
+    };
+    let there = secret_source::find(project, TURNSTILE)?;
+    let given = typed("the write token")?;
+    let (written, turnstile) = match (there, input::is_terminal()) {
+        (Some((secret, _source)), _) => (given, secret),
+        (None, true) => (given, typed("Turnstile's secret key")?),
+        (None, false) => two_lines(&given)?,
+    };
+    let turnstile = checked_turnstile(turnstile, site_key)?;
+    Ok(vec![(TOKEN, token(&written, dates)?), (TURNSTILE, turnstile)])
+}
+
+/// Asks a person again who has typed nothing.
+fn typed(prompt: &str) -> Result<Secret> {
+    loop {
+        let secret = input::secret(prompt)?;
+        if !secret.is_empty() || !input::is_terminal() {
+            return Ok(secret);
+        }
+        eprintln!("  expected something");
+    }
+}
+
+/// Standard input, where it holds the write token and then Turnstile's secret key.
+fn two_lines(input: &Secret) -> Result<(Secret, Secret)> {
+    let lines = input.expose_str().and_then(|text| text.split_once('\n'));
+    let (token, turnstile) = lines.ok_or_else(|| {
+        Error::usage(format!(
+            "{TURNSTILE} is missing: put it into the environment, or on a second line of standard input"
+        ))
+    })?;
+    Ok((Secret::new(token.trim_end_matches('\r')), Secret::new(turnstile.trim_end())))
+}
+
+/// Refuses what cannot be the secret key of a widget.
+fn checked_turnstile(secret: Secret, site_key: &str) -> Result<Secret> {
+    let wrong = |hint: &str| Err(Error::usage(format!("{TURNSTILE}: {hint}")));
+    match secret.expose_str() {
+        Some(text) if text == site_key => wrong("is the site key; the secret key stands below it"),
+        Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(secret)
+        }
+        _ => wrong("expected the widget's secret key, one word"),
+    }
+}
+
 /// The write token as the gate takes it, with its dates.
-pub(super) fn token(dates: &Dates) -> Result<Secret> {
-    let given = input::secret("the write token")?;
+fn token(given: &Secret, dates: &Dates) -> Result<Secret> {
     let wrong = |hint: &str| Error::usage(format!("the write token, from standard input: {hint}"));
-    let token = Token::parse(&given).map_err(|error| wrong(&error.to_string()))?;
+    let token = Token::parse(given).map_err(|error| wrong(&error.to_string()))?;
     let value = match token.value.expose_str() {
         None => return Err(wrong("is no text")),
         Some("") => return Err(wrong("is empty")),

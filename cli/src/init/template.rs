@@ -1,9 +1,10 @@
 //! `wrangler.toml` for a gate: the shipped one, with what was answered in the place of its examples.
 
 use serde_json::json;
-use writegate::policy::path::Pattern;
+use writegate::rate;
 
 use super::plan::Plan;
+use super::preset::{self, Limiter};
 
 /// `wrangler.toml` as it is shipped. A copy: the file itself becomes the operator's.
 pub(super) const SHIPPED: &str = include_str!("template.toml");
@@ -22,7 +23,10 @@ pub(super) fn render(plan: &Plan, ids: &Ids) -> String {
         part if part.starts_with("[vars]") => Some(vars(plan, ids)),
         part if part.contains("[[vars.KEYS]]") => None,
         part if part.contains("[[kv_namespaces]]") && plan.preset.registry => Some(registry()),
-        part if part.contains("[[ratelimits]]") && plan.preset.limiter => Some(limiter(part)),
+        part if part.contains("[[ratelimits]]") && !plan.limiters.is_empty() => {
+            let limiters = plan.limiters.iter().zip(1001..).map(|(one, id)| limiter(one, id));
+            Some(limiters.collect::<Vec<_>>().join("\n\n"))
+        }
         part => Some(part.to_owned()),
     });
     let mut text = parts.collect::<Vec<_>>().join("\n\n");
@@ -51,7 +55,7 @@ fn head(part: &str, plan: &Plan) -> String {
 fn vars(plan: &Plan, ids: &Ids) -> String {
     let mut blocks = vec![settings(plan), route(plan), first_key(plan, &ids.first)];
     blocks.push(operator(plan, &ids.admin));
-    if let Some(path) = plan.probe.as_deref().and_then(|probe| at_the_gate(plan, probe)) {
+    if let Some(path) = plan.probe.as_deref().and_then(|probe| plan.at_the_gate(probe)) {
         blocks.push(format!(
             "# Lets `token rotate` ask the probe through this gate, before it revokes the old token.\n\
              [[vars.KEYS]]\nid = {}\nname = \"The probe\"\nmethods = [\"GET\"]\npaths = {}",
@@ -63,15 +67,26 @@ fn vars(plan: &Plan, ids: &Ids) -> String {
 }
 
 fn settings(plan: &Plan) -> String {
-    let lines = ["[vars]", "# All settings: docs/configuration.md."].iter().chain(plan.preset.vars);
-    lines.copied().collect::<Vec<_>>().join("\n")
+    let mut text = "[vars]\n# All settings: docs/configuration.md.".to_owned();
+    let rates: Vec<_> = plan
+        .limiters
+        .iter()
+        .map(|Limiter { name, limit, period, .. }| {
+            format!("{name} = {{ limit = {limit}, period = {period} }}")
+        })
+        .collect();
+    if !rates.is_empty() {
+        text.push_str("\n# The limit of [[ratelimits]] below, to tell callers.");
+        text.push_str(&format!("\nRATES = {{ {} }}", rates.join(", ")));
+    }
+    text
 }
 
 fn route(plan: &Plan) -> String {
     let mut lines = vec![
         "# The API behind the gate, and the token for it.".to_owned(),
         "[[vars.ROUTES]]".to_owned(),
-        format!("path = {}", json!(plan.preset.path)),
+        format!("path = {}", json!(plan.route)),
         format!("upstream = {}", json!(plan.upstream)),
         format!("upstream_auth = {}", plan.auth),
     ];
@@ -90,8 +105,18 @@ fn first_key(plan: &Plan, id: &str) -> String {
         format!("id = {}", json!(id)),
         format!("name = {}", json!(plan.key_name)),
     ];
-    lines.extend(plan.preset.key.iter().map(ToString::to_string));
+    let of_preset = plan.preset.key.iter();
+    let of_preset =
+        of_preset.filter(|line| plan.schemes.is_empty() || !line.starts_with("schemes"));
+    lines.extend(of_preset.map(ToString::to_string));
+    if plan.limiters.iter().any(|limiter| limiter.name == preset::STANDARD.name) {
+        lines.push(format!("rate = {}", json!(preset::STANDARD.name)));
+    }
+    if let Some(site_key) = &plan.site_key {
+        lines.insert(1, format!("# The page names this id, and Turnstile's site key: {site_key}"));
+    }
     let lists = [
+        ("schemes", &plan.schemes),
         ("methods", &plan.methods),
         ("paths", &plan.paths),
         ("allowed_origins", &plan.origins),
@@ -121,12 +146,6 @@ fn operator(plan: &Plan, id: &str) -> String {
     format!("{opens}\n[[vars.KEYS]]\nid = {id}\nname = \"The operator\"\nadmin = true{limits}")
 }
 
-/// Where a path below the API is at the gate.
-fn at_the_gate(plan: &Plan, path: &str) -> Option<String> {
-    let route = Pattern::parse(plan.preset.path)?;
-    Some(format!("{}{}", route.stem(), path.strip_prefix('/')?))
-}
-
 /// Without an id: wrangler makes the namespace when it deploys, and finds it again.
 fn registry() -> String {
     "# A registry for any number of further keys. The first deployment creates the namespace.\n\
@@ -134,16 +153,13 @@ fn registry() -> String {
         .to_owned()
 }
 
-/// Returns the lines that stand there as comments.
-fn limiter(part: &str) -> String {
-    let lines = part.lines().skip_while(|line| *line != "# [[ratelimits]]");
-    let lines = lines.map(|line| line.strip_prefix("# ").unwrap_or(line));
-    let mut text = "# The rate limit of keys with rate = \"standard\", in each data centre, here per visitor's address.".to_owned();
-    for line in lines {
-        text.push('\n');
-        text.push_str(line);
-    }
-    text
+fn limiter(limiter: &Limiter, id: u32) -> String {
+    let Limiter { comment, limit, period, name } = limiter;
+    let binding = rate::binding(name);
+    format!(
+        "# {comment}\n[[ratelimits]]\nname = \"{binding}\"\nnamespace_id = \"{id}\"\n\
+         simple = {{ limit = {limit}, period = {period} }}"
+    )
 }
 
 #[cfg(test)]

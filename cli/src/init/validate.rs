@@ -7,9 +7,7 @@ use writegate::Timestamp;
 use writegate::policy::network::Network;
 use writegate::policy::origin::{Origin, OriginPattern};
 use writegate::policy::path::Pattern;
-use writegate::{Upstream, UpstreamAuth};
-
-use super::preset::Preset;
+use writegate::{Scheme, Upstream, UpstreamAuth};
 
 pub(super) type Checked = Result<String, String>;
 
@@ -60,9 +58,39 @@ pub(super) fn method(name: &str) -> Checked {
     when(METHODS.contains(&name.as_str()), &name, &hint)
 }
 
+/// The paths at the gate that go to the API.
+pub(super) fn route(path: &str) -> Checked {
+    when(
+        Pattern::parse(path).is_some_and(|path| path.is_prefix()) && !path.starts_with("/_gate/"),
+        path,
+        "expected a path with a final /*, such as /cms/*",
+    )
+}
+
+/// A kind of credential.
+pub(super) fn scheme(name: &str) -> Checked {
+    let names = Scheme::ALL.map(Scheme::name);
+    when(names.contains(&name), name, &format!("expected some of {}", names.join(", ")))
+}
+
+/// A limit, and its period in seconds.
+pub(super) fn rate(text: &str) -> Result<(u32, u32), String> {
+    let parsed = text.split_once('/').and_then(|(limit, period)| {
+        let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let (limit, period): (u32, u32) = match all_digits(limit) && all_digits(period) {
+            true => (limit.parse().ok()?, period.parse().ok()?),
+            false => return None,
+        };
+        (limit > 0 && [10, 60].contains(&period)).then_some((limit, period))
+    });
+    parsed.ok_or_else(|| {
+        "expected a limit and its period of 10 or 60 seconds, such as 100/60".to_owned()
+    })
+}
+
 /// A path at the gate that goes to the API.
-pub(super) fn path(path: &str, preset: &Preset) -> Checked {
-    let (Some(own), Some(route)) = (Pattern::parse(path), Pattern::parse(preset.path)) else {
+pub(super) fn path(path: &str, route: &str) -> Checked {
+    let (Some(own), Some(route)) = (Pattern::parse(path), Pattern::parse(route)) else {
         return Err("expected paths such as /posts/1 or /posts/*".to_owned());
     };
     let hint = format!("expected paths at the gate, which all begin with {}", route.stem());
@@ -77,6 +105,16 @@ pub(super) fn origin(text: &str) -> Checked {
 pub(super) fn network(text: &str) -> Checked {
     let hint = "expected addresses or networks such as 203.0.113.0/24";
     when(Network::parse(text).is_some(), text, hint)
+}
+
+/// Turnstile's public key of a widget.
+pub(super) fn site_key(text: &str) -> Checked {
+    let hint = "expected a widget's site key such as 0x4AAAAAAADnPIDROrmt1Wwj, which is not its secret key";
+    let (form, rest) = text.split_at_checked(2).unwrap_or_default();
+    let fits = ["0x", "1x", "2x", "3x"].contains(&form)
+        && (16..=28).contains(&rest.len())
+        && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    when(fits, text, hint)
 }
 
 /// A date, or a time.
@@ -105,7 +143,6 @@ pub(super) fn auth(text: &str) -> Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::init::preset;
 
     #[test]
     fn auth_is_written_as_the_gate_reads_it() {
@@ -125,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_key_s_paths_lie_where_the_api_is() {
-        let cloudflare = preset::named("cloudflare-api").unwrap();
+        let cloudflare = "/client/v4/*";
         for right in ["/client/v4/*", "/client/v4/zones/*", "/client/v4/user"] {
             assert!(path(right, cloudflare).is_ok(), "{right}");
         }

@@ -12,6 +12,8 @@ mod status;
 
 use clap::Subcommand;
 
+pub(crate) use probe::{Tried, once as try_once};
+
 use crate::error::Result;
 
 #[derive(Subcommand)]

@@ -59,29 +59,70 @@ pub(super) fn exists(config: &Config, secret: &str) -> bool {
     routes.any(|route| route.auth.secret() == secret && route.probe.is_some())
 }
 
+/// The tokens that `config` holds itself.
+fn set_tokens(config: &Config) -> token_age::Tokens<'_> {
+    let set = config.tokens.iter().filter_map(|(name, source)| match source {
+        TokenSource::Set(known) => Some((name.as_str(), Ok(Rc::clone(known)))),
+        TokenSource::Missing | TokenSource::Stored { .. } => None,
+    });
+    set.collect()
+}
+
 /// Tries the token that `config` holds at the API, by each route of its that has a `probe`.
 pub(super) fn at_the_api(
     config: &Config,
     secret: &str,
     tries: Tries,
 ) -> std::result::Result<(), String> {
-    let set = config.tokens.iter().filter_map(|(name, source)| match source {
-        TokenSource::Set(known) => Some((name.as_str(), Ok(Rc::clone(known)))),
-        TokenSource::Missing | TokenSource::Stored { .. } => None,
-    });
-    token_age::probes(config, &set.collect())
+    token_age::probes(config, &set_tokens(config))
         .filter(|probe| probe.secret == secret)
         .try_for_each(|probe| tries.until(|| direct(&probe)))
 }
 
+/// What trying a token once has told.
+pub(crate) enum Tried {
+    Works,
+    /// The API does not take it.
+    Refused(String),
+    /// The API did not say.
+    Untold(String),
+}
+
+/// Tries the token that `config` holds once, by each route of its that has a `probe`; `None` where no route has one.
+pub(crate) fn once(config: &Config, secret: &str) -> Option<Tried> {
+    let mut told = None;
+    for probe in
+        token_age::probes(config, &set_tokens(config)).filter(|probe| probe.secret == secret)
+    {
+        match answer(&probe) {
+            Err(_why) => told = Some(Tried::Untold(format!("{} did not answer", probe.url))),
+            Ok((status, body)) => {
+                let said = format!("the API answered {status} to {}", probe.url);
+                if probe.read(status, &body).rejected {
+                    return Some(Tried::Refused(said));
+                }
+                match (200..300).contains(&status) {
+                    true => drop(told.get_or_insert(Tried::Works)),
+                    false => told = Some(Tried::Untold(said)),
+                }
+            }
+        }
+    }
+    told
+}
+
 fn direct(probe: &Probe<'_>) -> std::result::Result<(), String> {
-    let headers: Vec<(&str, &Secret)> =
-        probe.credential.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
-    let (status, body) = get(&probe.url, &headers)?;
+    let (status, body) = answer(probe)?;
     if (200..300).contains(&status) && !probe.read(status, &body).rejected {
         return Ok(());
     }
     Err(format!("the API answered {status} to {}", probe.url))
+}
+
+fn answer(probe: &Probe<'_>) -> std::result::Result<(u16, Vec<u8>), String> {
+    let headers: Vec<(&str, &Secret)> =
+        probe.credential.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
+    get(&probe.url, &headers)
 }
 
 /// The status and the body; the error is why there are none.

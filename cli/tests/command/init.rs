@@ -2,6 +2,7 @@
 
 mod cloud;
 mod files;
+mod form;
 mod gate;
 mod machine;
 mod recipes;

@@ -268,3 +268,83 @@ fn what_a_gate_does_without_is_told() {
         }
     }
 }
+
+#[test]
+fn a_route_schemes_and_a_rate_are_as_asked_for() {
+    let checkout = clone();
+    let more = [
+        "--route",
+        "/cms/*",
+        "--path",
+        "/cms/articles/*",
+        "--schemes",
+        "session,signature",
+        "--rate",
+        "30/10",
+    ];
+    let (known, own): (Vec<&str>, Vec<&str>) = (CMS.to_vec(), more.to_vec());
+    let at = known.iter().position(|argument| *argument == "--path").unwrap();
+    let arguments = [&known[..at], &known[at + 2..], &own].concat();
+    checkout.made(&arguments);
+    let written = Written::of(&checkout);
+    let config = written.config();
+    assert_eq!(config.routes[0].path.to_string(), "/cms/*");
+    let rate = json!({"name": "RATE_STANDARD", "namespace_id": "1001", "simple": {"limit": 30, "period": 10}});
+    assert_eq!(written.whole["ratelimits"], json!([rate]));
+    assert_eq!(written.whole["vars"]["RATES"], json!({"standard": {"limit": 30, "period": 10}}));
+    let first = &written.whole["vars"]["KEYS"][0];
+    assert_eq!(first["rate"], "standard");
+    assert_eq!(first["schemes"], json!(["session", "signature"]));
+    // The probe lies on that route, too.
+    assert!(
+        keys(&config).iter().any(|key| key
+            .paths
+            .iter()
+            .flatten()
+            .any(|path| path.to_string() == "/cms/articles"))
+    );
+
+    for (more, words) in [
+        (["--rate", "30"].as_slice(), ["--rate", "100/60"]),
+        (&["--rate", "30/15"], ["--rate", "10 or 60"]),
+        (&["--rate", "0/60"], ["--rate", "100/60"]),
+        (&["--schemes", "jwt"], ["--scheme", "waf-url"]),
+        (&["--route", "/cms"], ["--route", "/cms/*"]),
+        (&["--route", "/_gate/*"], ["--route", "/cms/*"]),
+        (&["--route", "/cms/*"], ["--path", "/cms/"]),
+    ] {
+        let checkout = clone();
+        checkout
+            .fed(&[CMS.as_slice(), &["--local"], more].concat(), "a-token-that-is-none")
+            .failed(2, &words);
+        checkout.assert_untouched();
+    }
+}
+
+#[test]
+fn a_path_that_the_address_has_already_is_told() {
+    for (path, route, told) in [
+        ("/api/posts", "/*", true),
+        ("/api/*", "/*", true),
+        ("/apis/posts", "/*", false),
+        ("/posts/api/*", "/*", false),
+        ("/cms/api/posts", "/cms/*", true),
+        ("/cms/posts", "/cms/*", false),
+    ] {
+        let arguments = [
+            "init",
+            "--local",
+            "--preset",
+            "cms",
+            "--upstream",
+            "https://cms.example.com/api",
+            "--route",
+            route,
+            "--path",
+            path,
+        ];
+        let done = clone().fed(&arguments, "a-token-that-is-none");
+        assert_eq!(done.err.contains("…/api/api/…"), told, "{path}: {}", done.err);
+        done.succeeded();
+    }
+}

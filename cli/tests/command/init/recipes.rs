@@ -41,7 +41,8 @@ fn arguments(page: &str) -> Vec<String> {
     printed.lines().map(str::to_owned).collect()
 }
 
-fn assert_current(name: &str) {
+/// The command of this recipe, with this on standard input, makes the configuration that the recipe shows.
+fn assert_current(name: &str, input: &str) {
     let path = page(name);
     let text = fs::read_to_string(&path).unwrap();
     let arguments = arguments(&text);
@@ -49,7 +50,7 @@ fn assert_current(name: &str) {
     let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     arguments.push("--local");
     let checkout = clone();
-    checkout.fed(&arguments, &random_secret()).succeeded();
+    checkout.fed(&arguments, input).succeeded();
 
     let mut made = checkout.text("wrangler.toml");
     let whole: Value = toml::from_str(&made).unwrap();
@@ -68,20 +69,38 @@ fn assert_current(name: &str) {
 
 #[test]
 fn the_recipe_for_a_cms_is_what_init_makes() {
-    assert_current("cms");
+    assert_current("cms", &random_secret());
 }
 
 #[test]
 fn the_recipe_for_workers_ai_is_what_init_makes() {
-    assert_current("workers-ai");
+    assert_current("workers-ai", &random_secret());
 }
 
 #[test]
 fn the_recipe_for_the_cloudflare_api_is_what_init_makes() {
-    assert_current("cloudflare-api");
+    assert_current("cloudflare-api", &random_secret());
 }
 
 #[test]
 fn the_recipe_for_images_is_what_init_makes() {
-    assert_current("images");
+    assert_current("images", &random_secret());
+}
+
+#[test]
+fn the_recipe_for_a_form_is_what_init_makes() {
+    assert_current("form", &format!("{}\n{}\n", random_secret(), random_secret()));
+}
+
+/// The page of the recipe is filled with what the command was given.
+#[test]
+fn the_page_for_a_form_names_the_recipe_s_key_and_widget() {
+    let text = fs::read_to_string(page("form")).unwrap();
+    let arguments = arguments(&text);
+    let given = |flag: &str| &arguments[arguments.iter().position(|a| a == flag).unwrap() + 1];
+    let (_, page, _) = fence(&text, "html");
+    for part in [IDS[0], given("--site-key"), given("--path")] {
+        assert!(page.contains(&format!("\"{part}\"")), "{part} in {page}");
+    }
+    assert_eq!(page.matches("<script").count(), 1, "{page}");
 }

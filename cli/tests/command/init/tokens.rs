@@ -1,6 +1,7 @@
 //! The write token on its way in.
 
 use serde_json::Value;
+use testkit::upstream::{Reply, Upstream};
 
 use super::{CMS, clone};
 use crate::checkout::random_secret;
@@ -80,5 +81,59 @@ fn odd_characters_come_through() {
         let line = file.lines().find(|line| line.starts_with("WRITE_TOKEN=")).unwrap();
         assert_eq!(line.matches('\'').count(), 2, "{line}");
         assert!(!line.contains(['#', '$', '`']), "{line}");
+    }
+}
+
+/// An API on loopback that answers every request with this status, and the arguments for a gate before it.
+fn api(status: u16) -> (Upstream, Vec<String>) {
+    let api = Upstream::answering(move |_, _| Reply::new(status));
+    let upstream = format!("{}/api", api.url());
+    let arguments = [
+        "init",
+        "--local",
+        "--preset",
+        "cms",
+        "--path",
+        "/x",
+        "--probe",
+        "/me",
+        "--upstream",
+        &upstream,
+    ];
+    let arguments = arguments.map(str::to_owned).to_vec();
+    (api, arguments)
+}
+
+#[test]
+fn the_token_is_tried_before_anything_is_written() {
+    let token = random_secret();
+    for (status, told) in [
+        (200, Some("the API takes the write token")),
+        (404, Some("not known whether")),
+        // It may only be the probe that the token has no right to.
+        (403, Some("not known whether")),
+        (401, None),
+    ] {
+        let (api, arguments) = api(status);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let checkout = clone();
+        let done = checkout.fed(&arguments, &token);
+        match told {
+            Some(told) => assert!(done.err.contains(told), "{status}: {}", done.err),
+            None => {
+                done.failed(
+                    2,
+                    &["does not take the write token", &status.to_string(), "--skip-probe"],
+                );
+                checkout.assert_untouched();
+                let skipped = [arguments.as_slice(), &["--skip-probe"]].concat();
+                checkout.fed(&skipped, &token).succeeded();
+            }
+        }
+        let seen = api.seen();
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert_eq!((seen[0].method.as_str(), seen[0].target.as_str()), ("GET", "/api/me"));
+        assert_eq!(seen[0].header("authorization"), Some(format!("Bearer {token}")));
+        assert!(!done.err.contains(&token), "{}", done.err);
     }
 }
