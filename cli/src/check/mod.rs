@@ -15,7 +15,7 @@ mod process;
 mod rotation;
 mod row;
 mod secrets;
-// TEMP mod turnstile;
+mod turnstile;
 
 use std::cell::OnceCell;
 
@@ -63,7 +63,7 @@ fn names() -> PossibleValuesParser {
 type Check = (&'static str, fn(&Gathered<'_>) -> Verdict);
 
 /// Every row, in the order in which they are told.
-const CHECKS: [Check; 20] = [
+const CHECKS: [Check; 21] = [
     ("configuration", |all| all.configuration()),
     ("upstream", |all| all.config(|_, config| configuration::upstream(config))),
     ("environments", |all| all.document(configuration::environments)),
@@ -83,7 +83,7 @@ const CHECKS: [Check; 20] = [
     }),
     ("previous-root", |all| all.document(|document| secrets::previous(document, all.remote()))),
     ("root-length", |all| secrets::root(&all.local)),
-    // TEMP ("turnstile", |all| all.config(|_, config| turnstile::row(config, &all.local, all.now))),
+    ("turnstile", |all| all.config(|_, config| turnstile::row(config, &all.local, all.now))),
     ("dev-vars", |all| dev_vars::row(&all.project.root)),
     ("leaks-in-tree", |all| all.scanner(|scanner| leaks::in_tree(&all.project.root, scanner))),
     ("leaks-in-history", |all| {

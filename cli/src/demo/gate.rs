@@ -40,7 +40,11 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn start(checkout: &Checkout, built: &Path, settings: &Settings<'_>) -> Result<Self> {
+    pub(super) fn start(
+        checkout: &Checkout,
+        built: &Path,
+        settings: &Settings<'_>,
+    ) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("writegate-demo-{}", random::text(9)?));
         let starting = || "starting the demo's gate";
         fill(&folder, checkout, built, settings).context(starting())?;
@@ -99,7 +103,12 @@ impl Drop for Gate {
 }
 
 /// Makes the folder of a project of its own, which only its owner can read: it holds secrets.
-fn fill(folder: &Path, checkout: &Checkout, built: &Path, settings: &Settings<'_>) -> io::Result<()> {
+fn fill(
+    folder: &Path,
+    checkout: &Checkout,
+    built: &Path,
+    settings: &Settings<'_>,
+) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

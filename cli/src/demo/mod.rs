@@ -80,8 +80,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let _filled = facts.set((gate.origin(), visitors.to_string()));
 
     let root = Secret::new(root.as_str());
-    let session = Claims::lasting(SESSION_SECONDS).mint(&server, &derive_sk(&root, &server, 1), None)?;
-    let console = console::claims(SESSION_SECONDS, false).mint(&operator, &derive_sk(&root, &operator, 1), None)?;
+    let session =
+        Claims::lasting(SESSION_SECONDS).mint(&server, &derive_sk(&root, &server, 1), None)?;
+    let console = console::claims(SESSION_SECONDS, false).mint(
+        &operator,
+        &derive_sk(&root, &operator, 1),
+        None,
+    )?;
     println!("writegate demo: a gate in front of a small API, all of it on this machine\n");
     println!("   the API       {}", upstream.url());
     println!("                 a guestbook; accepts its write token and nothing else");

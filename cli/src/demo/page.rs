@@ -28,7 +28,7 @@ const MAX_TOKENS: usize = 1_000;
 /// A running server of the page. It ends with the process.
 pub(super) struct Page(Upstream);
 
-/// What the page is filled with, once the gate is there. The gate needs the page's origin first.
+/// The values that the page is filled with, once the gate is there. The gate needs the page's origin first.
 pub(super) type Facts = std::sync::Arc<std::sync::OnceLock<(String, String)>>;
 
 impl Page {

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// A line that is due is there at once; a busy machine may need a little.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 
-/// What the walk-through is about.
+/// The subjects of the walk-through.
 pub(super) struct Walk<'a> {
     pub(super) gate: &'a Gate,
     pub(super) page: &'a Page,
@@ -28,7 +28,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// What a server does with a session that it minted.
+    /// Shows a server with a session that it minted.
     pub(super) fn server(&self) -> Result<()> {
         let post = json!({"name": "The walk-through", "message": "Hello from behind the gate"});
         self.directly(&post)?;
@@ -110,12 +110,12 @@ impl Walk<'_> {
         expect(answer.status == 200 && whole, "the API's posts did not come back through the gate")
     }
 
-    /// What the page does, which has nobody's secret.
+    /// Shows a page, which has nobody's secret.
     pub(super) fn page(&self) -> Result<()> {
         heading(7, "A page of another origin asks for a session");
         let challenge = Request::post(self.page.port(), CHALLENGE).show()?;
         let asked = json!({"key": self.page_key, "turnstile": challenge.text()});
-        let minted = self.from_page("/_gate/session", None, &asked)?;
+        let minted = self.as_page("/_gate/session", None, &asked)?;
         println!(
             "   It has the id of a key and proof of a visitor (a stand-in for Turnstile here), and no secret. The gate asked\n   \
              whether the proof is good, and made a session for this key and this origin."
@@ -126,19 +126,19 @@ impl Walk<'_> {
         heading(8, "It writes with it");
         let entry = json!({"name": "A visitor", "message": "Hello from a static page"});
         let before = self.upstream.posts().len();
-        let answer = self.from_page("/posts", Some(&session), &entry)?;
+        let answer = self.as_page("/posts", Some(&session), &entry)?;
         let arrived = self.upstream.posts().len() == before + 1;
         expect(answer.status == 201 && arrived, "the page's write did not reach the API")?;
 
         heading(9, "The same proof again");
-        let again = self.from_page("/_gate/session", None, &asked)?;
+        let again = self.as_page("/_gate/session", None, &asked)?;
         println!("   A proof is good once, so nobody can collect sessions with one that was seen.");
         let spent = again.json()["reason"] == "spent";
         refused(&again, 403, "challenge-failed")?;
         expect(spent, "the gate did not say that the proof was spent")
     }
 
-    fn from_page(&self, path: &str, session: Option<&str>, body: &Value) -> Result<Response> {
+    fn as_page(&self, path: &str, session: Option<&str>, body: &Value) -> Result<Response> {
         let origin = Some(self.page.origin());
         let request = Request::post(self.gate.port(), path);
         Request { session, origin: origin.as_deref(), body: Some(body), ..request }.show()

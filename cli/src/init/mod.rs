@@ -40,7 +40,7 @@ use template::Ids;
 /// On a terminal it asks for what no option says; elsewhere the write token comes through standard input.
 #[derive(Args, Default, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// What it is for: cms, form, images, workers-ai, cloudflare-api or other (see docs/recipes)
+    /// Its purpose: cms, form, images, workers-ai, cloudflare-api or other (see docs/recipes)
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// The API's address

@@ -4,7 +4,7 @@
 /// The answers that `init` need not ask for.
 pub(super) struct Preset {
     pub(super) name: &'static str,
-    /// What it is for, in a few words.
+    /// Its purpose, in a few words.
     pub(super) about: &'static str,
     /// The paths at the gate that go to the API.
     pub(super) path: &'static str,

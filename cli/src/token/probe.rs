@@ -79,7 +79,7 @@ pub(super) fn at_the_api(
         .try_for_each(|probe| tries.until(|| direct(&probe)))
 }
 
-/// What trying a token once has told.
+/// The result of trying a token once.
 pub(crate) enum Tried {
     Works,
     /// The API does not take it.

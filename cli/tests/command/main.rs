@@ -335,7 +335,7 @@ fn the_demo_writes_with_a_session_and_is_refused_without() {
         "curl -i -H 'Authorization: Bearer ey",
         "   the page      http://127.0.0.1:",
         "/_gate/      its session: eyJ",
-        "← 201 {\"token\":\"ey",
+        "\"token_type\":\"Bearer\"",
         "← 201 {\"id\":2,",
         "\"reason\":\"spent\"",
         "All of it went as it should.",

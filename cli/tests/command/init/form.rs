@@ -98,7 +98,7 @@ fn what_is_missing_or_wrong_is_named_and_nothing_is_written() {
         // Secret keys are longer.
         (with("0x4AAAAAAADnPIDROzSEkcRqeXhBQXW2xkQ"), &both, ["--site-key", "secret key"]),
         (local(), &token, ["TURNSTILE_SECRET is missing", "second line"]),
-        (local(), &format!("{token}\n\n"), ["TURNSTILE_SECRET", "one word"]),
+        (local(), &format!("{token}\n\n"), ["TURNSTILE_SECRET is missing", "second line"]),
         (local(), &format!("{token}\n{secret}\n{secret}\n"), ["TURNSTILE_SECRET", "one word"]),
         (local(), &format!("{token}\n{SITE_KEY}\n"), ["TURNSTILE_SECRET", "is the site key"]),
     ] {
