@@ -61,6 +61,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// The keys of the configuration.
     pub keys: SortedMap<KeyId, Rc<DerivedKey>>,
+    /// The records of those keys, as they are configured.
+    pub key_records: Vec<Value>,
     /// The root secrets that key secrets are derived from.
     pub roots: Rc<RootSecrets>,
     /// There are keys outside the configuration: the binding `KEY_REGISTRY` exists.
@@ -98,8 +100,10 @@ impl Config {
         let mut routes = routes(&source)?;
         let tokens = tokens(&source, &mut routes, &roots.current)?;
         let roots = Rc::new(roots);
+        let key_records = source.list("KEYS")?.unwrap_or_default();
         Ok(Self {
-            keys: keys(&source, &roots)?,
+            keys: keys(&key_records, &roots)?,
+            key_records,
             roots,
             registry: source.has_resource("KEY_REGISTRY", "the KV namespace of key records")?,
             key_writer: source.has_resource("KEY_WRITER", "the Durable Object class KeyWriter")?,
@@ -304,13 +308,13 @@ fn issued_at(
 }
 
 fn keys(
-    source: &Source<'_, impl Environment>,
+    records: &[Value],
     roots: &Rc<RootSecrets>,
 ) -> Result<SortedMap<KeyId, Rc<DerivedKey>>, FieldError> {
     let mut keys = SortedMap::new();
-    for (index, record) in source.list("KEYS")?.unwrap_or_default().into_iter().enumerate() {
+    for (index, record) in records.iter().enumerate() {
         let path = format!("KEYS[{index}]");
-        let key = Key::parse(&path, record)?;
+        let key = Key::parse(&path, record.clone())?;
         let id = key.id.clone();
         if keys.insert(id, Rc::new(DerivedKey::new(key, Rc::clone(roots)))).is_some() {
             return Err(FieldError::new(format!("{path}.id"), "is twice in KEYS; ids are unique"));

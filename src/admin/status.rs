@@ -1,5 +1,5 @@
-//! `GET /_gate/status`: the age of each token, and the presence of each binding (docs/wire-contract.md,
-//! "The gate's own paths").
+//! `GET /_gate/status`: the age of each token, the presence of each binding, and the keys of the
+//! configuration (docs/wire-contract.md, "The gate's own paths").
 
 use serde_json::{Value, json};
 
@@ -23,6 +23,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
             &json!({
                 "version": env!("CARGO_PKG_VERSION"),
                 "tokens": tokens.collect::<Vec<Value>>(),
+                "keys": config.key_records,
                 "bindings": {
                     "KEY_REGISTRY": config.registry,
                     "KEY_WRITER": config.key_writer,

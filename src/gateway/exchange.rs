@@ -234,7 +234,7 @@ impl<'g> Exchange<'g> {
     pub fn passed(&mut self, bytes_in: u64, bytes_out: u64) {
         let amounts = Amounts { bytes_in, bytes_out, ..Amounts::default() };
         if let (Some(account), Some(kind)) = (&mut self.state.account, self.ended) {
-            account.charge(kind, &amounts);
+            account.charge(kind, None, &amounts);
         }
     }
 

@@ -112,7 +112,7 @@ impl<'g> RequestState<'g> {
             if self.is_metered {
                 amounts.bytes_out = 0;
             }
-            account.charge(outcome.kind(), &amounts);
+            account.charge(outcome.kind(), self.record.code(), &amounts);
         }
         self.record.end(outcome, status)
     }

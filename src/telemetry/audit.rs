@@ -227,6 +227,12 @@ impl AuditRecord {
         }
     }
 
+    /// Returns the code of a refusal or a fault.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        self.code
+    }
+
     /// Returns the request id.
     #[must_use]
     pub fn request_id(&self) -> &str {

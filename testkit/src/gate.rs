@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::check::Answers;
 use crate::client::{Request, Response};
 use crate::logs::{Line, Logs};
-use crate::process::{self, Around, Objects, Script};
+use crate::process::{self, Around, COUNTED, Objects, Script};
 use crate::signing::Signature;
 use crate::token::{self, Session};
 use crate::upstream::Upstream;
@@ -207,7 +207,7 @@ impl Setup {
 
     /// With Durable Objects that say when they are called and what that costs in rows.
     pub fn counted(self) -> Self {
-        self.script(Script::Counted)
+        self.script(Script::Around(COUNTED))
     }
 
     /// Returns what the gate finds in its environment.

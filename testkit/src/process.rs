@@ -20,8 +20,8 @@ pub enum Script {
     Gate,
     /// The gate, built otherwise into this folder.
     Built(PathBuf),
-    /// The gate, with its Durable Objects watched.
-    Counted,
+    /// The gate, as the module `./built.js` of this script, which may replace its Durable Objects.
+    Around(&'static str),
     /// A worker in JavaScript, for tests of the harness itself.
     Source(&'static str),
 }
@@ -53,7 +53,7 @@ export default class extends WorkerEntrypoint {
 }";
 
 /// The gate's Durable Objects, each of which says when it is called and what that costs in rows.
-const COUNTED: &str = include_str!("doubles/counted.js");
+pub(crate) const COUNTED: &str = include_str!("doubles/counted.js");
 
 /// A Cache API.
 const CACHE: &str = include_str!("doubles/cache.js");
@@ -168,9 +168,9 @@ impl Script {
         match self {
             Self::Gate => Worker::built(name, built()).unwrap(),
             Self::Built(folder) => Worker::built(name, folder).unwrap(),
-            Self::Counted => {
+            Self::Around(source) => {
                 let part = |file: &str| std::fs::read(built().join(file)).unwrap();
-                Worker::script(name, COUNTED)
+                Worker::script(name, source)
                     .module("built.js", "esModule", &part("index.js"))
                     .module("index_bg.wasm", "wasm", &part("index_bg.wasm"))
             }

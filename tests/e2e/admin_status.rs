@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, admin, ask};
 use testkit::check::Check;
-use testkit::gate::Setup;
+use testkit::gate::{KEY, Setup};
 use testkit::token::{date, fingerprint, fresh, now};
 
 fn status(table: &mut Check) -> Value {
@@ -26,7 +26,7 @@ fn it_says_version_tokens_and_bindings() {
     let mut table = Check::of(|setup| admin(setup).replay().ledger());
     let told = status(&mut table);
     let members: Vec<_> = told.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(members, ["bindings", "tokens", "version"]);
+    assert_eq!(members, ["bindings", "keys", "tokens", "version"]);
     let health = testkit::admin_api::bare("GET", "health").send(&table.gate).json();
     assert_eq!(told["version"], health["version"]);
     let [token] = told["tokens"].as_array().unwrap().as_slice() else {
@@ -38,6 +38,17 @@ fn it_says_version_tokens_and_bindings() {
     assert_eq!(token["fingerprint"], expected.as_str());
     assert_eq!(token["age_days"], Value::Null);
     assert_eq!(bindings(&told), [true; 4], "{told}");
+}
+
+#[test]
+fn it_says_the_keys_of_the_configuration_as_they_are_configured() {
+    let page = json!({"id": "pk_page", "name": "<b>Ü</b>", "mint": {}, "allowed_origins": ["https://www.example.com"],
+        "methods": ["POST"], "paths": ["/x"]});
+    let mut table =
+        Check::of(|setup| admin(setup).key(page.clone()).registered(json!({"id": "pk_there"})));
+    let told = status(&mut table);
+    let by_admin = json!({"id": ADMIN, "admin": true, "schemes": ["session", "signature"]});
+    assert_eq!(told["keys"], json!([{"id": KEY}, by_admin, page]), "none of the registry");
 }
 
 #[test]

@@ -47,6 +47,7 @@ mod quota;
 mod quota_ledger;
 mod quota_told;
 mod usage_api;
+mod usage_codes;
 mod usage_days;
 mod usage_ledger;
 mod usage_outcomes;

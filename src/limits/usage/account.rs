@@ -38,11 +38,12 @@ impl<'g> Account<'g> {
         self.in_flight = Some(Rc::new(in_flight));
     }
 
-    /// Charges the request, which has ended, and releases its reservation.
-    pub fn charge(&mut self, kind: Kind, amounts: &Amounts) {
+    /// Charges the request, which has ended, perhaps with the code of a refusal or a fault, and releases
+    /// its reservation.
+    pub fn charge(&mut self, kind: Kind, code: Option<&'static str>, amounts: &Amounts) {
         let (usage, key) = (self.usage, &self.key);
         let per = self.quota.map(|quota| quota.per);
-        usage.count(key, per, self.day, kind, amounts);
+        usage.count(key, per, (self.day, kind, code), amounts);
         self.in_flight = None;
     }
 }

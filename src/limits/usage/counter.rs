@@ -3,7 +3,7 @@
 
 use core::cell::Cell;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::day::Day;
 use crate::base::json_writer;
@@ -86,7 +86,10 @@ fn sum(one: u64, other: u64) -> u64 {
     one.saturating_add(other).min(MAX_COUNT)
 }
 
-type Rows = SortedMap<(Day, Kind), Amounts>;
+/// The outcomes that a ledger keeps apart: the day, the kind, and the code of a refusal or a fault.
+pub(super) type Outcome = (Day, Kind, Option<&'static str>);
+
+type Rows = SortedMap<Outcome, Amounts>;
 
 /// The usage of one key in this isolate.
 #[derive(Debug, Default)]
@@ -104,10 +107,10 @@ pub(super) struct UsageCounter {
 }
 
 impl UsageCounter {
-    pub(super) fn count(&mut self, day: Day, kind: Kind, amounts: &Amounts) {
-        let mut sum = self.rows.remove(&(day, kind)).unwrap_or_default();
+    pub(super) fn count(&mut self, outcome: Outcome, amounts: &Amounts) {
+        let mut sum = self.rows.remove(&outcome).unwrap_or_default();
         sum.add(amounts);
-        self.rows.insert((day, kind), sum);
+        self.rows.insert(outcome, sum);
     }
 
     pub(super) const fn reserve(&mut self) {
@@ -134,7 +137,7 @@ impl UsageCounter {
             return None;
         }
         let sent = self.sent.iter().flat_map(|(_, rows)| rows.iter());
-        for ((day, kind), amounts) in sent.chain(self.rows.iter()) {
+        for ((day, kind, _), amounts) in sent.chain(self.rows.iter()) {
             if *day >= from && kind.is_charged() {
                 total.requests = sum(total.requests, amounts.requests);
                 total.bytes = sum(total.bytes, sum(amounts.bytes_in, amounts.bytes_out));
@@ -155,23 +158,28 @@ impl UsageCounter {
         // Empty batches have sequence number 0; the ledger ignores them.
         let sequence = self.sent.as_ref().map_or(0, |(number, _)| *number);
         let rows = self.sent.iter().flat_map(|(_, rows)| rows.iter());
-        let rows = rows.map(|((day, kind), amounts)| {
-            json!([
-                day.to_string(),
-                kind.name(),
-                amounts.requests,
-                amounts.bytes_in,
-                amounts.bytes_out,
-                amounts.upstream_ms,
-                amounts.upstream_429,
-            ])
-        });
+        // The codes are a list of their own, because ledgers of former versions take rows without them.
+        let (rows, codes): (Vec<Value>, Vec<Value>) = rows
+            .map(|((day, kind, code), amounts)| {
+                let row = json!([
+                    day.to_string(),
+                    kind.name(),
+                    amounts.requests,
+                    amounts.bytes_in,
+                    amounts.bytes_out,
+                    amounts.upstream_ms,
+                    amounts.upstream_429,
+                ]);
+                (row, json!(code))
+            })
+            .unzip();
         let since = self.per.map(|per| per.bounds(now).0.to_string());
         json_writer::text(&json!({
             "isolate": isolate,
             "sequence": sequence,
             "since": since,
-            "rows": rows.collect::<Vec<_>>(),
+            "rows": rows,
+            "codes": codes,
         }))
     }
 

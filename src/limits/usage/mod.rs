@@ -24,7 +24,7 @@ use crate::keys::KeyId;
 use crate::keys::Period;
 use crate::limits::quota::Totals;
 
-use counter::{MAX_COUNT, UsageCounter};
+use counter::{MAX_COUNT, Outcome, UsageCounter};
 
 pub use account::{Account, InFlightGuard};
 pub use counter::{Amounts, Kind};
@@ -74,8 +74,8 @@ impl Usage {
         }
     }
 
-    /// Adds usage of a key on a day.
-    pub fn count(&self, key: &KeyId, per: Option<Period>, day: Day, kind: Kind, amounts: &Amounts) {
+    /// Adds usage of a key.
+    pub fn count(&self, key: &KeyId, per: Option<Period>, outcome: Outcome, amounts: &Amounts) {
         let mut counters = self.counters.borrow_mut();
         let Some(counter) = counter_of(&mut counters, key) else {
             let lost = self.lost.get().saturating_add(amounts.requests);
@@ -83,7 +83,7 @@ impl Usage {
             return;
         };
         counter.per = per;
-        counter.count(day, kind, amounts);
+        counter.count(outcome, amounts);
         self.is_unsent.set(true);
     }
 
@@ -232,7 +232,7 @@ mod tests {
     fn one(usage: &Usage, bytes: u64) {
         let amounts = Amounts { requests: 1, bytes_in: bytes, ..Amounts::default() };
         let (day, per) = (Day::of(NOW), Some(Period::Day));
-        usage.count(&key(), per, day, Kind::Forwarded, &amounts);
+        usage.count(&key(), per, (day, Kind::Forwarded, None), &amounts);
     }
 
     fn batch(usage: &Usage) -> Value {
@@ -258,7 +258,7 @@ mod tests {
         let first = batch(&usage);
         assert_eq!(
             first,
-            json!({"isolate": "first", "sequence": 1, "since": "2026-11-22", "rows": [["2026-11-22", "forwarded", 1, 10, 0, 0, 0]]})
+            json!({"isolate": "first", "sequence": 1, "since": "2026-11-22", "rows": [["2026-11-22", "forwarded", 1, 10, 0, 0, 0]], "codes": [null]})
         );
         one(&usage, 5);
         assert_eq!(batch(&usage), first, "what came since waits");
@@ -271,6 +271,30 @@ mod tests {
         answer(&usage, 2, 102, 1_015);
         assert_eq!(total(&usage), Some((102, 1_015)));
         assert_eq!(batch(&usage)["rows"], json!([]));
+    }
+
+    #[test]
+    fn each_code_of_a_refusal_has_a_row_and_no_quota() {
+        let usage = Usage::default();
+        let amounts = Amounts { requests: 1, bytes_in: 10, ..Amounts::default() };
+        for (kind, code) in [
+            (Kind::Refused, Some("path-denied")),
+            (Kind::Minted, None),
+            (Kind::Refused, Some("path-denied")),
+            (Kind::Refused, Some("origin-denied")),
+            (Kind::Failed, None),
+        ] {
+            usage.count(&key(), Some(Period::Day), (Day::of(NOW), kind, code), &amounts);
+        }
+        let row = |kind: &str, requests: u64| {
+            json!(["2026-11-22", kind, requests, 10 * requests, 0, 0, 0])
+        };
+        let batch = batch(&usage);
+        let rows = [row("minted", 1), row("refused", 1), row("refused", 2), row("failed", 1)];
+        assert_eq!(batch["rows"], json!(rows));
+        assert_eq!(batch["codes"], json!([null, "origin-denied", "path-denied", null]));
+        answer(&usage, 0, 0, 0);
+        assert_eq!(total(&usage), Some((0, 0)));
     }
 
     #[test]
@@ -341,7 +365,7 @@ mod tests {
         let amounts = Amounts { requests: 1, ..Amounts::default() };
         for number in 0..MAX_KEYS + 10 {
             let _asked = usage.batch_for_quota(&key(number), Period::Day, NOW);
-            usage.count(&key(number), None, Day::of(NOW), Kind::Forwarded, &amounts);
+            usage.count(&key(number), None, (Day::of(NOW), Kind::Forwarded, None), &amounts);
             usage.reserve(&key(number));
         }
         assert_eq!(usage.counters.borrow().len(), MAX_KEYS);
@@ -375,7 +399,8 @@ mod tests {
             ..Amounts::default()
         };
         for _ in 0..3 {
-            usage.count(&key(), Some(Period::Month), Day::of(NOW), Kind::Forwarded, &huge);
+            let outcome = (Day::of(NOW), Kind::Forwarded, None);
+            usage.count(&key(), Some(Period::Month), outcome, &huge);
         }
         let row = json!(["2026-11-22", "forwarded", 3, MAX_COUNT, MAX_COUNT, 0, 0]);
         assert_eq!(batch(&usage)["rows"], json!([row]));
