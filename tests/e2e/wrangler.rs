@@ -5,12 +5,13 @@ use std::path::Path;
 
 use serde_json::json;
 use testkit::client::Request;
+use testkit::minting::{ask_of, page_key, write_with, yes};
 use testkit::process::{root, scratch};
 use testkit::program::{Program, run};
 use testkit::signing::Signature;
 use testkit::token::{Session, fresh};
-use testkit::upstream::{PATIENCE, Upstream};
-use testkit::wrangler::{dev_with, dry_run, with_lines, wrangler};
+use testkit::upstream::{PATIENCE, Reply, Upstream};
+use testkit::wrangler::{SHIPPED, beside, dev_with, dry_run, with_lines, wrangler};
 
 /// The key that the committed configuration brings, as an array of tables, and a path that it may write to.
 const EXAMPLE_KEY: &str = "pk_example";
@@ -99,6 +100,33 @@ fn a_real_limiter_limits_under_wrangler_dev() {
     let codes: Vec<String> = (0..6).map(|_| post.send_to(port).code()).collect();
     assert_eq!(codes[0], "", "the first passes");
     assert!(codes.iter().any(|code| code == "rate-limited"), "{codes:?}");
+    fs::remove_file(config).unwrap();
+}
+
+#[test]
+fn a_real_limiter_limits_what_is_minted_under_wrangler_dev() {
+    let folder = scratch("wrangler-mint");
+    let verify = Upstream::answering(|_, _| Reply::ok(&yes("www.example.com").to_string()));
+    let upstream = Upstream::start();
+    let limiter = "[[ratelimits]]\nname = \"RATE_MINT\"\nnamespace_id = \"1002\"\nsimple = { limit = 2, period = 60 }\n";
+    let config = beside(&format!("{SHIPPED}\n{limiter}"));
+    let secrets = ["SIGNING_SECRET", "WRITE_TOKEN", "TURNSTILE_SECRET"]
+        .map(|name| format!("{name}={}\n", fresh()));
+    let keys = json!([page_key(EXAMPLE_KEY, json!({}))]);
+    let vars = [
+        format!("UPSTREAM:{}", upstream.url()),
+        format!("KEYS:{keys}"),
+        format!("TURNSTILE_VERIFY_URL:{}/", verify.url()),
+    ];
+    let (_server, port) = dev_with(&folder, &config, &secrets.concat(), &vars);
+    let first = ask_of(EXAMPLE_KEY).send_to(port);
+    assert_eq!(first.status, 201, "{first}");
+    assert_eq!(write_with(&first).send_to(port).status, 200);
+    // A period may end in between, which allows two more; it cannot end twice.
+    let codes: Vec<String> = (0..6).map(|_| ask_of(EXAMPLE_KEY).send_to(port).code()).collect();
+    assert!(codes.iter().any(|code| code == "rate-limited"), "{codes:?}");
+    let minted = 1 + codes.iter().filter(|code| code.is_empty()).count();
+    assert_eq!(verify.seen().len(), minted, "siteverify is asked within the rate alone");
     fs::remove_file(config).unwrap();
 }
 
