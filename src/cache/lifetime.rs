@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::cache::Scope;
 
-    const POLICY: Policy = Policy { ttl: 100, scope: Scope::Key };
+    const POLICY: Policy = Policy { ttl: 100, scope: Scope::Key, browser_ttl: 0 };
     const NOW: Timestamp = Timestamp::from_seconds(784_111_777);
 
     fn life(headers: &[(&str, &str)]) -> Option<i64> {

@@ -19,7 +19,9 @@ use crate::base::secret::Fingerprint;
 use crate::credential::Verified;
 
 pub use conditions::Conditions;
-pub use stored::{CacheEntry, CacheWrite, keep_private, on_conditions, on_hit, on_miss, to_store};
+pub use stored::{
+    CacheEntry, CacheWrite, keep_in_browser, keep_private, on_conditions, on_hit, on_miss, to_store,
+};
 
 /// Longest configurable time, in seconds, to store a response: a year.
 pub const MAX_TTL: u64 = 31_536_000;
@@ -48,6 +50,9 @@ pub struct Policy {
     pub ttl: i64,
     /// The callers who share an entry.
     pub scope: Scope,
+    /// Longest time, in seconds, for which the caller's browser may keep a response without asking the
+    /// gate; 0 for none.
+    pub browser_ttl: i64,
 }
 
 impl Policy {
@@ -70,8 +75,10 @@ impl Policy {
         };
         let hint = "expected \"key\", \"subject\" or \"shared\"";
         let scope = fields.parse("scope", hint, read)?.unwrap_or(Scope::Key);
+        let browser_ttl = fields.integer("browser_ttl", 1..=MAX_TTL, 0)?;
         fields.finish()?;
-        Ok(Self { ttl: i64::try_from(ttl).unwrap_or(i64::MAX), scope })
+        let seconds = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        Ok(Self { ttl: seconds(ttl), scope, browser_ttl: seconds(browser_ttl) })
     }
 }
 
@@ -173,8 +180,10 @@ mod tests {
     #[test]
     fn a_policy_is_whole_or_an_error_that_names_the_field() {
         let parse = |value| Policy::parse("cache".to_owned(), value).map_err(|error| error.field);
-        let hour = Policy { ttl: 3_600, scope: Scope::Key };
+        let hour = Policy { ttl: 3_600, scope: Scope::Key, browser_ttl: 0 };
         assert_eq!(parse(json!({"ttl": 3600})), Ok(hour));
+        let kept = Policy { browser_ttl: 60, ..hour };
+        assert_eq!(parse(json!({"ttl": 3600, "browser_ttl": 60})), Ok(kept));
         assert_eq!(parse(json!({"ttl": 3600, "scope": "key"})), Ok(hour));
         for (value, field) in [
             (json!({}), "cache.ttl"),
@@ -182,6 +191,9 @@ mod tests {
             (json!({"ttl": 31_536_001}), "cache.ttl"),
             (json!({"ttl": 1, "scope": "user"}), "cache.scope"),
             (json!({"ttl": 1, "scopes": "key"}), "cache.scopes"),
+            (json!({"ttl": 1, "browser_ttl": 0}), "cache.browser_ttl"),
+            (json!({"ttl": 1, "browser_ttl": 31_536_001}), "cache.browser_ttl"),
+            (json!({"ttl": 1, "browser_ttl": "1"}), "cache.browser_ttl"),
             (json!(3600), "cache"),
         ] {
             assert_eq!(parse(value.clone()), Err(field.to_owned()), "{value}");

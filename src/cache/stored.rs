@@ -3,10 +3,12 @@
 use crate::base::headers::{self, HeaderEdits};
 use crate::base::time::Timestamp;
 
-use super::Policy;
 use super::conditions::{self, Conditions};
 use super::lifetime::{age, directives, lifetime, seconds};
+use super::{Policy, Scope};
 
+/// The status of a response to a condition that says that the caller's copy is still right.
+const STATUS_NOT_MODIFIED: u16 = 304;
 /// Header with the time of the request, in milliseconds since the epoch.
 const REQUESTED_AT: &str = "writegate-asked";
 /// Header with the time until which the entry may be served, in milliseconds since the epoch.
@@ -38,6 +40,8 @@ pub struct CacheWrite<'h> {
     pub drop: Vec<&'h str>,
     /// Headers to set.
     pub set: Vec<(&'h str, String)>,
+    /// Time, in seconds, for which the response is stored.
+    pub life: i64,
 }
 
 /// Returns the edits for storing the response to a GET that was sent at `requested_at`, without what
@@ -52,7 +56,7 @@ pub fn to_store<'h>(
     now: Timestamp,
 ) -> Option<CacheWrite<'h>> {
     let life = lifetime(policy, status, headers, now)?;
-    let mut write = CacheWrite { drop: edits.drop.clone(), set: Vec::new() };
+    let mut write = CacheWrite { drop: edits.drop.clone(), set: Vec::new(), life };
     let other = |name: &&str| FOR_CACHES.contains(name) || matches!(*name, "age" | "cache-status");
     write.drop.extend(headers.iter().map(|(name, _)| *name).filter(other));
     // A token that the upstream sent back in a header is not stored either.
@@ -97,16 +101,22 @@ pub fn on_conditions<'h>(
     }
 }
 
-/// Edits the headers of a cache hit. Returns false for an entry that has expired, is older than the last
-/// purge, or was not stored by the gate: it must not be served.
-pub fn on_hit(found: CacheEntry<'_, '_>, edits: &mut HeaderEdits<'_>, now: Timestamp) -> bool {
+/// Edits the headers of a cache hit. Returns the time, in seconds, for which the entry may still be served;
+/// `None` if it has expired, is older than the last purge, or was not stored by the gate, so that it must
+/// not be served.
+pub fn on_hit(
+    found: CacheEntry<'_, '_>,
+    edits: &mut HeaderEdits<'_>,
+    now: Timestamp,
+) -> Option<i64> {
     let header = |name: &str| headers::header(found.headers, name);
     let number = |name: &str| header(name)?.parse::<i64>().ok();
     let (Some(requested_at), Some(until), Some(age)) =
         (number(REQUESTED_AT), number(UNTIL), number(AGE))
     else {
-        return false;
+        return None;
     };
+    let until = Timestamp::from_millis(until);
     let requested_at = Timestamp::from_millis(requested_at);
     // A response that was requested in the moment of the purge may be older.
     let is_purged = found.purged.is_some_and(|purged| requested_at <= purged);
@@ -117,8 +127,8 @@ pub fn on_hit(found: CacheEntry<'_, '_>, edits: &mut HeaderEdits<'_>, now: Times
     };
     let is_cut =
         matches!((header(LENGTH), whole), (Some(announced), Some(whole)) if announced != whole);
-    if is_purged || is_cut || now >= Timestamp::from_millis(until) {
-        return false;
+    if is_purged || is_cut || now >= until {
+        return None;
     }
     let stored_for = now.seconds().saturating_sub(requested_at.seconds()).max(0);
     edits.drop.push("cf-cache-status");
@@ -127,7 +137,39 @@ pub fn on_hit(found: CacheEntry<'_, '_>, edits: &mut HeaderEdits<'_>, now: Times
         ("cache-status", "writegate; hit".to_owned()),
         ("cache-control", "private".to_owned()),
     ]);
-    true
+    Some(until.millis().saturating_sub(now.millis()).div_euclid(1_000))
+}
+
+/// Lets the browser of the caller keep a response for as long as `policy` says, and not beyond `life`, the
+/// time in seconds for which the gate itself may still serve it. The time counts from now, so the response
+/// does not say how old it is. Another credential in the same browser does not get it, unless all callers
+/// share it; nor does a page of another origin, because CORS is decided for each.
+pub fn keep_in_browser<'h>(
+    policy: Policy,
+    life: i64,
+    headers: &[(&'h str, &'h str)],
+    edits: &mut HeaderEdits<'h>,
+) {
+    let max_age = policy.browser_ttl.min(life);
+    if max_age <= 0 || edits.status.is_some_and(|status| status != STATUS_NOT_MODIFIED) {
+        return;
+    }
+    let others: &[&str] = match policy.scope {
+        Scope::Key | Scope::Subject => &["Origin", "Authorization", "X-Public-Key"],
+        Scope::Shared => &["Origin"],
+    };
+    let mut vary =
+        edits.value("vary", headers::header(headers, "vary").unwrap_or_default()).to_owned();
+    for name in others {
+        let mut named = vary.split(',').map(str::trim);
+        if !named.any(|named| named.eq_ignore_ascii_case(name)) {
+            vary.push_str(if vary.is_empty() { "" } else { ", " });
+            vary.push_str(name);
+        }
+    }
+    edits.drop.extend(["age", "date"]);
+    edits.set.retain(|(name, _)| !matches!(*name, "age" | "vary" | "cache-control"));
+    edits.set.extend([("vary", vary), ("cache-control", format!("private, max-age={max_age}"))]);
 }
 
 /// Edits the headers of an upstream response on a cached route.
@@ -205,9 +247,8 @@ pub fn keep_private<'h>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Scope;
 
-    const POLICY: Policy = Policy { ttl: 100, scope: Scope::Key };
+    const POLICY: Policy = Policy { ttl: 100, scope: Scope::Key, browser_ttl: 60 };
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
     fn stored(headers: &[(&'static str, &'static str)]) -> Vec<(&'static str, String)> {
@@ -222,7 +263,7 @@ mod tests {
         let found = CacheEntry { headers: &headers, purged: purged.map(Timestamp::from_millis) };
         let mut edits = HeaderEdits::default();
         let at = Timestamp::from_seconds(at);
-        on_hit(found, &mut edits, at).then(|| {
+        on_hit(found, &mut edits, at).map(|_life| {
             let mut set = edits.set.into_iter();
             set.find(|(name, _)| *name == "age").unwrap().1
         })
@@ -238,6 +279,88 @@ mod tests {
         assert_eq!(hit(&stored, Some(999_999), 1_001), Some("6".to_owned()));
         assert_eq!(hit(&stored, Some(1_000_000), 1_001), None);
         assert_eq!(hit(&[("etag", "\"a\"".to_owned())], None, 1_000), None);
+    }
+
+    /// Returns how an answer of the upstream is told to a browser, so many seconds after it was stored.
+    fn kept(
+        policy: Policy,
+        headers: &[(&'static str, &'static str)],
+        later: i64,
+    ) -> HeaderEdits<'static> {
+        let stored = to_store(policy, 200, headers, &HeaderEdits::default(), NOW, NOW).unwrap();
+        let held: Vec<(&str, &str)> = stored.set.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let found = CacheEntry { headers: &held, purged: None };
+        let mut edits = HeaderEdits::default();
+        let life = on_hit(found, &mut edits, NOW.plus_seconds(later)).unwrap();
+        keep_in_browser(policy, life, headers, &mut edits);
+        edits
+    }
+
+    fn told<'e>(edits: &'e HeaderEdits<'_>, name: &str) -> Option<&'e str> {
+        let mut set =
+            edits.set.iter().filter(|(set, _)| *set == name).map(|(_, value)| value.as_str());
+        let value = set.next();
+        assert_eq!(set.next(), None, "{name} twice");
+        value
+    }
+
+    #[test]
+    fn a_browser_keeps_an_answer_no_longer_than_the_gate() {
+        let of = |browser_ttl| Policy { browser_ttl, ..POLICY };
+        for (policy, headers, later, expected) in [
+            (of(60), &[][..], 0, "private, max-age=60"),
+            (of(60), &[], 40, "private, max-age=60"),
+            (of(60), &[], 41, "private, max-age=59"),
+            (of(60), &[], 99, "private, max-age=1"),
+            (of(3_600), &[], 0, "private, max-age=100"),
+            (of(3_600), &[("age", "30")], 0, "private, max-age=70"),
+            (of(3_600), &[("age", "30")], 69, "private, max-age=1"),
+            (of(3_600), &[("cache-control", "public, max-age=20")], 5, "private, max-age=15"),
+            (of(0), &[], 0, "private"),
+        ] {
+            let edits = kept(policy, headers, later);
+            assert_eq!(
+                told(&edits, "cache-control"),
+                Some(expected),
+                "{policy:?} {headers:?} {later}"
+            );
+            // A browser would subtract either from max-age.
+            let is_kept = expected != "private";
+            assert_eq!(told(&edits, "age").is_none(), is_kept);
+            assert_eq!(edits.drop.contains(&"age") && edits.drop.contains(&"date"), is_kept);
+        }
+        // Less than a second is not kept.
+        let mut edits = HeaderEdits::default();
+        keep_in_browser(of(60), 0, &[], &mut edits);
+        assert_eq!(edits, HeaderEdits::default());
+    }
+
+    #[test]
+    fn a_browser_gives_no_answer_to_another_credential_or_page() {
+        let of = |scope| Policy { scope, ..POLICY };
+        for (scope, vary, expected) in [
+            (Scope::Key, None, "Origin, Authorization, X-Public-Key"),
+            (Scope::Subject, Some("Accept"), "Accept, Origin, Authorization, X-Public-Key"),
+            (Scope::Shared, None, "Origin"),
+            (Scope::Shared, Some("Accept, Accept-Language"), "Accept, Accept-Language, Origin"),
+        ] {
+            let headers: Vec<_> = vary.into_iter().map(|vary| ("vary", vary)).collect();
+            assert_eq!(told(&kept(of(scope), &headers, 0), "vary"), Some(expected), "{scope:?}");
+        }
+        // CORS has named the origin already.
+        let set = vec![("vary", "Accept, Origin".to_owned())];
+        let mut edits = HeaderEdits { set, ..HeaderEdits::default() };
+        keep_in_browser(of(Scope::Shared), 10, &[("vary", "Accept")], &mut edits);
+        assert_eq!(told(&edits, "vary"), Some("Accept, Origin"));
+    }
+
+    #[test]
+    fn a_range_that_cannot_be_had_is_not_kept() {
+        for (status, is_kept) in [(None, true), (Some(304), true), (Some(416), false)] {
+            let mut edits = HeaderEdits { status, ..HeaderEdits::default() };
+            keep_in_browser(POLICY, 10, &[], &mut edits);
+            assert_eq!(told(&edits, "cache-control").is_some(), is_kept, "{status:?}");
+        }
     }
 
     #[test]

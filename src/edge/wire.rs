@@ -287,8 +287,11 @@ mod tests {
                 ..HeaderEdits::default()
             };
             let lines = LogLines { audit: "{}".to_owned(), alarm: None, is_metered };
-            let copy =
-                copied.map(|(drop, set)| CacheWrite { drop: drop.to_vec(), set: owned(set) });
+            let copy = copied.map(|(drop, set)| CacheWrite {
+                drop: drop.to_vec(),
+                set: owned(set),
+                life: 1,
+            });
             let mut value = json!({"what": "pass", "audit": "{}", "alarm": "", "isMetered": is_metered,
                 "drop": drop.join(","), "set": flat(set)});
             if let Some(status) = status {

@@ -85,6 +85,12 @@ impl<'g> Exchange<'g> {
         outbound: &Outbound<'_>,
         now: Timestamp,
     ) -> Self {
+        let allows_browser_cache = state.account.as_ref().is_none_or(Account::allows_browser_cache);
+        let cache = route.cache.filter(|_| outbound.cache.is_some());
+        let cache = cache.map(|policy| match allows_browser_cache {
+            true => policy,
+            false => Policy { browser_ttl: 0, ..policy },
+        });
         Self {
             state,
             routes,
@@ -92,7 +98,7 @@ impl<'g> Exchange<'g> {
             credential,
             url: outbound.url.clone(),
             attempts: Attempts::new(outbound.repeatable, route.retries, now, route.timeout_ms),
-            cache: route.cache.filter(|_| outbound.cache.is_some()),
+            cache,
             conditions: outbound
                 .cache
                 .as_ref()
@@ -116,10 +122,11 @@ impl<'g> Exchange<'g> {
         now: Timestamp,
     ) -> Option<Step<'h>> {
         let mut edits = self.edits(status, entry.headers);
-        if !cache::on_hit(entry, &mut edits, now) {
-            return None;
-        }
+        let life = cache::on_hit(entry, &mut edits, now)?;
         cache::on_conditions(&self.conditions, status, entry.headers, &mut edits);
+        if let Some(policy) = self.cache {
+            cache::keep_in_browser(policy, life, entry.headers, &mut edits);
+        }
         self.state.record.cached("hit");
         let length = match edits.status {
             Some(_without_body) => Some(0),
@@ -177,6 +184,9 @@ impl<'g> Exchange<'g> {
                     cache::to_store(policy, status, headers, &edits, self.requested_at, now);
             }
             cache::on_miss(headers, &mut edits);
+            if let Some(write) = &cache_write {
+                cache::keep_in_browser(policy, write.life, headers, &mut edits);
+            }
             self.state.record.cached("miss");
         } else {
             cache::keep_private(headers, &mut edits, now);

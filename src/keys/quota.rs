@@ -38,6 +38,8 @@ pub struct Quota {
     pub bytes: Option<u64>,
     /// The period.
     pub per: Period,
+    /// Browsers may keep answers of routes that allow it, so that their later reads do not count.
+    pub browser_cache: bool,
 }
 
 impl Quota {
@@ -60,12 +62,13 @@ impl Quota {
                 return Err(fields.error("per", hint));
             }
         };
+        let browser_cache = fields.flag("browser_cache")?;
         if requests.is_none() && bytes.is_none() {
             let hint = "expected requests, bytes or both beside per";
             return Err(fields.error("requests", hint));
         }
         fields.finish()?;
-        Ok(Self { requests, bytes, per })
+        Ok(Self { requests, bytes, per, browser_cache })
     }
 
     /// Returns true if the quota limits bytes.
@@ -93,6 +96,7 @@ mod tests {
             (json!({"requests": 0, "per": "day"}), "quota.requests"),
             (json!({"bytes": -1, "per": "day"}), "quota.bytes"),
             (json!({"request": 1, "bytes": 1, "per": "day"}), "quota.request"),
+            (json!({"requests": 1, "per": "day", "browser_cache": 1}), "quota.browser_cache"),
             (json!([]), "quota"),
         ] {
             assert_eq!(quota(value.clone()), Err(field.to_owned()), "{value}");

@@ -59,6 +59,7 @@ mod usage_volume;
 // Reads that need not reach the upstream.
 mod cache;
 mod cache_bodies;
+mod cache_browser;
 mod cache_denials;
 mod cache_echo;
 mod cache_expiry;

@@ -33,6 +33,12 @@ impl<'g> Account<'g> {
         }
     }
 
+    /// Returns true if browsers may keep answers, and so read them without being counted.
+    #[must_use]
+    pub fn allows_browser_cache(&self) -> bool {
+        self.quota.is_none_or(|quota| quota.browser_cache)
+    }
+
     /// Keeps the reservation of the request until it ends.
     pub fn keep_reservation(&mut self, in_flight: InFlightGuard<'g>) {
         self.in_flight = Some(Rc::new(in_flight));
