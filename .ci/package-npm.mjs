@@ -5,7 +5,7 @@
 // The first names the others as optional dependencies, of which npm installs the one that fits the machine.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -52,6 +52,19 @@ for (const one of programs) {
   optionalDependencies[name] = version;
 }
 
+// The command itself writes its man pages and completions: that of this machine's platform, which is among those given.
+const here = programs.find((one) => one.startsWith(`${process.platform}-${process.arch}=`));
+const pages = mkdtempSync(join(out, "pages-"));
+if (here) {
+  const program = resolve(here.slice(here.indexOf("=") + 1));
+  execFileSync(program, ["man", join(pages, "man")]);
+  mkdirSync(join(pages, "completions"));
+  for (const shell of ["bash", "zsh", "fish", "powershell"]) {
+    writeFileSync(join(pages, "completions", shell), execFileSync(program, ["completions", shell]));
+  }
+}
+const written = readdirSync(pages);
+
 const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 pack(
   {
@@ -65,6 +78,7 @@ pack(
       "./package.json": "./package.json",
     },
     engines,
+    man: here && readdirSync(join(pages, "man")).map((page) => `man/${page}`),
     optionalDependencies,
   },
   {
@@ -73,5 +87,7 @@ pack(
     "worker/index.js": join(root, "build/index.js"),
     "worker/index_bg.wasm": join(root, "build/index_bg.wasm"),
     public: join(root, "public"),
+    ...Object.fromEntries(written.map((folder) => [folder, join(pages, folder)])),
   },
 );
+rmSync(pages, { recursive: true });

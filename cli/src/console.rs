@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::admin::GateOptions;
 use crate::browser;
+use crate::clock;
 use crate::error::Result;
 use crate::project::ProjectOptions;
 use crate::session::{self, Claims};
@@ -20,8 +21,8 @@ pub(crate) struct Options {
     which: GateOptions,
     #[command(flatten)]
     project: ProjectOptions,
-    /// The session's lifetime [default: 900, or SESSION_MAX_TTL if that is shorter]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    /// The session's lifetime, in seconds or as 15m [default: 900, or SESSION_MAX_TTL if that is shorter]
+    #[arg(long, value_name = "SECONDS", value_parser = clock::duration::<u32>(1..=u32::MAX.into()))]
     ttl: Option<u32>,
     /// A session that can look and change nothing
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::io;
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-/// A command that cannot go on. Exit code 2 says that it was asked wrongly, 1 that it failed.
+/// A command that cannot go on. Exit code 2 says that it was asked wrongly, 1 that it failed, was refused or found something.
 #[derive(Debug)]
 pub(crate) struct Error {
     /// The output of another program before it failed: shown in full, above the message.
@@ -21,6 +21,11 @@ impl Error {
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { code: 2, ..Self::new(message) }
+    }
+
+    /// A command that did its work, and found what exit code 1 is for: all is said already.
+    pub(crate) fn found() -> Self {
+        Self::new("")
     }
 
     pub(crate) fn with_output(self, output: String) -> Self {

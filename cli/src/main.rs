@@ -3,6 +3,9 @@
 //! It uses the library's own code for keys and sessions, so that the command and the gate can never
 //! disagree. One file per subcommand; this one only reads the arguments.
 
+#[macro_use]
+mod output;
+
 mod admin;
 mod browser;
 mod build;
@@ -19,9 +22,11 @@ mod http;
 mod init;
 mod input;
 mod key;
+mod manual;
 mod progress;
 mod project;
 mod random;
+mod redact;
 mod request;
 mod session;
 mod settings;
@@ -31,17 +36,16 @@ mod tls;
 mod token;
 mod url;
 mod usage_error;
-
 mod wrangler;
 
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// A gate in front of a write API.
 #[derive(Parser)]
-#[command(version, disable_help_subcommand = true)]
+#[command(name = "writegate", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -76,6 +80,10 @@ enum Command {
     Explain(explain::Options),
     /// Tell what is missing before a launch: secrets, leaks, limits, logs, rotation
     Check(check::Options),
+    /// Print what a shell needs to complete this command
+    Completions(manual::Completions),
+    /// Write the man pages into a folder
+    Man(manual::Man),
 }
 
 /// Returns true if the help or the version is to be shown.
@@ -93,11 +101,26 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) if is_help(error.kind()) => error.exit(),
         Err(error) => {
-            eprintln!("writegate: {}", usage_error::line(&error));
+            eprintln!("writegate: {}", usage_error::line(&error, &Arguments::command()));
             return ExitCode::from(2);
         }
     };
-    let done = match arguments.command {
+    match output::catch(|| run(arguments.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if let Some(output) = error.output {
+                eprint!("{output}");
+            }
+            if !error.message.is_empty() {
+                eprintln!("writegate: {}", redact::redacted(&error.message));
+            }
+            ExitCode::from(error.code)
+        }
+    }
+}
+
+fn run(command: Command) -> error::Result<()> {
+    match command {
         Command::Init(options) => init::run(&options),
         Command::Build(options) => build::run(&options),
         Command::Demo(options) => demo::run(&options),
@@ -106,18 +129,10 @@ fn main() -> ExitCode {
         Command::Request(action) => request::run(&action),
         Command::Url(action) => url::run(&action),
         Command::Token(action) => token::run(&action),
-        Command::Console(options) => console::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Console(options) => console::run(&options),
         Command::Check(options) => check::run(&options),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if let Some(output) = error.output {
-                eprint!("{output}");
-            }
-            eprintln!("writegate: {}", error.message);
-            ExitCode::from(error.code)
-        }
+        Command::Completions(shell) => shell.run(Arguments::command()),
+        Command::Man(man) => man.run(Arguments::command()),
     }
 }

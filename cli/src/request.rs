@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
 use writegate::KeyId;
 use writegate::METHODS;
 use writegate::MacKey;
@@ -43,7 +44,7 @@ pub(crate) struct Sign {
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
     /// End this soon; a signature is good for 300 s at most anyway
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=300))]
+    #[arg(long, value_name = "SECONDS", value_parser = clock::duration::<u32>(1..=300))]
     expires: Option<u32>,
     /// Add a nonce, so that it is good once [default: where wrangler.toml says that the key needs it]
     #[arg(long)]
@@ -54,6 +55,9 @@ pub(crate) struct Sign {
     /// The address at the gate
     #[arg(value_name = "URL", value_parser = target::url)]
     url: String,
+    /// Print the headers as a JSON object
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     which: KeyOptions,
 }
@@ -109,6 +113,11 @@ impl Sign {
             ("signature-input", signed.input.as_str()),
             ("signature", signed.signature.as_str()),
         ]);
+        if self.json {
+            let headers: Map<String, Value> =
+                printed.map(|(name, value)| (titled(name), json!(value))).collect();
+            return Ok(Value::Object(headers).to_string());
+        }
         let arguments: Vec<_> = printed
             .map(|(name, value)| format!("-H {}", quoted(&format!("{}: {value}", titled(name)))))
             .collect();

@@ -36,6 +36,9 @@ pub(crate) struct Mint {
     /// accepted with it
     #[arg(long)]
     bind: bool,
+    /// Print a JSON object, as with --bind
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     claims: Claims,
     #[command(flatten)]
@@ -45,8 +48,8 @@ pub(crate) struct Mint {
 /// The claims of a session.
 #[derive(Args, Default)]
 pub(crate) struct Claims {
-    /// Its lifetime
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Its lifetime, in seconds or as 5m, 1h, 7d
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clock::duration::<u32>(1..=u32::MAX.into()))]
     pub(crate) ttl: u32,
     /// For whom: shows in the gate's log
     #[arg(long, value_name = "NAME", value_parser = name)]
@@ -77,20 +80,20 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     let sk = key.sk()?;
     let kid = mint.bind.then(random::session_kid).transpose()?;
     let token = mint.claims.mint(&mint.key, &sk, kid.as_deref())?;
-    match kid {
-        None => println!("{token}"),
-        Some(kid) => {
-            let ss = derive_ss(&sk, &kid);
-            // The members that a session minted by the gate has.
-            let both = json!({
-                "token": token,
-                "token_type": "Bearer",
-                "expires_in": mint.claims.ttl,
-                "session_key": ss.expose_str(),
-            });
-            println!("{both}");
-        }
+    if !mint.json && kid.is_none() {
+        println!("{token}");
+        return Ok(());
     }
+    // The members that a session minted by the gate has.
+    let mut both = json!({
+        "token": token,
+        "token_type": "Bearer",
+        "expires_in": mint.claims.ttl,
+    });
+    if let Some(kid) = kid {
+        both["session_key"] = json!(derive_ss(&sk, &kid).expose_str());
+    }
+    println!("{both}");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `writegate url sign`: a link that works by itself for a while.
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 use writegate::Head;
 use writegate::MacKey;
 use writegate::credential::url;
@@ -22,8 +23,8 @@ pub(crate) struct Sign {
     /// The key's id
     #[arg(long, value_name = "ID", value_parser = settings::id)]
     key: KeyId,
-    /// Its lifetime [default: 3600, or the key's url_ttl if that is less]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..))]
+    /// Its lifetime, in seconds or as 5m, 1h, 7d [default: 3600, or the key's url_ttl if that is less]
+    #[arg(long, value_name = "SECONDS", value_parser = clock::duration::<i64>(1..=u32::MAX.into()))]
     ttl: Option<i64>,
     /// In the WAF-token format, signed with WAF_SECRET: good for the key's url_ttl
     #[arg(long, conflicts_with_all = ["ttl", "version"])]
@@ -34,6 +35,9 @@ pub(crate) struct Sign {
     /// The address at the gate
     #[arg(value_name = "URL", value_parser = target::url)]
     url: String,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     which: KeyOptions,
 }
@@ -55,7 +59,11 @@ pub(crate) fn run(action: &Action) -> Result<()> {
         false => (sign.signed(&key, &head)?, Scheme::Url),
     };
     warn_of(key.key(), scheme);
-    println!("{}://{}{link}", head.scheme(), head.authority());
+    let link = format!("{}://{}{link}", head.scheme(), head.authority());
+    match sign.json {
+        true => println!("{}", json!({"url": link})),
+        false => println!("{link}"),
+    }
     Ok(())
 }
 

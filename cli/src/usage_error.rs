@@ -8,8 +8,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 /// Longest name of an option, with some room.
 const MAX_OPTION: usize = 24;
 
+/// From here on two words are alike.
+const LEAST_LIKENESS: f64 = 0.7;
+
 /// Returns what was expected.
-pub(crate) fn line(error: &clap::Error) -> String {
+pub(crate) fn line(error: &clap::Error, command: &clap::Command) -> String {
     let argument = text(error, ContextKind::InvalidArg);
     let expected = match error.kind() {
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
@@ -31,7 +34,13 @@ pub(crate) fn line(error: &clap::Error) -> String {
         ErrorKind::UnknownArgument => {
             "an argument too many; a secret goes through standard input".to_owned()
         }
-        ErrorKind::InvalidSubcommand => "no such command".to_owned(),
+        ErrorKind::InvalidSubcommand => {
+            let given = text(error, ContextKind::InvalidSubcommand);
+            match nearest(&given, command).join(", or ") {
+                near if near.is_empty() => "no such command".to_owned(),
+                near => format!("no such command; did you mean {near}?"),
+            }
+        }
         ErrorKind::MissingRequiredArgument => {
             format!("wanted: {}", list(error, ContextKind::InvalidArg).join(", "))
         }
@@ -43,6 +52,21 @@ pub(crate) fn line(error: &clap::Error) -> String {
         kind => kind.as_str().unwrap_or("the command line cannot be read").to_owned(),
     };
     format!("{expected} (see --help)")
+}
+
+/// Returns the commands whose names are most like a word, with the groups that they are in: `session mint` for `mint`.
+fn nearest(word: &str, command: &clap::Command) -> Vec<String> {
+    let mut names = Vec::new();
+    for group in command.get_subcommands() {
+        names.push((group.get_name(), group.get_name().to_owned()));
+        for one in group.get_subcommands() {
+            names.push((one.get_name(), format!("{} {}", group.get_name(), one.get_name())));
+        }
+    }
+    let likeness = |name: &str| strsim::jaro_winkler(name, word);
+    let best = names.iter().map(|(name, _)| likeness(name)).fold(LEAST_LIKENESS, f64::max);
+    let near = names.into_iter().filter(|(name, _)| likeness(name) >= best);
+    near.map(|(_, path)| path).collect()
 }
 
 /// Two arguments of which one alone may stand, or one that stands twice: by their names.

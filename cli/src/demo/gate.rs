@@ -11,6 +11,7 @@ use testkit::workerd::Logs;
 
 use crate::checkout::Checkout;
 use crate::error::{Context as _, Error, Result};
+use crate::project::{Document, USUAL};
 use crate::{random, wrangler};
 
 /// The configuration that a fresh clone has: its bindings, its migrations and its static files.
@@ -52,7 +53,14 @@ impl Gate {
         sh.args(["-c", SUPERVISOR, "sh", "node"])
             .arg(checkout.root.join("node_modules/wrangler/bin/wrangler.js"))
             .args(["dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"])
-            .args(["--persist-to", "state", "--show-interactive-dev-session=false"])
+            .args([
+                "--config",
+                "wrangler.json",
+                "--env=",
+                "--persist-to",
+                "state",
+                "--show-interactive-dev-session=false",
+            ])
             .current_dir(&folder)
             // Otherwise it asks the internet what a request's `cf` would hold.
             .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
@@ -122,7 +130,8 @@ fn fill(
 
 /// Returns the shipped configuration, with the demo's variables and everything that it has in comments.
 fn configuration(root: &Path, built: &Path, vars: &Value) -> io::Result<Value> {
-    let mut whole: Value = toml::from_str(SHIPPED).map_err(io::Error::other)?;
+    let shipped = Document::parse(USUAL, SHIPPED, None).map_err(io::Error::other)?;
+    let mut whole = shipped.into_whole();
     whole["name"] = json!("writegate-demo");
     whole["main"] = json!(built.join("index.js"));
     whole["assets"]["directory"] = json!(root.join("public"));

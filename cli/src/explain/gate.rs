@@ -12,55 +12,134 @@ use writegate::KeyId;
 use writegate::Problem;
 use writegate::Secret;
 use writegate::Timestamp;
-use writegate::config::{self, Binding, Config, Environment};
+use writegate::config::{self, Binding, Config, Environment, MIN_SECRET_BYTES};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::signature::Nonce;
 use writegate::platform::{
     AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
 };
 use writegate::{Decision, Gate, Raw};
+use writegate::{Key, Refusal, derive_sk, registry};
 
-use crate::error::Result;
+use crate::admin;
+use crate::error::{Error, Result};
+use crate::gate_error::GateError;
 use crate::project::Project;
 use crate::settings;
 
 use super::request_input::RequestInput;
+use super::resigned::resigned;
+use super::why;
 
+const ROOT: &str = "SIGNING_SECRET";
 /// The secrets that decide about a request.
-const SECRETS: [&str; 3] = ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"];
+const SECRETS: [&str; 3] = [ROOT, "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"];
 
-/// A gate with this checkout's `wrangler.toml` and secrets.
+/// The schemes of a key of which nothing is known.
+const SCHEMES: [&str; 4] = ["session", "signature", "url", "waf-url"];
+
+/// A gate with this project's configuration and secrets, as far as they are here.
 pub(crate) struct Local {
     gate: Gate,
     secrets: BTreeMap<&'static str, Secret>,
     /// A key's secret alone, as a caller has it.
     pub(crate) sk: Option<Secret>,
+    /// Where the configuration stands; `None` where there is none of a gate.
+    pub(crate) place: Option<String>,
+    /// There is no root here, so another stands in for it.
+    has_stand_in: bool,
+    record: Option<Record>,
+    /// The keys of the configuration as they stand there, and the one of the registry.
+    raw: Vec<Value>,
+}
+
+/// A key of a running gate's registry.
+pub(crate) struct Record {
+    text: String,
+    key: Key,
 }
 
 /// The gate's decision on a request.
 pub(crate) enum Verdict {
     Forwarded,
-    Refused(Problem),
+    Refused {
+        problem: Problem,
+        /// Whose limit it was.
+        limit: Option<String>,
+    },
     /// The gate could not be set up; why.
     Closed(String),
 }
 
+impl Record {
+    /// Asks a gate for a key of its registry; `None` where it has none of this id.
+    pub(crate) fn ask(gate: &admin::Gate, id: &KeyId) -> Result<Option<Self>> {
+        match gate.ask("GET", &admin::record(id), None) {
+            Ok(record) => {
+                let text = record.to_string();
+                let key = registry::read(id, &text).map_err(|error| {
+                    Error::new(format!("the gate's record of the key is not understood: {error}"))
+                })?;
+                Ok(Some(Self { text, key }))
+            }
+            Err(GateError::Refused(problem)) if problem.code == "key-unknown" => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 impl Local {
-    pub(crate) fn new(project: &Project) -> Result<Self> {
+    /// `id` is the key's that the request names, and `record` what a registry has of it.
+    pub(crate) fn new(
+        project: &Project,
+        id: Option<&KeyId>,
+        record: Option<Record>,
+    ) -> Result<Self> {
         let mut secrets = BTreeMap::new();
         for name in SECRETS {
             if let Some(secret) = project.secret(name)? {
                 secrets.insert(name, secret);
             }
         }
-        let document = project.document()?;
-        let bound = document.names("durable_objects");
+        let has_stand_in = !secrets.contains_key(ROOT);
+        if has_stand_in {
+            secrets.insert(ROOT, Secret::new("-".repeat(MIN_SECRET_BYTES)));
+        }
+        let document = project.has_configuration().then(|| project.document()).transpose()?;
+        // A caller's folder may have a configuration of something else.
+        let own = document.filter(|document| {
+            let vars = document.own("vars");
+            ["UPSTREAM", "ROUTES", "KEYS"].iter().any(|name| !vars[*name].is_null())
+        });
+        let supposed = json!({
+            "UPSTREAM": "https://upstream.invalid",
+            "KEYS": id.map(|id| json!({"id": id.as_str(), "schemes": SCHEMES})).into_iter().collect::<Vec<_>>(),
+        });
+        let bound = own.as_ref().map(|document| document.names("durable_objects"));
+        let mut resources: Vec<&'static str> = match &bound {
+            Some(bound) => {
+                ["REPLAY", "LEDGER"].into_iter().filter(|name| bound.contains(name)).collect()
+            }
+            None => vec!["REPLAY", "LEDGER"],
+        };
+        resources.extend(record.is_some().then_some("KEY_REGISTRY"));
         let environment = Deployed {
-            vars: document.own("vars"),
-            objects: ["REPLAY", "LEDGER"].into_iter().filter(|name| bound.contains(name)).collect(),
+            vars: own.as_ref().map_or(&supposed, |document| document.own("vars")),
+            resources,
             secrets: &secrets,
         };
-        Ok(Self { gate: Gate::new(&environment), secrets, sk: settings::key_secret(project)? })
+        let configured = environment.vars["KEYS"].as_array().into_iter().flatten().cloned();
+        let registered = record.as_ref().and_then(|one| serde_json::from_str(&one.text).ok());
+        let raw = configured.chain(registered).collect();
+        Ok(Self {
+            gate: Gate::new(&environment),
+            sk: settings::key_secret(project)?,
+            place: own.map(|document| document.place()),
+            secrets,
+            has_stand_in,
+            record,
+            raw,
+        })
     }
 
     /// The configuration, if there is one.
@@ -68,9 +147,35 @@ impl Local {
         self.gate.config().ok()
     }
 
+    /// A key of the configuration, or that of the registry.
+    pub(crate) fn key(&self, id: &str) -> Option<&Key> {
+        let configured = self.config().and_then(|config| config.keys.get(id));
+        let registered = self.record.as_ref().map(|record| &record.key);
+        configured.map(|known| known.key()).or(registered.filter(|key| key.id.as_str() == id))
+    }
+
+    /// Says what a list of the key's record holds.
+    pub(crate) fn listed(&self, key: &Key, name: &str) -> Option<String> {
+        let record = self.raw.iter().find(|record| record["id"] == key.id.as_str())?;
+        let list: Vec<&str> = record[name].as_array()?.iter().filter_map(Value::as_str).collect();
+        Some(format!("the key's {name} are: {}", list.join(", ")))
+    }
+
+    /// Says which keys there are.
+    pub(crate) fn known_keys(&self) -> Vec<String> {
+        let (Some(config), Some(place)) = (self.config(), &self.place) else {
+            return Vec::new();
+        };
+        let ids: Vec<_> = config.keys.keys().map(ToString::to_string).collect();
+        vec![
+            format!("{place} has these keys: {}", ids.join(", ")),
+            "if it is one of the gate's registry, --gate URL asks that".to_owned(),
+        ]
+    }
+
     /// The roots that keys' secrets are derived from.
     pub(crate) fn roots(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
-        let roots = SECRETS.iter().take(2);
+        let roots = SECRETS.iter().take(2).skip(usize::from(self.has_stand_in));
         roots.filter_map(|name| Some((*name, self.secrets.get(name)?)))
     }
 
@@ -78,6 +183,9 @@ impl Local {
         if let Err(error) = self.gate.config() {
             return Verdict::Closed(error.to_string());
         }
+        let resigned = self.resigned(request);
+        let unproven = self.has_stand_in && resigned.is_none();
+        let request = resigned.as_ref().unwrap_or(request);
         let headers = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
         let raw = Raw {
             method: &request.method,
@@ -86,22 +194,40 @@ impl Local {
             has_body: request.has_body(),
         };
         let context = Context { now, request_id: "explain".to_owned(), country: None, colo: None };
-        let platform = Stopped { request, now };
+        let platform = Stopped { request, now, record: self.record.as_ref() };
         let mut decision = pin!(self.gate.decide(raw, context, &platform));
-        match decision.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
+        let verdict = match decision.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
             Poll::Ready(Decision::Forward(..)) => Verdict::Forwarded,
-            Poll::Ready(Decision::Respond(answer)) => problem(&answer.body).map_or_else(
-                || Verdict::Closed("the gate answers it itself".to_owned()),
-                Verdict::Refused,
-            ),
+            Poll::Ready(Decision::Respond(answer)) => refused(&answer.body)
+                .unwrap_or_else(|| Verdict::Closed("the gate answers it itself".to_owned())),
             Poll::Pending => Verdict::Closed("something had to be waited for".to_owned()),
+        };
+        match verdict {
+            Verdict::Refused { problem: Problem::Refused(Refusal::SignatureInvalid), .. }
+                if unproven && self.sk.is_none() =>
+            {
+                Verdict::Closed(format!(
+                    "the credential is well-formed; whether it is genuine cannot be told without {} or SIGNING_SECRET",
+                    settings::KEY_SECRET
+                ))
+            }
+            verdict => verdict,
         }
+    }
+
+    /// The request as a caller's for the root that stands in, if it is of the key's secret that is here.
+    fn resigned(&self, request: &RequestInput) -> Option<RequestInput> {
+        let sk = self.sk.as_ref().filter(|_| self.has_stand_in)?;
+        let id = KeyId::parse(&why::named(request)?)?;
+        let version = self.key(id.as_str()).map_or(1, |key| key.version);
+        resigned(request, &id, sk, &derive_sk(self.secrets.get(ROOT)?, &id, version))
     }
 }
 
-fn problem(document: &str) -> Option<Problem> {
+fn refused(document: &str) -> Option<Verdict> {
     let document: Value = serde_json::from_str(document).ok()?;
-    Problem::of_code(document["code"].as_str()?)
+    let problem = Problem::of_code(document["code"].as_str()?)?;
+    Some(Verdict::Refused { problem, limit: document["limit"].as_str().map(str::to_owned) })
 }
 
 /// Every token is at hand.
@@ -115,6 +241,7 @@ impl SecretsStore for Stopped<'_> {
 struct Stopped<'g> {
     request: &'g RequestInput,
     now: Timestamp,
+    record: Option<&'g Record>,
 }
 
 impl Platform for Stopped<'_> {
@@ -122,8 +249,9 @@ impl Platform for Stopped<'_> {
         self.now
     }
 
-    async fn record(&self, _id: &KeyId) -> std::result::Result<Option<String>, Unavailable> {
-        Ok(None)
+    async fn record(&self, id: &KeyId) -> std::result::Result<Option<String>, Unavailable> {
+        let record = self.record.filter(|record| record.key.id == *id);
+        Ok(record.map(|record| record.text.clone()))
     }
 
     async fn within_rate(
@@ -218,14 +346,14 @@ impl AdminBackend for Stopped<'_> {
 
 struct Deployed<'s> {
     vars: &'s Value,
-    /// The bindings to Durable Objects that are there.
-    objects: Vec<&'static str>,
+    /// The bindings that are there and no variables.
+    resources: Vec<&'static str>,
     secrets: &'s BTreeMap<&'static str, Secret>,
 }
 
 impl Environment for Deployed<'_> {
     fn get(&self, name: &str) -> Option<Binding> {
-        if self.objects.contains(&name) {
+        if self.resources.contains(&name) {
             return Some(Binding::Resource);
         }
         if let Some(secret) = self.secrets.get(name) {

@@ -2,49 +2,60 @@
 //! signature does not match, what was signed beside what the gate sees.
 
 mod bases;
+mod credential;
+mod curl;
 mod gate;
 mod guess;
 mod request_input;
+mod resigned;
 mod why;
 
-use std::fs;
-use std::io;
-use std::path::PathBuf;
-
 use clap::Args;
-use serde_json::Value;
-use writegate::Timestamp;
+use serde_json::{Value, json};
+use writegate::{KeyId, Timestamp};
 use writegate::{Problem, Refusal};
 
+use crate::admin::GateOptions;
 use crate::clock;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::project::ProjectOptions;
+use crate::redact::redacted;
+use crate::settings;
 
-use gate::{Local, Verdict};
+use gate::{Local, Record, Verdict};
 use request_input::RequestInput;
 
 const EXAMPLES: &str = "Examples:\n  \
     writegate explain -- curl -X POST https://gate.example.com/posts -H 'Authorization: Bearer …' -d '{}'\n  \
     writegate explain --problem answer.json -- -X POST https://gate.example.com/posts -H 'Signature: …' -H 'Signature-Input: …'\n  \
     writegate explain --har export.har --entry 3\n\n\
-    Keys, routes and limits are those of wrangler.toml, secrets those of the environment or .dev.vars; whoever\n\
-    has no more than a key's secret puts it into WRITEGATE_SK.";
+    Keys, routes and limits are those of the configuration, with --gate also those of the registry; secrets are those of the\n\
+    environment or .dev.vars. A caller puts the key's secret into WRITEGATE_SK.\n\n\
+    Exit code: 0 if the request is accepted, 1 if it is refused or cannot be judged, 2 if it cannot be read.";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
+// Without a gate, the registry is not asked.
+#[command(mut_arg("gate", |gate| gate.required(false)))]
+#[command(mut_arg("admin", |admin| admin.requires("gate")))]
 pub(crate) struct Options {
+    #[command(flatten)]
+    which: Option<GateOptions>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
     /// The problem document that the gate answered, as a file, or - for standard input
     #[arg(long, value_name = "FILE")]
-    problem: Option<PathBuf>,
+    problem: Option<String>,
     /// The signature base that the client signed, as a file
     #[arg(long, value_name = "FILE")]
-    base: Option<PathBuf>,
+    base: Option<String>,
     /// When it was sent, as an RFC 3339 time [default: what the HAR says, else now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
     /// The request is an entry of this HAR file, or this file is one entry
     #[arg(long, value_name = "FILE", conflicts_with = "request")]
-    har: Option<PathBuf>,
+    har: Option<String>,
     /// Which entry, from 1
     #[arg(long, value_name = "N", requires = "har", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     entry: u32,
@@ -60,87 +71,201 @@ struct Answered {
     problem: Option<Problem>,
     code: String,
     base: Option<String>,
+    limit: Option<String>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let request = match &options.har {
-        Some(file) => request_input::har(&read(file)?, options.entry)?,
+    let (request, har) = match &options.har {
+        Some(file) => {
+            let entry = request_input::har(&request_input::text(file)?, options.entry)?;
+            (entry.request, Some((entry.status, entry.answer)))
+        }
         None if options.request.is_empty() => {
             return Err(Error::usage(
                 "which request? Give it as arguments of curl after --, or as --har FILE",
             ));
         }
-        None => request_input::curl(&options.request)?,
+        None => (curl::read(&options.request)?, None),
     };
     let now = match options.at.or(request.at) {
         Some(at) => at,
         None => clock::now()?,
     };
-    let answered = match &options.problem {
-        Some(file) => Some(answered(&read(file)?)?),
-        None => None,
+    let answered = match (&options.problem, &har) {
+        (Some(file), _) => Some(answered(&request_input::text(file)?)?),
+        (None, Some((_, answer))) => answered(answer).ok(),
+        (None, None) => None,
     };
-    let signed = options.base.as_ref().map(read).transpose()?;
-    let local = Local::new(&options.project.find()?)?;
-    print!("{}", report(&request, now, answered.as_ref(), signed.as_deref(), &local));
-    Ok(())
+    let signed = options.base.as_ref().map(|file| request_input::text(file)).transpose()?;
+    let project = options.project.look()?;
+    let id = why::named(&request).and_then(|id| KeyId::parse(&id));
+    let record = match (&options.which, &id) {
+        (Some(which), Some(id)) if settings::key(&project, id)?.is_none() => {
+            Record::ask(&which.open(&project)?, id)?
+        }
+        _ => None,
+    };
+    let local = Local::new(&project, id.as_ref(), record)?;
+    let verdict = local.decide(&request, now);
+    let explanation = Explanation {
+        request: &request,
+        now,
+        answered: answered.as_ref(),
+        status: har.and_then(|(status, _)| status),
+        signed: signed.as_deref(),
+        local: &local,
+        verdict: &verdict,
+    };
+    let text = match options.json {
+        true => format!("{}\n", explanation.json()),
+        false => explanation.text(),
+    };
+    print!("{}", redacted(&text));
+    match (&verdict, &answered) {
+        (Verdict::Forwarded, None) => Ok(()),
+        _ => Err(Error::found()),
+    }
 }
 
-fn report(
-    request: &RequestInput,
+/// All that is known of a request and of its way.
+struct Explanation<'e> {
+    request: &'e RequestInput,
     now: Timestamp,
-    answered: Option<&Answered>,
-    signed: Option<&str>,
-    local: &Local,
-) -> String {
-    let mut text = String::new();
-    let here = local.decide(request, now);
-    if let Some(answered) = answered {
-        text.push_str(&format!("The gate answered {}.\n", told(answered.problem, &answered.code)));
-    }
-    match &here {
-        Verdict::Refused(problem) => {
-            let place = if answered.is_some() { "Here" } else { "With this configuration" };
-            let told = told(Some(*problem), problem.code());
-            text.push_str(&format!("{place} it is refused: {told}.\n"));
+    answered: Option<&'e Answered>,
+    /// The status of an answer, whoever it was from.
+    status: Option<u64>,
+    signed: Option<&'e str>,
+    local: &'e Local,
+    verdict: &'e Verdict,
+}
+
+impl Explanation<'_> {
+    /// The refusal that is to be explained, and whose limit it was: the gate's, else the one here.
+    fn problem(&self) -> Option<(Problem, Option<&str>)> {
+        let here = match self.verdict {
+            Verdict::Refused { problem, limit } => Some((*problem, limit.as_deref())),
+            Verdict::Forwarded | Verdict::Closed(_) => None,
+        };
+        match self.answered {
+            Some(Answered { problem: Some(problem), limit, .. }) => {
+                Some((*problem, limit.as_deref()))
+            }
+            _ => here,
         }
-        Verdict::Forwarded => text.push_str(
-            "With this configuration it is accepted and sent on (a nonce counts as new).\n",
-        ),
-        Verdict::Closed(why) => text.push_str(&format!("It cannot be judged here: {why}.\n")),
     }
-    let differs = answered.is_some_and(|answered| {
-        matches!(&here, Verdict::Refused(problem) if problem.code() != answered.code)
-            || matches!(here, Verdict::Forwarded)
-    });
-    if differs {
-        text.push_str(
-            "The two differ: the gate has another configuration, secret or clock than this machine \
-             (see --at), or the request was changed on its way.\n",
-        );
+
+    /// The reasons, one a line.
+    fn why(&self) -> Vec<String> {
+        let Some((problem, limit)) = self.problem() else {
+            return Vec::new();
+        };
+        let mut lines = why::lines(problem, limit, self.request, self.now, self.local);
+        if self.request.header("authorization").is_none()
+            && self.answered.is_some_and(|answered| answered.code != "credential-missing")
+            && self.status.is_some()
+        {
+            lines.push("the HAR has no Authorization: browsers leave it out, unless they export sensitive data, too".to_owned());
+        }
+        lines
     }
-    let problem = match (answered, &here) {
-        (Some(Answered { problem: Some(problem), .. }), _) => Some(*problem),
-        (_, Verdict::Refused(problem)) => Some(*problem),
-        _ => None,
-    };
-    for line in problem.iter().flat_map(|problem| why::lines(*problem, request, now, local)) {
-        text.push_str(&format!("  - {line}\n"));
+
+    /// For a program.
+    fn json(&self) -> Value {
+        let (judged, code, limit) = match self.verdict {
+            Verdict::Forwarded => ("accepted", None, None),
+            Verdict::Refused { problem, limit } => {
+                ("refused", Some(problem.code()), limit.as_deref())
+            }
+            Verdict::Closed(_) => ("unknown", None, None),
+        };
+        let mut why = self.why();
+        if let Verdict::Closed(reason) = self.verdict {
+            why.push(reason.clone());
+        }
+        json!({
+            "judged": judged,
+            "code": code,
+            "limit": limit,
+            "answered": self.answered.map(|answered| answered.code.as_str()),
+            "why": why,
+            "guess": self.guess(),
+        })
     }
-    let mismatch = problem == Some(Problem::Refused(Refusal::SignatureInvalid));
-    if request.is_signed() && (mismatch || signed.is_some()) {
-        let gate_s = answered.and_then(|answered| answered.base.as_deref());
-        text.push_str(&bases::compare(request, signed, gate_s));
+
+    /// For a person.
+    fn text(&self) -> String {
+        let mut text = String::new();
+        if let Some(answered) = self.answered {
+            text.push_str(&format!(
+                "The gate answered {}.\n",
+                told(answered.problem, &answered.code)
+            ));
+        } else if let Some(status) = self.status {
+            text.push_str(&format!("The answer was {status}, and not a refusal of a gate.\n"));
+        }
+        let place = match (self.answered, &self.local.place) {
+            (_, None) => {
+                "Without the gate's configuration, and so without its routes and the key's limits, it"
+            }
+            (Some(_), Some(_)) => "Here it",
+            (None, Some(_)) => "With this configuration it",
+        };
+        match self.verdict {
+            Verdict::Refused { problem, limit } => {
+                let told = told(Some(*problem), problem.code());
+                let whose = match limit.as_deref() {
+                    Some(limit) => format!(" The limit is the {limit}'s."),
+                    None => String::new(),
+                };
+                text.push_str(&format!("{place} is refused: {told}.{whose}\n"));
+            }
+            Verdict::Forwarded => {
+                text.push_str(&format!(
+                    "{place} is accepted and sent on (a nonce counts as new).\n"
+                ));
+            }
+            Verdict::Closed(why) => text.push_str(&format!("It cannot be judged here: {why}.\n")),
+        }
+        let differs = self.answered.is_some_and(|answered| match self.verdict {
+            Verdict::Refused { problem, .. } => problem.code() != answered.code,
+            Verdict::Forwarded => true,
+            Verdict::Closed(_) => false,
+        });
+        if differs {
+            text.push_str(
+                "The two differ: the gate has another configuration, secret or clock than this machine \
+                 (see --at), or the request was changed on its way.\n",
+            );
+        }
+        for line in self.why() {
+            text.push_str(&format!("  - {line}\n"));
+        }
+        if self.request.is_signed() && (self.is_mismatch() || self.signed.is_some()) {
+            let gate_s = self.answered.and_then(|answered| answered.base.as_deref());
+            text.push_str(&bases::compare(self.request, self.signed, gate_s));
+        }
+        if let Some(guess) = self.guess() {
+            text.push_str(&format!("\n{guess}\n"));
+        }
+        text
     }
-    let guess = match request.is_signed() {
-        true if mismatch || signed.is_some() => guess::of_signature(request, signed, local),
-        false if mismatch => guess::of_session(request, local),
-        _ => None,
-    };
-    if let Some(guess) = guess {
-        text.push_str(&format!("\n{guess}\n"));
+
+    fn is_mismatch(&self) -> bool {
+        let problem = self.problem().map(|(problem, _)| problem);
+        problem == Some(Problem::Refused(Refusal::SignatureInvalid))
     }
-    text
+
+    /// Guesses what a MAC that does not match was made with.
+    fn guess(&self) -> Option<String> {
+        let is_mismatch = self.is_mismatch();
+        match self.request.is_signed() {
+            true if is_mismatch || self.signed.is_some() => {
+                guess::of_signature(self.request, self.signed, self.local)
+            }
+            false if is_mismatch => guess::of_session(self.request, self.local),
+            _ => None,
+        }
+    }
 }
 
 /// A code with what the page of codes says of it.
@@ -168,15 +293,9 @@ fn answered(text: &str) -> Result<Answered> {
     Ok(Answered {
         problem: Problem::of_code(&code),
         base: member(&document, "signature_base"),
+        limit: member(&document, "limit"),
         code,
     })
-}
-
-fn read(file: &PathBuf) -> Result<String> {
-    if file.as_os_str() == "-" {
-        return io::read_to_string(io::stdin()).context("reading standard input");
-    }
-    fs::read_to_string(file).context(format!("reading {}", file.display()))
 }
 
 fn time(text: &str) -> std::result::Result<Timestamp, String> {

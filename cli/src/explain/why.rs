@@ -19,9 +19,14 @@ use super::bases;
 use super::gate::Local;
 use super::request_input::RequestInput;
 
-/// Sentences about this request; none where the code says it all.
+/// A time from here on, in the year 5138, is one in milliseconds.
+const MILLISECONDS_FROM: i64 = 100_000_000_000;
+
+/// Sentences about this request; none where the code says it all. `limit` is whose limit the gate names: the key's, the
+/// session's or the scheme's.
 pub(crate) fn lines(
     problem: Problem,
+    limit: Option<&str>,
     request: &RequestInput,
     now: Timestamp,
     local: &Local,
@@ -30,7 +35,7 @@ pub(crate) fn lines(
         return Vec::new();
     };
     let signature = bases::signature(&head).ok();
-    let key = local.config().and_then(|config| known(config, request, &head, signature.as_ref()));
+    let key = named(request).and_then(|id| local.key(&id));
     match refusal {
         Refusal::SignatureIncomplete => incomplete(&head, signature.as_ref(), key, local.config()),
         Refusal::SignatureStale => stale(signature.as_ref(), now),
@@ -45,40 +50,50 @@ pub(crate) fn lines(
         | Refusal::SessionTooLong
         | Refusal::AudienceMismatch => session(request, now),
         Refusal::UrlExpired => link(&head, now, key),
-        Refusal::KeyUnknown => known_keys(local.config()),
+        Refusal::KeyUnknown => {
+            let mut lines = super::credential::faults(request, &head);
+            lines.extend(local.known_keys());
+            lines
+        }
         Refusal::SchemeNotAllowed => key.map_or_else(Vec::new, |key| {
             let schemes: Vec<_> = key.schemes.iter().map(|scheme| scheme.name()).collect();
             vec![format!("the key's schemes are: {}", schemes.join(", "))]
         }),
-        Refusal::MethodDenied => key.map_or_else(Vec::new, |key| {
-            vec![format!(
-                "{}; the key's methods are: {}",
-                request.method,
-                key.methods.listed().collect::<Vec<_>>().join(", ")
-            )]
-        }),
-        Refusal::PathDenied => key.map_or_else(Vec::new, |key| {
-            let paths = key.paths.as_deref().unwrap_or_default();
-            let paths: Vec<_> = paths.iter().map(ToString::to_string).collect();
-            vec![format!("{}; the key's paths are: {}", head.path(), paths.join(", "))]
-        }),
-        Refusal::OriginDenied => vec![format!(
-            "Origin: {}; Referer: {}",
-            request.header("origin").unwrap_or("none"),
-            request.header("referer").unwrap_or("none")
-        )],
-        Refusal::IpDenied => vec![
-            "the address is what Cloudflare says in CF-Connecting-IP; give it as -H to try one"
-                .to_owned(),
-        ],
-        Refusal::BadPath
-        | Refusal::BadRequest
-        | Refusal::BadCredential
+        Refusal::MethodDenied => denied(request, limit, "methods", &request.method, key),
+        Refusal::PathDenied => denied(request, limit, "paths", head.path(), key),
+        Refusal::OriginDenied => {
+            let own = match limit {
+                Some("session") => claim(request, "origin"),
+                _ => key.and_then(|key| local.listed(key, "allowed_origins")),
+            };
+            let sent = format!(
+                "Origin: {}; Referer: {}",
+                request.header("origin").unwrap_or("none"),
+                request.header("referer").unwrap_or("none")
+            );
+            std::iter::once(sent).chain(own).collect()
+        }
+        Refusal::IpDenied => {
+            let sent = format!(
+                "the address is what Cloudflare says in CF-Connecting-IP: {}; give it as -H to try one",
+                request.header("cf-connecting-ip").unwrap_or("none")
+            );
+            let own = key.and_then(|key| local.listed(key, "allowed_ips"));
+            std::iter::once(sent).chain(own).collect()
+        }
+        Refusal::KeyExpired => {
+            let end = key.and_then(|key| key.expires);
+            end.map(|end| format!("the key's expires is {}", end.to_rfc3339()))
+                .into_iter()
+                .collect()
+        }
+        Refusal::BadCredential
         | Refusal::AmbiguousCredential
         | Refusal::SignatureUnsupported
-        | Refusal::CredentialMissing
+        | Refusal::CredentialMissing => super::credential::faults(request, &head),
+        Refusal::BadPath
+        | Refusal::BadRequest
         | Refusal::KeyRevoked
-        | Refusal::KeyExpired
         | Refusal::SignatureInvalid
         | Refusal::ProofMissing
         | Refusal::Replayed
@@ -94,21 +109,56 @@ pub(crate) fn lines(
     }
 }
 
-/// The record of the key that the request is of.
-fn known<'c>(
-    config: &'c Config,
+/// Says whose list a method or a path is not in, and what that list is.
+fn denied(
     request: &RequestInput,
-    head: &Head<'_>,
-    signature: Option<&Signature>,
-) -> Option<&'c Key> {
+    limit: Option<&str>,
+    list: &str,
+    given: &str,
+    key: Option<&Key>,
+) -> Vec<String> {
+    let own = match limit {
+        Some("session") => claim(request, list),
+        Some("scheme") => Some(
+            "a signed URL or a key's id alone is for GET and HEAD, whatever the key allows: send a session".to_owned(),
+        ),
+        _ => key.map(|key| match (list, &key.paths) {
+            _ if key.admin => "it is an admin key, which opens the gate's own paths only".to_owned(),
+            ("methods", _) => {
+                format!("the key's methods are: {}", key.methods.listed().collect::<Vec<_>>().join(", "))
+            }
+            (_, Some(paths)) => format!("the key's paths are: {}", joined(paths)),
+            (_, None) => "the key is no admin's, and opens none of the gate's own paths".to_owned(),
+        }),
+    };
+    own.map(|own| format!("{given}; {own}")).into_iter().collect()
+}
+
+/// A claim of the session, as text.
+fn claim(request: &RequestInput, name: &str) -> Option<String> {
+    let claims = token_part(request, 1)?;
+    let value = match &claims[name] {
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        Value::String(text) => text.clone(),
+        _ => return None,
+    };
+    let verb = if name.ends_with('s') { "are" } else { "is" };
+    Some(format!("the session's {name} {verb}: {value}"))
+}
+
+fn joined(list: &[impl ToString]) -> String {
+    list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The id of the key that the request names.
+pub(crate) fn named(request: &RequestInput) -> Option<String> {
+    let head = request.head()?;
     let kid = token_part(request, 0).and_then(|header| Some(header["kid"].as_str()?.to_owned()));
     let in_query =
-        UrlCredential::read(head, None).ok().and_then(|query| query.key().map(str::to_owned));
-    let named = kid
-        .or_else(|| signature.map(|signature| signature.keyid().to_owned()))
+        UrlCredential::read(&head, None).ok().and_then(|query| query.key().map(str::to_owned));
+    kid.or_else(|| bases::signature(&head).ok().map(|signature| signature.keyid().to_owned()))
         .or(in_query)
-        .or_else(|| request.header("x-public-key").map(str::to_owned))?;
-    config.keys.get(named.as_str()).map(|known| known.key())
+        .or_else(|| request.header("x-public-key").map(str::to_owned))
 }
 
 fn incomplete(
@@ -181,7 +231,11 @@ fn session(request: &RequestInput, now: Timestamp) -> Vec<String> {
     };
     let times = ["exp", "nbf", "iat"].into_iter().filter_map(|name| {
         let at = Timestamp::from_numeric_date(claims[name].as_f64()?)?;
-        Some(format!("{name} is {}", at.to_rfc3339()))
+        let hint = match at.seconds() > MILLISECONDS_FROM {
+            true => ": those are milliseconds, and seconds are wanted",
+            false => "",
+        };
+        Some(format!("{name} is {}{hint}", at.to_rfc3339()))
     });
     let mut lines: Vec<_> = times.collect();
     if let Some(audience) = claims.get("aud") {
@@ -201,7 +255,7 @@ fn origin(request: &RequestInput) -> String {
 
 /// A part of the session's JWT: 0 is its header, 1 its claims.
 fn token_part(request: &RequestInput, number: usize) -> Option<Value> {
-    let token = request.header("authorization")?.strip_prefix("Bearer ")?;
+    let (_scheme, token) = request.header("authorization")?.split_once(' ')?;
     let part = token.trim_start().split('.').nth(number)?;
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
@@ -227,12 +281,4 @@ fn link(head: &Head<'_>, now: Timestamp, key: Option<&Key>) -> Vec<String> {
     }
     lines.push(format!("it was looked at as of {}", now.to_rfc3339()));
     lines
-}
-
-fn known_keys(config: Option<&Config>) -> Vec<String> {
-    let Some(config) = config else {
-        return Vec::new();
-    };
-    let ids: Vec<_> = config.keys.keys().map(ToString::to_string).collect();
-    vec![format!("wrangler.toml has these keys: {}", ids.join(", "))]
 }

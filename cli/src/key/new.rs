@@ -30,6 +30,9 @@ pub(crate) struct New {
     /// An admin key: it opens the gate's own paths, such as those for the registry, and nothing else
     #[arg(long)]
     admin: bool,
+    /// Print the record as JSON, for wrangler.json or the registry
+    #[arg(long)]
+    json: bool,
 }
 
 impl New {
@@ -55,8 +58,12 @@ impl New {
             record.push(("admin", json!(true)));
         }
         let whole = record.iter().map(|(field, value)| ((*field).to_owned(), value.clone()));
-        Key::parse("the key", Value::Object(whole.collect()))
-            .map_err(|error| Error::usage(error.to_string()))?;
+        let whole = Value::Object(whole.collect());
+        Key::parse("the key", whole.clone()).map_err(|error| Error::usage(error.to_string()))?;
+        if self.json {
+            println!("{whole}");
+            return Ok(());
+        }
 
         println!("[[vars.KEYS]]");
         for (field, value) in record {

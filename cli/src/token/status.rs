@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::admin::GateOptions;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::gate_error::GateError;
 use crate::project::Project;
@@ -29,7 +30,7 @@ pub(super) struct Watch {
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     interval: u64,
     /// Seconds until the gate must have shown one token ten times running
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clock::duration::<u64>(1..=3_600))]
     patience: u64,
 }
 

@@ -30,9 +30,14 @@ impl Scene {
 
     fn explain(&self, options: &[&str], request: &[&str]) -> String {
         let arguments = [&["explain"], options, &["--"], request].concat();
-        let told = self.checkout.run(&arguments).succeeded();
+        let told = explained(&self.checkout.run(&arguments));
         assert!(!told.contains(&self.root));
         told
+    }
+
+    fn mint(&self, more: &[&str]) -> String {
+        let mint = [&["session", "mint", "--key", "pk_site"], more].concat();
+        format!("Authorization: Bearer {}", self.checkout.run(&mint).succeeded().trim())
     }
 
     fn sk(&self, version: u32) -> String {
@@ -70,6 +75,15 @@ impl Scene {
         let request = [&["curl", "-X", "POST"], &headers[..], &["-d", body, url]].concat();
         self.explain(options, &request)
     }
+}
+
+/// Returns the explanation. Its exit code says whether the request is accepted.
+#[track_caller]
+fn explained(done: &Done) -> String {
+    let is_accepted = done.out.contains("is accepted") && !done.out.contains("The gate answered");
+    assert_eq!(done.code, Some(if is_accepted { 0 } else { 1 }), "{}{}", done.out, done.err);
+    assert_eq!(done.err, "");
+    done.out.clone()
 }
 
 #[test]
@@ -198,7 +212,7 @@ fn the_gate_s_base_is_shown_beside_one_s_own_with_the_first_difference_marked() 
     let arguments = [&["explain", "--problem", "-", "--"], &headers[..], &[URL]].concat();
     let mut piped = scene.checkout.command(&arguments);
     piped.stdin(std::fs::File::open(&problem).unwrap());
-    let told = Done::of(&mut piped).succeeded();
+    let told = explained(&Done::of(&mut piped));
     assert!(told.contains("| \"@authority\": other.example"), "{told}");
     let base = scene.checkout.file("base", "\"@method\": POST\n\"@authority\": gate.example:443\n");
     let told = scene.explain_post(&["--base", &base], &signed, URL, "{}");
@@ -221,7 +235,7 @@ fn a_har_is_enough_and_without_a_root_the_bases_still_are() {
     });
     let har = json!({"log": {"entries": [entry]}}).to_string();
     let har = scene.checkout.file("log.har", &har);
-    let told = scene.checkout.run(&["explain", "--har", &har]).succeeded();
+    let told = explained(&scene.checkout.run(&["explain", "--har", &har]));
     // The HAR's own time counts, not today's.
     assert!(
         told.contains("401 signature-stale") && told.contains(now.split('T').next().unwrap()),
@@ -233,8 +247,9 @@ fn a_har_is_enough_and_without_a_root_the_bases_still_are() {
     let problem = caller.file("problem.json", &problem.to_string());
     let arguments = ["explain", "--problem", &problem, "--har", &har];
     let mut command = caller.command(&arguments);
-    let told = Done::of(command.env("WRITEGATE_SK", scene.sk(3))).succeeded();
-    assert!(told.contains("It cannot be judged here: SIGNING_SECRET"), "{told}");
+    let told = explained(&Done::of(command.env("WRITEGATE_SK", scene.sk(3))));
+    assert!(told.contains("Without the gate's configuration"), "{told}");
+    assert!(told.contains("401 signature-stale"), "{told}");
     assert!(told.contains("line 2") && told.contains("its key is WRITEGATE_SK."), "{told}");
 }
 
@@ -246,7 +261,8 @@ fn what_cannot_be_read_is_a_usage_error() {
         ["explain"].as_slice(),
         &["explain", "--", "-X", "GET"],
         &["explain", "--", "-H", "X", URL],
-        &["explain", "--", "--upload-file", "x", URL],
+        &["explain", "--", "--upload-file", "no-such-file", URL],
+        &["explain", "--har", "no-such-file"],
         &["explain", "--problem", &file, "--", URL],
         &["explain", "--har", &file],
         &["explain", "--at", "yesterday", "--", URL],
@@ -254,4 +270,244 @@ fn what_cannot_be_read_is_a_usage_error() {
         let done = scene.checkout.run(arguments);
         assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{arguments:?}: {}", done.err);
     }
+}
+
+/// A session with this header and these claims, signed with the key's secret.
+fn forged(scene: &Scene, header: &serde_json::Value, claims: &serde_json::Value) -> String {
+    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let message = format!("{header}.{claims}");
+    let tag = MacKey::new(&Secret::new(scene.sk(3))).tag(message.as_bytes());
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
+}
+
+#[test]
+fn the_part_that_is_at_fault_is_named() {
+    let scene = Scene::new();
+    let (right, end) = (json!({"alg": "HS256", "kid": "pk_site"}), 4_000_000_000_u64);
+    let claims = json!({"exp": end});
+    let good = forged(&scene, &right, &claims);
+    let parts: Vec<&str> = good.split('.').collect();
+    let of = |header: serde_json::Value, claims: serde_json::Value| {
+        format!("Bearer {}", forged(&scene, &header, &claims))
+    };
+    let padded = format!("Bearer {}=.{}.{}", parts[0], parts[1], parts[2]);
+    let sk = scene.sk(3);
+    let table: Vec<(String, &str)> = vec![
+        (of(json!({"alg": "HS256"}), claims.clone()), "no kid"),
+        (of(json!({"alg": "HS256", "kid": "a b"}), claims.clone()), "kid is no key's id"),
+        (
+            of(json!({"alg": "HS512", "kid": "pk_site"}), claims.clone()),
+            "alg is \"HS512\"; the gate takes \"HS256\"",
+        ),
+        (of(json!({"alg": "none", "kid": "pk_site"}), claims.clone()), "alg is \"none\""),
+        (of(json!({"kid": "pk_site"}), claims.clone()), "no alg"),
+        (of(right.clone(), json!({"exp": end.to_string()})), "exp is a text"),
+        (of(right.clone(), json!({"exp": null})), "exp is no number"),
+        (of(right.clone(), json!({"sub": "a"})), "no exp"),
+        (of(right.clone(), json!({"exp": end, "nbf": "now"})), "nbf is a text"),
+        (of(right.clone(), json!({"exp": end, "methods": "POST"})), "methods is not a list"),
+        (of(right.clone(), json!({"exp": end, "paths": ["posts"]})), "paths is not a list such as"),
+        (
+            of(right.clone(), json!({"exp": end, "method": ["POST"]})),
+            "claim method, which the gate would ignore; it reads methods",
+        ),
+        (of(right.clone(), json!({"exp": end, "sub": "a b"})), "sub is not 1 to 128"),
+        ("Bearer undefined".to_owned(), "the word undefined: the variable"),
+        ("Bearer null".to_owned(), "the word null"),
+        ("Bearer".to_owned(), "Bearer without a session"),
+        ("Bearer [object Promise]".to_owned(), "the word [object Promise]"),
+        ("Bearer $SESSION".to_owned(), "a variable or a placeholder"),
+        (format!("Bearer \"{good}\""), "in quotes"),
+        (format!("Bearer Bearer {good}"), "Bearer twice"),
+        (good.clone(), "Authorization has no Bearer: write"),
+        (format!("Token {good}"), "the scheme Token"),
+        ("Basic dXNlcjpwYXNz".to_owned(), "the scheme Basic"),
+        (
+            format!("Bearer {}.{}", parts[0], parts[1]),
+            "three parts with dots between them; this has 2",
+        ),
+        (format!("Bearer {}.{}.", parts[0], parts[1]), "not signed"),
+        (format!("Bearer {}.{}.AAAA", parts[0], parts[1]), "3 bytes long; that of HS256 is 32"),
+        (padded, "header is not base64url without padding: it is plain base64"),
+        (
+            format!("Bearer {sk}"),
+            "this is a key secret: mint a session with it, and replace it if it travelled",
+        ),
+        (sk.clone(), "this is a key secret"),
+        ("Bearer pk_site".to_owned(), "this is a key's id"),
+    ];
+    for (value, fault) in table {
+        let told = scene.explain(&[], &["-H", &format!("Authorization: {value}"), URL]);
+        assert!(
+            told.contains("400 bad-credential") || told.contains("401 bad-credential"),
+            "{fault}: {told}"
+        );
+        assert!(told.contains(fault), "{fault}: {told}");
+        assert!(!told.contains(&sk) && !told.contains(&good), "{told}");
+    }
+    let link = scene.checkout.run(&["url", "sign", "--key", "pk_site", URL]).succeeded();
+    let link = link.trim();
+    for (url, code, fault) in [
+        (format!("{link}&utm_source=x&fbclid=y"), "", "is accepted"),
+        (format!("{link}&utm_new=x"), "bad-credential", "utm_new comes after sig"),
+        (format!("{link}&page=2&fbclid=y"), "bad-credential", "page comes after sig"),
+        (link.replace("&sig=", "&sig=a&sig="), "bad-credential", "sig or verify twice"),
+        (link.replace("key=pk_site&", ""), "credential-missing", "sig and no key"),
+        (link.split_at(link.len() - 5).0.to_owned(), "bad-credential", "not 32 bytes"),
+        (link.replace("exp=", "a=1&exp="), "bad-credential", "key, exp and sig, in this order"),
+        (format!("{URL}&key={sk}"), "key-unknown", "this is a key secret"),
+    ] {
+        let told = scene.explain(&[], &[&url]);
+        assert!(told.contains(code) && told.contains(fault), "{fault}: {told}");
+        assert!(!told.contains(&sk), "{told}");
+    }
+    let milliseconds = of(right, json!({"exp": end * 1_000}));
+    let told = scene.explain(&[], &["-H", &format!("Authorization: {milliseconds}"), URL]);
+    assert!(told.contains("session-too-long") && told.contains("milliseconds"), "{told}");
+}
+
+#[test]
+fn the_limit_that_refused_is_named_with_its_values() {
+    let scene = Scene::new();
+    let narrow =
+        scene.mint(&["--method", "POST", "--path", "/posts/7", "--origin", "https://a.example"]);
+    let wide = scene.mint(&[]);
+    let link = scene.checkout.run(&["url", "sign", "--key", "pk_site", URL]).succeeded();
+    let origin = "Origin: https://a.example";
+    for (request, limit, values) in [
+        (vec!["-H", &narrow, "-H", origin, URL], "session", "GET; the session's methods are: POST"),
+        (vec!["-X", "PUT", "-H", &wide, URL], "key", "PUT; the key's methods are: GET, POST"),
+        (
+            vec!["-d", "x", "-H", &narrow, "-H", origin, URL],
+            "session",
+            "/posts; the session's paths are: /posts/7",
+        ),
+        (
+            vec!["-H", &wide, "https://gate.example/x"],
+            "key",
+            "the key's paths are: /posts, /posts/*",
+        ),
+        (
+            vec!["-d", "x", "-H", &narrow, "-H", "Origin: https://b.example", URL],
+            "session",
+            "the session's origin is: https://a.example",
+        ),
+        (vec!["-X", "POST", link.trim()], "scheme", "for GET and HEAD"),
+    ] {
+        let told = scene.explain(&[], &request);
+        assert!(
+            told.contains(&format!("The limit is the {limit}'s.")) && told.contains(values),
+            "{values}: {told}"
+        );
+        let printed = scene.checkout.run(&[&["explain", "--json", "--"], &request[..]].concat());
+        let printed: serde_json::Value = serde_json::from_str(&printed.out).unwrap();
+        assert_eq!((&printed["judged"], &printed["limit"]), (&json!("refused"), &json!(limit)));
+        assert!(printed["why"].to_string().contains(&values.replace('"', "\\\"")), "{printed}");
+    }
+}
+
+#[test]
+fn a_har_with_a_byte_order_mark_is_read_with_its_answer() {
+    let scene = Scene::new();
+    let answer = json!({"code": "path-denied", "status": 403, "limit": "session"}).to_string();
+    let har = |content: serde_json::Value| {
+        let headers = json!([{"name": "X-A", "value": "1"}]);
+        let request = json!({"method": "GET", "url": URL, "headers": headers});
+        json!({"log": {"entries": [{"request": request, "response": {"status": 403, "content": content}}]}}).to_string()
+    };
+    let plain = har(json!({"text": answer}));
+    let wide: Vec<u8> =
+        format!("\u{feff}{plain}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let encoded = har(json!({"text": STANDARD.encode(&answer), "encoding": "base64"}));
+    for (bytes, words) in [
+        (
+            format!("\u{feff}{plain}").into_bytes(),
+            ["The gate answered 403 path-denied", "no Authorization: browsers leave it out"],
+        ),
+        (wide, ["The gate answered 403 path-denied", "no Authorization"]),
+        (encoded.into_bytes(), ["The gate answered 403 path-denied", "no Authorization"]),
+        (
+            har(json!({"text": "<html>"})).into_bytes(),
+            ["The answer was 403, and not a refusal of a gate", "credential-missing"],
+        ),
+    ] {
+        let file = scene.checkout.0.join("bom.har");
+        std::fs::write(&file, bytes).unwrap();
+        let told = explained(&scene.checkout.run(&["explain", "--har", file.to_str().unwrap()]));
+        for word in words {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_caller_with_only_a_key_s_secret_has_the_credential_judged() {
+    let scene = Scene::new();
+    let folder = std::env::temp_dir().join(random_secret());
+    std::fs::create_dir_all(&folder).unwrap();
+    let explain = |sk: Option<&str>, options: &[&str], request: &[&str]| {
+        let arguments = [&["explain"], options, &["--"], request].concat();
+        let mut command = crate::checkout::writegate(&arguments);
+        command.current_dir(&folder);
+        if let Some(sk) = sk {
+            command.env("WRITEGATE_SK", sk);
+        }
+        let told = explained(&Done::of(&mut command));
+        assert!(!told.contains("openssl") && !told.contains(&scene.sk(3)), "{told}");
+        told
+    };
+    let sk = scene.sk(3);
+    let bearer = scene.mint(&[]);
+    let link = scene.checkout.run(&["url", "sign", "--key", "pk_site", URL]).succeeded();
+    let signed = scene.signed();
+    let signed: Vec<&str> = signed.iter().map(String::as_str).collect();
+    let post = [&["-X", "POST"], &signed[..], &["-d", "{}", URL]].concat();
+    let bound = scene.checkout.run(&["session", "mint", "--key", "pk_site", "--bind"]).succeeded();
+    let bound: serde_json::Value = serde_json::from_str(&bound).unwrap();
+    let sign = ["request", "sign", "--session", bound["token"].as_str().unwrap(), "GET", URL];
+    let sign = headers(&scene.checkout.run(&sign).succeeded());
+    let sign: Vec<String> =
+        sign.iter().flat_map(|(n, v)| ["-H".to_owned(), format!("{n}: {v}")]).collect();
+    let sign: Vec<&str> = sign.iter().map(String::as_str).chain([URL]).collect();
+    let tracked = format!("{}&fbclid=1", link.trim());
+    for request in
+        [vec!["-H", &bearer, URL], vec![link.trim()], vec![&tracked], post.clone(), sign.clone()]
+    {
+        let told = explain(Some(&sk), &[], &request);
+        assert!(told.contains("is accepted"), "{request:?}: {told}");
+        let told = explain(Some(&sk), &["--at", "2030-01-01"], &request);
+        let codes = ["session-expired", "url-expired", "signature-stale"];
+        assert!(codes.iter().any(|code| told.contains(code)), "{request:?}: {told}");
+        let told = explain(Some(&scene.sk(2)), &[], &request);
+        assert!(told.contains("401 signature-invalid"), "{request:?}: {told}");
+        let told = explain(None, &[], &request);
+        assert!(told.contains("cannot be judged here") && told.contains("WRITEGATE_SK"), "{told}");
+    }
+    let told = explain(Some(&sk), &[], &["-H", "Authorization: Bearer undefined", URL]);
+    assert!(told.contains("the word undefined"), "{told}");
+    std::fs::remove_dir(folder).unwrap();
+}
+
+#[test]
+fn the_registry_is_asked_for_a_key_that_is_elsewhere() {
+    let admin = "[[vars.KEYS]]\nid = \"pk_admin\"\nadmin = true\n";
+    let scene =
+        Scene { checkout: Checkout::new(&format!("{WRANGLER}{admin}")), root: random_secret() };
+    scene.checkout.secret(&scene.root);
+    let mint = ["session", "mint", "--key", "pk_other", "--unknown-key"];
+    let bearer = format!("Authorization: Bearer {}", scene.checkout.run(&mint).succeeded().trim());
+    let told = scene.explain(&[], &["-H", &bearer, URL]);
+    assert!(told.contains("key-unknown") && told.contains("--gate URL asks that"), "{told}");
+    let (listener, gate) = crate::registry::listener();
+    let record = r#"{"id":"pk_other","methods":["PUT"]}"#;
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{record}", record.len());
+    let (told, asked) = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| crate::registry::answer(&listener, &answer));
+        (scene.explain(&["--gate", &gate], &["-H", &bearer, URL]), asked.join().unwrap())
+    });
+    assert!(asked.starts_with("GET /_gate/keys/pk_other HTTP/1.1"), "{asked}");
+    assert!(
+        told.contains("403 method-denied") && told.contains("the key's methods are: PUT"),
+        "{told}"
+    );
 }

@@ -17,6 +17,7 @@ mod project;
 mod registry;
 mod signing;
 mod token;
+mod truth;
 
 use std::rc::Rc;
 

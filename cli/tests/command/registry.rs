@@ -20,7 +20,7 @@ fn checkout(wrangler: &str) -> Checkout {
 }
 
 /// Somebody who listens, and the address.
-fn listener() -> (TcpListener, String) {
+pub(crate) fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     (listener, address)
@@ -120,7 +120,7 @@ fn nothing_is_sent_where_a_record_is_wrong() {
 }
 
 /// Answers one request so, and returns what it was.
-fn answer(listener: &TcpListener, answer: &str) -> String {
+pub(crate) fn answer(listener: &TcpListener, answer: &str) -> String {
     let (mut stream, _address) = listener.accept().unwrap();
     let request = head(&mut stream);
     stream.write_all(answer.as_bytes()).unwrap();

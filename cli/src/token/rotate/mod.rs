@@ -86,7 +86,7 @@ pub(crate) struct Options {
     deployed_only: bool,
     /// Seconds for which the old token stays valid once the gate shows the new one, for places that are not seen from here
     /// [default: twice the longest timeout_ms of its routes, at least 30, in a Secrets Store 60]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    #[arg(long, value_name = "SECONDS", value_parser = clock::duration::<u64>(0..=86_400))]
     grace: Option<u64>,
     /// Seconds for which a token is left alone that another run may be about to put; 0 where no other can be under way
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = lease)]
@@ -103,7 +103,7 @@ fn id(text: &str) -> std::result::Result<String, String> {
 /// None, or long enough for whatever another run may do after [`START_WITHIN`].
 fn lease(text: &str) -> std::result::Result<u64, String> {
     let expected = "expected 0, or 150 to 3600 seconds";
-    let seconds = text.parse().map_err(|_other| expected.to_owned())?;
+    let seconds = clock::duration(0..=3_600)(text).map_err(|_other| expected.to_owned())?;
     match seconds {
         0 | 150..=3_600 => Ok(seconds),
         _ => Err(expected.to_owned()),

@@ -1,0 +1,52 @@
+//! Standard output and standard error, either of which may be closed: `writegate key list | head` ends quietly.
+//!
+//! The macros here take the place of the standard library's, which panic then.
+
+use std::any::Any;
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write as _};
+use std::panic::{self, AssertUnwindSafe};
+
+use crate::error::{Error, Result};
+
+macro_rules! print {
+    ($($part:tt)*) => { $crate::output::out(format_args!($($part)*)) };
+}
+
+macro_rules! println {
+    () => { print!("\n") };
+    ($($part:tt)*) => { print!("{}\n", format_args!($($part)*)) };
+}
+
+macro_rules! eprint {
+    ($($part:tt)*) => { $crate::output::err(format_args!($($part)*)) };
+}
+
+macro_rules! eprintln {
+    ($($part:tt)*) => { eprint!("{}\n", format_args!($($part)*)) };
+}
+
+/// Unwinds to [`catch`], so that whatever runs beside this process is ended, too.
+struct Closed(io::Error);
+
+pub(crate) fn out(text: Arguments<'_>) {
+    let mut out = io::stdout().lock();
+    if let Err(error) = out.write_fmt(text).and_then(|()| out.flush()) {
+        panic::resume_unwind(Box::new(Closed(error)));
+    }
+}
+
+pub(crate) fn err(text: Arguments<'_>) {
+    // There is nobody to tell.
+    let _closed = io::stderr().lock().write_fmt(text);
+}
+
+/// Runs a command until its output is closed at the latest. Whoever closed it has what it wanted.
+pub(crate) fn catch(command: impl FnOnce() -> Result<()>) -> Result<()> {
+    let closed = |payload: Box<dyn Any + Send>| match payload.downcast::<Closed>() {
+        Ok(closed) if closed.0.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Ok(closed) => Err(Error::new(format!("writing the output: {}", closed.0))),
+        Err(payload) => panic::resume_unwind(payload),
+    };
+    panic::catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(closed)
+}

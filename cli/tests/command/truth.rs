@@ -1,0 +1,218 @@
+//! The command as it meets mistakes, callers who have only a key's secret, and readers that go away.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use writegate::MacKey;
+use writegate::Secret;
+use writegate::{KeyId, derive_sk};
+
+use crate::checkout::{Checkout, Done, random_secret, writegate};
+
+const KEYS: &str =
+    "[[vars.KEYS]]\nid = \"pk_site\"\nversion = 3\n[[vars.KEYS]]\nid = \"pk_other\"\n";
+const URL: &str = "https://gate.example/posts";
+
+/// An empty folder that is in no project.
+struct Empty(PathBuf);
+
+impl Empty {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("writegate-{}", random_secret()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn run(&self, sk: &str, arguments: &[&str]) -> Done {
+        Done::of(writegate(arguments).current_dir(&self.0).env("WRITEGATE_SK", sk))
+    }
+}
+
+impl Drop for Empty {
+    fn drop(&mut self) {
+        let _gone = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn sk() -> String {
+    let id = KeyId::parse("pk_site").unwrap();
+    let sk = derive_sk(&Secret::new(random_secret()), &id, 1);
+    sk.expose_str().unwrap().to_owned()
+}
+
+#[track_caller]
+fn claims(token: &str) -> Value {
+    let part = token.trim().split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+#[test]
+fn an_unknown_command_proposes_the_nearest_and_is_not_repeated() {
+    let secret = random_secret();
+    for (arguments, words) in [
+        (["key", "shwo"].as_slice(), ["no such command", "did you mean key show?"]),
+        (&["sesion"], ["no such command", "did you mean session?"]),
+        (&["mint"], ["no such command", "did you mean session mint?"]),
+        (&["sign"], ["no such command", "request sign, or url sign"]),
+        (&["rotate"], ["no such command", "did you mean token rotate?"]),
+        (&[&secret], ["no such command", "--help"]),
+    ] {
+        let done = Done::of(&mut writegate(arguments));
+        done.failed(2, &words);
+        assert!(!done.err.contains(&secret), "{}", done.err);
+    }
+    for help in
+        [["help"].as_slice(), &["help", "key", "show"], &["key", "help"], &["key", "show", "-h"]]
+    {
+        assert!(
+            Done::of(&mut writegate(help)).succeeded().contains("Usage: writegate"),
+            "{help:?}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let checkout = Checkout::new(KEYS);
+    checkout.secret(&random_secret());
+    let closed = || {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    for arguments in [
+        ["key", "show", "pk_site"].as_slice(),
+        &["session", "mint", "--key", "pk_site"],
+        &["explain", "--", URL],
+        &["check", "--only", "preview-urls"],
+        &["completions", "bash"],
+        &["key", "new"],
+    ] {
+        let done = Done::of(checkout.command(arguments).stdout(closed()));
+        assert_eq!(done.code, Some(0), "{arguments:?}: {}", done.err);
+        assert!(!done.err.contains("panicked"), "{arguments:?}: {}", done.err);
+    }
+    // The exit code is told also where nobody reads the reason.
+    let mut command = checkout.command(&["key", "show", "pk_sites"]);
+    assert_eq!(command.stderr(closed()).status().unwrap().code(), Some(2));
+    if let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") {
+        let done = Done::of(checkout.command(&["key", "show", "pk_site"]).stdout(full));
+        done.failed(1, &["writing the output"]);
+    }
+}
+
+#[test]
+fn durations_may_have_units() {
+    let checkout = Checkout::new(KEYS);
+    checkout.secret(&random_secret());
+    for (ttl, seconds) in [("5m", 300), ("1h", 3_600), ("90", 90), ("30s", 30)] {
+        let mint = ["session", "mint", "--key", "pk_site", "--ttl", ttl];
+        let claims = claims(&checkout.run(&mint).succeeded());
+        let lasts = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+        assert_eq!(lasts, seconds, "{ttl}");
+    }
+    for wrong in ["5 m", "5x", "-5", "0m", "2h"] {
+        let mint = ["session", "mint", "--key", "pk_site", &format!("--ttl={wrong}")];
+        assert_eq!(checkout.run(&mint).code, Some(2), "{wrong}");
+    }
+}
+
+#[test]
+fn an_id_that_the_configuration_does_not_have_is_refused_with_the_nearest() {
+    let checkout = Checkout::new(KEYS);
+    let root = random_secret();
+    checkout.secret(&root);
+    let misplaced = random_secret();
+    for arguments in [["session", "mint", "--key"], ["key", "show", "--"]] {
+        for (id, words) in [("pk_sit", "the nearest id is pk_site"), (&misplaced, "--unknown-key")]
+        {
+            let done = checkout.run(&[&arguments[..], &[id]].concat());
+            done.failed(2, &["wrangler.toml", words]);
+            assert!(!done.err.contains(&misplaced), "{}", done.err);
+        }
+    }
+    let shown = checkout.run(&["key", "show", "pk_registry", "--unknown-key"]).succeeded();
+    let id = KeyId::parse("pk_registry").unwrap();
+    assert!(shown.contains(derive_sk(&Secret::new(root.as_str()), &id, 1).expose_str().unwrap()));
+    let mint = ["session", "mint", "--key", "pk_registry", "--unknown-key", "--version", "2"];
+    checkout.run(&mint).succeeded();
+    // A signature of a key of the registry is made, and the id is told to be none of the configuration's.
+    let done = checkout.run(&["url", "sign", "--key", "pk_registry", URL]);
+    assert!(done.err.contains("no such key"), "{}", done.err);
+    done.succeeded();
+}
+
+#[test]
+fn a_key_s_secret_is_enough_in_an_empty_folder() {
+    let (empty, sk) = (Empty::new(), sk());
+    let mac = MacKey::new(&Secret::new(sk.as_str()));
+    let token = empty.run(&sk, &["session", "mint", "--key", "pk_site", "--ttl", "2h"]).succeeded();
+    let (signed, tag) = token.trim().rsplit_once('.').unwrap();
+    assert!(mac.verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(tag).unwrap()));
+    let link = empty.run(&sk, &["url", "sign", "--key", "pk_site", URL]).succeeded();
+    assert!(link.starts_with(&format!("{URL}?key=pk_site&exp=")), "{link}");
+    let signed = empty.run(&sk, &["request", "sign", "--key", "pk_site", "GET", URL]).succeeded();
+    assert!(signed.contains("keyid=\"pk_site\""), "{signed}");
+    for arguments in [
+        ["key", "show", "pk_site", "--version", "2"].as_slice(),
+        &["url", "sign", "--waf", "--key", "pk_site", URL],
+    ] {
+        let done = empty.run(&sk, arguments);
+        assert_ne!(done.code, Some(0), "{arguments:?}: {}", done.out);
+        assert!(!done.err.contains("SIGNING_SECRET") && !done.err.contains(&sk), "{}", done.err);
+    }
+    let wrong = random_secret();
+    let done = empty.run(&wrong, &["session", "mint", "--key", "pk_site"]);
+    done.failed(2, &["WRITEGATE_SK is no key secret"]);
+    assert!(!done.err.contains(&wrong), "{}", done.err);
+}
+
+#[test]
+fn what_looks_like_a_secret_is_never_repeated() {
+    let checkout = Checkout::new(KEYS);
+    checkout.secret(&random_secret());
+    let (sk, password) = (sk(), random_secret());
+    let url = format!("https://user:{password}@gate.example/posts#x");
+    let signed = format!("https://gate.example/a//b?sig={password}");
+    let gate = format!("--gate={url}");
+    for arguments in [
+        ["key", "show", sk.as_str()].as_slice(),
+        &["session", "mint", "--key", &sk],
+        &["url", "sign", "--key", "pk_site", &url],
+        &["url", "sign", "--key", "pk_site", &signed],
+        &["request", "sign", "--key", "pk_site", "GET", &url],
+        &["key", "list", &gate],
+        &["explain", "--har", &sk],
+        &["explain", "--", "-H", &sk, "--bogus", &password, URL],
+        &["explain", "--", &url, &signed],
+        &["explain", "--", "-X", "GET", &sk, &url],
+        &["explain", "--", "--data-binary", &format!("@{sk}"), URL],
+        &["completions", &sk],
+    ] {
+        let done = checkout.run(arguments);
+        assert_eq!(done.code, Some(2), "{arguments:?}: {}{}", done.out, done.err);
+        for secret in [&sk, &password] {
+            let said = format!("{}{}", done.out, done.err);
+            assert!(!said.contains(secret.as_str()), "{arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn shells_and_man_are_told_of_every_command() {
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = Done::of(&mut writegate(&["completions", shell])).succeeded();
+        assert!(script.contains("writegate") && script.contains("unknown-key"), "{shell}");
+    }
+    let empty = Empty::new();
+    let folder = empty.0.join("man");
+    Done::of(&mut writegate(&["man", folder.to_str().unwrap()])).succeeded();
+    for page in ["writegate.1", "writegate-key-show.1", "writegate-explain.1"] {
+        let page = fs::read_to_string(folder.join(page)).unwrap();
+        assert!(page.starts_with(".") && page.contains(".SH"), "{page}");
+    }
+}
