@@ -9,6 +9,8 @@
 //! The browser is `CHROMIUM`, or the first of [`BROWSERS`] on `PATH`. Without one, a line says so and nothing runs; on CI that is
 //! a failure. `SCREENSHOTS=FOLDER` keeps pictures of the pages.
 
+mod demo;
+mod form;
 mod site;
 
 use std::fs;
@@ -45,6 +47,26 @@ fn the_client_and_the_pages_work_in_a_browser() {
     let site = site::Site::start(&scratch("browser"));
     in_browser(&["client.test.mjs"], &site.servers());
     drop(site);
+}
+
+#[test]
+fn the_recipe_s_page_writes_in_a_browser() {
+    let form = form::Form::start(&scratch("browser-form"));
+    in_browser(&["form.test.mjs"], &form.servers());
+    for seen in form.api.seen() {
+        assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/entries"));
+        assert_eq!(seen.header("authorization"), Some(format!("Bearer {}", form.token)));
+    }
+    let first =
+        form.api.seen().first().map(|seen| String::from_utf8_lossy(&seen.body).into_owned());
+    let expected = r#"{"name":"Ada","message":"Hello & <b>goodbye</b>"}"#;
+    assert!(first.is_none_or(|first| first == expected), "what the visitor typed");
+}
+
+#[test]
+fn the_demo_s_page_writes_in_a_browser() {
+    let demo = demo::Demo::start();
+    in_browser(&["demo.test.mjs"], &demo.servers());
 }
 
 /// A page that loads the client pays for it: the limit is a promise.

@@ -115,7 +115,7 @@ fn pages() -> Upstream {
 }
 
 /// Turnstile's verifier: a token `tok-HOSTNAME-…` is good once.
-fn verifier() -> Upstream {
+pub(crate) fn verifier() -> Upstream {
     let used = Mutex::new(BTreeSet::new());
     Upstream::answering(move |seen, _| {
         let body = String::from_utf8_lossy(&seen.body).into_owned();

@@ -19,9 +19,14 @@ mod signing;
 mod token;
 mod truth;
 
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use serde_json::{Value, json};
+use testkit::poll::poll;
+use testkit::upstream::PATIENCE;
 use writegate::Secret;
 use writegate::Timestamp;
 use writegate::credential::Limits;
@@ -343,4 +348,33 @@ fn the_demo_writes_with_a_session_and_is_refused_without() {
     ] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
+}
+
+/// Whoever ends the demo, however, ends its gate too, and nothing stays of either.
+#[test]
+fn an_interrupted_demo_leaves_nothing_behind() {
+    let scratch = Checkout::new("").0;
+    let mut command = writegate(&["demo", "--no-open"]);
+    command.env("TMPDIR", &scratch).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut demo = command.spawn().unwrap();
+    let lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let lines: Vec<String> = lines
+        .map_while(Result::ok)
+        .take_while(|line| !line.contains("stays up until Ctrl-C"))
+        .collect();
+    let gate = lines.iter().find(|line| line.contains("the gate ")).expect("its address");
+    let gate = testkit::program::port_in(gate);
+    let folders = || {
+        let names = std::fs::read_dir(&scratch).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("writegate-demo-")).count()
+    };
+    assert_eq!(folders(), 1, "{lines:#?}");
+    assert!(TcpStream::connect(("127.0.0.1", gate)).is_ok());
+    let pid = demo.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    demo.wait().unwrap();
+    poll(PATIENCE, || match (folders(), TcpStream::connect(("127.0.0.1", gate))) {
+        (0, Err(_)) => Ok(()),
+        (folders, gate) => Err(format!("{folders} folders are left, and the gate: {gate:?}")),
+    });
 }
