@@ -21,6 +21,7 @@ mod gate_error;
 mod http;
 mod init;
 mod input;
+mod invocation;
 mod key;
 mod manual;
 mod progress;

@@ -4,7 +4,7 @@
 
 use std::env;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -14,7 +14,7 @@ use writegate::Token;
 use crate::checkout::Checkout;
 use crate::error::{Context as _, Error, Result};
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::{Project, USUAL};
 use crate::setup;
 
 /// Where npm puts it.
@@ -86,7 +86,8 @@ impl Wrangler {
         Ok(Self {
             root: project.root.clone(),
             program,
-            configuration: project.file()?.to_owned(),
+            // `init` looks for a login before it writes one.
+            configuration: project.file().map_or_else(|_| project.root.join(USUAL), Path::to_owned),
             environment: project.environment.clone(),
         })
     }
@@ -101,7 +102,7 @@ impl Wrangler {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = node();
         command.arg(&self.program).args(arguments).current_dir(&self.root);
-        if !arguments.contains(&"--config") {
+        if !arguments.contains(&"--config") && self.configuration.is_file() {
             command.arg("--config").arg(&self.configuration);
         }
         match &self.environment {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use writegate::Secret;
 
+use crate::invocation;
+
 /// The state of something, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Status {
@@ -51,6 +53,8 @@ impl Verdict {
         let clean = |text: String| {
             let mut text: String =
                 text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            // The checks write their hints for a checkout.
+            text = text.replace("cargo run --", invocation::prefix());
             for secret in secrets.iter().filter_map(|secret| secret.expose_str()) {
                 if secret.len() >= 8 {
                     text = text.replace(secret, "[redacted]");

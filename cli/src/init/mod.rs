@@ -7,6 +7,7 @@
 mod account;
 mod cloud;
 mod files;
+mod package;
 mod plan;
 mod preset;
 mod prompt;
@@ -17,12 +18,16 @@ mod secrets;
 mod template;
 mod validate;
 
+use std::env;
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use writegate::Secret;
 use writegate::TokenSource;
 use writegate::config::Config;
 
-use crate::error::{Error, Result};
+use crate::error::{Context as _, Error, Result};
+use crate::invocation;
 use crate::progress::Progress;
 use crate::project::{DEV_VARS as SECRETS, Project, ProjectOptions, USUAL as CONFIGURATION};
 use crate::token::{self, Tried};
@@ -35,11 +40,15 @@ use prompt::Question;
 use proof::Secrets;
 use secret_source::SecretSource;
 use secrets::{ROOT, TOKEN, TURNSTILE};
-use template::Ids;
+pub(crate) use template::SHIPPED;
+use template::{Ids, Source};
 
 /// On a terminal it asks for what no option says; elsewhere the write token comes through standard input.
 #[derive(Args, Default, PartialEq, Eq)]
 pub(crate) struct Options {
+    /// A new folder for the gate, with everything from npm; without it, the gate is set up here
+    #[arg(value_name = "FOLDER")]
+    folder: Option<PathBuf>,
     /// Its purpose: cms, form, images, workers-ai, cloudflare-api or other (see docs/recipes)
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
@@ -115,18 +124,45 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     options.check()?;
-    let project = ProjectOptions::default().find()?;
+    let progress = Progress::new();
+    let project = find(options, &progress)?;
     if project.name() != CONFIGURATION {
         return Err(Error::usage(format!(
             "init writes {CONFIGURATION}, and wrangler would read {} instead: move that away",
             project.name()
         )));
     }
-    let progress = Progress::new();
     match options.secrets_only {
         true => finish(options, &project, &progress),
         false => begin(options, &project, &progress),
     }
+}
+
+/// Finds the folder of the gate, and makes it if it is a new one.
+fn find(options: &Options, progress: &Progress) -> Result<Project> {
+    let here = env::current_dir().context("finding the current directory")?;
+    let root = match &options.folder {
+        Some(folder) => here.join(folder),
+        None if package::is_installed(&here) => here,
+        None => {
+            return ProjectOptions::default().find().map_err(|error| {
+                let prefix = invocation::prefix();
+                Error::usage(format!("{}; for a new gate: {prefix} init my-gate", error.message))
+            });
+        }
+    };
+    package::prepare(&root, progress)?;
+    Project::at(&root)
+}
+
+/// Where the gate in this folder gets its Worker from.
+fn source(root: &Path) -> Source {
+    if package::is_installed(root) {
+        return Source::Npm;
+    }
+    // A checkout has the file, too, once it was built.
+    let is_built = root.join("build/index.js").is_file();
+    if is_built && !root.join("src").is_dir() { Source::Release } else { Source::Checkout }
 }
 
 impl Options {
@@ -137,6 +173,7 @@ impl Options {
             ));
         }
         let alone = Self {
+            folder: self.folder.clone(),
             deploy: self.deploy,
             force: self.force,
             secrets_only: self.secrets_only,
@@ -174,7 +211,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     }
     let plan = Plan::ask(options, &accounts)?;
     let ids = Ids { first: random::key_id()?, admin: random::key_id()?, probe: random::key_id()? };
-    let configuration = template::render(&plan, &ids);
+    let configuration = template::render(&plan, &ids, source(&project.root));
     let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
     proof::read(&configuration, &known)?;
     if let Some(cloud) = &cloud
@@ -196,12 +233,20 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         .collect();
     let file = project.dev_vars_with(secrets::HEAD, &list)?;
     files::write(&project.root, &configuration, file.expose())?;
+    let is_npm = source(&project.root) == Source::Npm;
+    if is_npm {
+        package::finish(&project.root, &plan.name)?;
+    }
     report::written(kept);
     if let Some(tried) = tried {
         eprintln!("writegate: {tried}");
     }
 
-    let end = report::End { project, whole: &proof::parse(&configuration)?, root: &root };
+    let whole = proof::parse(&configuration)?;
+    let publishing = is_npm.then(|| package::publishing(&whole));
+    // Its configuration is there now.
+    let project = &Project::at(&project.root)?;
+    let end = report::End { project, whole: &whole, root: &root, publishing };
     match &cloud {
         None => end.report(report::Online::No),
         Some(cloud) => {
@@ -229,11 +274,11 @@ fn try_token(config: &Config) -> Result<Option<String>> {
 /// Finishes a run that was interrupted.
 fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
     let wanted = |what: &str| {
-        Error::usage(format!("--secrets-only: {what}; begin with `cargo run -- init`"))
+        Error::usage(format!("--secrets-only: {what}; begin with `{} init`", invocation::prefix()))
     };
     let text = project
         .text(CONFIGURATION)?
-        .filter(|text| text != template::SHIPPED)
+        .filter(|text| text != SHIPPED)
         .ok_or_else(|| wanted("wrangler.toml is still the shipped one"))?;
     let whole = proof::parse(&text)?;
     let name = whole["name"].as_str().ok_or_else(|| wanted("wrangler.toml names no Worker"))?;
@@ -254,9 +299,9 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
     }
     for secret in names {
         let put = if secret == TURNSTILE {
-            "npx wrangler secret put"
+            "npx wrangler secret put".to_owned()
         } else {
-            "cargo run -- token put --secret"
+            format!("{} token put --secret", invocation::prefix())
         };
         let Some((token, from)) = secret_source::find(project, &secret)? else {
             return Err(Error::usage(format!(
@@ -283,7 +328,7 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
     list.sort_by_key(|(name, _)| *name != ROOT);
     let done: &[&str] = if there { &[ROOT] } else { &[] };
     set(&cloud, &list, done)?;
-    let end = report::End { project, whole: &whole, root: &root };
+    let end = report::End { project, whole: &whole, root: &root, publishing: None };
     deploy(options, &cloud, &end)
 }
 
@@ -297,8 +342,9 @@ fn set(cloud: &Cloud<'_>, secrets: &[(&str, &Secret)], before: &[&str]) -> Resul
                 done => format!("{} is set", done.join(", ")),
             };
             Error::new(format!(
-                "{}; {CONFIGURATION} and {SECRETS} are written, {so_far}: when that is mended, `cargo run -- init --secrets-only` goes on",
-                error.message
+                "{}; {CONFIGURATION} and {SECRETS} are written, {so_far}: when that is mended, `{} init --secrets-only` goes on",
+                error.message,
+                invocation::prefix()
             ))
         })?;
         done.push(name);

@@ -6,6 +6,7 @@ use writegate::derive_sk;
 use writegate::{KeyId, Scheme};
 
 use crate::error::{Error, Result};
+use crate::invocation;
 use crate::project::Project;
 use crate::settings;
 
@@ -45,6 +46,8 @@ pub(super) struct End<'e> {
     /// `wrangler.toml`.
     pub(super) whole: &'e Value,
     pub(super) root: &'e Secret,
+    /// How to set up the workflows, where there are some.
+    pub(super) publishing: Option<String>,
 }
 
 impl End<'_> {
@@ -56,12 +59,13 @@ impl End<'_> {
         let id = first.and_then(|key| KeyId::parse(key["id"].as_str()?));
         let id = id.ok_or_else(none)?;
         let (_, key) = settings::key(self.project, &id)?.ok_or_else(none)?;
+        let prefix = invocation::prefix();
         let use_it = match key.schemes.contains(&Scheme::Session) {
             true if key.mint.is_some() => {
                 format!("docs/recipes/form.md has the page's script: its key is {id}")
             }
-            true => format!("cargo run -- session mint --key {id}   make a session for its caller"),
-            false => format!("cargo run -- key show {id}   see what that key may do"),
+            true => format!("{prefix} session mint --key {id}   make a session for its caller"),
+            false => format!("{prefix} key show {id}   see what that key may do"),
         };
         eprintln!(
             "\n\
@@ -74,10 +78,13 @@ impl End<'_> {
              {use_it}\n\
              \n\
              The first key and its secret, for its callers' servers and never for a browser\n\
-             (`cargo run -- key show {id}` shows it again):",
+             (`{prefix} key show {id}` shows it again):",
             self.lacks(),
             self.next(online)
         );
+        if let Some(publishing) = &self.publishing {
+            eprintln!("\n{publishing}");
+        }
         let sk = derive_sk(self.root, &id, key.version);
         println!("{}", json!({"id": id.as_str(), "sk": sk.expose_str()}));
         Ok(())
@@ -85,14 +92,20 @@ impl End<'_> {
 
     fn next(&self, online: Online) -> String {
         match online {
-            Online::No => "npx wrangler dev                            try it on this machine\n  \
-                 cargo run -- init --secrets-only --deploy   put it online"
-                .to_owned(),
+            Online::No => {
+                let finish = format!("{} init --secrets-only --deploy", invocation::prefix());
+                format!(
+                    "{:width$}   try it on this machine\n  {finish}   put it online",
+                    "npx wrangler dev",
+                    width = finish.len()
+                )
+            }
             Online::Secrets => "npx wrangler deploy   put it online".to_owned(),
             Online::Gate => {
                 let domain = self.whole["routes"][0]["pattern"].as_str().unwrap_or("…");
                 format!(
-                    "cargo run -- check --gate https://{domain}   see that all is as it should be"
+                    "{} check --gate https://{domain}   see that all is as it should be",
+                    invocation::prefix()
                 )
             }
         }

@@ -7,7 +7,10 @@ use super::plan::Plan;
 use super::preset::{self, Limiter};
 
 /// `wrangler.toml` as it is shipped. A copy: the file itself becomes the operator's.
-pub(super) const SHIPPED: &str = include_str!("template.toml");
+pub(crate) const SHIPPED: &str = include_str!("template.toml");
+
+/// The end of the sentence on wrangler, where there is something to build.
+const BUILT_FIRST: &str = ";\n# both build it first.";
 
 /// The ids of the keys of a new gate.
 pub(super) struct Ids {
@@ -16,10 +19,43 @@ pub(super) struct Ids {
     pub(super) probe: String,
 }
 
+/// Where the Worker comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// It is built, in a checkout of this repository.
+    Checkout,
+    /// It was built for a release, whose zip is the folder.
+    Release,
+    /// The package `writegate`.
+    Npm,
+}
+
+/// Changes of the shipped file for a Worker from npm.
+const FROM_NPM: [(&str, &str); 3] = [
+    ("main = \"build/", "main = \"node_modules/writegate/worker/"),
+    ("directory = \"public\"", "directory = \"node_modules/writegate/public\""),
+    ("cargo run -- ", "npx writegate "),
+];
+
 /// The whole file. Its parts are what stands between empty lines of the shipped one.
-pub(super) fn render(plan: &Plan, ids: &Ids) -> String {
+pub(super) fn render(plan: &Plan, ids: &Ids, source: Source) -> String {
+    let text = filled(plan, ids, source);
+    match source {
+        Source::Npm => FROM_NPM.iter().fold(text, |text, (from, to)| text.replace(from, to)),
+        Source::Checkout | Source::Release => text,
+    }
+}
+
+fn filled(plan: &Plan, ids: &Ids, source: Source) -> String {
     let parts = SHIPPED.trim_end().split("\n\n").filter_map(|part| match part {
-        part if part.contains("\nmain = ") => Some(head(part, plan)),
+        part if part.contains("\nmain = ") => {
+            let part = head(part, plan);
+            Some(match source {
+                Source::Checkout => part,
+                Source::Release | Source::Npm => part.replace(BUILT_FIRST, "."),
+            })
+        }
+        part if part.starts_with("[build]") && source != Source::Checkout => None,
         part if part.starts_with("[vars]") => Some(vars(plan, ids)),
         part if part.contains("[[vars.KEYS]]") => None,
         part if part.contains("[[kv_namespaces]]") && plan.preset.registry => Some(registry()),
@@ -100,6 +136,7 @@ fn route(plan: &Plan) -> String {
 
 fn first_key(plan: &Plan, id: &str) -> String {
     let mut lines = vec![
+        // In the words of the shipped file.
         "# The API keys. `cargo run -- key new` prints another.".to_owned(),
         "[[vars.KEYS]]".to_owned(),
         format!("id = {}", json!(id)),
@@ -179,9 +216,17 @@ mod tests {
 
     #[test]
     fn every_part_that_is_replaced_is_there_once() {
-        for part in
-            ["\nmain = ", "\n\n[vars]", "[[vars.KEYS]]", "# [[kv_namespaces]]", "# [[ratelimits]]"]
-        {
+        for part in [
+            BUILT_FIRST,
+            FROM_NPM[0].0,
+            FROM_NPM[1].0,
+            "\n\n[build]",
+            "\nmain = ",
+            "\n\n[vars]",
+            "[[vars.KEYS]]",
+            "# [[kv_namespaces]]",
+            "# [[ratelimits]]",
+        ] {
             assert_eq!(SHIPPED.matches(part).count(), 1, "{part:?}");
         }
     }

@@ -92,6 +92,14 @@ impl Project {
         Ok(Self { root, file, environment })
     }
 
+    /// The project in this very folder, whatever is above it, without an environment.
+    pub(crate) fn at(root: &Path) -> Result<Self> {
+        let root = std::path::absolute(root).context("finding the folder")?;
+        let mut found = CONFIGURATIONS.into_iter().map(|name| root.join(name));
+        let file = found.find(|path| path.is_file());
+        Ok(Self { root, file, environment: None })
+    }
+
     /// wrangler's configuration.
     pub(crate) fn file(&self) -> Result<&Path> {
         self.file.as_deref().ok_or_else(|| {

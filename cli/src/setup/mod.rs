@@ -101,6 +101,11 @@ impl Tools {
     }
 }
 
+/// npm, with no variables but those of the list.
+pub(crate) fn npm() -> Command {
+    clean(node::NPM)
+}
+
 /// Installs the npm packages if they are missing, for a caller that holds the lock of the target directory.
 pub(crate) fn ensure_packages(checkout: &Checkout, progress: &Progress) -> Result<()> {
     node::ensure_packages(&checkout.root, progress)

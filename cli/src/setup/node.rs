@@ -13,6 +13,9 @@ use super::environment::clean;
 /// The oldest Node that the pinned wrangler takes.
 const NODE: (u32, u32) = (20, 3);
 
+/// npm's program; on Windows it is a script.
+pub(super) const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+
 pub(super) fn check() -> Result<()> {
     let get = "install Node 20 or newer from your distribution or https://nodejs.org, then run this again";
     let Some(version) = output(clean("node").arg("--version")) else {
@@ -21,7 +24,7 @@ pub(super) fn check() -> Result<()> {
     if parsed(&version).is_none_or(|version| version < NODE) {
         return Err(Error::new(format!("Node {version} is too old: {get}")));
     }
-    if output(clean("npm").arg("--version")).is_none() {
+    if output(clean(NPM).arg("--version")).is_none() {
         return Err(Error::new(
             "npm is missing: it comes with Node, or as a package of its own (Debian: `apt-get install npm`)",
         ));
@@ -41,7 +44,7 @@ pub(super) fn ensure_packages(root: &Path, progress: &Progress) -> Result<()> {
         return Ok(());
     }
     progress.step("installing the npm packages of package-lock.json", |step| {
-        let mut command = clean("npm");
+        let mut command = clean(NPM);
         // None of these packages needs its scripts: the programs are in packages for each system.
         command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(root);
         step.run(command)

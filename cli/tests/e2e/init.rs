@@ -16,7 +16,7 @@ use testkit::token::fresh;
 use testkit::upstream::{Reply, Seen, Upstream};
 use testkit::wrangler::{SHIPPED, beside, dev_with, dry_run};
 
-const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 
 /// A fresh clone with its npm packages.
 fn clone(name: &str) -> PathBuf {
@@ -40,7 +40,7 @@ fn init(folder: &Path, more: &[&str]) -> Command {
 }
 
 /// The Cloudflare API, as far as wrangler asks it for secrets: an account that has no Worker until one is put.
-fn cloudflare() -> Upstream {
+pub(crate) fn cloudflare() -> Upstream {
     let there = Arc::new(Mutex::new(false));
     Upstream::answering(move |seen, _| {
         let script = format!("/client/v4/accounts/{ACCOUNT}/workers/scripts/my-gate");
@@ -60,7 +60,7 @@ fn cloudflare() -> Upstream {
 }
 
 /// The secrets that were set there.
-fn secrets(seen: &[Seen]) -> Vec<(String, String)> {
+pub(crate) fn secrets(seen: &[Seen]) -> Vec<(String, String)> {
     let set = seen.iter().filter(|seen| seen.method == "PUT" && seen.target.ends_with("/secrets"));
     let secret = |seen: &Seen| {
         let body: Value = serde_json::from_slice(&seen.body).unwrap();

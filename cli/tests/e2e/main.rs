@@ -26,6 +26,7 @@ mod admin_tls;
 mod check_command;
 mod init;
 mod leaks;
+mod npm;
 mod recipe_link;
 mod signing_command;
 

@@ -1,0 +1,236 @@
+//! A gate in a folder of its own, without this repository: npm brings the Worker, the command and wrangler. `init` makes the
+//! folder before it asks, so that wrangler is there, and writes the rest of its files beside `wrangler.toml` at the end.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::checkout::Checkout;
+use crate::error::{Context as _, Error, Result};
+use crate::progress::Progress;
+use crate::setup;
+
+/// The package, in the version of this command.
+const PACKAGE: &str = concat!("writegate@", env!("CARGO_PKG_VERSION"));
+/// Any wrangler of this major version runs the Worker.
+const WRANGLER: &str = "wrangler@4";
+/// The files that git must not take along.
+const IGNORED: [&str; 5] =
+    ["node_modules", ".wrangler", ".dev.vars*", ".env*", "!.dev.vars.example"];
+/// The scripts of `package.json`.
+const SCRIPTS: [(&str, &str); 3] =
+    [("dev", "wrangler dev"), ("deploy", "wrangler deploy"), ("check", "writegate check")];
+
+const DEPLOY: &str = include_str!("package/deploy.yml");
+const README: &str = include_str!("package/README.md");
+/// This repository's own workflow, which differs in how the command gets there.
+const ROTATE: &str = include_str!("../../../.github/workflows/rotate.yml");
+/// The steps that the workflow of a package does without, and those in their place.
+const ROTATE_EDITS: [(&str, &str); 4] = [
+    (
+        "      - name: Install Rust
+        run: |
+          rustup toolchain install 1.95.0 --profile minimal
+          rustup default 1.95.0
+",
+        "      - uses: actions/setup-node@249970729cb0ef3589644e2896645e5dc5ba9c38 # v6.5.0
+        with:
+          node-version: \"22\"
+          package-manager-cache: false
+",
+    ),
+    (
+        "      - name: Build the command and install wrangler
+        run: |
+          cargo build --locked --bin writegate
+          npm ci --ignore-scripts --no-audit --no-fund
+",
+        "      - name: Install wrangler and writegate, as package-lock.json says
+        run: npm ci --ignore-scripts --no-audit --no-fund
+",
+    ),
+    ("target/debug/writegate ", "npx --no-install writegate "),
+    ("docs/publishing.md", "README.md"),
+];
+
+/// Returns true if npm has put the package into this folder, which is no checkout.
+pub(super) fn is_installed(root: &Path) -> bool {
+    !Checkout::is_root(root) && root.join("node_modules/writegate").is_dir()
+}
+
+/// Makes the folder, with `package.json`, `.gitignore` and the npm packages. Nothing that is there is replaced.
+pub(super) fn prepare(root: &Path, progress: &Progress) -> Result<()> {
+    if Checkout::is_root(root) {
+        return Err(Error::usage(
+            "this is a checkout of writegate, which is a gate already: `init` without a folder",
+        ));
+    }
+    fs::create_dir_all(root).context(format!("making {}", root.display()))?;
+    let manifest = root.join("package.json");
+    if !manifest.is_file() {
+        let is_known = |name: &str| [".git", ".gitignore", "README.md", "LICENSE"].contains(&name);
+        let entries = fs::read_dir(root).context(format!("reading {}", root.display()))?;
+        let mut others =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        if let Some(other) = others.find(|name| !is_known(name)) {
+            return Err(Error::usage(format!(
+                "{} holds {other} and is no npm package: name a new folder, `init my-gate`",
+                root.display()
+            )));
+        }
+        place(&manifest, "{\n  \"private\": true\n}\n")?;
+    }
+    ignore(root)?;
+    add_scripts(root, progress)?;
+    install(root, "writegate", &[PACKAGE, "--save-exact"], progress)?;
+    install(root, "wrangler", &[WRANGLER], progress)
+}
+
+/// Writes the files that a person or GitHub needs, if they are not there.
+pub(super) fn finish(root: &Path, name: &str) -> Result<()> {
+    let readme = README.replace("{name}", name);
+    let rotate =
+        ROTATE_EDITS.iter().fold(ROTATE.to_owned(), |text, (from, to)| text.replace(from, to));
+    let workflows = root.join(".github/workflows");
+    fs::create_dir_all(&workflows).context("making .github/workflows")?;
+    place(&root.join("README.md"), &readme)?;
+    place(&workflows.join("deploy.yml"), DEPLOY)?;
+    place(&workflows.join("rotate.yml"), &rotate)
+}
+
+/// Returns the lines that set up the workflows: a token of exactly the permissions, and the commands to paste.
+pub(super) fn publishing(whole: &Value) -> String {
+    let mut permissions = vec![("workers_scripts", "edit")];
+    if !whole["routes"].is_null() {
+        permissions.extend([("workers_routes", "edit"), ("zone", "read")]);
+    }
+    if !whole["kv_namespaces"].is_null() {
+        permissions.push(("workers_kv_storage", "edit"));
+    }
+    let permissions: Vec<Value> =
+        permissions.iter().map(|(key, kind)| json!({"key": key, "type": kind})).collect();
+    let permissions = encoded(&json!(permissions).to_string());
+    let account = whole["account_id"].as_str().unwrap_or("ACCOUNT_ID");
+    let gate = whole["routes"][0]["pattern"].as_str().unwrap_or("GATE.workers.dev");
+    format!(
+        "To deploy by GitHub Actions on every push, make a token with exactly the permissions for it:\n  \
+         https://dash.cloudflare.com/profile/api-tokens?permissionGroupKeys={permissions}&accountId={account}&zoneId=all&name=writegate%20deploy\n\
+         and run, in a clone of this folder's GitHub repository:\n  \
+         gh api --silent --method PUT 'repos/{{owner}}/{{repo}}/environments/production'\n  \
+         gh api --silent --method PUT 'repos/{{owner}}/{{repo}}/environments/rotation'\n  \
+         gh secret set CLOUDFLARE_API_TOKEN --env production\n  \
+         gh secret set CLOUDFLARE_ACCOUNT_ID --env production --body {account}\n  \
+         gh secret set SIGNING_SECRET --env rotation      # and the two above, for rotate.yml\n  \
+         gh variable set GATE_URL --body https://{gate}\n"
+    )
+}
+
+/// Percent-encodes all but unreserved characters (RFC 3986, section 2.3).
+fn encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+fn ignore(root: &Path) -> Result<()> {
+    let path = root.join(".gitignore");
+    let old = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).context("reading .gitignore"),
+    };
+    let missing: Vec<_> =
+        IGNORED.into_iter().filter(|line| !old.lines().any(|one| one == *line)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let end = if old.is_empty() || old.ends_with('\n') { "" } else { "\n" };
+    fs::write(&path, format!("{old}{end}{}\n", missing.join("\n"))).context("writing .gitignore")
+}
+
+fn add_scripts(root: &Path, progress: &Progress) -> Result<()> {
+    let text = fs::read_to_string(root.join("package.json")).context("reading package.json")?;
+    let manifest: Value = serde_json::from_str(&text)
+        .map_err(|error| Error::usage(format!("package.json: {error}")))?;
+    let missing: Vec<String> = SCRIPTS
+        .iter()
+        .filter(|(name, _)| manifest["scripts"][name].is_null())
+        .map(|(name, script)| format!("scripts.{name}={script}"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    // npm keeps the order and the indentation of somebody's file.
+    progress.step("adding scripts to package.json", |step| {
+        let mut npm = setup::npm();
+        npm.args(["pkg", "set"]).args(&missing).current_dir(root);
+        step.run(npm)
+    })
+}
+
+/// Installs a package, unless it is there.
+fn install(root: &Path, name: &str, arguments: &[&str], progress: &Progress) -> Result<()> {
+    if root.join("node_modules").join(name).join("package.json").is_file() {
+        return Ok(());
+    }
+    progress.step(&format!("installing {name} from npm"), |step| {
+        let mut npm = setup::npm();
+        npm.args(["install", "--save-dev", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        npm.args(arguments).current_dir(root);
+        step.run(npm)
+    })
+}
+
+/// Writes a file that is not there yet.
+fn place(path: &Path, text: &str) -> Result<()> {
+    let written = || format!("writing {}", path.display());
+    match fs::OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => io::Write::write_all(&mut file, text.as_bytes()).context(written()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error).context(written()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_edit_of_the_workflow_finds_its_place() {
+        let mut text = ROTATE.to_owned();
+        for (from, to) in ROTATE_EDITS {
+            assert!(text.contains(from), "{from}");
+            text = text.replace(from, to);
+        }
+        for word in ["cargo", "rustup", "target/"] {
+            assert!(!text.contains(word), "{word}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_token_has_the_permissions_that_the_configuration_needs() {
+        let plain = publishing(&json!({}));
+        assert!(
+            plain.contains(
+                "=%5B%7B%22key%22%3A%22workers_scripts%22%2C%22type%22%3A%22edit%22%7D%5D&"
+            )
+        );
+        let whole = json!({"account_id": "0123", "routes": [{"pattern": "gate.example.com"}], "kv_namespaces": [{}]});
+        let all = publishing(&whole);
+        for word in [
+            "workers_routes",
+            "zone%22",
+            "workers_kv_storage",
+            "accountId=0123&",
+            "--body https://gate.example.com",
+        ] {
+            assert!(all.contains(word), "{word}: {all}");
+        }
+    }
+}

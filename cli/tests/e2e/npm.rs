@@ -1,0 +1,148 @@
+//! A gate from npm, on a machine without Rust: the packages of a release in an empty folder, `init`, and `wrangler dev`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use testkit::client::Request;
+use testkit::process::{build, root, scratch};
+use testkit::program::{Program, port_in, run};
+use testkit::token::fresh;
+use testkit::upstream::Upstream;
+
+use crate::init::{ACCOUNT, cloudflare, secrets};
+
+/// For wrangler to start, on a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A machine with Node, and with nothing else that a PATH names but git and a shell.
+struct Machine {
+    folder: PathBuf,
+    programs: PathBuf,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let folder = scratch(&format!("npm-{}", fresh()));
+        let programs = folder.join("programs");
+        fs::create_dir(&programs).unwrap();
+        let path = std::env::var_os("PATH").unwrap();
+        for name in ["node", "npm", "npx", "git", "sh"] {
+            let mut places = std::env::split_paths(&path).map(|place| place.join(name));
+            if let Some(place) = places.find(|place| place.is_file()) {
+                std::os::unix::fs::symlink(place, programs.join(name)).unwrap();
+            }
+        }
+        Self { folder, programs }
+    }
+
+    /// A program of this machine, in a folder of it.
+    fn command(&self, program: &str, folder: &Path) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        command.current_dir(folder).env("PATH", &self.programs);
+        for (name, value) in [
+            // Nothing is asked of a registry.
+            ("npm_config_offline", "true"),
+            ("npm_config_audit", "false"),
+            ("npm_config_fund", "false"),
+            ("npm_config_update_notifier", "false"),
+            ("WRANGLER_SEND_METRICS", "false"),
+            ("CLOUDFLARE_CF_FETCH_ENABLED", "false"),
+            ("no_proxy", "127.0.0.1"),
+            ("NO_PROXY", "127.0.0.1"),
+            ("CI", "true"),
+        ] {
+            command.env(name, value);
+        }
+        command.env("WRANGLER_LOG_PATH", self.folder.join("logs"));
+        for name in ["CARGO_MANIFEST_DIR", "SIGNING_SECRET", "CLOUDFLARE_API_TOKEN"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// The packages of a release for this platform, and the wrangler of this repository in the place of a newer one.
+    fn install(&self, folder: &Path) {
+        fs::create_dir(folder).unwrap();
+        // Else npm would take the next folder above that has one.
+        fs::write(folder.join("package.json"), "{}").unwrap();
+        build(&[]).unwrap();
+        let packages = self.folder.join("packages");
+        let platform =
+            run(Command::new("node").args(["-p", "`${process.platform}-${process.arch}`"]), "");
+        let program = format!("{platform}={}", env!("CARGO_BIN_EXE_writegate"));
+        let script = root().join(".ci/package-npm.mjs");
+        let version = env!("CARGO_PKG_VERSION");
+        let packed =
+            run(Command::new("node").arg(script).arg(version).arg(&packages).arg(program), "");
+        let mut npm = self.command("npm", folder);
+        npm.args(["install", "--save-dev", "--save-exact", "--ignore-scripts"]);
+        npm.args(packed.lines()).arg(root().join("node_modules/wrangler"));
+        run(&mut npm, "");
+    }
+}
+
+#[test]
+fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
+    let machine = Machine::new();
+    let folder = machine.folder.join("my-gate");
+    machine.install(&folder);
+    let (upstream, token) = (Upstream::start(), fresh());
+    let mut init = machine.command("npx", &folder);
+    init.args(["writegate", "init", "--local", "--skip-probe", "--upstream"]).arg(upstream.url());
+    init.args(["--method", "POST", "--path", "/posts", "--name", "my-gate"]);
+    let first: Value = serde_json::from_str(&run(&mut init, &token)).unwrap();
+    let id = first["id"].as_str().unwrap();
+
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let manifest: Value = serde_json::from_str(&read("package.json")).unwrap();
+    assert_eq!(manifest["scripts"]["dev"], "wrangler dev");
+    let configuration = read("wrangler.toml");
+    assert!(configuration.contains("main = \"node_modules/writegate/worker/index.js\""));
+    for name in [
+        "wrangler.toml",
+        "README.md",
+        ".github/workflows/deploy.yml",
+        ".github/workflows/rotate.yml",
+    ] {
+        let text = read(name);
+        assert!(!text.contains("cargo") && !text.contains("[build]"), "{name}: {text}");
+        assert!(!text.contains(&token), "{name}");
+    }
+    let ignored = run(machine.command("git", &folder).args(["init", "--quiet"]), "");
+    assert_eq!(ignored, "");
+    let ignored = run(
+        machine.command("git", &folder).args(["check-ignore", ".dev.vars", "node_modules"]),
+        "",
+    );
+    assert_eq!(ignored, ".dev.vars\nnode_modules");
+
+    let mut dev = machine.command("npx", &folder);
+    dev.args(["wrangler", "dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"]);
+    let mut server = Program::start(&mut dev);
+    let port = port_in(&server.until("Ready on http://127.0.0.1:", PATIENCE));
+    let mut mint = machine.command("npx", &folder);
+    let session = run(mint.args(["writegate", "session", "mint", "--key", id]), "");
+    Request::post("/posts").bearer(&session).send_to(port).passed();
+    assert_eq!(upstream.only().header("authorization"), Some(format!("Bearer {token}")));
+    Request::post("/users").bearer(&session).send_to(port).refused(403, "path-denied");
+    drop(server);
+
+    // The same at Cloudflare, where the login is looked for before there is a configuration.
+    for name in ["wrangler.toml", ".dev.vars"] {
+        fs::remove_file(folder.join(name)).unwrap();
+    }
+    let (api, login) = (cloudflare(), fresh());
+    let mut init = machine.command("npx", &folder);
+    init.args(["writegate", "init", "--skip-probe", "--upstream"]).arg(upstream.url());
+    init.args(["--method", "POST", "--path", "/posts", "--name", "my-gate"]);
+    init.env("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", api.url()))
+        .env("CLOUDFLARE_API_TOKEN", &login)
+        .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT);
+    let _first = run(&mut init, &token);
+    let set = secrets(&api.seen());
+    let names: Vec<_> = set.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["SIGNING_SECRET", "SIGNING_SECRET", "WRITE_TOKEN"]);
+}
