@@ -24,6 +24,7 @@ mod input;
 mod invocation;
 mod key;
 mod manual;
+mod migrate;
 mod progress;
 mod project;
 mod random;
@@ -79,6 +80,8 @@ enum Command {
     Console(console::Options),
     /// Tell which rule refused a request, and why
     Explain(explain::Options),
+    /// Tell what an upgraded gate needs in wrangler.toml: Durable Objects, migrations, static files
+    Migrate(migrate::Options),
     /// Tell what is missing before a launch: secrets, leaks, limits, logs, rotation
     Check(check::Options),
     /// Print what a shell needs to complete this command
@@ -132,6 +135,7 @@ fn run(command: Command) -> error::Result<()> {
         Command::Token(action) => token::run(&action),
         Command::Explain(options) => explain::run(&options),
         Command::Console(options) => console::run(&options),
+        Command::Migrate(options) => migrate::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Completions(shell) => shell.run(Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),

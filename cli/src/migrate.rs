@@ -1,0 +1,149 @@
+//! `writegate migrate`: the parts of the shipped `wrangler.toml` that a project's own lacks after an upgrade, which are
+//! bindings of Durable Objects, their migrations, and the paths of static files.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::error::{Context as _, Error, Result};
+use crate::init::SHIPPED;
+use crate::project::{Document, ProjectOptions, USUAL};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    project: ProjectOptions,
+    /// Add what is missing to the end of wrangler.toml
+    #[arg(long)]
+    write: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let project = options.project.find()?;
+    let document = project.document()?;
+    let (missing, paths) = (missing(&document)?, missing_paths(&document)?);
+    if !paths.is_empty() {
+        eprintln!(
+            "writegate: run_worker_first in {} lacks {}: add it, or these files are not served",
+            document.place(),
+            paths.join(", ")
+        );
+    }
+    if missing.is_empty() {
+        return match paths.is_empty() {
+            true => {
+                eprintln!("writegate: {} has all that this release needs", document.place());
+                Ok(())
+            }
+            false => Err(Error::new("change that by hand")),
+        };
+    }
+    let addition = missing.join("\n\n");
+    if !options.write {
+        println!("{addition}");
+        return Err(Error::new(format!(
+            "{} lacks the above; --write adds it to {USUAL}",
+            document.place()
+        )));
+    }
+    if project.name() != USUAL || document.environment().is_some() {
+        return Err(Error::usage(format!(
+            "--write adds to the top level of a {USUAL} alone: add the above to {} by hand",
+            document.place()
+        )));
+    }
+    let path = project.file()?;
+    let old = project.text(USUAL)?.unwrap_or_default();
+    std::fs::write(path, format!("{}\n\n{addition}\n", old.trim_end()))
+        .context(format!("writing {USUAL}"))?;
+    eprintln!("writegate: added to {USUAL}:\n{addition}");
+    Ok(())
+}
+
+/// The blocks of the shipped file whose class the document does not have, as they stand there.
+fn missing(document: &Document) -> Result<Vec<&'static str>> {
+    let mut missing = Vec::new();
+    let migrations = document.inherited("migrations").as_array().map_or(&[][..], Vec::as_slice);
+    let migrated = |class: &str| {
+        let lists = ["new_sqlite_classes", "new_classes"];
+        let mut all = migrations.iter().flat_map(|one| lists.map(|list| &one[list]));
+        all.any(|list| list.as_array().is_some_and(|list| list.iter().any(|one| one == class)))
+    };
+    for part in SHIPPED.trim_end().split("\n\n") {
+        let parsed = parse(part)?;
+        let bound = &parsed["durable_objects"]["bindings"][0]["name"];
+        if bound.as_str().is_some_and(|name| !document.names("durable_objects").contains(&name)) {
+            missing.push(part);
+        }
+        let migration = &parsed["migrations"][0];
+        if migration["new_sqlite_classes"][0].as_str().is_some_and(|class| !migrated(class)) {
+            if migrations.iter().any(|one| one["tag"] == migration["tag"]) {
+                return Err(Error::usage(format!(
+                    "the migration with tag {} in {} is another one than this release's: add its new_sqlite_classes {} by hand, under a tag of your own",
+                    migration["tag"],
+                    document.place(),
+                    migration["new_sqlite_classes"]
+                )));
+            }
+            missing.push(part);
+        }
+    }
+    Ok(missing)
+}
+
+/// Parses the shipped configuration, or a part of it.
+fn parse(text: &str) -> Result<Value> {
+    toml::from_str(text)
+        .map_err(|error| Error::new(format!("the shipped configuration: {}", error.message())))
+}
+
+/// The entries of the shipped `run_worker_first` that the document's lacks.
+fn missing_paths(document: &Document) -> Result<Vec<String>> {
+    let list = |value: &Value| -> Vec<String> {
+        let entries = value["run_worker_first"].as_array().into_iter().flatten();
+        entries.filter_map(|entry| entry.as_str().map(str::to_owned)).collect()
+    };
+    let shipped = parse(SHIPPED)?;
+    let own = list(document.inherited("assets"));
+    Ok(list(&shipped["assets"]).into_iter().filter(|path| !own.contains(path)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lacking(text: &str) -> (Vec<&'static str>, Vec<String>) {
+        let document = Document::parse(USUAL, text, None).unwrap();
+        (missing(&document).unwrap(), missing_paths(&document).unwrap())
+    }
+
+    #[test]
+    fn the_shipped_file_lacks_nothing() {
+        assert_eq!(lacking(SHIPPED), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn what_an_older_file_lacks_makes_it_whole() {
+        let blocks = ["[[durable_objects.bindings]]\nname = \"KEY_WRITER\"", "tag = \"v3\""];
+        let parts =
+            SHIPPED.split("\n\n").filter(|part| !blocks.iter().any(|block| part.contains(block)));
+        let old = parts.collect::<Vec<_>>().join("\n\n");
+        let (missing, paths) = lacking(&old);
+        assert_eq!((missing.len(), paths.len()), (2, 0), "{missing:?}");
+        let whole = format!("{old}\n\n{}", missing.join("\n\n"));
+        assert_eq!(lacking(&whole), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn a_tag_that_is_somebodys_own_is_not_used_again() {
+        let text = "[[migrations]]\ntag = \"v2\"\nnew_sqlite_classes = [\"Mine\"]\n";
+        let document = Document::parse(USUAL, text, None).unwrap();
+        let error = missing(&document).unwrap_err();
+        assert!(error.message.contains("\"v2\"") && error.message.contains("Ledger"), "{error:?}");
+    }
+
+    #[test]
+    fn a_path_of_static_files_that_is_missing_is_named() {
+        let (_blocks, paths) = lacking("[assets]\nrun_worker_first = [\"/*\"]\n");
+        assert!(paths.iter().any(|path| path == "!/_gate/problems"), "{paths:?}");
+    }
+}
