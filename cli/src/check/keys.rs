@@ -4,6 +4,7 @@ use serde_json::Value;
 use writegate::Methods;
 use writegate::Timestamp;
 use writegate::config::Config;
+use writegate::policy::path::Pattern;
 use writegate::rate;
 use writegate::{Key, Scheme};
 
@@ -33,6 +34,22 @@ fn any_path(key: &Key) -> bool {
     key.paths.as_ref().is_none_or(|paths| paths.iter().any(|path| path.to_string() == "/*"))
 }
 
+/// Returns true if some route serves some path of the key.
+fn is_served(config: &Config, key: &Key) -> bool {
+    let Some(paths) = &key.paths else {
+        return true;
+    };
+    // Of two that end with `/*`, one begins with the other.
+    let meets = |one: &Pattern, other: &Pattern| match (one.is_prefix(), other.is_prefix()) {
+        (false, _) => other.matches(one.stem()),
+        (true, false) => one.matches(other.stem()),
+        (true, true) => {
+            one.stem().starts_with(other.stem()) || other.stem().starts_with(one.stem())
+        }
+    };
+    config.routes.iter().any(|route| paths.iter().any(|path| meets(&route.path, path)))
+}
+
 pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
     let callers: Vec<&Key> = live(config, now).filter(|key| !key.admin).collect();
     let named = |keep: &dyn Fn(&Key) -> bool| -> Vec<String> {
@@ -55,6 +72,13 @@ pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
                 listed(&unlimited, 8)
             ),
             "give the key rate = \"standard\" and the binding RATE_STANDARD: docs/configuration.md",
+        );
+    }
+    let unserved = named(&|key| !is_served(config, key));
+    if !unserved.is_empty() {
+        findings.warn(
+            format!("no route serves any path of {}", listed(&unserved, 8)),
+            "correct the key's paths, or add a route for them",
         );
     }
     findings.verdict(format!(

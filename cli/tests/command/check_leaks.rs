@@ -42,6 +42,37 @@ fn a_token_in_the_tree_is_placed_and_not_shown() {
 }
 
 #[test]
+fn this_machine_s_secrets_are_found_in_files_of_every_kind_and_size_and_in_names() {
+    let gate = Gate::well();
+    let (root, token) = (gate.root.clone(), gate.token.clone());
+    let wide: Vec<u8> = format!("x{token}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(gate.checkout.0.join("image.bin"), [b"\0\x01", &wide[..]].concat()).unwrap();
+    let basic = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("user:{token}"));
+    let long = format!("{}\n{basic}\n{}", "x".repeat(5 << 20), "y".repeat(100));
+    gate.checkout.file("long.txt", &long);
+    gate.checkout.file(&format!("backup-{root}.txt"), "nothing\n");
+    for committed in [false, true] {
+        if committed {
+            gate.commit("Keep them");
+        }
+        let check = if committed { "leaks-in-history" } else { "leaks-in-tree" };
+        let row = gate.says(
+            check,
+            "fail",
+            &[
+                "3 in the ",
+                "image.bin",
+                "in UTF-16",
+                "long.txt",
+                "the value of WRITE_TOKEN, in base64",
+                "a file's name",
+            ],
+        );
+        assert!(!row.to_string().contains(&basic), "{row}");
+    }
+}
+
+#[test]
 fn a_token_that_was_taken_out_again_is_in_the_history() {
     let gate = Gate::well();
     let (found, said) = (token(), token());

@@ -36,6 +36,8 @@ fn keys_that_are_open_to_everything_are_named() {
             (json!({"id": "pk_a", "allowed_ips": ["203.0.113.7"]}), Warn),
             (json!({"id": "pk_a", "methods": ["GET"]}), Ok),
             (json!({"id": "pk_a", "paths": ["/posts/*"]}), Ok),
+            // The one route is /*.
+            (json!({"id": "pk_a", "paths": ["/posts"]}), Ok),
             (json!({"id": "pk_a", "revoked": true}), Ok),
             (json!({"id": "pk_a", "expires": "2026-11-20"}), Ok),
             (json!({"id": "pk_a", "expires": "2026-11-21"}), Warn),
@@ -114,4 +116,25 @@ fn what_a_key_asks_for_must_be_there() {
     assert_eq!(row(&plain, &made, &[]).status, Ok);
     let elsewhere = format!("{bound}script_name = \"other\"");
     assert_eq!(row(&plain, &elsewhere, &[]).status, Ok);
+}
+
+#[test]
+fn a_key_that_no_route_serves_is_named() {
+    for (route, path, status) in [
+        ("/cms/*", "/posts/*", Warn),
+        ("/cms/*", "/cms", Warn),
+        ("/cms/*", "/cms/posts/*", Ok),
+        ("/cms/posts/*", "/cms/*", Ok),
+        ("/cms", "/cms", Ok),
+        ("/cms", "/*", Ok),
+        ("/cms", "/cms/*", Warn),
+        ("/cms/*", "/cmsx/*", Warn),
+    ] {
+        let vars = json!({
+            "ROUTES": [{"path": route, "upstream": "https://a.example"}],
+            "KEYS": [{"id": "pk_a", "methods": ["GET"], "paths": [path]}],
+        });
+        let verdict = open(&configuration::of(&vars, &[]).unwrap(), now());
+        assert_eq!(verdict.status, status, "{route} {path}: {verdict:?}");
+    }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::super::process;
 use super::scan::{Hit, Scanner};
-use super::{Looked, MAX_BYTES, git};
+use super::{Looked, MAX_OBJECT, git};
 
 /// Longest for all of it.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -46,7 +46,7 @@ pub(super) fn look(
     let whole = looked.unread.is_empty();
     match programs.end(whole) {
         Some(left) => {
-            looked.large = left.large;
+            looked.too_large = left.large;
             if left.missing > 0 {
                 let missing = format!("{} objects are not in this clone", left.missing);
                 looked.unread.push(missing);
@@ -150,6 +150,10 @@ impl Programs {
             if looked.files.is_multiple_of(STEP) {
                 note(format!("the history: {} objects", looked.files));
             }
+            // The name would repeat it.
+            let named = Object { path: "a file's name".to_owned(), ..object.clone() };
+            let names = scanner.known(object.path.as_bytes()).into_iter();
+            hits.extend(names.map(|hit| (named.clone(), hit)));
             hits.extend(found.into_iter().map(|hit| (object.clone(), hit)));
         }
         (looked, hits)
@@ -201,7 +205,7 @@ fn choose(sized: ChildStdout, mut wanted: ChildStdin, told: &SyncSender<Object>)
         let size: u64 = parts.next()?.parse().ok()?;
         match kind {
             "tree" => continue,
-            _ if size > MAX_BYTES => {
+            _ if size > MAX_OBJECT => {
                 left.large += 1;
                 continue;
             }

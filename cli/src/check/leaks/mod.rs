@@ -23,8 +23,10 @@ pub(super) use self::scan::Scanner;
 use super::local::{Local, PREVIOUS_ROOT, ROOT};
 use super::row::{Verdict, listed};
 
-/// A longer file is not looked at.
+/// In a longer file, and in a binary one, only the secrets of this machine are looked for.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// A longer object of the history is not looked at: all of it is in memory.
+const MAX_OBJECT: u64 = 256 * 1024 * 1024;
 /// So many findings are told.
 const TOLD: usize = 20;
 
@@ -34,6 +36,7 @@ struct Looked {
     files: usize,
     binary: usize,
     large: usize,
+    too_large: usize,
     accepted: usize,
     /// The things that could not be read, and why.
     unread: Vec<String>,
@@ -45,9 +48,11 @@ struct Looked {
 impl Looked {
     fn count(&mut self, scanner: &Scanner, content: &[u8]) -> (Vec<Hit>, usize) {
         self.files += 1;
-        if Scanner::is_binary(content) {
-            self.binary += 1;
-            return (Vec::new(), 0);
+        let is_long = u64::try_from(content.len()).is_ok_and(|length| length > MAX_BYTES);
+        if is_long || Scanner::is_binary(content) {
+            self.binary += usize::from(!is_long);
+            self.large += usize::from(is_long);
+            return (scanner.known(content), 0);
         }
         let (hits, accepted) = scanner.scan(content);
         self.accepted += accepted;
@@ -76,10 +81,13 @@ impl Looked {
             }
         }
         if !not.is_empty() {
-            seen.push_str(&format!(" (not into {})", not.join(", ")));
+            seen.push_str(&format!(" (for this machine's secrets only: {})", not.join(", ")));
         }
         if self.accepted > 0 {
             seen.push_str(&format!(", {} accepted by {}", self.accepted, allowlist::FILE));
+        }
+        if self.too_large > 0 {
+            seen.push_str(&format!(", {} over 256 MiB not", self.too_large));
         }
         if !self.found.is_empty() {
             let mut hint = hint.to_owned();

@@ -48,10 +48,9 @@ impl Scanner {
         content.iter().take(8_000).any(|byte| *byte == 0)
     }
 
-    /// Returns the findings, and the number of those that the allowlist has.
-    pub(super) fn scan(&self, content: &[u8]) -> (Vec<Hit>, usize) {
-        let mut hits: Vec<Hit> = Vec::new();
-        let mut accepted = 0;
+    /// Returns the secrets of this machine that are in a content of any kind.
+    pub(super) fn known(&self, content: &[u8]) -> Vec<Hit> {
+        let mut hits = Vec::new();
         self.known.find(content, |place, what| {
             hits.push(Hit {
                 line: 1 + content[..place].iter().filter(|byte| **byte == b'\n').count(),
@@ -59,6 +58,19 @@ impl Scanner {
                 mark: None,
             });
         });
+        hits.dedup();
+        hits
+    }
+
+    /// The length of the longest secret of this machine, in any encoding.
+    pub(super) fn longest(&self) -> usize {
+        self.known.longest()
+    }
+
+    /// Returns the findings, and the number of those that the allowlist has.
+    pub(super) fn scan(&self, content: &[u8]) -> (Vec<Hit>, usize) {
+        let mut hits = self.known(content);
+        let mut accepted = 0;
         let certain: Vec<usize> = hits.iter().map(|hit| hit.line).collect();
         let (mut line, mut line_start, mut start, mut index) = (1, 0, 0, 0);
         // No iterator: unoptimized, as `cargo run` builds it, that takes ten times as long.
@@ -133,7 +145,9 @@ impl Scanner {
         if before[last..].eq_ignore_ascii_case(b"basic ") && is_user_and_password(word) {
             return Some(("a user and a password", word));
         }
-        (is_assigned(before, after) && entropy::is_random(word))
+        let above = content[..line_start].strip_suffix(b"\n").unwrap_or_default();
+        let above = above.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        (is_assigned(above, before, after) && entropy::is_random(word))
             .then_some(("a value of such a name", word))
     }
 }
@@ -196,44 +210,106 @@ const SECRET: [&str; 11] = [
 const NO_SECRET: [&str; 9] =
     ["id", "ids", "name", "hash", "fingerprint", "digest", "url", "path", "type"];
 
-/// Returns true if a value between these is assigned to such a name, and is a text.
-fn is_assigned(before: &[u8], after: &[u8]) -> bool {
+/// Returns true if a value between these is assigned to such a name, and is a text. `above` is the line before.
+fn is_assigned(above: &[u8], before: &[u8], after: &[u8]) -> bool {
     let after = &after[after.iter().take_while(|byte| **byte == b'=').count()..];
     let (before, quote) = match before.split_last() {
         Some((quote @ (b'"' | b'\'' | b'`'), rest)) => (rest, Some(*quote)),
         _ => (before, None),
     };
+    // JSON within JSON has backslashes before its quotes.
+    let before = trimmed(before, b"\\");
+    let after = &after[after.iter().take_while(|byte| **byte == b'\\').count()..];
+    let before = before.trim_ascii_end();
+    let Some((named, is_element)) = name_before(above, before, quote.is_some()) else {
+        return false;
+    };
     let ends = match quote {
+        _ if is_element => after.starts_with(b"</"),
         Some(quote) => after.first() == Some(&quote),
         None => after
             .first()
             .is_none_or(|byte| byte.is_ascii_whitespace() || b",;#}&'\"".contains(byte)),
     };
-    let before = before.trim_ascii_end();
-    let named = match before.split_last() {
-        Some((b'=', rest)) if !rest.ends_with(b"=") && !rest.ends_with(b"!") => rest,
-        Some((b'>', rest)) if rest.ends_with(b"=") => &rest[..rest.len() - 1],
-        Some((b':', rest)) if !rest.ends_with(b":") => rest,
-        _ => return false,
-    };
-    let named = named.strip_suffix(b":").unwrap_or(named).trim_ascii_end();
-    let named = named.strip_suffix(b"]").unwrap_or(named);
-    let named = match named.split_last() {
-        Some((b'"' | b'\'' | b'`', rest)) => rest,
-        _ => named,
-    };
-    let length = named
-        .iter()
-        .rev()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte))
-        .count();
-    let name = named[named.len() - length..].to_ascii_lowercase();
+    let name = named.to_ascii_lowercase();
     let name = String::from_utf8_lossy(&name).into_owned();
     ends && SECRET.iter().any(|word| name.contains(word))
         && !NO_SECRET.iter().any(|word| {
             let rest = name.strip_suffix(word);
             rest.is_some_and(|rest| rest.ends_with(['_', '-']))
         })
+}
+
+/// The name that stands before a value in one of the ways that languages have, and if it is an element's of XML.
+fn name_before<'t>(above: &'t [u8], before: &'t [u8], is_quoted: bool) -> Option<(&'t [u8], bool)> {
+    let plain = |text| Some((last_name(text), false));
+    match before.split_last() {
+        Some((b'=', rest)) if !rest.ends_with(b"=") && !rest.ends_with(b"!") => {
+            let own = last_name(without_type(rest));
+            // In XML the name is another attribute's value.
+            let is_value = own.eq_ignore_ascii_case(b"value");
+            let attributes = [&b"key="[..], b"name=", b"Key=", b"Name="];
+            let named = attributes.iter().filter(|_| is_value).find_map(|attribute| {
+                let at = rest.windows(attribute.len()).rposition(|part| part == *attribute)?;
+                let text = rest[at + attribute.len()..].strip_prefix(b"\"")?;
+                text.split(|byte| *byte == b'"').next()
+            });
+            Some((named.unwrap_or(own), false))
+        }
+        Some((b'>', rest)) if rest.ends_with(b"=") => plain(&rest[..rest.len() - 1]),
+        Some((b'>', rest)) if !is_quoted => {
+            let at = rest.iter().rposition(|byte| *byte == b'<')?;
+            let element = rest[at + 1..].split(u8::is_ascii_whitespace).next()?;
+            Some((element, true))
+        }
+        Some((b':', rest)) if !rest.ends_with(b":") => {
+            plain(rest.strip_suffix(b":").unwrap_or(rest))
+        }
+        // define('TOKEN', '…'), headers.set("X-Token", "…").
+        Some((b',', rest)) if is_quoted && matches!(rest.last(), Some(b'\'' | b'"')) => plain(rest),
+        // A Dockerfile's.
+        Some(_)
+            if [&b"ENV "[..], b"ARG ", b"env ", b"arg "]
+                .iter()
+                .any(|word| before.trim_ascii_start().starts_with(word)) =>
+        {
+            plain(before)
+        }
+        // A block of YAML.
+        None => {
+            let above = above.trim_ascii_end();
+            let key = trimmed(above, b"|>+-0123456789").trim_ascii_end().strip_suffix(b":")?;
+            plain(key)
+        }
+        Some(_) => None,
+    }
+}
+
+/// The name at the end of a text, without quotes and brackets around it.
+fn last_name(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii_end();
+    let text = text.strip_suffix(b"]").unwrap_or(text);
+    let text = match text.split_last() {
+        Some((b'"' | b'\'' | b'`', rest)) => trimmed(rest, b"\\"),
+        _ => trimmed(text, b"?!"),
+    };
+    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-".contains(*byte);
+    &text[text.len() - text.iter().rev().take_while(is_part).count()..]
+}
+
+/// `token: string` without its type, as in TypeScript, Rust, Python and Kotlin.
+fn without_type(text: &[u8]) -> &[u8] {
+    let is_type = |byte: &u8| byte.is_ascii_alphanumeric() || b" _<>|[]&?".contains(byte);
+    match text.iter().rposition(|byte| !is_type(byte)) {
+        Some(at) if text[at] == b':' && !text[at + 1..].trim_ascii().is_empty() => &text[..at],
+        _ => text,
+    }
+}
+
+/// A text without these bytes at its end.
+fn trimmed<'t>(text: &'t [u8], bytes: &[u8]) -> &'t [u8] {
+    let count = text.iter().rev().take_while(|byte| bytes.contains(byte)).count();
+    &text[..text.len() - count]
 }
 
 #[cfg(test)]

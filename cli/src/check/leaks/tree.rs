@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::scan::Scanner;
+use super::scan::{Hit, Scanner};
 use super::{Looked, MAX_BYTES, git};
 
 pub(super) fn look(checkout: &Path, scanner: &Scanner) -> Result<Looked, String> {
@@ -25,8 +26,17 @@ pub(super) fn look(checkout: &Path, scanner: &Scanner) -> Result<Looked, String>
         if !metadata.is_file() {
             continue;
         }
+        for hit in scanner.known(path.as_bytes()) {
+            // The name would repeat it.
+            looked.hit("a file's name:", &hit);
+        }
         if metadata.len() > MAX_BYTES {
+            looked.files += 1;
             looked.large += 1;
+            match piecewise(&file, scanner) {
+                Ok(hits) => hits.iter().for_each(|hit| looked.hit(path, hit)),
+                Err(error) => looked.unread.push(format!("{path}: {error}")),
+            }
             continue;
         }
         match fs::read(&file) {
@@ -37,4 +47,24 @@ pub(super) fn look(checkout: &Path, scanner: &Scanner) -> Result<Looked, String>
         }
     }
     Ok(looked)
+}
+
+/// Looks for the secrets of this machine in a file of any size.
+fn piecewise(file: &Path, scanner: &Scanner) -> io::Result<Vec<Hit>> {
+    let mut file = fs::File::open(file)?;
+    let mut hits: Vec<Hit> = Vec::new();
+    let mut piece = Vec::new();
+    loop {
+        // One secret may be in two pieces.
+        let kept = piece.len().saturating_sub(scanner.longest());
+        piece.drain(..kept);
+        if file.by_ref().take(MAX_BYTES).read_to_end(&mut piece)? == 0 {
+            return Ok(hits);
+        }
+        let found = scanner.known(&piece).into_iter();
+        // Nobody counts the lines of such a file.
+        let new: Vec<Hit> =
+            found.filter(|hit| !hits.iter().any(|known| known.kind == hit.kind)).collect();
+        hits.extend(new);
+    }
 }

@@ -126,6 +126,20 @@ fn values_of_such_names() {
         format!("https://a.example/?access_token={value}&x=1"),
         format!("-H 'X-Auth-Token: {value}'"),
         format!("SIGNING_SECRET={}==", letters(46)),
+        format!("const token: string = \"{value}\";"),
+        format!("  private apiKey?: string | null = '{value}'"),
+        format!("static API_TOKEN: &str = \"{value}\";"),
+        format!("ENV API_TOKEN {value}"),
+        format!("ARG API_TOKEN={value}"),
+        format!("<api-token>{value}</api-token>"),
+        format!("<password type=\"x\">{value}</password>"),
+        format!("<add key=\"ApiToken\" value=\"{value}\" />"),
+        format!("define('API_TOKEN', '{value}');"),
+        format!("headers.set(\"X-Auth-Token\", \"{value}\")"),
+        format!("api_token: |\n  {value}\n"),
+        format!("secret: >-\n    {value}\n"),
+        format!("password:\n  {value}"),
+        format!("\"{{\\\"token\\\":\\\"{value}\\\"}}\""),
     ] {
         found(&text, "a value of such a name");
     }
@@ -139,6 +153,12 @@ fn values_of_such_names() {
         "SIGNING_SECRET=$(openssl rand -base64 48)".to_owned(),
         "let token = crate::token::Token::parse(secret)?;".to_owned(),
         format!("token = \"{value}"),
+        format!("<commit>{value}</commit>"),
+        format!("<add key=\"Commit\" value=\"{value}\" />"),
+        format!("define('COMMIT', '{value}');"),
+        format!("commit: |\n  {value}\n"),
+        format!("token_id: |\n  {value}\n"),
+        format!("RUN token {value}"),
     ] {
         clean(&text);
     }
