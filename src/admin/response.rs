@@ -14,13 +14,18 @@ pub(crate) struct LocalResponse {
 impl LocalResponse {
     /// Creates a JSON response that must not be stored.
     pub(crate) fn json(status: u16, body: &Value) -> Self {
+        Self::text(status, json_writer::text(body))
+    }
+
+    /// Creates a response that must not be stored, with this JSON as its body.
+    pub(crate) fn text(status: u16, body: String) -> Self {
         Self {
             status,
             headers: vec![
                 ("content-type", "application/json".to_owned()),
                 ("cache-control", "no-store".to_owned()),
             ],
-            body: json_writer::text(body),
+            body,
         }
     }
 }

@@ -6,9 +6,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::base::json;
+use crate::base::json_writer::{self, ObjectWriter};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::keys::DerivedKey;
@@ -322,29 +323,40 @@ pub struct PageSession<'a> {
 }
 
 impl PageSession<'_> {
-    /// Returns the claims. Methods and paths are the key's, which are checked at each use.
+    /// Makes the session. Methods and paths are the key's, which are checked at each use.
     #[must_use]
-    pub fn claims(&self) -> Map<String, Value> {
+    pub fn mint(&self, key: &KeyId, sk: &Secret) -> String {
         let now = self.now.seconds();
-        let mut claims = Map::from_iter([
-            ("iat".to_owned(), now.into()),
-            ("exp".to_owned(), now.saturating_add(self.ttl).into()),
-            ("aud".to_owned(), self.audience.into()),
-            ("origin".to_owned(), self.origin.into()),
-            ("jti".to_owned(), URL_SAFE_NO_PAD.encode(self.random).into()),
-        ]);
-        claims.extend(self.kid.map(|kid| ("cnf".to_owned(), json!({"kid": kid}))));
-        claims
+        let mut claims = ObjectWriter::new();
+        claims.set("iat", now);
+        claims.set("exp", now.saturating_add(self.ttl));
+        claims.set("aud", self.audience);
+        claims.set("origin", self.origin);
+        claims.set("jti", URL_SAFE_NO_PAD.encode(self.random).as_str());
+        if let Some(kid) = self.kid {
+            let mut confirmation = ObjectWriter::new();
+            confirmation.set("kid", kid);
+            claims.set_object("cnf", confirmation);
+        }
+        sign(key, sk, &claims.end())
     }
 }
 
 /// Makes a session of `key` with these claims, signed with the key's `sk`.
 #[must_use]
 pub fn mint(key: &KeyId, sk: &Secret, claims: &Map<String, Value>) -> String {
-    let header = json!({"alg": "HS256", "typ": "JWT", "kid": key.as_str()}).to_string();
-    let mut token = URL_SAFE_NO_PAD.encode(header);
+    sign(key, sk, &json_writer::text(&Value::Object(claims.clone())))
+}
+
+/// Signs a session of `key` with these claims, a JSON object.
+fn sign(key: &KeyId, sk: &Secret, claims: &str) -> String {
+    let mut header = ObjectWriter::new();
+    header.set("alg", "HS256");
+    header.set("kid", key.as_str());
+    header.set("typ", "JWT");
+    let mut token = URL_SAFE_NO_PAD.encode(header.end());
     token.push('.');
-    URL_SAFE_NO_PAD.encode_string(Value::Object(claims.clone()).to_string(), &mut token);
+    URL_SAFE_NO_PAD.encode_string(claims, &mut token);
     let tag = MacKey::new(sk).tag(token.as_bytes());
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(tag, &mut token);
