@@ -104,6 +104,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn names_and_limit_are_the_platforms_and_the_contracts() {
+        assert_eq!(MAX_BODY_BYTES, 10_485_760);
+        assert_eq!(
+            [Algorithm::Sha256, Algorithm::Sha512].map(Algorithm::name),
+            ["SHA-256", "SHA-512"]
+        );
+    }
+
+    #[test]
     fn every_digest_that_is_known_counts() {
         let body = b"{\"hello\": \"world\"}";
         let sha256 = content_digest(body);

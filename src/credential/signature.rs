@@ -355,3 +355,43 @@ fn components(items: &[Item<'_>]) -> Result<Vec<Component>, Refusal> {
 fn seconds(at: sfv::Integer) -> Timestamp {
     Timestamp::from_seconds(at.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &str, headers: &[(&str, &str)]) -> Result<Signature, Refusal> {
+        let (input, signature) = (format!("a={input}"), format!("a=:{}=:", "A".repeat(43)));
+        let (input, signature) =
+            (structured::dictionary(&input).unwrap(), structured::dictionary(&signature).unwrap());
+        let head = Head::new("GET", "https://gate.example/x", headers.to_vec(), false).unwrap();
+        Signature::read(&input[0], &signature[0], &head)
+    }
+
+    #[test]
+    fn its_parts_are_those_of_its_text() {
+        let text = "(\"@method\" \"x-a\");created=1;expires=2;keyid=\"k\";nonce=\"12345678\"";
+        let signature = read(text, &[]).unwrap();
+        let components = [Component::Method, Component::Field("x-a".to_owned())];
+        assert_eq!(signature.components(), components);
+        assert_eq!(signature.created(), Some(Timestamp::from_seconds(1)));
+        assert_eq!(signature.expires(), Some(Timestamp::from_seconds(2)));
+        assert_eq!((signature.keyid(), signature.nonce()), ("k", Some("12345678")));
+    }
+
+    #[test]
+    fn only_a_covered_digest_counts() {
+        let field = [("content-digest", "no digest")];
+        assert!(read("(\"@method\");keyid=\"k\"", &field).is_ok());
+        assert!(read("(\"content-digest\");keyid=\"k\"", &field).is_err());
+    }
+
+    #[test]
+    fn the_object_of_a_nonce_is_its_keys_own() {
+        let (keyid, value) = ("s_1".to_owned(), "12345678".to_owned());
+        let nonce = Nonce { keyid, value, until: Timestamp::from_seconds(1) };
+        let [first, ..] = digest::sha256(b"12345678");
+        let id = KeyId::parse("pk_a").unwrap();
+        assert_eq!(nonce.object(&id), format!("pk_a/s_1/{first:02x}"));
+    }
+}

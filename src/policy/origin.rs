@@ -166,6 +166,8 @@ mod tests {
             "https://a b",
             "https://a, https://b",
             "://a",
+            "1a://b",
+            "h_t://b",
             "https://[:]",
         ] {
             assert_eq!(Origin::parse(text), None, "{text}");

@@ -317,6 +317,14 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_is_shown_as_it_is_written() {
+        for text in ["/a", "/a/*", "/*"] {
+            let pattern = Pattern::parse(text).unwrap();
+            assert_eq!((pattern.to_string(), format!("{pattern:?}")), (text.into(), text.into()));
+        }
+    }
+
+    #[test]
     fn the_lenient_reading_is_every_reading_at_once() {
         for (path, lenient) in [
             ("/cms/%75sers/7", "/cms/users/7"),

@@ -312,6 +312,10 @@ mod tests {
         assert_eq!(found("/cms").as_deref(), Some("/*"));
         let other = path::check("/other").unwrap();
         assert!(find(&routes[1..], &other).unwrap().is_none());
+        let reversed = ["/cms/posts/new", "/cms/posts/*", "/cms/*", "/*"].map(route);
+        let posts = path::check("/cms/posts/1").unwrap();
+        let found = find(&reversed, &posts).unwrap().map(|route| route.path.to_string());
+        assert_eq!(found.as_deref(), Some("/cms/posts/*"), "in any order");
     }
 
     #[test]

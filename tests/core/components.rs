@@ -6,7 +6,7 @@ use testkit::signing::COVERED;
 
 use crate::native::Check;
 use crate::signatures::start;
-use testkit::bound::{INCOMPLETE, INVALID, UNSUPPORTED, refused};
+use testkit::bound::{BAD, INCOMPLETE, INVALID, UNSUPPORTED, refused};
 
 /// This component of this request has this value: signed so it passes; signed with another it is refused, and the gate
 /// tells the value.
@@ -147,6 +147,15 @@ fn a_parameter_of_the_query_is_there_once() {
     let (a, b) = ("@query-param;name=\"a\"", "@query-param;name=\"b\"");
     let two = by.clone().also(a).also(b).value(a, "1").value(b, "2");
     table.passes("two of them", &two.sign(to("/x?a=1&b=2")));
+}
+
+#[test]
+fn the_name_of_a_parameter_is_a_string() {
+    let mut table = start();
+    for component in ["@query-param", "@query-param;name", "@query-param;name=1"] {
+        let by = table.gate.signature().also(component);
+        refused(&mut table, component, by.sign(to("/x?a=1")), BAD);
+    }
 }
 
 #[test]

@@ -279,6 +279,20 @@ mod tests {
     }
 
     #[test]
+    fn a_query_that_would_be_a_credential_at_the_gate_stays_absolute() {
+        let route =
+            json!({"path": "/cms/*", "upstream": "https://api.example.com/v1", "waf_key": "pk_1"});
+        let routes = [Route::parse("ROUTES[0]", route).unwrap()];
+        for (reference, expected) in [
+            ("/v1/x?a=1", "/cms/x?a=1"),
+            ("/v1/x?verify=1", "https://api.example.com/v1/x?verify=1"),
+            ("/v1/x?a=1&key=2", "https://api.example.com/v1/x?a=1&key=2"),
+        ] {
+            assert_eq!(seen(&routes, "/cms/a", reference).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
     fn the_most_specific_route_that_leads_there_counts() {
         let routes = routes(&[
             ("/api/*", "https://x.example"),
