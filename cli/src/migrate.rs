@@ -92,8 +92,9 @@ fn missing(document: &Document) -> Result<Vec<&'static str>> {
 
 /// Parses the shipped configuration, or a part of it.
 fn parse(text: &str) -> Result<Value> {
-    toml::from_str(text)
-        .map_err(|error| Error::new(format!("the shipped configuration: {}", error.message())))
+    Document::parse(USUAL, text, None)
+        .map(Document::into_whole)
+        .map_err(|error| Error::new(format!("the shipped configuration: {error}")))
 }
 
 /// The entries of the shipped `run_worker_first` that the document's lacks.

@@ -192,12 +192,13 @@ fn variables_that_are_json_as_text_count_as_json() {
 }
 
 /// Files that read others, and what those are. None of them is a project's.
-const READERS: [&str; 9] = [
+const READERS: [&str; 10] = [
     "build.rs: the Worker's source",
     "check/leaks/allowlist.rs: the allowlist of leaks",
     "check/leaks/tree.rs: whatever git has, to look for secrets",
     "checkout.rs: Cargo.toml",
     "explain/request_input.rs: --har, --problem, --base, the body of a request",
+    "init/package.rs: .gitignore, package.json",
     "key/records.rs: records to import",
     "request.rs: the body of a request",
     "setup/node.rs: package-lock.json",
