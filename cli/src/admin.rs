@@ -84,6 +84,11 @@ impl Gate {
         self.ask_with(method, path, None, body)
     }
 
+    /// The gate's yes to a GET with this query.
+    pub(crate) fn query(&self, path: &str, query: &str) -> std::result::Result<Value, GateError> {
+        self.ask_with("GET", path, Some(query), None)
+    }
+
     fn ask_with(
         &self,
         method: &str,

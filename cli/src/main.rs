@@ -15,6 +15,7 @@ mod clock;
 mod cloudflare;
 mod console;
 mod demo;
+mod edit;
 mod error;
 mod explain;
 mod gate_error;
@@ -27,9 +28,11 @@ mod manual;
 mod migrate;
 mod progress;
 mod project;
+mod purge;
 mod random;
 mod redact;
 mod request;
+mod route;
 mod session;
 mod settings;
 mod setup;
@@ -37,6 +40,7 @@ mod target;
 mod tls;
 mod token;
 mod url;
+mod usage;
 mod usage_error;
 mod wrangler;
 
@@ -61,6 +65,9 @@ enum Command {
     Build(build::Options),
     /// Watch the gate at work in front of a small API, everything set up
     Demo(demo::Options),
+    /// Add an API behind the gate
+    #[command(subcommand)]
+    Route(route::Action),
     /// Make keys, show their secrets, and keep those of a gate's registry
     #[command(subcommand)]
     Key(key::Action),
@@ -76,6 +83,10 @@ enum Command {
     /// Put, watch and replace the tokens that the gate writes with
     #[command(subcommand)]
     Token(token::Action),
+    /// Print what the keys of a running gate have used, by day
+    Usage(usage::Options),
+    /// Purge cached answers of a running gate
+    Purge(purge::Options),
     /// Open the console of a running gate, with a session for it on standard output
     Console(console::Options),
     /// Tell which rule refused a request, and why
@@ -128,11 +139,14 @@ fn run(command: Command) -> error::Result<()> {
         Command::Init(options) => init::run(&options),
         Command::Build(options) => build::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Route(action) => route::run(&action),
         Command::Key(action) => key::run(&action),
         Command::Session(action) => session::run(&action),
         Command::Request(action) => request::run(&action),
         Command::Url(action) => url::run(&action),
         Command::Token(action) => token::run(&action),
+        Command::Usage(options) => usage::run(&options),
+        Command::Purge(options) => purge::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Console(options) => console::run(&options),
         Command::Migrate(options) => migrate::run(&options),

@@ -16,7 +16,7 @@ mod report;
 mod secret_source;
 mod secrets;
 mod template;
-mod validate;
+pub(crate) mod validate;
 
 use std::env;
 use std::path::{Path, PathBuf};

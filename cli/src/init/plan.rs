@@ -141,7 +141,7 @@ fn auth(options: &Options, known: bool) -> Result<String> {
         default: Some("bearer"),
         quiet: known,
     };
-    question.one(options.auth.as_deref(), validate::auth)
+    question.one(options.auth.as_deref(), validate::auth_of_new)
 }
 
 fn probe(options: &Options, preset: &Preset, known: bool) -> Result<Option<String>> {

@@ -9,7 +9,7 @@ use writegate::policy::origin::{Origin, OriginPattern};
 use writegate::policy::path::Pattern;
 use writegate::{Scheme, Upstream, UpstreamAuth};
 
-pub(super) type Checked = Result<String, String>;
+pub(crate) type Checked = Result<String, String>;
 
 fn when(right: bool, text: &str, hint: &str) -> Checked {
     right.then(|| text.to_owned()).ok_or_else(|| hint.to_owned())
@@ -43,11 +43,11 @@ pub(super) fn domain(host: &str) -> Checked {
     when(fits, host, "expected a host name of one of your zones, such as gate.example.com")
 }
 
-pub(super) fn upstream(url: &str) -> Checked {
+pub(crate) fn upstream(url: &str) -> Checked {
     Upstream::parse(url).map(|_| url.to_owned())
 }
 
-pub(super) fn probe(path: &str) -> Checked {
+pub(crate) fn probe(path: &str) -> Checked {
     let fits = Pattern::parse(path).is_some_and(|path| !path.is_prefix());
     when(fits, path, "expected a path below the upstream, such as /me")
 }
@@ -59,7 +59,7 @@ pub(super) fn method(name: &str) -> Checked {
 }
 
 /// The paths at the gate that go to the API.
-pub(super) fn route(path: &str) -> Checked {
+pub(crate) fn route(path: &str) -> Checked {
     when(
         Pattern::parse(path).is_some_and(|path| path.is_prefix()) && !path.starts_with("/_gate/"),
         path,
@@ -123,21 +123,30 @@ pub(super) fn date(text: &str) -> Checked {
     when(Timestamp::parse_rfc3339(text).is_some(), text, hint)
 }
 
-/// Validates the scheme of the API's token, and returns the `upstream_auth` for it.
-pub(super) fn auth(text: &str) -> Checked {
+/// Validates the scheme of the API's token, and returns the `upstream_auth` for it with this secret.
+pub(crate) fn auth(text: &str, secret: &str) -> Result<Value, String> {
     let (scheme, name) = match text.split_once(':') {
         Some(("header", name)) => ("header", Some(name.trim())),
         _ => (text, None),
     };
-    let value: Value = match name {
-        Some(name) => json!({"scheme": scheme, "name": name}),
-        None => json!({ "scheme": scheme }),
-    };
+    let mut value = json!({ "scheme": scheme });
+    if let Some(name) = name {
+        value["name"] = json!(name);
+    }
     let hint = "expected bearer, basic, header:NAME or cloudflare-global-key";
-    UpstreamAuth::parse(String::new(), Some(value)).map_err(|_error| hint.to_owned())?;
-    let name = name.map(|name| format!(", name = {}", json!(name)));
-    let name = name.unwrap_or_default();
-    Ok(format!("{{ scheme = {}{name}, secret = \"WRITE_TOKEN\" }}", json!(scheme)))
+    UpstreamAuth::parse(String::new(), Some(value.clone())).map_err(|_error| hint.to_owned())?;
+    value["secret"] = json!(secret);
+    Ok(value)
+}
+
+/// Validates likewise, and returns the TOML for the token of a new gate.
+pub(super) fn auth_of_new(text: &str) -> Checked {
+    let value = auth(text, "WRITE_TOKEN")?;
+    let members = ["scheme", "name", "secret"]
+        .into_iter()
+        .filter(|member| value.get(*member).is_some())
+        .map(|member| format!("{member} = {}", value[member]));
+    Ok(format!("{{ {} }}", members.collect::<Vec<_>>().join(", ")))
 }
 
 #[cfg(test)]
@@ -153,10 +162,10 @@ mod tests {
                 "{ scheme = \"header\", name = \"X-AUTH-TOKEN\", secret = \"WRITE_TOKEN\" }",
             ),
         ] {
-            assert_eq!(auth(text).as_deref(), Ok(written));
+            assert_eq!(auth_of_new(text).as_deref(), Ok(written));
         }
         for wrong in ["", "Bearer", "header", "header:", "header:Host", "digest:x", "header:a b"] {
-            assert!(auth(wrong).is_err(), "{wrong}");
+            assert!(auth_of_new(wrong).is_err(), "{wrong}");
         }
     }
 

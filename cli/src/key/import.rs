@@ -35,7 +35,9 @@ pub(crate) struct Import {
 impl Import {
     pub(super) fn run(&self) -> Result<()> {
         let records = records::read(&self.file)?;
-        let gate = self.which.open(&self.project.find()?)?;
+        let project = self.project.find()?;
+        records::refuse_unlimited(&records, &project.document()?)?;
+        let gate = self.which.open(&project)?;
         let total = records.len();
         let mut left = match self.skip_existing {
             true => without_existing(&gate, records)?,

@@ -1,9 +1,11 @@
-//! `writegate key`: a new key's record, a key's derived secret, and the keys of a running gate's registry.
+//! `writegate key`: records of keys, in the configuration and in a running gate's registry, and a key's derived secret.
 
+mod fields;
 mod import;
 mod new;
 mod records;
 mod registry;
+mod update;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -14,11 +16,17 @@ use crate::settings::{self, KeyOptions};
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
-    /// Print a record for wrangler.toml, under a new id
-    New(new::New),
+    /// Make a record: printed, written into wrangler.toml, or in a gate's registry
+    New(Box<new::New>),
+    /// Change fields of a key, in wrangler.toml or in a gate's registry
+    Update(Box<update::Update>),
+    /// Revoke a key until it is enabled again
+    Disable(update::Target),
+    /// Let a disabled key work again
+    Enable(update::Target),
     /// Print a key's record and its secret
     Show(Show),
-    /// Print every record of a gate's registry, one a line
+    /// Print every record, one a line: of the configuration, or of a gate's registry
     List(registry::List),
     /// Revoke a key of a gate's registry for good: its id is never used again
     Revoke(registry::Revoke),
@@ -38,6 +46,9 @@ pub(crate) struct Show {
 pub(crate) fn run(action: &Action) -> Result<()> {
     match action {
         Action::New(new) => new.run(),
+        Action::Update(update) => update.run(),
+        Action::Disable(target) => target.disable(),
+        Action::Enable(target) => target.enable(),
         Action::Show(show) => show.run(),
         Action::List(list) => list.run(),
         Action::Revoke(revoke) => revoke.run(),

@@ -6,9 +6,11 @@ use std::io::Read as _;
 use serde_json::Value;
 use writegate::KeyId;
 use writegate::json;
+use writegate::rate;
 use writegate::registry::{self, MAX_RECORD_BYTES};
 
 use crate::error::{Context as _, Error, Result};
+use crate::project::Document;
 
 /// One record, and which of the file it is, counted from 1.
 pub(super) struct Record {
@@ -86,6 +88,25 @@ fn record(json: Value, number: usize, seen: &mut HashMap<String, usize>) -> Resu
     Ok(Record { number, id: key.id, json })
 }
 
+/// Refuses records that count on a rate limiter without a binding: each of their requests would be answered 503.
+pub(super) fn refuse_unlimited(records: &[Record], document: &Document) -> Result<()> {
+    let bound = document.names("ratelimits");
+    for Record { number, json, .. } in records {
+        let rate = json["rate"].as_str().map(|name| ("rate", rate::binding(name)));
+        let mint = json["mint"].is_object().then(|| ("mint", rate::binding("mint")));
+        for (field, binding) in rate.into_iter().chain(mint) {
+            if !bound.contains(&binding.as_str()) {
+                return Err(Error::usage(format!(
+                    "record {number}.{field}: there is no binding {binding} in {}, so the gate would answer 503 to the \
+                     key; add [[ratelimits]] with that name; nothing was sent",
+                    document.place()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +152,30 @@ mod tests {
         for empty in ["", " \n", "[]"] {
             assert!(error(empty).contains("no record"), "{empty:?}");
         }
+    }
+
+    #[test]
+    fn a_limiter_that_is_not_there_is_found_before_anything_is_sent() {
+        let limiters = "[[ratelimits]]\nname = \"RATE_STANDARD\"\n";
+        let judged = |records: &str, toml: &str| {
+            let document = Document::parse("wrangler.toml", toml, None).unwrap();
+            refuse_unlimited(&parse(records.as_bytes()).unwrap(), &document).err()
+        };
+        let rated = r#"[{"id":"a"},{"id":"b","rate":"standard"}]"#;
+        assert!(judged(rated, limiters).is_none());
+        let error = judged(rated, "").unwrap();
+        assert!(
+            error.message.starts_with("record 2.rate: there is no binding RATE_STANDARD"),
+            "{}",
+            error.message
+        );
+        let minting = r#"[{"id":"a","mint":{},"methods":["POST"],"paths":["/x"],"allowed_origins":["https://a.example"]}]"#;
+        let error = judged(minting, limiters).unwrap();
+        assert!(
+            error.message.starts_with("record 1.mint: there is no binding RATE_MINT"),
+            "{}",
+            error.message
+        );
+        assert!(judged(minting, &limiters.replace("STANDARD", "MINT")).is_none());
     }
 }

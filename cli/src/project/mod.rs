@@ -145,6 +145,26 @@ impl Project {
         name.map_or_else(|| USUAL.to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
+    /// Replaces the configuration by what `change` makes of it. The old one stays until the new one is complete.
+    pub(crate) fn rewrite(&self, change: impl FnOnce(&str) -> Result<String>) -> Result<()> {
+        let (file, name) = (self.file()?, self.name());
+        if file.extension().is_none_or(|kind| kind != "toml") {
+            return Err(Error::usage(format!(
+                "{name}: only a wrangler.toml can be changed by this; change it by hand"
+            )));
+        }
+        let new = change(&read(file)?.unwrap_or_default())?;
+        let replace = || {
+            // Where it leads to, if it is a link.
+            let file = fs::canonicalize(file)?;
+            let beside = file.with_extension("toml.new");
+            fs::write(&beside, new)?;
+            fs::set_permissions(&beside, fs::metadata(&file)?.permissions())?;
+            fs::rename(beside, file)
+        };
+        replace().context(format!("writing {name}"))
+    }
+
     /// The text of a file of its folder; `None` where there is none.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>> {
         read(&self.root.join(name))

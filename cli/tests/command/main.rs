@@ -13,6 +13,7 @@ mod checkout;
 mod console;
 mod explaining;
 mod init;
+mod keys;
 mod project;
 mod registry;
 mod signing;

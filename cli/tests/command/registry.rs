@@ -35,8 +35,8 @@ fn assert_uncalled(listener: &TcpListener) {
 fn wrong_arguments_are_usage_errors() {
     let checkout = checkout(ADMIN);
     for arguments in [
-        ["key", "list"].as_slice(),
-        &["key", "list", "--gate", "gate.example.com"],
+        ["key", "list", "--gate", "gate.example.com"].as_slice(),
+        &["key", "list", "--as", "pk_admin"],
         &["key", "list", "--gate", "http://gate.example.com"],
         &["key", "list", "--gate", "https://gate.example.com/_gate"],
         &["key", "list", "--gate", "https://a@gate.example.com"],

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
-use testkit::admin_api::{ADMIN, admin, stored, write};
+use testkit::admin_api::{ADMIN, admin, administered, stored, write};
+use testkit::cache::cached;
 use testkit::check::Check;
 use testkit::gate::KEY;
 use testkit::process::scratch;
@@ -60,9 +61,15 @@ impl Checkout {
     }
 
     fn key(&self, arguments: &[&str]) -> Done {
+        self.run(&["key", arguments[0]], &arguments[1..])
+    }
+
+    /// Runs a command about the gate.
+    fn run(&self, command: &[&str], arguments: &[&str]) -> Done {
         let Output { status, stdout, stderr } = crate::writegate()
-            .args(["key", arguments[0], "--gate", &self.gate])
-            .args(&arguments[1..])
+            .args(command)
+            .args(["--gate", &self.gate])
+            .args(arguments)
             .current_dir(&self.folder)
             .env_remove("CARGO_MANIFEST_DIR")
             .env("SIGNING_SECRET", &self.signing_secret)
@@ -137,6 +144,69 @@ fn what_is_imported_works_is_listed_and_can_be_revoked() {
     assert_eq!(checkout.key(&["list"]).lines()[17], revoked[0]);
     checkout.key(&["revoke", "pk_nobody"]).failed(&["404 no-route"]);
     checkout.key(&["revoke", KEY]).failed(&["409 key-in-configuration", KEY]);
+}
+
+#[test]
+fn one_key_is_made_changed_disabled_and_enabled() {
+    let mut table = Check::of(admin);
+    let checkout = Checkout::of(&table);
+    let made =
+        checkout.key(&["new", "--id", "pk_one", "--method", "POST", "--path", "/posts"]).lines();
+    let secret = sk(&table.gate.signing_secret, "pk_one", 1);
+    assert_eq!((&made[0]["id"], &made[0]["sk"]), (&json!("pk_one"), &json!(secret)));
+    table.passes("made", &write(&table.gate, "pk_one"));
+    checkout.key(&["update", "pk_one", "--path", "/other"]).lines();
+    table.refused("changed", &write(&table.gate, "pk_one"), 403, "path-denied");
+    checkout.key(&["update", "pk_one", "--clear", "paths"]).lines();
+    table.passes("changed back", &write(&table.gate, "pk_one"));
+    checkout.key(&["disable", "pk_one"]).lines();
+    table.refused("disabled", &write(&table.gate, "pk_one"), 401, "key-revoked");
+    checkout.key(&["enable", "pk_one"]).lines();
+    table.passes("enabled", &write(&table.gate, "pk_one"));
+    checkout.key(&["update", "pk_nobody", "--path", "/x"]).failed(&["404 no-route"]);
+    checkout.key(&["new", "--id", "pk_one"]).failed(&["409 key-exists"]);
+}
+
+#[test]
+fn the_usage_of_all_keys_is_told_by_key_and_day() {
+    let mut table = Check::of(|setup| admin(setup.ledger()));
+    let checkout = Checkout::of(&table);
+    checkout.import(&records(20), &[]).lines();
+    for _twice in 0..2 {
+        table.passes("counted", &write(&table.gate, "pk_007"));
+    }
+    table.passes("counted", &write(&table.gate, KEY));
+    let rows = checkout.run(&["usage"], &[]).lines();
+    let told = |key: &str| -> u64 {
+        let own = rows.iter().filter(|row| row["key"] == key);
+        own.map(|row| row["requests"].as_u64().unwrap()).sum()
+    };
+    assert_eq!((told("pk_007"), told(KEY), rows.len()), (2, 1, 2), "{rows:#?}");
+    let day = rows[0]["day"].as_str().unwrap();
+    let csv =
+        checkout.run(&["usage"], &["--csv", "--key", "pk_007", "--from", day, "--to", day]).out;
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!(
+        lines[0],
+        "key,day,outcome,code,requests,bytes_in,bytes_out,upstream_ms,upstream_429"
+    );
+    assert!(lines[1].starts_with(&format!("pk_007,{day},forwarded,,2,")), "{csv}");
+    assert_eq!(lines.len(), 2);
+    let other = checkout.run(&["usage"], &["--from", "2020-01-01", "--to", "2020-01-02"]);
+    assert!(other.lines().is_empty(), "{}", other.out);
+}
+
+#[test]
+fn a_purge_is_asked_for_by_route_or_by_url() {
+    let table = Check::of(|setup| administered(cached(setup)));
+    let checkout = Checkout::of(&table);
+    for what in [["--route", "/*"], ["--url", "/posts?a=1"]] {
+        assert_eq!(checkout.run(&["purge"], &what).lines(), [json!({"purged": true})], "{what:?}");
+    }
+    checkout.run(&["purge"], &["--route", "/none/*"]).failed(&["400 bad-request"]);
+    for what in [[].as_slice(), &["--route", "/*", "--url", "/"]] {
+        assert_eq!(checkout.run(&["purge"], what).code, Some(2), "{what:?}");
+    }
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //! `UPDATE_RECIPES=1 cargo test --test command recipes`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use testkit::program::found;
+use testkit::upstream::{Reply, Upstream};
 
 use super::clone;
 use crate::checkout::{random_secret, root};
@@ -58,12 +60,17 @@ fn assert_current(name: &str, input: &str) {
     for (key, id) in keys.iter().zip(IDS) {
         made = made.replace(key["id"].as_str().unwrap(), id);
     }
-    let (before, written, after) = fence(&text, "toml");
+    assert_or_update(&path, &text, &made);
+}
+
+/// The page shows what was made, or from now on.
+fn assert_or_update(path: &Path, text: &str, made: &str) {
+    let (before, written, after) = fence(text, "toml");
     if std::env::var_os("UPDATE_RECIPES").is_some() {
         fs::write(path, format!("{before}\n```toml\n{made}```\n{after}")).unwrap();
     } else {
         let hint = "UPDATE_RECIPES=1 cargo test --test command recipes";
-        assert_eq!(format!("{written}\n"), made, "docs/recipes/{name}.md: {hint}");
+        assert_eq!(format!("{written}\n"), made, "{}: {hint}", path.display());
     }
 }
 
@@ -85,6 +92,75 @@ fn the_recipe_for_the_cloudflare_api_is_what_init_makes() {
 #[test]
 fn the_recipe_for_images_is_what_init_makes() {
     assert_current("images", &random_secret());
+}
+
+#[test]
+fn the_recipe_for_flotiq_is_what_init_makes() {
+    assert_current("flotiq", &random_secret());
+}
+
+/// The commands of this recipe, one after the other, make the routes and keys that it shows.
+#[test]
+fn the_recipe_for_two_zones_is_what_its_commands_make() {
+    let path = page("two-zones");
+    let text = fs::read_to_string(&path).unwrap();
+    let checkout = clone();
+    let mut init = arguments(&text);
+    init.push("--local".to_owned());
+    let init: Vec<&str> = init.iter().map(String::as_str).collect();
+    checkout.fed(&init, &random_secret()).succeeded();
+    let (_, more, _) = fence(&text, "bash");
+    let mark = "cargo() { shift 2; printf '%s\\n' \"$@\" --; }";
+    let printed = Command::new("sh").args(["-euc", &format!("{mark}\n{more}")]).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    for command in printed.split("\n--\n").filter(|command| !command.is_empty()) {
+        checkout.run(&command.lines().collect::<Vec<_>>()).succeeded();
+    }
+
+    let made = checkout.text("wrangler.toml");
+    let whole: Value = toml::from_str(&made).unwrap();
+    let (routes, keys) = (&whole["vars"]["ROUTES"], whole["vars"]["KEYS"].as_array().unwrap());
+    let own = [&keys[0], keys.last().unwrap()];
+    let first = own[0]["id"].as_str().unwrap();
+    let tables = made.split("\n\n").filter(|table| {
+        let is_own = own.iter().any(|key| table.contains(&format!("id = {}\n", key["id"])));
+        table.contains("[[vars.ROUTES]]") || is_own
+    });
+    let made = tables.collect::<Vec<_>>().join("\n\n").replace(first, IDS[0]);
+    assert_eq!((routes.as_array().unwrap().len(), own[1]["id"].as_str()), (2, Some("pk_second")));
+    assert_or_update(&path, &text, &format!("{}\n", made.trim_end()));
+}
+
+/// The hook of the recipe for Vault, as it stands, before a double of Vault.
+#[test]
+fn the_hook_for_vault_prints_the_token() {
+    if !found(&["curl", "jq"], "the hook for Vault") {
+        return;
+    }
+    let text = fs::read_to_string(page("vault")).unwrap();
+    let (token, vaults) = (random_secret(), random_secret());
+    let (held, expected) = (token.clone(), vaults.clone());
+    let vault = Upstream::answering(move |seen, _| {
+        let is_asked = seen.target == "/v1/secret/data/cms";
+        match is_asked && seen.header("x-vault-token").as_ref() == Some(&expected) {
+            true => Reply::ok(
+                &json!({"data": {"data": {"token": held}, "metadata": {"version": 2}}}).to_string(),
+            ),
+            false => Reply::new(403),
+        }
+    });
+    let run = |secret: &str| {
+        let mut sh = Command::new("sh");
+        sh.args(["-c", fence(&text, "sh").1])
+            .env("VAULT_ADDR", vault.url())
+            .env("VAULT_TOKEN", secret);
+        sh.env_remove("http_proxy").output().unwrap()
+    };
+    let done = run(&vaults);
+    assert!(done.status.success(), "{done:?}");
+    let printed: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(printed, json!({"token": token}));
+    assert!(!run("another").status.success());
 }
 
 #[test]
