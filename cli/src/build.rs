@@ -12,6 +12,7 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use std::time::SystemTime;
 
 use clap::Args;
 use sha2::{Digest, Sha256};
@@ -83,6 +84,7 @@ pub(crate) fn build(
     let built = fs::read_to_string(&record).is_ok_and(|known| {
         fingerprint(checkout, &recipe, &out).is_some_and(|fingerprint| fingerprint == known)
     });
+    let begun = SystemTime::now();
     // A first run waits for both, so they run beside each other.
     thread::scope(|scope| {
         let packages = scope.spawn(|| setup::ensure_packages(checkout, progress));
@@ -105,7 +107,9 @@ pub(crate) fn build(
         step.run(tools.bundle(&entry, &bound.join(SCRIPT), &out.join(SCRIPT)))?;
         step.run(tools.optimize(&bound.join(MODULE), &out.join(MODULE)))
     })?;
-    if let Some(fingerprint) = fingerprint(checkout, &recipe, &out) {
+    // What was edited meanwhile may not be in the build.
+    let edited = inputs(checkout).is_none_or(|files| files.iter().any(|file| changed(file, begun)));
+    if let Some(fingerprint) = fingerprint(checkout, &recipe, &out).filter(|_| !edited) {
         fs::write(&record, fingerprint).context("recording the build")?;
     }
     Ok(out)
@@ -152,8 +156,14 @@ fn bind(compiled: &Path, to: &Path) -> Result<()> {
     fs::write(&script, text.replace("import source ", "import ")).context("writing the script")
 }
 
-/// Of everything the Worker is made of, and of the product; none if one of them cannot be read.
-fn fingerprint(checkout: &Checkout, recipe: &str, out: &Path) -> Option<String> {
+/// Returns true if a file was changed since then, or may have been.
+fn changed(file: &Path, since: SystemTime) -> bool {
+    let modified = fs::metadata(file).and_then(|metadata| metadata.modified());
+    modified.map_or(true, |modified| modified >= since)
+}
+
+/// Everything the Worker is made of; none if it cannot be told.
+fn inputs(checkout: &Checkout) -> Option<Vec<PathBuf>> {
     let mut files = vec![
         checkout.root.join("Cargo.toml"),
         checkout.root.join("Cargo.lock"),
@@ -162,13 +172,19 @@ fn fingerprint(checkout: &Checkout, recipe: &str, out: &Path) -> Option<String> 
     // Flags of the checkout; it need not have any.
     let flags = checkout.root.join(".cargo/config.toml");
     files.extend(flags.is_file().then_some(flags));
-    files.extend(PRODUCTS.map(|name| out.join(name)));
     // Files from outside of `src` that the library includes are in cargo's own list.
     let listed = checkout.target.join("wasm/wasm32-unknown-unknown/release/writegate.d");
     let text = fs::read_to_string(listed).ok()?;
     let inputs = text.lines().flat_map(|line| line.split_once(": ")).map(|(_, files)| files);
     files.extend(inputs.flat_map(|line| line.split(' ')).map(|path| checkout.root.join(path)));
     sources(&checkout.root.join("src"), &mut files)?;
+    Some(files)
+}
+
+/// Of everything the Worker is made of, and of the product; none if one of them cannot be read.
+fn fingerprint(checkout: &Checkout, recipe: &str, out: &Path) -> Option<String> {
+    let mut files = inputs(checkout)?;
+    files.extend(PRODUCTS.map(|name| out.join(name)));
     files.sort();
     files.dedup();
 
