@@ -10,7 +10,7 @@ test("the demo's page writes through the gate from another origin", async (t) =>
   const minted = counted(page, "/_gate/session");
   const challenged = [];
   page.on("request", (request) => request.url().endsWith("/challenge") && challenged.push(request));
-  // What the walk-through has written is there already.
+  // The walk-through has written an entry before.
   await page.getByText("Hello from behind the gate").waitFor();
   await page.getByRole("textbox", { name: "Name" }).fill("Grace");
   await page.getByRole("textbox", { name: "Message" }).fill("<img src=x onerror=alert(1)>");
