@@ -88,7 +88,7 @@ impl State {
             }
             Self::Due => "rotate the token before it is overdue or expires",
             Self::Unknown => {
-                "the age of the token is not token: put it as {\"token\":…,\"issued_at\":\"YYYY-MM-DD\"}, or set <NAME>_ISSUED_AT"
+                "the age of the token is not known: put it as {\"token\":…,\"issued_at\":\"YYYY-MM-DD\"}, or set <NAME>_ISSUED_AT"
             }
             Self::Ok => "nothing to do",
         }
