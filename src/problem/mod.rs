@@ -7,6 +7,7 @@
 use crate::base::json_writer::ObjectWriter;
 use crate::base::request::HeadError;
 
+mod advice;
 mod alarm;
 mod fault;
 pub mod page;

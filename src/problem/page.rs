@@ -1,40 +1,58 @@
 //! The page `/_gate/problems`, generated from the enums so that it cannot differ from them.
 
+use super::advice::{self, Advice};
 use super::{Description, Problem};
 
-/// Returns the HTML document.
+/// Returns the HTML document. Its style sheet is shared with the console; `console/build.mjs` writes the sheet's hash into
+/// `public/_headers`.
 #[must_use]
 pub fn html() -> String {
-    let mut page = String::from(PAGE_HEAD);
+    let mut contents = String::new();
+    let mut sections = String::new();
     for problem in Problem::all() {
-        let Description { code, status, title, detail } = problem.description();
-        let detail = detail.replace('"', "&quot;");
-        page.push_str(&format!(
+        let Description { code, status, title, .. } = problem.description();
+        let Advice { cause, fix, example } = advice::of(problem);
+        let [title, cause, fix, example] = [title, cause, fix, example].map(escaped);
+        contents.push_str(&format!(
+            "<li><a href=\"#{code}\"><code>{code}</code></a> <small>{status}</small></li>\n"
+        ));
+        sections.push_str(&format!(
             "<section id=\"{code}\">\n<h2><code>{code}</code> <small>{status}</small></h2>\n\
-             <p><strong>{title}.</strong> {detail}</p>\n</section>\n"
+             <p><strong>{title}.</strong></p>\n<dl>\n<dt>Cause</dt><dd>{cause}</dd>\n<dt>Fix</dt><dd>{fix}</dd>\n</dl>\n\
+             <pre>{example}</pre>\n</section>\n"
         ));
     }
-    page.push_str("</main>\n</body>\n</html>\n");
-    page
+    PAGE.replace("{style}", STYLE).replace("{contents}", &contents).replace("{sections}", &sections)
 }
 
-const PAGE_HEAD: &str = r#"<!doctype html>
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+const STYLE: &str = include_str!("../../console/page.css");
+
+const PAGE: &str = r#"<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>writegate: why a request was refused</title>
+<link rel="icon" href="data:,">
 <style>
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark }
-h2 { font-size: 1.1rem; margin: 2rem 0 0 } h2 small { font-weight: normal; opacity: .7 } p { margin: .25rem 0 }
-section:target { outline: 2px solid; outline-offset: .5rem }
-</style>
+{style}</style>
 </head>
 <body>
 <main>
 <h1>Why the gate refused a request</h1>
 <p>Every refusal is an <code>application/problem+json</code> document (RFC 9457) whose <code>code</code> is one of these.
 Quote its <code>request_id</code> to the gate's operator: the log has one line with the same id.</p>
+<nav aria-label="Codes">
+<ul class="codes">
+{contents}</ul>
+</nav>
+{sections}</main>
+</body>
+</html>
 "#;
 
 #[cfg(test)]
