@@ -37,24 +37,9 @@ export async function open(t, url, { beside, ...options } = {}) {
     if (!beside) await context.close();
     assert.deepEqual(page.problems, []);
   });
-  if (!beside) await doubleMint(context);
   await page.goto(url);
   return page;
 }
-
-/** DOUBLE: until the gate mints. */
-const spent = new Set();
-const doubleMint = async (context) => {
-  const real = await fetch(`${gate}/_gate/session`, { method: "POST", headers: { origin: pages }, body: "{}" });
-  if (real.status !== 404) return;
-  await context.route(`${gate}/_gate/session`, (route) => {
-    const { key, turnstile } = JSON.parse(route.request().postData());
-    if (/ /.test(turnstile)) return answer(route, 400, refusal(400, "bad-request", { field: "turnstile" }));
-    if (spent.has(turnstile)) return answer(route, 403, refusal(403, "challenge-failed", { reason: "spent" }));
-    spent.add(turnstile);
-    return answer(route, 201, session(key === "pk_site" ? "pk_server" : "pk_server", { bind: key === "pk_bound" }));
-  });
-};
 
 const base64url = (value) => Buffer.from(value).toString("base64url");
 const derive = (ikm, info) => base64url(Buffer.from(hkdfSync("sha256", ikm, "", info, 32)));

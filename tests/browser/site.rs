@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use serde_json::json;
+use testkit::docs::fences;
 use testkit::program::Program;
 use testkit::token::fresh;
 use testkit::upstream::{Reply, Seen, Upstream};
@@ -102,15 +103,16 @@ fn api() -> Upstream {
     })
 }
 
-/// An empty page for every path, with the policy that `docs/clients.md` names.
+/// An empty page for every path, with the policy that docs/clients.md states.
 fn pages() -> Upstream {
-    Upstream::answering(|_, _| {
-        let policy = "default-src 'none'; script-src http://127.0.0.1:* https://challenges.cloudflare.com; \
-                      connect-src http://127.0.0.1:*; img-src data:; frame-src https://challenges.cloudflare.com";
+    let documented = fences("clients.md", "csp").remove(0);
+    let policy = documented.trim().replace("https://gate.example.com", "http://127.0.0.1:*");
+    let policy = format!("default-src 'none'; img-src data:; {policy}");
+    Upstream::answering(move |_, _| {
         let page = "<!doctype html><html lang=en><meta charset=utf-8><title>A page</title><link rel=icon href=data:,>";
         Reply::ok(page)
             .header("Content-Type", "text/html")
-            .header("Content-Security-Policy", policy)
+            .header("Content-Security-Policy", &policy)
     })
 }
 

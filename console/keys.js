@@ -1,0 +1,114 @@
+/** The section Keys: those of the configuration (`GET status`) and of the registry (`GET keys`), and changes of the latter. */
+
+import { confirmRevoke, editKey } from "./dialogs.js";
+import { $, h, row, table, written } from "./dom.js";
+import { ask, mayWrite, tell } from "./gate.js";
+
+const COLUMNS = ["Id", "Name", "Status", "Methods", "Paths", "Origins", "Rate", "Quota", "Expires", "Version", "Where", "Actions"].map((title) => ({ title }));
+const BOUND = "in force everywhere within 90 s";
+
+/** The ids of keys that were changed here. */
+const changed = new Set();
+let body, cursor;
+
+const status = (record) => {
+  if (record.error) return "broken";
+  // A tombstone has nothing but these; every other record of the registry lists its schemes.
+  if (record.revoked && !("schemes" in record) && record.where === "registry") return "deleted";
+  if (record.revoked) return "revoked";
+  return record.expires && Date.parse(record.expires) <= Date.now() ? "expired" : "active";
+};
+
+const list = (values) => (values ? h("ul", {}, ...values.map((value) => h("li", {}, written(value)))) : "all");
+
+const quota = ({ requests, bytes, per }) =>
+  [requests && `${requests.toLocaleString("en")} requests`, bytes && `${bytes.toLocaleString("en")} bytes`].filter(Boolean).join(", ") + ` per ${per}`;
+
+/** The gate's answer to a change, after it was told, and the row is what the gate reads back. */
+const change = async (id, patch, said) => {
+  const answer = await ask(`keys/${encodeURIComponent(id)}`, { method: "PATCH", body: patch });
+  await readBack(id, said);
+  return answer;
+};
+
+const readBack = async (id, said) => {
+  changed.add(id);
+  const record = { ...(await ask(`keys/${encodeURIComponent(id)}`)), where: "registry" };
+  const old = document.getElementById(`row-${id}`);
+  if (old) old.replaceWith(keyRow(record));
+  else body.prepend(keyRow(record));
+  addChoice(id);
+  $("said").textContent = said;
+};
+
+const actions = (record, now) => {
+  if (record.where !== "registry" || now === "deleted") return undefined;
+  const { id } = record;
+  const button = (text, name, action) =>
+    h("button", { type: "button", id: `${name}-${id}`, disabled: !mayWrite(), "aria-describedby": `head-${id}`, onclick: action }, text);
+  const failing = (action) => () => action().catch((error) => tell($("keys-failed"), error));
+  const { where: _, error: __, ...sent } = record;
+  const edit = button("Change", "change", () => editKey("Change", sent, (patch) => change(id, patch, `Key ${id} was changed.`)));
+  const toggle = record.revoked
+    ? button("Restore", "toggle", failing(() => change(id, { revoked: null }, `Key ${id} was restored.`).then(() => $(`toggle-${id}`).focus())))
+    : button("Revoke", "toggle", () => confirmRevoke(id, () => change(id, { revoked: true }, `Key ${id} was revoked.`)));
+  return h("div", { className: "row" }, edit, toggle);
+};
+
+const keyRow = (record) => {
+  const { id, name, methods, paths, allowed_origins: origins, rate, expires, version = 1, where, error } = record;
+  const now = status(record);
+  const note = changed.has(id) ? h("small", {}, ` ${BOUND}`) : error ? h("small", {}, ` ${error.field}: ${error.hint}`) : "";
+  const head = written(id);
+  head.id = `head-${id}`;
+  const cells = error || now === "deleted"
+    ? Array(6).fill(undefined)
+    : [list(methods), list(paths), list(origins), rate, record.quota && quota(record.quota), expires];
+  const made = row(head, name === undefined ? undefined : written(name), h("span", {}, now, note), ...cells, error ? undefined : String(version), where, actions(record, now));
+  made.id = `row-${id}`;
+  return made;
+};
+
+const addChoice = (id) => {
+  if (![...$("key").options].some(({ value }) => value === id)) $("key").append(h("option", { value: id }, id));
+};
+
+/** Asks for the next page of the registry and appends it. */
+export const showMore = async () => {
+  const page = await ask(cursor ? `keys?cursor=${encodeURIComponent(cursor)}` : "keys");
+  for (const record of page.keys) {
+    body.append(keyRow({ ...record, where: "registry" }));
+    addChoice(record.id);
+  }
+  cursor = page.cursor;
+  $("more").hidden = !cursor;
+};
+
+/** Shows the keys of the configuration, then the first page of the registry, if there is one. */
+export const showKeys = async ({ keys = [], bindings }) => {
+  const rows = keys.map((record) => keyRow({ ...record, where: "configuration" }));
+  const shown = table("Keys", COLUMNS, rows);
+  body = shown.querySelector("tbody");
+  cursor = null;
+  const chosen = $("key").value;
+  $("keys").replaceChildren(shown);
+  $("key").replaceChildren();
+  keys.forEach(({ id }) => addChoice(id));
+  $("keys-failed").textContent = "";
+  $("more").hidden = true;
+  const missing = ["KEY_REGISTRY", "KEY_WRITER"].filter((name) => !bindings[name]);
+  const why = missing.length
+    ? `Keys can be made and changed here once the gate has ${missing.join(" and ")}: docs/admin.md, "Set up", says how.`
+    : mayWrite() ? "" : "This session only reads.";
+  $("why-not").textContent = why;
+  $("new-key").disabled = why !== "";
+  if (bindings.KEY_REGISTRY) await showMore();
+  if ([...$("key").options].some(({ value }) => value === chosen)) $("key").value = chosen;
+};
+
+export const newKey = () =>
+  editKey("New key", {}, async (record) => {
+    const made = await ask("keys", { method: "POST", body: record });
+    await readBack(made.id, `Key ${made.id} was created.`);
+    return made;
+  });
