@@ -64,7 +64,7 @@ test("a page of another origin writes with a session that the gate mints, and ea
   const site = await client(page, MINTED);
   assert.equal(mints.length, 0, "nothing is sent until a call needs it");
   for (const round of [1, 2]) {
-    const told = await call(page, site, fresh(), { ...post(), headers: { "X-Mine": "1", Authorization: "Basic x" } });
+    const told = await call(page, site, fresh(), { ...post(), credentials: "include", headers: { "X-Mine": "1", Authorization: "Basic x" } });
     assert.equal(told.status, 200, JSON.stringify(told));
     const { headers, method, text } = JSON.parse(told.body);
     assert.deepEqual([method, text, headers["x-mine"]], ["POST", "hello", "1"]);

@@ -35,19 +35,6 @@ fn in_browser(files: &[&str], servers: &[(&str, String)]) {
     node.args(["--test", "--test-reporter=spec"]).current_dir(root().join("tests/browser"));
     node.args(files).env("CHROMIUM", browser).env("PACKAGES", npm());
     node.envs(servers.iter().map(|(name, value)| (name, value)));
-    // HOLD-BEGIN
-    if std::env::var_os("HOLD").is_some() {
-        let mut text = String::new();
-        for (name, value) in node.get_envs() {
-            text.push_str(&format!("export {}='{}'\n", name.display(), value.unwrap().display()));
-        }
-        fs::write("/tmp/w-browser-env", text).unwrap();
-        while fs::exists("/tmp/w-browser-env").unwrap() {
-            std::thread::sleep(std::time::Duration::from_secs(1));
-        }
-        return;
-    }
-    // HOLD-END
     let ran = node.output().unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     let errors = String::from_utf8_lossy(&ran.stderr);

@@ -29,7 +29,7 @@ fn quoted(page: &str) -> impl Iterator<Item = &str> {
 fn every_file_and_test_that_a_page_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = BTreeMap::new();
-    for folder in ["src", "cli", "testkit", "tests", "bench"] {
+    for folder in ["src", "cli", "testkit", "tests", "bench", "console", "public"] {
         files(&root.join(folder), &mut all);
     }
     let mut missing = Vec::new();
