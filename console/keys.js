@@ -66,6 +66,7 @@ const keyRow = (record) => {
     : [list(methods), list(paths), list(origins), rate, record.quota && quota(record.quota), expires];
   const made = row(head, name === undefined ? undefined : written(name), h("span", {}, now, note), ...cells, error ? undefined : String(version), where, actions(record, now));
   made.id = `row-${id}`;
+  made.lastChild.className = "actions";
   return made;
 };
 
