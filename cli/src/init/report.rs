@@ -46,7 +46,7 @@ pub(super) struct End<'e> {
     /// `wrangler.toml`.
     pub(super) whole: &'e Value,
     pub(super) root: &'e Secret,
-    /// How to set up the workflows, where there are some.
+    /// The instructions for the workflows, if the gate has some.
     pub(super) publishing: Option<String>,
 }
 
