@@ -119,8 +119,18 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     );
     assert_eq!(ignored, ".dev.vars\nnode_modules");
 
-    let mut dev = machine.command("npx", &folder);
-    dev.args(["wrangler", "dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"]);
+    // Not by npx, which would not pass on the signal that ends it.
+    let mut dev = machine.command("node", &folder);
+    dev.args([
+        "node_modules/wrangler/bin/wrangler.js",
+        "dev",
+        "--ip",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--inspector-port",
+        "0",
+    ]);
     let mut server = Program::start(&mut dev);
     let port = port_in(&server.until("Ready on http://127.0.0.1:", PATIENCE));
     let mut mint = machine.command("npx", &folder);
