@@ -7,6 +7,7 @@ use serde_json::Value;
 use writegate::KeyId;
 use writegate::Secret;
 use writegate::Upstream;
+use writegate::policy::origin::Origin;
 
 use crate::error::{Error, Result};
 use crate::gate_error::{GateError, Problem};
@@ -101,14 +102,19 @@ impl Gate {
         // A fresh one each time, which nobody can use for anything else.
         let claims = Claims::once(self.address.origin(), method, &format!("/{path}"), self.ttl);
         match self.send(method, &url, &claims, body) {
-            // A gate on this machine may take itself for another, because wrangler dev speaks for its routes' hosts.
+            // A gate on this machine may take itself for another: wrangler dev speaks for its routes' hosts, and a proxy
+            // that ends TLS leaves it http.
             Err(GateError::Refused(problem))
-                if problem.code == "audience-mismatch" && url.starts_with("http://") =>
+                if problem.code == "audience-mismatch" && self.is_local() =>
             {
                 self.send(method, &url, &Claims { aud: None, ..claims }, body)
             }
             answer => answer,
         }
+    }
+
+    fn is_local(&self) -> bool {
+        Origin::parse(self.address.origin()).is_some_and(|origin| origin.is_loopback())
     }
 
     fn send(
