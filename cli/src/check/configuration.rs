@@ -4,7 +4,7 @@ use serde_json::Value;
 use writegate::FieldError;
 use writegate::Secret;
 use writegate::Upstream;
-use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES, RESOURCES};
+use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES, RESOURCES, VARIABLES};
 
 use super::row::{Findings, Verdict, listed};
 use crate::project::{BINDINGS, Document, names};
@@ -22,18 +22,6 @@ struct Deployed<'a> {
     secrets: &'a dyn Fn(&str) -> Option<Secret>,
 }
 
-/// Variables that are none of a route's secrets.
-const OPTIONAL: [&str; 8] = [
-    "UPSTREAM",
-    "ROUTES",
-    "KEYS",
-    "RATES",
-    "ROTATION",
-    "SESSION_MAX_TTL",
-    "CLOCK_SKEW",
-    "TURNSTILE_VERIFY_URL",
-];
-
 impl Environment for Deployed<'_> {
     fn get(&self, name: &str) -> Option<Binding> {
         if self.resources.contains(&name) {
@@ -44,7 +32,7 @@ impl Environment for Deployed<'_> {
             Some(other) => return Some(Binding::Json(other.to_string())),
             None => {}
         }
-        let absent = OPTIONAL.contains(&name)
+        let absent = VARIABLES.contains(&name)
             || RESOURCES.contains(&name)
             || name.ends_with("_ISSUED_AT")
             || name == "SIGNING_SECRET_PREVIOUS";

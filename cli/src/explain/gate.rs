@@ -373,16 +373,6 @@ impl Environment for Deployed<'_> {
 
 /// Returns true if a variable that `wrangler.toml` does not have can only be a route's token.
 fn is_token(name: &str) -> bool {
-    let optional = [
-        "UPSTREAM",
-        "ROUTES",
-        "KEYS",
-        "RATES",
-        "ROTATION",
-        "SESSION_MAX_TTL",
-        "CLOCK_SKEW",
-        "TURNSTILE_VERIFY_URL",
-    ];
-    let is_optional = optional.contains(&name) || config::RESOURCES.contains(&name);
+    let is_optional = config::VARIABLES.contains(&name) || config::RESOURCES.contains(&name);
     !is_optional && !name.ends_with("_ISSUED_AT")
 }
