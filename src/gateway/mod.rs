@@ -54,6 +54,7 @@ mod mint;
 pub mod reply;
 pub mod response;
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::admin::LocalResponse;
@@ -193,14 +194,15 @@ impl Gate {
         if let Some(path) = head.path().strip_prefix(GATE_PREFIX) {
             return match admin::find(path, head.method())? {
                 AdminEndpoint::Health => Ok(Destination::Local(admin::health())),
-                // Boxed, so that the futures of other requests do not contain its state.
                 AdminEndpoint::Session => {
-                    let minting = self.mint_session(config, &head, state, platform);
-                    Ok(Destination::Local(Box::pin(minting).await?))
+                    let minting: Apart<'_, _> =
+                        Box::pin(self.mint_session(config, &head, state, platform));
+                    Ok(Destination::Local(minting.await?))
                 }
                 AdminEndpoint::Authenticated(task) => {
-                    // Boxed, so that the futures of other requests do not contain its state.
-                    Box::pin(self.handle_admin(task, config, &head, now, state, platform)).await
+                    let handling: Apart<'_, _> =
+                        Box::pin(self.handle_admin(task, config, &head, now, state, platform));
+                    handling.await
                 }
             };
         }
@@ -392,6 +394,10 @@ impl Gate {
         Ok(Destination::Local(handler.handle(task).await?))
     }
 }
+
+/// The future of a step that few requests need. Boxed, so that the futures of other requests do not contain its state;
+/// `dyn`, so that its code is not a part of theirs: the runtime compiles a function as a whole, when it is first called.
+type Apart<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// The destination of a request that [`Gate::handle_route`] does not refuse.
 enum Destination<'g, 'h> {
