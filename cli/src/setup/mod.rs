@@ -76,6 +76,8 @@ impl Tools {
         // know the newest encodings.
         command.args([
             "-O",
+            // The runtime compiles a function when it is first called, so what few requests need stays a function.
+            "--one-caller-inline-max-function-size=100",
             "--enable-bulk-memory",
             "--enable-exception-handling",
             "--enable-multivalue",
