@@ -24,7 +24,10 @@ enum From {
 
 /// Prints the figures.
 pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
-    let mut configs = vec![("Hono".to_owned(), Config::new().listening(bench.hono()?))];
+    let mut configs = vec![
+        ("Hono".to_owned(), Config::new().listening(bench.hono()?)),
+        ("start floor".to_owned(), Config::new().listening(bench.floor_start()?)),
+    ];
     for (old, build) in bench.builds() {
         let name = format!("{old}gate");
         let gate = bench.gate(&name, build, [json!({})])?;
@@ -54,7 +57,12 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
             Ok(used.as_secs_f64() * 1e6)
         })?;
     }
-    let ratios = [("gate", "Hono", Some(1.4)), ("gate request", "Hono request", None)];
+    let ratios = [
+        ("gate", "Hono", Some(1.4)),
+        ("start floor", "Hono", None),
+        ("gate request", "Hono request", None),
+        ("start floor request", "Hono request", None),
+    ];
     finish(bench, report, &samples, &ratios)?;
 
     report.table("bytes gzipped");

@@ -1,5 +1,6 @@
 //! The workers under test.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -57,6 +58,19 @@ impl Bench<'_> {
     pub(crate) fn floor_forward(&self) -> Worker {
         let source = include_str!("../workers/floor-forward-wasm.js");
         self.peer("floor", source).module("empty.wasm", "wasm", EMPTY_WASM)
+    }
+
+    /// The same worker with the gate's script and module beside it, which it loads and never calls: what a first answer
+    /// costs when the gate decides nothing.
+    pub(crate) fn floor_start(&self) -> Result<Worker> {
+        let source = include_str!("../workers/floor-forward-wasm.js");
+        let [script, module] =
+            ["index.js", "index_bg.wasm"].map(|name| fs::read(self.gate.join(name)));
+        Ok(self
+            .peer("start floor", &format!("import \"./gate.js\";\n{source}"))
+            .module("empty.wasm", "wasm", EMPTY_WASM)
+            .module("gate.js", "esModule", &script?)
+            .module("index_bg.wasm", "wasm", &module?))
     }
 
     /// The platform calls of a refusal, and nothing else.
