@@ -39,9 +39,11 @@ mod setup;
 mod target;
 mod tls;
 mod token;
+mod token_patterns;
 mod url;
 mod usage;
 mod usage_error;
+mod utf16;
 mod wrangler;
 
 use std::process::ExitCode;

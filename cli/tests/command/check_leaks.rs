@@ -73,6 +73,49 @@ fn this_machine_s_secrets_are_found_in_files_of_every_kind_and_size_and_in_names
 }
 
 #[test]
+fn links_names_of_former_files_and_what_is_staged_are_looked_at() {
+    let gate = Gate::well();
+    let (root, token) = (gate.root.clone(), gate.token.clone());
+    std::os::unix::fs::symlink(format!("/backup/{root}"), gate.checkout.0.join("link")).unwrap();
+    let pattern = self::token();
+    let wide = format!("\u{feff}one\r\ntoken: {pattern}\r\n");
+    let wide: Vec<u8> = wide.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(gate.checkout.0.join("notes.txt"), wide).unwrap();
+    let yaml = format!("a: \"{}\\\n  {}\"\n", &token[..10], &token[10..]);
+    gate.checkout.file("a.yaml", &yaml);
+    gate.says(
+        "leaks-in-tree",
+        "fail",
+        &[
+            "3 in the tree",
+            "a.yaml:1 the value of WRITE_TOKEN, escaped or over several lines",
+            "link, a link: the value of SIGNING_SECRET",
+            "notes.txt:2 a GitHub token",
+        ],
+    );
+    for name in ["link", "notes.txt", "a.yaml"] {
+        fs::remove_file(gate.checkout.0.join(name)).unwrap();
+    }
+    // git has one content under two names, and lists it with one of them.
+    gate.checkout.file("a", "the same\n");
+    gate.checkout.file(&format!("b-{token}"), "the same\n");
+    gate.commit("Keep both");
+    fs::remove_file(gate.checkout.0.join(format!("b-{token}"))).unwrap();
+    gate.commit("Take one out");
+    gate.says(
+        "leaks-in-history",
+        "fail",
+        &["1 in the history", "a file's name the value of WRITE_TOKEN"],
+    );
+    let gate = Gate::well();
+    gate.checkout.file("staged", &format!("{}\n", gate.token));
+    gate.git(&["add", "staged"]);
+    gate.checkout.file("staged", "nothing\n");
+    gate.says("leaks-in-tree", "ok", &[]);
+    gate.says("leaks-in-history", "fail", &["staged:1 the value of WRITE_TOKEN"]);
+}
+
+#[test]
 fn a_token_that_was_taken_out_again_is_in_the_history() {
     let gate = Gate::well();
     let (found, said) = (token(), token());

@@ -1,4 +1,5 @@
-//! Everything that git ever took: all blobs of all refs, each once, and the messages of commits and tags.
+//! Everything that git ever took: all blobs of all refs and of the index, each once, the names of files, and the messages
+//! of commits and tags.
 //!
 //! Three programs in a row: one lists the objects, one tells their kind and size, one gives those that
 //! are wanted. At no time is more than one object in memory.
@@ -69,6 +70,7 @@ fn place(object: &Object, commit: Option<&str>, hit: &Hit) -> String {
     let short = object.id.get(..12).unwrap_or(&object.id);
     match (object.kind.as_str(), commit) {
         ("blob", Some(commit)) => format!("{commit}:{}:{}", object.path, hit.line),
+        ("tree", None) => format!("tree {short}:{}", object.path),
         ("blob", None) => format!("blob {short}:{}:{}", object.path, hit.line),
         (kind, _) => format!("the message of {kind} {short}"),
     }
@@ -95,13 +97,15 @@ struct Programs {
 impl Programs {
     fn start(checkout: &Path) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("git: {error}");
-        let mut list =
-            git::command(checkout, &["rev-list", "--objects", "--missing=print", "--all"])
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .map_err(failed)?;
+        let mut list = git::command(
+            checkout,
+            &["rev-list", "--objects", "--missing=print", "--all", "--indexed-objects"],
+        )
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(failed)?;
         let listed = list.stdout.take().ok_or("git rev-list has no output")?;
         let format = "--batch-check=%(objecttype) %(objectname) %(objectsize) %(rest)";
         let mut sizes = git::command(checkout, &["cat-file", format])
@@ -146,14 +150,26 @@ impl Programs {
                 looked.unread.push(format!("git broke off after {done} objects"));
                 break;
             };
+            // A blob is listed with one of its names, a tree has all of a folder's.
+            let named = Object { path: "a file's name".to_owned(), ..object.clone() };
+            let in_names = match object.kind.as_str() {
+                "tree" => scanner.known(&content),
+                _ => scanner.known(object.path.as_bytes()),
+            };
+            for hit in in_names {
+                if hits.iter().all(|(other, known): &(Object, Hit)| {
+                    other.path != named.path || known.kind != hit.kind
+                }) {
+                    hits.push((named.clone(), hit));
+                }
+            }
+            if object.kind == "tree" {
+                continue;
+            }
             let (found, _) = looked.count(scanner, &content);
             if looked.files.is_multiple_of(STEP) {
                 note(format!("the history: {} objects", looked.files));
             }
-            // The name would repeat it.
-            let named = Object { path: "a file's name".to_owned(), ..object.clone() };
-            let names = scanner.known(object.path.as_bytes()).into_iter();
-            hits.extend(names.map(|hit| (named.clone(), hit)));
             hits.extend(found.into_iter().map(|hit| (object.clone(), hit)));
         }
         (looked, hits)
@@ -189,7 +205,7 @@ impl Programs {
     }
 }
 
-/// Asks for every blob, commit and tag that is not too long, in the order in which they are told.
+/// Asks for every object that is not too long, in the order in which they are told.
 fn choose(sized: ChildStdout, mut wanted: ChildStdin, told: &SyncSender<Object>) -> Option<Left> {
     let mut left = Left::default();
     for line in BufReader::new(sized).split(b'\n') {
@@ -204,7 +220,6 @@ fn choose(sized: ChildStdout, mut wanted: ChildStdin, told: &SyncSender<Object>)
         }
         let size: u64 = parts.next()?.parse().ok()?;
         match kind {
-            "tree" => continue,
             _ if size > MAX_OBJECT => {
                 left.large += 1;
                 continue;

@@ -1,9 +1,12 @@
-//! The secrets of this very checkout, looked for as they are and in every encoding: all of them in one pass.
+//! The secrets of this very checkout, looked for as they are and in every encoding: all of them in one pass, and once more
+//! where escapes are undone.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use writegate::Secret;
+
+use super::escapes;
 
 /// Shortest secret that is looked for, in bytes: a shorter one would be found everywhere by chance.
 const WINDOW: usize = 8;
@@ -15,6 +18,16 @@ struct KnownSecret {
     head: u64,
     secret: Secret,
     what: String,
+    /// The encoding.
+    how: &'static str,
+}
+
+/// A place where one stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Place<'n> {
+    pub(super) line: usize,
+    pub(super) what: &'n str,
+    pub(super) how: &'static str,
 }
 
 /// All of them, by their heads.
@@ -28,10 +41,10 @@ impl KnownSecrets {
     pub(super) fn new(secrets: Vec<(String, Secret)>) -> Self {
         let mut known: Vec<KnownSecret> = secrets
             .iter()
-            .flat_map(|(what, secret)| encodings(what, secret))
-            .filter_map(|(what, secret)| {
-                let head = secret.expose().first_chunk::<WINDOW>()?;
-                Some(KnownSecret { head: u64::from_be_bytes(*head), secret, what })
+            .flat_map(|(what, secret)| encodings(secret).into_iter().map(move |form| (what, form)))
+            .filter_map(|(what, (how, secret))| {
+                let head = u64::from_be_bytes(*secret.expose().first_chunk::<WINDOW>()?);
+                Some(KnownSecret { head, secret, what: what.clone(), how })
             })
             .collect();
         known.sort_by_key(|known| known.head);
@@ -43,13 +56,39 @@ impl KnownSecrets {
         Self { secrets: known, sieve }
     }
 
-    /// The length of the longest.
+    /// The length of the longest, with every byte escaped.
     pub(super) fn longest(&self) -> usize {
-        self.secrets.iter().map(|known| known.secret.len()).max().unwrap_or_default()
+        let longest = self.secrets.iter().map(|known| known.secret.len()).max();
+        longest.unwrap_or_default() * escapes::LONGEST
     }
 
-    /// Calls `found` with the place of each and what it is.
-    pub(super) fn find<'n>(&'n self, content: &[u8], mut found: impl FnMut(usize, &'n str)) {
+    /// Returns where they are, each once a line.
+    pub(super) fn places(&self, content: &[u8]) -> Vec<Place<'_>> {
+        let mut places = Vec::new();
+        self.find(content, |at, what, how| {
+            let line = 1 + content[..at].iter().filter(|byte| **byte == b'\n').count();
+            places.push(Place { line, what, how });
+        });
+        let mut layer = if self.secrets.is_empty() { None } else { escapes::undone(content) };
+        for _ in 1..=escapes::LAYERS {
+            let Some(text) = layer else {
+                break;
+            };
+            self.find(text.bytes(), |at, what, _| {
+                let line = text.line(at);
+                let is_new = |known: &Place<'_>| known.line != line || known.what != what;
+                if places.iter().all(is_new) {
+                    places.push(Place { line, what, how: ", escaped or over several lines" });
+                }
+            });
+            layer = text.undone();
+        }
+        places.dedup();
+        places
+    }
+
+    /// Calls `found` with the place of each, what it is and how it is encoded.
+    fn find<'n>(&'n self, content: &[u8], mut found: impl FnMut(usize, &'n str, &'static str)) {
         if self.secrets.is_empty() {
             return;
         }
@@ -67,80 +106,41 @@ impl KnownSecrets {
             let same = self.secrets.iter().skip(first);
             for known in same.take_while(|known| known.head == window) {
                 if content[start..].starts_with(known.secret.expose()) {
-                    found(start, &known.what);
+                    found(start, &known.what, known.how);
                 }
             }
         }
     }
 }
 
-/// The secret as it is, and in the forms that it takes in files of other kinds.
-fn encodings(what: &str, secret: &Secret) -> Vec<(String, Secret)> {
+/// The secret as it is, and in the encodings that no escape undoes.
+fn encodings(secret: &Secret) -> Vec<(&'static str, Secret)> {
     let bytes = secret.expose();
-    let mut forms = vec![(String::new(), bytes.to_vec())];
-    let mut add = |how: &str, form: Vec<u8>| {
-        if form.len() >= WINDOW && !forms.iter().any(|(_, known)| *known == form) {
-            forms.push((format!(", {how}"), form));
-        }
-    };
     if bytes.len() < WINDOW {
         return Vec::new();
     }
+    let mut forms = vec![("", bytes.to_vec())];
+    let units: Vec<u16> = String::from_utf8_lossy(bytes).encode_utf16().collect();
     for how in [u16::to_le_bytes, u16::to_be_bytes] {
-        let units = String::from_utf8_lossy(bytes).into_owned();
-        add("in UTF-16", units.encode_utf16().flat_map(how).collect());
+        forms.push((", in UTF-16", units.iter().copied().flat_map(how).collect()));
     }
-    for digits in ["0123456789ABCDEF", "0123456789abcdef"] {
-        let hex = |byte: &u8| {
-            let digits = digits.as_bytes();
-            [digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]
-        };
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
-        let percent = |byte: &u8| match plain(byte) {
-            true => vec![*byte],
-            false => [&b"%"[..], &hex(byte)].concat(),
-        };
-        add("percent-encoded", bytes.iter().flat_map(percent).collect());
-        add(
-            "as a form's value",
-            bytes
-                .iter()
-                .flat_map(|byte| match byte {
-                    b' ' => vec![b'+'],
-                    byte => percent(byte),
-                })
-                .collect(),
-        );
-        add("in hexadecimal", bytes.iter().flat_map(hex).collect());
-    }
-    if let Some(text) = secret.expose_str() {
-        let quoted = |text: &str| {
-            let json = serde_json::json!(text).to_string();
-            json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned()
-        };
-        let (once, slashes) = (quoted(text), quoted(text).replace('/', "\\/"));
-        add("in JSON", once.clone().into());
-        add("in JSON", slashes.clone().into());
-        add("in JSON within JSON", quoted(&once).into());
-        add("in JSON within JSON", quoted(&slashes).into());
-        add(
-            "in HTML or XML",
-            text.replace('&', "&amp;")
-                .replace('<', "&lt;")
-                .replace('>', "&gt;")
-                .replace('"', "&quot;")
-                .into(),
-        );
-    }
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    forms.push((", in hexadecimal", hex.to_ascii_uppercase().into()));
+    forms.push((", in hexadecimal", hex.into()));
+    forms.push((
+        ", as a form's value",
+        bytes.iter().map(|byte| if *byte == b' ' { b'+' } else { *byte }).collect(),
+    ));
     // Something may stand before it, such as a user's name: what is the same at each of the three places that it may begin at.
     for before in 0..3_usize {
         let padded = [&vec![0; before][..], bytes].concat();
         for encoded in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
             let (from, to) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
-            add("in base64", encoded.as_bytes().get(from..to).unwrap_or_default().to_vec());
+            let same = encoded.as_bytes().get(from..to).unwrap_or_default();
+            forms.push((", in base64", same.to_vec()));
         }
     }
-    forms.into_iter().map(|(how, form)| (format!("{what}{how}"), Secret::new(form))).collect()
+    forms.into_iter().map(|(how, form)| (how, Secret::new(form))).collect()
 }
 
 const fn slot(window: u64) -> usize {
@@ -157,11 +157,7 @@ mod tests {
         use base64::engine::general_purpose::{STANDARD, URL_SAFE};
         for secret in ["corr\"ect/ho+rse>?ba&tt", "8charact", "påsswörd äöü ÿÿÿ"] {
             let known = KnownSecrets::new(vec![("it".to_owned(), Secret::new(secret))]);
-            let finds = |content: &[u8]| {
-                let mut count = 0;
-                known.find(content, |_, _| count += 1);
-                count > 0
-            };
+            let finds = |content: &[u8]| !known.places(content).is_empty();
             let json = serde_json::json!({"a": secret}).to_string();
             let mut contents: Vec<Vec<u8>> = vec![
                 format!("x{secret}y").into(),
@@ -177,7 +173,7 @@ mod tests {
             ];
             let percent: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
             contents.push(percent.replace('+', "%20").into());
-            contents.push(percent.into());
+            contents.push(percent.clone().into());
             for user in ["", "u", "us", "usr", "user:"] {
                 for after in ["", "x", "xy"] {
                     let whole = format!("{user}{secret}{after}");
@@ -185,6 +181,45 @@ mod tests {
                     contents.push(URL_SAFE.encode(&whole).into());
                 }
             }
+            let escaped = |escape: &dyn Fn(u32) -> String| -> Vec<u8> {
+                secret.encode_utf16().map(|unit| escape(unit.into())).collect::<String>().into()
+            };
+            contents.extend([
+                // encodeURIComponent, .NET, Python, JavaScript, templates of HTML, YAML and shells.
+                percent.replace("%21", "!").replace("%2B", "%2b").replace("%3E", "%3e").into(),
+                percent.replace("%2F", "/").into(),
+                escaped(&|unit| format!("\\u{unit:04x}")),
+                escaped(&|unit| format!("\\u{unit:04X}")),
+                secret.chars().map(|c| format!("&#{};", u32::from(c))).collect::<String>().into(),
+                secret
+                    .chars()
+                    .map(|c| format!("&#x{:X};", u32::from(c)))
+                    .collect::<String>()
+                    .into(),
+                secret.bytes().map(|byte| format!("\\x{byte:02x}")).collect::<String>().into(),
+                format!("a: \"{}\\\n    {}\"", &secret[..4], &secret[4..]).into(),
+                format!("{}\r\n\t{}", &secret[..4], &secret[4..]).into(),
+                STANDARD.encode(format!("user:{secret}")).replace('+', "%2B").into(),
+                STANDARD
+                    .encode(format!("user:{secret}"))
+                    .encode_utf16()
+                    .flat_map(u16::to_be_bytes)
+                    .collect(),
+                STANDARD
+                    .encode(format!("user:{secret}"))
+                    .chars()
+                    .flat_map(|c| [c, '\n'])
+                    .collect::<String>()
+                    .into(),
+                secret
+                    .chars()
+                    .map(|c| format!("\\{c}"))
+                    .collect::<String>()
+                    .replace("\\r", "r")
+                    .replace("\\t", "t")
+                    .replace("\\u", "u")
+                    .into(),
+            ]);
             for content in contents {
                 assert!(finds(&content), "{secret}: {}", String::from_utf8_lossy(&content));
             }
@@ -203,7 +238,7 @@ mod tests {
         ]);
         let find = |text: &str| {
             let mut found = Vec::new();
-            known.find(text.as_bytes(), |place, what| found.push((place, what.to_owned())));
+            known.find(text.as_bytes(), |place, what, _| found.push((place, what.to_owned())));
             found
         };
         assert_eq!(find("x correct horses, abc"), [(2, "a".to_owned())]);

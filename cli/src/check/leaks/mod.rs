@@ -2,11 +2,11 @@
 
 mod allowlist;
 mod entropy;
+mod escapes;
 pub(super) mod git;
 mod history;
 mod known_secrets;
 mod scan;
-mod token_patterns;
 mod tree;
 
 use std::path::Path;
@@ -22,6 +22,7 @@ use self::scan::Hit;
 pub(super) use self::scan::Scanner;
 use super::local::{Local, PREVIOUS_ROOT, ROOT};
 use super::row::{Verdict, listed};
+use crate::utf16;
 
 /// In a longer file, and in a binary one, only the secrets of this machine are looked for.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -48,6 +49,9 @@ struct Looked {
 impl Looked {
     fn count(&mut self, scanner: &Scanner, content: &[u8]) -> (Vec<Hit>, usize) {
         self.files += 1;
+        // As PowerShell writes.
+        let decoded = utf16::decoded(content).map(String::into_bytes);
+        let content = decoded.as_deref().unwrap_or(content);
         let is_long = u64::try_from(content.len()).is_ok_and(|length| length > MAX_BYTES);
         if is_long || Scanner::is_binary(content) {
             self.binary += usize::from(!is_long);

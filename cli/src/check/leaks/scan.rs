@@ -8,8 +8,9 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::allowlist::{Allowlist, mark};
-use super::known_secrets::KnownSecrets;
-use super::{entropy, token_patterns};
+use super::entropy;
+use super::known_secrets::{KnownSecrets, Place};
+use crate::token_patterns;
 
 /// Something that looks like a secret. What it is made of is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,16 +51,13 @@ impl Scanner {
 
     /// Returns the secrets of this machine that are in a content of any kind.
     pub(super) fn known(&self, content: &[u8]) -> Vec<Hit> {
-        let mut hits = Vec::new();
-        self.known.find(content, |place, what| {
-            hits.push(Hit {
-                line: 1 + content[..place].iter().filter(|byte| **byte == b'\n').count(),
-                kind: what.to_owned(),
-                mark: None,
-            });
-        });
-        hits.dedup();
-        hits
+        let places = self.known.places(content).into_iter();
+        let hit = |place: Place<'_>| Hit {
+            line: place.line,
+            kind: format!("{}{}", place.what, place.how),
+            mark: None,
+        };
+        places.map(hit).collect()
     }
 
     /// The length of the longest secret of this machine, in any encoding.
@@ -145,6 +143,9 @@ impl Scanner {
         if before[last..].eq_ignore_ascii_case(b"basic ") && is_user_and_password(word) {
             return Some(("a user and a password", word));
         }
+        if after.first() == Some(&b'@') && is_password_of_url(before) && entropy::is_random(word) {
+            return Some(("a password in a URL", word));
+        }
         let above = content[..line_start].strip_suffix(b"\n").unwrap_or_default();
         let above = above.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         (is_assigned(above, before, after) && entropy::is_random(word))
@@ -186,6 +187,13 @@ fn jwt(word: &[u8]) -> Option<&[u8]> {
     whole.then_some(&token[..length])
 }
 
+/// Returns true for the beginning of a URL up to its password.
+fn is_password_of_url(before: &[u8]) -> bool {
+    let user = before.strip_suffix(b":").unwrap_or_default();
+    let start = user.windows(3).rposition(|part| part == b"://");
+    start.is_some_and(|start| !user[start + 3..].iter().any(|byte| b"/?# \"'".contains(byte)))
+}
+
 fn is_user_and_password(word: &[u8]) -> bool {
     let decoded = STANDARD_NO_PAD.decode(word).unwrap_or_default();
     let text = std::str::from_utf8(&decoded).unwrap_or_default();
@@ -207,15 +215,22 @@ const SECRET: [&str; 11] = [
     "private_key",
     "credential",
 ];
-const NO_SECRET: [&str; 9] =
-    ["id", "ids", "name", "hash", "fingerprint", "digest", "url", "path", "type"];
+const NO_SECRET: [&str; 10] =
+    ["id", "ids", "name", "hash", "fingerprint", "digest", "url", "path", "file", "type"];
 
 /// Returns true if a value between these is assigned to such a name, and is a text. `above` is the line before.
 fn is_assigned(above: &[u8], before: &[u8], after: &[u8]) -> bool {
     let after = &after[after.iter().take_while(|byte| **byte == b'=').count()..];
     let (before, quote) = match before.split_last() {
-        Some((quote @ (b'"' | b'\'' | b'`'), rest)) => (rest, Some(*quote)),
+        // Three of them, as in Python and TOML, are as good as one.
+        Some((quote @ (b'"' | b'\'' | b'`'), rest)) => {
+            (without_prefix(trimmed(rest, &[*quote])), Some(*quote))
+        }
         _ => (before, None),
+    };
+    let (before, after) = match (before.strip_suffix(b"<![CDATA["), after.strip_prefix(b"]]>")) {
+        (Some(before), Some(after)) => (before, after),
+        _ => (before, after),
     };
     // JSON within JSON has backslashes before its quotes.
     let before = trimmed(before, b"\\");
@@ -229,7 +244,12 @@ fn is_assigned(above: &[u8], before: &[u8], after: &[u8]) -> bool {
         Some(quote) => after.first() == Some(&quote),
         None => after
             .first()
-            .is_none_or(|byte| byte.is_ascii_whitespace() || b",;#}&'\"".contains(byte)),
+            .is_none_or(|byte| byte.is_ascii_whitespace() || b",;#}&'\"`)]<|".contains(byte)),
+    };
+    // The other member of a pair says whose value it is.
+    let named = match named.eq_ignore_ascii_case(b"value") {
+        true => paired(before).or_else(|| paired(above)).unwrap_or(named),
+        false => named,
     };
     let name = named.to_ascii_lowercase();
     let name = String::from_utf8_lossy(&name).into_owned();
@@ -245,17 +265,10 @@ fn name_before<'t>(above: &'t [u8], before: &'t [u8], is_quoted: bool) -> Option
     let plain = |text| Some((last_name(text), false));
     match before.split_last() {
         Some((b'=', rest)) if !rest.ends_with(b"=") && !rest.ends_with(b"!") => {
-            let own = last_name(without_type(rest));
-            // In XML the name is another attribute's value.
-            let is_value = own.eq_ignore_ascii_case(b"value");
-            let attributes = [&b"key="[..], b"name=", b"Key=", b"Name="];
-            let named = attributes.iter().filter(|_| is_value).find_map(|attribute| {
-                let at = rest.windows(attribute.len()).rposition(|part| part == *attribute)?;
-                let text = rest[at + attribute.len()..].strip_prefix(b"\"")?;
-                text.split(|byte| *byte == b'"').next()
-            });
-            Some((named.unwrap_or(own), false))
+            plain(without_type(trimmed(rest, b":?|+")))
         }
+        // R's.
+        Some((b'-', rest)) if rest.ends_with(b"<") => plain(&rest[..rest.len() - 1]),
         Some((b'>', rest)) if rest.ends_with(b"=") => plain(&rest[..rest.len() - 1]),
         Some((b'>', rest)) if !is_quoted => {
             let at = rest.iter().rposition(|byte| *byte == b'<')?;
@@ -267,17 +280,28 @@ fn name_before<'t>(above: &'t [u8], before: &'t [u8], is_quoted: bool) -> Option
         }
         // define('TOKEN', '…'), headers.set("X-Token", "…").
         Some((b',', rest)) if is_quoted && matches!(rest.last(), Some(b'\'' | b'"')) => plain(rest),
-        // A Dockerfile's.
+        // A Dockerfile's, a shell's, C's.
         Some(_)
-            if [&b"ENV "[..], b"ARG ", b"env ", b"arg "]
-                .iter()
-                .any(|word| before.trim_ascii_start().starts_with(word)) =>
+            if [
+                "ENV ", "ARG ", "env ", "arg ", "#define ", "setx ", "setenv ", "set -x ",
+                "set -gx ",
+            ]
+            .iter()
+            .any(|word| before.trim_ascii_start().starts_with(word.as_bytes())) =>
         {
             plain(before)
         }
-        // A block of YAML.
+        // An option of a command line.
+        Some(_) if before.rsplit(u8::is_ascii_whitespace).next()?.starts_with(b"-") => {
+            plain(before)
+        }
+        // A block of YAML, an element of XML.
         None => {
             let above = above.trim_ascii_end();
+            if let Some(element) = above.strip_suffix(b">") {
+                let at = element.iter().rposition(|byte| *byte == b'<')?;
+                return Some((element[at + 1..].split(u8::is_ascii_whitespace).next()?, false));
+            }
             let key = trimmed(above, b"|>+-0123456789").trim_ascii_end().strip_suffix(b":")?;
             plain(key)
         }
@@ -289,6 +313,7 @@ fn name_before<'t>(above: &'t [u8], before: &'t [u8], is_quoted: bool) -> Option
 fn last_name(text: &[u8]) -> &[u8] {
     let text = text.trim_ascii_end();
     let text = text.strip_suffix(b"]").unwrap_or(text);
+    let text = text.strip_suffix(b"[").unwrap_or(text);
     let text = match text.split_last() {
         Some((b'"' | b'\'' | b'`', rest)) => trimmed(rest, b"\\"),
         _ => trimmed(text, b"?!"),
@@ -297,10 +322,40 @@ fn last_name(text: &[u8]) -> &[u8] {
     &text[text.len() - text.iter().rev().take_while(is_part).count()..]
 }
 
+/// The name in `name: X`, `key="X"` and the like, which a `value` is for.
+fn paired(text: &[u8]) -> Option<&[u8]> {
+    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.".contains(*byte);
+    let at = |word: &[u8]| {
+        let is_word = |part: &[u8]| part.eq_ignore_ascii_case(word);
+        text.windows(word.len()).rposition(is_word).map(|at| at + word.len())
+    };
+    let rest = &text[at(b"name").max(at(b"key"))?..];
+    let rest = &rest[rest.iter().take_while(|byte| b"\\\"' :=".contains(byte)).count()..];
+    let name = &rest[..rest.iter().take_while(is_part).count()];
+    (!name.is_empty()).then_some(name)
+}
+
+/// Without the letter before a quote that says what kind of text it is: `b"…"`, `r'…'`, `@"…"`.
+fn without_prefix(text: &[u8]) -> &[u8] {
+    let plain = trimmed(text, b"rbfuRBFU@$");
+    let is_word =
+        plain.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte));
+    if text.len() - plain.len() <= 2 && !is_word { plain } else { text }
+}
+
 /// `token: string` without its type, as in TypeScript, Rust, Python and Kotlin.
 fn without_type(text: &[u8]) -> &[u8] {
     let is_type = |byte: &u8| byte.is_ascii_alphanumeric() || b" _<>|[]&?".contains(byte);
     match text.iter().rposition(|byte| !is_type(byte)) {
+        // `$env:TOKEN` of PowerShell has a name there, and `/:_authToken` nothing before it.
+        Some(at) if text[..at].ends_with(b"$env") => text,
+        Some(at)
+            if !text[..at]
+                .last()
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || b"_?!' ".contains(byte)) =>
+        {
+            text
+        }
         Some(at) if text[at] == b':' && !text[at + 1..].trim_ascii().is_empty() => &text[..at],
         _ => text,
     }

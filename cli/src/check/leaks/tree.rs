@@ -16,19 +16,26 @@ pub(super) fn look(checkout: &Path, scanner: &Scanner) -> Result<Looked, String>
     let mut looked = Looked::default();
     for path in paths {
         let file = checkout.join(path);
-        // A link's content is its target's, and what git has and is gone here is the history's.
+        // What git has and is gone here is the history's.
         let Ok(metadata) = fs::symlink_metadata(&file) else {
             if path.contains(char::REPLACEMENT_CHARACTER) {
                 looked.unread.push(format!("{path}: a name that is no UTF-8"));
             }
             continue;
         };
-        if !metadata.is_file() {
+        if !metadata.is_file() && !metadata.is_symlink() {
             continue;
         }
         for hit in scanner.known(path.as_bytes()) {
             // The name would repeat it.
             looked.hit("a file's name:", &hit);
+        }
+        if metadata.is_symlink() {
+            // git has where it leads to.
+            let target = fs::read_link(&file).unwrap_or_default();
+            looked
+                .at(scanner, target.as_os_str().as_encoded_bytes(), |_| format!("{path}, a link:"));
+            continue;
         }
         if metadata.len() > MAX_BYTES {
             looked.files += 1;

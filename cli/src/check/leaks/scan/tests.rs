@@ -140,6 +140,32 @@ fn values_of_such_names() {
         format!("secret: >-\n    {value}\n"),
         format!("password:\n  {value}"),
         format!("\"{{\\\"token\\\":\\\"{value}\\\"}}\""),
+        format!("token := \"{value}\""),
+        format!("API_TOKEN ?= {value}"),
+        format!("token ||= '{value}'"),
+        format!("static const char token[] = \"{value}\";"),
+        format!("token = b\"{value}\""),
+        format!("var token = @\"{value}\";"),
+        format!("token = \"\"\"{value}\"\"\""),
+        format!("token <- \"{value}\""),
+        format!("#define API_TOKEN \"{value}\""),
+        format!("setx API_TOKEN {value}"),
+        format!("set -gx API_TOKEN {value}"),
+        format!("curl --api-token {value} https://a.example"),
+        format!("Connect-Api -Token \"{value}\""),
+        format!("$env:API_TOKEN = \"{value}\""),
+        format!("[Environment]::SetEnvironmentVariable(\"API_TOKEN\", \"{value}\")"),
+        format!("- name: API_TOKEN\n  value: {value}\n"),
+        format!("{{\"name\": \"API_TOKEN\", \"value\": \"{value}\"}}"),
+        format!("<property name=\"api.token\" value=\"{value}\"/>"),
+        format!("<token><![CDATA[{value}]]></token>"),
+        format!("<token>\n  {value}\n</token>"),
+        format!("`API_TOKEN={value}`"),
+        format!("(API_TOKEN={value})"),
+        format!("api.token={value}"),
+        format!("api.token = {value}\r\n"),
+        format!("  api_token = \"{value}\" # Terraform"),
+        format!("//registry.npmjs.org/:_authToken={value}"),
     ] {
         found(&text, "a value of such a name");
     }
@@ -159,6 +185,30 @@ fn values_of_such_names() {
         format!("commit: |\n  {value}\n"),
         format!("token_id: |\n  {value}\n"),
         format!("RUN token {value}"),
+        format!("commit := \"{value}\""),
+        format!("curl --commit {value}"),
+        format!("cat --token-file {value}"),
+        format!("- name: COMMIT\n  value: {value}\n"),
+        format!("<commit>\n  {value}\n</commit>"),
+        format!("the password -- {value}"),
+    ] {
+        clean(&text);
+    }
+}
+
+#[test]
+fn passwords_in_urls() {
+    let password = letters(24);
+    for text in [
+        format!("https://user:{password}@a.example/x"),
+        format!("DATABASE=postgres://user:{password}@db.example:5432/x"),
+    ] {
+        found(&text, "a password in a URL");
+    }
+    for text in [
+        format!("https://a.example:443/x:{password}@b"),
+        format!("mail user:{password}@a.example"),
+        "https://user:password-of-yours-here@a.example".to_owned(),
     ] {
         clean(&text);
     }

@@ -2,7 +2,7 @@
 
 /// The bytes that a token's rest is made of.
 #[derive(Clone, Copy)]
-pub(super) enum Alphabet {
+pub(crate) enum Alphabet {
     /// `A–Z a–z 0–9`
     Alphanumeric,
     /// `A–Z a–z 0–9 _ -`
@@ -16,7 +16,7 @@ pub(super) enum Alphabet {
 }
 
 impl Alphabet {
-    pub(super) const fn has(self, byte: u8) -> bool {
+    pub(crate) const fn has(self, byte: u8) -> bool {
         match self {
             Self::Alphanumeric => byte.is_ascii_alphanumeric(),
             Self::Url => byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-',
@@ -28,12 +28,12 @@ impl Alphabet {
 }
 
 /// One kind of token: its prefix, and of how many bytes its rest may be.
-pub(super) struct TokenPattern {
-    pub(super) kind: &'static str,
-    pub(super) prefix: &'static str,
-    pub(super) alphabet: Alphabet,
-    pub(super) min: usize,
-    pub(super) max: usize,
+pub(crate) struct TokenPattern {
+    pub(crate) kind: &'static str,
+    pub(crate) prefix: &'static str,
+    pub(crate) alphabet: Alphabet,
+    pub(crate) min: usize,
+    pub(crate) max: usize,
 }
 
 const fn pattern(
@@ -49,7 +49,7 @@ const fn pattern(
 use Alphabet::{Alphanumeric, Base32, Dotted, Hex, Url};
 
 /// Longer prefixes before those that they begin with.
-pub(super) const TOKEN_PATTERNS: [TokenPattern; 46] = [
+pub(crate) const TOKEN_PATTERNS: [TokenPattern; 51] = [
     pattern("a key's secret of writegate", "sk_", Url, 43, 43),
     pattern("a session key of writegate", "ss_", Url, 43, 43),
     pattern("a Cloudflare API token", "cfut_", Alphanumeric, 40, 64),
@@ -96,10 +96,15 @@ pub(super) const TOKEN_PATTERNS: [TokenPattern; 46] = [
     pattern("a Linear key", "lin_api_", Alphanumeric, 40, 48),
     pattern("a Notion token", "ntn_", Alphanumeric, 40, 60),
     pattern("a Terraform token", "atlasv1.", Url, 60, 80),
+    pattern("a Grafana token", "glsa_", Url, 41, 41),
+    pattern("a Grafana token", "glc_", Alphanumeric, 32, 400),
+    pattern("a Docker token", "dckr_pat_", Url, 27, 27),
+    pattern("a Figma token", "figd_", Url, 40, 40),
+    pattern("a Groq key", "gsk_", Alphanumeric, 52, 52),
 ];
 
 /// The form of what begins here, and how long it is.
-pub(super) fn at(text: &[u8]) -> Option<(&'static TokenPattern, usize)> {
+pub(crate) fn at(text: &[u8]) -> Option<(&'static TokenPattern, usize)> {
     TOKEN_PATTERNS.iter().find_map(|pattern| {
         if text.get(1) != pattern.prefix.as_bytes().get(1) {
             return None;
@@ -114,7 +119,7 @@ pub(super) fn at(text: &[u8]) -> Option<(&'static TokenPattern, usize)> {
 }
 
 /// The bytes that a form begins with.
-pub(super) fn first_bytes() -> [bool; 256] {
+pub(crate) fn first_bytes() -> [bool; 256] {
     let mut first = [false; 256];
     for pattern in &TOKEN_PATTERNS {
         if let Some(byte) = pattern.prefix.bytes().next() {

@@ -1,0 +1,148 @@
+//! A text as a program would read it that undoes its escapes: those of JSON and of programs (`\\u002b`, `\\/`), of URLs
+//! (`%2B`), and of HTML and XML (`&#43;`). Line breaks and the indentation after them are left out, too, and the zeros
+//! of UTF-16.
+
+/// The most bytes that one becomes: `\u{10ffff}` is rare, `\u002b` is not, and within JSON it has one more.
+pub(super) const LONGEST: usize = 8;
+/// Escapes within escapes are undone so often.
+pub(super) const LAYERS: usize = 3;
+
+const ENTITIES: [(&str, char); 6] =
+    [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\''), ("sol", '/')];
+
+/// A text, and where in it the lines of the original begin.
+pub(super) struct Undone {
+    bytes: Vec<u8>,
+    breaks: Vec<usize>,
+}
+
+/// Undoes the escapes of a content; `None` where there are none.
+pub(super) fn undone(content: &[u8]) -> Option<Undone> {
+    let breaks = content.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    let breaks: Vec<usize> = breaks.map(|(at, _)| at).collect();
+    undo(content, &breaks)
+}
+
+impl Undone {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The line of the original that this place was in.
+    pub(super) fn line(&self, at: usize) -> usize {
+        1 + self.breaks.partition_point(|before| *before <= at)
+    }
+
+    /// Undoes the escapes that were within escapes.
+    pub(super) fn undone(&self) -> Option<Self> {
+        undo(&self.bytes, &self.breaks)
+    }
+}
+
+fn undo(from: &[u8], breaks: &[usize]) -> Option<Undone> {
+    let mut bytes = Vec::with_capacity(from.len());
+    let mut moved = Vec::with_capacity(breaks.len());
+    let mut at = 0;
+    // No iterator: unoptimized, that takes several times as long.
+    while at < from.len() {
+        while moved.len() < breaks.len() && breaks[moved.len()] <= at {
+            moved.push(bytes.len());
+        }
+        let byte = from[at];
+        let length = match byte {
+            b'\\' | b'%' | b'&' => escape(&from[at..], &mut bytes),
+            b'\r' | b'\n' => {
+                let rest = &from[at + 1..];
+                1 + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+            }
+            0 => 1,
+            _ => 0,
+        };
+        if length == 0 {
+            bytes.push(byte);
+        }
+        at += length.max(1);
+    }
+    moved.resize(breaks.len(), bytes.len());
+    (bytes != from).then_some(Undone { bytes, breaks: moved })
+}
+
+/// Appends what an escape at the beginning of `text` means, and returns the escape's length; 0 where there is none.
+fn escape(text: &[u8], bytes: &mut Vec<u8>) -> usize {
+    let number = |from: usize, length: usize, radix: u32| {
+        let digits = std::str::from_utf8(text.get(from..from + length)?).ok()?;
+        let is_digits = digits.chars().all(|digit| digit.is_digit(radix));
+        is_digits.then(|| u32::from_str_radix(digits, radix).ok())?
+    };
+    let push = |bytes: &mut Vec<u8>, number: u32| {
+        let character = char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER);
+        bytes.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
+    };
+    let byte = |number: u32| u8::try_from(number).unwrap_or_default();
+    match (text[0], text.get(1)) {
+        (b'%', _) => match number(1, 2, 16) {
+            Some(code) => {
+                bytes.push(byte(code));
+                3
+            }
+            None => 0,
+        },
+        (b'&', _) => {
+            let end = text.iter().take(12).position(|byte| *byte == b';').unwrap_or_default();
+            let name = text.get(1..end).and_then(|name| std::str::from_utf8(name).ok());
+            let name = name.unwrap_or_default();
+            let known = ENTITIES.iter().find(|(other, _)| *other == name);
+            let code =
+                match (name.strip_prefix("#x").or(name.strip_prefix("#X")), name.strip_prefix('#'))
+                {
+                    (Some(hex), _) => u32::from_str_radix(hex, 16).ok(),
+                    (None, Some(digits)) => digits.parse().ok(),
+                    (None, None) => known.map(|(_, character)| u32::from(*character)),
+                };
+            match code {
+                Some(code) => {
+                    push(bytes, code);
+                    end + 1
+                }
+                None => 0,
+            }
+        }
+        (_, Some(b'u')) => match number(2, 4, 16) {
+            // The second half of a character follows.
+            Some(high @ 0xd800..=0xdbff) => match number(8, 4, 16) {
+                Some(low @ 0xdc00..=0xdfff) => {
+                    push(bytes, 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00));
+                    12
+                }
+                _ => 0,
+            },
+            Some(code) => {
+                push(bytes, code);
+                6
+            }
+            None => 0,
+        },
+        (_, Some(b'x')) => match number(2, 2, 16) {
+            Some(code) => {
+                bytes.push(byte(code));
+                4
+            }
+            None => 0,
+        },
+        (_, Some(b'n' | b'r')) => {
+            bytes.push(b'\n');
+            2
+        }
+        (_, Some(b't')) => {
+            bytes.push(b'\t');
+            2
+        }
+        // A line that goes on: the break is left out with the rest.
+        (_, Some(b'\r' | b'\n')) => 1,
+        (_, Some(other)) => {
+            bytes.push(*other);
+            2
+        }
+        (_, None) => 0,
+    }
+}
