@@ -48,7 +48,7 @@ pub(crate) struct Mint {
 /// The claims of a session.
 #[derive(Args, Default)]
 pub(crate) struct Claims {
-    /// Its lifetime, in seconds or as 5m, 1h, 7d
+    /// Its lifetime, in seconds or as 5m, 1h30m, 7d
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clock::duration::<u32>(1..=u32::MAX.into()))]
     pub(crate) ttl: u32,
     /// For whom: shows in the gate's log
@@ -74,7 +74,7 @@ pub(crate) struct Claims {
 pub(crate) fn run(action: &Action) -> Result<()> {
     let Action::Mint(mint) = action;
     let key = mint.which.open(&mint.key)?;
-    if key.project.has_configuration() {
+    if key.is_in_gate {
         lifetime(&key.project, Some(mint.claims.ttl), mint.claims.ttl)?;
     }
     let sk = key.sk()?;

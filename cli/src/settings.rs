@@ -33,6 +33,8 @@ pub(crate) struct KeyOptions {
 /// A key that something is to be signed with.
 pub(crate) struct NamedKey {
     pub(crate) project: Project,
+    /// The project is a gate, so its settings count.
+    pub(crate) is_in_gate: bool,
     /// Its record in the configuration, as it stands there and as the gate reads it.
     pub(crate) record: Option<(Value, Key)>,
     pub(crate) version: u32,
@@ -70,7 +72,12 @@ impl KeyOptions {
                 ))
             })?;
         }
-        let document = project.has_configuration().then(|| project.document()).transpose()?;
+        let document = match (&own, project.has_configuration()) {
+            (_, false) => None,
+            // A caller's folder may have a configuration of something else.
+            (Some(_), true) => project.document().ok().filter(Document::is_gate),
+            (None, true) => Some(project.document()?),
+        };
         let record = match &document {
             Some(document) => record(document, id)?,
             None => None,
@@ -87,7 +94,8 @@ impl KeyOptions {
         }
         let known = record.as_ref().map(|(_, key)| key.version);
         let version = self.version.or(known).unwrap_or(1);
-        Ok(NamedKey { project, record, version, id: id.clone(), own })
+        let is_in_gate = document.is_some();
+        Ok(NamedKey { project, is_in_gate, record, version, id: id.clone(), own })
     }
 }
 

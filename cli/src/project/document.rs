@@ -150,6 +150,12 @@ impl Document {
         }
     }
 
+    /// Returns true if it is a gate's, and not that of something else around a caller's folder.
+    pub(crate) fn is_gate(&self) -> bool {
+        let vars = self.own("vars");
+        ["UPSTREAM", "ROUTES", "KEYS"].iter().any(|name| !vars[*name].is_null())
+    }
+
     /// Where a field of this environment stands.
     pub(crate) fn place(&self) -> String {
         match &self.environment {
@@ -165,21 +171,29 @@ impl Document {
     }
 }
 
-/// Puts the text of dates in their place, as wrangler hands them on.
-fn undated(value: &mut Value) {
+/// Puts the text of dates in their place, and whole numbers in that of `3.0`, as wrangler hands them on: JavaScript knows
+/// no other numbers.
+fn as_javascript(value: &mut Value) {
     match value {
+        Value::Number(number) if number.is_f64() => {
+            let whole =
+                number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 9e15);
+            if let Some(whole) = whole.and_then(|whole| format!("{whole:.0}").parse::<i64>().ok()) {
+                *value = whole.into();
+            }
+        }
         Value::Object(table) => match table.get(DATE) {
             Some(date) => *value = date.clone(),
-            None => table.values_mut().for_each(undated),
+            None => table.values_mut().for_each(as_javascript),
         },
-        Value::Array(list) => list.iter_mut().for_each(undated),
+        Value::Array(list) => list.iter_mut().for_each(as_javascript),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
 /// Puts JSON in the place of its text, where the gate reads a variable as JSON.
 fn structured(section: &mut Value) {
-    section.get_mut("vars").into_iter().for_each(undated);
+    section.get_mut("vars").into_iter().for_each(as_javascript);
     let vars = section.get_mut("vars").and_then(Value::as_object_mut);
     for (_, value) in vars.into_iter().flatten().filter(|(name, _)| JSON.contains(&name.as_str())) {
         if let Some(json) = value.as_str().and_then(|text| writegate::json::parse(text.as_bytes()))

@@ -71,12 +71,16 @@ impl Variables {
         }
     }
 
-    /// Puts the values of earlier variables where `$NAME` and `${NAME}` refer to them. `None` where that has no end.
-    pub(super) fn expand(self) -> Option<Self> {
+    /// Puts the values of earlier variables, and of the process's, where `$NAME` and `${NAME}` refer to them; one of the
+    /// process's of the same name wins. `None` where that has no end.
+    pub(super) fn expand(self, process: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         let mut expanded = Self::default();
         for (name, value) in self.0 {
-            let value = expand(value, &expanded)?.replace(r"\$", "$");
-            expanded.0.push((name, value));
+            let value = match process(&name).filter(|own| !own.is_empty() && *own != value) {
+                Some(own) => own,
+                None => expand(value, &expanded, process)?,
+            };
+            expanded.0.push((name, value.replace(r"\$", "$")));
         }
         Some(expanded)
     }
@@ -111,7 +115,11 @@ fn unquoted(value: &str) -> String {
 }
 
 /// dotenv-expand's `expandValue`, with all that is odd about it.
-fn expand(value: String, earlier: &Variables) -> Option<String> {
+fn expand(
+    value: String,
+    earlier: &Variables,
+    process: &dyn Fn(&str) -> Option<String>,
+) -> Option<String> {
     let mut result = value;
     let mut seen = HashSet::new();
     for _ in 0..MAX_REPLACEMENTS {
@@ -125,7 +133,8 @@ fn expand(value: String, earlier: &Variables) -> Option<String> {
         let splits = OPERATORS.into_iter().filter_map(|one| Some((reference.find(one)?, one)));
         let operator = splits.min_by_key(|(at, _)| *at).map_or("null", |(_, operator)| operator);
         let (name, default) = reference.split_once(operator).unwrap_or((reference, ""));
-        let known = earlier.get(name).filter(|value| !value.is_empty());
+        let known = process(name).or_else(|| earlier.get(name).map(str::to_owned));
+        let known = known.as_deref().filter(|value| !value.is_empty());
         let replacement = match (known, operator) {
             (Some(_), ":+" | "+") => default,
             (None, ":+" | "+") => "",
@@ -338,7 +347,7 @@ mod tests {
             .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        let read = |file: &String| Variables::parse(file).expand();
+        let read = |file: &String| Variables::parse(file).expand(&|_| None);
         let asked: Vec<_> = files.iter().map(|file| (file, read(file).is_some())).collect();
         let input = serde_json::json!(asked).to_string();
         std::io::Write::write_all(&mut node.stdin.take().unwrap(), input.as_bytes()).unwrap();

@@ -62,7 +62,24 @@ fn wrangler_s_redirection_is_refused() {
     checkout.secret(&random_secret());
     fs::create_dir_all(checkout.0.join(".wrangler/deploy")).unwrap();
     checkout.file(".wrangler/deploy/config.json", "{ \"configPath\": \"../../other.json\" }");
-    checkout.run(&["key", "show", "pk_live"]).failed(2, &[".wrangler/deploy/config.json"]);
+    let words = [".wrangler/deploy/config.json"];
+    checkout.run(&["key", "show", "pk_live"]).failed(2, &words);
+    checkout.run(&["explain", "--", "https://gate.example/x"]).failed(2, &words);
+    checkout.run(&["check"]).failed(2, &words);
+    // A caller's own project is of no interest, whatever is in it.
+    let sk = sk(&random_secret(), "pk_live", 1);
+    for (name, text) in
+        [(".gitignore", ""), ("wrangler.jsonc", "{ \"name\": \"site\" }"), ("wrangler.json", "{")]
+    {
+        checkout.file(name, text);
+        if name == "wrangler.jsonc" {
+            fs::remove_dir_all(checkout.0.join(".wrangler")).unwrap();
+        }
+        let mint = ["session", "mint", "--key", "pk_live", "--ttl", "2h"];
+        let mut command = checkout.command(&mint);
+        let done = Done::of(command.env("WRITEGATE_SK", &sk)).succeeded();
+        assert!(done.starts_with("eyJ"), "{done}");
+    }
 }
 
 #[test]
@@ -109,6 +126,10 @@ fn a_secret_is_read_as_wrangler_reads_it() {
     checkout
         .file(".env.local", "SIGNING_SECRET=${A}\nCLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV=false\n");
     checkout.run(&["key", "show", "pk_live"]).failed(1, &["SIGNING_SECRET is neither"]);
+    checkout.file(".env", "SIGNING_SECRET=$OUTER\nCLOUDFLARE_INCLUDE_PROCESS_ENV=true\n");
+    fs::remove_file(checkout.0.join(".env.local")).unwrap();
+    let mut command = checkout.command(&["key", "show", "pk_live"]);
+    assert!(Done::of(command.env("OUTER", &root)).succeeded().contains(&right));
     // That of the process wins, without what `wrangler secret put` cuts off.
     for end in ["\n", " \t", "\u{a0}\u{feff}\r\n"] {
         let mut command = checkout.command(&["key", "show", "pk_live"]);
@@ -183,6 +204,9 @@ fn variables_that_are_json_as_text_count_as_json() {
     assert_eq!(shown(&checkout, &["pk_a"]).0, sk(&root, "pk_a", 4));
     let mint = ["session", "mint", "--key", "pk_a", "--ttl", "601"];
     checkout.run(&mint).failed(2, &["600 s", "SESSION_MAX_TTL"]);
+    let float = Checkout::new("[vars]\nKEYS = [{ id = \"pk_a\", version = 4.0 }]\n");
+    float.secret(&root);
+    assert_eq!(shown(&float, &["pk_a"]).0, sk(&root, "pk_a", 4));
     let date = Checkout::new("[[vars.KEYS]]\nid = \"pk_a\"\nexpires = 2099-01-01\n");
     date.secret(&root);
     assert!(shown(&date, &["pk_a"]).0.starts_with("sk_"));
