@@ -50,7 +50,8 @@ fn side_by_side(left: (&str, &str), right: (&str, &str)) -> String {
         let (one, other) = (theirs.get(index).copied(), ours.get(index).copied());
         let same = is_same(one, other);
         // What the gate leaves out is not printed here either.
-        let one = if same { other } else { one };
+        let one = if same { other } else { one.map(without_credential) };
+        let other = other.map(without_credential);
         let mark = if same { ' ' } else { '>' };
         if !same && first.is_none() {
             first = Some((index, one.unwrap_or_default(), other.unwrap_or_default()));
@@ -64,6 +65,16 @@ fn side_by_side(left: (&str, &str), right: (&str, &str)) -> String {
         Some((index, one, other)) => difference(index, one, other),
     });
     text
+}
+
+/// A line of a base, without a caller's credential in it.
+fn without_credential(line: &str) -> &str {
+    let names = ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
+    let name = line.split_inclusive(':').next().unwrap_or_default();
+    match names.iter().any(|own| name.trim_matches(['"', ':']) == *own) {
+        true => name,
+        false => line,
+    }
 }
 
 /// Returns true if two lines agree, as far as the gate shows its own.
@@ -129,6 +140,9 @@ mod tests {
             let text = side_by_side(("signed", theirs), ("gate", ours));
             assert_eq!(text.contains("The two are the same"), is_same, "{text}");
         }
+        let text =
+            side_by_side(("signed", "\"authorization\": Basic xyz"), ("gate", "\"cookie\": a=xyz"));
+        assert!(text.contains("\"authorization\":") && !text.contains("xyz"), "{text}");
         let text = side_by_side(("signed", "a\nb"), ("gate", "a"));
         assert!(text.contains("(no such line)"), "{text}");
     }

@@ -1,13 +1,16 @@
 //! Names the part of a malformed credential that is at fault. No value is shown that may be a secret.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 use writegate::credential::session::{MAX_TOKEN_BYTES, Session};
 use writegate::credential::url::TRACKERS;
 use writegate::policy::{origin::Origin, path::Pattern};
 use writegate::{Head, KeyId, Timestamp};
 
+use crate::token_patterns;
+
+use super::gate::Local;
 use super::request_input::RequestInput;
 
 /// The text of a variable that was not set, in some language or template.
@@ -24,21 +27,20 @@ const UNSET: [&str; 9] = [
 ];
 
 /// Sentences about the parts of the request's credentials that a gate cannot read.
-pub(super) fn faults(request: &RequestInput, head: &Head<'_>) -> Vec<String> {
+pub(super) fn faults(request: &RequestInput, head: &Head<'_>, local: &Local) -> Vec<String> {
     let mut faults = Vec::new();
-    if let Some(value) = request.header("authorization") {
-        faults.extend(authorization(value));
-    }
-    if let Some(value) = request.header("x-public-key") {
-        faults.extend(match secret(value) {
-            Some(fault) => Some(fault),
-            None if KeyId::parse(value).is_none() => {
+    let own = ["signature", "signature-input", "content-digest"];
+    for (name, value) in request.headers.iter().filter(|(name, _)| !own.contains(&name.as_str())) {
+        let fault = secret_in(value, local).map(|fault| format!("{name}: {fault}"));
+        faults.extend(fault.or_else(|| match name.as_str() {
+            "authorization" => authorization(value),
+            "x-public-key" if KeyId::parse(value).is_none() => {
                 Some("X-Public-Key is no key's id: 1 to 128 of A-Z a-z 0-9 . _ -".to_owned())
             }
-            None => None,
-        });
+            _ => None,
+        }));
     }
-    faults.extend(query(head));
+    faults.extend(query(head, local));
     match (request.header("signature-input"), request.header("signature")) {
         (Some(_), None) => faults.push("there is Signature-Input and no Signature".to_owned()),
         (None, Some(_)) => faults.push("there is Signature and no Signature-Input".to_owned()),
@@ -48,6 +50,12 @@ pub(super) fn faults(request: &RequestInput, head: &Head<'_>) -> Vec<String> {
 }
 
 fn authorization(value: &str) -> Option<String> {
+    if let Some(odd) = value.chars().find(|character| !matches!(character, ' '..='~')) {
+        return Some(format!(
+            "Authorization has the character U+{:04X}, as word processors and web pages write it: type it as plain ASCII",
+            u32::from(odd)
+        ));
+    }
     if value.contains(',') {
         return Some(
             "there are two Authorization headers, or a comma in it: send one session".to_owned(),
@@ -55,25 +63,29 @@ fn authorization(value: &str) -> Option<String> {
     }
     let (scheme, token) = match value.split_once(' ') {
         Some((scheme, token)) => (scheme, token.trim_start_matches(' ')),
-        None if value.eq_ignore_ascii_case("bearer") => {
-            return Some("Authorization is Bearer without a session after it".to_owned());
-        }
-        None => {
-            return Some(secret(value).unwrap_or_else(|| match value.split('.').count() == 3 {
-                true => "Authorization has no Bearer: write \"Authorization: Bearer\" before the session".to_owned(),
-                false => "Authorization has no Bearer and no session".to_owned(),
-            }));
-        }
+        None => (value, ""),
     };
     if !scheme.eq_ignore_ascii_case("bearer") {
-        let scheme = match scheme.len() <= 12 && scheme.bytes().all(|b| b.is_ascii_alphabetic()) {
-            true => format!("the scheme {scheme}"),
-            false => "no scheme that is known".to_owned(),
-        };
-        return Some(format!("Authorization has {scheme}; a session comes with Bearer"));
+        let is_sticking = scheme.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("bearer"));
+        let is_name = scheme.len() <= 12 && scheme.bytes().all(|b| b.is_ascii_alphabetic());
+        return Some(if is_sticking {
+            "after Bearer there must be a blank and nothing else before the session".to_owned()
+        } else if token.is_empty() && value.split('.').count() == 3 {
+            "Authorization has no Bearer: write \"Authorization: Bearer\" before the session"
+                .to_owned()
+        } else if token.is_empty() {
+            "Authorization has no Bearer and no session".to_owned()
+        } else if is_name {
+            format!("Authorization has the scheme {scheme}; a session comes with Bearer")
+        } else {
+            "Authorization has no scheme that is known; a session comes with Bearer".to_owned()
+        });
     }
-    if let Some(fault) = secret(token) {
-        return Some(fault);
+    if token.starts_with("pk_") {
+        return Some(
+            "this is a key's id, which proves nothing: mint a session with the key's secret"
+                .to_owned(),
+        );
     }
     if UNSET.contains(&token.to_ascii_lowercase().as_str()) {
         return Some(format!(
@@ -95,18 +107,39 @@ fn authorization(value: &str) -> Option<String> {
     session(token)
 }
 
-/// Says so where a secret is in the place of a credential.
-fn secret(token: &str) -> Option<String> {
-    let token = token.trim_start_matches(['"', '\'']);
-    let fault = match token.get(..3)? {
-        "sk_" => "this is a key secret: mint a session with it, and replace it if it travelled",
-        "ss_" => {
-            "this is a session's secret: sign the request with it, and send the session; replace the session if it travelled"
+/// Says so where a secret is in a value: as it is, or as the user or the password of Basic.
+fn secret_in(value: &str, local: &Local) -> Option<String> {
+    for (name, root) in local.roots() {
+        if root.expose_str().is_some_and(|root| value.contains(root)) {
+            return Some(format!(
+                "this is {name}, which every key's secret is made from: replace it, for it travelled"
+            ));
         }
-        "pk_" => "this is a key's id, which proves nothing: mint a session with the key's secret",
-        _ => return None,
-    };
-    Some(fault.to_owned())
+    }
+    let basic = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+    let basic = basic.and_then(|(_, text)| STANDARD.decode(text.trim()).ok());
+    let basic = basic.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let mut words = [value, &basic].into_iter().flat_map(|text| text.split(|c| !is_part(c)));
+    words.find_map(secret)
+}
+
+/// Says so where a word is a secret of writegate, or one of an API.
+fn secret(word: &str) -> Option<String> {
+    let pattern = token_patterns::at(word.as_bytes()).map(|(pattern, _)| pattern);
+    match (word.get(..3), pattern) {
+        (_, Some(pattern)) if !["sk_", "ss_"].contains(&pattern.prefix) => Some(format!(
+            "this looks like {} and is no session: an API's token is the gate's to hold, not its callers'; replace it if it travelled",
+            pattern.kind
+        )),
+        (Some("sk_"), _) => Some(
+            "this is a key secret: mint a session with it, and replace it if it travelled".to_owned(),
+        ),
+        (Some("ss_"), _) => Some(
+            "this is a session's secret: sign the request with it, and send the session; replace the session if it travelled".to_owned(),
+        ),
+        _ => None,
+    }
 }
 
 fn session(token: &str) -> Option<String> {
@@ -116,8 +149,11 @@ fn session(token: &str) -> Option<String> {
     if token.is_empty() {
         return Some("Authorization is Bearer without a session after it".to_owned());
     }
-    if token.contains(char::is_whitespace) {
+    if token.contains(' ') {
         return Some("there is white space in the session".to_owned());
+    }
+    if token.contains('%') {
+        return Some("the session is percent-encoded: send it decoded".to_owned());
     }
     if token.len() > MAX_TOKEN_BYTES {
         return Some(format!(
@@ -279,19 +315,33 @@ fn claims_fault(claims: &Map<String, Value>) -> Option<String> {
     })
 }
 
+/// The name of a parameter, if it can be nothing else.
+fn shown(name: &str) -> Option<&str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    Some(name).filter(|name| (1..=32).contains(&name.len()) && name.bytes().all(is_plain))
+}
+
 /// Says why a query is no credential, or was one before somebody changed the URL.
-fn query(head: &Head<'_>) -> Option<String> {
+fn query(head: &Head<'_>, local: &Local) -> Option<String> {
     let parameters: Vec<_> = head.parameters().collect();
     let value = |wanted: &str| {
         parameters.iter().find(|(name, _)| *name == wanted).and_then(|(_, value)| *value)
     };
     for (name, value) in &parameters {
-        if ["key", "sig", "token"].contains(name)
-            && let Some(fault) = secret(value.unwrap_or_default())
-                .filter(|_| *name != "key" || !value.unwrap_or_default().starts_with("pk_"))
-        {
-            return Some(format!("{name} in the URL: {fault}"));
+        if let Some(fault) = secret_in(value.unwrap_or_default(), local) {
+            return Some(format!("{} in the URL: {fault}", shown(name).unwrap_or("a parameter")));
         }
+    }
+    if parameters.iter().any(|(name, _)| name.starts_with("amp;")) {
+        return Some(
+            "the URL is escaped as in HTML: write & in the place of each &amp;".to_owned(),
+        );
+    }
+    if ["%26sig%3D", "%26verify%3D"]
+        .iter()
+        .any(|part| head.query().is_some_and(|query| query.contains(part)))
+    {
+        return Some("the query is percent-encoded as a whole: = and & between its parameters stay as they are".to_owned());
     }
     let at = parameters.iter().position(|(name, _)| ["sig", "verify"].contains(name))?;
     let name = parameters[at].0;
@@ -304,12 +354,9 @@ fn query(head: &Head<'_>) -> Option<String> {
     }
     let after: Vec<&str> = parameters[at + 1..].iter().map(|(name, _)| *name).collect();
     if let Some(added) = after.iter().find(|name| !TRACKERS.contains(name)) {
-        let added = match added.len() <= 32
-            && !added.is_empty()
-            && added.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
-        {
-            true => format!("the parameter {added} comes"),
-            false => "another parameter comes".to_owned(),
+        let added = match shown(added) {
+            Some(added) => format!("the parameter {added} comes"),
+            None => "another parameter comes".to_owned(),
         };
         return Some(format!(
             "{added} after {name}, which must be the last one: somebody added it to the signed URL. Only known trackers, \
@@ -335,7 +382,7 @@ fn query(head: &Head<'_>) -> Option<String> {
         }
         let tag = value("sig").and_then(|sig| URL_SAFE_NO_PAD.decode(sig).ok());
         if tag.is_none_or(|tag| tag.len() != 32) {
-            return Some("sig in the URL is not 32 bytes as base64url: the URL was cut off, or encoded once more".to_owned());
+            return Some("sig in the URL is not 32 bytes as base64url: the URL was cut off, was encoded once more, or has something at its end".to_owned());
         }
         return Some("exp is further ahead than the key's url_ttl allows".to_owned());
     }

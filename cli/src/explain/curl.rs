@@ -62,7 +62,8 @@ struct Options {
     headers: Vec<String>,
     /// Of -d and its kin, joined; `None` without any.
     data: Option<Vec<u8>>,
-    upload: Option<Vec<u8>>,
+    /// The file's own name and what is in it.
+    upload: Option<(String, Vec<u8>)>,
     form: Vec<u8>,
     queries: Vec<String>,
     user: Option<String>,
@@ -82,9 +83,12 @@ struct Options {
 /// Reads arguments of curl; the word `curl` itself may stand before them.
 pub(crate) fn read(arguments: &[String]) -> Result<RequestInput> {
     let mut options = Options::default();
+    if let Some(hint) = foreign(arguments) {
+        return Err(Error::usage(hint));
+    }
     let mut words = arguments.iter().map(String::as_str).peekable();
     words.next_if(|word| *word == "--");
-    words.next_if(|word| *word == "curl");
+    words.next_if(|word| is_curl(word));
     let mut is_over = false;
     while let Some(word) = words.next() {
         if is_over || word == "-" || !word.starts_with('-') {
@@ -119,6 +123,34 @@ pub(crate) fn read(arguments: &[String]) -> Result<RequestInput> {
         }
     }
     options.request()
+}
+
+/// Returns true for the program's name, on any system and with its folder.
+fn is_curl(word: &str) -> bool {
+    ["curl", "curl.exe"].iter().any(|name| {
+        word.strip_suffix(name)
+            .is_some_and(|folder| folder.is_empty() || folder.ends_with(['/', '\\']))
+    })
+}
+
+/// Says what to copy instead of what no shell of Unix hands on as arguments of curl.
+fn foreign(arguments: &[String]) -> Option<String> {
+    let first = arguments.iter().find(|word| *word != "--")?;
+    let begins = |starts: &[&str]| starts.iter().any(|start| first.starts_with(start));
+    let (what, instead) = if first.starts_with("curl ") {
+        ("one word with all of curl's arguments in it", "leave out the quotes around it")
+    } else if arguments.iter().any(|word| word.starts_with("^\"") || word.ends_with('^')) {
+        ("a command line for Windows' cmd, with ^ in it", "copy it \"as cURL (bash)\"")
+    } else if begins(&["Invoke-", "$session", "iwr", "irm"]) {
+        ("a command of PowerShell", "copy the request \"as cURL (bash)\"")
+    } else if begins(&["fetch(", "await "]) {
+        ("JavaScript", "copy the request \"as cURL (bash)\"")
+    } else if ["http", "https", "xh", "wget"].contains(&first.as_str()) {
+        ("the command of another program", "write the request for curl")
+    } else {
+        return None;
+    };
+    Some(format!("this is {what}: {instead}, or give a HAR with --har"))
 }
 
 /// All options by name, with the letter and whether a value follows.
@@ -179,11 +211,19 @@ impl Options {
                 self.data.get_or_insert_default().extend(data);
             }
             "form" | "form-string" => self.part(value, name == "form")?,
-            "upload-file" => self.upload = Some(file(value)?),
+            "upload-file" => {
+                let name = value.rsplit('/').next().unwrap_or_default();
+                self.upload = Some((name.to_owned(), file(value)?));
+            }
             "url-query" => self.queries.push(match value.strip_prefix('+') {
                 Some(plain) => plain.to_owned(),
                 None => encoded_data(value)?,
             }),
+            "user" if !value.contains(':') => {
+                return Err(Error::usage(
+                    "-u: curl would ask for the password; give it as user:password",
+                ));
+            }
             "user" => self.user = text(),
             "oauth2-bearer" => self.bearer = text(),
             "user-agent" => self.agent = text(),
@@ -191,6 +231,8 @@ impl Options {
             "referer" => self.referer = value.split(";auto").next().map(str::to_owned),
             // Without a `=` it is a file of cookies.
             "cookie" if value.contains('=') => self.cookies.push(value.to_owned()),
+            // As curl mends it.
+            "range" if !value.contains('-') => self.range = Some(format!("{value}-")),
             "range" => self.range = text(),
             "request-target" => self.target = text(),
             "get" => self.is_get = true,
@@ -262,52 +304,57 @@ impl Options {
             [url] => url.clone(),
             _ => return Err(Error::usage("the request has several URLs, or an argument too many")),
         };
+        let has_form = !self.form.is_empty();
+        let ways =
+            [self.is_head && !self.is_get, self.data.is_some(), has_form, self.upload.is_some()];
+        if ways.iter().filter(|way| **way).count() > 1 {
+            return Err(Error::usage("curl takes one of -I, -d, -F and -T only"));
+        }
+        // Also an empty one.
+        let has_body = !self.is_get && ways.iter().skip(1).any(|way| *way);
         let mut request = RequestInput::default();
         let default = match (self.is_head, self.is_get) {
             (true, _) => "HEAD",
-            (_, true) => "GET",
-            _ if self.data.is_some() || !self.form.is_empty() => "POST",
             _ if self.upload.is_some() => "PUT",
+            (_, true) => "GET",
+            _ if self.data.is_some() || has_form => "POST",
             _ => "GET",
         };
         request.method = self.method.take().unwrap_or_else(|| default.to_owned());
+        // Whoever adds to a URL leaves an empty query out.
+        let is_rebuilt = !self.queries.is_empty() || (self.is_get && self.data.is_some());
         if self.is_get {
             let data = self.data.take().map(|data| String::from_utf8_lossy(&data).into_owned());
             self.queries.extend(data.filter(|data| !data.is_empty()));
         }
-        self.set_url(&mut request, &url)?;
+        self.set_url(&mut request, &url, is_rebuilt)?;
 
         let mut defaults = Vec::new();
-        if !self.form.is_empty() {
+        if self.is_json {
+            defaults.push(("content-type", "application/json".to_owned()));
+            defaults.push(("accept", "application/json".to_owned()));
+        }
+        if has_form {
             self.form.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
             defaults.push(("content-type", format!("multipart/form-data; boundary={BOUNDARY}")));
             request.body = std::mem::take(&mut self.form);
         } else if let Some(data) = self.data.take() {
-            match self.is_json {
-                true => {
-                    defaults.push(("content-type", "application/json".to_owned()));
-                    defaults.push(("accept", "application/json".to_owned()));
-                }
-                false => {
-                    let form = "application/x-www-form-urlencoded";
-                    defaults.push(("content-type", form.to_owned()));
-                }
-            }
+            let form = "application/x-www-form-urlencoded";
+            defaults.extend((!self.is_json).then(|| ("content-type", form.to_owned())));
             if data.is_empty() {
                 defaults.push(("content-length", "0".to_owned()));
             }
             request.body = data;
-        } else if let Some(upload) = self.upload.take() {
+        } else if let Some((_, upload)) = self.upload.take() {
             request.body = upload;
         }
-        let mut authorization = self.bearer.map(|token| format!("Bearer {token}"));
-        if let Some(user) = &self.user {
-            authorization = Some(format!("Basic {}", STANDARD.encode(user)));
-        }
+        let basic = self.user.map(|user| format!("Basic {}", STANDARD.encode(user)));
+        let authorization = self.bearer.map(|token| format!("Bearer {token}")).or(basic);
         defaults.extend(authorization.map(|value| ("authorization", value)));
         defaults.extend(self.agent.map(|value| ("user-agent", value)));
         defaults.extend(self.referer.filter(|v| !v.is_empty()).map(|value| ("referer", value)));
-        defaults.extend(self.range.map(|range| ("range", format!("bytes={range}"))));
+        let range = self.range.filter(|_| !has_body);
+        defaults.extend(range.map(|range| ("range", format!("bytes={range}"))));
         let cookies = self.cookies.join(";");
         defaults.extend((!cookies.is_empty()).then_some(("cookie", cookies)));
 
@@ -333,7 +380,7 @@ impl Options {
     }
 
     /// The URL as curl asks for it: without a fragment, with the queries, and with the user in a header.
-    fn set_url(&mut self, request: &mut RequestInput, url: &str) -> Result<()> {
+    fn set_url(&mut self, request: &mut RequestInput, url: &str, is_rebuilt: bool) -> Result<()> {
         let url = url.split('#').next().unwrap_or_default();
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -342,31 +389,57 @@ impl Options {
             authority = host;
             self.user.get_or_insert_with(|| decoded(user));
         }
-        if !self.is_globless && target.contains(['{', '[']) {
-            return Err(Error::usage(
-                "the URL: curl makes several requests of { } and [ ]; write one of them, or give -g",
-            ));
-        }
+        let unglobbed;
+        let target = match self.is_globless {
+            true => target,
+            false => {
+                unglobbed = without_globs(target)?;
+                &unglobbed
+            }
+        };
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
-        let path = match self.is_as_is {
+        let mut path = match self.is_as_is {
             true => path.to_owned(),
             false => without_dots(path),
         };
-        let mut target = self.target.take().unwrap_or_else(|| match query {
-            Some(query) => format!("{path}?{query}"),
-            None => path,
-        });
-        for query in &self.queries {
-            target.push(if target.contains('?') { '&' } else { '?' });
-            target.push_str(query);
+        // A folder is where the file goes.
+        if let Some((name, _)) =
+            self.upload.as_ref().filter(|_| path.is_empty() || path.ends_with('/'))
+        {
+            path.push_str(if path.is_empty() { "/" } else { "" });
+            path.push_str(&percent_encoded(name.as_bytes()));
         }
+        let queries = query.filter(|query| !(is_rebuilt && query.is_empty())).into_iter();
+        let queries: Vec<&str> = queries.chain(self.queries.iter().map(String::as_str)).collect();
+        let target = self.target.take().unwrap_or_else(|| match queries.as_slice() {
+            [] => path,
+            queries => format!("{path}?{}", queries.join("&")),
+        });
         request.url = target::url(&format!("{scheme}://{authority}{target}"))
             .map_err(|hint| Error::usage(format!("the URL: {hint}")))?;
         Ok(())
     }
+}
+
+/// A target without the backslashes that keep brackets from meaning several requests, as browsers write it.
+fn without_globs(target: &str) -> Result<String> {
+    let mut plain = String::with_capacity(target.len());
+    let mut rest = target.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '\\' => plain.push(rest.next_if(|next| "[]{}".contains(*next)).unwrap_or(character)),
+            '{' | '[' => {
+                return Err(Error::usage(
+                    "the URL: curl makes several requests of { } and [ ]; write one of them, or give -g",
+                ));
+            }
+            other => plain.push(other),
+        }
+    }
+    Ok(plain)
 }
 
 /// The path without `.` and `..` (RFC 3986 section 5.2.4).
@@ -410,7 +483,7 @@ fn decoded(text: &str) -> String {
 }
 
 fn file(name: &str) -> Result<Vec<u8>> {
-    super::request_input::bytes(name)
+    super::request_input::bytes("the request", name)
 }
 
 fn read_data(value: &str, drops_lines: bool) -> Result<Vec<u8>> {
@@ -421,6 +494,16 @@ fn read_data(value: &str, drops_lines: bool) -> Result<Vec<u8>> {
     // -d drops line breaks of a file.
     bytes.retain(|byte| !drops_lines || !matches!(byte, b'\r' | b'\n' | 0));
     Ok(bytes)
+}
+
+fn percent_encoded(bytes: &[u8]) -> String {
+    let encode = |byte: &u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(*byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    };
+    bytes.iter().map(encode).collect()
 }
 
 /// `content`, `=content`, `name=content`, `@file` or `name@file`, with the content percent-encoded.
@@ -436,14 +519,7 @@ fn encoded_data(value: &str) -> Result<String> {
             }
         }
     };
-    let encode = |byte: &u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(*byte).to_string()
-        }
-        b' ' => "+".to_owned(),
-        other => format!("%{other:02X}"),
-    };
-    let encoded: String = content.iter().map(encode).collect();
+    let encoded = percent_encoded(&content).replace("%20", "+");
     Ok(if name.is_empty() { encoded } else { format!("{name}={encoded}") })
 }
 
@@ -460,7 +536,18 @@ mod tests {
     }
 
     /// Arguments for a request to `URL`, of which curl itself says what they mean.
-    const LINES: [&[&str]; 44] = [
+    const LINES: [&[&str]; 55] = [
+        &["URL/x?a\\[0\\]=1&b=\\{\\}"],
+        &["-T", "FILE", "URL/folder/"],
+        &["-T", "FILE", "URL"],
+        &["-G", "--json", "{}", "URL/x"],
+        &["-r", "5", "URL/x"],
+        &["-u", "a:b", "http://c:d@HOST/x"],
+        &["-u", "a:b", "--oauth2-bearer", "abc", "URL/x"],
+        &["-b", "a=1", "-H", "Cookie: b=2", "URL/x"],
+        &["-X", "POST", "-H", "Content-Type:", "-d", "x", "URL/x"],
+        &["URL/x?q=é"],
+        &["URL?x=1"],
         &["URL/x?a=1"],
         &["-sSL", "URL/x"],
         &["-sSo/dev/null", "URL/x"],
@@ -515,6 +602,86 @@ mod tests {
         &["--noproxy", "*", "-4kvi", "--user-agent", "", "URL/x"],
     ];
 
+    /// Parts of such arguments, of which any may come after any.
+    const PARTS: [&[&str]; 46] = [
+        &["-X", "POST"],
+        &["-XPUT"],
+        &["--request", "DELETE"],
+        &["-sSLXPATCH"],
+        &["-d", "a=1"],
+        &["-d", ""],
+        &["-d", "@FILE"],
+        &["--data-raw", "@x"],
+        &["--data-binary", "@FILE"],
+        &["--data-urlencode", "q=a b"],
+        &["--data-urlencode", "q@FILE"],
+        &["--json", "{}"],
+        &["-G"],
+        &["-I"],
+        &["-T", "FILE"],
+        &["-F", "a=1"],
+        &["-u", "a:b"],
+        &["-u", "a:"],
+        &["--oauth2-bearer", "abc"],
+        &["-H", "Authorization: Bearer x"],
+        &["-H", "Authorization;"],
+        &["-H", "Authorization:"],
+        &["-H", "Content-Type: text/plain"],
+        &["-H", "Content-Type:"],
+        &["-H", "content-type;"],
+        &["-H", "X-One: 1"],
+        &["-H", "x-one:2"],
+        &["-H", "X-One;"],
+        &["-H", "X-One:"],
+        &["-H", "@HEADERS"],
+        &["-H", "Cookie: d=4"],
+        &["-b", "a=1"],
+        &["-b", "b=2; c=3"],
+        &["-A", "me"],
+        &["-A", ""],
+        &["-e", "https://a.example/;auto"],
+        &["-e", ""],
+        &["-r", "0-9"],
+        &["-r", "7"],
+        &["-g"],
+        &["-sSLk"],
+        &["--path-as-is"],
+        &["--compressed"],
+        &["--url-query", "z=a b"],
+        &["--url-query", "+raw"],
+        &["--request-target", "/other?x=1"],
+    ];
+    const URLS: [&str; 11] = [
+        "URL",
+        "URL/x",
+        "URL/x?a=1",
+        "URL/folder/",
+        "URL/a/../b",
+        "HOST/x",
+        "http://us:er@HOST/x",
+        "URL/x#top",
+        "URL/?",
+        "URL?x=1",
+        "URL/x?a\\[\\]=1",
+    ];
+
+    /// Arguments that are made of parts by a generator of numbers.
+    fn generated() -> impl Iterator<Item = Vec<&'static str>> {
+        let mut state = 1_u64;
+        let mut next = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        (0..200).map(move |_| {
+            let mut line = Vec::new();
+            for _ in 0..=next(4) {
+                line.extend(PARTS[next(PARTS.len())]);
+            }
+            line.push(URLS[next(URLS.len())]);
+            line
+        })
+    }
+
     /// Returns the head and the body of the one request that is made.
     fn received(listener: &TcpListener) -> (String, Vec<u8>) {
         let (mut stream, _) = listener.accept().unwrap();
@@ -524,7 +691,9 @@ mod tests {
             bytes.extend(&buffer[..length]);
             let text = String::from_utf8_lossy(&bytes).into_owned();
             let Some((head, _)) = text.split_once("\r\n\r\n") else {
-                assert!(length > 0, "{text}");
+                if length == 0 {
+                    return (String::new(), bytes);
+                }
                 continue;
             };
             let body = bytes[head.len() + 4..].to_vec();
@@ -557,7 +726,10 @@ mod tests {
         std::fs::write(&headers, "X-Two: 2\nX-Three: 3\n").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
-        for line in LINES {
+        let (sender, requests) = std::sync::mpsc::channel();
+        std::thread::spawn(move || while sender.send(received(&listener)).is_ok() {});
+        let (mut sent, mut refused, mut different) = (0, 0, Vec::new());
+        for line in LINES.iter().map(|line| line.to_vec()).chain(generated()) {
             let line: Vec<String> = line
                 .iter()
                 .map(|word| {
@@ -569,52 +741,70 @@ mod tests {
                 .collect();
             // curl joins a long option's value to it in its newest versions only.
             let given = line.iter().filter(|word| !word.starts_with("--connect-timeout="));
-            let mut curl = Command::new("curl")
+            let curl = Command::new("curl")
                 .args(["-q", "--noproxy", "*", "--max-time", "20", "-s", "-o", "/dev/null"])
                 .args(given)
-                .spawn()
+                .status()
                 .unwrap();
-            let (head, body) = received(&listener);
-            assert!(curl.wait().unwrap().success(), "{line:?}");
-            let request = read(&line).unwrap();
-            let (first, fields) = head.split_once("\r\n").unwrap();
-            let target = request.url.strip_prefix(&format!("http://{host}")).unwrap();
-            assert_eq!(format!("{} {target} HTTP/1.1", request.method), first, "{line:?}");
-            let mut sent = RequestInput::default();
-            for (name, value) in fields.lines().filter_map(|field| field.split_once(':')) {
-                sent.add(name, value);
-            }
-            // A boundary is made up, and so are a part's headers by newer versions.
-            let is_form = sent.header("content-type").is_some_and(|kind| kind.contains("boundary"));
-            if is_form {
-                let own = request.header("content-type").unwrap();
-                assert!(own.starts_with("multipart/form-data; boundary="), "{own}");
+            if curl.success() {
+                sent += 1;
+                different.extend(differences(&line, &host, &requests.recv().unwrap()));
             } else {
-                assert_eq!(request.body, body, "{line:?}");
+                // What curl does not send is no request here, either.
+                refused += 1;
+                different.extend(read(&line).is_ok().then(|| format!("curl refuses {line:?}")));
             }
-            for name in [
-                "authorization",
-                "content-type",
-                "content-length",
-                "cookie",
-                "range",
-                "referer",
-                "user-agent",
-                "x-one",
-                "x-two",
-                "x-three",
-                "x-empty",
-            ] {
-                let (own, theirs) = (request.header(name), sent.header(name));
-                let is_made_up = is_form && name.starts_with("content-");
-                // curl names itself.
-                let is_default = theirs.is_some_and(|value| value.starts_with("curl/"));
-                if !is_made_up && !is_default {
-                    assert_eq!(own, theirs, "{name}: {line:?}");
-                }
+            assert_eq!(requests.try_iter().count(), 0, "{line:?}");
+        }
+        assert!(different.is_empty(), "{}", different.join("\n"));
+        assert!(sent > 150 && refused > 10, "{sent}, {refused}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Compares what these arguments are read as with what curl sent; the differences.
+    fn differences(line: &[String], host: &str, (head, body): &(String, Vec<u8>)) -> Vec<String> {
+        let request = match read(line) {
+            Ok(request) => request,
+            Err(error) => return vec![error.message],
+        };
+        let (first, fields) = head.split_once("\r\n").unwrap();
+        let target = request.url.strip_prefix(&format!("http://{host}")).unwrap();
+        let mut sent = RequestInput::default();
+        for (name, value) in fields.lines().filter_map(|field| field.split_once(':')) {
+            sent.add(name, value);
+        }
+        let own = format!("{} {target} HTTP/1.1", request.method);
+        let mut pairs = vec![("request", Some(own), Some(first.to_owned()))];
+        // A boundary is made up, and so are a part's headers by newer versions.
+        let is_form = line.iter().any(|word| ["-F", "--form-string"].contains(&word.as_str()));
+        if !is_form && !line.iter().any(|word| word.ends_with('I')) {
+            let text = |bytes: &[u8]| Some(String::from_utf8_lossy(bytes).into_owned());
+            pairs.push(("body", text(&request.body), text(body)));
+        }
+        for name in [
+            "accept",
+            "authorization",
+            "content-type",
+            "content-length",
+            "cookie",
+            "range",
+            "referer",
+            "user-agent",
+            "x-one",
+            "x-two",
+            "x-three",
+            "x-empty",
+        ] {
+            // curl names itself, and says that it takes everything.
+            let is_default = |value: &str| value.starts_with("curl/") || value == "*/*";
+            let theirs = sent.header(name).filter(|value| !is_default(value));
+            if !is_form || !name.starts_with("content-") {
+                let own = request.header(name);
+                pairs.push((name, own.map(str::to_owned), theirs.map(str::to_owned)));
             }
         }
-        std::fs::remove_dir_all(folder).unwrap();
+        pairs.retain(|(_, own, theirs)| own != theirs);
+        pairs.iter().map(|pair| format!("{pair:?}: {line:?}")).collect()
     }
 
     #[test]

@@ -24,7 +24,7 @@ use writegate::{Key, Refusal, derive_sk, registry};
 use crate::admin;
 use crate::error::{Error, Result};
 use crate::gate_error::GateError;
-use crate::project::Project;
+use crate::project::{Document, Project};
 use crate::settings;
 
 use super::request_input::RequestInput;
@@ -107,10 +107,7 @@ impl Local {
         }
         let document = project.has_configuration().then(|| project.document()).transpose()?;
         // A caller's folder may have a configuration of something else.
-        let own = document.filter(|document| {
-            let vars = document.own("vars");
-            ["UPSTREAM", "ROUTES", "KEYS"].iter().any(|name| !vars[*name].is_null())
-        });
+        let own = document.filter(Document::is_gate);
         let supposed = json!({
             "UPSTREAM": "https://upstream.invalid",
             "KEYS": id.map(|id| json!({"id": id.as_str(), "schemes": SCHEMES})).into_iter().collect::<Vec<_>>(),

@@ -23,7 +23,7 @@ use crate::redact::redacted;
 use crate::settings;
 
 use gate::{Local, Record, Verdict};
-use request_input::RequestInput;
+use request_input::{Entry, RequestInput};
 
 const EXAMPLES: &str = "Examples:\n  \
     writegate explain -- curl -X POST https://gate.example.com/posts -H 'Authorization: Bearer …' -d '{}'\n  \
@@ -75,30 +75,31 @@ struct Answered {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let (request, har) = match &options.har {
-        Some(file) => {
-            let entry = request_input::har(&request_input::text(file)?, options.entry)?;
-            (entry.request, Some((entry.status, entry.answer)))
-        }
+    let entry = match &options.har {
+        Some(file) => request_input::har(&request_input::text("--har", file)?, options.entry)?,
         None if options.request.is_empty() => {
             return Err(Error::usage(
                 "which request? Give it as arguments of curl after --, or as --har FILE",
             ));
         }
-        None => (curl::read(&options.request)?, None),
+        None => Entry { request: curl::read(&options.request)?, ..Entry::default() },
     };
+    let request = &entry.request;
     let now = match options.at.or(request.at) {
         Some(at) => at,
         None => clock::now()?,
     };
-    let answered = match (&options.problem, &har) {
-        (Some(file), _) => Some(answered(&request_input::text(file)?)?),
-        (None, Some((_, answer))) => answered(answer).ok(),
-        (None, None) => None,
+    let answered = match (&options.problem, &entry.answer) {
+        (Some(file), _) => Some(answered(&request_input::text("--problem", file)?)?),
+        (None, answer) => answer.as_ref().and_then(|answer| answered(answer).ok()),
     };
-    let signed = options.base.as_ref().map(|file| request_input::text(file)).transpose()?;
+    let signed =
+        options.base.as_ref().map(|file| request_input::text("--base", file)).transpose()?;
     let project = options.project.look()?;
-    let id = why::named(&request).and_then(|id| KeyId::parse(&id));
+    if settings::key_secret(&project)?.is_none() {
+        project.refuse_redirect()?;
+    }
+    let id = why::named(request).and_then(|id| KeyId::parse(&id));
     let record = match (&options.which, &id) {
         (Some(which), Some(id)) if settings::key(&project, id)?.is_none() => {
             Record::ask(&which.open(&project)?, id)?
@@ -106,12 +107,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         _ => None,
     };
     let local = Local::new(&project, id.as_ref(), record)?;
-    let verdict = local.decide(&request, now);
+    let verdict = local.decide(request, now);
     let explanation = Explanation {
-        request: &request,
+        request,
         now,
         answered: answered.as_ref(),
-        status: har.and_then(|(status, _)| status),
+        entry: &entry,
         signed: signed.as_deref(),
         local: &local,
         verdict: &verdict,
@@ -132,8 +133,8 @@ struct Explanation<'e> {
     request: &'e RequestInput,
     now: Timestamp,
     answered: Option<&'e Answered>,
-    /// The status of an answer, whoever it was from.
-    status: Option<u64>,
+    /// The entry of the HAR, if there is one.
+    entry: &'e Entry,
     signed: Option<&'e str>,
     local: &'e Local,
     verdict: &'e Verdict,
@@ -162,9 +163,12 @@ impl Explanation<'_> {
         let mut lines = why::lines(problem, limit, self.request, self.now, self.local);
         if self.request.header("authorization").is_none()
             && self.answered.is_some_and(|answered| answered.code != "credential-missing")
-            && self.status.is_some()
+            && self.entry.status.is_some()
         {
             lines.push("the HAR has no Authorization: browsers leave it out, unless they export sensitive data, too".to_owned());
+        }
+        if self.entry.lost_body {
+            lines.push("the HAR has not the body that was sent, so nothing can be said of its digest and its length".to_owned());
         }
         lines
     }
@@ -200,8 +204,12 @@ impl Explanation<'_> {
                 "The gate answered {}.\n",
                 told(answered.problem, &answered.code)
             ));
-        } else if let Some(status) = self.status {
-            text.push_str(&format!("The answer was {status}, and not a refusal of a gate.\n"));
+        } else if let Some(status) = self.entry.status {
+            let what = match self.entry.answer {
+                Some(_) => "and not a refusal of a gate",
+                None => "and the HAR has nothing else of it",
+            };
+            text.push_str(&format!("The answer was {status}, {what}.\n"));
         }
         let place = match (self.answered, &self.local.place) {
             (_, None) => {

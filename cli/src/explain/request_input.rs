@@ -11,6 +11,7 @@ use writegate::Timestamp;
 
 use crate::error::{Error, Result};
 use crate::target;
+use crate::utf16;
 
 /// A request as it was sent.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,8 +87,9 @@ impl RequestInput {
     }
 }
 
-/// The bytes of a file that somebody names, or of standard input for `-`.
-pub(crate) fn bytes(name: &str) -> Result<Vec<u8>> {
+/// The bytes of a file that an option names, or of standard input for `-`. The name is not repeated: it may be a
+/// secret in the wrong place.
+pub(crate) fn bytes(option: &str, name: &str) -> Result<Vec<u8>> {
     let read = match name {
         "-" => {
             let mut bytes = Vec::new();
@@ -95,30 +97,27 @@ pub(crate) fn bytes(name: &str) -> Result<Vec<u8>> {
         }
         name => fs::read(name),
     };
-    read.map_err(|error| Error::usage(format!("reading {name}: {error}")))
+    read.map_err(|error| Error::usage(format!("{option}: reading the file: {error}")))
 }
 
 /// The text of such a file, whatever encoding its byte order mark says.
-pub(crate) fn text(name: &str) -> Result<String> {
-    let bytes = bytes(name)?;
-    let wide = |read: fn([u8; 2]) -> u16| {
-        let units = bytes.chunks_exact(2).skip(1).map(|pair| read([pair[0], pair[1]]));
-        char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-    };
-    Ok(match bytes.as_slice() {
-        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
-        all => String::from_utf8_lossy(all).into_owned(),
-    })
+pub(crate) fn text(option: &str, name: &str) -> Result<String> {
+    let bytes = bytes(option, name)?;
+    Ok(utf16::decoded(&bytes).unwrap_or_else(|| {
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        String::from_utf8_lossy(text).into_owned()
+    }))
 }
 
 /// An entry of a HAR file: the request, and what was answered.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) request: RequestInput,
     pub(crate) status: Option<u64>,
-    pub(crate) answer: String,
+    /// `None` where the browser did not keep it.
+    pub(crate) answer: Option<String>,
+    /// There was a body, and it is not in the file.
+    pub(crate) lost_body: bool,
 }
 
 /// Reads an entry of a HAR file (the format of browsers' developer tools), or a lone entry.
@@ -141,8 +140,10 @@ pub(crate) fn har(text: &str, number: u32) -> Result<Entry> {
     };
     let mut request = RequestInput {
         method: member("method")?.to_owned(),
-        url: target::url(member("url")?).map_err(|hint| wrong(&hint))?,
-        body: recorded["postData"]["text"].as_str().unwrap_or_default().into(),
+        // What follows a # was not sent.
+        url: target::url(member("url")?.split('#').next().unwrap_or_default())
+            .map_err(|hint| wrong(&hint))?,
+        body: body(&recorded["postData"]),
         at: entry["startedDateTime"].as_str().and_then(Timestamp::parse_rfc3339),
         headers: Vec::new(),
     };
@@ -161,12 +162,34 @@ pub(crate) fn har(text: &str, number: u32) -> Result<Entry> {
         true => STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()),
         false => Some(text.to_owned()),
     };
+    let lost_body =
+        !request.has_body() && recorded["bodySize"].as_i64().is_some_and(|size| size > 0);
     Ok(Entry {
         request: request.complete(),
         // Where there was no answer, it is 0.
         status: response["status"].as_u64().filter(|status| *status > 0),
-        answer: decoded.unwrap_or_default(),
+        answer: content["text"].is_string().then(|| decoded.unwrap_or_default()),
+        lost_body,
     })
+}
+
+/// The body as it was sent, where the HAR has it: as text, or as the fields of a form.
+fn body(posted: &Value) -> Vec<u8> {
+    let text = posted["text"].as_str().filter(|text| !text.is_empty());
+    let kind = posted["mimeType"].as_str().unwrap_or_default();
+    match (text, posted["encoding"] == "base64") {
+        (Some(text), true) => STANDARD.decode(text).unwrap_or_default(),
+        (Some(text), false) => text.into(),
+        (None, _) if kind.starts_with("application/x-www-form-urlencoded") => {
+            let fields = posted["params"].as_array().into_iter().flatten();
+            let pairs = fields.map(|field| {
+                let part = |name: &str| field[name].as_str().unwrap_or_default().to_owned();
+                format!("{}={}", part("name"), part("value"))
+            });
+            pairs.collect::<Vec<_>>().join("&").into()
+        }
+        (None, _) => Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub(crate) fn lines(
         | Refusal::AudienceMismatch => session(request, now),
         Refusal::UrlExpired => link(&head, now, key),
         Refusal::KeyUnknown => {
-            let mut lines = super::credential::faults(request, &head);
+            let mut lines = super::credential::faults(request, &head, local);
             lines.extend(local.known_keys());
             lines
         }
@@ -90,7 +90,7 @@ pub(crate) fn lines(
         Refusal::BadCredential
         | Refusal::AmbiguousCredential
         | Refusal::SignatureUnsupported
-        | Refusal::CredentialMissing => super::credential::faults(request, &head),
+        | Refusal::CredentialMissing => super::credential::faults(request, &head, local),
         Refusal::BadPath
         | Refusal::BadRequest
         | Refusal::KeyRevoked

@@ -335,6 +335,25 @@ fn the_part_that_is_at_fault_is_named() {
         ),
         (sk.clone(), "this is a key secret"),
         ("Bearer pk_site".to_owned(), "this is a key's id"),
+        (of(right.clone(), json!({"exp": {}})), "exp is no number"),
+        (of(json!({"alg": "RS256", "kid": "pk_site"}), claims.clone()), "alg is \"RS256\""),
+        (format!("Bearer {good}.AAAA"), "this has 4"),
+        (format!("Bearer:{good}"), "after Bearer there must be a blank"),
+        (format!("Bearer{good}"), "after Bearer there must be a blank"),
+        (format!("Bearer “{good}”"), "the character U+201C"),
+        (format!("Bearer\u{a0}{good}"), "the character U+00A0"),
+        (format!("\u{feff}Bearer {good}"), "the character U+FEFF"),
+        (format!("Bearer {}", good.replace('.', "%2E")), "percent-encoded"),
+        (format!("Bearer {good} {good}"), "white space"),
+        ("Bearer {{session}}".to_owned(), "a variable or a placeholder"),
+        (format!("Token {sk}"), "this is a key secret"),
+        (format!("Basic {}", STANDARD.encode(format!("pk_site:{sk}"))), "this is a key secret"),
+        (format!("Bearer {}", scene.root), "this is SIGNING_SECRET"),
+        (
+            format!("Bearer rk_live_{}", &random_secret()[..24]),
+            "this looks like a Stripe key and is no session",
+        ),
+        (format!("Bearer ghp_{}", &random_secret()[..36]), "this looks like a GitHub token"),
     ];
     for (value, fault) in table {
         let told = scene.explain(&[], &["-H", &format!("Authorization: {value}"), URL]);
@@ -356,6 +375,20 @@ fn the_part_that_is_at_fault_is_named() {
         (link.split_at(link.len() - 5).0.to_owned(), "bad-credential", "not 32 bytes"),
         (link.replace("exp=", "a=1&exp="), "bad-credential", "key, exp and sig, in this order"),
         (format!("{URL}&key={sk}"), "key-unknown", "this is a key secret"),
+        (
+            format!("{URL}&access_token={sk}"),
+            "credential-missing",
+            "access_token in the URL: this is a key",
+        ),
+        (link.replace('&', "&amp;"), "", "escaped as in HTML"),
+        (
+            link.replace("&exp=", "%26exp%3D").replace("&sig=", "%26sig%3D"),
+            "",
+            "percent-encoded as a whole",
+        ),
+        (format!("{link}."), "bad-credential", "has something at its end"),
+        (format!("{link}&gclid=a&utm_campaign=b"), "", "is accepted"),
+        (format!("{link}#top"), "", "is accepted"),
     ] {
         let told = scene.explain(&[], &[&url]);
         assert!(told.contains(code) && told.contains(fault), "{fault}: {told}");
@@ -437,6 +470,64 @@ fn a_har_with_a_byte_order_mark_is_read_with_its_answer() {
         for word in words {
             assert!(told.contains(word), "{word}: {told}");
         }
+    }
+}
+
+#[test]
+fn what_a_browser_leaves_out_of_a_har_is_told() {
+    let scene = Scene::new();
+    let bearer = scene.mint(&[]);
+    let bearer = bearer.split_once(": ").unwrap().1;
+    let explain = |more: serde_json::Value, response: serde_json::Value| {
+        let mut request = json!({
+            "method": "POST",
+            "url": format!("{URL}#top"),
+            "httpVersion": "HTTP/2",
+            "headers": [
+                {"name": ":method", "value": "POST"},
+                {"name": ":authority", "value": "gate.example"},
+                {"name": "Authorization", "value": bearer},
+            ],
+            "cookies": [],
+        });
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let entry = json!({"_initiator": {}, "request": request, "response": response});
+        let har = json!({"log": {"version": "1.2", "entries": [entry]}}).to_string();
+        let har = scene.checkout.file("export.har", &har);
+        explained(&scene.checkout.run(&["explain", "--har", &har]))
+    };
+    let told = explain(json!({}), json!({"status": 0, "content": {}}));
+    assert!(told.starts_with("With this configuration it is accepted"), "{told}");
+    let told = explain(
+        json!({"bodySize": 7, "postData": {"mimeType": "text/plain", "text": ""}}),
+        json!({"status": 403, "content": {"size": 80, "mimeType": "application/problem+json"}}),
+    );
+    assert!(told.contains("The answer was 403, and the HAR has nothing else of it."), "{told}");
+    let form = json!({"bodySize": 7, "postData": {
+        "mimeType": "application/x-www-form-urlencoded; charset=UTF-8",
+        "params": [{"name": "a", "value": "1"}, {"name": "b", "value": "2"}],
+    }});
+    let told = explain(form, json!({"status": 201, "content": {"text": ""}}));
+    assert!(told.contains("The answer was 201, and not a refusal of a gate."), "{told}");
+}
+
+#[test]
+fn what_is_no_request_of_curl_s_is_named() {
+    let scene = Scene::new();
+    for (line, what) in [
+        (&["curl https://gate.example/x"][..], "one word with all of curl's arguments"),
+        (&["curl.exe", "^\"https://gate.example/x^\"", "^"], "Windows' cmd"),
+        (&["Invoke-WebRequest", "-Uri", URL], "PowerShell"),
+        (&["fetch(\"https://gate.example/x\", {})"], "JavaScript"),
+        (&["wget", URL], "another program"),
+        (&["-u", "me", URL], "user:password"),
+        (&["-d", "x", "-F", "a=1", URL], "only"),
+    ] {
+        let done = scene.checkout.run(&[&["explain", "--"], line].concat());
+        done.failed(2, &[what]);
+    }
+    for curl in ["curl.exe", "/usr/bin/curl"] {
+        assert!(scene.explain(&[], &[curl, URL]).contains("credential-missing"));
     }
 }
 
