@@ -7,23 +7,29 @@ use writegate::Timestamp;
 
 use crate::error::{Error, Result};
 
-/// Parses a number of seconds, or of minutes, hours or days: `300`, `5m`, `1h`, `7d`.
+/// Parses a number of seconds, or of seconds, minutes, hours and days: `300`, `5m`, `1h30m`, `7d`.
 pub(crate) fn duration<T: TryFrom<u64>>(
     range: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> std::result::Result<T, String> + Clone {
     move |text| {
-        let expected = || "expected a number of seconds such as 300, or 5m, 1h or 7d".to_owned();
-        let (digits, unit) = match text.char_indices().last() {
-            Some((at, 's')) => (&text[..at], 1),
-            Some((at, 'm')) => (&text[..at], 60),
-            Some((at, 'h')) => (&text[..at], 3_600),
-            Some((at, 'd')) => (&text[..at], 86_400),
-            _ => (text, 1),
-        };
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(expected());
+        let expected = || "expected a number of seconds such as 300, or 5m, 1h30m or 7d".to_owned();
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let text = if is_number { format!("{text}s") } else { text.to_owned() };
+        let mut seconds = Some(0_u64);
+        for part in text.split_inclusive(|letter: char| !letter.is_ascii_digit()) {
+            let (digits, unit) = match part.char_indices().last() {
+                Some((at, 's')) => (&part[..at], 1),
+                Some((at, 'm')) => (&part[..at], 60),
+                Some((at, 'h')) => (&part[..at], 3_600),
+                Some((at, 'd')) => (&part[..at], 86_400),
+                _ => return Err(expected()),
+            };
+            if digits.is_empty() {
+                return Err(expected());
+            }
+            let part = digits.parse().ok().and_then(|number: u64| number.checked_mul(unit));
+            seconds = seconds.and_then(|seconds| seconds.checked_add(part?));
         }
-        let seconds = digits.parse().ok().and_then(|number: u64| number.checked_mul(unit));
         let seconds = seconds.filter(|seconds| range.contains(seconds));
         seconds.and_then(|seconds| T::try_from(seconds).ok()).ok_or_else(|| {
             format!("the value is not in {}..={} seconds", range.start(), range.end())
@@ -52,6 +58,13 @@ mod tests {
             ("5m", Some(300)),
             ("1h", Some(3_600)),
             ("7d", Some(604_800)),
+            ("1h30m", Some(5_400)),
+            ("1d1s", Some(86_401)),
+            ("90m", Some(5_400)),
+            ("1h30", None),
+            ("1hm", None),
+            ("5M", None),
+            ("1.5h", None),
             ("8d", None),
             ("0", None),
             ("", None),

@@ -92,9 +92,9 @@ impl Sign {
         let headers: Vec<_> =
             added.iter().map(|(name, value)| (*name, value.as_str())).chain(own).collect();
         for (name, _) in &headers {
-            let component = Component::named(name).map_err(|_refusal| not_a_field(name))?;
+            let component = Component::named(name).map_err(|_refusal| not_a_field())?;
             if covered.contains(&component) {
-                return Err(Error::usage(format!("{name}: stands twice")));
+                return Err(Error::usage("-H: a header stands twice"));
             }
             covered.push(component);
         }
@@ -151,8 +151,8 @@ impl Sign {
     }
 }
 
-fn not_a_field(name: &str) -> Error {
-    Error::usage(format!("{name}: no header has such a name"))
+fn not_a_field() -> Error {
+    Error::usage("-H: no header has such a name")
 }
 
 /// The body itself, or what is in a file.
@@ -166,7 +166,7 @@ fn body(text: &str) -> Result<Vec<u8>> {
                 .context("reading the body from standard input")?;
             Ok(bytes)
         }
-        Some(file) => std::fs::read(file).context(format!("reading the body from {file}")),
+        Some(file) => std::fs::read(file).context("--body: reading the file"),
     }
 }
 

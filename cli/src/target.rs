@@ -26,16 +26,17 @@ pub(crate) fn head<'a>(
     headers: Vec<(&'a str, &'a str)>,
     has_body: bool,
 ) -> Result<Head<'a>> {
-    let head = Head::new(method, url, headers, has_body)
-        .map_err(|refusal| refused(refusal.into(), url))?;
-    path::check(head.path()).map_err(|refusal| refused(refusal, url))?;
+    let head =
+        Head::new(method, url, headers, has_body).map_err(|refusal| refused(refusal.into()))?;
+    path::check(head.path()).map_err(refused)?;
     Ok(head)
 }
 
-fn refused(refusal: Refusal, url: &str) -> Error {
+/// Does not repeat the URL, which may hold a secret.
+fn refused(refusal: Refusal) -> Error {
     let description = refusal.description();
     Error::usage(format!(
-        "{url}: the gate would refuse it as {}: {}",
+        "the URL: the gate would refuse it as {}: {}",
         description.code, description.detail
     ))
 }

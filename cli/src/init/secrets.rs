@@ -137,6 +137,12 @@ fn token(given: &Secret, dates: &Dates) -> Result<Secret> {
         Some(value) if value.chars().any(char::is_control) => {
             return Err(wrong("has several lines or control characters"));
         }
+        Some(value) if value.get(..7).is_some_and(|word| word.eq_ignore_ascii_case("bearer ")) => {
+            return Err(wrong("begins with Bearer, which the gate adds: pass what comes after it"));
+        }
+        Some(value) if is_quoted(value) => {
+            return Err(wrong("is in quotes: pass it without"));
+        }
         Some(value) => value,
     };
     let dates = dates.completed(&token)?;
@@ -149,6 +155,11 @@ fn token(given: &Secret, dates: &Dates) -> Result<Secret> {
         expires.unwrap_or_default()
     );
     Ok(Secret::new(plain(&text)))
+}
+
+fn is_quoted(value: &str) -> bool {
+    let pairs = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
+    pairs.iter().any(|(open, close)| value.starts_with(*open) && value.ends_with(*close))
 }
 
 /// JSON without the characters that mean something in `.dev.vars`: they can only stand in its strings.

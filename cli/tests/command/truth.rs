@@ -109,13 +109,13 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 fn durations_may_have_units() {
     let checkout = Checkout::new(KEYS);
     checkout.secret(&random_secret());
-    for (ttl, seconds) in [("5m", 300), ("1h", 3_600), ("90", 90), ("30s", 30)] {
+    for (ttl, seconds) in [("5m", 300), ("1h", 3_600), ("90", 90), ("30s", 30), ("30m15s", 1_815)] {
         let mint = ["session", "mint", "--key", "pk_site", "--ttl", ttl];
         let claims = claims(&checkout.run(&mint).succeeded());
         let lasts = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
         assert_eq!(lasts, seconds, "{ttl}");
     }
-    for wrong in ["5 m", "5x", "-5", "0m", "2h"] {
+    for wrong in ["5 m", "5x", "-5", "-5m", "0", "0m", "2h", "999999h", "5M", "1h30m"] {
         let mint = ["session", "mint", "--key", "pk_site", &format!("--ttl={wrong}")];
         assert_eq!(checkout.run(&mint).code, Some(2), "{wrong}");
     }
@@ -200,6 +200,113 @@ fn what_looks_like_a_secret_is_never_repeated() {
             assert!(!said.contains(secret.as_str()), "{arguments:?}: {said}");
         }
     }
+}
+
+/// Commands with what they need to get to work, by their names and the rest.
+const COMMANDS: [(&[&str], &[&str]); 20] = [
+    (&["key", "show"], &["pk_site"]),
+    (&["key", "new"], &[]),
+    (&["key", "list"], &[]),
+    (&["key", "update"], &["pk_site"]),
+    (&["key", "disable"], &["pk_site"]),
+    (&["key", "import"], &["--gate=http://127.0.0.1:1", "/dev/null"]),
+    (&["key", "revoke"], &["--gate=http://127.0.0.1:1", "pk_site"]),
+    (&["session", "mint"], &["--key=pk_site"]),
+    (&["request", "sign"], &["--key=pk_site", "GET", URL]),
+    (&["url", "sign"], &["--key=pk_site", URL]),
+    (&["token", "put"], &[]),
+    (&["token", "age"], &["--gate=http://127.0.0.1:1"]),
+    (&["usage"], &["--gate=http://127.0.0.1:1"]),
+    (&["purge"], &["--gate=http://127.0.0.1:1"]),
+    (&["explain"], &["--", URL]),
+    (&["check"], &["--only=preview-urls"]),
+    (&["migrate"], &[]),
+    (&["route", "add"], &["--path=/c/*", "--upstream=https://c.example", "--secret=C", "--print"]),
+    (&["init"], &["--local", "--force", "--skip-probe", "--upstream=https://c.example"]),
+    (&["completions"], &["bash"]),
+];
+/// Options of curl whose values are part of a request.
+const OF_CURL: [&str; 16] = [
+    "-H",
+    "-d",
+    "-b",
+    "-u",
+    "-X",
+    "-F",
+    "-T",
+    "-e",
+    "-A",
+    "-r",
+    "--url",
+    "--json",
+    "--data-urlencode",
+    "--data-binary",
+    "--oauth2-bearer",
+    "--request-target",
+];
+
+/// Whatever takes a value is given secrets in every form: no error and no explanation has it.
+#[test]
+fn no_secret_comes_back_whatever_takes_it() {
+    let checkout = Checkout::new(KEYS);
+    checkout.secret(&random_secret());
+    let secret = &random_secret();
+    let forms = [
+        secret.clone(),
+        format!("sk_{}", &secret[..43]),
+        format!("ghp_{}", &secret[..36]),
+        format!("https://user:{secret}@gate.example/x"),
+        format!("https://user:a/{secret}@gate.example/x?y#z"),
+        format!("http://user:a b{secret}@gate.example/x"),
+        format!("https://gate.example/a//b?sig={secret}"),
+        format!("Authorization: Bearer {secret}"),
+        format!("X-Token: {secret}"),
+        format!("@{secret}"),
+        format!("{secret}:{secret}"),
+    ];
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    let mut count = 0;
+    for (command, rest) in COMMANDS {
+        let help = Done::of(&mut writegate(&[command, &["--help"]].concat())).succeeded();
+        let options = help.lines().filter_map(|line| {
+            let (name, value) = line.trim_start().split_once(' ')?;
+            let name = if name.ends_with(',') { value.split(' ').next()? } else { name };
+            (name.starts_with("--") && line.contains('<')).then(|| name.to_owned())
+        });
+        let line = |more: &[&str], last: &[&str]| -> Vec<String> {
+            [command, more, rest, last].concat().into_iter().map(str::to_owned).collect()
+        };
+        for option in options {
+            for form in 0..3 {
+                count += 1;
+                let given = format!("{option}={}", forms[(count + form * 4) % forms.len()]);
+                lines.push(line(&[&given], &[]));
+            }
+        }
+        for form in &forms {
+            lines.push(line(&[], &[form]));
+        }
+    }
+    for option in OF_CURL {
+        for form in &forms {
+            lines.push(["explain", "--", option, form, URL].map(str::to_owned).into());
+        }
+    }
+    assert!(lines.len() > 500, "{}", lines.len());
+    let mut told = Vec::new();
+    for line in &lines {
+        let arguments: Vec<&str> = line.iter().map(String::as_str).collect();
+        let mut command = checkout.command(&arguments);
+        let done = Done::of(command.stdin(std::process::Stdio::null()).env_remove("WRITE_TOKEN"));
+        // What is asked for is printed, and nothing else.
+        let is_output = done.code == Some(0) && line[0] != "explain";
+        let said = format!("{}{}", if is_output { "" } else { &done.out }, done.err);
+        if said.contains(&secret[..36]) {
+            told.push(format!("{line:?}: {said}"));
+        }
+        assert!(!done.err.contains("panicked"), "{line:?}: {}", done.err);
+    }
+    assert!(told.is_empty(), "{} of {}\n{}", told.len(), lines.len(), told.join("\n"));
 }
 
 #[test]

@@ -26,6 +26,11 @@ fn what_is_no_token_is_refused_and_not_shown() {
         (format!("{secret}\n{secret}\n"), &["several lines"]),
         (format!("{secret}\u{7}x"), &["control characters"]),
         (secret.repeat(200), &["5120 bytes"]),
+        (format!("Bearer {secret}\n"), &["begins with Bearer"]),
+        (format!("bearer  {secret}"), &["begins with Bearer"]),
+        (format!("\"{secret}\""), &["is in quotes"]),
+        (format!("“{secret}”"), &["is in quotes"]),
+        (format!("{{\"token\":\"Bearer {secret}\"}}"), &["begins with Bearer"]),
         (format!("{{\"token\":\"{secret}\""), &["JSON object"]),
         (
             format!("{{\"token\":\"{secret}\",\"issued\":\"2026-01-01\"}}"),
