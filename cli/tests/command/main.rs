@@ -14,6 +14,7 @@ mod console;
 mod explaining;
 mod init;
 mod keys;
+mod packages;
 mod project;
 mod registry;
 mod signing;

@@ -1,0 +1,154 @@
+//! What a release uploads, and what finds it: `cargo binstall`, and the packages of npm.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Output};
+
+use testkit::process::{root, scratch};
+use testkit::token::fresh;
+
+/// Each target of publish.yml with the name of its system.
+fn released() -> BTreeMap<String, String> {
+    let workflow = fs::read_to_string(root().join(".github/workflows/publish.yml")).unwrap();
+    let name = "name=\"writegate-${GITHUB_REF_NAME#v}-$SYSTEM\"";
+    let program = "cp \"$built\" LICENSE README.md \"dist/$name/\"";
+    let archive = "tar -C dist -czf \"dist/$name.tar.gz\" \"$name\"";
+    for line in [name, program, archive, "tags: [\"v*\"]", "path: dist/*.tar.gz"] {
+        assert!(workflow.contains(line), "{line}");
+    }
+    let field = |line: &str, name: &str| {
+        let (_, rest) = line.split_once(&format!("{name}: "))?;
+        Some(rest.split([',', ' ']).next()?.to_owned())
+    };
+    let lines = workflow.lines().filter(|line| line.trim_start().starts_with("- { system: "));
+    lines.map(|line| (field(line, "target").unwrap(), field(line, "system").unwrap())).collect()
+}
+
+#[test]
+fn binstall_finds_what_a_release_uploads() {
+    let manifest = fs::read_to_string(root().join("cli/Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let metadata = &manifest["package"]["metadata"]["binstall"];
+    assert_eq!(metadata["pkg-fmt"].as_str(), Some("tgz"));
+    let overrides = metadata["overrides"].as_table().unwrap();
+    let released = released();
+    assert_eq!(released.len(), 5);
+    assert_eq!(overrides.keys().collect::<Vec<_>>(), released.keys().collect::<Vec<_>>());
+    for (target, system) in &released {
+        let filled = |field: &str, binary: &str| {
+            let mut text = overrides[target][field].as_str().unwrap().to_owned();
+            for (from, to) in [
+                ("{ repo }", "https://github.com/o/r"),
+                ("{ version }", "1.2.3"),
+                ("{ bin }", "writegate"),
+                ("{ binary-ext }", binary),
+            ] {
+                text = text.replace(from, to);
+            }
+            text
+        };
+        let name = format!("writegate-1.2.3-{system}");
+        let asset = format!("https://github.com/o/r/releases/download/v1.2.3/{name}.tar.gz");
+        assert_eq!(filled("pkg-url", ""), asset);
+        let program = if target.contains("windows") { ".exe" } else { "" };
+        assert_eq!(filled("bin-dir", program), format!("{name}/writegate{program}"));
+    }
+}
+
+/// The launcher of the npm package in a folder of its own, with this script as the program of the platform. `patch` runs
+/// before it.
+fn launched(program: Option<&str>, arguments: &[&str], patch: &str) -> Output {
+    let folder = scratch(&format!("launcher-{}", fresh()));
+    let package = folder.join("node_modules/writegate");
+    fs::create_dir_all(package.join("bin")).unwrap();
+    fs::write(package.join("package.json"), "{\"type\":\"module\"}").unwrap();
+    fs::write(package.join("patch.js"), patch).unwrap();
+    let launcher = package.join("bin/writegate.js");
+    fs::copy(root().join("npm/writegate.js"), &launcher).unwrap();
+    if let Some(program) = program {
+        let platform = Command::new("node")
+            .args(["-p", "`${process.platform}-${process.arch}`"])
+            .output()
+            .unwrap();
+        let platform = String::from_utf8(platform.stdout).unwrap();
+        let package = folder.join(format!("node_modules/@writegate/cli-{}", platform.trim()));
+        fs::create_dir_all(&package).unwrap();
+        let path = package.join("writegate");
+        fs::write(&path, program).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = Command::new("node");
+    command.arg("--import").arg(package.join("patch.js")).arg(launcher).args(arguments);
+    command.output().unwrap()
+}
+
+#[test]
+fn the_launcher_ends_as_the_program_did() {
+    let program = "#!/bin/sh\necho \"$WRITEGATE_COMMAND $#\"\necho \"$2\" >&2\nexit 7\n";
+    let done = launched(Some(program), &["key", "a  b'\"$c"], "");
+    assert_eq!(done.status.code(), Some(7));
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "npx writegate 2\n");
+    assert_eq!(String::from_utf8_lossy(&done.stderr), "a  b'\"$c\n");
+    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1), ("KILL", 9)] {
+        let program = format!("#!/bin/sh\nkill -{name} $$\n");
+        let done = launched(Some(&program), &[], "");
+        assert_eq!(done.status.signal(), Some(number), "{name}");
+    }
+    // What is sent to the launcher alone reaches the program, which decides how it ends.
+    for name in ["TERM", "HUP"] {
+        let wait = "i=0\nwhile [ $i -lt 9999999 ]; do i=$((i+1)); done\n";
+        let program = format!("#!/bin/sh\ntrap 'exit 5' {name}\nkill -{name} $PPID\n{wait}");
+        assert_eq!(launched(Some(&program), &[], "").status.code(), Some(5), "{name}");
+    }
+    let done = launched(Some("#!/no/such/shell\n"), &[], "");
+    assert_eq!(done.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&done.stderr).starts_with("writegate: spawn "));
+}
+
+#[test]
+fn a_program_that_npm_left_out_or_does_not_have_is_told() {
+    let refused = |patch: &str, words: &[&str]| {
+        let done = launched(None, &[], patch);
+        let told = String::from_utf8(done.stderr).unwrap();
+        assert_eq!((done.status.code(), told.lines().count()), (Some(2), 1), "{told}");
+        for word in words {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+    };
+    let set = |name: &str, value: &str| {
+        format!("Object.defineProperty(process, '{name}', {{ value: {value} }});\n")
+    };
+    let glibc = |version: &str| {
+        set("report", &format!("{{ getReport: () => ({{ header: {{ {version} }} }}) }}"))
+    };
+    let platforms = [
+        ("linux", "x64"),
+        ("linux", "arm64"),
+        ("darwin", "arm64"),
+        ("darwin", "x64"),
+        ("win32", "x64"),
+    ];
+    let patch = |(system, cpu): (&str, &str)| {
+        set("platform", &format!("'{system}'"))
+            + &set("arch", &format!("'{cpu}'"))
+            + &glibc("glibcVersionRuntime: '2.36'")
+    };
+    for (system, cpu) in platforms {
+        let name = format!("@writegate/cli-{system}-{cpu} is not installed");
+        refused(&patch((system, cpu)), &[&name, "--no-optional", "npm install --include=optional"]);
+    }
+    for (system, cpu) in [("win32", "arm64"), ("freebsd", "x64"), ("linux", "ppc64")] {
+        let name = format!("no program for {system}-{cpu} (");
+        refused(&patch((system, cpu)), &[&name, "cargo install --git"]);
+    }
+    refused(&(patch(("linux", "x64")) + &glibc("")), &["linux-x64 with musl", "cargo install"]);
+
+    // A release has a package for each of them, and for no other.
+    let workflow = fs::read_to_string(root().join(".github/workflows/publish.yml")).unwrap();
+    let lines = workflow.lines().filter_map(|line| line.trim().strip_prefix('"'));
+    let packed = lines.filter_map(|line| Some(line.split_once("=dist/")?.0.to_owned()));
+    let known = platforms.map(|(system, cpu)| format!("{system}-{cpu}"));
+    assert_eq!(packed.collect::<BTreeSet<_>>(), BTreeSet::from(known));
+}
