@@ -1,6 +1,7 @@
 //! A checkout of this repository, from which the Worker is built, and the place for tools that every checkout needs.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -48,21 +49,23 @@ impl Checkout {
     }
 }
 
-/// `$WRITEGATE_CACHE`, else the user's cache directory.
+/// Returns the directory of the tools.
 fn cache() -> Result<PathBuf> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty());
-    let cache = if let Some(own) = set("WRITEGATE_CACHE") {
-        PathBuf::from(own)
-    } else if let Some(caches) = set("XDG_CACHE_HOME") {
-        PathBuf::from(caches).join("writegate")
-    } else if let Some(home) = set("HOME") {
-        PathBuf::from(home).join(".cache/writegate")
-    } else {
-        return Err(Error::usage(
-            "no place to keep the tools in: set WRITEGATE_CACHE to a directory",
-        ));
-    };
+    let cache = cache_on(env::consts::OS, &|name| env::var_os(name)).ok_or_else(|| {
+        Error::usage("no place to keep the tools in: set WRITEGATE_CACHE to a directory")
+    })?;
     std::path::absolute(&cache).context("finding the cache directory")
+}
+
+/// Returns `$WRITEGATE_CACHE`, else a directory where users of this system look for caches.
+fn cache_on(system: &str, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let caches = || match system {
+        "windows" => set("LOCALAPPDATA"),
+        "macos" => set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join("Library/Caches"))),
+        _ => set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache"))),
+    };
+    set("WRITEGATE_CACHE").or_else(|| Some(caches()?.join("writegate")))
 }
 
 /// Held while something is installed or built that another process may want at the same time, such
@@ -86,5 +89,40 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(error).context(failed()),
         }
         Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_where_users_of_a_system_look_for_it() {
+        let own = ("WRITEGATE_CACHE", "own");
+        let xdg = ("XDG_CACHE_HOME", "xdg");
+        let home = ("HOME", "home");
+        let local = ("LOCALAPPDATA", "local");
+        for (system, set, expected) in [
+            ("linux", &[own, xdg, home][..], Some("own")),
+            ("linux", &[xdg, home, local], Some("xdg/writegate")),
+            ("linux", &[("XDG_CACHE_HOME", ""), home], Some("home/.cache/writegate")),
+            ("freebsd", &[home], Some("home/.cache/writegate")),
+            ("macos", &[home], Some("home/Library/Caches/writegate")),
+            ("macos", &[xdg, home], Some("xdg/writegate")),
+            ("windows", &[xdg, home, local], Some("local/writegate")),
+            ("windows", &[own, local], Some("own")),
+            ("windows", &[home], None),
+            ("linux", &[local], None),
+        ] {
+            let variable = |name: &str| {
+                let found = set.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| OsString::from(value))
+            };
+            assert_eq!(
+                cache_on(system, &variable),
+                expected.map(PathBuf::from),
+                "{system} {set:?}"
+            );
+        }
     }
 }

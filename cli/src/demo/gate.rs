@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::workerd::Logs;
+use testkit::workerd::{Logs, make_private};
 
 use crate::checkout::Checkout;
 use crate::error::{Context as _, Error, Result};
@@ -117,10 +117,7 @@ fn fill(
     built: &Path,
     settings: &Settings<'_>,
 ) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
+    make_private(folder)?;
     let configuration = configuration(&checkout.root, built, &settings.vars)?;
     fs::write(folder.join("wrangler.json"), configuration.to_string())?;
     let secrets: String =

@@ -21,6 +21,26 @@ const ALLOWED: &[&str] = &[
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
     "XDG_RUNTIME_DIR",
+    // The same on Windows, where Node does not start without some of them.
+    "APPDATA",
+    "COMSPEC",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "LOCALAPPDATA",
+    "NUMBER_OF_PROCESSORS",
+    "OS",
+    "PATHEXT",
+    "PROCESSOR_ARCHITECTURE",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "PROGRAMFILES(X86)",
+    "SYSTEMDRIVE",
+    "SYSTEMROOT",
+    "TEMP",
+    "TMP",
+    "USERNAME",
+    "USERPROFILE",
+    "WINDIR",
     // Language and terminal.
     "LANG",
     "LANGUAGE",
@@ -102,7 +122,16 @@ mod tests {
 
     #[test]
     fn an_installer_gets_what_is_on_the_list() {
-        for name in ["PATH", "LC_ALL", "https_proxy", "npm_config_registry", "CARGO_NET_OFFLINE"] {
+        for name in [
+            "PATH",
+            "Path",
+            "SystemRoot",
+            "ProgramFiles(x86)",
+            "LC_ALL",
+            "https_proxy",
+            "npm_config_registry",
+            "CARGO_NET_OFFLINE",
+        ] {
             assert!(is_allowed(name), "{name}");
         }
         for name in [

@@ -50,7 +50,7 @@ impl Tools {
 
     /// Puts a script around the one that it imports as `built`, in one file.
     pub(crate) fn bundle(&self, entry: &Path, built: &Path, to: &Path) -> Command {
-        let mut command = clean(self.modules.join(".bin/esbuild"));
+        let mut command = self.program("esbuild");
         command.args([
             "--bundle",
             "--minify",
@@ -71,7 +71,7 @@ impl Tools {
     /// Makes a module smaller, and leaves its functions' names out: they are a tenth of its gzipped size,
     /// and a panic names its file and line without them.
     pub(crate) fn optimize(&self, module: &Path, to: &Path) -> Command {
-        let mut command = clean(self.modules.join(".bin/wasm-opt"));
+        let mut command = self.program("wasm-opt");
         // The features that rustc and wasm-bindgen use, and SHA-256's: not all, because workerd may not
         // know the newest encodings.
         command.args([
@@ -90,6 +90,12 @@ impl Tools {
         ]);
         command.arg(module).arg("-o").arg(to);
         command
+    }
+
+    /// Returns a program of the npm packages; on Windows it is a script.
+    fn program(&self, name: &str) -> Command {
+        let script = if cfg!(windows) { format!("{name}.cmd") } else { name.to_owned() };
+        clean(self.modules.join(".bin").join(script))
     }
 
     /// Returns the variables that make `cargo` and `rustc` those of the Wasm build.

@@ -50,7 +50,8 @@ pub fn binary(root: &Path) -> PathBuf {
         other => other,
     };
     let modules = root.join("node_modules");
-    let own = modules.join(format!("@cloudflare/workerd-{system}-{processor}/bin/workerd"));
+    let program = format!("workerd{}", std::env::consts::EXE_SUFFIX);
+    let own = modules.join(format!("@cloudflare/workerd-{system}-{processor}/bin/{program}"));
     if own.exists() { own } else { modules.join("workerd/bin/workerd") }
 }
 
@@ -219,6 +220,18 @@ impl Drop for Workerd {
     }
 }
 
+/// Makes a directory that only its owner can read. On Windows it has the permissions of the one that it is in.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    let builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    let builder = {
+        let mut builder = builder;
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+    };
+    builder.create(path)
+}
+
 /// A directory of our own, gone when dropped.
 struct Scratch(PathBuf);
 
@@ -228,12 +241,9 @@ impl Scratch {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("writegate-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         // A leftover of a process that was killed and had the same id.
         let _ = fs::remove_dir_all(&path);
-        builder.create(&path)?;
+        make_private(&path)?;
         Ok(Self(path))
     }
 }
