@@ -56,6 +56,15 @@ pub(crate) fn change_key(
     Ok(Some(document.to_string()))
 }
 
+/// Returns the text without an environment.
+pub(crate) fn without_environment(text: &str, name: &str) -> Result<String> {
+    let mut document = parse(text)?;
+    if let Some(environments) = document.get_mut("env").and_then(Item::as_table_like_mut) {
+        let _former = environments.remove(name);
+    }
+    Ok(document.to_string())
+}
+
 fn parse(text: &str) -> Result<DocumentMut> {
     text.parse::<DocumentMut>()
         .map_err(|error| Error::usage(format!("wrangler.toml: {}", error.message())))

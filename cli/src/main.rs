@@ -157,3 +157,57 @@ fn run(command: Command) -> error::Result<()> {
         Command::Man(man) => man.run(Arguments::command()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Commands that look at no project of the caller's.
+    const WITHOUT_PROJECT: [&str; 4] = ["build", "demo", "completions", "man"];
+    /// Commands whose output is JSON anyway, a line each.
+    const JSON_ANYWAY: [&str; 9] = [
+        "key update",
+        "key disable",
+        "key enable",
+        "key show",
+        "key list",
+        "key revoke",
+        "key import",
+        "usage",
+        "purge",
+    ];
+    /// Commands whose only output is a session or nothing.
+    const NO_JSON: [&str; 2] = ["console", "token rotate"];
+
+    fn leaves(command: &clap::Command, path: &str, all: &mut Vec<(String, clap::Command)>) {
+        for one in command.get_subcommands() {
+            let path = format!("{path} {}", one.get_name()).trim_start().to_owned();
+            match one.has_subcommands() {
+                true => leaves(one, &path, all),
+                false => all.push((path, one.clone())),
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_takes_env_and_json_where_there_is_something_to_say_with_it() {
+        let mut all = Vec::new();
+        leaves(&Arguments::command(), "", &mut all);
+        let (mut env, mut json) = (Vec::new(), Vec::new());
+        for (path, command) in &all {
+            let takes = |name| command.get_arguments().any(|one| one.get_long() == Some(name));
+            // `build --env` prints variables, and is no environment's name.
+            if !takes("env") || path == "build" {
+                env.push(path.as_str());
+            }
+            if !takes("json") {
+                json.push(path.as_str());
+            }
+        }
+        assert_eq!(env, WITHOUT_PROJECT);
+        let mut known = [&WITHOUT_PROJECT[..], &JSON_ANYWAY, &NO_JSON].concat();
+        known.sort_unstable();
+        json.sort_unstable();
+        assert_eq!(json, known);
+    }
+}

@@ -2,7 +2,7 @@
 //! bindings of Durable Objects, their migrations, and the paths of static files.
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{Context as _, Error, Result};
 use crate::init::SHIPPED;
@@ -15,12 +15,22 @@ pub(crate) struct Options {
     /// Add what is missing to the end of wrangler.toml
     #[arg(long)]
     write: bool,
+    /// Print what is missing as one JSON object: blocks of TOML, and paths of run_worker_first
+    #[arg(long, conflicts_with = "write")]
+    json: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let project = options.project.find()?;
     let document = project.document()?;
     let (missing, paths) = (missing(&document)?, missing_paths(&document)?);
+    if options.json {
+        println!("{}", json!({"blocks": missing, "run_worker_first": paths}));
+        return match missing.is_empty() && paths.is_empty() {
+            true => Ok(()),
+            false => Err(Error::new(format!("{} lacks the above", document.place()))),
+        };
+    }
     if !paths.is_empty() {
         eprintln!(
             "writegate: run_worker_first in {} lacks {}: add it, or these files are not served",

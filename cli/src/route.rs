@@ -35,6 +35,9 @@ pub(crate) struct Add {
     /// Only print the lines for wrangler.toml
     #[arg(long)]
     print: bool,
+    /// Only print the route as JSON, for wrangler.json
+    #[arg(long, conflicts_with = "print")]
+    json: bool,
     #[command(flatten)]
     project: ProjectOptions,
 }
@@ -55,8 +58,13 @@ impl Add {
         ];
         route.extend(self.probe.as_ref().map(|probe| ("probe", json!(probe))));
         let whole = route.iter().map(|(field, value)| ((*field).to_owned(), value.clone()));
-        Route::parse("the route", Value::Object(whole.collect()))
+        let whole = Value::Object(whole.collect());
+        Route::parse("the route", whole.clone())
             .map_err(|error| Error::usage(error.to_string()))?;
+        if self.json {
+            println!("{whole}");
+            return Ok(());
+        }
         if self.print {
             print!("{}", edit::block("ROUTES", &route));
             return Ok(());

@@ -102,13 +102,15 @@ impl Wrangler {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = node();
         command.arg(&self.program).args(arguments).current_dir(&self.root);
-        if !arguments.contains(&"--config") && self.configuration.is_file() {
+        // Another configuration has no environments.
+        let other = arguments.contains(&"--config");
+        if !other && self.configuration.is_file() {
             command.arg("--config").arg(&self.configuration);
         }
         match &self.environment {
-            Some(environment) => command.args(["--env", environment]),
+            Some(environment) if !other => command.args(["--env", environment]),
             // The top level, for wrangler.
-            None => command.arg("--env="),
+            _ => command.arg("--env="),
         };
         command.env_remove("CLOUDFLARE_ENV");
         command

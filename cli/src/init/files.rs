@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{Context as _, Error, Result};
-use crate::project::{DEV_VARS as SECRETS, Project, USUAL as CONFIGURATION};
+use crate::project::{Project, USUAL as CONFIGURATION};
 
 use super::template::SHIPPED;
 
 /// Refuses what would overwrite somebody's work.
 pub(super) fn refuse_loss(project: &Project) -> Result<()> {
     let shipped = project.text(CONFIGURATION)?.is_none_or(|text| text == SHIPPED);
-    let secrets = project.text(SECRETS)?.is_some();
+    let secrets = project.text(&project.dev_vars())?.is_some();
+    if project.environment.is_some() {
+        return refuse_loss_of_environment(project, shipped, secrets);
+    }
     let lost = match (shipped, secrets) {
         (true, false) => return Ok(()),
         (true, true) => ".dev.vars is there already:",
@@ -27,8 +30,21 @@ pub(super) fn refuse_loss(project: &Project) -> Result<()> {
     )))
 }
 
+fn refuse_loss_of_environment(project: &Project, shipped: bool, secrets: bool) -> Result<()> {
+    let section = !shipped && project.unchecked_document()?.section().is_object();
+    let lost = match (section, secrets) {
+        (false, false) => return Ok(()),
+        (false, true) => format!("{} is there already", project.dev_vars()),
+        (true, _) => format!("{CONFIGURATION} has this environment already"),
+    };
+    Err(Error::usage(format!(
+        "{lost}: --force makes a new gate in its place (its SIGNING_SECRET is kept)"
+    )))
+}
+
 /// Refuses a checkout from which git would take the secrets along.
-pub(super) fn refuse_exposure(checkout: &Path) -> Result<()> {
+pub(super) fn refuse_exposure(project: &Project) -> Result<()> {
+    let (checkout, secrets) = (&project.root, project.dev_vars());
     let git = |arguments: &[&str]| {
         let mut git = Command::new("git");
         git.arg("-C").arg(checkout).args(arguments);
@@ -37,7 +53,7 @@ pub(super) fn refuse_exposure(checkout: &Path) -> Result<()> {
     // A file that git has already counts as one that it does not ignore.
     let ignored = |name: &str| git(&["check-ignore", "--quiet", name]);
     let exposed = match git(&["rev-parse", "--is-inside-work-tree"]) {
-        true => !ignored(SECRETS) || !ignored(&beside(SECRETS)),
+        true => !ignored(&secrets) || !ignored(&beside(&secrets)),
         // No git, or one that will not say.
         false => checkout.ancestors().any(|above| above.join(".git").exists()),
     };
@@ -50,9 +66,10 @@ pub(super) fn refuse_exposure(checkout: &Path) -> Result<()> {
 }
 
 /// Both files, whose old ones stay until the new ones are complete.
-pub(super) fn write(checkout: &Path, configuration: &str, secrets: &[u8]) -> Result<()> {
-    let secrets = Prepared::new(checkout, SECRETS, secrets, 0o600)?;
-    let configuration = Prepared::new(checkout, CONFIGURATION, configuration.as_bytes(), 0o644)?;
+pub(super) fn write(project: &Project, configuration: &str, secrets: &[u8]) -> Result<()> {
+    let root = &project.root;
+    let secrets = Prepared::new(root, &project.dev_vars(), secrets, 0o600)?;
+    let configuration = Prepared::new(root, CONFIGURATION, configuration.as_bytes(), 0o644)?;
     secrets.place()?;
     configuration.place()
 }
@@ -64,15 +81,18 @@ fn beside(name: &str) -> String {
 
 /// A complete file beside the one that it will replace.
 struct Prepared {
-    name: &'static str,
+    name: String,
     beside: PathBuf,
     place: PathBuf,
 }
 
 impl Prepared {
-    fn new(checkout: &Path, name: &'static str, content: &[u8], mode: u32) -> Result<Self> {
-        let prepared =
-            Self { name, beside: checkout.join(beside(name)), place: checkout.join(name) };
+    fn new(checkout: &Path, name: &str, content: &[u8], mode: u32) -> Result<Self> {
+        let prepared = Self {
+            name: name.to_owned(),
+            beside: checkout.join(beside(name)),
+            place: checkout.join(name),
+        };
         prepared.fill(content, mode).context(format!("writing {name}"))?;
         Ok(prepared)
     }
@@ -84,8 +104,11 @@ impl Prepared {
         }
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
+        // Elsewhere the folder's own permissions are the file's.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+        #[cfg(not(unix))]
+        let _ = mode;
         let mut file = options.open(&self.beside)?;
         file.write_all(content)?;
         file.sync_all()

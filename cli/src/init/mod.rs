@@ -29,9 +29,9 @@ use writegate::config::Config;
 use crate::error::{Context as _, Error, Result};
 use crate::invocation;
 use crate::progress::Progress;
-use crate::project::{DEV_VARS as SECRETS, Project, ProjectOptions, USUAL as CONFIGURATION};
+use crate::project::{Project, ProjectOptions, USUAL as CONFIGURATION};
 use crate::token::{self, Tried};
-use crate::{input, random};
+use crate::{edit, input, random};
 
 use account::Accounts;
 use cloud::Cloud;
@@ -41,7 +41,7 @@ use proof::Secrets;
 use secret_source::SecretSource;
 use secrets::{ROOT, TOKEN, TURNSTILE};
 pub(crate) use template::SHIPPED;
-use template::{Ids, Source};
+use template::{Base, Ids, Source};
 
 /// On a terminal it asks for what no option says; elsewhere the write token comes through standard input.
 #[derive(Args, Default, PartialEq, Eq)]
@@ -120,6 +120,11 @@ pub(crate) struct Options {
     /// Replace files that are there, and a root secret at Cloudflare. SIGNING_SECRET of .dev.vars is kept
     #[arg(long)]
     force: bool,
+    /// Print what was made as one JSON object, without the key's secret
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    project: ProjectOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -145,14 +150,14 @@ fn find(options: &Options, progress: &Progress) -> Result<Project> {
         Some(folder) => here.join(folder),
         None if package::is_installed(&here) => here,
         None => {
-            return ProjectOptions::default().find().map_err(|error| {
+            return options.project.find().map_err(|error| {
                 let prefix = invocation::prefix();
                 Error::usage(format!("{}; for a new gate: {prefix} init my-gate", error.message))
             });
         }
     };
     package::prepare(&root, progress)?;
-    Project::at(&root)
+    Project::at(&root, options.project.environment())
 }
 
 /// Where the gate in this folder gets its Worker from.
@@ -177,11 +182,13 @@ impl Options {
             deploy: self.deploy,
             force: self.force,
             secrets_only: self.secrets_only,
+            json: self.json,
+            project: self.project.clone(),
             ..Self::default()
         };
         if self.secrets_only && *self != alone {
             return Err(Error::usage(
-                "--secrets-only takes what wrangler.toml and .dev.vars say: it goes with --deploy and --force alone",
+                "--secrets-only takes what wrangler.toml and .dev.vars say: it goes with --deploy, --force, --env and --json only",
             ));
         }
         Ok(())
@@ -190,10 +197,12 @@ impl Options {
 
 /// A new gate.
 fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
+    let environment = project.environment.as_deref();
+    let base = environment.map(|name| base(project, name)).transpose()?;
     if !options.force {
         files::refuse_loss(project)?;
     }
-    files::refuse_exposure(&project.root)?;
+    files::refuse_exposure(project)?;
     let (root, kept) = match secret_source::find(project, ROOT)? {
         Some((root, origin)) => (root, Some(origin)),
         None => (Secret::new(random::text(48)?), None),
@@ -209,11 +218,19 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         // Before a person has answered everything in vain.
         accounts.written()?;
     }
-    let plan = Plan::ask(options, &accounts)?;
+    let worker = base.as_ref().zip(environment).and_then(|(base, name)| {
+        let whole = proof::parse(base, None).ok()?;
+        Some(format!("{}-{name}", whole["name"].as_str()?))
+    });
+    let plan = Plan::ask(options, &accounts, worker.as_deref().unwrap_or("writegate"))?;
+    let mut warnings = plan.doubled_paths();
+    report::warn(&warnings);
     let ids = Ids { first: random::key_id()?, admin: random::key_id()?, probe: random::key_id()? };
-    let configuration = template::render(&plan, &ids, source(&project.root));
+    let base = base.as_deref().zip(environment);
+    let base = base.map(|(text, environment)| Base { text, environment });
+    let configuration = template::render(&plan, &ids, source(&project.root), base.as_ref());
     let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
-    proof::read(&configuration, &known)?;
+    proof::read(&configuration, environment, &known)?;
     if let Some(cloud) = &cloud
         && !options.force
         && cloud.has_root(&plan.name, plan.account.as_deref())?
@@ -226,48 +243,74 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
 
     let given = secrets::ask(project, &plan.dates, plan.site_key.as_deref())?;
     known.extend(given.iter().map(|(name, secret)| ((*name).to_owned(), secret.clone())));
-    let config = proof::read(&configuration, &known)?;
+    let config = proof::read(&configuration, environment, &known)?;
     let tried = if options.skip_probe { None } else { try_token(&config)? };
     let list: Vec<(&str, &Secret)> = std::iter::once((ROOT, &root))
         .chain(given.iter().map(|(name, secret)| (*name, secret)))
         .collect();
     let file = project.dev_vars_with(secrets::HEAD, &list)?;
-    files::write(&project.root, &configuration, file.expose())?;
-    let is_npm = source(&project.root) == Source::Npm;
+    files::write(project, &configuration, file.expose())?;
+    // The workflows are those of the top level.
+    let is_npm = source(&project.root) == Source::Npm && environment.is_none();
     if is_npm {
         package::finish(&project.root, &plan.name)?;
     }
-    report::written(kept);
-    if let Some(tried) = tried {
-        eprintln!("writegate: {tried}");
+    report::written(project, kept);
+    match tried {
+        Some(Tried::Works) => eprintln!("writegate: the API takes the write token"),
+        Some(Tried::Untold(why)) => {
+            let warning = format!("it is not known whether the API takes the write token: {why}");
+            report::warn([&warning]);
+            warnings.push(warning);
+        }
+        Some(Tried::Refused(_)) | None => {}
     }
 
-    let whole = proof::parse(&configuration)?;
+    let whole = proof::parse(&configuration, environment)?;
     let publishing = is_npm.then(|| package::publishing(&whole));
     // Its configuration is there now.
-    let project = &Project::at(&project.root)?;
-    let end = report::End { project, whole: &whole, root: &root, publishing };
+    let project = &Project::at(&project.root, environment)?;
+    let mut end = report::End {
+        project,
+        whole: &whole,
+        root: &root,
+        publishing,
+        json: options.json,
+        put: Vec::new(),
+        warnings,
+    };
     match &cloud {
         None => end.report(report::Online::No),
         Some(cloud) => {
-            set(cloud, &list, &[])?;
+            end.put = set(cloud, project, &list, &[])?;
             deploy(options, cloud, &end)
         }
     }
 }
 
-/// Refuses a token that the API does not take, and returns what to tell about any other.
-fn try_token(config: &Config) -> Result<Option<String>> {
+/// Returns the configuration that gets an environment of this name, without what `--force` replaces.
+fn base(project: &Project, name: &str) -> Result<String> {
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        return Err(Error::usage("--env: a new environment's name is letters, digits, - and _"));
+    }
+    let text = project.text(CONFIGURATION)?.filter(|text| text != SHIPPED);
+    let text = text.ok_or_else(|| {
+        Error::usage(format!(
+            "--env: an environment is added to a gate, and there is none yet: begin with `{} init`",
+            invocation::prefix()
+        ))
+    })?;
+    edit::without_environment(&text, name)
+}
+
+/// Refuses a token that the API does not take.
+fn try_token(config: &Config) -> Result<Option<Tried>> {
     match token::try_once(config, TOKEN) {
-        None => Ok(None),
-        Some(Tried::Works) => Ok(Some("the API takes the write token".to_owned())),
-        Some(Tried::Untold(why)) => {
-            Ok(Some(format!("it is not known whether the API takes the write token: {why}")))
-        }
         Some(Tried::Refused(why)) => Err(Error::usage(format!(
             "the API does not take the write token ({why}), and nothing is written: pass another token, --auth or \
              --probe, or --skip-probe to go on with it"
         ))),
+        tried => Ok(tried),
     }
 }
 
@@ -280,16 +323,19 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
         .text(CONFIGURATION)?
         .filter(|text| text != SHIPPED)
         .ok_or_else(|| wanted("wrangler.toml is still the shipped one"))?;
-    let whole = proof::parse(&text)?;
+    let environment = project.environment.as_deref();
+    project.document()?;
+    let whole = proof::parse(&text, environment)?;
+    let secrets = project.dev_vars();
     let name = whole["name"].as_str().ok_or_else(|| wanted("wrangler.toml names no Worker"))?;
     let (root, from) = secret_source::find(project, ROOT)?
-        .ok_or_else(|| wanted("SIGNING_SECRET is neither in the environment nor in .dev.vars"))?;
+        .ok_or_else(|| wanted(&format!("{ROOT} is neither in the environment nor in {secrets}")))?;
     let mut exported: Vec<String> = Vec::new();
     if from == SecretSource::Environment {
         exported.push(ROOT.to_owned());
     }
     let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
-    let config = proof::read(&text, &known)?;
+    let config = proof::read(&text, environment, &known)?;
     // A token of a Secrets Store is no secret of the Worker.
     let is_own = |source: &TokenSource| !matches!(source, TokenSource::Stored { .. });
     let tokens = config.tokens.iter().filter(|(_, source)| is_own(source));
@@ -305,7 +351,8 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
         };
         let Some((token, from)) = secret_source::find(project, &secret)? else {
             return Err(Error::usage(format!(
-                "--secrets-only: {secret} is neither in the environment nor in .dev.vars; set it with `{put} {secret}`"
+                "--secrets-only: {secret} is neither in the environment nor in {secrets}; set it with `{put} {secret}{}`",
+                project.env_option()
             )));
         };
         if from == SecretSource::Environment {
@@ -313,27 +360,43 @@ fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<(
         }
         known.insert(secret, token);
     }
-    proof::read(&text, &known)?;
-    report::exported(&exported);
+    proof::read(&text, environment, &known)?;
+    let mut warnings = Vec::from_iter(report::exported(&exported, &secrets));
+    report::warn(&warnings);
 
     let cloud = Cloud::find(project, progress)?;
     let account = whole["account_id"].as_str();
     let there = !options.force && cloud.has_root(name, account)?;
     if there {
-        eprintln!("writegate: {ROOT} is set there already and stays; --force replaces it");
+        let warning = format!("{ROOT} is set there already and stays; --force replaces it");
+        report::warn([&warning]);
+        warnings.push(warning);
         known.remove(ROOT);
     }
     let mut list: Vec<_> = known.iter().map(|(name, secret)| (name.as_str(), secret)).collect();
     // The one that nothing works without goes first.
     list.sort_by_key(|(name, _)| *name != ROOT);
     let done: &[&str] = if there { &[ROOT] } else { &[] };
-    set(&cloud, &list, done)?;
-    let end = report::End { project, whole: &whole, root: &root, publishing: None };
+    let put = set(&cloud, project, &list, done)?;
+    let end = report::End {
+        project,
+        whole: &whole,
+        root: &root,
+        publishing: None,
+        json: options.json,
+        put,
+        warnings,
+    };
     deploy(options, &cloud, &end)
 }
 
-/// Sets these secrets, one after another.
-fn set(cloud: &Cloud<'_>, secrets: &[(&str, &Secret)], before: &[&str]) -> Result<()> {
+/// Sets these secrets, one after another, and returns their names.
+fn set(
+    cloud: &Cloud<'_>,
+    project: &Project,
+    secrets: &[(&str, &Secret)],
+    before: &[&str],
+) -> Result<Vec<String>> {
     let mut done = before.to_vec();
     for (name, secret) in secrets {
         cloud.put(name, secret).map_err(|error| {
@@ -342,14 +405,16 @@ fn set(cloud: &Cloud<'_>, secrets: &[(&str, &Secret)], before: &[&str]) -> Resul
                 done => format!("{} is set", done.join(", ")),
             };
             Error::new(format!(
-                "{}; {CONFIGURATION} and {SECRETS} are written, {so_far}: when that is mended, `{} init --secrets-only` goes on",
+                "{}; {CONFIGURATION} and {} are written, {so_far}: when that is fixed, `{} init --secrets-only{}` goes on",
                 error.message,
-                invocation::prefix()
+                project.dev_vars(),
+                invocation::prefix(),
+                project.env_option()
             ))
         })?;
         done.push(name);
     }
-    Ok(())
+    Ok(secrets.iter().map(|(name, _)| (*name).to_owned()).collect())
 }
 
 /// Only a gate that has its secrets goes online. The key is told also where that fails: all else is done.
@@ -368,7 +433,8 @@ fn deploy(options: &Options, cloud: &Cloud<'_>, end: &report::End<'_>) -> Result
     };
     end.report(report::Online::Secrets)?;
     Err(Error::new(format!(
-        "{}; the files are written and the secrets are set: when that is mended, `npx wrangler deploy` goes on",
-        error.message
+        "{}; the files are written and the secrets are set: when that is fixed, `npx wrangler deploy{}` goes on",
+        error.message,
+        end.project.env_option()
     )))
 }

@@ -41,15 +41,15 @@ pub(super) struct Plan {
 
 impl Plan {
     /// In the order in which a person is asked.
-    pub(super) fn ask(options: &Options, accounts: &Accounts<'_>) -> Result<Self> {
+    pub(super) fn ask(options: &Options, accounts: &Accounts<'_>, worker: &str) -> Result<Self> {
         let preset = preset(options)?;
         let known = !matches!(preset.upstream, Address::Asked(_));
         let upstream = upstream(options, preset, accounts)?;
         let route = route(options, preset)?;
-        let plan = Self {
+        Ok(Self {
             auth: auth(options, known)?,
             probe: probe(options, preset, known)?,
-            name: name(options)?,
+            name: name(options, worker)?,
             domain: domain(options, preset)?,
             key_name: key_name(options, preset)?,
             methods: methods(options, preset)?,
@@ -64,9 +64,7 @@ impl Plan {
             upstream,
             route,
             preset,
-        };
-        plan.warn_of_doubled_paths();
-        Ok(plan)
+        })
     }
 
     /// Returns the path of a request for the API's `/…` at the gate.
@@ -75,22 +73,24 @@ impl Plan {
         Some(format!("{}{}", route.stem(), path.strip_prefix('/')?))
     }
 
-    /// Warns of paths that the address has already: `/api/posts` at the gate would be `…/api/api/posts` at the API.
-    fn warn_of_doubled_paths(&self) {
+    /// Names the paths that the address has already: `/api/posts` at the gate would be `…/api/api/posts` at the API.
+    pub(super) fn doubled_paths(&self) -> Vec<String> {
         let Ok(upstream) = Upstream::parse(&self.upstream) else {
-            return;
+            return Vec::new();
         };
         let last = upstream.base().rsplit('/').next().unwrap_or_default();
         let Some(doubled) = self.at_the_gate(&format!("/{last}/")).filter(|_| !last.is_empty())
         else {
-            return;
+            return Vec::new();
         };
         let probe = self.probe.as_deref().and_then(|probe| self.at_the_gate(probe));
-        for path in self.paths.iter().chain(&probe).filter(|path| path.starts_with(&doubled)) {
-            eprintln!(
-                "writegate: {path} is …/{last}/{last}/… at the API, because its address ends with /{last} already; leave it out of one of the two"
-            );
-        }
+        let paths = self.paths.iter().chain(&probe).filter(|path| path.starts_with(&doubled));
+        let warning = |path: &String| {
+            format!(
+                "{path} is …/{last}/{last}/… at the API, because its address ends with /{last} already; leave it out of one of the two"
+            )
+        };
+        paths.map(warning).collect()
     }
 }
 
@@ -154,11 +154,11 @@ fn probe(options: &Options, preset: &Preset, known: bool) -> Result<Option<Strin
     question.maybe(options.probe.as_deref(), validate::probe)
 }
 
-fn name(options: &Options) -> Result<String> {
+fn name(options: &Options, default: &str) -> Result<String> {
     let question = Question {
         flag: "--name",
         prompt: "The Worker's name",
-        default: Some("writegate"),
+        default: Some(default),
         quiet: false,
     };
     question.one(options.name.as_deref(), validate::worker)

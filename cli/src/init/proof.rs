@@ -21,16 +21,16 @@ struct Deployed<'s> {
     secrets: &'s Secrets,
 }
 
-/// A `wrangler.toml`, read as any other.
-pub(super) fn parse(text: &str) -> Result<Value> {
-    Document::parse(CONFIGURATION, text, None)
-        .map(Document::into_whole)
+/// A `wrangler.toml`, read as any other: what wrangler deploys of it.
+pub(super) fn parse(text: &str, environment: Option<&str>) -> Result<Value> {
+    Document::parse(CONFIGURATION, text, environment)
+        .map(Document::into_effective)
         .map_err(|error| Error::usage(format!("{CONFIGURATION}: {error}")))
 }
 
 /// Reads this `wrangler.toml` and these secrets as the gate does.
-pub(super) fn read(text: &str, secrets: &Secrets) -> Result<Config> {
-    let deployed = Deployed { whole: parse(text)?, secrets };
+pub(super) fn read(text: &str, environment: Option<&str>, secrets: &Secrets) -> Result<Config> {
+    let deployed = Deployed { whole: parse(text, environment)?, secrets };
     for (name, value) in deployed.whole["vars"].as_object().into_iter().flatten() {
         if value.to_string().len() > MAX_VARIABLE {
             return Err(Error::usage(format!(

@@ -22,32 +22,42 @@ pub(super) enum Online {
     Gate,
 }
 
+/// Tells what needs attention.
+pub(super) fn warn<'w>(warnings: impl IntoIterator<Item = &'w String>) {
+    for warning in warnings {
+        eprintln!("writegate: {warning}");
+    }
+}
+
 /// Reports what is written now; `kept` is where the root was found.
-pub(super) fn written(kept: Option<SecretSource>) {
+pub(super) fn written(project: &Project, kept: Option<SecretSource>) {
     let root = match kept {
         Some(SecretSource::File) => "with the SIGNING_SECRET that was there before",
         Some(SecretSource::Environment) => "with the SIGNING_SECRET of the environment",
         None => "with a new SIGNING_SECRET",
     };
-    eprintln!("writegate: wrote wrangler.toml, and .dev.vars {root}");
+    eprintln!("writegate: wrote wrangler.toml, and {} {root}", project.dev_vars());
 }
 
-/// Which of the secrets that are sent are not those of `.dev.vars`.
-pub(super) fn exported(names: &[String]) {
-    if !names.is_empty() {
-        let names = names.join(", ");
-        eprintln!("writegate: with the {names} of the environment, for .dev.vars has none");
-    }
+/// Names the secrets that are sent and are not those of the file.
+pub(super) fn exported(names: &[String], file: &str) -> Option<String> {
+    let list = names.join(", ");
+    (!names.is_empty()).then(|| format!("with the {list} of the environment, for {file} has none"))
 }
 
 /// The facts that the report is made of.
 pub(super) struct End<'e> {
     pub(super) project: &'e Project,
-    /// `wrangler.toml`.
+    /// What wrangler deploys of `wrangler.toml`.
     pub(super) whole: &'e Value,
     pub(super) root: &'e Secret,
     /// The instructions for the workflows, if the gate has some.
     pub(super) publishing: Option<String>,
+    /// Print an object for a program, and no secret.
+    pub(super) json: bool,
+    /// The names of the secrets that were put at Cloudflare.
+    pub(super) put: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl End<'_> {
@@ -59,27 +69,33 @@ impl End<'_> {
         let id = first.and_then(|key| KeyId::parse(key["id"].as_str()?));
         let id = id.ok_or_else(none)?;
         let (_, key) = settings::key(self.project, &id)?.ok_or_else(none)?;
-        let prefix = invocation::prefix();
+        let (prefix, env) = (invocation::prefix(), self.project.env_option());
+        if self.json {
+            return self.report_json(&id, &online);
+        }
+        let secrets = self.project.dev_vars();
+        let lacks: String = self.lacks().iter().map(|warning| format!("\n{warning}\n")).collect();
         let use_it = match key.schemes.contains(&Scheme::Session) {
             true if key.mint.is_some() => {
                 format!("docs/recipes/form.md has the page's script: its key is {id}")
             }
-            true => format!("{prefix} session mint --key {id}   make a session for its caller"),
-            false => format!("{prefix} key show {id}   see what that key may do"),
+            true => {
+                format!("{prefix} session mint --key {id}{env}   make a session for its caller")
+            }
+            false => format!("{prefix} key show {id}{env}   see what that key may do"),
         };
         eprintln!(
             "\n\
-             Keep SIGNING_SECRET: copy it from .dev.vars into your password store now. Every key's secret is made from\n\
-             it, and it cannot be read back from Cloudflare. WRITE_TOKEN stands in .dev.vars for `npx wrangler dev` alone;\n\
-             take it out where this machine should not have it.\n{}\
+             Keep SIGNING_SECRET: copy it from {secrets} into your password store now. Every key's secret is made from\n\
+             it, and it cannot be read back from Cloudflare. WRITE_TOKEN is in {secrets} for `npx wrangler dev{env}` only;\n\
+             take it out where this machine should not have it.\n{lacks}\
              \n\
              Next:\n  \
              {}\n  \
              {use_it}\n\
              \n\
              The first key and its secret, for its callers' servers and never for a browser\n\
-             (`{prefix} key show {id}` shows it again):",
-            self.lacks(),
+             (`{prefix} key show {id}{env}` shows it again):",
             self.next(online)
         );
         if let Some(publishing) = &self.publishing {
@@ -90,38 +106,57 @@ impl End<'_> {
         Ok(())
     }
 
+    fn report_json(&self, id: &KeyId, online: &Online) -> Result<()> {
+        let lacks = self.lacks();
+        warn(&lacks);
+        let warnings: Vec<&String> = self.warnings.iter().chain(&lacks).collect();
+        let report = json!({
+            "configuration": self.project.name(),
+            "secrets": self.project.dev_vars(),
+            "environment": self.project.environment,
+            "worker": self.whole["name"],
+            "key": id.as_str(),
+            "put": self.put,
+            "deployed": matches!(online, Online::Gate),
+            "warnings": warnings,
+        });
+        println!("{report}");
+        Ok(())
+    }
+
     fn next(&self, online: Online) -> String {
+        let env = self.project.env_option();
         match online {
             Online::No => {
-                let finish = format!("{} init --secrets-only --deploy", invocation::prefix());
+                let finish = format!("{} init --secrets-only --deploy{env}", invocation::prefix());
                 format!(
                     "{:width$}   try it on this machine\n  {finish}   put it online",
-                    "npx wrangler dev",
+                    format!("npx wrangler dev{env}"),
                     width = finish.len()
                 )
             }
-            Online::Secrets => "npx wrangler deploy   put it online".to_owned(),
+            Online::Secrets => format!("npx wrangler deploy{env}   put it online"),
             Online::Gate => {
                 let domain = self.whole["routes"][0]["pattern"].as_str().unwrap_or("…");
                 format!(
-                    "{} check --gate https://{domain}   see that all is as it should be",
+                    "{} check --gate https://{domain}{env}   see that all is as it should be",
                     invocation::prefix()
                 )
             }
         }
     }
 
-    /// Lists what this gate does without, in lines of their own.
-    fn lacks(&self) -> String {
+    /// Lists what this gate does without.
+    fn lacks(&self) -> Vec<String> {
         let routes = self.whole["vars"]["ROUTES"].as_array();
         let any =
             |field: &str| routes.is_some_and(|all| all.iter().any(|one| !one[field].is_null()));
-        let mut lines = String::new();
-        if any("cache") && self.whole["routes"].is_null() {
-            lines.push_str("\nNothing is cached on workers.dev: give the gate a host name of one of your zones (--domain).\n");
+        let mut lines = Vec::new();
+        if any("cache") && self.whole["routes"][0].is_null() {
+            lines.push("Nothing is cached on workers.dev: give the gate a host name of one of your zones (--domain).".to_owned());
         }
         if !any("probe") {
-            lines.push_str("\nWithout a probe in the route nobody can try a new token before it replaces the old one (--probe).\n");
+            lines.push("Without a probe in the route nobody can try a new token before it replaces the old one (--probe).".to_owned());
         }
         lines
     }

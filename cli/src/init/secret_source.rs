@@ -18,13 +18,14 @@ pub(super) enum SecretSource {
 /// A secret of this name and its place; `None` where there is none.
 pub(super) fn find(project: &Project, name: &str) -> Result<Option<(Secret, SecretSource)>> {
     let exported = project::exported(name);
-    match (exported, project.secret_in_file(name)?) {
+    match (exported, project.secret_in_own_file(name)?) {
         (None, None) => Ok(None),
         (Some(secret), None) => Ok(Some((secret, SecretSource::Environment))),
         (Some(other), Some(secret)) if other.expose() != secret.expose() => {
             Err(Error::usage(format!(
-                "{name} of the environment is another than that of .dev.vars: unset the one that is not this gate's, \
-                 and keep the other"
+                "{name} of the environment is another than that of {}: unset the one that is not this gate's, \
+                 and keep the other",
+                project.dev_vars()
             )))
         }
         (_, Some(secret)) => Ok(Some((secret, SecretSource::File))),

@@ -37,16 +37,72 @@ const FROM_NPM: [(&str, &str); 3] = [
     ("cargo run -- ", "npx writegate "),
 ];
 
+/// A configuration, and the name of the environment that it gets.
+pub(super) struct Base<'b> {
+    pub(super) text: &'b str,
+    pub(super) environment: &'b str,
+}
+
+/// The tables that an environment must have itself.
+const NOT_INHERITED: [&str; 4] = ["vars", "durable_objects", "kv_namespaces", "ratelimits"];
+
+impl Base<'_> {
+    /// Returns this configuration with the gate of another as its environment.
+    fn with_environment(&self, gate: &str) -> String {
+        let prefix = format!("env.{}", self.environment);
+        let own = ["name = ", "account_id = ", "routes = ", "workers_dev = "];
+        let mut parts = vec![self.text.trim_end().to_owned()];
+        for part in gate.trim_end().split("\n\n") {
+            if part.contains("\nmain = ") {
+                let mut lines: Vec<_> = part
+                    .lines()
+                    .filter(|line| own.iter().any(|one| line.starts_with(one)))
+                    .collect();
+                if !part.contains("\nroutes = ") {
+                    // Not the host names of the top level.
+                    lines.extend(["routes = []", "workers_dev = true"]);
+                }
+                parts.push(format!("[{prefix}]\n{}", lines.join("\n")));
+            }
+            let is_own = |line: &str| {
+                let table = line.trim_start_matches('[');
+                table.len() < line.len()
+                    && table
+                        .split(['.', ']'])
+                        .next()
+                        .is_some_and(|name| NOT_INHERITED.contains(&name))
+            };
+            if part.lines().any(is_own) {
+                let lines = part.lines().map(|line| match is_own(line) {
+                    true => {
+                        let table = line.trim_start_matches('[');
+                        let brackets = &line[..line.len().saturating_sub(table.len())];
+                        format!("{brackets}{prefix}.{table}")
+                    }
+                    false => line.to_owned(),
+                });
+                parts.push(lines.collect::<Vec<_>>().join("\n"));
+            }
+        }
+        format!("{}\n", parts.join("\n\n"))
+    }
+}
+
 /// The whole file. Its parts are what stands between empty lines of the shipped one.
-pub(super) fn render(plan: &Plan, ids: &Ids, source: Source) -> String {
-    let text = filled(plan, ids, source);
+///
+/// `base` is the configuration that the gate is added to as an environment, if it is one.
+pub(super) fn render(plan: &Plan, ids: &Ids, source: Source, base: Option<&Base<'_>>) -> String {
+    let mut text = filled(plan, ids, source, base.map_or("", |base| base.text));
+    if let Some(base) = base {
+        text = base.with_environment(&text);
+    }
     match source {
         Source::Npm => FROM_NPM.iter().fold(text, |text, (from, to)| text.replace(from, to)),
         Source::Checkout | Source::Release => text,
     }
 }
 
-fn filled(plan: &Plan, ids: &Ids, source: Source) -> String {
+fn filled(plan: &Plan, ids: &Ids, source: Source, base: &str) -> String {
     let parts = SHIPPED.trim_end().split("\n\n").filter_map(|part| match part {
         part if part.contains("\nmain = ") => {
             let part = head(part, plan);
@@ -60,7 +116,9 @@ fn filled(plan: &Plan, ids: &Ids, source: Source) -> String {
         part if part.contains("[[vars.KEYS]]") => None,
         part if part.contains("[[kv_namespaces]]") && plan.preset.registry => Some(registry()),
         part if part.contains("[[ratelimits]]") && !plan.limiters.is_empty() => {
-            let limiters = plan.limiters.iter().zip(1001..).map(|(one, id)| limiter(one, id));
+            // Two limits of an account with one id would share their counts.
+            let free = (1001..).filter(|id| !base.contains(&format!("\"{id}\"")));
+            let limiters = plan.limiters.iter().zip(free).map(|(one, id)| limiter(one, id));
             Some(limiters.collect::<Vec<_>>().join("\n\n"))
         }
         part => Some(part.to_owned()),

@@ -83,6 +83,27 @@ impl Document {
         self.whole
     }
 
+    /// What wrangler deploys of the file: without an environment all of it, else the environment and what it inherits.
+    pub(crate) fn into_effective(self) -> Value {
+        let Some(name) = self.environment else {
+            return self.whole;
+        };
+        let mut whole = self.whole;
+        let mut section = whole["env"][&name].take();
+        if let Value::Object(fields) = &mut whole {
+            let is_inherited = |field: &str| {
+                !["env", "vars"].contains(&field)
+                    && BINDINGS.iter().all(|(table, ..)| *table != field)
+            };
+            fields.retain(|field, _| is_inherited(field));
+            if let Some(worker) = fields.get_mut("name") {
+                *worker = Value::String(format!("{}-{name}", worker.as_str().unwrap_or_default()));
+            }
+            fields.append(section.as_object_mut().unwrap_or(&mut serde_json::Map::new()));
+        }
+        whole
+    }
+
     /// The file's name.
     pub(crate) fn name(&self) -> &str {
         &self.name

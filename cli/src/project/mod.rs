@@ -48,10 +48,14 @@ impl ProjectOptions {
 
     /// The project around the current folder, or the current folder without any configuration.
     pub(crate) fn look(&self) -> Result<Project> {
-        // As for wrangler, an empty name is none.
-        let environment = self.environment.clone().filter(|name| !name.is_empty());
+        let environment = self.environment().map(str::to_owned);
         let here = env::current_dir().context("finding the current directory")?;
         Project::around(&here, environment)
+    }
+
+    /// The environment's name. As for wrangler, an empty one is none.
+    pub(crate) fn environment(&self) -> Option<&str> {
+        self.environment.as_deref().filter(|name| !name.is_empty())
     }
 }
 
@@ -91,12 +95,26 @@ impl Project {
         Ok(Self { root, file, redirect, environment })
     }
 
-    /// The project in this very folder, whatever is above it, without an environment.
-    pub(crate) fn at(root: &Path) -> Result<Self> {
+    /// The project in this very folder, whatever is above it.
+    pub(crate) fn at(root: &Path, environment: Option<&str>) -> Result<Self> {
         let root = std::path::absolute(root).context("finding the folder")?;
         let mut found = CONFIGURATIONS.into_iter().map(|name| root.join(name));
         let file = found.find(|path| path.is_file());
-        Ok(Self { root, file, redirect: None, environment: None })
+        Ok(Self { root, file, redirect: None, environment: environment.map(str::to_owned) })
+    }
+
+    /// The option that names the environment, as it follows a command.
+    pub(crate) fn env_option(&self) -> String {
+        let environment = self.environment.as_ref();
+        environment.map(|name| format!(" --env {name}")).unwrap_or_default()
+    }
+
+    /// The name of the environment's own file of secrets.
+    pub(crate) fn dev_vars(&self) -> String {
+        match &self.environment {
+            Some(name) => format!("{DEV_VARS}.{name}"),
+            None => DEV_VARS.to_owned(),
+        }
     }
 
     /// wrangler's configuration.
@@ -194,6 +212,15 @@ impl Project {
         Ok(self.dev_variables()?.get(name).and_then(secret))
     }
 
+    /// That of the files of `wrangler dev`, but for an environment never another's.
+    pub(crate) fn secret_in_own_file(&self, name: &str) -> Result<Option<Secret>> {
+        if self.environment.is_none() {
+            return self.secret_in_file(name);
+        }
+        let text = self.text(&self.dev_vars())?.unwrap_or_default();
+        Ok(Variables::parse(&text).get(name).and_then(secret))
+    }
+
     /// The variables that `wrangler dev` takes from files: `.dev.vars`, or the environment's own, or else the `.env` files.
     pub(crate) fn dev_variables(&self) -> Result<Variables> {
         self.dev_variables_beside(&|name| env::var(name).ok())
@@ -201,8 +228,7 @@ impl Project {
 
     /// Returns the variables of those files, beside a process with these variables.
     fn dev_variables_beside(&self, process: &dyn Fn(&str) -> Option<String>) -> Result<Variables> {
-        let own = self.environment.as_ref().map(|name| format!("{DEV_VARS}.{name}"));
-        for name in own.iter().map(String::as_str).chain([DEV_VARS]) {
+        for name in [self.dev_vars().as_str(), DEV_VARS] {
             if let Some(text) = self.text(name)? {
                 return Ok(Variables::parse(&text));
             }
@@ -239,9 +265,9 @@ impl Project {
         })
     }
 
-    /// The text of `.dev.vars` with these secrets in it; all else in it stays.
+    /// The text of the file of secrets with these in it; all else in it stays.
     pub(crate) fn dev_vars_with(&self, head: &str, secrets: &[(&str, &Secret)]) -> Result<Secret> {
-        let old = self.text(DEV_VARS)?.filter(|text| !text.is_empty());
+        let old = self.text(&self.dev_vars())?.filter(|text| !text.is_empty());
         let old = old.unwrap_or_else(|| head.to_owned());
         let texts: Vec<_> = secrets
             .iter()
@@ -249,7 +275,8 @@ impl Project {
             .collect();
         dotenv::rewritten(&old, &texts).map(Secret::new).ok_or_else(|| {
             Error::usage(format!(
-                "{DEV_VARS} cannot hold these secrets with what is in it: look for an open quote in it"
+                "{} cannot hold these secrets with what is in it: look for an open quote in it",
+                self.dev_vars()
             ))
         })
     }

@@ -104,6 +104,16 @@ impl Place {
         }
     }
 
+    /// Returns what else goes out with the secret.
+    pub(super) fn warning(&self) -> Option<String> {
+        match &self.way {
+            Way::Plain | Way::Store { .. } => None,
+            Way::Versions { told, .. } => Some(format!(
+                "the newest version is not the one deployed: the token goes through versions, and the code of {told} goes out with it"
+            )),
+        }
+    }
+
     /// Puts the secret and sees to it that it is deployed. `still` is asked before each step.
     pub(super) fn put(
         &self,
@@ -127,10 +137,10 @@ impl Place {
                 )),
                 done => done.map(drop),
             },
-            Way::Versions { newest, told } => {
-                progress.note(&format!(
-                    "the newest version is not the one deployed: the token goes through versions, and the code of {told} goes out with it"
-                ));
+            Way::Versions { newest, .. } => {
+                if let Some(warning) = self.warning() {
+                    progress.note(&warning);
+                }
                 let message = format!("writegate: put {name}");
                 let printed = wrangler
                     .feed(&["versions", "secret", "put", name, "--message", &message], text)?;

@@ -1,6 +1,7 @@
 //! `writegate token put`: standard input → envelope → secret.
 
 use clap::Args;
+use serde_json::json;
 use writegate::Timestamp;
 
 use crate::error::{Error, Result};
@@ -27,6 +28,9 @@ pub(crate) struct Options {
     /// Refuse where the newest version is not the one deployed, instead of letting its code go out too
     #[arg(long)]
     deployed_only: bool,
+    /// Print what was put where as one JSON object, without the token
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     project: ProjectOptions,
 }
@@ -52,6 +56,15 @@ pub(super) fn run(options: &Options) -> Result<()> {
         place.refuse_undeployed()?;
     }
     place.put(&wrangler, &progress, &secret, &envelope.text, &|| Ok(()))?;
+    if options.json {
+        let report = json!({
+            "configuration": project.name(),
+            "environment": project.environment,
+            "put": [secret],
+            "warnings": Vec::from_iter(place.warning()),
+        });
+        println!("{report}");
+    }
     progress.note(&format!(
         "{secret} is put; `writegate token age --gate URL` shows when the gate has it"
     ));

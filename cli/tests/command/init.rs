@@ -1,6 +1,7 @@
 //! `writegate init`: what it asks, refuses, writes and sends.
 
 mod cloud;
+mod environment;
 mod files;
 mod form;
 mod gate;

@@ -128,8 +128,16 @@ fn a_token_goes_into_the_secret_with_its_dates_and_nowhere_else() {
     let envelope = json!({"token": format!("user:{token}"), "issued_at": "2026-01-02"});
     let arguments = ["--secret", "B_TOKEN", "--expires-at", "2099-01-01"];
     assert_eq!(desk.put(&arguments, &envelope.to_string()).code, Some(0));
-    let arguments = ["--env", "staging", "--issued-at", "2026-01-03"];
-    assert_eq!(desk.put(&arguments, &token).code, Some(0));
+    let arguments = ["--env", "staging", "--issued-at", "2026-01-03", "--json"];
+    let done = desk.put(&arguments, &token);
+    let report: Value = serde_json::from_str(&done.succeeded()).unwrap();
+    let expected = json!({
+        "configuration": "wrangler.toml",
+        "environment": "staging",
+        "put": ["WRITE_TOKEN"],
+        "warnings": [],
+    });
+    assert_eq!(report, expected);
     let [plain, staging] = desk.calls().try_into().unwrap();
     assert_eq!(plain["argv"], json!(["secret", "put", "B_TOKEN", "--env="]));
     let put: Value = serde_json::from_str(plain["input"].as_str().unwrap()).unwrap();
@@ -179,8 +187,11 @@ fn a_newest_version_that_is_not_deployed_is_told_or_refused() {
     let done = desk.put(&["--deployed-only"], &token);
     done.failed(1, &[VERSION, "hello", "--deployed-only"]);
     assert_eq!(desk.calls(), Vec::<Value>::new());
-    let done = desk.put(&[], &token);
+    let done = desk.put(&["--json"], &token);
     assert_eq!(done.code, Some(0), "{}", done.err);
+    let report: Value = serde_json::from_str(&done.out).unwrap();
+    let warning = report["warnings"][0].as_str().unwrap();
+    assert!(warning.contains(VERSION) && done.err.contains(warning), "{report}");
     for word in [VERSION, "hello", "goes out with it"] {
         assert!(done.err.contains(word), "{word} in {}", done.err);
     }

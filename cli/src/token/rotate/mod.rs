@@ -304,10 +304,7 @@ impl<'o> Rotation<'o> {
                 serving => format!(
                     "; the way back is `npx wrangler versions deploy {}{}`",
                     serving.join(" "),
-                    match &self.project.environment {
-                        Some(environment) => format!(" --env {environment}"),
-                        None => String::new(),
-                    }
+                    self.project.env_option()
                 ),
             };
             Error::new(format!("{}; nothing was revoked{back}", error.message))
