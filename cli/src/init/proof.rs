@@ -21,7 +21,7 @@ struct Deployed<'s> {
     secrets: &'s Secrets,
 }
 
-/// A `wrangler.toml`, read as any other: what wrangler deploys of it.
+/// Reads a `wrangler.toml` as any other, and returns the part that wrangler deploys.
 pub(super) fn parse(text: &str, environment: Option<&str>) -> Result<Value> {
     Document::parse(CONFIGURATION, text, environment)
         .map(Document::into_effective)

@@ -48,7 +48,7 @@ pub(super) fn exported(names: &[String], file: &str) -> Option<String> {
 /// The facts that the report is made of.
 pub(super) struct End<'e> {
     pub(super) project: &'e Project,
-    /// What wrangler deploys of `wrangler.toml`.
+    /// The part of `wrangler.toml` that wrangler deploys.
     pub(super) whole: &'e Value,
     pub(super) root: &'e Secret,
     /// The instructions for the workflows, if the gate has some.

@@ -83,7 +83,7 @@ impl Document {
         self.whole
     }
 
-    /// What wrangler deploys of the file: without an environment all of it, else the environment and what it inherits.
+    /// Returns the part that wrangler deploys: without an environment all, else the environment and what it inherits.
     pub(crate) fn into_effective(self) -> Value {
         let Some(name) = self.environment else {
             return self.whole;

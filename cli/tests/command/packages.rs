@@ -1,4 +1,4 @@
-//! What a release uploads, and what finds it: `cargo binstall`, and the packages of npm.
+//! The assets of a release, and their readers: `cargo binstall`, and the launcher of the npm package.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
