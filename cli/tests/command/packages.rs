@@ -12,10 +12,8 @@ use testkit::token::fresh;
 /// Each target of publish.yml with the name of its system.
 fn released() -> BTreeMap<String, String> {
     let workflow = fs::read_to_string(root().join(".github/workflows/publish.yml")).unwrap();
-    let name = "name=\"writegate-${GITHUB_REF_NAME#v}-$SYSTEM\"";
-    let program = "cp \"$built\" LICENSE README.md \"dist/$name/\"";
-    let archive = "tar -C dist -czf \"dist/$name.tar.gz\" \"$name\"";
-    for line in [name, program, archive, "tags: [\"v*\"]", "path: dist/*.tar.gz"] {
+    let packed = "bash .ci/package-command \"$built\" \"writegate-${GITHUB_REF_NAME#v}-$SYSTEM\" dist \"$generator\"";
+    for line in [packed, "tags: [\"v*\"]", "path: dist/*.tar.gz"] {
         assert!(workflow.contains(line), "{line}");
     }
     let field = |line: &str, name: &str| {
@@ -55,6 +53,33 @@ fn binstall_finds_what_a_release_uploads() {
         let program = if target.contains("windows") { ".exe" } else { "" };
         assert_eq!(filled("bin-dir", program), format!("{name}/writegate{program}"));
     }
+}
+
+#[test]
+fn an_archive_of_a_release_has_the_program_its_man_pages_and_completions() {
+    let folder = scratch(&format!("archive-{}", fresh()));
+    let program = env!("CARGO_BIN_EXE_writegate");
+    let mut pack = Command::new(root().join(".ci/package-command"));
+    let done = pack.args([program, "writegate-1.2.3-linux"]).arg(&folder).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let archive = folder.join("writegate-1.2.3-linux.tar.gz");
+    let list = Command::new("tar").arg("-tzf").arg(&archive).output().unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    for name in [
+        "writegate",
+        "LICENSE",
+        "README.md",
+        "man/writegate.1",
+        "man/writegate-key-new.1",
+        "completions/bash",
+        "completions/zsh",
+        "completions/fish",
+        "completions/powershell",
+    ] {
+        let path = format!("writegate-1.2.3-linux/{name}");
+        assert!(list.lines().any(|line| line == path), "{name}: {list}");
+    }
+    fs::remove_dir_all(folder).unwrap();
 }
 
 /// The launcher of the npm package in a folder of its own, with this script as the program of the platform. `patch` runs

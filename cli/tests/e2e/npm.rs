@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testkit::client::Request;
@@ -86,14 +86,25 @@ impl Machine {
 
 #[test]
 fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
+    let begun = Instant::now();
+    // Seen with --nocapture; a machine under load may take any time.
+    let phase = |done: &str| eprintln!("npm: {done} after {:.1} s", begun.elapsed().as_secs_f64());
     let machine = Machine::new();
     let folder = machine.folder.join("my-gate");
     machine.install(&folder);
+    phase("packed and installed");
+    let packages = folder.join("node_modules/writegate");
+    for name in
+        ["man/writegate.1", "man/writegate-key-new.1", "completions/bash", "completions/zsh"]
+    {
+        assert!(packages.join(name).is_file(), "{name}");
+    }
     let (upstream, token) = (Upstream::start(), fresh());
     let mut init = machine.command("npx", &folder);
     init.args(["writegate", "init", "--local", "--skip-probe", "--upstream"]).arg(upstream.url());
     init.args(["--method", "POST", "--path", "/posts", "--name", "my-gate"]);
     let first: Value = serde_json::from_str(&run(&mut init, &token)).unwrap();
+    phase("set up");
     let id = first["id"].as_str().unwrap();
 
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
@@ -133,11 +144,13 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     ]);
     let mut server = Program::start(&mut dev);
     let port = port_in(&server.until("Ready on http://127.0.0.1:", PATIENCE));
+    phase("wrangler dev ready");
     let mut mint = machine.command("npx", &folder);
     let session = run(mint.args(["writegate", "session", "mint", "--key", id]), "");
     Request::post("/posts").bearer(&session).send_to(port).passed();
     assert_eq!(upstream.only().header("authorization"), Some(format!("Bearer {token}")));
     Request::post("/users").bearer(&session).send_to(port).refused(403, "path-denied");
+    phase("written through it");
     drop(server);
 
     // The same at Cloudflare, where the login is looked for before there is a configuration.
@@ -152,6 +165,7 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
         .env("CLOUDFLARE_API_TOKEN", &login)
         .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT);
     let _first = run(&mut init, &token);
+    phase("set up at Cloudflare");
     let set = secrets(&api.seen());
     let names: Vec<_> = set.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["SIGNING_SECRET", "SIGNING_SECRET", "WRITE_TOKEN"]);
