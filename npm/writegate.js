@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import process from "node:process";
 
-// Those that a release packs: a test compares them with publish.yml.
+// The platforms that a release packs; a test compares them with publish.yml.
 const PLATFORMS = ["linux-x64", "linux-arm64", "darwin-arm64", "darwin-x64", "win32-x64"];
 
 const platform = `${process.platform}-${process.arch}`;
