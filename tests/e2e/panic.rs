@@ -2,6 +2,7 @@
 //! Worker under test is built with the feature `panic-probe`, which no build for use has.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use serde_json::json;
 use testkit::client::Request;
@@ -12,16 +13,20 @@ use testkit::upstream::{Latch, Reply, Upstream};
 /// The log line when a new memory begins.
 const RENEWED: &str = "Reinitializing Wasm application";
 
-fn with_probe() -> PathBuf {
-    let folder = scratch("panic-probe");
-    build(&["--features", "panic-probe", "--out-dir", folder.to_str().unwrap()]).unwrap();
-    folder
+fn with_probe() -> Script {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let folder = scratch("panic-probe");
+        build(&["--features", "panic-probe", "--out-dir", folder.to_str().unwrap()]).unwrap();
+        folder
+    });
+    Script::Built(built.clone())
 }
 
 #[test]
 fn a_panic_harms_one_request_alone() {
     let upstream = Upstream::start();
-    let gate = Setup::to(&upstream).script(Script::Built(with_probe())).start();
+    let gate = Setup::to(&upstream).script(with_probe()).start();
     let good = || Request::post("/x").bearer(&gate.bearer());
     good().send(&gate).passed();
     for round in 1..=3 {
@@ -46,7 +51,7 @@ fn a_panic_harms_one_request_alone() {
 #[test]
 fn a_trap_that_is_no_panic_harms_one_request_alone() {
     let upstream = Upstream::start();
-    let gate = Setup::to(&upstream).script(Script::Built(with_probe())).start();
+    let gate = Setup::to(&upstream).script(with_probe()).start();
     let good = || Request::post("/x").bearer(&gate.bearer());
     for round in 1..=3 {
         let answer = good().header("X-Writegate-Panic", "trap").send(&gate);
@@ -66,7 +71,7 @@ fn a_panic_after_waiting_harms_no_later_request() {
     let upstream = Upstream::start();
     let gate = Setup::to(&upstream)
         .site(json!({"schemes": ["session", "signature"]}))
-        .script(Script::Built(with_probe()))
+        .script(with_probe())
         .start();
     let signed = || gate.signature().sign(Request::post("/x"));
     for round in 1..=3 {
@@ -91,7 +96,7 @@ fn a_request_in_flight_ends_with_the_panic_of_another_and_touches_no_later_one()
         0 => Reply::ok("done").header("Set-Cookie", "a=b").after(&held),
         _ => Reply::ok("done"),
     });
-    let gate = Setup::to(&upstream).script(Script::Built(with_probe())).start();
+    let gate = Setup::to(&upstream).script(with_probe()).start();
     let good = || Request::post("/x").bearer(&gate.bearer());
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| good().send(&gate));
