@@ -8,6 +8,7 @@ use testkit::check::Check;
 use testkit::client::{Connection, Request};
 use testkit::gate::{Gate, KEY, Setup};
 use testkit::logs::Line;
+use testkit::poll::poll;
 use testkit::upstream::{Latch, PATIENCE, Reply, Upstream};
 
 use crate::usage::{Counts, add, only, settles, settles_at, settles_by, with_ledger};
@@ -166,14 +167,15 @@ fn a_ledger_that_fails_now_and_then_loses_nothing_and_doubles_nothing() {
     let refused = Request::get("/_x").bearer(&gate.session().claim("paths", json!(["/x"])).mint());
     // Batches go every 2 s, so that some must fail before all of this is over.
     let end = Instant::now() + Duration::from_secs(12);
-    while Instant::now() < end {
+    poll(PATIENCE, || {
         for connection in &mut connections {
             post(connection, gate);
             add(&mut expected, "forwarded", 1, 7, 4);
             let answer = connection.exchange(&refused).refused(403, "path-denied");
             add(&mut expected, "refused", 1, 0, answer.body.len());
         }
-    }
+        (Instant::now() >= end).then_some(()).ok_or_else(|| "too early".to_owned())
+    });
     settles_by(gate, &[gate.port, gate.second], KEY, &expected);
     let told = gate.logs.events("usage_unsent", 1);
     table.that(told.iter().all(|(_, line)| line["lost"] == 0), || format!("{told:?}"));
