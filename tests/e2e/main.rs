@@ -80,12 +80,10 @@ mod rotation;
 
 // Software that is not ours.
 mod admin_docs;
+mod bindings;
 mod datasette;
 mod foreign_jwt;
 mod foreign_signatures;
 mod recipes;
 mod signing_docs;
 mod wrangler;
-mod wrangler_admin;
-mod wrangler_edge;
-mod wrangler_stored;
