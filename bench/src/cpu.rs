@@ -1,9 +1,8 @@
 //! The CPU time that a process has used so far: user and system, all threads. Linux only: the
 //! scheduler's own count in nanoseconds, where `/proc/<pid>/stat` counts in hundredths of a second.
 
-use std::fs;
-use std::io;
 use std::time::Duration;
+use std::{fs, io};
 
 /// CPU time of every live thread of `pid`. workerd keeps its threads, so the difference of two
 /// readings is what happened in between.

@@ -1,9 +1,8 @@
 //! The callers: keep-alive connections, each sending its next request when it has the answer to the last. A wrong
 //! status ends the run: a worker that fails must not look fast.
 
-use std::io;
 use std::sync::Arc;
-use std::thread;
+use std::{io, thread};
 
 use testkit::client::{self, Response};
 

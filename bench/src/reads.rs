@@ -5,12 +5,10 @@ use serde_json::json;
 use testkit::workerd::Config;
 
 use super::goals::Report;
-use super::load;
 use super::rounds::{Samples, Subject};
-use super::same;
 use super::stores::Stores;
 use super::subjects::Bench;
-use super::{Result, finish};
+use super::{Result, finish, load, same};
 
 /// The rows of the table, and the most that each may be.
 const RATIOS: [(&str, &str, Option<f64>); 3] = [

@@ -8,11 +8,10 @@ use std::path::PathBuf;
 use testkit::client::Response;
 use testkit::workerd::{Config, Workerd};
 
-use super::Result;
-use super::cpu;
 use super::load::{CONNECTIONS, Callers, Request};
 use super::statistics::{Estimate, Random};
 use super::subjects::Bench;
+use super::{Result, cpu};
 
 /// Requests on every new connection before the clock starts.
 const SETTLE: usize = 4;

@@ -3,16 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, json};
-use writegate::Head;
-use writegate::KeyId;
-use writegate::MacKey;
-use writegate::Timestamp;
 use writegate::credential::base::Component;
-use writegate::credential::digest;
-use writegate::credential::session;
 use writegate::credential::signing::{self, Parameters};
-use writegate::derive_sk;
-use writegate::{Fingerprint, Secret};
+use writegate::credential::{digest, session};
+use writegate::{Fingerprint, Head, KeyId, MacKey, Secret, Timestamp, derive_sk};
 
 use super::Result;
 use super::load::{self, BODY, CONNECTIONS, Headers, Request};

@@ -1,9 +1,8 @@
 //! The workers under test.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{fs, io};
 
 use serde_json::{Value, json};
 use testkit::upstream::Upstream;

@@ -4,11 +4,9 @@ use serde_json::json;
 use testkit::workerd::Config;
 
 use super::goals::Report;
-use super::load;
 use super::rounds::{Samples, Subject};
-use super::same;
 use super::subjects::Bench;
-use super::{Result, finish};
+use super::{Result, finish, load, same};
 
 /// The rows of the table, and the most that each may be. A signed request covers the four components of its target;
 /// one that covers its body too has it read and hashed before it is sent on.

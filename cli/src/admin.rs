@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
-use writegate::KeyId;
-use writegate::Secret;
-use writegate::Upstream;
 use writegate::policy::origin::Origin;
+use writegate::{KeyId, Secret, Upstream};
 
 use crate::error::{Error, Result};
 use crate::gate_error::{GateError, Problem};
-use crate::http;
 use crate::project::Project;
 use crate::session::{self, Claims, OWN_TTL};
-use crate::settings;
+use crate::{http, settings};
 
 /// Longest for one answer. A page is read from KV in one go, a batch is written record by record.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -7,12 +7,11 @@
 //! Nothing is done if all of it was built already, because `wrangler dev` and every test binary call
 //! this command.
 
-use std::fs;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 use std::time::SystemTime;
+use std::{fs, thread};
 
 use clap::Args;
 use sha2::{Digest, Sha256};

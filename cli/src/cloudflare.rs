@@ -1,12 +1,10 @@
 //! The Cloudflare API, as far as tokens are concerned.
 
-use std::env;
-use std::fmt;
 use std::time::Duration;
+use std::{env, fmt};
 
 use serde_json::Value;
-use writegate::Secret;
-use writegate::Upstream;
+use writegate::{Secret, Upstream};
 
 use crate::error::{Error, Result};
 use crate::http;

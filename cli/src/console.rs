@@ -6,11 +6,10 @@
 use clap::Args;
 
 use crate::admin::GateOptions;
-use crate::browser;
-use crate::clock;
 use crate::error::Result;
 use crate::project::ProjectOptions;
 use crate::session::{self, Claims};
+use crate::{browser, clock};
 
 /// The lifetime of a session that says nothing else: a look around, and not a working day.
 const TTL: u32 = 900;

@@ -4,14 +4,11 @@ use std::io::Read as _;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use writegate::KeyId;
-use writegate::METHODS;
-use writegate::MacKey;
 use writegate::credential::base::Component;
 use writegate::credential::digest;
 use writegate::credential::session::Session;
 use writegate::credential::signing::{self, Parameters};
-use writegate::derive_ss;
+use writegate::{KeyId, METHODS, MacKey, derive_ss};
 
 use crate::error::{Context as _, Error, Result};
 use crate::settings::{self, KeyOptions};

@@ -2,13 +2,10 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, json};
-use writegate::METHODS;
-use writegate::Secret;
 use writegate::credential::session::{self, Session};
-use writegate::derive_ss;
 use writegate::policy::origin::Origin;
 use writegate::policy::path::{PATTERN_HINT, Pattern};
-use writegate::{KeyId, METHODS_HINT};
+use writegate::{KeyId, METHODS, METHODS_HINT, Secret, derive_ss};
 
 use crate::error::{Error, Result};
 use crate::project::Project;

@@ -2,10 +2,8 @@
 
 use clap::Args;
 use serde_json::Value;
-use writegate::Secret;
 use writegate::config::MIN_SECRET_BYTES;
-use writegate::derive_sk;
-use writegate::{Key, KeyId};
+use writegate::{Key, KeyId, Secret, derive_sk};
 
 use crate::error::{Error, Result};
 use crate::project::{Document, Project, ProjectOptions};

@@ -1,8 +1,7 @@
 //! A request's URL as an argument, held to what the gate would take.
 
-use writegate::Head;
-use writegate::Refusal;
 use writegate::policy::path;
+use writegate::{Head, Refusal};
 
 use crate::error::{Error, Result};
 

@@ -2,10 +2,8 @@
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use writegate::Head;
-use writegate::MacKey;
 use writegate::credential::url;
-use writegate::{Key, KeyId, Scheme};
+use writegate::{Head, Key, KeyId, MacKey, Scheme};
 
 use crate::error::{Error, Result};
 use crate::project::Project;

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use writegate::Secret;
-use writegate::Token;
+use writegate::{Secret, Token};
 
 use crate::checkout::Checkout;
 use crate::error::{Context as _, Error, Result};

@@ -7,12 +7,9 @@ use serde_json::{Value, json};
 
 use super::LocalResponse;
 use crate::base::json::{self, FieldError};
-use crate::keys::derive_sk;
-use crate::keys::registry;
-use crate::keys::{Key, KeyId};
+use crate::keys::{Key, KeyId, derive_sk, registry};
 use crate::platform::{AdminBackend, Change, Platform, Unavailable};
-use crate::problem::Refusal;
-use crate::problem::Rejection;
+use crate::problem::{Refusal, Rejection};
 
 use super::handler::{AdminHandler, bad_field};
 use super::record::{self, Prepared};

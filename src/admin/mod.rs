@@ -12,8 +12,7 @@ mod usage;
 
 use crate::base::request::Raw;
 use crate::keys::KeyId;
-use crate::problem::Refusal;
-use crate::problem::Rejection;
+use crate::problem::{Refusal, Rejection};
 
 pub(crate) use handler::{AdminHandler, BODY_TIMEOUT_MS, MAX_BODY_BYTES};
 pub(crate) use response::LocalResponse;

@@ -4,8 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::base::json::FieldError;
 use crate::base::json_writer;
-use crate::keys::registry;
-use crate::keys::{Key, KeyId};
+use crate::keys::{Key, KeyId, registry};
 
 /// A record that may be stored.
 #[derive(Debug)]

@@ -9,9 +9,7 @@ use crate::keys::KeyId;
 use crate::keys::registry::Entry;
 use crate::limits::usage::MalformedAnswer;
 use crate::platform::{AdminBackend, Platform, Unavailable};
-use crate::problem::Limit;
-use crate::problem::Refusal;
-use crate::problem::Rejection;
+use crate::problem::{Limit, Refusal, Rejection};
 
 use super::handler::{AdminHandler, bad_field};
 

@@ -21,8 +21,7 @@ use std::rc::Rc;
 
 use crate::base::request::Head;
 use crate::base::time::Timestamp;
-use crate::keys::DerivedKey;
-use crate::keys::{self, Key, KeyId, Scheme};
+use crate::keys::{self, DerivedKey, Key, KeyId, Scheme};
 use crate::policy::origin::Origin;
 use crate::problem::Refusal;
 

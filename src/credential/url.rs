@@ -12,12 +12,10 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use crate::base::request::Head;
 use crate::base::time::Timestamp;
-use crate::keys::DerivedKey;
-use crate::keys::{self, KeyId};
+use crate::keys::{self, DerivedKey, KeyId};
 use crate::problem::Refusal;
 
-use super::base;
-use super::{Limits, VerifyError};
+use super::{Limits, VerifyError, base};
 use crate::base::digits;
 use crate::base::mac::{MacKey, TAG_LEN};
 use crate::base::percent::{self, Byte};

@@ -7,15 +7,13 @@ use serde_json::{Value, json};
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::base::day::Day;
-use crate::base::json;
-use crate::base::json_writer;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
+use crate::base::{json, json_writer};
 use crate::credential::digest;
 use crate::credential::signature::Nonce;
 use crate::gateway::forward::Body;
-use crate::keys::KeyId;
-use crate::keys::registry;
+use crate::keys::{KeyId, registry};
 use crate::platform::{
     AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
 };

@@ -11,9 +11,8 @@ use crate::credential::{
 };
 use crate::gateway::authorize;
 use crate::gateway::response::RequestState;
-use crate::keys::DerivedKey;
 use crate::keys::registry::{self, Entry, Registry};
-use crate::keys::{Key, KeyId, Scheme};
+use crate::keys::{DerivedKey, Key, KeyId, Scheme};
 use crate::platform::{Platform, Unavailable};
 use crate::policy::origin::Origin;
 use crate::problem::{Refusal, Rejection};

@@ -57,13 +57,11 @@ pub mod response;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use crate::admin::LocalResponse;
-use crate::admin::{self, AdminEndpoint, AdminHandler, AdminTask};
+use crate::admin::{self, AdminEndpoint, AdminHandler, AdminTask, LocalResponse};
 use crate::base::day::Day;
 use crate::base::json::FieldError;
 use crate::base::methods::{METHODS, Methods};
-use crate::base::request::Head;
-use crate::base::request::Raw;
+use crate::base::request::{Head, Raw};
 use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::config::{Config, Environment};

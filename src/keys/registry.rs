@@ -11,8 +11,7 @@ use serde_json::Value;
 use crate::base::json::{self, FieldError};
 use crate::base::lru::Lru;
 use crate::base::time::Timestamp;
-use crate::keys::{DerivedKey, RootSecrets};
-use crate::keys::{Key, KeyId};
+use crate::keys::{DerivedKey, Key, KeyId, RootSecrets};
 
 /// Longest time, in seconds, that a record is used without reading KV again.
 pub const MAX_AGE: i64 = 30;

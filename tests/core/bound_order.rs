@@ -7,8 +7,7 @@ use testkit::token::{fresh, now};
 
 use crate::bound::{bound, post};
 use crate::native::check;
-use testkit::bound::Bound;
-use testkit::bound::{INCOMPLETE, INVALID, STALE, UNSUPPORTED, refused};
+use testkit::bound::{Bound, INCOMPLETE, INVALID, STALE, UNSUPPORTED, refused};
 
 #[test]
 fn the_session_comes_first_then_its_proof() {

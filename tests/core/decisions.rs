@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use writegate::Step;
 use writegate::policy::path;
-use writegate::{Decision, Gate};
+use writegate::{Decision, Gate, Step};
 
 use crate::world::{NOW, TARGET, TOKEN, Vars, code, code_of, decide, gate, plain, raw, token};
 

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use writegate::Decision;
-use writegate::{Failure, Step};
+use writegate::{Decision, Failure, Step};
 
 use crate::world::{NOW, TARGET, code_of, decide, gate, raw, token};
 

@@ -2,11 +2,9 @@
 
 use serde_json::{Value, json};
 
-use writegate::Decision;
-use writegate::Head;
-use writegate::MacKey;
 use writegate::credential::base::Component;
 use writegate::credential::signing::{self, Parameters};
+use writegate::{Decision, Head, MacKey};
 
 use crate::world::{NOW, TARGET, code, decide, gate, raw, sk, token};
 

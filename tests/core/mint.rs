@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 use testkit::client::{HOST, Request, Response};
 use testkit::gate::{KEY, Setup};
-use testkit::minting::{SITE, UNAVAILABLE};
-use testkit::minting::{ask, ask_of, ask_with, claims, minting, page_key, write_with, yes};
+use testkit::minting::{
+    SITE, UNAVAILABLE, ask, ask_of, ask_with, claims, minting, page_key, write_with, yes,
+};
 use testkit::signing::Signature;
 use testkit::token::{fresh, now};
 use writegate::platform::BodyError;

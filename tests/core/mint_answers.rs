@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 use testkit::client::{Request, Response};
 use testkit::gate::KEY;
 use testkit::logs::Stream;
-use testkit::minting::UNAVAILABLE;
-use testkit::minting::{minting, no, page_key, yes};
+use testkit::minting::{UNAVAILABLE, minting, no, page_key, yes};
 
 use crate::native::{Gate, Upstream, start};
 

@@ -6,8 +6,7 @@ use testkit::gate::KEY;
 use testkit::token::fresh;
 
 use crate::native::check;
-use testkit::bound::{Bound, MISSING};
-use testkit::bound::{INCOMPLETE, refused};
+use testkit::bound::{Bound, INCOMPLETE, MISSING, refused};
 
 const REPLAYED: (u16, &str) = (401, "replayed");
 

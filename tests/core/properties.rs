@@ -7,16 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 
-use writegate::Head;
-use writegate::MacKey;
-use writegate::Secret;
 use writegate::credential::base::{self, Component};
 use writegate::credential::digest::content_digest;
 use writegate::credential::session::{self, Session};
 use writegate::credential::signature::Labels;
 use writegate::credential::signing::{self, Parameters};
 use writegate::credential::url;
-use writegate::{Decision, Gate, Raw};
+use writegate::{Decision, Gate, Head, MacKey, Raw, Secret};
 
 use crate::world::{self, NOW, Native, TARGET, WAF_SECRET, code_of, decide_on, id, sk};
 

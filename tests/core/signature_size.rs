@@ -7,8 +7,7 @@ use testkit::token::now;
 
 use crate::signature_form::{with_list, with_params};
 use crate::signatures::start;
-use testkit::bound::BAD;
-use testkit::bound::refused;
+use testkit::bound::{BAD, refused};
 
 #[test]
 fn a_long_field_is_refused_before_it_is_read() {

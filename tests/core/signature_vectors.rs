@@ -9,16 +9,10 @@ use std::rc::Rc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use writegate::Head;
-use writegate::MacKey;
-use writegate::Refusal;
-use writegate::Secret;
-use writegate::Timestamp;
 use writegate::credential::signature::{Labels, Signature};
 use writegate::credential::url::{self, UrlCredential};
 use writegate::credential::{Limits, VerifyError};
-use writegate::{DerivedKey, RootSecrets};
-use writegate::{Key, KeyId};
+use writegate::{DerivedKey, Head, Key, KeyId, MacKey, Refusal, RootSecrets, Secret, Timestamp};
 
 /// Every case of a folder, in order.
 fn cases(folder: &str) -> Vec<PathBuf> {

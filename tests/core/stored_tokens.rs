@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-use writegate::Timestamp;
 use writegate::token_age::{self, State};
-use writegate::{Decision, Gate};
-use writegate::{Fingerprint, Secret};
+use writegate::{Decision, Fingerprint, Gate, Secret, Timestamp};
 
 use crate::world::{
     NOW, Native, TARGET, code_of, decide_at, gate_with, now_or_never, raw, root, token,

@@ -3,15 +3,10 @@
 
 use serde_json::{Value, json};
 
-use writegate::Head;
-use writegate::KeyId;
-use writegate::MacKey;
-use writegate::Secret;
 use writegate::credential::base::Component;
 use writegate::credential::digest::content_digest;
 use writegate::credential::signing::{self, Parameters};
-use writegate::derive_sk;
-use writegate::{Decision, Gate, Raw};
+use writegate::{Decision, Gate, Head, KeyId, MacKey, Raw, Secret, derive_sk};
 
 use crate::world::{NOW, Native, TARGET, code_of, decide_on, gate_with, raw, root};
 

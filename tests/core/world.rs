@@ -9,21 +9,16 @@ use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::{Map, Value, json};
 
-use writegate::Context;
-use writegate::Day;
-use writegate::GateResponse;
-use writegate::KeyId;
-use writegate::Secret;
-use writegate::Timestamp;
 use writegate::config::{Binding, Environment};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::session;
 use writegate::credential::signature::Nonce;
-use writegate::derive_sk;
 use writegate::platform::{
     AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
 };
-use writegate::{Decision, Gate, Raw};
+use writegate::{
+    Context, Day, Decision, Gate, GateResponse, KeyId, Raw, Secret, Timestamp, derive_sk,
+};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_795_305_600);
 pub(crate) const TOKEN: &str = "upstream-token";

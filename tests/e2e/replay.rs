@@ -11,8 +11,7 @@ use testkit::signing::{Signature, sha256};
 use testkit::token::fresh;
 use testkit::upstream::{Reply, Upstream};
 
-use testkit::bound::Bound;
-use testkit::bound::{INCOMPLETE, INVALID, STALE, refused};
+use testkit::bound::{Bound, INCOMPLETE, INVALID, STALE, refused};
 
 pub(crate) const REPLAYED: (u16, &str) = (401, "replayed");
 

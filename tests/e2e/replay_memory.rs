@@ -10,8 +10,7 @@ use testkit::token::{fresh, now};
 use testkit::upstream::PATIENCE;
 
 use crate::replay::nonces;
-use testkit::bound::Bound;
-use testkit::bound::{INVALID, refused};
+use testkit::bound::{Bound, INVALID, refused};
 
 const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
 

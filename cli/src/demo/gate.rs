@@ -1,10 +1,9 @@
 //! The demo's gate: `wrangler dev` in a temporary folder, because workerd alone has no rate limits, KV or static files.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::Duration;
+use std::{fs, io};
 
 use serde_json::{Value, json};
 use testkit::workerd::{Logs, make_private};

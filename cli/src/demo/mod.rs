@@ -11,9 +11,7 @@ use std::io::IsTerminal as _;
 
 use clap::Args;
 use serde_json::json;
-use writegate::KeyId;
-use writegate::Secret;
-use writegate::derive_sk;
+use writegate::{KeyId, Secret, derive_sk};
 
 use self::gate::{Gate, Settings};
 use self::page::{Facts, Page};

@@ -5,10 +5,9 @@ use std::env;
 
 use crate::error::{Error, Result};
 
-use super::Options;
 use super::cloud::{Account, Cloud};
 use super::prompt::Question;
-use super::validate;
+use super::{Options, validate};
 
 const VARIABLE: &str = "CLOUDFLARE_ACCOUNT_ID";
 

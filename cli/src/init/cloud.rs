@@ -1,10 +1,9 @@
 //! The steps of `init` at Cloudflare, all of them through wrangler: who is logged in, whether the Worker is
 //! there already, its secrets, its deployment.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::process::Stdio;
+use std::{fs, io};
 
 use serde_json::json;
 use writegate::Secret;

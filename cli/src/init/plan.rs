@@ -6,12 +6,11 @@ use writegate::policy::path::Pattern;
 use crate::error::{Error, Result};
 use crate::input;
 
-use super::Options;
 use super::account::Accounts;
 use super::preset::{self, Address, Limiter, Preset};
 use super::prompt::Question;
 use super::secrets::Dates;
-use super::validate;
+use super::{Options, validate};
 
 pub(super) struct Plan {
     pub(super) preset: &'static Preset,

@@ -1,14 +1,11 @@
 //! The report at the end: what a person has to know, on standard error; only the key's secret on standard output.
 
 use serde_json::{Value, json};
-use writegate::Secret;
-use writegate::derive_sk;
-use writegate::{KeyId, Scheme};
+use writegate::{KeyId, Scheme, Secret, derive_sk};
 
 use crate::error::{Error, Result};
-use crate::invocation;
 use crate::project::Project;
-use crate::settings;
+use crate::{invocation, settings};
 
 use super::secret_source::SecretSource;
 

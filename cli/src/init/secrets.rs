@@ -1,19 +1,15 @@
 //! The content of `.dev.vars`, and the token's envelope.
 
 use serde_json::json;
-use writegate::Day;
-use writegate::Secret;
-use writegate::Timestamp;
-use writegate::Token;
 use writegate::config::MIN_SECRET_BYTES;
+use writegate::{Day, Secret, Timestamp, Token};
 
 use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::{clock, input};
 
 use super::prompt::Question;
-use super::secret_source;
-use super::validate;
+use super::{secret_source, validate};
 
 pub(super) const ROOT: &str = "SIGNING_SECRET";
 pub(super) const TOKEN: &str = "WRITE_TOKEN";

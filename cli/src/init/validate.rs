@@ -2,12 +2,10 @@
 //! secret in the wrong place.
 
 use serde_json::{Value, json};
-use writegate::METHODS;
-use writegate::Timestamp;
 use writegate::policy::network::Network;
 use writegate::policy::origin::{Origin, OriginPattern};
 use writegate::policy::path::Pattern;
-use writegate::{Scheme, Upstream, UpstreamAuth};
+use writegate::{METHODS, Scheme, Timestamp, Upstream, UpstreamAuth};
 
 pub(crate) type Checked = Result<String, String>;
 

@@ -4,10 +4,8 @@ use std::collections::HashMap;
 use std::io::Read as _;
 
 use serde_json::Value;
-use writegate::KeyId;
-use writegate::json;
-use writegate::rate;
 use writegate::registry::{self, MAX_RECORD_BYTES};
+use writegate::{KeyId, json, rate};
 
 use crate::error::{Context as _, Error, Result};
 use crate::project::Document;

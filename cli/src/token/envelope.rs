@@ -1,9 +1,7 @@
 //! A token on its way into a secret: one JSON object with its dates, so that value and age change together.
 
 use serde_json::{Map, Value};
-use writegate::Secret;
-use writegate::Timestamp;
-use writegate::Token;
+use writegate::{Secret, Timestamp, Token};
 
 /// All that a Workers Secret may hold, in bytes.
 const MAX_BYTES: usize = 5 * 1024;

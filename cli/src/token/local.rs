@@ -1,9 +1,8 @@
 //! The project's configuration, as a gate with it would read it.
 
 use serde_json::Value;
-use writegate::Secret;
-use writegate::Upstream;
 use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES};
+use writegate::{Secret, Upstream};
 
 use crate::error::{Error, Result};
 use crate::project::Document;

@@ -6,17 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use writegate::Problem;
-use writegate::Secret;
-use writegate::Timestamp;
-use writegate::TokenSource;
-use writegate::Upstream;
 use writegate::config::Config;
-use writegate::derive_sk;
 use writegate::policy::path;
-use writegate::route;
 use writegate::token_age::{self, Probe};
-use writegate::{KeyId, Scheme};
+use writegate::{
+    KeyId, Problem, Scheme, Secret, Timestamp, TokenSource, Upstream, derive_sk, route,
+};
 
 use crate::error::{Error, Result};
 use crate::http;

@@ -3,9 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use writegate::KeyId;
-use writegate::Secret;
-use writegate::derive_sk;
+use writegate::{KeyId, Secret, derive_sk};
 
 use crate::check_setup::Gate;
 use crate::checkout::{Done, random_secret, root, writegate};

@@ -4,10 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
-use writegate::KeyId;
-use writegate::MacKey;
-use writegate::Secret;
-use writegate::derive_sk;
+use writegate::{KeyId, MacKey, Secret, derive_sk};
 
 use crate::checkout::{Checkout, Done, random_secret};
 use crate::signing::headers;

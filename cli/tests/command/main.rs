@@ -29,12 +29,9 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use testkit::poll::poll;
 use testkit::upstream::PATIENCE;
-use writegate::Secret;
-use writegate::Timestamp;
 use writegate::credential::Limits;
 use writegate::credential::session::Session;
-use writegate::{DerivedKey, RootSecrets, derive_sk};
-use writegate::{Key, KeyId};
+use writegate::{DerivedKey, Key, KeyId, RootSecrets, Secret, Timestamp, derive_sk};
 
 use checkout::{Checkout, Done, random_secret, root, writegate};
 

@@ -5,8 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use writegate::Secret;
-use writegate::{KeyId, derive_sk};
+use writegate::{KeyId, Secret, derive_sk};
 
 use crate::checkout::{Checkout, Done, random_secret, writegate};
 

@@ -1,15 +1,12 @@
 //! The command as it meets mistakes, callers who have only a key's secret, and readers that go away.
 
-use std::fs;
-use std::io;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use writegate::MacKey;
-use writegate::Secret;
-use writegate::{KeyId, derive_sk};
+use writegate::{KeyId, MacKey, Secret, derive_sk};
 
 use crate::checkout::{Checkout, Done, random_secret, writegate};
 

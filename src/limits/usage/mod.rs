@@ -20,8 +20,7 @@ use crate::base::day::Day;
 use crate::base::json;
 use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
-use crate::keys::KeyId;
-use crate::keys::Period;
+use crate::keys::{KeyId, Period};
 use crate::limits::quota::Totals;
 
 use counter::{MAX_COUNT, Outcome, UsageCounter};

@@ -1,8 +1,7 @@
 //! One worker in workerd's configuration language: its modules, its `env`, its date and flags.
 
-use std::fs;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use serde_json::{Map, Value};
 

@@ -7,11 +7,10 @@
 mod library;
 mod packages;
 
-use std::env;
 use std::env::consts::ARCH;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use super::Variables;
 use super::environment::clean;

@@ -6,8 +6,7 @@
 use std::env;
 
 use serde_json::{Map, Value};
-use writegate::Timestamp;
-use writegate::{Fingerprint, Secret};
+use writegate::{Fingerprint, Secret, Timestamp};
 
 use crate::cloudflare::{Api, ApiError};
 use crate::error::{Error, Result};

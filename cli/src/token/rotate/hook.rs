@@ -4,8 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use writegate::Secret;
-use writegate::Timestamp;
+use writegate::{Secret, Timestamp};
 
 use crate::error::{Context as _, Error, Result};
 

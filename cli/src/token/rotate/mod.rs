@@ -24,8 +24,7 @@ mod rights;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
-use writegate::KeyId;
-use writegate::{Fingerprint, Secret};
+use writegate::{Fingerprint, KeyId, Secret};
 
 use crate::admin::GateOptions;
 use crate::error::{Error, Result};

@@ -4,13 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
-use writegate::Secret;
 use writegate::config::{Binding, Config, Environment};
 use writegate::credential::session::Session;
-use writegate::derive_sk;
 use writegate::policy::path;
-use writegate::route;
-use writegate::{Key, KeyId, Methods, Scheme};
+use writegate::{Key, KeyId, Methods, Scheme, Secret, derive_sk, route};
 
 use super::{CMS, clone};
 use crate::checkout::Checkout;
