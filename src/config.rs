@@ -281,7 +281,7 @@ fn tokens(
         if let TokenSource::Set(token) = &found {
             route.credential = Some(Rc::new(route.auth.credential(token)?));
         }
-        tokens.insert(name, found);
+        let _ = tokens.insert(name, found);
     }
     Ok(tokens)
 }

@@ -29,9 +29,11 @@
     clippy::disallowed_methods,
     reason = "nothing a caller sends may panic, and every new variant must be thought of"
 )]
+#![deny(unused_results, reason = "a check whose result nobody looks at is no check")]
 #![cfg_attr(
     test,
     allow(
+        unused_results,
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::panic,

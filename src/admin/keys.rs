@@ -68,7 +68,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         for (index, mut value) in records.into_iter().enumerate() {
             if let Some(members) = value.as_object_mut().filter(|all| !all.contains_key("id")) {
                 let id = KeyId::from_random(self.platform.random());
-                members.insert("id".to_owned(), id.as_str().into());
+                let _ = members.insert("id".to_owned(), id.as_str().into());
             }
             let claimed = value.get("id").and_then(Value::as_str);
             let claimed = claimed.and_then(KeyId::parse);
@@ -226,7 +226,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     fn with_secret(&self, mut record: Value, key: &Key) -> Value {
         let sk = derive_sk(&self.config.roots.current, &key.id, key.version);
         if let Some(members) = record.as_object_mut() {
-            members.insert("sk".to_owned(), sk.expose_str().into());
+            let _ = members.insert("sk".to_owned(), sk.expose_str().into());
         }
         record
     }

@@ -27,8 +27,8 @@ pub(super) fn prepare(path: &str, record: Value) -> Result<Prepared, FieldError>
     let mut record = record;
     if let Value::Object(members) = &mut record {
         let schemes = || key.schemes.iter().map(|scheme| scheme.name()).collect();
-        members.insert("version".to_owned(), key.version.into());
-        members.entry("schemes").or_insert_with(schemes);
+        let _ = members.insert("version".to_owned(), key.version.into());
+        let _ = members.entry("schemes").or_insert_with(schemes);
     }
     let text = json_writer::text(&record);
     if text.len() > registry::MAX_RECORD_BYTES {
@@ -66,7 +66,7 @@ pub(super) fn merge(target: Value, patch: Value) -> Value {
             (Value::Null, _) => {}
             (change, old) => {
                 let merged = merge(old.unwrap_or(Value::Null), change);
-                members.insert(name, merged);
+                let _ = members.insert(name, merged);
             }
         }
     }

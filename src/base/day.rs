@@ -13,44 +13,37 @@ pub struct Day(i64);
 
 impl Day {
     /// Returns the day that contains this time.
-    #[must_use]
     pub const fn of(time: Timestamp) -> Self {
         Self(time.seconds().div_euclid(SECONDS))
     }
 
     /// Parses `YYYY-MM-DD`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         time::parse_date(text).map(Self)
     }
 
     /// Returns the first moment of the day.
-    #[must_use]
     pub const fn start(self) -> Timestamp {
         Timestamp::from_seconds(self.0.saturating_mul(SECONDS))
     }
 
     /// Returns the day that is `days` later (or earlier, when negative).
-    #[must_use]
     pub const fn plus(self, days: i64) -> Self {
         Self(self.0.saturating_add(days))
     }
 
     /// Returns the number of days from `earlier` to this day.
-    #[must_use]
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
     /// Returns the first day of this day's month.
-    #[must_use]
     pub fn first_of_month(self) -> Self {
         let (_, _, day) = time::civil_from_days(self.0);
         self.plus(1_i64.saturating_sub(day))
     }
 
     /// Returns the first day of the next month.
-    #[must_use]
     pub fn first_of_next_month(self) -> Self {
         // No month has 32 days, and none fewer than 4.
         self.first_of_month().plus(31).first_of_month()

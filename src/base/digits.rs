@@ -3,7 +3,6 @@
 use core::str::FromStr;
 
 /// Returns the number; `None` for a text that is empty, has anything but digits, or is too large for `T`.
-#[must_use]
 pub fn parse<T: FromStr>(text: &str) -> Option<T> {
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_plain.then(|| text.parse().ok())?

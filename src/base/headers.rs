@@ -18,7 +18,6 @@ pub struct HeaderEdits<'h> {
 
 impl HeaderEdits<'_> {
     /// Returns the value that the caller gets for a header of the upstream: redacted where necessary.
-    #[must_use]
     pub fn value<'a>(&'a self, name: &str, sent: &'a str) -> &'a str {
         let set = self.set.iter().find(|(set, _)| *set == name);
         set.map_or(sent, |(_, value)| value)
@@ -26,20 +25,17 @@ impl HeaderEdits<'_> {
 }
 
 /// Returns the `Content-Length` of a response, if it has one.
-#[must_use]
 pub fn content_length(headers: &[(&str, &str)]) -> Option<u64> {
     header(headers, "content-length")?.parse().ok()
 }
 
 /// Returns the value of the header `name` (lower case). The platform joins repeated fields.
-#[must_use]
 pub fn header<'h>(headers: &[(&str, &'h str)], name: &str) -> Option<&'h str> {
     let mut headers = headers.iter();
     headers.find(|(other, _)| *other == name).map(|(_, value)| *value)
 }
 
 /// Returns true if a response with this status to this method has a body (RFC 9110 section 6.4.1).
-#[must_use]
 pub fn has_body(method: &str, status: u16) -> bool {
     method != "HEAD" && !matches!(status, 204 | 205 | 304)
 }

@@ -34,7 +34,6 @@ impl core::error::Error for FieldError {}
 
 /// Parses one JSON text (RFC 8259) in which no object names a member twice. Returns `None` for anything
 /// else; the parser's own message is dropped because it could quote the text.
-#[must_use]
 pub fn parse(text: &[u8]) -> Option<Value> {
     let Strict(value) = serde_json::from_slice(text).ok()?;
     Some(value)
@@ -152,19 +151,16 @@ impl Fields {
     }
 
     /// Returns the path of a member, for an error that the reader of this object reports itself.
-    #[must_use]
     pub fn at(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
     /// Returns an error at a member; `hint` says what is wrong and what would be right.
-    #[must_use]
     pub fn error(&self, name: &str, hint: &str) -> FieldError {
         FieldError::new(self.at(name), hint)
     }
 
     /// Returns true if the member is present and was not taken yet.
-    #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
@@ -315,7 +311,6 @@ impl Fields {
 }
 
 /// Returns the name of a value's type, for error messages.
-#[must_use]
 pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

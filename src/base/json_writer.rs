@@ -35,14 +35,12 @@ pub enum Member<'v> {
 
 impl ObjectWriter {
     /// Begins an object.
-    #[must_use]
     pub fn new() -> Self {
         Self { text: "{".to_owned(), charset: Charset::Unicode }
     }
 
     /// Begins an object that is a line of the log, in visible ASCII: what a caller chose cannot move a terminal's
     /// cursor, or turn the direction of the text around it.
-    #[must_use]
     pub fn line() -> Self {
         let mut text = String::with_capacity(1_024);
         text.push('{');
@@ -75,7 +73,6 @@ impl ObjectWriter {
     }
 
     /// Ends the object.
-    #[must_use]
     pub fn end(mut self) -> String {
         self.text.push('}');
         self.text
@@ -91,7 +88,6 @@ impl ObjectWriter {
 }
 
 /// Returns a value as JSON.
-#[must_use]
 pub fn text(value: &Value) -> String {
     let mut text = String::new();
     push_value(&mut text, Charset::Unicode, value);
@@ -99,7 +95,6 @@ pub fn text(value: &Value) -> String {
 }
 
 /// Returns a value as one line of the log, in visible ASCII.
-#[must_use]
 pub fn line(value: &Value) -> String {
     let mut text = String::new();
     push_value(&mut text, Charset::VisibleAscii, value);

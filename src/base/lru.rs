@@ -13,7 +13,6 @@ pub struct Lru<V> {
 
 impl<V> Lru<V> {
     /// Creates an empty map.
-    #[must_use]
     pub const fn new(capacity: usize) -> Self {
         Self { capacity, clock: 0, entries: SortedMap::new() }
     }
@@ -33,12 +32,12 @@ impl<V> Lru<V> {
         if self.entries.len() >= self.capacity && !self.entries.contains_key(name) {
             self.forget_a_quarter();
         }
-        self.entries.insert(name.to_owned(), (now, value));
+        let _ = self.entries.insert(name.to_owned(), (now, value));
     }
 
     /// Forgets the value of this name.
     pub fn remove(&mut self, name: &str) {
-        self.entries.remove(name);
+        let _ = self.entries.remove(name);
     }
 
     /// Forgets the quarter of the entries that was used longest ago. If it forgot one at a time, every

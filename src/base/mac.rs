@@ -21,7 +21,6 @@ pub struct MacKey(Hmac<Sha256>);
 impl MacKey {
     /// Creates a MAC key from a secret of any length (RFC 2104 section 2: a key longer than a block is
     /// hashed first).
-    #[must_use]
     #[expect(
         clippy::expect_used,
         reason = "HMAC takes keys of every length, so the crate's error cannot occur"
@@ -31,7 +30,6 @@ impl MacKey {
     }
 
     /// Returns the tag over `message`.
-    #[must_use]
     pub fn tag(&self, message: &[u8]) -> [u8; TAG_LEN] {
         let mut mac = self.0.clone();
         mac.update(message);
@@ -40,7 +38,6 @@ impl MacKey {
 
     /// Returns true if `tag` is the whole tag over `message`, compared in constant time. A shortened tag
     /// is never accepted.
-    #[must_use]
     pub fn verify(&self, message: &[u8], tag: &[u8]) -> bool {
         let mut mac = self.0.clone();
         mac.update(message);
@@ -55,7 +52,6 @@ impl fmt::Debug for MacKey {
 }
 
 /// Derives 32 bytes by HKDF-SHA256 (RFC 5869) with an empty salt.
-#[must_use]
 #[expect(
     clippy::expect_used,
     reason = "HKDF-SHA256 yields up to 8,160 bytes, so the crate's error cannot occur"

@@ -21,7 +21,6 @@ impl Methods {
     }
 
     /// Returns true if the set has `method`, or has GET and `method` is HEAD.
-    #[must_use]
     pub fn contains(self, method: &str) -> bool {
         self.listed().any(|listed| listed == method || (method == "HEAD" && listed == "GET"))
     }
@@ -35,7 +34,6 @@ impl Methods {
     }
 
     /// Returns the value of `Allow` (RFC 9110 section 10.2.1).
-    #[must_use]
     pub fn allow(self) -> String {
         let allowed: Vec<&str> =
             METHODS.into_iter().filter(|method| self.contains(method)).collect();

@@ -14,7 +14,6 @@ pub enum Byte {
 
 impl Byte {
     /// Returns the byte; that of a broken escape is its `%`.
-    #[must_use]
     pub const fn value(self) -> u8 {
         match self {
             Self::Plain(byte) | Self::Escaped(byte) => byte,
@@ -40,7 +39,6 @@ pub fn decode(text: &str) -> impl Iterator<Item = Byte> {
 }
 
 /// Returns the byte that two hexadecimal digits stand for.
-#[must_use]
 pub fn hex_pair(high: u8, low: u8) -> Option<u8> {
     let digit = |digit: u8| char::from(digit).to_digit(16);
     let value = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;

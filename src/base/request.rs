@@ -106,43 +106,36 @@ impl<'a> Head<'a> {
     }
 
     /// Returns the method, exactly as sent.
-    #[must_use]
     pub const fn method(&self) -> &'a str {
         self.method
     }
 
     /// Returns the scheme, `http` or `https`.
-    #[must_use]
     pub const fn scheme(&self) -> &'a str {
         self.scheme
     }
 
     /// Returns host and port, as sent.
-    #[must_use]
     pub const fn authority(&self) -> &'a str {
         self.authority
     }
 
     /// Returns the raw path and query, as sent.
-    #[must_use]
     pub const fn target(&self) -> &'a str {
         self.target
     }
 
     /// Returns the raw path; `/` when empty.
-    #[must_use]
     pub const fn path(&self) -> &'a str {
         self.path
     }
 
     /// Returns the raw query without its `?`; `None` when there is no `?`.
-    #[must_use]
     pub const fn query(&self) -> Option<&'a str> {
         self.query
     }
 
     /// Returns true if the request has a body.
-    #[must_use]
     pub const fn has_body(&self) -> bool {
         self.has_body
     }
@@ -153,7 +146,6 @@ impl<'a> Head<'a> {
     }
 
     /// Returns the value of the header `name` (lower case); repeated fields are joined with `", "`.
-    #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers().find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
     }
@@ -169,7 +161,6 @@ impl<'a> Head<'a> {
     }
 
     /// Returns the `Content-Length`, if there is one and it consists of digits.
-    #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         digits::parse(self.header("content-length")?)
     }
@@ -188,14 +179,12 @@ impl<'a> Head<'a> {
 }
 
 /// Returns the caller's address, as the platform states it.
-#[must_use]
 pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
     address(head.header(ADDRESS_HEADER)?)
 }
 
 /// Parses a caller's address. An IPv4 address in IPv6 form (`::ffff:203.0.113.7`, RFC 4291 section
 /// 2.5.5.2) becomes the IPv4 address, so that a caller has one address everywhere.
-#[must_use]
 pub fn address(text: &str) -> Option<IpAddr> {
     let address: IpAddr = text.trim().parse().ok()?;
     Some(address.to_canonical())
@@ -203,7 +192,6 @@ pub fn address(text: &str) -> Option<IpAddr> {
 
 /// Returns true if a CGI server could confuse the two header names, because it reads every character
 /// other than letters and digits as `_` (RFC 3875 section 4.1.18, and common practice since).
-#[must_use]
 pub fn is_same_header(name: &str, other: &str) -> bool {
     let folded = |byte: u8| match byte.is_ascii_alphanumeric() {
         true => byte.to_ascii_lowercase(),
@@ -219,7 +207,6 @@ fn is_authority(text: &str) -> bool {
 }
 
 /// Returns `text` in a form that may appear in a log or a message: printable ASCII, at most 64 bytes.
-#[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().take(64).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }

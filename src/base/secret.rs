@@ -15,31 +15,26 @@ pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     /// Takes ownership of the bytes; they are wiped when the secret is dropped.
-    #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(bytes.into()))
     }
 
     /// Returns the bytes. Use them only for a MAC key, or for a header of a request to the upstream.
-    #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
     /// Returns the secret as text; `None` when it is not UTF-8.
-    #[must_use]
     pub fn expose_str(&self) -> Option<&str> {
         core::str::from_utf8(&self.0).ok()
     }
 
     /// Returns the length in bytes.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Returns true if the secret has no bytes.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -59,7 +54,6 @@ pub struct Fingerprint(Rc<str>);
 
 impl Fingerprint {
     /// Computes the fingerprint of `token` under the root secret.
-    #[must_use]
     pub fn of(token: &Secret, root: &Secret) -> Self {
         let key = mac::hkdf_sha256(root, b"writegate/v1/fingerprint");
         let tag = mac::MacKey::new(&key).tag(token.expose());
@@ -71,7 +65,6 @@ impl Fingerprint {
     }
 
     /// Returns the 12 hex digits.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -23,19 +23,16 @@ impl<K, V> Default for SortedMap<K, V> {
 
 impl<K, V> SortedMap<K, V> {
     /// Returns an empty map.
-    #[must_use]
     pub const fn new() -> Self {
         Self { entries: Vec::new() }
     }
 
     /// Returns the number of entries.
-    #[must_use]
     pub const fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Returns true if there is no entry.
-    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -68,7 +65,6 @@ impl<K, V> SortedMap<K, V> {
 
 impl<K: Ord, V> SortedMap<K, V> {
     /// Returns the value of a key.
-    #[must_use]
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -78,7 +74,6 @@ impl<K: Ord, V> SortedMap<K, V> {
     }
 
     /// Returns the value of a key, which may be changed.
-    #[must_use]
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -88,7 +83,6 @@ impl<K: Ord, V> SortedMap<K, V> {
     }
 
     /// Returns true if the key has a value.
-    #[must_use]
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -131,7 +125,7 @@ impl<K: Ord, V> FromIterator<(K, V)> for SortedMap<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut map = Self::new();
         for (key, value) in entries {
-            map.insert(key, value);
+            let _ = map.insert(key, value);
         }
         map
     }

@@ -16,13 +16,11 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// Creates a time from milliseconds since the epoch, as `Date.now()` returns them.
-    #[must_use]
     pub const fn from_millis(ms: i64) -> Self {
         Self(ms)
     }
 
     /// Creates a time from whole seconds since the epoch.
-    #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(MS_PER_SECOND))
     }
@@ -30,7 +28,6 @@ impl Timestamp {
     /// Creates a time from a NumericDate (RFC 7519 section 2): seconds, with an optional fraction.
     /// Returns `None` unless it is finite and within ±10^13 s, beyond which milliseconds would not be
     /// exact.
-    #[must_use]
     pub fn from_numeric_date(seconds: f64) -> Option<Self> {
         if !seconds.is_finite() || seconds.abs() > 1e13 {
             return None;
@@ -44,38 +41,32 @@ impl Timestamp {
     }
 
     /// Returns the milliseconds since the epoch.
-    #[must_use]
     pub const fn millis(self) -> i64 {
         self.0
     }
 
     /// Returns the whole seconds since the epoch.
-    #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(MS_PER_SECOND)
     }
 
     /// Returns the time that is `seconds` later (or earlier, when negative).
-    #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(MS_PER_SECOND)))
     }
 
     /// Returns the next millisecond: the end of a limit that includes this one.
-    #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
     /// Returns the whole days from `earlier` to this time, rounded down; negative when `earlier` is
     /// later.
-    #[must_use]
     pub const fn days_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0).div_euclid(SECONDS_PER_DAY.saturating_mul(MS_PER_SECOND))
     }
 
     /// Parses an RFC 3339 `full-date` (midnight UTC) or `date-time`.
-    #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;
         let day = parse_date(date)?;
@@ -98,7 +89,6 @@ impl Timestamp {
     }
 
     /// Parses an IMF-fixdate (RFC 9110 section 5.6.7), `Sun, 06 Nov 1994 08:49:37 GMT`.
-    #[must_use]
     pub fn parse_http_date(text: &str) -> Option<Self> {
         let (_weekday, rest) = text.split_once(", ")?;
         let rest = rest.strip_suffix(" GMT")?;
@@ -117,7 +107,6 @@ impl Timestamp {
     }
 
     /// Formats this time as RFC 3339 with milliseconds, `2026-11-22T20:00:00.000Z`.
-    #[must_use]
     pub fn to_rfc3339(self) -> String {
         let (year, month, day) = civil_from_days(self.seconds().div_euclid(SECONDS_PER_DAY));
         let in_day = self.seconds().rem_euclid(SECONDS_PER_DAY);

@@ -28,7 +28,6 @@ impl Conditions {
     /// Parses the conditions. `If-None-Match` takes precedence over `If-Modified-Since` (section
     /// 13.1.3). A range that is not a single range of bytes may be ignored (section 14.2). So is one
     /// with `If-Range`, because the caller's part may be of another version (section 13.1.5).
-    #[must_use]
     pub fn of(head: &Head<'_>) -> Self {
         let none_match = head.header("if-none-match").map(str::to_owned);
         let modified_since = head.header("if-modified-since").filter(|_| none_match.is_none());
@@ -43,7 +42,6 @@ impl Conditions {
     }
 
     /// Returns true if the store is to be asked for the request's range.
-    #[must_use]
     pub const fn ask_range(&self) -> bool {
         self.range.is_some()
     }

@@ -8,7 +8,6 @@ use super::{CACHE_KEY_HEADERS, Policy};
 
 /// Returns the time, in seconds, for which a response with this status and these headers may be stored;
 /// `None` if it may not be stored.
-#[must_use]
 pub fn lifetime(
     policy: Policy,
     status: u16,

@@ -102,7 +102,6 @@ impl Lookup {
     }
 
     /// Returns the names of the purge markers of the route and of the URL.
-    #[must_use]
     pub fn purge_markers(&self) -> [String; 2] {
         [route_marker(&self.path), url_marker(&self.path, &self.url)]
     }
@@ -110,7 +109,6 @@ impl Lookup {
 
 /// Returns the place in the cache for a read of `url`. `sent` returns the value of a header that reaches
 /// the upstream.
-#[must_use]
 pub fn lookup<'h>(
     policy: Policy,
     path: String,
@@ -141,13 +139,11 @@ pub fn lookup<'h>(
 }
 
 /// Returns the name of a route's purge marker.
-#[must_use]
 pub fn route_marker(path: &str) -> String {
     name(&[Some("purged route"), Some(path)])
 }
 
 /// Returns the name of the purge marker of an upstream URL on a route.
-#[must_use]
 pub fn url_marker(path: &str, url: &str) -> String {
     name(&[Some("purged url"), Some(path), Some(url)])
 }

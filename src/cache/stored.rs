@@ -46,7 +46,6 @@ pub struct CacheWrite<'h> {
 
 /// Returns the edits for storing the response to a GET that was sent at `requested_at`, without what
 /// `edits` remove and redact; `None` if it may not be stored.
-#[must_use]
 pub fn to_store<'h>(
     policy: Policy,
     status: u16,

@@ -15,7 +15,6 @@ pub struct AcceptSignature {
 impl AcceptSignature {
     /// Formats the header for the key `key`. The nonce in it is the request id: it is fresh, so the
     /// caller can use it as it is when it signs again.
-    #[must_use]
     pub fn header(&self, key: &str, request_id: &str) -> String {
         let keyid = self.bound.as_deref().unwrap_or(key);
         let mut text = r#"sig1=("@method" "@authority" "@path" "@query""#.to_owned();

@@ -81,7 +81,6 @@ impl Component {
     }
 
     /// Returns the component's identifier, with which its line begins (RFC 9421 section 2).
-    #[must_use]
     pub fn identifier(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             Self::Method => r#""@method""#,
@@ -112,7 +111,6 @@ pub struct Message<'r, 'h> {
 
 impl<'r, 'h> Message<'r, 'h> {
     /// Creates the message of this request.
-    #[must_use]
     pub const fn new(head: &'r Head<'h>) -> Self {
         Self { head, query: OnceCell::new() }
     }
@@ -156,7 +154,8 @@ impl<'r, 'h> Message<'r, 'h> {
             let mut query = BTreeMap::new();
             for (name, value) in self.head.parameters() {
                 let once = Some(value.unwrap_or_default());
-                query.entry(reencoded(name)).and_modify(|value| *value = None).or_insert(once);
+                let _ =
+                    query.entry(reencoded(name)).and_modify(|value| *value = None).or_insert(once);
             }
             query
         });
@@ -233,7 +232,6 @@ fn lines<'h>(
 
 /// Returns `@authority` (RFC 9421 section 2.2.3): "normalized according to the rules in section 4.2.3 of
 /// RFC 9110: the host is lowercased and the default port is omitted".
-#[must_use]
 pub fn authority<'h>(head: &Head<'h>) -> Cow<'h, str> {
     let default = match head.scheme() {
         "https" => ":443",

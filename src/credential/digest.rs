@@ -27,7 +27,6 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Returns the name in the Web Cryptography API.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sha256 => "SHA-256",
@@ -36,7 +35,6 @@ impl Algorithm {
     }
 
     /// Computes the digest of `body`.
-    #[must_use]
     pub fn digest(self, body: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha256 => sha256(body).to_vec(),
@@ -47,7 +45,6 @@ impl Algorithm {
 
 /// Computes SHA-256. It is a function of its own so that the Worker, which leaves digests of bodies to
 /// the platform, links no SHA-512.
-#[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
@@ -86,7 +83,6 @@ impl Digests {
     }
 
     /// Returns true if `computed` are the digests of the body, one for each of [`Digests::algorithms`].
-    #[must_use]
     pub fn match_computed(&self, computed: &[Vec<u8>]) -> bool {
         self.0.len() == computed.len()
             && self.0.iter().zip(computed).all(|((_, sent), computed)| sent == computed)
@@ -94,7 +90,6 @@ impl Digests {
 }
 
 /// Formats the `Content-Digest` of a body, with `sha-256`.
-#[must_use]
 pub fn content_digest(body: &[u8]) -> String {
     format!("sha-256=:{}:", STANDARD.encode(sha256(body)))
 }

@@ -198,13 +198,11 @@ impl<'a> CredentialCandidates<'a> {
 impl UnverifiedCredential<'_> {
     /// Returns the id of the key that the credential names. The caller chose it, so it must not be
     /// logged before a record of that id is found: it may be a secret in the wrong place.
-    #[must_use]
     pub const fn key(&self) -> &KeyId {
         &self.key
     }
 
     /// Returns the scheme.
-    #[must_use]
     pub const fn scheme(&self) -> Scheme {
         match self.kind {
             CredentialKind::Session(..) => Scheme::Session,
@@ -216,7 +214,6 @@ impl UnverifiedCredential<'_> {
     }
 
     /// Returns the `cnf` kid of a bound session; `None` for any other credential.
-    #[must_use]
     pub fn bound_to(&self) -> Option<&str> {
         match &self.kind {
             CredentialKind::Session(session, _) => session.bound_to(),
@@ -228,7 +225,6 @@ impl UnverifiedCredential<'_> {
     }
 
     /// Returns true if the credential names an audience (`aud`).
-    #[must_use]
     pub fn names_audience(&self) -> bool {
         matches!(&self.kind, CredentialKind::Session(session, _) if session.names_audience())
     }
@@ -332,13 +328,11 @@ impl End {
 
 impl Verified {
     /// Returns the record of the credential's key.
-    #[must_use]
     pub fn key(&self) -> &Key {
         self.derived_key.key()
     }
 
     /// Returns the key that the credential was verified against.
-    #[must_use]
     pub const fn derived_key(&self) -> &Rc<DerivedKey> {
         &self.derived_key
     }
@@ -355,25 +349,21 @@ impl Verified {
     }
 
     /// Returns the scheme.
-    #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
     }
 
     /// Returns the claims of a session; `None` for any other credential.
-    #[must_use]
     pub const fn claims(&self) -> Option<&Claims> {
         self.claims.as_ref()
     }
 
     /// Returns what the signature establishes about the request; `None` without a signature.
-    #[must_use]
     pub const fn signed_facts(&self) -> Option<&SignedFacts> {
         self.signed_facts.as_ref()
     }
 
     /// Returns the query parameters that were the credential and so must not reach the upstream.
-    #[must_use]
     pub const fn params(&self) -> CredentialParams {
         self.params
     }

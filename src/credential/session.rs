@@ -71,7 +71,6 @@ struct Times {
 
 impl Claims {
     /// Returns true if the session is for one page, so it was given to a browser.
-    #[must_use]
     pub const fn is_for_page(&self) -> bool {
         self.origin.is_some()
     }
@@ -97,7 +96,7 @@ impl<'a> Session<'a> {
         if claims.keys().any(|name| is_misspelt(name, &CLAIMS)) {
             return Err(Malformed);
         }
-        optional(&claims, "jti", visible)?;
+        let _ = optional(&claims, "jti", visible)?;
         Ok(Self {
             key,
             signed,
@@ -121,26 +120,22 @@ impl<'a> Session<'a> {
     }
 
     /// Returns the id of the key that the session names.
-    #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
     /// Returns the `cnf` kid of a bound session, which is only valid with a signature by its session
     /// secret.
-    #[must_use]
     pub fn bound_to(&self) -> Option<&str> {
         self.bound.as_deref()
     }
 
     /// Returns true if the session names an audience (`aud`).
-    #[must_use]
     pub const fn names_audience(&self) -> bool {
         self.audience.is_some()
     }
 
     /// Returns the moment from which the session is no longer valid.
-    #[must_use]
     pub const fn expires(&self) -> Timestamp {
         self.times.expires
     }
@@ -299,7 +294,6 @@ fn confirmation_key(value: &Value) -> Option<String> {
 }
 
 /// Returns the `cnf` kid of a new bound session, made of random bytes.
-#[must_use]
 pub fn kid_from_random(random: [u8; 16]) -> String {
     format!("s_{}", URL_SAFE_NO_PAD.encode(random))
 }
@@ -323,7 +317,6 @@ pub struct PageSession<'a> {
 
 impl PageSession<'_> {
     /// Makes the session. Methods and paths are the key's, which are checked at each use.
-    #[must_use]
     pub fn mint(&self, key: &KeyId, sk: &Secret) -> String {
         let now = self.now.seconds();
         let mut claims = ObjectWriter::new();
@@ -342,7 +335,6 @@ impl PageSession<'_> {
 }
 
 /// Makes a session of `key` with these claims, signed with the key's `sk`.
-#[must_use]
 pub fn mint(key: &KeyId, sk: &Secret, claims: &Map<String, Value>) -> String {
     sign(key, sk, &json_writer::text(&Value::Object(claims.clone())))
 }

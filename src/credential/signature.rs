@@ -77,7 +77,6 @@ impl<'a> Labels<'a> {
     }
 
     /// Returns true if some `keyid` has the form of a key id.
-    #[must_use]
     pub fn names_key(&self) -> bool {
         self.keyids().any(keys::is_id)
     }
@@ -133,7 +132,6 @@ impl Nonce {
     /// Returns the name of the Durable Object that remembers the nonce: `<id>/<keyid>/` and the first
     /// two hex digits of the nonce's SHA-256. So one key's nonces are spread over many objects, which no
     /// other key uses.
-    #[must_use]
     pub fn object(&self, key: &KeyId) -> String {
         let [shard, ..] = digest::sha256(self.value.as_bytes());
         format!("{key}/{}/{shard:02x}", self.keyid)
@@ -195,31 +193,26 @@ impl Signature {
     }
 
     /// Returns the `keyid`.
-    #[must_use]
     pub fn keyid(&self) -> &str {
         &self.keyid
     }
 
     /// Returns the covered components, in the signer's order.
-    #[must_use]
     pub fn components(&self) -> &[Component] {
         &self.components
     }
 
     /// Returns the time of signing, if the signature has one.
-    #[must_use]
     pub const fn created(&self) -> Option<Timestamp> {
         self.created
     }
 
     /// Returns the end, if the signature has one.
-    #[must_use]
     pub const fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
 
     /// Returns the nonce, if the signature has one.
-    #[must_use]
     pub fn nonce(&self) -> Option<&str> {
         self.nonce.as_deref()
     }
@@ -241,7 +234,6 @@ impl Signature {
     }
 
     /// Returns the MAC.
-    #[must_use]
     pub const fn tag(&self) -> &[u8; TAG_LEN] {
         &self.tag
     }

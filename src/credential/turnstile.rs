@@ -138,7 +138,6 @@ impl Turnstile {
 
 /// Returns the body of the request to siteverify, as a form. It contains the secret and the token, so its
 /// buffer never grows, and it is wiped.
-#[must_use]
 pub fn form(secret: &Secret, token: &Secret, address: Option<IpAddr>) -> Zeroizing<String> {
     let address = address.map(|address| address.to_string()).unwrap_or_default();
     let fields = [
@@ -173,7 +172,6 @@ fn push_encoded(text: &mut String, byte: u8) {
 
 /// Returns true if a secret has the form of Cloudflare's published dummies, such as
 /// `1x0000000000000000000000000000000AA`: with it, siteverify does not check any token.
-#[must_use]
 pub fn is_testing_secret(secret: &Secret) -> bool {
     match secret.expose() {
         [b'1'..=b'9', b'x', zeros @ .., b'A'..=b'Z', b'A'..=b'Z'] => {
@@ -237,7 +235,6 @@ fn refusal(answer: &Value, key: &KeyId) -> Rejection {
 }
 
 /// Returns the rejection for an answer of siteverify that does not settle anything.
-#[must_use]
 pub fn unusable(why: &str, key: &KeyId) -> Rejection {
     Rejection::unavailable(format!("Turnstile's siteverify ({why})"), key.as_str())
 }

@@ -123,7 +123,6 @@ impl<'a> UrlCredential<'a> {
     }
 
     /// Returns the key id that the credential names.
-    #[must_use]
     pub const fn key(&self) -> Option<&'a str> {
         match self {
             Self::Nothing => None,
@@ -186,7 +185,6 @@ impl<'a> SignedUrl<'a> {
 
 /// Returns the target, or the query, of a signed or WAF-token URL without the trackers that somebody
 /// added at its end.
-#[must_use]
 pub fn without_trackers(url: &str) -> &str {
     let mut url = url;
     while let Some((before, last)) = url.rsplit_once('&') {
@@ -205,7 +203,6 @@ fn signed_message(authority: &str, signed: &str) -> String {
 
 /// Signs the path and query of `head`, which must not have `key`, `exp` or `sig` yet. Returns them with
 /// the three parameters.
-#[must_use]
 pub fn sign(head: &Head<'_>, key: &KeyId, expires: Timestamp, sk: &MacKey) -> String {
     let (target, joint) = (head.target(), joint(head));
     let signed = format!("{target}{joint}key={key}&exp={}", expires.seconds());
@@ -273,7 +270,6 @@ impl<'a> WafUrl<'a> {
 
 /// Signs the path and query of `head` in the WAF-token format, issued at this time. `key` is named in
 /// the signed part, unless it is the route's `waf_key`.
-#[must_use]
 pub fn sign_waf(
     head: &Head<'_>,
     key: Option<&KeyId>,

@@ -110,7 +110,7 @@ impl Platform for JsPlatform<'_> {
             (0, [_, ..]) => vec![digest::sha256(&body.bytes().to_vec()).to_vec()],
             _ => computed.iter().map(|bytes| Uint8Array::new(&bytes).to_vec()).collect(),
         };
-        self.body.replace(Some(body));
+        let _ = self.body.replace(Some(body));
         Ok(digests)
     }
 
@@ -149,7 +149,7 @@ impl AdminBackend for JsPlatform<'_> {
     }
 
     async fn purge(&self, marker: &str) -> Result<(), Unavailable> {
-        self.boolean(glue::purge(marker)).await?;
+        let _ = self.boolean(glue::purge(marker)).await?;
         Ok(())
     }
 

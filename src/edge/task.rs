@@ -24,7 +24,7 @@ enum State {
 impl PromiseSlot {
     /// Waits for a promise. Returns an error if it was rejected.
     pub(super) fn wait(&self, promise: JsValue) -> Waiting<'_> {
-        self.0.replace(State::Awaiting(promise));
+        let _ = self.0.replace(State::Awaiting(promise));
         Waiting(self)
     }
 }
@@ -93,7 +93,7 @@ impl JsTask {
     /// `undefined` if the task waits for another promise.
     pub fn resume(&mut self, value: JsValue, rejected: bool) -> JsValue {
         let result = if rejected { Err(()) } else { Ok(value) };
-        self.slot.0.replace(State::Settled(result));
+        let _ = self.slot.0.replace(State::Settled(result));
         self.poll()
     }
 }

@@ -22,7 +22,6 @@ const RESPONSE_ROOM: usize = 2_048;
 
 /// Reads a request: method, URL, request id, country and data centre if the headers do not state them,
 /// `body` or nothing, then the headers. Returns `None` for a text with fewer lines.
-#[must_use]
 pub fn request(text: &str, now: Timestamp) -> Option<(Raw<'_>, Context)> {
     let mut lines = text.split('\n');
     let (method, target, id) = (lines.next()?, lines.next()?, lines.next()?);
@@ -42,7 +41,6 @@ pub fn request(text: &str, now: Timestamp) -> Option<(Raw<'_>, Context)> {
 }
 
 /// Reads the headers of a response.
-#[must_use]
 pub fn headers(text: &str) -> Vec<(&str, &str)> {
     match text {
         "" => Vec::new(),
@@ -51,14 +49,12 @@ pub fn headers(text: &str) -> Vec<(&str, &str)> {
 }
 
 /// Reads the response to a probe: its status and the beginning of its body.
-#[must_use]
 pub fn probed(text: &str) -> Option<(u16, &str)> {
     let (status, body) = text.split_once('\n')?;
     Some((status.parse().ok()?, body))
 }
 
 /// Writes a response of the gate itself: status, audit line, alarm, body, then headers.
-#[must_use]
 pub fn response(response: &GateResponse) -> String {
     Message::new(RESPONSE_ROOM).response(response).text
 }
@@ -67,7 +63,6 @@ pub fn response(response: &GateResponse) -> String {
 /// key, two purge markers, `range` if the caller requests one) or nothing, then headers to set.
 ///
 /// It contains the upstream token, so its buffer never grows, and it is wiped.
-#[must_use]
 pub fn plan(outbound: &Outbound<'_>, timeout_ms: u32) -> Zeroizing<String> {
     let room = outbound.url.len().saturating_add(ROOM).saturating_add(room_of(&outbound.set));
     let mut message = Message::new(room.saturating_add(room_of_list(&outbound.drop)));
@@ -91,7 +86,6 @@ pub fn plan(outbound: &Outbound<'_>, timeout_ms: u32) -> Zeroizing<String> {
 }
 
 /// Writes the next step of an exchange: a word on the first line, and what it needs on those after it.
-#[must_use]
 pub fn step(step: &Step<'_>) -> String {
     let message = match step {
         Step::Again(pause_ms) => Message::new(ROOM).line("again").line(&pause_ms.to_string()),
@@ -125,14 +119,12 @@ fn pass(edits: &HeaderEdits<'_>, lines: &LogLines, copy: Option<&CacheWrite<'_>>
 
 /// Writes a probe: URL, time limit, then the headers to send. It contains the upstream token and is
 /// wiped.
-#[must_use]
 pub fn probe(url: &str, timeout_ms: u32, headers: &[(String, Secret)]) -> Zeroizing<String> {
     let room = url.len().saturating_add(ROOM).saturating_add(room_of(headers));
     Zeroizing::new(Message::new(room).line(url).line(&timeout_ms.to_string()).secrets(headers).text)
 }
 
 /// Writes batches of usage: one line each for a key id and its batch.
-#[must_use]
 pub fn batches(batches: &[(String, String)]) -> String {
     let pairs = batches.iter().map(|(key, batch)| (key.as_str(), batch.as_str()));
     Message::new(ROOM).fields(pairs).text

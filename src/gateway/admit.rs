@@ -93,13 +93,11 @@ pub struct Admitted {
 
 impl Admitted {
     /// Returns the verified credential.
-    #[must_use]
     pub fn verified(&self) -> &Verified {
         self.allowed.as_ref()
     }
 
     /// Returns true if the platform has buffered the body.
-    #[must_use]
     pub const fn is_buffered(&self) -> bool {
         self.is_buffered
     }

@@ -152,7 +152,6 @@ fn check_methods_and_paths(
 
 /// Returns true if `key` lists origins and the request comes from one of them. For a bare public key a
 /// page may then read the response.
-#[must_use]
 pub fn origin_matched(key: &Key, head: &Head<'_>) -> bool {
     key.allowed_origins.is_some() && origin_allowed(key, page_origin(head).as_ref()) == Some(true)
 }
@@ -228,7 +227,6 @@ const fn is_signed_url(scheme: Scheme) -> bool {
 }
 
 /// Returns true if the credential is a bare public key, which proves nothing.
-#[must_use]
 pub const fn is_bare(scheme: Scheme) -> bool {
     match scheme {
         Scheme::PublicKey => true,

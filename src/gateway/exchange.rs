@@ -109,7 +109,6 @@ impl<'g> Exchange<'g> {
     }
 
     /// Returns the longest wait for response headers, in milliseconds, all attempts together.
-    #[must_use]
     pub const fn timeout_ms(&self) -> u32 {
         self.route.timeout_ms
     }
@@ -269,14 +268,12 @@ impl<'g> Exchange<'g> {
     }
 
     /// Ends the exchange because the caller broke off: nothing is sent again.
-    #[must_use]
     pub fn caller_gone(&mut self) -> GateResponse {
         self.state.caller_gone()
     }
 
     /// Ends the exchange because the upstream refused its token. `body` is the beginning of the response
     /// body, of which only an error code is read.
-    #[must_use]
     pub fn rejected(&mut self, upstream_status: u16, body: &[u8]) -> GateResponse {
         let upstream_code = reply::cloudflare_code(body);
         let alarm = Alarm::UpstreamRejectedToken {

@@ -88,7 +88,6 @@ pub struct Outbound<'h> {
 
 /// Builds the request for the upstream. Returns `None` if path and query cannot be joined to the
 /// upstream's URL without leaving its host, which cannot happen with a checked path.
-#[must_use]
 pub fn forward<'h>(
     admitted: &Admitted,
     head: &Head<'h>,
@@ -269,7 +268,6 @@ fn body(head: &Head<'_>, route: &Route, is_idempotent: bool, is_buffered: bool) 
 
 /// Returns true if the body must be buffered before the request is forwarded, so that it can be sent
 /// again.
-#[must_use]
 pub fn must_buffer(head: &Head<'_>, route: &Route) -> bool {
     let may_be_sent_again = route.idempotency_key && head.has_body() && is_small(head);
     may_be_sent_again && is_idempotent(head, route, &dropped(head, route))

@@ -87,7 +87,7 @@ impl Gate {
             timeout_ms: admin::BODY_TIMEOUT_MS,
             algorithms: &[],
         };
-        platform.read_body(body).await.map_err(|error| not_admitted(error.into()))?;
+        let _ = platform.read_body(body).await.map_err(|error| not_admitted(error.into()))?;
         let request = MintRequest::parse(&platform.body());
         let request = request.map_err(|error| Rejection::bad_field(&error, None))?;
         state.record.turnstile();

@@ -103,7 +103,6 @@ pub enum Decision<'g, 'h> {
 impl Gate {
     /// Creates a gate with the configuration of `environment`. If that does not parse, the gate refuses
     /// every request.
-    #[must_use]
     pub fn new(environment: &impl Environment) -> Self {
         Self {
             config: Config::read(environment),
@@ -114,7 +113,6 @@ impl Gate {
     }
 
     /// Returns the usage that the ledgers do not know yet.
-    #[must_use]
     pub const fn usage(&self) -> &Usage {
         &self.usage
     }
@@ -226,7 +224,7 @@ impl Gate {
         // (9)
         check_length(&head, route.max_body_bytes)?;
         // (10)
-        self.credential(authenticator, route, platform).await?;
+        let _ = self.credential(authenticator, route, platform).await?;
         // (11)
         let body_limits = BodyLimits {
             max_bytes: route.max_body_bytes,
@@ -248,7 +246,7 @@ impl Gate {
         state.set_in_flight(in_flight);
         let rechecked =
             self.recheck(admitted.verified(), &mut authenticator, allow, state, platform);
-        rechecked.await?;
+        let _ = rechecked.await?;
         let credential = self.credential(authenticator, route, platform).await?;
         state.record.token(credential.fingerprint().clone());
         let request_id = state.record.request_id();
@@ -314,7 +312,7 @@ impl Gate {
                 Err(Unavailable) => return Err(Rejection::registry_unavailable()),
             }
             if let Endpoint::Route(route) = authenticator.endpoint {
-                self.credential(*authenticator, route, platform).await?;
+                let _ = self.credential(*authenticator, route, platform).await?;
             }
         }
         Ok(changed)
@@ -378,7 +376,7 @@ impl Gate {
         admitted.map_err(|reason| not_admitted_by(reason, verified.key(), authenticator))?;
         let rechecked =
             self.recheck(verified, &mut authenticator, authorize_admin, state, platform);
-        rechecked.await?;
+        let _ = rechecked.await?;
         let handler = AdminHandler {
             config,
             registry: &self.registry,

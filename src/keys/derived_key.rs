@@ -38,27 +38,23 @@ struct KeySecret {
 
 impl DerivedKey {
     /// Creates a key whose secrets are derived from these root secrets.
-    #[must_use]
     pub const fn new(key: Key, roots: Rc<RootSecrets>) -> Self {
         Self { key, roots, current: OnceCell::new(), previous: OnceCell::new() }
     }
 
     /// Returns the record.
-    #[must_use]
     pub const fn key(&self) -> &Key {
         &self.key
     }
 
     /// Returns true if `tag` is the MAC over `message` under the key's `sk`, derived from the current
     /// root secret or the previous one.
-    #[must_use]
     pub fn verifies(&self, message: &[u8], tag: &[u8]) -> bool {
         self.verifies_under_any_root(|derived| derived.mac.verify(message, tag))
     }
 
     /// Returns true if `tag` is the MAC over `message` under the `ss` of the session whose `cnf` has
     /// this `kid`, derived from the current root secret or the previous one.
-    #[must_use]
     pub fn session_verifies(&self, kid: &str, message: &[u8], tag: &[u8]) -> bool {
         self.verifies_under_any_root(|derived| {
             MacKey::new(&derive_ss(&derived.sk, kid)).verify(message, tag)
@@ -80,14 +76,12 @@ impl DerivedKey {
 
 /// Derives a key secret: `sk_` and base64url of HKDF-SHA256(root, `writegate/v1/key/<id>/<version>`).
 /// The ASCII text, prefix included, is the MAC key.
-#[must_use]
 pub fn derive_sk(root: &Secret, id: &KeyId, version: u32) -> Secret {
     derive("sk_", root, &format!("writegate/v1/key/{id}/{version}"))
 }
 
 /// Derives a session secret, the key of one session: `ss_` and base64url of HKDF-SHA256(`sk` as printed,
 /// `writegate/v1/session/<kid>`).
-#[must_use]
 pub fn derive_ss(sk: &Secret, kid: &str) -> Secret {
     derive("ss_", sk, &format!("writegate/v1/session/{kid}"))
 }

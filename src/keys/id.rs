@@ -14,19 +14,16 @@ pub struct KeyId(String);
 
 impl KeyId {
     /// Parses an id. Returns `None` for any other form.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         is_id(text).then(|| Self(text.to_owned()))
     }
 
     /// Creates an id from random bytes: `pk_` and 22 characters.
-    #[must_use]
     pub fn from_random(random: [u8; 16]) -> Self {
         Self(format!("pk_{}", URL_SAFE_NO_PAD.encode(random)))
     }
 
     /// Returns the id as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,7 +42,6 @@ impl fmt::Display for KeyId {
 }
 
 /// Returns true if `text` has the form of a key id.
-#[must_use]
 pub fn is_id(text: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))

@@ -19,7 +19,6 @@ pub enum Period {
 
 impl Period {
     /// Returns the first day of the period that contains `now`, and the first day after it.
-    #[must_use]
     pub fn bounds(self, now: Timestamp) -> (Day, Day) {
         let today = Day::of(now);
         match self {
@@ -72,7 +71,6 @@ impl Quota {
     }
 
     /// Returns true if the quota limits bytes.
-    #[must_use]
     pub const fn limits_bytes(&self) -> bool {
         self.bytes.is_some()
     }

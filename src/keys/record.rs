@@ -39,7 +39,6 @@ impl Scheme {
         [Self::Session, Self::Signature, Self::Url, Self::WafUrl, Self::PublicKey];
 
     /// Returns the name of the scheme in a record and in the log.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Session => "session",
@@ -272,7 +271,6 @@ fn list<T>(
 }
 
 /// Returns true if `name` has the form of a limiter's name.
-#[must_use]
 pub fn is_limiter_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -26,7 +26,6 @@ const MAX_ABSENT: usize = 1_024;
 pub const PREFIX: &str = "key/";
 
 /// Returns the name of a key record in KV.
-#[must_use]
 pub fn name(id: &KeyId) -> String {
     format!("{PREFIX}{id}")
 }
@@ -71,7 +70,6 @@ impl Default for Registry {
 
 impl Registry {
     /// Returns the state of this id, if it was read within the last 30 s.
-    #[must_use]
     pub fn recent(&self, id: &KeyId, now: Timestamp) -> Option<Entry> {
         let is_recent = |read: Timestamp| now < read.plus_seconds(MAX_AGE) && read <= now;
         let mut records = self.records.borrow_mut();
@@ -83,7 +81,6 @@ impl Registry {
     }
 
     /// Begins a read of KV. [`Registry::learn_read`] takes the returned value.
-    #[must_use]
     pub const fn begin_read(&self) -> ReadStart {
         ReadStart(self.writes.get())
     }
@@ -111,7 +108,7 @@ impl Registry {
     /// Stores a record that this isolate wrote.
     pub fn learn_written(&self, id: &KeyId, text: String, roots: &Rc<RootSecrets>, now: Timestamp) {
         self.writes.set(self.writes.get().wrapping_add(1));
-        self.learn(id, Some(text), roots, now);
+        let _ = self.learn(id, Some(text), roots, now);
     }
 
     /// Stores the state of KV. A record that did not change keeps the secrets that were derived for it.
@@ -198,7 +195,6 @@ pub fn check(path: &str, record: Value) -> Result<Key, FieldError> {
 }
 
 /// Returns the error for a record in the registry that does not parse.
-#[must_use]
 pub fn broken(id: &KeyId) -> FieldError {
     let hint = "this record in KEY_REGISTRY does not parse, or is of another id or of an admin key; correct it";
     FieldError::new(name(id), hint)

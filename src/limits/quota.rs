@@ -17,14 +17,12 @@ pub struct Totals {
 
 impl Quota {
     /// Returns true if a key that has used this much may use no more.
-    #[must_use]
     pub fn is_used_up(&self, used: Totals) -> bool {
         let reaches = |max: Option<u64>, used: u64| max.is_some_and(|max| used >= max);
         reaches(self.requests, used.requests) || reaches(self.bytes, used.bytes)
     }
 
     /// Returns the headers of a 429 for a key that has used this much.
-    #[must_use]
     pub fn rate_limit_headers(&self, used: Totals, now: Timestamp) -> RateLimitHeaders {
         let (from, until) = self.per.bounds(now);
         let window = until.start().seconds().saturating_sub(from.start().seconds());

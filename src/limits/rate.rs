@@ -54,13 +54,12 @@ pub fn parse(value: Value) -> Result<SortedMap<String, Policy>, FieldError> {
             return Err(FieldError::new(format!("RATES.{name}"), hint));
         }
         fields.finish()?;
-        policies.insert(name, Policy { limit, period });
+        let _ = policies.insert(name, Policy { limit, period });
     }
     Ok(policies)
 }
 
 /// Returns the name of the binding for the rate limiter `name` of a record.
-#[must_use]
 pub fn binding(name: &str) -> String {
     format!("RATE_{}", name.to_ascii_uppercase())
 }
@@ -68,7 +67,6 @@ pub fn binding(name: &str) -> String {
 /// Returns the key that a request is counted under: its key id, and for a credential that any visitor may
 /// have also the caller's address, so that one visitor does not lock out all. Such are a bare public key,
 /// and a session of a page (`for_page`).
-#[must_use]
 pub fn rate_limit_key(
     key: &KeyId,
     scheme: Scheme,
@@ -87,7 +85,6 @@ pub fn rate_limit_key(
 }
 
 /// Returns the name that a caller's address is counted under.
-#[must_use]
 pub fn caller(address: Option<IpAddr>) -> String {
     address.map_or_else(|| "unknown".to_owned(), |address| network(address).to_string())
 }
@@ -125,7 +122,6 @@ impl RateLimitHeaders {
 }
 
 /// Returns the headers of a 429 for a caller who exceeded the limiter `name`.
-#[must_use]
 pub fn rate_limit_headers(name: &str, policy: Option<&Policy>) -> RateLimitHeaders {
     let (retry_after, policy) = match policy {
         Some(Policy { limit, period }) => (*period, format!("\"{name}\";q={limit};w={period}")),

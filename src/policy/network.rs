@@ -14,7 +14,6 @@ impl Network {
     /// Parses `address/bits`, or a single address, which matches only itself. An IPv4 network written in
     /// IPv6 (`::ffff:203.0.113.0/120`) becomes that IPv4 network. Returns `None` when the bits after the
     /// prefix are not zero, because it would be a guess which network was meant.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
@@ -41,7 +40,6 @@ impl Network {
 
     /// Returns true if `address` is in the network. An IPv4 address written in IPv6
     /// (`::ffff:203.0.113.7`, RFC 4291 section 2.5.5.2) counts as IPv4.
-    #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let Some(mask) = self.mask() else {

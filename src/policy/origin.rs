@@ -13,7 +13,6 @@ pub struct Origin {
 
 impl Origin {
     /// Parses a serialized origin, `scheme://host[:port]` and nothing else. Returns `None` for `null`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let mut letters = scheme.bytes();
@@ -33,19 +32,16 @@ impl Origin {
     }
 
     /// Returns the host in lower case, without the port.
-    #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
     /// Returns true if the origin is on the caller's own machine.
-    #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }
 
     /// Returns the origin of a URL, such as a `Referer`; `None` when the URL has userinfo or no host.
-    #[must_use]
     pub fn of_url(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let authority = rest.split(['/', '?', '#']).next()?;
@@ -86,7 +82,6 @@ pub struct OriginPattern {
 
 impl OriginPattern {
     /// Parses a pattern. Returns `None` for a trailing `/`, a path, or a `*` elsewhere.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let (host, subdomains) = match authority.strip_prefix("*.") {
@@ -98,13 +93,11 @@ impl OriginPattern {
     }
 
     /// Returns true if it matches origins of the caller's own machine only.
-    #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.origin.is_loopback()
     }
 
     /// Returns true if the pattern matches `origin`.
-    #[must_use]
     pub fn matches(&self, origin: &Origin) -> bool {
         let host = match self.subdomains {
             false => self.origin.host == origin.host,

@@ -23,19 +23,16 @@ pub struct Checked<'p> {
 
 impl<'p> Checked<'p> {
     /// Returns the path as it was sent.
-    #[must_use]
     pub const fn raw(&self) -> &'p str {
         self.raw
     }
 
     /// Returns true if some server may read this as a path that begins with `prefix`.
-    #[must_use]
     pub fn may_begin_with(&self, prefix: &str) -> bool {
         begins_with(&self.lenient, prefix.as_bytes())
     }
 
     /// Returns true if some server may decode the path, or cut off a part of it.
-    #[must_use]
     pub fn has_escapes(&self) -> bool {
         self.raw.contains(['%', ';'])
     }
@@ -58,7 +55,7 @@ pub fn check(path: &str) -> Result<Checked<'_>, Refusal> {
         match byte {
             Byte::Escaped(b'/' | b'\\') => {
                 encoded_slash = true;
-                segment.end()?;
+                let _ = segment.end()?;
             }
             Byte::Plain(b'/') => plain &= segment.end()?,
             Byte::Escaped(0) => return Err(Refusal::BadPath),
@@ -155,7 +152,6 @@ impl Pattern {
     /// Parses a pattern. Returns `None` unless it begins with `/`, is printable ASCII without `?`, `#`,
     /// `;` and `\`, encodes no character that needs no encoding (RFC 3986 section 2.3), passes
     /// [`check`], and has `*` only as a final `/*`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (stem, prefix) = match text.strip_suffix('*') {
             Some(stem) => (stem, true),
@@ -171,7 +167,6 @@ impl Pattern {
 
     /// Returns the part of `path` that `*` stands for, or an empty string for an exact match; `None`
     /// when the pattern does not match.
-    #[must_use]
     pub fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
         match path.strip_prefix(self.text.as_str()) {
             Some(rest) if self.prefix || rest.is_empty() => Some(rest),
@@ -180,44 +175,37 @@ impl Pattern {
     }
 
     /// Returns true if the pattern matches `path`.
-    #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         self.rest(path).is_some()
     }
 
     /// Returns true if some server may read `path` as one that the pattern matches.
-    #[must_use]
     pub fn may_match(&self, path: &Checked<'_>) -> bool {
         begins_with(&path.lenient, &self.lenient)
             && (self.prefix || path.lenient.len() == self.lenient.len())
     }
 
     /// Returns true if some server may read the pattern as one that begins with `prefix`.
-    #[must_use]
     pub fn may_begin_with(&self, prefix: &str) -> bool {
         begins_with(&self.lenient, prefix.as_bytes())
     }
 
     /// Returns true if some server may read the two patterns as the same one.
-    #[must_use]
     pub fn is_duplicate_of(&self, other: &Self) -> bool {
         self.prefix == other.prefix && self.lenient.eq_ignore_ascii_case(&other.lenient)
     }
 
     /// Returns the length of the lenient reading. Of two prefixes of a path, the longer is the narrower.
-    #[must_use]
     pub const fn narrowness(&self) -> usize {
         self.lenient.len()
     }
 
     /// Returns true if the pattern ends in `/*`.
-    #[must_use]
     pub const fn is_prefix(&self) -> bool {
         self.prefix
     }
 
     /// Returns the path, or the prefix with its final `/` and without the `*`.
-    #[must_use]
     pub fn stem(&self) -> &str {
         &self.text
     }

@@ -68,10 +68,9 @@ pub enum Alarm {
 
 impl Alarm {
     /// Returns the alarm as a line of JSON, with the id of the request that raised it.
-    #[must_use]
     pub fn line(&self, request_id: Option<&str>) -> String {
         let mut line = Map::new();
-        let mut set = |name: &str, value: Value| line.insert(name.to_owned(), value);
+        let mut set = |name: &str, value: Value| drop(line.insert(name.to_owned(), value));
         if let Some(request_id) = request_id {
             set("request_id", request_id.into());
         }

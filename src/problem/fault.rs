@@ -35,7 +35,6 @@ impl Fault {
     ];
 
     /// Returns its code, status and texts.
-    #[must_use]
     pub const fn description(self) -> Description {
         match self {
             Self::UpstreamUnreachable => describe(

@@ -86,13 +86,11 @@ impl Problem {
     }
 
     /// Returns the problem with this code.
-    #[must_use]
     pub fn of_code(code: &str) -> Option<Self> {
         Self::all().find(|problem| problem.code() == code)
     }
 
     /// Returns its code, status and texts.
-    #[must_use]
     pub const fn description(self) -> Description {
         match self {
             Self::Refused(refusal) => refusal.description(),
@@ -101,20 +99,17 @@ impl Problem {
     }
 
     /// Returns its stable code.
-    #[must_use]
     pub const fn code(self) -> &'static str {
         self.description().code
     }
 
     /// Returns its HTTP status.
-    #[must_use]
     pub const fn status(self) -> u16 {
         self.description().status
     }
 
     /// Returns the `WWW-Authenticate` challenge of a 401 (RFC 9110 section 11.6.1), with the error code
     /// of RFC 6750 section 3.1 unless the request had no credential.
-    #[must_use]
     pub fn challenge(self) -> Option<&'static str> {
         match self {
             Self::Refused(Refusal::CredentialMissing) => Some(r#"Bearer realm="writegate""#),
@@ -125,7 +120,6 @@ impl Problem {
 
     /// Returns the RFC 9457 document, with these members in addition to the standard ones. `error`
     /// repeats it in the form that SDKs of OpenAI, Strapi and many other APIs look for.
-    #[must_use]
     pub fn document(self, request_id: &str, more: &[(&'static str, String)]) -> String {
         let Description { code, status, title, detail } = self.description();
         let kind = ["/_gate/problems#", code].concat();

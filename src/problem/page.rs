@@ -5,7 +5,6 @@ use super::{Description, Problem};
 
 /// Returns the HTML document. Its style sheet is shared with the console; `console/build.mjs` writes the sheet's hash into
 /// `public/_headers`.
-#[must_use]
 pub fn html() -> String {
     let mut contents = String::new();
     let mut sections = String::new();

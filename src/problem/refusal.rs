@@ -119,7 +119,6 @@ impl Refusal {
     ];
 
     /// Returns its code, status and texts.
-    #[must_use]
     pub const fn description(self) -> Description {
         match self {
             Self::BadPath => describe(

@@ -35,26 +35,22 @@ impl From<Denial> for Rejection {
 
 impl Rejection {
     /// Refuses a method; `allow` lists those of the path.
-    #[must_use]
     pub fn method_not_allowed(allow: String) -> Self {
         Self::from(Refusal::MethodNotAllowed).with_headers([("allow", allow)])
     }
 
     /// Refuses a body because the gate has as many in memory as it may. Each stays for a second or so,
     /// unless its caller is slow.
-    #[must_use]
     pub fn overloaded() -> Self {
         Self::from(Fault::Overloaded).with_headers([("retry-after", "1".to_owned())])
     }
 
     /// Refuses a signature, and shows the base that it should have signed.
-    #[must_use]
     pub fn signature_invalid(base: String) -> Self {
         Self { members: vec![("signature_base", base)], ..Refusal::SignatureInvalid.into() }
     }
 
     /// Refuses a field of the body, or of the record of the key `id`.
-    #[must_use]
     pub fn bad_field(error: &FieldError, id: Option<&str>) -> Self {
         let mut members = vec![("field", error.field.clone()), ("hint", error.hint.clone())];
         members.extend(id.map(|id| ("id", id.to_owned())));
@@ -62,7 +58,6 @@ impl Rejection {
     }
 
     /// Refuses the id at `field`, because a key with this id exists.
-    #[must_use]
     pub fn conflict(refusal: Refusal, field: &str, id: Option<&str>) -> Self {
         let mut members = vec![("field", field.to_owned())];
         members.extend(id.map(|id| ("id", id.to_owned())));
@@ -70,13 +65,11 @@ impl Rejection {
     }
 
     /// Refuses a Turnstile token. The caller learns the `reason`, and nothing else.
-    #[must_use]
     pub fn challenge_failed(reason: &'static str) -> Self {
         Self { members: vec![("reason", reason.to_owned())], ..Refusal::ChallengeFailed.into() }
     }
 
     /// Rejects a request because a key or a route needs something that is missing.
-    #[must_use]
     pub fn unavailable(feature: impl Into<String>, wanted_by: impl Into<String>) -> Self {
         let (feature, wanted_by) = (feature.into(), wanted_by.into());
         Self::from(Fault::FeatureUnavailable)
@@ -84,26 +77,22 @@ impl Rejection {
     }
 
     /// Rejects a request because the registry did not answer, so its key may or may not exist.
-    #[must_use]
     pub fn registry_unavailable() -> Self {
         Self::unavailable("KEY_REGISTRY (did not answer)", "the credential's key")
     }
 
     /// Rejects a request because the configuration, or a record, does not parse.
-    #[must_use]
     pub fn misconfigured(error: &FieldError) -> Self {
         Self::from(Fault::Misconfigured).with_alarm(error.into())
     }
 
     /// Rejects a request because its route's secret is not set.
-    #[must_use]
     pub fn token_missing(secret: &str) -> Self {
         let secret = secret.to_owned();
         Self::from(Fault::TokenMissing).with_alarm(Alarm::TokenMissing { secret })
     }
 
     /// Adds headers.
-    #[must_use]
     pub fn with_headers(
         mut self,
         headers: impl IntoIterator<Item = (&'static str, String)>,
@@ -113,7 +102,6 @@ impl Rejection {
     }
 
     /// Sets the alarm.
-    #[must_use]
     pub fn with_alarm(mut self, alarm: Alarm) -> Self {
         self.alarm = Some(alarm);
         self
@@ -148,7 +136,6 @@ pub enum Limit {
 
 impl Limit {
     /// Returns the name in a problem document.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Key => "key",
@@ -158,7 +145,6 @@ impl Limit {
     }
 
     /// Refuses the request for this limit.
-    #[must_use]
     pub const fn denies(self, refusal: Refusal) -> Denial {
         Denial { refusal, limit: Some(self) }
     }

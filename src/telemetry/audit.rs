@@ -84,7 +84,6 @@ impl Outcome {
 
     /// Returns the outcome for charging the request, if it has an account. Of the gate's own answers only a
     /// minted session has one.
-    #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
             Self::Forwarded => Kind::Forwarded,
@@ -108,7 +107,6 @@ impl From<Problem> for Outcome {
 impl AuditRecord {
     /// Begins a record before the request is checked, so that a request that is refused at once has its
     /// method, path and address in its line too.
-    #[must_use]
     pub fn new(context: Context, raw: &Raw<'_>) -> Self {
         let mut headers = raw.headers.iter();
         let ip = headers.find(|(name, _)| *name == request::ADDRESS_HEADER);
@@ -215,7 +213,6 @@ impl AuditRecord {
     }
 
     /// Returns the usage of the request.
-    #[must_use]
     pub fn amounts(&self) -> Amounts {
         let upstream_ms = self.upstream_ms.unwrap_or_default();
         Amounts {
@@ -228,25 +225,21 @@ impl AuditRecord {
     }
 
     /// Returns the code of a refusal or a fault.
-    #[must_use]
     pub const fn code(&self) -> Option<&'static str> {
         self.code
     }
 
     /// Returns the request id.
-    #[must_use]
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 
     /// Returns the method.
-    #[must_use]
     pub fn method(&self) -> &str {
         self.method.as_deref().unwrap_or_default()
     }
 
     /// Returns the key id, once its record was found.
-    #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key.as_deref()
     }
@@ -258,7 +251,6 @@ impl AuditRecord {
     }
 
     /// Ends the record and returns its line. There is no status if the caller broke off.
-    #[must_use]
     pub fn end(&self, outcome: Outcome, status: Option<u16>) -> String {
         let mut line = ObjectWriter::line();
         line.set("event", "request");

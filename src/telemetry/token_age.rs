@@ -137,7 +137,6 @@ pub fn probes<'c>(config: &'c Config, tokens: &Tokens<'c>) -> impl Iterator<Item
 impl Probe<'_> {
     /// Reads the response to the probe. Its body is only read from the Cloudflare API's `/tokens/verify`
     /// (of a user or an account): `result.status` and `result.expires_on`.
-    #[must_use]
     pub fn read(&self, status: u16, body: &[u8]) -> ProbeResult {
         let result = match self.url.ends_with("/tokens/verify") {
             true => json::parse(body).and_then(|mut body| Some(body.get_mut("result")?.take())),
@@ -169,7 +168,6 @@ pub struct Report<'c> {
 
 impl Report<'_> {
     /// Returns the report as a line of JSON for the log.
-    #[must_use]
     pub fn line(&self) -> String {
         let mut line = ObjectWriter::line();
         line.set("event", "rotation");
@@ -181,7 +179,6 @@ impl Report<'_> {
     }
 
     /// Returns the report for `GET /_gate/status`, without the members that only the log needs.
-    #[must_use]
     pub fn status(&self) -> Value {
         let members = self.members().map(|(name, value)| (name.to_owned(), value.into()));
         Value::Object(members.into_iter().collect())
@@ -202,7 +199,6 @@ impl Report<'_> {
 
 /// Returns a report for every token that a route names. `probed` has the results of the probes of a
 /// secret, in any order.
-#[must_use]
 pub fn reports<'c>(
     config: &Config,
     tokens: &Tokens<'c>,

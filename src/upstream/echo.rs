@@ -42,7 +42,6 @@ enum Coding {
 
 impl Guard {
     /// Creates a guard for these parts of a credential.
-    #[must_use]
     pub fn new(parts: &[Secret]) -> Self {
         let mut needles = Vec::new();
         for part in parts.iter().filter(|part| part.len() >= MIN_GUARDED_BYTES) {

@@ -19,19 +19,16 @@ pub struct Attempts {
 
 impl Attempts {
     /// Begins with no attempt made.
-    #[must_use]
     pub const fn new(repeatable: bool, retries: u32, started: Timestamp, timeout_ms: u32) -> Self {
         Self { made: 0, left: if repeatable { retries } else { 0 }, started, timeout_ms }
     }
 
     /// Returns the number of attempts that were made.
-    #[must_use]
     pub const fn made(&self) -> u32 {
         self.made
     }
 
     /// Returns the milliseconds since the first attempt began.
-    #[must_use]
     pub const fn elapsed_ms(&self, now: Timestamp) -> i64 {
         now.millis().saturating_sub(self.started.millis())
     }

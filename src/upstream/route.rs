@@ -70,7 +70,7 @@ impl Route {
     /// # Errors
     /// When the URL is not valid; the text is the hint.
     pub fn catch_all(upstream: &str) -> Result<Self, String> {
-        Upstream::parse(upstream)?;
+        let _ = Upstream::parse(upstream)?;
         let value = serde_json::json!({"path": "/*", "upstream": upstream});
         Self::parse("UPSTREAM", value).map_err(|error| error.hint)
     }
@@ -116,14 +116,12 @@ impl Route {
     }
 
     /// Returns true if the route takes `method`; GET implies HEAD.
-    #[must_use]
     pub fn takes(&self, method: &str) -> bool {
         self.methods.contains(method)
     }
 
     /// Returns true if the query has a parameter that the route denies, in any spelling that a server
     /// might read as its name.
-    #[must_use]
     pub fn denies_query(&self, head: &Head<'_>) -> bool {
         if self.deny_query.is_empty() {
             return false;
@@ -138,7 +136,6 @@ impl Route {
     }
 
     /// Returns the value of `Allow` (RFC 9110 section 10.2.1).
-    #[must_use]
     pub fn allow(&self) -> String {
         self.methods.allow()
     }

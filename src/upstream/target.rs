@@ -8,7 +8,6 @@ use crate::credential::url::{self, CredentialParams};
 use crate::upstream::route::Route;
 
 /// Returns the upstream's URL for a request. `params` are the query parameters that were the credential.
-#[must_use]
 pub fn target(head: &Head<'_>, route: &Route, params: CredentialParams) -> Option<String> {
     let query = match params {
         CredentialParams::Nothing => head.query().map(Cow::Borrowed),

@@ -43,7 +43,6 @@ pub struct TokenCache {
 
 impl TokenUnavailable {
     /// Returns the advice on fixing the secret.
-    #[must_use]
     pub fn hint(&self) -> String {
         match self {
             Self::Missing => "set the secret: npx wrangler secret put, and this name; one in a Secrets Store is empty".into(),
@@ -82,7 +81,7 @@ impl TokenCache {
         let mut all = SortedMap::new();
         for (name, source) in tokens.iter() {
             let lookup = self.token(name, Some(source), root, store, now).await;
-            all.insert(name.as_str(), lookup);
+            let _ = all.insert(name.as_str(), lookup);
         }
         all
     }
@@ -116,7 +115,7 @@ impl TokenCache {
                 .map_err(TokenUnavailable::Broken),
         };
         let entry = (lookup.clone(), now);
-        self.read.borrow_mut().insert(name.to_owned(), entry);
+        let _ = self.read.borrow_mut().insert(name.to_owned(), entry);
         lookup
     }
 

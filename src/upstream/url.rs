@@ -65,19 +65,16 @@ impl Upstream {
     }
 
     /// Returns scheme, host and port.
-    #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
     /// Returns the path without its trailing `/`.
-    #[must_use]
     pub fn base(&self) -> &str {
         &self.base
     }
 
     /// Returns the path as configured, `/` when empty: the target of an exact route.
-    #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -85,7 +82,6 @@ impl Upstream {
     /// Returns the URL of `rest` below this upstream, or of the upstream itself for `None`, with the raw
     /// query. The host cannot change because a `/` always precedes `rest`; the result is checked again
     /// before it is returned.
-    #[must_use]
     pub fn join(&self, rest: Option<&str>, query: Option<&str>) -> Option<String> {
         let mut url = String::with_capacity(
             self.origin
@@ -112,7 +108,6 @@ impl Upstream {
     }
 
     /// Returns true if `url` is on this upstream's origin.
-    #[must_use]
     pub fn is_origin_of(&self, url: &str) -> bool {
         url.strip_prefix(self.origin.as_str()).is_some_and(|rest| rest.starts_with('/'))
     }
@@ -122,7 +117,7 @@ impl Upstream {
 fn host(authority: &str) -> Option<&str> {
     let (host, port) = split_authority(authority)?;
     if let Some(port) = port {
-        digits::parse::<u16>(port).filter(|port| *port != 0)?;
+        let _ = digits::parse::<u16>(port).filter(|port| *port != 0)?;
     }
     (!host.starts_with('.') && !host.contains("..")).then_some(host)
 }
@@ -199,7 +194,6 @@ impl UpstreamAuth {
     }
 
     /// Returns the name of the secret.
-    #[must_use]
     pub fn secret(&self) -> &str {
         match self {
             Self::Bearer { secret }
@@ -210,7 +204,6 @@ impl UpstreamAuth {
     }
 
     /// Returns the name of the header that the API defines, which a caller must not be able to send.
-    #[must_use]
     pub fn credential_header(&self) -> Option<&str> {
         match self {
             Self::Header { name, .. } => Some(name),
@@ -295,19 +288,16 @@ pub struct UpstreamCredential {
 
 impl UpstreamCredential {
     /// Returns the headers to set.
-    #[must_use]
     pub fn headers(&self) -> &[(String, Secret)] {
         &self.headers
     }
 
     /// Returns the guard that finds the credential in response headers, where it must not appear.
-    #[must_use]
     pub const fn guard(&self) -> &Guard {
         &self.guard
     }
 
     /// Returns the fingerprint of the token, for the log.
-    #[must_use]
     pub const fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }

@@ -125,7 +125,7 @@ fn without_dots(path: &str) -> Option<Cow<'_, str>> {
         match decoded.as_str() {
             "." => {}
             ".." => {
-                segments_left.pop();
+                let _ = segments_left.pop();
             }
             _ => segments_left.push(segment),
         }

@@ -16,7 +16,6 @@ pub use location::Target;
 
 /// Returns the CORS headers of a response to `origin` (Fetch, section 3.3.3): whoever has the credential
 /// may read the response, from any page. `Allow-Credentials` is never sent.
-#[must_use]
 pub fn cors(origin: &str) -> [(&'static str, String); 2] {
     [
         ("access-control-allow-origin", origin.to_owned()),
@@ -38,7 +37,6 @@ pub struct Request<'a> {
 }
 
 /// Returns the edits of the upstream's response headers.
-#[must_use]
 pub fn edit<'h>(
     status: u16,
     headers: &[(&'h str, &'h str)],
@@ -111,26 +109,22 @@ fn vary_by_origin(vary: Option<&str>) -> Option<String> {
 }
 
 /// Returns true if a `Response` can have this status (Fetch, section 2.2.3).
-#[must_use]
 pub const fn is_final_status(status: u16) -> bool {
     matches!(status, 200..=599)
 }
 
 /// Returns true for a status with which Cloudflare reports an unreachable upstream.
-#[must_use]
 pub const fn is_unreachable(status: u16) -> bool {
     matches!(status, 520..=527 | 530)
 }
 
 /// Returns true for a status after which a request may be sent again.
-#[must_use]
 pub const fn is_transient(status: u16) -> bool {
     matches!(status, 429 | 502..=504) || is_unreachable(status)
 }
 
 /// Returns the most likely reason why the upstream refused its token. `code` is the Cloudflare API's
 /// error code, if there is one.
-#[must_use]
 pub const fn rejection_hint(status: u16, code: Option<u64>) -> &'static str {
     match (code, status) {
         (Some(1000 | 9109), _) => {
@@ -156,7 +150,6 @@ pub const fn rejection_hint(status: u16, code: Option<u64>) -> &'static str {
 
 /// Returns the first error code of a Cloudflare API response
 /// (`{"success":false,"errors":[{"code":…}]}`).
-#[must_use]
 pub fn cloudflare_code(body: &[u8]) -> Option<u64> {
     let value = crate::base::json::parse(body)?;
     value.get("errors")?.get(0)?.get("code")?.as_u64()

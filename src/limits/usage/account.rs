@@ -19,13 +19,11 @@ pub struct Account<'g> {
 
 impl<'g> Account<'g> {
     /// Creates the account of a request that arrived on `day`.
-    #[must_use]
     pub fn new(usage: &'g Usage, key: &Key, day: Day) -> Self {
         Self { usage, key: key.id.clone(), quota: key.quota, day, in_flight: None }
     }
 
     /// Returns true if the key's quota limits bytes.
-    #[must_use]
     pub const fn limits_bytes(&self) -> bool {
         match &self.quota {
             Some(quota) => quota.limits_bytes(),
@@ -34,7 +32,6 @@ impl<'g> Account<'g> {
     }
 
     /// Returns true if browsers may keep answers, and so read them without being counted.
-    #[must_use]
     pub fn allows_browser_cache(&self) -> bool {
         self.quota.is_none_or(|quota| quota.browser_cache)
     }
@@ -63,7 +60,6 @@ pub struct InFlightGuard<'g> {
 
 impl<'g> InFlightGuard<'g> {
     /// Reserves one request until this guard is dropped.
-    #[must_use]
     pub fn new(usage: &'g Usage, key: &KeyId) -> Self {
         usage.reserve(key);
         Self { usage, key: key.clone() }

@@ -110,7 +110,7 @@ impl UsageCounter {
     pub(super) fn count(&mut self, outcome: Outcome, amounts: &Amounts) {
         let mut sum = self.rows.remove(&outcome).unwrap_or_default();
         sum.add(amounts);
-        self.rows.insert(outcome, sum);
+        let _ = self.rows.insert(outcome, sum);
     }
 
     pub(super) const fn reserve(&mut self) {
@@ -187,7 +187,7 @@ impl UsageCounter {
         let taken = self.sent.take_if(|(number, _)| *number <= sequence);
         let Some((since, mut used)) = used else {
             // The batch that it took is not in the last known total, so that total is outdated.
-            self.last_ledger_total.take_if(|_| taken.is_some());
+            let _ = self.last_ledger_total.take_if(|_| taken.is_some());
             return;
         };
         // Two answers may arrive in the wrong order. Within a period a total only grows, so the older

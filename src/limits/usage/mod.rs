@@ -88,13 +88,11 @@ impl Usage {
 
     /// Returns the usage of a key since `from`, with requests under way; `None` without a recent answer
     /// of its ledger.
-    #[must_use]
     pub fn total(&self, key: &KeyId, from: Day, now: Timestamp) -> Option<Totals> {
         self.counters.borrow().get(key)?.total(from, now)
     }
 
     /// Returns the batch to send to a key's ledger. It may be one that was sent before, or empty.
-    #[must_use]
     pub fn batch(&self, key: &KeyId, now: Timestamp) -> String {
         let mut counters = self.counters.borrow_mut();
         let mut nothing = UsageCounter::default();
@@ -103,7 +101,6 @@ impl Usage {
     }
 
     /// Returns the batch to send, for an answer with the key's usage in its period.
-    #[must_use]
     pub fn batch_for_quota(&self, key: &KeyId, per: Period, now: Timestamp) -> String {
         let mut counters = self.counters.borrow_mut();
         if counters.len() >= MAX_KEYS {
@@ -141,7 +138,6 @@ impl Usage {
     }
 
     /// Returns true, and begins a flush, if there is something to send and no flush is under way.
-    #[must_use]
     pub fn begin_flush(&self, now: Timestamp) -> bool {
         let is_due = self.is_unsent.get() && self.flushing.get().is_none_or(|until| now >= until);
         if is_due {
@@ -156,7 +152,6 @@ impl Usage {
     }
 
     /// Returns all batches to send, by key.
-    #[must_use]
     pub fn batches(&self, now: Timestamp) -> Vec<(String, String)> {
         let mut counters = self.counters.borrow_mut();
         counters.retain(|_, counter| !counter.is_idle(now));
@@ -169,7 +164,6 @@ impl Usage {
     }
 
     /// Ends the flush, which has sent its batches, if nothing is left to send. Returns true if so.
-    #[must_use]
     pub fn end_flush(&self) -> bool {
         let is_unsent = self.counters.borrow().values().any(UsageCounter::is_unsent);
         self.is_unsent.set(is_unsent);
@@ -181,7 +175,6 @@ impl Usage {
 
     /// Returns the number of requests since the last call that were not counted, because the ledgers of
     /// too many keys do not answer.
-    #[must_use]
     pub fn take_lost(&self) -> u64 {
         self.lost.take()
     }
@@ -208,7 +201,7 @@ fn counter_of<'t>(
         if counters.len() >= MAX_KEYS {
             return None;
         }
-        counters.insert(key.clone(), UsageCounter::default());
+        let _ = counters.insert(key.clone(), UsageCounter::default());
     }
     counters.get_mut(key)
 }
