@@ -286,46 +286,15 @@ mod tests {
 
     #[test]
     fn what_must_not_pass_is_removed_in_every_spelling() {
+        // `tests/core/crossing.rs` sends the others.
         for name in [
             "authorization",
             "signature",
             "signature-input",
-            "signature-agent",
             "x-public-key",
-            "cookie",
-            "proxy-authorization",
-            "proxy-connection",
             "connection",
-            "keep-alive",
-            "te",
-            "trailer",
             "transfer-encoding",
             "upgrade",
-            "x-auth-key",
-            "x-auth-email",
-            "x-auth-token",
-            "x-api-key",
-            "writegate-key",
-            "writegate-subject",
-            "forwarded",
-            "x-forwarded-for",
-            "x-forwarded-host",
-            "x-real-ip",
-            "true-client-ip",
-            "via",
-            "x-request-id",
-            "x-http-method-override",
-            "x-http-method",
-            "x-method-override",
-            "x-original-url",
-            "x-rewrite-url",
-            "cf-connecting-ip",
-            "cf-ray",
-            "cf-access-jwt-assertion",
-            "cf-aig-authorization",
-            "cf-aig-metadata",
-            "cf-aig-custom-cost",
-            "cf-aig-collect-log",
         ] {
             for between in ["-", "_", ".", "!", "~", "|", "'"] {
                 let name = name.replace('-', between);

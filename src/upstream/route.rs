@@ -384,29 +384,6 @@ mod tests {
             let route = parse(name).unwrap();
             assert_eq!(route.pass_headers, [name.to_ascii_lowercase()]);
         }
-        for name in [
-            "",
-            "cf-aig-",
-            "cf-aig-*",
-            "cf-aig-authorization",
-            "CF-AIG-Authorization",
-            "cf_aig_metadata",
-            "cf-connecting-ip",
-            "cf-access-jwt-assertion",
-            "authorization",
-            "cookie",
-            "x-api-key",
-            "connection",
-            "writegate-subject",
-            "x-forwarded-for",
-            "forwarded",
-            "signature",
-            "x-http-method-override",
-            "accept",
-        ] {
-            let error = parse(name).unwrap_err();
-            assert_eq!(error.field, "ROUTES[0].pass_headers", "{name}");
-        }
     }
 
     #[test]
@@ -456,36 +433,5 @@ mod tests {
         let route = Route::parse("ROUTES[0]", value).unwrap();
         assert!(route.takes("HEAD") && !route.takes("POST"));
         assert_eq!(route.allow(), "GET, HEAD");
-    }
-
-    #[test]
-    fn what_an_operator_writes_wrongly_is_named() {
-        for (change, field) in [
-            (json!({"methds": ["GET"]}), "ROUTES[0].methds"),
-            (json!({"methods": ["FETCH"]}), "ROUTES[0].methods"),
-            (json!({"path": "/_gate/x"}), "ROUTES[0].path"),
-            (json!({"path": "/_GATE/*"}), "ROUTES[0].path"),
-            (json!({"path": "cms"}), "ROUTES[0].path"),
-            (json!({"path": "/cms;x/*"}), "ROUTES[0].path"),
-            (json!({"path": "/%63ms/*"}), "ROUTES[0].path"),
-            (json!({"upstream": "http://a.example"}), "ROUTES[0].upstream"),
-            (json!({"timeout_ms": 0}), "ROUTES[0].timeout_ms"),
-            (json!({"retries": -1}), "ROUTES[0].retries"),
-            (json!({"reject_status": ["401"]}), "ROUTES[0].reject_status"),
-            (json!({"probe": "me"}), "ROUTES[0].probe"),
-            (json!({"deny_query": ["a=b"]}), "ROUTES[0].deny_query"),
-            (json!({"deny_query": [""]}), "ROUTES[0].deny_query"),
-            (json!({"deny_query": "_method"}), "ROUTES[0].deny_query"),
-            (json!({"Deny_query": ["_method"]}), "ROUTES[0].Deny_query"),
-            (json!({"encoded_slash": null}), "ROUTES[0].encoded_slash"),
-            (json!({"upstream_auth": {"scheme": "digest"}}), "ROUTES[0].upstream_auth.scheme"),
-        ] {
-            let mut value = json!({"path": "/*", "upstream": "https://a.example"});
-            for (name, changed) in change.as_object().unwrap() {
-                value[name] = changed.clone();
-            }
-            let error = Route::parse("ROUTES[0]", value).unwrap_err();
-            assert_eq!(error.field, field);
-        }
     }
 }

@@ -57,7 +57,8 @@ fn all_wrong(base: &Value, lines: &[(&str, &str)], set_up: impl Fn(Setup, Value)
         lines.iter().flat_map(|(field, line)| values(line).into_iter().map(move |v| (*field, v)));
     tell(cases.map(|(field, value)| {
         let whole = with(base, field, value);
-        fault(&format!("{field} of {whole}"), field, |setup| set_up(setup, whole))
+        let named = format!("[0].{field}");
+        fault(&format!("{field} of {whole}"), &named, |setup| set_up(setup, whole))
     }));
 }
 
@@ -110,6 +111,8 @@ fn routes_are_checked_whole() {
     let base = json!({"path": "/*", "upstream": "https://api.example.com"});
     let lines = [
         ("path", r#""" "x" "*" "/a*" "/*/b" "/a/../*" "/a?b" "//*" 1 null"#),
+        ("path", r#""/_gate/x" "/_GATE/*" "/a;x/*" "/%63ms/*""#),
+        ("methds", r#"["GET"]"#),
         ("upstream", r#""" "http://api.example.com" null"#),
         ("methods", r#""GET" ["get"] ["FETCH IT"] [""] [1] null"#),
         ("timeout_ms", r#"0 -1 600001 "1" 1.5 null"#),
@@ -121,15 +124,20 @@ fn routes_are_checked_whole() {
         ("identify_caller", r#""false" null"#),
         ("reject_status", r#"401 ["401"] [99] [399] [600] null"#),
         ("pass_headers", r#""cf-aig-metadata" ["authorization"] ["cf-aig-authorization"]"#),
-        ("pass_headers", r#"["cf-connecting-ip"] null"#),
-        ("deny_query", r#""_method" ["a b"] [1] null"#),
+        ("pass_headers", r#"[""] ["cf-aig-"] ["cf-aig-*"] ["CF-AIG-Authorization"] ["cookie"]"#),
+        ("pass_headers", r#"["cf-connecting-ip"] ["cf-access-jwt-assertion"] ["x-api-key"]"#),
+        ("pass_headers", r#"["cf_aig_metadata"] ["connection"] ["writegate-subject"] ["accept"]"#),
+        ("pass_headers", r#"["x-forwarded-for"] ["forwarded"] ["signature"] null"#),
+        ("pass_headers", r#"["x-http-method-override"]"#),
+        ("deny_query", r#""_method" ["a b"] ["a=b"] [""] [1] null"#),
+        ("Deny_query", r#"["_method"]"#),
         ("probe", r#""me" "/me/*" 1 null"#),
         ("upstream_auth", r#""bearer" {"scheme": "bearers", "secret": "WRITE_TOKEN"} null"#),
         ("upstream_auth", r#"{"scheme": "header", "secret": "WRITE_TOKEN"}"#),
         ("upstream_auth", r#"{"scheme": "header", "name": "X Auth", "secret": "WRITE_TOKEN"}"#),
         ("upstream_auth", r#"{"scheme": "header", "name": "", "secret": "WRITE_TOKEN"}"#),
         ("upstream_auth", r#"{"scheme": "bearer", "secret": "WRITE_TOKEN", "nmae": "x"}"#),
-        ("upstream_auth", r#"{"scheme": "bearer", "secret": ""}"#),
+        ("upstream_auth", r#"{"scheme": "bearer", "secret": ""} {"scheme": "digest"}"#),
         ("upsteam_auth", r#"{"scheme": "bearer", "secret": "WRITE_TOKEN"}"#),
         ("cache", "null"),
         ("waf_key", r#"null "a b""#),
@@ -152,6 +160,7 @@ fn keys_are_checked_whole() {
         ("origins", r#"["https://www.example.com"]"#),
         ("allowed_origin", r#""https://www.example.com""#),
         ("Methods", r#"["GET"]"#),
+        ("path", r#"["/x"]"#),
         ("methods", r#"[] ["get"] "GET" [""] null"#),
         ("paths", r#"[] ["x"] ["/a*"] ["/*/a"] [""] "/a" null"#),
         ("schemes", r#"[] ["sessions"] "session" null"#),
@@ -160,7 +169,10 @@ fn keys_are_checked_whole() {
         ("allowed_origins", r#"["https://a.*.example.com"] ["https://*example.com"]"#),
         ("allowed_origins", r#""https://www.example.com""#),
         ("allowed_ips", r#"[] ["300.0.0.1"] ["10.0.0.0/33"] ["10.0.0.0/"] ["10.0.0.0/+8"]"#),
-        ("allowed_ips", r#"["10.0.0"] ["2001:db8::/129"] ["010.0.0.1"] [""] "10.0.0.1" null"#),
+        (
+            "allowed_ips",
+            r#"["10.0.0"] ["2001:db8::/129"] ["010.0.0.1"] [""] "10.0.0.1" ["10.0.0.1/8"] null"#,
+        ),
         ("match", r#""some" "" null"#),
         ("expires", r#""tomorrow" "2027-02-30T00:00:00Z" 1 "" null"#),
         ("version", r#"0 -1 4294967296 "1" 1.5 null"#),
