@@ -248,44 +248,47 @@ impl Fields {
         })
     }
 
-    /// Takes a list of strings, `None` when absent. An empty list is an error because it would look like
-    /// a restriction to nothing and act as no restriction.
+    /// Takes a list of strings of which `read` must accept every one, `None` when absent; `hint` says what
+    /// would be right. An empty list is an error because it would look like a restriction to nothing and
+    /// act as no restriction.
     ///
     /// # Errors
-    /// When it is empty, of another type, or holds anything but strings.
-    pub fn strings(&mut self, name: &'static str) -> Result<Option<Vec<String>>, FieldError> {
-        let Some(list) = self.strings_or_empty(name)? else {
-            return Ok(None);
-        };
-        if list.is_empty() {
-            return Err(self.error(
-                name,
-                "is an empty list; leave the field out for no restriction, or name what is allowed",
-            ));
-        }
-        Ok(Some(list))
-    }
-
-    /// Takes a list of strings that may be empty, `None` when absent.
-    ///
-    /// # Errors
-    /// When it is of another type or holds anything but strings.
-    pub fn strings_or_empty(
+    /// When it is empty, of another type, or `read` does not accept all of it.
+    pub fn list<T>(
         &mut self,
         name: &'static str,
-    ) -> Result<Option<Vec<String>>, FieldError> {
+        hint: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, FieldError> {
+        match self.list_or_empty(name, hint, read)? {
+            Some(list) if list.is_empty() => Err(self.error(
+                name,
+                "is an empty list; leave the field out for no restriction, or name what is allowed",
+            )),
+            list => Ok(list),
+        }
+    }
+
+    /// Takes such a list that may be empty.
+    ///
+    /// # Errors
+    /// When it is of another type, or `read` does not accept all of it.
+    pub fn list_or_empty<T>(
+        &mut self,
+        name: &'static str,
+        hint: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, FieldError> {
         let list = match self.value(name)? {
             None => return Ok(None),
             Some(Value::Array(list)) => list,
             Some(other) => return Err(self.wrong(name, "a list of strings", &other)),
         };
-        list.into_iter()
-            .map(|entry| match entry.as_str() {
-                Some(text) => Ok(text.to_owned()),
-                None => Err(self.wrong(name, "a list of strings", &entry)),
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map(Some)
+        if let Some(other) = list.iter().find(|entry| !entry.is_string()) {
+            return Err(self.wrong(name, "a list of strings", other));
+        }
+        let read = list.iter().map(|entry| entry.as_str().and_then(&read));
+        read.collect::<Option<_>>().map(Some).ok_or_else(|| self.error(name, hint))
     }
 
     /// Checks that every member was read.
@@ -359,7 +362,7 @@ mod tests {
     fn null_and_empty_are_errors_not_defaults() {
         let value = serde_json::json!({"paths": [], "rate": null});
         let mut fields = Fields::new("KEYS[0]", value).unwrap();
-        assert!(fields.strings("paths").is_err());
+        assert!(fields.list("paths", "", |_| Some(())).is_err());
         assert!(fields.string("rate").is_err());
     }
 }

@@ -18,6 +18,10 @@ use super::id::KeyId;
 /// Longest `ttl` of a minted session, in seconds: it is a bearer token in a browser.
 const MAX_MINT_TTL: u64 = 3_600;
 
+const ORIGINS_HINT: &str = "expected origins such as \"https://www.example.com\" or \"https://*.example.com\", without a path or a final /";
+const NETWORKS_HINT: &str =
+    "expected addresses or networks such as \"203.0.113.0/24\", with zeros after the prefix";
+
 /// A kind of credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -125,19 +129,9 @@ impl Key {
             expires: expires(&mut fields)?,
             schemes: schemes(&mut fields)?,
             methods: methods(&mut fields)?,
-            paths: list(&mut fields, "paths", Pattern::parse, PATTERN_HINT)?,
-            allowed_origins: list(
-                &mut fields,
-                "allowed_origins",
-                OriginPattern::parse,
-                "expected origins such as \"https://www.example.com\" or \"https://*.example.com\", without a path or a final /",
-            )?,
-            allowed_ips: list(
-                &mut fields,
-                "allowed_ips",
-                Network::parse,
-                "expected addresses or networks such as \"203.0.113.0/24\", with zeros after the prefix",
-            )?,
+            paths: fields.list("paths", PATTERN_HINT, Pattern::parse)?,
+            allowed_origins: fields.list("allowed_origins", ORIGINS_HINT, OriginPattern::parse)?,
+            allowed_ips: fields.list("allowed_ips", NETWORKS_HINT, Network::parse)?,
             matching: matching(&mut fields)?,
             rate: rate(&mut fields)?,
             quota: fields
@@ -209,13 +203,13 @@ fn expires(fields: &mut Fields) -> Result<Option<Timestamp>, FieldError> {
 fn schemes(fields: &mut Fields) -> Result<Vec<Scheme>, FieldError> {
     let parse = |text: &str| Scheme::ALL.into_iter().find(|scheme| scheme.name() == text);
     let hint = "expected some of session, signature, url, waf-url, public-key";
-    Ok(list(fields, "schemes", parse, hint)?.unwrap_or_else(|| vec![Scheme::Session]))
+    Ok(fields.list("schemes", hint, parse)?.unwrap_or_else(|| vec![Scheme::Session]))
 }
 
 /// Parses the methods of a key: all when there is no list.
 fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
     let parse = |text: &str| METHODS.into_iter().find(|method| *method == text);
-    let listed = list(fields, "methods", parse, METHODS_HINT)?;
+    let listed = fields.list("methods", METHODS_HINT, parse)?;
     Ok(listed.map_or(Methods::ALL, Methods::of))
 }
 
@@ -250,24 +244,6 @@ fn mint(fields: &mut Fields) -> Result<Option<Mint>, FieldError> {
     let parsed = Mint { ttl: i64::try_from(ttl).unwrap_or(i64::MAX), bind: mint.flag("bind")? };
     mint.finish()?;
     Ok(Some(parsed))
-}
-
-/// Parses a list of which `parse` must accept every entry.
-fn list<T>(
-    fields: &mut Fields,
-    name: &'static str,
-    parse: impl Fn(&str) -> Option<T>,
-    hint: &str,
-) -> Result<Option<Vec<T>>, FieldError> {
-    let Some(texts) = fields.strings(name)? else {
-        return Ok(None);
-    };
-    texts
-        .iter()
-        .map(|text| parse(text))
-        .collect::<Option<Vec<T>>>()
-        .map(Some)
-        .ok_or_else(|| fields.error(name, hint))
 }
 
 /// Returns true if `name` has the form of a limiter's name.

@@ -194,14 +194,9 @@ fn pattern(fields: &mut Fields) -> Result<Pattern, FieldError> {
 
 /// Parses the methods of a route: all when the list is empty or absent.
 fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
-    let listed = fields.strings_or_empty("methods")?.unwrap_or_default();
-    if listed.is_empty() {
-        return Ok(Methods::ALL);
-    }
-    match listed.iter().all(|method| METHODS.contains(&method.as_str())) {
-        true => Ok(Methods::of(listed.iter().map(String::as_str))),
-        false => Err(fields.error("methods", METHODS_HINT)),
-    }
+    let read = |text: &str| METHODS.into_iter().find(|method| *method == text);
+    let listed = fields.list_or_empty("methods", METHODS_HINT, read)?.unwrap_or_default();
+    Ok(if listed.is_empty() { Methods::ALL } else { Methods::of(listed) })
 }
 
 /// Returns the name of a query parameter as servers read it: decoded, without spaces before it, and cut
@@ -228,33 +223,23 @@ fn is_same_parameter(denied: &[u8], name: &[u8]) -> bool {
 /// Parses `pass_headers`. Only settings of Cloudflare's AI Gateway may be listed: every other header
 /// that the gate removes is a credential, identifies the caller, or is for the gate only.
 fn pass_headers(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
-    let listed = fields.strings_or_empty("pass_headers")?.unwrap_or_default();
-    let listed: Vec<String> = listed.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let may_pass = |name: &String| {
+    let hint = "expected headers of the AI Gateway such as [\"cf-aig-cache-ttl\"]; its credential and the other headers that the gate removes never pass";
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let read = |name: &str| {
+        let name = name.to_ascii_lowercase();
         let rest = name.strip_prefix("cf-aig-").unwrap_or_default();
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        !rest.is_empty() && rest.bytes().all(plain) && !rest.starts_with("authorization")
+        let may_pass =
+            !rest.is_empty() && rest.bytes().all(plain) && !rest.starts_with("authorization");
+        may_pass.then_some(name)
     };
-    match listed.iter().all(may_pass) {
-        true => Ok(listed),
-        false => Err(fields.error("pass_headers", "expected headers of the AI Gateway such as [\"cf-aig-cache-ttl\"]; its credential and the other headers that the gate removes never pass",
-        )),
-    }
+    Ok(fields.list_or_empty("pass_headers", hint, read)?.unwrap_or_default())
 }
 
 fn deny_query(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
-    let listed = fields.strings_or_empty("deny_query")?.unwrap_or_default();
-    let is_name = |name: &String| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        !name.is_empty() && name.bytes().all(plain)
-    };
-    match listed.iter().all(is_name) {
-        true => Ok(listed),
-        false => Err(fields.error(
-            "deny_query",
-            "expected names of query parameters such as [\"_method\"], of A-Z a-z 0-9 . _ -",
-        )),
-    }
+    let hint = "expected names of query parameters such as [\"_method\"], of A-Z a-z 0-9 . _ -";
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let read = |name: &str| (!name.is_empty() && name.bytes().all(plain)).then(|| name.to_owned());
+    Ok(fields.list_or_empty("deny_query", hint, read)?.unwrap_or_default())
 }
 
 fn reject_status(fields: &mut Fields) -> Result<Vec<u16>, FieldError> {
