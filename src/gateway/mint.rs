@@ -30,9 +30,9 @@ use crate::credential::check_key;
 use crate::credential::session::{self, PageSession};
 use crate::credential::turnstile::{self, MAX_BODY_BYTES, MintRequest};
 use crate::gateway::admit::NotAdmitted;
-use crate::gateway::authenticate::{Authenticator, Endpoint};
 use crate::gateway::authorize;
 use crate::gateway::response::RequestState;
+use crate::gateway::steps::{Endpoint, Steps};
 use crate::keys::{self, DerivedKey, Key, KeyId, Mint};
 use crate::limits::rate;
 use crate::limits::usage::Account;
@@ -40,7 +40,7 @@ use crate::platform::{AdminBackend, Platform, ReadBody, Unavailable};
 use crate::policy::origin::Origin;
 use crate::problem::{Refusal, Rejection};
 
-use super::{Abort, Gate, check_length, not_admitted};
+use super::{Abort, Gate, check_length};
 
 /// The name of the rate limiter, `RATE_MINT`, that counts every request by the caller's address.
 const RATE: &str = "mint";
@@ -56,7 +56,7 @@ impl Gate {
     /// Mints a session for the page that sent this request.
     pub(super) async fn mint_session<'g>(
         &'g self,
-        config: &Config,
+        config: &'g Config,
         head: &Head<'_>,
         state: &mut RequestState<'g>,
         platform: &(impl Platform + AdminBackend),
@@ -67,14 +67,9 @@ impl Gate {
         // (4)
         check_length(head, MAX_BODY_BYTES)?;
         // (5)
-        let mut authenticator = Authenticator {
-            config,
-            registry: &self.registry,
-            head,
-            endpoint: Endpoint::Admin,
-            now: platform.now(),
-        };
-        let not_admitted = |reason| not_admitted(reason, RATE, head.path(), authenticator);
+        let (endpoint, now) = (Endpoint::Admin, platform.now());
+        let mut steps = Steps { gate: self, config, head, endpoint, now, state, platform };
+        let not_admitted = |reason| steps.not_admitted(reason, RATE, head.path());
         let counted_as = rate::caller(caller_address(head));
         match platform.within_rate(&rate::binding(RATE), &counted_as).await {
             Ok(true) => {}
@@ -90,63 +85,59 @@ impl Gate {
         let _ = platform.read_body(body).await.map_err(|error| not_admitted(error.into()))?;
         let request = MintRequest::parse(&platform.body());
         let request = request.map_err(|error| Rejection::bad_field(&error, None))?;
-        state.record.turnstile();
+        steps.state.record.turnstile();
         let mut is_verified = false;
         let (key, mint) = loop {
             // (7) (8)
-            authenticator.now = platform.now();
-            let minting = minting_key(authenticator, &request.key, &page, state, platform).await?;
+            steps.now = platform.now();
+            let minting = minting_key(&mut steps, &request.key, &page).await?;
             if !is_verified {
                 // (9) (10)
-                verify(config, head, &page, &request, platform).await?;
-                state.record.verified(None);
+                verify(&steps, &page, &request).await?;
+                steps.state.record.verified(None);
                 is_verified = true;
             }
-            if platform.now() == authenticator.now {
+            if platform.now() == steps.now {
                 break minting;
             }
         };
         if config.ledger {
-            let day = Day::of(authenticator.now);
-            state.account = Some(Account::new(&self.usage, key.key(), day));
+            let day = Day::of(steps.now);
+            steps.state.account = Some(Account::new(&self.usage, key.key(), day));
         }
-        Ok(respond(authenticator, key.key(), mint, &page, platform))
+        Ok(respond(&steps, key.key(), mint, &page))
     }
 }
 
 /// Returns the key of this id and what it says of minting, if it may mint for this page: steps 7 and 8.
 async fn minting_key(
-    authenticator: Authenticator<'_>,
+    steps: &mut Steps<'_, '_, impl Platform>,
     id: &KeyId,
     page: &Page<'_>,
-    state: &mut RequestState<'_>,
-    platform: &impl Platform,
 ) -> Result<(Rc<DerivedKey>, Mint), Rejection> {
     // (7)
-    let derived_key = authenticator.find(id, platform).await?;
+    let derived_key = steps.find(id).await?;
     let key = derived_key.key();
-    state.record.key(key);
-    check_key(key, authenticator.now)?;
+    steps.state.record.key(key);
+    check_key(key, steps.now)?;
     let mint = key.mint.ok_or(Refusal::SchemeNotAllowed)?;
     // (8)
-    authorize::authorize_mint(key, authenticator.head, &page.origin)?;
+    authorize::authorize_mint(key, steps.head, &page.origin)?;
     Ok((derived_key, mint))
 }
 
 /// Checks the Turnstile token: steps 9 and 10.
 async fn verify(
-    config: &Config,
-    head: &Head<'_>,
+    steps: &Steps<'_, '_, impl AdminBackend>,
     page: &Page<'_>,
     request: &MintRequest,
-    platform: &impl AdminBackend,
 ) -> Result<(), Rejection> {
     // (9)
-    let turnstile = &config.turnstile;
+    let turnstile = &steps.config.turnstile;
     let secret = turnstile.secret_for(&page.origin, &request.key)?;
     // (10)
-    let form = turnstile::form(secret, &request.token, caller_address(head));
-    let answer = platform.siteverify(&turnstile.verify_url, &form).await;
+    let form = turnstile::form(secret, &request.token, caller_address(steps.head));
+    let answer = steps.platform.siteverify(&turnstile.verify_url, &form).await;
     let unusable = |Unavailable| turnstile::unusable("did not answer", &request.key);
     let (status, body) = answer.map_err(unusable)?;
     turnstile.check_answer((status, &body), &page.origin, &request.key)
@@ -154,16 +145,15 @@ async fn verify(
 
 /// Makes the session, and returns the answer with it.
 fn respond(
-    Authenticator { config, head, now, .. }: Authenticator<'_>,
+    Steps { config, head, now, platform, .. }: &Steps<'_, '_, impl AdminBackend>,
     key: &Key,
     mint: Mint,
     page: &Page<'_>,
-    platform: &impl AdminBackend,
 ) -> LocalResponse {
     let ttl = mint.ttl.min(config.session_max_ttl);
     let kid = mint.bind.then(|| session::kid_from_random(platform.random()));
     let session = PageSession {
-        now,
+        now: *now,
         ttl,
         audience: &format!("{}://{}", head.scheme(), head.authority()),
         origin: page.text,

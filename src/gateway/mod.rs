@@ -53,35 +53,32 @@ pub mod forward;
 mod mint;
 pub mod reply;
 pub mod response;
+mod steps;
 
 use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::admin::{self, AdminEndpoint, AdminHandler, AdminTask, LocalResponse};
-use crate::base::day::Day;
 use crate::base::json::FieldError;
 use crate::base::methods::{METHODS, Methods};
 use crate::base::request::{Head, Raw};
 use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::config::{Config, Environment};
-use crate::credential::Verified;
-use crate::keys::Key;
-use crate::keys::registry::{Entry, Registry};
-use crate::limits::rate;
-use crate::limits::usage::{Account, Usage};
-use crate::platform::{AdminBackend, Platform, SecretsStore, Unavailable};
+use crate::keys::registry::Registry;
+use crate::limits::usage::Usage;
+use crate::platform::{AdminBackend, Platform, SecretsStore};
 use crate::policy::path;
-use crate::problem::{Denial, Fault, Refusal, Rejection};
+use crate::problem::{Fault, Refusal, Rejection};
 use crate::telemetry::audit::Context;
 use crate::upstream::route::{self, GATE_PREFIX, Route};
-use crate::upstream::token_cache::{TokenCache, TokenLookup, TokenUnavailable};
+use crate::upstream::token_cache::{TokenCache, TokenLookup};
 use crate::upstream::url::UpstreamCredential;
-use admit::{BodyLimits, NotAdmitted, QuotaContext};
-use authenticate::{Authenticator, Endpoint};
+use admit::{BodyLimits, QuotaContext};
 use exchange::Exchange;
 use forward::Outbound;
 use response::{GateResponse, RequestState};
+use steps::{Endpoint, Steps};
 
 /// A gate with its configuration, or with the error in it.
 #[derive(Debug)]
@@ -211,20 +208,15 @@ impl Gate {
         if route.denies_query(&head) {
             return Err(Refusal::BadRequest.into());
         }
-        let mut authenticator = Authenticator {
-            config,
-            registry: &self.registry,
-            head: &head,
-            endpoint: Endpoint::Route(route),
-            now,
-        };
+        let endpoint = Endpoint::Route(route);
+        let mut steps = Steps { gate: self, config, head: &head, endpoint, now, state, platform };
         // (4) to (8)
         let allow = |verified| authorize::allow(verified, &head);
-        let allowed = self.authorize(authenticator, allow, state, platform).await?;
+        let allowed = steps.authorize(allow).await?;
         // (9)
         check_length(&head, route.max_body_bytes)?;
         // (10)
-        let _ = self.credential(authenticator, route, platform).await?;
+        let _ = steps.credential(route).await?;
         // (11)
         let body_limits = BodyLimits {
             max_bytes: route.max_body_bytes,
@@ -235,104 +227,22 @@ impl Gate {
         let quota = Some(QuotaContext { usage, now });
         let received = admit::receive(allowed.as_ref(), &head, body_limits, quota, platform).await;
         let key = allowed.as_ref().key();
-        let received = received.map_err(|reason| not_admitted_by(reason, key, authenticator))?;
-        let rechecked = self.recheck(allowed.as_ref(), &mut authenticator, allow, state, platform);
-        let allowed = rechecked.await?.unwrap_or(allowed);
+        let received = received.map_err(|reason| steps.not_admitted_by(reason, key))?;
+        let allowed = steps.recheck(allowed.as_ref(), allow).await?.unwrap_or(allowed);
         let derived_key = Rc::clone(allowed.as_ref().derived_key());
-        let quota = QuotaContext { usage, now: authenticator.now };
+        let quota = QuotaContext { usage, now: steps.now };
         let admitted = admit::admit(allowed, received, quota, platform).await;
         let (admitted, in_flight) =
-            admitted.map_err(|reason| not_admitted_by(reason, derived_key.key(), authenticator))?;
-        state.set_in_flight(in_flight);
-        let rechecked =
-            self.recheck(admitted.verified(), &mut authenticator, allow, state, platform);
-        let _ = rechecked.await?;
-        let credential = self.credential(authenticator, route, platform).await?;
-        state.record.token(credential.fingerprint().clone());
-        let request_id = state.record.request_id();
+            admitted.map_err(|reason| steps.not_admitted_by(reason, derived_key.key()))?;
+        steps.state.set_in_flight(in_flight);
+        let _ = steps.recheck(admitted.verified(), allow).await?;
+        let credential = steps.credential(route).await?;
+        let record = &mut steps.state.record;
+        record.token(credential.fingerprint().clone());
+        let request_id = record.request_id();
         let outbound = forward::forward(&admitted, &head, route, &credential, request_id)
             .ok_or(Refusal::BadPath)?;
         Ok(Destination::Forward(outbound, route, credential))
-    }
-
-    /// Authenticates and authorizes the request at `authenticator.now`, by `allow`: steps 4 to 8.
-    async fn authorize<'g, T: AsRef<Verified>>(
-        &'g self,
-        authenticator: Authenticator<'_>,
-        allow: impl Fn(Verified) -> Result<T, Denial>,
-        state: &mut RequestState<'g>,
-        platform: &impl Platform,
-    ) -> Result<T, Rejection> {
-        // (4) (5)
-        let (unverified, derived_key) = authenticator.identify(state, platform).await?;
-        // (6)
-        let verified = authenticator.verify(unverified, &derived_key, state)?;
-        let is_bare = authorize::is_bare(verified.scheme());
-        let charge = |state: &mut RequestState<'g>| {
-            if authenticator.charges() && state.account.is_none() {
-                state.account =
-                    Some(Account::new(&self.usage, derived_key.key(), Day::of(authenticator.now)));
-            }
-        };
-        if !is_bare {
-            charge(state);
-        }
-        // (7)
-        let allowed = allow(verified)?;
-        // A bare public key proves nothing, so its key is charged only for a request that it allows.
-        charge(state);
-        // (8)
-        check_bindings(derived_key.key(), authenticator.config)?;
-        Ok(allowed)
-    }
-
-    /// Repeats steps 4 to 8 and 10 for a request that has waited: its credential must still be valid,
-    /// its key record must be unchanged or allow the request too, and there must be a token. It repeats
-    /// them until nothing had to be waited for, so all of this holds at `authenticator.now`. If the
-    /// record changed, returns what the new one allows.
-    async fn recheck<'g, T: AsRef<Verified>>(
-        &'g self,
-        verified: &Verified,
-        authenticator: &mut Authenticator<'_>,
-        allow: impl Fn(Verified) -> Result<T, Denial> + Copy,
-        state: &mut RequestState<'g>,
-        platform: &impl Platform,
-    ) -> Result<Option<T>, Rejection> {
-        let mut changed: Option<T> = None;
-        while platform.now() != authenticator.now {
-            authenticator.now = platform.now();
-            let verified = changed.as_ref().map_or(verified, AsRef::as_ref);
-            verified.check_end(authenticator.now)?;
-            match authenticator.lookup(&verified.key().id, platform).await {
-                Ok(Entry::Found(derived_key))
-                    if Rc::ptr_eq(&derived_key, verified.derived_key()) => {}
-                Ok(_) => {
-                    changed = Some(self.authorize(*authenticator, allow, state, platform).await?)
-                }
-                Err(Unavailable) => return Err(Rejection::registry_unavailable()),
-            }
-            if let Endpoint::Route(route) = authenticator.endpoint {
-                let _ = self.credential(*authenticator, route, platform).await?;
-            }
-        }
-        Ok(changed)
-    }
-
-    /// Returns the credential for the route's upstream at `authenticator.now`: step 10.
-    async fn credential(
-        &self,
-        authenticator: Authenticator<'_>,
-        route: &Route,
-        platform: &impl Platform,
-    ) -> Result<Rc<UpstreamCredential>, Rejection> {
-        if let Some(credential) = &route.credential {
-            return Ok(Rc::clone(credential));
-        }
-        let config = authenticator.config;
-        let (source, root) = (config.tokens.get(route.auth.secret()), &config.roots.current);
-        // Boxed, so that the futures of other requests do not contain its state.
-        let reading = self.token_cache.credential(route, source, root, platform, authenticator.now);
-        Box::pin(reading).await.map_err(|error| token_rejection(&error, route))
     }
 
     /// Handles a request for one of the gate's own paths: the same steps, with the gate in the place of
@@ -340,23 +250,18 @@ impl Gate {
     async fn handle_admin<'g, 'h>(
         &'g self,
         task: AdminTask,
-        config: &Config,
+        config: &'g Config,
         head: &Head<'h>,
         now: Timestamp,
         state: &mut RequestState<'g>,
         platform: &(impl Platform + AdminBackend),
     ) -> Result<Destination<'g, 'h>, Abort> {
-        let mut authenticator = Authenticator {
-            config,
-            registry: &self.registry,
-            head,
-            endpoint: Endpoint::Admin,
-            now,
-        };
+        let endpoint = Endpoint::Admin;
+        let mut steps = Steps { gate: self, config, head, endpoint, now, state, platform };
         // (4) to (8)
         let authorize_admin =
             |verified| authorize::authorize_admin(verified, head, task.is_self_service());
-        let allowed = self.authorize(authenticator, authorize_admin, state, platform).await?;
+        let allowed = steps.authorize(authorize_admin).await?;
         // (9)
         check_length(head, admin::MAX_BODY_BYTES)?;
         // (11)
@@ -367,16 +272,12 @@ impl Gate {
         };
         let received = admit::receive(allowed.as_ref(), head, body_limits, None, platform).await;
         let key = allowed.as_ref().key();
-        let received = received.map_err(|reason| not_admitted_by(reason, key, authenticator))?;
-        let rechecked =
-            self.recheck(allowed.as_ref(), &mut authenticator, authorize_admin, state, platform);
-        let allowed = rechecked.await?.unwrap_or(allowed);
+        let received = received.map_err(|reason| steps.not_admitted_by(reason, key))?;
+        let allowed = steps.recheck(allowed.as_ref(), authorize_admin).await?.unwrap_or(allowed);
         let verified = allowed.as_ref();
         let admitted = admit::admit_admin(&allowed, received, platform).await;
-        admitted.map_err(|reason| not_admitted_by(reason, verified.key(), authenticator))?;
-        let rechecked =
-            self.recheck(verified, &mut authenticator, authorize_admin, state, platform);
-        let _ = rechecked.await?;
+        admitted.map_err(|reason| steps.not_admitted_by(reason, verified.key()))?;
+        let _ = steps.recheck(verified, authorize_admin).await?;
         let handler = AdminHandler {
             config,
             registry: &self.registry,
@@ -384,7 +285,7 @@ impl Gate {
             token_cache: &self.token_cache,
             key: verified.key(),
             head,
-            now: authenticator.now,
+            now: steps.now,
             platform,
         };
         Ok(Destination::Local(handler.handle(task).await?))
@@ -414,67 +315,9 @@ impl<S: Into<Rejection>> From<S> for Abort {
     }
 }
 
-/// Checks that every binding that the key needs exists.
-fn check_bindings(key: &Key, config: &Config) -> Result<(), Rejection> {
-    let replay = key.nonce_required && !config.replay;
-    let ledger = key.quota.is_some() && !config.ledger;
-    let missing = replay.then_some("REPLAY").or(ledger.then_some("LEDGER"));
-    match missing {
-        None => Ok(()),
-        Some(missing) => Err(Rejection::unavailable(missing, key.id.as_str())),
-    }
-}
-
 fn check_length(head: &Head<'_>, max_bytes: u64) -> Result<(), Refusal> {
     match head.has_body() && head.content_length().is_some_and(|length| length > max_bytes) {
         true => Err(Refusal::BodyTooLarge),
         false => Ok(()),
     }
-}
-
-/// Returns the rejection of a request without an upstream token.
-fn token_rejection(error: &TokenUnavailable, route: &Route) -> Rejection {
-    let secret = route.auth.secret();
-    match error {
-        TokenUnavailable::Missing => Rejection::token_missing(secret),
-        TokenUnavailable::Unavailable => {
-            let feature = format!("{secret} (its Secrets Store has no value, or did not answer)");
-            Rejection::unavailable(feature, route.path.to_string())
-        }
-        TokenUnavailable::Broken(error) => Rejection::misconfigured(error),
-    }
-}
-
-/// Returns the end of a request that was not admitted by its key.
-fn not_admitted_by(reason: NotAdmitted, key: &Key, authenticator: Authenticator<'_>) -> Abort {
-    let rate = key.rate.as_deref().unwrap_or_default();
-    not_admitted(reason, rate, key.id.as_str(), authenticator)
-}
-
-/// Returns the end of a request that was not admitted: `rate` is the limiter that it was counted at, and
-/// `wanted_by` the key or the path that needs what is missing.
-fn not_admitted(
-    reason: NotAdmitted,
-    rate: &str,
-    wanted_by: &str,
-    authenticator: Authenticator<'_>,
-) -> Abort {
-    let binding = match reason {
-        NotAdmitted::Refused(refusal) => return refusal.into(),
-        NotAdmitted::CallerGone => return Abort::CallerGone,
-        NotAdmitted::Overloaded => return Rejection::overloaded().into(),
-        NotAdmitted::OverRate => {
-            let headers = rate::rate_limit_headers(rate, authenticator.config.rates.get(rate));
-            return Rejection::from(Refusal::RateLimited).with_headers(headers.fields()).into();
-        }
-        NotAdmitted::OverQuota(quota, used) => {
-            let headers = quota.rate_limit_headers(used, authenticator.now);
-            return Rejection::from(Refusal::QuotaExceeded).with_headers(headers.fields()).into();
-        }
-        NotAdmitted::LedgerUnavailable => "LEDGER".to_owned(),
-        NotAdmitted::RateUnavailable => rate::binding(rate),
-        NotAdmitted::ReplayUnavailable => "REPLAY".to_owned(),
-    };
-    let feature = format!("{binding} (missing, or did not answer)");
-    Rejection::unavailable(feature, wanted_by).into()
 }
