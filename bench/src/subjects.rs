@@ -59,8 +59,7 @@ impl Bench<'_> {
         self.peer("floor", source).module("empty.wasm", "wasm", EMPTY_WASM)
     }
 
-    /// The same worker with the gate's script and module beside it, which it loads and never calls: what a first answer
-    /// costs when the gate decides nothing.
+    /// The floor of a forwarding, with the gate's script and module loaded and never called.
     pub(crate) fn floor_start(&self) -> Result<Worker> {
         let source = include_str!("../workers/floor-forward-wasm.js");
         let [script, module] =
