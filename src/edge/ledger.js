@@ -17,14 +17,21 @@ const MAX_COUNT = Number.MAX_SAFE_INTEGER;
 export class Ledger {
   constructor(state) {
     this.storage = state.storage;
+    // A key that was never counted costs no row and no storage when its usage is read.
+    if (state.storage.sql.exec("SELECT 1 FROM sqlite_master LIMIT 1").toArray().length > 0) this.open();
+  }
+
+  open() {
     this.storage.transactionSync(() => open(this.storage.sql));
+    this.isOpen = true;
   }
 
   /** Takes a batch and returns the total since a day (POST), or lists days (GET): JSON. */
   async fetch(request) {
     const { sql } = this.storage;
-    if (request.method === "GET") return Response.json(list(sql, new URL(request.url).searchParams));
+    if (request.method === "GET") return Response.json(this.isOpen ? list(sql, new URL(request.url).searchParams) : []);
     const batch = await request.json();
+    if (!this.isOpen) this.open();
     return Response.json(this.storage.transactionSync(() => take(sql, batch)));
   }
 }
