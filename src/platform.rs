@@ -90,11 +90,18 @@ pub trait Platform: SecretsStore {
 /// The operations that only the gate's own paths need.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread, so no future need be Send")]
 pub trait AdminBackend {
-    /// Returns the usage of a key from one day to another, both included, as a JSON array of rows.
+    /// Sends each key's batch to its ledger, unless it is empty, then reads the key's usage from one day to
+    /// another, both included. Returns the ledgers' answers to the batches and the JSON arrays of rows, in the
+    /// same order.
     ///
     /// # Errors
-    /// When its ledger does not answer.
-    async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Unavailable>;
+    /// When one of the ledgers does not answer.
+    async fn usage(
+        &self,
+        batches: &[(String, String)],
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<(String, String)>, Unavailable>;
 
     /// Stores a purge marker. When this returns, it counts for every isolate of this data centre.
     ///
@@ -120,6 +127,17 @@ pub trait AdminBackend {
     /// # Errors
     /// When the registry does not answer.
     async fn record_page(&self, cursor: Option<&str>) -> Result<RecordPage, Unavailable>;
+
+    /// Returns the names of a page of at most `limit` records of the registry: the first page, or the one at
+    /// `cursor`; and the cursor of the next page, `None` after the last.
+    ///
+    /// # Errors
+    /// When the registry does not answer.
+    async fn record_names(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<String>, Option<String>), Unavailable>;
 
     /// Returns the records of these keys, at most 100, as texts in the same order. They are as they were
     /// last written anywhere; a read of KV could be a minute old.

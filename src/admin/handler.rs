@@ -1,5 +1,7 @@
 //! The handler of a request for one of the gate's own paths, with what all tasks need.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use super::LocalResponse;
@@ -44,6 +46,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
             AdminTask::ChangeKey(id) => self.change_key(&id).await,
             AdminTask::DeleteKey(id) => self.delete_key(&id).await,
             AdminTask::Usage => self.usage().await,
+            AdminTask::UsageOfKeys => self.usage_of_keys().await,
             AdminTask::Purge => self.purge().await,
             AdminTask::Status => Ok(self.status().await),
         }
@@ -64,6 +67,16 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         Some(value.unwrap_or_default())
     }
 
+    /// Returns the place that the request's cursor names; `None` for the first page.
+    pub(super) fn cursor(&self) -> Result<Option<String>, Rejection> {
+        let Some(text) = self.parameter("cursor").filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        let cursor = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        cursor.map(Some).ok_or_else(bad_cursor)
+    }
+
     /// Returns the rejection for a binding that did not answer.
     pub(super) fn unavailable(&self, binding: &str) -> impl Fn(Unavailable) -> Rejection {
         let feature = format!("{binding} (did not answer)");
@@ -74,6 +87,16 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     pub(super) fn missing(&self, binding: &str) -> Rejection {
         Rejection::unavailable(binding, self.head.path())
     }
+}
+
+/// Returns a cursor as base64url, which needs no encoding in a query.
+pub(super) fn encode_cursor(place: String) -> String {
+    URL_SAFE_NO_PAD.encode(place)
+}
+
+/// Returns the rejection for a cursor that the gate did not give.
+pub(super) fn bad_cursor() -> Rejection {
+    bad_field(&FieldError::new("cursor", "expected the cursor of the previous page"), None)
 }
 
 /// Returns the rejection for a field of the body, or of the record of the key `id`.

@@ -1,8 +1,6 @@
 //! `/_gate/keys`: reading and changing the registry's records (docs/wire-contract.md, "The gate's own
 //! paths").
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::LocalResponse;
@@ -11,7 +9,7 @@ use crate::keys::{Key, KeyId, derive_sk, registry};
 use crate::platform::{AdminBackend, Change, Platform, Unavailable};
 use crate::problem::{Refusal, Rejection};
 
-use super::handler::{AdminHandler, bad_field};
+use super::handler::{AdminHandler, bad_field, encode_cursor};
 use super::record::{self, Prepared};
 
 /// Most records of one request.
@@ -24,8 +22,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     /// Answers with a page of 100 records, tombstones included.
     pub(super) async fn list_keys(&self) -> Result<LocalResponse, Rejection> {
         self.require_registry()?;
-        let cursor = self.parameter("cursor").filter(|text| !text.is_empty());
-        let cursor = cursor.map(decode_cursor).transpose()?;
+        let cursor = self.cursor()?;
         let page = self.platform.record_page(cursor.as_deref()).await;
         let page = page.map_err(self.unavailable("KEY_REGISTRY"))?;
         let entry = |(name, text): &(String, String)| {
@@ -33,7 +30,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
             Some(record_json(&id, text))
         };
         let keys: Vec<Value> = page.records.iter().filter_map(entry).collect();
-        let cursor = page.cursor.map(|cursor| URL_SAFE_NO_PAD.encode(cursor));
+        let cursor = page.cursor.map(encode_cursor);
         Ok(LocalResponse::json(200, &json!({"keys": keys, "cursor": cursor})))
     }
 
@@ -195,7 +192,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         Ok(written)
     }
 
-    fn require_registry(&self) -> Result<(), Rejection> {
+    pub(super) fn require_registry(&self) -> Result<(), Rejection> {
         match self.config.registry {
             true => Ok(()),
             false => Err(self.missing("KEY_REGISTRY")),
@@ -258,14 +255,4 @@ fn field(place: &str, name: &str) -> String {
 
 fn bad_body(hint: &str) -> Rejection {
     bad_field(&FieldError::new("body", hint), None)
-}
-
-/// Decodes a cursor. KV's cursor is shown as base64url, which needs no encoding in a query.
-fn decode_cursor(text: &str) -> Result<String, Rejection> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-    let cursor = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    cursor.ok_or_else(|| {
-        let hint = "expected the cursor of the previous page";
-        bad_field(&FieldError::new("cursor", hint), None)
-    })
 }

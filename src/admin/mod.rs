@@ -43,6 +43,8 @@ pub(crate) enum AdminTask {
     DeleteKey(KeyId),
     /// `GET usage`.
     Usage,
+    /// `GET usage/keys`.
+    UsageOfKeys,
     /// `POST purge`.
     Purge,
     /// `GET status`.
@@ -59,6 +61,7 @@ impl AdminTask {
             | Self::ShowKey(_)
             | Self::ChangeKey(_)
             | Self::DeleteKey(_)
+            | Self::UsageOfKeys
             | Self::Purge
             | Self::Status => false,
         }
@@ -68,9 +71,12 @@ impl AdminTask {
     pub(crate) const fn takes_body(&self) -> bool {
         match self {
             Self::CreateKeys | Self::ChangeKey(_) | Self::Purge => true,
-            Self::ListKeys | Self::ShowKey(_) | Self::DeleteKey(_) | Self::Usage | Self::Status => {
-                false
-            }
+            Self::ListKeys
+            | Self::ShowKey(_)
+            | Self::DeleteKey(_)
+            | Self::Usage
+            | Self::UsageOfKeys
+            | Self::Status => false,
         }
     }
 }
@@ -90,6 +96,10 @@ pub(crate) fn find(path: &str, method: &str) -> Result<AdminEndpoint, Rejection>
         ("health", None, _) if reads => Ok(AdminEndpoint::Health),
         ("status", None, _) if reads => authenticated(AdminTask::Status),
         ("usage", None, _) if reads => authenticated(AdminTask::Usage),
+        ("usage", Some(Some(part)), _) if part.as_str() == "keys" => match reads {
+            true => authenticated(AdminTask::UsageOfKeys),
+            false => not_allowed("GET, HEAD"),
+        },
         ("health" | "status" | "usage", None, _) => not_allowed("GET, HEAD"),
         ("session", None, "POST") => Ok(AdminEndpoint::Session),
         ("session", None, _) => not_allowed("POST"),
@@ -154,6 +164,7 @@ mod tests {
             ("keys/pk_a", "DELETE", AdminTask::DeleteKey(id)),
             ("status", "GET", AdminTask::Status),
             ("usage", "HEAD", AdminTask::Usage),
+            ("usage/keys", "GET", AdminTask::UsageOfKeys),
             ("purge", "POST", AdminTask::Purge),
         ] {
             assert_eq!(task(path, method), Some(AdminEndpoint::Authenticated(wanted)), "{path}");
@@ -165,6 +176,9 @@ mod tests {
             ("keys/a%20", "GET"),
             ("health/", "GET"),
             ("status/x", "GET"),
+            ("usage/x", "GET"),
+            ("usage/keys/x", "GET"),
+            ("usage/keys", "POST"),
             ("keys/pk_a", "POST"),
             ("keys", "DELETE"),
             ("session", "GET"),

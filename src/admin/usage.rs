@@ -1,47 +1,136 @@
-//! `GET /_gate/usage`: the usage of a key, by day (docs/wire-contract.md, "The gate's own paths").
+//! `GET /_gate/usage` and `/_gate/usage/keys`: the usage of a key, and of all keys page by page, by day
+//! (docs/wire-contract.md, "The gate's own paths").
 
 use serde_json::Value;
 
 use super::LocalResponse;
 use crate::base::day::Day;
-use crate::base::json::{self, FieldError};
+use crate::base::json::FieldError;
 use crate::keys::KeyId;
-use crate::keys::registry::Entry;
+use crate::keys::registry::{self, Entry};
 use crate::limits::usage::MalformedAnswer;
 use crate::platform::{AdminBackend, Platform, Unavailable};
 use crate::problem::{Limit, Refusal, Rejection};
 
-use super::handler::{AdminHandler, bad_field};
+use super::handler::{AdminHandler, bad_cursor, bad_field, encode_cursor};
 
 /// Number of days before the last one that are shown by default.
 const DEFAULT_DAYS: i64 = 30;
 /// Most days of one response.
 const MAX_DAYS: i64 = 366;
+/// Most keys of a page. A key takes two subrequests, one to send what this isolate has counted and one to read,
+/// and the page one for the registry's list: 49 of the 50 that a request has on Cloudflare's Free plan
+/// (docs/free-plan.md).
+const PAGE: usize = 24;
+/// First letter of a cursor within the keys of the configuration; the id of the last one follows.
+const CONFIGURATION: &str = "c";
+/// First letter of a cursor within the registry; the registry's own cursor follows.
+const REGISTRY: &str = "r";
 
 impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     /// Answers with the usage of a key: of any key to an admin, of itself to another key.
     pub(super) async fn usage(&self) -> Result<LocalResponse, Rejection> {
         let id = self.requested_key().await?;
+        let period = self.period()?;
+        self.require_ledger()?;
+        // Usage that this isolate has counted and not sent yet belongs to the response.
+        let batch = self.usage.batch(&id, self.now);
+        let rows = self.rows(&[(id.to_string(), batch)], period).await?.concat();
+        Ok(LocalResponse::text(200, format!("{{\"rows\":{rows}}}")))
+    }
+
+    /// Answers with the usage of a page of keys: those of the configuration without its admins, who have none,
+    /// then those of the registry, tombstones included.
+    pub(super) async fn usage_of_keys(&self) -> Result<LocalResponse, Rejection> {
+        let cursor = self.cursor()?;
+        let period = self.period()?;
+        self.require_ledger()?;
+        let (ids, next) = match cursor.as_deref().map(|cursor| cursor.split_at_checked(1)) {
+            None => self.configured_page(None),
+            Some(Some((CONFIGURATION, last))) => {
+                self.configured_page(Some(KeyId::parse(last).ok_or_else(bad_cursor)?))
+            }
+            Some(Some((REGISTRY, place))) => self.registry_page(place).await?,
+            Some(_) => return Err(bad_cursor()),
+        };
+        let unsent = |id: &KeyId| (id.to_string(), self.usage.unsent_batch(id, self.now));
+        let batches: Vec<(String, String)> = ids.iter().map(unsent).collect();
+        let rows = self.rows(&batches, period).await?;
+        let of_key = |(id, rows): (&KeyId, String)| format!("{{\"id\":\"{id}\",\"rows\":{rows}}}");
+        let keys: Vec<String> = ids.iter().zip(rows).map(of_key).collect();
+        let cursor = next.map_or(Value::Null, |next| encode_cursor(next).into());
+        let body = format!("{{\"keys\":[{}],\"cursor\":{cursor}}}", keys.join(","));
+        Ok(LocalResponse::text(200, body))
+    }
+
+    /// Returns the keys of the configuration after `last`, and the place of the next page.
+    fn configured_page(&self, last: Option<KeyId>) -> (Vec<KeyId>, Option<String>) {
+        let callers = self.config.keys.iter().filter(|(_, key)| !key.key().admin);
+        let mut ids: Vec<KeyId> = callers
+            .map(|(id, _)| id.clone())
+            .filter(|id| last.as_ref().is_none_or(|last| id > last))
+            .take(PAGE.saturating_add(1))
+            .collect();
+        let has_more = ids.len() > PAGE;
+        ids.truncate(PAGE);
+        let next = match ids.last().filter(|_| has_more) {
+            Some(last) => Some(format!("{CONFIGURATION}{last}")),
+            None => self.config.registry.then(|| REGISTRY.to_owned()),
+        };
+        (ids, next)
+    }
+
+    /// Returns the keys of the registry's page at `place`, and the place of the next page.
+    async fn registry_page(&self, place: &str) -> Result<(Vec<KeyId>, Option<String>), Rejection> {
+        self.require_registry()?;
+        let place = Some(place).filter(|place| !place.is_empty());
+        let page = self.platform.record_names(place, PAGE).await;
+        let (names, next) = page.map_err(self.unavailable("KEY_REGISTRY"))?;
+        let ids =
+            names.iter().filter_map(|name| KeyId::parse(name.strip_prefix(registry::PREFIX)?));
+        // The configuration's page had these.
+        let ids = ids.filter(|id| !self.config.keys.contains_key(id)).collect();
+        Ok((ids, next.map(|next| format!("{REGISTRY}{next}"))))
+    }
+
+    /// Sends these keys' batches, and returns the rows of each key as JSON.
+    async fn rows(
+        &self,
+        batches: &[(String, String)],
+        (from, to): (Day, Day),
+    ) -> Result<Vec<String>, Rejection> {
+        let unavailable = self.unavailable("LEDGER");
+        if batches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers = self.platform.usage(batches, from, to).await.map_err(&unavailable)?;
+        let mut all = Vec::new();
+        for ((id, batch), (answer, rows)) in batches.iter().zip(answers) {
+            if let Some(id) = KeyId::parse(id).filter(|_| !batch.is_empty()) {
+                let settled = self.usage.settle(&id, &answer, self.now);
+                settled.map_err(|MalformedAnswer| unavailable(Unavailable))?;
+            }
+            all.push(rows);
+        }
+        Ok(all)
+    }
+
+    /// Returns the first and the last day that the request is about.
+    fn period(&self) -> Result<(Day, Day), Rejection> {
         let to = self.day("to")?.unwrap_or(Day::of(self.now));
         let from = self.day("from")?.unwrap_or(to.plus(-DEFAULT_DAYS));
         if !(0..MAX_DAYS).contains(&to.since(from)) {
             let hint = "expected a day that is not after to, and at most 365 days before it";
             return Err(bad_field(&FieldError::new("from", hint), None));
         }
-        if !self.config.ledger {
-            return Err(self.missing("LEDGER"));
+        Ok((from, to))
+    }
+
+    fn require_ledger(&self) -> Result<(), Rejection> {
+        match self.config.ledger {
+            true => Ok(()),
+            false => Err(self.missing("LEDGER")),
         }
-        // Usage that this isolate has counted and not sent yet belongs to the response.
-        let batch = self.usage.batch(&id, self.now);
-        let answer = self.platform.submit_usage(&id, &batch).await;
-        let answer = answer.map_err(self.unavailable("LEDGER"))?;
-        let settled = self.usage.settle(&id, &answer, self.now);
-        settled.map_err(|MalformedAnswer| self.unavailable("LEDGER")(Unavailable))?;
-        let rows = self.platform.usage(&id, from, to).await;
-        let rows = rows.map_err(self.unavailable("LEDGER"))?;
-        let rows = json::parse(rows.as_bytes()).ok_or(Unavailable);
-        let rows: Value = rows.map_err(self.unavailable("LEDGER"))?;
-        Ok(LocalResponse::json(200, &serde_json::json!({"rows": rows})))
     }
 
     /// Returns the key whose usage is requested.

@@ -1,6 +1,8 @@
 // Calls of the gate's bindings. Each function returns a promise that is rejected when the binding is
 // missing, fails, or takes too long.
 
+import { readBatches } from "./wire.js";
+
 /** Longest age, in seconds, of KV's copy in this data centre. */
 const KV_CACHE_S = 60;
 /** Longest wait for KV, in milliseconds. */
@@ -17,13 +19,21 @@ export function record(env, name) {
 
 /** Reads a page of names and texts, and the cursor of the next page, as JSON. */
 export async function page(env, cursor) {
-  const list = { prefix: PREFIX, limit: PAGE, cursor };
-  const { keys, list_complete, cursor: next } = await inTime(env.KEY_REGISTRY.list(list), KV_MS);
-  const names = keys.map(({ name }) => name);
+  const [names, next] = await list(env, cursor, PAGE);
   const found = names.length === 0 ? new Map() : await inTime(env.KEY_REGISTRY.get(names), KV_MS);
   // A record that was removed in between has no text.
   const records = names.map((name) => [name, found.get(name)]).filter(([, text]) => typeof text === "string");
-  return JSON.stringify({ records, cursor: list_complete ? null : next });
+  return JSON.stringify({ records, cursor: next });
+}
+
+/** Reads a page of names, and the cursor of the next page, as JSON. */
+export async function names(env, cursor, limit) {
+  return JSON.stringify(await list(env, cursor, limit));
+}
+
+async function list(env, cursor, limit) {
+  const page = await inTime(env.KEY_REGISTRY.list({ prefix: PREFIX, limit, cursor }), KV_MS);
+  return [page.keys.map(({ name }) => name), page.list_complete ? null : page.cursor];
 }
 
 /** Reads the texts of these names (one per line), as they were last written: JSON, with null for a missing one. */
@@ -81,9 +91,13 @@ export async function submitUsage(env, key, batch) {
   return callLedger(env, key, "", { method: "POST", body: batch });
 }
 
-/** Reads the rows of a key's ledger, as JSON. */
-export async function usage(env, key, from, to) {
-  return callLedger(env, key, `?from=${from}&to=${to}`, {});
+/** Sends keys' batches to their ledgers, unless they are empty. Returns two lines for each key: the ledger's answer, and its rows. */
+export async function usage(env, batches, from, to) {
+  const one = async ([key, batch]) => {
+    const answer = batch === "" ? "" : await submitUsage(env, key, batch);
+    return `${answer}\n${await callLedger(env, key, `?from=${from}&to=${to}`, {})}`;
+  };
+  return (await Promise.all(readBatches(batches).map(one))).join("\n");
 }
 
 async function callLedger(env, key, query, init) {

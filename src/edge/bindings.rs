@@ -15,6 +15,9 @@ extern "C" {
     /// Reads a page of records from `cursor` on: `{"records":[[name,text],…],"cursor":…}` as JSON.
     pub(super) fn page(env: &JsValue, cursor: Option<&str>) -> JsValue;
 
+    /// Reads the names of a page of at most `limit` records from `cursor` on: `[[name,…],cursor]` as JSON.
+    pub(super) fn names(env: &JsValue, cursor: Option<&str>, limit: usize) -> JsValue;
+
     /// Writes records, a JSON array of `[name, expected text or null, new text]`. Returns `true` as JSON
     /// if every expected text was right, otherwise `false`.
     #[wasm_bindgen(js_name = writeRecords)]
@@ -31,8 +34,9 @@ extern "C" {
     #[wasm_bindgen(js_name = submitUsage)]
     pub(super) fn submit_usage(env: &JsValue, key: &str, batch: &str) -> JsValue;
 
-    /// Reads the rows of a key's ledger, as JSON.
-    pub(super) fn usage(env: &JsValue, key: &str, from: &str, to: &str) -> JsValue;
+    /// Sends [`super::wire::batches`] to the ledgers of their keys, unless they are empty, and reads the
+    /// ledgers: two lines for each key, the ledger's answer to the batch and the JSON of its rows.
+    pub(super) fn usage(env: &JsValue, batches: &str, from: &str, to: &str) -> JsValue;
 
     /// Records a nonce in the Durable Object `name` until this Unix time in seconds. Returns true if the
     /// nonce is new.

@@ -142,10 +142,16 @@ impl AdminBackend for JsPlatform<'_> {
         bytes
     }
 
-    async fn usage(&self, key: &KeyId, from: Day, to: Day) -> Result<String, Unavailable> {
+    async fn usage(
+        &self,
+        batches: &[(String, String)],
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<(String, String)>, Unavailable> {
         let (from, to) = (from.to_string(), to.to_string());
-        let promise = bindings::usage(self.env, key.as_str(), &from, &to);
-        self.value(promise).await?.as_string().ok_or(Unavailable)
+        let promise = bindings::usage(self.env, &wire::batches(batches), &from, &to);
+        let lines = self.value(promise).await?.as_string().ok_or(Unavailable)?;
+        wire::ledgers(&lines, batches.len()).ok_or(Unavailable)
     }
 
     async fn purge(&self, marker: &str) -> Result<(), Unavailable> {
@@ -169,6 +175,17 @@ impl AdminBackend for JsPlatform<'_> {
             records: records.ok_or(Unavailable)?,
             cursor: page.get("cursor").and_then(text),
         })
+    }
+
+    async fn record_names(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<String>, Option<String>), Unavailable> {
+        let page = self.json(bindings::names(self.env, cursor, limit)).await?;
+        let names = page.get(0).and_then(Value::as_array);
+        let names = names.and_then(|all| all.iter().map(text).collect());
+        Ok((names.ok_or(Unavailable)?, page.get(1).and_then(text)))
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable> {

@@ -130,6 +130,14 @@ pub fn batches(batches: &[(String, String)]) -> String {
     Message::new(ROOM).fields(pairs).text
 }
 
+/// Reads the ledgers of `count` keys: for each the answer to a batch, and rows. `None` if it is not that.
+#[must_use]
+pub fn ledgers(lines: &str, count: usize) -> Option<Vec<(String, String)>> {
+    let pairs = pairs(lines.split('\n')).into_iter();
+    let owned: Vec<_> = pairs.map(|(answer, rows)| (answer.to_owned(), rows.to_owned())).collect();
+    (owned.len() == count).then_some(owned)
+}
+
 /// Reads names and values, one line each.
 fn pairs<'h>(mut lines: impl Iterator<Item = &'h str>) -> Vec<(&'h str, &'h str)> {
     core::iter::from_fn(|| Some((lines.next()?, lines.next()?))).collect()
@@ -331,6 +339,16 @@ mod tests {
             expect("readBatches", &batches(&owned), json!(pairs));
         }
         assert_eq!(javascript(&Value::Array(reads)), Value::Array(right));
+    }
+
+    #[test]
+    fn the_ledgers_of_a_page_are_as_many_as_its_keys() {
+        let pair = |answer: &str, rows: &str| (answer.to_owned(), rows.to_owned());
+        let both = vec![pair("", "[]"), pair("{}", "[1]")];
+        assert_eq!(ledgers("\n[]\n{}\n[1]", 2), Some(both));
+        for (lines, count) in [("\n[]", 2), ("\n[]\n{}\n[1]", 1), ("", 1), ("[]", 1)] {
+            assert_eq!(ledgers(lines, count), None, "{lines:?}");
+        }
     }
 
     #[test]

@@ -54,6 +54,7 @@ mod signature_vectors;
 mod signatures;
 mod signed_urls;
 mod stored_tokens;
+mod usage_pages;
 mod versions;
 mod waf_urls;
 mod waits;

@@ -145,7 +145,8 @@ pub(crate) struct Native {
     pub(crate) body_error: Cell<Option<BodyError>>,
     /// The operation that does not answer: an operation of `calls`.
     pub(crate) silent: Cell<&'static str>,
-    /// The operations it was asked for, in order: `rate`, `record`, `usage`, `body`, `nonce`, `siteverify`.
+    /// The operations it was asked for, in order: `rate`, `record`, `usage`, `ledgers`, `body`, `nonce`,
+    /// `siteverify`.
     pub(crate) calls: RefCell<Vec<&'static str>>,
     seen: RefCell<BTreeSet<(String, String)>>,
     random: Cell<u8>,
@@ -271,8 +272,20 @@ impl AdminBackend for Native {
         Err(Unavailable)
     }
 
-    async fn usage(&self, _key: &KeyId, _from: Day, _to: Day) -> Result<String, Unavailable> {
-        Ok("[]".to_owned())
+    async fn usage(
+        &self,
+        batches: &[(String, String)],
+        _from: Day,
+        _to: Day,
+    ) -> Result<Vec<(String, String)>, Unavailable> {
+        self.called("ledgers")?;
+        let answer = |batch: &str| match serde_json::from_str::<Value>(batch) {
+            Ok(batch) => {
+                json!({"sequence": batch["sequence"], "requests": 0, "bytes": 0}).to_string()
+            }
+            Err(_nothing) => String::new(),
+        };
+        Ok(batches.iter().map(|(_, batch)| (answer(batch), "[]".to_owned())).collect())
     }
 
     fn body(&self) -> Vec<u8> {
@@ -301,6 +314,20 @@ impl AdminBackend for Native {
         rest.truncate(PAGE);
         let cursor = rest.last().filter(|_| more).map(|(name, _)| name.clone());
         Ok(RecordPage { records: rest, cursor })
+    }
+
+    async fn record_names(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<String>, Option<String>), Unavailable> {
+        let records = self.records.borrow();
+        let named = records.keys().map(|id| format!("key/{id}"));
+        let mut rest: Vec<_> = named.filter(|name| Some(name.as_str()) > cursor).collect();
+        let more = rest.len() > limit;
+        rest.truncate(limit);
+        let cursor = rest.last().filter(|_| more).cloned();
+        Ok((rest, cursor))
     }
 
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Unavailable> {

@@ -51,6 +51,7 @@ mod usage_codes;
 mod usage_days;
 mod usage_ledger;
 mod usage_outcomes;
+mod usage_pages;
 mod usage_passed;
 mod usage_streams;
 mod usage_uncounted;

@@ -299,10 +299,10 @@ impl AdminBackend for Stopped<'_> {
 
     async fn usage(
         &self,
-        _key: &KeyId,
+        _batches: &[(String, String)],
         _from: Day,
         _to: Day,
-    ) -> std::result::Result<String, Unavailable> {
+    ) -> std::result::Result<Vec<(String, String)>, Unavailable> {
         Err(Unavailable)
     }
 
@@ -326,6 +326,14 @@ impl AdminBackend for Stopped<'_> {
         &self,
         _cursor: Option<&str>,
     ) -> std::result::Result<RecordPage, Unavailable> {
+        Err(Unavailable)
+    }
+
+    async fn record_names(
+        &self,
+        _cursor: Option<&str>,
+        _limit: usize,
+    ) -> std::result::Result<(Vec<String>, Option<String>), Unavailable> {
         Err(Unavailable)
     }
 

@@ -100,6 +100,13 @@ impl Usage {
         counter.batch(&self.isolate.borrow(), &self.sequence, now)
     }
 
+    /// Returns the batch to send to a key's ledger; an empty text if the ledger knows everything.
+    #[must_use]
+    pub fn unsent_batch(&self, key: &KeyId, now: Timestamp) -> String {
+        let is_unsent = self.counters.borrow().get(key).is_some_and(UsageCounter::is_unsent);
+        if is_unsent { self.batch(key, now) } else { String::new() }
+    }
+
     /// Returns the batch to send, for an answer with the key's usage in its period.
     pub fn batch_for_quota(&self, key: &KeyId, per: Period, now: Timestamp) -> String {
         let mut counters = self.counters.borrow_mut();

@@ -1,0 +1,144 @@
+//! `GET /_gate/usage/keys` (contract, section 7): who may read it, which keys are on which page, and which
+//! requests are wrong. The numbers are the ledgers': `tests/e2e/usage_pages.rs`.
+
+use serde_json::{Value, json};
+use testkit::admin_api::{ADMIN, admin, ask, bare};
+use testkit::gate::{KEY, Setup};
+use testkit::signing::Signature;
+use testkit::token::Session;
+
+use crate::native::{Check, Gate, check};
+
+/// Most keys of a page.
+const PAGE: usize = 24;
+
+/// With these numbers of keys in the configuration, beside the default one, and in the registry.
+fn with_keys(configured: usize, registered: usize) -> Check {
+    check(|setup| {
+        let mut setup = admin(setup).ledger();
+        for number in 0..configured {
+            setup = setup.key(json!({"id": format!("c_{number:02}")}));
+        }
+        for number in 0..registered {
+            setup = setup.registered(json!({"id": format!("r_{number:02}")}));
+        }
+        setup
+    })
+}
+
+/// The ids of each page.
+fn pages(gate: &Gate) -> Vec<Vec<String>> {
+    let mut pages = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let answer = ask(gate, "GET", &format!("usage/keys?cursor={cursor}")).send(gate);
+        let page = answer.passed().json();
+        let members: Vec<_> = page.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(members, ["cursor", "keys"]);
+        let keys = page["keys"].as_array().unwrap().iter();
+        pages.push(
+            keys.map(|key| {
+                assert_eq!(*key, json!({"id": key["id"], "rows": []}));
+                key["id"].as_str().unwrap().to_owned()
+            })
+            .collect(),
+        );
+        match page["cursor"].as_str() {
+            None => return pages,
+            Some(next) => next.clone_into(&mut cursor),
+        }
+    }
+}
+
+#[test]
+fn each_key_that_is_no_admin_s_is_on_one_page() {
+    for (configured, registered) in [(0, 0), (PAGE - 1, 1), (PAGE, 2 * PAGE), (2 * PAGE, PAGE + 1)]
+    {
+        let table = with_keys(configured, registered);
+        let pages = pages(&table.gate);
+        let mut wanted: Vec<String> =
+            (0..configured).map(|number| format!("c_{number:02}")).collect();
+        wanted.push(KEY.to_owned());
+        wanted.extend((0..registered).map(|number| format!("r_{number:02}")));
+        assert_eq!(pages.concat(), wanted, "{configured} and {registered}");
+        let longest = pages.iter().map(Vec::len).max().unwrap();
+        assert_eq!(longest, PAGE.min(wanted.len()), "{configured} and {registered}");
+        let asked = table.gate.platform.calls.borrow();
+        assert!(!asked.contains(&"usage"), "nothing was to be sent: {asked:?}");
+    }
+}
+
+#[test]
+fn a_record_that_the_configuration_shadows_is_read_once_and_a_tombstone_is_read() {
+    let gone = json!({"id": "pk_gone", "version": 1, "revoked": true});
+    let set_up =
+        |setup: Setup| admin(setup).ledger().registered(json!({"id": KEY})).registered(gone);
+    assert_eq!(pages(&check(set_up).gate), [vec![KEY.to_owned()], vec!["pk_gone".to_owned()]]);
+}
+
+#[test]
+fn without_a_registry_the_configuration_has_all_keys() {
+    let set_up =
+        |setup: Setup| setup.site(json!({})).key(json!({"id": ADMIN, "admin": true})).ledger();
+    assert_eq!(pages(&check(set_up).gate), [[KEY.to_owned()]]);
+}
+
+/// A session that may read one key's usage cannot find out which keys there are.
+#[test]
+fn the_page_is_for_admins_whose_session_allows_its_path() {
+    let mut table = with_keys(0, 1);
+    let get = || bare("GET", "usage/keys");
+    let of = |id: &str| Session::new(&table.gate.signing_secret, id);
+    let narrowed = |name: &str, value: Value| get().bearer(&of(ADMIN).claim(name, value).mint());
+    let signed = Signature::new(&table.gate.signing_secret, ADMIN).sign(get());
+    let allowed = [
+        signed,
+        narrowed("paths", json!(["/_gate/usage/*"])),
+        narrowed("paths", json!(["/_gate/usage/keys"])),
+        narrowed("methods", json!(["GET"])),
+    ];
+    let refused = [
+        (narrowed("paths", json!(["/_gate/usage"])), 403, "path-denied"),
+        (narrowed("paths", json!(["/_gate/keys/*"])), 403, "path-denied"),
+        (narrowed("methods", json!(["POST"])), 403, "method-denied"),
+        (get().bearer(&of(KEY).mint()), 403, "path-denied"),
+        (get().bearer(&of("r_00").mint()), 403, "path-denied"),
+        (get(), 401, "credential-missing"),
+    ];
+    for request in allowed {
+        table.answered("allowed", &request, 200);
+    }
+    for (request, status, code) in refused {
+        table.refused(code, &request, status, code);
+    }
+}
+
+#[test]
+fn a_wrong_cursor_or_day_is_named() {
+    let mut table = with_keys(0, 0);
+    // `YyE` is c!, `eA` is x, `Yw` is c and no id.
+    for cursor in ["YyE", "eA", "Yw", "*", "_w"] {
+        let request = ask(&table.gate, "GET", &format!("usage/keys?cursor={cursor}"));
+        table.names(cursor, &request, "cursor");
+    }
+    for (query, field) in [
+        ("from=2026-11-31", "from"),
+        ("to=today", "to"),
+        ("from=2026-11-02&to=2026-11-01", "from"),
+        ("from=2025-01-01&to=2026-11-01", "from"),
+    ] {
+        let request = ask(&table.gate, "GET", &format!("usage/keys?{query}"));
+        table.names(query, &request, field);
+    }
+}
+
+#[test]
+fn without_a_ledger_or_its_answer_there_is_no_page() {
+    let mut table = check(admin);
+    let request = ask(&table.gate, "GET", "usage/keys");
+    table.refused("no ledger", &request, 503, "feature-unavailable");
+    let mut table = with_keys(0, 0);
+    let request = ask(&table.gate, "GET", "usage/keys");
+    table.gate.platform.silent.set("ledgers");
+    table.refused("a silent one", &request, 503, "feature-unavailable");
+}
