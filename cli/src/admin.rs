@@ -139,14 +139,21 @@ impl Gate {
     }
 
     /// The registry's records, page by page.
-    pub(crate) const fn pages(&self) -> Pages<'_> {
-        Pages { gate: self, cursor: Some(String::new()) }
+    pub(crate) fn pages(&self) -> Pages<'_> {
+        self.pages_of(KEYS, "")
+    }
+
+    /// The `keys` at this path, page by page; with this query, which may be empty.
+    pub(crate) fn pages_of(&self, path: &'static str, query: &str) -> Pages<'_> {
+        Pages { gate: self, path, query: query.to_owned(), cursor: Some(String::new()) }
     }
 }
 
-/// See [`Gate::pages`].
+/// See [`Gate::pages_of`].
 pub(crate) struct Pages<'a> {
     gate: &'a Gate,
+    path: &'static str,
+    query: String,
     /// Where the next page begins: empty for the first, `None` after the last.
     cursor: Option<String>,
 }
@@ -162,8 +169,10 @@ impl Iterator for Pages<'_> {
 
 impl Pages<'_> {
     fn page(&mut self, cursor: &str) -> Result<Vec<Value>> {
-        let query = (!cursor.is_empty()).then(|| format!("cursor={}", encoded(cursor)));
-        let mut page = self.gate.ask_with("GET", KEYS, query.as_deref(), None)?;
+        let place = (!cursor.is_empty()).then(|| format!("cursor={}", encoded(cursor)));
+        let query = joined([self.query.clone(), place.unwrap_or_default()]);
+        let query = Some(query).filter(|query| !query.is_empty());
+        let mut page = self.gate.ask_with("GET", self.path, query.as_deref(), None)?;
         self.cursor = page["cursor"].as_str().map(str::to_owned);
         // It would never end.
         if self.cursor.as_deref() == Some(cursor) {
@@ -174,6 +183,12 @@ impl Pages<'_> {
             _ => Err(Error::new("the gate's list has no keys in it")),
         }
     }
+}
+
+/// The query of these parameters, of which some may be empty.
+pub(crate) fn joined(parameters: impl IntoIterator<Item = String>) -> String {
+    let given = parameters.into_iter().filter(|parameter| !parameter.is_empty());
+    given.collect::<Vec<_>>().join("&")
 }
 
 /// A query parameter's value.

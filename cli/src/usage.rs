@@ -1,14 +1,12 @@
 //! `writegate usage`: what each key of a gate has used, by day and outcome, for a program or a spreadsheet.
 
 use std::io::{self, Write as _};
-use std::sync::Mutex;
-use std::thread;
 
 use clap::Args;
 use serde_json::Value;
 use writegate::{Day, KeyId, Timestamp};
 
-use crate::admin::{Gate, GateOptions};
+use crate::admin::{self, Gate, GateOptions};
 use crate::error::{Context as _, Error, Result};
 use crate::project::ProjectOptions;
 use crate::settings;
@@ -25,8 +23,6 @@ const COLUMNS: [&str; 9] = [
     "upstream_ms",
     "upstream_429",
 ];
-/// Keys that are asked for at a time.
-const AT_A_TIME: usize = 8;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -51,22 +47,19 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let project = options.project.find()?;
     let gate = options.which.open(&project)?;
-    let keys = match options.keys.as_slice() {
-        [] => all_keys(&gate)?,
-        keys => keys.iter().map(ToString::to_string).collect(),
-    };
-    let mut period = String::new();
-    for (name, day) in [("from", &options.from), ("to", &options.to)] {
-        if let Some(day) = day {
-            period.push_str(&format!("&{name}={day}"));
-        }
-    }
+    let days = [("from", &options.from), ("to", &options.to)];
+    let given = days.iter().filter_map(|(name, day)| Some(format!("{name}={}", day.as_ref()?)));
+    let period = admin::joined(given);
     let mut out = io::stdout().lock();
     if options.csv {
         writeln!(out, "{}", COLUMNS.join(",")).context("printing")?;
     }
-    for some in keys.chunks(AT_A_TIME * 8) {
-        for row in usage(&gate, some, &period)? {
+    let pages: Box<dyn Iterator<Item = Result<Vec<Value>>>> = match options.keys.as_slice() {
+        [] => Box::new(gate.pages_of("_gate/usage/keys", &period)),
+        keys => Box::new(keys.iter().map(|key| Ok(vec![of_key(&gate, key, &period)?]))),
+    };
+    for page in pages {
+        for row in page?.into_iter().map(rows).collect::<Result<Vec<_>>>()?.concat() {
             let line = if options.csv { csv(&row) } else { row.to_string() };
             match writeln!(out, "{line}") {
                 // `usage | head` has what it wanted.
@@ -78,56 +71,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The ids of all keys that may have used something.
-fn all_keys(gate: &Gate) -> Result<Vec<String>> {
-    let status = gate.ask("GET", "_gate/status", None)?;
-    let configured = status["keys"].as_array().into_iter().flatten();
-    let callers = configured.filter(|key| key["admin"] != true);
-    let mut ids: Vec<String> = callers.filter_map(id).collect();
-    if status["bindings"]["KEY_REGISTRY"] == true {
-        for page in gate.pages() {
-            ids.extend(page?.iter().filter_map(id));
-        }
-    }
-    Ok(ids)
+/// The usage of one key, as in a page of all.
+fn of_key(gate: &Gate, key: &KeyId, period: &str) -> Result<Value> {
+    let mut usage =
+        gate.query("_gate/usage", &admin::joined([period.to_owned(), format!("key={key}")]))?;
+    usage["id"] = key.as_str().into();
+    Ok(usage)
 }
 
-fn id(record: &Value) -> Option<String> {
-    record["id"].as_str().map(str::to_owned)
-}
-
-/// The rows of these keys, in their order.
-fn usage(gate: &Gate, keys: &[String], period: &str) -> Result<Vec<Value>> {
-    let left = Mutex::new(keys.iter().enumerate());
-    let answers = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _worker in 0..AT_A_TIME.min(keys.len()) {
-            scope.spawn(|| {
-                loop {
-                    let next = left.lock().ok().and_then(|mut left| left.next());
-                    let Some((number, key)) = next else {
-                        return;
-                    };
-                    let answer = gate.query("_gate/usage", &format!("key={key}{period}"));
-                    if let Ok(mut answers) = answers.lock() {
-                        answers.push((number, key, answer));
-                    }
-                }
-            });
-        }
-    });
-    let mut answers = answers.into_inner().unwrap_or_default();
-    answers.sort_by_key(|(number, ..)| *number);
-    let mut rows = Vec::new();
-    for (_number, key, answer) in answers {
-        let mut answer = answer?;
-        let Value::Array(own) = answer["rows"].take() else {
-            return Err(Error::new("the gate's answer has no rows in it"));
-        };
-        rows.extend(own.into_iter().map(|mut row| {
-            row["key"] = Value::from(key.as_str());
-            row
-        }));
+/// The rows of a key, each with its id.
+fn rows(mut usage: Value) -> Result<Vec<Value>> {
+    let Value::Array(mut rows) = usage["rows"].take() else {
+        return Err(Error::new("the gate's answer has no rows in it"));
+    };
+    for row in &mut rows {
+        row["key"] = usage["id"].clone();
     }
     Ok(rows)
 }

@@ -232,9 +232,9 @@ fn operator(plan: &Plan, id: &str) -> String {
     let (opens, limits) = match plan.preset.registry {
         true => ("# Opens all of /_gate/ (registry, usage, purge, status) and no route.", ""),
         false => (
-            "# For the commands `check` and `token`: opens status and usage, and no route. To manage a registry or purge a cache,\n\
-             # remove methods and paths, which opens all of /_gate/.",
-            "\nmethods = [\"GET\"]\npaths = [\"/_gate/status\", \"/_gate/usage\"]",
+            "# For the commands `check`, `token` and `usage`: opens status and usage, and no route. To manage a registry or purge a\n\
+             # cache, remove methods and paths, which opens all of /_gate/.",
+            "\nmethods = [\"GET\"]\npaths = [\"/_gate/status\", \"/_gate/usage\", \"/_gate/usage/keys\"]",
         ),
     };
     let id = json!(id);

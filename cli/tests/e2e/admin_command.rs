@@ -171,7 +171,7 @@ fn one_key_is_made_changed_disabled_and_enabled() {
 fn the_usage_of_all_keys_is_told_by_key_and_day() {
     let mut table = Check::of(|setup| admin(setup.ledger()));
     let checkout = Checkout::of(&table);
-    checkout.import(&records(20), &[]).lines();
+    checkout.import(&records(60), &[]).lines();
     for _twice in 0..2 {
         table.passes("counted", &write(&table.gate, "pk_007"));
     }

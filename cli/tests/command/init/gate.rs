@@ -197,7 +197,7 @@ fn the_operator_s_key_opens_what_its_commands_need() {
     // Nothing is changed through a gate without a registry and a cache.
     let (methods, paths) = admin(&CMS);
     assert_eq!(methods, "GET");
-    assert_eq!(paths, ["/_gate/status", "/_gate/usage"]);
+    assert_eq!(paths, ["/_gate/status", "/_gate/usage", "/_gate/usage/keys"]);
     let (methods, paths) = admin(&IMAGES);
     for method in ["GET", "POST", "PATCH", "DELETE"] {
         assert!(methods.contains(method), "{methods}");
