@@ -10,6 +10,7 @@ mod dev_vars;
 mod keys;
 mod leaks;
 mod local;
+mod logpush;
 mod privilege;
 mod process;
 mod rotation;
@@ -63,7 +64,7 @@ fn names() -> PossibleValuesParser {
 type Check = (&'static str, fn(&Gathered<'_>) -> Verdict);
 
 /// Every row, in the order in which they are told.
-const CHECKS: [Check; 21] = [
+const CHECKS: [Check; 22] = [
     ("configuration", |all| all.configuration()),
     ("upstream", |all| all.config(|_, config| configuration::upstream(config))),
     ("environments", |all| all.document(configuration::environments)),
@@ -74,6 +75,7 @@ const CHECKS: [Check; 21] = [
     ("workers-dev", |all| all.config(deployment::workers_dev)),
     ("schedule", |all| all.document(deployment::schedule)),
     ("audit-log", |all| all.document(deployment::audit_log)),
+    ("logpush", |all| all.document(|document| logpush::row(document, &all.local))),
     ("bindings", |all| all.config(|document, config| keys::bindings(document, config, all.now))),
     ("open-keys", |all| all.config(|_, config| keys::open(config, all.now))),
     ("admin-keys", |all| all.config(|_, config| keys::admin(config, all.now))),

@@ -10,7 +10,7 @@ use crate::check_setup::{BOTH, Gate, WELL};
 use crate::checkout::random_secret;
 
 /// The rows, whose names scripts rely on.
-const ROWS: [&str; 21] = [
+const ROWS: [&str; 22] = [
     "configuration",
     "upstream",
     "environments",
@@ -19,6 +19,7 @@ const ROWS: [&str; 21] = [
     "workers-dev",
     "schedule",
     "audit-log",
+    "logpush",
     "bindings",
     "open-keys",
     "admin-keys",

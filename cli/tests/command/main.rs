@@ -5,6 +5,7 @@
 
 mod check_api;
 mod check_leaks;
+mod check_logpush;
 mod check_privilege;
 mod check_rows;
 mod check_setup;
