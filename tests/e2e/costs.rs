@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use testkit::cache::TTL;
 use testkit::client::{Connection, Request};
-use testkit::gate::{Gate, Setup};
+use testkit::gate::{Gate, KEY, Setup};
 use testkit::poll::poll;
 use testkit::token::{fresh, now};
 use testkit::upstream::{PATIENCE, Upstream};
@@ -24,6 +24,16 @@ pub(crate) const OPERATIONS: [(&str, [f64; 3]); 7] = [
     ("Nonces: rows written", [0.0, 0.0, 5.0]),
     ("Requests to the API", [0.0, 1.0, 1.0]),
     ("Log lines", [1.0, 1.0, 1.0]),
+];
+
+/// The most that a feature adds to a request of its key: subrequests, KV reads, requests of objects and their
+/// alarms, and rows written. The first row's subrequest is the request to the API, which the others have too.
+pub(crate) const MOST: [(&str, [f64; 4]); 5] = [
+    ("a session, for a key of the configuration", [1.0, 0.0, 0.0, 0.0]),
+    ("a key of the registry", [1.0, 1.0, 0.0, 0.0]),
+    ("usage (`LEDGER`)", [1.0, 0.0, 1.0, 2.0]),
+    ("a nonce (`REPLAY`)", [1.0, 0.0, 2.0, 5.0]),
+    ("usage and a nonce", [2.0, 0.0, 3.0, 7.0]),
 ];
 
 /// Requests of one measurement; fewer where each writes to a disk.
@@ -183,6 +193,7 @@ fn a_write_that_a_nonce_protects_costs_one_object_more_and_its_alarm() {
     let number = |number: usize| f64::from(u32::try_from(number).unwrap());
     let nonces = [number(alone.nonces + alone.alarms), number(alone.nonce_rows)];
     assert_costs(2, &steady, nonces);
+    assert_eq!(MOST[3].1, [1.0, 0.0, nonces[0], nonces[1]]);
 }
 
 #[test]
@@ -199,19 +210,42 @@ fn a_key_with_a_rate_costs_one_call_of_its_limiter() {
 }
 
 #[test]
+fn a_session_costs_the_request_to_the_api_and_the_registry_a_read() {
+    let upstream = Upstream::start();
+    let gate = Setup::to(&upstream)
+        .site(json!({}))
+        .registered(json!({"id": "customer.17"}))
+        .counted()
+        .start();
+    for (key, (feature, [_, kv, ..])) in [KEY, "customer.17"].into_iter().zip(MOST) {
+        let (from, before) = (mark(&gate), upstream.seen().len());
+        let request = Request::post("/a").bearer(&gate.session_of(key).mint());
+        gate.logs.audit(&request.send(&gate).passed().request_id());
+        let kv = if kv > 0.0 { 1 } else { 0 };
+        assert_eq!(spent(&gate, from), Spent { kv, lines: 1, ..Spent::default() }, "{feature}");
+        assert_eq!(upstream.seen().len() - before, 1, "{feature}");
+    }
+}
+
+#[test]
 fn a_key_with_little_traffic_costs_a_call_of_its_ledger_for_each_request() {
     let upstream = Upstream::start();
     let gate = full(Setup::to(&upstream)).start();
     let request = Request::post("/live/a").bearer(&gate.session_of("customer.17").mint());
+    let mut rows = 0;
     for calls in 1..=3 {
         request.send(&gate).passed();
-        let ledger = poll(PATIENCE, || match spent(&gate, 0).ledger {
-            ledger if ledger >= calls => Ok(ledger),
-            ledger => Err(format!("{ledger} calls")),
+        let now = poll(PATIENCE, || match spent(&gate, 0) {
+            now if now.ledger >= calls && now.ledger_rows > rows => Ok(now),
+            now => Err(format!("{now:#?}")),
         });
-        assert_eq!(ledger, calls);
+        assert_eq!(now.ledger, calls);
+        // The first one makes the tables too.
+        assert!(calls == 1 || now.ledger_rows - rows == 2, "{now:#?}");
+        rows = now.ledger_rows;
     }
     assert_eq!(spent(&gate, 0).kv, 1);
+    assert_eq!(MOST[2].1, [1.0, 0.0, 1.0, 2.0]);
 }
 
 #[test]

@@ -1,20 +1,24 @@
-//! `docs/costs.md` says what was counted (`costs.rs`), and its sums are what comes of that.
+//! `docs/costs.md` and `docs/free-plan.md` say what was counted (`costs.rs`), and their sums are what comes of that.
 
 use std::collections::BTreeMap;
 
 use testkit::process::root;
 
-use crate::costs::OPERATIONS;
+use crate::costs::{MOST, OPERATIONS};
 
 fn page() -> String {
-    std::fs::read_to_string(root().join("docs/costs.md")).unwrap()
+    page_of("costs.md")
+}
+
+fn page_of(name: &str) -> String {
+    std::fs::read_to_string(root().join("docs").join(name)).unwrap()
 }
 
 /// A line of a table: what stands first, and its numbers.
 fn read(line: &str) -> Option<(&str, Vec<f64>)> {
     let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
     let first = cells.next()?;
-    let numbers: Vec<f64> = cells.filter_map(|cell| cell.parse().ok()).collect();
+    let numbers: Vec<f64> = cells.filter_map(|cell| cell.replace(',', "").parse().ok()).collect();
     (!numbers.is_empty()).then_some((first, numbers))
 }
 
@@ -91,4 +95,29 @@ fn its_text_says_what_its_tables_come_to() {
         let text = said.replace("{}", &format!("{value:.2}"));
         assert!(page.contains(&text), "the page should say: {text}");
     }
+}
+
+/// The last column is computed for requests of which each costs the most.
+#[test]
+fn the_free_plan_allows_what_its_scarcest_limit_does() {
+    let page = page_of("free-plan.md");
+    for limit in
+        ["| requests | 100,000 a day", "included | 100,000 a day", "KV reads | 100,000 a day"]
+    {
+        assert!(page.contains(limit), "{limit}");
+    }
+    for (feature, most) in MOST {
+        // All of these limits are as large as that of requests, which each costs one of.
+        let scarcest = most[1..].iter().copied().fold(1.0, f64::max);
+        let [subrequests, kv, objects, rows] = most;
+        let requests = (100_000.0 / scarcest).floor();
+        assert_near(
+            feature,
+            &row(&page, feature),
+            &[subrequests, kv, objects, rows, requests],
+            0.0,
+        );
+    }
+    let [.., ledger, nonce, both] = MOST.map(|(_, most)| most);
+    assert_near("both", &both, &[0, 1, 2, 3].map(|at| ledger[at] + nonce[at]), 0.0);
 }
