@@ -24,7 +24,7 @@ pub(super) fn read(file: &str) -> Result<Vec<Record>> {
         std::io::stdin().read_to_end(&mut bytes).context("reading standard input")?;
     } else {
         bytes = std::fs::read(file)
-            .map_err(|error| Error::usage(format!("reading the file: {error}")))?;
+            .map_err(|error| Error::usage(format!("FILE: reading the file: {error}")))?;
     }
     parse(&bytes)
 }

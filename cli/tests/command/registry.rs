@@ -115,7 +115,8 @@ fn nothing_is_sent_where_a_record_is_wrong() {
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
     }
-    checkout.run(&["key", "import", "--gate", &gate, "no-such-file"]).failed(2, &["no-such-file"]);
+    let missing = checkout.run(&["key", "import", "--gate", &gate, "no-such-file"]);
+    missing.failed(2, &["FILE: reading the file: No such file"]);
     assert_uncalled(&listener);
 }
 
