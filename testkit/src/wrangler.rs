@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::process::root;
+use crate::process::{built, root};
 use crate::program::{Program, port_in};
 use crate::token::fresh;
 
@@ -71,7 +71,12 @@ pub fn with_lines(lines: &[&str]) -> PathBuf {
 
 /// A `wrangler.toml` beside this repository's own, for its build and its files.
 pub fn beside(text: &str) -> PathBuf {
-    let mut text = text.to_owned();
+    let mut text = text.replace("node_modules/writegate/worker/", "build/");
+    text = text.replace("node_modules/writegate/public", "public");
+    if !text.contains("[build]") {
+        // wrangler builds nothing then.
+        built();
+    }
     for path in ["build/", "public"] {
         text = text.replace(&format!("= \"{path}"), &format!("= \"../{path}"));
     }

@@ -80,7 +80,6 @@ mod panic;
 mod rotation;
 
 // Software that is not ours.
-mod admin_docs;
 mod bindings;
 mod datasette;
 mod foreign_jwt;

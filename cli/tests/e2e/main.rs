@@ -9,6 +9,9 @@ mod rotate_front;
 mod rotate_points;
 mod rotate_run;
 mod rotate_stage;
+// What ends TLS, and somebody who does what a page says.
+mod reader;
+mod tls_front;
 
 // A token replaced while callers write.
 mod rotate_docs;
@@ -22,11 +25,14 @@ mod rotate_wrangler;
 
 // A gate set up, administered, checked, and called.
 mod admin_command;
+mod admin_docs;
 mod admin_tls;
 mod check_command;
+mod gitlab;
 mod init;
 mod leaks;
 mod npm;
+mod pages;
 mod recipe_link;
 mod signing_command;
 

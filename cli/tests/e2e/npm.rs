@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testkit::client::Request;
+use testkit::docs::{Example, examples, fences};
 use testkit::process::{build, root, scratch};
 use testkit::program::{Program, port_in, run};
 use testkit::token::fresh;
@@ -68,20 +70,26 @@ impl Machine {
         fs::create_dir(folder).unwrap();
         // Else npm would take the next folder above that has one.
         fs::write(folder.join("package.json"), "{}").unwrap();
+        let mut npm = self.command("npm", folder);
+        npm.args(["install", "--save-dev", "--save-exact", "--ignore-scripts"]);
+        npm.args(packed().lines()).arg(root().join("node_modules/wrangler"));
+        run(&mut npm, "");
+    }
+}
+
+/// The packages of a release for this platform, packed once: their paths, one a line.
+fn packed() -> &'static str {
+    static PACKED: OnceLock<String> = OnceLock::new();
+    PACKED.get_or_init(|| {
+        let packages = scratch("npm-packages");
         build(&[]).unwrap();
-        let packages = self.folder.join("packages");
         let platform =
             run(Command::new("node").args(["-p", "`${process.platform}-${process.arch}`"]), "");
         let program = format!("{platform}={}", env!("CARGO_BIN_EXE_writegate"));
         let script = root().join(".ci/package-npm.mjs");
         let version = env!("CARGO_PKG_VERSION");
-        let packed =
-            run(Command::new("node").arg(script).arg(version).arg(&packages).arg(program), "");
-        let mut npm = self.command("npm", folder);
-        npm.args(["install", "--save-dev", "--save-exact", "--ignore-scripts"]);
-        npm.args(packed.lines()).arg(root().join("node_modules/wrangler"));
-        run(&mut npm, "");
-    }
+        run(Command::new("node").arg(script).arg(version).arg(packages).arg(program), "")
+    })
 }
 
 #[test]
@@ -101,7 +109,8 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     }
     let (upstream, token) = (Upstream::start(), fresh());
     let mut init = machine.command("npx", &folder);
-    init.args(["writegate", "init", "--local", "--skip-probe", "--upstream"]).arg(upstream.url());
+    init.args(words("README.md", "npx writegate init my-gate", "my-gate"));
+    init.args(["--local", "--skip-probe", "--upstream"]).arg(upstream.url());
     init.args(["--method", "POST", "--path", "/posts", "--name", "my-gate"]);
     let first: Value = serde_json::from_str(&run(&mut init, &token)).unwrap();
     phase("set up");
@@ -110,6 +119,14 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     let manifest: Value = serde_json::from_str(&read("package.json")).unwrap();
     assert_eq!(manifest["scripts"]["dev"], "wrangler dev");
+    for page in ["README.md", "npm/README.md", "cli/src/init/package/README.md"] {
+        for example in examples(page) {
+            let scripts = example.code.split("npm run ").skip(1);
+            for script in scripts.map(|rest| rest.split_whitespace().next().unwrap()) {
+                assert!(manifest["scripts"][script].is_string(), "{page}: {script}");
+            }
+        }
+    }
     let configuration = read("wrangler.toml");
     assert!(configuration.contains("main = \"node_modules/writegate/worker/index.js\""));
     for name in [
@@ -153,14 +170,23 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     phase("written through it");
     drop(server);
 
+    let [module] = examples("npm/README.md")
+        .into_iter()
+        .filter_map(|one| (one.language.as_deref() == Some("js")).then_some(one.code))
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let mut node = machine.command("node", &folder);
+    node.args(["--input-type=module", "-e", &format!("{module}console.log(typeof writegate);")]);
+    assert_eq!(run(&mut node, ""), "function");
+
     // The same at Cloudflare, where the login is looked for before there is a configuration.
     for name in ["wrangler.toml", ".dev.vars"] {
         fs::remove_file(folder.join(name)).unwrap();
     }
     let (api, login) = (cloudflare(), fresh());
     let mut init = machine.command("npx", &folder);
-    init.args(["writegate", "init", "--skip-probe", "--upstream"]).arg(upstream.url());
-    init.args(["--method", "POST", "--path", "/posts", "--name", "my-gate"]);
+    init.args(words("README.md", "pass show", "")).args(["--name", "my-gate"]);
     init.env("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", api.url()))
         .env("CLOUDFLARE_API_TOKEN", &login)
         .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT);
@@ -169,4 +195,70 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     let set = secrets(&api.seen());
     let names: Vec<_> = set.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["SIGNING_SECRET", "SIGNING_SECRET", "WRITE_TOKEN"]);
+}
+
+/// The words behind `npx` of the page's example that begins so, without the folder, which is this one.
+fn words(page: &str, start: &str, folder: &str) -> Vec<String> {
+    let all = examples(page);
+    let example = all.iter().find(|example| example.code.starts_with(start)).expect(start);
+    let script = format!("pass() {{ :; }}\nnpx() {{ printf '%s\\n' \"$@\"; }}\n{}", example.code);
+    let printed = run(Command::new("sh").args(["-euc", &script]), "");
+    printed.lines().map(str::to_owned).filter(|word| word != folder).collect()
+}
+
+/// Runs the commands of a page in a folder, where `init` asks nothing and a deployment is tried only.
+fn type_in(machine: &Machine, folder: &Path, code: &str, input: &str) -> String {
+    let script = format!(
+        "npx() {{
+           case \"$1 $2\" in
+             'writegate init') shift; command npx --no-install writegate \"$@\" --local --skip-probe ;;
+             'wrangler deploy') command npx --no-install wrangler deploy --dry-run ;;
+             *) command npx --no-install \"$@\" ;;
+           esac
+         }}
+         {code}"
+    );
+    let mut sh = machine.command("sh", folder);
+    run(sh.args(["-euc", &script]), input)
+}
+
+/// The commands of every recipe, from the packages: what `init` and the commands after it make can be deployed.
+#[test]
+fn the_commands_of_every_recipe_make_a_gate_from_npm() {
+    let machine = Machine::new();
+    let installed = machine.folder.join("installed");
+    machine.install(&installed);
+    let presets = ["form", "cms", "workers-ai", "cloudflare-api", "images"];
+    let others = ["flotiq", "two-zones"];
+    for name in presets.iter().chain(&others) {
+        let folder = machine.folder.join(name);
+        fs::create_dir(&folder).unwrap();
+        let modules = installed.join("node_modules");
+        std::os::unix::fs::symlink(&modules, folder.join("node_modules")).unwrap();
+        fs::copy(installed.join("package.json"), folder.join("package.json")).unwrap();
+        let page = format!("docs/recipes/{name}.md");
+        let made = fences(&format!("recipes/{name}.md"), "sh");
+        assert_eq!(made.len(), 1, "{page}");
+        if presets.contains(name) {
+            assert!(made[0].contains(&format!("--preset {name} ")), "{page}: {}", made[0]);
+        }
+        // The API's token, and for a form Turnstile's secret.
+        let secrets = match *name {
+            "form" => format!("{}\n{}\n", fresh(), fresh()),
+            _ => fresh(),
+        };
+        let first: Value =
+            serde_json::from_str(&type_in(&machine, &folder, &made[0], &secrets)).unwrap();
+        for more in fences(&format!("recipes/{name}.md"), "bash") {
+            type_in(&machine, &folder, &more, "");
+        }
+        // The key of the page is another one here.
+        let id = first["id"].as_str().unwrap();
+        let signs = |example: &Example| example.code.starts_with("npx writegate url sign");
+        for example in examples(&page).iter().filter(|example| signs(example)) {
+            let link = type_in(&machine, &folder, &example.code.replace("pk_first", id), "");
+            assert!(link.contains(&format!("?key={id}&exp=")), "{link}");
+        }
+        type_in(&machine, &folder, "npx wrangler deploy", "");
+    }
 }

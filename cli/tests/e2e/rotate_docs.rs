@@ -1,11 +1,13 @@
-//! The hooks of `docs/rotation.md`, taken out by their fences and run as they stand against a double of GitLab's tokens.
+//! The hooks of `docs/rotation.md` and of the recipe for Vault, taken out by their fences and run as they stand against doubles
+//! of GitLab's tokens and of Vault, by the command that the page shows.
 
 use std::fs;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use testkit::docs::fences;
-use testkit::program::found;
+use testkit::docs::{examples, fences};
+use testkit::program::{found, run};
 use testkit::token::fresh;
 use testkit::upstream::{Reply, Seen, Upstream};
 
@@ -73,6 +75,51 @@ impl Gitlab {
     }
 }
 
+/// The options of the page's last `token rotate`, behind its gate.
+fn hooks(page: &str) -> Vec<String> {
+    let rotates = |code: &String| code.contains("token rotate --gate") && code.contains("--hook");
+    let mut commands = examples(page).into_iter().map(|example| example.code).filter(rotates);
+    let command = commands.next_back().expect("a rotation with a hook");
+    let script = format!("npx() {{ printf '%s\\n' \"$@\"; }}\n{command}");
+    let words = run(Command::new("sh").args(["-euc", &script]), "");
+    let mut words = words.lines().map(str::to_owned);
+    assert!(words.any(|word| word == "https://gate.example.com"), "{command}");
+    words.collect()
+}
+
+#[test]
+fn the_hook_for_vault_brings_the_token_that_vault_has() {
+    if !found(&["curl", "jq"], "the hook for Vault") {
+        return;
+    }
+    let stage = Stage::new();
+    let token = stage.cloud.world.tokens.lock().unwrap().by_hand(false, "made by Vault", 0).1;
+    let vaults = fresh();
+    let (held, expected) = (token.clone(), vaults.clone());
+    let vault = Upstream::answering(move |seen, _| {
+        let is_asked = seen.target == "/v1/secret/data/cms";
+        match is_asked && seen.header("x-vault-token").as_ref() == Some(&expected) {
+            true => Reply::ok(
+                &json!({"data": {"data": {"token": held}, "metadata": {"version": 2}}}).to_string(),
+            ),
+            false => Reply::new(403),
+        }
+    });
+    let [hook] = fences("recipes/vault.md", "sh").try_into().unwrap();
+    fs::write(stage.folder.join("vault-token"), hook).unwrap();
+    let hooks = hooks("docs/recipes/vault.md");
+    let rotate = |secret: &str| {
+        let mut command = stage.command(&hooks.iter().map(String::as_str).collect::<Vec<_>>());
+        command.env("VAULT_ADDR", vault.url()).env("VAULT_TOKEN", secret);
+        stage.run(command, None)
+    };
+    rotate("another").is(1, &[]);
+    assert_ne!(deployed(&stage)["token"], token.as_str());
+    rotate(&vaults).is(0, &["done"]);
+    assert_eq!(deployed(&stage)["token"], token.as_str());
+    stage.assert_unharmed();
+}
+
 #[test]
 fn the_hooks_make_a_token_and_revoke_the_others() {
     if !found(&["curl", "jq"], "the hooks of docs/rotation.md") {
@@ -92,8 +139,8 @@ fn the_hooks_make_a_token_and_revoke_the_others() {
     let [make, revoke] = fences("rotation.md", "sh").try_into().unwrap();
     fs::write(stage.folder.join("rotate-make"), make).unwrap();
     fs::write(stage.folder.join("rotate-revoke"), revoke).unwrap();
-    let hooks = ["--hook", "sh rotate-make", "--revoke-hook", "sh rotate-revoke"];
-    let mut command = stage.command(&hooks);
+    let hooks = hooks("docs/rotation.md");
+    let mut command = stage.command(&hooks.iter().map(String::as_str).collect::<Vec<_>>());
     command.env("GITLAB", server.url()).env("PROJECT", "7").env("GITLAB_ADMIN", &gitlab.admin);
     stage.run(command, None).is(0, &["done"]);
     stage.assert_unharmed();

@@ -40,6 +40,8 @@ pub(crate) struct Kind {
     pub(crate) stored: bool,
     /// The gate has the token under another name, too.
     pub(crate) twin: bool,
+    /// Adds more to the gate.
+    pub(crate) more: fn(Setup) -> Setup,
 }
 
 impl Default for Kind {
@@ -52,6 +54,7 @@ impl Default for Kind {
             ours: false,
             stored: false,
             twin: false,
+            more: |setup| setup,
         }
     }
 }
@@ -91,6 +94,7 @@ impl Stage {
                     .site(json!({}))
                     .key(json!({"id": ADMIN, "admin": true}))
                     .env("SIGNING_SECRET", root_secret.as_str());
+                let setup = (kind.more)(setup);
                 let other = json!({"upstream_auth": {"scheme": "bearer", "secret": "TWIN_TOKEN"}});
                 let setup = match kind.twin {
                     true => setup.route("/twin/*", other).env("TWIN_TOKEN", secret),

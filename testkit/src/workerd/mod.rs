@@ -121,7 +121,7 @@ impl Config {
             .iter()
             .map(|(name, service)| {
                 format!(
-                    "(name = {}, address = \"127.0.0.1:0\", http = (), service = {})",
+                    "(name = {}, address = \"127.0.0.1:0\", http = (forwardedProtoHeader = \"X-Front-Scheme\"), service = {})",
                     quoted(name),
                     quoted(service)
                 )

@@ -2,6 +2,7 @@
 
 use testkit::cache::kept;
 use testkit::client::{Request, Response};
+use testkit::docs::fences;
 use testkit::gate::Gate;
 use testkit::poll::poll;
 use testkit::token::{now, sk};
@@ -16,9 +17,17 @@ const HOST: &str = "img.example.com";
 /// The Accept headers of browsers for images: browsers with the same one share kept answers.
 const ACCEPT: &str = "image/avif,image/webp,image/*,*/*;q=0.8";
 
+/// The target of the recipe's `<img>`.
+fn src() -> String {
+    let html = fences("recipes/images.md", "html").remove(0);
+    let (_, rest) =
+        html.split_once(&format!("<img src=\"https://{HOST}")).expect("an image of the gate");
+    rest.split_once('"').unwrap().0.to_owned()
+}
+
 /// A browser's request for an `<img>` of a page.
 fn image(path: &str, page: &str) -> Request {
-    Request::get(&format!("{path}?key={FIRST}"))
+    Request::get(&src().replace("/img/cats/1.jpg", path))
         .header("Accept", ACCEPT)
         .header("Referer", page)
         .header("Sec-Fetch-Dest", "image")

@@ -1,19 +1,30 @@
-//! The configuration of each recipe is what the command above it makes. After a change of either:
+//! The configuration of each recipe is what the command above it makes, in a folder with the npm packages. After a change of either:
 //! `UPDATE_RECIPES=1 cargo test --test command recipes`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::{Value, json};
-use testkit::program::found;
-use testkit::upstream::{Reply, Upstream};
+use serde_json::Value;
 
-use super::clone;
-use crate::checkout::{random_secret, root};
+use crate::checkout::{Checkout, random_secret, root};
 
 /// The ids in the recipes: of the first key, the operator's, the probe's.
 const IDS: [&str; 3] = ["pk_first", "pk_operator", "pk_probe"];
+
+/// A folder with the packages of npm, as far as `init` looks at them.
+fn from_npm() -> Checkout {
+    let folder = Checkout::new("");
+    for name in ["Cargo.toml", "wrangler.toml"] {
+        fs::remove_file(folder.0.join(name)).unwrap();
+    }
+    for name in ["writegate", "wrangler"] {
+        fs::create_dir_all(folder.0.join("node_modules").join(name)).unwrap();
+        folder.file(&format!("node_modules/{name}/package.json"), "{}");
+    }
+    folder.file("package.json", r#"{"scripts":{"dev":"","deploy":"","check":""}}"#);
+    folder
+}
 
 fn page(name: &str) -> PathBuf {
     root().join(format!("docs/recipes/{name}.md"))
@@ -36,7 +47,7 @@ fn fence<'p>(page: &'p str, language: &str) -> (&'p str, &'p str, &'p str) {
 /// The arguments of the recipe's command, as a shell reads them.
 fn arguments(page: &str) -> Vec<String> {
     let (_, command, _) = fence(page, "sh");
-    let script = format!("cargo() {{ shift 2; printf '%s\\n' \"$@\"; }}\n{command}");
+    let script = format!("npx() {{ shift; printf '%s\\n' \"$@\"; }}\n{command}");
     let printed = Command::new("sh").args(["-euc", &script]).output().unwrap();
     assert!(printed.status.success(), "{command}");
     let printed = String::from_utf8(printed.stdout).unwrap();
@@ -51,7 +62,7 @@ fn assert_current(name: &str, input: &str) {
     assert_eq!(arguments[0], "init", "{arguments:?}");
     let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     arguments.push("--local");
-    let checkout = clone();
+    let checkout = from_npm();
     checkout.fed(&arguments, input).succeeded();
 
     let mut made = checkout.text("wrangler.toml");
@@ -104,13 +115,13 @@ fn the_recipe_for_flotiq_is_what_init_makes() {
 fn the_recipe_for_two_zones_is_what_its_commands_make() {
     let path = page("two-zones");
     let text = fs::read_to_string(&path).unwrap();
-    let checkout = clone();
+    let checkout = from_npm();
     let mut init = arguments(&text);
     init.push("--local".to_owned());
     let init: Vec<&str> = init.iter().map(String::as_str).collect();
     checkout.fed(&init, &random_secret()).succeeded();
     let (_, more, _) = fence(&text, "bash");
-    let mark = "cargo() { shift 2; printf '%s\\n' \"$@\" --; }";
+    let mark = "npx() { shift; printf '%s\\n' \"$@\" --; }";
     let printed = Command::new("sh").args(["-euc", &format!("{mark}\n{more}")]).output().unwrap();
     let printed = String::from_utf8(printed.stdout).unwrap();
     for command in printed.split("\n--\n").filter(|command| !command.is_empty()) {
@@ -129,38 +140,6 @@ fn the_recipe_for_two_zones_is_what_its_commands_make() {
     let made = tables.collect::<Vec<_>>().join("\n\n").replace(first, IDS[0]);
     assert_eq!((routes.as_array().unwrap().len(), own[1]["id"].as_str()), (2, Some("pk_second")));
     assert_or_update(&path, &text, &format!("{}\n", made.trim_end()));
-}
-
-/// The hook of the recipe for Vault, as it stands, before a double of Vault.
-#[test]
-fn the_hook_for_vault_prints_the_token() {
-    if !found(&["curl", "jq"], "the hook for Vault") {
-        return;
-    }
-    let text = fs::read_to_string(page("vault")).unwrap();
-    let (token, vaults) = (random_secret(), random_secret());
-    let (held, expected) = (token.clone(), vaults.clone());
-    let vault = Upstream::answering(move |seen, _| {
-        let is_asked = seen.target == "/v1/secret/data/cms";
-        match is_asked && seen.header("x-vault-token").as_ref() == Some(&expected) {
-            true => Reply::ok(
-                &json!({"data": {"data": {"token": held}, "metadata": {"version": 2}}}).to_string(),
-            ),
-            false => Reply::new(403),
-        }
-    });
-    let run = |secret: &str| {
-        let mut sh = Command::new("sh");
-        sh.args(["-c", fence(&text, "sh").1])
-            .env("VAULT_ADDR", vault.url())
-            .env("VAULT_TOKEN", secret);
-        sh.env_remove("http_proxy").output().unwrap()
-    };
-    let done = run(&vaults);
-    assert!(done.status.success(), "{done:?}");
-    let printed: Value = serde_json::from_slice(&done.stdout).unwrap();
-    assert_eq!(printed, json!({"token": token}));
-    assert!(!run("another").status.success());
 }
 
 #[test]

@@ -1,34 +1,26 @@
 //! The examples of `docs/admin.md`, taken out by their fence and run against a gate as they stand, so that they stay true.
 
-use std::path::Path;
-use std::process::Command;
-
 use serde_json::{Deserializer, Value, json};
-use testkit::admin_api::{ADMIN, admin, write};
-use testkit::check::Check;
+use testkit::client::Request;
 use testkit::docs::fences;
-use testkit::program::{found, run};
-use testkit::token::sk;
+use testkit::program::found;
+use testkit::token::{Session, sk};
+
+use crate::reader::Reader;
 
 #[test]
 fn the_examples_do_what_they_say() {
-    if !found(&["bash", "curl"], "the examples of docs/admin.md") {
+    if !found(&["bash", "curl", "openssl"], "the examples of docs/admin.md") {
         return;
     }
-    let mut table = Check::of(admin);
+    let reader = Reader::new();
     let examples = fences("admin.md", "sh");
     assert_eq!(examples.len(), 1, "one fence: {examples:#?}");
-    let said = run(
-        Command::new(Path::new("bash"))
-            .args(["-euc", &examples[0]])
-            .env("GATE", format!("http://127.0.0.1:{}", table.gate.port))
-            .env("SESSION", table.gate.session_of(ADMIN).mint())
-            .env("no_proxy", "127.0.0.1"),
-        "",
-    );
-    let answers = Deserializer::from_str(&said).into_iter::<Value>();
+    let typed = reader.types(&examples[0]);
+    assert_eq!(typed.failed, Vec::<String>::new(), "{}", typed.err);
+    let answers = Deserializer::from_str(&typed.out).into_iter::<Value>();
     let answers: Vec<Value> = answers.map(|answer| answer.unwrap()).collect();
-    let secret = |id: &str, version| Value::from(sk(&table.gate.signing_secret, id, version));
+    let secret = |id: &str, version| Value::from(sk(&reader.stage.signing_secret, id, version));
     let [one, many, shown, page, changed, revoked, back, deleted, status] = answers.as_slice()
     else {
         panic!("nine answers: {answers:#?}");
@@ -41,7 +33,11 @@ fn the_examples_do_what_they_say() {
     assert_eq!((&revoked["revoked"], &back["revoked"]), (&json!(true), &Value::Null));
     assert_eq!(*deleted, json!({"id": "customer.19", "version": 1, "revoked": true}));
     assert_eq!(status["bindings"]["KEY_REGISTRY"], true);
-    table.refused("the old secret", &write(&table.gate, "customer.17"), 401, "signature-invalid");
-    table.passes("taken back", &write(&table.gate, "customer.18"));
-    table.refused("deleted", &write(&table.gate, "customer.19"), 401, "key-revoked");
+    let write = |id: &str| {
+        let session = Session::new(&reader.stage.signing_secret, id).mint();
+        Request::post("/posts").bearer(&session).send_to(reader.stage.front.port)
+    };
+    write("customer.17").refused(401, "signature-invalid");
+    write("customer.18").passed();
+    write("customer.19").refused(401, "key-revoked");
 }
