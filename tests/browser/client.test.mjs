@@ -25,20 +25,26 @@ const MINTED = `{ key: "pk_site", turnstile: "1x00000000000000000000AA" }`;
 const OWN = `{ session: () => ownSession() }`;
 
 /** A call as a script of the page makes it; what it came to. */
-const call = (page, site, path, init = {}) =>
+const call = async (page, site, path, init = {}) => (await calls(page, site, [[path, init]]))[0];
+
+/** The same for calls that begin together, before any of them can have an answer. */
+const calls = (page, site, all) =>
   page.evaluate(
-    async ([{ fetch, GateError }, path, init]) => {
-      try {
-        const response = await fetch(path, init);
-        return { status: response.status, body: await response.text(), url: response.url };
-      } catch (error) {
-        const { name, message, code, status, title, detail, requestId, retryAfter, problem, cause } = error;
-        const unread = error.response?.bodyUsed === false && (await error.response.text());
-        const is = error instanceof GateError && error instanceof Error;
-        return { error: { name, message, code, status, title, detail, requestId, retryAfter, problem, cause, unread, is } };
-      }
+    ([{ fetch, GateError }, all]) => {
+      const one = async ([path, init]) => {
+        try {
+          const response = await fetch(path, init);
+          return { status: response.status, body: await response.text(), url: response.url };
+        } catch (error) {
+          const { name, message, code, status, title, detail, requestId, retryAfter, problem, cause } = error;
+          const unread = error.response?.bodyUsed === false && (await error.response.text());
+          const is = error instanceof GateError && error instanceof Error;
+          return { error: { name, message, code, status, title, detail, requestId, retryAfter, problem, cause, unread, is } };
+        }
+      };
+      return Promise.all(all.map(one));
     },
-    [site, path, init],
+    [site, all],
   );
 
 const post = (body = "hello") => ({ method: "POST", body });
@@ -249,7 +255,7 @@ test("a stale signature is renewed once, too", async (t) => {
 
 test("five calls that fail together mint once", async (t) => {
   const { page, made, site } = await withOwn(t, (nth) => session("pk_server", { ttl: nth === 0 ? -5 : 300 }));
-  const all = await Promise.all(Array.from({ length: 5 }, () => call(page, site, fresh(), post())));
+  const all = await calls(page, site, Array.from({ length: 5 }, () => [fresh(), post()]));
   assert.deepEqual(all.map(({ status }) => status), Array(5).fill(200));
   assert.equal(made.length, 2);
 });
@@ -271,7 +277,7 @@ test("a mint that fails rejects those that wait, and is forgotten", async (t) =>
     }
     return session("pk_server");
   });
-  const all = await Promise.all([1, 2, 3].map(() => call(page, site, fresh(), post())));
+  const all = await calls(page, site, Array.from({ length: 3 }, () => [fresh(), post()]));
   for (const { error } of all) assert.match(error.message, /the server is down/);
   assert.equal((await call(page, site, fresh(), post())).status, 200);
   assert.equal(made.length, 1);
