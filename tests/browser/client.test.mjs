@@ -24,10 +24,10 @@ const client = (page, options) =>
 const MINTED = `{ key: "pk_site", turnstile: "1x00000000000000000000AA" }`;
 const OWN = `{ session: () => ownSession() }`;
 
-/** A call as a script of the page makes it; what it came to. */
+/** A call as a script of the page makes it; returns what the script saw. */
 const call = async (page, site, path, init = {}) => (await calls(page, site, [[path, init]]))[0];
 
-/** The same for calls that begin together, before any of them can have an answer. */
+/** Returns what calls saw that begin together, before any of them can have an answer. */
 const calls = (page, site, all) =>
   page.evaluate(
     ([{ fetch, GateError }, all]) => {
