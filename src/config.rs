@@ -25,13 +25,7 @@ pub const MIN_SECRET_BYTES: usize = 32;
 pub const RESOURCES: [&str; 4] = ["KEY_REGISTRY", "KEY_WRITER", "REPLAY", "LEDGER"];
 /// The variables that are neither a route's token nor about one.
 pub const VARIABLES: [&str; 8] = [
-    "UPSTREAM",
-    "ROUTES",
-    "KEYS",
-    "RATES",
-    "ROTATION",
-    "SESSION_MAX_TTL",
-    "CLOCK_SKEW",
+    "UPSTREAM", "ROUTES", "KEYS", "RATES", "ROTATION", "SESSION_MAX_TTL", "CLOCK_SKEW",
     "TURNSTILE_VERIFY_URL",
 ];
 /// Secrets of the gate itself, which must never be sent to an upstream.

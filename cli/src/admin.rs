@@ -210,11 +210,8 @@ mod tests {
     #[test]
     fn a_gate_s_address_is_https_or_on_loopback() {
         for right in [
-            "https://gate.example.com",
-            "https://gate.example.com/",
-            "http://127.0.0.1:8787",
-            "http://[::1]:8787",
-            "http://localhost:8787/",
+            "https://gate.example.com", "https://gate.example.com/", "http://127.0.0.1:8787",
+            "http://[::1]:8787", "http://localhost:8787/",
         ] {
             assert!(address(right).is_ok(), "{right}");
         }

@@ -166,15 +166,8 @@ mod tests {
     const WITHOUT_PROJECT: [&str; 4] = ["build", "demo", "completions", "man"];
     /// Commands whose output is JSON anyway, a line each.
     const JSON_ANYWAY: [&str; 9] = [
-        "key update",
-        "key disable",
-        "key enable",
-        "key show",
-        "key list",
-        "key revoke",
-        "key import",
-        "usage",
-        "purge",
+        "key update", "key disable", "key enable", "key show", "key list", "key revoke",
+        "key import", "usage", "purge",
     ];
     /// Commands whose only output is a session or nothing.
     const NO_JSON: [&str; 2] = ["console", "token rotate"];

@@ -13,14 +13,7 @@ use crate::settings;
 
 /// The columns, in their order.
 const COLUMNS: [&str; 9] = [
-    "key",
-    "day",
-    "outcome",
-    "code",
-    "requests",
-    "bytes_in",
-    "bytes_out",
-    "upstream_ms",
+    "key", "day", "outcome", "code", "requests", "bytes_in", "bytes_out", "upstream_ms",
     "upstream_429",
 ];
 

@@ -20,13 +20,8 @@ use crate::setup;
 const PROGRAM: &str = "node_modules/wrangler/bin/wrangler.js";
 /// Secrets that a command may find in its environment, and that no other program has any business with.
 const SECRETS: [&str; 7] = [
-    "SIGNING_SECRET",
-    "SIGNING_SECRET_PREVIOUS",
-    "WRITE_TOKEN",
-    "WAF_SECRET",
-    "TURNSTILE_SECRET",
-    "ROTATION_API_TOKEN",
-    "CHECK_API_TOKEN",
+    "SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WRITE_TOKEN", "WAF_SECRET", "TURNSTILE_SECRET",
+    "ROTATION_API_TOKEN", "CHECK_API_TOKEN",
 ];
 
 /// Keeps the gate's secrets from a program that has no business with them.

@@ -23,14 +23,8 @@ const FOR_CACHES: [&str; 2] = ["expires", "cf-cache-status"];
 /// Directives of `Cache-Control` (RFC 9111 section 5.2.2, RFC 5861, RFC 8246) for the caller's own
 /// cache.
 const FOR_CALLER: [&str; 8] = [
-    "no-store",
-    "no-cache",
-    "max-age",
-    "must-revalidate",
-    "no-transform",
-    "immutable",
-    "stale-while-revalidate",
-    "stale-if-error",
+    "no-store", "no-cache", "max-age", "must-revalidate", "no-transform", "immutable",
+    "stale-while-revalidate", "stale-if-error",
 ];
 
 /// The header edits of a response that is stored.

@@ -30,32 +30,12 @@ const WAF_TIME_DIGITS: usize = 10;
 /// API.
 pub const TRACKERS: [&str; 24] = [
     // Google Analytics and Ads.
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_term",
-    "utm_content",
-    "utm_id",
-    "gclid",
-    "gclsrc",
-    "dclid",
-    "gbraid",
-    "wbraid",
-    "srsltid",
+    "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id", "gclid",
+    "gclsrc", "dclid", "gbraid", "wbraid", "srsltid",
     // Meta, Microsoft, X, TikTok, LinkedIn, Yandex.
-    "fbclid",
-    "igshid",
-    "msclkid",
-    "twclid",
-    "ttclid",
-    "li_fat_id",
-    "yclid",
+    "fbclid", "igshid", "msclkid", "twclid", "ttclid", "li_fat_id", "yclid",
     // Mailchimp, HubSpot, Marketo.
-    "mc_cid",
-    "mc_eid",
-    "_hsenc",
-    "_hsmi",
-    "mkt_tok",
+    "mc_cid", "mc_eid", "_hsenc", "_hsmi", "mkt_tok",
 ];
 
 /// The credential in a query.

@@ -20,35 +20,14 @@ pub const MAX_REPEATABLE_BODY_BYTES: u64 = 1_048_576;
 
 /// Headers removed by name.
 const REMOVED: [&str; 20] = [
-    "authorization",
-    "cookie",
-    "forwarded",
-    "via",
-    "true-client-ip",
-    "x-api-key",
-    "x-public-key",
-    "x-real-ip",
-    "x-request-id",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
-    // Hop-by-hop (RFC 9110 section 7.6.1).
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
+    "authorization", "cookie", "forwarded", "via", "true-client-ip", "x-api-key", "x-public-key",
+    "x-real-ip", "x-request-id", "x-http-method", "x-http-method-override", "x-method-override",
+    "x-original-url", "x-rewrite-url", // Hop-by-hop (RFC 9110 section 7.6.1).
+    "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
 ];
 /// Headers removed by the prefix of their name.
 const REMOVED_PREFIXES: [&str; 6] = [
-    "signature",
-    "proxy-",
-    "x-auth-",
-    "x-forwarded-",
-    "writegate-",
+    "signature", "proxy-", "x-auth-", "x-forwarded-", "writegate-",
     // The AI Gateway's `cf-aig-*` headers select a budget and the cost that is booked, so callers may
     // set only those in a route's `pass_headers`.
     "cf-",
@@ -288,13 +267,8 @@ mod tests {
     fn what_must_not_pass_is_removed_in_every_spelling() {
         // `tests/core/crossing.rs` sends the others.
         for name in [
-            "authorization",
-            "signature",
-            "signature-input",
-            "x-public-key",
-            "connection",
-            "transfer-encoding",
-            "upgrade",
+            "authorization", "signature", "signature-input", "x-public-key", "connection",
+            "transfer-encoding", "upgrade",
         ] {
             for between in ["-", "_", ".", "!", "~", "|", "'"] {
                 let name = name.replace('-', between);
@@ -309,24 +283,9 @@ mod tests {
     #[test]
     fn what_only_looks_like_it_passes() {
         for name in [
-            "accept",
-            "content-type",
-            "content-length",
-            "content-digest",
-            "idempotency-key",
-            "x_custom_2",
-            "x-forward",
-            "x-authenticated",
-            "if-match",
-            "origin",
-            "referer",
-            "user-agent",
-            "range",
-            "prefer",
-            "x-custom",
-            "traceparent",
-            "author",
-            "cookies",
+            "accept", "content-type", "content-length", "content-digest", "idempotency-key",
+            "x_custom_2", "x-forward", "x-authenticated", "if-match", "origin", "referer",
+            "user-agent", "range", "prefer", "x-custom", "traceparent", "author", "cookies",
         ] {
             assert!(!is_removed(name), "{name}");
         }

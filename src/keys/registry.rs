@@ -255,11 +255,7 @@ mod tests {
     fn a_record_that_is_none_closes_its_key_alone() {
         let (registry, roots) = (Registry::default(), roots());
         for text in [
-            "",
-            "{",
-            "[]",
-            r#"{"id":"b"}"#,
-            r#"{"id":"a","path":["/"]}"#,
+            "", "{", "[]", r#"{"id":"b"}"#, r#"{"id":"a","path":["/"]}"#,
             r#"{"id":"a","admin":true}"#,
         ] {
             let entry = registry.learn(&id("a"), Some(text.to_owned()), &roots, NOW);

@@ -145,23 +145,9 @@ mod tests {
     #[test]
     fn what_is_no_origin_does_not_parse() {
         for text in [
-            "null",
-            "",
-            "https://",
-            "example.com",
-            "https://a/",
-            "https://u@a",
-            "https://a:",
-            "https://a:x",
-            "https://a:+1",
-            "https://a:99999",
-            "https://[::1",
-            "https://a b",
-            "https://a, https://b",
-            "://a",
-            "1a://b",
-            "h_t://b",
-            "https://[:]",
+            "null", "", "https://", "example.com", "https://a/", "https://u@a", "https://a:",
+            "https://a:x", "https://a:+1", "https://a:99999", "https://[::1", "https://a b",
+            "https://a, https://b", "://a", "1a://b", "h_t://b", "https://[:]",
         ] {
             assert_eq!(Origin::parse(text), None, "{text}");
         }

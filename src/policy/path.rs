@@ -241,33 +241,10 @@ mod tests {
     #[test]
     fn ambiguous_paths_are_refused() {
         for path in [
-            "",
-            "a",
-            "*",
-            "//",
-            "/a//b",
-            "/a\\b",
-            "/.",
-            "/..",
-            "/a/../b",
-            "/a/./b",
-            "/a/..",
-            "/%2e/",
-            "/%2E%2e/x",
-            "/.%2e",
-            "/a/..;x/b",
-            "/a/.;/b",
-            "/a/%2e%2e%3bx",
-            "/a%00b",
-            "/a/..%2fb",
-            "/a%2f..",
-            "/a%5c..%5cb",
-            "/x%2F.%2Fy",
-            "/%2e%2e",
-            "/a/..%20/b",
-            "/a/.%09",
-            "/a/..%3Fx",
-            "/a/..%23/b",
+            "", "a", "*", "//", "/a//b", "/a\\b", "/.", "/..", "/a/../b", "/a/./b", "/a/..",
+            "/%2e/", "/%2E%2e/x", "/.%2e", "/a/..;x/b", "/a/.;/b", "/a/%2e%2e%3bx", "/a%00b",
+            "/a/..%2fb", "/a%2f..", "/a%5c..%5cb", "/x%2F.%2Fy", "/%2e%2e", "/a/..%20/b",
+            "/a/.%09", "/a/..%3Fx", "/a/..%23/b",
         ] {
             assert_eq!(check(path), Err(Refusal::BadPath), "{path}");
         }
@@ -276,24 +253,8 @@ mod tests {
     #[test]
     fn paths_that_only_look_like_those_pass() {
         for path in [
-            "/",
-            "/a",
-            "/a/",
-            "/a/b",
-            "/...",
-            "/..a",
-            "/a..",
-            "/.a",
-            "/a.b/c",
-            "/%2e%2e%2e",
-            "/%252e%252e/",
-            "/a;b",
-            "/;..",
-            "/a/%",
-            "/a/%zz",
-            "/%2",
-            "/a:b@c",
-            "/~%7e",
+            "/", "/a", "/a/", "/a/b", "/...", "/..a", "/a..", "/.a", "/a.b/c", "/%2e%2e%2e",
+            "/%252e%252e/", "/a;b", "/;..", "/a/%", "/a/%zz", "/%2", "/a:b@c", "/~%7e",
         ] {
             let checked = check(path).map(|checked| checked.encoded_slash);
             assert_eq!(checked, Ok(false), "{path}");

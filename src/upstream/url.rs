@@ -151,15 +151,8 @@ pub enum UpstreamAuth {
 
 /// Headers that carry the message itself, so no API takes its token there.
 const NO_CREDENTIAL_HEADERS: [&str; 9] = [
-    "host",
-    "connection",
-    "content-length",
-    "content-type",
-    "transfer-encoding",
-    "te",
-    "trailer",
-    "upgrade",
-    "cookie",
+    "host", "connection", "content-length", "content-type", "transfer-encoding", "te", "trailer",
+    "upgrade", "cookie",
 ];
 
 impl UpstreamAuth {

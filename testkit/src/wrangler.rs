@@ -34,13 +34,7 @@ pub fn dev_with(folder: &Path, config: &Path, secrets: &str, vars: &[String]) ->
     let mut server = Program::start(
         wrangler(folder)
             .args([
-                "dev",
-                "--test-scheduled",
-                "--ip",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--inspector-port",
+                "dev", "--test-scheduled", "--ip", "127.0.0.1", "--port", "0", "--inspector-port",
                 "0",
             ])
             .arg("--env-file")

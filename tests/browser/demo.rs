@@ -20,14 +20,7 @@ impl Demo {
     pub(crate) fn start() -> Self {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args([
-            "run",
-            "--quiet",
-            "--locked",
-            "--package",
-            "writegate-cli",
-            "--",
-            "demo",
-            "--no-open",
+            "run", "--quiet", "--locked", "--package", "writegate-cli", "--", "demo", "--no-open",
         ]);
         let mut program = Program::start(cargo.current_dir(root()));
         let page = program.until("   the page ", PATIENCE);

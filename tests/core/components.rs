@@ -131,16 +131,8 @@ fn a_parameter_of_the_query_is_there_once() {
         refused(table, target, by.sign(to(target)), INCOMPLETE);
     };
     for target in [
-        "/x",
-        "/x?",
-        "/x?b=1",
-        "/x?A=1",
-        "/x?b=a",
-        "/x?a=1&a=1",
-        "/x?a=1&a=2",
-        "/x?a=1&a",
-        "/x?a=1&%61=2",
-        "/x?aa=1",
+        "/x", "/x?", "/x?b=1", "/x?A=1", "/x?b=a", "/x?a=1&a=1", "/x?a=1&a=2", "/x?a=1&a",
+        "/x?a=1&%61=2", "/x?aa=1",
     ] {
         one(&mut table, target);
     }
@@ -163,23 +155,10 @@ fn what_the_gate_does_not_support_is_told() {
     let mut table = start();
     let request = || to("/x?a=1").header("X-Own", "a=1").header("Signature-Agent", "me");
     for component in [
-        "x-own;sf",
-        "x-own;key=\"a\"",
-        "x-own;bs",
-        "x-own;tr",
-        "x-own;req",
-        "x-own;own",
-        "x-own;name=\"a\"",
-        "@method;req",
-        "@method;name=\"a\"",
-        "@path;own=1",
-        "@query;name=\"a\"",
-        "@query-param;name=\"a\";req",
-        "@query-param;name=\"a\";own",
-        "@status",
-        "@foo",
-        "@",
-        "@query-params",
+        "x-own;sf", "x-own;key=\"a\"", "x-own;bs", "x-own;tr", "x-own;req", "x-own;own",
+        "x-own;name=\"a\"", "@method;req", "@method;name=\"a\"", "@path;own=1",
+        "@query;name=\"a\"", "@query-param;name=\"a\";req", "@query-param;name=\"a\";own",
+        "@status", "@foo", "@", "@query-params",
     ] {
         let by = table.gate.signature().also(component);
         refused(&mut table, component, by.sign(request()), UNSUPPORTED);

@@ -123,17 +123,8 @@ fn no_acceptable_path_means_two_things() {
 fn no_target_leaves_the_upstream_s_host() {
     let bearer = format!("Bearer {}", token(json!({})));
     for rest in [
-        ".evil.example/x",
-        "@evil.example/",
-        ":80/x",
-        "%2F..%2F",
-        "x?@evil.example",
-        "?/../",
-        "x#@evil.example",
-        "x\\@evil.example",
-        "\t/x",
-        "//evil.example",
-        "/evil.example",
+        ".evil.example/x", "@evil.example/", ":80/x", "%2F..%2F", "x?@evil.example", "?/../",
+        "x#@evil.example", "x\\@evil.example", "\t/x", "//evil.example", "/evil.example",
     ] {
         let target = format!("https://gate.example/{rest}");
         let gate = plain();

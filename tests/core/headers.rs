@@ -38,12 +38,7 @@ fn a_signed_field_is_not_taken_away_by_connection() {
         code(&gate, raw("POST", TARGET, &headers))
     };
     for taken in [
-        "x-tenant",
-        "X-Tenant",
-        "close, x-tenant",
-        "close,x-tenant ,x",
-        "x_tenant",
-        "x.tenant",
+        "x-tenant", "X-Tenant", "close, x-tenant", "close,x-tenant ,x", "x_tenant", "x.tenant",
         "accept",
     ] {
         assert_eq!(with(taken), "bad-request", "{taken}");
@@ -93,12 +88,8 @@ fn a_write_is_sent_again_only_with_the_key_that_is_sent() {
 #[test]
 fn what_a_cgi_server_would_fold_does_not_pass() {
     let odd = [
-        "writegate.subject",
-        "writegate~key",
-        "x.forwarded.for",
-        "x!forwarded!for",
-        "authorization.",
-        "x|y",
+        "writegate.subject", "writegate~key", "x.forwarded.for", "x!forwarded!for",
+        "authorization.", "x|y",
     ];
     for name in odd {
         let (sent, _) = outbound(json!({}), &[(name, "1"), ("x-plain", "1"), ("x_plain_2", "1")]);

@@ -180,26 +180,17 @@ fn a_testing_key_counts_on_loopback_pages_alone() {
     answer["metadata"] = json!({"result_with_testing_key": true});
     let answer = answer.to_string();
     for origin in [
-        "http://localhost",
-        "http://LOCALHOST:3000",
-        "https://127.0.0.1:8080",
-        "http://127.255.1.2",
-        "http://[::1]:5173",
+        "http://localhost", "http://LOCALHOST:3000", "https://127.0.0.1:8080",
+        "http://127.255.1.2", "http://[::1]:5173",
     ] {
         let (gate, response) = mint(origin, 200, &answer);
         assert_eq!(response.status, 201, "{origin}: {response}");
         assert!(lines(&gate, "turnstile").is_empty());
     }
     for origin in [
-        "https://www.example.com",
-        "http://localhost.example.com",
-        "http://a.localhost",
-        "http://localhost.",
-        "http://127.0.0.1.example.com",
-        "http://128.0.0.1",
-        "http://0.0.0.0",
-        "http://[::2]",
-        "http://[::ffff:127.0.0.1]",
+        "https://www.example.com", "http://localhost.example.com", "http://a.localhost",
+        "http://localhost.", "http://127.0.0.1.example.com", "http://128.0.0.1", "http://0.0.0.0",
+        "http://[::2]", "http://[::ffff:127.0.0.1]",
     ] {
         let (gate, response) = mint(origin, 200, &answer);
         let problem = response.refused(403, "challenge-failed").json();

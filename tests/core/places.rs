@@ -16,12 +16,8 @@ fn an_origin_is_compared_as_scheme_host_and_port() {
     let token = table.gate.bearer();
     let from = |origin: &str| Request::post("/x").bearer(&token).origin(origin);
     for origin in [
-        SITE,
-        "https://www.example.com:443",
-        "https://a.example.org",
-        "https://a.b.example.org",
-        "https://a.example.org:443",
-        "http://localhost:8080",
+        SITE, "https://www.example.com:443", "https://a.example.org", "https://a.b.example.org",
+        "https://a.example.org:443", "http://localhost:8080",
     ] {
         table.passes(origin, &from(origin));
     }
@@ -111,17 +107,8 @@ fn an_address_is_that_of_the_connection() {
         table.passes(ip, &from(ip));
     }
     for ip in [
-        "203.0.112.255",
-        "203.0.114.0",
-        "198.51.100.8",
-        "192.0.2.127",
-        "2001:db7:ffff::1",
-        "2001:db9::2",
-        "::1",
-        "",
-        "203.0.113",
-        "203.0.113.7, 10.0.0.1",
-        "203.0.113.7:80",
+        "203.0.112.255", "203.0.114.0", "198.51.100.8", "192.0.2.127", "2001:db7:ffff::1",
+        "2001:db9::2", "::1", "", "203.0.113", "203.0.113.7, 10.0.0.1", "203.0.113.7:80",
         "unknown",
     ] {
         table.refused(ip, &from(ip), 403, "ip-denied");

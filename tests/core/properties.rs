@@ -202,25 +202,10 @@ fn trackers_behind_a_link_change_nothing_and_nothing_else_may_stand_there() {
             }
             assert_eq!(reached(&all).as_ref(), Ok(&good), "{all}");
             for behind in [
-                "&",
-                "&&utm_source=x",
-                "&utm_source=x&",
-                "&UTM_source=x",
-                "&utm%5Fsource=x",
-                "&utm_sources=x",
-                "&utm_=x",
-                "&xutm_source=x",
-                "&utm_source[]=x",
-                "&w=2",
-                "&utm_source=x&w=2",
-                "&w=2&utm_source=x",
-                "&exp=1",
-                "&sig",
-                "&utm_source=x&sig=1",
-                "&verify=1",
-                "?utm_source=x",
-                ";utm_source=x",
-                "%26utm_source=x",
+                "&", "&&utm_source=x", "&utm_source=x&", "&UTM_source=x", "&utm%5Fsource=x",
+                "&utm_sources=x", "&utm_=x", "&xutm_source=x", "&utm_source[]=x", "&w=2",
+                "&utm_source=x&w=2", "&w=2&utm_source=x", "&exp=1", "&sig", "&utm_source=x&sig=1",
+                "&verify=1", "?utm_source=x", ";utm_source=x", "%26utm_source=x",
             ] {
                 let added = format!("{link}{behind}");
                 assert_eq!(reached(&added), Err("bad-credential".to_owned()), "{added}");
@@ -276,16 +261,8 @@ fn read(base: &str) -> Read {
 fn a_base_can_be_read_in_one_way_only() {
     // Values that look like the beginnings, the ends and the insides of lines.
     let values = [
-        "",
-        "\"",
-        "\": ",
-        "x\": y",
-        "\"@signature-params\": ()",
-        "\"@method\": GET",
-        ": ",
-        "a, b",
-        ";name=\"a\": b",
-        "\\\"",
+        "", "\"", "\": ", "x\": y", "\"@signature-params\": ()", "\"@method\": GET", ": ", "a, b",
+        ";name=\"a\": b", "\\\"",
     ];
     let mut seen: BTreeMap<String, Read> = BTreeMap::new();
     for one in values {

@@ -183,17 +183,9 @@ fn a_narrower_route_takes_every_spelling_of_its_paths() {
     let gate =
         table(json!({}), &[("/cms/*", json!({})), ("/cms/users/*", json!({"methods": ["GET"]}))]);
     for path in [
-        "/cms/%75sers/7",
-        "/cms/users;x=1/7",
-        "/cms/users%3Bx/7",
-        "/cms/%75sers;x/7",
-        "/cms/user%73/7",
-        "/cms%2Fusers/7",
-        "/cms%5Cusers/7",
-        "/c%6ds/users/7",
-        "/cms/Users/7",
-        "/cms/users./7",
-        "/cms/users%20/7",
+        "/cms/%75sers/7", "/cms/users;x=1/7", "/cms/users%3Bx/7", "/cms/%75sers;x/7",
+        "/cms/user%73/7", "/cms%2Fusers/7", "/cms%5Cusers/7", "/c%6ds/users/7", "/cms/Users/7",
+        "/cms/users./7", "/cms/users%20/7",
     ] {
         assert_eq!(sent(&gate, "DELETE", path), "bad-path", "{path}");
         assert_eq!(sent(&gate, "GET", path), "bad-path", "{path}");
@@ -209,13 +201,8 @@ fn a_narrower_route_takes_every_spelling_of_its_paths() {
 fn the_gate_s_own_paths_have_one_spelling() {
     let gate = table(json!({}), &[("/*", json!({}))]);
     for path in [
-        "/%5Fgate/keys",
-        "/_gate;x/keys",
-        "/_gate%3Bx/keys",
-        "/_gate%2Fkeys",
-        "/_GATE/keys",
-        "/_gate./keys",
-        "/%5fgate/health",
+        "/%5Fgate/keys", "/_gate;x/keys", "/_gate%3Bx/keys", "/_gate%2Fkeys", "/_GATE/keys",
+        "/_gate./keys", "/%5fgate/health",
     ] {
         assert_eq!(sent(&gate, "GET", path), "bad-path", "{path}");
     }

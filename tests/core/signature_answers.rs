@@ -23,12 +23,7 @@ fn a_wrong_signature_is_told_the_base() {
     let full = by
         .clone()
         .covers(&[
-            "x-own",
-            "@target-uri",
-            "@method",
-            "@scheme",
-            "@request-target",
-            "content-digest",
+            "x-own", "@target-uri", "@method", "@scheme", "@request-target", "content-digest",
         ])
         .nonce("a \\\"nonce\\\"")
         .param("tag", "token")
@@ -54,18 +49,9 @@ fn what_is_secret_is_not_told() {
     let mut table = check(|setup| setup.site(json!({"schemes": ["signature", "session"]})));
     let value = fresh();
     let names = [
-        "cookie",
-        "proxy-authorization",
-        "signature",
-        "x-api-key",
-        "x-auth-token",
-        "cf-access-jwt-assertion",
-        "cf-access-client-secret",
-        "x-goog-api-key",
-        "private-token",
-        "dpop",
-        "x-edge-secret",
-        "x-forwarded-for",
+        "cookie", "proxy-authorization", "signature", "x-api-key", "x-auth-token",
+        "cf-access-jwt-assertion", "cf-access-client-secret", "x-goog-api-key", "private-token",
+        "dpop", "x-edge-secret", "x-forwarded-for",
     ];
     for name in names {
         let by = table.gate.signature().also(name).secret("another");

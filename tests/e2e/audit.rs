@@ -8,30 +8,9 @@ use testkit::token::{fingerprint, fresh, now, sk};
 use testkit::upstream::{Arrival, Latch, Reply, Upstream};
 
 const FIELDS: [&str; 24] = [
-    "event",
-    "outcome",
-    "code",
-    "request_id",
-    "key",
-    "verified",
-    "subject",
-    "scheme",
-    "method",
-    "path",
-    "query_keys",
-    "route",
-    "status",
-    "upstream_status",
-    "upstream_ms",
-    "attempts",
-    "request_bytes",
-    "response_bytes",
-    "cache",
-    "token",
-    "ip",
-    "country",
-    "colo",
-    "time",
+    "event", "outcome", "code", "request_id", "key", "verified", "subject", "scheme", "method",
+    "path", "query_keys", "route", "status", "upstream_status", "upstream_ms", "attempts",
+    "request_bytes", "response_bytes", "cache", "token", "ip", "country", "colo", "time",
 ];
 
 fn assert_says(line: &Value, expected: Value) {

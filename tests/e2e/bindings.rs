@@ -121,17 +121,9 @@ impl Edge {
 /// The shipped configuration with all that it has as comments, and two limiters more.
 fn configuration() -> PathBuf {
     let config = with_lines(&[
-        "[[kv_namespaces]]",
-        "binding = \"KEY_REGISTRY\"",
-        "id = ",
-        "[[secrets_store_secrets]]",
-        "binding = \"WRITE_TOKEN\"",
-        "store_id = ",
-        "secret_name = ",
-        "[[ratelimits]]",
-        "name = \"RATE_STANDARD\"",
-        "namespace_id",
-        "simple = ",
+        "[[kv_namespaces]]", "binding = \"KEY_REGISTRY\"", "id = ", "[[secrets_store_secrets]]",
+        "binding = \"WRITE_TOKEN\"", "store_id = ", "secret_name = ", "[[ratelimits]]",
+        "name = \"RATE_STANDARD\"", "namespace_id", "simple = ",
     ]);
     let mut text = fs::read_to_string(&config).unwrap();
     let own = "UPSTREAM = \"https://api.example.com\"\n";

@@ -22,11 +22,7 @@ fn what_was_read_is_read_again_without_the_upstream() {
     let second = table.read_at(table.gate.second, "another isolate", &request, HIT);
     table.that(second.body == first.body, || second.to_string());
     for other in [
-        "/posts",
-        "/posts?page=2",
-        "/posts?page=1&",
-        "/Posts?page=1",
-        "/posts/?page=1",
+        "/posts", "/posts?page=2", "/posts?page=1&", "/Posts?page=1", "/posts/?page=1",
         "/posts?page=%31",
     ] {
         let request = get(&table.gate, other);

@@ -39,12 +39,8 @@ fn no_other_cache_may_have_it_for_others() {
             format!("{what}: {answer}")
         });
         for name in [
-            "expires",
-            "pragma",
-            "cdn-cache-control",
-            "cloudflare-cdn-cache-control",
-            "surrogate-control",
-            "cf-cache-status",
+            "expires", "pragma", "cdn-cache-control", "cloudflare-cdn-cache-control",
+            "surrogate-control", "cf-cache-status",
         ] {
             table.that(answer.header(name).is_none(), || format!("{what}, {name}: {answer}"));
         }

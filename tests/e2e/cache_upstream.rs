@@ -11,46 +11,14 @@ use testkit::upstream::Seen;
 
 /// The headers that a caller may add to a read.
 const UNKEYED: [&str; 40] = [
-    "User-Agent",
-    "Referer",
-    "Accept-Encoding",
-    "Accept-Charset",
-    "Content-Type",
-    "Content-Language",
-    "Cookie",
-    "DNT",
-    "From",
-    "Host-Override",
-    "Idempotency-Key",
-    "Max-Forwards",
-    "Prefer",
-    "Priority",
-    "Save-Data",
-    "Sec-Fetch-Site",
-    "Sec-CH-UA",
-    "Traceparent",
-    "Tracestate",
-    "Upgrade-Insecure-Requests",
-    "Via",
-    "Warning",
-    "X-Custom",
-    "X-Forwarded-For",
-    "X-Forwarded-Host",
-    "X-Forwarded-Proto",
-    "X-Forwarded-Port",
-    "X-Real-IP",
-    "X-Original-URL",
-    "X-Rewrite-URL",
-    "X-Host",
-    "X-HTTP-Method-Override",
-    "X-Request-Id",
-    "X-Auth-Token",
-    "Forwarded",
-    "Writegate-Key",
-    "Writegate-Subject",
-    "cf-aig-metadata",
-    "X_Forwarded_Host",
-    "Accept_Language",
+    "User-Agent", "Referer", "Accept-Encoding", "Accept-Charset", "Content-Type",
+    "Content-Language", "Cookie", "DNT", "From", "Host-Override", "Idempotency-Key",
+    "Max-Forwards", "Prefer", "Priority", "Save-Data", "Sec-Fetch-Site", "Sec-CH-UA",
+    "Traceparent", "Tracestate", "Upgrade-Insecure-Requests", "Via", "Warning", "X-Custom",
+    "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Real-IP",
+    "X-Original-URL", "X-Rewrite-URL", "X-Host", "X-HTTP-Method-Override", "X-Request-Id",
+    "X-Auth-Token", "Forwarded", "Writegate-Key", "Writegate-Subject", "cf-aig-metadata",
+    "X_Forwarded_Host", "Accept_Language",
 ];
 
 /// The conditions on a copy that the caller has.
@@ -95,14 +63,8 @@ fn of_a_get_only_what_its_answer_is_kept_under_reaches_the_upstream() {
     });
     // Nothing else at all, but what the platform says of itself.
     let allowed = [
-        "accept",
-        "accept-language",
-        "authorization",
-        "x-request-id",
-        "host",
-        "cache-control",
-        "pragma",
-        "connection",
+        "accept", "accept-language", "authorization", "x-request-id", "host", "cache-control",
+        "pragma", "connection",
     ];
     let more: Vec<_> = seen
         .headers
@@ -159,11 +121,7 @@ fn a_write_brings_all_that_it_would_bring_elsewhere() {
         saying(
             post,
             &[
-                "User-Agent",
-                "X-Custom",
-                "If-Match",
-                "Idempotency-Key",
-                "Accept-Encoding",
+                "User-Agent", "X-Custom", "If-Match", "Idempotency-Key", "Accept-Encoding",
                 "Referer",
             ],
             "\"said\"",

@@ -10,31 +10,10 @@ use testkit::upstream::{Reply, Upstream};
 
 /// Headers that arrive as they were sent.
 const KEPT: [&str; 25] = [
-    "Accept-Encoding",
-    "Cache-Control",
-    "Pragma",
-    "DNT",
-    "Accept",
-    "Accept-Language",
-    "User-Agent",
-    "Content-Type",
-    "Content-Language",
-    "Content-Disposition",
-    "Content-Digest",
-    "If-Match",
-    "If-None-Match",
-    "Range",
-    "Origin",
-    "Referer",
-    "Prefer",
-    "Idempotency-Key",
-    "traceparent",
-    "X-Custom",
-    "X-Authentic",
-    "X-Forward",
-    "X-Request-Identity",
-    "CFX-Other",
-    "Signed",
+    "Accept-Encoding", "Cache-Control", "Pragma", "DNT", "Accept", "Accept-Language", "User-Agent",
+    "Content-Type", "Content-Language", "Content-Disposition", "Content-Digest", "If-Match",
+    "If-None-Match", "Range", "Origin", "Referer", "Prefer", "Idempotency-Key", "traceparent",
+    "X-Custom", "X-Authentic", "X-Forward", "X-Request-Identity", "CFX-Other", "Signed",
 ];
 
 #[test]

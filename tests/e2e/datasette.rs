@@ -23,24 +23,16 @@ fn datasette(programs: &Path) -> (Program, u16, String) {
     run(Command::new(programs.join("python")).arg("-c").arg(TABLE).arg(&database), "");
     let renamed = database.with_file_name("db.db");
     std::fs::rename(&database, &renamed).unwrap();
-    let mut server =
-        Program::start(Command::new(programs.join("datasette")).arg("serve").arg(&renamed).args([
-            "--root",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--secret",
-            &secret,
-        ]));
+    let mut server = Program::start(
+        Command::new(programs.join("datasette"))
+            .arg("serve")
+            .arg(&renamed)
+            .args(["--root", "--host", "127.0.0.1", "--port", "0", "--secret", &secret]),
+    );
     let port = port_in(&server.until("Uvicorn running on", PATIENCE));
     let token = run(
-        Command::new(programs.join("datasette")).args([
-            "create-token",
-            "root",
-            "--secret",
-            &secret,
-        ]),
+        Command::new(programs.join("datasette"))
+            .args(["create-token", "root", "--secret", &secret]),
         "",
     );
     (server, port, token)

@@ -5,31 +5,9 @@ use testkit::check::Check;
 use testkit::client::Request;
 
 const BAD: [&str; 26] = [
-    "/a/../b",
-    "/..",
-    "/.",
-    "/a/./b",
-    "/a/.",
-    "/a/..",
-    "/../a",
-    "/a/%2e%2e/b",
-    "/a/%2E./b",
-    "/a/.%2e/b",
-    "/a/%2e/b",
-    "/a/..;x=1/b",
-    "/a/.;/b",
-    "/a/%2e%2e;/b",
-    "/a/..%3Bx/b",
-    "//a",
-    "/a//b",
-    "/a//",
-    "/a\\b",
-    "/a/..\\b",
-    "/a%00b",
-    "/a%2fb",
-    "/a%2Fb",
-    "/a%5cb",
-    "/a%5Cb",
+    "/a/../b", "/..", "/.", "/a/./b", "/a/.", "/a/..", "/../a", "/a/%2e%2e/b", "/a/%2E./b",
+    "/a/.%2e/b", "/a/%2e/b", "/a/..;x=1/b", "/a/.;/b", "/a/%2e%2e;/b", "/a/..%3Bx/b", "//a",
+    "/a//b", "/a//", "/a\\b", "/a/..\\b", "/a%00b", "/a%2fb", "/a%2Fb", "/a%5cb", "/a%5Cb",
     "/a/..%2fb",
 ];
 
@@ -48,28 +26,10 @@ fn everything_else_arrives_as_it_was_written() {
     let mut table = Check::of(|setup| setup);
     let token = table.gate.bearer();
     for target in [
-        "/",
-        "/a",
-        "/a/",
-        "/...",
-        "/a/.../b",
-        "/.well-known/x",
-        "/a/b..c/d.",
-        "/a/..b",
-        "/a;x=1/b",
-        "/a;..",
-        "/%252e%252e/b",
-        "/a%252Fb",
-        "/%7e%41~",
-        "/%E2%82%AC/%ff",
-        "/a+b%20c",
-        "/a:b@c!$&*()=,",
-        "/a?b=../..//\\%2f%00",
-        "/a?",
-        "/a??b",
-        "/a?b=%7e&a=1&b=+%20",
-        "/a?sig=1&verify=2&sig=3",
-        "/a?%6bey=1",
+        "/", "/a", "/a/", "/...", "/a/.../b", "/.well-known/x", "/a/b..c/d.", "/a/..b", "/a;x=1/b",
+        "/a;..", "/%252e%252e/b", "/a%252Fb", "/%7e%41~", "/%E2%82%AC/%ff", "/a+b%20c",
+        "/a:b@c!$&*()=,", "/a?b=../..//\\%2f%00", "/a?", "/a??b", "/a?b=%7e&a=1&b=+%20",
+        "/a?sig=1&verify=2&sig=3", "/a?%6bey=1",
     ] {
         table.passes(target, &Request::post(target).bearer(&token));
         let arrived = table.upstream.last().target;
@@ -89,18 +49,9 @@ fn an_encoded_slash_passes_where_the_route_says_so_but_no_dots_with_it() {
         table.that(arrived == path["/open".len()..], || format!("{path} arrived as {arrived}"));
     }
     for path in [
-        "/closed/a%2Fb",
-        "/open/a%2F..%2Fb",
-        "/open/..%2Fb",
-        "/open/a%5C..",
-        "/open/a%2F%2e%2e",
-        "/open/a%5c%2E%2e%5cb",
-        "/open/.%2Fb",
-        "/open/a%2F.",
-        "/open/a%2F..;x",
-        "/open/a\\b",
-        "/open//b",
-        "/open/a%00b",
+        "/closed/a%2Fb", "/open/a%2F..%2Fb", "/open/..%2Fb", "/open/a%5C..", "/open/a%2F%2e%2e",
+        "/open/a%5c%2E%2e%5cb", "/open/.%2Fb", "/open/a%2F.", "/open/a%2F..;x", "/open/a\\b",
+        "/open//b", "/open/a%00b",
     ] {
         table.refused(path, &Request::post(path).bearer(&token), 400, "bad-path");
     }
@@ -113,11 +64,7 @@ fn a_narrower_route_takes_every_spelling_of_its_paths() {
     });
     let token = table.gate.bearer();
     for path in [
-        "/cms/%75sers/7",
-        "/cms/users;x=1/7",
-        "/cms/users%3bx/7",
-        "/cms/Users/7",
-        "/%5Fgate/keys",
+        "/cms/%75sers/7", "/cms/users;x=1/7", "/cms/users%3bx/7", "/cms/Users/7", "/%5Fgate/keys",
         "/_gate;x/keys",
     ] {
         let delete = Request::new("DELETE", path).bearer(&token);
@@ -135,14 +82,7 @@ fn an_odd_authority_is_refused() {
     let token = table.gate.bearer();
     let with = |host: &str| Request::post("/x").bearer(&token).header("Host", host);
     for host in [
-        "a.b/cms?",
-        "a.b/cms",
-        "a.b?x",
-        "a.b#x",
-        "user@a.b",
-        "a_b.example",
-        "a.b%2f",
-        "a.b\\c",
+        "a.b/cms?", "a.b/cms", "a.b?x", "a.b#x", "user@a.b", "a_b.example", "a.b%2f", "a.b\\c",
         "a.b,c",
     ] {
         table.refused(host, &with(host), 400, "bad-request");

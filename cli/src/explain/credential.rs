@@ -15,14 +15,7 @@ use super::request_input::RequestInput;
 
 /// The text of a variable that was not set, in some language or template.
 const UNSET: [&str; 9] = [
-    "undefined",
-    "null",
-    "nil",
-    "none",
-    "nan",
-    "false",
-    "true",
-    "[object object]",
+    "undefined", "null", "nil", "none", "nan", "false", "true", "[object object]",
     "[object promise]",
 ];
 

@@ -560,12 +560,7 @@ mod tests {
         &["-d", "@FILE", "URL/x"],
         &["--data-binary", "@FILE", "URL/x"],
         &[
-            "--data-urlencode",
-            "a=b c&d",
-            "--data-urlencode",
-            "é",
-            "--data-urlencode",
-            "=x@y",
+            "--data-urlencode", "a=b c&d", "--data-urlencode", "é", "--data-urlencode", "=x@y",
             "URL/x",
         ],
         &["--data-urlencode", "a@FILE", "URL/x"],
@@ -652,17 +647,8 @@ mod tests {
         &["--request-target", "/other?x=1"],
     ];
     const URLS: [&str; 11] = [
-        "URL",
-        "URL/x",
-        "URL/x?a=1",
-        "URL/folder/",
-        "URL/a/../b",
-        "HOST/x",
-        "http://us:er@HOST/x",
-        "URL/x#top",
-        "URL/?",
-        "URL?x=1",
-        "URL/x?a\\[\\]=1",
+        "URL", "URL/x", "URL/x?a=1", "URL/folder/", "URL/a/../b", "HOST/x", "http://us:er@HOST/x",
+        "URL/x#top", "URL/?", "URL?x=1", "URL/x?a\\[\\]=1",
     ];
 
     /// Arguments that are made of parts by a generator of numbers.
@@ -782,18 +768,8 @@ mod tests {
             pairs.push(("body", text(&request.body), text(body)));
         }
         for name in [
-            "accept",
-            "authorization",
-            "content-type",
-            "content-length",
-            "cookie",
-            "range",
-            "referer",
-            "user-agent",
-            "x-one",
-            "x-two",
-            "x-three",
-            "x-empty",
+            "accept", "authorization", "content-type", "content-length", "cookie", "range",
+            "referer", "user-agent", "x-one", "x-two", "x-three", "x-empty",
         ] {
             // curl names itself, and says that it takes everything.
             let is_default = |value: &str| value.starts_with("curl/") || value == "*/*";

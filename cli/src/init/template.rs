@@ -275,15 +275,8 @@ mod tests {
     #[test]
     fn every_part_that_is_replaced_is_there_once() {
         for part in [
-            BUILT_FIRST,
-            FROM_NPM[0].0,
-            FROM_NPM[1].0,
-            "\n\n[build]",
-            "\nmain = ",
-            "\n\n[vars]",
-            "[[vars.KEYS]]",
-            "# [[kv_namespaces]]",
-            "# [[ratelimits]]",
+            BUILT_FIRST, FROM_NPM[0].0, FROM_NPM[1].0, "\n\n[build]", "\nmain = ", "\n\n[vars]",
+            "[[vars.KEYS]]", "# [[kv_namespaces]]", "# [[ratelimits]]",
         ] {
             assert_eq!(SHIPPED.matches(part).count(), 1, "{part:?}");
         }

@@ -326,16 +326,8 @@ mod tests {
     const NAMES: [&str; 7] =
         [".dev.vars", ".dev.vars.a", ".env", ".env.local", ".env.a", ".env.a.local", ".env.b"];
     const LINES: [&str; 10] = [
-        "A=1\n",
-        "A=\"two\"\n",
-        "B=$A\n",
-        "B=${OUTER}\n",
-        "C='${B:-x}'\n",
-        "OUTER=inner\n",
-        "OUTER=\n",
-        "D=`a b`\n",
-        "export C=${OUTER-$A}\n",
-        "D=\\$A # not A\n",
+        "A=1\n", "A=\"two\"\n", "B=$A\n", "B=${OUTER}\n", "C='${B:-x}'\n", "OUTER=inner\n",
+        "OUTER=\n", "D=`a b`\n", "export C=${OUTER-$A}\n", "D=\\$A # not A\n",
     ];
     const PROCESS: [(&str, &str); 5] = [
         ("OUTER", "outer"),
@@ -361,12 +353,7 @@ mod tests {
     ];
     /// Fields that an environment takes from the top level.
     const INHERITED: [&str; 7] = [
-        "compatibility_date",
-        "preview_urls",
-        "workers_dev",
-        "logpush",
-        "observability",
-        "route",
+        "compatibility_date", "preview_urls", "workers_dev", "logpush", "observability", "route",
         "migrations",
     ];
 

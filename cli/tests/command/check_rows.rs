@@ -11,28 +11,10 @@ use crate::checkout::random_secret;
 
 /// The rows, whose names scripts rely on.
 const ROWS: [&str; 22] = [
-    "configuration",
-    "upstream",
-    "environments",
-    "compatibility-date",
-    "preview-urls",
-    "workers-dev",
-    "schedule",
-    "audit-log",
-    "logpush",
-    "bindings",
-    "open-keys",
-    "admin-keys",
-    "example-key",
-    "secrets",
-    "previous-root",
-    "root-length",
-    "turnstile",
-    "dev-vars",
-    "leaks-in-tree",
-    "leaks-in-history",
-    "rotation",
-    "token-privilege",
+    "configuration", "upstream", "environments", "compatibility-date", "preview-urls",
+    "workers-dev", "schedule", "audit-log", "logpush", "bindings", "open-keys", "admin-keys",
+    "example-key", "secrets", "previous-root", "root-length", "turnstile", "dev-vars",
+    "leaks-in-tree", "leaks-in-history", "rotation", "token-privilege",
 ];
 
 #[test]

@@ -24,15 +24,8 @@ pub(crate) use testkit::wrangler::SHIPPED;
 
 /// The arguments that make a gate without a question.
 pub(crate) const CMS: [&str; 9] = [
-    "init",
-    "--preset",
-    "cms",
-    "--upstream",
-    "https://cms.example.com/api",
-    "--path",
-    "/articles/*",
-    "--probe",
-    "/articles",
+    "init", "--preset", "cms", "--upstream", "https://cms.example.com/api", "--path",
+    "/articles/*", "--probe", "/articles",
 ];
 
 /// A fresh clone, as far as `init` looks at it.

@@ -133,13 +133,7 @@ fn a_route_of_its_own_token_is_added() {
     let routes = "[vars]\n[[vars.KEYS]]\nid = \"pk_a\"\n\n[[vars.ROUTES]]\npath = \"/a/*\"\nupstream = \"https://a.example.org\"\n\n[triggers]\ncrons = []\n";
     let checkout = Checkout::new(routes);
     let add = [
-        "route",
-        "add",
-        "--path",
-        "/cms/*",
-        "--upstream",
-        "https://api.example.org/v1",
-        "--secret",
+        "route", "add", "--path", "/cms/*", "--upstream", "https://api.example.org/v1", "--secret",
         "CMS_TOKEN",
     ];
     let more = ["--auth", "header:X-AUTH-TOKEN", "--probe", "/me"];

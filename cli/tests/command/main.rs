@@ -145,16 +145,8 @@ fn a_minted_session_passes_the_gate_s_own_check() {
     checkout.secret(&root);
     let printed = checkout
         .run(&[
-            "session",
-            "mint",
-            "--key",
-            "pk_site",
-            "--sub",
-            "visitor-7",
-            "--method",
-            "POST",
-            "--path",
-            "/posts/*",
+            "session", "mint", "--key", "pk_site", "--sub", "visitor-7", "--method", "POST",
+            "--path", "/posts/*",
         ])
         .succeeded();
     let token = printed.strip_suffix('\n').unwrap();
@@ -204,19 +196,8 @@ fn a_new_key_is_a_record_that_the_gate_reads() {
     let checkout = Checkout::new("");
     let printed = checkout
         .run(&[
-            "key",
-            "new",
-            "--name",
-            "A \"quoted\" name",
-            "--method",
-            "POST",
-            "--path",
-            "/posts/*",
-            "--origin",
-            "https://www.example.com",
-            "--ip",
-            "203.0.113.0/24",
-            "--expires",
+            "key", "new", "--name", "A \"quoted\" name", "--method", "POST", "--path", "/posts/*",
+            "--origin", "https://www.example.com", "--ip", "203.0.113.0/24", "--expires",
             "2027-06-30",
         ])
         .succeeded();
@@ -279,13 +260,8 @@ fn installers_and_compilers_get_no_variable_that_is_not_on_the_list() {
     let build = || {
         let mut command = checkout.command(&["build"]);
         for name in [
-            "WRITE_TOKEN",
-            "CLOUDFLARE_API_TOKEN",
-            "AWS_SECRET_ACCESS_KEY",
-            "NPM_TOKEN",
-            "npm_config__auth",
-            "CARGO_REGISTRY_TOKEN",
-            "NOBODY_KNOWS_THIS_ONE",
+            "WRITE_TOKEN", "CLOUDFLARE_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "NPM_TOKEN",
+            "npm_config__auth", "CARGO_REGISTRY_TOKEN", "NOBODY_KNOWS_THIS_ONE",
         ] {
             command.env(name, &secret);
         }

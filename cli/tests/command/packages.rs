@@ -66,15 +66,8 @@ fn an_archive_of_a_release_has_the_program_its_man_pages_and_completions() {
     let list = Command::new("tar").arg("-tzf").arg(&archive).output().unwrap();
     let list = String::from_utf8(list.stdout).unwrap();
     for name in [
-        "writegate",
-        "LICENSE",
-        "README.md",
-        "man/writegate.1",
-        "man/writegate-key-new.1",
-        "completions/bash",
-        "completions/zsh",
-        "completions/fish",
-        "completions/powershell",
+        "writegate", "LICENSE", "README.md", "man/writegate.1", "man/writegate-key-new.1",
+        "completions/bash", "completions/zsh", "completions/fish", "completions/powershell",
     ] {
         let path = format!("writegate-1.2.3-linux/{name}");
         assert!(list.lines().any(|line| line == path), "{name}: {list}");

@@ -232,22 +232,8 @@ const COMMANDS: [(&[&str], &[&str]); 20] = [
 ];
 /// Options of curl whose values are part of a request.
 const OF_CURL: [&str; 16] = [
-    "-H",
-    "-d",
-    "-b",
-    "-u",
-    "-X",
-    "-F",
-    "-T",
-    "-e",
-    "-A",
-    "-r",
-    "--url",
-    "--json",
-    "--data-urlencode",
-    "--data-binary",
-    "--oauth2-bearer",
-    "--request-target",
+    "-H", "-d", "-b", "-u", "-X", "-F", "-T", "-e", "-A", "-r", "--url", "--json",
+    "--data-urlencode", "--data-binary", "--oauth2-bearer", "--request-target",
 ];
 
 /// Whatever takes a value is given secrets in every form: no error and no explanation has it.

@@ -266,11 +266,9 @@ fn keys_of_the_configuration_and_revoked_ones_are_skipped_too() {
     });
     let checkout = Checkout::of(&table);
     let text = json!([{"id": "pk_a"}, {"id": KEY}, {"id": "pk_gone"}, {"id": "pk_b"}]).to_string();
-    checkout.import(&text, &[]).failed(&[
-        "records 1 to 4 not imported",
-        "record 2.id",
-        "nothing was imported",
-    ]);
+    checkout
+        .import(&text, &[])
+        .failed(&["records 1 to 4 not imported", "record 2.id", "nothing was imported"]);
     let done = checkout.import(&text, &["--skip-existing"]);
     assert_eq!(ids(&done.lines()), ["pk_a", "pk_b"]);
     assert!(done.err.contains("imported 2 keys, skipped 2 that exist"), "{}", done.err);
@@ -283,10 +281,7 @@ fn what_the_gate_says_is_told() {
     checkout.key(&["list", "--as", KEY]).failed(&["403 path-denied", "admin key"]);
     checkout.key(&["list", "--as", "pk_nobody"]).failed(&["401 key-unknown", "KEYS"]);
     checkout.import(r#"{"id":"pk_unwritable"}"#, &[]).failed(&[
-        "record 1 not imported",
-        "503 feature-unavailable",
-        "KEY_REGISTRY",
-        "nothing was imported",
+        "record 1 not imported", "503 feature-unavailable", "KEY_REGISTRY", "nothing was imported",
     ]);
     checkout.signing_secret = fresh();
     checkout.key(&["list"]).failed(&["401 signature-invalid", "SIGNING_SECRET"]);

@@ -62,9 +62,7 @@ impl Pipeline {
         runner
             // The schema was asked once.
             .args([
-                "--force-shell-executor",
-                "--shell-isolation=false",
-                "--no-json-schema-validation",
+                "--force-shell-executor", "--shell-isolation=false", "--no-json-schema-validation",
             ])
             .args(["--variable", "GATE_URL=https://gate.example.com"])
             .args(["--variable", "CI_COMMIT_REF_PROTECTED=true"])

@@ -130,9 +130,7 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     let configuration = read("wrangler.toml");
     assert!(configuration.contains("main = \"node_modules/writegate/worker/index.js\""));
     for name in [
-        "wrangler.toml",
-        "README.md",
-        ".github/workflows/deploy.yml",
+        "wrangler.toml", "README.md", ".github/workflows/deploy.yml",
         ".github/workflows/rotate.yml",
     ] {
         let text = read(name);

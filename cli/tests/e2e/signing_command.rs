@@ -49,16 +49,7 @@ fn a_signed_request_passes_with_its_body_and_with_no_other() {
     let url = format!("http://127.0.0.1:{}/posts?draft=1", table.gate.port);
     let body = r#"{"it's":"\"quoted\""}"#;
     let sign = [
-        "request",
-        "sign",
-        "--key",
-        KEY,
-        "-H",
-        "Content-Type: text/x",
-        "--body",
-        body,
-        "POST",
-        &url,
+        "request", "sign", "--key", KEY, "-H", "Content-Type: text/x", "--body", body, "POST", &url,
     ];
     let headers = writegate(&table, &secret, &sign);
     let with = |body: &str, kind: &str| {

@@ -70,9 +70,7 @@ fn an_upstream_is_somebody_s() {
         assert_eq!(to(url).status, Well, "{url}");
     }
     for url in [
-        "https://api.example.com",
-        "https://example.com/v1",
-        "https://api.example.com:8443",
+        "https://api.example.com", "https://example.com/v1", "https://api.example.com:8443",
         "http://127.0.0.1:9000",
     ] {
         assert_eq!(to(url).status, Fail, "{url}");

@@ -8,19 +8,8 @@ const LEAST_BITS: f64 = 3.0;
 const LEAST_TURNS: usize = 3;
 /// Words that take the place of a token in examples.
 const PLACEHOLDERS: [&str; 13] = [
-    "example",
-    "placeholder",
-    "changeme",
-    "change-me",
-    "change_me",
-    "redacted",
-    "xxxx",
-    "your",
-    "dummy",
-    "0123456789",
-    "1234567890",
-    "abcdefgh",
-    "00000000",
+    "example", "placeholder", "changeme", "change-me", "change_me", "redacted", "xxxx", "your",
+    "dummy", "0123456789", "1234567890", "abcdefgh", "00000000",
 ];
 
 /// Returns true if a token of a known pattern would look so.

@@ -203,17 +203,8 @@ fn is_user_and_password(word: &[u8]) -> bool {
 
 /// Parts of the names of secrets, and the ends of names of other things.
 const SECRET: [&str; 11] = [
-    "token",
-    "secret",
-    "passwd",
-    "password",
-    "api_key",
-    "api-key",
-    "apikey",
-    "access_key",
-    "auth_key",
-    "private_key",
-    "credential",
+    "token", "secret", "passwd", "password", "api_key", "api-key", "apikey", "access_key",
+    "auth_key", "private_key", "credential",
 ];
 const NO_SECRET: [&str; 10] =
     ["id", "ids", "name", "hash", "fingerprint", "digest", "url", "path", "file", "type"];

@@ -8,17 +8,8 @@ use crate::checkout::{Checkout, Done, random_secret};
 
 const SITE_KEY: &str = "0x4AAAAAAADnPIDROrmt1Wwj";
 const FORM: [&str; 11] = [
-    "init",
-    "--preset",
-    "form",
-    "--upstream",
-    "https://api.example.com",
-    "--path",
-    "/entries",
-    "--origin",
-    "https://www.example.com",
-    "--site-key",
-    SITE_KEY,
+    "init", "--preset", "form", "--upstream", "https://api.example.com", "--path", "/entries",
+    "--origin", "https://www.example.com", "--site-key", SITE_KEY,
 ];
 
 fn local() -> Vec<&'static str> {

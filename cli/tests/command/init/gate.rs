@@ -215,25 +215,9 @@ fn the_operator_s_key_opens_what_its_commands_need() {
 fn limits_of_the_first_key_are_those_that_were_said() {
     let checkout = clone();
     let arguments = [
-        "init",
-        "--upstream",
-        "https://api.example.com",
-        "--method",
-        "post",
-        "--method",
-        "DELETE",
-        "--path",
-        "/a",
-        "--path",
-        "/b/*",
-        "--origin",
-        "https://*.example.com",
-        "--ip",
-        "203.0.113.0/24",
-        "--key-name",
-        "A \"quoted\" name",
-        "--auth",
-        "basic",
+        "init", "--upstream", "https://api.example.com", "--method", "post", "--method", "DELETE",
+        "--path", "/a", "--path", "/b/*", "--origin", "https://*.example.com", "--ip",
+        "203.0.113.0/24", "--key-name", "A \"quoted\" name", "--auth", "basic",
     ];
     let token = "user:password-that-is-none";
     let done = checkout.fed(&[arguments.as_slice(), &["--local"]].concat(), token);
@@ -270,14 +254,8 @@ fn what_a_gate_does_without_is_told() {
 fn a_route_schemes_and_a_rate_are_as_asked_for() {
     let checkout = clone();
     let more = [
-        "--route",
-        "/cms/*",
-        "--path",
-        "/cms/articles/*",
-        "--schemes",
-        "session,signature",
-        "--rate",
-        "30/10",
+        "--route", "/cms/*", "--path", "/cms/articles/*", "--schemes", "session,signature",
+        "--rate", "30/10",
     ];
     let (known, own): (Vec<&str>, Vec<&str>) = (CMS.to_vec(), more.to_vec());
     let at = known.iter().position(|argument| *argument == "--path").unwrap();
@@ -329,16 +307,8 @@ fn a_path_that_the_address_has_already_is_told() {
         ("/cms/posts", "/cms/*", false),
     ] {
         let arguments = [
-            "init",
-            "--local",
-            "--preset",
-            "cms",
-            "--upstream",
-            "https://cms.example.com/api",
-            "--route",
-            route,
-            "--path",
-            path,
+            "init", "--local", "--preset", "cms", "--upstream", "https://cms.example.com/api",
+            "--route", route, "--path", path,
         ];
         let done = clone().fed(&arguments, "a-token-that-is-none");
         assert_eq!(done.err.contains("…/api/api/…"), told, "{path}: {}", done.err);

@@ -94,20 +94,8 @@ fn what_a_preset_or_a_flag_says_is_not_asked() {
     let checkout = clone();
     let token = random_secret();
     let arguments = [
-        "init",
-        "--local",
-        "--preset",
-        "cloudflare-api",
-        "--path",
-        "/client/v4/zones/*",
-        "--name",
-        "dns-gate",
-        "--key-name",
-        "DNS",
-        "--method",
-        "GET",
-        "--issued-at",
-        "2026-01-02",
+        "init", "--local", "--preset", "cloudflare-api", "--path", "/client/v4/zones/*", "--name",
+        "dns-gate", "--key-name", "DNS", "--method", "GET", "--issued-at", "2026-01-02",
     ];
     let talk = [("origins", ""), (SECRET, token.as_str()), ("When it ends", "")];
     let Some(session) = session(&checkout, &arguments, &talk) else {
@@ -143,13 +131,8 @@ fn a_person_may_log_in_choose_and_deploy_on_the_way() {
     };
     assert_eq!(session.code, 0, "{}", session.screen);
     let calls = [
-        "whoami",
-        "login",
-        "whoami",
-        "secret list",
-        "secret put SIGNING_SECRET",
-        "secret put WRITE_TOKEN",
-        "deploy",
+        "whoami", "login", "whoami", "secret list", "secret put SIGNING_SECRET",
+        "secret put WRITE_TOKEN", "deploy",
     ];
     assert_eq!(machine.names(), calls);
     let written = machine.checkout.text("wrangler.toml");

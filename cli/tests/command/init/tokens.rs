@@ -94,15 +94,7 @@ fn api(status: u16) -> (Upstream, Vec<String>) {
     let api = Upstream::answering(move |_, _| Reply::new(status));
     let upstream = format!("{}/api", api.url());
     let arguments = [
-        "init",
-        "--local",
-        "--preset",
-        "cms",
-        "--path",
-        "/x",
-        "--probe",
-        "/me",
-        "--upstream",
+        "init", "--local", "--preset", "cms", "--path", "/x", "--probe", "/me", "--upstream",
         &upstream,
     ];
     let arguments = arguments.map(str::to_owned).to_vec();
