@@ -26,6 +26,7 @@ mod invocation;
 mod key;
 mod manual;
 mod migrate;
+mod percent;
 mod progress;
 mod project;
 mod purge;

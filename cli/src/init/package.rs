@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::checkout::Checkout;
 use crate::error::{Context as _, Error, Result};
 use crate::progress::Progress;
-use crate::setup;
+use crate::{percent, setup};
 
 /// The package, in the version of this command.
 const PACKAGE: &str = concat!("writegate@", env!("CARGO_PKG_VERSION"));
@@ -111,7 +111,7 @@ pub(super) fn publishing(whole: &Value) -> String {
     }
     let permissions: Vec<Value> =
         permissions.iter().map(|(key, kind)| json!({"key": key, "type": kind})).collect();
-    let permissions = encoded(&json!(permissions).to_string());
+    let permissions = percent::encoded(json!(permissions).to_string());
     let account = whole["account_id"].as_str().unwrap_or("ACCOUNT_ID");
     let gate = whole["routes"][0]["pattern"].as_str().unwrap_or("GATE.workers.dev");
     format!(
@@ -125,17 +125,6 @@ pub(super) fn publishing(whole: &Value) -> String {
          gh secret set SIGNING_SECRET --env rotation      # and the two above, for rotate.yml\n  \
          gh variable set GATE_URL --body https://{gate}\n"
     )
-}
-
-/// Percent-encodes all but unreserved characters (RFC 3986, section 2.3).
-fn encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(encode).collect()
 }
 
 fn ignore(root: &Path) -> Result<()> {

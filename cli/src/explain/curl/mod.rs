@@ -1,0 +1,337 @@
+//! A request as arguments of curl, read as curl reads them.
+//!
+//! In scope: what each option changes in the request. Out of scope: which options there are, [`table`]; the URL, [`url`].
+
+mod table;
+#[cfg(test)]
+mod tests;
+mod url;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::error::{Error, Result};
+use crate::percent;
+
+use super::request_input::RequestInput;
+use table::{lettered, missing, named};
+
+/// The separator of a form's parts here; curl makes up another each time.
+const BOUNDARY: &str = "------------------------writegate0000000";
+
+/// The arguments, as far as they matter, in the order in which they were given.
+#[derive(Default)]
+struct Options {
+    urls: Vec<String>,
+    method: Option<String>,
+    headers: Vec<String>,
+    /// Of -d and its kin, joined; `None` without any.
+    data: Option<Vec<u8>>,
+    /// The file's own name and what is in it.
+    upload: Option<(String, Vec<u8>)>,
+    form: Vec<u8>,
+    queries: Vec<String>,
+    user: Option<String>,
+    bearer: Option<String>,
+    agent: Option<String>,
+    referer: Option<String>,
+    cookies: Vec<String>,
+    range: Option<String>,
+    target: Option<String>,
+    is_json: bool,
+    is_get: bool,
+    is_head: bool,
+    is_as_is: bool,
+    is_globless: bool,
+}
+
+/// Reads arguments of curl; the word `curl` itself may stand before them.
+pub(crate) fn read(arguments: &[String]) -> Result<RequestInput> {
+    let mut options = Options::default();
+    if let Some(hint) = foreign(arguments) {
+        return Err(Error::usage(hint));
+    }
+    let mut words = arguments.iter().map(String::as_str).peekable();
+    words.next_if(|word| *word == "--");
+    words.next_if(|word| is_curl(word));
+    let mut is_over = false;
+    while let Some(word) = words.next() {
+        if is_over || word == "-" || !word.starts_with('-') {
+            options.urls.push(word.to_owned());
+        } else if word == "--" {
+            is_over = true;
+        } else if let Some(long) = word.strip_prefix("--") {
+            let (name, joined) = match long.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (long, None),
+            };
+            let (name, takes) = named(name)?;
+            let value = match (takes, joined) {
+                (false, _) => None,
+                (true, Some(joined)) => Some(joined),
+                (true, None) => Some(words.next().ok_or_else(|| missing(name))?),
+            };
+            options.apply(name, value.unwrap_or_default())?;
+        } else {
+            for (at, letter) in word.strip_prefix('-').unwrap_or_default().char_indices() {
+                let (name, takes) = lettered(letter)?;
+                if !takes {
+                    options.apply(name, "")?;
+                    continue;
+                }
+                // The rest of the word is its value, or the next word.
+                let rest = word.get(1 + at + letter.len_utf8()..).filter(|rest| !rest.is_empty());
+                let value = rest.or_else(|| words.next()).ok_or_else(|| missing(name))?;
+                options.apply(name, value)?;
+                break;
+            }
+        }
+    }
+    options.request()
+}
+
+/// Returns true for the program's name, on any system and with its folder.
+fn is_curl(word: &str) -> bool {
+    ["curl", "curl.exe"].iter().any(|name| {
+        word.strip_suffix(name)
+            .is_some_and(|folder| folder.is_empty() || folder.ends_with(['/', '\\']))
+    })
+}
+
+/// Says what to copy instead of what no shell of Unix hands on as arguments of curl.
+fn foreign(arguments: &[String]) -> Option<String> {
+    let first = arguments.iter().find(|word| *word != "--")?;
+    let begins = |starts: &[&str]| starts.iter().any(|start| first.starts_with(start));
+    let (what, instead) = if first.starts_with("curl ") {
+        ("one word with all of curl's arguments in it", "leave out the quotes around it")
+    } else if arguments.iter().any(|word| word.starts_with("^\"") || word.ends_with('^')) {
+        ("a command line for Windows' cmd, with ^ in it", "copy it \"as cURL (bash)\"")
+    } else if begins(&["Invoke-", "$session", "iwr", "irm"]) {
+        ("a command of PowerShell", "copy the request \"as cURL (bash)\"")
+    } else if begins(&["fetch(", "await "]) {
+        ("JavaScript", "copy the request \"as cURL (bash)\"")
+    } else if ["http", "https", "xh", "wget"].contains(&first.as_str()) {
+        ("the command of another program", "write the request for curl")
+    } else {
+        return None;
+    };
+    Some(format!("this is {what}: {instead}, or give a HAR with --har"))
+}
+
+impl Options {
+    fn apply(&mut self, name: &str, value: &str) -> Result<()> {
+        table::check(name)?;
+        let text = || Some(value.to_owned());
+        match name {
+            "url" => self.urls.push(value.to_owned()),
+            "request" => self.method = text(),
+            "header" => self.header(value)?,
+            "data" | "data-ascii" => self.data(read_data(value, true)?),
+            "data-binary" => self.data(read_data(value, false)?),
+            "data-raw" => self.data(value.into()),
+            "data-urlencode" => self.data(encoded_data(value)?.into()),
+            "json" => {
+                self.is_json = true;
+                let data = read_data(value, false)?;
+                self.data.get_or_insert_default().extend(data);
+            }
+            "form" | "form-string" => self.part(value, name == "form")?,
+            "upload-file" => {
+                let name = value.rsplit('/').next().unwrap_or_default();
+                self.upload = Some((name.to_owned(), file(value)?));
+            }
+            "url-query" => self.queries.push(match value.strip_prefix('+') {
+                Some(plain) => plain.to_owned(),
+                None => encoded_data(value)?,
+            }),
+            "user" if !value.contains(':') => {
+                return Err(Error::usage(
+                    "-u: curl would ask for the password; give it as user:password",
+                ));
+            }
+            "user" => self.user = text(),
+            "oauth2-bearer" => self.bearer = text(),
+            "user-agent" => self.agent = text(),
+            // What follows is about redirections.
+            "referer" => self.referer = value.split(";auto").next().map(str::to_owned),
+            // Without a `=` it is a file of cookies.
+            "cookie" if value.contains('=') => self.cookies.push(value.to_owned()),
+            // As curl mends it.
+            "range" if !value.contains('-') => self.range = Some(format!("{value}-")),
+            "range" => self.range = text(),
+            "request-target" => self.target = text(),
+            "get" => self.is_get = true,
+            "head" => self.is_head = true,
+            "path-as-is" => self.is_as_is = true,
+            "globoff" => self.is_globless = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn header(&mut self, value: &str) -> Result<()> {
+        match value.strip_prefix('@') {
+            Some(name) => {
+                let text = String::from_utf8_lossy(&file(name)?).into_owned();
+                self.headers.extend(text.lines().map(str::to_owned));
+            }
+            None => self.headers.push(value.to_owned()),
+        }
+        match self.headers.iter().all(|header| header.contains([':', ';']) || header.is_empty()) {
+            true => Ok(()),
+            false => Err(Error::usage("-H: expected \"Name: value\"")),
+        }
+    }
+
+    /// Several -d are joined as a form is.
+    fn data(&mut self, bytes: Vec<u8>) {
+        match &mut self.data {
+            Some(data) => {
+                data.push(b'&');
+                data.extend(bytes);
+            }
+            None => self.data = Some(bytes),
+        }
+    }
+
+    fn part(&mut self, value: &str, reads: bool) -> Result<()> {
+        let (name, content) = value
+            .split_once('=')
+            .ok_or_else(|| Error::usage("-F: expected name=value, name=@file or name=<file"))?;
+        let named = content.split(';').next().unwrap_or_default();
+        let (content, more) = match content.chars().next() {
+            Some('@') if reads => {
+                let path = named.strip_prefix('@').unwrap_or_default();
+                let shown = path.rsplit('/').next().unwrap_or_default();
+                let more =
+                    format!("; filename=\"{shown}\"\r\nContent-Type: application/octet-stream");
+                (file(path)?, more)
+            }
+            Some('<') if reads => {
+                (file(named.strip_prefix('<').unwrap_or_default())?, String::new())
+            }
+            _ if reads => (named.into(), String::new()),
+            _ => (content.into(), String::new()),
+        };
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n"
+        );
+        self.form.extend(head.into_bytes());
+        self.form.extend(content);
+        self.form.extend(b"\r\n");
+        Ok(())
+    }
+
+    /// The request that curl makes of all this.
+    fn request(mut self) -> Result<RequestInput> {
+        let url = match self.urls.as_slice() {
+            [] => return Err(Error::usage("the request has no URL")),
+            [url] => url.clone(),
+            _ => return Err(Error::usage("the request has several URLs, or an argument too many")),
+        };
+        let has_form = !self.form.is_empty();
+        let ways =
+            [self.is_head && !self.is_get, self.data.is_some(), has_form, self.upload.is_some()];
+        if ways.iter().filter(|way| **way).count() > 1 {
+            return Err(Error::usage("curl takes one of -I, -d, -F and -T only"));
+        }
+        // Also an empty one.
+        let has_body = !self.is_get && ways.iter().skip(1).any(|way| *way);
+        let mut request = RequestInput::default();
+        let default = match (self.is_head, self.is_get) {
+            (true, _) => "HEAD",
+            _ if self.upload.is_some() => "PUT",
+            (_, true) => "GET",
+            _ if self.data.is_some() || has_form => "POST",
+            _ => "GET",
+        };
+        request.method = self.method.take().unwrap_or_else(|| default.to_owned());
+        // Whoever adds to a URL leaves an empty query out.
+        let is_rebuilt = !self.queries.is_empty() || (self.is_get && self.data.is_some());
+        if self.is_get {
+            let data = self.data.take().map(|data| String::from_utf8_lossy(&data).into_owned());
+            self.queries.extend(data.filter(|data| !data.is_empty()));
+        }
+        self.set_url(&mut request, &url, is_rebuilt)?;
+
+        let mut defaults = Vec::new();
+        if self.is_json {
+            defaults.push(("content-type", "application/json".to_owned()));
+            defaults.push(("accept", "application/json".to_owned()));
+        }
+        if has_form {
+            self.form.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
+            defaults.push(("content-type", format!("multipart/form-data; boundary={BOUNDARY}")));
+            request.body = std::mem::take(&mut self.form);
+        } else if let Some(data) = self.data.take() {
+            let form = "application/x-www-form-urlencoded";
+            defaults.extend((!self.is_json).then(|| ("content-type", form.to_owned())));
+            if data.is_empty() {
+                defaults.push(("content-length", "0".to_owned()));
+            }
+            request.body = data;
+        } else if let Some((_, upload)) = self.upload.take() {
+            request.body = upload;
+        }
+        let basic = self.user.map(|user| format!("Basic {}", STANDARD.encode(user)));
+        let authorization = self.bearer.map(|token| format!("Bearer {token}")).or(basic);
+        defaults.extend(authorization.map(|value| ("authorization", value)));
+        defaults.extend(self.agent.map(|value| ("user-agent", value)));
+        defaults.extend(self.referer.filter(|v| !v.is_empty()).map(|value| ("referer", value)));
+        let range = self.range.filter(|_| !has_body);
+        defaults.extend(range.map(|range| ("range", format!("bytes={range}"))));
+        let cookies = self.cookies.join(";");
+        defaults.extend((!cookies.is_empty()).then_some(("cookie", cookies)));
+
+        let mut removed = Vec::new();
+        for header in self.headers.iter().filter(|header| !header.is_empty()) {
+            match (header.split_once(':'), header.strip_suffix(';')) {
+                // `Name:` is none of that name, `Name;` an empty one.
+                (Some((name, value)), _) if value.trim().is_empty() => {
+                    removed.push(name.trim().to_ascii_lowercase());
+                }
+                (Some((name, value)), _) => request.header_of_curl(name, value)?,
+                (None, Some(name)) => request.add(name, ""),
+                (None, None) => {}
+            }
+        }
+        defaults.retain(|(name, value)| {
+            !removed.iter().any(|other| other == name) && !value.is_empty()
+        });
+        for (name, value) in defaults {
+            request.add_unless_there(name, &value);
+        }
+        Ok(request.complete())
+    }
+}
+
+fn file(name: &str) -> Result<Vec<u8>> {
+    super::request_input::bytes("the request", name)
+}
+
+fn read_data(value: &str, drops_lines: bool) -> Result<Vec<u8>> {
+    let Some(name) = value.strip_prefix('@') else {
+        return Ok(value.into());
+    };
+    let mut bytes = file(name)?;
+    // -d drops line breaks of a file.
+    bytes.retain(|byte| !drops_lines || !matches!(byte, b'\r' | b'\n' | 0));
+    Ok(bytes)
+}
+
+/// `content`, `=content`, `name=content`, `@file` or `name@file`, with the content percent-encoded.
+fn encoded_data(value: &str) -> Result<String> {
+    let at = value.find('=').or_else(|| value.find('@'));
+    let (name, content) = match at {
+        None => ("", value.as_bytes().to_vec()),
+        Some(at) => {
+            let (name, content) = (&value[..at], &value[at + 1..]);
+            match value.as_bytes()[at] {
+                b'@' => (name, file(content)?),
+                _ => (name, content.into()),
+            }
+        }
+    };
+    let encoded = percent::encoded(&content).replace("%20", "+");
+    Ok(if name.is_empty() { encoded } else { format!("{name}={encoded}") })
+}

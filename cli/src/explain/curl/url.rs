@@ -1,0 +1,100 @@
+//! The URL that curl asks for.
+
+use percent_encoding::percent_decode_str;
+
+use crate::error::{Error, Result};
+use crate::explain::request_input::RequestInput;
+use crate::{percent, target};
+
+use super::Options;
+
+impl Options {
+    /// Sets the URL as curl asks for it: without a fragment, with the queries, and with the user in a header.
+    pub(super) fn set_url(
+        &mut self,
+        request: &mut RequestInput,
+        url: &str,
+        is_rebuilt: bool,
+    ) -> Result<()> {
+        let url = url.split('#').next().unwrap_or_default();
+        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (mut authority, target) = rest.split_at(end);
+        if let Some((user, host)) = authority.rsplit_once('@') {
+            authority = host;
+            self.user
+                .get_or_insert_with(|| percent_decode_str(user).decode_utf8_lossy().into_owned());
+        }
+        let unglobbed;
+        let target = match self.is_globless {
+            true => target,
+            false => {
+                unglobbed = without_globs(target)?;
+                &unglobbed
+            }
+        };
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        let mut path = match self.is_as_is {
+            true => path.to_owned(),
+            false => without_dots(path),
+        };
+        // A folder is where the file goes.
+        if let Some((name, _)) =
+            self.upload.as_ref().filter(|_| path.is_empty() || path.ends_with('/'))
+        {
+            path.push_str(if path.is_empty() { "/" } else { "" });
+            path.push_str(&percent::encoded(name.as_bytes()));
+        }
+        let queries = query.filter(|query| !(is_rebuilt && query.is_empty())).into_iter();
+        let queries: Vec<&str> = queries.chain(self.queries.iter().map(String::as_str)).collect();
+        let target = self.target.take().unwrap_or_else(|| match queries.as_slice() {
+            [] => path,
+            queries => format!("{path}?{}", queries.join("&")),
+        });
+        request.url = target::url(&format!("{scheme}://{authority}{target}"))
+            .map_err(|hint| Error::usage(format!("the URL: {hint}")))?;
+        Ok(())
+    }
+}
+
+/// A target without the backslashes that keep brackets from meaning several requests, as browsers write it.
+fn without_globs(target: &str) -> Result<String> {
+    let mut plain = String::with_capacity(target.len());
+    let mut rest = target.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '\\' => plain.push(rest.next_if(|next| "[]{}".contains(*next)).unwrap_or(character)),
+            '{' | '[' => {
+                return Err(Error::usage(
+                    "the URL: curl makes several requests of { } and [ ]; write one of them, or give -g",
+                ));
+            }
+            other => plain.push(other),
+        }
+    }
+    Ok(plain)
+}
+
+/// The path without `.` and `..` (RFC 3986 section 5.2.4).
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment {
+            "." | ".." => {
+                if segment == ".." {
+                    kept.pop();
+                }
+                if is_last {
+                    kept.push("");
+                }
+            }
+            other => kept.push(other),
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
