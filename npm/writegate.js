@@ -35,7 +35,7 @@ function missing() {
   );
 }
 
-// A terminal sends Ctrl-C to both; another signal that is sent to this process alone is passed on. Windows has no
+// A terminal sends Ctrl-C to both; any other signal reaches only this process and is passed on. Windows has no
 // signals: a console sends Ctrl-C to both there, too, and passing on SIGTERM ends the program.
 process.on("SIGINT", () => {});
 // Before the program starts: a signal that ended this process would leave the program alone.

@@ -37,7 +37,7 @@ pub(crate) struct GateOptions {
 
 /// A gate's address: the rules are those for the address of an API.
 fn address(text: &str) -> std::result::Result<Upstream, String> {
-    let hint = "expected a gate's address such as https://gate.example.com (http on loopback alone), without a path";
+    let hint = "expected a gate's address such as https://gate.example.com (http only on loopback), without a path";
     Upstream::parse(text).ok().filter(|gate| gate.base().is_empty()).ok_or_else(|| hint.to_owned())
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn duration<T: TryFrom<u64>>(
 pub(crate) fn now() -> Result<Timestamp> {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_err(|_error| Error::new("this machine's clock stands before 1970"))?;
+        .map_err(|_error| Error::new("this machine's clock is before 1970: set it"))?;
     Ok(Timestamp::from_millis(since.as_millis().try_into().unwrap_or(i64::MAX)))
 }
 

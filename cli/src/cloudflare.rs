@@ -39,7 +39,7 @@ impl Api {
         // Its rules are those for any address that a token is sent to.
         Upstream::parse(&base).map_err(|_wrong| {
             Error::usage(format!(
-                "{BASE_VARIABLE}: expected an address such as {BASE} (http on loopback alone)"
+                "{BASE_VARIABLE}: expected an address such as {BASE} (http only on loopback)"
             ))
         })?;
         Ok(Self {

@@ -1,6 +1,6 @@
 //! `writegate console`: a session for the console of a running gate, and the console's address.
 //!
-//! The session goes to standard output alone, so that it can be piped into the clipboard. It is not part of the address,
+//! Only the session goes to standard output, so that it can be piped into the clipboard. It is not part of the address,
 //! because a browser keeps addresses.
 
 use clap::Args;

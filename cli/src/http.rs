@@ -13,7 +13,7 @@ pub(crate) fn agent(address: &str, limit: Duration) -> Result<ureq::Agent> {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(limit))
-        // What is sent is for this address alone: a session, a token.
+        // A session or a token is only for this address.
         .max_redirects(0)
         .max_redirects_will_error(false);
     let config = match address.starts_with("http://") {

@@ -57,7 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if project.name() != USUAL || document.environment().is_some() {
         return Err(Error::usage(format!(
-            "--write adds to the top level of a {USUAL} alone: add the above to {} by hand",
+            "--write adds only to the top level of a {USUAL}: add the above to {} by hand",
             document.place()
         )));
     }
@@ -69,7 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The blocks of the shipped file whose class the document does not have, as they stand there.
+/// Returns the blocks of the shipped file whose class the document does not have, unchanged.
 fn missing(document: &Document) -> Result<Vec<&'static str>> {
     let mut missing = Vec::new();
     let migrations = document.inherited("migrations").as_array().map_or(&[][..], Vec::as_slice);

@@ -91,7 +91,7 @@ impl Sign {
         for (name, _) in &headers {
             let component = Component::named(name).map_err(|_refusal| not_a_field())?;
             if covered.contains(&component) {
-                return Err(Error::usage("-H: a header stands twice"));
+                return Err(Error::usage("-H: a header is given twice"));
             }
             covered.push(component);
         }

@@ -21,7 +21,7 @@ pub(crate) struct KeyOptions {
     /// The key's version [default: what the configuration says, else 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     version: Option<u32>,
-    /// The key is none of the configuration's, but one of the gate's registry
+    /// The key is not in the configuration, but in the gate's registry
     #[arg(long)]
     unknown_key: bool,
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub(crate) struct NamedKey {
     pub(crate) project: Project,
     /// The project is a gate, so its settings count.
     pub(crate) is_in_gate: bool,
-    /// Its record in the configuration, as it stands there and as the gate reads it.
+    /// Its record in the configuration, as it is written and as the gate reads it.
     pub(crate) record: Option<(Value, Key)>,
     pub(crate) version: u32,
     id: KeyId,
@@ -164,7 +164,7 @@ fn long_enough(name: &str, secret: Secret) -> Result<Secret> {
     }
 }
 
-/// The record of a key in the configuration, as it stands there and as the gate reads it.
+/// Returns the record of a key in the configuration, as it is written and as the gate reads it.
 pub(crate) fn key(project: &Project, id: &KeyId) -> Result<Option<(Value, Key)>> {
     record(&project.document()?, id)
 }

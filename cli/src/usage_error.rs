@@ -1,4 +1,4 @@
-//! A command line that is none, told in one line. What was given is not repeated: it may be a secret in
+//! Usage errors in one line. The message never repeats an argument: it may be a secret in
 //! the wrong place, and what is printed may end in the log of a pipeline.
 
 use std::error::Error as _;
@@ -69,13 +69,13 @@ fn nearest(word: &str, command: &clap::Command) -> Vec<String> {
     near.map(|(_, path)| path).collect()
 }
 
-/// Two arguments of which one alone may stand, or one that stands twice: by their names.
+/// Names two arguments that exclude each other, or one that was given twice.
 fn conflict(error: &clap::Error, argument: &str) -> String {
     let mut others = list(error, ContextKind::PriorArg);
     others.push(text(error, ContextKind::PriorArg));
     others.retain(|other| !other.is_empty());
     match others.as_slice() {
-        [other] if other == argument => format!("{argument} may stand once"),
+        [other] if other == argument => format!("{argument} may be given once"),
         [] => format!("{argument} does not go with the others"),
         others => format!("{argument} does not go with {}", others.join(", ")),
     }

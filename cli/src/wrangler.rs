@@ -1,6 +1,6 @@
 //! Cloudflare's own tool, called as a person would call it. It has the account's login.
 //!
-//! Secrets go to it through its standard input alone: other programs can read a command line.
+//! Secrets go to it only through its standard input: other programs can read a command line.
 
 use std::env;
 use std::io::Write as _;

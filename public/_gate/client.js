@@ -115,7 +115,7 @@ const sign = async (request, headers, body, { mac, keyid, offset }) => {
   headers.append("signature", `writegate=:${base64(await subtle.sign("HMAC", mac, encode(base)))}:`);
 };
 
-/** Sends a request by `XMLHttpRequest`, which alone tells how much of a body has left. */
+/** Sends a request by `XMLHttpRequest`, because only it reports how much of a body has left. */
 const upload = (request, headers, body, onProgress) =>
   new Promise((resolve, reject) => {
     const { signal } = request;

@@ -2,7 +2,7 @@
 //! type that it holds.
 //!
 //! Lookups take logarithmic time. A change moves one pointer for every later entry: microseconds for the
-//! thousands of entries that an isolate keeps. Where a caller alone decides how many entries there are, use
+//! thousands of entries that an isolate keeps. Where callers decide how many entries there are, use
 //! `BTreeMap`.
 
 use core::borrow::Borrow;

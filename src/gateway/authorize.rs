@@ -77,7 +77,7 @@ pub fn authorize_admin(
 }
 
 /// Checks that the gate may mint a session of `key` for this page: the page's origin is the key's, whatever
-/// `match` says, and the address is, unless the origin alone is enough for the key.
+/// `match` says, and the address is, unless the origin by itself is enough for the key.
 ///
 /// # Errors
 /// `ip-denied` or `origin-denied`.

@@ -17,7 +17,7 @@ pub fn admin(setup: Setup) -> Setup {
     administered(setup.site(json!({})))
 }
 
-/// With an admin, and a registry without keys: a name that is none of a key's is in it.
+/// With an admin, and a registry without keys: its one name is not a key's.
 pub fn administered(setup: Setup) -> Setup {
     setup
         .key(json!({"id": ADMIN, "admin": true, "schemes": ["session", "signature"]}))
@@ -138,7 +138,7 @@ impl<G: Answers, U: Counts> Check<G, U> {
         answer
     }
 
-    /// An id that is taken, and where it stands.
+    /// An id that is taken, and its place.
     pub fn taken(&mut self, what: &str, request: &Request, code: &str, of: (&str, &str)) {
         let answer = self.refused(what, request, 409, code);
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();

@@ -65,7 +65,7 @@ impl Request {
         self
     }
 
-    /// The bytes of the head alone, with `Host` unless the test set one.
+    /// Only the bytes of the head, with `Host` unless the test set one.
     pub fn head(&self) -> Vec<u8> {
         let has = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
@@ -262,7 +262,7 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("JSON expected in {self}"))
     }
 
-    /// The code of a refusal; empty if this is none.
+    /// The code of a refusal; empty if this is not a refusal.
     pub fn code(&self) -> String {
         serde_json::from_slice::<Value>(&self.body)
             .ok()

@@ -83,7 +83,7 @@ impl Signature {
         self
     }
 
-    /// Covers these alone: names, each with the parameters that it has, as in `@query-param;name="a"`.
+    /// Covers only these: names, each with the parameters that it has, as in `@query-param;name="a"`.
     pub fn covers(mut self, components: &[&str]) -> Self {
         self.covered = Some(components.iter().map(|&name| name.to_owned()).collect());
         self

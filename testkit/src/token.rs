@@ -142,7 +142,7 @@ impl Session {
         self.sign(&format!("{}.{}", b64(header), b64(claims)))
     }
 
-    /// A good MAC over whatever stands before the second point.
+    /// A good MAC over whatever precedes the second point.
     pub fn sign(&self, signed: &str) -> String {
         format!("{signed}.{}", b64(hmac(self.key.as_bytes(), signed.as_bytes())))
     }

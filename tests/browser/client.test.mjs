@@ -433,10 +433,10 @@ test("a signal aborts a call that waits, uploads or is sent, and nobody else's",
   assert.equal(made.length, 1);
 });
 
-test("a stream is sent once, and a Request that is none is sent again", async (t) => {
+test("a stream is sent once, and a Request that has no stream is sent again", async (t) => {
   const { page, made, site } = await withOwn(t, (nth) => session("pk_server", { ttl: nth % 2 === 0 ? -5 : 300 }));
   const path = fresh();
-  // Chromium sends streams over HTTP/2 alone, so the gate's answer is played.
+  // Chromium sends streams only over HTTP/2, so the gate's answer is played.
   const sent = counted(page, "/posts/stream");
   await page.route(`${gate}/posts/stream`, (route) => answer(route, 401, refusal(401, "session-expired")));
   const codes = await page.evaluate(

@@ -138,7 +138,9 @@ fn an_id_has_its_form() {
         let post = tell(&table.gate, "POST", "keys", &json!({"id": id}));
         let answer = table.names(&id.to_string(), &post, "id");
         let told = answer.json()["id"].clone();
-        table.that(told.is_null(), || format!("{id}: an id that is none is told: {answer}"));
+        table.that(told.is_null(), || {
+            format!("{id}: an id that is not valid is repeated: {answer}")
+        });
     }
     let some = tell(&table.gate, "POST", "keys", &json!({"id": "a", "name": "x"}));
     table.answered("an id", &some, 201);

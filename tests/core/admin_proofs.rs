@@ -44,7 +44,12 @@ fn an_admin_may_sign_and_what_is_signed_is_checked() {
 fn an_admin_s_bound_session_needs_its_proof() {
     let mut table = start();
     let bound = Bound::new(&table.gate.signing_secret, ADMIN);
-    refused(&mut table, "alone", |request| request.bearer(&bound.token()), (401, "proof-missing"));
+    refused(
+        &mut table,
+        "without its proof",
+        |request| request.bearer(&bound.token()),
+        (401, "proof-missing"),
+    );
     taken(&mut table, "with its proof", |request| bound.sign(request));
 }
 

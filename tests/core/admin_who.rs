@@ -1,4 +1,4 @@
-//! Who may use the admin API (contract, sections 2, 4 and 7): admin keys alone, within what they and their sessions allow.
+//! Who may use the admin API (contract, sections 2, 4 and 7): only admin keys, within what they and their sessions allow.
 
 use crate::native::{Check, check};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use testkit::gate::KEY;
 use testkit::signing::Signature;
 use testkit::token::{Session, fresh, now, sk};
 
-/// Every task there is, with a body where it has one. The paths exist or not: that is told to admins alone.
+/// Every task there is, with a body where it has one. If a path exists, only admins learn it.
 fn tasks() -> Vec<(&'static str, &'static str, Option<Value>)> {
     vec![
         ("GET", "keys", None),

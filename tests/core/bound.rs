@@ -1,4 +1,4 @@
-//! Sessions that are bound to a proof (contract, section 3; RFC 7800): the token alone is worth nothing, and neither is
+//! Sessions that are bound to a proof (contract, section 3; RFC 7800): the token by itself is worth nothing, and neither is
 //! its secret.
 
 use serde_json::json;
@@ -30,9 +30,9 @@ fn both_halves_are_needed() {
     }
     table.passes("again", &mine.sign(Request::get("/y?a=1")));
     let stolen = post().bearer(&mine.token());
-    refused(&mut table, "the token alone", stolen.clone(), MISSING);
+    refused(&mut table, "only the token", stolen.clone(), MISSING);
     let secret = mine.proof_of_less().sign(post());
-    refused(&mut table, "the secret alone", secret, (401, "key-unknown"));
+    refused(&mut table, "only the secret", secret, (401, "key-unknown"));
     let lone = stolen.clone().header("Signature", "sig1=:AAAA:");
     refused(&mut table, "the token and a lone signature", lone, MISSING);
     let theirs = Signature::by("somebody", &fresh()).also("authorization");
@@ -117,7 +117,7 @@ fn a_former_root_is_good_for_sessions_and_their_proofs() {
     table.passes("the root", &bound(&table).sign(post()));
     let old = Bound::new(&former, KEY);
     table.passes("the former root", &old.sign(post()));
-    refused(&mut table, "its token alone", post().bearer(&old.token()), MISSING);
+    refused(&mut table, "only its token", post().bearer(&old.token()), MISSING);
     let forged = old.proof().secret(&ss(&sk(&fresh(), KEY, 1), &old.kid));
     refused(
         &mut table,

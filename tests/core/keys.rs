@@ -73,9 +73,9 @@ fn a_key_takes_its_schemes_alone() {
     let bare = |id: &str| from(Request::get("/x").header("X-Public-Key", id));
     table.refused("no session", &from(post(&table, "pk_read")), 401, "scheme-not-allowed");
     table.passes("a session", &from(post(&table, "pk_two")));
-    table.refused("not alone", &bare("pk_default"), 401, "scheme-not-allowed");
-    table.passes("alone", &bare("pk_read"));
-    table.passes("alone, with both", &bare("pk_two"));
+    table.refused("not bare", &bare("pk_default"), 401, "scheme-not-allowed");
+    table.passes("bare", &bare("pk_read"));
+    table.passes("bare, with both", &bare("pk_two"));
     table.refused("unknown", &bare("pk_nobody"), 401, "key-unknown");
     let secret = sk(&table.gate.signing_secret, "pk_read", 1);
     table.refused_as_any(
@@ -162,7 +162,7 @@ fn methods_are_those_of_the_key_and_get_implies_head() {
         table.refused(method, &with(method), 403, "method-denied");
     }
     let head = table.gate.session_of("pk_head").mint();
-    table.passes("HEAD alone", &Request::new("HEAD", "/x").bearer(&head));
+    table.passes("only HEAD", &Request::new("HEAD", "/x").bearer(&head));
     table.refused("GET, not by HEAD", &Request::get("/x").bearer(&head), 403, "method-denied");
     let all = table.gate.session_of("pk_all").mint();
     for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {

@@ -96,8 +96,8 @@ fn two_of_ours_are_ambiguous() {
     refused(&mut table, "one of them forged", forged, AMBIGUOUS);
     let session = table.gate.bearer();
     refused(&mut table, "and a session", mine.sign(post().bearer(&session)), AMBIGUOUS);
-    table.passes("the session alone", &post().bearer(&session));
-    table.passes("the signature alone", &mine.sign(post()));
+    table.passes("only the session", &post().bearer(&session));
+    table.passes("only the signature", &mine.sign(post()));
     let theirs = Signature::by("somebody", &fresh());
     table.passes("a session and a stranger's signature", &theirs.sign(post().bearer(&session)));
 }

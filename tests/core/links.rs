@@ -169,7 +169,7 @@ fn a_link_needs_no_origin_but_one_that_is_sent_must_match() {
         for referer in ["https://evil.example/", "https://evil.example/?https://www.example.com"] {
             table.refused(referer, &from(referer), 403, "origin-denied");
         }
-        table.passes("Origin decides alone", &from("https://evil.example/").origin(SITE));
+        table.passes("only Origin decides", &from("https://evil.example/").origin(SITE));
         let session = Request::get("/x").bearer(&table.gate.bearer());
         table.refused("a session needs one", &session, 403, "origin-denied");
         table.passes("a session has one", &session.origin(SITE));
@@ -278,11 +278,11 @@ fn the_checks_come_in_their_order() {
         let forged = Request::post(&world.forged(KEY, true));
         world.table.refused("MAC, then GET and HEAD", &forged, 401, "signature-invalid");
         let post = here("POST", &world.link("/x"));
-        world.table.refused("GET and HEAD alone", &post, 403, "method-denied");
+        world.table.refused("only GET and HEAD", &post, 403, "method-denied");
     }
 }
 
-/// The first byte is left out: a target that does not begin with `/` is none.
+/// The first byte is left out: a target must begin with `/`.
 #[test]
 fn no_byte_of_a_link_can_change() {
     for kind in Kind::ALL {

@@ -325,7 +325,7 @@ fn a_bound_session_comes_with_its_secret() {
     assert_ne!(again, kid, "fresh for each session");
     let secret = body["session_key"].as_str().unwrap();
     assert!(secret.starts_with("ss_"), "{secret}");
-    table.refused("alone", &write_with(&answer), 401, "proof-missing");
+    table.refused("without its secret", &write_with(&answer), 401, "proof-missing");
     let proof = Signature::by(&kid, secret).also("authorization");
     table.refused("no nonce", &proof.sign(write_with(&answer)), 401, "signature-incomplete");
     table.passes("signed", &proof.nonce(&fresh()).sign(write_with(&answer)));

@@ -122,7 +122,7 @@ fn a_no_to_the_token_says_what_is_wrong_with_it() {
         let (gate, response) = mint(SITE, status, &no(codes.clone()).to_string());
         let problem = response.refused(403, "challenge-failed").json();
         assert_eq!(problem["reason"], reason, "{codes}");
-        // It is the visitor's affair alone.
+        // It concerns only the visitor.
         assert!(lines(&gate, "turnstile").is_empty());
         assert!(lines(&gate, "feature_unavailable").is_empty());
     }

@@ -23,8 +23,8 @@ fn changes(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Copies of base64 in colons, each with another digit changed: by half the alphabet, so that it is never the bits
-/// alone that the padding leaves unused.
+/// Copies of base64 in colons, each with another digit changed: by half the alphabet, so that it is never only
+/// the bits that the padding leaves unused.
 fn digits(text: &str) -> Vec<String> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut all = Vec::new();

@@ -76,7 +76,7 @@ fn a_referer_stands_in_for_reads_alone() {
         table.refused(referer, &with("GET", referer), 403, "origin-denied");
     }
     let other = with("GET", "https://www.example.com/").origin("https://evil.example");
-    table.refused("Origin decides alone", &other, 403, "origin-denied");
+    table.refused("only Origin decides", &other, 403, "origin-denied");
     let null = with("GET", "https://www.example.com/").origin("null");
     table.refused("so does null", &null, 403, "origin-denied");
     let good = with("GET", "https://evil.example/").origin(SITE);

@@ -159,7 +159,7 @@ fn no_byte_of_a_link_can_be_changed() {
     let signed = url::sign(&head, &id(), NOW.plus_seconds(600), &key());
     let waf_secret = MacKey::new(&Secret::new(WAF_SECRET));
     let waf = url::sign_waf(&head, Some(&id()), NOW, &waf_secret);
-    // A signed URL is good on its own host alone, a WAF-token URL on every host.
+    // A signed URL is valid only on its own host, a WAF-token URL on every host.
     for (link, from) in [(signed, "https://".len()), (waf, origin.len())] {
         let url = format!("{origin}{link}");
         assert_eq!(Sent::get(url.clone()).code(&gate), "forwarded", "{url}");

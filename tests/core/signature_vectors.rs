@@ -199,7 +199,7 @@ fn every_published_waf_token_link_is_good_until_it_ends() {
 #[test]
 fn a_signed_url_is_the_contract_s_formula() {
     let request = Request::of("GET /img/a%20b.png?w=1 HTTP/1.1\r\nHost: Gate.Example:443", "https");
-    let key = MacKey::new(&Secret::new("a secret of this test alone"));
+    let key = MacKey::new(&Secret::new("a secret of this test"));
     let id = KeyId::parse("pk_site").unwrap();
     let link = url::sign(&request.head(), &id, Timestamp::from_seconds(1_900_000_000), &key);
     let (signed, sig) = link.rsplit_once("&sig=").unwrap();

@@ -93,7 +93,7 @@ fn the_mac_is_the_keys_own_over_authority_path_and_query() {
         ("with sig's name", format!("{message}&sig=")),
         ("with a last newline", format!("{message}\n")),
         ("of another version", message.replace("v1", "v2")),
-        ("the path alone", text.split('?').next().unwrap().to_owned()),
+        ("only the path", text.split('?').next().unwrap().to_owned()),
     ] {
         let answer = table.refused(what, &by(&message, &own), 401, "signature-invalid");
         // Only a signature's own base is told: for a link there is nothing that a caller could not see.

@@ -69,9 +69,9 @@ fn what_is_no_token_is_said_and_mended_there() {
         let gate = gate();
         let platform = store(Some(text));
         assert_eq!(sent(&gate, &platform, NOW), code, "{text}");
-        platform.stored.replace(Some("mended".to_owned()));
+        platform.stored.replace(Some("replaced".to_owned()));
         assert_eq!(sent(&gate, &platform, NOW.plus_seconds(29)), code, "{text}");
-        assert_eq!(sent(&gate, &platform, NOW.plus_seconds(30)), "Bearer mended");
+        assert_eq!(sent(&gate, &platform, NOW.plus_seconds(30)), "Bearer replaced");
     }
 }
 

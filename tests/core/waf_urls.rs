@@ -73,7 +73,7 @@ fn the_mac_is_over_the_text_before_verify_and_the_digits() {
         table.refused(what, &request, 401, "signature-invalid");
     }
     for (what, message) in [
-        ("the text alone", text.to_owned()),
+        ("only the text", text.to_owned()),
         ("with the separator", format!("{text}&{issued}")),
         ("with verify's name", format!("{text}&verify={issued}")),
         ("with a host", format!("gate.example{text}{issued}")),
@@ -83,7 +83,7 @@ fn the_mac_is_over_the_text_before_verify_and_the_digits() {
         let answer = table.refused(what, &by(&secret, &message), 401, "signature-invalid");
         table.that(answer.json().get("signature_base").is_none(), || format!("{what}: {answer}"));
     }
-    // Text and time stand side by side in the MAC: a digit must not move from one to the other.
+    // Text and time are side by side in the MAC: a digit must not move from one to the other.
     let good = link(&secret, text, now());
     let value = good.rsplit_once("verify=").unwrap().1;
     let longer = format!("/x?key=pk_site&n=1&verify=2{value}");

@@ -150,7 +150,7 @@ pub(crate) struct Native {
     pub(crate) calls: RefCell<Vec<&'static str>>,
     seen: RefCell<BTreeSet<(String, String)>>,
     random: Cell<u8>,
-    /// The time; it stands still unless a test moves it.
+    /// The time; it stops unless a test moves it.
     pub(crate) now: Cell<Timestamp>,
     /// Happens while the body is read.
     pub(crate) while_reading: RefCell<Option<Happens>>,

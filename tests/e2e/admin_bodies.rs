@@ -1,4 +1,4 @@
-//! Bodies of the admin API that come in pieces, or do not come whole. What may stand in them is in `tests/core/admin_fields.rs`.
+//! Bodies of the admin API that come in pieces, or do not come whole. Their content is tested in `tests/core/admin_fields.rs`.
 
 use serde_json::json;
 use testkit::admin_api::{admin, ask};

@@ -58,7 +58,7 @@ fn assert_is_now(time: &str) {
     assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{time}");
     let days = now() / 86_400;
     let near = [days - 1, days, days + 1].map(|day| testkit::token::date(day * 86_400));
-    assert!(near.iter().any(|date| time.starts_with(date)), "{time} is none of {near:?}");
+    assert!(near.iter().any(|date| time.starts_with(date)), "{time} is not one of {near:?}");
 }
 
 #[test]

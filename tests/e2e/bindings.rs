@@ -222,7 +222,7 @@ fn minted_sessions_are_limited(edge: &Edge) {
     let codes: Vec<String> = (0..6).map(|_| ask_of(PAGE).send_to(edge.port).code()).collect();
     assert!(codes.iter().any(|code| code == "rate-limited"), "{codes:?}");
     let minted = 1 + codes.iter().filter(|code| code.is_empty()).count();
-    assert_eq!(edge.verifier.seen().len(), minted, "siteverify is asked within the rate alone");
+    assert_eq!(edge.verifier.seen().len(), minted, "siteverify is asked only within the rate");
 }
 
 fn reads_are_kept(edge: &Edge) {

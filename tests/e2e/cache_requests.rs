@@ -181,7 +181,7 @@ fn a_head_is_answered_from_what_get_has_kept() {
     for name in ["etag", "last-modified", "content-type", "cache-control"] {
         table.that(answer.header(name) == whole.header(name), || format!("{name}: {answer}"));
     }
-    // A range is none of HEAD's (RFC 9110, section 14.2).
+    // HEAD has no range (RFC 9110, section 14.2).
     let answer = table.hit("HEAD of a part", &head.clone().header("Range", "bytes=2-5"));
     table.that(answer.status == 200 && answer.body.is_empty(), || answer.to_string());
     let answer =

@@ -14,7 +14,7 @@ fn page_of(name: &str) -> String {
     std::fs::read_to_string(root().join("docs").join(name)).unwrap()
 }
 
-/// A line of a table: what stands first, and its numbers.
+/// A line of a table: its name, and its numbers.
 fn read(line: &str) -> Option<(&str, Vec<f64>)> {
     let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
     let first = cells.next()?;
@@ -25,7 +25,7 @@ fn read(line: &str) -> Option<(&str, Vec<f64>)> {
 fn row(page: &str, name: &str) -> Vec<f64> {
     let mut found = page.lines().filter_map(read).filter(|(first, _)| *first == name);
     let (_, numbers) = found.next().unwrap_or_else(|| panic!("no row {name:?}"));
-    assert!(found.next().is_none(), "{name:?} stands twice");
+    assert!(found.next().is_none(), "{name:?} is there twice");
     numbers
 }
 

@@ -126,7 +126,7 @@ fn isolates_learn_of_each_other() {
         }
         other => Err(other.to_owned()),
     });
-    table.that(overshot <= 5, || format!("{overshot} passed at the second alone"));
+    table.that(overshot <= 5, || format!("{overshot} passed at the second gate"));
     for port in [first, second] {
         request.send_to(port).refused(OVER.0, OVER.1);
     }

@@ -62,7 +62,7 @@ impl Recipe {
         seen
     }
 
-    /// The probe's key may ask the probe, at this path of the gate, and nothing else; the operator's asks the gate alone.
+    /// The probe's key may ask the probe, at this path of the gate, and nothing else; the operator's asks only the gate.
     fn others_may_only(&self, probe: &str) {
         let as_ = |id: &str, method: &str, path: &str| {
             Request::new(method, path).bearer(&self.gate.session_of(id).mint()).send(&self.gate)

@@ -1,5 +1,5 @@
 //! The examples of `docs/signing.md`, and those for links of `docs/clients.md`, taken out by their fences and run against
-//! a gate as they stand, so that they stay true. (Go is not among what these tests need, so its example is only measured.)
+//! a gate unchanged, so that they stay true. (Go is not among what these tests need, so its example is only measured.)
 
 use std::path::Path;
 use std::process::Command;

@@ -29,7 +29,7 @@ pub(crate) struct Count {
 /// By outcome.
 pub(crate) type Counts = BTreeMap<String, Count>;
 
-/// The counts of one outcome alone.
+/// The counts of one outcome only.
 pub(crate) fn only(outcome: &str, requests: usize, bytes_in: usize, bytes_out: usize) -> Counts {
     let mut counts = Counts::new();
     add(&mut counts, outcome, requests, bytes_in, bytes_out);

@@ -70,7 +70,11 @@ fn an_admin_reads_any_key_and_others_their_own() {
             (403, "origin-denied"),
         ),
         ("no credential", own(""), (401, "credential-missing")),
-        ("a query is none", from(own(&format!("?key={KEY}"))), (401, "credential-missing")),
+        (
+            "a query is not a credential",
+            from(own(&format!("?key={KEY}"))),
+            (401, "credential-missing"),
+        ),
         (
             "a forged session",
             from(own("").bearer(&table.gate.session().key(&fresh()).mint())),

@@ -180,7 +180,7 @@ pub(super) fn environments(document: &Document) -> Verdict {
     }
     findings.verdict(match complete.as_slice() {
         [] => format!("{} has no [env.…]", document.name()),
-        names => format!("every variable and binding stands in [env.…] too: {}", listed(names, 8)),
+        names => format!("every variable and binding is in [env.…] too: {}", listed(names, 8)),
     })
 }
 

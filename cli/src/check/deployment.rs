@@ -82,11 +82,11 @@ pub(super) fn workers_dev(document: &Document, config: &Config) -> Verdict {
         ),
         (false, true, [first, ..]) => Verdict::warn(
             format!(
-                "the gate is on workers.dev alone, where the cache keeps nothing: every read on {first} goes to the API"
+                "the gate is only on workers.dev, where the cache keeps nothing: every read on {first} goes to the API"
             ),
             "add routes = [{ pattern = \"gate.example.com\", custom_domain = true }] to wrangler.toml",
         ),
-        (false, true, []) => Verdict::ok("on workers.dev alone; no route has cache"),
+        (false, true, []) => Verdict::ok("only on workers.dev; no route has cache"),
         (true, true, _) => Verdict::ok(
             "on routes of its own, and on workers.dev too, where neither the cache nor the zone's firewall works",
         ),

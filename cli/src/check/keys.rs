@@ -109,7 +109,7 @@ pub(super) fn admin(config: &Config, now: Timestamp) -> Verdict {
                 "an admin key that is good for all of /_gate/, from everywhere, for ever: {}",
                 listed(&open, 8)
             ),
-            "give it allowed_ips or expires; one for check and rotation alone needs methods = [\"GET\"] and paths = [\"/_gate/status\"]",
+            "give it allowed_ips or expires; one that is only for check and rotation needs methods = [\"GET\"] and paths = [\"/_gate/status\"]",
         );
     }
     let names: Vec<String> = admins.iter().map(|key| key.id.to_string()).collect();

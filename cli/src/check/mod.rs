@@ -1,4 +1,4 @@
-//! `writegate check`: the list before a launch, one row each with how it stands, the evidence and the
+//! `writegate check`: the list before a launch, one row each with its status, the evidence and the
 //! hint.
 //!
 //! A row is a small function of what was gathered. What cannot be found out is a warning that says why
@@ -176,7 +176,7 @@ impl<'a> Gathered<'a> {
         configuration::row(document, &self.config, &others)
     }
 
-    /// A row about `wrangler.toml` as it stands.
+    /// A row about `wrangler.toml` as it is.
     fn document(&self, row: impl Fn(&Document) -> Verdict) -> Verdict {
         match &self.document {
             Ok(document) => row(document),

@@ -18,7 +18,7 @@ use super::local::Local;
 use super::row::{Findings, Verdict, listed};
 
 const CLOUDFLARE: &str = "https://api.cloudflare.com";
-/// A token that may read other tokens, for this check alone.
+/// A token that may read other tokens, only for this check.
 const READER: &str = "CHECK_API_TOKEN";
 /// Groups that can make other tokens, or members: whoever has them can give himself everything.
 const RULING: [&str; 4] = ["API Tokens ", "Memberships ", "SCIM Provisioning", "Account Settings "];
@@ -42,7 +42,7 @@ pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
         if matches!(route.auth, UpstreamAuth::CloudflareGlobalKey { .. }) {
             findings.warn(
                 format!("{secret} is a global API key, which can do everything its user can"),
-                "make an API token for this alone, and upstream_auth = { scheme = \"bearer\" }",
+                "make an API token only for this, and upstream_auth = { scheme = \"bearer\" }",
             );
         } else if !is_cloudflare(route.upstream.origin()) {
             if !elsewhere.contains(&secret) {

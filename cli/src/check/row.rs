@@ -1,4 +1,4 @@
-//! One row of the list: how something stands, what was looked at to say so, and what to type.
+//! One row of the list: its status, the evidence, and what to type.
 
 use std::fmt::Write as _;
 

@@ -78,12 +78,12 @@ impl Remote {
     }
 }
 
-/// Checks that every secret that the configuration needs is set, and that none of them stands in the open.
+/// Checks that every secret that the configuration needs is set, and that none of them is in the open.
 pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote) -> Verdict {
     let mut findings = Findings::default();
     for (place, name) in open(document) {
         findings.fail(
-            format!("{name} stands among the variables of {place}, which is no secret place"),
+            format!("{name} is among the variables of {place}, where it is not secret"),
             format!(
                 "remove it, replace the secret at its origin, and npx wrangler secret put {name}"
             ),
@@ -92,7 +92,7 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
     let store = document.names("secrets_store_secrets");
     for name in OWN.iter().filter(|own| store.contains(own)) {
         findings.fail(
-            format!("{name} is bound to a Secrets Store, from which the gate takes tokens alone"),
+            format!("{name} is bound to a Secrets Store, from which the gate takes only tokens"),
             format!("remove that binding, and npx wrangler secret put {name}{}", document.option()),
         );
     }
@@ -138,7 +138,7 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
     findings.verdict(format!("set: {}{stored}", listed(&needed, 8)))
 }
 
-/// Secrets that stand among the variables, of whichever environment, and where.
+/// Returns the secrets that are among the variables of any environment, and where.
 fn open(document: &Document) -> Vec<(String, String)> {
     let (top, environments) = document.all();
     let environments = environments.map(|(name, table)| (format!("[env.{name}]"), table));

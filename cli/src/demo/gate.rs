@@ -1,4 +1,4 @@
-//! The demo's gate: `wrangler dev` in a temporary folder, because workerd alone has no rate limits, KV or static files.
+//! The demo's gate: `wrangler dev` in a temporary folder, because workerd by itself has no rate limits, KV or static files.
 
 use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};

@@ -89,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("   the API       {}", upstream.url());
     println!("                 a guestbook; accepts its write token and nothing else");
     println!("   the gate      {}", gate.origin());
-    println!("                 the Worker, run by wrangler dev; it alone has the write token");
+    println!("                 the Worker, run by wrangler dev; only it has the write token");
     println!("   the key       {server}");
     println!("                 public: it says who asks, and may GET and POST /posts");
     println!("   the page      {}/", page.origin());

@@ -42,14 +42,14 @@ const SCHEMES: [&str; 4] = ["session", "signature", "url", "waf-url"];
 pub(crate) struct Local {
     gate: Gate,
     secrets: BTreeMap<&'static str, Secret>,
-    /// A key's secret alone, as a caller has it.
+    /// Only a key's secret, as a caller has it.
     pub(crate) sk: Option<Secret>,
-    /// Where the configuration stands; `None` where there is none of a gate.
+    /// The place of the configuration; `None` if there is no gate's.
     pub(crate) place: Option<String>,
     /// There is no root here, so another stands in for it.
     has_stand_in: bool,
     record: Option<Record>,
-    /// The keys of the configuration as they stand there, and the one of the registry.
+    /// The keys of the configuration as they are written there, and the one of the registry.
     raw: Vec<Value>,
 }
 
@@ -212,7 +212,7 @@ impl Local {
         }
     }
 
-    /// The request as a caller's for the root that stands in, if it is of the key's secret that is here.
+    /// Returns the request signed anew under the substitute root, if it was signed with the key's secret that is here.
     fn resigned(&self, request: &RequestInput) -> Option<RequestInput> {
         let sk = self.sk.as_ref().filter(|_| self.has_stand_in)?;
         let id = KeyId::parse(&why::named(request)?)?;

@@ -31,7 +31,7 @@ pub(crate) fn of_signature(
     }
     messages.extend([
         ("the base and a line break after it: leave that out", format!("{computed}\n")),
-        ("the base with CRLF between its lines: use LF alone", computed.replace('\n', "\r\n")),
+        ("the base with CRLF between its lines: use only LF", computed.replace('\n', "\r\n")),
         ("the base with the method in lower case", lowered(&computed, &request.method)),
         ("the base without its last line, @signature-params", without_last_line(&computed)),
     ]);

@@ -120,7 +120,7 @@ fn denied(
     let own = match limit {
         Some("session") => claim(request, list),
         Some("scheme") => Some(
-            "a signed URL or a key's id alone is for GET and HEAD, whatever the key allows: send a session".to_owned(),
+            "a signed URL or a bare key id allows only GET and HEAD, whatever the key allows: send a session".to_owned(),
         ),
         _ => key.map(|key| match (list, &key.paths) {
             _ if key.admin => "it is an admin key, which opens the gate's own paths only".to_owned(),

@@ -60,7 +60,7 @@ impl<'p> Cloud<'p> {
         };
         who.map_err(|error| {
             Error::new(format!(
-                "not logged in to Cloudflare, or it does not answer ({}): `npx wrangler login`, or CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID, or --local to write the files alone",
+                "not logged in to Cloudflare, or it does not answer ({}): `npx wrangler login`, or CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID, or --local to write only the files",
                 error.message
             ))
         })

@@ -21,7 +21,7 @@ pub(super) struct Plan {
     pub(super) upstream: String,
     /// The paths at the gate that go to the API.
     pub(super) route: String,
-    /// As `upstream_auth` stands in TOML.
+    /// The value of `upstream_auth` in TOML.
     pub(super) auth: String,
     pub(super) probe: Option<String>,
     pub(super) key_name: String,

@@ -1,5 +1,5 @@
 //! Presets: how a gate in front of a known API looks. `docs/recipes/` tells of each,
-//! and the tests run what stands there.
+//! and the tests run them as they are there.
 
 /// The answers that `init` need not ask for.
 pub(super) struct Preset {

@@ -1,5 +1,5 @@
 //! Where a secret of this machine was found. Another gate's may be in the environment by chance, and wins there
-//! over that of `.dev.vars`: what differs is refused, what the environment alone has is told.
+//! over that of `.dev.vars`: values that differ are refused, one that only the environment has is reported.
 
 use writegate::Secret;
 
@@ -9,7 +9,7 @@ use crate::project::{self, Project};
 /// Which place has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SecretSource {
-    /// The environment alone.
+    /// Only the environment.
     Environment,
     /// `.dev.vars`, and the environment nothing else.
     File,

@@ -115,7 +115,7 @@ fn two_lines(input: &Secret) -> Result<(Secret, Secret)> {
 fn checked_turnstile(secret: Secret, site_key: &str) -> Result<Secret> {
     let wrong = |hint: &str| Err(Error::usage(format!("{TURNSTILE}: {hint}")));
     match secret.expose_str() {
-        Some(text) if text == site_key => wrong("is the site key; the secret key stands below it"),
+        Some(text) if text == site_key => wrong("is the site key; the secret key is below it"),
         Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) => {
             Ok(secret)
         }
@@ -158,7 +158,7 @@ fn is_quoted(value: &str) -> bool {
     pairs.iter().any(|(open, close)| value.starts_with(*open) && value.ends_with(*close))
 }
 
-/// JSON without the characters that mean something in `.dev.vars`: they can only stand in its strings.
+/// JSON without the characters that mean something in `.dev.vars`: they can only be in its strings.
 fn plain(json: &str) -> String {
     let mut plain = String::with_capacity(json.len());
     for character in json.chars() {

@@ -88,7 +88,7 @@ impl Base<'_> {
     }
 }
 
-/// The whole file. Its parts are what stands between empty lines of the shipped one.
+/// The whole file. Its parts are separated by empty lines in the shipped one.
 ///
 /// `base` is the configuration that the gate is added to as an environment, if it is one.
 pub(super) fn render(plan: &Plan, ids: &Ids, source: Source, base: Option<&Base<'_>>) -> String {

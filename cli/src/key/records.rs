@@ -80,7 +80,7 @@ fn record(json: Value, number: usize, seen: &mut HashMap<String, usize>) -> Resu
     }
     if let Some(first) = seen.insert(key.id.to_string(), number) {
         return Err(Error::usage(format!(
-            "record {number}.id: stands in record {first} already; nothing was sent"
+            "record {number}.id: is in record {first} already; nothing was sent"
         )));
     }
     Ok(Record { number, id: key.id, json })
@@ -135,7 +135,7 @@ mod tests {
             (r#"{"id":"b","paths":[]}"#, "record 2.paths: "),
             (r#"{"id":"b","admin":true}"#, "record 2.admin: "),
             (r#"{"id":"a b"}"#, "record 2.id: "),
-            (r#"{"id":"a"}"#, "record 2.id: stands in record 1"),
+            (r#"{"id":"a"}"#, "record 2.id: is in record 1"),
         ] {
             let said = error(&format!("[{ahead},{second}]"));
             assert!(said.starts_with(start), "{second}: {said}");

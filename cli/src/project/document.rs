@@ -18,7 +18,7 @@ pub(crate) struct Document {
     name: String,
 }
 
-/// Where bindings stand: the table, the list in it, and the member that is the binding's name.
+/// The places of bindings: the table, the list in it, and the member that is the binding's name.
 pub(crate) const BINDINGS: [(&str, Option<&str>, &str); 11] = [
     ("kv_namespaces", None, "binding"),
     ("durable_objects", Some("bindings"), "name"),
@@ -53,7 +53,7 @@ const JSONC: ParseOptions = ParseOptions {
 };
 
 impl Document {
-    /// Parses a file of this name. An error tells the line and quotes nothing: a secret may stand there by mistake.
+    /// Parses a file of this name. An error names the line and quotes nothing: a secret may be there by mistake.
     pub(crate) fn parse(
         name: &str,
         text: &str,
@@ -177,7 +177,7 @@ impl Document {
         ["UPSTREAM", "ROUTES", "KEYS"].iter().any(|name| !vars[*name].is_null())
     }
 
-    /// Where a field of this environment stands.
+    /// Returns the place of a field of this environment.
     pub(crate) fn place(&self) -> String {
         match &self.environment {
             Some(name) => format!("[env.{name}] of {}", self.name),
@@ -224,7 +224,7 @@ fn structured(section: &mut Value) {
     }
 }
 
-/// The names of the bindings that stand there.
+/// Returns the names of the bindings there.
 pub(crate) fn names<'v>(
     table: &'v Value,
     (field, list, name): &(&str, Option<&str>, &str),

@@ -195,7 +195,7 @@ pub(super) fn rewritten(old: &str, new: &[(&str, &str)]) -> Option<String> {
         let quote = ['\'', '`', '"'].into_iter().find(|quote| !value.contains(*quote))?;
         text.push_str(&format!("{name}={quote}{value}{quote}\n"));
     }
-    // By the same grammar: what stands before or in a value may change what follows means.
+    // By the same grammar: text before or in a value may change what the rest means.
     let (was, now) = (Variables::parse(&old), Variables::parse(&text));
     let is_new = |name: &str| new.iter().find(|(other, _)| *other == name).map(|(_, value)| *value);
     let kept = was.names().chain(new.iter().map(|(name, _)| *name));

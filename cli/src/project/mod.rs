@@ -53,7 +53,7 @@ impl ProjectOptions {
         Project::around(&here, environment)
     }
 
-    /// The environment's name. As for wrangler, an empty one is none.
+    /// Returns the environment's name. Like wrangler, takes an empty one for no name.
     pub(crate) fn environment(&self) -> Option<&str> {
         self.environment.as_deref().filter(|name| !name.is_empty())
     }
@@ -336,7 +336,7 @@ mod tests {
         (WITH_PROCESS, "false"),
         (FROM_DOT_ENV, "False"),
     ];
-    /// Fields, of which some stand at the top level and some in an environment.
+    /// Fields, some at the top level and some in an environment.
     const FIELDS: [(&str, &str); 12] = [
         ("compatibility_date", "\"2026-01-02\""),
         ("preview_urls", "false"),

@@ -116,7 +116,7 @@ pub(crate) fn ensure_packages(checkout: &Checkout, progress: &Progress) -> Resul
     node::ensure_packages(&checkout.root, progress)
 }
 
-/// Installs the npm packages alone, wrangler among them.
+/// Installs only the npm packages, wrangler among them.
 pub(crate) fn packages(checkout: &Checkout, progress: &Progress) -> Result<()> {
     node::check()?;
     let _own = Lock::take(&checkout.target, progress)?;

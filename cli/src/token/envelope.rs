@@ -8,7 +8,7 @@ const MAX_BYTES: usize = 5 * 1024;
 
 /// A token and its dates, in the form that the gate reads.
 pub(super) struct Envelope {
-    /// The token alone.
+    /// Only the token.
     pub(super) value: Secret,
     /// The content of the secret.
     pub(super) text: Secret,
@@ -34,7 +34,7 @@ impl Envelope {
             inside, beside,
         ) {
             (Some(_), Some(_)) => {
-                Err(format!("{name} stands in the envelope and on the command line; say it once"))
+                Err(format!("{name} is in the envelope and on the command line; give it once"))
             }
             (inside, beside) => Ok(inside.or(beside)),
         };
@@ -52,7 +52,7 @@ impl Envelope {
             return Err("the token is empty: give it on standard input".to_owned());
         }
         if text.contains(['\n', '\r']) {
-            return Err("the token has several lines: give it alone".to_owned());
+            return Err("the token has several lines: give only the token".to_owned());
         }
         if text.chars().any(char::is_control) {
             return Err("the token has control characters in it".to_owned());
@@ -84,7 +84,7 @@ impl Envelope {
     }
 }
 
-/// The day alone: the gate's clock may be a little behind, and a token of the future has no age.
+/// Only the day: the gate's clock may be a little behind, and a token of the future has no age.
 fn day(time: Timestamp) -> String {
     let mut text = time.to_rfc3339();
     text.truncate("2026-11-22".len());

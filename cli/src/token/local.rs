@@ -7,7 +7,7 @@ use writegate::{Secret, Upstream};
 use crate::error::{Error, Result};
 use crate::project::Document;
 
-/// The configuration, and the host names that the Worker has, as far as they stand there.
+/// The configuration, and the host names that the Worker has, as far as they are there.
 pub(super) struct Local {
     document: Document,
     hosts: Vec<String>,
@@ -65,7 +65,7 @@ impl Local {
         }
     }
 
-    /// Where a secret lies that is none of the Worker's own.
+    /// The place of a secret that is not the Worker's own.
     pub(super) fn stored(&self, secret: &str) -> Option<Stored> {
         let bindings = self.document.own("secrets_store_secrets").as_array()?;
         let binding = bindings.iter().find(|one| one["binding"] == secret)?;

@@ -23,7 +23,7 @@ pub(crate) enum Action {
     /// Reads a token, raw or as {"token":…,"issued_at":…,"expires_at":…}, from standard input or a hidden prompt, and
     /// puts it with its dates into the Worker's secret.
     Put(put::Options),
-    /// Say how old a gate's tokens are; exit code 1 where one wants somebody
+    /// Say how old a gate's tokens are; exit code 1 if any token needs attention
     ///
     /// One line for each token: its secret, its state, its age, its fingerprint, and what to do. Exit code 0: every token
     /// is ok. 1: one is due, overdue, expired, missing, rejected or of unknown age, or the gate did not answer.

@@ -272,7 +272,7 @@ fn paths(config: &Config, secret: &str) -> Vec<String> {
         .collect()
 }
 
-/// A key of the configuration that may GET this with a session alone, from wherever this runs.
+/// A key of the configuration that may GET this with nothing but a session, from wherever this runs.
 fn key(config: &Config, path: &str, now: Timestamp) -> Option<KeyId> {
     let may = |key: &writegate::Key| {
         let is_good = !key.revoked

@@ -13,7 +13,7 @@ fn token() -> String {
     format!("ghp_{}", &random_secret()[..36])
 }
 
-/// The 16 digits that stand in brackets after a finding.
+/// The 16 digits in brackets after a finding.
 fn mark(row: &Value) -> String {
     let evidence = row["evidence"].as_str().unwrap();
     let (_, rest) = evidence.split_once('(').unwrap();
@@ -33,7 +33,7 @@ fn a_token_in_the_tree_is_placed_and_not_shown() {
     gate.says("leaks-in-history", "ok", &["nothing in the history"]);
     gate.commit("Write it down");
     gate.says("leaks-in-tree", "fail", &["notes.md:3"]);
-    // What git ignores is on this machine alone.
+    // What git ignores is only on this machine.
     gate.git(&["rm", "--quiet", "--cached", "notes.md"]);
     gate.checkout.file(".gitignore", ".dev.vars\n/node_modules\n/cache\nnotes.md\n");
     gate.says("leaks-in-tree", "ok", &["nothing in the tree"]);

@@ -422,7 +422,7 @@ fn the_limit_that_refused_is_named_with_its_values() {
             "session",
             "the session's origin is: https://a.example",
         ),
-        (vec!["-X", "POST", link.trim()], "scheme", "for GET and HEAD"),
+        (vec!["-X", "POST", link.trim()], "scheme", "allows only GET and HEAD"),
     ] {
         let told = scene.explain(&[], &request);
         assert!(

@@ -73,7 +73,7 @@ fn what_was_wanted_is_told_and_what_was_given_is_not() {
             &["--ttl <SECONDS>: the value is not in 1.."],
         ),
         (&["token", "age", &gate, &gate], &["--gate <URL>", "https://gate.example.com"]),
-        (&["session", "mint", "--key", "a", "--key", &secret], &["--key <ID> may stand once"]),
+        (&["session", "mint", "--key", "a", "--key", &secret], &["--key <ID> may be given once"]),
         (
             &["token", "rotate", "--hook", &secret, "--old", ID],
             &["--hook <COMMAND> does not go with --old <ID>"],

@@ -114,7 +114,7 @@ fn the_launcher_ends_as_the_program_did() {
         let done = launched(Some(&program), &[], "");
         assert_eq!(done.status.signal(), Some(number), "{name}");
     }
-    // What is sent to the launcher alone reaches the program, which decides how it ends.
+    // A signal that is sent only to the launcher reaches the program, which decides how it ends.
     for name in ["TERM", "HUP"] {
         let wait = "i=0\nwhile [ $i -lt 9999999 ]; do i=$((i+1)); done\n";
         let program = format!("#!/bin/sh\ntrap 'exit 5' {name}\nkill -{name} $PPID\n{wait}");

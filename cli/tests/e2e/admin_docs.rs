@@ -1,4 +1,4 @@
-//! The examples of `docs/admin.md`, taken out by their fence and run against a gate as they stand, so that they stay true.
+//! The examples of `docs/admin.md`, taken out by their fence and run against a gate unchanged, so that they stay true.
 
 use serde_json::{Deserializer, Value, json};
 use testkit::client::Request;

@@ -2,7 +2,7 @@
 //! shapes of the published schema (`openapi.json` of cloudflare/api-schemas: `iam_token`, `iam_create_payload`,
 //! `iam_response_create`, `iam_response_single_segment`, `workers_schemas-deployments-list-response`,
 //! `workers_version-item-full`) and of what wrangler 4.86 reads of them. It is also the API behind the gate: `/cms/*` takes
-//! live tokens alone.
+//! live tokens only.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -151,7 +151,7 @@ impl Worker {
             ("POST", "/deployments") => {
                 let versions = &body["versions"];
                 if body["strategy"] != "percentage" || versions[0]["percentage"] != 100 {
-                    return Err((400, 10001, "The double deploys one version alone"));
+                    return Err((400, 10001, "The double deploys only one version"));
                 }
                 let id = versions[0]["version_id"].as_str().unwrap().to_owned();
                 let message = body["annotations"]["workers/message"].as_str();

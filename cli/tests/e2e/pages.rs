@@ -1,4 +1,4 @@
-//! Every example of every page is run as it stands, or read by what reads it in earnest. The two lists below are the
+//! Every example of every page is run unchanged, or read by what reads it in earnest. The two lists below are the
 //! exceptions: what another test runs, and what nothing on this machine can run.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! The hooks of `docs/rotation.md` and of the recipe for Vault, taken out by their fences and run as they stand against doubles
+//! The hooks of `docs/rotation.md` and of the recipe for Vault, taken out by their fences and run unchanged against doubles
 //! of GitLab's tokens and of Vault, by the command that the page shows.
 
 use std::fs;

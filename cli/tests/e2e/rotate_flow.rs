@@ -97,7 +97,7 @@ fn a_newest_version_that_is_not_deployed_goes_out_only_if_it_may() {
         done.is(0, &["done"]);
         let told = ["\"not yet\"", "goes out with it"];
         assert!(told.iter().all(|word| done.err.contains(word)), "{}", done.err);
-        assert_eq!(done.called("PUT "), 1, "the name alone: {:#?}", done.calls);
+        assert_eq!(done.called("PUT "), 1, "only the name: {:#?}", done.calls);
         stage.assert_rotated();
         let worker = stage.cloud.world.worker.lock().unwrap();
         assert_eq!(worker.newest(), worker.deployed());

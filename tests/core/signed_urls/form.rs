@@ -38,7 +38,7 @@ fn the_three_stand_in_their_order_adjacent_and_last() {
     for after in ["&", "&a=1", "&a", "&exp=1", "&sig", "&sig=", "?"] {
         malformed(&mut table, &format!("{right}{after}"));
     }
-    // A second key is one too many as much as it stands behind the end.
+    // A second key is one too many after the end, too.
     let either = [(400, "ambiguous-credential"), (400, "bad-credential")];
     let after = Request::get(&format!("{right}&key"));
     table.refused_as_any("a key behind", &after, &either);

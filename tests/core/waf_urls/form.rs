@@ -137,7 +137,7 @@ fn verify_stands_once_and_last() {
     ] {
         malformed(&mut table, &link(&secret, &text, now()));
     }
-    // A second key is one too many as much as it stands behind the end.
+    // A second key is one too many after the end, too.
     let either = [(400, "ambiguous-credential"), (400, "bad-credential")];
     let after = Request::get(&format!("{right}&key=pk_site"));
     table.refused_as_any("a key behind", &after, &either);

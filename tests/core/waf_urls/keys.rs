@@ -38,7 +38,7 @@ fn the_route_may_name_the_key() {
     let sig = signed("/waf/x?sig=1");
     table.refused("sig beside verify", &sig, 400, "bad-credential");
 
-    // Without `verify` nothing there is a credential; without a key `verify` is none either.
+    // Without `verify` nothing there is a credential; without a key, `verify` is not one either.
     let session = table.gate.bearer();
     let target = link(&secret, "/plain/x", now());
     for target in ["/waf/x", "/waf/x?a=1", "/waf/x?sig=1&exp=2", &target] {
@@ -74,7 +74,7 @@ fn the_key_that_a_route_names_stands_alone_too() {
     });
     let link = Request::get(&link(&secret, "/waf/x", now()));
     let with = |id: &str| link.clone().header("X-Public-Key", id);
-    table.passes("alone", &link);
+    table.passes("its link", &link);
     table.passes("its public key", &with(KEY));
     let session = link.clone().bearer(&table.gate.bearer());
     for (what, request) in [("another public key", with("pk_two")), ("a session", session)] {

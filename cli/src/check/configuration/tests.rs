@@ -107,7 +107,7 @@ fn environments_repeat_what_they_do_not_inherit() {
     assert_eq!(verdict.status, Warn, "{verdict:?}");
     let verdict = row(&format!("{routes}{}", objects.replace("\"LEDGER\"", "\"LEDGERS\"")));
     assert_eq!(verdict.status, Fail, "{verdict:?}");
-    // Under [env.staging], it is that table's: a row for the environment looks there alone.
+    // Under [env.staging], it is that table's: a row for the environment looks only there.
     let staging =
         Document::parse("wrangler.toml", &format!("{top}{routes}"), Some("staging")).unwrap();
     assert_eq!(read(&staging, &|_| None).unwrap().clock_skew, 1);

@@ -22,7 +22,7 @@ struct KnownSecret {
     how: &'static str,
 }
 
-/// A place where one stands.
+/// A place where one was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place<'n> {
     pub(super) line: usize,
@@ -131,7 +131,7 @@ fn encodings(secret: &Secret) -> Vec<(&'static str, Secret)> {
         ", as a form's value",
         bytes.iter().map(|byte| if *byte == b' ' { b'+' } else { *byte }).collect(),
     ));
-    // Something may stand before it, such as a user's name: what is the same at each of the three places that it may begin at.
+    // Something may precede it, such as a user's name, so it may begin at three places: search for what is the same at each.
     for before in 0..3_usize {
         let padded = [&vec![0; before][..], bytes].concat();
         for encoded in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {

@@ -1,7 +1,7 @@
 //! Looks through one text for what looks like a token.
 //!
 //! In one pass it finds the words, runs of the bytes that tokens are made of, and looks only at the
-//! long ones: at their form, and at what stands before them.
+//! long ones: at their form, and at what precedes them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -251,7 +251,7 @@ fn is_assigned(above: &[u8], before: &[u8], after: &[u8]) -> bool {
         })
 }
 
-/// The name that stands before a value in one of the ways that languages have, and if it is an element's of XML.
+/// Returns the name before a value, as languages write it, and true if it is the name of an XML element.
 fn name_before<'t>(above: &'t [u8], before: &'t [u8], is_quoted: bool) -> Option<(&'t [u8], bool)> {
     let plain = |text| Some((last_name(text), false));
     match before.split_last() {

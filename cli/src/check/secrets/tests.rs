@@ -109,11 +109,11 @@ fn a_secret_among_the_variables_fails() {
     let text = VARS.replace("vars = {", "vars = { WRITE_TOKEN = \"x\",");
     let verdict = judged(&text, &set);
     assert_eq!(verdict.status, Fail);
-    assert!(verdict.evidence.contains("WRITE_TOKEN stands among"), "{verdict:?}");
+    assert!(verdict.evidence.contains("WRITE_TOKEN is among"), "{verdict:?}");
     let staging = format!("{VARS}\n[env.staging.vars]\nSIGNING_SECRET = \"x\"");
     let verdict = judged(&staging, &set);
     assert!(
-        verdict.evidence.contains("SIGNING_SECRET stands among the variables of [env.staging]"),
+        verdict.evidence.contains("SIGNING_SECRET is among the variables of [env.staging]"),
         "{verdict:?}"
     );
     let empty = VARS.replace("vars = {", "vars = { WRITE_TOKEN = \"\",");

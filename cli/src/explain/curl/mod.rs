@@ -45,7 +45,7 @@ struct Options {
     is_globless: bool,
 }
 
-/// Reads arguments of curl; the word `curl` itself may stand before them.
+/// Reads arguments of curl, which the word `curl` may precede.
 pub(crate) fn read(arguments: &[String]) -> Result<RequestInput> {
     let mut options = Options::default();
     if let Some(hint) = foreign(arguments) {
@@ -156,7 +156,7 @@ impl Options {
             "referer" => self.referer = value.split(";auto").next().map(str::to_owned),
             // Without a `=` it is a file of cookies.
             "cookie" if value.contains('=') => self.cookies.push(value.to_owned()),
-            // As curl mends it.
+            // As curl completes it.
             "range" if !value.contains('-') => self.range = Some(format!("{value}-")),
             "range" => self.range = text(),
             "request-target" => self.target = text(),
@@ -286,7 +286,7 @@ impl Options {
         let mut removed = Vec::new();
         for header in self.headers.iter().filter(|header| !header.is_empty()) {
             match (header.split_once(':'), header.strip_suffix(';')) {
-                // `Name:` is none of that name, `Name;` an empty one.
+                // `Name:` removes the header, `Name;` sends an empty one.
                 (Some((name, value)), _) if value.trim().is_empty() => {
                     removed.push(name.trim().to_ascii_lowercase());
                 }

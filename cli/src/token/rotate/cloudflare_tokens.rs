@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 use super::rights;
 
-/// Where the credential that may manage tokens stands.
+/// The place of the credential that may manage tokens.
 const CREDENTIALS: [&str; 2] = ["ROTATION_API_TOKEN", "CLOUDFLARE_API_TOKEN"];
 /// Longest name that Cloudflare takes.
 const MAX_NAME: usize = 120;
@@ -208,7 +208,7 @@ impl Tokens {
     }
 }
 
-/// The host of a gate's address, and its port where that is none that goes without saying.
+/// Returns the host of a gate's address, and its port unless it is the scheme's default.
 fn host(gate: &str) -> &str {
     match gate.split_once("://") {
         Some(("https", host)) => host.strip_suffix(":443").unwrap_or(host),

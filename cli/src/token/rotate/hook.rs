@@ -19,7 +19,7 @@ pub(super) struct Hook {
     pub(super) revoke: Option<String>,
     /// Where they run.
     pub(super) folder: PathBuf,
-    /// The secret's name, which may stand in the environment with a value in it.
+    /// The secret's name, which may be set in the environment.
     pub(super) secret: String,
 }
 

@@ -156,7 +156,7 @@ struct Successor {
     born: Born,
 }
 
-/// When a token was made. Of a machine that sleeps meanwhile one of the two clocks stands still.
+/// When a token was made, by two clocks: while a machine sleeps, one of them stops.
 #[derive(Clone, Copy)]
 struct Born(Instant, SystemTime);
 

@@ -94,7 +94,7 @@ fn a_root_that_exists_nowhere_else_is_not_lost_to_another_gate_s() {
     done.failed(2, &["SIGNING_SECRET of the environment", ".dev.vars"]);
     assert!(!done.err.contains(&other), "{}", done.err);
     assert_eq!(checkout.text(".dev.vars"), before);
-    // An empty one is none.
+    // An empty one counts as missing.
     exported(&checkout, &["--force"], "").succeeded();
 }
 

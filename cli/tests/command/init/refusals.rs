@@ -56,7 +56,7 @@ fn what_is_wrong_is_named_and_never_quoted() {
         (&["--deploy"], &["--local", "--deploy"]),
         (&["--secrets-only"], &["--local", "--secrets-only"]),
     ] {
-        // The last of an option that may stand once counts.
+        // Of an option that may be given once, the last counts.
         let mut arguments = with(more);
         if let Some(given) = arguments.iter().position(|a| *a == more[0])
             && given < CMS.len()

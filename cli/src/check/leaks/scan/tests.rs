@@ -1,4 +1,4 @@
-//! Tokens that are found and texts that are not. The tokens are made here, so that none stands in this repository.
+//! Tokens that are found and texts that are not. The tokens are made here, so that none is in this repository.
 
 use writegate::Secret;
 
