@@ -4,7 +4,7 @@ import { BarController, BarElement, CategoryScale, Chart, Legend, LinearScale, T
 
 Chart.register(BarController, BarElement, CategoryScale, Legend, LinearScale, Tooltip);
 
-/** Colours that are told apart in both schemes, also by whoever sees red and green alike. */
+/** Colours that differ in both schemes, also for people who cannot distinguish red from green. */
 const COLOURS = {
   light: { minted: "#6639ba", forwarded: "#0969da", cached: "#1b7c83", refused: "#bc4c00", failed: "#82071e" },
   dark: { minted: "#bc8cff", forwarded: "#58a6ff", cached: "#56d4dd", refused: "#f0883e", failed: "#ff7b72" },

@@ -24,7 +24,7 @@ const list = (values) => (values ? h("ul", {}, ...values.map((value) => h("li", 
 const quota = ({ requests, bytes, per }) =>
   [requests && `${requests.toLocaleString("en")} requests`, bytes && `${bytes.toLocaleString("en")} bytes`].filter(Boolean).join(", ") + ` per ${per}`;
 
-/** The gate's answer to a change, after it was told, and the row is what the gate reads back. */
+/** The gate's answer to a change, once it is shown; then the row is what the gate reads back. */
 const change = async (id, patch, said) => {
   const answer = await ask(`keys/${encodeURIComponent(id)}`, { method: "PATCH", body: patch });
   await readBack(id, said);

@@ -161,7 +161,7 @@ fn changed(file: &Path, since: SystemTime) -> bool {
     modified.map_or(true, |modified| modified >= since)
 }
 
-/// Everything the Worker is made of; none if it cannot be told.
+/// Everything that the Worker is made of; `None` if that is unknown.
 fn inputs(checkout: &Checkout) -> Option<Vec<PathBuf>> {
     let mut files = vec![
         checkout.root.join("Cargo.toml"),

@@ -92,11 +92,11 @@ enum Command {
     Purge(purge::Options),
     /// Open the console of a running gate, with a session for it on standard output
     Console(console::Options),
-    /// Tell which rule refused a request, and why
+    /// Explain which rule refused a request, and why
     Explain(explain::Options),
-    /// Tell what an upgraded gate needs in wrangler.toml: Durable Objects, migrations, static files
+    /// Show what an upgraded gate needs in wrangler.toml: Durable Objects, migrations, static files
     Migrate(migrate::Options),
-    /// Tell what is missing before a launch: secrets, leaks, limits, logs, rotation
+    /// Check what is missing before a launch: secrets, leaks, limits, logs, rotation
     Check(check::Options),
     /// Print what a shell needs to complete this command
     Completions(manual::Completions),

@@ -1,4 +1,4 @@
-//! `writegate completions` and `writegate man`: what shells and `man` are told of this command.
+//! `writegate completions` and `writegate man`: this command's descriptions for shells and for `man`.
 
 use std::path::PathBuf;
 use std::{fs, io};

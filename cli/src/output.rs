@@ -37,7 +37,7 @@ pub(crate) fn out(text: Arguments<'_>) {
 }
 
 pub(crate) fn err(text: Arguments<'_>) {
-    // There is nobody to tell.
+    // Nobody reads the rest.
     let _closed = io::stderr().lock().write_fmt(text);
 }
 

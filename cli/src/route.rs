@@ -29,7 +29,7 @@ pub(crate) struct Add {
     /// The secret that holds its token, such as CMS_TOKEN
     #[arg(long, value_name = "NAME", value_parser = secret_name)]
     secret: String,
-    /// A path below the API whose GET tells whether the token works
+    /// A path below the API whose GET shows if the token works
     #[arg(long, value_name = "PATH", value_parser = validate::probe)]
     probe: Option<String>,
     /// Only print the lines for wrangler.toml

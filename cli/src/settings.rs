@@ -46,7 +46,7 @@ impl KeyOptions {
         self.find(id, &|why| Err(Error::usage(why)))
     }
 
-    /// Finds the key. It is told if the configuration does not have it.
+    /// Finds the key. Warns if the configuration does not have it.
     pub(crate) fn open_any(&self, id: &KeyId) -> Result<NamedKey> {
         self.find(id, &|why| {
             eprintln!("writegate: {why}");
@@ -210,7 +210,7 @@ fn ids(section: &Value) -> impl Iterator<Item = &str> {
     keys.filter_map(|record| record["id"].as_str())
 }
 
-/// Tells whoever names no environment that the key is another in one of them.
+/// Warns a caller who names no environment that one of them has another key with this id.
 fn warn_of_other_versions(document: &Document, key: &Key) {
     if document.environment().is_some() {
         return;

@@ -145,7 +145,7 @@ impl Wrangler {
             .stderr(Stdio::piped());
         let mut child = command.spawn().context(running())?;
         if let (Some(secret), Some(mut input)) = (secret, child.stdin.take()) {
-            // One that ends early says why, and that is what is told.
+            // If it ends early, it says why, and that is reported.
             let _ = input.write_all(secret.expose());
         }
         let done = child.wait_with_output().context(running())?;

@@ -230,7 +230,7 @@ impl Fields {
     /// Takes a whole number within `range`, `default` when absent.
     ///
     /// # Errors
-    /// When it is of another type, has a fraction, or lies outside.
+    /// When it is of another type, has a fraction, or is outside.
     pub fn integer(
         &mut self,
         name: &'static str,

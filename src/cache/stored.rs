@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(hit(&[("etag", "\"a\"".to_owned())], None, 1_000), None);
     }
 
-    /// Returns how an answer of the upstream is told to a browser, so many seconds after it was stored.
+    /// Returns the changes to an answer of the upstream for a browser, so many seconds after it was stored.
     fn kept(
         policy: Policy,
         headers: &[(&'static str, &'static str)],

@@ -80,7 +80,7 @@ pub struct Turnstile {
 }
 
 impl Turnstile {
-    /// Returns the secret to ask siteverify with, for a page that wants a session of `key`.
+    /// Returns the secret to ask siteverify with, for a page that requests a session of `key`.
     ///
     /// # Errors
     /// `feature-unavailable` without a secret; `challenge-failed` if the secret is one of Cloudflare's
@@ -94,7 +94,7 @@ impl Turnstile {
         }
     }
 
-    /// Checks siteverify's answer to the token of a page that wants a session of `key`.
+    /// Checks siteverify's answer to the token of a page that requests a session of `key`.
     ///
     /// # Errors
     /// `challenge-failed`; `feature-unavailable` if the answer is neither a yes nor a no to the token.

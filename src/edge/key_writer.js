@@ -53,7 +53,7 @@ export class KeyWriter {
     return true;
   }
 
-  /** Removes new records that KV did not take. Nobody was told that they exist. */
+  /** Removes new records that KV did not take. Nobody knows yet that they exist. */
   async forget(names) {
     const { storage } = this.state;
     storage.transactionSync(() => {

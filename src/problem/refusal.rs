@@ -30,9 +30,9 @@ pub enum Refusal {
     SignatureInvalid,
     /// `exp` has passed (RFC 7519 section 4.1.4).
     SessionExpired,
-    /// `nbf` or `iat` lies in the future (RFC 7519 sections 4.1.5 and 4.1.6).
+    /// `nbf` or `iat` is in the future (RFC 7519 sections 4.1.5 and 4.1.6).
     SessionNotYetValid,
-    /// `exp` lies further ahead than the gate allows.
+    /// `exp` is further ahead than the gate allows.
     SessionTooLong,
     /// `aud` names another audience (RFC 7519 section 4.1.3).
     AudienceMismatch,

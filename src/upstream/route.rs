@@ -45,7 +45,7 @@ pub struct Route {
     pub waf_key: Option<KeyId>,
     /// Paths may contain `%2F` and `%5C`.
     pub encoded_slash: bool,
-    /// The upstream is told who called.
+    /// If true, the upstream learns who called.
     pub identify_caller: bool,
     /// Headers that pass although the gate removes others of their kind, in lower case.
     pub pass_headers: Vec<String>,
@@ -53,7 +53,7 @@ pub struct Route {
     pub deny_query: Vec<String>,
     /// The statuses with which the upstream refuses the gate's token.
     pub reject_status: Vec<u16>,
-    /// A path whose GET tells whether the upstream takes the token.
+    /// A path whose GET shows if the upstream takes the token.
     pub probe: Option<String>,
     /// The storage of cached reads; `None` for a route without a cache.
     pub cache: Option<Policy>,

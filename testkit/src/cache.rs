@@ -63,7 +63,7 @@ impl Check {
         self.read_at(self.gate.port, what, request, MISS)
     }
 
-    /// This request, sent to this isolate, is told this status.
+    /// This request, sent to this isolate, gets this status.
     pub fn read_at(&mut self, port: u16, what: &str, request: &Request, status: &str) -> Response {
         let before = self.upstream.seen().len();
         let answer = request.send_to(port);

@@ -1,4 +1,4 @@
-//! A table of cases against one gate. All of them are tried and all that were wrong are told at the end; after every
+//! A table of cases against one gate. All of them are tried and all failures are reported at the end; after every
 //! refusal the upstream must have seen nothing new.
 
 use crate::client::{Request, Response};

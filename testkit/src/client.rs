@@ -1,4 +1,4 @@
-//! A client that sends exactly the bytes it is told to: targets that no library would send, a header twice, a body that
+//! A client that sends exactly the bytes of a test: targets that no library would send, a header twice, a body that
 //! breaks off.
 
 use std::io::{self, BufReader, Read, Write};

@@ -1,5 +1,5 @@
-//! The paths of the admin API (contract, section 7): what exists is told before any credential is looked at, and which keys
-//! exist is told to nobody but an admin.
+//! The paths of the admin API (contract, section 7): the gate says which paths exist before it looks at any credential, and
+//! says only to an admin which keys exist.
 
 use crate::native::check;
 use serde_json::json;

@@ -96,7 +96,7 @@ fn the_mac_is_the_keys_own_over_authority_path_and_query() {
         ("only the path", text.split('?').next().unwrap().to_owned()),
     ] {
         let answer = table.refused(what, &by(&message, &own), 401, "signature-invalid");
-        // Only a signature's own base is told: for a link there is nothing that a caller could not see.
+        // Only a signature gets its base back: for a link there is nothing that a caller could not see.
         table.that(answer.json().get("signature_base").is_none(), || format!("{what}: {answer}"));
     }
 }

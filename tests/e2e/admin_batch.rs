@@ -137,7 +137,7 @@ fn where_a_write_fails_nothing_stays() {
     }
     let list = ask(&table.gate, "GET", "keys");
     table.answers("an empty list", &list, 200, &json!({"keys": [], "cursor": null}));
-    // Nobody was told of them, so their ids are not used up.
+    // Nobody knows of them, so their ids are not used up.
     batch.remove(20);
     table.answered("without it", &create(&table, &batch.into()), 201);
     let by = write(&table.gate, "pk_39");

@@ -1,5 +1,5 @@
 //! Cached reads (contract, section 8): a read that is asked for again does not reach the upstream, in either isolate, and
-//! is told of like any other.
+//! is logged like any other.
 
 use serde_json::{Value, json};
 use testkit::cache::{HIT, TTL, cached, get, start};

@@ -15,7 +15,7 @@ fn kept(setup: Setup) -> Setup {
     setup.route("/*", json!({"cache": cache})).site(json!({})).cache()
 }
 
-/// Asserts how an answer is told to a browser.
+/// Asserts the cache-control of an answer for a browser.
 fn told(table: &mut Check, what: &str, answer: &Response, expected: &str) {
     let control = answer.header("cache-control").unwrap_or_default();
     table.that(control == expected, || format!("{what}: expected {expected:?}, got {answer}"));

@@ -109,7 +109,7 @@ fn assert_costs(kind: usize, steady: &Steady, nonces: [f64; 2]) {
     let Steady { spent, requests, .. } = steady;
     let number = |number: usize| f64::from(u32::try_from(number).unwrap());
     let each = |all: usize| number(all) / number(*requests);
-    // The ledger is told every two seconds, whatever there is to tell: on a slow machine that is more often in a thousand
+    // The ledger gets a batch every two seconds: on a slow machine that is more often in a thousand
     // requests, and its rows are those of the isolate and of two outcomes.
     let batches = (steady.took.as_secs_f64() / 2.0 + 2.0) / number(*requests);
     let measured = [

@@ -1,4 +1,4 @@
-//! In front of software that is not ours: Datasette, whose write API wants a bearer token.
+//! In front of software that is not ours: Datasette, whose write API needs a bearer token.
 
 use std::path::Path;
 use std::process::Command;

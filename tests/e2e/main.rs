@@ -44,8 +44,8 @@ mod waits;
 mod costs;
 mod costs_docs;
 mod quota;
+mod quota_answers;
 mod quota_ledger;
-mod quota_told;
 mod usage_api;
 mod usage_codes;
 mod usage_days;
@@ -64,13 +64,13 @@ mod cache_browser;
 mod cache_denials;
 mod cache_echo;
 mod cache_expiry;
+mod cache_headers;
 mod cache_parts;
 mod cache_purge;
 mod cache_purge_asked;
 mod cache_refusals;
 mod cache_requests;
 mod cache_stored;
-mod cache_told;
 mod cache_upstream;
 
 // What its operator sees.

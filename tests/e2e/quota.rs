@@ -1,4 +1,4 @@
-//! Quotas (contract, sections 2, 4, 6 and 7): how much of a day or a month a key has, what it is told once it has had it,
+//! Quotas (contract, sections 2, 4, 6 and 7): how much a key has in a day or a month, the answers once that is used up,
 //! and what counts.
 
 use std::sync::atomic::{AtomicBool, Ordering};

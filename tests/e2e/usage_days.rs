@@ -1,4 +1,4 @@
-//! The days of `GET /_gate/usage` (contract, section 7): which of them are told, and what is wrong with a question.
+//! The days of `GET /_gate/usage` (contract, section 7): which of them are listed, and which queries are refused.
 
 use serde_json::{Value, json};
 use testkit::check::Check;

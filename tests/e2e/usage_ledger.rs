@@ -103,7 +103,7 @@ fn a_key_that_was_idle_counts_on() {
         Request::get("/x").bearer(&session).send(gate).passed();
     };
     let settles = |id: &str, requests: usize| {
-        // The second isolate has nothing to send, so what it is told came by itself.
+        // The second isolate has nothing to send, so it learned of this by itself.
         let counts = only("forwarded", requests, 0, 4 * requests);
         settles_at(gate, gate.second, id, &counts);
     };
@@ -196,7 +196,7 @@ fn a_ledger_that_fails_for_good_harms_no_request() {
         // A request that waited for the ledger would have waited five seconds.
         let took = began.elapsed();
         table.that(took < 2 * PATIENCE, || format!("20 requests took {took:?}"));
-        // The operator is told.
+        // The operator learns of it.
         let told: Value = table.gate.logs.events("usage_unsent", 1).remove(0).1;
         table
             .that(told["batches"].as_u64().is_some_and(|batches| batches > 0), || told.to_string());

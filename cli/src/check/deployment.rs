@@ -99,14 +99,14 @@ pub(super) fn schedule(document: &Document) -> Verdict {
     let crons: Vec<&str> = crons.into_iter().flatten().filter_map(Value::as_str).collect();
     if crons.is_empty() {
         return Verdict::warn(
-            "[triggers] has no crons: nobody is told when the token grows old",
+            "[triggers] has no crons: nothing warns when the token grows old",
             "add [triggers] with crons = [\"17 5 * * *\"] to wrangler.toml",
         );
     }
     Verdict::ok(format!("the rotation check runs by crons: {}", crons.join(", ")))
 }
 
-/// Checks that the gate's own lines are kept, and the platform's, which hold whole URLs, are not.
+/// Checks that the gate's own lines are stored, and the platform's, which hold whole URLs, are not.
 pub(super) fn audit_log(document: &Document) -> Verdict {
     let observability = document.inherited("observability");
     let logs = &observability["logs"];
@@ -128,7 +128,7 @@ pub(super) fn audit_log(document: &Document) -> Verdict {
     }
     if enabled && logs["persist"] == false && !logpush {
         findings.warn(
-            "persist is false: the lines are not kept at Cloudflare",
+            "persist is false: the lines are not stored at Cloudflare",
             "remove persist from [observability.logs], unless its destinations keep them",
         );
     }
@@ -146,7 +146,7 @@ pub(super) fn audit_log(document: &Document) -> Verdict {
     findings.verdict(match (enabled, logpush) {
         (true, true) => "observability.logs are on, and logpush keeps them elsewhere",
         (true, false) => {
-            "observability.logs are on, kept for some days; logpush = true would keep them elsewhere"
+            "observability.logs are on, stored for some days; logpush = true would store them elsewhere"
         }
         (false, _) => "logpush is on; observability.logs are not, so the dashboard shows nothing",
     })

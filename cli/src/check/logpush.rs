@@ -47,7 +47,7 @@ fn skipped(why: &str, hint: &str) -> Verdict {
     Verdict::warn(format!("skipped, so nobody knows if there is a Logpush job: {why}"), hint)
 }
 
-/// Judges the account's jobs. Nothing of a job's destination is told, which may hold credentials.
+/// Checks the account's jobs. Never repeats a job's destination, because it may hold credentials.
 fn judge(jobs: &Value) -> Verdict {
     let jobs = jobs.as_array().into_iter().flatten();
     let jobs: Vec<&Value> = jobs.filter(|job| job["dataset"] == DATASET).collect();

@@ -63,7 +63,7 @@ fn names() -> PossibleValuesParser {
 /// A row's name, and what makes it.
 type Check = (&'static str, fn(&Gathered<'_>) -> Verdict);
 
-/// Every row, in the order in which they are told.
+/// Every row, in the order in which they are printed.
 const CHECKS: [Check; 22] = [
     ("configuration", |all| all.configuration()),
     ("upstream", |all| all.config(|_, config| configuration::upstream(config))),

@@ -63,7 +63,7 @@ pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
     }
     if !elsewhere.is_empty() {
         known.push(format!(
-            "not looked at, for nobody can tell what a token may do at an API that is not Cloudflare's: {}",
+            "not checked, because only Cloudflare's API says what a token may do: {}",
             listed(&elsewhere, 8)
         ));
     }

@@ -50,7 +50,7 @@ pub(super) fn end(child: &mut Child) {
     let _reaped = child.wait();
 }
 
-/// Runs work for this long at most. It cannot be ended: afterwards it goes on, and nobody waits for it.
+/// Runs work, and waits at most so long. The work cannot be ended: it continues, and nobody waits for it.
 pub(super) fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,

@@ -32,7 +32,7 @@ pub(super) fn row(which: Option<(&Project, &GateOptions)>) -> Verdict {
             "its log has the field: npx wrangler tail, or the check `configuration`",
         ),
         Err(error) => Verdict::warn(
-            format!("the gate did not tell: {error}"),
+            format!("the gate did not answer: {error}"),
             "--gate and --as of a gate that has this SIGNING_SECRET and this admin key",
         ),
     }

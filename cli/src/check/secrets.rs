@@ -223,7 +223,7 @@ pub(super) fn root(local: &Local) -> Verdict {
         if secret.len() < MIN_SECRET_BYTES {
             findings.fail(
                 format!(
-                    "{name} is {} bytes long, and the gate wants {MIN_SECRET_BYTES}",
+                    "{name} is {} bytes long, and the gate needs {MIN_SECRET_BYTES}",
                     secret.len()
                 ),
                 make,
@@ -243,7 +243,7 @@ pub(super) fn root(local: &Local) -> Verdict {
             format!(
                 "{ROOT} is neither in the environment nor in .dev.vars, so its length is not known"
             ),
-            "run this where the secret is kept, with SIGNING_SECRET in the environment",
+            "run this where the secret is stored, with SIGNING_SECRET in the environment",
         );
         return findings.verdict("");
     };

@@ -63,7 +63,7 @@ fn answer(seen: &Seen, expected: &str, stored: &Mutex<Stored>) -> Reply {
     stored.requests += 1;
     let (status, content) = match (seen.method.as_str(), seen.target.as_str()) {
         _ if seen.header("authorization").as_deref() != Some(expected) => {
-            (401, json!({"error": "this API wants its write token"}))
+            (401, json!({"error": "this API needs its write token"}))
         }
         ("POST", "/posts") => match serde_json::from_slice(&seen.body) {
             Ok(Value::Object(mut post)) => {

@@ -6,7 +6,7 @@ use writegate::credential::signature::{Labels, Signature};
 
 use super::request_input::RequestInput;
 
-/// Widest left column; a longer line is cut, and the difference told below in full.
+/// Widest left column; a longer line is cut, and the difference printed below in full.
 const WIDTH: usize = 60;
 const REDACTED: &str = "[redacted]";
 

@@ -204,7 +204,7 @@ impl Local {
                 if unproven && self.sk.is_none() =>
             {
                 Verdict::Closed(format!(
-                    "the credential is well-formed; whether it is genuine cannot be told without {} or SIGNING_SECRET",
+                    "the credential is well-formed; to say if it is genuine, this needs {} or SIGNING_SECRET",
                     settings::KEY_SECRET
                 ))
             }

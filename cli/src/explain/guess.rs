@@ -1,5 +1,5 @@
 //! Guesses what a signature that does not match was made with: the mistakes that people make, tried one after
-//! the other. Only what was found is told, never a secret.
+//! the other. Only the finding is printed, never a secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

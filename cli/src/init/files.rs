@@ -121,7 +121,7 @@ impl Prepared {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        // Gone if it was placed; else nobody wants half of a pair.
+        // Gone if it was placed; else half of a pair would be left.
         let _ = fs::remove_file(&self.beside);
     }
 }

@@ -58,7 +58,7 @@ pub(crate) struct Options {
     /// The scheme of the API's token: bearer, basic, header:NAME or cloudflare-global-key [default: bearer]
     #[arg(long, value_name = "SCHEME")]
     auth: Option<String>,
-    /// A path below the API whose GET tells whether the token works
+    /// A path below the API whose GET shows if the token works
     #[arg(long, value_name = "PATH")]
     probe: Option<String>,
     /// The paths at the gate that go to the API [default: /*, or the preset's]
@@ -405,7 +405,7 @@ fn set(
                 done => format!("{} is set", done.join(", ")),
             };
             Error::new(format!(
-                "{}; {CONFIGURATION} and {} are written, {so_far}: when that is fixed, `{} init --secrets-only{}` goes on",
+                "{}; {CONFIGURATION} and {} are written, {so_far}: when that is fixed, `{} init --secrets-only{}` continues",
                 error.message,
                 project.dev_vars(),
                 invocation::prefix(),
@@ -417,7 +417,7 @@ fn set(
     Ok(secrets.iter().map(|(name, _)| (*name).to_owned()).collect())
 }
 
-/// Only a gate that has its secrets goes online. The key is told also where that fails: all else is done.
+/// Puts a gate online only if it has its secrets. The key is printed even if that fails, because all else is done.
 fn deploy(options: &Options, cloud: &Cloud<'_>, end: &report::End<'_>) -> Result<()> {
     let question = Question {
         flag: "--deploy",
@@ -433,7 +433,7 @@ fn deploy(options: &Options, cloud: &Cloud<'_>, end: &report::End<'_>) -> Result
     };
     end.report(report::Online::Secrets)?;
     Err(Error::new(format!(
-        "{}; the files are written and the secrets are set: when that is fixed, `npx wrangler deploy{}` goes on",
+        "{}; the files are written and the secrets are set: when that is fixed, `npx wrangler deploy{}` continues",
         error.message,
         end.project.env_option()
     )))

@@ -146,7 +146,7 @@ fn auth(options: &Options, known: bool) -> Result<String> {
 fn probe(options: &Options, preset: &Preset, known: bool) -> Result<Option<String>> {
     let question = Question {
         flag: "--probe",
-        prompt: "A path below it whose GET tells whether the token works, such as /me (empty: none)",
+        prompt: "A path below it whose GET shows if the token works, such as /me (empty: none)",
         default: Some(preset.probe.unwrap_or_default()),
         quiet: known,
     };

@@ -112,10 +112,10 @@ const CLOUDFLARE_API: Preset = Preset {
     ..OTHER
 };
 
-/// Images that pages show, from a store that wants a token for reads too.
+/// Images that pages show, from a store that needs a token for reads too.
 const IMAGES: Preset = Preset {
     name: "images",
-    about: "images that pages show, cached, from a store that wants a token",
+    about: "images that pages show, cached, from a store that needs a token",
     path: "/img/*",
     upstream: Address::Asked("https://images.example.com/v1"),
     route: &[

@@ -19,7 +19,7 @@ pub(super) enum Online {
     Gate,
 }
 
-/// Tells what needs attention.
+/// Prints what needs attention.
 pub(super) fn warn<'w>(warnings: impl IntoIterator<Item = &'w String>) {
     for warning in warnings {
         eprintln!("writegate: {warning}");

@@ -32,7 +32,7 @@ impl Dates {
         let (issued, expires) = (time(&self.issued), time(&self.expires));
         // A date is that of its place; somewhere it is a day later than here.
         if issued.is_some_and(|issued| issued > now.plus_seconds(86_400)) {
-            return Err(Error::usage("--issued-at: lies in the future"));
+            return Err(Error::usage("--issued-at: is in the future"));
         }
         if expires.is_some_and(|expires| expires <= issued.unwrap_or(now).max(now)) {
             return Err(Error::usage("--expires-at: has passed"));

@@ -128,7 +128,7 @@ fn counted(keys: usize) -> String {
     }
 }
 
-/// Tells what was done and what was not, for whoever goes on.
+/// Reports what was done and what was not, for whoever continues.
 fn stopped(error: GateError, batch: &[Record], imported: usize) -> Error {
     let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
         return error.into();

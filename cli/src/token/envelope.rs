@@ -60,7 +60,7 @@ impl Envelope {
         let issued = dates.issued_at.unwrap_or(now);
         // A clock may be ahead of this one by a time zone, not by more.
         if issued.days_since(now) >= 1 {
-            return Err("issued_at lies in the future".to_owned());
+            return Err("issued_at is in the future".to_owned());
         }
         let mut members = Map::new();
         members.insert("token".to_owned(), text.into());

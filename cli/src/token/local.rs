@@ -13,7 +13,7 @@ pub(super) struct Local {
     hosts: Vec<String>,
 }
 
-/// A secret that lies in a Secrets Store.
+/// A secret in a Secrets Store.
 pub(super) struct Stored {
     pub(super) store: String,
     pub(super) name: String,

@@ -31,7 +31,7 @@ pub(crate) enum Action {
     /// Replace a token by a new one and revoke the old one, while the gate is in use
     ///
     /// Makes a new token, tries it, puts it, waits until the gate shows it ten times running, tries it through the gate,
-    /// and revokes the old one. A run that was interrupted is gone on with by running this again.
+    /// and revokes the old one. If a run is interrupted, run it again; it resumes.
     ///
     /// For tokens of the Cloudflare API, the environment holds one that may edit API tokens in ROTATION_API_TOKEN (else
     /// CLOUDFLARE_API_TOKEN); the first time, --old says which token is in place. For other APIs, --hook makes a token.

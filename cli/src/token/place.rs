@@ -19,7 +19,7 @@ pub(super) enum Way {
     Plain,
     /// It does not; its id and what is known of it.
     Versions { newest: String, told: String },
-    /// It lies in a Secrets Store, under this id.
+    /// In a Secrets Store, under this id.
     Store { store: String, id: String },
 }
 

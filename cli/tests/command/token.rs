@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::checkout::{Checkout, Done, random_secret};
 
-/// Answers what it is told to, and writes down how it was called.
+/// Answers as the test says, and writes down how it was called.
 const STUB: &str = r#"
 const { appendFileSync, readFileSync } = require('node:fs');
 const folder = process.env.STUB;

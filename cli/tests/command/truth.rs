@@ -101,7 +101,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
             assert!(!done.err.contains("panicked"), "{arguments:?}: {}", done.err);
         }
     }
-    // The exit code is told also where nobody reads the reason.
+    // The exit code is right even if nobody reads the reason.
     let mut command = checkout.command(&["key", "show", "pk_sites"]);
     assert_eq!(command.stderr(closed()).status().unwrap().code(), Some(2));
     if let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") {
@@ -145,7 +145,7 @@ fn an_id_that_the_configuration_does_not_have_is_refused_with_the_nearest() {
     assert!(shown.contains(derive_sk(&Secret::new(root.as_str()), &id, 1).expose_str().unwrap()));
     let mint = ["session", "mint", "--key", "pk_registry", "--unknown-key", "--version", "2"];
     checkout.run(&mint).succeeded();
-    // A signature of a key of the registry is made, and the id is told to be none of the configuration's.
+    // A signature of a key of the registry is made, with a warning that the configuration does not have the id.
     let done = checkout.run(&["url", "sign", "--key", "pk_registry", URL]);
     assert!(done.err.contains("no such key"), "{}", done.err);
     done.succeeded();

@@ -61,7 +61,7 @@ fn try_all(cases: Vec<Case>, one: impl Fn(usize, Moment) + Sync) {
 /// No other run is under way, so nothing has to be left to one.
 const ALONE: [&str; 2] = ["--lease", "0"];
 
-/// Runs it until this moment. Whatever that is, it harms nobody, and it is told.
+/// Runs it until this moment. Whenever that is, it harms nobody, and the next run reports it.
 fn interrupt(stage: &Stage, arguments: &[&str], number: usize, moment: Moment) {
     let done = stage.run(stage.command(arguments), Some((number, moment)));
     let expected = match moment {

@@ -45,7 +45,7 @@ impl Points {
         self.state.lock().unwrap().calls.clone()
     }
 
-    /// The first call that begins with this says that it is there, and waits until it is told to go on.
+    /// The first call that begins with this says that it is there, and waits for the word to continue.
     pub(crate) fn hold(&self, call: &str) -> (Receiver<()>, Sender<()>) {
         let (arrived, there) = channel();
         let (go, told) = channel();

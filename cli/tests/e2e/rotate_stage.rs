@@ -36,7 +36,7 @@ pub(crate) struct Kind {
     pub(crate) age: Option<u64>,
     /// The token was made by an earlier rotation.
     pub(crate) ours: bool,
-    /// The token lies in a Secrets Store.
+    /// The token is in a Secrets Store.
     pub(crate) stored: bool,
     /// The gate has the token under another name, too.
     pub(crate) twin: bool,

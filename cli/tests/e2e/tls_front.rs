@@ -8,7 +8,7 @@ use testkit::program::{Program, port_in, run};
 use testkit::token::fresh;
 use testkit::upstream::PATIENCE;
 
-/// Answers for the hosts that it is given, also as the proxy that somebody's programs are told to use, and for every other
+/// Answers for the hosts that it is given, also as a configured proxy, and for every other
 /// host where one has no name. It says what came through.
 const FRONT: &str = "
 import { readFileSync } from 'node:fs';

@@ -75,7 +75,7 @@ fn exp_is_at_most_twelve_digits_without_a_leading_zero() {
     ] {
         malformed(&mut table, &with(&wrong));
     }
-    // Its form is judged before the MAC, how far it lies ahead after it.
+    // Its form is checked before the MAC, how far it is ahead after it.
     let forged = |exp: &str| format!("/x?key={KEY}&exp={exp}&sig={}", "A".repeat(43));
     malformed(&mut table, &forged(&"1".repeat(13)));
     let twelve = Request::get(&forged(&"1".repeat(12)));

@@ -1,4 +1,4 @@
-//! Tells random texts, such as tokens, from those that people write.
+//! Distinguishes random texts, such as tokens, from those that people write.
 
 /// Shortest text that is judged, in bytes.
 pub(super) const LEAST: usize = 20;

@@ -137,7 +137,7 @@ fn escape(text: &[u8], bytes: &mut Vec<u8>) -> usize {
             bytes.push(b'\t');
             2
         }
-        // A line that goes on: the break is left out with the rest.
+        // A continued line: the break is left out with the rest.
         (_, Some(b'\r' | b'\n')) => 1,
         (_, Some(other)) => {
             bytes.push(*other);

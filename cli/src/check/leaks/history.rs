@@ -1,7 +1,7 @@
 //! Everything that git ever took: all blobs of all refs and of the index, each once, the names of files, and the messages
 //! of commits and tags.
 //!
-//! Three programs in a row: one lists the objects, one tells their kind and size, one gives those that
+//! Three programs in a row: one lists the objects, one prints their kind and size, one prints those that
 //! are wanted. At no time is more than one object in memory.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -53,7 +53,7 @@ pub(super) fn look(
                 looked.unread.push(missing);
             }
         }
-        // What was found is told all the same.
+        // The findings are reported all the same.
         None => looked.unread.push("git did not list every object of the history".to_owned()),
     }
     if git::read(checkout, &["rev-parse", "--is-shallow-repository"])?.starts_with(b"true") {
@@ -205,7 +205,7 @@ impl Programs {
     }
 }
 
-/// Asks for every object that is not too long, in the order in which they are told.
+/// Requests every object that is not too long, in the order in which they are listed.
 fn choose(sized: ChildStdout, mut wanted: ChildStdin, told: &SyncSender<Object>) -> Option<Left> {
     let mut left = Left::default();
     for line in BufReader::new(sized).split(b'\n') {
@@ -231,7 +231,7 @@ fn choose(sized: ChildStdout, mut wanted: ChildStdin, told: &SyncSender<Object>)
             kind: kind.to_owned(),
             path: parts.next().unwrap_or_default().to_owned(),
         };
-        // Told before it is asked for, so that who reads the answer knows whose it is.
+        // Announced before it is requested, so that the reader of the answer knows whose it is.
         let asked = format!("{id}\n");
         if told.send(object).is_err() || wanted.write_all(asked.as_bytes()).is_err() {
             // Nobody waits for more.

@@ -28,7 +28,7 @@ use crate::utf16;
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// A longer object of the history is not looked at: all of it is in memory.
 const MAX_OBJECT: u64 = 256 * 1024 * 1024;
-/// So many findings are told.
+/// Most findings that are reported.
 const TOLD: usize = 20;
 
 /// The counts of a search, and its findings.

@@ -12,7 +12,7 @@ use super::entropy;
 use super::known_secrets::{KnownSecrets, Place};
 use crate::token_patterns;
 
-/// Something that looks like a secret. What it is made of is not kept.
+/// Something that looks like a secret. Its text is not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hit {
     pub(super) line: usize,

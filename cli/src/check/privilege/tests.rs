@@ -1,4 +1,4 @@
-//! Policies as the Cloudflare API tells them: well, to be warned of, to fail, and what just misses.
+//! Policies as the Cloudflare API returns them: to pass, to be warned of, to fail, and what just misses.
 
 use serde_json::json;
 
@@ -84,9 +84,7 @@ fn only_what_goes_to_cloudflare_is_asked_about() {
     let elsewhere = judged(json!({"UPSTREAM": "https://api.cloudflare.com.example"}));
     assert_eq!(elsewhere.status, Well);
     assert!(
-        elsewhere.evidence.ends_with(
-            "nobody can tell what a token may do at an API that is not Cloudflare's: WRITE_TOKEN"
-        ),
+        elsewhere.evidence.ends_with("only Cloudflare's API says what a token may do: WRITE_TOKEN"),
         "{elsewhere:?}"
     );
     // The token is not here.

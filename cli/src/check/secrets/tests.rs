@@ -71,7 +71,7 @@ fn a_store_holds_none_of_the_gate_s_own_secrets() {
         let text = format!("{VARS}\n[[secrets_store_secrets]]\nbinding = \"{name}\"");
         let document = Document::parse("wrangler.toml", &text, None).unwrap();
         let unknown = Remote::refused("no answer".to_owned());
-        // Also where the same name is set as a secret, and where nobody can tell: deployed, one of them wins.
+        // Also where the same name is set as a secret, and where that is unknown: deployed, one of them wins.
         let set = [all.as_slice(), &["WRITE_TOKEN"]].concat();
         for remote in [names(&set), names(&["WRITE_TOKEN"]), unknown] {
             let verdict = row(&document, None, &remote);

@@ -146,7 +146,7 @@ impl Rotation<'_> {
             ))),
             None if self.options.old_unchecked => Ok(()),
             None => Err(Error::usage(format!(
-                "--old {old}: nothing tells whether that is the token in the gate ({}), and it would be revoked in the end: \
+                "--old {old}: nothing shows if that is the token in the gate ({}), and it would be revoked in the end: \
                  --old-unchecked, if you know that it is",
                 match answer {
                     Some(Err(said)) => said,

@@ -1,6 +1,6 @@
 //! The gate's tokens at Cloudflare: API tokens of a user or of an account.
 //!
-//! Which of them are this gate's is told by their names, so that a run can go on where another stopped, from any machine:
+//! Their names say which of them are this gate's, so that a run can resume where another stopped, on any machine:
 //! `writegate <gate's host> <SECRET>`, and behind it the token's fingerprint as soon as that is known.
 
 use std::env;
@@ -165,7 +165,7 @@ impl Tokens {
         let id = whole["id"].as_str().unwrap_or_default().to_owned();
         if value.is_empty() || !is_id(&id) {
             return Err(Error::new(
-                "Cloudflare made a token and told no id or no value: run this again, which revokes it",
+                "Cloudflare made a token and returned no id or no value: run this again, which revokes it",
             ));
         }
         Ok(Made { id, value, expires_at, whole })

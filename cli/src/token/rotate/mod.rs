@@ -1,7 +1,7 @@
 //! `writegate token rotate`: a new token in place of the old one, while callers write.
 //!
-//! Nothing is kept between runs: what was done is read from the world, from the fingerprint that the gate shows and from
-//! the names of the tokens at Cloudflare. So a run that ended anywhere is gone on with by the next one, on any machine.
+//! Nothing is stored between runs: what was done is read from the world, from the fingerprint that the gate shows and from
+//! the names of the tokens at Cloudflare. So the next run resumes one that ended anywhere, on any machine.
 //!
 //! 1. Which token is in place, shown ten times running.
 //! 2. Decide if a new one is needed.
@@ -59,7 +59,7 @@ pub(crate) struct Options {
     /// The Cloudflare token that is in place, where this command did not make it: the new one may do the same
     #[arg(long, value_name = "ID", value_parser = id, conflicts_with = "hook")]
     old: Option<String>,
-    /// Believe --old where nothing tells whether it is the token in the gate: it is revoked in the end
+    /// Believe --old where nothing shows if it is the token in the gate: it is revoked in the end
     #[arg(long, requires = "old")]
     old_unchecked: bool,
     /// The tokens are those of this Cloudflare account, not of a user
@@ -184,7 +184,7 @@ impl<'o> Rotation<'o> {
             (false, true) => None,
             (false, false) => {
                 return Err(Error::usage(format!(
-                    "no route with {secret} has a `probe`, a path whose GET tells whether the token works: add one \
+                    "no route with {secret} has a `probe`, a path whose GET shows if the token works: add one \
                      to wrangler.toml and deploy, or go without by --unprobed"
                 )));
             }
@@ -235,7 +235,7 @@ impl<'o> Rotation<'o> {
         }
     }
 
-    /// Tells of a step as it begins.
+    /// Reports a step as it begins.
     fn step(&self, number: u32, what: &str) {
         self.progress.note(&format!("{number}/{STEPS} {what}"));
     }
@@ -246,7 +246,7 @@ impl<'o> Rotation<'o> {
 
     /// Returns the time for which the old token stays valid once the gate shows the new one.
     fn grace(&self) -> Duration {
-        // An isolate goes on for 30 s with what it has read of a Secrets Store.
+        // An isolate uses what it has read of a Secrets Store for 30 s.
         let usual = match self.local.stored(&self.secret) {
             Some(_) => 60,
             None => 30,
@@ -288,7 +288,7 @@ impl<'o> Rotation<'o> {
         place
             .put(&self.wrangler, &self.progress, &self.secret, text, &in_time)
             .map_err(|error| {
-                let advice = "nothing was revoked; run this again, which goes on from what the gate then shows";
+                let advice = "nothing was revoked; run this again, which resumes from what the gate then shows";
                 Error::new(format!("{}; {advice}", error.message))
             })?;
         let done = (|| {
@@ -340,7 +340,7 @@ impl<'o> Rotation<'o> {
         answer.map(drop).map_err(Error::new)
     }
 
-    /// Tells a person who reads along if a version that nobody deployed would go out.
+    /// Notes that a version that nobody deployed would go out.
     fn tell_way(&self, place: &Place) {
         if let Way::Versions { told, .. } = &place.way {
             self.progress.note(&format!("the newest version, {told}, is not the one deployed"));

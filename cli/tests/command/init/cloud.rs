@@ -176,11 +176,12 @@ fn a_deployment_that_fails_says_what_is_left() {
     let done = machine.init(&["--deploy"]);
     assert_eq!(done.code, Some(1), "{}", done.err);
     let last = done.err.lines().last().unwrap();
-    for words in ["npx wrangler deploy failed", "secrets are set", "`npx wrangler deploy` goes on"]
+    for words in
+        ["npx wrangler deploy failed", "secrets are set", "`npx wrangler deploy` continues"]
     {
         assert!(last.contains(words), "{words} in {}", done.err);
     }
-    // All but that is done, and the key would not be told again.
+    // All but that is done, and the key would not be printed again.
     assert_eq!(done.out.matches("sk_").count(), 1);
 }
 
@@ -227,7 +228,7 @@ fn another_gate_s_secrets_in_the_environment_are_not_sent() {
     assert!(!done.err.contains("of the environment"), "{}", done.err);
     done.succeeded();
 
-    // What `.dev.vars` has not is the environment's, which is told.
+    // What `.dev.vars` has not is the environment's, which is reported.
     let token = random_secret();
     let root = format!("SIGNING_SECRET='{}'\n", machine.root());
     machine.checkout.file(".dev.vars", &root);

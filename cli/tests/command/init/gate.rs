@@ -270,7 +270,7 @@ fn a_route_schemes_and_a_rate_are_as_asked_for() {
     let first = &written.whole["vars"]["KEYS"][0];
     assert_eq!(first["rate"], "standard");
     assert_eq!(first["schemes"], json!(["session", "signature"]));
-    // The probe lies on that route, too.
+    // The probe is on that route, too.
     assert!(
         keys(&config).iter().any(|key| key
             .paths

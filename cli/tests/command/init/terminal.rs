@@ -60,7 +60,7 @@ fn a_person_is_asked_for_everything_and_the_token_is_not_shown() {
         ("API's address", "http://api.example.com"),
         ("use https", "https://api.example.com/v1"),
         ("takes its token", "header:X-AUTH-TOKEN"),
-        ("whether the token works", "/me"),
+        ("if the token works", "/me"),
         ("Worker's name [writegate]", "my-gate"),
         ("Who gets the first key", ""),
         ("methods", "post, PATCH"),

@@ -65,7 +65,7 @@ fn what_nobody_may_keep_stays_so() {
                 format!("{said}: {answer}")
             });
         }
-        // What is no read is told as the upstream says it.
+        // An answer to a write has the upstream's own header.
         let answer = table.passes("a write", &Request::post("/posts").bearer(&table.gate.bearer()));
         table.that(answer.header("cache-control").as_deref() == Some(said), || {
             format!("{said}: {answer}")

@@ -1,4 +1,4 @@
-//! Quotas (contract, sections 4, 6 and 7): what a key is told that has had its own, which refusal comes first, and periods
+//! Quotas (contract, sections 4, 6 and 7): the answers to a key that has used its quota, which refusal comes first, and periods
 //! and isolates.
 
 use serde_json::json;
