@@ -118,8 +118,9 @@ impl Wrangler {
     /// Returns wrangler's output, as JSON.
     pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value> {
         let text = self.run(arguments)?;
-        serde_json::from_str(&text)
-            .map_err(|_misshapen| Error::new(format!("{}: no JSON came of it", told(arguments))))
+        serde_json::from_str(&text).map_err(|_misshapen| {
+            Error::new(format!("{}: no JSON came of it", command_line(arguments)))
+        })
     }
 
     /// Gives it a secret.
@@ -128,7 +129,7 @@ impl Wrangler {
     }
 
     fn call(&self, arguments: &[&str], secret: Option<&Secret>) -> Result<String> {
-        let running = || told(arguments);
+        let running = || command_line(arguments);
         let mut command = self.command(arguments);
         command
             // Its log of what it sends would hold the secret.
@@ -170,7 +171,7 @@ impl Wrangler {
 }
 
 /// A call as a person would type it.
-fn told(arguments: &[&str]) -> String {
+fn command_line(arguments: &[&str]) -> String {
     format!("npx wrangler {}", arguments.join(" "))
 }
 

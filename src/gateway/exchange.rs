@@ -291,7 +291,7 @@ impl<'g> Exchange<'g> {
         }
         self.attempts.count_one();
         let elapsed_ms = self.attempts.elapsed_ms(now);
-        self.state.record.asked(self.attempts.made(), elapsed_ms);
+        self.state.record.attempted(self.attempts.made(), elapsed_ms);
     }
 
     fn fail(&mut self, problem: impl Into<Problem>) -> Step<'static> {

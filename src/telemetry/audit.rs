@@ -185,7 +185,7 @@ impl AuditRecord {
     }
 
     /// Sets the number of attempts at the upstream, and their duration in milliseconds.
-    pub const fn asked(&mut self, attempts: u32, upstream_ms: i64) {
+    pub const fn attempted(&mut self, attempts: u32, upstream_ms: i64) {
         self.attempts = attempts;
         self.upstream_ms = Some(upstream_ms);
     }

@@ -56,7 +56,7 @@ pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
         match facts(token, local) {
             Ok(facts) => {
                 judge(token.secret, &facts, now, &mut findings);
-                known.push(facts.told(token.secret));
+                known.push(facts.summary(token.secret));
             }
             Err((why, hint)) => findings.warn(format!("{}: {why}", token.secret), hint),
         }
@@ -91,16 +91,16 @@ struct Facts {
 }
 
 impl Facts {
-    fn told(&self, secret: &str) -> String {
+    fn summary(&self, secret: &str) -> String {
         let policies = self.record.as_ref().ok().and_then(|record| record["policies"].as_array());
         let groups: Vec<String> = policies.into_iter().flatten().flat_map(groups).collect();
         format!("{secret} is active and may: {}", listed(&groups, 8))
     }
 }
 
-type Untold = (String, &'static str);
+type Unknown = (String, &'static str);
 
-fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Untold> {
+fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Unknown> {
     let Some(secret) = local.get(token.secret) else {
         return Err((
             "is not on this machine, so nobody can ask what it may do".to_owned(),

@@ -258,7 +258,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     report::written(project, kept);
     match tried {
         Some(Tried::Works) => eprintln!("writegate: the API takes the write token"),
-        Some(Tried::Untold(why)) => {
+        Some(Tried::Unknown(why)) => {
             let warning = format!("it is not known whether the API takes the write token: {why}");
             report::warn([&warning]);
             warnings.push(warning);

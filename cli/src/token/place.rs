@@ -18,7 +18,7 @@ pub(super) enum Way {
     /// The newest version serves everything.
     Plain,
     /// It does not; its id and what is known of it.
-    Versions { newest: String, told: String },
+    Versions { newest: String, description: String },
     /// In a Secrets Store, under this id.
     Store { store: String, id: String },
 }
@@ -57,7 +57,7 @@ impl Place {
         let way = match newest {
             Some(newest) if !plain => Way::Versions {
                 newest: newest["id"].as_str().unwrap_or_default().to_owned(),
-                told: describe(newest),
+                description: describe(newest),
             },
             _ => Way::Plain,
         };
@@ -97,8 +97,8 @@ impl Place {
     pub(super) fn refuse_undeployed(&self) -> Result<()> {
         match &self.way {
             Way::Plain | Way::Store { .. } => Ok(()),
-            Way::Versions { told, .. } => Err(Error::new(format!(
-                "the newest version, {told}, is not the one deployed, and its code would go out with the token: \
+            Way::Versions { description, .. } => Err(Error::new(format!(
+                "the newest version, {description}, is not the one deployed, and its code would go out with the token: \
                  deploy it or upload the deployed code again, or leave out --deployed-only"
             ))),
         }
@@ -108,8 +108,8 @@ impl Place {
     pub(super) fn warning(&self) -> Option<String> {
         match &self.way {
             Way::Plain | Way::Store { .. } => None,
-            Way::Versions { told, .. } => Some(format!(
-                "the newest version is not the one deployed: the token goes through versions, and the code of {told} goes out with it"
+            Way::Versions { description, .. } => Some(format!(
+                "the newest version is not the one deployed: the token goes through versions, and the code of {description} goes out with it"
             )),
         }
     }

@@ -80,30 +80,30 @@ pub(crate) enum Tried {
     /// The API does not take it.
     Refused(String),
     /// The API did not say.
-    Untold(String),
+    Unknown(String),
 }
 
 /// Tries the token that `config` holds once, by each route of its that has a `probe`; `None` where no route has one.
 pub(crate) fn once(config: &Config, secret: &str) -> Option<Tried> {
-    let mut told = None;
+    let mut outcome = None;
     for probe in
         token_age::probes(config, &set_tokens(config)).filter(|probe| probe.secret == secret)
     {
         match answer(&probe) {
-            Err(_why) => told = Some(Tried::Untold(format!("{} did not answer", probe.url))),
+            Err(_why) => outcome = Some(Tried::Unknown(format!("{} did not answer", probe.url))),
             Ok((status, body)) => {
                 let said = format!("the API answered {status} to {}", probe.url);
                 if probe.read(status, &body).rejected {
                     return Some(Tried::Refused(said));
                 }
                 match (200..300).contains(&status) {
-                    true => drop(told.get_or_insert(Tried::Works)),
-                    false => told = Some(Tried::Untold(said)),
+                    true => drop(outcome.get_or_insert(Tried::Works)),
+                    false => outcome = Some(Tried::Unknown(said)),
                 }
             }
         }
     }
-    told
+    outcome
 }
 
 fn direct(probe: &Probe<'_>) -> std::result::Result<(), String> {

@@ -151,7 +151,7 @@ pub(super) fn scanner(
 
 pub(super) fn in_tree(checkout: &Path, scanner: &Scanner) -> Verdict {
     let looked = git::work_tree(checkout).and_then(|()| tree::look(checkout, scanner));
-    told(looked, |looked| {
+    verdict_of(looked, |looked| {
         looked.verdict(
             "the tree",
             "files",
@@ -162,7 +162,7 @@ pub(super) fn in_tree(checkout: &Path, scanner: &Scanner) -> Verdict {
 
 pub(super) fn in_history(checkout: &Path, scanner: &Scanner, note: impl Fn(String)) -> Verdict {
     let looked = git::work_tree(checkout).and_then(|()| history::look(checkout, scanner, note));
-    told(looked, |looked| {
+    verdict_of(looked, |looked| {
         looked.verdict(
             "the history",
             "objects of all refs",
@@ -171,7 +171,7 @@ pub(super) fn in_history(checkout: &Path, scanner: &Scanner, note: impl Fn(Strin
     })
 }
 
-fn told(looked: Result<Looked, String>, verdict: impl FnOnce(&Looked) -> Verdict) -> Verdict {
+fn verdict_of(looked: Result<Looked, String>, verdict: impl FnOnce(&Looked) -> Verdict) -> Verdict {
     match looked {
         Ok(looked) => verdict(&looked),
         Err(why) => Verdict::warn(

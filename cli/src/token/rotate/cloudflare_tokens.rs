@@ -109,7 +109,7 @@ impl Tokens {
         let mut found: Vec<Value> = Vec::new();
         for page in 1.. {
             let path = format!("{}?page={page}&per_page={PAGE}", self.path);
-            let listed = self.api.get(&path).map_err(told("listing the tokens"))?;
+            let listed = self.api.get(&path).map_err(failed("listing the tokens"))?;
             let listed = listed.as_array().cloned().unwrap_or_default();
             let new: Vec<Value> = listed
                 .into_iter()
@@ -138,7 +138,7 @@ impl Tokens {
     pub(super) fn get(&self, id: &str) -> Result<Option<Value>> {
         match self.api.get(&format!("{}/{id}", self.path)) {
             Err(error) if error.status == 404 => Ok(None),
-            got => got.map(Some).map_err(told("reading the old token")),
+            got => got.map(Some).map_err(failed("reading the old token")),
         }
     }
 
@@ -157,7 +157,7 @@ impl Tokens {
         let mut whole = self
             .api
             .send("POST", &self.path, Some(&Value::Object(body)))
-            .map_err(told("making the new token"))?;
+            .map_err(failed("making the new token"))?;
         let value = match whole["value"].take() {
             Value::String(value) => Secret::new(value),
             _ => Secret::new(""),
@@ -185,7 +185,7 @@ impl Tokens {
         self.api
             .send("PUT", &path, Some(&Value::Object(body)))
             .map(drop)
-            .map_err(told("naming the new token"))
+            .map_err(failed("naming the new token"))
     }
 
     /// Asks Cloudflare whether it takes the token.
@@ -233,7 +233,7 @@ fn fingerprint_of<'n>(name: &'n str, stem: &str) -> Option<&'n str> {
     (fingerprint.len() == FINGERPRINT && fingerprint.bytes().all(hex)).then_some(fingerprint)
 }
 
-fn told(doing: &'static str) -> impl Fn(ApiError) -> Error {
+fn failed(doing: &'static str) -> impl Fn(ApiError) -> Error {
     move |error| Error::new(format!("{doing}: {error}"))
 }
 

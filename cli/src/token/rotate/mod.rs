@@ -342,8 +342,9 @@ impl<'o> Rotation<'o> {
 
     /// Notes that a version that nobody deployed would go out.
     fn tell_way(&self, place: &Place) {
-        if let Way::Versions { told, .. } = &place.way {
-            self.progress.note(&format!("the newest version, {told}, is not the one deployed"));
+        if let Way::Versions { description, .. } = &place.way {
+            self.progress
+                .note(&format!("the newest version, {description}, is not the one deployed"));
         }
     }
 }
