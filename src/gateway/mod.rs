@@ -234,7 +234,7 @@ impl Gate {
         let admitted = admit::admit(allowed, received, quota, platform).await;
         let (admitted, in_flight) =
             admitted.map_err(|reason| steps.not_admitted_by(reason, derived_key.key()))?;
-        steps.state.set_in_flight(in_flight);
+        steps.state.admitted(in_flight, steps.now);
         let _ = steps.recheck(admitted.verified(), allow).await?;
         let credential = steps.credential(route).await?;
         let record = &mut steps.state.record;

@@ -2,8 +2,10 @@
 //! headers, the same document and the same audit line, no matter where it comes from.
 
 use crate::admin::LocalResponse;
+use crate::base::day::Day;
 use crate::base::headers;
 use crate::base::request::Raw;
+use crate::base::time::Timestamp;
 use crate::credential::accept_signature::AcceptSignature;
 use crate::gateway::reply;
 use crate::limits::usage::{Account, InFlightGuard};
@@ -97,10 +99,10 @@ impl<'g> RequestState<'g> {
         }
     }
 
-    /// Keeps the reservation of the request.
-    pub(crate) fn set_in_flight(&mut self, in_flight: Option<InFlightGuard<'g>>) {
-        if let (Some(account), Some(in_flight)) = (&mut self.account, in_flight) {
-            account.keep_reservation(in_flight);
+    /// Keeps the reservation of a request that was admitted at `now`.
+    pub(crate) fn admitted(&mut self, in_flight: Option<InFlightGuard<'g>>, now: Timestamp) {
+        if let Some(account) = &mut self.account {
+            account.admitted(in_flight, Day::of(now));
         }
     }
 

@@ -8,7 +8,7 @@ use writegate::credential::digest::content_digest;
 use writegate::credential::signing::{self, Parameters};
 use writegate::{Decision, Gate, Head, KeyId, MacKey, Raw, Secret, derive_sk};
 
-use crate::world::{NOW, Native, TARGET, code_of, decide_on, gate_with, raw, root};
+use crate::world::{NOW, Native, TARGET, code_of, decide_at, decide_on, gate_with, raw, root};
 
 const BODY: &[u8] = br#"{"title":"Hello"}"#;
 
@@ -182,6 +182,27 @@ fn a_body_on_its_way_reserves_nothing_and_a_quota_is_looked_at_again() {
     platform.had.set(1);
     platform.while_reading.replace(Some(Box::new(|_| panic!("the body was read"))));
     let decision = decide_on(&platform, gate, first.raw("POST", TARGET));
+    assert_eq!(outcome(decision), "quota-exceeded");
+}
+
+#[test]
+fn bodies_that_end_after_midnight_count_against_the_new_day() {
+    let (gate, platform) = world(json!({"quota": {"requests": 1, "per": "day"}}));
+    let first = Signed::by("pk_r", "POST", TARGET, None, None);
+    platform.while_reading.replace(Some(Box::new(|platform| {
+        platform.while_reading.replace(Some(Box::new(|platform| {
+            platform.now.set(NOW);
+        })));
+        let second = Signed::by("pk_r", "POST", TARGET, None, None);
+        let decision = decide_on(platform, gate, second.raw("POST", TARGET));
+        let Decision::Forward(_, mut exchange) = decision else {
+            panic!("nothing of the new day is used");
+        };
+        let now = platform.now.get();
+        let _passed = exchange.answered(200, &[], None, now, 0.0);
+    })));
+    let before_midnight = NOW.plus_seconds(-1);
+    let decision = decide_at(before_midnight, &platform, gate, first.raw("POST", TARGET));
     assert_eq!(outcome(decision), "quota-exceeded");
 }
 

@@ -36,9 +36,11 @@ impl<'g> Account<'g> {
         self.quota.is_none_or(|quota| quota.browser_cache)
     }
 
-    /// Keeps the reservation of the request until it ends.
-    pub fn keep_reservation(&mut self, in_flight: InFlightGuard<'g>) {
-        self.in_flight = Some(Rc::new(in_flight));
+    /// Keeps the reservation of the request until it ends. The request counts on `day`, because that is the day
+    /// whose quota had room for it: its body may have arrived after midnight.
+    pub fn admitted(&mut self, in_flight: Option<InFlightGuard<'g>>, day: Day) {
+        self.in_flight = in_flight.map(Rc::new);
+        self.day = day;
     }
 
     /// Charges the request, which has ended, perhaps with the code of a refusal or a fault, and releases
