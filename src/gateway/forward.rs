@@ -19,15 +19,18 @@ use crate::upstream::url::UpstreamCredential;
 pub const MAX_REPEATABLE_BODY_BYTES: u64 = 1_048_576;
 
 /// Headers removed by name.
-const REMOVED: [&str; 20] = [
-    "authorization", "cookie", "forwarded", "via", "true-client-ip", "x-api-key", "x-public-key",
-    "x-real-ip", "x-request-id", "x-http-method", "x-http-method-override", "x-method-override",
-    "x-original-url", "x-rewrite-url", // Hop-by-hop (RFC 9110 section 7.6.1).
+const REMOVED: [&str; 22] = [
+    "authorization", "cookie", "x-api-key", "x-public-key", "x-request-id", "x-method-override",
+    // Proxies state in these where a request comes from, and servers believe them.
+    "forwarded", "via", "x-host", "x-real-ip", "remote-user", "client-ip", "x-client-ip",
+    "x-cluster-client-ip", "true-client-ip", "fastly-client-ip",
+    // Hop-by-hop (RFC 9110 section 7.6.1).
     "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
 ];
 /// Headers removed by the prefix of their name.
-const REMOVED_PREFIXES: [&str; 6] = [
-    "signature", "proxy-", "x-auth-", "x-forwarded-", "writegate-",
+const REMOVED_PREFIXES: [&str; 10] = [
+    "signature", "proxy-", "x-auth-", "x-forwarded-", "x-http-method", "x-original-", "x-remote-",
+    "x-rewrite-", "writegate-",
     // The AI Gateway's `cf-aig-*` headers select a budget and the cost that is booked, so callers may
     // set only those in a route's `pass_headers`.
     "cf-",

@@ -8,18 +8,20 @@ use testkit::gate::KEY;
 use testkit::token::fresh;
 
 /// Names that may never arrive with a caller's value.
-const REMOVED: [&str; 53] = [
+const REMOVED: [&str; 64] = [
     "Signature", "Signature-Input", "Signature-Agent", "Signature-Whatever", "X-Public-Key",
     "Cookie", "Proxy-Authorization", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Whatever",
     "Keep-Alive", "TE", "Trailer", "X-Auth-Token", "X-Auth-Email", "X-Auth-Key", "X-Auth-Whatever",
     "X-Api-Key", "Writegate-Key", "Writegate-Subject", "Writegate-Whatever", "Forwarded",
     "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Whatever",
     "X-Real-IP", "True-Client-IP", "Via", "X-Request-Id", "X-HTTP-Method-Override",
-    "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL", "CF-Connecting-IP",
-    "CF-Connecting-IPv6", "CF-Connecting-O2O", "CF-IPCountry", "CF-Ray", "CF-Visitor", "CF-Worker",
-    "CF-EW-Via", "CF-Access-Jwt-Assertion", "CF-Access-Client-Id", "CF-Access-Client-Secret",
-    "CF-Whatever", "cf-aig-authorization", "cf-aig-metadata", "cf-aig-custom-cost",
-    "cf-aig-collect-log", "cf-aig-cache-ttl", "X-Named-By-Connection",
+    "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL", "X-Original-Host",
+    "X-Original-Forwarded-For", "X-Rewrite-Whatever", "X-Host", "Remote-User", "X-Remote-User",
+    "X-Remote-Addr", "Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "Fastly-Client-IP",
+    "CF-Connecting-IP", "CF-Connecting-IPv6", "CF-Connecting-O2O", "CF-IPCountry", "CF-Ray",
+    "CF-Visitor", "CF-Worker", "CF-EW-Via", "CF-Access-Jwt-Assertion", "CF-Access-Client-Id",
+    "CF-Access-Client-Secret", "CF-Whatever", "cf-aig-authorization", "cf-aig-metadata",
+    "cf-aig-custom-cost", "cf-aig-collect-log", "cf-aig-cache-ttl", "X-Named-By-Connection",
 ];
 
 /// The spellings of one name: cases, and `_`, `.` and others for each `-`, which other software reads as
