@@ -2,8 +2,6 @@
 //! cache has and what the upstream did, and it says what to do next. Waiting, sending and body_limits are
 //! the edge's part.
 
-use std::rc::Rc;
-
 use crate::base::headers::{self, HeaderEdits};
 use crate::base::time::Timestamp;
 use crate::cache::{self, CacheEntry, CacheWrite, Conditions, Policy};
@@ -14,8 +12,8 @@ use crate::limits::usage::{Account, Amounts, Kind};
 use crate::problem::{Alarm, Fault, Problem, Refusal, Rejection};
 use crate::telemetry::audit::Outcome;
 use crate::upstream::retry::Attempts;
-use crate::upstream::route::Route;
-use crate::upstream::url::UpstreamCredential;
+
+use super::{Gate, Permit};
 
 /// Longest response, in bytes, that is charged by its `Content-Length`: measuring so few bytes while
 /// they stream costs more than a wrong length could. `memory_cache.js` remembers no longer responses.
@@ -25,9 +23,8 @@ const MAX_UNMETERED_BYTES: u64 = 65_536;
 #[derive(Debug)]
 pub struct Exchange<'g> {
     state: RequestState<'g>,
-    routes: &'g [Route],
-    route: &'g Route,
-    credential: Rc<UpstreamCredential>,
+    gate: &'g Gate,
+    permit: Permit<'g>,
     /// The upstream's URL for the request.
     url: String,
     attempts: Attempts,
@@ -79,12 +76,13 @@ pub enum Failure {
 impl<'g> Exchange<'g> {
     /// Creates an exchange before the first attempt.
     pub(crate) fn new(
+        gate: &'g Gate,
         state: RequestState<'g>,
-        (routes, route): (&'g [Route], &'g Route),
-        credential: Rc<UpstreamCredential>,
+        permit: Permit<'g>,
         outbound: &Outbound<'_>,
         now: Timestamp,
     ) -> Self {
+        let route = permit.route;
         let allows_browser_cache = state.account.as_ref().is_none_or(Account::allows_browser_cache);
         let cache = route.cache.filter(|_| outbound.cache.is_some());
         let cache = cache.map(|policy| match allows_browser_cache {
@@ -93,9 +91,8 @@ impl<'g> Exchange<'g> {
         });
         Self {
             state,
-            routes,
-            route,
-            credential,
+            gate,
+            permit,
             url: outbound.url.clone(),
             attempts: Attempts::new(outbound.repeatable, route.retries, now, route.timeout_ms),
             cache,
@@ -110,7 +107,7 @@ impl<'g> Exchange<'g> {
 
     /// Returns the longest wait for response headers, in milliseconds, all attempts together.
     pub const fn timeout_ms(&self) -> u32 {
-        self.route.timeout_ms
+        self.permit.route.timeout_ms
     }
 
     /// Takes a cache entry. Returns how to pass it on, or `None` if it must not be served.
@@ -163,7 +160,7 @@ impl<'g> Exchange<'g> {
         // (12)
         if reply::is_transient(status) {
             let retry_after = headers::header(headers, "retry-after");
-            if let Some(pause_ms) = self.attempts.next_pause_ms(retry_after, now, random) {
+            if let Some(pause_ms) = self.next_pause_ms(retry_after, now, random) {
                 return Step::Again(pause_ms);
             }
         }
@@ -171,7 +168,7 @@ impl<'g> Exchange<'g> {
             return self.fail(Fault::UpstreamUnreachable);
         }
         // (13)
-        if self.route.reject_status.contains(&status) {
+        if self.permit.route.reject_status.contains(&status) {
             return Step::Inspect;
         }
         let mut edits = self.edits(status, headers);
@@ -195,9 +192,10 @@ impl<'g> Exchange<'g> {
     }
 
     fn edits<'h>(&self, status: u16, headers: &[(&'h str, &'h str)]) -> HeaderEdits<'h> {
+        let routes = self.gate.config().map_or(&[][..], |config| &config.routes);
         let request = reply::Request {
-            target: reply::Target { routes: self.routes, route: self.route, url: &self.url },
-            credential: &self.credential,
+            target: reply::Target { routes, route: self.permit.route, url: &self.url },
+            credential: &self.permit.credential,
             id: self.state.record.request_id(),
             cors_origin: self.state.cors_origin.as_deref(),
         };
@@ -257,7 +255,7 @@ impl<'g> Exchange<'g> {
     ) -> Step<'static> {
         self.record_attempt(sent, now);
         match failure {
-            Failure::Unreachable => match self.attempts.next_pause_ms(None, now, random) {
+            Failure::Unreachable => match self.next_pause_ms(None, now, random) {
                 Some(pause_ms) => Step::Again(pause_ms),
                 None => self.fail(Fault::UpstreamUnreachable),
             },
@@ -277,12 +275,25 @@ impl<'g> Exchange<'g> {
     pub fn rejected(&mut self, upstream_status: u16, body: &[u8]) -> GateResponse {
         let upstream_code = reply::cloudflare_code(body);
         let alarm = Alarm::UpstreamRejectedToken {
-            secret: self.route.auth.secret().to_owned(),
+            secret: self.permit.route.auth.secret().to_owned(),
             upstream_status,
             upstream_code,
             hint: reply::rejection_hint(upstream_status, upstream_code),
         };
         self.end(Rejection::from(Fault::UpstreamRejectedToken).with_alarm(alarm))
+    }
+
+    /// Returns the pause in milliseconds before the request is sent again; `None` if it must not be, also because what it
+    /// was admitted by will not hold then, or the gate would have to ask if it does.
+    fn next_pause_ms(
+        &mut self,
+        retry_after: Option<&str>,
+        now: Timestamp,
+        random: f64,
+    ) -> Option<u32> {
+        let pause_ms = self.attempts.next_pause_ms(retry_after, now, random)?;
+        let at = Timestamp::from_millis(now.millis().saturating_add(pause_ms.into()));
+        self.permit.holds(self.gate, at).then_some(pause_ms)
     }
 
     fn record_attempt(&mut self, sent: Option<u64>, now: Timestamp) {

@@ -65,7 +65,7 @@ use crate::base::request::{Head, Raw};
 use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::config::{Config, Environment};
-use crate::keys::registry::Registry;
+use crate::keys::registry::{Entry, Registry};
 use crate::limits::usage::Usage;
 use crate::platform::{AdminBackend, Platform, SecretsStore};
 use crate::policy::path;
@@ -74,7 +74,7 @@ use crate::telemetry::audit::Context;
 use crate::upstream::route::{self, GATE_PREFIX, Route};
 use crate::upstream::token_cache::{TokenCache, TokenLookup};
 use crate::upstream::url::UpstreamCredential;
-use admit::{BodyLimits, QuotaContext};
+use admit::{Admitted, BodyLimits, QuotaContext};
 use exchange::Exchange;
 use forward::Outbound;
 use response::{GateResponse, RequestState};
@@ -143,10 +143,8 @@ impl Gate {
         self.usage.name(&context.request_id);
         let mut state = RequestState::new(context, &raw);
         match self.handle_route(raw, now, &mut state, platform).await {
-            Ok(Destination::Forward(outbound, route, credential)) => {
-                let routes = self.config().map_or(&[][..], |config| &config.routes);
-                let exchange =
-                    Exchange::new(state, (routes, route), credential, &outbound, platform.now());
+            Ok(Destination::Forward(outbound, permit)) => {
+                let exchange = Exchange::new(self, state, permit, &outbound, platform.now());
                 Decision::Forward(outbound, Box::new(exchange))
             }
             Ok(Destination::Local(response)) => Decision::Respond(state.respond(response)),
@@ -242,7 +240,7 @@ impl Gate {
         let request_id = record.request_id();
         let outbound = forward::forward(&admitted, &head, route, &credential, request_id)
             .ok_or(Refusal::BadPath)?;
-        Ok(Destination::Forward(outbound, route, credential))
+        Ok(Destination::Forward(outbound, Permit { admitted, route, credential }))
     }
 
     /// Handles a request for one of the gate's own paths: the same steps, with the gate in the place of
@@ -298,8 +296,35 @@ type Apart<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// The destination of a request that [`Gate::handle_route`] does not refuse.
 enum Destination<'g, 'h> {
-    Forward(Outbound<'h>, &'g Route, Rc<UpstreamCredential>),
+    Forward(Outbound<'h>, Permit<'g>),
     Local(LocalResponse),
+}
+
+/// The reasons why a request may be sent to the upstream.
+#[derive(Debug)]
+pub(crate) struct Permit<'g> {
+    admitted: Admitted,
+    route: &'g Route,
+    credential: Rc<UpstreamCredential>,
+}
+
+impl Permit<'_> {
+    /// Returns true if these reasons hold at `at`, as far as `gate` knows without asking anybody: the credential has not
+    /// ended, and the key's record and the token are unchanged.
+    fn holds(&self, gate: &Gate, at: Timestamp) -> bool {
+        let Self { admitted, route, credential } = self;
+        let verified = admitted.verified();
+        let id = &verified.key().id;
+        let is_configured = || gate.config().is_ok_and(|config| config.keys.contains_key(id));
+        let is_unchanged = || match gate.registry.recent(id, at) {
+            Some(Entry::Found(derived_key)) => Rc::ptr_eq(&derived_key, verified.derived_key()),
+            Some(Entry::Absent | Entry::Broken) | None => false,
+        };
+        let has_token = || gate.token_cache.has(route.auth.secret(), credential.fingerprint(), at);
+        verified.check_end(at).is_ok()
+            && (is_configured() || is_unchanged())
+            && (route.credential.is_some() || has_token())
+    }
 }
 
 /// The reason why a request goes no further.

@@ -10,7 +10,7 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use crate::base::json::FieldError;
-use crate::base::secret::Secret;
+use crate::base::secret::{Fingerprint, Secret};
 use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::platform::{SecretsStore, Unavailable};
@@ -117,6 +117,12 @@ impl TokenCache {
         let entry = (lookup.clone(), now);
         let _ = self.read.borrow_mut().insert(name.to_owned(), entry);
         lookup
+    }
+
+    /// Returns true if the secret `name`, which is not a Workers Secret, is known to be this token at `now`.
+    pub fn has(&self, name: &str, fingerprint: &Fingerprint, now: Timestamp) -> bool {
+        let lookup = self.recent(name, now);
+        lookup.is_some_and(|lookup| lookup.is_ok_and(|token| token.fingerprint == *fingerprint))
     }
 
     fn recent(&self, name: &str, now: Timestamp) -> Option<TokenLookup> {

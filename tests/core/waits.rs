@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use writegate::credential::base::Component;
 use writegate::credential::digest::content_digest;
 use writegate::credential::signing::{self, Parameters};
-use writegate::{Decision, Gate, Head, KeyId, MacKey, Raw, Secret, derive_sk};
+use writegate::{Decision, Gate, Head, KeyId, MacKey, Raw, Secret, Step, derive_sk};
 
 use crate::world::{NOW, Native, TARGET, code_of, decide_at, decide_on, gate_with, raw, root};
 
@@ -161,6 +161,56 @@ fn a_token_that_is_replaced_while_a_body_arrives_is_not_sent() {
         platform.stored.replace(None);
     });
     assert_eq!(found, "feature-unavailable", "taken away");
+}
+
+/// Forwards a read of the key `pk_r`, whose session lasts so many seconds, with a stored token. After so many milliseconds the
+/// upstream answers 503 and something has happened; returns true if the request is sent again, 100 ms later.
+fn is_sent_again(session: i64, ms: i64, happens: impl Fn(&'static Gate, &Native)) -> bool {
+    let (gate, platform) = world(json!({"schemes": ["session"]}));
+    let bearer = bearer_of("pk_r", session);
+    let read = || decide_on(&platform, gate, raw("GET", TARGET, &[("authorization", &bearer)]));
+    let Decision::Forward(_, mut exchange) = read() else {
+        panic!("nothing has happened yet");
+    };
+    let now = writegate::Timestamp::from_millis(NOW.millis() + ms);
+    platform.now.set(now);
+    happens(gate, &platform);
+    match exchange.answered(503, &[], None, now, 1.0) {
+        Step::Again(pause_ms) => pause_ms == 100,
+        Step::Pass(..) => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn bearer_of(key: &str, seconds: i64) -> String {
+    let claims = json!({"exp": NOW.seconds() + seconds});
+    format!("Bearer {}", crate::world::token_of(key, claims))
+}
+
+#[test]
+fn a_request_is_sent_again_only_while_what_it_was_admitted_by_holds() {
+    let nothing = |_: &'static Gate, _: &Native| {};
+    assert!(is_sent_again(20, 19_899, nothing), "the session lasts until then");
+    assert!(!is_sent_again(20, 19_900, nothing), "the session has ended by then");
+    assert!(is_sent_again(300, 29_899, nothing), "key and token were read lately");
+    assert!(!is_sent_again(300, 29_900, nothing), "the gate would have to ask again");
+    let another = |gate: &'static Gate, platform: &Native| {
+        let bearer = bearer_of("pk_r", 300);
+        let request = raw("GET", TARGET, &[("authorization", &bearer)]);
+        assert!(matches!(decide_on(platform, gate, request), Decision::Forward(..)));
+    };
+    assert!(is_sent_again(300, 30_000, another), "another request has asked");
+    let another_token = |gate: &'static Gate, platform: &Native| {
+        platform.stored.replace(Some("second".to_owned()));
+        another(gate, platform);
+    };
+    assert!(!is_sent_again(300, 30_000, another_token), "and got another token");
+    let another_record = |gate: &'static Gate, platform: &Native| {
+        let text = record(json!({"schemes": ["session"], "methods": ["GET"]}));
+        platform.records.borrow_mut().insert("pk_r".to_owned(), text);
+        another(gate, platform);
+    };
+    assert!(!is_sent_again(300, 30_000, another_record), "and got another record");
 }
 
 #[test]
