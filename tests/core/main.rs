@@ -12,6 +12,7 @@ mod admission;
 mod answers;
 mod bound;
 mod bound_order;
+mod charged;
 mod claims;
 mod components;
 mod config;

@@ -7,7 +7,10 @@ use testkit::token::now;
 
 use crate::signature_form::{with_list, with_params};
 use crate::signatures::start;
+use crate::world::{Native, TARGET, code_of, decide_on, gate_with, raw};
+use serde_json::{Value, json};
 use testkit::bound::{BAD, refused};
+use writegate::Decision;
 
 #[test]
 fn a_long_field_is_refused_before_it_is_read() {
@@ -64,4 +67,30 @@ fn a_field_is_16_kib_at_most() {
         "another's signature of another type",
         &good.sign(stranger.sign(Request::get("/x"))),
     );
+}
+
+#[test]
+fn a_request_costs_five_reads_of_the_registry_at_most() {
+    let gate = gate_with(json!({}), json!({}), [("KEY_REGISTRY", Value::Null)]);
+    let reads = |signers: usize| {
+        let ids = (0..signers).map(|n| format!("l{n}=(\"@method\");keyid=\"pk_unknown{n}\""));
+        let input = Vec::from_iter(ids).join(", ");
+        let macs = Vec::from_iter((0..signers).map(|n| format!("l{n}=:AAAA:"))).join(", ");
+        let headers = [
+            ("signature-input", input.as_str()),
+            ("signature", macs.as_str()),
+            ("x-public-key", "pk_unknown"),
+        ];
+        let platform = Native::with_body(Vec::new());
+        let decision = decide_on(&platform, &gate, raw("GET", TARGET, &headers));
+        let Decision::Respond(answer) = decision else {
+            panic!("nobody knows these keys");
+        };
+        let calls = platform.calls.borrow();
+        assert!(calls.iter().all(|call| *call == "record"), "{calls:?}");
+        (code_of(&answer), calls.len())
+    };
+    assert_eq!(reads(5), ("bad-credential".to_owned(), 0));
+    assert_eq!(reads(4), ("key-unknown".to_owned(), 5));
+    assert_eq!(reads(4), ("key-unknown".to_owned(), 0), "their absence is remembered");
 }

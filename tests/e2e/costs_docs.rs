@@ -91,6 +91,7 @@ fn its_text_says_what_its_tables_come_to() {
         ("costs: {} dollars per million", worker),
         ("per million, {} with its lines", worker + line),
         ("ever new ids costs {}.", worker + kv),
+        ("public key: then it costs {}.", worker + 5.0 * kv),
     ] {
         let text = said.replace("{}", &format!("{value:.2}"));
         assert!(page.contains(&text), "the page should say: {text}");
