@@ -20,7 +20,8 @@ use crate::credential::Verified;
 
 pub use conditions::Conditions;
 pub use stored::{
-    CacheEntry, CacheWrite, keep_in_browser, keep_private, on_conditions, on_hit, on_miss, to_store,
+    CacheEntry, CacheWrite, keep_in_browser, keep_private, on_conditions, on_hit, on_miss,
+    to_store, vary_by_caller,
 };
 
 /// Longest configurable time, in seconds, to store a response: a year.

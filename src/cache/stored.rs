@@ -147,22 +147,34 @@ pub fn keep_in_browser<'h>(
     if max_age <= 0 || edits.status.is_some_and(|status| status != STATUS_NOT_MODIFIED) {
         return;
     }
-    let others: &[&str] = match policy.scope {
+    vary_by_caller(policy.scope, headers, edits);
+    edits.drop.extend(["age", "date"]);
+    edits.set.retain(|(name, _)| !matches!(*name, "age" | "cache-control"));
+    edits.set.push(("cache-control", format!("private, max-age={max_age}")));
+}
+
+/// Lets a browser that keeps a response reuse it only for a page of the same origin and, unless all callers share it, for
+/// the same credential.
+pub fn vary_by_caller<'h>(
+    scope: Scope,
+    headers: &[(&'h str, &'h str)],
+    edits: &mut HeaderEdits<'h>,
+) {
+    let fields: &[&str] = match scope {
         Scope::Key | Scope::Subject => &["Origin", "Authorization", "X-Public-Key"],
         Scope::Shared => &["Origin"],
     };
     let mut vary =
         edits.value("vary", headers::header(headers, "vary").unwrap_or_default()).to_owned();
-    for name in others {
+    for field in fields {
         let mut named = vary.split(',').map(str::trim);
-        if !named.any(|named| named.eq_ignore_ascii_case(name)) {
+        if !named.any(|named| named.eq_ignore_ascii_case(field)) {
             vary.push_str(if vary.is_empty() { "" } else { ", " });
-            vary.push_str(name);
+            vary.push_str(field);
         }
     }
-    edits.drop.extend(["age", "date"]);
-    edits.set.retain(|(name, _)| !matches!(*name, "age" | "vary" | "cache-control"));
-    edits.set.extend([("vary", vary), ("cache-control", format!("private, max-age={max_age}"))]);
+    edits.set.retain(|(name, _)| *name != "vary");
+    edits.set.push(("vary", vary));
 }
 
 /// Edits the headers of an upstream response on a cached route.

@@ -186,6 +186,9 @@ impl<'g> Exchange<'g> {
             self.state.record.cached("miss");
         } else {
             cache::keep_private(headers, &mut edits, now);
+            if matches!(self.state.record.method(), "GET" | "HEAD") {
+                cache::vary_by_caller(cache::Scope::Key, headers, &mut edits);
+            }
         }
         self.state.is_metered = self.is_metered(length, false);
         self.pass(status, Outcome::Forwarded, edits, cache_write)

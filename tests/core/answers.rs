@@ -141,6 +141,8 @@ fn only_the_caller_may_keep_an_answer() {
         let answer = Request::get("/x").bearer(&token).send(&gate).passed();
         let told = answer.header("cache-control");
         assert_eq!(told.as_deref(), Some(expected), "{said:?}");
+        let vary = answer.header("vary");
+        assert_eq!(vary.as_deref(), Some("Origin, Authorization, X-Public-Key"), "{said:?}");
         assert_eq!(answer.header("surrogate-control"), None);
     }
 }
