@@ -14,8 +14,9 @@ const MAX_QUERY_KEY_BYTES: usize = 64;
 /// Most query parameters whose names are logged.
 const MAX_QUERY_KEYS: usize = 32;
 
-/// Longest method, in bytes, that is logged.
-const MAX_METHOD_BYTES: usize = 64;
+/// Longest method, country and data centre, in bytes, that are logged. Whoever calls the Worker without Cloudflare's edge
+/// chooses these headers.
+const MAX_WORD_BYTES: usize = 64;
 
 /// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +119,7 @@ impl AuditRecord {
             verified: false,
             subject: None,
             scheme: None,
-            method: Some(cut(raw.method, MAX_METHOD_BYTES)),
+            method: Some(cut(raw.method, MAX_WORD_BYTES)),
             path: path_of(raw.target).map(|path| cut(path, MAX_TARGET_BYTES)),
             query_keys: Vec::new(),
             route: None,
@@ -130,8 +131,8 @@ impl AuditRecord {
             cache: None,
             token: None,
             ip: ip.map(|address| address.to_string()),
-            country: context.country,
-            colo: context.colo,
+            country: context.country.map(|text| cut(&text, MAX_WORD_BYTES)),
+            colo: context.colo.map(|text| cut(&text, MAX_WORD_BYTES)),
             time: context.now.to_rfc3339(),
         }
     }
@@ -304,8 +305,8 @@ mod tests {
         let context = Context {
             now: Timestamp::from_seconds(0),
             request_id: "id".to_owned(),
-            country: None,
-            colo: None,
+            country: Some("Y".repeat(1_000)),
+            colo: Some("Z".repeat(1_000)),
         };
         let raw = Raw { method, target, headers: headers.to_vec(), has_body: false };
         let line = AuditRecord::new(context, &raw).end(Outcome::Refused, Some(400));
@@ -330,7 +331,9 @@ mod tests {
         let long = format!("https://g/{}", "é".repeat(20_000));
         let shown = line(&"X".repeat(1_000), &long, &[]);
         assert_eq!(shown["path"].as_str().unwrap().len(), MAX_TARGET_BYTES - 1);
-        assert_eq!(shown["method"].as_str().unwrap().len(), MAX_METHOD_BYTES);
+        for name in ["method", "country", "colo"] {
+            assert_eq!(shown[name].as_str().unwrap().len(), MAX_WORD_BYTES, "{name}");
+        }
     }
 
     #[test]
