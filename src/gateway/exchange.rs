@@ -24,7 +24,7 @@ const MAX_UNMETERED_BYTES: u64 = 65_536;
 pub struct Exchange<'g> {
     state: RequestState<'g>,
     gate: &'g Gate,
-    permit: Permit<'g>,
+    permit: Box<Permit<'g>>,
     /// The upstream's URL for the request.
     url: String,
     attempts: Attempts,
@@ -78,7 +78,7 @@ impl<'g> Exchange<'g> {
     pub(crate) fn new(
         gate: &'g Gate,
         state: RequestState<'g>,
-        permit: Permit<'g>,
+        permit: Box<Permit<'g>>,
         outbound: &Outbound<'_>,
         now: Timestamp,
     ) -> Self {

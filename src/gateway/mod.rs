@@ -240,7 +240,8 @@ impl Gate {
         let request_id = record.request_id();
         let outbound = forward::forward(&admitted, &head, route, &credential, request_id)
             .ok_or(Refusal::BadPath)?;
-        Ok(Destination::Forward(outbound, Permit { admitted, route, credential }))
+        let permit = Permit { admitted, route, credential };
+        Ok(Destination::Forward(outbound, Box::new(permit)))
     }
 
     /// Handles a request for one of the gate's own paths: the same steps, with the gate in the place of
@@ -296,7 +297,7 @@ type Apart<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// The destination of a request that [`Gate::handle_route`] does not refuse.
 enum Destination<'g, 'h> {
-    Forward(Outbound<'h>, Permit<'g>),
+    Forward(Outbound<'h>, Box<Permit<'g>>),
     Local(LocalResponse),
 }
 
