@@ -48,7 +48,10 @@ pub fn edit<'h>(
     let mut vary = None;
     let mut is_passive = false;
     for (name, value) in headers.iter().copied() {
-        if fields::is_removed(name, value) || connection.is_some_and(|named| lists(named, name)) {
+        let is_named = connection.is_some_and(|named| lists(named, name));
+        // A browser may take the type of a 304 for that of the document that it keeps (RFC 9111 section 3.2).
+        let is_other_type = status == 304 && name == "content-type";
+        if fields::is_removed(name) || is_named || is_other_type {
             edits.drop.push(name);
             continue;
         }
@@ -76,7 +79,7 @@ pub fn edit<'h>(
             _ => {}
         }
     }
-    // A 304 keeps the policy of the document that the caller already has.
+    // A 304 says nothing of the policy, so the document that the caller already has keeps its own.
     if !is_passive && status != 304 {
         let sandbox = ("content-security-policy", "sandbox".to_owned());
         edits.set.push(sandbox);
@@ -236,12 +239,23 @@ mod tests {
             (200, Some("text/html (x)"), vec!["sandbox"]),
             (200, None, vec!["sandbox"]),
             (404, None, vec!["sandbox"]),
+            (206, Some("image/png"), vec![]),
+            (206, Some("text/html"), vec!["sandbox"]),
             (304, None, vec![]),
+            (304, Some("text/html"), vec![]),
         ] {
             let mut headers = vec![("content-security-policy", "default-src *")];
             headers.extend(kind.map(|kind| ("content-type", kind)));
             let edits = edited(status, &headers);
             assert_eq!(values(&edits, "content-security-policy"), expected);
+            // A browser that merges a part or a 304 into what it keeps must find no other policy, and in a 304 no type.
+            let with_type = &["content-security-policy", "content-type"][..];
+            let dropped = if (status, kind) == (304, Some("text/html")) {
+                with_type
+            } else {
+                &with_type[..1]
+            };
+            assert_eq!(edits.drop, dropped, "{status}");
         }
     }
 
