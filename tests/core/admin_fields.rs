@@ -142,8 +142,15 @@ fn an_id_has_its_form() {
             format!("{id}: an id that is not valid is repeated: {answer}")
         });
     }
-    let some = tell(&table.gate, "POST", "keys", &json!({"id": "a", "name": "x"}));
-    table.answered("an id", &some, 201);
+    // No path could name these, so nobody could revoke them.
+    for id in [".", ".."] {
+        table.names(id, &tell(&table.gate, "POST", "keys", &json!({"id": id})), "id");
+    }
+    for id in ["a", "...", "a.", ".a", "..a", "-", "_"] {
+        let some = tell(&table.gate, "POST", "keys", &json!({"id": id, "name": "x"}));
+        table.answered(id, &some, 201);
+        table.answered(id, &ask(&table.gate, "DELETE", &format!("keys/{id}")), 200);
+    }
 }
 
 #[test]
