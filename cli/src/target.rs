@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 pub(crate) fn url(text: &str) -> std::result::Result<String, String> {
     let (scheme, rest) =
         text.split_once("://").ok_or("expected a URL such as https://gate.example.com/posts")?;
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Err("expected a URL that begins with https:// or http://".to_owned());
+    }
     if text.contains('#') {
         return Err("a fragment is not sent to anybody: leave out # and what follows".to_owned());
     }
@@ -18,6 +21,26 @@ pub(crate) fn url(text: &str) -> std::result::Result<String, String> {
     Ok(format!("{}://{authority}{slash}{target}", scheme.to_ascii_lowercase()))
 }
 
+/// Says which part of a URL's path is ambiguous: the gate takes a path only if all servers read it alike.
+pub(crate) fn path_fault(url: &str) -> &'static str {
+    let target = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let target = target.find(['/', '?', '\\']).and_then(|at| target.get(at..)).unwrap_or_default();
+    let path = target.split('?').next().unwrap_or_default();
+    if target.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+        "it has a space or a control character, which must be percent-encoded"
+    } else if path.contains('\\') {
+        "it has a backslash"
+    } else if path.contains("//") {
+        "it has an empty segment (//)"
+    } else if path.contains("%00") {
+        "it has %00"
+    } else if path::check(path).is_err() {
+        "it has a dot segment (. or .., also as %2e)"
+    } else {
+        "some server would take it for a path of another route, or of the gate itself"
+    }
+}
+
 /// The head of a request for it.
 pub(crate) fn head<'a>(
     method: &'a str,
@@ -25,19 +48,19 @@ pub(crate) fn head<'a>(
     headers: Vec<(&'a str, &'a str)>,
     has_body: bool,
 ) -> Result<Head<'a>> {
+    let refused = |refusal: Refusal| {
+        // The URL is not repeated, for it may hold a secret.
+        let description = refusal.description();
+        let why = match refusal {
+            Refusal::BadPath => path_fault(url),
+            _ => description.detail,
+        };
+        Error::usage(format!("the URL: the gate would refuse it as {}: {why}", description.code))
+    };
     let head =
         Head::new(method, url, headers, has_body).map_err(|refusal| refused(refusal.into()))?;
     path::check(head.path()).map_err(refused)?;
     Ok(head)
-}
-
-/// Does not repeat the URL, which may hold a secret.
-fn refused(refusal: Refusal) -> Error {
-    let description = refusal.description();
-    Error::usage(format!(
-        "the URL: the gate would refuse it as {}: {}",
-        description.code, description.detail
-    ))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod redact;
 pub mod session;
 pub mod signature;
 pub mod signing;
-mod structured;
+pub mod structured;
 pub mod turnstile;
 pub mod url;
 

@@ -14,38 +14,45 @@ use sfv::{BareItemFromInput, KeyRef, ListSerializer, Parser};
 
 /// Longest field in bytes. It has room for 64 components with long names; all of it is parsed before any
 /// MAC is verified.
-pub(super) const MAX_FIELD_BYTES: usize = 16 * 1024;
+pub const MAX_FIELD_BYTES: usize = 16 * 1024;
 
 /// A bare item, borrowed from the field where possible.
-pub(super) type Bare<'a> = BareItemFromInput<'a>;
+pub type Bare<'a> = BareItemFromInput<'a>;
 
 /// Parameters in their order, without a repeated name.
-pub(super) type Parameters<'a> = Vec<(&'a KeyRef, Bare<'a>)>;
+pub type Parameters<'a> = Vec<(&'a KeyRef, Bare<'a>)>;
 
 /// An item of an inner list.
 #[derive(Debug)]
-pub(super) struct Item<'a> {
-    pub(super) bare: Bare<'a>,
-    pub(super) parameters: Parameters<'a>,
+pub struct Item<'a> {
+    /// Its value.
+    pub bare: Bare<'a>,
+    /// Its parameters.
+    pub parameters: Parameters<'a>,
 }
 
 /// A member of a dictionary.
 #[derive(Debug)]
-pub(super) struct Member<'a> {
-    pub(super) label: &'a str,
-    pub(super) value: Value<'a>,
-    pub(super) parameters: Parameters<'a>,
+pub struct Member<'a> {
+    /// Its name.
+    pub label: &'a str,
+    /// Its value.
+    pub value: Value<'a>,
+    /// Its parameters.
+    pub parameters: Parameters<'a>,
 }
 
 /// The value of a member.
 #[derive(Debug)]
-pub(super) enum Value<'a> {
+pub enum Value<'a> {
+    /// One item.
     Item(Bare<'a>),
+    /// Items in parentheses.
     InnerList(Vec<Item<'a>>),
 }
 
 /// Parses a dictionary. Returns `None` when it is malformed, too long, or repeats a name.
-pub(super) fn dictionary(field: &str) -> Option<Vec<Member<'_>>> {
+pub fn dictionary(field: &str) -> Option<Vec<Member<'_>>> {
     if field.len() > MAX_FIELD_BYTES {
         return None;
     }
@@ -53,7 +60,7 @@ pub(super) fn dictionary(field: &str) -> Option<Vec<Member<'_>>> {
 }
 
 /// Serializes an inner list with its parameters (RFC 9651 section 4.1.1.1).
-pub(super) fn inner_list(items: &[Item<'_>], parameters: &Parameters<'_>) -> String {
+pub fn inner_list(items: &[Item<'_>], parameters: &Parameters<'_>) -> String {
     let mut text = String::with_capacity(256);
     let mut list = ListSerializer::with_buffer(&mut text);
     let mut inner = list.inner_list();
@@ -72,7 +79,7 @@ pub(super) fn inner_list(items: &[Item<'_>], parameters: &Parameters<'_>) -> Str
 
 /// The error for a repeated name.
 #[derive(Debug)]
-pub(super) struct RepeatedName;
+pub struct RepeatedName;
 
 impl fmt::Display for RepeatedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

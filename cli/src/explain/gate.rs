@@ -18,8 +18,9 @@ use writegate::credential::signature::Nonce;
 use writegate::platform::{
     AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
 };
-use writegate::{Decision, Gate, Raw};
-use writegate::{Key, Refusal, derive_sk, registry};
+use writegate::route::GATE_PREFIX;
+use writegate::{Decision, Gate, GateResponse, Raw};
+use writegate::{Key, Refusal, derive_sk, rate, registry};
 
 use crate::admin;
 use crate::error::{Error, Result};
@@ -51,6 +52,8 @@ pub(crate) struct Local {
     record: Option<Record>,
     /// The keys of the configuration as they are written there, and the one of the registry.
     raw: Vec<Value>,
+    /// The bindings of rate limiters; `None` where there is no configuration.
+    rates: Option<Vec<String>>,
 }
 
 /// A key of a running gate's registry.
@@ -62,10 +65,14 @@ pub(crate) struct Record {
 /// The gate's decision on a request.
 pub(crate) enum Verdict {
     Forwarded,
+    /// It is for a path of the gate's own, and accepted.
+    Answered,
     Refused {
         problem: Problem,
         /// Whose limit it was.
         limit: Option<String>,
+        /// The further sentences of the answer.
+        details: Vec<String>,
     },
     /// The gate could not be set up; why.
     Closed(String),
@@ -105,7 +112,12 @@ impl Local {
         if has_stand_in {
             secrets.insert(ROOT, Secret::new("-".repeat(MIN_SECRET_BYTES)));
         }
-        let document = project.has_configuration().then(|| project.document()).transpose()?;
+        let sk = settings::key_secret(project)?;
+        let document = match project.has_configuration().then(|| project.document()) {
+            // A caller's folder may have one that is broken, of something else.
+            Some(Err(_)) if sk.is_some() => None,
+            document => document.transpose()?,
+        };
         // A caller's folder may have a configuration of something else.
         let own = document.filter(Document::is_gate);
         let supposed = json!({
@@ -128,14 +140,18 @@ impl Local {
         let configured = environment.vars["KEYS"].as_array().into_iter().flatten().cloned();
         let registered = record.as_ref().and_then(|one| serde_json::from_str(&one.text).ok());
         let raw = configured.chain(registered).collect();
+        let rates = own
+            .as_ref()
+            .map(|document| document.names("ratelimits").into_iter().map(str::to_owned).collect());
         Ok(Self {
             gate: Gate::new(&environment),
-            sk: settings::key_secret(project)?,
+            sk,
             place: own.map(|document| document.place()),
             secrets,
             has_stand_in,
             record,
             raw,
+            rates,
         })
     }
 
@@ -151,9 +167,28 @@ impl Local {
         configured.map(|known| known.key()).or(registered.filter(|key| key.id.as_str() == id))
     }
 
+    /// Returns a key's record, as the configuration or the registry has it.
+    pub(crate) fn record(&self, key: &Key) -> Option<&Value> {
+        self.raw.iter().find(|record| record["id"] == key.id.as_str())
+    }
+
+    /// Names the place of a key's record.
+    pub(crate) fn place_of(&self, key: &Key) -> &str {
+        let is_configured =
+            self.config().is_some_and(|config| config.keys.get(key.id.as_str()).is_some());
+        let place = self.place.as_deref().filter(|_| is_configured);
+        place.unwrap_or("the gate's registry")
+    }
+
+    /// Returns true if there is a rate limiter of this name.
+    pub(crate) fn has_rate(&self, name: &str) -> bool {
+        let binding = rate::binding(name);
+        self.rates.as_ref().is_none_or(|rates| rates.contains(&binding))
+    }
+
     /// Says what a list of the key's record holds.
     pub(crate) fn listed(&self, key: &Key, name: &str) -> Option<String> {
-        let record = self.raw.iter().find(|record| record["id"] == key.id.as_str())?;
+        let record = self.record(key)?;
         let list: Vec<&str> = record[name].as_array()?.iter().filter_map(Value::as_str).collect();
         Some(format!("the key's {name} are: {}", list.join(", ")))
     }
@@ -178,7 +213,8 @@ impl Local {
 
     pub(crate) fn decide(&self, request: &RequestInput, now: Timestamp) -> Verdict {
         if let Err(error) = self.gate.config() {
-            return Verdict::Closed(error.to_string());
+            let place = self.place.as_deref().map(|place| format!("{place}: "));
+            return Verdict::Closed(format!("{}{error}", place.unwrap_or_default()));
         }
         let resigned = self.resigned(request);
         let unproven = self.has_stand_in && resigned.is_none();
@@ -191,15 +227,24 @@ impl Local {
             has_body: request.has_body(),
         };
         let context = Context { now, request_id: "explain".to_owned(), country: None, colo: None };
-        let platform = Stopped { request, now, record: self.record.as_ref() };
+        let (record, rates) = (self.record.as_ref(), self.rates.as_deref());
+        let platform = Stopped { request, now, record, rates };
         let mut decision = pin!(self.gate.decide(raw, context, &platform));
+        let is_own = request.head().is_some_and(|head| head.path().starts_with(GATE_PREFIX));
         let verdict = match decision.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
             Poll::Ready(Decision::Forward(..)) => Verdict::Forwarded,
-            Poll::Ready(Decision::Respond(answer)) => refused(&answer.body)
-                .unwrap_or_else(|| Verdict::Closed("the gate answers it itself".to_owned())),
+            Poll::Ready(Decision::Respond(answer)) => respond(&answer, is_own),
             Poll::Pending => Verdict::Closed("something had to be waited for".to_owned()),
         };
         match verdict {
+            // Nothing of what a path of the gate's own works on is here.
+            Verdict::Refused { problem: Problem::Failed(_), .. } if is_own =>
+            {
+                Verdict::Closed(
+                    "the credential is accepted; the rest depends on the gate's own registry and ledger"
+                        .to_owned(),
+                )
+            }
             Verdict::Refused { problem: Problem::Refused(Refusal::SignatureInvalid), .. }
                 if unproven && self.sk.is_none() =>
             {
@@ -221,10 +266,25 @@ impl Local {
     }
 }
 
-fn refused(document: &str) -> Option<Verdict> {
-    let document: Value = serde_json::from_str(document).ok()?;
-    let problem = Problem::of_code(document["code"].as_str()?)?;
-    Some(Verdict::Refused { problem, limit: document["limit"].as_str().map(str::to_owned) })
+/// Reads the verdict out of an answer that the gate writes itself. The request may be for one of its own paths.
+fn respond(answer: &GateResponse, is_own: bool) -> Verdict {
+    let document: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let Some(problem) = document["code"].as_str().and_then(Problem::of_code) else {
+        return Verdict::Answered;
+    };
+    let member = |name: &str| document[name].as_str().map(str::to_owned);
+    let hint = member("hint").map(|hint| match member("field") {
+        Some(field) => format!("{field}: {hint}"),
+        None => hint,
+    });
+    let mut headers = answer.headers.iter().filter(|_| is_own);
+    let allow = headers.find(|(name, _)| name.eq_ignore_ascii_case("allow"));
+    let allow = allow.map(|(_, methods)| format!("the methods here are: {methods}"));
+    Verdict::Refused {
+        problem,
+        limit: member("limit"),
+        details: hint.into_iter().chain(allow).collect(),
+    }
 }
 
 /// Every token is at hand.
@@ -239,6 +299,7 @@ struct Stopped<'g> {
     request: &'g RequestInput,
     now: Timestamp,
     record: Option<&'g Record>,
+    rates: Option<&'g [String]>,
 }
 
 impl Platform for Stopped<'_> {
@@ -253,10 +314,11 @@ impl Platform for Stopped<'_> {
 
     async fn within_rate(
         &self,
-        _binding: &str,
+        binding: &str,
         _counted_as: &str,
     ) -> std::result::Result<bool, Unavailable> {
-        Ok(true)
+        let is_there = self.rates.is_none_or(|rates| rates.iter().any(|rate| rate == binding));
+        is_there.then_some(true).ok_or(Unavailable)
     }
 
     async fn read_body(

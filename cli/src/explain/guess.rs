@@ -3,11 +3,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use writegate::KeyId;
-use writegate::MacKey;
-use writegate::Secret;
+use writegate::credential::base::{Component, Message};
 use writegate::credential::session::Session;
-use writegate::{derive_sk, derive_ss};
+use writegate::credential::url::{TRACKERS, without_trackers};
+use writegate::{KeyId, MacKey, Secret, derive_sk, derive_ss};
 
 use super::bases;
 use super::gate::Local;
@@ -56,6 +55,50 @@ pub(crate) fn of_session(request: &RequestInput, local: &Local) -> Option<String
     }))
 }
 
+/// Guesses what a signed URL was made with, or how it was changed since; `None` where it is not one.
+pub(crate) fn of_url(request: &RequestInput, local: &Local) -> Option<String> {
+    let head = request.head()?;
+    let (signed, sig) = without_trackers(head.target()).rsplit_once("&sig=")?;
+    let tag = URL_SAFE_NO_PAD.decode(sig).ok()?;
+    let (path, query) = signed.split_once('?')?;
+    let key = head.parameters().find(|(name, _)| *name == "key")?.1?;
+    let authority = Message::new(&head).value(&Component::Authority).ok()?;
+    let (host, _port) = authority.rsplit_once(':').unwrap_or((&authority, ""));
+    let is_own = |part: &&str| !TRACKERS.contains(&part.split('=').next().unwrap_or_default());
+    let own: Vec<&str> = query.split('&').filter(is_own).collect();
+    let with_query = |path: &str| format!("{path}?{query}");
+    let changes = [
+        ("the URL as given", authority.as_ref(), signed.to_owned()),
+        (
+            "the URL without the trackers that somebody put before key: they may only follow sig",
+            &authority,
+            format!("{path}?{}", own.join("&")),
+        ),
+        (
+            "the URL with another end of its path: a slash",
+            &authority,
+            with_query(&format!("{path}/")),
+        ),
+        (
+            "the URL with another end of its path: no slash",
+            &authority,
+            with_query(path.trim_end_matches('/')),
+        ),
+        ("the URL with %20 for +", &authority, signed.replace('+', "%20")),
+        ("the URL with + for %20", &authority, signed.replace("%20", "+")),
+        ("the URL of the host without a port", host, signed.to_owned()),
+    ];
+    let messages = changes.map(|(what, authority, signed)| {
+        (what, format!("writegate-url-v1\n{authority}\n{signed}"))
+    });
+    let guess = tried(&messages, &tag, &secrets(request, key, local));
+    Some(guess.unwrap_or_else(|| {
+        "No usual mistake gives the URL's MAC: it was made with another secret, or the host, the path or a parameter \
+         before sig is not the one that was signed."
+            .to_owned()
+    }))
+}
+
 fn tried(messages: &[(&str, String)], tag: &[u8], secrets: &[(String, Secret)]) -> Option<String> {
     if secrets.is_empty() {
         return Some(
@@ -93,6 +136,11 @@ fn secrets(request: &RequestInput, keyid: &str, local: &Local) -> Vec<(String, S
                 let sk = derive_sk(root, &key, version);
                 add(&format!("the key's secret of version {version} under {root_name}"), &sk);
             }
+        }
+        let keys = local.config().into_iter().flat_map(|config| config.keys.values());
+        for other in keys.map(|known| known.key()).filter(|other| other.id.as_str() != keyid) {
+            let sk = derive_sk(root, &other.id, other.version);
+            add(&format!("the secret of another key, {}, under {root_name}", other.id), &sk);
         }
         if let Some(key) = &session_key {
             for version in VERSIONS {

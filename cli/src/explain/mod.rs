@@ -6,8 +6,13 @@ mod credential;
 mod curl;
 mod gate;
 mod guess;
+mod jwt;
+mod limits;
+mod link;
 mod request_input;
 mod resigned;
+mod secrets;
+mod signed;
 mod why;
 
 use clap::Args;
@@ -56,9 +61,9 @@ pub(crate) struct Options {
     /// The request is an entry of this HAR file, or this file is one entry
     #[arg(long, value_name = "FILE", conflicts_with = "request")]
     har: Option<String>,
-    /// Which entry, from 1
-    #[arg(long, value_name = "N", requires = "har", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    entry: u32,
+    /// Which entry, from 1 [default: the only one, or the only one that a gate refused]
+    #[arg(long, value_name = "N", requires = "har", value_parser = clap::value_parser!(u32).range(1..))]
+    entry: Option<u32>,
     #[command(flatten)]
     project: ProjectOptions,
     /// The request, as arguments of curl: a URL, -X, -H, -d and so on
@@ -123,7 +128,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     print!("{}", redacted(&text));
     match (&verdict, &answered) {
-        (Verdict::Forwarded, None) => Ok(()),
+        (Verdict::Forwarded | Verdict::Answered, None) => Ok(()),
         _ => Err(Error::found()),
     }
 }
@@ -144,8 +149,8 @@ impl Explanation<'_> {
     /// The refusal that is to be explained, and whose limit it was: the gate's, else the one here.
     fn problem(&self) -> Option<(Problem, Option<&str>)> {
         let here = match self.verdict {
-            Verdict::Refused { problem, limit } => Some((*problem, limit.as_deref())),
-            Verdict::Forwarded | Verdict::Closed(_) => None,
+            Verdict::Refused { problem, limit, .. } => Some((*problem, limit.as_deref())),
+            Verdict::Forwarded | Verdict::Answered | Verdict::Closed(_) => None,
         };
         match self.answered {
             Some(Answered { problem: Some(problem), limit, .. }) => {
@@ -161,6 +166,11 @@ impl Explanation<'_> {
             return Vec::new();
         };
         let mut lines = why::lines(problem, limit, self.request, self.now, self.local);
+        if let Verdict::Refused { problem: here, details, .. } = self.verdict
+            && here.code() == problem.code()
+        {
+            lines.extend(details.iter().cloned());
+        }
         if self.request.header("authorization").is_none()
             && self.answered.is_some_and(|answered| answered.code != "credential-missing")
             && self.entry.status.is_some()
@@ -176,8 +186,8 @@ impl Explanation<'_> {
     /// For a program.
     fn json(&self) -> Value {
         let (judged, code, limit) = match self.verdict {
-            Verdict::Forwarded => ("accepted", None, None),
-            Verdict::Refused { problem, limit } => {
+            Verdict::Forwarded | Verdict::Answered => ("accepted", None, None),
+            Verdict::Refused { problem, limit, .. } => {
                 ("refused", Some(problem.code()), limit.as_deref())
             }
             Verdict::Closed(_) => ("unknown", None, None),
@@ -219,7 +229,7 @@ impl Explanation<'_> {
             (None, Some(_)) => "With this configuration it",
         };
         match self.verdict {
-            Verdict::Refused { problem, limit } => {
+            Verdict::Refused { problem, limit, .. } => {
                 let told = told(Some(*problem), problem.code());
                 let whose = match limit.as_deref() {
                     Some(limit) => format!(" The limit is the {limit}'s."),
@@ -232,11 +242,14 @@ impl Explanation<'_> {
                     "{place} is accepted and sent on (a nonce counts as new).\n"
                 ));
             }
+            Verdict::Answered => {
+                text.push_str(&format!("{place} is accepted, and the gate answers it itself.\n"));
+            }
             Verdict::Closed(why) => text.push_str(&format!("It cannot be judged here: {why}.\n")),
         }
         let differs = self.answered.is_some_and(|answered| match self.verdict {
             Verdict::Refused { problem, .. } => problem.code() != answered.code,
-            Verdict::Forwarded => true,
+            Verdict::Forwarded | Verdict::Answered => true,
             Verdict::Closed(_) => false,
         });
         if differs {
@@ -270,7 +283,8 @@ impl Explanation<'_> {
             true if is_mismatch || self.signed.is_some() => {
                 guess::of_signature(self.request, self.signed, self.local)
             }
-            false if is_mismatch => guess::of_session(self.request, self.local),
+            false if is_mismatch => guess::of_session(self.request, self.local)
+                .or_else(|| guess::of_url(self.request, self.local)),
             _ => None,
         }
     }

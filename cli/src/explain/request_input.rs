@@ -6,8 +6,7 @@ use std::io::{self, Read as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use writegate::Head;
-use writegate::Timestamp;
+use writegate::{Head, Problem, Timestamp};
 
 use crate::error::{Error, Result};
 use crate::target;
@@ -120,17 +119,22 @@ pub(crate) struct Entry {
     pub(crate) lost_body: bool,
 }
 
-/// Reads an entry of a HAR file (the format of browsers' developer tools), or a lone entry.
-pub(crate) fn har(text: &str, number: u32) -> Result<Entry> {
+/// Reads an entry of a HAR file (the format of browsers' developer tools), or a lone entry. Without a number it is the only
+/// one, or the only one that a gate refused.
+pub(crate) fn har(text: &str, number: Option<u32>) -> Result<Entry> {
     let wrong = |what: &str| Error::usage(format!("--har: {what}"));
     let document: Value =
         serde_json::from_str(text).map_err(|error| wrong(&format!("not JSON: {error}")))?;
-    let entries = document["log"]["entries"].as_array();
-    let index = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
-    let entry = match entries {
-        Some(entries) => entries
-            .get(index)
-            .ok_or_else(|| wrong(&format!("there is no entry {number} of {}", entries.len())))?,
+    let entry = match document["log"]["entries"].as_array() {
+        Some(entries) => {
+            let number = match number {
+                Some(number) => usize::try_from(number).unwrap_or(usize::MAX),
+                None => chosen(entries).map_err(|hint| wrong(&hint))?,
+            };
+            let entry = entries.get(number.saturating_sub(1));
+            entry
+                .ok_or_else(|| wrong(&format!("there is no entry {number} of {}", entries.len())))?
+        }
         None => &document,
     };
     let recorded = &entry["request"];
@@ -155,21 +159,54 @@ pub(crate) fn har(text: &str, number: u32) -> Result<Entry> {
             request.add(name, value);
         }
     }
-    let response = &entry["response"];
-    let content = &response["content"];
-    let text = content["text"].as_str().unwrap_or_default();
-    let decoded = match content["encoding"] == "base64" {
-        true => STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()),
-        false => Some(text.to_owned()),
-    };
     let lost_body =
         !request.has_body() && recorded["bodySize"].as_i64().is_some_and(|size| size > 0);
     Ok(Entry {
         request: request.complete(),
         // Where there was no answer, it is 0.
-        status: response["status"].as_u64().filter(|status| *status > 0),
-        answer: content["text"].is_string().then(|| decoded.unwrap_or_default()),
+        status: entry["response"]["status"].as_u64().filter(|status| *status > 0),
+        answer: answer(entry),
         lost_body,
+    })
+}
+
+/// The number of the entry that can only be meant.
+fn chosen(entries: &[Value]) -> std::result::Result<usize, String> {
+    let is_refused = |entry: &Value| {
+        let document: Value = serde_json::from_str(&answer(entry)?).ok()?;
+        Problem::of_code(document["code"].as_str()?)
+    };
+    let refused = (1..).zip(entries).filter(|(_, entry)| is_refused(entry).is_some());
+    let refused: Vec<usize> = refused.map(|(number, _)| number).collect();
+    match (entries.len(), refused.as_slice()) {
+        (0 | 1, _) => Ok(1),
+        (count, [one]) => {
+            eprintln!(
+                "writegate: this is about entry {one} of {count}, the only one that a gate refused"
+            );
+            Ok(*one)
+        }
+        (count, []) => Err(format!("it has {count} entries: say which one with --entry N")),
+        (count, several) => {
+            let several: Vec<String> = several.iter().map(ToString::to_string).collect();
+            Err(format!(
+                "it has {count} entries, of which a gate refused {}: say which one with --entry N",
+                several.join(", ")
+            ))
+        }
+    }
+}
+
+/// The body of an entry's answer; `None` where the browser did not keep it.
+fn answer(entry: &Value) -> Option<String> {
+    let content = &entry["response"]["content"];
+    let text = content["text"].as_str()?;
+    Some(match content["encoding"] == "base64" {
+        true => {
+            let bytes = STANDARD.decode(text).ok();
+            bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+        }
+        false => text.to_owned(),
     })
 }
 
@@ -208,14 +245,38 @@ mod tests {
             },
         });
         let whole = json!({"log": {"entries": [{}, entry]}}).to_string();
-        let request = har(&whole, 2).unwrap();
-        assert_eq!(request, har(&entry.to_string(), 1).unwrap());
+        let request = har(&whole, Some(2)).unwrap();
+        assert_eq!(request, har(&entry.to_string(), None).unwrap());
         let request = request.request;
         assert_eq!(request.header("x-one"), Some("1"));
         assert_eq!(request.body, b"{}");
         assert!(request.at.is_some());
-        for (text, number) in [(whole.as_str(), 1), (whole.as_str(), 3), ("{", 1), ("{}", 1)] {
-            assert_eq!(har(text, number).unwrap_err().code, 2, "{text} {number}");
+        for (text, number) in [
+            (whole.as_str(), Some(1)),
+            (&whole, Some(3)),
+            (&whole, None),
+            ("{", None),
+            ("{}", None),
+        ] {
+            assert_eq!(har(text, number).unwrap_err().code, 2, "{text} {number:?}");
+        }
+    }
+
+    #[test]
+    fn the_only_entry_that_a_gate_refused_is_taken() {
+        let entry = |url: &str, answer: &str| json!({"request": {"method": "GET", "url": url}, "response": {"content": {"text": answer}}});
+        let page = entry("https://www.example/", "<html>");
+        let refused = entry("https://gate.example/x", "{\"code\":\"key-unknown\"}");
+        let read =
+            |entries: &[&Value]| har(&json!({"log": {"entries": entries}}).to_string(), None);
+        assert_eq!(read(&[&page, &refused, &page]).unwrap().request.url, "https://gate.example/x");
+        assert_eq!(read(&[&page]).unwrap().request.url, "https://www.example/");
+        for (entries, hint) in [
+            (vec![&page, &page], "2 entries: say"),
+            (vec![&refused, &page, &refused], "refused 1, 3"),
+        ] {
+            let error = read(&entries).unwrap_err();
+            assert!(error.code == 2 && error.message.contains(hint), "{error:?}");
         }
     }
 }

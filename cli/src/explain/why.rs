@@ -6,17 +6,16 @@ use serde_json::Value;
 use writegate::Head;
 use writegate::Key;
 use writegate::Timestamp;
-use writegate::config::Config;
 use writegate::credential::base::Message;
 use writegate::credential::digest;
 use writegate::credential::signature::{MAX_AGE, MissingCoverage, RequiredCoverage, Signature};
 use writegate::credential::url::UrlCredential;
-use writegate::policy::path;
-use writegate::route;
+use writegate::route::GATE_PREFIX;
 use writegate::{Problem, Refusal};
 
 use super::bases;
 use super::gate::Local;
+use super::limits;
 use super::request_input::RequestInput;
 
 /// A time from here on, in the year 5138, is one in milliseconds.
@@ -31,13 +30,25 @@ pub(crate) fn lines(
     now: Timestamp,
     local: &Local,
 ) -> Vec<String> {
-    let (Problem::Refused(refusal), Some(head)) = (problem, request.head()) else {
+    let Problem::Refused(refusal) = problem else {
+        let key = named(request).and_then(|id| local.key(&id));
+        return request
+            .head()
+            .map_or_else(Vec::new, |head| limits::missing(problem, &head, key, local));
+    };
+    // Also where there is no head.
+    match refusal {
+        Refusal::BadPath => return vec![limits::bad_path(request, local)],
+        Refusal::BadRequest => return limits::bad_request(request, local),
+        _ => {}
+    }
+    let Some(head) = request.head() else {
         return Vec::new();
     };
     let signature = bases::signature(&head).ok();
     let key = named(request).and_then(|id| local.key(&id));
     match refusal {
-        Refusal::SignatureIncomplete => incomplete(&head, signature.as_ref(), key, local.config()),
+        Refusal::SignatureIncomplete => incomplete(&head, signature.as_ref(), key, local),
         Refusal::SignatureStale => stale(signature.as_ref(), now),
         Refusal::DigestMismatch => vec![format!(
             "the body given here is {} bytes long; its digest is {}; Content-Digest says {}",
@@ -45,10 +56,17 @@ pub(crate) fn lines(
             digest::content_digest(&request.body),
             request.header("content-digest").unwrap_or("nothing")
         )],
-        Refusal::SessionExpired
-        | Refusal::SessionNotYetValid
-        | Refusal::SessionTooLong
-        | Refusal::AudienceMismatch => session(request, now),
+        Refusal::SessionExpired | Refusal::SessionNotYetValid | Refusal::SessionTooLong => {
+            let mut lines = session(request, now);
+            lines.extend(local.config().map(|config| {
+                format!(
+                    "the gate's SESSION_MAX_TTL is {} s, its CLOCK_SKEW {} s",
+                    config.session_max_ttl, config.clock_skew
+                )
+            }));
+            lines
+        }
+        Refusal::AudienceMismatch => audience(request),
         Refusal::UrlExpired => link(&head, now, key),
         Refusal::KeyUnknown => {
             let mut lines = super::credential::faults(request, &head, local);
@@ -89,23 +107,46 @@ pub(crate) fn lines(
         }
         Refusal::BadCredential
         | Refusal::AmbiguousCredential
-        | Refusal::SignatureUnsupported
-        | Refusal::CredentialMissing => super::credential::faults(request, &head, local),
-        Refusal::BadPath
-        | Refusal::BadRequest
-        | Refusal::KeyRevoked
-        | Refusal::SignatureInvalid
-        | Refusal::ProofMissing
-        | Refusal::Replayed
-        | Refusal::ChallengeFailed
-        | Refusal::NoRoute
-        | Refusal::MethodNotAllowed
-        | Refusal::BodyTooLarge
-        | Refusal::BodyTimeout
-        | Refusal::RateLimited
-        | Refusal::QuotaExceeded
-        | Refusal::KeyExists
-        | Refusal::KeyInConfiguration => Vec::new(),
+        | Refusal::SignatureUnsupported => super::credential::faults(request, &head, local),
+        Refusal::CredentialMissing => {
+            let faults = super::credential::faults(request, &head, local);
+            match faults.is_empty() {
+                true => vec![
+                    "no header and no parameter of this request is a credential".to_owned(),
+                ],
+                false => faults,
+            }
+        }
+        Refusal::KeyRevoked => {
+            key.map(|key| format!("{} has revoked = true for it", local.place_of(key))).into_iter().collect()
+        }
+        Refusal::ProofMissing => vec![match key.is_some_and(|key| key.nonce_required) {
+            true => "the key's nonce is \"required\": each request must be signed, with a nonce".to_owned(),
+            false => "the session is bound (cnf) to a session secret: the request must be signed with that, too".to_owned(),
+        }],
+        Refusal::Replayed => vec![format!(
+            "the nonce was sent before, and is good once, also where the first answer was lost: a new try needs a new \
+             signature with a new nonce. It is forgotten {MAX_AGE} s after created"
+        )],
+        Refusal::ChallengeFailed => vec![
+            "a token of Turnstile is good once, for 5 minutes, for one host name and one site key".to_owned(),
+        ],
+        Refusal::NoRoute => limits::routes(&head, local.config()).into_iter().collect(),
+        Refusal::MethodNotAllowed => limits::route_methods(&head, local).into_iter().collect(),
+        Refusal::BodyTooLarge => limits::body(request, &head, local),
+        Refusal::BodyTimeout => limits::timeout(&head, local),
+        Refusal::RateLimited => {
+            key.and_then(|key| limits::rate(key, local.config())).into_iter().collect()
+        }
+        Refusal::QuotaExceeded => key.and_then(|key| limits::quota(key, local)).into_iter().collect(),
+        Refusal::KeyExists => {
+            vec!["an id is used once, also that of a deleted key: choose another".to_owned()]
+        }
+        Refusal::KeyInConfiguration => {
+            vec!["the key is in the gate's configuration: change it there, and deploy".to_owned()]
+        }
+        // What the MAC was made with is guessed.
+        Refusal::SignatureInvalid | Refusal::BadPath | Refusal::BadRequest => Vec::new(),
     }
 }
 
@@ -124,11 +165,15 @@ fn denied(
         ),
         _ => key.map(|key| match (list, &key.paths) {
             _ if key.admin => "it is an admin key, which opens the gate's own paths only".to_owned(),
+            ("paths", _) if given.starts_with(GATE_PREFIX) => {
+                "the key is no admin's, and opens none of the gate's own paths".to_owned()
+            }
             ("methods", _) => {
                 format!("the key's methods are: {}", key.methods.listed().collect::<Vec<_>>().join(", "))
             }
-            (_, Some(paths)) => format!("the key's paths are: {}", joined(paths)),
-            (_, None) => "the key is no admin's, and opens none of the gate's own paths".to_owned(),
+            (_, paths) => {
+                format!("the key's paths are: {}", paths.as_deref().map(joined).unwrap_or_default())
+            }
         }),
     };
     own.map(|own| format!("{given}; {own}")).into_iter().collect()
@@ -165,15 +210,12 @@ fn incomplete(
     head: &Head<'_>,
     signature: Option<&Signature>,
     key: Option<&Key>,
-    config: Option<&Config>,
+    local: &Local,
 ) -> Vec<String> {
     let Some(signature) = signature else {
         return Vec::new();
     };
-    let route = config.and_then(|config| {
-        let path = path::check(head.path()).ok()?;
-        route::find(&config.routes, &path).ok()?
-    });
+    let route = limits::route(head, local);
     let demands = RequiredCoverage {
         body: head.has_body() && !route.is_some_and(|route| route.unsigned_body),
         session: head.header("authorization").is_some(),
@@ -212,40 +254,49 @@ fn stale(signature: Option<&Signature>, now: Timestamp) -> Vec<String> {
     };
     let mut lines = Vec::new();
     if let Some(created) = signature.created() {
-        let age = now.seconds().saturating_sub(created.seconds());
-        lines.push(format!(
-            "created is {} ({age} s before {}); it may be {MAX_AGE} s old",
-            created.to_rfc3339(),
-            now.to_rfc3339()
-        ));
+        lines.push(format!("created is {}; it may be {MAX_AGE} s old", moment(created, now)));
     }
     let expires = signature.expires();
-    lines.extend(expires.map(|expires| format!("expires is {}", expires.to_rfc3339())));
+    lines.extend(expires.map(|expires| format!("expires is {}", moment(expires, now))));
+    lines.push(format!("it was looked at as of {}", now.to_rfc3339()));
     lines
 }
 
-/// The times and the audience of a session; never the token.
+/// A time, and how far it is from the one at which the request was judged.
+fn moment(at: Timestamp, now: Timestamp) -> String {
+    let ahead = at.seconds().saturating_sub(now.seconds());
+    let distance = match ahead {
+        _ if at.seconds() > MILLISECONDS_FROM => {
+            "those are milliseconds, and seconds are wanted".to_owned()
+        }
+        0.. => format!("{ahead} s ahead"),
+        _ => format!("{} s ago", ahead.unsigned_abs()),
+    };
+    format!("{} ({distance})", at.to_rfc3339())
+}
+
+/// The times of a session; never the token.
 fn session(request: &RequestInput, now: Timestamp) -> Vec<String> {
     let Some(claims) = token_part(request, 1) else {
         return Vec::new();
     };
     let times = ["exp", "nbf", "iat"].into_iter().filter_map(|name| {
         let at = Timestamp::from_numeric_date(claims[name].as_f64()?)?;
-        let hint = match at.seconds() > MILLISECONDS_FROM {
-            true => ": those are milliseconds, and seconds are wanted",
-            false => "",
-        };
-        Some(format!("{name} is {}{hint}", at.to_rfc3339()))
+        Some(format!("{name} is {}", moment(at, now)))
     });
     let mut lines: Vec<_> = times.collect();
-    if let Some(audience) = claims.get("aud") {
-        lines.push(format!(
-            "aud is {audience}; this gate is {:?} or \"writegate\"",
-            origin(request)
-        ));
-    }
     lines.push(format!("it was looked at as of {}", now.to_rfc3339()));
     lines
+}
+
+/// The audience of a session, beside this gate.
+fn audience(request: &RequestInput) -> Vec<String> {
+    let claims = token_part(request, 1);
+    let audience = claims.as_ref().and_then(|claims| claims.get("aud"));
+    let told = audience.map(|audience| {
+        format!("aud is {audience}; this gate is {:?} or \"writegate\"", origin(request))
+    });
+    told.into_iter().collect()
 }
 
 /// Scheme and host of the request.
@@ -269,14 +320,14 @@ fn link(head: &Head<'_>, now: Timestamp, key: Option<&Key>) -> Vec<String> {
     let seconds = |digits: &str| digits.parse().ok().map(Timestamp::from_seconds);
     let mut lines = Vec::new();
     if let Some(exp) = parameter("exp").and_then(seconds) {
-        lines.push(format!("it was good until {}", exp.to_rfc3339()));
+        lines.push(format!("exp is {}", moment(exp, now)));
     }
     let verify = parameter("verify").and_then(|token| token.split('-').next());
     if let Some(issued) = verify.and_then(seconds) {
         let ttl = ttl.unwrap_or(crate::settings::DEFAULT_URL_TTL);
         lines.push(format!(
             "it was issued at {} and is good for {ttl} s (url_ttl)",
-            issued.to_rfc3339()
+            moment(issued, now)
         ));
     }
     lines.push(format!("it was looked at as of {}", now.to_rfc3339()));

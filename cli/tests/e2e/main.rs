@@ -28,6 +28,7 @@ mod admin_command;
 mod admin_docs;
 mod admin_tls;
 mod check_command;
+mod explain_agrees;
 mod gitlab;
 mod init;
 mod leaks;

@@ -1,0 +1,49 @@
+//! Secrets in places where none belongs, and names that are certainly not secret.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::token_patterns;
+
+use super::gate::Local;
+
+/// Says so where a secret is in a value: as it is, or as the user or the password of Basic.
+pub(super) fn secret_in(value: &str, local: &Local) -> Option<String> {
+    for (name, root) in local.roots() {
+        if root.expose_str().is_some_and(|root| value.contains(root)) {
+            return Some(format!(
+                "this is {name}, which every key's secret is made from: replace it, for it travelled"
+            ));
+        }
+    }
+    let basic = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+    let basic = basic.and_then(|(_, text)| STANDARD.decode(text.trim()).ok());
+    let basic = basic.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let mut words = [value, &basic].into_iter().flat_map(|text| text.split(|c| !is_part(c)));
+    words.find_map(secret)
+}
+
+/// Says so where a word is a secret of writegate, or one of an API.
+fn secret(word: &str) -> Option<String> {
+    let pattern = token_patterns::at(word.as_bytes()).map(|(pattern, _)| pattern);
+    match (word.get(..3), pattern) {
+        (_, Some(pattern)) if !["sk_", "ss_"].contains(&pattern.prefix) => Some(format!(
+            "this looks like {} and is no session: an API's token is the gate's to hold, not its callers'; replace it if it travelled",
+            pattern.kind
+        )),
+        (Some("sk_"), _) => Some(
+            "this is a key secret: mint a session with it, and replace it if it travelled".to_owned(),
+        ),
+        (Some("ss_"), _) => Some(
+            "this is a session's secret: sign the request with it, and send the session; replace the session if it travelled".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// The name of a parameter, if it can be nothing else.
+pub(super) fn shown(name: &str) -> Option<&str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    Some(name).filter(|name| (1..=32).contains(&name.len()) && name.bytes().all(is_plain))
+}
