@@ -8,7 +8,7 @@ use writegate::credential::base::Component;
 use writegate::credential::digest;
 use writegate::credential::session::Session;
 use writegate::credential::signing::{self, Parameters};
-use writegate::{KeyId, METHODS, MacKey, derive_ss};
+use writegate::{KeyId, METHODS, MacKey, Scheme, derive_ss};
 
 use crate::error::{Context as _, Error, Result};
 use crate::settings::{self, KeyOptions};
@@ -76,6 +76,12 @@ impl Sign {
     fn arguments(&self) -> Result<String> {
         let signer = self.signer()?;
         let body = self.body.as_deref().map(body).transpose()?;
+        if matches!(self.method.as_str(), "GET" | "HEAD") && body.is_some() {
+            return Err(Error::usage(format!(
+                "--body: the gate refuses a {} with a body",
+                self.method
+            )));
+        }
         let mut added = Vec::new();
         if let Some(session) = &self.session {
             added.push(("authorization", format!("Bearer {session}")));
@@ -125,6 +131,7 @@ impl Sign {
         let Some(token) = &self.session else {
             let id = self.key.as_ref().ok_or_else(|| Error::usage("--key is missing"))?;
             let key = self.which.open_any(id)?;
+            key.warn_of_refusal(Scheme::Signature)?;
             return Ok(Signer {
                 keyid: id.to_string(),
                 key: MacKey::new(&key.sk()?),
@@ -140,6 +147,7 @@ impl Sign {
             Error::usage("--session: the session is not bound to a key of its own; make one with: session mint --bind")
         })?;
         let key = self.which.open_any(&key)?;
+        key.warn_of_refusal(Scheme::Session)?;
         Ok(Signer {
             keyid: kid.to_owned(),
             key: MacKey::new(&derive_ss(&key.sk()?, kid)),
@@ -163,7 +171,8 @@ fn body(text: &str) -> Result<Vec<u8>> {
                 .context("reading the body from standard input")?;
             Ok(bytes)
         }
-        Some(file) => std::fs::read(file).context("--body: reading the file"),
+        Some(file) => std::fs::read(file)
+            .map_err(|error| Error::usage(format!("--body: reading the file: {error}"))),
     }
 }
 
@@ -190,5 +199,8 @@ fn method(text: &str) -> std::result::Result<String, String> {
 
 fn header(text: &str) -> std::result::Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("expected \"Name: value\"")?;
+    if value.contains(['\r', '\n', '\0']) {
+        return Err("a header's value is one line".to_owned());
+    }
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 use writegate::credential::session::{self, Session};
 use writegate::policy::origin::Origin;
 use writegate::policy::path::{PATTERN_HINT, Pattern};
-use writegate::{KeyId, METHODS, METHODS_HINT, Secret, derive_ss};
+use writegate::{KeyId, METHODS, METHODS_HINT, Scheme, Secret, derive_ss};
 
 use crate::error::{Error, Result};
 use crate::project::Project;
@@ -74,6 +74,7 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     if key.is_in_gate {
         lifetime(&key.project, Some(mint.claims.ttl), mint.claims.ttl)?;
     }
+    key.warn_of_refusal(Scheme::Session)?;
     let sk = key.sk()?;
     let kid = mint.bind.then(random::session_kid).transpose()?;
     let token = mint.claims.mint(&mint.key, &sk, kid.as_deref())?;

@@ -3,14 +3,17 @@
 use clap::Args;
 use serde_json::Value;
 use writegate::config::MIN_SECRET_BYTES;
-use writegate::{Key, KeyId, Secret, derive_sk};
+use writegate::{Key, KeyId, Scheme, Secret, derive_sk};
 
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::project::{Document, Project, ProjectOptions};
 
 const ROOT: &str = "SIGNING_SECRET";
 /// One key's secret, for a caller who has nothing else.
 pub(crate) const KEY_SECRET: &str = "WRITEGATE_SK";
+/// The letters of a key secret after sk_: 32 bytes in base64url.
+const SK_LETTERS: usize = 43;
 
 /// The longest lifetime of a signed URL whose key's record does not say.
 pub(crate) const DEFAULT_URL_TTL: i64 = 604_800;
@@ -110,6 +113,29 @@ impl NamedKey {
     pub(crate) fn key(&self) -> Option<&Key> {
         self.record.as_ref().map(|(_, key)| key)
     }
+
+    /// Says why the gate with this configuration refuses what is made with the key.
+    pub(crate) fn warn_of_refusal(&self, scheme: Scheme) -> Result<()> {
+        let (name, now) = (self.project.name(), clock::now()?);
+        let Some(key) = self.key() else {
+            return Ok(());
+        };
+        if key.revoked {
+            eprintln!("writegate: the key is revoked in {name}, so the gate there refuses this");
+        }
+        if key.expires.is_some_and(|end| end <= now) {
+            eprintln!(
+                "writegate: the key's expires in {name} is over, so the gate there refuses this"
+            );
+        }
+        if !key.schemes.contains(&scheme) {
+            eprintln!(
+                "writegate: the key's schemes in {name} lack {:?}, so the gate there refuses this",
+                scheme.name()
+            );
+        }
+        Ok(())
+    }
 }
 
 /// The secret of a key in this version, or in that of the configuration.
@@ -126,12 +152,29 @@ pub(crate) fn sk(project: &Project, id: &KeyId) -> Result<Secret> {
 /// A key's secret that the caller has.
 pub(crate) fn key_secret(project: &Project) -> Result<Option<Secret>> {
     let own = project.secret(KEY_SECRET)?;
-    match &own {
-        Some(secret) if !secret.expose().starts_with(b"sk_") => Err(Error::usage(format!(
-            "{KEY_SECRET} is no key secret: those begin with sk_, as `writegate key show` prints them"
-        ))),
-        _ => Ok(own),
-    }
+    let Some(secret) = &own else {
+        return Ok(None);
+    };
+    let text = secret.expose_str().unwrap_or_default();
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let fault = match text.strip_prefix("sk_") {
+        Some(rest) if rest.len() == SK_LETTERS && rest.bytes().all(is_part) => return Ok(own),
+        Some(rest) if rest.bytes().all(is_part) => format!(
+            "has {} characters after sk_, and a key secret has {SK_LETTERS}: it was not copied whole, or with something else",
+            rest.len()
+        ),
+        Some(_) => {
+            "has a character that is in no key secret: set nothing else, on one line".to_owned()
+        }
+        None if text.contains("sk_") => {
+            "has something before sk_, such as a quote or a blank: set the key secret only"
+                .to_owned()
+        }
+        None => {
+            "is no key secret: those begin with sk_, as `writegate key show` prints them".to_owned()
+        }
+    };
+    Err(Error::usage(format!("{KEY_SECRET} {fault}")))
 }
 
 /// The root of every signing secret.
@@ -169,15 +212,18 @@ pub(crate) fn key(project: &Project, id: &KeyId) -> Result<Option<(Value, Key)>>
     record(&project.document()?, id)
 }
 
-fn record(document: &Document, id: &KeyId) -> Result<Option<(Value, Key)>> {
+/// Returns the records of the configuration's keys, as the file has them.
+pub(crate) fn records(document: &Document) -> Result<&[Value]> {
     let keys = &document.own("vars")["KEYS"];
-    let Some(records) = keys.as_array() else {
-        return match keys {
-            Value::Null => Ok(None),
-            _ => Err(Error::new(format!("{}: KEYS is no list of keys", document.name()))),
-        };
-    };
-    let mut records = records.iter().enumerate();
+    match keys {
+        Value::Null => Ok(&[]),
+        Value::Array(records) if records.iter().all(Value::is_object) => Ok(records),
+        _ => Err(Error::new(format!("{}: KEYS is no list of keys", document.name()))),
+    }
+}
+
+fn record(document: &Document, id: &KeyId) -> Result<Option<(Value, Key)>> {
+    let mut records = records(document)?.iter().enumerate();
     let Some((index, record)) = records.find(|(_, record)| record["id"] == id.as_str()) else {
         return Ok(None);
     };

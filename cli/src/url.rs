@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 use writegate::credential::url;
-use writegate::{Head, Key, KeyId, MacKey, Scheme};
+use writegate::{Head, KeyId, MacKey, Scheme};
 
 use crate::error::{Error, Result};
 use crate::project::Project;
@@ -56,7 +56,7 @@ pub(crate) fn run(action: &Action) -> Result<()> {
         true => (sign.waf_token(&key.project, &head)?, Scheme::WafUrl),
         false => (sign.signed(&key, &head)?, Scheme::Url),
     };
-    warn_of(key.key(), scheme);
+    key.warn_of_refusal(scheme)?;
     let link = format!("{}://{}{link}", head.scheme(), head.authority());
     match sign.json {
         true => println!("{}", json!({"url": link})),
@@ -83,14 +83,5 @@ impl Sign {
         let secret = settings::waf_secret(project)?;
         let key = (!self.unnamed).then_some(&self.key);
         Ok(url::sign_waf(head, key, clock::now()?, &MacKey::new(&secret)))
-    }
-}
-
-fn warn_of(known: Option<&Key>, scheme: Scheme) {
-    if known.is_some_and(|key| !key.schemes.contains(&scheme)) {
-        eprintln!(
-            "writegate: the key's schemes in wrangler.toml lack {:?}, so the gate there refuses this link",
-            scheme.name()
-        );
     }
 }

@@ -38,6 +38,12 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    // Days in this form are in the order of their text.
+    if let (Some(from), Some(to)) = (&options.from, &options.to)
+        && from > to
+    {
+        return Err(Error::usage("--from: this day is after that of --to"));
+    }
     let project = options.project.find()?;
     let gate = options.which.open(&project)?;
     let days = [("from", &options.from), ("to", &options.to)];

@@ -81,10 +81,14 @@ fn conflict(error: &clap::Error, argument: &str) -> String {
     }
 }
 
-/// clap's words about a number that is too small or too large begin with it.
+/// clap's words about a number that is too small or too large begin with it; those about a text that is no number are
+/// the standard library's, which name a digit and no number.
 fn unquoted(why: &str) -> String {
     match why.split_once(" is not in ") {
         Some((_value, range)) => format!("the value is not in {range}"),
+        None if ["digit", "target type", "empty string"].iter().any(|end| why.contains(end)) => {
+            "expected a whole number".to_owned()
+        }
         None => why.to_owned(),
     }
 }

@@ -2,6 +2,11 @@
 
 use clap::Args;
 use serde_json::{Map, Value, json};
+use writegate::{Key, rate};
+
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::project::Document;
 
 /// The names are those of docs/configuration.md, and the gate's own code reads what is made of them.
 #[derive(Args)]
@@ -10,19 +15,19 @@ pub(super) struct Fields {
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
     /// A kind of credential: session, signature, url, waf-url or public-key; may be repeated [default: session]
-    #[arg(long = "scheme", value_name = "SCHEME", value_delimiter = ',')]
+    #[arg(long = "scheme", alias = "schemes", value_name = "SCHEME", value_delimiter = ',')]
     schemes: Vec<String>,
     /// A method that it may use; may be repeated [default: all]
-    #[arg(long = "method", value_name = "METHOD")]
+    #[arg(long = "method", alias = "methods", value_name = "METHOD", value_delimiter = ',')]
     methods: Vec<String>,
     /// A path that it may use, or with a final /* all below; may be repeated [default: all]
-    #[arg(long = "path", value_name = "PATH")]
+    #[arg(long = "path", alias = "paths", value_name = "PATH")]
     paths: Vec<String>,
     /// An origin whose pages may use it; may be repeated [default: any]
-    #[arg(long = "origin", value_name = "ORIGIN")]
+    #[arg(long = "origin", aliases = ["origins", "allowed-origins"], value_name = "ORIGIN", value_delimiter = ',')]
     origins: Vec<String>,
     /// An address or network that may use it; may be repeated [default: any]
-    #[arg(long = "ip", value_name = "NETWORK")]
+    #[arg(long = "ip", aliases = ["ips", "allowed-ips"], value_name = "NETWORK", value_delimiter = ',')]
     ips: Vec<String>,
     /// Both lists must match, origins and addresses, or any of the two: all or any [default: all]
     #[arg(long = "match", value_name = "WHICH")]
@@ -37,7 +42,7 @@ pub(super) struct Fields {
     #[arg(long, value_name = "required")]
     nonce: Option<String>,
     /// The longest validity of its signed URLs
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clock::duration::<u32>(1..=u64::from(u32::MAX)))]
     url_ttl: Option<u32>,
     /// The sessions that the gate gives to visitors of its origins, such as ttl=300 or ttl=300,bind=true
     #[arg(long, value_name = "FIELDS", value_parser = object)]
@@ -48,6 +53,81 @@ pub(super) struct Fields {
     /// A higher one replaces its secret
     #[arg(long, value_name = "N")]
     version: Option<u32>,
+}
+
+/// The fields of a record that may be changed, each with its option.
+const OPTIONS: [(&str, &str); 14] = [
+    ("name", "name"),
+    ("version", "version"),
+    ("expires", "expires"),
+    ("schemes", "scheme"),
+    ("methods", "method"),
+    ("paths", "path"),
+    ("allowed_origins", "origin"),
+    ("allowed_ips", "ip"),
+    ("match", "match"),
+    ("rate", "rate"),
+    ("quota", "quota"),
+    ("nonce", "nonce"),
+    ("url_ttl", "url-ttl"),
+    ("mint", "mint"),
+];
+
+/// Reads a record as the gate reads it. An error names the field, and the option that it came from.
+pub(super) fn parse(record: Value) -> Result<Key> {
+    Key::parse("", record).map_err(|error| {
+        let path = error.field.trim_start_matches('.');
+        let field = path.split(['.', '[']).next().unwrap_or_default();
+        let option = OPTIONS.iter().find(|(name, _)| *name == field);
+        Error::usage(match option {
+            Some((_, option)) if *option == path => format!("--{option}: {}", error.hint),
+            Some((_, option)) => format!("--{option} ({path}): {}", error.hint),
+            None => format!("the key's {path}: {}", error.hint),
+        })
+    })
+}
+
+/// Refuses a field that works only with a binding which this configuration does not have: the gate would answer the key
+/// 503.
+pub(super) fn refuse_unbound(
+    record: &Value,
+    document: &Document,
+) -> std::result::Result<(), String> {
+    let rates = document.names("ratelimits");
+    let objects = document.names("durable_objects");
+    let rate = record["rate"].as_str().map(|name| ("rate", rate::binding(name)));
+    let mint = record["mint"].is_object().then(|| ("mint", rate::binding("mint")));
+    let of_object =
+        |field, name: &str| (!record[field].is_null()).then(|| (field, name.to_owned()));
+    let wanted = [rate, mint, of_object("nonce", "REPLAY"), of_object("quota", "LEDGER")];
+    for (field, binding) in wanted.into_iter().flatten() {
+        if !rates.contains(&binding.as_str()) && !objects.contains(&binding.as_str()) {
+            let table = if binding.starts_with("RATE_") {
+                "ratelimits"
+            } else {
+                "durable_objects.bindings"
+            };
+            return Err(format!(
+                "{field}: there is no binding {binding} in {}, so the gate would answer 503 to the key; add [[{table}]] \
+                 with that name",
+                document.place()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A field's name, as `--clear` takes it.
+pub(super) fn field(name: &str) -> std::result::Result<&'static str, String> {
+    let known = OPTIONS.iter().find(|(field, _)| *field == name).map(|(field, _)| *field);
+    known.ok_or_else(|| match name {
+        "id" => "a key keeps its id".to_owned(),
+        "revoked" => "`key enable` does that".to_owned(),
+        _ => {
+            let names: Vec<&str> = OPTIONS.iter().map(|(field, _)| *field).collect();
+            format!("expected one of {}", names.join(", "))
+        }
+    })
 }
 
 impl Fields {
@@ -77,7 +157,7 @@ impl Fields {
 }
 
 /// `a=1,b=c` as an object.
-fn object(text: &str) -> Result<Value, String> {
+fn object(text: &str) -> std::result::Result<Value, String> {
     let member = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
         let value = match value {
@@ -87,10 +167,14 @@ fn object(text: &str) -> Result<Value, String> {
         };
         Some((name.trim().to_owned(), value))
     };
-    let members: Option<Map<String, Value>> = text.split(',').map(member).collect();
-    members
-        .map(Value::Object)
-        .ok_or_else(|| "expected NAME=VALUE, with commas between them".to_owned())
+    let members: Option<Vec<(String, Value)>> = text.split(',').map(member).collect();
+    let members = members.ok_or("expected NAME=VALUE, with commas between them")?;
+    let count = members.len();
+    let members: Map<String, Value> = members.into_iter().collect();
+    match members.len() == count {
+        true => Ok(Value::Object(members)),
+        false => Err("a name is given twice".to_owned()),
+    }
 }
 
 /// A record with these fields, as JSON.

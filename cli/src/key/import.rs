@@ -36,7 +36,7 @@ impl Import {
     pub(super) fn run(&self) -> Result<()> {
         let records = records::read(&self.file)?;
         let project = self.project.find()?;
-        records::refuse_unlimited(&records, &project.document()?)?;
+        records::refuse_unbound(&records, &project.document()?)?;
         let gate = self.which.open(&project)?;
         let total = records.len();
         let mut left = match self.skip_existing {

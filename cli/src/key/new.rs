@@ -2,13 +2,13 @@
 
 use clap::Args;
 use serde_json::json;
-use writegate::{Key, KeyId};
+use writegate::KeyId;
 
-use super::fields::{Fields, record};
+use super::fields::{self, Fields, record};
 use crate::admin::{GateOptions, KEYS};
 use crate::error::{Error, Result};
 use crate::project::ProjectOptions;
-use crate::{edit, random, settings};
+use crate::{clock, edit, random, settings};
 
 #[derive(Args)]
 #[command(mut_arg("gate", |gate| gate.required(false)))]
@@ -46,12 +46,35 @@ impl New {
             fields.push(("admin", json!(true)));
         }
         let whole = record(&fields);
-        Key::parse("the key", whole.clone()).map_err(|error| Error::usage(error.to_string()))?;
-
+        let key = fields::parse(whole.clone())?;
+        if key.expires.is_some_and(|end| end <= clock::now().unwrap_or(end)) {
+            return Err(Error::usage(
+                "--expires: this is over already, so the key would be refused",
+            ));
+        }
         if let Some(which) = &self.which {
-            let gate = which.open(&self.project.find()?)?;
+            let project = self.project.find()?;
+            fields::refuse_unbound(&whole, &project.document()?)
+                .map_err(|fault| Error::usage(format!("{fault}; nothing was sent")))?;
+            let gate = which.open(&project)?;
             println!("{}", gate.ask("POST", KEYS, Some(&whole))?);
             return Ok(());
+        }
+        let project = self.project.look()?;
+        let document = project.has_configuration().then(|| project.document()).transpose()?;
+        if let Some(id) = &self.id
+            && document.is_some()
+            && settings::key(&project, id)?.is_some()
+        {
+            return Err(Error::usage("--id: there is such a key already; `key update` changes it"));
+        }
+        if let Some(fault) =
+            document.as_ref().and_then(|document| fields::refuse_unbound(&whole, document).err())
+        {
+            if self.write {
+                return Err(Error::usage(format!("{fault}; nothing is written")));
+            }
+            eprintln!("writegate: {fault}");
         }
         if self.json {
             println!("{whole}");
@@ -63,12 +86,6 @@ impl New {
                 "writegate: put this into wrangler.toml, or let --write do it; `writegate key show` then prints the key's secret"
             );
             return Ok(());
-        }
-        let project = self.project.find()?;
-        if let Some(id) = &self.id
-            && settings::key(&project, id)?.is_some()
-        {
-            return Err(Error::usage("--id: there is such a key already; `key update` changes it"));
         }
         let environment = project.environment.as_deref();
         project.rewrite(|text| edit::push(text, environment, "KEYS", &fields))?;

@@ -5,10 +5,13 @@ use std::io::Read as _;
 
 use serde_json::Value;
 use writegate::registry::{self, MAX_RECORD_BYTES};
-use writegate::{KeyId, json, rate};
+use writegate::{KeyId, json};
 
 use crate::error::{Context as _, Error, Result};
 use crate::project::Document;
+use crate::utf16;
+
+use super::fields;
 
 /// One record, and which of the file it is, counted from 1.
 pub(super) struct Record {
@@ -26,7 +29,10 @@ pub(super) fn read(file: &str) -> Result<Vec<Record>> {
         bytes = std::fs::read(file)
             .map_err(|error| Error::usage(format!("FILE: reading the file: {error}")))?;
     }
-    parse(&bytes)
+    match utf16::decoded(&bytes) {
+        Some(text) => parse(text.as_bytes()),
+        None => parse(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes)),
+    }
 }
 
 /// A JSON array of records, or a record on each line.
@@ -86,21 +92,11 @@ fn record(json: Value, number: usize, seen: &mut HashMap<String, usize>) -> Resu
     Ok(Record { number, id: key.id, json })
 }
 
-/// Refuses records that count on a rate limiter without a binding: each of their requests would be answered 503.
-pub(super) fn refuse_unlimited(records: &[Record], document: &Document) -> Result<()> {
-    let bound = document.names("ratelimits");
+/// Refuses records that count on a binding that is not there.
+pub(super) fn refuse_unbound(records: &[Record], document: &Document) -> Result<()> {
     for Record { number, json, .. } in records {
-        let rate = json["rate"].as_str().map(|name| ("rate", rate::binding(name)));
-        let mint = json["mint"].is_object().then(|| ("mint", rate::binding("mint")));
-        for (field, binding) in rate.into_iter().chain(mint) {
-            if !bound.contains(&binding.as_str()) {
-                return Err(Error::usage(format!(
-                    "record {number}.{field}: there is no binding {binding} in {}, so the gate would answer 503 to the \
-                     key; add [[ratelimits]] with that name; nothing was sent",
-                    document.place()
-                )));
-            }
-        }
+        fields::refuse_unbound(json, document)
+            .map_err(|fault| Error::usage(format!("record {number}.{fault}; nothing was sent")))?;
     }
     Ok(())
 }
@@ -157,7 +153,7 @@ mod tests {
         let limiters = "[[ratelimits]]\nname = \"RATE_STANDARD\"\n";
         let judged = |records: &str, toml: &str| {
             let document = Document::parse("wrangler.toml", toml, None).unwrap();
-            refuse_unlimited(&parse(records.as_bytes()).unwrap(), &document).err()
+            refuse_unbound(&parse(records.as_bytes()).unwrap(), &document).err()
         };
         let rated = r#"[{"id":"a"},{"id":"b","rate":"standard"}]"#;
         assert!(judged(rated, limiters).is_none());

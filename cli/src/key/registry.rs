@@ -26,7 +26,7 @@ impl List {
         let project = self.project.find()?;
         let Some(which) = &self.which else {
             let document = project.document()?;
-            return print(document.own("vars")["KEYS"].as_array().into_iter().flatten()).map(drop);
+            return print(settings::records(&document)?).map(drop);
         };
         let gate = which.open(&project)?;
         let mut pages = gate.pages();

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use writegate::{Key, KeyId};
+use writegate::KeyId;
 
-use super::fields::{Fields, record};
+use super::fields::{self, Fields, record};
 use crate::admin::{self, GateOptions};
 use crate::error::{Error, Result};
 use crate::project::{Document, Project, ProjectOptions};
@@ -31,15 +31,22 @@ pub(crate) struct Update {
     #[command(flatten)]
     fields: Fields,
     /// A field to be removed, such as allowed_ips; may be repeated
-    #[arg(long = "clear", value_name = "FIELD")]
-    cleared: Vec<String>,
+    #[arg(long = "clear", value_name = "FIELD", value_parser = fields::field)]
+    cleared: Vec<&'static str>,
 }
 
 impl Update {
     pub(super) fn run(&self) -> Result<()> {
         let given = self.fields.given();
         let mut changes: Vec<(&str, Value)> = given;
-        changes.extend(self.cleared.iter().map(|field| (field.as_str(), Value::Null)));
+        if let Some(both) =
+            self.cleared.iter().find(|field| changes.iter().any(|(name, _)| name == *field))
+        {
+            return Err(Error::usage(format!(
+                "--clear: {both} is given, too: leave one of the two out"
+            )));
+        }
+        changes.extend(self.cleared.iter().map(|field| (*field, Value::Null)));
         if changes.is_empty() {
             return Err(Error::usage(
                 "nothing is to be changed: name a field, such as --path, or --clear",
@@ -64,9 +71,13 @@ impl Target {
         if let Some(which) = &self.which {
             let gate = which.open(&project)?;
             let body = record(changes);
+            fields::refuse_unbound(&body, &project.document()?)
+                .map_err(|fault| Error::usage(format!("{fault}; nothing was sent")))?;
             println!("{}", gate.ask("PATCH", &admin::record(&self.id), Some(&body))?);
             return Ok(());
         }
+        let former = project.document()?;
+        let mut is_changed = true;
         project.rewrite(|text| {
             let environment = project.environment.as_deref();
             let new = edit::change_key(text, environment, &self.id, changes)?;
@@ -76,21 +87,49 @@ impl Target {
                     project.name()
                 ))
             })?;
-            self.validate(&project, &new)?;
+            self.validate(&project, &new, &former, changes)?;
+            is_changed = new != text;
             Ok(new)
         })?;
-        eprintln!("writegate: {} is changed, which counts when it is deployed", project.name());
+        match is_changed {
+            true => eprintln!(
+                "writegate: {} is changed, which counts when it is deployed",
+                project.name()
+            ),
+            false => eprintln!(
+                "writegate: the key is like that already; {} stays as it is",
+                project.name()
+            ),
+        }
         Ok(())
     }
 
-    /// Refuses a record that the gate would refuse.
-    fn validate(&self, project: &Project, text: &str) -> Result<()> {
+    fn record<'d>(&self, document: &'d Document) -> Option<&'d Value> {
+        let mut keys = document.own("vars")["KEYS"].as_array()?.iter();
+        keys.find(|key| key["id"] == self.id.as_str())
+    }
+
+    /// Refuses a record that the gate would refuse, and one that an old secret opens again.
+    fn validate(
+        &self,
+        project: &Project,
+        text: &str,
+        former: &Document,
+        changes: &[(&str, Value)],
+    ) -> Result<()> {
         let document = Document::parse(&project.name(), text, project.environment.as_deref())
             .map_err(Error::new)?;
-        let mut keys = document.own("vars")["KEYS"].as_array().into_iter().flatten();
-        let key = keys.find(|key| key["id"] == self.id.as_str());
-        let key = key.ok_or_else(|| Error::usage("--clear: a key keeps its id"))?;
-        Key::parse("the key", key.clone()).map_err(|error| Error::usage(error.to_string()))?;
-        Ok(())
+        let key = self.record(&document).cloned().unwrap_or_default();
+        let parsed = fields::parse(key)?;
+        let version =
+            |key: Option<&Value>| key.and_then(|key| key["version"].as_u64()).unwrap_or(1);
+        let old = version(self.record(former));
+        if u64::from(parsed.version) < old {
+            return Err(Error::usage(format!(
+                "--version: the key has version {old}, and a lower one would make an old secret good again"
+            )));
+        }
+        fields::refuse_unbound(&record(changes), &document)
+            .map_err(|fault| Error::usage(format!("{fault}; nothing is written")))
     }
 }

@@ -6,7 +6,9 @@ use writegate::Key;
 
 use crate::checkout::Checkout;
 
-const CONFIGURATION: &str = "# Mine\nname = \"gate\"\n\n[vars]\nUPSTREAM = \"https://a.example\" # the API\n\n\
+const CONFIGURATION: &str = "# Mine\nname = \"gate\"\n\n[[ratelimits]]\nname = \"RATE_STANDARD\"\n\n\
+    [[ratelimits]]\nname = \"RATE_MINT\"\n\n[[durable_objects.bindings]]\nname = \"REPLAY\"\n\n\
+    [[durable_objects.bindings]]\nname = \"LEDGER\"\n\n[vars]\nUPSTREAM = \"https://a.example\" # the API\n\n\
     [[vars.KEYS]]\nid = \"pk_a\" # the first\nmethods = [\"POST\"]\n\n[triggers]\ncrons = []\n";
 
 fn text(checkout: &Checkout) -> String {
@@ -89,10 +91,37 @@ fn what_the_gate_would_refuse_is_not_written() {
         (["new", "--write", "--quota", "requests"].as_slice(), ["--quota", "NAME=VALUE"]),
         (&["new", "--write", "--quota", "requests=x,per=day"], ["quota.requests", ""]),
         (&["new", "--write", "--mint", "ttl=60"], ["mint", "allowed_origins"]),
-        (&["new", "--write", "--admin", "--scheme", "url"], ["schemes", ""]),
-        (&["update", "pk_a", "--method", "post"], ["methods", ""]),
+        (
+            &["new", "--write", "--admin", "--scheme", "url"],
+            ["--scheme (schemes): an admin key", ""],
+        ),
+        (&["update", "pk_a", "--method", "post"], ["--method (methods): expected", ""]),
         (&["update", "pk_a", "--clear", "id"], ["keeps its id", ""]),
+        (&["update", "pk_a", "--clear", "path"], ["--clear", "expected one of name, version"]),
+        (
+            &["update", "pk_a", "--clear", "methods", "--method", "GET"],
+            ["--clear: methods is given, too", ""],
+        ),
+        (&["update", "pk_a", "--version", "0"], ["--version", "from 1"]),
+        (&["update", "pk_a", "--rate", "gold"], ["rate: there is no binding RATE_GOLD", "503"]),
         (&["update", "pk_a"], ["nothing is to be changed", "--clear"]),
+        (&["update", "pk_a", "--env", "nope", "--method", "GET"], ["--env", "no [env.…]"]),
+        (&["new", "--write", "--rate", "gold"], ["rate: there is no binding RATE_GOLD", "nothing"]),
+        (&["new", "--write", "--expires", "2020-01-01"], ["--expires", "over already"]),
+        (&["new", "--write", "--expires", "tomorrow"], ["--expires: expected", "RFC 3339"]),
+        (&["new", "--write", "--quota", "requests=1,requests=2,per=day"], ["--quota", "twice"]),
+        (
+            &["new", "--write", "--quota", "requests=1,per=year"],
+            ["--quota (quota.per): expected", "\"day\""],
+        ),
+        (&["new", "--write", "--url-ttl", "x"], ["--url-ttl", "expected a number of seconds"]),
+        (&["new", "--write", "--version", "x"], ["--version", "expected a whole number"]),
+        (
+            &["new", "--write", "--methods", "GET,FETCH"],
+            ["--method (methods): expected some of", ""],
+        ),
+        (&["new", "--write", "--allowed-ips", "1.2.3.4/33"], ["--ip (allowed_ips): expected", ""]),
+        (&["new", "--id", "pk_a"], ["--id: there is such a key already", ""]),
         (&["update", "pk_none", "--method", "GET"], ["no such key", "--gate"]),
         (&["disable", "pk_none"], ["no such key", "--gate"]),
         (&["new", "--admin", "--gate", "https://gate.example.com"], ["--gate", ""]),
@@ -114,6 +143,24 @@ fn a_key_is_changed_disabled_and_enabled_where_it_stands() {
     checkout.run(&["key", "update", "pk_a", "--path", "/x", "--clear", "methods"]).succeeded();
     assert_eq!(listed(&checkout), [json!({"id": "pk_a", "paths": ["/x"]})]);
     assert!(text(&checkout).contains("id = \"pk_a\" # the first\n"), "{}", text(&checkout));
+    // A lower version would make the former secret good again.
+    checkout.run(&["key", "update", "pk_a", "--version", "3"]).succeeded();
+    let before = text(&checkout);
+    for arguments in [["--version", "2"], ["--clear", "version"]] {
+        let update = [&["key", "update", "pk_a"], &arguments[..]].concat();
+        checkout.run(&update).failed(2, &["--version", "version 3"]);
+    }
+    let again = checkout.run(&["key", "update", "pk_a", "--version", "3"]);
+    assert!(again.code == Some(0) && again.err.contains("is like that already"), "{}", again.err);
+    assert_eq!(text(&checkout), before);
+}
+
+#[test]
+fn keys_that_are_no_list_are_not_listed_as_none() {
+    for keys in ["KEYS = {}", "KEYS = [1]", "KEYS = \"[{\""] {
+        let checkout = Checkout::new(&format!("[vars]\n{keys}\n"));
+        checkout.run(&["key", "list"]).failed(1, &["KEYS is no list of keys"]);
+    }
 }
 
 #[test]

@@ -141,3 +141,47 @@ fn wrong_arguments_are_usage_errors() {
         assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{arguments:?}: {}", done.err);
     }
 }
+
+#[test]
+fn what_no_gate_would_take_is_not_signed() {
+    let checkout = checkout();
+    let sign = ["request", "sign", "--key", "pk_site"];
+    for (more, words) in [
+        (["POST", "ftp://gate.example/x"].as_slice(), ["https:// or http://", ""]),
+        (&["POST", "https://gate.example/a b"], ["a space or a control character", ""]),
+        (&["POST", "https://gate.example/a//b"], ["an empty segment", ""]),
+        (&["POST", "https://gate.example/a/%2E%2e/b"], ["a dot segment", ""]),
+        (&["GET", "--body", "x", URL], ["--body", "a GET with a body"]),
+        (&["POST", "--body", "@nowhere", URL], ["--body: reading the file", ""]),
+        (&["POST", "-H", "X-A: 1\nX-B: 2", URL], ["--header", "is one line"]),
+    ] {
+        checkout.run(&[&sign[..], more].concat()).failed(2, &words);
+    }
+}
+
+#[test]
+fn who_signs_with_a_key_that_is_refused_is_told() {
+    let checkout = Checkout::new(
+        "[[vars.KEYS]]\nid = \"pk_old\"\nrevoked = true\nschemes = [\"session\", \"signature\", \"url\"]\n\
+         [[vars.KEYS]]\nid = \"pk_over\"\nexpires = \"2020-01-01\"\nschemes = [\"waf-url\"]\n",
+    );
+    checkout.secret(&random_secret());
+    for (key, told) in [
+        ("pk_old", ["revoked in wrangler.toml"].as_slice()),
+        ("pk_over", &["expires in wrangler.toml is over", "schemes in wrangler.toml lack"]),
+    ] {
+        for arguments in [
+            ["session", "mint", "--key", key].as_slice(),
+            &["request", "sign", "--key", key, "GET", URL],
+            &["url", "sign", "--key", key, URL],
+        ] {
+            let done = checkout.run(arguments);
+            assert_eq!(done.code, Some(0), "{}", done.err);
+            assert!(
+                told.iter().all(|words| done.err.contains(words)),
+                "{arguments:?}: {}",
+                done.err
+            );
+        }
+    }
+}

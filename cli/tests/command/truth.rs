@@ -174,6 +174,27 @@ fn a_key_s_secret_is_enough_in_an_empty_folder() {
     let done = empty.run(&wrong, &["session", "mint", "--key", "pk_site"]);
     done.failed(2, &["WRITEGATE_SK is no key secret"]);
     assert!(!done.err.contains(&wrong), "{}", done.err);
+    // A secret that was not copied exactly is named, because the gate would refuse what is made with it.
+    for (wrong, fault) in [
+        (sk[..30].to_owned(), "27 characters after sk_"),
+        (format!("{sk}x"), "44 characters after sk_"),
+        (format!("{sk};"), "a character that is in no key secret"),
+        (format!("\"{sk}\""), "something before sk_"),
+        (format!(" {sk}"), "something before sk_"),
+        (format!("WRITEGATE_SK={sk}"), "something before sk_"),
+        (sk.replacen("sk_", "ss_", 1), "is no key secret"),
+    ] {
+        for arguments in [
+            ["session", "mint", "--key", "pk_site"].as_slice(),
+            &["request", "sign", "--key", "pk_site", "GET", URL],
+            &["url", "sign", "--key", "pk_site", URL],
+            &["explain", "--", URL],
+        ] {
+            let done = empty.run(&wrong, arguments);
+            done.failed(2, &["WRITEGATE_SK", fault]);
+            assert!(!done.err.contains(&sk[3..]), "{}", done.err);
+        }
+    }
 }
 
 #[test]
