@@ -131,12 +131,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     options.check()?;
     let progress = Progress::new();
     let project = find(options, &progress)?;
-    if project.name() != CONFIGURATION {
-        return Err(Error::usage(format!(
-            "init writes {CONFIGURATION}, and wrangler would read {} instead: move that away",
-            project.name()
-        )));
-    }
     match options.secrets_only {
         true => finish(options, &project, &progress),
         false => begin(options, &project, &progress),
@@ -150,14 +144,36 @@ fn find(options: &Options, progress: &Progress) -> Result<Project> {
         Some(folder) => here.join(folder),
         None if package::is_installed(&here) => here,
         None => {
-            return options.project.find().map_err(|error| {
+            let project = options.project.find().map_err(|error| {
                 let prefix = invocation::prefix();
                 Error::usage(format!("{}; for a new gate: {prefix} init my-gate", error.message))
-            });
+            })?;
+            check(options, &project)?;
+            return Ok(project);
         }
     };
+    // Before anything is installed there.
+    let project = Project::at(&root, options.project.environment())?;
+    check(options, &project)?;
     package::prepare(&root, progress)?;
-    Project::at(&root, options.project.environment())
+    Ok(project)
+}
+
+/// Refuses what cannot end well, before anything is written or asked.
+fn check(options: &Options, project: &Project) -> Result<()> {
+    if project.name() != CONFIGURATION {
+        return Err(Error::usage(format!(
+            "init writes {CONFIGURATION}, and wrangler would read {} instead: move that away",
+            project.name()
+        )));
+    }
+    if options.secrets_only {
+        return Ok(());
+    }
+    if !options.force {
+        files::refuse_loss(project)?;
+    }
+    plan::check(options)
 }
 
 /// Where the gate in this folder gets its Worker from.
@@ -199,9 +215,6 @@ impl Options {
 fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
     let environment = project.environment.as_deref();
     let base = environment.map(|name| base(project, name)).transpose()?;
-    if !options.force {
-        files::refuse_loss(project)?;
-    }
     files::refuse_exposure(project)?;
     let (root, kept) = match secret_source::find(project, ROOT)? {
         Some((root, origin)) => (root, Some(origin)),

@@ -93,6 +93,73 @@ impl Plan {
     }
 }
 
+/// Refuses a flag that is wrong whatever else is answered, before npm has installed anything and before anybody is asked.
+pub(super) fn check(options: &Options) -> Result<()> {
+    let wrong = |flag: &str, hint: String| Error::usage(format!("{flag}: {hint}"));
+    let preset = match options.preset.as_deref() {
+        Some(name) => Some(preset::named(name).map_err(|hint| wrong("--preset", hint))?),
+        None => None,
+    };
+    let route = options.route.as_deref().or(preset.map(|preset| preset.path));
+    let path = |path: &str| validate::path(path, route.unwrap_or(preset::OTHER.path));
+    type Rule<'r> = (&'r str, &'r [String], &'r dyn Fn(&str) -> validate::Checked);
+    let lists: [Rule<'_>; 5] = [
+        ("--method", &options.methods, &validate::method),
+        ("--path", &options.paths, &path),
+        ("--origin", &options.origins, &validate::origin),
+        ("--ip", &options.ips, &validate::network),
+        ("--scheme", &options.schemes, &validate::scheme),
+    ];
+    type One<'r> = (&'r str, &'r Option<String>, &'r dyn Fn(&str) -> validate::Checked);
+    let rate = |text: &str| validate::rate(text).map(|_| text.to_owned());
+    let texts: [One<'_>; 12] = [
+        ("--upstream", &options.upstream, &validate::upstream),
+        ("--auth", &options.auth, &validate::auth_of_new),
+        ("--probe", &options.probe, &validate::probe),
+        ("--route", &options.route, &validate::route),
+        ("--name", &options.name, &validate::worker),
+        ("--account", &options.account, &validate::account),
+        ("--domain", &options.domain, &validate::domain),
+        ("--key-name", &options.key_name, &validate::text),
+        ("--rate", &options.rate, &rate),
+        ("--site-key", &options.site_key, &validate::site_key),
+        ("--issued-at", &options.issued_at, &validate::date),
+        ("--expires-at", &options.expires_at, &validate::date),
+    ];
+    // An empty text answers some questions.
+    let given = texts.iter().filter_map(|(flag, given, check)| {
+        Some((*flag, given.as_deref().filter(|text| !text.is_empty())?, *check))
+    });
+    let many = lists
+        .iter()
+        .flat_map(|(flag, given, check)| given.iter().map(|text| (*flag, text.as_str(), *check)));
+    for (flag, text, check) in given.chain(many) {
+        check(text).map_err(|hint| wrong(flag, hint))?;
+    }
+    if input::is_terminal()
+        || preset.is_some_and(|preset| !matches!(preset.upstream, Address::Asked(_)))
+    {
+        return Ok(());
+    }
+    // Nobody can be asked.
+    for (flag, is_given) in [
+        ("--upstream", options.upstream.is_some()),
+        (
+            "--method",
+            !options.methods.is_empty() || preset.is_some_and(|preset| !preset.methods.is_empty()),
+        ),
+        (
+            "--path",
+            !options.paths.is_empty() || preset.is_some_and(|preset| !preset.paths.is_empty()),
+        ),
+    ] {
+        if !is_given {
+            return Err(Error::usage(format!("{flag} is missing, and nobody can be asked here")));
+        }
+    }
+    Ok(())
+}
+
 fn preset(options: &Options) -> Result<&'static Preset> {
     let quiet = options.upstream.is_some();
     if options.preset.is_none() && !quiet && input::is_terminal() {

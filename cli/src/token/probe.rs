@@ -90,20 +90,38 @@ pub(crate) fn once(config: &Config, secret: &str) -> Option<Tried> {
         token_age::probes(config, &set_tokens(config)).filter(|probe| probe.secret == secret)
     {
         match answer(&probe) {
-            Err(_why) => outcome = Some(Tried::Unknown(format!("{} did not answer", probe.url))),
+            Err(why) => outcome = Some(Tried::Unknown(why)),
             Ok((status, body)) => {
                 let said = format!("the API answered {status} to {}", probe.url);
                 if probe.read(status, &body).rejected {
                     return Some(Tried::Refused(said));
                 }
-                match (200..300).contains(&status) {
-                    true => drop(outcome.get_or_insert(Tried::Works)),
-                    false => outcome = Some(Tried::Unknown(said)),
+                match doubt(status, &body) {
+                    None => drop(outcome.get_or_insert(Tried::Works)),
+                    Some(hint) => outcome = Some(Tried::Unknown(format!("{said}: {hint}"))),
                 }
             }
         }
     }
     outcome
+}
+
+/// Says why an answer tells nothing about the token, and what to do; `None` for one that does.
+fn doubt(status: u16, body: &[u8]) -> Option<&'static str> {
+    Some(match status {
+        200..300 if body.trim_ascii_start().starts_with(b"<") => {
+            "that is a web page, as a login has it, and not the API: look at --upstream and --probe"
+        }
+        200..300 => return None,
+        403 => {
+            "the token may lack a permission for this path: give it that, or name another path with --probe"
+        }
+        429 => "it takes no more requests now: try again later, or go on",
+        500.. => "it is out of order now: try again later, or go on",
+        _ => {
+            "is this a path of the API's that answers a GET with 200? If not, name another with --probe"
+        }
+    })
 }
 
 fn direct(probe: &Probe<'_>) -> std::result::Result<(), String> {

@@ -71,6 +71,37 @@ fn what_is_wrong_is_named_and_never_quoted() {
     checkout.assert_untouched();
 }
 
+/// npm would have to be asked for the packages first, and is not there.
+#[test]
+fn a_new_folder_is_not_begun_where_a_flag_is_wrong() {
+    let checkout = clone();
+    let folder = checkout.0.join("my-gate");
+    let new = ["init", "my-gate", "--local", "--upstream", "https://api.example.com"];
+    for (more, words) in [
+        (["--upstream", "http://api.example.com"].as_slice(), ["--upstream", "https"]),
+        (&["--preset", "wordpress"], ["--preset", "cloudflare-api"]),
+        (&["--method", "FETCH"], ["--method", "DELETE"]),
+        (&["--path", "posts"], ["--path", "/posts/1"]),
+        (&["--rate", "0/60"], ["--rate", "100/60"]),
+        (&["--scheme", "cookie"], ["--scheme", "waf-url"]),
+        (&["--route", "/api"], ["--route", "/cms/*"]),
+        (&["--method", "POST"], ["--path is missing", ""]),
+        (&["--path", "/posts"], ["--method is missing", ""]),
+    ] {
+        let rest = if more[0] == "--upstream" { &new[..3] } else { &new[..] };
+        checkout.fed(&[rest, more].concat(), &random_secret()).failed(2, &words);
+        assert!(!folder.exists(), "{more:?}");
+    }
+    // A project of one's own that wrangler reads otherwise.
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("package.json"), "{}").unwrap();
+    std::fs::write(folder.join("wrangler.jsonc"), "{}").unwrap();
+    let all = [&new[..], &["--method", "POST", "--path", "/posts"]].concat();
+    checkout.fed(&all, &random_secret()).failed(2, &["wrangler.jsonc instead: move that away"]);
+    assert_eq!(std::fs::read_to_string(folder.join("package.json")).unwrap(), "{}");
+    assert!(!folder.join(".gitignore").exists());
+}
+
 #[test]
 fn keys_of_an_api_that_lies_deeper_are_kept_there() {
     let checkout = clone();

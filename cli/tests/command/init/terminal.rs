@@ -102,7 +102,9 @@ fn what_a_preset_or_a_flag_says_is_not_asked() {
         return;
     };
     assert_eq!(session.code, 0, "{}", session.screen);
-    for prompt in ["Which API", "address", "Worker's name", "methods", "paths that", "was issued"] {
+    for prompt in
+        ["Which API", "The API's address", "Worker's name", "methods", "paths that", "was issued"]
+    {
         assert!(!session.screen.contains(prompt), "{prompt} in {}", session.screen);
     }
 }

@@ -106,9 +106,12 @@ fn the_token_is_tried_before_anything_is_written() {
     let token = random_secret();
     for (status, told) in [
         (200, Some("the API takes the write token")),
-        (404, Some("not known whether")),
+        (404, Some("answered 404 to ")),
+        (302, Some("is this a path of the API's that answers a GET with 200?")),
         // It may only be the probe that the token has no right to.
-        (403, Some("not known whether")),
+        (403, Some("the token may lack a permission for this path")),
+        (429, Some("it takes no more requests now: try again later")),
+        (503, Some("it is out of order now: try again later")),
         (401, None),
     ] {
         let (api, arguments) = api(status);
@@ -132,5 +135,27 @@ fn the_token_is_tried_before_anything_is_written() {
         assert_eq!((seen[0].method.as_str(), seen[0].target.as_str()), ("GET", "/api/me"));
         assert_eq!(seen[0].header("authorization"), Some(format!("Bearer {token}")));
         assert!(!done.err.contains(&token), "{}", done.err);
+        assert_eq!(
+            told.is_some_and(|told| told != "the API takes the write token"),
+            done.err.contains("not known whether")
+        );
+    }
+}
+
+#[test]
+fn a_web_page_and_no_answer_say_nothing_about_the_token() {
+    let page =
+        Upstream::answering(|_, _| Reply::new(200).body("<!doctype html><title>Log in</title>"));
+    // Its port is nobody's when this line is done.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("http://{nobody}");
+    for (url, told) in [(page.url(), "that is a web page"), (nobody, "/me did not answer: ")] {
+        let checkout = clone();
+        let init = [
+            "init", "--local", "--preset", "cms", "--path", "/x", "--probe", "/me", "--upstream",
+            &url,
+        ];
+        let done = checkout.fed(&init, &random_secret());
+        assert!(done.err.contains("not known whether") && done.err.contains(told), "{}", done.err);
     }
 }
