@@ -13,6 +13,7 @@ use clap::Args;
 use writegate::Secret;
 
 use crate::error::{Context as _, Error, Result};
+use crate::utf16;
 
 pub(crate) use document::{BINDINGS, Document, names};
 pub(crate) use dotenv::Variables;
@@ -25,6 +26,8 @@ pub(crate) const USUAL: &str = "wrangler.toml";
 const REDIRECT: &str = ".wrangler/deploy/config.json";
 /// Holds the secrets of `wrangler dev`.
 pub(crate) const DEV_VARS: &str = ".dev.vars";
+/// Names the environment that wrangler takes where nobody says one.
+const CLOUDFLARE_ENV: &str = "CLOUDFLARE_ENV";
 /// If it is "false", wrangler takes no secrets from `.env`.
 const FROM_DOT_ENV: &str = "CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV";
 /// If it is "true", those of `.env` may refer to variables of the process, which win over them.
@@ -50,7 +53,18 @@ impl ProjectOptions {
     pub(crate) fn look(&self) -> Result<Project> {
         let environment = self.environment().map(str::to_owned);
         let here = env::current_dir().context("finding the current directory")?;
-        Project::around(&here, environment)
+        let project = Project::around(&here, environment)?;
+        if self.environment.is_none()
+            && project.has_configuration()
+            && project.wrangler_chooses()?
+        {
+            eprintln!(
+                "writegate: this is about the top level of {}; wrangler by itself takes the environment that \
+                 {CLOUDFLARE_ENV} names, unless told --env=\"\"",
+                project.name()
+            );
+        }
+        Ok(project)
     }
 
     /// Returns the environment's name. Like wrangler, takes an empty one for no name.
@@ -101,6 +115,22 @@ impl Project {
         let mut found = CONFIGURATIONS.into_iter().map(|name| root.join(name));
         let file = found.find(|path| path.is_file());
         Ok(Self { root, file, redirect: None, environment: environment.map(str::to_owned) })
+    }
+
+    /// Returns true if wrangler by itself, as in `npm run deploy`, takes an environment.
+    fn wrangler_chooses(&self) -> Result<bool> {
+        // An empty one of the process gives way to that of the files.
+        if env::var(CLOUDFLARE_ENV).is_ok_and(|name| !name.is_empty()) {
+            return Ok(true);
+        }
+        let mut named = false;
+        for name in [".env", ".env.local"] {
+            if self.root.join(name).is_file() {
+                let variables = Variables::parse(&self.text(name)?.unwrap_or_default());
+                named = variables.get(CLOUDFLARE_ENV).map_or(named, |value| !value.is_empty());
+            }
+        }
+        Ok(named)
     }
 
     /// The option that names the environment, as it follows a command.
@@ -295,6 +325,10 @@ pub(crate) fn secret(text: &str) -> Option<Secret> {
 
 fn read(path: &Path) -> Result<Option<String>> {
     match fs::read(path) {
+        Ok(bytes) if utf16::decoded(&bytes).is_some() => Err(Error::usage(format!(
+            "{} is in UTF-16, as PowerShell writes it, which wrangler does not read: save it as UTF-8",
+            path.display()
+        ))),
         // As Node does.
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

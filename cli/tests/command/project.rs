@@ -135,6 +135,12 @@ fn a_secret_is_read_as_wrangler_reads_it() {
         let done = Done::of(command.env("SIGNING_SECRET", format!("{root}{end}"))).succeeded();
         assert!(done.contains(&right), "{end:?}: {done}");
     }
+    // As PowerShell's `>` writes it, and wrangler reads none of it.
+    let units = "SIGNING_SECRET=x\r\n".encode_utf16();
+    let bytes: Vec<u8> = [0xfeff].into_iter().chain(units).flat_map(u16::to_le_bytes).collect();
+    fs::write(checkout.0.join(".dev.vars"), bytes).unwrap();
+    checkout.run(&["key", "show", "pk_live"]).failed(2, &[".dev.vars is in UTF-16", "UTF-8"]);
+    fs::remove_file(checkout.0.join(".dev.vars")).unwrap();
     let leading = format!(" {root}");
     let mut command = checkout.command(&["key", "show", "pk_live"]);
     let done = Done::of(command.env("SIGNING_SECRET", &leading)).succeeded();
@@ -159,10 +165,23 @@ fn an_environment_has_its_own_keys_and_secrets() {
     checkout.run(&staging).failed(2, &["[env.staging]", "--env production"]);
     checkout.run(&["key", "show", "pk_live", "--env", "test"]).failed(2, &["it has production"]);
     // What says otherwise does not count.
+    let told = |arguments: &[&str], variable: &str| {
+        let mut command = checkout.command(&[&["key", "show", "pk_live"], arguments].concat());
+        let done = Done::of(command.env("CLOUDFLARE_ENV", variable));
+        let is_told = done.err.contains("wrangler by itself takes the environment");
+        assert!(done.succeeded().contains(&sk(&root, "pk_live", 1)));
+        is_told
+    };
+    assert!(told(&[], "production") && !told(&["--env", ""], "production"));
+    assert!(!told(&[], ""));
     checkout.file(".env", "CLOUDFLARE_ENV=production\n");
-    let mut command = checkout.command(&["key", "show", "pk_live"]);
-    let done = Done::of(command.env("CLOUDFLARE_ENV", "production")).succeeded();
-    assert!(done.contains(&sk(&root, "pk_live", 1)), "{done}");
+    assert!(told(&[], ""));
+    checkout.file(".env.local", "CLOUDFLARE_ENV=\n");
+    assert!(!told(&[], ""));
+    std::fs::remove_file(checkout.0.join(".env.local")).unwrap();
+    let done = checkout.run(&["key", "show", "pk_live"]);
+    assert!(done.err.contains("wrangler by itself takes the environment"), "{}", done.err);
+    assert!(done.succeeded().contains(&sk(&root, "pk_live", 1)));
 }
 
 #[test]
