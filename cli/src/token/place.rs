@@ -114,7 +114,8 @@ impl Place {
         }
     }
 
-    /// Puts the secret and sees to it that it is deployed. `still` is asked before each step.
+    /// Puts the secret, sees to it that it is deployed, and returns the version where that is known. `still` is asked
+    /// before each step.
     pub(super) fn put(
         &self,
         wrangler: &Wrangler,
@@ -122,20 +123,20 @@ impl Place {
         name: &str,
         text: &Secret,
         still: &dyn Fn() -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Option<String>> {
         still()?;
         match &self.way {
             Way::Store { store, id } => {
                 let which = ["secrets-store", "secret", "update", store];
                 let what = ["--secret-id", id, "--remote"];
-                wrangler.feed(&[&which[..], &what].concat(), text).map(drop)
+                wrangler.feed(&[&which[..], &what].concat(), text).map(|_printed| None)
             }
             Way::Plain => match wrangler.feed(&["secret", "put", name], text) {
                 // Somebody has uploaded a version in the meantime.
                 Err(error) if error.message.contains(NOT_DEPLOYED) => Err(Error::new(
                     "a version was uploaded meanwhile that is not deployed, so Cloudflare did not take the secret: run this again",
                 )),
-                done => done.map(drop),
+                done => done.map(|_printed| None),
             },
             Way::Versions { newest, .. } => {
                 if let Some(warning) = self.warning() {
@@ -152,9 +153,8 @@ impl Place {
                 still()?;
                 progress.note(&format!("version {version} goes out"));
                 let whole = format!("{version}@100%");
-                wrangler
-                    .run(&["versions", "deploy", &whole, "--yes", "--message", &message])
-                    .map(drop)
+                wrangler.run(&["versions", "deploy", &whole, "--yes", "--message", &message])?;
+                Ok(Some(version.to_owned()))
             }
         }
     }

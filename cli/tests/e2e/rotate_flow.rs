@@ -1,8 +1,11 @@
 //! A rotation from its first step to its last, and what it finds to do when it is run again.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::token::{date, fingerprint, now};
 
+use crate::cloudflare::MANAGER;
+use crate::rotate_front::Rollout;
+use crate::rotate_run::Done;
 use crate::rotate_stage::{Kind, Stage, VERIFY, deployed};
 
 #[test]
@@ -55,6 +58,82 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
     now.is(0, &["done"]);
     stage.assert_rotated();
     assert_ne!(deployed(&stage)["token"], secret["token"]);
+}
+
+#[test]
+fn a_program_is_told_what_was_done_and_nothing_else() {
+    let stage = Stage::new();
+    let print = |token: &str| fingerprint(&stage.signing_secret, token);
+    let told = |done: &Done| -> Value { serde_json::from_str(&done.out).unwrap() };
+    let before = print(&stage.old.1);
+
+    let done = stage.rotate(&["--json", "--old", &stage.old.0]);
+    done.is(0, &["done"]);
+    assert_eq!(done.steps(), [1, 2, 3, 4, 5, 6, 7, 8], "{}", done.err);
+    let now = print(deployed(&stage)["token"].as_str().unwrap());
+    let mut first = told(&done);
+    let id = first["made"]["id"].take();
+    assert!(id.as_str().is_some_and(|id| id.len() == 32), "{id}");
+    let expected = json!({
+        "configuration": "wrangler.toml", "environment": null, "gate": stage.gate(), "secret": "WRITE_TOKEN",
+        "outcome": "rotated", "error": null, "before": before, "now": now,
+        "made": {"fingerprint": now, "id": null},
+        "put": {"way": "secret", "store": null, "version": null, "done": true,
+                "previous_versions": first["put"]["previous_versions"]},
+        "revoked": [stage.old.0], "revoked_by_hook": false, "warnings": [], "left": [],
+    });
+    assert_eq!(first, expected);
+    assert_eq!(first["put"]["previous_versions"].as_array().map(Vec::len), Some(1), "{first}");
+
+    let done = stage.rotate(&["--json"]);
+    done.is(0, &["nothing to do"]);
+    let again = told(&done);
+    assert_eq!(
+        (&again["outcome"], &again["before"], &again["now"], &again["made"], &again["put"]),
+        (&json!("unchanged"), &json!(now), &json!(now), &Value::Null, &Value::Null)
+    );
+
+    // A version that waits goes out: its id, and a warning.
+    {
+        let mut worker = stage.cloud.world.worker.lock().unwrap();
+        let (_, secret) = worker.deployed();
+        worker.upload(&secret, "not yet");
+    }
+    let done = stage.rotate(&["--json", "--now", "--lease", "0"]);
+    done.is(0, &["done"]);
+    let third = told(&done);
+    assert_eq!((&third["put"]["way"], &third["revoked"]), (&json!("versions"), &json!([id])));
+    assert_eq!(third["put"]["version"].as_str().map(str::len), Some(36), "{third}");
+    assert!(third["warnings"][0].as_str().unwrap().contains("goes out with it"), "{third}");
+
+    // What was wrongly asked did nothing.
+    let done = stage.rotate(&["--json", "--old", MANAGER]);
+    assert_eq!((done.code, done.out.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn a_program_is_told_how_far_a_run_came_that_failed() {
+    let told = |done: &Done| -> Value { serde_json::from_str(&done.out).unwrap() };
+    let stuck = Stage::new();
+    stuck.front.set(Rollout::Stuck);
+    let before = fingerprint(&stuck.signing_secret, &stuck.old.1);
+    let done = stuck.rotate(&["--json", "--old", &stuck.old.0, "--patience", "4"]);
+    done.is(1, &["did not show"]);
+    let report = told(&done);
+    assert_eq!((&report["outcome"], &report["before"]), (&json!("failed"), &json!(before)));
+    assert_eq!((&report["now"], &report["put"]["done"]), (&Value::Null, &json!(true)));
+    assert_eq!(report["revoked"], json!([]));
+    let left = report["left"].to_string();
+    assert!(left.contains("run this again") && left.contains("versions deploy"), "{report}");
+    assert!(done.err.contains(report["error"].as_str().unwrap()), "{report}");
+
+    let stillborn = Stage::new();
+    stillborn.cloud.world.tokens.lock().unwrap().stillborn = true;
+    let done = stillborn.rotate(&["--json", "--old", &stillborn.old.0, "--patience", "1"]);
+    done.is(1, &["revoked again"]);
+    let report = told(&done);
+    assert_eq!((&report["revoked"][0], &report["put"]), (&report["made"]["id"], &Value::Null));
+    assert_eq!((&report["now"], &report["left"]), (&report["before"], &json!([])));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::process::scratch;
 use testkit::token::{date, fingerprint, fresh, now};
 
@@ -64,9 +64,13 @@ fn what_the_hook_prints_takes_the_place_and_the_other_revokes() {
 
     // Forced, and without a hook that revokes.
     let another = desk.prints(&format!("{}\n", new_token(&stage)));
-    let done = stage.rotate(&["--hook", &another, "--now"]);
+    let done = stage.rotate(&["--hook", &another, "--now", "--json"]);
     let print = fingerprint(&stage.signing_secret, &token);
     done.is(0, &["done", "revoke token", &print]);
+    let told: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!((&told["outcome"], &told["before"]), (&json!("rotated"), &json!(print)));
+    assert_eq!(told["made"]["id"], Value::Null);
+    assert!(told["left"][0].as_str().unwrap().contains(&print), "{told}");
     stage.assert_unharmed();
 }
 
@@ -97,7 +101,11 @@ fn a_hook_that_gives_no_token_changes_nothing() {
 fn a_revoke_hook_that_fails_is_told() {
     let (stage, desk) = (Stage::new(), Desk::new());
     let make = desk.prints(&new_token(&stage));
-    let done = stage.rotate(&["--hook", &make, "--revoke-hook", "exit 4"]);
+    let done = stage.rotate(&["--hook", &make, "--revoke-hook", "exit 4", "--json"]);
     done.is(1, &["--revoke-hook failed", "4", "in place"]);
+    let told: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!((&told["outcome"], &told["now"]), (&json!("failed"), &told["made"]["fingerprint"]));
+    assert_eq!(told["revoked_by_hook"], json!(false));
+    assert!(told["left"][0].as_str().unwrap().contains("revoke token"), "{told}");
     stage.assert_unharmed();
 }

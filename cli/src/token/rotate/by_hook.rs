@@ -7,13 +7,14 @@ use crate::error::{Error, Result};
 
 use super::super::status::named;
 use super::hook::Hook;
+use super::report::Outcome;
 use super::{Born, Rotation};
 
 impl Rotation<'_> {
-    pub(super) fn by_hook(&self, hook: &Hook) -> Result<()> {
+    pub(super) fn by_hook(&self, hook: &Hook) -> Result<Outcome> {
         let secret = &self.secret;
         self.step(1, &format!("looking which token of {secret} is in place"));
-        let seen = self.watch(None)?;
+        let seen = self.look()?;
         let before = named(&seen.fingerprint);
         let age = match seen.age_days {
             Some(days) => format!("{days} days old"),
@@ -29,7 +30,7 @@ impl Rotation<'_> {
                      interrupted before the old token was revoked)"
                 ),
             );
-            return Ok(());
+            return Ok(Outcome::Unchanged);
         }
         self.refuse_early(&seen.fingerprint)?;
         self.step(2, &format!("{before} is in place, {age}, {state}: a new one is wanted"));
@@ -40,6 +41,7 @@ impl Rotation<'_> {
         let envelope = hook.make(clock::now()?)?;
         let new = self.successor(envelope, born);
         let token = named(new.fingerprint.as_str());
+        self.made(&new, None);
         if new.fingerprint.as_str() == seen.fingerprint {
             return Err(Error::new(format!(
                 "the command of --hook printed {token}, which is in place: it must make a new one; nothing was put"
@@ -47,6 +49,7 @@ impl Rotation<'_> {
         }
         self.step(4, &format!("trying {token} at the API"));
         self.try_at_the_api(&new).map_err(|said| {
+            self.report.borrow_mut().leave(format!("revoke {token} at the API: it is in no gate"));
             Error::new(format!(
                 "{token} does not work: {said}; nothing was put, and it should be revoked at the API"
             ))
@@ -56,14 +59,26 @@ impl Rotation<'_> {
         if hook.revoke.is_some() {
             self.confirm(new.fingerprint.as_str(), Duration::ZERO)?;
         }
-        match hook.revoke_all_but(&new.envelope.value)? {
-            true => self
-                .progress
-                .note(&format!("done: {secret} is {token}, and --revoke-hook revoked the others")),
-            false => self.progress.note(&format!(
-                "done: {secret} is {token}; revoke {before}, {age}, at the API: there is no --revoke-hook"
-            )),
+        let revoke = format!("revoke {before}, {age}, at the API");
+        let mut report = self.report.borrow_mut();
+        match hook.revoke_all_but(&new.envelope.value) {
+            Ok(true) => {
+                report.revoked_by_hook = true;
+                self.progress.note(&format!(
+                    "done: {secret} is {token}, and --revoke-hook revoked the others"
+                ));
+            }
+            Ok(false) => {
+                self.progress.note(&format!(
+                    "done: {secret} is {token}; {revoke}: there is no --revoke-hook"
+                ));
+                report.leave(revoke);
+            }
+            Err(error) => {
+                report.leave(revoke);
+                return Err(error);
+            }
         }
-        Ok(())
+        Ok(Outcome::Rotated)
     }
 }

@@ -12,13 +12,14 @@ use super::super::envelope::{Dates, Envelope};
 use super::super::status::{Seen, named};
 use super::cloudflare_tokens::{Listed, Made, Tokens};
 use super::finish::Kept;
-use super::{Born, Rotation, Successor, rights};
+use super::report::Outcome;
+use super::{AGAIN, Born, Rotation, Successor, rights};
 
 impl Rotation<'_> {
-    pub(super) fn at_cloudflare(&self, tokens: &Tokens) -> Result<()> {
+    pub(super) fn at_cloudflare(&self, tokens: &Tokens) -> Result<Outcome> {
         let secret = &self.secret;
         self.step(1, &format!("looking which token of {secret} is in place"));
-        let seen = self.watch(None)?;
+        let seen = self.look()?;
         if seen.fingerprint == tokens.manager.as_str() {
             return Err(Error::usage(
                 "the token in the gate is the one in ROTATION_API_TOKEN or CLOUDFLARE_API_TOKEN, which this command \
@@ -50,14 +51,15 @@ impl Rotation<'_> {
                     2,
                     &format!("{token} is in place and ok: nothing to do (--now rotates it)"),
                 );
-                return Ok(());
+                return Ok(Outcome::Unchanged);
             }
             self.step(
                 2,
                 &format!("{token} is in place and ok: what is left of an earlier run is done"),
             );
             self.try_through(&token)?;
-            return self.finish(tokens, &Kept::of(kept), in_place, &known);
+            self.finish(tokens, &Kept::of(kept), in_place, &known)?;
+            return Ok(Outcome::Finished);
         }
         self.refuse_early(&seen.fingerprint)?;
         let like = self.model(tokens, in_place, old, &seen)?;
@@ -73,7 +75,8 @@ impl Rotation<'_> {
         let (made, new) = self.make(tokens, &like)?;
         self.bring_in(&place, &new)?;
         let kept = Kept { id: made.id.clone(), fingerprint: new.fingerprint.as_str().to_owned() };
-        self.finish(tokens, &kept, in_place, &known)
+        self.finish(tokens, &kept, in_place, &known)?;
+        Ok(Outcome::Rotated)
     }
 
     /// Returns true if the token in place need not be replaced: it is ok, and no run was about to replace it.
@@ -166,6 +169,7 @@ impl Rotation<'_> {
             let dates = Dates { issued_at: None, expires_at: made.expires_at };
             let envelope = Envelope::of(made.value.clone(), dates, now).map_err(Error::new)?;
             let new = self.successor(envelope, born);
+            self.made(&new, Some(made.id.clone()));
             tokens.name(&made, &new.fingerprint)?;
             let token = named(new.fingerprint.as_str());
             self.step(4, &format!("trying {token} at the API, where it is {}", made.id));
@@ -180,8 +184,14 @@ impl Rotation<'_> {
             Err(error) => {
                 let error: Error = error;
                 let gone = match tokens.revoke(&made.id) {
-                    Ok(()) => "it was revoked again".to_owned(),
-                    Err(error) => format!("it was not revoked ({error}), which the next run does"),
+                    Ok(()) => {
+                        self.report.borrow_mut().revoked.push(made.id.clone());
+                        "it was revoked again".to_owned()
+                    }
+                    Err(error) => {
+                        self.report.borrow_mut().leave(format!("revoke {}: {AGAIN}", made.id));
+                        format!("it was not revoked ({error}), which the next run does")
+                    }
                 };
                 Err(Error::new(format!("{}; nothing was put, and {gone}", error.message)))
             }

@@ -8,8 +8,8 @@ use crate::clock;
 use crate::error::{Error, Result};
 
 use super::super::status::named;
-use super::Rotation;
 use super::cloudflare_tokens::{Listed, Tokens};
+use super::{AGAIN, Rotation};
 
 /// A token made longer ago was put by its run, or never will be, however wrong a clock may be.
 const LONG_AGO: i64 = 3_600;
@@ -42,6 +42,9 @@ impl Rotation<'_> {
         let now = clock::now()?;
         let ours = tokens.list()?;
         if !ours.iter().any(|token| token.id == kept.id) {
+            self.report
+                .borrow_mut()
+                .leave("rotate again with --now: the token in the gate is revoked");
             return Err(Error::new(format!(
                 "{} is in the gate, and somebody has revoked it at Cloudflare: nothing else was revoked",
                 named(&kept.fingerprint)
@@ -77,10 +80,17 @@ impl Rotation<'_> {
             ));
         }
         self.confirm(&kept.fingerprint, left)?;
-        let failed: Vec<String> = victims
-            .iter()
-            .filter_map(|id| Some(format!("{id}: {}", tokens.revoke(id).err()?)))
-            .collect();
+        let mut report = self.report.borrow_mut();
+        let mut failed = Vec::new();
+        for id in victims {
+            match tokens.revoke(id) {
+                Ok(()) => report.revoked.push(id.to_owned()),
+                Err(error) => {
+                    report.leave(format!("revoke {id}: {AGAIN}"));
+                    failed.push(format!("{id}: {error}"));
+                }
+            }
+        }
         match failed.as_slice() {
             [] => {
                 self.progress
@@ -98,6 +108,9 @@ impl Rotation<'_> {
     pub(super) fn confirm(&self, fingerprint: &str, least: Duration) -> Result<()> {
         thread::sleep(self.grace().max(least));
         self.watch(Some(fingerprint)).map(drop).map_err(|error| {
+            let mut report = self.report.borrow_mut();
+            report.now = None;
+            report.leave(AGAIN);
             Error::new(format!(
                 "{}; another rotation may have taken over, so nothing was revoked",
                 error.message

@@ -19,8 +19,10 @@ mod cloudflare;
 mod cloudflare_tokens;
 mod finish;
 mod hook;
+mod report;
 mod rights;
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
@@ -31,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::{Project, ProjectOptions};
 use crate::wrangler::Wrangler;
-use crate::{clock, settings};
+use crate::{clock, redact, settings};
 
 use super::envelope::Envelope;
 use super::local::{Local, stand_in};
@@ -41,8 +43,11 @@ use super::status::{Seen, Watch, named, twin};
 
 use cloudflare_tokens::{Tokens, is_id};
 use hook::Hook;
+use report::{Outcome, Report};
 
 const STEPS: u32 = 8;
+/// The work that a run leaves if it breaks off.
+const AGAIN: &str = "run this again: it goes on from what the gate then shows";
 /// The time within which a new token may be put. A run that finds it later takes its time (`--lease`) before it revokes
 /// it, which must be longer.
 const START_WITHIN: Duration = Duration::from_secs(100);
@@ -90,6 +95,9 @@ pub(crate) struct Options {
     /// Seconds for which a token is left alone that another run may be about to put; 0 where no other can be under way
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = lease)]
     lease: u64,
+    /// Print what was done and what is left as one JSON object, without a token
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     watch: Watch,
 }
@@ -111,27 +119,16 @@ fn lease(text: &str) -> std::result::Result<u64, String> {
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let rotation = Rotation::prepare(options)?;
-    match &options.hook {
-        None => {
-            let address = options.which.address().origin();
-            let tokens = Tokens::open(
-                options.account.as_deref(),
-                address,
-                &rotation.secret,
-                &rotation.root,
-            )?;
-            // The API's tokens go into a header as they are.
-            let text = Secret::new("token");
-            rotation.local.config(&rotation.root, Some((&rotation.secret, &text)))?;
-            rotation.at_cloudflare(&tokens)
+    let end = rotation.run();
+    if options.json {
+        let end = end.as_ref().map(|outcome| *outcome);
+        match end {
+            // Nothing was made or put, so there is nothing to report.
+            Err(error) if error.code == 2 => {}
+            end => rotation.print(end),
         }
-        Some(make) => rotation.by_hook(&Hook {
-            make: make.clone(),
-            revoke: options.revoke_hook.clone(),
-            folder: rotation.project.root.clone(),
-            secret: rotation.secret.clone(),
-        }),
     }
+    end.map(drop)
 }
 
 /// A run, and all that it needs: whatever is missing is found before anything is done.
@@ -144,6 +141,7 @@ struct Rotation<'o> {
     root: Secret,
     wrangler: Wrangler,
     through: Option<Through>,
+    report: RefCell<Report>,
     /// The longest time that a request may go on with the token that it began with.
     longest: Duration,
 }
@@ -212,8 +210,37 @@ impl<'o> Rotation<'o> {
             secret,
             root,
             through,
+            report: RefCell::default(),
             longest: Duration::from_millis(longest_ms.into()),
         })
+    }
+
+    fn run(&self) -> Result<Outcome> {
+        let options = self.options;
+        match &options.hook {
+            None => {
+                let address = options.which.address().origin();
+                let account = options.account.as_deref();
+                let tokens = Tokens::open(account, address, &self.secret, &self.root)?;
+                // The API's tokens go into a header as they are.
+                let text = Secret::new("token");
+                self.local.config(&self.root, Some((&self.secret, &text)))?;
+                self.at_cloudflare(&tokens)
+            }
+            Some(make) => self.by_hook(&Hook {
+                make: make.clone(),
+                revoke: options.revoke_hook.clone(),
+                folder: self.project.root.clone(),
+                secret: self.secret.clone(),
+            }),
+        }
+    }
+
+    fn print(&self, end: std::result::Result<Outcome, &Error>) {
+        let said = end.map_err(|error| redact::redacted(&error.message));
+        let report = self.report.borrow();
+        let object = report.object(self, said.as_ref().map(|end| *end).map_err(String::as_str));
+        println!("{object}");
     }
 
     /// Refuses what would only show when the new token is in.
@@ -233,6 +260,21 @@ impl<'o> Rotation<'o> {
                 named(fingerprint)
             ))),
         }
+    }
+
+    /// Step 1: which token is in place.
+    fn look(&self) -> Result<Seen> {
+        let seen = self.watch(None)?;
+        let shown = Some(seen.fingerprint.clone()).filter(|shown| !shown.is_empty());
+        let mut report = self.report.borrow_mut();
+        report.before.clone_from(&shown);
+        report.now = shown;
+        drop(report);
+        Ok(seen)
+    }
+
+    fn made(&self, new: &Successor, id: Option<String>) {
+        self.report.borrow_mut().made = Some((new.fingerprint.as_str().to_owned(), id));
     }
 
     /// Reports a step as it begins.
@@ -285,26 +327,35 @@ impl<'o> Rotation<'o> {
             false => Err(Error::new("the new token took too long to be put")),
         };
         let text = &new.envelope.text;
-        place
+        self.report.borrow_mut().begin_put(place);
+        let version = place
             .put(&self.wrangler, &self.progress, &self.secret, text, &in_time)
             .map_err(|error| {
                 let advice = "nothing was revoked; run this again, which resumes from what the gate then shows";
+                self.report.borrow_mut().leave(AGAIN);
                 Error::new(format!("{}; {advice}", error.message))
             })?;
+        self.report.borrow_mut().end_put(version);
         let done = (|| {
             self.step(6, &format!("waiting until the gate shows {token} ten times running"));
             let wanted = Some(new.fingerprint.as_str());
             self.watch(wanted)?;
+            self.report.borrow_mut().now = wanted.map(str::to_owned);
             self.try_through(&token)
         })();
         done.map_err(|error: Error| {
+            let mut report = self.report.borrow_mut();
+            report.leave(AGAIN);
             let back = match place.serving.as_slice() {
                 [] => String::new(),
-                serving => format!(
-                    "; the way back is `npx wrangler versions deploy {}{}`",
-                    serving.join(" "),
-                    self.project.env_option()
-                ),
+                serving => {
+                    let serving = serving.join(" ");
+                    let env = self.project.env_option();
+                    let back =
+                        format!("the way back is `npx wrangler versions deploy {serving}{env}`");
+                    report.leave(back.as_str());
+                    format!("; {back}")
+                }
             };
             Error::new(format!("{}; nothing was revoked{back}", error.message))
         })
