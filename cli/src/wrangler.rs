@@ -98,11 +98,13 @@ impl Wrangler {
         command.arg(&self.program).args(arguments).current_dir(&self.root);
         // Another configuration has no environments.
         let other = arguments.contains(&"--config");
+        // A login is no environment's, and `init` asks for it before there is this one.
+        let login = matches!(arguments.first(), Some(&("whoami" | "login")));
         if !other && self.configuration.is_file() {
             command.arg("--config").arg(&self.configuration);
         }
         match &self.environment {
-            Some(environment) if !other => command.args(["--env", environment]),
+            Some(environment) if !other && !login => command.args(["--env", environment]),
             // The top level, for wrangler.
             _ => command.arg("--env="),
         };

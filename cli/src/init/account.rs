@@ -13,6 +13,8 @@ const VARIABLE: &str = "CLOUDFLARE_ACCOUNT_ID";
 
 pub(super) struct Accounts<'c> {
     flag: Option<&'c str>,
+    /// That of the configuration's top level, which a new environment inherits: it wins over the variable.
+    inherited: Option<&'c str>,
     /// `None`: nothing is done at Cloudflare.
     cloud: Option<&'c Cloud<'c>>,
     chosen: OnceCell<Chosen>,
@@ -26,8 +28,17 @@ struct Chosen {
 }
 
 impl<'c> Accounts<'c> {
-    pub(super) fn new(options: &'c Options, cloud: Option<&'c Cloud<'c>>) -> Self {
-        Self { flag: options.account.as_deref(), cloud, chosen: OnceCell::new() }
+    pub(super) fn new(
+        options: &'c Options,
+        inherited: Option<&'c str>,
+        cloud: Option<&'c Cloud<'c>>,
+    ) -> Self {
+        Self { flag: options.account.as_deref(), inherited, cloud, chosen: OnceCell::new() }
+    }
+
+    /// Returns the account's id for a configuration that inherits none.
+    pub(super) fn named(&self) -> Result<Option<String>> {
+        Ok(self.written()?.or_else(|| self.inherited.map(str::to_owned)))
     }
 
     /// Its id, where a configuration cannot do without.
@@ -71,9 +82,10 @@ impl<'c> Accounts<'c> {
             Some(cloud) if !known => cloud.accounts()?,
             _ => Vec::new(),
         };
-        let (id, written) = match (flag, variable, accounts.as_slice()) {
+        let there = self.inherited.map(str::to_owned).or(variable);
+        let (id, written) = match (flag, there, accounts.as_slice()) {
             (Some(flag), ..) => (Some(flag), true),
-            (None, Some(variable), _) => (Some(variable), false),
+            (None, Some(there), _) => (Some(there), false),
             (None, None, []) => (None, false),
             (None, None, [only]) => (Some(only.id.clone()), false),
             (None, None, several) => (Some(one_of(several)?), true),

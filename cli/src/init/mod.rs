@@ -226,15 +226,14 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         true => None,
         false => Some(Cloud::find(project, progress)?),
     };
-    let accounts = Accounts::new(options, cloud.as_ref());
+    let above = base.as_deref().map(|base| proof::parse(base, None)).transpose()?;
+    let above = above.unwrap_or_default();
+    let accounts = Accounts::new(options, above["account_id"].as_str(), cloud.as_ref());
     if input::is_terminal() {
         // Before a person has answered everything in vain.
         accounts.written()?;
     }
-    let worker = base.as_ref().zip(environment).and_then(|(base, name)| {
-        let whole = proof::parse(base, None).ok()?;
-        Some(format!("{}-{name}", whole["name"].as_str()?))
-    });
+    let worker = environment.and_then(|name| Some(format!("{}-{name}", above["name"].as_str()?)));
     let plan = Plan::ask(options, &accounts, worker.as_deref().unwrap_or("writegate"))?;
     let mut warnings = plan.doubled_paths();
     report::warn(&warnings);
@@ -246,7 +245,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     proof::read(&configuration, environment, &known)?;
     if let Some(cloud) = &cloud
         && !options.force
-        && cloud.has_root(&plan.name, plan.account.as_deref())?
+        && cloud.has_root(&plan.name, accounts.named()?.as_deref())?
     {
         return Err(Error::usage(format!(
             "--name: a Worker {} is at Cloudflare already, with a SIGNING_SECRET that its keys depend on: choose another name (--force replaces it)",

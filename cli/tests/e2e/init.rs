@@ -1,6 +1,7 @@
 //! From a fresh clone to a gate: `init` with the real wrangler, against a double of the Cloudflare API; then what it wrote,
 //! under `wrangler dev` and as a deployment would take it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,17 +40,25 @@ fn init(folder: &Path, more: &[&str]) -> Command {
     command
 }
 
-/// The Cloudflare API, as far as wrangler asks it for secrets: an account that has no Worker until one is put.
+/// The Cloudflare API, as far as wrangler asks it for secrets and for who is logged in: an account that has no Worker
+/// until it is put.
 pub(crate) fn cloudflare() -> Upstream {
-    let there = Arc::new(Mutex::new(false));
+    let there = Arc::new(Mutex::new(BTreeSet::new()));
     Upstream::answering(move |seen, _| {
-        let script = format!("/client/v4/accounts/{ACCOUNT}/workers/scripts/my-gate");
+        let script = script(seen);
         let mut there = there.lock().unwrap();
-        *there |= seen.method == "PUT"
-            && seen.target.starts_with(&script)
-            && !seen.target.contains("/secrets");
-        let (status, answer) = match *there {
-            true => (200, json!({"success": true, "errors": [], "messages": [], "result": {}})),
+        if seen.method == "PUT" && !seen.target.contains("/secrets") {
+            there.extend(script.clone());
+        }
+        let result = match (&script, seen.target.as_str()) {
+            (Some(_), _) => json!({}),
+            (None, "/client/v4/user") => json!({"id": "1", "email": "somebody@example.com"}),
+            _ => {
+                json!([{"id": ACCOUNT, "name": "Ours", "account": {"id": ACCOUNT, "name": "Ours"}}])
+            }
+        };
+        let (status, answer) = match script.is_none_or(|script| there.contains(&script)) {
+            true => (200, json!({"success": true, "errors": [], "messages": [], "result": result})),
             false => {
                 let error = json!({"code": 10007, "message": "This Worker does not exist on your account."});
                 (404, json!({"success": false, "errors": [error], "messages": [], "result": null}))
@@ -57,6 +66,13 @@ pub(crate) fn cloudflare() -> Upstream {
         };
         Reply::new(status).body(answer.to_string()).header("Content-Type", "application/json")
     })
+}
+
+/// The Worker that a call is about.
+fn script(seen: &Seen) -> Option<String> {
+    let scripts = format!("/client/v4/accounts/{ACCOUNT}/workers/scripts/");
+    let rest = seen.target.strip_prefix(&scripts)?;
+    rest.split(['/', '?']).next().map(str::to_owned)
 }
 
 /// The secrets that were set there.
@@ -134,6 +150,37 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
     assert_eq!(seen.header("authorization"), Some(format!("Bearer {token}")));
     Request::post("/users").bearer(&session).send(&gate).refused(403, "path-denied");
     assert_eq!(testkit::token::sk(&set[0].1, id, 1), first["sk"].as_str().unwrap());
+}
+
+#[test]
+fn the_real_wrangler_sets_the_secrets_of_each_environment_s_own_worker() {
+    let folder = clone("environments");
+    let api = cloudflare();
+    let login = fresh();
+    let set_up = |more: &[&str]| {
+        let before = api.seen().len();
+        let mut command = init(&folder, more);
+        command
+            .env("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", api.url()))
+            .env("CLOUDFLARE_API_TOKEN", &login)
+            .env_remove("CLOUDFLARE_ACCOUNT_ID")
+            .env("WRANGLER_SEND_METRICS", "false")
+            .env("WRANGLER_LOG_PATH", folder.join("logs"))
+            .env("no_proxy", "127.0.0.1")
+            .env("NO_PROXY", "127.0.0.1");
+        run(&mut command, &fresh());
+        let seen = api.seen().split_off(before);
+        assert!(seen.iter().any(|seen| script(seen).is_none()), "it asks who is logged in");
+        let mut workers: Vec<_> = seen.iter().filter_map(script).collect();
+        workers.dedup();
+        let names: BTreeSet<_> = secrets(&seen).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["SIGNING_SECRET", "WRITE_TOKEN"].map(str::to_owned).into());
+        workers
+    };
+    assert_eq!(set_up(&["--name", "my-gate"]), ["my-gate"]);
+    assert_eq!(set_up(&["--env", "staging"]), ["my-gate-staging"]);
+    // wrangler refuses an environment that is not there, as this one is not while it is asked who is logged in.
+    assert_eq!(set_up(&["--env", "preview", "--force"]), ["my-gate-preview"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::machine::{ACCOUNT, Machine, OTHER_ACCOUNT, name, not_found, refused};
 use super::{CMS, SHIPPED, clone};
 use crate::checkout::{Checkout, Done, random_secret};
 
@@ -104,4 +105,112 @@ fn an_environment_without_a_gate_or_a_proper_name_is_refused() {
     checkout.fed(&arguments, &random_secret()).failed(2, &["--env", "letters"]);
     let later = ["init", "--secrets-only", "--env", "staging"];
     checkout.fed(&later, "").failed(2, &["--env", "[env.…]"]);
+}
+
+/// The calls of wrangler after the first so many, each with its environment.
+fn later(machine: &Machine, before: usize) -> Vec<(String, String)> {
+    let calls = machine.calls_about().into_iter().skip(before);
+    calls.map(|(call, environment)| (name(&call), environment)).collect()
+}
+
+/// A gate at Cloudflare, to which others are added.
+fn with_gate(more: &[&str]) -> (Machine, usize) {
+    let machine = Machine::new();
+    machine.init(more);
+    let calls = machine.calls().len();
+    (machine, calls)
+}
+
+#[test]
+fn an_environment_s_secrets_go_to_its_own_worker() {
+    for (preset, path) in [("cms", "/articles/*"), ("images", "/img/*")] {
+        let (machine, before) = with_gate(&[]);
+        let above = machine.checkout.text("wrangler.toml");
+        let (root, others) = (machine.root(), machine.checkout.text(".dev.vars"));
+        machine.answers("secret list", not_found("writegate-staging"));
+        let arguments = ["init", "--preset", preset, "--upstream", "https://staging.example.com"];
+        let origin = ["--origin", "https://www.example.com"];
+        let more = ["--path", path, "--env", "staging", "--deploy", "--json"];
+        let done =
+            machine.checkout.fed(&[&arguments[..], &origin, &more].concat(), &random_secret());
+        machine.keeps_its_secrets(&done);
+        let report = of(done);
+
+        let calls = [
+            ("whoami", ""),
+            ("secret list", ""),
+            ("secret put SIGNING_SECRET", "staging"),
+            ("secret put WRITE_TOKEN", "staging"),
+            ("deploy", "staging"),
+        ];
+        let calls = calls.map(|(call, environment)| (call.to_owned(), environment.to_owned()));
+        assert_eq!(later(&machine, before), calls);
+        // The Worker that is looked for and the secrets that are put are the environment's own.
+        let calls = machine.calls_about();
+        assert_eq!(calls[before + 1].0["configuration"], "name = \"writegate-staging\"\n");
+        let put = calls[before + 2].0["input"].as_str().unwrap();
+        assert!(put != root && machine.checkout.text(".dev.vars.staging").contains(put));
+        assert_eq!(machine.checkout.text(".dev.vars"), others);
+        assert_eq!(
+            (&report["worker"], &report["environment"], &report["secrets"]),
+            (&json!("writegate-staging"), &json!("staging"), &json!(".dev.vars.staging"))
+        );
+        assert_eq!(report["put"], json!(["SIGNING_SECRET", "WRITE_TOKEN"]));
+
+        // A namespace of its own, which nothing at the top level names.
+        let text = machine.checkout.text("wrangler.toml");
+        assert!(text.starts_with(above.trim_end()), "{text}");
+        let whole: Value = toml::from_str(&text).unwrap();
+        let namespace = match preset {
+            "images" => json!([{"binding": "KEY_REGISTRY"}]),
+            _ => Value::Null,
+        };
+        assert_eq!(whole["env"]["staging"]["kv_namespaces"], namespace);
+        assert_eq!(whole["kv_namespaces"], Value::Null);
+    }
+}
+
+#[test]
+fn what_broke_off_in_an_environment_is_finished_there() {
+    let (machine, before) = with_gate(&[]);
+    machine.answers("secret list", not_found("writegate-staging"));
+    machine.answers("secret put WRITE_TOKEN", refused());
+    let staging = ["--env", "staging"];
+    let told = ["SIGNING_SECRET is set", "init --secrets-only --env staging"];
+    machine.init(&staging).refused(1, &told);
+    machine.answers("secret put WRITE_TOKEN", json!({}));
+    machine.answers("secret list", json!({"out": [{"name": "SIGNING_SECRET"}]}));
+    let before_last = machine.calls_about().len();
+    assert!(before_last > before);
+    let done = machine.finish(&[&staging[..], &["--deploy"]].concat());
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let calls = [("secret list", ""), ("secret put WRITE_TOKEN", "staging"), ("deploy", "staging")];
+    let calls = calls.map(|(call, environment)| (call.to_owned(), environment.to_owned()));
+    assert_eq!(later(&machine, before_last), calls);
+    let listed = machine.calls_about()[before_last].0["configuration"].clone();
+    assert_eq!(listed, "name = \"writegate-staging\"\n");
+}
+
+#[test]
+fn an_environment_is_in_the_account_of_its_gate() {
+    let accounts =
+        json!([{"id": ACCOUNT, "name": "Ours"}, {"id": OTHER_ACCOUNT, "name": "Theirs"}]);
+    let several = json!({"out": {"loggedIn": true, "accounts": accounts}});
+    let (machine, before) = with_gate(&["--account", OTHER_ACCOUNT]);
+    machine.answers("whoami", several);
+    machine.answers("secret list", not_found("writegate-staging"));
+    let done = machine.init(&["--env", "staging"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let listed = machine.calls_about()[before + 1].0["configuration"].clone();
+    assert_eq!(listed, format!("name = \"writegate-staging\"\naccount_id = \"{OTHER_ACCOUNT}\"\n"));
+    let text = machine.checkout.text("wrangler.toml");
+    let whole: Value = toml::from_str(&text).unwrap();
+    assert_eq!(whole["env"]["staging"]["account_id"], Value::Null, "inherited");
+
+    // Another one is named only for this environment.
+    machine.answers("secret list", not_found("writegate-live"));
+    assert_eq!(machine.init(&["--env", "live", "--account", ACCOUNT]).code, Some(0));
+    let whole: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
+    assert_eq!(whole["env"]["live"]["account_id"], ACCOUNT);
+    assert_eq!(whole["account_id"], OTHER_ACCOUNT);
 }

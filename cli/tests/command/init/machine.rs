@@ -49,30 +49,42 @@ impl Machine {
         done
     }
 
-    /// Returns the arguments, environment and input of every call of wrangler.
+    /// Returns the arguments, environment and input of every call of wrangler, which was about no environment of its.
     pub(crate) fn calls(&self) -> Vec<Value> {
+        let about = |(call, environment): (Value, String)| {
+            assert_eq!(environment, "", "{call}");
+            call
+        };
+        self.calls_about().into_iter().map(about).collect()
+    }
+
+    /// Returns them for any of wrangler's environments, with its name.
+    pub(crate) fn calls_about(&self) -> Vec<(Value, String)> {
         let text = fs::read_to_string(self.checkout.0.join("calls.jsonl")).unwrap_or_default();
         let call = |line| {
             let mut call: Value = serde_json::from_str(line).unwrap();
             let args = call["args"].as_array_mut().unwrap();
             // The configuration and the environment are named each time.
-            assert_eq!(args.pop(), Some(json!("--env=")));
+            let last = args.pop().unwrap();
+            let environment = match last.as_str() {
+                Some("--env=") => String::new(),
+                name => {
+                    assert_eq!(args.pop(), Some(json!("--env")));
+                    name.unwrap().to_owned()
+                }
+            };
             let configuration = json!(self.checkout.0.join("wrangler.toml"));
             if args.last() == Some(&configuration) {
                 args.truncate(args.len() - 2);
             } else {
                 assert!(args.contains(&json!("--config")), "{args:?}");
             }
-            call
+            (call, environment)
         };
         text.lines().map(call).collect()
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        let name = |call: &Value| {
-            let words = call["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
-            words.take_while(|word| !word.starts_with('-')).collect::<Vec<_>>().join(" ")
-        };
         self.calls().iter().map(name).collect()
     }
 
@@ -101,7 +113,7 @@ impl Machine {
             for text in [&done.out, &done.err, &committed] {
                 assert!(!text.contains(secret), "{text}");
             }
-            for call in self.calls() {
+            for (call, _) in self.calls_about() {
                 for part in ["args", "environment"] {
                     assert!(!call[part].to_string().contains(secret), "{}", call[part]);
                 }
@@ -109,6 +121,12 @@ impl Machine {
         }
         assert!(!self.checkout.0.join(".wrangler/init.toml").exists());
     }
+}
+
+/// The words of a call before its first option.
+pub(crate) fn name(call: &Value) -> String {
+    let words = call["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+    words.take_while(|word| !word.starts_with('-')).collect::<Vec<_>>().join(" ")
 }
 
 pub(crate) fn not_found(worker: &str) -> Value {
