@@ -1,12 +1,13 @@
 //! Asking a person, and taking secrets: without an echo on a terminal, else from standard input, where
 //! no other program sees them and no shell keeps them.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Read as _, Write as _};
+use std::thread;
 
 use writegate::Secret;
 
 use crate::error::{Context as _, Error, Result};
-use crate::project;
+use crate::{interrupt, project};
 
 /// Longest secret, in bytes: what a Workers Secret may hold.
 const MAX_BYTES: u64 = 5 * 1024;
@@ -21,8 +22,7 @@ pub(crate) fn is_terminal() -> bool {
 pub(crate) fn secret(prompt: &str) -> Result<Secret> {
     // It is asked for at the terminal itself, wherever standard error goes.
     if io::stdin().is_terminal() {
-        let typed = rpassword::prompt_password(format!("{prompt}: ")).context(prompt)?;
-        return Ok(trimmed(Secret::new(typed)));
+        return hidden(prompt);
     }
     // At its full size at once: a buffer that grows leaves copies behind.
     let mut bytes = Vec::with_capacity(usize::try_from(MAX_BYTES + 1).unwrap_or_default());
@@ -36,6 +36,27 @@ pub(crate) fn secret(prompt: &str) -> Result<Secret> {
     Ok(trimmed(Secret::new(bytes)))
 }
 
+/// A secret that is typed without an echo.
+fn hidden(prompt: &str) -> Result<Secret> {
+    let typed = interrupt::asking(|| rpassword::prompt_password(format!("{prompt}: ")));
+    match typed {
+        Ok(typed) => Ok(trimmed(Secret::new(typed))),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(ended(prompt)),
+        // It has read the Ctrl-C itself, restored the terminal and sent the signal, whose handler ends this process.
+        Err(error) if error.kind() == ErrorKind::Interrupted => loop {
+            thread::park();
+        },
+        Err(error) => Err(error).context(prompt),
+    }
+}
+
+/// Whoever was asked has ended the input instead.
+fn ended(prompt: &str) -> Error {
+    // After the question.
+    eprint!("\n");
+    Error::usage(interrupt::told(&format!("{prompt}: the input ended")))
+}
+
 /// The secret as it is set; what is no text stays as it is.
 fn trimmed(given: Secret) -> Secret {
     match given.expose_str() {
@@ -46,16 +67,17 @@ fn trimmed(given: Secret) -> Secret {
 
 /// Returns the line that a person types, or the default if it is empty.
 pub(crate) fn line(prompt: &str, default: Option<&str>) -> Result<String> {
-    let mut error = io::stderr().lock();
-    match default {
-        Some(default) => write!(error, "{prompt} [{default}]: "),
-        None => write!(error, "{prompt}: "),
-    }
-    .and_then(|()| error.flush())
-    .context(prompt)?;
+    let question = match default {
+        Some(default) => format!("{prompt} [{default}]: "),
+        None => format!("{prompt}: "),
+    };
     let mut typed = String::new();
-    if io::stdin().lock().read_line(&mut typed).context(prompt)? == 0 {
-        return Err(Error::usage(format!("{prompt}: the input ended")));
+    let read = interrupt::asking(|| {
+        io::stderr().write_all(question.as_bytes())?;
+        io::stdin().lock().read_line(&mut typed)
+    });
+    if read.context(prompt)? == 0 {
+        return Err(ended(prompt));
     }
     let typed = typed.trim();
     Ok(match (typed, default) {

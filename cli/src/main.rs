@@ -22,6 +22,7 @@ mod gate_error;
 mod http;
 mod init;
 mod input;
+mod interrupt;
 mod invocation;
 mod key;
 mod manual;

@@ -31,7 +31,7 @@ use crate::invocation;
 use crate::progress::Progress;
 use crate::project::{Project, ProjectOptions, USUAL as CONFIGURATION};
 use crate::token::{self, Tried};
-use crate::{edit, input, random};
+use crate::{edit, input, interrupt, random};
 
 use account::Accounts;
 use cloud::Cloud;
@@ -129,6 +129,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     options.check()?;
+    interrupt::so_far("nothing is written");
     let progress = Progress::new();
     let project = find(options, &progress)?;
     match options.secrets_only {
@@ -156,6 +157,10 @@ fn find(options: &Options, progress: &Progress) -> Result<Project> {
     let project = Project::at(&root, options.project.environment())?;
     check(options, &project)?;
     package::prepare(&root, progress)?;
+    interrupt::so_far(format!(
+        "{} has its npm packages, and the gate is not made: run this again",
+        root.display()
+    ));
     Ok(project)
 }
 
@@ -262,6 +267,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         .collect();
     let file = project.dev_vars_with(secrets::HEAD, &list)?;
     files::write(project, &configuration, file.expose())?;
+    interrupt::so_far(so_far(project, &[]));
     // The workflows are those of the top level.
     let is_npm = source(&project.root) == Source::Npm && environment.is_none();
     if is_npm {
@@ -411,22 +417,36 @@ fn set(
 ) -> Result<Vec<String>> {
     let mut done = before.to_vec();
     for (name, secret) in secrets {
+        interrupt::so_far(so_far(project, &done));
         cloud.put(name, secret).map_err(|error| {
-            let so_far = match done.as_slice() {
-                [] => "no secret is set".to_owned(),
-                done => format!("{} is set", done.join(", ")),
-            };
-            Error::new(format!(
-                "{}; {CONFIGURATION} and {} are written, {so_far}: when that is fixed, `{} init --secrets-only{}` continues",
-                error.message,
-                project.dev_vars(),
-                invocation::prefix(),
-                project.env_option()
-            ))
+            Error::new(format!("{}; {}", error.message, so_far(project, &done)))
         })?;
         done.push(name);
     }
+    interrupt::so_far(deployable(project));
     Ok(secrets.iter().map(|(name, _)| (*name).to_owned()).collect())
+}
+
+/// Says that the files are written and that these secrets are at Cloudflare, and names the command that continues.
+fn so_far(project: &Project, done: &[&str]) -> String {
+    let set = match done {
+        [] => "no secret is set".to_owned(),
+        done => format!("{} is set", done.join(", ")),
+    };
+    format!(
+        "{CONFIGURATION} and {} are written, {set}: `{} init --secrets-only{}` continues",
+        project.dev_vars(),
+        invocation::prefix(),
+        project.env_option()
+    )
+}
+
+/// Says that the secrets are set, and names the command that continues.
+fn deployable(project: &Project) -> String {
+    format!(
+        "the files are written and the secrets are set: `npx wrangler deploy{}` continues",
+        project.env_option()
+    )
 }
 
 /// Puts a gate online only if it has its secrets. The key is printed even if that fails, because all else is done.
@@ -437,16 +457,15 @@ fn deploy(options: &Options, cloud: &Cloud<'_>, end: &report::End<'_>) -> Result
         default: Some(if input::is_terminal() { "y" } else { "n" }),
         quiet: false,
     };
-    if !options.deploy && !question.yes()? {
-        return end.report(report::Online::Secrets);
+    let answer = if options.deploy { Ok(true) } else { question.yes() };
+    if !matches!(answer, Ok(true)) {
+        // Where nobody answers, all else is done, too.
+        end.report(report::Online::Secrets)?;
+        return answer.map(drop);
     }
     let Err(error) = cloud.deploy() else {
         return end.report(report::Online::Gate);
     };
     end.report(report::Online::Secrets)?;
-    Err(Error::new(format!(
-        "{}; the files are written and the secrets are set: when that is fixed, `npx wrangler deploy{}` continues",
-        error.message,
-        end.project.env_option()
-    )))
+    Err(Error::new(format!("{}; {}", error.message, deployable(end.project))))
 }

@@ -11,13 +11,16 @@ use crate::checkout::{Checkout, random_secret};
 
 const TERMINAL: &str = include_str!("terminal.py");
 
-/// In the question for what must not be shown.
+/// In the questions for what must not be shown.
 const SECRET: &str = "write token";
+const HIDDEN: [&str; 3] = [SECRET, "Turnstile's secret key", "the token for WRITE_TOKEN"];
 
 /// A session at a terminal: what was on the screen at its end, and the exit code.
 struct Session {
     screen: String,
     code: i64,
+    /// The terminal has its echo, and whatever else it had.
+    restored: bool,
 }
 
 /// Runs `init` and, whenever the screen shows the first of a pair, types the second. `None` without Python.
@@ -28,7 +31,7 @@ fn session(checkout: &Checkout, arguments: &[&str], talk: &[(&str, &str)]) -> Op
     let mut python = Command::new("python3");
     python
         .args(["-c", TERMINAL])
-        .arg(json!({"program": program, "talk": talk, "secret": SECRET}).to_string())
+        .arg(json!({"program": program, "talk": talk, "hidden": HIDDEN}).to_string())
         .current_dir(&checkout.0)
         .env_remove("SIGNING_SECRET")
         .env_remove("CLOUDFLARE_API_TOKEN")
@@ -46,6 +49,7 @@ fn session(checkout: &Checkout, arguments: &[&str], talk: &[(&str, &str)]) -> Op
     Some(Session {
         screen: said["screen"].as_str().unwrap().to_owned(),
         code: said["code"].as_i64().unwrap(),
+        restored: said["restored"].as_bool().unwrap(),
     })
 }
 
@@ -141,15 +145,112 @@ fn a_person_may_log_in_choose_and_deploy_on_the_way() {
     assert!(written.contains(&format!("account_id = \"{OTHER_ACCOUNT}\"")), "{written}");
 }
 
+/// The ways to leave a question without an answer, the exit code, and the words that are said then: the terminal's end
+/// of input, Ctrl-C, and the signals of somebody else.
+const GONE: [(&str, i64, &str); 4] = [
+    ("\u{4}", 2, ": the input ended; "),
+    ("\u{3}", 130, "writegate: interrupted; "),
+    ("kill 2", 130, "writegate: interrupted; "),
+    ("kill 15", 130, "writegate: interrupted; "),
+];
+
+/// Goes away at this question in every way, and looks at what is left of it.
+fn leaves(
+    arguments: &[&str],
+    talk: &[(&str, &str)],
+    at: usize,
+    begin: impl Fn() -> Checkout,
+    look: impl Fn(&Checkout, &Session),
+) {
+    for (gone, code, said) in GONE {
+        let checkout = begin();
+        let mut talk = talk[..=at].to_vec();
+        talk[at].1 = gone;
+        let Some(session) = session(&checkout, arguments, &talk) else {
+            return;
+        };
+        let screen = &session.screen;
+        assert_eq!(session.code, code, "{gone:?} at {:?}: {screen}", talk[at].0);
+        assert!(session.restored, "{gone:?} at {:?}: {screen}", talk[at].0);
+        let last = screen.lines().last().unwrap();
+        assert!(last.starts_with("writegate: ") && last.contains(said), "{screen}");
+        look(&checkout, &session);
+    }
+}
+
 #[test]
-fn who_goes_away_leaves_nothing_behind() {
-    let checkout = clone();
-    // The terminal's end of input.
-    let talk = [("Which API", "other"), ("API's address", "\u{4}")];
-    let Some(session) = session(&checkout, &["init", "--local"], &talk) else {
-        return;
+fn who_goes_away_at_any_question_leaves_nothing_behind() {
+    let token = random_secret();
+    let talk = [
+        ("Which API", "form"),
+        ("API's address", "https://api.example.com/v1"),
+        ("takes its token", "bearer"),
+        ("A path below it", "/me"),
+        ("Worker's name", "my-gate"),
+        ("Who gets the first key", "Forms"),
+        ("methods", "POST"),
+        ("paths", "/posts"),
+        ("origins", "https://www.example.com"),
+        ("site key", "0x4AAAAAAADnPIDROrmt1Wwj"),
+        (SECRET, token.as_str()),
+        ("Turnstile's secret key", "turnstile-secret"),
+        ("When it was issued", "2026-01-02"),
+        ("When it ends", ""),
+    ];
+    for at in 0..talk.len() {
+        leaves(&["init", "--local"], &talk, at, clone, |checkout, session| {
+            assert!(
+                session.screen.trim_end().ends_with("nothing is written"),
+                "{}",
+                session.screen
+            );
+            checkout.assert_untouched();
+        });
+    }
+}
+
+#[test]
+fn who_goes_away_when_the_secrets_are_set_is_told_what_is_left() {
+    let arguments =
+        [CMS.as_slice(), &["--key-name", "CMS", "--method", "POST", "--auth", "bearer"]].concat();
+    let arguments =
+        [&arguments[..], &["--name", "writegate", "--origin", "https://a.example"]].concat();
+    let talk = [
+        (SECRET, "a-token-of-an-example"),
+        ("When it was issued", ""),
+        ("When it ends", ""),
+        ("deploy it now", ""),
+    ];
+    let begin = || Machine::new().checkout;
+    leaves(&arguments, &talk, 3, begin, |checkout, session| {
+        let screen = &session.screen;
+        assert!(
+            screen.contains("the secrets are set: `npx wrangler deploy` continues"),
+            "{screen}"
+        );
+        assert!(checkout.text(".dev.vars").contains("SIGNING_SECRET="));
+        // The files are whole, and the key can be shown.
+        let written: Value = toml::from_str(&checkout.text("wrangler.toml")).unwrap();
+        let id = written["vars"]["KEYS"][0]["id"].as_str().unwrap();
+        checkout.run(&["key", "show", id]).succeeded();
+    });
+}
+
+#[test]
+fn a_secret_s_question_leaves_the_terminal_as_it_was_in_other_commands_too() {
+    let begin = || {
+        let machine = Machine::new();
+        machine.init(&["--local"]);
+        machine.checkout
     };
-    assert_eq!(session.code, 2, "{}", session.screen);
-    assert!(session.screen.contains("the input ended"), "{}", session.screen);
-    checkout.assert_untouched();
+    let talk = [("the token for WRITE_TOKEN", "")];
+    for (gone, code, said) in GONE {
+        let talk = [(talk[0].0, gone)];
+        let Some(session) = session(&begin(), &["token", "put"], &talk) else {
+            return;
+        };
+        assert_eq!((session.code, session.restored), (code, true), "{gone:?}: {}", session.screen);
+        let said = said.trim_end_matches("; ");
+        assert!(session.screen.trim_end().ends_with(said), "{gone:?}: {}", session.screen);
+    }
 }
