@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::gate_error::{GateError, Problem};
 use crate::project::Project;
 use crate::session::{self, Claims, OWN_TTL};
-use crate::{http, percent, settings};
+use crate::{host, http, percent, settings};
 
 /// Longest for one answer. A page is read from KV in one go, a batch is written record by record.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -38,6 +38,8 @@ pub(crate) struct GateOptions {
 /// A gate's address: the rules are those for the address of an API.
 fn address(text: &str) -> std::result::Result<Upstream, String> {
     let hint = "expected a gate's address such as https://gate.example.com (http only on loopback), without a path";
+    host::check(text)?;
+    let text = &host::with_lower_scheme(text);
     Upstream::parse(text).ok().filter(|gate| gate.base().is_empty()).ok_or_else(|| hint.to_owned())
 }
 

@@ -19,6 +19,7 @@ mod edit;
 mod error;
 mod explain;
 mod gate_error;
+mod host;
 mod http;
 mod init;
 mod input;

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::admin::GateOptions;
 use crate::error::Result;
+use crate::host;
 use crate::project::ProjectOptions;
 
 #[derive(Args)]
@@ -25,8 +26,13 @@ struct What {
     #[arg(long, value_name = "PATH")]
     route: Option<String>,
     /// Every answer to this URL, whole or from the path on
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     url: Option<String>,
+}
+
+fn url(text: &str) -> std::result::Result<String, String> {
+    host::check(text)?;
+    Ok(text.to_owned())
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {

@@ -50,7 +50,7 @@ pub(crate) struct Sign {
     #[arg(value_name = "METHOD", value_parser = method)]
     method: String,
     /// The address at the gate
-    #[arg(value_name = "URL", value_parser = target::url)]
+    #[arg(value_name = "URL", value_parser = target::strict_url)]
     url: String,
     /// Print the headers as a JSON object
     #[arg(long)]

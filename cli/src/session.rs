@@ -10,7 +10,7 @@ use writegate::{KeyId, METHODS, METHODS_HINT, Scheme, Secret, derive_ss};
 use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::settings::{self, KeyOptions};
-use crate::{clock, random};
+use crate::{clock, host, random};
 
 /// The longest lifetime of a session unless `SESSION_MAX_TTL` says otherwise.
 const DEFAULT_MAX_TTL: u64 = 3600;
@@ -55,7 +55,7 @@ pub(crate) struct Claims {
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub(crate) jti: Option<String>,
     /// The gate's origin; other gates then refuse it
-    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    #[arg(long, value_name = "ORIGIN", value_parser = gate_origin)]
     pub(crate) aud: Option<String>,
     /// Only this method; may be repeated
     #[arg(long = "method", value_name = "METHOD", value_parser = method)]
@@ -178,7 +178,18 @@ fn path(text: &str) -> Parsed {
     Pattern::parse(text).map(|_| text.to_owned()).ok_or_else(|| PATTERN_HINT.to_owned())
 }
 
+/// The gate's origin.
+fn gate_origin(text: &str) -> Parsed {
+    match text.split_once("://") {
+        Some((scheme, _)) if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => {
+            Err("a gate's origin begins with https:// (or http:// on loopback)".to_owned())
+        }
+        _ => origin(text),
+    }
+}
+
 fn origin(text: &str) -> Parsed {
+    host::check(text)?;
     Origin::parse(text)
         .map(|_| text.to_owned())
         .ok_or_else(|| "expected an origin such as https://www.example.com".to_owned())

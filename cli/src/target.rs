@@ -4,6 +4,19 @@ use writegate::policy::path;
 use writegate::{Head, Refusal};
 
 use crate::error::{Error, Result};
+use crate::host;
+
+/// A URL of the gate, whose host and port everybody reads as they are written.
+pub(crate) fn strict_url(text: &str) -> std::result::Result<String, String> {
+    let url = url(text)?;
+    host::check(&url)?;
+    Ok(url)
+}
+
+/// A URL of a request that was sent: clients rewrite its host before they do.
+pub(crate) fn sent_url(text: &str) -> std::result::Result<String, String> {
+    host::normalized(&url(text)?)
+}
 
 /// A URL with a path, as a client would send it.
 pub(crate) fn url(text: &str) -> std::result::Result<String, String> {

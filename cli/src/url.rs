@@ -31,7 +31,7 @@ pub(crate) struct Sign {
     #[arg(long, requires = "waf")]
     unnamed: bool,
     /// The address at the gate
-    #[arg(value_name = "URL", value_parser = target::url)]
+    #[arg(value_name = "URL", value_parser = target::strict_url)]
     url: String,
     /// Print a JSON object
     #[arg(long)]

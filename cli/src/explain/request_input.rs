@@ -145,7 +145,7 @@ pub(crate) fn har(text: &str, number: Option<u32>) -> Result<Entry> {
     let mut request = RequestInput {
         method: member("method")?.to_owned(),
         // What follows a # was not sent.
-        url: target::url(member("url")?.split('#').next().unwrap_or_default())
+        url: target::sent_url(member("url")?.split('#').next().unwrap_or_default())
             .map_err(|hint| wrong(&hint))?,
         body: body(&recorded["postData"]),
         at: entry["startedDateTime"].as_str().and_then(Timestamp::parse_rfc3339),

@@ -7,6 +7,8 @@ use writegate::policy::origin::{Origin, OriginPattern};
 use writegate::policy::path::Pattern;
 use writegate::{METHODS, Scheme, Timestamp, Upstream, UpstreamAuth};
 
+use crate::host;
+
 pub(crate) type Checked = Result<String, String>;
 
 fn when(right: bool, text: &str, hint: &str) -> Checked {
@@ -35,14 +37,26 @@ pub(super) fn account(id: &str) -> Checked {
 }
 
 pub(super) fn domain(host: &str) -> Checked {
-    let fits = Origin::parse(&format!("https://{host}")).is_some()
+    let url = format!("https://{host}");
+    // Only the name, before it is looked at as a host.
+    let is_name = !host.contains([':', '/', '?', '#', '@', '\\']);
+    if is_name {
+        host::check(&url)?;
+    }
+    let fits = is_name
+        && Origin::parse(&url).is_some()
         && host.contains('.')
-        && !host.contains(':');
-    when(fits, host, "expected a host name of one of your zones, such as gate.example.com")
+        && !host.ends_with('.')
+        && host.parse::<std::net::Ipv4Addr>().is_err();
+    // Cloudflare's own form of it.
+    let host = host.to_ascii_lowercase();
+    when(fits, &host, "expected a host name of one of your zones, such as gate.example.com")
 }
 
 pub(crate) fn upstream(url: &str) -> Checked {
-    Upstream::parse(url).map(|_| url.to_owned())
+    host::check(url)?;
+    let url = host::with_lower_scheme(url);
+    Upstream::parse(&url).map(|_| url)
 }
 
 pub(crate) fn probe(path: &str) -> Checked {
@@ -97,6 +111,7 @@ pub(super) fn path(path: &str, route: &str) -> Checked {
 
 pub(super) fn origin(text: &str) -> Checked {
     let hint = "expected origins such as https://www.example.com or https://*.example.com";
+    host::pattern(text)?;
     when(OriginPattern::parse(text).is_some(), text, hint)
 }
 

@@ -6,6 +6,7 @@ use writegate::{Key, rate};
 
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::host;
 use crate::project::Document;
 
 /// The names are those of docs/configuration.md, and the gate's own code reads what is made of them.
@@ -24,7 +25,7 @@ pub(super) struct Fields {
     #[arg(long = "path", alias = "paths", value_name = "PATH")]
     paths: Vec<String>,
     /// An origin whose pages may use it; may be repeated [default: any]
-    #[arg(long = "origin", aliases = ["origins", "allowed-origins"], value_name = "ORIGIN", value_delimiter = ',')]
+    #[arg(long = "origin", aliases = ["origins", "allowed-origins"], value_name = "ORIGIN", value_delimiter = ',', value_parser = host::pattern)]
     origins: Vec<String>,
     /// An address or network that may use it; may be repeated [default: any]
     #[arg(long = "ip", aliases = ["ips", "allowed-ips"], value_name = "NETWORK", value_delimiter = ',')]

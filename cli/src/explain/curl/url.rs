@@ -54,7 +54,7 @@ impl Options {
             [] => path,
             queries => format!("{path}?{}", queries.join("&")),
         });
-        request.url = target::url(&format!("{scheme}://{authority}{target}"))
+        request.url = target::sent_url(&format!("{scheme}://{authority}{target}"))
             .map_err(|hint| Error::usage(format!("the URL: {hint}")))?;
         Ok(())
     }
