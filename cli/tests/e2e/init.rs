@@ -51,7 +51,7 @@ pub(crate) fn cloudflare() -> Upstream {
             there.extend(script.clone());
         }
         let result = match (&script, seen.target.as_str()) {
-            (Some(_), _) => json!({}),
+            (Some(_), _) => json!({"bindings": []}),
             (None, "/client/v4/user") => json!({"id": "1", "email": "somebody@example.com"}),
             _ => {
                 json!([{"id": ACCOUNT, "name": "Ours", "account": {"id": ACCOUNT, "name": "Ours"}}])
@@ -181,6 +181,49 @@ fn the_real_wrangler_sets_the_secrets_of_each_environment_s_own_worker() {
     assert_eq!(set_up(&["--env", "staging"]), ["my-gate-staging"]);
     // wrangler refuses an environment that is not there, as this one is not while it is asked who is logged in.
     assert_eq!(set_up(&["--env", "preview", "--force"]), ["my-gate-preview"]);
+}
+
+#[test]
+fn the_real_wrangler_cuts_white_space_off_one_secret_and_not_off_a_file_of_them() {
+    let folder = scratch(&format!("secrets-{}", fresh()));
+    fs::write(folder.join("wrangler.toml"), "name = \"my-gate\"\n").unwrap();
+    let api = cloudflare();
+    let sent = |arguments: &[&str], input: &str| {
+        let before = api.seen().len();
+        let mut node = Command::new("node");
+        node.arg(root().join("node_modules/wrangler/bin/wrangler.js"))
+            .args(arguments)
+            .current_dir(&folder)
+            .env("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", api.url()))
+            .env("CLOUDFLARE_API_TOKEN", "1")
+            .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+            .env("WRANGLER_SEND_METRICS", "false")
+            .env("WRANGLER_LOG_PATH", folder.join("logs"));
+        run(&mut node, input);
+        let bodies = api.seen().split_off(before).into_iter();
+        let bodies = bodies.filter(|seen| seen.method == "PUT" || seen.method == "PATCH");
+        bodies.map(|seen| String::from_utf8_lossy(&seen.body).into_owned()).collect::<String>()
+    };
+    for end in [" ", "\t", "\r\n", "\u{feff}", "\u{a0}", "\u{2028}"] {
+        let text = format!("example{end}");
+        let put = sent(&["secret", "put", "WRITE_TOKEN"], &text);
+        assert!(put.contains("\"text\":\"example\""), "{end:?}: {put}");
+        // The command reads one likewise: its keys are the same.
+        let show = |root: String| {
+            let mut show = crate::writegate();
+            show.args(["key", "show", "pk_a", "--unknown-key"]);
+            run(show.current_dir(&folder).env("SIGNING_SECRET", root), "")
+        };
+        let root = fresh() + &fresh();
+        assert_eq!(show(format!("{root}{end}")), show(root), "{end:?}");
+    }
+    let kept = json!("example \t").to_string();
+    let bulk = sent(&["secret", "bulk"], &json!({"WRITE_TOKEN": "example \t"}).to_string());
+    assert!(bulk.contains(&format!("\"text\":{kept}")), "{bulk}");
+    let file = folder.join("secrets.env");
+    fs::write(&file, "WRITE_TOKEN=\"example \t\"\n").unwrap();
+    let bulk = sent(&["secret", "bulk", file.to_str().unwrap()], "");
+    assert!(bulk.contains(&format!("\"text\":{kept}")), "{bulk}");
 }
 
 #[test]
