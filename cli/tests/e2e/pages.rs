@@ -16,42 +16,155 @@ use crate::reader::Reader;
 /// Commands that are indented have no language.
 const COMMANDS: &str = "";
 
-/// Examples that the test in a file of its own takes from the page: the page, the language, the beginning, the file.
-const ELSEWHERE: [[&str; 4]; 29] = [
-    ["README.md", COMMANDS, "npx writegate init", "cli/tests/e2e/npm.rs"],
-    ["README.md", COMMANDS, "pass show", "cli/tests/e2e/npm.rs"],
-    ["npm/README.md", COMMANDS, "", "cli/tests/e2e/npm.rs"],
-    ["npm/README.md", "js", "", "cli/tests/e2e/npm.rs"],
-    ["cli/src/init/package/README.md", COMMANDS, "", "cli/tests/e2e/npm.rs"],
-    ["docs/admin.md", "sh", "", "cli/tests/e2e/admin_docs.rs"],
-    ["docs/clients.md", "js", "import { createHmac }", "tests/e2e/signing_docs.rs"],
-    ["docs/clients.md", "js", "const link", "tests/e2e/signing_docs.rs"],
-    ["docs/clients.md", "csp", "", "tests/browser/site.rs"],
-    ["docs/publishing.md", "yaml", "", "cli/tests/e2e/gitlab.rs"],
-    ["docs/rotation.md", "sh", "", "cli/tests/e2e/rotate_docs.rs"],
-    [
-        "docs/rotation.md",
-        COMMANDS,
-        "npx writegate token rotate --gate https://gate.example.com --hook",
-        "cli/tests/e2e/rotate_docs.rs",
-    ],
-    ["docs/recipes/vault.md", "sh", "", "cli/tests/e2e/rotate_docs.rs"],
-    ["docs/recipes/vault.md", COMMANDS, "", "cli/tests/e2e/rotate_docs.rs"],
-    ["docs/signing.md", "sh", "", "tests/e2e/signing_docs.rs"],
-    ["docs/signing.md", "js", "", "tests/e2e/signing_docs.rs"],
-    ["docs/signing.md", "python", "", "tests/e2e/signing_docs.rs"],
-    ["docs/recipes/cloudflare-api.md", "sh", "", "cli/tests/command/init/recipes.rs"],
-    ["docs/recipes/cloudflare-api.md", "js", "", "tests/e2e/recipes/cloudflare_api.rs"],
-    ["docs/recipes/cms.md", "sh", "", "cli/tests/command/init/recipes.rs"],
-    ["docs/recipes/cms.md", "js", "", "tests/e2e/recipes/cms.rs"],
-    ["docs/recipes/flotiq.md", "sh", "", "cli/tests/command/init/recipes.rs"],
-    ["docs/recipes/form.md", "sh", "", "cli/tests/command/init/recipes.rs"],
-    ["docs/recipes/form.md", "html", "", "tests/browser/form.rs"],
-    ["docs/recipes/images.md", "sh", "", "cli/tests/command/init/recipes.rs"],
-    ["docs/recipes/images.md", "html", "", "tests/e2e/recipes/images.rs"],
-    ["docs/recipes/two-zones.md", "sh", "", "cli/tests/command/init/recipes.rs"],
-    ["docs/recipes/workers-ai.md", "sh", "", "cli/tests/command/init/recipes.rs"],
-    ["docs/recipes/workers-ai.md", "js", "", "tests/e2e/recipes/workers_ai.rs"],
+/// An example that the test in a file of its own runs: the page, the language, the beginning, and the file; the number of
+/// examples that this is true of; and the text in that file that takes them from the page.
+struct Elsewhere([&'static str; 4], usize, &'static str);
+
+/// Examples that other tests run. One that is added to a page, and that no test runs, is not among them by chance: its
+/// number is stated.
+const ELSEWHERE: [Elsewhere; 29] = [
+    Elsewhere(
+        ["README.md", COMMANDS, "npx writegate init", "cli/tests/e2e/npm.rs"],
+        1,
+        "words(\"README.md\", \"npx writegate init",
+    ),
+    Elsewhere(
+        ["README.md", COMMANDS, "pass show", "cli/tests/e2e/npm.rs"],
+        1,
+        "words(\"README.md\", \"pass show",
+    ),
+    Elsewhere(
+        ["npm/README.md", COMMANDS, "", "cli/tests/e2e/npm.rs"],
+        1,
+        "\"npm/README.md\", \"cli/src/init/package/README.md\"] {",
+    ),
+    Elsewhere(
+        ["npm/README.md", "js", "", "cli/tests/e2e/npm.rs"],
+        1,
+        "= examples(\"npm/README.md\")",
+    ),
+    Elsewhere(
+        ["cli/src/init/package/README.md", COMMANDS, "", "cli/tests/e2e/npm.rs"],
+        1,
+        "\"npm/README.md\", \"cli/src/init/package/README.md\"] {",
+    ),
+    Elsewhere(
+        ["docs/admin.md", "sh", "", "cli/tests/e2e/admin_docs.rs"],
+        1,
+        "fences(\"admin.md\", \"sh\")",
+    ),
+    Elsewhere(
+        ["docs/clients.md", "js", "import { createHmac }", "tests/e2e/signing_docs.rs"],
+        1,
+        "fences(\"clients.md\", \"js\")",
+    ),
+    Elsewhere(
+        ["docs/clients.md", "js", "const link", "tests/e2e/signing_docs.rs"],
+        1,
+        "fences(\"clients.md\", \"js\")",
+    ),
+    Elsewhere(
+        ["docs/clients.md", "csp", "", "tests/browser/site.rs"],
+        1,
+        "fences(\"clients.md\", \"csp\")",
+    ),
+    Elsewhere(
+        ["docs/publishing.md", "yaml", "", "cli/tests/e2e/gitlab.rs"],
+        1,
+        "fences(\"publishing.md\", \"yaml\")",
+    ),
+    Elsewhere(
+        ["docs/rotation.md", "sh", "", "cli/tests/e2e/rotate_docs.rs"],
+        2,
+        "fences(\"rotation.md\", \"sh\")",
+    ),
+    Elsewhere(
+        [
+            "docs/rotation.md",
+            COMMANDS,
+            "npx writegate token rotate --gate https://gate.example.com --hook",
+            "cli/tests/e2e/rotate_docs.rs",
+        ],
+        1,
+        "hooks(\"docs/rotation.md\")",
+    ),
+    Elsewhere(
+        ["docs/recipes/vault.md", "sh", "", "cli/tests/e2e/rotate_docs.rs"],
+        1,
+        "fences(\"recipes/vault.md\", \"sh\")",
+    ),
+    Elsewhere(
+        ["docs/recipes/vault.md", COMMANDS, "", "cli/tests/e2e/rotate_docs.rs"],
+        1,
+        "hooks(\"docs/recipes/vault.md\")",
+    ),
+    Elsewhere(
+        ["docs/signing.md", "sh", "", "tests/e2e/signing_docs.rs"],
+        1,
+        "&[\"-euc\"], \"sh\")",
+    ),
+    Elsewhere(["docs/signing.md", "js", "", "tests/e2e/signing_docs.rs"], 1, "\"-e\"], \"js\")"),
+    Elsewhere(
+        ["docs/signing.md", "python", "", "tests/e2e/signing_docs.rs"],
+        1,
+        "&[\"-c\"], \"python\")",
+    ),
+    Elsewhere(
+        ["docs/recipes/cloudflare-api.md", "sh", "", "cli/tests/command/init/recipes.rs"],
+        1,
+        "fence(page, \"sh\")",
+    ),
+    Elsewhere(
+        ["docs/recipes/cloudflare-api.md", "js", "", "tests/e2e/recipes/cloudflare_api.rs"],
+        1,
+        "Recipe::before(\"cloudflare-api\"",
+    ),
+    Elsewhere(
+        ["docs/recipes/cms.md", "sh", "", "cli/tests/command/init/recipes.rs"],
+        1,
+        "fence(page, \"sh\")",
+    ),
+    Elsewhere(
+        ["docs/recipes/cms.md", "js", "", "tests/e2e/recipes/cms.rs"],
+        1,
+        "Recipe::before(\"cms\"",
+    ),
+    Elsewhere(
+        ["docs/recipes/flotiq.md", "sh", "", "cli/tests/command/init/recipes.rs"],
+        1,
+        "fence(page, \"sh\")",
+    ),
+    Elsewhere(
+        ["docs/recipes/form.md", "sh", "", "cli/tests/command/init/recipes.rs"],
+        1,
+        "fence(page, \"sh\")",
+    ),
+    Elsewhere(["docs/recipes/form.md", "html", "", "tests/browser/form.rs"], 1, "only(\"html\")"),
+    Elsewhere(
+        ["docs/recipes/images.md", "sh", "", "cli/tests/command/init/recipes.rs"],
+        1,
+        "fence(page, \"sh\")",
+    ),
+    Elsewhere(
+        ["docs/recipes/images.md", "html", "", "tests/e2e/recipes/images.rs"],
+        1,
+        "fences(\"recipes/images.md\", \"html\")",
+    ),
+    Elsewhere(
+        ["docs/recipes/two-zones.md", "sh", "", "cli/tests/command/init/recipes.rs"],
+        1,
+        "fence(page, \"sh\")",
+    ),
+    Elsewhere(
+        ["docs/recipes/workers-ai.md", "sh", "", "cli/tests/command/init/recipes.rs"],
+        1,
+        "fence(page, \"sh\")",
+    ),
+    Elsewhere(
+        ["docs/recipes/workers-ai.md", "js", "", "tests/e2e/recipes/workers_ai.rs"],
+        1,
+        "Recipe::before(\"workers-ai\"",
+    ),
 ];
 
 /// mermaid needs a browser's DOM and 80 MB.
@@ -110,10 +223,14 @@ fn is(example: &Example, entry: &[&str; 4]) -> bool {
         && example.code.starts_with(start)
 }
 
+/// The entries of both lists.
+fn entries() -> impl Iterator<Item = &'static [&'static str; 4]> {
+    ELSEWHERE.iter().map(|Elsewhere(entry, ..)| entry).chain(&NOT_HERE)
+}
+
 /// The examples of all pages that no list names.
 fn here() -> Vec<Example> {
-    let listed =
-        |example: &Example| ELSEWHERE.iter().chain(&NOT_HERE).any(|entry| is(example, entry));
+    let listed = |example: &Example| entries().any(|entry| is(example, entry));
     let all = pages().into_iter().flat_map(|page| examples(&page));
     all.filter(|example| !listed(example)).collect()
 }
@@ -122,15 +239,19 @@ fn here() -> Vec<Example> {
 fn the_lists_name_what_is_there() {
     let all: Vec<Example> = pages().into_iter().flat_map(|page| examples(&page)).collect();
     assert!(all.len() > 80, "{} examples", all.len());
-    for entry in ELSEWHERE.iter().chain(&NOT_HERE) {
+    for entry in entries() {
         assert!(all.iter().any(|example| is(example, entry)), "no such example: {entry:?}");
     }
-    for [page, _, _, test] in ELSEWHERE {
+    for Elsewhere(entry, count, takes) in &ELSEWHERE {
+        let [page, _, _, test] = entry;
         let text = fs::read_to_string(root().join(test)).unwrap();
         let name = page.rsplit('/').next().unwrap();
         let stem = name.strip_suffix(".md").unwrap();
-        let takes = [name.to_owned(), format!("\"{stem}\""), "recipes/{".to_owned()];
-        assert!(takes.iter().any(|name| text.contains(name)), "{test} takes nothing from {page}");
+        let names = [name.to_owned(), format!("\"{stem}\"")];
+        assert!(names.iter().any(|name| text.contains(name)), "{test} does not name {page}");
+        assert!(text.contains(takes), "{test} does not take {entry:?} from its page");
+        let there = all.iter().filter(|example| is(example, entry)).count();
+        assert_eq!(there, *count, "{entry:?}: {test} runs {count}");
     }
 }
 
