@@ -31,6 +31,10 @@ pub(crate) fn line(error: &clap::Error, command: &clap::Command) -> String {
                 false => format!("{argument} is no option here; {close} is"),
             }
         }
+        // Only an option's value can be a number below 0, and none is.
+        ErrorKind::UnknownArgument if argument.parse::<f64>().is_ok_and(f64::is_sign_negative) => {
+            "a number below 0 is not a value of any option".to_owned()
+        }
         ErrorKind::UnknownArgument => {
             "an argument too many; a secret goes through standard input".to_owned()
         }

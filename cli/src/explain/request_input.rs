@@ -137,6 +137,11 @@ pub(crate) fn har(text: &str, number: Option<u32>) -> Result<Entry> {
         }
         None => &document,
     };
+    if !entry["request"].is_object() {
+        return Err(wrong(
+            "it has neither log.entries nor a request: export it as HAR, from the browser's network tab",
+        ));
+    }
     let recorded = &entry["request"];
     let member = |name: &str| {
         let text = recorded[name].as_str();
@@ -259,6 +264,15 @@ mod tests {
             ("{}", None),
         ] {
             assert_eq!(har(text, number).unwrap_err().code, 2, "{text} {number:?}");
+        }
+    }
+
+    #[test]
+    fn another_program_s_json_is_not_a_har() {
+        // A collection of Postman's, and an export of Insomnia's.
+        for text in ["{\"info\":{},\"item\":[]}", "{\"resources\":[]}", "[]"] {
+            let error = har(text, None).unwrap_err();
+            assert!(error.code == 2 && error.message.contains("export it as HAR"), "{error:?}");
         }
     }
 

@@ -124,6 +124,10 @@ fn durations_may_have_units() {
         let mint = ["session", "mint", "--key", "pk_site", &format!("--ttl={wrong}")];
         assert_eq!(checkout.run(&mint).code, Some(2), "{wrong}");
     }
+    for below in ["-5", "-1.5"] {
+        let mint = ["session", "mint", "--key", "pk_site", "--ttl", below];
+        checkout.run(&mint).failed(2, &["a number below 0"]);
+    }
 }
 
 #[test]
