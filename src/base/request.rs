@@ -14,6 +14,9 @@ pub const MAX_TARGET_BYTES: usize = 16 * 1024;
 /// fields.
 pub const MAX_HEADERS: usize = 256;
 
+/// Longest `Connection`, in bytes. It is read once for each covered field of a signature, before its MAC is verified.
+pub const MAX_CONNECTION_BYTES: usize = 1024;
+
 /// A request as the edge passes it on, unchecked.
 #[derive(Clone, Debug)]
 pub struct Raw<'h> {
@@ -76,11 +79,12 @@ impl<'a> Head<'a> {
         }
         let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at_checked(end).ok_or(HeadError::Request)?;
-        let host = headers.iter().find(|(name, _)| *name == "host");
-        if !is_authority(authority) || host.is_some_and(|(_, value)| !is_authority(value)) {
-            return Err(HeadError::Request);
-        }
-        if target.contains('#') {
+        let is_good = |(name, value): &(&str, &str)| match *name {
+            "host" => is_authority(value),
+            "connection" => value.len() <= MAX_CONNECTION_BYTES,
+            _ => true,
+        };
+        if !is_authority(authority) || target.contains('#') || !headers.iter().all(is_good) {
             return Err(HeadError::Request);
         }
         if target.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
@@ -226,5 +230,12 @@ mod tests {
         let refused = Err(HeadError::Request);
         assert_eq!(head(&url(MAX_TARGET_BYTES + 1), 0), refused);
         assert_eq!(head(&url(100), MAX_HEADERS + 1), refused);
+        let connection = |length: usize| {
+            let options = "x".repeat(length);
+            let headers = vec![("host", "g"), ("connection", options.as_str())];
+            Head::new("GET", "https://g/", headers, false).map(|_| ())
+        };
+        assert_eq!(connection(MAX_CONNECTION_BYTES), Ok(()));
+        assert_eq!(connection(MAX_CONNECTION_BYTES + 1), refused);
     }
 }

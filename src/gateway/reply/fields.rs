@@ -66,7 +66,7 @@ fn is_removed_by_name(name: &str) -> bool {
         // response. `*-cache-control` is below. `pragma` means nothing in a response (RFC 9111 section
         // 5.4), but some caches guess.
         "surrogate-control" | "surrogate-key" | "cache-tag" | "edge-cache-tag" | "edge-control"
-        | "pragma" => true,
+        | "cf-edge-cache" | "pragma" => true,
         // Proxies that read these send a file or another URL instead of the response.
         "x-sendfile" | "x-lighttpd-send-file" | "x-reproxy-url" => true,
         _ => false,
@@ -123,6 +123,7 @@ mod tests {
             "cdn-cache-control",
             "cloudflare-cdn-cache-control",
             "surrogate-control",
+            "cf-edge-cache",
             "x-accel-redirect",
             "writegate-asked",
             "sec-session-registration",
