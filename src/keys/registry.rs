@@ -15,6 +15,8 @@ use crate::keys::{DerivedKey, Key, KeyId, RootSecrets};
 
 /// Longest time, in seconds, that a record is used without reading KV again.
 pub const MAX_AGE: i64 = 30;
+/// The same for a record that this isolate wrote: for 60 s, KV may still answer with a copy from before the write.
+const MAX_AGE_WRITTEN: i64 = MAX_AGE + 60;
 /// Most records that are remembered: each takes some 2 KB, with the secrets that verify signatures.
 const MAX_RECORDS: usize = 4_096;
 /// Longest record in bytes. A few restrictions fill 2 KB, and KV itself would accept 25 MB.
@@ -56,6 +58,8 @@ struct CachedRecord {
     /// `None` when the text does not parse.
     derived_key: Option<Rc<DerivedKey>>,
     read: Timestamp,
+    /// It was written by this isolate, not read.
+    is_written: bool,
 }
 
 impl Default for Registry {
@@ -71,13 +75,19 @@ impl Default for Registry {
 impl Registry {
     /// Returns the state of this id, if it was read within the last 30 s.
     pub fn recent(&self, id: &KeyId, now: Timestamp) -> Option<Entry> {
-        let is_recent = |read: Timestamp| now < read.plus_seconds(MAX_AGE) && read <= now;
+        let is_recent = |read: Timestamp, max_age| now < read.plus_seconds(max_age) && read <= now;
         let mut records = self.records.borrow_mut();
-        if let Some(record) = records.get(id.as_str()).filter(|found| is_recent(found.read)) {
+        let max_age = |record: &CachedRecord| match record.is_written {
+            true => MAX_AGE_WRITTEN,
+            false => MAX_AGE,
+        };
+        let record = records.get(id.as_str());
+        if let Some(record) = record.filter(|record| is_recent(record.read, max_age(record))) {
             return Some(record.entry());
         }
         let mut absent = self.absent.borrow_mut();
-        absent.get(id.as_str()).is_some_and(|read| is_recent(*read)).then_some(Entry::Absent)
+        let read = absent.get(id.as_str());
+        read.is_some_and(|read| is_recent(*read, MAX_AGE)).then_some(Entry::Absent)
     }
 
     /// Begins a read of KV. [`Registry::learn_read`] takes the returned value.
@@ -109,6 +119,9 @@ impl Registry {
     pub fn learn_written(&self, id: &KeyId, text: String, roots: &Rc<RootSecrets>, now: Timestamp) {
         self.writes.set(self.writes.get().wrapping_add(1));
         let _ = self.learn(id, Some(text), roots, now);
+        if let Some(record) = self.records.borrow_mut().get(id.as_str()) {
+            record.is_written = true;
+        }
     }
 
     /// Stores the state of KV. A record that did not change keeps the secrets that were derived for it.
@@ -133,6 +146,7 @@ impl Registry {
         self.absent.borrow_mut().remove(id.as_str());
         if let Some(record) = records.get(id.as_str()).filter(|record| record.text == text) {
             record.read = now;
+            record.is_written = false;
             return record.entry();
         }
         let record = CachedRecord::new(id, text, roots, now);
@@ -153,6 +167,7 @@ impl CachedRecord {
             derived_key: key.map(|key| Rc::new(DerivedKey::new(key, Rc::clone(roots)))),
             text,
             read,
+            is_written: false,
         }
     }
 
@@ -287,6 +302,25 @@ mod tests {
         let entry = registry.learn_read(reading, &id("b"), b, &roots, NOW);
         assert!(matches!(entry, Entry::Found(_)));
         assert!(registry.recent(&id("b"), NOW).is_none());
+    }
+
+    #[test]
+    fn a_record_that_was_written_here_is_believed_until_kv_has_no_older_copy() {
+        let (registry, roots, a) = (Registry::default(), roots(), id("a"));
+        let (open, revoked) = (r#"{"id":"a"}"#, r#"{"id":"a","revoked":true}"#);
+        registry.learn_written(&a, revoked.to_owned(), &roots, NOW);
+        for seconds in [0, 30, 89] {
+            let entry = registry.recent(&a, NOW.plus_seconds(seconds));
+            assert!(matches!(entry, Some(Entry::Found(key)) if key.key().revoked), "{seconds} s");
+        }
+        let later = NOW.plus_seconds(90);
+        assert!(registry.recent(&a, later).is_none());
+        // From then on it is a record like any other.
+        for text in [revoked, open] {
+            registry.learn(&a, Some(text.to_owned()), &roots, later);
+            assert!(registry.recent(&a, later.plus_seconds(29)).is_some());
+            assert!(registry.recent(&a, later.plus_seconds(30)).is_none());
+        }
     }
 
     #[test]
