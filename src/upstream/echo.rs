@@ -248,6 +248,14 @@ mod tests {
     }
 
     #[test]
+    fn of_whole_groups_of_base64_nothing_behind_them_is_redacted() {
+        let guard = guard("123456789");
+        let encoded = STANDARD.encode("123456789");
+        let redacted = guard.redact(&format!("{encoded}Z"));
+        assert_eq!(redacted.as_deref(), Some("[redacted]Z"));
+    }
+
+    #[test]
     fn a_token_in_a_name_is_seen_in_lower_case() {
         let guard = guard("To-Ken_12");
         assert!(guard.is_in_name("x-to-ken_12-y"));
