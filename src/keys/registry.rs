@@ -15,7 +15,7 @@ use crate::keys::{DerivedKey, Key, KeyId, RootSecrets};
 
 /// Longest time, in seconds, that a record is used without reading KV again.
 pub const MAX_AGE: i64 = 30;
-/// The same for a record that this isolate wrote: for 60 s, KV may still answer with a copy from before the write.
+/// Longest time, in seconds, for a record that this isolate wrote: for 60 s, KV may still answer with a copy from before it.
 const MAX_AGE_WRITTEN: i64 = MAX_AGE + 60;
 /// Most records that are remembered: each takes some 2 KB, with the secrets that verify signatures.
 const MAX_RECORDS: usize = 4_096;
