@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode_str;
 use writegate::credential::url::TRACKERS;
 use writegate::{Head, KeyId};
 
@@ -16,7 +17,8 @@ pub(super) fn fault(head: &Head<'_>, local: &Local, is_alone: bool) -> Option<St
         parameters.iter().find(|(name, _)| *name == wanted).and_then(|(_, value)| *value)
     };
     for (name, value) in &parameters {
-        if let Some(fault) = secret_in(value.unwrap_or_default(), local) {
+        let value = percent_decode_str(value.unwrap_or_default()).decode_utf8_lossy();
+        if let Some(fault) = secret_in(&value, local) {
             return Some(format!("{} in the URL: {fault}", shown(name).unwrap_or("a parameter")));
         }
     }

@@ -273,6 +273,11 @@ fn forged(scene: &Scene, header: &serde_json::Value, claims: &serde_json::Value)
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
 }
 
+/// A value of a query with every byte percent-encoded, as a form's code may write it.
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
 #[test]
 fn the_part_that_is_at_fault_is_named() {
     let scene = Scene::new();
@@ -385,6 +390,11 @@ fn the_part_that_is_at_fault_is_named() {
             format!("{URL}&access_token={sk}"),
             "credential-missing",
             "access_token in the URL: this is a key",
+        ),
+        (
+            format!("{URL}&token={}", escaped(&scene.root)),
+            "credential-missing",
+            "token in the URL: this is SIGNING_SECRET",
         ),
         (link.replace('&', "&amp;"), "", "escaped as in HTML"),
         (
