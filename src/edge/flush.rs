@@ -4,7 +4,7 @@
 use wasm_bindgen::prelude::*;
 
 use crate::keys::KeyId;
-use crate::limits::usage::Usage;
+use crate::limits::usage::{Flush, Usage};
 use crate::problem::Alarm;
 
 use super::{clock, glue, wire};
@@ -25,7 +25,7 @@ pub(super) struct FlushBy {
 impl FlushBy {
     pub(super) fn if_due(&self, now: crate::base::time::Timestamp) {
         if self.usage.begin_flush(now) {
-            flush(JsUsage { usage: self.usage }, &self.env, &self.ctx);
+            flush(JsUsage { flush: self.usage.flush() }, &self.env, &self.ctx);
         }
     }
 }
@@ -33,7 +33,7 @@ impl FlushBy {
 /// The isolate's usage, as `flush.js` uses it.
 #[wasm_bindgen]
 pub struct JsUsage {
-    usage: &'static Usage,
+    flush: Flush<'static>,
 }
 
 #[wasm_bindgen]
@@ -41,28 +41,24 @@ impl JsUsage {
     /// Returns the batches to send: keys and batches in turn, one line each. After the last attempt, new
     /// usage is for the next flush.
     pub fn batches(&self, now_ms: f64, is_last: bool) -> String {
-        if is_last {
-            self.usage.close_flush();
-        }
-        wire::batches(&self.usage.batches(clock::at(now_ms)))
+        wire::batches(&self.flush.batches(clock::at(now_ms), is_last))
     }
 
     /// Takes the answer of a key's ledger. Returns false if it is malformed.
     pub fn settle(&self, key: &str, answer: &str, now_ms: f64) -> bool {
         let id = KeyId::parse(key);
-        let settle = |id| self.usage.settle(&id, answer, clock::at(now_ms));
+        let settle = |id| self.flush.usage().settle(&id, answer, clock::at(now_ms));
         id.is_some_and(|id| settle(id).is_ok())
     }
 
-    /// Ends an attempt, in which `unanswered` batches had no answer. Returns true if nothing is left to
-    /// send.
+    /// Ends an attempt, in which `unanswered` batches had no answer. Returns true if it was the last one.
     #[wasm_bindgen(js_name = endAttempt)]
     pub fn end_attempt(&self, unanswered: usize) -> bool {
-        let lost = self.usage.take_lost();
+        let lost = self.flush.usage().take_lost();
         if unanswered > 0 || lost > 0 {
             let alarm = Alarm::UsageUnsent { batches: unanswered, lost };
             glue::error(&alarm.line(None));
         }
-        self.usage.end_flush()
+        self.flush.end_attempt()
     }
 }

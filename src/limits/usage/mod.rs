@@ -36,6 +36,9 @@ const FLUSH_SECONDS: i64 = 35;
 const MAX_KEYS: usize = 16_384;
 /// Most batches of one flush: the platform allows 1,000 subrequests of a request.
 const MAX_BATCHES: usize = 500;
+/// A flush that has sent so many batches is its last attempt, and the next request begins another: on the Free plan, a
+/// request and all of its background work have 50 subrequests.
+const ENOUGH_BATCHES: usize = 40;
 
 /// The usage in this isolate that the ledgers do not know yet, and the ledgers' last totals.
 #[derive(Debug, Default)]
@@ -49,6 +52,8 @@ pub struct Usage {
     is_unsent: Cell<bool>,
     /// The time until which the current flush may take.
     flushing: Cell<Option<Timestamp>>,
+    /// Number of batches that ledgers answered.
+    settled: Cell<usize>,
     /// Number of requests that were not counted.
     lost: Cell<u64>,
 }
@@ -134,6 +139,7 @@ impl Usage {
         else {
             return Err(MalformedAnswer);
         };
+        self.settled.set(self.settled.get().wrapping_add(1));
         if let Some(counter) = self.counters.borrow_mut().get_mut(key) {
             // The first day of the total; absent if none was asked for.
             let since = answer.get("since").and_then(Value::as_str);
@@ -153,18 +159,29 @@ impl Usage {
         is_due
     }
 
+    /// Returns a flush that has sent nothing.
+    pub const fn flush(&self) -> Flush<'_> {
+        Flush { usage: self, batches: Cell::new(0) }
+    }
+
     /// Ends the time in which the current flush takes usage: later usage is for the next one.
     pub fn close_flush(&self) {
         self.flushing.set(None);
     }
 
-    /// Returns all batches to send, by key.
+    /// Returns all batches to send. They begin behind those that were settled, so that where only some arrive, others do
+    /// the next time.
     pub fn batches(&self, now: Timestamp) -> Vec<(String, String)> {
         let mut counters = self.counters.borrow_mut();
         counters.retain(|_, counter| !counter.is_idle(now));
         let unsent = counters.iter_mut().filter(|(_, counter)| counter.is_unsent());
+        let mut unsent: Vec<_> = unsent.collect();
+        let start = self.settled.get().checked_rem(unsent.len()).unwrap_or(0);
+        let (before, after) = unsent.split_at_mut(start);
         let isolate = self.isolate.borrow();
-        unsent
+        after
+            .iter_mut()
+            .chain(before)
             .take(MAX_BATCHES)
             .map(|(key, counter)| (key.to_string(), counter.batch(&isolate, &self.sequence, now)))
             .collect()
@@ -196,6 +213,40 @@ impl Usage {
         if let Some(counter) = self.counters.borrow_mut().get_mut(key) {
             counter.release();
         }
+    }
+}
+
+/// A flush: some attempts to send what is there.
+#[derive(Debug)]
+pub struct Flush<'u> {
+    usage: &'u Usage,
+    /// Number of batches so far.
+    batches: Cell<usize>,
+}
+
+impl<'u> Flush<'u> {
+    /// Returns the usage that it sends.
+    pub const fn usage(&self) -> &'u Usage {
+        self.usage
+    }
+
+    /// Returns the batches of an attempt. After the last one, new usage is for the next flush.
+    pub fn batches(&self, now: Timestamp, is_last: bool) -> Vec<(String, String)> {
+        let batches = self.usage.batches(now);
+        self.batches.set(self.batches.get().saturating_add(batches.len()));
+        if is_last || self.has_sent_enough() {
+            self.usage.close_flush();
+        }
+        batches
+    }
+
+    /// Ends an attempt. Returns true if it was the last one.
+    pub fn end_attempt(&self) -> bool {
+        self.usage.end_flush() || self.has_sent_enough()
+    }
+
+    const fn has_sent_enough(&self) -> bool {
+        self.batches.get() >= ENOUGH_BATCHES
     }
 }
 
@@ -339,6 +390,60 @@ mod tests {
         answer(&usage, 3, 3, 0);
         assert!(usage.batches(NOW.plus_seconds(3_600)).is_empty());
         assert!(usage.counters.borrow().is_empty(), "idle");
+    }
+
+    #[test]
+    fn a_flush_that_has_sent_enough_leaves_the_rest_to_the_next_request() {
+        let usage = Usage::default();
+        let key = |number: usize| KeyId::parse(&format!("pk_{number:03}")).unwrap();
+        let amounts = Amounts { requests: 1, ..Amounts::default() };
+        let count = |numbers: core::ops::Range<usize>| {
+            for number in numbers {
+                usage.count(&key(number), None, (Day::of(NOW), Kind::Forwarded, None), &amounts);
+            }
+        };
+        // The subrequests of the Free plan, of which the first request has made one.
+        let send = |batches: Vec<(String, String)>, left: usize| {
+            for (key, batch) in batches.into_iter().take(left) {
+                let batch: Value = serde_json::from_str(&batch).unwrap();
+                let answer = json!({"sequence": batch["sequence"], "since": null, "requests": 0, "bytes": 0});
+                usage.settle(&KeyId::parse(&key).unwrap(), &answer.to_string(), NOW).unwrap();
+            }
+        };
+        // Several attempts of one flush, while their keys go on.
+        count(0..20);
+        assert!(usage.begin_flush(NOW));
+        let flush = usage.flush();
+        for attempt in 0..2 {
+            let batches = flush.batches(NOW, false);
+            assert_eq!(batches.len(), 20);
+            count(0..20);
+            send(batches, 49);
+            assert_eq!(flush.end_attempt(), attempt == 1, "40 are enough");
+        }
+        assert!(usage.begin_flush(NOW), "the next request goes on");
+        let flush = usage.flush();
+        send(flush.batches(NOW, false), 49);
+        assert!(flush.end_attempt() && !usage.begin_flush(NOW), "nothing is left");
+
+        // More keys than a request may send, all the time: nobody waits for ever.
+        let mut arrived = std::collections::BTreeSet::new();
+        count(0..100);
+        assert!(usage.begin_flush(NOW));
+        for _ in 0..4 {
+            let flush = usage.flush();
+            let batches = flush.batches(NOW, false);
+            assert_eq!(batches.len(), 100, "a paid plan sends all of them");
+            arrived.extend(batches.iter().take(49).map(|(key, _)| key.clone()));
+            count(0..100);
+            assert!(
+                usage.begin_flush(NOW),
+                "closed before it sends: a request meanwhile begins another"
+            );
+            send(batches, 49);
+            assert!(flush.end_attempt(), "and this one ends");
+        }
+        assert_eq!(arrived.len(), 100);
     }
 
     #[test]
