@@ -1,7 +1,8 @@
 //! Why a command stops: one line for a person, and the exit code for a script.
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
@@ -36,10 +37,38 @@ impl Error {
 /// Names what was being done when the system refused.
 pub(crate) trait Context<T> {
     fn context(self, what: impl Display) -> Result<T>;
+
+    /// Names the file or folder as well, and the way to go on.
+    fn at(self, doing: &str, path: &Path) -> Result<T>;
 }
 
 impl<T> Context<T> for io::Result<T> {
     fn context(self, what: impl Display) -> Result<T> {
         self.map_err(|error| Error::new(format!("{what}: {error}")))
+    }
+
+    fn at(self, doing: &str, path: &Path) -> Result<T> {
+        self.map_err(|error| {
+            let fix = fix(error.kind());
+            Error::new(format!("{doing} {}: {error}{fix}", path.display()))
+        })
+    }
+}
+
+/// Returns the way to go on after the system refused a file or a folder.
+const fn fix(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            "; a file is where a folder has to be: move it away, or name another folder"
+        }
+        ErrorKind::IsADirectory => "; a folder is where a file has to be: move it away",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "; you may not do this there: change its permissions, or name another folder"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; there is no room: make some",
+        ErrorKind::NotFound => {
+            "; the folder that it is in does not exist: make that, or name another"
+        }
+        _ => "",
     }
 }

@@ -135,9 +135,9 @@ impl<'p> Asking<'p> {
         if let Some(account) = account {
             text.push_str(&format!("account_id = {}\n", json!(account)));
         }
-        let written = || format!("writing {ASKING}");
-        fs::create_dir_all(checkout.join(".wrangler")).context(written())?;
-        fs::write(checkout.join(ASKING), text).context(written())?;
+        let path = checkout.join(ASKING);
+        fs::create_dir_all(checkout.join(".wrangler")).at("making the folder of", &path)?;
+        fs::write(&path, text).at("writing", &path)?;
         Ok(Self(checkout))
     }
 }

@@ -81,19 +81,14 @@ fn beside(name: &str) -> String {
 
 /// A complete file beside the one that it will replace.
 struct Prepared {
-    name: String,
     beside: PathBuf,
     place: PathBuf,
 }
 
 impl Prepared {
     fn new(checkout: &Path, name: &str, content: &[u8], mode: u32) -> Result<Self> {
-        let prepared = Self {
-            name: name.to_owned(),
-            beside: checkout.join(beside(name)),
-            place: checkout.join(name),
-        };
-        prepared.fill(content, mode).context(format!("writing {name}"))?;
+        let prepared = Self { beside: checkout.join(beside(name)), place: checkout.join(name) };
+        prepared.fill(content, mode).at("writing", &prepared.beside)?;
         Ok(prepared)
     }
 
@@ -115,7 +110,7 @@ impl Prepared {
     }
 
     fn place(&self) -> Result<()> {
-        fs::rename(&self.beside, &self.place).context(format!("writing {}", self.name))
+        fs::rename(&self.beside, &self.place).at("writing", &self.place)
     }
 }
 

@@ -266,13 +266,14 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         .chain(given.iter().map(|(name, secret)| (*name, secret)))
         .collect();
     let file = project.dev_vars_with(secrets::HEAD, &list)?;
-    files::write(project, &configuration, file.expose())?;
-    interrupt::so_far(so_far(project, &[]));
     // The workflows are those of the top level.
     let is_npm = source(&project.root) == Source::Npm && environment.is_none();
     if is_npm {
+        // Before the secrets, so that nothing of a gate is there without the rest.
         package::finish(&project.root, &plan.name)?;
     }
+    files::write(project, &configuration, file.expose())?;
+    interrupt::so_far(so_far(project, &[]));
     report::written(project, kept);
     match tried {
         Some(Tried::Works) => eprintln!("writegate: the API takes the write token"),

@@ -67,11 +67,11 @@ pub(super) fn prepare(root: &Path, progress: &Progress) -> Result<()> {
             "this is a checkout of writegate, which is a gate already: `init` without a folder",
         ));
     }
-    fs::create_dir_all(root).context(format!("making {}", root.display()))?;
+    fs::create_dir_all(root).at("making", root)?;
     let manifest = root.join("package.json");
     if !manifest.is_file() {
         let is_known = |name: &str| [".git", ".gitignore", "README.md", "LICENSE"].contains(&name);
-        let entries = fs::read_dir(root).context(format!("reading {}", root.display()))?;
+        let entries = fs::read_dir(root).at("reading", root)?;
         let mut others =
             entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
         if let Some(other) = others.find(|name| !is_known(name)) {
@@ -94,7 +94,7 @@ pub(super) fn finish(root: &Path, name: &str) -> Result<()> {
     let rotate =
         ROTATE_EDITS.iter().fold(ROTATE.to_owned(), |text, (from, to)| text.replace(from, to));
     let workflows = root.join(".github/workflows");
-    fs::create_dir_all(&workflows).context("making .github/workflows")?;
+    fs::create_dir_all(&workflows).at("making", &workflows)?;
     place(&root.join("README.md"), &readme)?;
     place(&workflows.join("deploy.yml"), DEPLOY)?;
     place(&workflows.join("rotate.yml"), &rotate)
@@ -132,7 +132,7 @@ fn ignore(root: &Path) -> Result<()> {
     let old = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error).context("reading .gitignore"),
+        Err(error) => return Err(error).at("reading", &path),
     };
     let missing: Vec<_> =
         IGNORED.into_iter().filter(|line| !old.lines().any(|one| one == *line)).collect();
@@ -140,11 +140,12 @@ fn ignore(root: &Path) -> Result<()> {
         return Ok(());
     }
     let end = if old.is_empty() || old.ends_with('\n') { "" } else { "\n" };
-    fs::write(&path, format!("{old}{end}{}\n", missing.join("\n"))).context("writing .gitignore")
+    fs::write(&path, format!("{old}{end}{}\n", missing.join("\n"))).at("writing", &path)
 }
 
 fn add_scripts(root: &Path, progress: &Progress) -> Result<()> {
-    let text = fs::read_to_string(root.join("package.json")).context("reading package.json")?;
+    let path = root.join("package.json");
+    let text = fs::read_to_string(&path).at("reading", &path)?;
     let manifest: Value = serde_json::from_str(&text)
         .map_err(|error| Error::usage(format!("package.json: {error}")))?;
     let missing: Vec<String> = SCRIPTS
@@ -178,11 +179,10 @@ fn install(root: &Path, name: &str, arguments: &[&str], progress: &Progress) -> 
 
 /// Writes a file that is not there yet.
 fn place(path: &Path, text: &str) -> Result<()> {
-    let written = || format!("writing {}", path.display());
     match fs::OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(mut file) => io::Write::write_all(&mut file, text.as_bytes()).context(written()),
+        Ok(mut file) => io::Write::write_all(&mut file, text.as_bytes()).at("writing", path),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error).context(written()),
+        Err(error) => Err(error).at("writing", path),
     }
 }
 

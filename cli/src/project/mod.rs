@@ -332,7 +332,7 @@ fn read(path: &Path) -> Result<Option<String>> {
         // As Node does.
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).context(format!("reading {}", path.display())),
+        Err(error) => Err(error).at("reading", path),
     }
 }
 

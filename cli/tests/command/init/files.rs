@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use super::recipes::from_npm;
 use super::{CMS, SHIPPED, clone};
 use crate::checkout::{Checkout, random_secret};
 
@@ -153,9 +154,52 @@ fn where_one_file_cannot_be_written_neither_is() {
     // No file can take a folder's place.
     fs::create_dir(checkout.0.join("wrangler.toml.new")).unwrap();
     let done = again(&checkout, &[]);
-    done.failed(1, &["writing wrangler.toml"]);
+    done.failed(1, &["writing /", "wrangler.toml.new", "move it away"]);
     assert_eq!(checkout.text("wrangler.toml"), SHIPPED);
     for name in [".dev.vars", ".dev.vars.new"] {
         assert!(!checkout.0.join(name).exists(), "{name}");
     }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named_with_the_way_to_go_on() {
+    let arguments = [CMS.as_slice(), &["--local", "--skip-probe"]].concat();
+    let is_made = |checkout: &Checkout| {
+        [".dev.vars", "wrangler.toml"].map(|name| checkout.0.join(name).is_file())
+    };
+    // Something else is where each of its files and folders has to be.
+    for (place, is_file) in [
+        (".gitignore", false),
+        (".dev.vars", false),
+        (".dev.vars.new", false),
+        ("wrangler.toml", false),
+        ("wrangler.toml.new", false),
+        (".github", true),
+        (".github/workflows", true),
+    ] {
+        let checkout = from_npm();
+        let path = checkout.0.join(place);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match is_file {
+            true => fs::write(&path, "").unwrap(),
+            false => fs::create_dir(&path).unwrap(),
+        }
+        let done = checkout.fed(&arguments, &random_secret());
+        let place = path.to_str().unwrap();
+        done.refused(1, &[place, "move it away"]);
+        assert_eq!(is_made(&checkout), [false, false], "{place}");
+    }
+
+    // So it is with the folder itself, and with one in which nothing can be made.
+    let checkout = Checkout::new("");
+    checkout.file("taken", "");
+    let init = |folder: &str| {
+        checkout.fed(&[&["init", folder], &arguments[1..]].concat(), &random_secret())
+    };
+    let below = checkout.0.join("taken/below");
+    for folder in ["taken", below.to_str().unwrap()] {
+        init(folder).refused(1, &["taken", "move it away, or name another folder"]);
+    }
+    #[cfg(target_os = "linux")]
+    init("/proc/gate").refused(1, &["/proc/gate", "name another"]);
 }

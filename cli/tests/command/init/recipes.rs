@@ -13,7 +13,7 @@ use crate::checkout::{Checkout, random_secret, root};
 const IDS: [&str; 3] = ["pk_first", "pk_operator", "pk_probe"];
 
 /// A folder with the packages of npm, as far as `init` looks at them.
-fn from_npm() -> Checkout {
+pub(super) fn from_npm() -> Checkout {
     let folder = Checkout::new("");
     for name in ["Cargo.toml", "wrangler.toml"] {
         fs::remove_file(folder.0.join(name)).unwrap();
