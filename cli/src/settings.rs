@@ -52,7 +52,7 @@ impl KeyOptions {
     /// Finds the key. Warns if the configuration does not have it.
     pub(crate) fn open_any(&self, id: &KeyId) -> Result<NamedKey> {
         self.find(id, &|why| {
-            eprintln!("writegate: {why}");
+            eprintln!("writegate: {why}; it is signed all the same");
             Ok(())
         })
     }
