@@ -34,6 +34,8 @@ const PEM: &[u8] = b"-----BEGIN";
 const LEAST_JWT: usize = 50;
 /// The longest distance between a name and the word that it is for.
 const BEFORE: usize = 80;
+/// The longest distance between the beginning of a block and the line of it that has the value.
+const BLOCK: usize = 600;
 
 impl Scanner {
     pub(super) fn new(known: KnownSecrets, allowlist: Allowlist) -> Self {
@@ -146,9 +148,8 @@ impl Scanner {
         if after.first() == Some(&b'@') && is_password_of_url(before) && entropy::is_random(word) {
             return Some(("a password in a URL", word));
         }
-        let above = content[..line_start].strip_suffix(b"\n").unwrap_or_default();
-        let above = above.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        (is_assigned(above, before, after) && entropy::is_random(word))
+        let earlier = &content[line_start.saturating_sub(BLOCK)..line_start];
+        (is_assigned(earlier, before, after) && entropy::is_random(word))
             .then_some(("a value of such a name", word))
     }
 }
@@ -209,8 +210,10 @@ const SECRET: [&str; 11] = [
 const NO_SECRET: [&str; 10] =
     ["id", "ids", "name", "hash", "fingerprint", "digest", "url", "path", "file", "type"];
 
-/// Returns true if a value between these is assigned to such a name, and is a text. `above` is the line before.
-fn is_assigned(above: &[u8], before: &[u8], after: &[u8]) -> bool {
+/// Returns true if a value between these is assigned to such a name, and is a text. `earlier` are the lines before.
+fn is_assigned(earlier: &[u8], before: &[u8], after: &[u8]) -> bool {
+    let above = earlier.strip_suffix(b"\n").unwrap_or_default();
+    let above = above.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     let after = &after[after.iter().take_while(|byte| **byte == b'=').count()..];
     let (before, quote) = match before.split_last() {
         // Three of them, as in Python and TOML, are as good as one.
@@ -240,6 +243,7 @@ fn is_assigned(above: &[u8], before: &[u8], after: &[u8]) -> bool {
     // The other member of a pair says whose value it is.
     let named = match named.eq_ignore_ascii_case(b"value") {
         true => paired(before).or_else(|| paired(above)).unwrap_or(named),
+        false if named == b"default" => variable_of(earlier).unwrap_or(named),
         false => named,
     };
     let name = named.to_ascii_lowercase();
@@ -282,6 +286,7 @@ fn name_before<'t>(above: &'t [u8], before: &'t [u8], is_quoted: bool) -> Option
         {
             plain(before)
         }
+        Some(_) if is_netrc(before) => plain(before),
         // An option of a command line.
         Some(_) if before.rsplit(u8::is_ascii_whitespace).next()?.starts_with(b"-") => {
             plain(before)
@@ -311,6 +316,22 @@ fn last_name(text: &[u8]) -> &[u8] {
     };
     let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-".contains(*byte);
     &text[text.len() - text.iter().rev().take_while(is_part).count()..]
+}
+
+/// Returns true for a line of `.netrc` up to its password, which may be in a line with its machine.
+fn is_netrc(before: &[u8]) -> bool {
+    let line = before.trim_ascii();
+    let begins =
+        [&b"machine "[..], b"default ", b"login "].iter().any(|word| line.starts_with(word));
+    line == b"password" || (begins && line.ends_with(b" password"))
+}
+
+/// The name of Terraform's variable in whose block the lines end.
+fn variable_of(earlier: &[u8]) -> Option<&[u8]> {
+    let mut lines = earlier.rsplit(|byte| *byte == b'\n').skip_while(|line| line.is_empty());
+    let block = lines.find(|line| !line.first().is_none_or(u8::is_ascii_whitespace))?;
+    let name = block.strip_prefix(b"variable \"")?;
+    name.split(|byte| *byte == b'"').next()
 }
 
 /// The name in `name: X`, `key="X"` and the like, which a `value` is for.

@@ -166,6 +166,10 @@ fn values_of_such_names() {
         format!("api.token = {value}\r\n"),
         format!("  api_token = \"{value}\" # Terraform"),
         format!("//registry.npmjs.org/:_authToken={value}"),
+        format!("machine api.example login me password {value}"),
+        format!("machine api.example\n  login me\n  password {value}\n"),
+        format!("default login me password {value}\nmachine b.example"),
+        format!("variable \"db_password\" {{\n  type = string\n\n  default = \"{value}\"\n}}"),
     ] {
         found(&text, "a value of such a name");
     }
@@ -191,6 +195,10 @@ fn values_of_such_names() {
         format!("- name: COMMIT\n  value: {value}\n"),
         format!("<commit>\n  {value}\n</commit>"),
         format!("the password -- {value}"),
+        format!("if the password {value} is wrong"),
+        format!("machine api.example login me account {value}"),
+        format!("variable \"image\" {{\n  type = string\n  default = \"{value}\"\n}}"),
+        format!("variable \"password\" {{\n}}\nlocals {{\n  default = \"{value}\"\n}}"),
     ] {
         clean(&text);
     }
