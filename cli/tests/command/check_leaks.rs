@@ -1,6 +1,7 @@
 //! `writegate check` over a tree and its history: what is found, where, and that it is never shown.
 
 use std::fs;
+use std::io::Write as _;
 
 use serde_json::Value;
 use writegate::{KeyId, Secret, derive_sk};
@@ -37,6 +38,26 @@ fn a_token_in_the_tree_is_placed_and_not_shown() {
     gate.git(&["rm", "--quiet", "--cached", "notes.md"]);
     gate.checkout.file(".gitignore", ".dev.vars\n/node_modules\n/cache\nnotes.md\n");
     gate.says("leaks-in-tree", "ok", &["nothing in the tree"]);
+}
+
+#[test]
+fn what_is_in_a_gzip_file_is_found_like_any_text() {
+    let gate = Gate::well();
+    let (found, root) = (token(), gate.root.clone());
+    let packed = |text: &str| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    // Two members, as `cat` makes them, and one whose end is missing.
+    let members = [packed("one\n"), packed(&format!("\ntoken: {found}\n"))].concat();
+    let whole = packed(&format!("{root}\n"));
+    fs::write(gate.checkout.0.join("a.gz"), members).unwrap();
+    fs::write(gate.checkout.0.join("b.gz"), &whole[..whole.len() - 8]).unwrap();
+    let words = ["a.gz:3 a GitHub token", "b.gz:1 the value of SIGNING_SECRET"];
+    gate.says("leaks-in-tree", "fail", &words);
+    gate.commit("Pack them");
+    gate.says("leaks-in-history", "fail", &words);
 }
 
 #[test]

@@ -9,8 +9,10 @@ mod known_secrets;
 mod scan;
 mod tree;
 
+use std::io::Read as _;
 use std::path::Path;
 
+use flate2::read::MultiGzDecoder;
 use writegate::Secret;
 use writegate::Token;
 use writegate::config::Config;
@@ -28,6 +30,8 @@ use crate::utf16;
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// A longer object of the history is not looked at: all of it is in memory.
 const MAX_OBJECT: u64 = 256 * 1024 * 1024;
+/// Most that is looked at of a gzip file.
+const MAX_UNPACKED: u64 = 64 * 1024 * 1024;
 /// Most findings that are reported.
 const TOLD: usize = 20;
 
@@ -49,6 +53,8 @@ struct Looked {
 impl Looked {
     fn count(&mut self, scanner: &Scanner, content: &[u8]) -> (Vec<Hit>, usize) {
         self.files += 1;
+        let unpacked = gunzipped(content);
+        let content = unpacked.as_deref().unwrap_or(content);
         // As PowerShell writes.
         let decoded = utf16::decoded(content).map(String::into_bytes);
         let content = decoded.as_deref().unwrap_or(content);
@@ -115,6 +121,17 @@ impl Looked {
         }
         Verdict::ok(format!("nothing in {where_to}: {seen}"))
     }
+}
+
+/// Returns the content of a gzip file, as far as it can be unpacked; `None` for another file.
+fn gunzipped(content: &[u8]) -> Option<Vec<u8>> {
+    if !content.starts_with(&[0x1f, 0x8b]) {
+        return None;
+    }
+    let mut unpacked = Vec::new();
+    // A broken end does not take back what came before it.
+    let _ = MultiGzDecoder::new(content).take(MAX_UNPACKED).read_to_end(&mut unpacked);
+    Some(unpacked)
 }
 
 /// A scanner that knows the secrets of this machine, by their names.
