@@ -79,6 +79,9 @@ mod config;
 mod panic;
 mod rotation;
 
+// The gate's pages in a browser.
+mod browser;
+
 // Software that is not ours.
 mod bindings;
 mod datasette;

@@ -64,7 +64,7 @@ const ELSEWHERE: [Elsewhere; 29] = [
         "fences(\"clients.md\", \"js\")",
     ),
     Elsewhere(
-        ["docs/clients.md", "csp", "", "tests/browser/site.rs"],
+        ["docs/clients.md", "csp", "", "tests/e2e/browser/site.rs"],
         1,
         "fences(\"clients.md\", \"csp\")",
     ),
@@ -139,7 +139,11 @@ const ELSEWHERE: [Elsewhere; 29] = [
         1,
         "fence(page, \"sh\")",
     ),
-    Elsewhere(["docs/recipes/form.md", "html", "", "tests/browser/form.rs"], 1, "only(\"html\")"),
+    Elsewhere(
+        ["docs/recipes/form.md", "html", "", "tests/e2e/browser/form.rs"],
+        1,
+        "only(\"html\")",
+    ),
     Elsewhere(
         ["docs/recipes/images.md", "sh", "", "cli/tests/command/init/recipes.rs"],
         1,

@@ -32,7 +32,9 @@ fn in_browser(files: &[&str], servers: &[(&str, String)]) {
         return;
     };
     let mut node = Command::new("node");
-    node.args(["--test", "--test-reporter=spec"]).current_dir(root().join("tests/browser"));
+    // By default Node runs one file fewer at once than there are cores.
+    node.args(["--test", "--test-reporter=spec", "--test-concurrency=3"])
+        .current_dir(root().join("tests/e2e/browser"));
     node.args(files).env("CHROMIUM", browser).env("PACKAGES", npm());
     node.envs(servers.iter().map(|(name, value)| (name, value)));
     let ran = node.output().unwrap();

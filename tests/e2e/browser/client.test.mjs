@@ -462,7 +462,7 @@ test("a stream is sent once, and a Request that has no stream is sent again", as
 });
 
 test("a stream reaches the real gate once, from Node", async () => {
-  const { writegate } = await import("../../public/_gate/client.js");
+  const { writegate } = await import("../../../public/_gate/client.js");
   let made = 0;
   const path = fresh();
   const site = writegate({ url: gate, session: () => session("pk_server", { ttl: made++ === 0 ? -5 : 300 }) });
@@ -473,7 +473,7 @@ test("a stream reaches the real gate once, from Node", async () => {
 });
 
 test("wrong options are a TypeError at once", async () => {
-  const { writegate } = await import("../../public/_gate/client.js");
+  const { writegate } = await import("../../../public/_gate/client.js");
   const url = gate;
   for (const options of [
     undefined, {}, { url }, { url, key: "pk_site" }, { url, turnstile: "x" }, { url, key: 1, turnstile: "x" }, { url, key: "", turnstile: "x" },

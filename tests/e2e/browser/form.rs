@@ -11,7 +11,7 @@ use testkit::token::fresh;
 use testkit::upstream::{Reply, Upstream};
 use testkit::wrangler::{beside, dev_with};
 
-use crate::site::verifier;
+use super::site::verifier;
 
 /// The gate's address in the recipe.
 const GATE: &str = "https://gate.example.com";
