@@ -330,7 +330,10 @@ fn the_demo_writes_with_a_session_and_is_refused_without() {
 #[test]
 fn an_interrupted_demo_leaves_nothing_behind() {
     let scratch = Checkout::new("").0;
-    let mut command = writegate(&["demo", "--no-open"]);
+    // Where the tests run with SIGINT ignored, as a script's do that starts them with `&`, the demo would ignore it, too.
+    let mut command = Command::new("perl");
+    command.args(["-e", "$SIG{INT} = 'DEFAULT'; exec @ARGV", env!("CARGO_BIN_EXE_writegate")]);
+    command.args(["demo", "--no-open"]);
     command.env("TMPDIR", &scratch).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut demo = command.spawn().unwrap();
     let lines = BufReader::new(demo.stdout.take().unwrap()).lines();
@@ -348,7 +351,7 @@ fn an_interrupted_demo_leaves_nothing_behind() {
     assert!(TcpStream::connect(("127.0.0.1", gate)).is_ok());
     let pid = demo.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    demo.wait().unwrap();
+    poll(PATIENCE, || demo.try_wait().unwrap().ok_or("the demo goes on".to_owned()));
     poll(PATIENCE, || match (folders(), TcpStream::connect(("127.0.0.1", gate))) {
         (0, Err(_)) => Ok(()),
         (folders, gate) => Err(format!("{folders} folders are left, and the gate: {gate:?}")),
