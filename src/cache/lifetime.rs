@@ -34,7 +34,7 @@ pub fn lifetime(
         // RFC 9111 section 5.3: "interpret invalid date formats, especially the value "0", as
         // representing a time in the past".
         let expires = Timestamp::parse_http_date(expires)?;
-        life = life.min(expires.seconds().saturating_sub(now.seconds()));
+        life = life.min(expires.millis().saturating_sub(now.millis()).div_euclid(1_000));
     }
     let age = header("age").map_or(Some(0), seconds)?;
     Some(life.saturating_sub(age)).filter(|life| *life > 0)
@@ -84,6 +84,13 @@ mod tests {
 
     fn life(headers: &[(&str, &str)]) -> Option<i64> {
         lifetime(POLICY, 200, headers, NOW)
+    }
+
+    #[test]
+    fn no_part_of_a_second_is_added_to_expires() {
+        let headers = [("expires", "Sun, 06 Nov 1994 08:49:47 GMT")];
+        let late = Timestamp::from_millis(NOW.millis() + 1);
+        assert_eq!(lifetime(POLICY, 200, &headers, late), Some(9));
     }
 
     #[test]
