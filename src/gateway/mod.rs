@@ -37,8 +37,8 @@
 //!     steps 4 to 8 and 10 again, because it must act on what is true now, not on what was true when the
 //!     request arrived.
 //! 12. A read of a route with a cache is answered from the cache, if possible. Otherwise the request is
-//!     forwarded, perhaps more than once — 502 `upstream-unreachable`, 504 `upstream-timeout`, 413
-//!     `body-too-large`.
+//!     forwarded, perhaps more than once, as long as its [`Permit`] holds — 502 `upstream-unreachable`,
+//!     504 `upstream-timeout`, 413 `body-too-large`.
 //! 13. The response is passed on, unless it refuses the upstream token — 502 `upstream-rejected-token`.
 //!
 //! Steps 0 to 11 are [`Gate::decide`]. Steps 12 and 13 are [`Exchange`]: the edge tells it what the
