@@ -29,18 +29,13 @@ impl<'x, P: Platform> Steps<'x, '_, P> {
         }
         let is_key = |keyid: &str| signers.iter().any(|id| id.as_str() == keyid);
         let unverified = candidates.select(self.head, is_key)?;
-        self.state.record.scheme(unverified.scheme());
-        // Anybody may send a bare public key, so only pages that its record lists may read the response.
-        let bare = authorize::is_bare(unverified.scheme());
-        let readable = self.state.cors_origin.take_if(|_| bare);
+        self.state.selected(&unverified);
         // (5)
         let derived_key = self.find(unverified.key()).await?;
         let key = derived_key.key();
-        self.state.record.key(key);
-        self.state.accept_signature = self.accept_signature(&unverified, key);
-        if authorize::origin_matched(key, self.head) {
-            self.state.cors_origin = self.state.cors_origin.take().or(readable);
-        }
+        let accept_signature = self.accept_signature(&unverified, key);
+        let is_page_listed = authorize::origin_matched(key, self.head);
+        self.state.identified(key, accept_signature, is_page_listed);
         Ok((unverified, derived_key))
     }
 
@@ -73,10 +68,7 @@ impl<'x, P: Platform> Steps<'x, '_, P> {
                 return Err(Rejection::unavailable("WAF_SECRET", wanted_by));
             }
         };
-        if !authorize::is_bare(verified.scheme()) {
-            let claims = verified.claims();
-            self.state.record.verified(claims.and_then(|claims| claims.subject.as_deref()));
-        }
+        self.state.record.verified(&verified);
         Ok(verified)
     }
 

@@ -225,11 +225,3 @@ const fn is_signed_url(scheme: Scheme) -> bool {
         Scheme::Session | Scheme::Signature | Scheme::PublicKey => false,
     }
 }
-
-/// Returns true if the credential is a bare public key, which proves nothing.
-pub const fn is_bare(scheme: Scheme) -> bool {
-    match scheme {
-        Scheme::PublicKey => true,
-        Scheme::Session | Scheme::Signature | Scheme::Url | Scheme::WafUrl => false,
-    }
-}

@@ -154,9 +154,6 @@ impl<'g> Exchange<'g> {
         let length = self.length(status, headers);
         self.state.record.answered(status);
         self.state.record.length(length);
-        if status == 429 {
-            self.state.upstream_429 = self.state.upstream_429.saturating_add(1);
-        }
         // (12)
         if reply::is_transient(status) {
             let retry_after = headers::header(headers, "retry-after");
@@ -200,7 +197,7 @@ impl<'g> Exchange<'g> {
             target: reply::Target { routes, route: self.permit.route, url: &self.url },
             credential: &self.permit.credential,
             id: self.state.record.request_id(),
-            cors_origin: self.state.cors_origin.as_deref(),
+            cors_origin: self.state.cors_origin(),
         };
         reply::edit(status, headers, request)
     }

@@ -24,15 +24,13 @@ use std::rc::Rc;
 use crate::admin::{self, LocalResponse};
 use crate::base::day::Day;
 use crate::base::json_writer::ObjectWriter;
-use crate::base::request::{Head, caller_address};
-use crate::config::Config;
+use crate::base::request::caller_address;
 use crate::credential::check_key;
 use crate::credential::session::{self, PageSession};
 use crate::credential::turnstile::{self, MAX_BODY_BYTES, MintRequest};
 use crate::gateway::admit::NotAdmitted;
 use crate::gateway::authorize;
-use crate::gateway::response::RequestState;
-use crate::gateway::steps::{Endpoint, Steps};
+use crate::gateway::steps::Steps;
 use crate::keys::{self, DerivedKey, Key, KeyId, Mint};
 use crate::limits::rate;
 use crate::limits::usage::Account;
@@ -40,7 +38,7 @@ use crate::platform::{AdminBackend, Platform, ReadBody, Unavailable};
 use crate::policy::origin::Origin;
 use crate::problem::{Refusal, Rejection};
 
-use super::{Abort, Gate, check_length};
+use super::{Abort, check_length};
 
 /// The name of the rate limiter, `RATE_MINT`, that counts every request by the caller's address.
 const RATE: &str = "mint";
@@ -52,24 +50,17 @@ struct Page<'h> {
     origin: Origin,
 }
 
-impl Gate {
+impl<P: Platform + AdminBackend> Steps<'_, '_, P> {
     /// Mints a session for the page that sent this request.
-    pub(super) async fn mint_session<'g>(
-        &'g self,
-        config: &'g Config,
-        head: &Head<'_>,
-        state: &mut RequestState<'g>,
-        platform: &(impl Platform + AdminBackend),
-    ) -> Result<LocalResponse, Abort> {
+    pub(super) async fn mint_session(mut self) -> Result<LocalResponse, Abort> {
+        let (config, head, platform) = (self.config, self.head, self.platform);
         // (3)
         let text = head.header("origin").ok_or(Refusal::OriginDenied)?;
         let page = Page { text, origin: Origin::parse(text).ok_or(Refusal::OriginDenied)? };
         // (4)
         check_length(head, MAX_BODY_BYTES)?;
         // (5)
-        let (endpoint, now) = (Endpoint::Admin, platform.now());
-        let mut steps = Steps { gate: self, config, head, endpoint, now, state, platform };
-        let not_admitted = |reason| steps.not_admitted(reason, RATE, head.path());
+        let not_admitted = |reason| self.not_admitted(reason, RATE, head.path());
         let counted_as = rate::caller(caller_address(head));
         match platform.within_rate(&rate::binding(RATE), &counted_as).await {
             Ok(true) => {}
@@ -85,27 +76,27 @@ impl Gate {
         let _ = platform.read_body(body).await.map_err(|error| not_admitted(error.into()))?;
         let request = MintRequest::parse(&platform.body());
         let request = request.map_err(|error| Rejection::bad_field(&error, None))?;
-        steps.state.record.turnstile();
+        self.state.record.turnstile();
         let mut is_verified = false;
         let (key, mint) = loop {
             // (7) (8)
-            steps.now = platform.now();
-            let minting = minting_key(&mut steps, &request.key, &page).await?;
+            self.now = platform.now();
+            let minting = minting_key(&mut self, &request.key, &page).await?;
             if !is_verified {
                 // (9) (10)
-                verify(&steps, &page, &request).await?;
-                steps.state.record.verified(None);
+                verify(&self, &page, &request).await?;
+                self.state.record.turnstile_verified();
                 is_verified = true;
             }
-            if platform.now() == steps.now {
+            if platform.now() == self.now {
                 break minting;
             }
         };
         if config.ledger {
-            let day = Day::of(steps.now);
-            steps.state.account = Some(Account::new(&self.usage, key.key(), day));
+            let (usage, day) = (&self.gate.usage, Day::of(self.now));
+            self.state.charge_to(|| Account::new(usage, key.key(), day));
         }
-        Ok(respond(&steps, key.key(), mint, &page))
+        Ok(respond(&self, key.key(), mint, &page))
     }
 }
 
@@ -118,7 +109,7 @@ async fn minting_key(
     // (7)
     let derived_key = steps.find(id).await?;
     let key = derived_key.key();
-    steps.state.record.key(key);
+    steps.state.identified(key, None, false);
     check_key(key, steps.now)?;
     let mint = key.mint.ok_or(Refusal::SchemeNotAllowed)?;
     // (8)

@@ -183,23 +183,18 @@ impl Gate {
             return Err(Rejection::method_not_allowed(allow).into());
         }
         if let Some(path) = head.path().strip_prefix(GATE_PREFIX) {
-            return match admin::find(path, head.method())? {
-                AdminEndpoint::Health => Ok(Destination::Local(admin::health())),
-                AdminEndpoint::Session => {
-                    let minting: Apart<'_, _> =
-                        Box::pin(self.mint_session(config, &head, state, platform));
-                    Ok(Destination::Local(minting.await?))
-                }
-                AdminEndpoint::Authenticated(task) => {
-                    let handling: Apart<'_, _> =
-                        Box::pin(self.handle_admin(task, config, &head, now, state, platform));
-                    handling.await
-                }
+            let endpoint = Endpoint::Admin;
+            let steps = Steps { gate: self, config, head: &head, endpoint, now, state, platform };
+            let answering: Apart<'_, _> = match admin::find(path, head.method())? {
+                AdminEndpoint::Health => return Ok(Destination::Local(admin::health())),
+                AdminEndpoint::Session => Box::pin(steps.mint_session()),
+                AdminEndpoint::Authenticated(task) => Box::pin(steps.handle_admin(task)),
             };
+            return answering.await.map(Destination::Local);
         }
         // (3)
         let route = route.ok_or(Refusal::NoRoute)?;
-        state.record.route(&route.path);
+        state.record.route(route);
         if !route.takes(head.method()) {
             return Err(Rejection::method_not_allowed(route.allow()).into());
         }
@@ -243,24 +238,17 @@ impl Gate {
         let permit = Permit { admitted, route, credential };
         Ok(Destination::Forward(outbound, Box::new(permit)))
     }
+}
 
+impl<P: Platform + AdminBackend> Steps<'_, '_, P> {
     /// Handles a request for one of the gate's own paths: the same steps, with the gate in the place of
     /// the upstream.
-    async fn handle_admin<'g, 'h>(
-        &'g self,
-        task: AdminTask,
-        config: &'g Config,
-        head: &Head<'h>,
-        now: Timestamp,
-        state: &mut RequestState<'g>,
-        platform: &(impl Platform + AdminBackend),
-    ) -> Result<Destination<'g, 'h>, Abort> {
-        let endpoint = Endpoint::Admin;
-        let mut steps = Steps { gate: self, config, head, endpoint, now, state, platform };
+    async fn handle_admin(mut self, task: AdminTask) -> Result<LocalResponse, Abort> {
+        let Self { gate, config, head, platform, .. } = self;
         // (4) to (8)
         let authorize_admin =
             |verified| authorize::authorize_admin(verified, head, task.is_self_service());
-        let allowed = steps.authorize(authorize_admin).await?;
+        let allowed = self.authorize(authorize_admin).await?;
         // (9)
         check_length(head, admin::MAX_BODY_BYTES)?;
         // (11)
@@ -271,23 +259,23 @@ impl Gate {
         };
         let received = admit::receive(allowed.as_ref(), head, body_limits, None, platform).await;
         let key = allowed.as_ref().key();
-        let received = received.map_err(|reason| steps.not_admitted_by(reason, key))?;
-        let allowed = steps.recheck(allowed.as_ref(), authorize_admin).await?.unwrap_or(allowed);
+        let received = received.map_err(|reason| self.not_admitted_by(reason, key))?;
+        let allowed = self.recheck(allowed.as_ref(), authorize_admin).await?.unwrap_or(allowed);
         let verified = allowed.as_ref();
         let admitted = admit::admit_admin(&allowed, received, platform).await;
-        admitted.map_err(|reason| steps.not_admitted_by(reason, verified.key()))?;
-        let _ = steps.recheck(verified, authorize_admin).await?;
+        admitted.map_err(|reason| self.not_admitted_by(reason, verified.key()))?;
+        let _ = self.recheck(verified, authorize_admin).await?;
         let handler = AdminHandler {
             config,
-            registry: &self.registry,
-            usage: &self.usage,
-            token_cache: &self.token_cache,
+            registry: &gate.registry,
+            usage: &gate.usage,
+            token_cache: &gate.token_cache,
             key: verified.key(),
             head,
-            now: steps.now,
+            now: self.now,
             platform,
         };
-        Ok(Destination::Local(handler.handle(task).await?))
+        Ok(handler.handle(task).await?)
     }
 }
 

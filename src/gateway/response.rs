@@ -6,8 +6,10 @@ use crate::base::day::Day;
 use crate::base::headers;
 use crate::base::request::Raw;
 use crate::base::time::Timestamp;
+use crate::credential::UnverifiedCredential;
 use crate::credential::accept_signature::AcceptSignature;
 use crate::gateway::reply;
+use crate::keys::Key;
 use crate::limits::usage::{Account, InFlightGuard};
 use crate::problem::Rejection;
 use crate::telemetry::audit::{AuditRecord, Context, Outcome};
@@ -30,19 +32,22 @@ pub struct GateResponse {
     /// A line for the operator.
     pub alarm: Option<String>,
 }
-/// The state of a request: its audit record, the page that may read the response, and the signature that
-/// a 401 asks for.
-#[derive(Clone, Debug)]
+
+/// The state of a request: everything that its end needs, whichever step ends it. A step adds what it found out, by the
+/// value that proves it, so no step can add something too early.
+#[derive(Debug)]
 pub(crate) struct RequestState<'g> {
-    pub(crate) record: AuditRecord,
+    pub(super) record: AuditRecord,
     /// The account of the key that is charged, once its credential is verified.
-    pub(crate) account: Option<Account<'g>>,
-    /// Number of 429 responses of the upstream.
-    pub(crate) upstream_429: u64,
+    pub(super) account: Option<Account<'g>>,
     /// The response body is charged while it streams, and not by its length.
-    pub(crate) is_metered: bool,
-    pub(crate) cors_origin: Option<String>,
-    pub(crate) accept_signature: Option<AcceptSignature>,
+    pub(super) is_metered: bool,
+    /// The `Origin` of the page that sent the request.
+    page: Option<String>,
+    /// That page may read the response.
+    is_readable: bool,
+    /// The signature that a 401 asks for.
+    accept_signature: Option<AcceptSignature>,
 }
 
 impl<'g> RequestState<'g> {
@@ -51,11 +56,41 @@ impl<'g> RequestState<'g> {
         Self {
             record: AuditRecord::new(context, raw),
             account: None,
-            upstream_429: 0,
             is_metered: false,
-            cors_origin: origin.map(|(_, value)| (*value).to_owned()),
+            page: origin.map(|(_, value)| (*value).to_owned()),
+            is_readable: true,
             accept_signature: None,
         }
+    }
+
+    /// Takes the credential that was selected. Anybody may send a bare public key, so only pages that its record lists may
+    /// read the response.
+    pub(super) fn selected(&mut self, unverified: &UnverifiedCredential<'_>) {
+        self.record.scheme(unverified.scheme());
+        self.is_readable = !unverified.scheme().is_bare();
+    }
+
+    /// Takes the key that was found for the credential, the signature that a 401 asks for, and whether the key lists the
+    /// page's origin.
+    pub(super) fn identified(
+        &mut self,
+        key: &Key,
+        accept_signature: Option<AcceptSignature>,
+        is_page_listed: bool,
+    ) {
+        self.record.key(key);
+        self.accept_signature = accept_signature;
+        self.is_readable |= is_page_listed;
+    }
+
+    /// Charges the request to this account, unless it has one.
+    pub(super) fn charge_to(&mut self, account: impl FnOnce() -> Account<'g>) {
+        let _ = self.account.get_or_insert_with(account);
+    }
+
+    /// Returns the origin of the page that may read the response.
+    pub(super) fn cors_origin(&self) -> Option<&str> {
+        self.page.as_deref().filter(|_| self.is_readable)
     }
 
     /// Returns the headers of every response of the gate itself.
@@ -64,7 +99,7 @@ impl<'g> RequestState<'g> {
             ("x-request-id", self.record.request_id().to_owned()),
             ("x-content-type-options", "nosniff".to_owned()),
         ];
-        if let Some(origin) = &self.cors_origin {
+        if let Some(origin) = self.cors_origin() {
             headers.extend(reply::cors(origin));
             headers.push(("vary", "Origin".to_owned()));
         }
@@ -110,7 +145,6 @@ impl<'g> RequestState<'g> {
     pub(crate) fn end(&mut self, outcome: Outcome, status: Option<u16>) -> String {
         if let Some(account) = &mut self.account {
             let mut amounts = self.record.amounts();
-            amounts.upstream_429 = self.upstream_429;
             if self.is_metered {
                 amounts.bytes_out = 0;
             }

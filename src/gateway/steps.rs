@@ -10,7 +10,6 @@ use crate::base::time::Timestamp;
 use crate::config::Config;
 use crate::credential::{CredentialCandidates, Verified};
 use crate::gateway::admit::NotAdmitted;
-use crate::gateway::authorize;
 use crate::gateway::response::RequestState;
 use crate::keys::Key;
 use crate::keys::registry::Entry;
@@ -72,23 +71,23 @@ impl<P: Platform> Steps<'_, '_, P> {
         let (unverified, derived_key) = self.identify().await?;
         // (6)
         let verified = self.verify(unverified, &derived_key)?;
-        if !authorize::is_bare(verified.scheme()) {
-            self.charge(derived_key.key());
+        if !verified.scheme().is_bare() {
+            self.charge(&verified);
         }
         // (7)
         let allowed = allow(verified)?;
         // A bare public key proves nothing, so its key is charged only for a request that it allows.
-        self.charge(derived_key.key());
+        self.charge(allowed.as_ref());
         // (8)
         check_bindings(derived_key.key(), self.config)?;
         Ok(allowed)
     }
 
-    /// Charges a request for a route to this key, if usage is added up.
-    fn charge(&mut self, key: &Key) {
-        let charges = self.config.ledger && matches!(self.endpoint, Endpoint::Route(_));
-        if charges && self.state.account.is_none() {
-            self.state.account = Some(Account::new(&self.gate.usage, key, Day::of(self.now)));
+    /// Charges a request for a route to the key of its credential, if usage is added up.
+    fn charge(&mut self, verified: &Verified) {
+        if self.config.ledger && matches!(self.endpoint, Endpoint::Route(_)) {
+            let (usage, day) = (&self.gate.usage, Day::of(self.now));
+            self.state.charge_to(|| Account::new(usage, verified.key(), day));
         }
     }
 

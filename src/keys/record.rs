@@ -52,6 +52,14 @@ impl Scheme {
             Self::PublicKey => "public-key",
         }
     }
+
+    /// Returns true if the credential is a bare public key, which proves nothing.
+    pub const fn is_bare(self) -> bool {
+        match self {
+            Self::PublicKey => true,
+            Self::Session | Self::Signature | Self::Url | Self::WafUrl => false,
+        }
+    }
 }
 
 /// The combination of a key's two lists, origins and addresses.

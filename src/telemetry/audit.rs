@@ -5,9 +5,11 @@ use crate::base::json_writer::ObjectWriter;
 use crate::base::request::{self, Head, MAX_TARGET_BYTES, Raw};
 use crate::base::secret::Fingerprint;
 use crate::base::time::Timestamp;
+use crate::credential::Verified;
 use crate::keys::{Key, Scheme};
 use crate::limits::usage::{Amounts, Kind};
 use crate::problem::Problem;
+use crate::upstream::route::Route;
 
 /// Longest name of a query parameter, in bytes, that is logged. A longer one may be a value.
 const MAX_QUERY_KEY_BYTES: usize = 64;
@@ -49,6 +51,8 @@ pub struct AuditRecord {
     upstream_status: Option<u16>,
     upstream_ms: Option<i64>,
     attempts: u32,
+    /// Number of 429 responses of the upstream, which are charged and not logged.
+    upstream_429: u64,
     request_bytes: Option<u64>,
     response_bytes: Option<u64>,
     cache: Option<&'static str>,
@@ -126,6 +130,7 @@ impl AuditRecord {
             upstream_status: None,
             upstream_ms: None,
             attempts: 0,
+            upstream_429: 0,
             request_bytes: None,
             response_bytes: None,
             cache: None,
@@ -155,8 +160,8 @@ impl AuditRecord {
     }
 
     /// Sets the route.
-    pub fn route(&mut self, route: impl ToString) {
-        self.route = Some(route.to_string());
+    pub fn route(&mut self, route: &Route) {
+        self.route = Some(route.path.to_string());
     }
 
     /// Sets the scheme of the credential.
@@ -174,10 +179,17 @@ impl AuditRecord {
         self.key = Some(key.id.to_string());
     }
 
-    /// Marks the credential as verified, and sets the subject.
-    pub fn verified(&mut self, subject: Option<&str>) {
+    /// Marks the credential as verified, unless it is a bare public key, and sets the subject.
+    pub fn verified(&mut self, verified: &Verified) {
+        if !verified.scheme().is_bare() {
+            self.verified = true;
+            self.subject = verified.claims().and_then(|claims| claims.subject.clone());
+        }
+    }
+
+    /// Marks the Turnstile token as verified.
+    pub const fn turnstile_verified(&mut self) {
         self.verified = true;
-        self.subject = subject.map(str::to_owned);
     }
 
     /// Sets the fingerprint of the token that the request is forwarded with.
@@ -194,6 +206,9 @@ impl AuditRecord {
     /// Sets the status of the upstream's response.
     pub const fn answered(&mut self, status: u16) {
         self.upstream_status = Some(status);
+        if status == 429 {
+            self.upstream_429 = self.upstream_429.saturating_add(1);
+        }
     }
 
     /// Sets the length of the response body; `None` if it was not announced.
@@ -221,7 +236,7 @@ impl AuditRecord {
             bytes_in: self.request_bytes.unwrap_or_default(),
             bytes_out: self.response_bytes.unwrap_or_default(),
             upstream_ms: upstream_ms.try_into().unwrap_or_default(),
-            upstream_429: 0,
+            upstream_429: self.upstream_429,
         }
     }
 
@@ -385,6 +400,7 @@ mod tests {
                 upstream_status: some.then_some(599),
                 upstream_ms: some.then_some(i64::MIN),
                 attempts: u32::MAX,
+                upstream_429: 1,
                 request_bytes: some.then_some(u64::MAX),
                 response_bytes: some.then_some(0),
                 cache: some.then_some("hit"),
