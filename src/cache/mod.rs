@@ -5,6 +5,7 @@
 //! Nothing here admits a request. The cache is asked after all checks have passed, and the cache key
 //! includes who asks, as far as the route's `scope` says.
 
+mod browser;
 mod conditions;
 mod lifetime;
 mod stored;
@@ -18,11 +19,9 @@ use crate::base::request::Head;
 use crate::base::secret::Fingerprint;
 use crate::credential::Verified;
 
+pub use browser::{keep_in_browser, keep_private, vary_by_caller};
 pub use conditions::Conditions;
-pub use stored::{
-    CacheEntry, CacheWrite, keep_in_browser, keep_private, on_conditions, on_hit, on_miss,
-    to_store, vary_by_caller,
-};
+pub use stored::{CacheEntry, CacheWrite, on_conditions, on_hit, on_miss, to_store};
 
 /// Longest configurable time, in seconds, to store a response: a year.
 pub const MAX_TTL: u64 = 31_536_000;

@@ -10,7 +10,7 @@ use crate::gateway::reply;
 use crate::gateway::response::{GateResponse, RequestState};
 use crate::limits::usage::{Account, Amounts, Kind};
 use crate::problem::{Alarm, Fault, Problem, Refusal, Rejection};
-use crate::telemetry::audit::Outcome;
+use crate::telemetry::outcome::Outcome;
 use crate::upstream::retry::Attempts;
 
 use super::{Gate, Permit};

@@ -12,7 +12,8 @@ use crate::gateway::reply;
 use crate::keys::Key;
 use crate::limits::usage::{Account, InFlightGuard};
 use crate::problem::Rejection;
-use crate::telemetry::audit::{AuditRecord, Context, Outcome};
+use crate::telemetry::audit::{AuditRecord, Context};
+use crate::telemetry::outcome::Outcome;
 
 /// The status of a response that nobody reads, because the caller broke off. nginx uses this number for
 /// that.

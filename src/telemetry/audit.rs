@@ -7,8 +7,9 @@ use crate::base::secret::Fingerprint;
 use crate::base::time::Timestamp;
 use crate::credential::Verified;
 use crate::keys::{Key, Scheme};
-use crate::limits::usage::{Amounts, Kind};
+use crate::limits::usage::Amounts;
 use crate::problem::Problem;
+use crate::telemetry::outcome::Outcome;
 use crate::upstream::route::Route;
 
 /// Longest name of a query parameter, in bytes, that is logged. A longer one may be a value.
@@ -19,21 +20,6 @@ const MAX_QUERY_KEYS: usize = 32;
 /// Longest method, country and data centre, in bytes, that are logged. Whoever calls the Worker without Cloudflare's edge
 /// chooses these headers.
 const MAX_WORD_BYTES: usize = 64;
-
-/// The outcome of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The upstream's response was passed on.
-    Forwarded,
-    /// The response came from the cache.
-    Cached,
-    /// The gate answered itself: a preflight, or one of its own paths.
-    Answered,
-    /// The gate refused the request: the caller's fault.
-    Refused,
-    /// The request failed: the gate's or the upstream's fault, or the caller broke off.
-    Failed,
-}
 
 /// The audit line of a request, filled in while the request is processed.
 #[derive(Clone, Debug)]
@@ -74,39 +60,6 @@ pub struct Context {
     pub country: Option<String>,
     /// The data centre.
     pub colo: Option<String>,
-}
-
-impl Outcome {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Forwarded => "forwarded",
-            Self::Cached => "cached",
-            Self::Answered => "answered",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// Returns the outcome for charging the request, if it has an account. Of the gate's own answers only a
-    /// minted session has one.
-    pub const fn kind(self) -> Kind {
-        match self {
-            Self::Forwarded => Kind::Forwarded,
-            Self::Cached => Kind::Cached,
-            Self::Refused => Kind::Refused,
-            Self::Failed => Kind::Failed,
-            Self::Answered => Kind::Minted,
-        }
-    }
-}
-
-impl From<Problem> for Outcome {
-    fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::Refused(_) => Self::Refused,
-            Problem::Failed(_) => Self::Failed,
-        }
-    }
 }
 
 impl AuditRecord {

@@ -3,4 +3,5 @@
 //! The caller's view does not: problem documents, and the alarms that they raise, are in `problem`.
 
 pub mod audit;
+pub mod outcome;
 pub mod token_age;

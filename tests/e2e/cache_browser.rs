@@ -1,5 +1,5 @@
 //! Answers that the caller's browser may keep (docs/wire-contract.md, "Cached reads"): `browser_ttl` of a route, and the keys
-//! whose reads must all be counted. How long, and for whom, is tested in `src/cache/stored.rs`.
+//! whose reads must all be counted. How long, and for whom, is tested in `src/cache/browser.rs`.
 
 use serde_json::{Value, json};
 use testkit::cache::{MISS, TTL, counting, get};
