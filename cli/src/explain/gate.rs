@@ -6,21 +6,12 @@ use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::{Value, json};
-use writegate::Context;
-use writegate::Day;
-use writegate::KeyId;
-use writegate::Problem;
-use writegate::Secret;
-use writegate::Timestamp;
-use writegate::config::{self, Binding, Config, Environment, MIN_SECRET_BYTES};
-use writegate::credential::digest::Algorithm;
-use writegate::credential::signature::Nonce;
-use writegate::platform::{
-    AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
-};
+use writegate::config::{Config, MIN_SECRET_BYTES};
 use writegate::route::GATE_PREFIX;
-use writegate::{Decision, Gate, GateResponse, Raw};
-use writegate::{Key, Refusal, derive_sk, rate, registry};
+use writegate::{
+    Context, Decision, Gate, GateResponse, Key, KeyId, Problem, Raw, Refusal, Secret, Timestamp,
+    derive_sk, rate, registry,
+};
 
 use crate::admin;
 use crate::error::{Error, Result};
@@ -28,13 +19,14 @@ use crate::gate_error::GateError;
 use crate::project::{Document, Project};
 use crate::settings;
 
+use super::platform::{Deployed, Frozen};
 use super::request_input::RequestInput;
 use super::resigned::resigned;
 use super::why;
 
 const ROOT: &str = "SIGNING_SECRET";
 /// The secrets that decide about a request.
-const SECRETS: [&str; 3] = [ROOT, "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"];
+pub(super) const SECRETS: [&str; 3] = [ROOT, "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"];
 
 /// The schemes of a key of which nothing is known.
 const SCHEMES: [&str; 4] = ["session", "signature", "url", "waf-url"];
@@ -58,8 +50,8 @@ pub(crate) struct Local {
 
 /// A key of a running gate's registry.
 pub(crate) struct Record {
-    text: String,
-    key: Key,
+    pub(super) text: String,
+    pub(super) key: Key,
 }
 
 /// The gate's decision on a request.
@@ -228,7 +220,7 @@ impl Local {
         };
         let context = Context { now, request_id: "explain".to_owned(), country: None, colo: None };
         let (record, rates) = (self.record.as_ref(), self.rates.as_deref());
-        let platform = Stopped { request, now, record, rates };
+        let platform = Frozen { request, now, record, rates };
         let mut decision = pin!(self.gate.decide(raw, context, &platform));
         let is_own = request.head().is_some_and(|head| head.path().starts_with(GATE_PREFIX));
         let verdict = match decision.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
@@ -285,161 +277,4 @@ fn respond(answer: &GateResponse, is_own: bool) -> Verdict {
         limit: member("limit"),
         details: hint.into_iter().chain(allow).collect(),
     }
-}
-
-/// Every token is at hand.
-impl SecretsStore for Stopped<'_> {
-    async fn secret(&self, _name: &str) -> std::result::Result<Secret, Unavailable> {
-        Err(Unavailable)
-    }
-}
-
-/// A request as it was given, at one moment: its body is at hand, and there is no memory for nonces.
-struct Stopped<'g> {
-    request: &'g RequestInput,
-    now: Timestamp,
-    record: Option<&'g Record>,
-    rates: Option<&'g [String]>,
-}
-
-impl Platform for Stopped<'_> {
-    fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    async fn record(&self, id: &KeyId) -> std::result::Result<Option<String>, Unavailable> {
-        let record = self.record.filter(|record| record.key.id == *id);
-        Ok(record.map(|record| record.text.clone()))
-    }
-
-    async fn within_rate(
-        &self,
-        binding: &str,
-        _counted_as: &str,
-    ) -> std::result::Result<bool, Unavailable> {
-        let is_there = self.rates.is_none_or(|rates| rates.iter().any(|rate| rate == binding));
-        is_there.then_some(true).ok_or(Unavailable)
-    }
-
-    async fn read_body(
-        &self,
-        wanted: ReadBody<'_>,
-    ) -> std::result::Result<Vec<Vec<u8>>, BodyError> {
-        let digest = |one: &Algorithm| one.digest(&self.request.body);
-        match u64::try_from(self.request.body.len()).is_ok_and(|length| length <= wanted.max_bytes)
-        {
-            true => Ok(wanted.algorithms.iter().map(digest).collect()),
-            false => Err(BodyError::TooLarge),
-        }
-    }
-
-    async fn submit_usage(
-        &self,
-        _key: &KeyId,
-        batch: &str,
-    ) -> std::result::Result<String, Unavailable> {
-        // What the key has had is not known here: its quota counts as not used.
-        let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Unavailable)?;
-        let since = &batch["since"];
-        Ok(json!({"sequence": 0, "since": since, "requests": 0, "bytes": 0}).to_string())
-    }
-
-    async fn remember_nonce(
-        &self,
-        _key: &KeyId,
-        _nonce: &Nonce,
-    ) -> std::result::Result<bool, Unavailable> {
-        Ok(true)
-    }
-}
-
-/// Nobody's registry: what is explained is why a request was refused before.
-impl AdminBackend for Stopped<'_> {
-    async fn purge(&self, _mark: &str) -> std::result::Result<(), Unavailable> {
-        Err(Unavailable)
-    }
-
-    async fn usage(
-        &self,
-        _batches: &[(String, String)],
-        _from: Day,
-        _to: Day,
-    ) -> std::result::Result<Vec<(String, String)>, Unavailable> {
-        Err(Unavailable)
-    }
-
-    fn body(&self) -> Vec<u8> {
-        self.request.body.clone()
-    }
-
-    fn random(&self) -> [u8; 16] {
-        [0; 16]
-    }
-
-    async fn siteverify(
-        &self,
-        _url: &str,
-        _form: &str,
-    ) -> std::result::Result<(u16, String), Unavailable> {
-        Err(Unavailable)
-    }
-
-    async fn record_page(
-        &self,
-        _cursor: Option<&str>,
-    ) -> std::result::Result<RecordPage, Unavailable> {
-        Err(Unavailable)
-    }
-
-    async fn record_names(
-        &self,
-        _cursor: Option<&str>,
-        _limit: usize,
-    ) -> std::result::Result<(Vec<String>, Option<String>), Unavailable> {
-        Err(Unavailable)
-    }
-
-    async fn records(
-        &self,
-        _ids: &[&KeyId],
-    ) -> std::result::Result<Vec<Option<String>>, Unavailable> {
-        Err(Unavailable)
-    }
-
-    async fn write(&self, _changes: &[Change<'_>]) -> std::result::Result<bool, Unavailable> {
-        Err(Unavailable)
-    }
-}
-
-struct Deployed<'s> {
-    vars: &'s Value,
-    /// The bindings that are there and no variables.
-    resources: Vec<&'static str>,
-    secrets: &'s BTreeMap<&'static str, Secret>,
-}
-
-impl Environment for Deployed<'_> {
-    fn get(&self, name: &str) -> Option<Binding> {
-        if self.resources.contains(&name) {
-            return Some(Binding::Resource);
-        }
-        if let Some(secret) = self.secrets.get(name) {
-            return Some(Binding::Text(secret.clone()));
-        }
-        match self.vars.get(name) {
-            Some(Value::String(text)) => Some(Binding::Text(Secret::new(text.as_str()))),
-            Some(other) => Some(Binding::Json(other.to_string())),
-            // The upstream's token decides about no request, so it need not be on this machine.
-            None if !SECRETS.contains(&name) && is_token(name) => {
-                Some(Binding::Text(Secret::new("nobody@example:sent-nowhere")))
-            }
-            None => None,
-        }
-    }
-}
-
-/// Returns true if a variable that `wrangler.toml` does not have can only be a route's token.
-fn is_token(name: &str) -> bool {
-    let is_optional = config::VARIABLES.contains(&name) || config::RESOURCES.contains(&name);
-    !is_optional && !name.ends_with("_ISSUED_AT")
 }

@@ -9,6 +9,7 @@ mod guess;
 mod jwt;
 mod limits;
 mod link;
+mod platform;
 mod request_input;
 mod resigned;
 mod secrets;

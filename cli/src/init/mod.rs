@@ -7,6 +7,8 @@
 mod account;
 mod cloud;
 mod files;
+mod finish;
+mod online;
 mod package;
 mod plan;
 mod preset;
@@ -23,7 +25,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use writegate::Secret;
-use writegate::TokenSource;
 use writegate::config::Config;
 
 use crate::error::{Context as _, Error, Result};
@@ -35,11 +36,10 @@ use crate::{edit, input, interrupt, random};
 
 use account::Accounts;
 use cloud::Cloud;
+use finish::finish;
 use plan::Plan;
-use prompt::Question;
 use proof::Secrets;
-use secret_source::SecretSource;
-use secrets::{ROOT, TOKEN, TURNSTILE};
+use secrets::{ROOT, TOKEN};
 pub(crate) use template::SHIPPED;
 use template::{Base, Ids, Source};
 
@@ -273,7 +273,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
         package::finish(&project.root, &plan.name)?;
     }
     files::write(project, &configuration, file.expose())?;
-    interrupt::so_far(so_far(project, &[]));
+    interrupt::so_far(online::so_far(project, &[]));
     report::written(project, kept);
     match tried {
         Some(Tried::Works) => eprintln!("writegate: the API takes the write token"),
@@ -301,8 +301,8 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     match &cloud {
         None => end.report(report::Online::No),
         Some(cloud) => {
-            end.put = set(cloud, project, &list, &[])?;
-            deploy(options, cloud, &end)
+            end.put = online::set(cloud, project, &list, &[])?;
+            online::deploy(options, cloud, &end)
         }
     }
 }
@@ -331,142 +331,4 @@ fn try_token(config: &Config) -> Result<Option<Tried>> {
         ))),
         tried => Ok(tried),
     }
-}
-
-/// Finishes a run that was interrupted.
-fn finish(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
-    let wanted = |what: &str| {
-        Error::usage(format!("--secrets-only: {what}; begin with `{} init`", invocation::prefix()))
-    };
-    let text = project
-        .text(CONFIGURATION)?
-        .filter(|text| text != SHIPPED)
-        .ok_or_else(|| wanted("wrangler.toml is still the shipped one"))?;
-    let environment = project.environment.as_deref();
-    project.document()?;
-    let whole = proof::parse(&text, environment)?;
-    let secrets = project.dev_vars();
-    let name = whole["name"].as_str().ok_or_else(|| wanted("wrangler.toml names no Worker"))?;
-    let (root, from) = secret_source::find(project, ROOT)?
-        .ok_or_else(|| wanted(&format!("{ROOT} is neither in the environment nor in {secrets}")))?;
-    let mut exported: Vec<String> = Vec::new();
-    if from == SecretSource::Environment {
-        exported.push(ROOT.to_owned());
-    }
-    let mut known = Secrets::from([(ROOT.to_owned(), root.clone())]);
-    let config = proof::read(&text, environment, &known)?;
-    // A token of a Secrets Store is no secret of the Worker.
-    let is_own = |source: &TokenSource| !matches!(source, TokenSource::Stored { .. });
-    let tokens = config.tokens.iter().filter(|(_, source)| is_own(source));
-    let mut names: Vec<String> = tokens.map(|(name, _)| name.clone()).collect();
-    if config.keys.values().any(|known| known.key().mint.is_some()) {
-        names.push(TURNSTILE.to_owned());
-    }
-    for secret in names {
-        let put = if secret == TURNSTILE {
-            "npx wrangler secret put".to_owned()
-        } else {
-            format!("{} token put --secret", invocation::prefix())
-        };
-        let Some((token, from)) = secret_source::find(project, &secret)? else {
-            return Err(Error::usage(format!(
-                "--secrets-only: {secret} is neither in the environment nor in {secrets}; set it with `{put} {secret}{}`",
-                project.env_option()
-            )));
-        };
-        if from == SecretSource::Environment {
-            exported.push(secret.clone());
-        }
-        known.insert(secret, token);
-    }
-    proof::read(&text, environment, &known)?;
-    let mut warnings = Vec::from_iter(report::exported(&exported, &secrets));
-    report::warn(&warnings);
-
-    let cloud = Cloud::find(project, progress)?;
-    let account = whole["account_id"].as_str();
-    let there = !options.force && cloud.has_root(name, account)?;
-    if there {
-        let warning = format!("{ROOT} is set there already and stays; --force replaces it");
-        report::warn([&warning]);
-        warnings.push(warning);
-        known.remove(ROOT);
-    }
-    let mut list: Vec<_> = known.iter().map(|(name, secret)| (name.as_str(), secret)).collect();
-    // The one that nothing works without goes first.
-    list.sort_by_key(|(name, _)| *name != ROOT);
-    let done: &[&str] = if there { &[ROOT] } else { &[] };
-    let put = set(&cloud, project, &list, done)?;
-    let end = report::End {
-        project,
-        whole: &whole,
-        root: &root,
-        publishing: None,
-        json: options.json,
-        put,
-        warnings,
-    };
-    deploy(options, &cloud, &end)
-}
-
-/// Sets these secrets, one after another, and returns their names.
-fn set(
-    cloud: &Cloud<'_>,
-    project: &Project,
-    secrets: &[(&str, &Secret)],
-    before: &[&str],
-) -> Result<Vec<String>> {
-    let mut done = before.to_vec();
-    for (name, secret) in secrets {
-        interrupt::so_far(so_far(project, &done));
-        cloud.put(name, secret).map_err(|error| {
-            Error::new(format!("{}; {}", error.message, so_far(project, &done)))
-        })?;
-        done.push(name);
-    }
-    interrupt::so_far(deployable(project));
-    Ok(secrets.iter().map(|(name, _)| (*name).to_owned()).collect())
-}
-
-/// Says that the files are written and that these secrets are at Cloudflare, and names the command that continues.
-fn so_far(project: &Project, done: &[&str]) -> String {
-    let set = match done {
-        [] => "no secret is set".to_owned(),
-        done => format!("{} is set", done.join(", ")),
-    };
-    format!(
-        "{CONFIGURATION} and {} are written, {set}: `{} init --secrets-only{}` continues",
-        project.dev_vars(),
-        invocation::prefix(),
-        project.env_option()
-    )
-}
-
-/// Says that the secrets are set, and names the command that continues.
-fn deployable(project: &Project) -> String {
-    format!(
-        "the files are written and the secrets are set: `npx wrangler deploy{}` continues",
-        project.env_option()
-    )
-}
-
-/// Puts a gate online only if it has its secrets. The key is printed even if that fails, because all else is done.
-fn deploy(options: &Options, cloud: &Cloud<'_>, end: &report::End<'_>) -> Result<()> {
-    let question = Question {
-        flag: "--deploy",
-        prompt: "Build and deploy it now (y or n)",
-        default: Some(if input::is_terminal() { "y" } else { "n" }),
-        quiet: false,
-    };
-    let answer = if options.deploy { Ok(true) } else { question.yes() };
-    if !matches!(answer, Ok(true)) {
-        // Where nobody answers, all else is done, too.
-        end.report(report::Online::Secrets)?;
-        return answer.map(drop);
-    }
-    let Err(error) = cloud.deploy() else {
-        return end.report(report::Online::Gate);
-    };
-    end.report(report::Online::Secrets)?;
-    Err(Error::new(format!("{}; {}", error.message, deployable(end.project))))
 }

@@ -1,0 +1,173 @@
+//! The platform beneath a gate that explains a request, and the environment that such a gate is read from.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use writegate::config::{self, Binding, Environment};
+use writegate::credential::digest::Algorithm;
+use writegate::credential::signature::Nonce;
+use writegate::platform::{
+    AdminBackend, BodyError, Change, Platform, ReadBody, RecordPage, SecretsStore, Unavailable,
+};
+use writegate::{Day, KeyId, Secret, Timestamp};
+
+use super::gate::{Record, SECRETS};
+use super::request_input::RequestInput;
+
+/// A request as it was given, at one moment: its body is at hand, and there is no memory for nonces.
+pub(super) struct Frozen<'g> {
+    pub(super) request: &'g RequestInput,
+    pub(super) now: Timestamp,
+    pub(super) record: Option<&'g Record>,
+    pub(super) rates: Option<&'g [String]>,
+}
+
+/// No token is needed, because nothing is sent.
+impl SecretsStore for Frozen<'_> {
+    async fn secret(&self, _name: &str) -> std::result::Result<Secret, Unavailable> {
+        Err(Unavailable)
+    }
+}
+
+impl Platform for Frozen<'_> {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    async fn record(&self, id: &KeyId) -> std::result::Result<Option<String>, Unavailable> {
+        let record = self.record.filter(|record| record.key.id == *id);
+        Ok(record.map(|record| record.text.clone()))
+    }
+
+    async fn within_rate(
+        &self,
+        binding: &str,
+        _counted_as: &str,
+    ) -> std::result::Result<bool, Unavailable> {
+        let is_there = self.rates.is_none_or(|rates| rates.iter().any(|rate| rate == binding));
+        is_there.then_some(true).ok_or(Unavailable)
+    }
+
+    async fn read_body(
+        &self,
+        wanted: ReadBody<'_>,
+    ) -> std::result::Result<Vec<Vec<u8>>, BodyError> {
+        let digest = |one: &Algorithm| one.digest(&self.request.body);
+        match u64::try_from(self.request.body.len()).is_ok_and(|length| length <= wanted.max_bytes)
+        {
+            true => Ok(wanted.algorithms.iter().map(digest).collect()),
+            false => Err(BodyError::TooLarge),
+        }
+    }
+
+    async fn submit_usage(
+        &self,
+        _key: &KeyId,
+        batch: &str,
+    ) -> std::result::Result<String, Unavailable> {
+        // What the key has had is not known here: its quota counts as not used.
+        let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Unavailable)?;
+        let since = &batch["since"];
+        Ok(json!({"sequence": 0, "since": since, "requests": 0, "bytes": 0}).to_string())
+    }
+
+    async fn remember_nonce(
+        &self,
+        _key: &KeyId,
+        _nonce: &Nonce,
+    ) -> std::result::Result<bool, Unavailable> {
+        Ok(true)
+    }
+}
+
+/// Nobody's registry: what is explained is why a request was refused before.
+impl AdminBackend for Frozen<'_> {
+    async fn purge(&self, _mark: &str) -> std::result::Result<(), Unavailable> {
+        Err(Unavailable)
+    }
+
+    async fn usage(
+        &self,
+        _batches: &[(String, String)],
+        _from: Day,
+        _to: Day,
+    ) -> std::result::Result<Vec<(String, String)>, Unavailable> {
+        Err(Unavailable)
+    }
+
+    fn body(&self) -> Vec<u8> {
+        self.request.body.clone()
+    }
+
+    fn random(&self) -> [u8; 16] {
+        [0; 16]
+    }
+
+    async fn siteverify(
+        &self,
+        _url: &str,
+        _form: &str,
+    ) -> std::result::Result<(u16, String), Unavailable> {
+        Err(Unavailable)
+    }
+
+    async fn record_page(
+        &self,
+        _cursor: Option<&str>,
+    ) -> std::result::Result<RecordPage, Unavailable> {
+        Err(Unavailable)
+    }
+
+    async fn record_names(
+        &self,
+        _cursor: Option<&str>,
+        _limit: usize,
+    ) -> std::result::Result<(Vec<String>, Option<String>), Unavailable> {
+        Err(Unavailable)
+    }
+
+    async fn records(
+        &self,
+        _ids: &[&KeyId],
+    ) -> std::result::Result<Vec<Option<String>>, Unavailable> {
+        Err(Unavailable)
+    }
+
+    async fn write(&self, _changes: &[Change<'_>]) -> std::result::Result<bool, Unavailable> {
+        Err(Unavailable)
+    }
+}
+
+/// The variables, secrets and bindings of this project, as if it were deployed.
+pub(super) struct Deployed<'s> {
+    pub(super) vars: &'s Value,
+    /// The bindings that are there and no variables.
+    pub(super) resources: Vec<&'static str>,
+    pub(super) secrets: &'s BTreeMap<&'static str, Secret>,
+}
+
+impl Environment for Deployed<'_> {
+    fn get(&self, name: &str) -> Option<Binding> {
+        if self.resources.contains(&name) {
+            return Some(Binding::Resource);
+        }
+        if let Some(secret) = self.secrets.get(name) {
+            return Some(Binding::Text(secret.clone()));
+        }
+        match self.vars.get(name) {
+            Some(Value::String(text)) => Some(Binding::Text(Secret::new(text.as_str()))),
+            Some(other) => Some(Binding::Json(other.to_string())),
+            // The upstream's token decides about no request, so it need not be on this machine.
+            None if !SECRETS.contains(&name) && is_token(name) => {
+                Some(Binding::Text(Secret::new("nobody@example:sent-nowhere")))
+            }
+            None => None,
+        }
+    }
+}
+
+/// Returns true if a variable that `wrangler.toml` does not have can only be a route's token.
+fn is_token(name: &str) -> bool {
+    let is_optional = config::VARIABLES.contains(&name) || config::RESOURCES.contains(&name);
+    !is_optional && !name.ends_with("_ISSUED_AT")
+}

@@ -1,0 +1,207 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+/// Reads projects as wrangler does: the variables of its files, and its configuration.
+const SCRIPT: &str = "
+    const wrangler = require('wrangler');
+    const projects = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+    const read = ({ file, environment, process: variables }) => {
+        Object.assign(process.env, variables);
+        const env = environment ?? undefined, all = { config: file, env };
+        let config = null, secrets = null;
+        try { config = wrangler.unstable_readConfig(all, { hideWarnings: true }) } catch {}
+        try { secrets = wrangler.unstable_getVarsForDev(file, undefined, {}, env, true) } catch {}
+        for (const name of Object.keys(variables)) delete process.env[name];
+        for (const name in secrets) secrets[name] = secrets[name].value;
+        return { config, secrets };
+    };
+    console.log(JSON.stringify(projects.map(read)));";
+const NAMES: [&str; 7] =
+    [".dev.vars", ".dev.vars.a", ".env", ".env.local", ".env.a", ".env.a.local", ".env.b"];
+const LINES: [&str; 10] = [
+    "A=1\n", "A=\"two\"\n", "B=$A\n", "B=${OUTER}\n", "C='${B:-x}'\n", "OUTER=inner\n", "OUTER=\n",
+    "D=`a b`\n", "export C=${OUTER-$A}\n", "D=\\$A # not A\n",
+];
+const PROCESS: [(&str, &str); 5] = [
+    ("OUTER", "outer"),
+    ("A", "of the process"),
+    (WITH_PROCESS, "true"),
+    (WITH_PROCESS, "false"),
+    (FROM_DOT_ENV, "False"),
+];
+/// Fields, some at the top level and some in an environment.
+const FIELDS: [(&str, &str); 12] = [
+    ("compatibility_date", "\"2026-01-02\""),
+    ("preview_urls", "false"),
+    ("workers_dev", "true"),
+    ("logpush", "true"),
+    ("observability", "{ enabled = true, head_sampling_rate = 1 }"),
+    ("kv_namespaces", "[{ binding = \"K\", id = \"0\" }]"),
+    ("vars", "{ A = 1.0, B = \"1\", C = [1e2, 0.5, -0.0], D = { e = true } }"),
+    ("vars", "{ KEYS = [{ id = \"a\", version = 3.0 }] }"),
+    ("vars", "{ KEYS = \"[]\", T = 2027-01-02, U = 2027-01-02T03:04:05Z }"),
+    ("vars", "{}"),
+    ("route", "\"a.example/*\""),
+    ("migrations", "[{ tag = \"v1\", new_sqlite_classes = [\"L\"] }]"),
+];
+/// Fields that an environment takes from the top level.
+const INHERITED: [&str; 7] = [
+    "compatibility_date", "preview_urls", "workers_dev", "logpush", "observability", "route",
+    "migrations",
+];
+
+/// Fields in the two languages.
+fn section(fields: &[(&str, &str)]) -> (String, String) {
+    let toml: String = fields.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+    let json = fields.iter().map(|(name, value)| {
+        let value = value.replace(" = ", ": ").replace("2027-01-02T03:04:05Z", "\"z\"");
+        let value = value.replace(" 2027-01-02", " \"y\"");
+        let quoted: String = value
+            .split_inclusive([' ', '{', '['])
+            .map(|word| match word.strip_suffix(": ").or(word.strip_suffix(':')) {
+                Some(name) => format!("\"{name}\": "),
+                None => match word.strip_suffix(": ") {
+                    Some(name) => format!("\"{name}\": "),
+                    None => word.to_owned(),
+                },
+            })
+            .collect();
+        format!("// a comment\n\"{name}\": {quoted},\n")
+    });
+    (toml, json.collect())
+}
+
+#[test]
+fn generated_projects_are_read_as_wrangler_reads_them() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let checkout = crate::checkout::Checkout::at(root).unwrap();
+    crate::setup::packages(&checkout, &crate::progress::Progress::new()).unwrap();
+    let scratch = env::temp_dir().join(crate::random::text(9).unwrap());
+    let mut state = 1_u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let mut projects = Vec::new();
+    for number in 0..300 {
+        let folder = scratch.join(number.to_string());
+        fs::create_dir_all(&folder).unwrap();
+        for name in NAMES {
+            let lines: String = (0..=next(4)).map(|_| LINES[next(LINES.len())]).collect();
+            // More often than not the first two, which hide the others, are not there.
+            if next(if name.starts_with(".dev") { 6 } else { 2 }) == 0 {
+                fs::write(folder.join(name), lines).unwrap();
+            }
+        }
+        let mut chosen = || {
+            let mut fields: Vec<(&str, &str)> = Vec::new();
+            for _ in 0..next(6) {
+                let field = FIELDS[next(FIELDS.len())];
+                if !fields.iter().any(|(name, _)| *name == field.0) {
+                    fields.push(field);
+                }
+            }
+            section(&fields)
+        };
+        let ((top, top_json), (own, own_json)) = (chosen(), chosen());
+        let (name, text) = match next(2) {
+            0 => ("wrangler.toml", format!("name = \"a\"\n{top}[env.a]\n{own}")),
+            _ => (
+                "wrangler.jsonc",
+                format!(
+                    "{{\n{top_json}\"name\": \"a\",\n\"env\": {{ \"a\": {{\n{own_json}}}, }},\n}}"
+                ),
+            ),
+        };
+        let mark = if next(3) == 0 { "\u{feff}" } else { "" };
+        fs::write(folder.join(name), format!("{mark}{text}")).unwrap();
+        let environment = [None, Some("a")][next(2)];
+        let process: Vec<(&str, &str)> = PROCESS.into_iter().filter(|_| next(3) == 0).collect();
+        projects.push((folder.join(name), environment, process));
+    }
+
+    let input: Vec<Value> = projects
+        .iter()
+        .map(|(file, environment, process)| {
+            let process: serde_json::Map<String, Value> =
+                process.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+            json!({"file": file, "environment": environment, "process": process})
+        })
+        .collect();
+    let mut node = std::process::Command::new("node")
+        .args(["-e", SCRIPT])
+        .current_dir(root)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let input = json!(input).to_string();
+    std::io::Write::write_all(&mut node.stdin.take().unwrap(), input.as_bytes()).unwrap();
+    let output = String::from_utf8(node.wait_with_output().unwrap().stdout).unwrap();
+    let expected: Vec<Value> = serde_json::from_str(output.lines().last().unwrap()).unwrap();
+
+    let mut different = Vec::new();
+    let (mut secrets, mut configurations) = (0, 0);
+    for ((file, environment, process), theirs) in projects.iter().zip(&expected) {
+        let folder = file.parent().unwrap();
+        let project = Project::around(folder, environment.map(str::to_owned)).unwrap();
+        let beside = |name: &str| {
+            let mut found = process.iter().rev().filter(|(other, _)| *other == name);
+            found.next().map(|(_, value)| (*value).to_owned())
+        };
+        let mut compare = |what: &str, own: &Value, theirs: &Value| {
+            if own != theirs {
+                different.push(format!(
+                    "{what} of {file:?}, {environment:?}, {process:?}: {own}, {theirs}"
+                ));
+            }
+        };
+        let own = project.dev_variables_beside(&beside).unwrap();
+        // All of the process's are among wrangler's where they count.
+        for name in ["A", "B", "C", "D", "OUTER"] {
+            let theirs = &theirs["secrets"][name];
+            let is_process_s = own.get(name).is_none() && beside(name).is_some();
+            if !is_process_s {
+                compare(name, &json!(own.get(name)), theirs);
+            }
+            secrets += usize::from(!theirs.is_null());
+        }
+        let theirs = &theirs["config"];
+        if theirs.is_null() {
+            continue;
+        }
+        let document = project.document().unwrap();
+        let empty = json!({});
+        let vars = Some(document.own("vars")).filter(|vars| !vars.is_null());
+        let mut vars = vars.unwrap_or(&empty).clone();
+        let mut their_vars = theirs["vars"].clone();
+        for vars in [&mut vars, &mut their_vars] {
+            // Text that is JSON is JSON here, and a time may have milliseconds.
+            vars.as_object_mut()
+                .map(|vars| (vars.remove("KEYS").filter(Value::is_array), vars.remove("U")));
+        }
+        compare("vars", &vars, &their_vars);
+        compare(
+            "KEYS",
+            &document.own("vars")["KEYS"],
+            &match &theirs["vars"]["KEYS"] {
+                Value::String(text) => serde_json::from_str(text).unwrap(),
+                other => other.clone(),
+            },
+        );
+        for field in INHERITED {
+            let theirs = &theirs[field];
+            // wrangler's own default.
+            let theirs = if *theirs == json!([]) { &Value::Null } else { theirs };
+            compare(field, document.inherited(field), theirs);
+        }
+        let bindings = theirs["kv_namespaces"].as_array().into_iter().flatten();
+        let bindings: Vec<&str> = bindings.filter_map(|one| one["binding"].as_str()).collect();
+        compare("kv_namespaces", &json!(document.names("kv_namespaces")), &json!(bindings));
+        configurations += 1;
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+    assert!(secrets > 200 && configurations > 200, "{secrets}, {configurations}");
+    fs::remove_dir_all(scratch).unwrap();
+}
