@@ -6,10 +6,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use testkit::client::Response;
+use testkit::random::Random;
 use testkit::workerd::{Config, Workerd};
 
 use super::load::{CONNECTIONS, Callers, Request};
-use super::statistics::{Estimate, Random};
+use super::statistics::Estimate;
 use super::subjects::Bench;
 use super::{Result, cpu};
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::random::Random;
 use testkit::workerd::Config;
 
 use super::goals::Report;
 use super::rounds::{Samples, Subject};
-use super::statistics::{Estimate, Random};
+use super::statistics::Estimate;
 use super::subjects::Bench;
 use super::{Result, cpu, finish, load, size};
 

@@ -6,37 +6,12 @@
 
 use std::fmt;
 
+use testkit::random::Random;
+
 /// The number of draws of a bootstrap. More would move an interval's ends by less than is printed.
 const RESAMPLES: usize = 2_000;
 /// Every bootstrap draws with this seed, so that the same rows always give the same interval.
 const BOOTSTRAP_SEED: u64 = 0x5eed;
-
-/// A source of pseudo-random numbers (SplitMix64): one seed always gives the same ones.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Returns a number below `end`, which must not be 0.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        // The high half of a product: no number is likelier than another by more than 1 in 2^40.
-        ((u128::from(mixed) * end as u128) >> 64) as usize
-    }
-
-    /// Puts the items in a random order (Fisher-Yates).
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
-    }
-}
 
 /// A median and the interval that holds the true one in 95 of 100 cases.
 #[derive(Clone, Copy, Debug, PartialEq)]

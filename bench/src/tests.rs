@@ -1,10 +1,11 @@
 //! The benchmark's own judgement, and what it measures without a clock: the Worker's size.
 
 use testkit::process::built;
+use testkit::random::Random;
 
 use crate::goals::{Report, Verdict};
 use crate::size;
-use crate::statistics::{Estimate, Random};
+use crate::statistics::Estimate;
 
 #[test]
 fn the_worker_is_no_larger_than_its_limit() {

@@ -125,10 +125,10 @@ fn read(scheme: &str, host: &str) -> Checked<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-    use std::process::{Command, Stdio};
+    use std::process::Command;
 
-    use serde_json::{Value, json};
+    use serde_json::json;
+    use testkit::program::run;
 
     use super::*;
 
@@ -163,19 +163,8 @@ mod tests {
 
     /// Node's reading of each: host, and port where it is not the scheme's.
     fn by_node(urls: &[String]) -> Vec<Option<(String, String)>> {
-        let mut node = Command::new("node")
-            .args(["-e", SCRIPT])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        node.stdin.take().unwrap().write_all(json!(urls).to_string().as_bytes()).unwrap();
-        let output = node.wait_with_output().unwrap();
-        serde_json::from_slice::<Vec<Value>>(&output.stdout)
-            .unwrap()
-            .into_iter()
-            .map(|read| serde_json::from_value(read).unwrap())
-            .collect()
+        let output = run(Command::new("node").args(["-e", SCRIPT]), &json!(urls).to_string());
+        serde_json::from_str(&output).unwrap()
     }
 
     #[test]

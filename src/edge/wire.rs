@@ -210,10 +210,10 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-    use std::process::{Command, Stdio};
+    use std::process::Command;
 
     use serde_json::{Value, json};
+    use testkit::program::run;
 
     use super::*;
     use crate::cache::Lookup;
@@ -223,14 +223,9 @@ mod tests {
 
     /// Has `wire.js` read messages, as `[[function, message],…]`, or write them, as `[[function, argument,…],…]`.
     fn javascript(calls: &Value) -> Value {
-        let mut node = Command::new("node")
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/core/wire.mjs"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        node.stdin.take().unwrap().write_all(calls.to_string().as_bytes()).unwrap();
-        serde_json::from_slice(&node.wait_with_output().unwrap().stdout).unwrap()
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/core/wire.mjs");
+        let output = run(Command::new("node").arg(script), &calls.to_string());
+        serde_json::from_str(&output).unwrap()
     }
 
     fn own(headers: &[(&'static str, &str)], alarm: Option<&str>) -> GateResponse {

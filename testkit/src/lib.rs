@@ -17,6 +17,7 @@ pub mod poll;
 pub mod process;
 pub mod program;
 pub mod provocations;
+pub mod random;
 pub mod signing;
 pub mod token;
 pub mod upstream;

@@ -205,10 +205,15 @@ pub(super) fn rewritten(old: &str, new: &[(&str, &str)]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
+    use testkit::program::run;
+    use testkit::random::Random;
+
     use super::*;
 
     #[test]
-    fn what_else_stands_in_a_file_stays() {
+    fn the_rest_of_a_file_stays() {
         let new = [("SIGNING_SECRET", "root"), ("WRITE_TOKEN", "{}")];
         let end = "SIGNING_SECRET='root'\nWRITE_TOKEN='{}'\n";
         for (old, rest) in [
@@ -253,28 +258,23 @@ mod tests {
         });
         console.log(JSON.stringify(read));";
 
-    /// Files that are made of parts by a generator of numbers.
+    /// Returns files that are made of parts.
     fn files() -> Vec<String> {
-        let mut state = 1_u64;
-        let mut next = |below: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            usize::try_from(state >> 33).unwrap() % below
-        };
-        let mut files = Vec::new();
-        for _ in 0..3_000 {
+        let mut random = Random::new(1);
+        let mut file = |_| {
             let mut file = String::new();
-            for _ in 0..=next(4) {
+            for _ in 0..=random.below(4) {
                 // A name and what may come after it, which are the first parts.
-                file.push_str(PARTS[next(4)]);
-                file.push_str(PARTS[4 + next(5)]);
-                for _ in 0..=next(8) {
-                    file.push_str(PARTS[next(PARTS.len())]);
+                file.push_str(random.of(&PARTS[..4]));
+                file.push_str(random.of(&PARTS[4..9]));
+                for _ in 0..=random.below(8) {
+                    file.push_str(random.of(&PARTS));
                 }
-                file.push_str(if next(4) == 0 { "" } else { "\n" });
+                file.push_str(if random.below(4) == 0 { "" } else { "\n" });
             }
-            files.push(file);
-        }
-        files
+            file
+        };
+        (0..3_000).map(&mut file).collect()
     }
 
     #[test]
@@ -289,20 +289,13 @@ mod tests {
         }
 
         let files = files();
-        let mut node = std::process::Command::new("node")
-            .args(["-e", SCRIPT])
-            .current_dir(root)
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
         let read = |file: &String| Variables::parse(file).expand(&|_| None);
         let asked: Vec<_> = files.iter().map(|file| (file, read(file).is_some())).collect();
         let input = serde_json::json!(asked).to_string();
-        std::io::Write::write_all(&mut node.stdin.take().unwrap(), input.as_bytes()).unwrap();
-        let output = node.wait_with_output().unwrap();
+        let mut node = Command::new("node");
+        let output = run(node.args(["-e", SCRIPT]).current_dir(root), &input);
         type Entries = Vec<(String, String)>;
-        let expected: Vec<(Entries, Entries)> = serde_json::from_slice(&output.stdout).unwrap();
+        let expected: Vec<(Entries, Entries)> = serde_json::from_str(&output).unwrap();
         let (mut some, mut expanded) = (0, 0);
         for (file, (plain, whole)) in files.iter().zip(&expected) {
             assert_eq!(&Variables::parse(file).0, plain, "{file:?}");

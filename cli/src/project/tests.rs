@@ -1,4 +1,8 @@
+use std::process::Command;
+
 use serde_json::{Value, json};
+use testkit::program::run;
+use testkit::random::Random;
 
 use super::*;
 
@@ -61,10 +65,7 @@ fn section(fields: &[(&str, &str)]) -> (String, String) {
             .split_inclusive([' ', '{', '['])
             .map(|word| match word.strip_suffix(": ").or(word.strip_suffix(':')) {
                 Some(name) => format!("\"{name}\": "),
-                None => match word.strip_suffix(": ") {
-                    Some(name) => format!("\"{name}\": "),
-                    None => word.to_owned(),
-                },
+                None => word.to_owned(),
             })
             .collect();
         format!("// a comment\n\"{name}\": {quoted},\n")
@@ -78,26 +79,22 @@ fn generated_projects_are_read_as_wrangler_reads_them() {
     let checkout = crate::checkout::Checkout::at(root).unwrap();
     crate::setup::packages(&checkout, &crate::progress::Progress::new()).unwrap();
     let scratch = env::temp_dir().join(crate::random::text(9).unwrap());
-    let mut state = 1_u64;
-    let mut next = |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(state >> 33).unwrap() % below
-    };
+    let mut random = Random::new(1);
     let mut projects = Vec::new();
     for number in 0..300 {
         let folder = scratch.join(number.to_string());
         fs::create_dir_all(&folder).unwrap();
         for name in NAMES {
-            let lines: String = (0..=next(4)).map(|_| LINES[next(LINES.len())]).collect();
+            let lines: String = (0..=random.below(4)).map(|_| random.of(&LINES)).collect();
             // More often than not the first two, which hide the others, are not there.
-            if next(if name.starts_with(".dev") { 6 } else { 2 }) == 0 {
+            if random.below(if name.starts_with(".dev") { 6 } else { 2 }) == 0 {
                 fs::write(folder.join(name), lines).unwrap();
             }
         }
         let mut chosen = || {
             let mut fields: Vec<(&str, &str)> = Vec::new();
-            for _ in 0..next(6) {
-                let field = FIELDS[next(FIELDS.len())];
+            for _ in 0..random.below(6) {
+                let field = random.of(&FIELDS);
                 if !fields.iter().any(|(name, _)| *name == field.0) {
                     fields.push(field);
                 }
@@ -105,7 +102,7 @@ fn generated_projects_are_read_as_wrangler_reads_them() {
             section(&fields)
         };
         let ((top, top_json), (own, own_json)) = (chosen(), chosen());
-        let (name, text) = match next(2) {
+        let (name, text) = match random.below(2) {
             0 => ("wrangler.toml", format!("name = \"a\"\n{top}[env.a]\n{own}")),
             _ => (
                 "wrangler.jsonc",
@@ -114,10 +111,11 @@ fn generated_projects_are_read_as_wrangler_reads_them() {
                 ),
             ),
         };
-        let mark = if next(3) == 0 { "\u{feff}" } else { "" };
+        let mark = if random.below(3) == 0 { "\u{feff}" } else { "" };
         fs::write(folder.join(name), format!("{mark}{text}")).unwrap();
-        let environment = [None, Some("a")][next(2)];
-        let process: Vec<(&str, &str)> = PROCESS.into_iter().filter(|_| next(3) == 0).collect();
+        let environment = random.of(&[None, Some("a")]);
+        let process: Vec<(&str, &str)> =
+            PROCESS.into_iter().filter(|_| random.below(3) == 0).collect();
         projects.push((folder.join(name), environment, process));
     }
 
@@ -129,16 +127,8 @@ fn generated_projects_are_read_as_wrangler_reads_them() {
             json!({"file": file, "environment": environment, "process": process})
         })
         .collect();
-    let mut node = std::process::Command::new("node")
-        .args(["-e", SCRIPT])
-        .current_dir(root)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let input = json!(input).to_string();
-    std::io::Write::write_all(&mut node.stdin.take().unwrap(), input.as_bytes()).unwrap();
-    let output = String::from_utf8(node.wait_with_output().unwrap().stdout).unwrap();
+    let mut node = Command::new("node");
+    let output = run(node.args(["-e", SCRIPT]).current_dir(root), &json!(input).to_string());
     let expected: Vec<Value> = serde_json::from_str(output.lines().last().unwrap()).unwrap();
 
     let mut different = Vec::new();

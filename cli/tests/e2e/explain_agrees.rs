@@ -10,6 +10,7 @@ use testkit::client::{HOST, Request};
 use testkit::gate::{Gate, Setup};
 use testkit::links::{before_sig, signed};
 use testkit::provocations::{near_misses, provocations, reply, setup};
+use testkit::random::Random;
 use testkit::token::{fresh, now, sk};
 use testkit::upstream::Upstream;
 
@@ -48,55 +49,41 @@ const PATHS: [&str; 12] = [
 ];
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "DELETE", "TRACE", "PROPFIND"];
 
-/// Numbers that are the same in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(self.0 >> 33).unwrap() % end
-    }
-
-    fn of<T: Clone>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())].clone()
-    }
-
-    /// The request with something in it changed.
-    fn change(&mut self, mut request: Request, other: &Request) -> Request {
-        match self.below(10) {
-            0 => request.method = self.of(&METHODS).to_owned(),
-            1 => request.target = self.of(&PATHS).to_owned(),
-            2 | 3 => {
-                let joint = if request.target.contains('?') { '&' } else { '?' };
-                request.target = format!("{}{joint}{}", request.target, self.of(&PARAMETERS));
-            }
-            4 | 5 => {
-                let (name, value) = self.of(&HEADERS);
-                request = request.header(name, value);
-            }
-            6 if !request.headers.is_empty() => {
-                request.headers.remove(self.below(request.headers.len()));
-            }
-            7 => request.headers.extend(other.headers.clone()),
-            8 => request.body = self.of(&[None, Some(b"{}".to_vec()), Some(b"abcd".to_vec())]),
-            _ if !request.headers.is_empty() => {
-                let at = self.below(request.headers.len());
-                let (name, value) = &mut request.headers[at];
-                if name.eq_ignore_ascii_case("host") {
-                    return request;
-                }
-                let place = self.below(value.len() + 1);
-                match self.below(3) {
-                    0 => value.insert_str(place, self.of(&PIECES)),
-                    1 => value.truncate(place),
-                    _ => value.replace_range(place..(place + 1).min(value.len()), "x"),
-                }
-                *value = value.trim().to_owned();
-            }
-            _ => {}
+/// Returns the request with something in it changed.
+fn change(random: &mut Random, mut request: Request, other: &Request) -> Request {
+    match random.below(10) {
+        0 => request.method = random.of(&METHODS).to_owned(),
+        1 => request.target = random.of(&PATHS).to_owned(),
+        2 | 3 => {
+            let joint = if request.target.contains('?') { '&' } else { '?' };
+            request.target = format!("{}{joint}{}", request.target, random.of(&PARAMETERS));
         }
-        request
+        4 | 5 => {
+            let (name, value) = random.of(&HEADERS);
+            request = request.header(name, value);
+        }
+        6 if !request.headers.is_empty() => {
+            request.headers.remove(random.below(request.headers.len()));
+        }
+        7 => request.headers.extend(other.headers.clone()),
+        8 => request.body = random.of(&[None, Some(b"{}".to_vec()), Some(b"abcd".to_vec())]),
+        _ if !request.headers.is_empty() => {
+            let at = random.below(request.headers.len());
+            let (name, value) = &mut request.headers[at];
+            if name.eq_ignore_ascii_case("host") {
+                return request;
+            }
+            let place = random.below(value.len() + 1);
+            match random.below(3) {
+                0 => value.insert_str(place, random.of(&PIECES)),
+                1 => value.truncate(place),
+                _ => value.replace_range(place..(place + 1).min(value.len()), "x"),
+            }
+            *value = value.trim().to_owned();
+        }
+        _ => {}
     }
+    request
 }
 
 /// A folder with this configuration.
@@ -167,13 +154,13 @@ fn explain_says_what_the_gate_says_and_why() {
         provocations(&gate).into_iter().map(|(_, _, request)| request).collect();
     requests.extend(near_misses(&gate).into_iter().map(|(_, _, request)| request));
     requests.extend([link("/x"), link("/x?a=b"), Request::get("/_gate/health")]);
-    let mut numbers = Numbers(20);
+    let mut random = Random::new(20);
     let whole = requests.clone();
     for _ in 0..CHANGED {
-        let (request, other) = (numbers.of(&whole), numbers.of(&whole));
-        let mut changed = numbers.change(request, &other);
-        if numbers.below(3) == 0 {
-            changed = numbers.change(changed, &other);
+        let (request, other) = (random.of(&whole), random.of(&whole));
+        let mut changed = change(&mut random, request, &other);
+        if random.below(3) == 0 {
+            changed = change(&mut random, changed, &other);
         }
         requests.push(changed);
     }

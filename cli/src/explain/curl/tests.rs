@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
 
+use testkit::random::Random;
+
 use super::*;
 
 fn words(text: &[&str]) -> Vec<String> {
@@ -123,19 +125,15 @@ const URLS: [&str; 11] = [
     "URL/x#top", "URL/?", "URL?x=1", "URL/x?a\\[\\]=1",
 ];
 
-/// Arguments that are made of parts by a generator of numbers.
+/// Returns arguments that are made of parts.
 fn generated() -> impl Iterator<Item = Vec<&'static str>> {
-    let mut state = 1_u64;
-    let mut next = move |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(state >> 33).unwrap() % below
-    };
+    let mut random = Random::new(1);
     (0..200).map(move |_| {
         let mut line = Vec::new();
-        for _ in 0..=next(4) {
-            line.extend(PARTS[next(PARTS.len())]);
+        for _ in 0..=random.below(4) {
+            line.extend(random.of(&PARTS));
         }
-        line.push(URLS[next(URLS.len())]);
+        line.push(random.of(&URLS));
         line
     })
 }
