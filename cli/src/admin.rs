@@ -1,4 +1,4 @@
-//! A running gate's admin API (contract section 7), called with short sessions of an admin key.
+//! A running gate's admin API (docs/wire-contract.md, section 7), called with short sessions of an admin key.
 
 use std::time::Duration;
 

@@ -129,7 +129,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_refusal_is_told_in_one_line() {
+    fn a_refusal_is_one_line() {
         let document = json!({"code": "bad-request", "detail": "Something.", "field": "[3].paths",
                               "hint": "expected\u{1b}[31m paths", "id": "pk_a"});
         let problem = Problem::of(400, &document);

@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_went_wrong_is_told_in_one_line() {
+    fn an_error_is_one_line() {
         let printed = "\n\u{1b}[31m✘ \u{1b}[41;31m[\u{1b}[41;97mERROR\u{1b}[41;31m]\u{1b}[0m \u{1b}[1mA request to the Cloudflare API (/accounts/x) failed.\u{1b}[0m\n\n  Authentication error [code: 10000]\n\n  If you think this is a bug\n";
         let reason = reason(printed).unwrap();
         assert!(reason.starts_with("A request to the Cloudflare API"), "{reason}");

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_none_is_named() {
+    fn a_record_that_is_not_valid_is_named() {
         let error = |record| prepare("[2]", record).unwrap_err().field;
         assert_eq!(error(json!({"id": "a", "path": ["/x"]})), "[2].path");
         assert_eq!(error(json!({"id": "a", "admin": true})), "[2].admin");

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn if_none_match_decides_alone() {
+    fn if_none_match_goes_before_if_modified_since() {
         for (tags, expected) in [
             ("\"a,b\"", Some(304)),
             ("W/\"a,b\"", Some(304)),

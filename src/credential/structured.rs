@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_twice_is_refused() {
+    fn a_repeated_member_is_refused() {
         for field in ["a=1, a=2", "a=();b;b", "a=(1;c;c)", "a=1;x=1;x=2"] {
             assert_eq!(again(field), None, "{field}");
         }

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_none_closes_its_key_alone() {
+    fn a_record_that_is_not_valid_closes_only_its_key() {
         let (registry, roots) = (Registry::default(), roots());
         for text in [
             "", "{", "[]", r#"{"id":"b"}"#, r#"{"id":"a","path":["/"]}"#,

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_ends_with_the_period() {
+    fn the_headers_name_the_end_of_the_period() {
         let quota = quota(json!({"requests": 3, "bytes": 100, "per": "month"})).unwrap();
         let now = Timestamp::parse_rfc3339("2026-11-30T23:59:00.500Z").unwrap();
         let rate_limit_headers = quota.rate_limit_headers(Totals { requests: 5, bytes: 1 }, now);

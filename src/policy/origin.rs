@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_one_or_more_labels() {
+    fn a_star_matches_one_or_more_labels() {
         assert!(matches("https://*.example.com", "https://a.example.com"));
         assert!(matches("https://*.example.com", "https://a.b.example.com"));
         assert!(!matches("https://*.example.com", "https://example.com"));

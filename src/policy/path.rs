@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_final_star_stands_for_any_rest_and_not_for_the_path_before() {
+    fn a_final_star_matches_any_rest_and_not_the_path_before() {
         let posts = Pattern::parse("/cms/posts/*").unwrap();
         assert_eq!(posts.rest("/cms/posts/1/2"), Some("1/2"));
         assert_eq!(posts.rest("/cms/posts/"), Some(""));

@@ -1,4 +1,4 @@
-//! `Accept-Signature` (contract, section 6; RFC 9421, section 5): a refusal says what to sign, and a client that does
+//! `Accept-Signature` (docs/wire-contract.md, section 6; RFC 9421, section 5): a refusal says what to sign, and a client that does
 //! exactly that passes.
 
 use serde_json::json;
@@ -110,7 +110,7 @@ fn no_other_refusal_does() {
 }
 
 #[test]
-fn a_bound_session_is_told_to_cover_its_token() {
+fn a_bound_session_must_cover_its_token() {
     let mut table = start();
     let root = table.gate.signing_secret.clone();
     for (id, nonce) in [(KEY, false), ("pk_session", false), ("pk_strict", true)] {

@@ -1,5 +1,5 @@
-//! Changed keys (contract, sections 2 and 7): a JSON merge patch (RFC 7396), good at once; a version only rises, and with it
-//! the secret changes.
+//! Changed keys (docs/wire-contract.md, sections 2 and 7): a JSON merge patch (RFC 7396), good at once; a version
+//! only rises, and with it the secret changes.
 
 use crate::native::{Check, check};
 use serde_json::{Value, json};
@@ -167,7 +167,7 @@ fn what_is_wrong_changes_nothing() {
 }
 
 #[test]
-fn what_cannot_change_is_told_apart() {
+fn each_change_that_is_impossible_has_a_refusal_of_its_own() {
     let mut table = start();
     let rename = json!({"name": "x"});
     table.refused("unknown", &patch(&table, "pk_nobody", &rename), 404, "no-route");
@@ -185,7 +185,7 @@ fn what_cannot_change_is_told_apart() {
 }
 
 #[test]
-fn a_broken_record_can_be_hinted() {
+fn a_broken_record_can_be_repaired() {
     let mut table = check(|setup| {
         admin(setup)
             .in_registry("key/pk_broken", r#"{"id":"pk_broken","version":3,"path":["/posts"]}"#)

@@ -1,5 +1,5 @@
-//! New keys (contract, sections 2 and 7): stored as they were sent with what that implies, shown with their secret once, and
-//! good at once.
+//! New keys (docs/wire-contract.md, sections 2 and 7): stored as they were sent with what that implies, shown with
+//! their secret once, and good at once.
 
 use crate::native::{Check, check};
 use serde_json::{Value, json};

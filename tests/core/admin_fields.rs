@@ -1,5 +1,5 @@
-//! Bad records and bad bodies (contract, sections 2 and 7): the field is named, the hint is said, no value is quoted, and
-//! nothing is stored.
+//! Bad records and bad bodies (docs/wire-contract.md, sections 2 and 7): the field is named, the hint is said, no
+//! value is quoted, and nothing is stored.
 
 use crate::native::{Check, check};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Reading the registry as an admin (contract, section 7): the registry's records, whole, and never a secret. Pages are
-//! the platform's: `tests/e2e/admin.rs`.
+//! Reading the registry as an admin (docs/wire-contract.md, section 7): the registry's records, whole, and never a
+//! secret. Pages are the platform's: `tests/e2e/admin.rs`.
 
 use crate::native::check;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ fn one_record_is_shown_as_it_is_stored() {
 }
 
 #[test]
-fn a_record_that_is_none_is_listed_with_what_is_wrong() {
+fn a_record_that_is_not_valid_is_listed_with_its_error() {
     let broken = [
         ("pk_text", "nonsense", "record"),
         ("pk_list", "[]", ""),

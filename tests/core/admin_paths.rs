@@ -1,5 +1,5 @@
-//! The paths of the admin API (contract, section 7): the gate says which paths exist before it looks at any credential, and
-//! says only to an admin which keys exist.
+//! The paths of the admin API (docs/wire-contract.md, section 7): the gate says which paths exist before it looks at
+//! any credential, and says only to an admin which keys exist.
 
 use crate::native::check;
 use serde_json::json;
@@ -72,7 +72,7 @@ fn other_methods_are_refused_with_those_that_are_taken() {
 }
 
 #[test]
-fn which_keys_there_are_is_told_to_admins_alone() {
+fn only_admins_learn_which_keys_there_are() {
     let mut table = check(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     for id in ["pk_there", "pk_nobody", KEY] {
         for method in ["GET", "PATCH", "DELETE"] {

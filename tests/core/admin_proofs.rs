@@ -1,5 +1,5 @@
-//! The credentials of admins (contract, sections 3 and 4): the admin API takes the credentials that any route takes,
-//! with the same checks, and none from a query.
+//! The credentials of admins (docs/wire-contract.md, sections 3 and 4): the admin API takes the credentials that any
+//! route takes, with the same checks, and none from a query.
 
 use serde_json::json;
 use testkit::admin_api::{ADMIN, administered, bare};

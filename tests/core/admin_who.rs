@@ -1,4 +1,5 @@
-//! Who may use the admin API (contract, sections 2, 4 and 7): only admin keys, within what they and their sessions allow.
+//! Who may use the admin API (docs/wire-contract.md, sections 2, 4 and 7): only admin keys, within what they and
+//! their sessions allow.
 
 use crate::native::{Check, check};
 use serde_json::{Value, json};
@@ -223,7 +224,7 @@ fn an_admin_opens_nothing_else() {
 }
 
 #[test]
-fn a_page_may_ask_and_is_told_so() {
+fn a_page_may_ask_and_its_preflight_says_so() {
     let mut table = start();
     let origin = "https://console.example";
     let preflight = bare("OPTIONS", "keys/pk_there")

@@ -1,4 +1,5 @@
-//! The parts of an upstream's answer that reach the caller (contract, section 5). Bodies are in `bodies.rs` and `streaming.rs`.
+//! The parts of an upstream's answer that reach the caller (docs/wire-contract.md, section 5). Bodies are in
+//! `bodies.rs` and `streaming.rs`.
 
 use crate::native::{Upstream, start};
 use testkit::client::Request;

@@ -1,5 +1,5 @@
-//! Sessions that are bound to a proof (contract, section 3; RFC 7800): the token by itself is worth nothing, and neither is
-//! its secret.
+//! Sessions that are bound to a proof (docs/wire-contract.md, section 3; RFC 7800): the token by itself is worth
+//! nothing, and neither is its secret.
 
 use serde_json::json;
 use testkit::client::Request;

@@ -1,4 +1,4 @@
-//! The order in which a bound session is refused (contract, section 4): the session first, then its proof.
+//! The order in which a bound session is refused (docs/wire-contract.md, section 4): the session first, then its proof.
 
 use serde_json::json;
 use testkit::client::Request;

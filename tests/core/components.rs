@@ -1,5 +1,6 @@
-//! The components that a signature may cover (contract, section 3; RFC 9421, section 2): every derived component, fields, and what the
-//! gate does not support. Values are spelt out here, and each is compared with the base that the gate tells.
+//! The components that a signature may cover (docs/wire-contract.md, section 3; RFC 9421, section 2): every derived
+//! component, fields, and what the gate does not support. Values are spelt out here, and each is compared with the
+//! base that the gate tells.
 
 use testkit::client::Request;
 use testkit::signing::COVERED;
@@ -151,7 +152,7 @@ fn the_name_of_a_parameter_is_a_string() {
 }
 
 #[test]
-fn what_the_gate_does_not_support_is_told() {
+fn unsupported_components_are_named() {
     let mut table = start();
     let request = || to("/x?a=1").header("X-Own", "a=1").header("Signature-Agent", "me");
     for component in [

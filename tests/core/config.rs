@@ -1,6 +1,6 @@
-//! Configurations that are wrong (docs/wire-contract.md, sections 1 and 2): every request is answered 503 `misconfigured`, the
-//! error names the field, and nothing reaches the upstream. Beside them, the nearest ones that are right. A misspelt
-//! restriction of a key must not be an absent one, so it closes the whole gate, too.
+//! Configurations that are wrong (docs/wire-contract.md, sections 1 and 2): every request is answered 503
+//! `misconfigured`, the error names the field, and nothing reaches the upstream. Beside them, the nearest ones that
+//! are right. A misspelt restriction of a key must not be an absent one, so it closes the whole gate, too.
 
 use serde_json::{Deserializer, Map, Value, json};
 use testkit::client::Request;

@@ -1,4 +1,4 @@
-//! The headers of answers for browsers of another origin (contract, section 6).
+//! The headers of answers for browsers of another origin (docs/wire-contract.md, section 6).
 
 use crate::native::{Upstream, start};
 use serde_json::json;

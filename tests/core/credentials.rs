@@ -1,4 +1,4 @@
-//! The upstream's credential: its four schemes and the forms of the secret (contract, section 1).
+//! The upstream's credential: its four schemes and the forms of the secret (docs/wire-contract.md, section 1).
 
 use crate::native::{Upstream, check, start};
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ fn the_token_may_be_an_envelope() {
 }
 
 #[test]
-fn a_token_that_is_none_is_never_sent() {
+fn an_invalid_token_is_never_sent() {
     let envelope = |value: serde_json::Value| value.to_string();
     let broken = [
         String::new(),

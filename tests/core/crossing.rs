@@ -1,5 +1,5 @@
-//! Which of a caller's headers cross the gate (contract, section 5): every one that must not pass, sent in every spelling and shown
-//! absent; everything else shown to arrive.
+//! Which of a caller's headers cross the gate (docs/wire-contract.md, section 5): every one that must not pass, sent
+//! in every spelling and shown absent; everything else shown to arrive.
 
 use crate::native::{Upstream, check, start};
 use serde_json::json;

@@ -136,7 +136,7 @@ fn no_target_leaves_the_upstream_s_host() {
 }
 
 #[test]
-fn a_public_key_alone_reads_and_its_answer_is_readable_only_where_it_may_be_used() {
+fn a_bare_public_key_reads_and_its_answer_is_readable_only_where_it_may_be_used() {
     let key = json!({
         "schemes": ["public-key"], "paths": ["/posts/*"], "match": "any",
         "allowed_origins": ["https://a.example"], "allowed_ips": ["10.0.0.0/8"],

@@ -1,4 +1,4 @@
-//! The echo guard (contract, section 5): a token that the upstream sends back does not reach the caller.
+//! The echo guard (docs/wire-contract.md, section 5): a token that the upstream sends back does not reach the caller.
 
 use crate::native::{Upstream, start};
 use serde_json::json;

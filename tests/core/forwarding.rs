@@ -1,4 +1,5 @@
-//! Where a request goes, and where its answer points (contract, sections 1 and 5): targets, redirects and `Location`.
+//! Where a request goes, and where its answer points (docs/wire-contract.md, sections 1 and 5): targets, redirects
+//! and `Location`.
 
 use crate::native::{Upstream, start};
 use serde_json::json;

@@ -119,7 +119,7 @@ fn a_cached_answer_is_kept_under_what_the_api_was_asked_with() {
 }
 
 #[test]
-fn the_ai_gateway_is_told_what_was_verified() {
+fn the_ai_gateway_learns_what_was_verified() {
     let headers = [("cf-aig-metadata", "{}"), ("cf-aig-custom-cost", "0")];
     let listed = json!({"pass_headers": ["cf-aig-metadata", "cf-aig-custom-cost"]});
     let (sent, _) = outbound(json!({}), &headers);

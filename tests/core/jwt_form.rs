@@ -1,5 +1,5 @@
-//! The form of a session (contract, section 3): header, MAC, compact serialization and JSON, every rule broken, and
-//! beside it the nearest token that keeps it. What the claims say is in `sessions.rs`.
+//! The form of a session (docs/wire-contract.md, section 3): header, MAC, compact serialization and JSON, every rule
+//! broken, and beside it the nearest token that keeps it. What the claims say is in `sessions.rs`.
 
 use crate::native::{Check, check};
 use serde_json::{Value, json};

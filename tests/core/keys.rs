@@ -1,5 +1,5 @@
-//! The permissions of a key record (contract, section 2): time, schemes, methods, paths, versions, former roots, and the
-//! features that this build does not have.
+//! The permissions of a key record (docs/wire-contract.md, section 2): time, schemes, methods, paths, versions,
+//! former roots, and the features that this build does not have.
 
 use crate::native::{Check, check};
 use serde_json::json;
@@ -61,7 +61,7 @@ fn the_former_root_is_still_accepted() {
 }
 
 #[test]
-fn a_key_takes_its_schemes_alone() {
+fn a_key_takes_only_its_schemes() {
     let mut table = check(|setup| {
         setup
             .key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/*"], "allowed_ips": ["192.0.2.1"]}))
@@ -86,7 +86,7 @@ fn a_key_takes_its_schemes_alone() {
 }
 
 #[test]
-fn a_public_key_alone_only_reads() {
+fn a_bare_public_key_only_reads() {
     let mut table = check(|setup| {
         setup.key(json!({"id": "pk_read", "schemes": ["public-key"], "paths": ["/open/*"],
                          "allowed_origins": ["https://www.example.com"]}))
@@ -188,7 +188,7 @@ fn paths_match_raw_with_a_final_star() {
 }
 
 #[test]
-fn an_admin_key_opens_the_gates_own_paths_alone() {
+fn an_admin_key_opens_only_the_gates_own_paths() {
     let mut table =
         check(|setup| setup.site(json!({})).key(json!({"id": "pk_admin", "admin": true})));
     table.refused("an admin elsewhere", &post(&table, "pk_admin"), 403, "path-denied");

@@ -1,5 +1,5 @@
-//! Whose signature it is (contract, section 3): labels of other parties are ignored, two of ours are ambiguous, and a
-//! signature goes with nothing but its own public key.
+//! Whose signature it is (docs/wire-contract.md, section 3): labels of other parties are ignored, two of ours are
+//! ambiguous, and a signature goes with nothing but its own public key.
 
 use serde_json::json;
 use testkit::client::Request;

@@ -1,4 +1,5 @@
-//! The rules that signed URLs and WAF-token URLs share (contract, section 3): each rule for both kinds. Their own rules are in
+//! The rules that signed URLs and WAF-token URLs share (docs/wire-contract.md, section 3): each rule for both kinds.
+//! Their own rules are in
 //! `signed_urls.rs` and `waf_urls.rs`.
 
 use serde_json::{Value, json};
@@ -97,7 +98,7 @@ pub(crate) fn changed(byte: u8) -> u8 {
 }
 
 #[test]
-fn one_link_is_good_for_get_and_head_alone() {
+fn one_link_is_only_good_for_get_and_head() {
     for kind in Kind::ALL {
         let mut world = World::new(kind, &json!({}), |setup| setup);
         let link = world.link("/x?a=1");
@@ -212,7 +213,7 @@ fn addresses_methods_and_paths_of_the_key_hold() {
 }
 
 #[test]
-fn a_link_stands_alone_but_for_its_own_public_key() {
+fn a_link_may_come_only_with_its_own_public_key() {
     for kind in Kind::ALL {
         let members = json!({"schemes": kind.with(&["session", "signature"])});
         let mut world = World::new(kind, &members, |setup| setup.key(json!({"id": "pk_two"})));

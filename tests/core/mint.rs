@@ -508,7 +508,7 @@ fn a_key_that_mints_works_on_routes_and_a_page_s_sessions_are_counted_by_visitor
 }
 
 #[test]
-fn a_dummy_secret_mints_on_loopback_alone() {
+fn a_dummy_secret_mints_only_on_loopback() {
     for dummy in [1, 2, 3].map(|digit| format!("{digit}x{}AA", "0".repeat(31))) {
         let gate = gate(|setup| {
             let origins = json!({"allowed_origins": [SITE, "http://localhost:8080"]});

@@ -174,7 +174,7 @@ fn whatever_is_no_answer_to_the_token_is_no_yes() {
 }
 
 #[test]
-fn a_testing_key_counts_on_loopback_pages_alone() {
+fn a_testing_key_counts_only_on_loopback_pages() {
     let mut answer = yes("example.com");
     answer["action"] = json!("test");
     answer["metadata"] = json!({"result_with_testing_key": true});

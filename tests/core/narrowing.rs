@@ -1,4 +1,4 @@
-//! A session's claims narrow its key's permissions and never widen them (contract, section 3).
+//! A session's claims narrow its key's permissions and never widen them (docs/wire-contract.md, section 3).
 
 use crate::native::{Check, check};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Which keys want nonces, and what such a key takes (contract, section 2).
+//! Which keys want nonces, and what such a key takes (docs/wire-contract.md, section 2).
 
 use serde_json::json;
 use testkit::client::Request;

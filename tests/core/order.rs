@@ -1,4 +1,5 @@
-//! The order of the checks (contract, section 4): what is wrong in two ways is refused for the earlier one.
+//! The order of the checks (docs/wire-contract.md, section 4): what is wrong in two ways is refused for the earlier
+//! one.
 
 use testkit::client::Request;
 use testkit::token::fresh;

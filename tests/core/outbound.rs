@@ -1,5 +1,5 @@
-//! The request for the upstream (docs/wire-contract.md, section 5): how its body travels, whether it may be sent again, and what of a
-//! cached read's headers goes along.
+//! The request for the upstream (docs/wire-contract.md, section 5): how its body travels, whether it may be sent
+//! again, and what of a cached read's headers goes along.
 
 use serde_json::{Value, json};
 use testkit::client::Request;
@@ -110,7 +110,7 @@ fn a_cached_read_passes_what_it_is_kept_under_and_a_head_its_conditions_too() {
 }
 
 #[test]
-fn what_a_caller_is_told_of_grows_with_who_shares_the_answer() {
+fn the_headers_that_name_the_caller_depend_on_the_scope() {
     let all = ["writegate-key", "cf-aig-metadata", "writegate-subject", "forwarded"];
     for (cache, expected) in [
         (Value::Null, &all[..]),

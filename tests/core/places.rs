@@ -1,4 +1,5 @@
-//! From where a key may be used (contract, section 2): origins, the Referer rules, addresses, and how both go together.
+//! From where a key may be used (docs/wire-contract.md, section 2): origins, the Referer rules, addresses, and how
+//! both go together.
 
 use crate::native::{Check, check};
 use serde_json::json;
@@ -51,7 +52,7 @@ fn an_origin_is_compared_as_scheme_host_and_port() {
 }
 
 #[test]
-fn a_referer_stands_in_for_reads_alone() {
+fn a_referer_replaces_an_origin_only_for_reads() {
     let mut table = check(|setup| setup.site(json!({"allowed_origins": [SITE]})));
     let token = table.gate.bearer();
     let with = |method: &str, referer: &str| {

@@ -170,7 +170,7 @@ fn no_byte_of_a_link_can_be_changed() {
 }
 
 #[test]
-fn trackers_behind_a_link_change_nothing_and_nothing_else_may_stand_there() {
+fn trackers_behind_a_link_change_nothing_and_nothing_else_may_be_there() {
     let gate = world::gate(json!({"schemes": ["url", "waf-url"]}), json!({"cache": {"ttl": 60}}));
     let reached = |url: &str| {
         let decision = world::decide(&gate, world::raw("GET", url, &[]));

@@ -1,5 +1,5 @@
-//! Rates (contract, sections 2, 4 and 6): counted by key, and where anybody may send it by address too; after everything
-//! that costs nothing, before everything that costs more.
+//! Rates (docs/wire-contract.md, sections 2, 4 and 6): counted by key, and where anybody may send it by address too;
+//! after everything that costs nothing, before everything that costs more.
 
 use crate::native::{Check, check};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The shape of every refusal (contract, section 6). That each code comes
+//! The shape of every refusal (docs/wire-contract.md, section 6). That each code comes
 //! when it should, and not a byte earlier, is in the suite of what it is about.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,5 @@
-//! The claims of a session (contract, section 3): every rule broken, and beside it the nearest token that keeps it. Its form
-//! is in `jwt_form.rs`, what it takes away from its key in `narrowing.rs`.
+//! The claims of a session (docs/wire-contract.md, section 3): every rule broken, and beside it the nearest token
+//! that keeps it. Its form is in `jwt_form.rs`, what it takes away from its key in `narrowing.rs`.
 
 use serde_json::{Value, json};
 use testkit::client::{HOST, Request};
@@ -47,7 +47,7 @@ fn a_token_has_at_most_4096_bytes() {
 }
 
 #[test]
-fn nbf_and_iat_may_be_ahead_by_the_skew_alone() {
+fn nbf_and_iat_may_be_ahead_by_the_skew_only() {
     let mut table = Sessions::start();
     let time = now();
     for claim in ["nbf", "iat"] {

@@ -1,4 +1,5 @@
-//! The answer to a refused signature (contract, section 6): the base that the gate computed, and what to sign. Never a MAC.
+//! The answer to a refused signature (docs/wire-contract.md, section 6): the base that the gate computed, and what to
+//! sign. Never a MAC.
 
 use serde_json::json;
 use testkit::client::{Request, Response};
@@ -17,7 +18,7 @@ fn told(answer: &Response) -> String {
 }
 
 #[test]
-fn a_wrong_signature_is_told_the_base() {
+fn the_answer_to_a_wrong_signature_has_the_base() {
     let mut table = start();
     let by = table.gate.signature().secret(&fresh());
     let full = by
@@ -45,7 +46,7 @@ fn a_wrong_signature_is_told_the_base() {
 }
 
 #[test]
-fn what_is_secret_is_not_told() {
+fn the_base_in_an_answer_has_no_secret() {
     let mut table = check(|setup| setup.site(json!({"schemes": ["signature", "session"]})));
     let value = fresh();
     let names = [

@@ -1,5 +1,5 @@
-//! The form of `Signature-Input` and `Signature` (contract, section 3; RFC 8941): every rule broken, always to the same
-//! answer, and beside it the nearest form that keeps it.
+//! The form of `Signature-Input` and `Signature` (docs/wire-contract.md, section 3; RFC 8941): every rule broken,
+//! always to the same answer, and beside it the nearest form that keeps it.
 
 use testkit::client::Request;
 use testkit::gate::KEY;
@@ -74,7 +74,7 @@ fn an_input_that_does_not_parse_is_refused() {
 }
 
 #[test]
-fn a_list_holds_strings_alone_and_each_of_them_once() {
+fn a_list_holds_only_strings_and_each_of_them_once() {
     let mut table = start();
     for list in [
         LIST.replace("\"@path\"", "path"),
@@ -104,7 +104,7 @@ fn a_list_holds_strings_alone_and_each_of_them_once() {
 }
 
 #[test]
-fn parameters_are_of_their_types_and_stand_once() {
+fn parameters_have_their_types_and_occur_once() {
     let mut table = start();
     let created = format!(";created={}", now());
     let keyid = format!(";keyid=\"{KEY}\"");

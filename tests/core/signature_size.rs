@@ -1,4 +1,5 @@
-//! The longest `Signature-Input` and `Signature` (contract, section 3): 16 KiB each, and longer ones are refused unread.
+//! The longest `Signature-Input` and `Signature` (docs/wire-contract.md, section 3): 16 KiB each, and longer ones are
+//! refused unread.
 
 use testkit::client::Request;
 use testkit::gate::KEY;

@@ -1,4 +1,4 @@
-//! The lifetime of a signature (contract, section 3).
+//! The lifetime of a signature (docs/wire-contract.md, section 3).
 
 use serde_json::json;
 use testkit::client::Request;
@@ -36,7 +36,7 @@ fn a_signature_is_young_and_not_from_the_future() {
 }
 
 #[test]
-fn the_skew_excuses_the_future_alone() {
+fn the_skew_excuses_only_the_future() {
     let mut table =
         check(|setup| setup.site(json!({"schemes": ["signature"]})).env("CLOCK_SKEW", 300));
     let time = now();

@@ -1,4 +1,5 @@
-//! Signed requests (contract, section 3): what must be covered, algorithm, secret, and the order in which they are refused.
+//! Signed requests (docs/wire-contract.md, section 3): what must be covered, algorithm, secret, and the order in
+//! which they are refused.
 
 use crate::native::{Check, check};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Signed URLs (contract, section 3): what is signed, how long it is good, and what of it reaches the upstream. Its form
-//! is in `signed_urls/form.rs`; the rules that it shares with WAF-token URLs are in `links.rs`.
+//! Signed URLs (docs/wire-contract.md, section 3): what is signed, how long it is good, and what of it reaches the
+//! upstream. Its form is in `signed_urls/form.rs`; the rules that it shares with WAF-token URLs are in `links.rs`.
 
 mod form;
 

@@ -59,7 +59,7 @@ fn a_store_that_does_not_answer_closes_its_routes_and_is_asked_again() {
 }
 
 #[test]
-fn what_is_no_token_is_said_and_mended_there() {
+fn an_invalid_token_is_named_and_can_be_replaced_there() {
     for (text, code) in [
         ("", "token-missing"),
         (r#"{"tokn":"hunter2"}"#, "misconfigured"),

@@ -1,4 +1,4 @@
-//! `GET /_gate/usage/keys` (contract, section 7): who may read it, which keys are on which page, and which
+//! `GET /_gate/usage/keys` (docs/wire-contract.md, section 7): who may read it, which keys are on which page, and which
 //! requests are wrong. The numbers are the ledgers': `tests/e2e/usage_pages.rs`.
 
 use serde_json::{Value, json};

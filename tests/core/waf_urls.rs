@@ -1,6 +1,6 @@
-//! WAF-token URLs (contract, section 3): the links that Cloudflare's `is_timed_hmac_valid_v0` accepts. What is signed,
-//! how long it is good, and what of it reaches the upstream; its form is in `waf_urls/form.rs`, the key that its route
-//! names in `waf_urls/keys.rs`; the rules that it shares with signed URLs are in `links.rs`.
+//! WAF-token URLs (docs/wire-contract.md, section 3): the links that Cloudflare's `is_timed_hmac_valid_v0` accepts.
+//! What is signed, how long it is good, and what of it reaches the upstream; its form is in `waf_urls/form.rs`, the
+//! key that its route names in `waf_urls/keys.rs`; the rules that it shares with signed URLs are in `links.rs`.
 
 mod form;
 mod keys;

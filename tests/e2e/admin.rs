@@ -1,5 +1,5 @@
-//! The admin API on the platform's registry (docs/wire-contract.md, section 7): one case for each task, and pages. Who may do what, and
-//! which fields are refused, is in `tests/core/admin_*.rs`.
+//! The admin API on the platform's registry (docs/wire-contract.md, section 7): one case for each task, and pages.
+//! Who may do what, and which fields are refused, is in `tests/core/admin_*.rs`.
 
 use serde_json::{Value, json};
 use testkit::admin_api::{
@@ -96,7 +96,7 @@ fn a_page_that_is_just_full_is_the_last() {
 }
 
 #[test]
-fn a_cursor_that_is_none_is_refused() {
+fn a_cursor_that_is_not_valid_is_refused() {
     let mut table =
         Check::of(|setup: Setup| administered(setup).registered(json!({"id": "pk_there"})));
     for cursor in ["%00", "!", "a%20b"] {

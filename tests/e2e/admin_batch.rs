@@ -1,4 +1,4 @@
-//! Many keys at once (contract, section 7): up to a hundred, all of them or none.
+//! Many keys at once (docs/wire-contract.md, section 7): up to a hundred, all of them or none.
 
 use serde_json::{Value, json};
 use testkit::admin_api::{admin, ask, stored, tell, with_sk, write};

@@ -1,4 +1,5 @@
-//! Deleted keys (contract, sections 2 and 7): what stays is a tombstone, and nobody ever has that id again.
+//! Deleted keys (docs/wire-contract.md, sections 2 and 7): what stays is a tombstone, and nobody ever has that id
+//! again.
 
 use serde_json::{Value, json};
 use testkit::admin_api::{admin, ask, stored, tell, write};

@@ -1,5 +1,5 @@
-//! The answers to an admin when the registry is not there or does not answer (contract, sections 1 and 7), and what a change
-//! is worth while others read.
+//! The answers to an admin when the registry is not there or does not answer (docs/wire-contract.md, sections 1 and
+//! 7), and what a change is worth while others read.
 
 use std::thread;
 
@@ -40,7 +40,7 @@ fn without_the_binding_there_is_no_registry() {
 }
 
 #[test]
-fn a_registry_that_fails_is_told() {
+fn a_failing_registry_is_reported() {
     let mut table = Check::of(admin);
     for id in ["pk_fails", "pk_hangs"] {
         for (method, body) in
@@ -69,7 +69,7 @@ fn a_registry_that_fails_is_told() {
 }
 
 #[test]
-fn a_list_that_fails_is_told() {
+fn a_failing_list_is_reported() {
     for name in ["list-fails", "list-hangs"] {
         let mut table =
             Check::of(|setup| admin(setup).registered(json!({"id": "pk_a"})).in_registry(name, ""));

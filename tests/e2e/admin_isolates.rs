@@ -1,5 +1,5 @@
-//! The delay of a change of the registry (contract, section 2): no time in the isolate that took it, and 90 s in any
-//! other.
+//! The delay of a change of the registry (docs/wire-contract.md, section 2): no time in the isolate that took it, and
+//! 90 s in any other.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The log lines of the admin API (contract, section 9): who did what to which key, and never a secret.
+//! The log lines of the admin API (docs/wire-contract.md, section 9): who did what to which key, and never a secret.
 
 use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, admin, ask, bare, tell};

@@ -1,4 +1,4 @@
-//! `GET /_gate/status` (contract, section 7): how old each token is and which bindings there are, for admins, without a secret.
+//! `GET /_gate/status` (docs/wire-contract.md, section 7): how old each token is and which bindings there are, for admins, without a secret.
 
 use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, admin, ask};

@@ -1,4 +1,4 @@
-//! The line for each request (contract, section 9): what it says, and that no secret is ever in it.
+//! The line for each request (docs/wire-contract.md, section 9): what it says, and that no secret is ever in it.
 
 use serde_json::{Value, json};
 use testkit::client::{Connection, Request};
@@ -20,7 +20,7 @@ fn assert_says(line: &Value, expected: Value) {
 }
 
 #[test]
-fn a_forwarded_request_is_told_whole() {
+fn a_forwarded_request_is_logged_whole() {
     let upstream = Upstream::queue(vec![Reply::new(201).body("created")]);
     let gate = Setup::to(&upstream).route("/cms/*", json!({})).start();
     let answer = Request::post("/cms/posts?b=secret-value&a=&b=2&c%5B%5D=1")
@@ -195,7 +195,7 @@ fn no_secret_is_ever_logged() {
 }
 
 #[test]
-fn a_caller_who_leaves_is_still_told() {
+fn a_request_whose_caller_leaves_is_logged() {
     let upstream = Upstream::start();
     let gate = Gate::before(&upstream);
     let mut connection = Connection::open(&gate);
@@ -229,7 +229,7 @@ fn line_of_left(gate: &Gate) -> Value {
 }
 
 #[test]
-fn a_caller_who_leaves_is_not_told_to_have_been_answered() {
+fn a_request_whose_caller_leaves_is_not_logged_as_answered() {
     let upstream = Upstream::start();
     let gate = Gate::before(&upstream);
     let mut connection = careless(&gate);
@@ -270,7 +270,7 @@ fn nothing_is_sent_again_for_a_caller_who_left() {
 }
 
 #[test]
-fn a_body_that_turned_out_too_large_is_told_once_as_a_refusal() {
+fn a_body_that_turned_out_too_large_is_logged_once_as_a_refusal() {
     let upstream = Upstream::start();
     let gate = Setup::to(&upstream).route("/*", json!({"max_body_bytes": 3})).start();
     let request = Request::post("/x")

@@ -1,4 +1,5 @@
-//! Answers whose bodies are not plain (contract, section 5: status, headers and body come back as they were).
+//! Answers whose bodies are not plain (docs/wire-contract.md, section 5: status, headers and body come back as they
+//! were).
 
 use serde_json::json;
 use testkit::client::{Connection, Request};

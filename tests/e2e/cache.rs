@@ -1,5 +1,5 @@
-//! Cached reads (contract, section 8): a read that is asked for again does not reach the upstream, in either isolate, and
-//! is logged like any other.
+//! Cached reads (docs/wire-contract.md, section 8): a read that is asked for again does not reach the upstream, in
+//! either isolate, and is logged like any other.
 
 use serde_json::{Value, json};
 use testkit::cache::{HIT, TTL, cached, get, start};
@@ -57,7 +57,7 @@ fn a_route_without_a_cache_has_none() {
 }
 
 #[test]
-fn a_hit_and_a_miss_are_told_in_the_log() {
+fn a_hit_and_a_miss_are_logged() {
     let mut table = start(cached);
     let request = get(&table.gate, "/posts?q=1");
     let first = table.warm("a miss", &request);

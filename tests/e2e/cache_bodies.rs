@@ -1,4 +1,4 @@
-//! Bodies that are kept (contract, section 8): whole, as they came, or not at all.
+//! Bodies that are kept (docs/wire-contract.md, section 8): whole, as they came, or not at all.
 
 use testkit::cache::{HIT, cached, counting, get, kept, start};
 use testkit::check::Check;

@@ -1,5 +1,5 @@
-//! A kept answer is for whoever may have it (contract, sections 4 and 8): who is known but may not, or has had enough, gets
-//! nothing of it.
+//! A kept answer is for whoever may have it (docs/wire-contract.md, sections 4 and 8): who is known but may not, or
+//! has had enough, gets nothing of it.
 
 use serde_json::json;
 use testkit::cache::{TTL, get, start};
@@ -79,7 +79,7 @@ fn a_nonce_counts_once_for_a_kept_answer_too() {
 }
 
 #[test]
-fn a_request_that_is_none_gets_nothing_of_the_cache() {
+fn a_malformed_request_gets_nothing_of_the_cache() {
     let mut table = warmed();
     let token = table.gate.bearer();
     for (what, request, status, code) in [

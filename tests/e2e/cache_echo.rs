@@ -1,4 +1,5 @@
-//! The gate's own token (contract, sections 5 and 8): an upstream that sends it back does not get it into the cache.
+//! The gate's own token (docs/wire-contract.md, sections 5 and 8): an upstream that sends it back does not get it
+//! into the cache.
 
 use std::sync::{Arc, Mutex};
 

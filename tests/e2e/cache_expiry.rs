@@ -1,5 +1,5 @@
-//! The lifetime of a kept answer (contract, section 8): never longer than the route and the upstream say. A gate
-//! whose cache does not work behaves as if it had none.
+//! The lifetime of a kept answer (docs/wire-contract.md, section 8): never longer than the route and the upstream
+//! say. A gate whose cache does not work behaves as if it had none.
 
 use serde_json::json;
 use testkit::cache::{HIT, MISS, cached, counting, get};

@@ -1,5 +1,5 @@
-//! The headers of answers on a cached route (contract, sections 5, 6 and 8), from the cache as from the upstream: this
-//! request's own, and nothing for the caches of others.
+//! The headers of answers on a cached route (docs/wire-contract.md, sections 5, 6 and 8), from the cache as from the
+//! upstream: this request's own, and nothing for the caches of others.
 
 use serde_json::json;
 use testkit::cache::{HIT, MISS, TTL, cached, counting, get, kept, start};
@@ -75,7 +75,7 @@ fn what_nobody_may_keep_stays_so() {
 }
 
 #[test]
-fn what_the_upstream_refuses_is_told_so_too() {
+fn a_refusal_of_the_upstream_passes_as_it_is() {
     let upstream = counting(|_, _| {
         let reply =
             Reply::new(404).body("nothing here").header("Cache-Control", "public, max-age=60");
@@ -186,7 +186,7 @@ fn every_answer_is_this_requests_own() {
 }
 
 #[test]
-fn a_public_keys_answer_is_for_its_own_origins_alone() {
+fn a_public_keys_answer_is_only_for_its_own_origins() {
     let site = "https://www.example.com";
     let mut table = start(|setup| {
         let cache = json!({"ttl": TTL, "scope": "shared"});

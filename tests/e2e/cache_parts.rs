@@ -1,5 +1,5 @@
-//! Who shares a kept answer (contract, section 8): as the route says, and nobody beside. Ids, subjects and headers are chosen
-//! so that joining them would make one of two.
+//! Who shares a kept answer (docs/wire-contract.md, section 8): as the route says, and nobody beside. Ids, subjects
+//! and headers are chosen so that joining them would make one of two.
 
 use serde_json::json;
 use testkit::cache::{MISS, TTL, cached, counting, get, scoped, start};

@@ -1,4 +1,4 @@
-//! `POST /_gate/purge` (contract, sections 7 and 8): once it is answered, nothing that was kept before is served, in either
+//! `POST /_gate/purge` (docs/wire-contract.md, sections 7 and 8): once it is answered, nothing that was kept before is served, in either
 //! isolate; and nothing else is gone.
 
 use std::thread;

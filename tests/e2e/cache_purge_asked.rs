@@ -1,4 +1,4 @@
-//! Who may purge, and how it is asked for (contract, sections 7 and 8). What is refused purges nothing.
+//! Who may purge, and how it is asked for (docs/wire-contract.md, sections 7 and 8). What is refused purges nothing.
 
 use serde_json::json;
 use testkit::cache::{counting, get};

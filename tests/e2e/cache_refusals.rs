@@ -1,5 +1,5 @@
-//! A kept answer is for whoever may have it (contract, sections 4 and 8): every check comes first, and a refusal stays one
-//! while what was asked for is in the cache, for all.
+//! A kept answer is for whoever may have it (docs/wire-contract.md, sections 4 and 8): every check comes first, and a
+//! refusal stays one while what was asked for is in the cache, for all.
 
 use serde_json::json;
 use testkit::cache::{TTL, get, start};

@@ -1,4 +1,5 @@
-//! Asking for parts, for changes, or for the head of what is kept (contract, section 8; RFC 9110, sections 13 and 14).
+//! Asking for parts, for changes, or for the head of what is kept (docs/wire-contract.md, section 8; RFC 9110,
+//! sections 13 and 14).
 
 use testkit::cache::{cached, counting, get, start};
 use testkit::check::Check;
@@ -80,7 +81,7 @@ fn a_range_that_cannot_be_had_is_answered_from_there_too() {
 }
 
 #[test]
-fn a_tag_that_does_not_match_decides_alone() {
+fn a_tag_that_does_not_match_goes_before_a_date() {
     let (mut table, tagged) = warmed();
     let untagged = get(&table.gate, "/untagged");
     table.warm("a file without a tag", &untagged);

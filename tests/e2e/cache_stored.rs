@@ -1,4 +1,4 @@
-//! Which answers are kept (contract, section 8), and which are asked for again.
+//! Which answers are kept (docs/wire-contract.md, section 8), and which are asked for again.
 
 use testkit::cache::{cached, get, kept, start};
 use testkit::check::Check;

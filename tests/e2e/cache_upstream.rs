@@ -1,5 +1,5 @@
-//! The requests that reach the upstream of a cached route (contract, section 8): of a read nothing that is not part of what its answer
-//! is kept under, for whoever asks next would get what it was made of.
+//! The requests that reach the upstream of a cached route (docs/wire-contract.md, section 8): of a read nothing that
+//! is not part of what its answer is kept under, for whoever asks next would get what it was made of.
 
 use serde_json::json;
 use testkit::cache::{TTL, cached, get, scoped, start};
@@ -146,7 +146,7 @@ fn a_write_brings_all_that_it_would_bring_elsewhere() {
 }
 
 #[test]
-fn who_called_is_told_as_far_as_the_answer_is_kept_for_them() {
+fn the_upstream_learns_of_a_caller_only_what_the_cache_key_has() {
     let of_key = json!({"key": KEY}).to_string();
     let of_subject = json!({"key": KEY, "subject": "user-7"}).to_string();
     for (scope, key, subject, metadata) in [
@@ -198,7 +198,7 @@ fn who_called_is_told_as_far_as_the_answer_is_kept_for_them() {
 }
 
 #[test]
-fn a_subject_that_is_absent_is_told_as_absent() {
+fn an_absent_subject_is_sent_as_absent() {
     let mut table = start(|setup| {
         let cache = json!({"ttl": TTL, "scope": "subject"});
         setup.route("/*", json!({"cache": cache, "identify_caller": true})).site(json!({})).cache()

@@ -1,5 +1,5 @@
-//! The headers and bodies that cross the gate on the real platform, in both directions (docs/wire-contract.md, sections 1 and 5): one case for each rule. Every
-//! name and every spelling of it is in `tests/core/crossing.rs`.
+//! The headers and bodies that cross the gate on the real platform, in both directions (docs/wire-contract.md,
+//! sections 1 and 5): one case for each rule. Every name and every spelling of it is in `tests/core/crossing.rs`.
 
 use serde_json::json;
 use testkit::check::Check;

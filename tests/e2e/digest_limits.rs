@@ -1,4 +1,5 @@
-//! The largest body that must match its digest, and the bodies that need not (contract, section 3): 10 MiB, and the route's
+//! The largest body that must match its digest, and the bodies that need not (docs/wire-contract.md, section 3): 10
+//! MiB, and the route's
 //! `unsigned_body`.
 
 use std::iter::repeat_n;

@@ -1,4 +1,4 @@
-//! `Content-Digest` (contract, section 3; RFC 9530): what a signature covers is compared with the body, whole, before
+//! `Content-Digest` (docs/wire-contract.md, section 3; RFC 9530): what a signature covers is compared with the body, whole, before
 //! anything reaches the upstream.
 
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! An upstream that fails: it refuses the gate's token, is not there, or takes too long (contract, section 5).
+//! An upstream that fails: it refuses the gate's token, is not there, or takes too long (docs/wire-contract.md,
+//! section 5).
 
 use serde_json::json;
 use testkit::check::Check;

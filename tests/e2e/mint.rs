@@ -77,7 +77,7 @@ fn a_page_gets_a_session_and_writes_with_it() {
 }
 
 #[test]
-fn what_siteverify_says_is_told_and_logged() {
+fn the_answer_of_siteverify_is_returned_and_logged() {
     let replies = [
         Reply::new(400).body(no(json!(["timeout-or-duplicate"])).to_string()),
         Reply::ok(&yes("other.example").to_string()),

@@ -24,7 +24,7 @@ fn with_probe() -> Script {
 }
 
 #[test]
-fn a_panic_harms_one_request_alone() {
+fn a_panic_harms_only_one_request() {
     let upstream = Upstream::start();
     let gate = Setup::to(&upstream).script(with_probe()).start();
     let good = || Request::post("/x").bearer(&gate.bearer());
@@ -49,7 +49,7 @@ fn a_panic_harms_one_request_alone() {
 }
 
 #[test]
-fn a_trap_that_is_no_panic_harms_one_request_alone() {
+fn a_trap_that_is_no_panic_harms_only_one_request() {
     let upstream = Upstream::start();
     let gate = Setup::to(&upstream).script(with_probe()).start();
     let good = || Request::post("/x").bearer(&gate.bearer());

@@ -1,4 +1,5 @@
-//! Targets as raw bytes (contract, section 4): what is refused before anything else, and what is not touched.
+//! Targets as raw bytes (docs/wire-contract.md, section 4): what is refused before anything else, and what is not
+//! touched.
 
 use serde_json::json;
 use testkit::check::Check;

@@ -1,5 +1,5 @@
-//! Quotas (contract, sections 2, 4, 6 and 7): how much a key has in a day or a month, the answers once that is used up,
-//! and what counts.
+//! Quotas (docs/wire-contract.md, sections 2, 4, 6 and 7): how much a key has in a day or a month, the answers once
+//! that is used up, and what counts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -60,7 +60,7 @@ fn of_many_at_once_exactly_the_quota_passes() {
 /// Many at once, for longer than a batch waits, with a ledger that fails now and then, and somebody who asks for usage all
 /// the time: not one too many.
 #[test]
-fn however_often_the_ledger_is_told_exactly_the_quota_passes() {
+fn exactly_the_quota_passes_however_often_usage_is_submitted() {
     const QUOTA: usize = 2_000;
     let table =
         Check::of(|setup| quota(setup, json!({"requests": QUOTA, "per": "day"})).ledger_by(MOODY));

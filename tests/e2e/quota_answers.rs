@@ -1,5 +1,5 @@
-//! Quotas (contract, sections 4, 6 and 7): the answers to a key that has used its quota, which refusal comes first, and periods
-//! and isolates.
+//! Quotas (docs/wire-contract.md, sections 4, 6 and 7): the answers to a key that has used its quota, which refusal
+//! comes first, and periods and isolates.
 
 use serde_json::json;
 use testkit::check::Check;
@@ -31,7 +31,7 @@ fn period(per: &str, at: u64) -> (u64, u64) {
 }
 
 #[test]
-fn who_is_over_is_told_how_much_there_was_and_when_there_is_more() {
+fn a_caller_over_quota_learns_the_limit_and_when_it_resets() {
     for (per, bytes) in [("day", false), ("month", false), ("day", true), ("month", true)] {
         let mut record = json!({"requests": 1, "per": per});
         if bytes {

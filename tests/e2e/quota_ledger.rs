@@ -1,4 +1,5 @@
-//! Quotas without a ledger that tells what a key has had (contract, sections 1, 2 and 4): its key is closed, and no other.
+//! Quotas without a ledger that tells what a key has had (docs/wire-contract.md, sections 1, 2 and 4): its key is
+//! closed, and no other.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ fn without_a_ledger_a_key_with_a_quota_is_closed() {
 }
 
 #[test]
-fn a_ledger_that_fails_closes_keys_with_a_quota_alone() {
+fn a_failing_ledger_closes_only_keys_with_a_quota() {
     for (what, source) in [
         (
             "throws",

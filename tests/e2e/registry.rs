@@ -1,4 +1,5 @@
-//! Keys of the registry (contract, sections 2 and 7): found beside those of the configuration, read seldom, gone in time.
+//! Keys of the registry (docs/wire-contract.md, sections 2 and 7): found beside those of the configuration, read
+//! seldom, gone in time.
 
 use std::time::Duration;
 

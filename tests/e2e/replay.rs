@@ -1,5 +1,5 @@
-//! Nonces (contract, sections 3 and 4): where the key says so, no signature counts twice; and a nonce is used up by a
-//! request that was forwarded, and by no other.
+//! Nonces (docs/wire-contract.md, sections 3 and 4): where the key says so, no signature counts twice; and a nonce is
+//! used up by a request that was forwarded, and by no other.
 
 use std::thread;
 

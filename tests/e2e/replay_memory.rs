@@ -1,4 +1,5 @@
-//! The memory of nonces (contract, section 4): what the gate asks it, what happens without it, and how it forgets.
+//! The memory of nonces (docs/wire-contract.md, section 4): what the gate asks it, what happens without it, and how
+//! it forgets.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};

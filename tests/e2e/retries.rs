@@ -1,4 +1,4 @@
-//! The requests that are sent twice, and those that never are (contract, section 5).
+//! The requests that are sent twice, and those that never are (docs/wire-contract.md, section 5).
 
 use std::time::Instant;
 
@@ -160,7 +160,7 @@ fn retry_after_is_honoured_up_to_five_seconds() {
 }
 
 #[test]
-fn retry_after_may_be_a_date_and_nonsense_is_none() {
+fn retry_after_may_be_a_date_and_nonsense_is_ignored() {
     for (value, sent) in [
         ("Fri, 01 Jan 2100 00:00:00 GMT", 1),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 2),

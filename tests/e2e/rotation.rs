@@ -1,4 +1,4 @@
-//! The daily check of each token's age (contract, section 9): every state, its level and its console.
+//! The daily check of each token's age (docs/wire-contract.md, section 9): every state, its level and its console.
 
 use serde_json::{Value, json};
 use testkit::client::Request;
@@ -112,7 +112,7 @@ fn a_token_that_is_not_there_is_missing() {
 }
 
 #[test]
-fn a_token_is_told_by_its_fingerprint_alone() {
+fn a_token_is_named_only_by_its_fingerprint() {
     let upstream = Upstream::start();
     let gate = Setup::to(&upstream).start();
     let line = run(&gate, 1).remove(0).1;

@@ -1,5 +1,5 @@
-//! The API's token in a Secrets Store (contract, section 1): a new value counts without a deployment, within 30 s, and
-//! without it nothing is sent.
+//! The API's token in a Secrets Store (docs/wire-contract.md, section 1): a new value counts without a deployment,
+//! within 30 s, and without it nothing is sent.
 
 use std::time::Duration;
 

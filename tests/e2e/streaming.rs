@@ -1,5 +1,5 @@
-//! Bodies in both directions (contract, section 5): they stream with their length kept, they are bounded, and one that
-//! breaks off is never a whole request at the upstream.
+//! Bodies in both directions (docs/wire-contract.md, section 5): they stream with their length kept, they are
+//! bounded, and one that breaks off is never a whole request at the upstream.
 
 use serde_json::json;
 use testkit::client::{Connection, Request};

@@ -1,5 +1,5 @@
-//! A key's rows in the ledger (contract, section 7), and those that a test expects. Usage that is still under way comes
-//! to the ledger within seconds, so it is asked until it says so.
+//! A key's rows in the ledger (docs/wire-contract.md, section 7), and those that a test expects. Usage that is still
+//! under way comes to the ledger within seconds, so it is asked until it says so.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `GET /_gate/usage` (contract, section 7): who may read what, and what there is without a ledger.
+//! `GET /_gate/usage` (docs/wire-contract.md, section 7): who may read what, and what there is without a ledger.
 
 use serde_json::json;
 use testkit::check::Check;

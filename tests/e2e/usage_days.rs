@@ -1,4 +1,5 @@
-//! The days of `GET /_gate/usage` (contract, section 7): which of them are listed, and which queries are refused.
+//! The days of `GET /_gate/usage` (docs/wire-contract.md, section 7): which of them are listed, and which queries are
+//! refused.
 
 use serde_json::{Value, json};
 use testkit::check::Check;
@@ -25,7 +26,7 @@ fn names(table: &mut Check, query: &str, field: &str) {
 }
 
 #[test]
-fn a_question_that_is_none_names_its_field() {
+fn a_query_that_is_not_valid_names_its_field() {
     let mut table = Check::of(|setup| with_ledger(setup.site(json!({}))));
     for query in ["", "?key=", "?key=a%20b", "?from=2026-01-01"] {
         names(&mut table, query, "key");
@@ -80,7 +81,7 @@ fn ask(table: &Check, query: &str) -> Vec<Value> {
 }
 
 #[test]
-fn days_are_told_apart_in_their_order() {
+fn days_are_listed_apart_and_in_order() {
     let mut table = Check::of(|setup| {
         let setup = setup.site(json!({"methods": ["POST"]}));
         with_ledger(setup).ledger_by(OTHER_DAYS)

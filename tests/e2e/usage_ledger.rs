@@ -1,5 +1,5 @@
-//! The way of usage to the ledger (contract, section 7): by itself, once, from every isolate, also when the ledger fails
-//! now and then; and what a ledger that fails for good does to requests: nothing.
+//! The way of usage to the ledger (docs/wire-contract.md, section 7): by itself, once, from every isolate, also when
+//! the ledger fails now and then; and what a ledger that fails for good does to requests: nothing.
 
 use std::time::{Duration, Instant};
 

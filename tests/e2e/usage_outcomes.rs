@@ -1,5 +1,5 @@
-//! The requests that are counted against a key (contract, sections 2 and 7): every way that a request can end once its credential was
-//! good, with the bytes of its body and of the answer's.
+//! The requests that are counted against a key (docs/wire-contract.md, sections 2 and 7): every way that a request
+//! can end once its credential was good, with the bytes of its body and of the answer's.
 
 use serde_json::json;
 use testkit::check::Check;
@@ -130,7 +130,7 @@ fn what_failed_counts_as_failed() {
 }
 
 #[test]
-fn every_429_of_the_upstream_is_told() {
+fn every_429_of_the_upstream_is_counted() {
     let upstream =
         Upstream::queue(vec![Reply::new(429), Reply::new(429), Reply::ok("done"), Reply::new(429)]);
     let table = Check::before(upstream, ledger);

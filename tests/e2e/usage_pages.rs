@@ -1,4 +1,4 @@
-//! `GET /_gate/usage/keys` (contract, section 7) on the platform's own KV pages and objects: the sums are those of
+//! `GET /_gate/usage/keys` (docs/wire-contract.md, section 7) on the platform's own KV pages and objects: the sums are those of
 //! `GET /_gate/usage`, and a page costs no more subrequests than a request has on the Free plan.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! The bytes that passed are charged, whatever an answer or an upload announces, and however it ends (contract, section 2).
+//! The bytes that passed are charged, whatever an answer or an upload announces, and however it ends
+//! (docs/wire-contract.md, section 2).
 
 use serde_json::json;
 use testkit::cache::{cached, get};

@@ -1,4 +1,5 @@
-//! Usage of bodies whose length nobody knows before they end (contract, sections 2 and 7), some of them never as they should.
+//! Usage of bodies whose length nobody knows before they end (docs/wire-contract.md, sections 2 and 7), some of them
+//! never as they should.
 
 use serde_json::{Value, json};
 use testkit::check::Check;

@@ -1,4 +1,5 @@
-//! The requests that are counted against no key (contract, sections 2 and 4): whatever comes before a good credential.
+//! The requests that are counted against no key (docs/wire-contract.md, sections 2 and 4): whatever comes before a
+//! good credential.
 
 use std::collections::BTreeMap;
 

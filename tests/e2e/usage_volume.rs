@@ -1,5 +1,5 @@
-//! Ten thousand requests of every kind, of several keys, over many connections at once: the ledger says exactly what their
-//! callers counted (contract, section 7).
+//! Ten thousand requests of every kind, of several keys, over many connections at once: the ledger says exactly what
+//! their callers counted (docs/wire-contract.md, section 7).
 
 use std::collections::BTreeMap;
 use std::thread;

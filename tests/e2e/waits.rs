@@ -1,5 +1,6 @@
-//! Requests whose body takes its time (docs/wire-contract.md, sections 3, 4 and 7): what counts is what is true when the
-//! last byte came. The rules are tested in `tests/core/waits.rs`; here is what needs real clocks, bodies and isolates.
+//! Requests whose body takes its time (docs/wire-contract.md, sections 3, 4 and 7): what counts is what is true when
+//! the last byte came. The rules are tested in `tests/core/waits.rs`; here is what needs real clocks, bodies and
+//! isolates.
 
 use std::thread;
 

@@ -40,7 +40,7 @@ pub(crate) struct Local {
     /// The place of the configuration; `None` if there is no gate's.
     pub(crate) place: Option<String>,
     /// There is no root here, so another stands in for it.
-    has_stand_in: bool,
+    has_placeholder: bool,
     record: Option<Record>,
     /// The keys of the configuration as they are written there, and the one of the registry.
     raw: Vec<Value>,
@@ -100,8 +100,8 @@ impl Local {
                 secrets.insert(name, secret);
             }
         }
-        let has_stand_in = !secrets.contains_key(ROOT);
-        if has_stand_in {
+        let has_placeholder = !secrets.contains_key(ROOT);
+        if has_placeholder {
             secrets.insert(ROOT, Secret::new("-".repeat(MIN_SECRET_BYTES)));
         }
         let sk = settings::key_secret(project)?;
@@ -140,7 +140,7 @@ impl Local {
             sk,
             place: own.map(|document| document.place()),
             secrets,
-            has_stand_in,
+            has_placeholder,
             record,
             raw,
             rates,
@@ -199,7 +199,7 @@ impl Local {
 
     /// The roots that keys' secrets are derived from.
     pub(crate) fn roots(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
-        let roots = SECRETS.iter().take(2).skip(usize::from(self.has_stand_in));
+        let roots = SECRETS.iter().take(2).skip(usize::from(self.has_placeholder));
         roots.filter_map(|name| Some((*name, self.secrets.get(name)?)))
     }
 
@@ -209,7 +209,7 @@ impl Local {
             return Verdict::Closed(format!("{}{error}", place.unwrap_or_default()));
         }
         let resigned = self.resigned(request);
-        let unproven = self.has_stand_in && resigned.is_none();
+        let unproven = self.has_placeholder && resigned.is_none();
         let request = resigned.as_ref().unwrap_or(request);
         let headers = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
         let raw = Raw {
@@ -251,7 +251,7 @@ impl Local {
 
     /// Returns the request signed anew under the substitute root, if it was signed with the key's secret that is here.
     fn resigned(&self, request: &RequestInput) -> Option<RequestInput> {
-        let sk = self.sk.as_ref().filter(|_| self.has_stand_in)?;
+        let sk = self.sk.as_ref().filter(|_| self.has_placeholder)?;
         let id = KeyId::parse(&why::named(request)?)?;
         let version = self.key(id.as_str()).map_or(1, |key| key.version);
         resigned(request, &id, sk, &derive_sk(self.secrets.get(ROOT)?, &id, version))

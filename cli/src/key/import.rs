@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_batch_is_told_by_the_file_s_own_numbers() {
+    fn a_refused_batch_is_named_by_the_file_s_own_numbers() {
         let all = records(150, 1);
         let document = json!({"code": "key-exists", "detail": "There is one.", "field": "[3].id", "id": "pk_104"});
         let refused = || GateError::Refused(Box::new(Problem::of(409, &document)));

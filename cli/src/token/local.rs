@@ -87,7 +87,7 @@ impl Local {
 
     /// The secret that is meant: the one named, or the only one that a route names.
     pub(super) fn secret(&self, asked: Option<&str>) -> Result<String> {
-        let config = self.config(&stand_in(), None)?;
+        let config = self.config(&placeholder(), None)?;
         let known: Vec<&str> = config.tokens.keys().map(String::as_str).collect();
         match (asked, known.as_slice()) {
             (Some(asked), known) if known.contains(&asked) => Ok(asked.to_owned()),
@@ -119,7 +119,7 @@ fn hosts(document: &Document) -> Vec<String> {
 }
 
 /// A root where none is needed: what is read with it derives no secret.
-pub(super) fn stand_in() -> Secret {
+pub(super) fn placeholder() -> Secret {
     Secret::new("-".repeat(MIN_SECRET_BYTES))
 }
 

@@ -11,7 +11,7 @@ use crate::wrangler::Wrangler;
 use crate::{clock, input};
 
 use super::envelope::{Dates, Envelope};
-use super::local::{Local, stand_in};
+use super::local::{Local, placeholder};
 use super::place::Place;
 
 #[derive(Args)]
@@ -49,7 +49,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let dates = Dates { issued_at: options.issued_at, expires_at: options.expires_at };
     let envelope = Envelope::read(&given, dates, clock::now()?).map_err(Error::usage)?;
     // The gate would close over a token that its route cannot send.
-    local.config(&stand_in(), Some((&secret, &envelope.text)))?;
+    local.config(&placeholder(), Some((&secret, &envelope.text)))?;
     let wrangler = Wrangler::find(&project, &progress)?;
     let place = Place::find_or_new(&wrangler, local.stored(&secret).as_ref())?;
     if options.deployed_only {

@@ -168,7 +168,7 @@ fn a_token_that_was_taken_out_again_is_in_the_history() {
 }
 
 #[test]
-fn the_secrets_of_this_checkout_are_found_wherever_they_stand() {
+fn the_secrets_of_this_checkout_are_found_everywhere() {
     let gate = Gate::well();
     let id = KeyId::parse("pk_site").unwrap();
     let sk = derive_sk(&Secret::new(gate.root.clone()), &id, 1);

@@ -57,7 +57,7 @@ impl Checkout {
     }
 
     /// With no other program to be found than [`Checkout::program`]'s.
-    pub(crate) fn run_alone(&self, arguments: &[&str]) -> Done {
+    pub(crate) fn run_with_own_programs(&self, arguments: &[&str]) -> Done {
         Done::of(self.command(arguments).env("PATH", self.0.join("bin")))
     }
 }

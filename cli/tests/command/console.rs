@@ -92,7 +92,7 @@ fn the_browser_gets_the_address_and_no_secret() {
 #[test]
 fn without_a_browser_the_address_is_enough() {
     let checkout = checkout(ADMIN);
-    let done = checkout.run_alone(&["console", "--gate", GATE]);
+    let done = checkout.run_with_own_programs(&["console", "--gate", GATE]);
     claims(&done);
     assert!(done.err.contains("no browser could be started"), "{}", done.err);
 }

@@ -302,7 +302,7 @@ fn a_har_with_a_byte_order_mark_is_read_with_its_answer() {
 }
 
 #[test]
-fn what_a_browser_leaves_out_of_a_har_is_told() {
+fn headers_that_a_browser_leaves_out_of_a_har_are_named() {
     let scene = Scene::new();
     let bearer = scene.mint(&[]);
     let bearer = bearer.split_once(": ").unwrap().1;

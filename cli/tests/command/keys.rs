@@ -132,7 +132,7 @@ fn what_the_gate_would_refuse_is_not_written() {
 }
 
 #[test]
-fn a_key_is_changed_disabled_and_enabled_where_it_stands() {
+fn a_key_is_changed_disabled_and_enabled_in_its_place() {
     let checkout = Checkout::new(CONFIGURATION);
     checkout.run(&["key", "disable", "pk_a"]).succeeded();
     let key = Key::parse("KEYS[0]", listed(&checkout).remove(0)).unwrap();

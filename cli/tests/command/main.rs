@@ -62,7 +62,7 @@ fn a_root_that_the_gate_would_refuse_is_named_and_not_shown() {
 }
 
 #[test]
-fn what_was_wanted_is_told_and_what_was_given_is_not() {
+fn an_error_names_what_is_expected_and_not_what_was_given() {
     let secret = random_secret();
     let flag = format!("--{secret}");
     let (now, gate) = (format!("--now={secret}"), format!("--gate={secret}"));
@@ -227,16 +227,16 @@ fn a_record_that_the_gate_refuses_is_refused_here_too() {
 fn what_is_missing_is_said_in_one_line() {
     let checkout = Checkout::new("");
     let build = ["build"];
-    checkout.run_alone(&build).failed(1, &["Node is missing", "install Node 20"]);
+    checkout.run_with_own_programs(&build).failed(1, &["Node is missing", "install Node 20"]);
     checkout.program("node", "echo v18.19.0");
-    checkout.run_alone(&build).failed(1, &["v18.19.0 is too old", "install Node 20"]);
+    checkout.run_with_own_programs(&build).failed(1, &["v18.19.0 is too old", "install Node 20"]);
     checkout.program("node", "echo v20.11.1");
-    checkout.run_alone(&build).failed(1, &["npm is missing"]);
+    checkout.run_with_own_programs(&build).failed(1, &["npm is missing"]);
 
     checkout.program("npm", "echo 10.0.0");
     checkout.program("rustc", "echo /nonexistent");
     checkout.program("rustup", "echo 'could not download' >&2; exit 1");
-    let done = checkout.run_alone(&build);
+    let done = checkout.run_with_own_programs(&build);
     assert_eq!(done.code, Some(1));
     let last = done.err.lines().last().unwrap();
     for word in ["wasm32-unknown-unknown", "could not download", "not Debian"] {
@@ -246,7 +246,7 @@ fn what_is_missing_is_said_in_one_line() {
     // With the target there, the next step is the build.
     checkout.program("rustc", "echo \"${0%/*}\"");
     checkout.program("libcore-1.rlib", "");
-    let done = checkout.run_alone(&build);
+    let done = checkout.run_with_own_programs(&build);
     assert_eq!(done.code, Some(1));
     assert!(done.err.contains("running cargo"), "{}", done.err);
 }

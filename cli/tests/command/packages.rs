@@ -126,7 +126,7 @@ fn the_launcher_ends_as_the_program_did() {
 }
 
 #[test]
-fn a_program_that_npm_left_out_or_does_not_have_is_told() {
+fn a_program_that_npm_left_out_or_does_not_have_is_named() {
     let refused = |patch: &str, words: &[&str]| {
         let done = launched(None, &[], patch);
         let told = String::from_utf8(done.stderr).unwrap();

@@ -28,7 +28,7 @@ fn sk(root: &str, id: &str, version: u32) -> String {
 }
 
 #[test]
-fn the_nearest_folder_has_the_project_and_wrangler_s_other_choice_is_told() {
+fn the_nearest_folder_has_the_project_and_wrangler_s_other_choice_is_named() {
     let outer = Checkout::new("");
     let (root, other) = (random_secret(), random_secret());
     outer.file("wrangler.jsonc", "{ \"name\": \"other\" }");

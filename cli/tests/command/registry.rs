@@ -139,7 +139,7 @@ fn head(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn what_is_no_gate_is_told_in_one_line() {
+fn an_answer_of_something_else_is_one_line() {
     let checkout = checkout(ADMIN);
     let (listener, gate) = listener();
     let (elsewhere, other) = self::listener();

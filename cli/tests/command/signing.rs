@@ -160,7 +160,7 @@ fn what_no_gate_would_take_is_not_signed() {
 }
 
 #[test]
-fn who_signs_with_a_key_that_is_refused_is_told() {
+fn signing_with_a_key_that_is_refused_warns() {
     let checkout = Checkout::new(
         "[[vars.KEYS]]\nid = \"pk_old\"\nrevoked = true\nschemes = [\"session\", \"signature\", \"url\"]\n\
          [[vars.KEYS]]\nid = \"pk_over\"\nexpires = \"2020-01-01\"\nschemes = [\"waf-url\"]\n",

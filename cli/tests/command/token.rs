@@ -181,7 +181,7 @@ fn what_is_no_token_is_refused_in_one_line_and_not_shown() {
 }
 
 #[test]
-fn a_newest_version_that_is_not_deployed_is_told_or_refused() {
+fn a_newest_version_that_is_not_deployed_is_named_or_refused() {
     let token = random_secret();
     let desk = Desk::new(ONE, &answers(OTHER));
     let done = desk.put(&["--deployed-only"], &token);
@@ -215,7 +215,7 @@ fn a_newest_version_that_is_not_deployed_is_told_or_refused() {
 }
 
 #[test]
-fn a_worker_that_was_never_deployed_gets_its_secret_and_wrangler_s_no_is_told() {
+fn a_worker_that_was_never_deployed_gets_its_secret_and_wrangler_s_refusal_is_shown() {
     let token = random_secret();
     let mut none = answers(VERSION);
     none["deployments status"] = json!({"fails": "The Worker gate has no deployments."});

@@ -335,7 +335,7 @@ fn no_secret_comes_back_whatever_takes_it() {
 }
 
 #[test]
-fn shells_and_man_are_told_of_every_command() {
+fn completions_and_man_pages_have_every_command() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let script = Done::of(&mut writegate(&["completions", shell])).succeeded();
         assert!(script.contains("writegate") && script.contains("unknown-key"), "{shell}");

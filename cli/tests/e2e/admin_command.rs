@@ -1,4 +1,4 @@
-//! `key list`, `key revoke` and `key import` with a running gate (contract, section 10).
+//! `key list`, `key revoke` and `key import` with a running gate (docs/wire-contract.md, section 10).
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -168,7 +168,7 @@ fn one_key_is_made_changed_disabled_and_enabled() {
 }
 
 #[test]
-fn the_usage_of_all_keys_is_told_by_key_and_day() {
+fn the_usage_of_all_keys_is_shown_by_key_and_day() {
     let mut table = Check::of(|setup| admin(setup.ledger()));
     let checkout = Checkout::of(&table);
     checkout.import(&records(60), &[]).lines();
@@ -275,7 +275,7 @@ fn keys_of_the_configuration_and_revoked_ones_are_skipped_too() {
 }
 
 #[test]
-fn what_the_gate_says_is_told() {
+fn the_gate_s_answer_is_shown() {
     let table = Check::of(admin);
     let mut checkout = Checkout::of(&table);
     checkout.key(&["list", "--as", KEY]).failed(&["403 path-denied", "admin key"]);

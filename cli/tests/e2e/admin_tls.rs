@@ -1,4 +1,5 @@
-//! The command and a gate behind TLS (contract, section 10): the admin's session is sent to nobody but that gate.
+//! The command and a gate behind TLS (docs/wire-contract.md, section 10): the admin's session is sent to nobody but
+//! that gate.
 
 use std::path::Path;
 use std::process::Output;

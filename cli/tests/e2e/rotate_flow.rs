@@ -61,7 +61,7 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
 }
 
 #[test]
-fn a_program_is_told_what_was_done_and_nothing_else() {
+fn json_says_what_was_done_and_nothing_else() {
     let stage = Stage::new();
     let print = |token: &str| fingerprint(&stage.signing_secret, token);
     let told = |done: &Done| -> Value { serde_json::from_str(&done.out).unwrap() };
@@ -112,7 +112,7 @@ fn a_program_is_told_what_was_done_and_nothing_else() {
 }
 
 #[test]
-fn a_program_is_told_how_far_a_run_came_that_failed() {
+fn json_says_how_far_a_failed_run_came() {
     let told = |done: &Done| -> Value { serde_json::from_str(&done.out).unwrap() };
     let stuck = Stage::new();
     stuck.front.set(Rollout::Stuck);
@@ -184,7 +184,7 @@ fn a_newest_version_that_is_not_deployed_goes_out_only_if_it_may() {
 }
 
 #[test]
-fn the_ages_are_told_and_what_wants_somebody_is_an_exit_code() {
+fn the_ages_are_shown_and_what_needs_attention_is_an_exit_code() {
     let stage = Stage::new();
     let age = |arguments: &[&str]| {
         let mut command = stage.bare(&["token", "age"]);

@@ -98,7 +98,7 @@ fn a_hook_that_gives_no_token_changes_nothing() {
 }
 
 #[test]
-fn a_revoke_hook_that_fails_is_told() {
+fn a_revoke_hook_that_fails_is_reported() {
     let (stage, desk) = (Stage::new(), Desk::new());
     let make = desk.prints(&new_token(&stage));
     let done = stage.rotate(&["--hook", &make, "--revoke-hook", "exit 4", "--json"]);

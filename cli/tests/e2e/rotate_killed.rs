@@ -93,7 +93,7 @@ fn the_first_rotation_goes_on_from_wherever_it_was_killed() {
 }
 
 #[test]
-fn a_later_rotation_goes_on_without_being_told_what_to_do() {
+fn a_later_rotation_resumes_by_itself() {
     let ours = || Stage::of(Kind { ours: true, ..Kind::default() });
     let whole = ours().rotate(&ALONE);
     whole.is(0, &["done"]);

@@ -65,7 +65,7 @@ fn nothing_is_revoked_when_the_gate_does_not_get_through_with_the_new_token() {
 }
 
 #[test]
-fn a_key_that_does_not_get_through_is_told_before_anything_is_made() {
+fn a_key_that_does_not_get_through_is_named_before_anything_is_made() {
     let stage = Stage::new();
     let done = stage.rotate(&[&old(&stage)[..], &["--through", "pk_other"]].concat());
     done.is(2, &["401 key-unknown", "/cms/me", "pk_other", "--through"]);

@@ -57,7 +57,7 @@ impl Running {
     }
 
     /// Waits until it has told this on standard error.
-    pub(crate) fn until_told(&self, words: &str) {
+    pub(crate) fn until_printed(&self, words: &str) {
         poll(PATIENCE * 2, || {
             let told = fs::read_to_string(self.output.with_extension("err")).unwrap();
             match told.contains(words) {

@@ -25,11 +25,11 @@ fn prints(stage: &Stage) -> Vec<String> {
 }
 
 #[test]
-fn a_token_that_another_run_may_be_about_to_put_is_left_alone() {
+fn a_token_that_another_run_may_be_about_to_put_is_not_revoked() {
     let stage = Stage::new();
     let (slow, go_on) = slow(&stage, "0");
     let quick = stage.start(stage.command(&["--old", &stage.old.0, "--lease", "3600"]), None);
-    quick.until_told("another run may be about to put one of them");
+    quick.until_printed("another run may be about to put one of them");
     assert_eq!(prints(&stage).len(), 2, "both live");
     go_on.send(()).unwrap();
     // The last who puts has the last word.

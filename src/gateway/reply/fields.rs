@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_the_answer_alone_pass() {
+    fn only_fields_of_the_answer_pass() {
         for name in [
             "content-type", "content-length", "content-encoding", "content-disposition",
             "cache-control", "etag", "expires", "last-modified", "vary", "date", "age", "server",

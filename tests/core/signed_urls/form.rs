@@ -15,7 +15,7 @@ fn malformed(table: &mut Check, target: &str) {
 }
 
 #[test]
-fn the_three_stand_in_their_order_adjacent_and_last() {
+fn the_three_come_in_order_adjacent_and_last() {
     let mut table = check(|setup| with_links(setup, &json!({})));
     let (secret, exp) = (secret(&table.gate), now() + 300);
     let sign = |text: &str| signed(&secret, HOST, text);

@@ -117,7 +117,7 @@ fn the_time_is_ten_digits_and_a_hyphen() {
 }
 
 #[test]
-fn verify_stands_once_and_last() {
+fn verify_occurs_once_and_last() {
     let (mut table, secret) = waf(|setup| with_links(setup, &json!({})));
     let right = link(&secret, TEXT, now());
     let verify = right.rsplit_once('&').unwrap().1.to_owned();

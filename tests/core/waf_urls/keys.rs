@@ -66,7 +66,7 @@ fn a_link_is_good_on_every_host() {
 }
 
 #[test]
-fn the_key_that_a_route_names_stands_alone_too() {
+fn the_key_that_a_route_names_may_be_the_only_one() {
     let (mut table, secret) = waf(|setup| {
         with_links(setup, &json!({"schemes": ["waf-url", "session", "signature"]}))
             .key(json!({"id": "pk_two"}))

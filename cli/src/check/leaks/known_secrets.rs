@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_found_where_it_stands_and_no_other() {
+    fn each_is_found_in_its_place_and_no_other() {
         let secret = |what: &str, text: &str| (what.to_owned(), Secret::new(text));
         let known = KnownSecrets::new(vec![
             secret("a", "correct horse"),

@@ -97,7 +97,7 @@ fn only_what_goes_to_cloudflare_is_asked_about() {
 }
 
 #[test]
-fn an_account_stands_in_the_path() {
+fn an_account_is_in_the_path() {
     let id = "0123456789abcdef0123456789abcdef";
     assert_eq!(account(&format!("/client/v4/accounts/{id}/ai/v1")).as_deref(), Some(id));
     assert_eq!(account(&format!("/client/v4/accounts/{id}")).as_deref(), Some(id));

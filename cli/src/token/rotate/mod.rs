@@ -35,7 +35,7 @@ use crate::wrangler::Wrangler;
 use crate::{clock, redact, settings};
 
 use super::envelope::Envelope;
-use super::local::{Local, stand_in};
+use super::local::{Local, placeholder};
 use super::place::{Place, Way};
 use super::probe::{self, Through, Tries};
 use super::status::{Seen, named, twin};
@@ -111,7 +111,7 @@ impl<'o> Rotation<'o> {
         let local = Local::of(project.document()?);
         let secret = local.secret(options.secret.as_deref())?;
         let root = settings::signing_secret(&project)?;
-        let config = local.config(&stand_in(), None)?;
+        let config = local.config(&placeholder(), None)?;
         local.refuse_elsewhere(options.which.address())?;
         let through = match (probe::exists(&config, &secret), options.unprobed) {
             (false, true) => None,

@@ -308,7 +308,7 @@ fn the_part_of_a_signature_that_is_at_fault_is_named() {
 }
 
 #[test]
-fn the_limits_of_routes_keys_and_sessions_are_told_with_their_values() {
+fn the_limits_of_routes_keys_and_sessions_are_named_with_their_values() {
     let checkout = Checkout::new(
         "[vars]\nRATES = { standard = { limit = 100, period = 60 } }\n\
          [[vars.ROUTES]]\npath = \"/posts/*\"\nupstream = \"https://api.example\"\nmethods = [\"POST\"]\n\

@@ -66,7 +66,7 @@ fn exported(checkout: &Checkout, more: &[&str], root: &str) -> crate::checkout::
 }
 
 #[test]
-fn a_root_of_the_environment_is_kept_too_and_told() {
+fn a_root_of_the_environment_is_kept_and_named() {
     let checkout = clone();
     let root = random_secret();
     let done = exported(&checkout, &[], &root);
@@ -133,7 +133,7 @@ fn where_git_will_not_say_what_it_ignores_nothing_is_written() {
     fs::create_dir(checkout.0.join(".git")).unwrap();
     checkout.program("git", "exit 128");
     let arguments = [CMS.as_slice(), &["--local"]].concat();
-    checkout.run_alone(&arguments).failed(2, &[".gitignore"]);
+    checkout.run_with_own_programs(&arguments).failed(2, &[".gitignore"]);
     checkout.assert_untouched();
 }
 

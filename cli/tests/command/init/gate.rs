@@ -167,7 +167,7 @@ fn an_account_and_a_domain_are_written_and_an_api_found_by_its_account() {
 }
 
 #[test]
-fn pages_show_images_with_an_id_alone() {
+fn pages_show_images_with_only_an_id() {
     let checkout = clone();
     let (_, first) = checkout.made(&IMAGES);
     let written = Written::of(&checkout);
@@ -235,7 +235,7 @@ fn limits_of_the_first_key_are_those_that_were_said() {
 }
 
 #[test]
-fn what_a_gate_does_without_is_told() {
+fn missing_features_of_a_gate_are_named() {
     for (arguments, told, not_told) in [
         (CMS.as_slice(), "SIGNING_SECRET", ["--domain", "--probe"].as_slice()),
         (&IMAGES, "--domain", &[]),
@@ -297,7 +297,7 @@ fn a_route_schemes_and_a_rate_are_as_asked_for() {
 }
 
 #[test]
-fn a_path_that_the_address_has_already_is_told() {
+fn a_path_that_the_address_has_already_is_named() {
     for (path, route, told) in [
         ("/api/posts", "/*", true),
         ("/api/*", "/*", true),

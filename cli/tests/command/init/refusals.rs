@@ -103,7 +103,7 @@ fn a_new_folder_is_not_begun_where_a_flag_is_wrong() {
 }
 
 #[test]
-fn keys_of_an_api_that_lies_deeper_are_kept_there() {
+fn keys_of_an_api_below_a_path_are_kept_there() {
     let checkout = clone();
     let preset = ["init", "--local", "--preset", "cloudflare-api", "--path", "/zones/*"];
     checkout.fed(&preset, &random_secret()).failed(2, &["--path", "/client/v4/"]);

@@ -210,7 +210,7 @@ fn who_goes_away_at_any_question_leaves_nothing_behind() {
 }
 
 #[test]
-fn who_goes_away_when_the_secrets_are_set_is_told_what_is_left() {
+fn an_interrupt_after_the_secrets_names_what_is_left() {
     let arguments =
         [CMS.as_slice(), &["--key-name", "CMS", "--method", "POST", "--auth", "bearer"]].concat();
     let arguments =

@@ -88,7 +88,7 @@ fn a_jwt_is_one_with_a_header_and_a_signature() {
 }
 
 #[test]
-fn private_keys_are_found_and_their_titles_alone_are_not() {
+fn private_keys_are_found_and_a_title_without_a_key_is_not() {
     let key = letters(64);
     for kind in ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "] {
         found(&format!("-----BEGIN {kind}PRIVATE KEY-----\n{key}\n"), "a private key");
@@ -223,7 +223,7 @@ fn passwords_in_urls() {
 }
 
 #[test]
-fn the_line_is_told_and_the_string_is_not() {
+fn a_finding_names_the_line_and_not_the_string() {
     let (token, secret) = (format!("ghp_{}", letters(36)), "correct horse battery");
     let scanner = scanner(&[("the value of WRITE_TOKEN", secret)], "");
     let text = format!("one\ntwo {token}\n\nfour {secret} {token}\n");
