@@ -4,7 +4,8 @@
 use wasm_bindgen::prelude::*;
 
 use crate::keys::KeyId;
-use crate::limits::usage::{Flush, Usage};
+use crate::limits::usage::Usage;
+use crate::limits::usage::flush::Flush;
 use crate::problem::Alarm;
 
 use super::{clock, glue, wire};

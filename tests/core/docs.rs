@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PAGES: [&str; 2] = ["security.md", "code-map.md"];
+const PAGES: [&str; 3] = ["security.md", "invariants.md", "code-map.md"];
 
-/// Every file of Rust and JavaScript below a folder: its text by its path.
+/// Reads every file of Rust and JavaScript below a folder: its text by its path.
 fn files(folder: &Path, found: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -25,8 +25,29 @@ fn quoted(page: &str) -> impl Iterator<Item = &str> {
     page.split('`').skip(1).step_by(2)
 }
 
+/// Returns true if some file has this item, and is the module of this name or about the type of this name.
+fn has_member(all: &BTreeMap<String, String>, owner: &str, member: &str) -> bool {
+    all.iter().any(|(path, text)| {
+        let is_module =
+            path.contains(&format!("/{owner}.")) || path.contains(&format!("/{owner}/"));
+        let is_type = text.contains(&format!("struct {owner}"))
+            || text.contains(&format!("{owner}<"))
+            || text.contains(&format!("impl {owner} "));
+        let is_item = ["fn", "const", "struct", "enum"].iter().any(|kind| {
+            let item = format!("{kind} {member}");
+            text.match_indices(&item)
+                .any(|(at, _)| !text[at + item.len()..].starts_with(is_of_a_word))
+        });
+        (is_module || is_type) && is_item
+    })
+}
+
+fn is_of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
 #[test]
-fn every_file_and_test_that_a_page_names_exists() {
+fn every_file_test_and_item_that_a_page_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = BTreeMap::new();
     for folder in ["src", "cli", "testkit", "tests", "bench", "console", "public"] {
@@ -45,11 +66,13 @@ fn every_file_and_test_that_a_page_names_exists() {
             let is_file = file.ends_with(".rs") || file.ends_with(".js");
             // Behind a file, the name of another test of it.
             let is_test = page == "security.md" && name.matches('_').count() > 2;
-            let is_there = match (is_file, is_test) {
-                (true, _) if file.contains(['{', '*', ' ']) => continue,
-                (true, _) => holds(&format!("/{file}"), test),
-                (false, true) => holds("", name),
-                (false, false) => continue,
+            let member = name.split_once("::").filter(|(_, member)| !member.contains(['(', ' ']));
+            let is_there = match (is_file, is_test, member) {
+                (true, _, _) if file.contains(['{', '*', ' ']) => continue,
+                (true, _, _) => holds(&format!("/{file}"), test),
+                (false, true, _) => holds("", name),
+                (false, false, Some((owner, member))) => has_member(&all, owner, member),
+                (false, false, None) => continue,
             };
             named += 1;
             if !is_there {
@@ -61,7 +84,7 @@ fn every_file_and_test_that_a_page_names_exists() {
     assert!(named > 200, "{named} names were found");
 }
 
-/// Every page: the README, the folder `docs`, and the pages beside test data.
+/// Returns every page: the README, the folder `docs`, and the pages beside test data.
 fn pages(root: &Path) -> Vec<PathBuf> {
     let mut folders = vec![root.join("docs"), root.join("tests/vectors")];
     let mut pages = vec![root.join("README.md")];
@@ -78,7 +101,7 @@ fn pages(root: &Path) -> Vec<PathBuf> {
     pages
 }
 
-/// The lines of a page that are not inside a fence.
+/// Returns the lines of a page that are not inside a fence.
 fn prose(page: &str) -> impl Iterator<Item = &str> {
     let mut fenced = false;
     page.lines().filter(move |line| {
@@ -88,7 +111,7 @@ fn prose(page: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The anchors of a page's headings, by GitHub's rule: lower case, without punctuation, `-` for a space.
+/// Returns the anchors of a page's headings, by GitHub's rule: lower case, without punctuation, `-` for a space.
 fn anchors(page: &str) -> BTreeSet<String> {
     let headings = prose(page).filter_map(|line| {
         let (marks, heading) = line.split_once(' ')?;
@@ -161,7 +184,7 @@ fn every_page_that_code_names_exists() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// The first cell of a table's row as statuses, and the codes of the second.
+/// Returns the first cell of a table's row as statuses, and the codes of the second.
 fn codes_of(line: &str) -> Option<impl Iterator<Item = (u16, &str)>> {
     let mut cells = line.strip_prefix("| ")?.split(" | ");
     let statuses: Result<Vec<u16>, _> = cells.next()?.split(", ").map(str::parse).collect();

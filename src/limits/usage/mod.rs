@@ -11,7 +11,7 @@
 
 mod account;
 mod counter;
-mod flush;
+pub mod flush;
 
 use core::cell::{Cell, RefCell};
 
