@@ -4,7 +4,7 @@
 use std::time::Duration;
 use std::{fs, io};
 
-/// CPU time of every live thread of `pid`. workerd keeps its threads, so the difference of two
+/// Returns the CPU time of every live thread of `pid`. workerd keeps its threads, so the difference of two
 /// readings is what happened in between.
 pub(crate) fn used(pid: u32) -> io::Result<Duration> {
     let mut nanos = 0_u64;

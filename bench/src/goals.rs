@@ -47,7 +47,7 @@ impl Report {
         part.clone_into(&mut self.part);
     }
 
-    /// The part that was begun last.
+    /// Returns the part that was begun last.
     pub(crate) fn part(&self) -> &str {
         &self.part
     }
@@ -76,7 +76,7 @@ impl Report {
         verdict
     }
 
-    /// The goals that were surely missed.
+    /// Returns the goals that were surely missed.
     pub(crate) fn missed(&self) -> &[String] {
         &self.missed
     }

@@ -145,12 +145,12 @@ fn label(size: usize) -> String {
     }
 }
 
-/// A write by a session, the same each time.
+/// Returns a write by a session, the same each time.
 fn always<'a>(name: String, worker: &str, request: Request) -> Subject<'a> {
     Subject::new(name, worker, 201, move |_| Ok(request.clone()))
 }
 
-/// A write with so many headers, `Host` and `Content-Length` among them.
+/// Returns a write with so many headers, `Host` and `Content-Length` among them.
 fn with_headers(session: &str, count: usize) -> Request {
     let names: Vec<_> = (5..count).map(|number| format!("X-Field-{number}")).collect();
     let known = [
@@ -162,7 +162,7 @@ fn with_headers(session: &str, count: usize) -> Request {
     load::write(&known.into_iter().chain(others).collect::<Vec<_>>(), load::BODY.as_bytes())
 }
 
-/// A signed write that covers so many components of always the same headers.
+/// Returns a signed write that covers so many components of always the same headers.
 fn covering(secrets: &Secrets, count: usize, number: usize) -> Result<Request> {
     let names: Vec<_> =
         (TARGET.len()..COMPONENTS[2]).map(|number| format!("x-field-{number}")).collect();

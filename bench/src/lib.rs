@@ -189,7 +189,7 @@ fn finish(
     Ok(())
 }
 
-/// The load of the machine in the last minute.
+/// Returns the load of the machine in the last minute.
 fn load_average() -> Result<String> {
     let text = fs::read_to_string("/proc/loadavg")?;
     Ok(text.split(' ').next().unwrap_or_default().to_owned())

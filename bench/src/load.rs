@@ -40,18 +40,18 @@ pub(crate) type Request = Arc<[u8]>;
 /// Names and values of headers.
 pub(crate) type Headers<'h> = [(&'h str, &'h str)];
 
-/// A browser's write, with these headers as its credential: none, a session, a signature.
+/// Returns a browser's write, with these headers as its credential: none, a session, a signature.
 pub(crate) fn post(credential: &Headers<'_>) -> Request {
     write(&[&BROWSER, credential].concat(), BODY.as_bytes())
 }
 
-/// A browser's read of one picture.
+/// Returns a browser's read of one picture.
 pub(crate) fn get(width: usize, credential: &Headers<'_>) -> Request {
     let line = format!("GET /pictures/1?w={width}");
     message(&line, &[&BROWSER, credential].concat(), &[])
 }
 
-/// A write with these headers, beside `Host` and `Content-Length`.
+/// Returns a write with these headers, beside `Host` and `Content-Length`.
 pub(crate) fn write(headers: &Headers<'_>, body: &[u8]) -> Request {
     let length = body.len().to_string();
     let length = [("Content-Length", length.as_str())];

@@ -46,7 +46,7 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// A worker that answers every one of these requests with `status`.
+    /// Returns a worker that answers every one of these requests with `status`.
     pub(crate) fn new(
         name: impl Into<String>,
         worker: impl Into<String>,
@@ -156,7 +156,7 @@ impl Samples {
         Ok(samples)
     }
 
-    /// No round so far, of these subjects.
+    /// Begins without a round, for these subjects.
     pub(crate) fn new(names: Vec<String>, of_process: usize) -> Self {
         Self { names, rows: Vec::new(), of_process }
     }
@@ -181,7 +181,7 @@ impl Samples {
         &self.names
     }
 
-    /// The ratio of two subjects.
+    /// Returns the ratio of two subjects.
     pub(crate) fn ratio(&self, above: &str, below: &str) -> Estimate {
         self.estimate(|figure| figure(above) / figure(below))
     }
@@ -198,7 +198,7 @@ impl Samples {
         Estimate::of(&values, self.of_process)
     }
 
-    /// The median of every subject.
+    /// Returns the median of every subject.
     pub(crate) fn medians(&self) -> impl Iterator<Item = (&str, Estimate)> {
         let names = self.names.iter();
         names.map(|name| (name.as_str(), self.estimate(|figure| figure(name))))

@@ -36,28 +36,28 @@ impl Secrets {
         Ok(Self { root, token: random()?, session_key, key })
     }
 
-    /// The token that the upstream accepts.
+    /// Returns the token that the upstream accepts.
     pub(crate) fn authorization(&self) -> String {
         format!("Bearer {}", self.token)
     }
 
-    /// The name of the upstream token in the audit line.
+    /// Returns the name of the upstream token in the audit line.
     pub(crate) fn fingerprint(&self) -> String {
         let token = Secret::new(self.token.as_str());
         Fingerprint::of(&token, &self.root).as_str().to_owned()
     }
 
-    /// The root secret.
+    /// Returns the root secret.
     pub(crate) fn root(&self) -> &str {
         self.root.expose_str().unwrap_or_default()
     }
 
-    /// The secret that sessions of [`KEY`] are made with.
+    /// Returns the secret that sessions of [`KEY`] are made with.
     pub(crate) fn session_secret(&self) -> &str {
         self.session_key.expose_str().unwrap_or_default()
     }
 
-    /// `Authorization` with a session for each connection, of different subjects.
+    /// Returns `Authorization` with a session for each connection, of different subjects.
     pub(crate) fn sessions(&self) -> Result<Vec<String>> {
         let now = now()?;
         (0..CONNECTIONS)
@@ -74,7 +74,7 @@ impl Secrets {
             .collect()
     }
 
-    /// `Authorization` with a session of another key of the same root.
+    /// Returns `Authorization` with a session of another key of the same root.
     pub(crate) fn session_of(&self, key: &str) -> Result<String> {
         let key = KeyId::parse(key).ok_or("a bad key id")?;
         let claims = Map::from_iter([("exp".to_owned(), json!(now()? + SESSION_SECONDS))]);
@@ -82,7 +82,7 @@ impl Secrets {
         Ok(format!("Bearer {session}"))
     }
 
-    /// A write signed now (RFC 9421), good for five minutes, that covers [`TARGET`] and these headers.
+    /// Returns a write signed now (RFC 9421), good for five minutes, that covers [`TARGET`] and these headers.
     pub(crate) fn signed(
         &self,
         number: usize,
@@ -108,7 +108,7 @@ impl Secrets {
         Ok(load::post(&[covered, others, &proof].concat()))
     }
 
-    /// A signed write that covers its body too.
+    /// Returns a signed write that covers its body too.
     pub(crate) fn signed_with_body(&self, number: usize) -> Result<Request> {
         let digest = digest::content_digest(BODY.as_bytes());
         self.signed(number, &[("content-digest", &digest)], &[])
@@ -119,7 +119,7 @@ fn now() -> Result<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
 }
 
-/// 32 random bytes as hexadecimal digits.
+/// Returns 32 random bytes as hexadecimal digits.
 fn random() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;

@@ -46,7 +46,7 @@ impl Estimate {
         }
     }
 
-    /// A figure that was counted, and so has no interval.
+    /// Makes an estimate of a figure that was counted, and so has no interval.
     pub(crate) fn exact(value: f64) -> Self {
         Self { median: value, low: value, high: value }
     }

@@ -19,7 +19,7 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    /// A KV that has a record `key/<id>` for every id, and an empty cache.
+    /// Returns a KV that has a record `key/<id>` for every id, and an empty cache.
     pub(crate) fn start() -> io::Result<Self> {
         let reads = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&reads);
@@ -38,7 +38,7 @@ impl Stores {
     }
 }
 
-/// The record of `GET /key%2F<id>?…`: a customer of an image API.
+/// Returns the record of `GET /key%2F<id>?…`: a customer of an image API.
 fn record(target: &str) -> Reply {
     let id = target.split("%2F").nth(1).and_then(|rest| rest.split('?').next());
     let id = id.unwrap_or_default();
@@ -65,7 +65,7 @@ fn keep(kept: &Mutex<BTreeMap<String, Reply>>, seen: &Seen) -> Reply {
     }
 }
 
-/// The answer that was sent to be kept, and that it was found.
+/// Returns the answer that was sent to be kept, and that it was found.
 fn with_hit(message: &[u8]) -> Vec<u8> {
     let end = message.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let (line, rest) = message.split_at(end);

@@ -37,7 +37,7 @@ pub(crate) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// The gate's name and folder, and those of the baseline.
+    /// Returns the gate's name and folder, and those of the baseline.
     pub(crate) fn builds(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let baseline = self.baseline.as_deref().map(|folder| ("old ", folder));
         [("", self.gate.as_path())].into_iter().chain(baseline)
@@ -48,18 +48,18 @@ impl Bench<'_> {
         Ok(config.start(&binary(self.root))?)
     }
 
-    /// The worker that checks nothing.
+    /// Returns the worker that checks nothing.
     pub(crate) fn pass_through(&self) -> Worker {
         self.peer("pass-through", include_str!("../workers/pass-through.js"))
     }
 
-    /// The platform calls of a forwarding, and nothing else.
+    /// Returns the platform calls of a forwarding, and nothing else.
     pub(crate) fn floor_forward(&self) -> Worker {
         let source = include_str!("../workers/floor-forward-wasm.js");
         self.peer("floor", source).module("empty.wasm", "wasm", EMPTY_WASM)
     }
 
-    /// The floor of a forwarding, with the gate's script and module loaded and never called.
+    /// Returns the floor of a forwarding, with the gate's script and module loaded and never called.
     pub(crate) fn floor_start(&self) -> Result<Worker> {
         let source = include_str!("../workers/floor-forward-wasm.js");
         let [script, module] =
@@ -71,18 +71,18 @@ impl Bench<'_> {
             .module("index_bg.wasm", "wasm", &module?))
     }
 
-    /// The platform calls of a refusal, and nothing else.
+    /// Returns the platform calls of a refusal, and nothing else.
     pub(crate) fn floor_refusal(&self) -> Worker {
         self.peer("refusal floor", include_str!("../workers/floor-refusal.js"))
     }
 
-    /// The platform calls of an answer from the memory cache, and nothing else.
+    /// Returns the platform calls of an answer from the memory cache, and nothing else.
     pub(crate) fn floor_cached(&self) -> Worker {
         let source = include_str!("../workers/floor-cached.js");
         self.peer("cached floor", source).module("empty.wasm", "wasm", EMPTY_WASM)
     }
 
-    /// The peer, bundled with the project's esbuild as it would be deployed.
+    /// Returns the peer, bundled with the project's esbuild as it would be deployed.
     pub(crate) fn hono(&self) -> Result<Worker> {
         let bundled = Command::new(self.root.join("node_modules/.bin/esbuild"))
             .current_dir(self.root)
@@ -96,7 +96,7 @@ impl Bench<'_> {
         Ok(self.peer("Hono", &source).var("SESSION_SECRET", self.secrets.session_secret()))
     }
 
-    /// The gate with one key, and routes that have these members beside their upstream.
+    /// Returns the gate with one key, and routes that have these members beside their upstream.
     pub(crate) fn gate(
         &self,
         name: &str,

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Where the registry's records are.
 pub(crate) const KEYS: &str = "_gate/keys";
 
-/// Where one of them is.
+/// Returns the path of one of them.
 pub(crate) fn record(id: &KeyId) -> String {
     format!("{KEYS}/{id}")
 }
@@ -35,7 +35,7 @@ pub(crate) struct GateOptions {
     admin: Option<KeyId>,
 }
 
-/// A gate's address: the rules are those for the address of an API.
+/// Returns a gate's address: the rules are those for the address of an API.
 fn address(text: &str) -> std::result::Result<Upstream, String> {
     let hint = "expected a gate's address such as https://gate.example.com (http only on loopback), without a path";
     host::check(text)?;
@@ -53,7 +53,7 @@ pub(crate) struct Gate {
 }
 
 impl GateOptions {
-    /// The gate's address.
+    /// Returns the gate's address.
     pub(crate) const fn address(&self) -> &Upstream {
         &self.gate
     }
@@ -74,7 +74,7 @@ impl GateOptions {
 }
 
 impl Gate {
-    /// The gate's yes.
+    /// Returns the gate's yes.
     pub(crate) fn ask(
         &self,
         method: &str,
@@ -84,7 +84,7 @@ impl Gate {
         self.ask_with(method, path, None, body)
     }
 
-    /// The gate's yes to a GET with this query.
+    /// Returns the gate's yes to a GET with this query.
     pub(crate) fn query(&self, path: &str, query: &str) -> std::result::Result<Value, GateError> {
         self.ask_with("GET", path, Some(query), None)
     }
@@ -140,12 +140,12 @@ impl Gate {
         claims.mint(&self.admin, &self.sk, None)
     }
 
-    /// The registry's records, page by page.
+    /// Returns the registry's records, page by page.
     pub(crate) fn pages(&self) -> Pages<'_> {
         self.pages_of(KEYS, "")
     }
 
-    /// The `keys` at this path, page by page; with this query, which may be empty.
+    /// Returns the `keys` at this path, page by page; with this query, which may be empty.
     pub(crate) fn pages_of(&self, path: &'static str, query: &str) -> Pages<'_> {
         Pages { gate: self, path, query: query.to_owned(), cursor: Some(String::new()) }
     }
@@ -187,7 +187,7 @@ impl Pages<'_> {
     }
 }
 
-/// The query of these parameters, of which some may be empty.
+/// Returns the query of these parameters, of which some may be empty.
 pub(crate) fn joined(parameters: impl IntoIterator<Item = String>) -> String {
     let given = parameters.into_iter().filter(|parameter| !parameter.is_empty());
     given.collect::<Vec<_>>().join("&")

@@ -161,7 +161,7 @@ fn changed(file: &Path, since: SystemTime) -> bool {
     modified.map_or(true, |modified| modified >= since)
 }
 
-/// Everything that the Worker is made of; `None` if that is unknown.
+/// Returns everything that the Worker is made of; `None` if that is unknown.
 fn inputs(checkout: &Checkout) -> Option<Vec<PathBuf>> {
     let mut files = vec![
         checkout.root.join("Cargo.toml"),
@@ -180,7 +180,8 @@ fn inputs(checkout: &Checkout) -> Option<Vec<PathBuf>> {
     Some(files)
 }
 
-/// Of everything the Worker is made of, and of the product; none if one of them cannot be read.
+/// Returns the fingerprint of everything the Worker is made of, and of the product; `None` if one of them cannot be
+/// read.
 fn fingerprint(checkout: &Checkout, recipe: &str, out: &Path) -> Option<String> {
     let mut files = inputs(checkout)?;
     files.extend(PRODUCTS.map(|name| out.join(name)));
@@ -201,7 +202,7 @@ fn fingerprint(checkout: &Checkout, recipe: &str, out: &Path) -> Option<String> 
     Some(hex(&hash.finalize()))
 }
 
-/// Every file of the library.
+/// Returns every file of the library.
 fn sources(directory: &Path, files: &mut Vec<PathBuf>) -> Option<()> {
     for entry in fs::read_dir(directory).ok()? {
         let path = entry.ok()?.path();

@@ -37,7 +37,7 @@ pub(crate) fn duration<T: TryFrom<u64>>(
     }
 }
 
-/// Now.
+/// Returns the current time.
 pub(crate) fn now() -> Result<Timestamp> {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -49,12 +49,12 @@ impl Api {
         })
     }
 
-    /// The result of a GET of `path`, which begins with `/`.
+    /// Returns the result of a GET of `path`, which begins with `/`.
     pub(crate) fn get(&self, path: &str) -> std::result::Result<Value, ApiError> {
         self.send("GET", path, None)
     }
 
-    /// The result of a call.
+    /// Returns the result of a call.
     pub(crate) fn send(
         &self,
         method: &str,

@@ -70,7 +70,7 @@ fn parse(text: &str) -> Result<DocumentMut> {
         .map_err(|error| Error::usage(format!("wrangler.toml: {}", error.message())))
 }
 
-/// A list of the variables that is written as tables, `[[vars.KEYS]]`.
+/// Returns a list of the variables that is written as tables, `[[vars.KEYS]]`.
 fn tables<'d>(
     document: &'d mut DocumentMut,
     environment: Option<&str>,
@@ -92,7 +92,7 @@ fn tables<'d>(
     })
 }
 
-/// A table without a line of its own.
+/// Returns a table without a line of its own.
 fn implicit() -> Item {
     let mut table = Table::new();
     table.set_implicit(true);
@@ -103,7 +103,7 @@ fn table(record: &[(&str, Value)]) -> Table {
     record.iter().map(|(field, value)| (*field, Item::Value(inline(value)))).collect()
 }
 
-/// A value of a record; none has a null or a fraction.
+/// Returns a value of a record; none has a null or a fraction.
 fn inline(value: &Value) -> toml_edit::Value {
     match value {
         Value::Null => String::new().into(),

@@ -24,7 +24,7 @@ impl Error {
         Self { code: 2, ..Self::new(message) }
     }
 
-    /// A command that did its work, and found what exit code 1 is for: all is said already.
+    /// Ends a command that did its work, and found what exit code 1 is for: all is said already.
     pub(crate) fn found() -> Self {
         Self::new("")
     }

@@ -52,7 +52,7 @@ impl Problem {
         ["key-exists", "key-in-configuration"].contains(&self.code.as_str())
     }
 
-    /// The place in a batch that `field` begins with, and what of `field` comes after it.
+    /// Returns the place in a batch that `field` begins with, and what of `field` comes after it.
     pub(crate) fn place(&self) -> Option<(usize, &str)> {
         let (index, rest) = self.field.as_ref()?.strip_prefix('[')?.split_once(']')?;
         Some((index.parse().ok()?, rest))

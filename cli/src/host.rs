@@ -60,7 +60,7 @@ pub(crate) fn pattern(text: &str) -> Checked<String> {
     Ok(text.to_owned())
 }
 
-/// The URL as a client sends it.
+/// Returns the URL as a client sends it.
 pub(crate) fn normalized(url: &str) -> Checked<String> {
     let Some(Parts { scheme, authority, rest }) = parts(url).filter(|parts| is_web(parts.scheme))
     else {
@@ -77,7 +77,7 @@ pub(crate) fn normalized(url: &str) -> Checked<String> {
     }
 }
 
-/// The URL with its scheme in lower case, as everybody reads it.
+/// Returns the URL with its scheme in lower case, as everybody reads it.
 pub(crate) fn with_lower_scheme(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
@@ -89,7 +89,7 @@ fn is_web(scheme: &str) -> bool {
     ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web))
 }
 
-/// Host and port of an authority; the colons of an IPv6 address are the host's.
+/// Returns host and port of an authority; the colons of an IPv6 address are the host's.
 fn split(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -101,7 +101,7 @@ fn is_port(port: &str) -> bool {
     port.parse::<u16>().is_ok_and(|number| number != 0 && number.to_string() == port)
 }
 
-/// The host as the Standard reads it.
+/// Returns the host as the Standard reads it.
 fn read(scheme: &str, host: &str) -> Checked<String> {
     // The parser drops them, wherever they are.
     let is_dropped = |c: char| c.is_control() || c == ' ';
@@ -161,7 +161,7 @@ mod tests {
         hosts
     }
 
-    /// Node's reading of each: host, and port where it is not the scheme's.
+    /// Returns Node's reading of each: host, and port where it is not the scheme's.
     fn by_node(urls: &[String]) -> Vec<Option<(String, String)>> {
         let output = run(Command::new("node").args(["-e", SCRIPT]), &json!(urls).to_string());
         serde_json::from_str(&output).unwrap()

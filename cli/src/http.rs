@@ -8,7 +8,7 @@ use writegate::Secret;
 use crate::error::Result;
 use crate::tls;
 
-/// An agent for this address, whose statuses are all answers.
+/// Returns an agent for this address, whose statuses are all answers.
 pub(crate) fn agent(address: &str, limit: Duration) -> Result<ureq::Agent> {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -24,7 +24,7 @@ pub(crate) fn agent(address: &str, limit: Duration) -> Result<ureq::Agent> {
     Ok(config.build().into())
 }
 
-/// The status and the text of what is answered to a request with this token, and this JSON if there is any.
+/// Returns the status and the text of what is answered to a request with this token, and this JSON if there is any.
 pub(crate) fn ask(
     agent: &ureq::Agent,
     method: &str,

@@ -17,8 +17,8 @@ pub(crate) fn is_terminal() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// A secret: typed without an echo, or all of standard input; without white space at its end, as `wrangler secret put`
-/// takes it.
+/// Returns a secret: typed without an echo, or all of standard input; without white space at its end, as `wrangler
+/// secret put` takes it.
 pub(crate) fn secret(prompt: &str) -> Result<Secret> {
     // It is asked for at the terminal itself, wherever standard error goes.
     if io::stdin().is_terminal() {
@@ -36,7 +36,7 @@ pub(crate) fn secret(prompt: &str) -> Result<Secret> {
     Ok(trimmed(Secret::new(bytes)))
 }
 
-/// A secret that is typed without an echo.
+/// Returns a secret that is typed without an echo.
 fn hidden(prompt: &str) -> Result<Secret> {
     let typed = interrupt::asking(|| rpassword::prompt_password(format!("{prompt}: ")));
     match typed {
@@ -50,14 +50,14 @@ fn hidden(prompt: &str) -> Result<Secret> {
     }
 }
 
-/// Whoever was asked has ended the input instead.
+/// Says that whoever was asked has ended the input instead.
 fn ended(prompt: &str) -> Error {
     // After the question.
     eprint!("\n");
     Error::usage(interrupt::told(&format!("{prompt}: the input ended")))
 }
 
-/// The secret as it is set; what is no text stays as it is.
+/// Returns the secret as it is set; what is no text stays as it is.
 fn trimmed(given: Secret) -> Secret {
     match given.expose_str() {
         Some(text) => project::secret(text).unwrap_or_else(|| Secret::new("")),

@@ -24,7 +24,7 @@ pub(crate) fn so_far(done: impl Into<String>) {
     with(|state| state.done = done.into());
 }
 
-/// A message with what is done so far.
+/// Returns a message with what is done so far.
 pub(crate) fn told(message: &str) -> String {
     with(|state| match state.done.as_str() {
         "" => message.to_owned(),

@@ -107,7 +107,7 @@ fn parse(text: &str) -> Result<Value> {
         .map_err(|error| Error::new(format!("the shipped configuration: {error}")))
 }
 
-/// The entries of the shipped `run_worker_first` that the document's lacks.
+/// Returns the entries of the shipped `run_worker_first` that the document's lacks.
 fn missing_paths(document: &Document) -> Result<Vec<String>> {
     let list = |value: &Value| -> Vec<String> {
         let entries = value["run_worker_first"].as_array().into_iter().flatten();

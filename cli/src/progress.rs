@@ -20,7 +20,7 @@ impl Progress {
         Self { terminal: io::stderr().is_terminal(), spinners: MultiProgress::new() }
     }
 
-    /// A line of its own.
+    /// Prints a line of its own.
     pub(crate) fn note(&self, text: &str) {
         self.spinners.suspend(|| eprintln!("writegate: {text}"));
     }
@@ -74,7 +74,7 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    /// So many more are done.
+    /// Counts so many more as done.
     pub(crate) fn more(&self, done: usize) {
         self.bar.inc(u64::try_from(done).unwrap_or(u64::MAX));
         if let (true, Some(total)) = (self.bar.is_hidden(), self.bar.length()) {

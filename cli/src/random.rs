@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::error::{Error, Result};
 
-/// So many random bytes as base64url.
+/// Returns so many random bytes as base64url.
 pub(crate) fn text(bytes: usize) -> Result<String> {
     let mut random = vec![0; bytes];
     getrandom::fill(&mut random)
@@ -13,12 +13,12 @@ pub(crate) fn text(bytes: usize) -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(random))
 }
 
-/// The name of a new session secret: `s_` and 22 characters.
+/// Returns the name of a new session secret: `s_` and 22 characters.
 pub(crate) fn session_kid() -> Result<String> {
     Ok(format!("s_{}", text(16)?))
 }
 
-/// A new key's id: `pk_` and 22 characters.
+/// Returns a new key's id: `pk_` and 22 characters.
 pub(crate) fn key_id() -> Result<String> {
     Ok(format!("pk_{}", text(16)?))
 }

@@ -160,7 +160,7 @@ fn not_a_field() -> Error {
     Error::usage("-H: no header has such a name")
 }
 
-/// The body itself, or what is in a file.
+/// Returns the body itself, or what is in a file.
 fn body(text: &str) -> Result<Vec<u8>> {
     match text.strip_prefix('@') {
         None => Ok(text.as_bytes().to_vec()),
@@ -176,7 +176,7 @@ fn body(text: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// `content-digest` as `Content-Digest`.
+/// Returns `Content-Digest` for `content-digest`.
 fn titled(name: &str) -> String {
     let words = name.split('-').map(|word| {
         let (first, rest) = word.split_at(1.min(word.len()));
@@ -185,7 +185,7 @@ fn titled(name: &str) -> String {
     words.collect::<Vec<_>>().join("-")
 }
 
-/// One word for a shell.
+/// Returns one word for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -93,7 +93,7 @@ impl Add {
     }
 }
 
-/// The name of a Workers Secret.
+/// Returns the name of a Workers Secret.
 fn secret_name(name: &str) -> std::result::Result<String, String> {
     let fits = name.starts_with(|first: char| first.is_ascii_uppercase())
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');

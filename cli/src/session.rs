@@ -109,7 +109,7 @@ pub(crate) fn lifetime(project: &Project, given: Option<u32>, default: u32) -> R
 }
 
 impl Claims {
-    /// A session with an end and no other claim.
+    /// Makes a session with an end and no other claim.
     pub(crate) fn lasting(ttl: u32) -> Self {
         Self { ttl, ..Self::default() }
     }
@@ -119,7 +119,7 @@ impl Claims {
         Self { paths: vec![path.to_owned()], ..Self::lasting(ttl) }
     }
 
-    /// A session for one request of this command, at one gate: nobody else who gets it can do anything with it.
+    /// Makes a session for one request of this command, at one gate: nobody else who gets it can do anything with it.
     pub(crate) fn once(gate: &str, method: &str, path: &str, ttl: u32) -> Self {
         Self {
             aud: Some(gate.to_owned()),
@@ -178,7 +178,7 @@ fn path(text: &str) -> Parsed {
     Pattern::parse(text).map(|_| text.to_owned()).ok_or_else(|| PATTERN_HINT.to_owned())
 }
 
-/// The gate's origin.
+/// Returns the gate's origin.
 fn gate_origin(text: &str) -> Parsed {
     match text.split_once("://") {
         Some((scheme, _)) if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => {

@@ -101,7 +101,7 @@ impl KeyOptions {
 }
 
 impl NamedKey {
-    /// The key's secret.
+    /// Returns the key's secret.
     pub(crate) fn sk(&self) -> Result<Secret> {
         match &self.own {
             Some(own) => Ok(own.clone()),
@@ -109,7 +109,7 @@ impl NamedKey {
         }
     }
 
-    /// The key, as the gate reads it.
+    /// Returns the key, as the gate reads it.
     pub(crate) fn key(&self) -> Option<&Key> {
         self.record.as_ref().map(|(_, key)| key)
     }
@@ -138,7 +138,7 @@ impl NamedKey {
     }
 }
 
-/// The secret of a key in this version, or in that of the configuration.
+/// Returns the secret of a key in this version, or in that of the configuration.
 pub(crate) fn sk(project: &Project, id: &KeyId) -> Result<Secret> {
     match key_secret(project)? {
         Some(own) => Ok(own),
@@ -149,7 +149,7 @@ pub(crate) fn sk(project: &Project, id: &KeyId) -> Result<Secret> {
     }
 }
 
-/// A key's secret that the caller has.
+/// Returns a key's secret that the caller has.
 pub(crate) fn key_secret(project: &Project) -> Result<Option<Secret>> {
     let own = project.secret(KEY_SECRET)?;
     let Some(secret) = &own else {
@@ -177,7 +177,7 @@ pub(crate) fn key_secret(project: &Project) -> Result<Option<Secret>> {
     Err(Error::usage(format!("{KEY_SECRET} {fault}")))
 }
 
-/// The root of every signing secret.
+/// Returns the root of every signing secret.
 pub(crate) fn signing_secret(project: &Project) -> Result<Secret> {
     let missing = || {
         Error::new(format!(
@@ -189,7 +189,7 @@ pub(crate) fn signing_secret(project: &Project) -> Result<Secret> {
     long_enough(ROOT, project.secret(ROOT)?.ok_or_else(missing)?)
 }
 
-/// The MAC key of WAF-token links.
+/// Returns the MAC key of WAF-token links.
 pub(crate) fn waf_secret(project: &Project) -> Result<Secret> {
     let name = "WAF_SECRET";
     let missing = || Error::new("WAF_SECRET is neither in the environment nor in .dev.vars");
@@ -250,7 +250,7 @@ fn unknown(document: &Document, id: &KeyId) -> String {
     }
 }
 
-/// The ids of the keys of a section.
+/// Returns the ids of the keys of a section.
 fn ids(section: &Value) -> impl Iterator<Item = &str> {
     let keys = section["vars"]["KEYS"].as_array().into_iter().flatten();
     keys.filter_map(|record| record["id"].as_str())
@@ -276,7 +276,7 @@ fn warn_of_other_versions(document: &Document, key: &Key) {
     }
 }
 
-/// The one key of the configuration that is an admin's.
+/// Returns the one key of the configuration that is an admin's.
 pub(crate) fn admin(project: &Project) -> Result<KeyId> {
     let document = project.document()?;
     let (place, keys) = (document.place(), &document.own("vars")["KEYS"]);
@@ -294,7 +294,7 @@ pub(crate) fn admin(project: &Project) -> Result<KeyId> {
     }
 }
 
-/// A key's id as an argument.
+/// Returns a key's id as an argument.
 pub(crate) fn id(text: &str) -> std::result::Result<KeyId, String> {
     if ["sk_", "ss_", "eyJ"].iter().any(|secret| text.starts_with(secret)) {
         return Err(

@@ -6,19 +6,19 @@ use writegate::{Head, Refusal};
 use crate::error::{Error, Result};
 use crate::host;
 
-/// A URL of the gate, whose host and port everybody reads as they are written.
+/// Returns a URL of the gate, whose host and port everybody reads as they are written.
 pub(crate) fn strict_url(text: &str) -> std::result::Result<String, String> {
     let url = url(text)?;
     host::check(&url)?;
     Ok(url)
 }
 
-/// A URL of a request that was sent: clients rewrite its host before they do.
+/// Returns a URL of a request that was sent: clients rewrite its host before they do.
 pub(crate) fn sent_url(text: &str) -> std::result::Result<String, String> {
     host::normalized(&url(text)?)
 }
 
-/// A URL with a path, as a client would send it.
+/// Returns a URL with a path, as a client would send it.
 pub(crate) fn url(text: &str) -> std::result::Result<String, String> {
     let (scheme, rest) =
         text.split_once("://").ok_or("expected a URL such as https://gate.example.com/posts")?;
@@ -54,7 +54,7 @@ pub(crate) fn path_fault(url: &str) -> &'static str {
     }
 }
 
-/// The head of a request for it.
+/// Returns the head of a request for it.
 pub(crate) fn head<'a>(
     method: &'a str,
     url: &'a str,

@@ -103,7 +103,7 @@ pub(crate) const TOKEN_PATTERNS: [TokenPattern; 51] = [
     pattern("a Groq key", "gsk_", Alphanumeric, 52, 52),
 ];
 
-/// The form of what begins here, and how long it is.
+/// Returns the form of what begins here, and how long it is.
 pub(crate) fn at(text: &[u8]) -> Option<(&'static TokenPattern, usize)> {
     TOKEN_PATTERNS.iter().find_map(|pattern| {
         if text.get(1) != pattern.prefix.as_bytes().get(1) {
@@ -118,7 +118,7 @@ pub(crate) fn at(text: &[u8]) -> Option<(&'static TokenPattern, usize)> {
     })
 }
 
-/// The bytes that a form begins with.
+/// Returns the bytes that a form begins with.
 pub(crate) fn first_bytes() -> [bool; 256] {
     let mut first = [false; 256];
     for pattern in &TOKEN_PATTERNS {

@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The usage of one key, as in a page of all.
+/// Returns the usage of one key, as in a page of all.
 fn of_key(gate: &Gate, key: &KeyId, period: &str) -> Result<Value> {
     let mut usage =
         gate.query("_gate/usage", &admin::joined([period.to_owned(), format!("key={key}")]))?;
@@ -78,7 +78,7 @@ fn of_key(gate: &Gate, key: &KeyId, period: &str) -> Result<Value> {
     Ok(usage)
 }
 
-/// The rows of a key, each with its id.
+/// Returns the rows of a key, each with its id.
 fn rows(mut usage: Value) -> Result<Vec<Value>> {
     let Value::Array(mut rows) = usage["rows"].take() else {
         return Err(Error::new("the gate's answer has no rows in it"));
@@ -89,7 +89,7 @@ fn rows(mut usage: Value) -> Result<Vec<Value>> {
     Ok(rows)
 }
 
-/// A row as comma-separated values. None of them holds a comma or a quote: ids, days, names and numbers.
+/// Returns a row as comma-separated values. None of them holds a comma or a quote: ids, days, names and numbers.
 fn csv(row: &Value) -> String {
     let cells = COLUMNS.map(|column| match &row[column] {
         Value::Null => String::new(),
@@ -99,7 +99,7 @@ fn csv(row: &Value) -> String {
     cells.join(",")
 }
 
-/// A day as the gate takes it.
+/// Returns a day as the gate takes it.
 fn day(text: &str) -> std::result::Result<String, String> {
     let day = Timestamp::parse_rfc3339(text).map(|time| Day::of(time).to_string());
     day.filter(|day| day == text).ok_or_else(|| "expected a day such as 2026-11-22".to_owned())

@@ -85,8 +85,8 @@ fn conflict(error: &clap::Error, argument: &str) -> String {
     }
 }
 
-/// clap's words about a number that is too small or too large begin with it; those about a text that is no number are
-/// the standard library's, which name a digit and no number.
+/// Returns the reason without the value that clap begins it with if a number is too small or too large. The standard
+/// library's words about a text that is no number name a digit only.
 fn unquoted(why: &str) -> String {
     match why.split_once(" is not in ") {
         Some((_value, range)) => format!("the value is not in {range}"),

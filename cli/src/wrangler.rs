@@ -91,8 +91,9 @@ impl Wrangler {
         project.root.join(PROGRAM).is_file()
     }
 
-    /// wrangler with these arguments, and with the configuration and the environment that are meant. Without the two it would
-    /// take them from the folders above, from `.wrangler/deploy/config.json`, and from CLOUDFLARE_ENV, also that of `.env`.
+    /// Returns wrangler with these arguments, and with the configuration and the environment that are meant. Without
+    /// the two it would take them from the folders above, from `.wrangler/deploy/config.json`, and from
+    /// CLOUDFLARE_ENV, also that of `.env`.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = node();
         command.arg(&self.program).args(arguments).current_dir(&self.root);
@@ -172,12 +173,12 @@ impl Wrangler {
     }
 }
 
-/// A call as a person would type it.
+/// Returns a call as a person would type it.
 fn command_line(arguments: &[&str]) -> String {
     format!("npx wrangler {}", arguments.join(" "))
 }
 
-/// The first line of what wrangler says went wrong, and the Cloudflare API's words below it.
+/// Returns the first line of what wrangler says went wrong, and the Cloudflare API's words below it.
 fn reason(printed: &str) -> Option<String> {
     let lines = printed.lines().map(|line| plain(line).trim().to_owned());
     let mut lines = lines.skip_while(|line| !line.contains("[ERROR]"));
@@ -189,7 +190,7 @@ fn reason(printed: &str) -> Option<String> {
     Some(parts.collect::<Vec<_>>().join(" "))
 }
 
-/// A line without the colours that wrangler gives its errors also where nobody sees them.
+/// Returns a line without the colours that wrangler gives its errors also where nobody sees them.
 fn plain(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
     let mut rest = line.chars();

@@ -261,7 +261,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Each character that is escaped somewhere, and neighbours of it.
+    /// Returns each character that is escaped somewhere, and neighbours of it.
     fn strings() -> impl Iterator<Item = String> {
         let ascii = (0..0x180).filter_map(char::from_u32);
         let others =

@@ -186,7 +186,7 @@ impl<'a> ParameterVisitor<'a> for Names<'_, 'a> {
 mod tests {
     use super::*;
 
-    /// The field, parsed and written again.
+    /// Returns the field, parsed and written again.
     fn again(field: &str) -> Option<Vec<String>> {
         let members = dictionary(field)?;
         let written = members.iter().map(|member| match &member.value {

@@ -1,5 +1,5 @@
 //! The exchange with the upstream: steps 12 and 13 of [`crate::gateway`]. The edge tells it what the
-//! cache has and what the upstream did, and it says what to do next. Waiting, sending and body_limits are
+//! cache has and what the upstream did, and it says what to do next. Waiting, sending and reading are
 //! the edge's part.
 
 use crate::base::headers::{self, HeaderEdits};
@@ -283,8 +283,8 @@ impl<'g> Exchange<'g> {
         self.end(Rejection::from(Fault::UpstreamRejectedToken).with_alarm(alarm))
     }
 
-    /// Returns the pause in milliseconds before the request is sent again; `None` if it must not be, also because what it
-    /// was admitted by will not hold then, or the gate would have to ask if it does.
+    /// Returns the pause in milliseconds before the request is sent again; `None` if it must not be, also because
+    /// what it was admitted by will not hold then, or the gate would have to ask if it does.
     fn next_pause_ms(
         &mut self,
         retry_after: Option<&str>,

@@ -1,4 +1,4 @@
-//! API keys belong here: their records, ids and derived_key secrets, and this isolate's memory of the
+//! API keys belong here: their records, ids and derived secrets, and this isolate's memory of the
 //! registry.
 //!
 //! A caller's credential does not (see `credential`), nor the API that changes records (`admin`).

@@ -3,7 +3,8 @@
 use super::advice::{self, Advice};
 use super::{Description, Problem};
 
-/// Returns the HTML document. Its style sheet is shared with the console; `console/build.mjs` writes the sheet's hash into
+/// Returns the HTML document. Its style sheet is shared with the console; `console/build.mjs` writes the sheet's hash
+/// into
 /// `public/_headers`.
 pub fn html() -> String {
     let mut contents = String::new();

@@ -12,34 +12,34 @@ use crate::token::Session;
 /// The admin's key.
 pub const ADMIN: &str = "pk_admin";
 
-/// A gate with a key of the configuration, an admin, and a registry without keys.
+/// Returns a gate with a key of the configuration, an admin, and a registry without keys.
 pub fn admin(setup: Setup) -> Setup {
     administered(setup.site(json!({})))
 }
 
-/// With an admin, and a registry without keys: its one name is not a key's.
+/// Adds an admin, and a registry without keys: its one name is not a key's.
 pub fn administered(setup: Setup) -> Setup {
     setup
         .key(json!({"id": ADMIN, "admin": true, "schemes": ["session", "signature"]}))
         .in_registry("settings", "nothing of the gate's")
 }
 
-/// A request without a credential for this path of the gate's own.
+/// Returns a request without a credential for this path of the gate's own.
 pub fn bare(method: &str, path: &str) -> Request {
     Request::new(method, &format!("/_gate/{path}"))
 }
 
-/// A request of the admin.
+/// Returns a request of the admin.
 pub fn ask(gate: &impl Answers, method: &str, path: &str) -> Request {
     bare(method, path).bearer(&Session::new(gate.signing_secret(), ADMIN).mint())
 }
 
-/// A request of the admin with a body.
+/// Returns a request of the admin with a body.
 pub fn tell(gate: &impl Answers, method: &str, path: &str, body: &Value) -> Request {
     ask(gate, method, path).header("Content-Type", "application/json").body(body.to_string())
 }
 
-/// A write by this key, version 1.
+/// Returns a write by this key, version 1.
 pub fn write(gate: &impl Answers, id: &str) -> Request {
     Request::post("/posts").bearer(&Session::new(gate.signing_secret(), id).mint())
 }
@@ -49,7 +49,7 @@ pub fn stored(gate: &impl Answers, id: &str) -> Option<Value> {
     gate.stored(id)
 }
 
-/// `record` with its `sk`.
+/// Returns `record` with its `sk`.
 pub fn with_sk(gate: &impl Answers, record: &Value, version: u64) -> Value {
     let id = record["id"].as_str().expect("an id");
     let mut record = record.clone();
@@ -57,7 +57,7 @@ pub fn with_sk(gate: &impl Answers, record: &Value, version: u64) -> Value {
     record
 }
 
-/// All pages, from the first to the last.
+/// Returns all pages, from the first to the last.
 pub fn pages(gate: &impl Answers) -> Vec<Vec<Value>> {
     let mut pages = Vec::new();
     let mut path = "keys".to_owned();
@@ -106,7 +106,7 @@ pub fn many() -> Vec<Value> {
 }
 
 impl<G: Answers, U: Counts> Check<G, U> {
-    /// The gate answers this itself with this status, as JSON that nobody keeps.
+    /// Expects that the gate answers this itself with this status, as JSON that nobody keeps.
     pub fn answered(&mut self, what: &str, request: &Request, status: u16) -> Response {
         let before = self.upstream.count();
         let answer = request.send(&self.gate);
@@ -127,7 +127,7 @@ impl<G: Answers, U: Counts> Check<G, U> {
         self.that(same, || format!("{what}: expected {body}, got {answer}"));
     }
 
-    /// A body that is refused, and this field of it is named.
+    /// Expects that a body is refused, and that this field of it is named.
     pub fn names(&mut self, what: &str, request: &Request, field: &str) -> Response {
         let answer = self.refused(what, request, 400, "bad-request");
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -138,7 +138,7 @@ impl<G: Answers, U: Counts> Check<G, U> {
         answer
     }
 
-    /// An id that is taken, and its place.
+    /// Expects that an id is taken, and its place.
     pub fn taken(&mut self, what: &str, request: &Request, code: &str, of: (&str, &str)) {
         let answer = self.refused(what, request, 409, code);
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -148,7 +148,7 @@ impl<G: Answers, U: Counts> Check<G, U> {
         });
     }
 
-    /// No such key is in the registry, and none is known to the gate.
+    /// Expects that no such key is in the registry or known to the gate.
     pub fn absent(&mut self, what: &str, id: &str) {
         let show = ask(&self.gate, "GET", &format!("keys/{id}"));
         self.refused(what, &show, 404, "no-route");

@@ -22,12 +22,12 @@ pub const UNSUPPORTED: (u16, &str) = (400, "signature-unsupported");
 /// A session that is bound to a proof, without one.
 pub const MISSING: (u16, &str) = (401, "proof-missing");
 
-/// One key, which signs requests and nothing else.
+/// Returns one key, which signs requests and nothing else.
 pub fn signing(setup: Setup) -> Setup {
     setup.site(json!({"schemes": ["signature"]}))
 }
 
-/// This request is refused so.
+/// Expects that this request is refused so.
 pub fn refused<G: Answers, U: Counts>(
     table: &mut Check<G, U>,
     what: &str,
@@ -49,12 +49,12 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// A fresh one of key `id`, version 1.
+    /// Makes a fresh one of key `id`, version 1.
     pub fn new(root: &str, id: &str) -> Self {
         Self::of(Session::new(root, id), &sk(root, id, 1))
     }
 
-    /// A session of this `sk`, whatever the root and the version.
+    /// Makes a session of this `sk`, whatever the root and the version.
     pub fn of(session: Session, sk: &str) -> Self {
         let mut id = [0; 16];
         getrandom::fill(&mut id).unwrap();
@@ -72,22 +72,22 @@ impl Bound {
         self
     }
 
-    /// The compact form of the session.
+    /// Returns the compact form of the session.
     pub fn token(&self) -> String {
         self.session.mint()
     }
 
-    /// The proof, which covers `authorization`.
+    /// Returns the proof, which covers `authorization`.
     pub fn proof(&self) -> Signature {
         self.proof_of_less().also("authorization")
     }
 
-    /// The proof without `authorization`.
+    /// Returns the proof without `authorization`.
     pub fn proof_of_less(&self) -> Signature {
         Signature::by(&self.kid, &self.secret)
     }
 
-    /// The request with the session and its proof.
+    /// Returns the request with the session and its proof.
     pub fn sign(&self, request: Request) -> Request {
         self.proof().sign(request.bearer(&self.token()))
     }

@@ -11,28 +11,28 @@ use crate::upstream::{Reply, Seen, Upstream};
 /// An hour: longer than any test.
 pub const TTL: u64 = 3_600;
 
-/// Every path is cached, for each key apart.
+/// Caches every path, for each key apart.
 pub fn cached(setup: Setup) -> Setup {
     scoped(setup, "key")
 }
 
-/// Every path is cached in this scope.
+/// Caches every path in this scope.
 pub fn scoped(setup: Setup, scope: &str) -> Setup {
     let cache = json!({"ttl": TTL, "scope": scope});
     setup.route("/*", json!({"cache": cache})).site(json!({})).cache()
 }
 
-/// An upstream whose every answer is another, with these headers as well.
+/// Returns an upstream whose every answer is another, with these headers as well.
 pub fn counting(more: impl Fn(&Seen, Reply) -> Reply + Send + Sync + 'static) -> Upstream {
     Upstream::answering(move |request, nth| more(request, Reply::ok(&format!("answer {nth}"))))
 }
 
-/// In front of an upstream whose every answer is another.
+/// Starts a gate in front of an upstream whose every answer is another.
 pub fn start(set_up: impl FnOnce(Setup) -> Setup) -> Check {
     Check::before(counting(|_, reply| reply), set_up)
 }
 
-/// A read of this target with a session of the default key.
+/// Returns a read of this target with a session of the default key.
 pub fn get(gate: &Gate, target: &str) -> Request {
     Request::get(target).bearer(&gate.bearer())
 }
@@ -53,17 +53,17 @@ pub const HIT: &str = "writegate; hit";
 pub const MISS: &str = "writegate; fwd=miss";
 
 impl Check {
-    /// This request is answered from the cache.
+    /// Expects that this request is answered from the cache.
     pub fn hit(&mut self, what: &str, request: &Request) -> Response {
         self.read_at(self.gate.port, what, request, HIT)
     }
 
-    /// This request reaches the upstream.
+    /// Expects that this request reaches the upstream.
     pub fn miss(&mut self, what: &str, request: &Request) -> Response {
         self.read_at(self.gate.port, what, request, MISS)
     }
 
-    /// This request, sent to this isolate, gets this status.
+    /// Expects that this request, sent to this isolate, gets this status.
     pub fn read_at(&mut self, port: u16, what: &str, request: &Request, status: &str) -> Response {
         let before = self.upstream.seen().len();
         let answer = request.send_to(port);
@@ -76,7 +76,7 @@ impl Check {
         answer
     }
 
-    /// This request reaches the upstream, and its answer is kept; it is when this returns.
+    /// Expects that this request reaches the upstream, and waits until its answer is kept.
     pub fn warm(&mut self, what: &str, request: &Request) -> Response {
         let before = kept(&self.gate);
         let answer = self.miss(what, request);

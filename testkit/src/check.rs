@@ -33,12 +33,12 @@ pub struct Check<G = Gate, U = Upstream> {
 }
 
 impl Check {
-    /// In front of an upstream that answers everything 200.
+    /// Starts a gate in front of an upstream that answers everything 200.
     pub fn of(set_up: impl FnOnce(Setup) -> Setup) -> Self {
         Self::before(Upstream::start(), set_up)
     }
 
-    /// In front of this upstream, with the set-up changed as the test wants it.
+    /// Starts a gate in front of this upstream, with the set-up changed as the test wants it.
     pub fn before(upstream: Upstream, set_up: impl FnOnce(Setup) -> Setup) -> Self {
         let gate = set_up(Setup::to(&upstream)).start();
         Self::with(upstream, gate)
@@ -46,12 +46,12 @@ impl Check {
 }
 
 impl<G: Answers, U: Counts> Check<G, U> {
-    /// This gate in front of this upstream.
+    /// Begins a table with this gate in front of this upstream.
     pub const fn with(upstream: U, gate: G) -> Self {
         Self { upstream, gate, wrong: Vec::new() }
     }
 
-    /// This request is refused so, and does not reach the upstream.
+    /// Expects that this request is refused so, and does not reach the upstream.
     pub fn refused(&mut self, what: &str, request: &Request, status: u16, code: &str) -> Response {
         self.refused_as_any(what, request, &[(status, code)])
     }
@@ -74,7 +74,7 @@ impl<G: Answers, U: Counts> Check<G, U> {
         answer
     }
 
-    /// This request reaches the upstream, and the upstream's answer comes back.
+    /// Expects that this request reaches the upstream, and the upstream's answer comes back.
     pub fn passes(&mut self, what: &str, request: &Request) -> Response {
         let before = self.upstream.count();
         let answer = request.send(&self.gate);

@@ -28,17 +28,17 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request without headers and without a body.
+    /// Makes a request without headers and without a body.
     pub fn new(method: &str, target: &str) -> Self {
         Self { method: method.into(), target: target.into(), headers: Vec::new(), body: None }
     }
 
-    /// A GET of this target.
+    /// Makes a GET of this target.
     pub fn get(target: &str) -> Self {
         Self::new("GET", target)
     }
 
-    /// A POST with a small JSON body.
+    /// Makes a POST with a small JSON body.
     pub fn post(target: &str) -> Self {
         Self::new("POST", target).header("Content-Type", "application/json").body(r#"{"a":1}"#)
     }
@@ -65,7 +65,7 @@ impl Request {
         self
     }
 
-    /// Only the bytes of the head, with `Host` unless the test set one.
+    /// Returns only the bytes of the head, with `Host` unless the test set one.
     pub fn head(&self) -> Vec<u8> {
         let has = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
@@ -88,7 +88,7 @@ impl Request {
             .collect()
     }
 
-    /// The bytes of the head and the body.
+    /// Returns the bytes of the head and the body.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = self.head();
         bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
@@ -218,7 +218,7 @@ impl Connection {
         bytes
     }
 
-    /// The next chunk of a chunked body; empty at its end.
+    /// Returns the next chunk of a chunked body; empty at its end.
     pub fn read_chunk(&mut self) -> Vec<u8> {
         let mut size = Vec::new();
         while !size.ends_with(b"\r\n") {
@@ -247,22 +247,22 @@ pub struct Response {
 }
 
 impl Response {
-    /// All values of a field, joined as RFC 9110 joins them.
+    /// Returns all values of a field, joined as RFC 9110 joins them.
     pub fn header(&self, name: &str) -> Option<String> {
         wire::header(&self.headers, name)
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON; the test fails if it is not JSON.
+    /// Returns the body as JSON; the test fails if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("JSON expected in {self}"))
     }
 
-    /// The code of a refusal; empty if this is not a refusal.
+    /// Returns the code of a refusal; empty if this is not a refusal.
     pub fn code(&self) -> String {
         serde_json::from_slice::<Value>(&self.body)
             .ok()
@@ -270,7 +270,7 @@ impl Response {
             .unwrap_or_default()
     }
 
-    /// The id that the gate gave this request.
+    /// Returns the id that the gate gave this request.
     pub fn request_id(&self) -> String {
         self.header("x-request-id").expect("X-Request-Id on every answer")
     }

@@ -88,7 +88,7 @@ fn add(found: &mut [Example], line: &str) {
     code.push('\n');
 }
 
-/// The code of every fence of this language on a page below `docs/`.
+/// Returns the code of every fence of this language on a page below `docs/`.
 pub fn fences(page: &str, language: &str) -> Vec<String> {
     let of_language = |example: &Example| example.language.as_deref() == Some(language);
     let found = examples(&format!("docs/{page}")).into_iter().filter(of_language);

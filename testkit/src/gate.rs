@@ -27,12 +27,12 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The smallest gate: every path goes to this upstream, one key that may do all.
+    /// Sets up the smallest gate: every path goes to this upstream, one key that may do all.
     pub fn to(upstream: &Upstream) -> Self {
         Self::to_url(&upstream.url())
     }
 
-    /// A gate with this `wrangler.toml`, whose API is on another host: here.
+    /// Sets up a gate with this `wrangler.toml`, whose API is on another host: here.
     pub fn of(wrangler: &Value, upstream: &Upstream) -> Self {
         let mut vars = wrangler["vars"].clone();
         for route in vars["ROUTES"].as_array_mut().unwrap() {
@@ -68,7 +68,7 @@ impl Setup {
         setup
     }
 
-    /// In front of an upstream at this URL, with fresh secrets.
+    /// Sets up a gate in front of an upstream at this URL, with fresh secrets.
     pub fn to_url(url: &str) -> Self {
         let mut env = Map::new();
         env.insert("SIGNING_SECRET".into(), token::fresh().into());
@@ -84,7 +84,7 @@ impl Setup {
         }
     }
 
-    /// A route to the same upstream, with these members besides `path` and `upstream` (which they may replace).
+    /// Adds a route to the same upstream, with these members besides `path` and `upstream` (which they may replace).
     pub fn route(mut self, path: &str, more: Value) -> Self {
         let mut route = Map::new();
         route.insert("path".into(), path.into());
@@ -94,13 +94,13 @@ impl Setup {
         self
     }
 
-    /// A key record; the first call replaces the key that is there by default.
+    /// Adds a key record; the first call replaces the key that is there by default.
     pub fn key(mut self, record: Value) -> Self {
         self.keys.get_or_insert_default().push(record);
         self
     }
 
-    /// The default key with these members.
+    /// Gives the default key these members.
     pub fn site(self, more: Value) -> Self {
         let mut record = Map::new();
         record.insert("id".into(), KEY.into());
@@ -108,13 +108,13 @@ impl Setup {
         self.key(record.into())
     }
 
-    /// A variable or a secret, whatever it was before.
+    /// Sets a variable or a secret, whatever it was before.
     pub fn env(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.env.insert(name.into(), value.into());
         self
     }
 
-    /// No such binding at all.
+    /// Removes this binding.
     pub fn without(mut self, name: &str) -> Self {
         self.absent.push(name.into());
         self
@@ -126,73 +126,73 @@ impl Setup {
         self
     }
 
-    /// With a rate limiter of this binding, which lets three requests of a key pass.
+    /// Adds a rate limiter of this binding, which lets three requests of a key pass.
     pub fn limiter(mut self, binding: &'static str) -> Self {
         self.around.limiter = Some(binding);
         self
     }
 
-    /// With the binding `KEY_REGISTRY`, and this record in it.
+    /// Adds the binding `KEY_REGISTRY`, and this record in it.
     pub fn registered(self, record: Value) -> Self {
         let name = format!("key/{}", record["id"].as_str().expect("an id"));
         self.in_registry(&name, &record.to_string())
     }
 
-    /// With the bindings `KEY_REGISTRY` and `KEY_WRITER`, and this text in the registry.
+    /// Adds the bindings `KEY_REGISTRY` and `KEY_WRITER`, and this text in the registry.
     pub fn in_registry(mut self, name: &str, text: &str) -> Self {
         self.around.key_writer = Objects::Own;
         self.around.registry.get_or_insert_default().insert(name.into(), text.into());
         self
     }
 
-    /// Without the binding `KEY_WRITER`.
+    /// Removes the binding `KEY_WRITER`.
     pub fn no_key_writer(mut self) -> Self {
         self.around.key_writer = Objects::Nothing;
         self
     }
 
-    /// With `WRITE_TOKEN` in a Secrets Store that has this.
+    /// Puts `WRITE_TOKEN` into a Secrets Store, with this value.
     pub fn stored(mut self, value: &str) -> Self {
         self.around.stored = Some(value.to_owned());
         self.without("WRITE_TOKEN")
     }
 
-    /// With the binding `REPLAY` and the gate's own class behind it.
+    /// Adds the binding `REPLAY` and the gate's own class behind it.
     pub fn replay(mut self) -> Self {
         self.around.replay = Objects::Own;
         self
     }
 
-    /// With the binding `REPLAY` and the class `Broken` of this worker behind it.
+    /// Adds the binding `REPLAY` and the class `Broken` of this worker behind it.
     pub fn replay_by(mut self, source: &'static str) -> Self {
         self.around.replay = Objects::By(source);
         self
     }
 
-    /// With the binding `LEDGER` and the gate's own class behind it.
+    /// Adds the binding `LEDGER` and the gate's own class behind it.
     pub fn ledger(mut self) -> Self {
         self.around.ledger = Objects::Own;
         self
     }
 
-    /// With the binding `LEDGER` and the class `Broken` of this worker behind it, which finds the gate's own as `OWN`.
+    /// Adds the binding `LEDGER` and the class `Broken` of this worker behind it, which finds the gate's own as `OWN`.
     pub fn ledger_by(mut self, source: &'static str) -> Self {
         self.around.ledger = Objects::By(source);
         self
     }
 
-    /// With a Cache API.
+    /// Adds a Cache API.
     pub fn cache(self) -> Self {
         self.cache_that("")
     }
 
-    /// With a Cache API that `throws`, `fails`, `hangs` or is `full`.
+    /// Adds a Cache API that `throws`, `fails`, `hangs` or is `full`.
     pub fn cache_that(mut self, reply: &'static str) -> Self {
         self.around.cache = Some(reply);
         self
     }
 
-    /// In two isolates, which share every binding.
+    /// Starts two isolates, which share every binding.
     pub fn twice(mut self) -> Self {
         self.around.second.get_or_insert_default();
         self
@@ -205,7 +205,7 @@ impl Setup {
         self
     }
 
-    /// With Durable Objects that say when they are called and what that costs in rows.
+    /// Adds Durable Objects that say when they are called and what that costs in rows.
     pub fn counted(self) -> Self {
         self.script(Script::Around(COUNTED))
     }
@@ -306,32 +306,32 @@ impl Answers for Gate {
 }
 
 impl Gate {
-    /// A gate in front of `upstream` with everything at its default.
+    /// Starts a gate in front of `upstream` with everything at its default.
     pub fn before(upstream: &Upstream) -> Self {
         Setup::to(upstream).start()
     }
 
-    /// A session of the default key.
+    /// Returns a session of the default key.
     pub fn session(&self) -> Session {
         self.session_of(KEY)
     }
 
-    /// A session of this key.
+    /// Returns a session of this key.
     pub fn session_of(&self, id: &str) -> Session {
         Session::new(&self.signing_secret, id)
     }
 
-    /// The compact form of a good session of the default key.
+    /// Returns the compact form of a good session of the default key.
     pub fn bearer(&self) -> String {
         self.session().mint()
     }
 
-    /// A signature by the default key.
+    /// Returns a signature by the default key.
     pub fn signature(&self) -> Signature {
         self.signature_of(KEY)
     }
 
-    /// A signature by this key.
+    /// Returns a signature by this key.
     pub fn signature_of(&self, id: &str) -> Signature {
         Signature::new(&self.signing_secret, id)
     }

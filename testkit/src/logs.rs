@@ -26,7 +26,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// The line as a JSON object, if it is one.
+    /// Returns the line as a JSON object, if it is one.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_str(&self.text).ok().filter(Value::is_object)
     }
@@ -68,7 +68,7 @@ impl Logs {
         }
     }
 
-    /// The audit line of one request.
+    /// Returns the audit line of one request.
     #[track_caller]
     pub fn audit(&self, request_id: &str) -> Value {
         self.until(&format!("audit line of {request_id}"), |lines| {
@@ -80,7 +80,7 @@ impl Logs {
         })
     }
 
-    /// The lines of one event, once there are `count` of them.
+    /// Returns the lines of one event, once there are `count` of them.
     #[track_caller]
     pub fn events(&self, event: &str, count: usize) -> Vec<(Stream, Value)> {
         self.until(&format!("{count} {event} lines"), |lines| {
@@ -93,7 +93,7 @@ impl Logs {
         })
     }
 
-    /// Everything, once the process has ended and both of its streams are read out.
+    /// Returns everything, once the process has ended and both of its streams are read out.
     pub fn all(&self) -> Vec<Line> {
         let _ended = self.0.wait(self.0.mark(), PATIENCE, |_| false);
         self.lines()

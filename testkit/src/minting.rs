@@ -20,7 +20,7 @@ pub fn minting(setup: Setup, verify_url: &str) -> Setup {
     setup.env("TURNSTILE_VERIFY_URL", verify_url)
 }
 
-/// A key that mints for [`SITE`], with these members; a null takes one away.
+/// Returns a key that mints for [`SITE`], with these members; a null takes one away.
 pub fn page_key(id: &str, more: Value) -> Value {
     let base = json!({"id": id, "mint": {}, "allowed_origins": [SITE], "methods": ["POST"], "paths": ["/posts"]});
     let Value::Object(mut record) = base else { unreachable!() };
@@ -29,40 +29,40 @@ pub fn page_key(id: &str, more: Value) -> Value {
     record.into()
 }
 
-/// The request of a page at [`SITE`] for a session of the default key.
+/// Returns the request of a page at [`SITE`] for a session of the default key.
 pub fn ask() -> Request {
     ask_of(KEY)
 }
 
-/// The request of a page at [`SITE`] for a session of this key, with a fresh token.
+/// Returns the request of a page at [`SITE`] for a session of this key, with a fresh token.
 pub fn ask_of(id: &str) -> Request {
     ask_with(&json!({"key": id, "turnstile": fresh()}).to_string())
 }
 
-/// The request of a page at [`SITE`] with this body.
+/// Returns the request of a page at [`SITE`] with this body.
 pub fn ask_with(body: &str) -> Request {
     Request::new("POST", "/_gate/session").origin(SITE).body(body)
 }
 
-/// The answer of siteverify to a good token of a page at this host.
+/// Returns the answer of siteverify to a good token of a page at this host.
 pub fn yes(hostname: &str) -> Value {
     json!({"success": true, "challenge_ts": "2026-11-22T20:00:00.000Z", "hostname": hostname, "error-codes": [],
         "action": "writegate", "cdata": "", "metadata": {"interactive": false}})
 }
 
-/// The answer of siteverify to a token that it refuses.
+/// Returns the answer of siteverify to a token that it refuses.
 pub fn no(codes: Value) -> Value {
     json!({"success": false, "error-codes": codes, "messages": []})
 }
 
-/// The claims of the session in an answer.
+/// Returns the claims of the session in an answer.
 pub fn claims(answer: &Response) -> Map<String, Value> {
     let token = answer.json()["token"].as_str().expect("a session").to_owned();
     let payload = token.split('.').nth(1).expect("a payload");
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
-/// A write with the session in an answer, from the page that it is for.
+/// Returns a write with the session in an answer, from the page that it is for.
 pub fn write_with(answer: &Response) -> Request {
     Request::post("/posts").origin(SITE).bearer(answer.json()["token"].as_str().expect("a session"))
 }

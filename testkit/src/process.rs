@@ -134,7 +134,7 @@ impl Around {
         worker
     }
 
-    /// The services that the bindings name.
+    /// Returns the services that the bindings name.
     fn services(&self, mut config: Config) -> Config {
         if self.limiter.is_some() {
             config = config.worker(Worker::script("limiter", LIMITER));
@@ -179,8 +179,8 @@ impl Script {
     }
 }
 
-/// A workerd with this worker in it, listening as `gate` (and `second`) and, for its scheduled handler, as `cron`; where
-/// the gate has its own memory for nonces, `replay` asks it.
+/// Returns a workerd with this worker in it, listening as `gate` (and `second`) and, for its scheduled handler, as
+/// `cron`; where the gate has its own memory for nonces, `replay` asks it.
 pub(crate) fn start(script: &Script, env: &Map<String, Value>, around: &Around) -> Workerd {
     let cron = Worker::script("cron", CRON).service("GATE", "gate");
     let gate = around.bind(script.worker("gate").vars(env), true);
@@ -194,12 +194,12 @@ pub(crate) fn start(script: &Script, env: &Map<String, Value>, around: &Around) 
     config.start(&workerd::binary(root())).unwrap()
 }
 
-/// The root of the checkout.
+/// Returns the root of the checkout.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// A folder for what the tests make, inside Cargo's target folder.
+/// Returns a folder for what the tests make, inside Cargo's target folder.
 pub fn scratch(name: &str) -> PathBuf {
     // A test is `target/PROFILE/deps/NAME`.
     let test = std::env::current_exe().unwrap();
@@ -231,7 +231,7 @@ pub fn build(options: &[&str]) -> io::Result<()> {
     }
 }
 
-/// The folder with the built Worker; built once for each run of a program.
+/// Returns the folder with the built Worker; built once for each run of a program.
 pub fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {

@@ -71,7 +71,7 @@ fn follow(input: impl Read + Send + 'static, lines: Sender<String>) {
     });
 }
 
-/// The port in a line such as `Ready on http://127.0.0.1:40123 (…)`.
+/// Returns the port in a line such as `Ready on http://127.0.0.1:40123 (…)`.
 pub fn port_in(line: &str) -> u16 {
     let rest = line.split("127.0.0.1:").nth(1).expect("an address on loopback");
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
@@ -93,7 +93,8 @@ pub fn run(command: &mut Command, input: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Returns true if these programs are there, which nothing of ours installs; else prints a line that says so. On CI that is a failure.
+/// Returns true if these programs are there, which nothing of ours installs; else prints a line that says so. On CI
+/// that is a failure.
 pub fn found(programs: &[&str], test: &str) -> bool {
     let runs = |program: &&str| {
         let version = Command::new(program).arg("--version").output();
@@ -108,8 +109,8 @@ pub fn found(programs: &[&str], test: &str) -> bool {
     }
 }
 
-/// Returns where the first of these programs is, by name on `PATH` or by path; else prints a line that says that none is there.
-/// On CI that is a failure.
+/// Returns where the first of these programs is, by name on `PATH` or by path; else prints a line that says that none
+/// is there. On CI that is a failure.
 pub fn first_of(programs: &[&str], test: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = std::env::split_paths(&path).collect();
@@ -127,8 +128,8 @@ fn skip(test: &str, missing: &str) {
     let _told = writeln!(std::io::stderr(), "skipped {test}: there is no {missing} here");
 }
 
-/// The folder with the virtual environment's programs; `None`, and a line that says so, where there is no Python. On CI
-/// that is a failure.
+/// Returns the folder with the virtual environment's programs; `None`, and a line that says so, where there is no
+/// Python. On CI that is a failure.
 pub fn python(test: &str) -> Option<PathBuf> {
     static MADE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let made = MADE.get_or_init(|| {
@@ -159,7 +160,7 @@ fn make_venv() -> PathBuf {
     programs
 }
 
-/// The folder with the test's own npm packages, installed as its lock says.
+/// Returns the folder with the test's own npm packages, installed as its lock says.
 pub fn npm() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {

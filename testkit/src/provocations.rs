@@ -12,7 +12,7 @@ use serde_json::json;
 
 const SITE: &str = "https://www.example.com";
 
-/// A gate where everything can go wrong.
+/// Returns a gate where everything can go wrong.
 pub fn setup(setup: Setup) -> Setup {
     setup
         .route("/*", json!({}))
@@ -35,7 +35,7 @@ pub fn setup(setup: Setup) -> Setup {
         .replay()
 }
 
-/// One request for each code that the gate can give to a request that it would forward.
+/// Returns one request for each code that the gate can give to a request that it would forward.
 pub fn provocations(gate: &impl Answers) -> Vec<(u16, &'static str, Request)> {
     let mut all = of_sessions(gate);
     all.extend(of_signatures(gate));
@@ -43,7 +43,8 @@ pub fn provocations(gate: &impl Answers) -> Vec<(u16, &'static str, Request)> {
     all
 }
 
-/// The nearest request to each provocation that is not refused for it, with the status that the upstream gives it.
+/// Returns the nearest request to each provocation that is not refused for it, with the status that the upstream
+/// gives it.
 pub fn near_misses(gate: &impl Answers) -> Vec<(u16, &'static str, Request)> {
     let post = || Request::post("/x");
     let session = || Session::new(gate.signing_secret(), KEY);

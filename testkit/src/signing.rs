@@ -11,23 +11,23 @@ use crate::token::{b64, hkdf, hmac, now, sk};
 /// The components that a signature covers by default; `content-digest` as well, if there is a body.
 pub const COVERED: [&str; 4] = ["@method", "@authority", "@path", "@query"];
 
-/// The secret of one session, from its key's `sk`.
+/// Returns the secret of one session, from its key's `sk`.
 pub fn ss(sk: &str, kid: &str) -> String {
     let secret = hkdf(sk.as_bytes(), &format!("writegate/v1/session/{kid}"));
     format!("ss_{}", b64(secret))
 }
 
-/// A byte sequence of RFC 8941.
+/// Returns a byte sequence of RFC 8941.
 pub fn bytes(content: impl AsRef<[u8]>) -> String {
     format!(":{}:", STANDARD.encode(content))
 }
 
-/// The member of a `Content-Digest` for this body.
+/// Returns the member of a `Content-Digest` for this body.
 pub fn sha256(body: &[u8]) -> String {
     format!("sha-256={}", bytes(Sha256::digest(body)))
 }
 
-/// The member of a `Content-Digest` for this body, with the longer hash.
+/// Returns the member of a `Content-Digest` for this body, with the longer hash.
 pub fn sha512(body: &[u8]) -> String {
     format!("sha-512={}", bytes(Sha512::digest(body)))
 }
@@ -48,12 +48,12 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// By the `sk` of key `id`, version 1.
+    /// Signs by the `sk` of key `id`, version 1.
     pub fn new(signing_secret: &str, id: &str) -> Self {
         Self::by(id, &sk(signing_secret, id, 1))
     }
 
-    /// By this secret, under this `keyid`.
+    /// Signs by this secret, under this `keyid`.
     pub fn by(keyid: &str, secret: &str) -> Self {
         Self {
             label: "sig1".into(),
@@ -95,7 +95,7 @@ impl Signature {
         self
     }
 
-    /// A parameter with its value as it is written; an empty one stands for none.
+    /// Sets a parameter to this value, as it is written; an empty one leaves it out.
     pub fn param(mut self, name: &str, value: impl ToString) -> Self {
         let value = value.to_string();
         match self.params.iter_mut().find(|(n, _)| n == name) {
@@ -123,7 +123,7 @@ impl Signature {
         self
     }
 
-    /// The list and its parameters as they are written, both in what is signed and in what is sent.
+    /// Sets the list and its parameters as they are written, both in what is signed and in what is sent.
     pub fn member(mut self, text: &str) -> Self {
         self.member = Some(text.into());
         self
@@ -141,8 +141,8 @@ impl Signature {
         self
     }
 
-    /// The request with `Signature-Input` and `Signature`, and with `Content-Digest` where it is covered and the test
-    /// set none.
+    /// Returns the request with `Signature-Input` and `Signature`, and with `Content-Digest` where it is covered and
+    /// the test set none.
     pub fn sign(&self, request: Request) -> Request {
         let components = self.components(&request);
         let covers = components.iter().any(|name| name == "content-digest");
@@ -160,12 +160,12 @@ impl Signature {
             .header("Signature", &format!("{label}={tag}"))
     }
 
-    /// The MAC of a request that has its `Content-Digest` already.
+    /// Returns the MAC of a request that has its `Content-Digest` already.
     pub fn mac(&self, request: &Request) -> Vec<u8> {
         hmac(self.secret.as_bytes(), self.base(request).as_bytes())
     }
 
-    /// The signature base (RFC 9421, section 2.5).
+    /// Returns the signature base (RFC 9421, section 2.5).
     pub fn base(&self, request: &Request) -> String {
         let mut base = String::new();
         for component in self.components(request) {
@@ -180,7 +180,7 @@ impl Signature {
         base
     }
 
-    /// The covered components and the parameters, as `Signature-Input` has them.
+    /// Returns the covered components and the parameters, as `Signature-Input` has them.
     pub fn params(&self, request: &Request) -> String {
         if let Some(member) = &self.member {
             return member.clone();
@@ -204,7 +204,7 @@ impl Signature {
     }
 }
 
-/// `@query-param;name="a"` as `"@query-param";name="a"`.
+/// Returns `"@query-param";name="a"` for `@query-param;name="a"`.
 fn quoted(component: &str) -> String {
     match component.split_once(';') {
         Some((name, params)) => format!("\"{name}\";{params}"),
@@ -212,7 +212,8 @@ fn quoted(component: &str) -> String {
     }
 }
 
-/// Returns the value of a component. A query parameter's value is the test's to say, because encoding it is what is tested.
+/// Returns the value of a component. A query parameter's value is the test's to say, because encoding it is what is
+/// tested.
 fn value(request: &Request, component: &str) -> String {
     let host = field(request, "host").unwrap_or_else(|| HOST.into());
     let (path, query) = match request.target.split_once('?') {
@@ -235,7 +236,7 @@ fn value(request: &Request, component: &str) -> String {
     }
 }
 
-/// All values of a field, trimmed and joined (RFC 9421, section 2.1).
+/// Returns all values of a field, trimmed and joined (RFC 9421, section 2.1).
 fn field(request: &Request, name: &str) -> Option<String> {
     let all: Vec<_> = request
         .headers

@@ -9,12 +9,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-/// Unix seconds.
+/// Returns the time in Unix seconds.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// The UTC date of these Unix seconds, as `2026-11-22`.
+/// Returns the UTC date of these Unix seconds, as `2026-11-22`.
 pub fn date(seconds: u64) -> String {
     let (mut year, mut day) = (1970, seconds / 86_400);
     let leap = |year: u64| {
@@ -35,32 +35,32 @@ pub fn date(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{:02}", day + 1)
 }
 
-/// Fresh random text of letters and digits: every secret of these tests is made so.
+/// Returns fresh random text of letters and digits: every secret of these tests is made so.
 pub fn fresh() -> String {
     let mut bytes = [0; 24];
     getrandom::fill(&mut bytes).unwrap();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Base64url without padding.
+/// Returns base64url without padding.
 pub fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// HMAC-SHA-256.
+/// Returns the HMAC-SHA-256.
 pub fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(message);
     mac.finalize().into_bytes().to_vec()
 }
 
-/// RFC 5869 with an empty salt, and the one block that 32 bytes need.
+/// Derives a key by RFC 5869 with an empty salt, and the one block that 32 bytes need.
 pub fn hkdf(ikm: &[u8], info: &str) -> Vec<u8> {
     let extracted = hmac(&[0; 32], ikm);
     hmac(&extracted, &[info.as_bytes(), &[1]].concat())
 }
 
-/// A key's signing secret.
+/// Returns a key's signing secret.
 pub fn sk(signing_secret: &str, id: &str, version: u64) -> String {
     format!(
         "sk_{}",
@@ -68,7 +68,7 @@ pub fn sk(signing_secret: &str, id: &str, version: u64) -> String {
     )
 }
 
-/// A token's fingerprint in the logs.
+/// Returns a token's fingerprint in the logs.
 pub fn fingerprint(signing_secret: &str, token: &str) -> String {
     let mac = hmac(&hkdf(signing_secret.as_bytes(), "writegate/v1/fingerprint"), token.as_bytes());
     mac.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
@@ -83,7 +83,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session of key `id`, version 1, that ends in five minutes.
+    /// Makes a session of key `id`, version 1, that ends in five minutes.
     pub fn new(signing_secret: &str, id: &str) -> Self {
         let Value::Object(header) = json!({"alg": "HS256", "typ": "JWT", "kid": id}) else {
             unreachable!()
@@ -122,27 +122,27 @@ impl Session {
         self
     }
 
-    /// The header as JSON text.
+    /// Returns the header as JSON text.
     pub fn header_text(&self) -> String {
         Value::Object(self.header.clone()).to_string()
     }
 
-    /// The claims as JSON text.
+    /// Returns the claims as JSON text.
     pub fn claims_text(&self) -> String {
         Value::Object(self.claims.clone()).to_string()
     }
 
-    /// The compact form.
+    /// Returns the compact form.
     pub fn mint(&self) -> String {
         self.mint_of(&self.header_text(), &self.claims_text())
     }
 
-    /// Signed as it should be, over JSON texts that the test wrote itself.
+    /// Signs as it should be, over JSON texts that the test wrote itself.
     pub fn mint_of(&self, header: &str, claims: &str) -> String {
         self.sign(&format!("{}.{}", b64(header), b64(claims)))
     }
 
-    /// A good MAC over whatever precedes the second point.
+    /// Returns a good MAC over whatever precedes the second point.
     pub fn sign(&self, signed: &str) -> String {
         format!("{signed}.{}", b64(hmac(self.key.as_bytes(), signed.as_bytes())))
     }

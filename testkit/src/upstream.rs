@@ -43,7 +43,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// All values of a field, joined as RFC 9110 joins them.
+    /// Returns all values of a field, joined as RFC 9110 joins them.
     pub fn header(&self, name: &str) -> Option<String> {
         wire::header(&self.headers, name)
     }
@@ -92,7 +92,7 @@ enum Body {
 }
 
 impl Reply {
-    /// A reply with this status and an empty body.
+    /// Makes a reply with this status and an empty body.
     pub fn new(status: u16) -> Self {
         Self {
             status,
@@ -103,17 +103,17 @@ impl Reply {
         }
     }
 
-    /// A 200 with this body.
+    /// Makes a 200 with this body.
     pub fn ok(body: &str) -> Self {
         Self::new(200).body(body)
     }
 
-    /// No reply: the connection is closed.
+    /// Makes no reply: the connection is closed.
     pub fn hang_up() -> Self {
         Self { body: Body::HangUp, ..Self::new(0) }
     }
 
-    /// These bytes in place of a whole answer, with its head.
+    /// Sends these bytes in place of a whole answer, with its head.
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self { body: Body::Raw(bytes.into()), ..Self::new(0) }
     }
@@ -239,7 +239,7 @@ impl Log {
         self.dropped + self.requests.len() - 1
     }
 
-    /// The request of this number, if it is still kept.
+    /// Returns the request of this number, if it is still kept.
     fn get(&mut self, number: usize) -> Option<&mut Seen> {
         self.requests.get_mut(number.checked_sub(self.dropped)?)
     }
@@ -305,17 +305,17 @@ impl Upstream {
         Self::answering(move |_, nth| replies[nth.min(replies.len() - 1)].clone())
     }
 
-    /// The URL that it answers at.
+    /// Returns the URL that it answers at.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Everything that was seen so far.
+    /// Returns everything that was seen so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.state.log.lock().unwrap().requests.iter().cloned().collect()
     }
 
-    /// Everything that was seen since this was last asked.
+    /// Returns everything that was seen since this was last asked.
     pub fn take(&self) -> Vec<Seen> {
         let mut log = self.state.log.lock().unwrap();
         log.dropped += log.requests.len();
@@ -335,14 +335,14 @@ impl Upstream {
         seen
     }
 
-    /// The one request there was.
+    /// Returns the one request there was.
     pub fn only(&self) -> Seen {
         let seen = self.seen();
         assert_eq!(seen.len(), 1, "one request at the upstream: {seen:#?}");
         seen.into_iter().next().unwrap()
     }
 
-    /// The last request there was.
+    /// Returns the last request there was.
     pub fn last(&self) -> Seen {
         self.seen().pop().expect("a request at the upstream")
     }
@@ -368,7 +368,7 @@ impl State {
     }
 }
 
-/// One connection, request after request.
+/// Returns one connection, request after request.
 fn serve(state: &State, stream: TcpStream) -> io::Result<()> {
     // Else the end of an answer in parts would wait for the caller to acknowledge its beginning.
     stream.set_nodelay(true)?;

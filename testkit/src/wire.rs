@@ -16,7 +16,7 @@ pub enum Framing {
     Chunked,
 }
 
-/// All values of a field, joined as RFC 9110 joins them.
+/// Returns all values of a field, joined as RFC 9110 joins them.
 pub fn header(headers: &Headers, name: &str) -> Option<String> {
     let all: Vec<&str> = headers
         .iter()
@@ -26,7 +26,7 @@ pub fn header(headers: &Headers, name: &str) -> Option<String> {
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-/// The first line and the fields; `None` where the connection ended before the head did.
+/// Returns the first line and the fields; `None` where the connection ended before the head did.
 pub fn read_head(input: &mut impl BufRead) -> Option<(String, Headers)> {
     let first = read_line(input)?;
     let mut headers = Headers::new();
@@ -40,7 +40,7 @@ pub fn read_head(input: &mut impl BufRead) -> Option<(String, Headers)> {
     }
 }
 
-/// The framing of a request (a response without one lasts until the connection ends).
+/// Returns the framing of a request (a response without one lasts until the connection ends).
 pub fn framing(headers: &Headers) -> Framing {
     if header(headers, "transfer-encoding")
         .is_some_and(|v| v.to_ascii_lowercase().ends_with("chunked"))

@@ -12,7 +12,7 @@ use crate::token::fresh;
 /// wrangler begins with the build, which on a fresh machine may have to compile.
 const BUILD_PATIENCE: Duration = Duration::from_secs(600);
 
-/// The pinned wrangler, which logs into this folder and has no login.
+/// Returns the pinned wrangler, which logs into this folder and has no login.
 pub fn wrangler(folder: &Path) -> Command {
     let mut command = Command::new("node");
     command
@@ -53,7 +53,7 @@ pub fn dev_with(folder: &Path, config: &Path, secrets: &str, vars: &[String]) ->
 /// `wrangler.toml` as it is shipped: in the repository of who has deployed a gate it is another.
 pub const SHIPPED: &str = include_str!("../../cli/src/init/template.toml");
 
-/// The shipped configuration, in a file of its own, with these lines that it has as comments.
+/// Returns the shipped configuration, in a file of its own, with these lines that it has as comments.
 pub fn with_lines(lines: &[&str]) -> PathBuf {
     let mut text = SHIPPED.to_owned();
     for line in lines {
@@ -63,7 +63,7 @@ pub fn with_lines(lines: &[&str]) -> PathBuf {
     beside(&text)
 }
 
-/// A `wrangler.toml` beside this repository's own, for its build and its files.
+/// Returns a `wrangler.toml` beside this repository's own, for its build and its files.
 pub fn beside(text: &str) -> PathBuf {
     let mut text = text.replace("node_modules/writegate/worker/", "build/");
     text = text.replace("node_modules/writegate/public", "public");

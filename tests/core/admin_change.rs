@@ -23,7 +23,7 @@ fn patch(table: &Check, id: &str, patch: &Value) -> Request {
     tell(&table.gate, "PATCH", &format!("keys/{id}"), patch)
 }
 
-/// A write by `pk_a` with the secret of this version.
+/// Returns a write by `pk_a` with the secret of this version.
 fn by(table: &Check, version: u64, path: &str) -> Request {
     let secret = sk(&table.gate.signing_secret, "pk_a", version);
     Request::post(path).bearer(&Session::new("", "pk_a").key(&secret).mint())

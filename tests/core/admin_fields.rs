@@ -7,7 +7,7 @@ use testkit::admin_api::{admin, ask, tell};
 use testkit::client::Response;
 use testkit::token::fresh;
 
-/// Each a record with `id` and one thing wrong, and the field that is.
+/// Returns records with `id` and one wrong field each, which is named beside it.
 fn wrong(value: &str) -> Vec<(Value, &'static str)> {
     vec![
         (json!({"path": [value]}), "path"),
@@ -197,7 +197,7 @@ fn a_body_is_json_of_the_right_kind() {
     table.answered("no kind", &plain, 201);
 }
 
-/// One record, and white space up to so many bytes.
+/// Returns one record, and white space up to so many bytes.
 fn padded(id: &str, length: usize) -> Vec<u8> {
     let mut body = json!({"id": id}).to_string().into_bytes();
     body.resize(length, b' ');

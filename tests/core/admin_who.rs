@@ -9,7 +9,7 @@ use testkit::gate::KEY;
 use testkit::signing::Signature;
 use testkit::token::{Session, fresh, now, sk};
 
-/// Every task there is, with a body where it has one. If a path exists, only admins learn it.
+/// Returns every task there is, with a body where it has one. If a path exists, only admins learn it.
 fn tasks() -> Vec<(&'static str, &'static str, Option<Value>)> {
     vec![
         ("GET", "keys", None),
@@ -31,7 +31,7 @@ fn with_body(request: Request, body: Option<&Value>) -> Request {
     }
 }
 
-/// Refused whatever is asked. A HEAD has no body to tell the code in.
+/// Expects a refusal, whatever is asked. A HEAD has no body to tell the code in.
 pub(crate) fn refused(
     table: &mut Check,
     what: &str,
@@ -50,7 +50,7 @@ pub(crate) fn refused(
     }
 }
 
-/// Taken, whatever is asked.
+/// Expects no refusal, whatever is asked.
 pub(crate) fn taken(table: &mut Check, what: &str, credential: impl Fn(Request) -> Request) {
     for (method, path, body) in tasks() {
         let what = format!("{what}: {method} {path}");

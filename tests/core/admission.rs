@@ -7,7 +7,7 @@ use writegate::platform::BodyError;
 
 use crate::native::{Gate, Upstream, start};
 
-/// A gate whose key asks for everything that costs something.
+/// Returns a gate whose key asks for everything that costs something.
 fn gate(key: Value) -> Gate {
     let gate = start(&Upstream::start(), |setup| {
         let setup = setup.site(key).route("/*", json!({"max_body_bytes": 1_000}));

@@ -7,7 +7,7 @@ use writegate::{Decision, Gate};
 
 use crate::world::{NOW, TARGET, decide, gate_with, raw, token};
 
-/// The rows of the one key of a gate after a request that ended, as (outcome, code).
+/// Returns the rows of the one key of a gate after a request that ended, as (outcome, code).
 fn rows(gate: &Gate, method: &str, target: &str, headers: &[(&str, &str)]) -> Vec<(Value, Value)> {
     if let Decision::Forward(_, mut exchange) = decide(gate, raw(method, target, headers)) {
         let _passed = exchange.answered(200, &[], None, NOW, 0.0);

@@ -9,8 +9,8 @@ use crate::native::Check;
 use crate::signatures::start;
 use testkit::bound::{BAD, INCOMPLETE, INVALID, UNSUPPORTED, refused};
 
-/// This component of this request has this value: signed so it passes; signed with another it is refused, and the gate
-/// tells the value.
+/// Expects that this component of this request has this value: signed so it passes; signed with another it is
+/// refused, and the gate tells the value.
 fn worth(table: &mut Check, request: &Request, component: &str, value: &str) {
     let mut by = table.gate.signature().covers(&COVERED);
     if !COVERED.contains(&component) {

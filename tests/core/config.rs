@@ -40,7 +40,7 @@ fn tell(faults: impl IntoIterator<Item = Option<String>>) {
     assert!(faults.is_empty(), "{} configurations:\n- {}", faults.len(), faults.join("\n- "));
 }
 
-/// The JSON values of a line.
+/// Returns the JSON values of a line.
 fn values(line: &str) -> Vec<Value> {
     Deserializer::from_str(line).into_iter().map(|value| value.expect(line)).collect()
 }

@@ -24,7 +24,7 @@ const REMOVED: [&str; 64] = [
     "cf-aig-custom-cost", "cf-aig-collect-log", "cf-aig-cache-ttl", "X-Named-By-Connection",
 ];
 
-/// The spellings of one name: cases, and `_`, `.` and others for each `-`, which other software reads as
+/// Returns the spellings of one name: cases, and `_`, `.` and others for each `-`, which other software reads as
 /// `-`.
 fn spellings(name: &str) -> Vec<String> {
     let under = name.replace('-', "_");

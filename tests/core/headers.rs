@@ -8,7 +8,7 @@ use writegate::{Decision, Head, MacKey};
 
 use crate::world::{NOW, TARGET, code, decide, gate, raw, sk, token};
 
-/// The names and values of a request whose signature covers `x-tenant` and `accept`.
+/// Returns the names and values of a request whose signature covers `x-tenant` and `accept`.
 fn signed() -> Vec<(&'static str, String)> {
     let head = vec![("x-tenant", "a"), ("accept", "*/*")];
     let head = Head::new("POST", TARGET, head, false).unwrap();

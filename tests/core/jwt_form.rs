@@ -28,7 +28,7 @@ impl Sessions {
         self.0.passes(what, &Request::post("/x").bearer(token));
     }
 
-    /// The good session with one claim set: to this a refusal, to that none.
+    /// Tries the good session with one claim set: to this a refusal, to that none.
     pub(crate) fn claim(
         &mut self,
         name: &str,

@@ -29,12 +29,12 @@ impl Kind {
         if self == Self::Url { "url" } else { "waf-url" }
     }
 
-    /// The schemes `own` and `more`.
+    /// Returns the schemes `own` and `more`.
     fn with(self, more: &[&str]) -> Value {
         json!([&[self.scheme()], more].concat())
     }
 
-    /// A link to this target by this key: signed now, or long ago.
+    /// Returns a link to this target by this key: signed now, or long ago.
     fn make(self, secret: &str, target: &str, key: &str, is_good: bool) -> String {
         let joint = if target.contains('?') { '&' } else { '?' };
         let text = format!("{target}{joint}key={key}");
@@ -58,7 +58,7 @@ struct World {
 }
 
 impl World {
-    /// A key with these members, and what `set_up` adds to the gate.
+    /// Returns a key with these members, and what `set_up` adds to the gate.
     fn new(kind: Kind, members: &Value, set_up: impl FnOnce(Setup) -> Setup) -> Self {
         let waf_secret = fresh();
         let mut record = json!({"schemes": [kind.scheme()]});
@@ -80,7 +80,7 @@ impl World {
         self.link_of(KEY, target, true)
     }
 
-    /// A link with a MAC by nobody's secret.
+    /// Returns a link with a MAC by nobody's secret.
     fn forged(&self, key: &str, is_good: bool) -> String {
         self.kind.make(&fresh(), "/x", key, is_good)
     }

@@ -16,7 +16,7 @@ use crate::world::Native;
 
 const VERIFY: &str = "http://127.0.0.1:9/verify";
 
-/// A gate that mints, where siteverify says yes.
+/// Returns a gate that mints, where siteverify says yes.
 fn gate(set_up: impl FnOnce(Setup) -> Setup) -> Gate {
     let gate = start(&Upstream::start(), |setup| set_up(minting(setup, VERIFY)));
     says_yes(&gate.platform);
@@ -35,12 +35,12 @@ fn says_yes(platform: &Native) {
     platform.calls.take();
 }
 
-/// The default key, which mints, with these members.
+/// Returns the default key, which mints, with these members.
 fn key(more: Value) -> Value {
     page_key(KEY, more)
 }
 
-/// The request from another page, or from none.
+/// Returns the request from another page, or from none.
 fn from(origin: Option<&str>, mut request: Request) -> Request {
     request.headers.retain(|(name, _)| name != "Origin");
     match origin {
@@ -49,7 +49,7 @@ fn from(origin: Option<&str>, mut request: Request) -> Request {
     }
 }
 
-/// The request for another path.
+/// Returns the request for another path.
 fn at(target: &str, mut request: Request) -> Request {
     request.target = target.to_owned();
     request

@@ -8,7 +8,7 @@ use testkit::minting::{UNAVAILABLE, minting, no, page_key, yes};
 
 use crate::native::{Gate, Upstream, start};
 
-/// A gate for pages of these origins.
+/// Returns a gate for pages of these origins.
 fn gate(origins: Value) -> Gate {
     start(&Upstream::start(), |setup| {
         let key = page_key(KEY, json!({"allowed_origins": origins}));
@@ -28,7 +28,7 @@ fn mint(origin: &str, status: u16, answer: &str) -> (Gate, Response) {
     (gate, response)
 }
 
-/// The lines of an event, without the request's id.
+/// Returns the lines of an event, without the request's id.
 fn lines(gate: &Gate, event: &str) -> Vec<Value> {
     gate.logs.until("lines", |lines| {
         let own = lines.iter().filter(|line| line.is_event(event));

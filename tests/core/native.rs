@@ -25,18 +25,18 @@ use crate::world::{Native, now_or_never};
 /// A table of cases that are decided natively.
 pub(crate) type Check = testkit::check::Check<Gate, Upstream>;
 
-/// A table in front of an upstream that answers everything 200.
+/// Returns a table in front of an upstream that answers everything 200.
 pub(crate) fn check(set_up: impl FnOnce(Setup) -> Setup) -> Check {
     before(Upstream::start(), set_up)
 }
 
-/// A table in front of this upstream.
+/// Returns a table in front of this upstream.
 pub(crate) fn before(upstream: Upstream, set_up: impl FnOnce(Setup) -> Setup) -> Check {
     let gate = start(&upstream, set_up);
     Check::with(upstream, gate)
 }
 
-/// A gate in front of this upstream.
+/// Returns a gate in front of this upstream.
 pub(crate) fn start(upstream: &Upstream, set_up: impl FnOnce(Setup) -> Setup) -> Gate {
     let environment = set_up(Setup::to_url(&upstream.url())).environment();
     let text = |name: &str| {
@@ -92,32 +92,32 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// A session of the default key.
+    /// Returns a session of the default key.
     pub(crate) fn session(&self) -> Session {
         self.session_of(KEY)
     }
 
-    /// A session of this key.
+    /// Returns a session of this key.
     pub(crate) fn session_of(&self, id: &str) -> Session {
         Session::new(&self.signing_secret, id)
     }
 
-    /// The compact form of a good session of the default key.
+    /// Returns the compact form of a good session of the default key.
     pub(crate) fn bearer(&self) -> String {
         self.session().mint()
     }
 
-    /// A signature by the default key.
+    /// Returns a signature by the default key.
     pub(crate) fn signature(&self) -> Signature {
         self.signature_of(KEY)
     }
 
-    /// A signature by this key.
+    /// Returns a signature by this key.
     pub(crate) fn signature_of(&self, id: &str) -> Signature {
         Signature::new(&self.signing_secret, id)
     }
 
-    /// The rows of a key's usage that its ledger does not know yet.
+    /// Returns the rows of a key's usage that its ledger does not know yet.
     pub(crate) fn usage(&self, id: &str) -> Vec<Value> {
         let id = writegate::KeyId::parse(id).unwrap();
         let batch = self.gate.usage().batch(&id, self.platform.now.get());
@@ -125,12 +125,12 @@ impl Gate {
         batch["rows"].as_array().unwrap().clone()
     }
 
-    /// The configuration's error, if it closes the gate: the field and the hint.
+    /// Returns the configuration's error, if it closes the gate: the field and the hint.
     pub(crate) fn fault(&self) -> Option<String> {
         self.gate.config().err().map(ToString::to_string)
     }
 
-    /// Every line that was logged.
+    /// Returns every line that was logged.
     pub(crate) fn stop(self) -> Vec<Line> {
         self.logs.0.into_inner()
     }
@@ -155,7 +155,7 @@ impl Logs {
         find(&lines).unwrap_or_else(|| panic!("no {what} in the log: {lines:#?}"))
     }
 
-    /// The audit line of one request.
+    /// Returns the audit line of one request.
     #[track_caller]
     pub(crate) fn audit(&self, request_id: &str) -> Value {
         self.until(&format!("audit line of {request_id}"), |lines| {
@@ -258,7 +258,7 @@ fn response(request: &Request, status: u16, headers: wire::Headers, body: Vec<u8
     Response { status, reason: String::new(), headers, body, complete: true }
 }
 
-/// The headers of a request as the platform hands them over.
+/// Returns the headers of a request as the platform hands them over.
 fn received(request: &Request) -> wire::Headers {
     let mut headers = joined(&request.headers);
     let has = |headers: &wire::Headers, name: &str| headers.iter().any(|(other, _)| other == name);
@@ -308,7 +308,7 @@ impl Upstream {
         Self::answering(move |_, nth| replies[nth.min(replies.len() - 1)].clone())
     }
 
-    /// The URL that it is configured by.
+    /// Returns the URL that it is configured by.
     #[expect(clippy::unused_self, reason = "as an upstream on a wire has it")]
     pub(crate) fn url(&self) -> String {
         "http://127.0.0.1:1".to_owned()
@@ -321,19 +321,19 @@ impl Upstream {
         script(&seen, nth)
     }
 
-    /// Everything that was seen so far.
+    /// Returns everything that was seen so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.0.1.borrow().clone()
     }
 
-    /// The one request there was.
+    /// Returns the one request there was.
     pub(crate) fn only(&self) -> Seen {
         let seen = self.seen();
         assert_eq!(seen.len(), 1, "one request at the upstream: {seen:#?}");
         seen.into_iter().next().unwrap()
     }
 
-    /// The last request there was.
+    /// Returns the last request there was.
     pub(crate) fn last(&self) -> Seen {
         self.0.1.borrow().last().cloned().expect("a request at the upstream")
     }

@@ -6,7 +6,7 @@ use testkit::token::now;
 
 use crate::signatures::start;
 
-/// Another byte, one that no rule of the gate's folds with this one (so never the same letter in another case).
+/// Returns another byte, one that no rule of the gate's folds with this one (so never the same letter in another case).
 fn other(byte: u8) -> u8 {
     let changed = byte ^ 1;
     if changed.is_ascii_graphic() { changed } else { b'~' }

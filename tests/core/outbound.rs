@@ -9,8 +9,8 @@ use writegate::{Decision, Raw};
 
 use crate::world::{NOW, Native, TARGET, decide_on, gate, raw, root, token};
 
-/// The parts of a request for the upstream that a table names: how the body travels, whether it may be sent again, and whether it is a
-/// HEAD.
+/// Returns the parts of a request for the upstream that a table names: how the body travels, whether it may be sent
+/// again, and whether it is a HEAD.
 fn sent(route: &Value, request: Raw<'_>) -> String {
     let gate = gate(json!({"schemes": ["session", "signature"]}), route.clone());
     let platform = Native::with_body(b"body".to_vec());

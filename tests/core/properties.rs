@@ -96,7 +96,7 @@ fn head_of(sent: &Sent) -> Result<Head<'_>, writegate::Refusal> {
     Ok(Head::new(&sent.method, &sent.url, headers.collect(), !sent.body.is_empty())?)
 }
 
-/// The text with each of its bytes, from this one on, replaced by some that a request may hold.
+/// Returns the text with each of its bytes, from this one on, replaced by some that a request may hold.
 fn changes(text: &str, from: usize) -> impl Iterator<Item = String> {
     (from..text.len()).flat_map(move |index| {
         b"aZ0/?&=%;,\":.- ".iter().filter_map(move |replacement| {

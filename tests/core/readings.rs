@@ -7,7 +7,7 @@ use writegate::{Decision, Gate};
 
 use crate::world::{code, decide, gate_with, raw, token};
 
-/// A gate with these routes, each at a host of its own.
+/// Returns a gate with these routes, each at a host of its own.
 fn table(key: Value, routes: &[(&str, Value)]) -> Gate {
     let routes: Vec<Value> = routes
         .iter()
@@ -30,7 +30,7 @@ fn sent(gate: &Gate, method: &str, path: &str) -> String {
     code(gate, raw(method, &target, &[("authorization", &bearer)]))
 }
 
-/// The index of the route that a request goes to.
+/// Returns the index of the route that a request goes to.
 fn route_taken(gate: &Gate, path: &str) -> Option<usize> {
     let target = format!("https://gate.example{path}");
     let bearer = format!("Bearer {}", token(json!({})));
@@ -63,7 +63,7 @@ fn each_segment(path: &str, change: impl Fn(&str) -> &str) -> String {
     segments.join("/")
 }
 
-/// Every way in which a server may read a path: some decode, some cut, some merge, some fold.
+/// Returns every way in which a server may read a path: some decode, some cut, some merge, some fold.
 fn readings(path: &str) -> Vec<String> {
     let is_slash = |byte| matches!(byte, b'/' | b'\\');
     let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

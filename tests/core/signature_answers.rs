@@ -11,7 +11,7 @@ use crate::native::check;
 use crate::signatures::start;
 use testkit::bound::Bound;
 
-/// The base in a refusal; empty where there is none.
+/// Returns the base in a refusal; empty where there is none.
 fn told(answer: &Response) -> String {
     let base = answer.json()["signature_base"].as_str().map(str::to_owned);
     base.unwrap_or_default()

@@ -12,19 +12,19 @@ use testkit::bound::{BAD, STALE, refused};
 
 const LIST: &str = r#"("@method" "@authority" "@path" "@query")"#;
 
-/// The list of a good signature, and this instead of its parameters.
+/// Returns the list of a good signature, and this instead of its parameters.
 pub(crate) fn with_params(table: &Check, params: &str) -> Request {
     let text = format!("{LIST}{params}");
     table.gate.signature().member(&text).sign(Request::get("/x"))
 }
 
-/// The parameters of a good signature, and this instead of its list.
+/// Returns the parameters of a good signature, and this instead of its list.
 pub(crate) fn with_list(table: &Check, list: &str) -> Request {
     let text = format!("{list};created={};keyid=\"{KEY}\"", now());
     table.gate.signature().member(&text).sign(Request::get("/x"))
 }
 
-/// These very texts, with no signature that could be good.
+/// Sends these very texts, with no signature that could be good.
 fn raw(input: &str, signature: &str) -> Request {
     let request = Request::get("/x").header("Signature-Input", input);
     request.header("Signature", signature)

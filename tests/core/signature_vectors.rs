@@ -14,7 +14,7 @@ use writegate::credential::url::{self, UrlCredential};
 use writegate::credential::{Limits, VerifyError};
 use writegate::{DerivedKey, Head, Key, KeyId, MacKey, Refusal, RootSecrets, Secret, Timestamp};
 
-/// Every case of a folder, in order.
+/// Returns every case of a folder, in order.
 fn cases(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new("tests/vectors").join(folder);
     let mut cases: Vec<_> = fs::read_dir(folder)

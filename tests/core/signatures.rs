@@ -9,7 +9,7 @@ use testkit::gate::KEY;
 use testkit::signing::{COVERED, Signature, bytes};
 use testkit::token::{fresh, sk};
 
-/// A gate whose one key signs requests and nothing else.
+/// Returns a gate whose one key signs requests and nothing else.
 pub(crate) fn start() -> Check {
     check(signing)
 }

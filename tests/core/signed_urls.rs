@@ -10,7 +10,7 @@ use testkit::gate::{KEY, Setup};
 use testkit::links::{before_sig, signed};
 use testkit::token::{b64, fresh, hmac, now, sk};
 
-/// A key that takes signed URLs, and nothing else unless these members say so.
+/// Returns a key that takes signed URLs, and nothing else unless these members say so.
 fn with_links(setup: Setup, more: &Value) -> Setup {
     let mut members = json!({"schemes": ["url"]});
     let more = more.as_object().unwrap().clone();
@@ -18,12 +18,12 @@ fn with_links(setup: Setup, more: &Value) -> Setup {
     setup.site(members)
 }
 
-/// The secret of this gate's default key.
+/// Returns the secret of this gate's default key.
 fn secret(gate: &Gate) -> String {
     sk(&gate.signing_secret, KEY, 1)
 }
 
-/// A good link to this target.
+/// Returns a good link to this target.
 fn link(gate: &Gate, target: &str) -> String {
     until(gate, target, now() + 300)
 }

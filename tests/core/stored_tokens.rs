@@ -9,7 +9,7 @@ use crate::world::{
     NOW, Native, TARGET, code_of, decide_at, gate_with, now_or_never, raw, root, token,
 };
 
-/// A gate whose token is in a Secrets Store.
+/// Returns a gate whose token is in a Secrets Store.
 fn gate() -> Gate {
     gate_with(json!({}), json!({"probe": "/me"}), [("WRITE_TOKEN", Value::Null)])
 }
@@ -20,7 +20,7 @@ fn store(text: Option<&str>) -> Native {
     platform
 }
 
-/// The token that a request is sent with, or the code of its refusal.
+/// Returns the token that a request is sent with, or the code of its refusal.
 fn sent(gate: &Gate, platform: &Native, now: Timestamp) -> String {
     let bearer = format!("Bearer {}", token(json!({"exp": NOW.seconds() + 3_000})));
     let headers = [("authorization", bearer.as_str())];
@@ -92,7 +92,7 @@ fn the_line_names_the_field_and_not_the_value() {
     assert!(!answer.body.contains("hunter2"));
 }
 
-/// State, age and fingerprint of the one token.
+/// Returns state, age and fingerprint of the one token.
 fn report(gate: &Gate, platform: &Native) -> (State, Value) {
     let config = gate.config().unwrap();
     let tokens = now_or_never(gate.tokens(config, platform, NOW));

@@ -12,7 +12,7 @@ use crate::native::{Check, Gate, check};
 /// Most keys of a page.
 const PAGE: usize = 24;
 
-/// With these numbers of keys in the configuration, beside the default one, and in the registry.
+/// Starts a gate with these numbers of keys in the configuration, beside the default one, and in the registry.
 fn with_keys(configured: usize, registered: usize) -> Check {
     check(|setup| {
         let mut setup = admin(setup).ledger();
@@ -26,7 +26,7 @@ fn with_keys(configured: usize, registered: usize) -> Check {
     })
 }
 
-/// The ids of each page.
+/// Returns the ids of each page.
 fn pages(gate: &Gate) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     let mut cursor = String::new();

@@ -15,14 +15,14 @@ use testkit::token::{b64, fresh, hmac, now, sk};
 
 use crate::native::{Check, Upstream, check, start};
 
-/// A gate with `WAF_SECRET`, and the secret.
+/// Returns a gate with `WAF_SECRET`, and the secret.
 fn waf(set_up: impl FnOnce(Setup) -> Setup) -> (Check, String) {
     let secret = fresh();
     let with_secret = |setup: Setup| set_up(setup.env("WAF_SECRET", secret.as_str()));
     (check(with_secret), secret)
 }
 
-/// A key that takes WAF links, and nothing else unless these members say so.
+/// Returns a key that takes WAF links, and nothing else unless these members say so.
 fn with_links(setup: Setup, more: &Value) -> Setup {
     let mut members = json!({"schemes": ["waf-url"]});
     let more = more.as_object().unwrap().clone();

@@ -62,7 +62,7 @@ fn record(more: Value) -> String {
     record.to_string()
 }
 
-/// A gate whose key `pk_r` is in the registry, and what its token store has.
+/// Returns a gate whose key `pk_r` is in the registry, and what its token store has.
 fn world(key: Value) -> (&'static Gate, Native) {
     let vars = [
         ("KEY_REGISTRY", Value::Null),
@@ -78,7 +78,7 @@ fn world(key: Value) -> (&'static Gate, Native) {
     (Box::leak(Box::new(gate)), platform)
 }
 
-/// The code of a refusal, or the credential that is sent.
+/// Returns the code of a refusal, or the credential that is sent.
 fn outcome(decision: Decision<'_, '_>) -> String {
     match decision {
         Decision::Respond(answer) => code_of(&answer),

@@ -33,7 +33,7 @@ pub(crate) fn id() -> KeyId {
     KeyId::parse("pk_site").unwrap()
 }
 
-/// The signing secret of the gate's one key.
+/// Returns the signing secret of the gate's one key.
 pub(crate) fn sk() -> Secret {
     derive_sk(&Secret::new(root()), &id(), 1)
 }
@@ -52,7 +52,7 @@ impl Environment for Vars {
     }
 }
 
-/// A gate with one key and one route, both with these changes.
+/// Returns a gate with one key and one route, both with these changes.
 pub(crate) fn gate(key: Value, route: Value) -> Gate {
     gate_with(key, route, [])
 }
@@ -106,7 +106,7 @@ fn context_at(now: Timestamp) -> Context {
     Context { now, request_id: "id".to_owned(), country: None, colo: None }
 }
 
-/// The code of a refusal; `forwarded` when there is none.
+/// Returns the code of a refusal; `forwarded` when there is none.
 pub(crate) fn code(gate: &Gate, raw: Raw<'_>) -> String {
     match decide(gate, raw) {
         Decision::Forward(..) => "forwarded".to_owned(),
@@ -351,7 +351,7 @@ impl AdminBackend for Native {
     }
 }
 
-/// The gate's decision on this platform.
+/// Returns the gate's decision on this platform.
 pub(crate) fn decide_on<'g, 'h>(
     platform: &Native,
     gate: &'g Gate,
@@ -360,7 +360,7 @@ pub(crate) fn decide_on<'g, 'h>(
     decide_at(platform.now.get(), platform, gate, raw)
 }
 
-/// The gate's decision at this time.
+/// Returns the gate's decision at this time.
 pub(crate) fn decide_at<'g, 'h>(
     now: Timestamp,
     platform: &Native,
@@ -371,7 +371,7 @@ pub(crate) fn decide_at<'g, 'h>(
     now_or_never(gate.decide(raw, context_at(now), platform))
 }
 
-/// The result of a future that has nothing to wait for.
+/// Returns the result of a future that has nothing to wait for.
 pub(crate) fn now_or_never<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Task::from_waker(Waker::noop())) {
         Poll::Ready(done) => done,
@@ -379,7 +379,7 @@ pub(crate) fn now_or_never<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// The gate's decision about a request without a body.
+/// Returns the gate's decision about a request without a body.
 pub(crate) fn decide<'g, 'h>(gate: &'g Gate, raw: Raw<'h>) -> Decision<'g, 'h> {
     decide_on(&Native::with_body(Vec::new()), gate, raw)
 }

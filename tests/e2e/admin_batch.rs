@@ -17,7 +17,7 @@ fn records(count: usize, name: usize) -> Vec<Value> {
     (0..count).map(one).collect()
 }
 
-/// The names that were put into KV until this answer.
+/// Returns the names that were put into KV until this answer.
 fn puts(table: &Check, last: &Response) -> Vec<String> {
     table.gate.logs.audit(&last.request_id());
     table.gate.logs.until("what was put", |lines| {

@@ -5,7 +5,7 @@ use testkit::admin_api::{admin, ask};
 use testkit::check::Check;
 use testkit::client::{Connection, Request};
 
-/// One record, and white space up to so many bytes.
+/// Returns one record, and white space up to so many bytes.
 fn padded(id: &str, length: usize) -> Vec<u8> {
     let mut body = json!({"id": id}).to_string().into_bytes();
     body.resize(length, b' ');

@@ -102,7 +102,8 @@ fn a_change_that_cannot_be_written_changes_nothing() {
     }
 }
 
-/// Sends `change` while KV is asked for `pk_slow`, whose answer is what was there before: the early request, and the change.
+/// Sends `change` while KV is asked for `pk_slow`, whose answer is what was there before: the early request, and the
+/// change.
 fn overtaken(table: &Check, change: &Request) -> (Response, Response) {
     let (gate, early) = (&table.gate, write(&table.gate, "pk_slow"));
     thread::scope(|scope| {

@@ -16,7 +16,7 @@ fn status(table: &mut Check) -> Value {
     answer.json()
 }
 
-/// The presence of each of these; a binding that is not mentioned counts as neither.
+/// Returns the presence of each of these; a binding that is not mentioned counts as neither.
 fn bindings(told: &Value) -> [&Value; 4] {
     ["KEY_REGISTRY", "KEY_WRITER", "REPLAY", "LEDGER"].map(|name| &told["bindings"][name])
 }

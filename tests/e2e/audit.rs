@@ -52,7 +52,7 @@ fn a_forwarded_request_is_logged_whole() {
     assert_is_now(line["time"].as_str().unwrap());
 }
 
-/// `2026-11-22T20:00:00.000Z`, today or a day beside it.
+/// Asserts a time such as `2026-11-22T20:00:00.000Z`, today or a day beside it.
 fn assert_is_now(time: &str) {
     let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{time}");
@@ -213,7 +213,7 @@ fn a_request_whose_caller_leaves_is_logged() {
     assert_says(&line, json!({"path": "/left", "key": KEY, "verified": true, "outcome": "failed"}));
 }
 
-/// A connection that is reset when it is closed, for it leaves an answer unread.
+/// Returns a connection that is reset when it is closed, for it leaves an answer unread.
 fn careless(gate: &Gate) -> Connection {
     let mut connection = Connection::open(gate);
     connection.write(&Request::get("/_gate/health").head());

@@ -47,7 +47,7 @@ struct Edge {
 }
 
 impl Edge {
-    /// With this token in its Secrets Store, this record in its registry, and one cached route beside the others.
+    /// Starts with this token in its Secrets Store, this record in its registry, and one cached route beside the others.
     fn start(token: &str, record: &Value) -> Self {
         let folder = scratch("wrangler-edge");
         // What a former run left there would count.
@@ -92,7 +92,7 @@ impl Edge {
         request.bearer(&session).send_to(self.port)
     }
 
-    /// Asked for until it comes from the cache.
+    /// Sends it until its answer comes from the cache.
     #[track_caller]
     fn hit(&self, key: &str, request: &Request) -> Response {
         poll(PATIENCE, || {
@@ -111,14 +111,14 @@ impl Edge {
         answer
     }
 
-    /// The token that a write is sent with.
+    /// Returns the token that a write is sent with.
     fn sent(&self) -> String {
         self.by(READER, Request::post("/token")).passed();
         self.upstream.last().header("authorization").unwrap_or_default()
     }
 }
 
-/// The shipped configuration with all that it has as comments, and two limiters more.
+/// Returns the shipped configuration with all that it has as comments, and two limiters more.
 fn configuration() -> PathBuf {
     let config = with_lines(&[
         "[[kv_namespaces]]", "binding = \"KEY_REGISTRY\"", "id = ", "[[secrets_store_secrets]]",
@@ -138,7 +138,7 @@ fn configuration() -> PathBuf {
     config
 }
 
-/// A command of wrangler about what the gate in this folder with this configuration keeps, and this input. Returns what it prints.
+/// Runs a command of wrangler about the storage of the gate in this folder, with this input. Returns its output.
 fn tell((folder, config): (&Path, &Path), arguments: &[&str], input: &str) -> String {
     let mut command = wrangler(folder);
     command.args(arguments).arg("--config").arg(config);
@@ -337,7 +337,7 @@ fn usage_and_quotas_are_kept(edge: &Edge) {
     edge.by(CUSTOMER, get).refused(429, "quota-exceeded");
 }
 
-/// Every record, page by page, and how many pages there were.
+/// Returns every record, page by page, and how many pages there were.
 fn list(send: impl Fn(Request) -> Response) -> (Vec<Value>, usize) {
     let (mut all, mut path, mut pages) = (Vec::new(), "keys".to_owned(), 0);
     loop {

@@ -13,7 +13,7 @@ const GZIP: [u8; 25] = [
     0x00, 0x86, 0xa6, 0x10, 0x36, 0x05, 0x00, 0x00, 0x00,
 ];
 
-/// So many bytes in which no two places look alike.
+/// Returns so many bytes in which no two places look alike.
 fn bytes(length: usize) -> Vec<u8> {
     let words =
         (0_u64..).flat_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());

@@ -9,7 +9,7 @@ use testkit::gate::Setup;
 
 use crate::usage::with_ledger;
 
-/// Every path is cached, and browsers may keep answers for a minute.
+/// Caches every path, and lets browsers keep answers for a minute.
 fn kept(setup: Setup) -> Setup {
     let cache = json!({"ttl": TTL, "browser_ttl": 60});
     setup.route("/*", json!({"cache": cache})).site(json!({})).cache()

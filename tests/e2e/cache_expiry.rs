@@ -71,7 +71,7 @@ fn an_answer_is_over_when_the_upstream_says_so() {
     ends(&mut Check::before(upstream, cached), 102);
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`, of these Unix seconds.
+/// Returns these Unix seconds as `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn http_date(seconds: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =

@@ -8,7 +8,7 @@ use testkit::client::{Request, Response};
 use testkit::poll::poll;
 use testkit::upstream::{PATIENCE, Reply};
 
-/// In front of an upstream that says all of this.
+/// Starts a gate in front of an upstream that says all of this.
 fn saying(fields: &'static [(&'static str, &'static str)]) -> Check {
     let upstream = counting(move |_, reply| {
         fields.iter().fold(reply, |reply, (name, value)| reply.header(name, value))
@@ -16,7 +16,7 @@ fn saying(fields: &'static [(&'static str, &'static str)]) -> Check {
     Check::before(upstream, cached)
 }
 
-/// The answer of the upstream, and that of the cache.
+/// Returns the answer of the upstream, and that of the cache.
 fn both(table: &mut Check) -> [(&'static str, Response); 2] {
     let request = get(&table.gate, "/posts");
     let first = table.warm("a miss", &request);

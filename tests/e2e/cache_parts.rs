@@ -8,7 +8,7 @@ use testkit::client::{HOST, Request};
 use testkit::gate::{KEY, Setup};
 use testkit::token::{b64, fresh, hmac, now, sk};
 
-/// The credentials of its key and its subject.
+/// Returns the credentials of its key and its subject.
 fn by(table: &Check, id: &str, subject: Option<&str>) -> Request {
     let session = table.gate.session_of(id);
     let session = match subject {

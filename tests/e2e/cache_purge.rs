@@ -14,7 +14,7 @@ use testkit::upstream::{Latch, PATIENCE};
 
 use crate::usage::ADMIN;
 
-/// Three routes, two of them cached, in two isolates.
+/// Sets up three routes, two of them cached, in two isolates.
 pub(crate) fn routes(setup: Setup) -> Setup {
     let cache = json!({"ttl": TTL});
     setup
@@ -37,7 +37,7 @@ pub(crate) fn purge(gate: &Gate, body: &Value) -> Request {
     Request::post("/_gate/purge").bearer(&session).body(body.to_string())
 }
 
-/// The answer is kept, and served by both isolates.
+/// Expects that the answer is kept, and served by both isolates.
 pub(crate) fn filled(table: &Check, what: &str, request: &Request) {
     for port in [table.gate.port, table.gate.second] {
         poll(PATIENCE, || {
@@ -48,7 +48,7 @@ pub(crate) fn filled(table: &Check, what: &str, request: &Request) {
     }
 }
 
-/// The cache is purged by way of this isolate.
+/// Purges the cache by way of this isolate.
 fn purged(table: &mut Check, port: u16, body: &Value) {
     let answer: Response = purge(&table.gate, body).send_to(port);
     let right = answer.status == 200 && answer.json() == json!({"purged": true});

@@ -16,7 +16,7 @@ pub(crate) const SITE: &str = "https://www.example.com";
 /// The target of all of them.
 pub(crate) const TARGET: &str = "/posts";
 
-/// Many keys, and one answer for all of them.
+/// Sets up many keys, and one answer for all of them.
 fn keys(setup: Setup) -> Setup {
     let cache = json!({"ttl": TTL, "scope": "shared"});
     let schemes = json!(["session", "signature"]);
@@ -39,7 +39,7 @@ fn keys(setup: Setup) -> Setup {
     with_ledger(setup).limiter("RATE_STANDARD").replay().cache()
 }
 
-/// A cache that has the answer.
+/// Returns a cache that has the answer.
 pub(crate) fn warmed() -> Check {
     let mut table = start(keys);
     let request = get(&table.gate, TARGET);
@@ -52,7 +52,7 @@ pub(crate) fn by(table: &Check, id: &str) -> Request {
     Request::get(TARGET).bearer(&table.gate.session_of(id).mint())
 }
 
-/// The request is refused, with nothing of the answer.
+/// Expects that the request is refused, with nothing of the answer.
 pub(crate) fn closed(table: &mut Check, what: &str, request: &Request, status: u16, code: &str) {
     let answer = table.refused(what, request, status, code);
     let told = answer.text().contains("answer") || answer.header("cache-status").is_some();

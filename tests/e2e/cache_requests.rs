@@ -13,7 +13,7 @@ const CHANGED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 const LATER: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
 const EARLIER: &str = "Sat, 05 Nov 1994 08:49:37 GMT";
 
-/// In front of an upstream whose every answer is ten bytes with a tag.
+/// Starts a gate in front of an upstream whose every answer is ten bytes with a tag.
 fn tagged() -> Check {
     let upstream = counting(|request, reply| {
         let reply = reply

@@ -25,7 +25,7 @@ const UNKEYED: [&str; 40] = [
 const ABOUT_COPIES: [&str; 5] =
     ["If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range"];
 
-/// A value that only this test knows, in all of these headers.
+/// Returns a value that only this test knows, in all of these headers.
 fn saying(request: Request, names: &[&str], marker: &str) -> Request {
     names.iter().fold(request, |request, name| request.header(name, marker))
 }

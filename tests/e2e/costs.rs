@@ -41,7 +41,7 @@ const REQUESTS: usize = 1_000;
 const NONCES: usize = 200;
 const CONNECTIONS: usize = 4;
 
-/// A key of the registry, and every binding there is.
+/// Returns a key of the registry, and every binding there is.
 fn full(setup: Setup) -> Setup {
     let cache = json!({"ttl": TTL});
     let key = json!({"id": "customer.17", "schemes": ["session", "signature"]});
@@ -66,7 +66,7 @@ struct Steady {
     took: Duration,
 }
 
-/// So many of these requests, once the first has been answered and counted.
+/// Sends so many of these requests, once the first has been answered and counted.
 fn steady(
     gate: &Gate,
     upstream: &Upstream,
@@ -103,7 +103,7 @@ fn steady(
     }
 }
 
-/// Each of these requests, as the table has it for this kind; with what its nonce cost.
+/// Asserts that each of these requests costs what the table has for this kind; with what its nonce cost.
 #[track_caller]
 fn assert_costs(kind: usize, steady: &Steady, nonces: [f64; 2]) {
     let Steady { spent, requests, .. } = steady;

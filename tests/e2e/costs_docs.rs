@@ -14,7 +14,7 @@ fn page_of(name: &str) -> String {
     std::fs::read_to_string(root().join("docs").join(name)).unwrap()
 }
 
-/// A line of a table: its name, and its numbers.
+/// Returns a line of a table: its name, and its numbers.
 fn read(line: &str) -> Option<(&str, Vec<f64>)> {
     let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
     let first = cells.next()?;

@@ -16,7 +16,7 @@ const TABLE: &str = "import sqlite3, sys\n\
     database.execute('create table notes (id integer primary key, text text)')\n\
     database.commit()";
 
-/// Datasette with one table, and its write token.
+/// Starts Datasette with one table, and its write token.
 fn datasette(programs: &Path) -> (Program, u16, String) {
     let secret = fresh();
     let database = scratch("datasette").join(format!("{}.db", fresh()));

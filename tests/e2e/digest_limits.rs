@@ -18,7 +18,7 @@ const TOO_LARGE: (u16, &str) = (413, "body-too-large");
 const MISMATCH: (u16, &str) = (401, "digest-mismatch");
 const LIMIT: usize = 10 << 20;
 
-/// A gate with a route whose bodies need not be signed, and one with small ones.
+/// Returns a gate with a route whose bodies need not be signed, and one with small ones.
 fn unsigned() -> Check {
     Check::of(|setup| {
         setup

@@ -17,7 +17,7 @@ fn post(body: &[u8]) -> Request {
     Request::new("POST", "/x").body(body)
 }
 
-/// Signed with this header, whatever the body is.
+/// Signs with this header, whatever the body is.
 fn with(table: &Check, body: &[u8], digest: &str) -> Request {
     let by = table.gate.signature();
     by.sign(post(body).header("Content-Digest", digest))

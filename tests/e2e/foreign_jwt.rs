@@ -19,7 +19,7 @@ const NODE: &str = "import { SignJWT } from 'jose';\n\
     console.log(await new SignJWT(claims).setProtectedHeader({ alg, kid, typ: 'JWT' })\
     .sign(new TextEncoder().encode(key)));";
 
-/// The gate takes what `mint` makes of an order, as long as the order is right.
+/// Asserts that the gate takes what `mint` makes of an order, as long as the order is right.
 fn assert_accepted(mint: impl Fn(&Value) -> String) {
     let mut table = Check::of(|setup| setup);
     let key = sk(&table.gate.signing_secret, KEY, 1);

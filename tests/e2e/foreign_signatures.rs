@@ -57,7 +57,7 @@ const parameters = { keyid, created: Math.floor(Date.now() / 1000) };
 const fields = await createSignature(request, { components: cover ?? own, parameters, signer });
 await send(appendSignature(new Headers(headers), fields));";
 
-/// The gate takes what this client signs, as long as it is right.
+/// Asserts that the gate takes what this client signs, as long as it is right.
 fn assert_accepted(client: impl Fn(&Value) -> String) {
     let mut table = Check::of(|setup| setup.site(json!({"schemes": ["signature"]})));
     let (port, key) = (table.gate.port, sk(&table.gate.signing_secret, KEY, 1));

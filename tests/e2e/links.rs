@@ -14,7 +14,7 @@ const WEEK: u64 = 604_800;
 /// Makes a link to a target, good from now on or over.
 type Make = Box<dyn Fn(&str, bool) -> String>;
 
-/// A kind of link: its name, how it is made, and how it is made by somebody else.
+/// Returns a kind of link: its name, how it is made, and how it is made by somebody else.
 fn kinds(gate: &Gate, waf_secret: &str) -> [(&'static str, Make, Make); 3] {
     let by_key = |secret: String| -> Make {
         Box::new(move |target, is_good| {

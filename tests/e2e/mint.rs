@@ -23,13 +23,13 @@ fn good() -> Reply {
     Reply::ok(&yes(HOST).to_string())
 }
 
-/// A gate that mints, and asks this siteverify.
+/// Returns a gate that mints, and asks this siteverify.
 fn start(upstream: &Upstream, verify: &Upstream, set_up: impl FnOnce(Setup) -> Setup) -> Gate {
     let setup = Setup::to(upstream).key(page_key(KEY, json!({})));
     set_up(minting(setup, &format!("{}/turnstile/verify", verify.url()))).start()
 }
 
-/// The request from an address of its own, so that no other uses up its rate.
+/// Returns the request from an address of its own, so that no other uses up its rate.
 fn from(number: usize, request: Request) -> Request {
     request.header("CF-Connecting-IP", &format!("192.0.2.{number}"))
 }
@@ -98,7 +98,7 @@ fn the_answer_of_siteverify_is_returned_and_logged() {
     assert!(line["feature"].as_str().unwrap().contains("TURNSTILE_SECRET"), "{line}");
 }
 
-/// An answer of siteverify of so many bytes, which says yes.
+/// Returns an answer of siteverify of so many bytes, which says yes.
 fn of_size(size: usize) -> Vec<u8> {
     let mut answer = yes(HOST).to_string().into_bytes();
     answer.resize(size, b' ');

@@ -15,7 +15,7 @@ use crate::usage_ledger::MOODY;
 
 pub(crate) const OVER: (u16, &str) = (429, "quota-exceeded");
 
-/// The default key with this quota.
+/// Returns the default key with this quota.
 pub(crate) fn quota(setup: Setup, quota: Value) -> Setup {
     with_ledger(setup.site(json!({"schemes": ["session", "signature"], "quota": quota})))
 }
@@ -92,7 +92,7 @@ fn exactly_the_quota_passes_however_often_usage_is_submitted() {
     assert_eq!((passed, table.upstream.seen().len()), (QUOTA, QUOTA));
 }
 
-/// A request under way against a quota of `requests`: it waits at the upstream, and then ends so.
+/// Returns a request under way against a quota of `requests`: it waits at the upstream, and then ends so.
 fn under_way(end: impl Fn() -> Reply + Send + Sync + 'static) -> (Check, Latch) {
     let latch = Latch::default();
     let waits = latch.clone();
@@ -103,7 +103,7 @@ fn under_way(end: impl Fn() -> Reply + Send + Sync + 'static) -> (Check, Latch) 
     (Check::before(upstream, |setup| quota(setup, json!({"requests": 3, "per": "day"}))), latch)
 }
 
-/// Three requests at the upstream, a fourth beside them that is refused, and then the three answers.
+/// Sends three requests to the upstream, a fourth beside them that is refused, and then the three answers.
 fn fill(table: &mut Check, latch: &Latch) -> Vec<u16> {
     let wait = Request::post("/wait").bearer(&table.gate.bearer());
     let port = table.gate.port;

@@ -14,7 +14,7 @@ use crate::usage::{admin, only, rows, settles, with_ledger};
 
 const DAY: u64 = 86_400;
 
-/// The seconds of this period, and those that are left of it, at a time.
+/// Returns the seconds of this period, and those that are left of it, at a time.
 fn period(per: &str, at: u64) -> (u64, u64) {
     let begun = at / DAY;
     if per == "day" {

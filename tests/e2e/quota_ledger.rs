@@ -36,7 +36,7 @@ fn by(table: &Check, id: &str) -> Request {
     Request::post("/x").bearer(&table.gate.session_of(id).mint())
 }
 
-/// A line of the log says so.
+/// Expects a line of the log that says so.
 fn told(table: &Check) {
     table.gate.logs.until("a line about the ledger", |lines| {
         let mut own = lines.iter().filter(|line| line.is_event("feature_unavailable"));

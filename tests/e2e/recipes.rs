@@ -46,7 +46,8 @@ impl Recipe {
         Program::start(&mut node)
     }
 
-    /// The upstream had these requests, each with the gate's token and nothing of what the caller proved itself with.
+    /// Asserts that the upstream had these requests, each with the gate's token and nothing of what the caller proved
+    /// itself with.
     fn saw(&self, expected: &[(&str, &str)]) -> Vec<Seen> {
         let seen = self.upstream.seen();
         let calls: Vec<_> =
@@ -62,7 +63,8 @@ impl Recipe {
         seen
     }
 
-    /// The probe's key may ask the probe, at this path of the gate, and nothing else; the operator's asks only the gate.
+    /// Asserts that the probe's key may ask the probe, at this path of the gate, and nothing else; the operator's
+    /// asks only the gate.
     fn others_may_only(&self, probe: &str) {
         let as_ = |id: &str, method: &str, path: &str| {
             Request::new(method, path).bearer(&self.gate.session_of(id).mint()).send(&self.gate)
@@ -78,14 +80,14 @@ impl Recipe {
     }
 }
 
-/// The recipe's `wrangler.toml`.
+/// Returns the recipe's `wrangler.toml`.
 fn configuration(name: &str) -> Value {
     let mut blocks = fences(&format!("recipes/{name}.md"), "toml");
     assert_eq!(blocks.len(), 1, "one configuration of {name}");
     toml::from_str(&blocks.remove(0)).unwrap()
 }
 
-/// The result of a client's program at its end: a line of JSON after this word.
+/// Returns the result of a client's program at its end: a line of JSON after this word.
 fn result(client: &mut Program) -> Value {
     let line = client.until("RESULT ", PATIENCE);
     let (_, json) = line.split_once("RESULT ").unwrap();

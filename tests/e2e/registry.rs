@@ -14,7 +14,7 @@ use testkit::token::fresh;
 /// Longest time until a change counts, as the contract says it.
 const BOUND: Duration = Duration::from_secs(90);
 
-/// The names that KV was asked for until this answer.
+/// Returns the names that KV was asked for until this answer.
 fn reads(gate: &Gate, last: &Response) -> Vec<String> {
     // Its own line comes after those of what it asked for.
     gate.logs.audit(&last.request_id());

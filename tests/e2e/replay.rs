@@ -15,7 +15,7 @@ use testkit::bound::{Bound, INCOMPLETE, INVALID, STALE, refused};
 
 pub(crate) const REPLAYED: (u16, &str) = (401, "replayed");
 
-/// The default key, which wants nonces.
+/// Returns the default key, which wants nonces.
 pub(crate) fn nonces(setup: Setup) -> Setup {
     setup.site(json!({"schemes": ["signature", "session"], "nonce": "required"}))
 }
@@ -24,7 +24,7 @@ fn start() -> Check {
     Check::of(|setup| nonces(setup).replay())
 }
 
-/// A signature with this nonce.
+/// Returns a signature with this nonce.
 pub(crate) fn by(table: &Check, nonce: &str) -> Signature {
     table.gate.signature().nonce(nonce)
 }

@@ -26,7 +26,7 @@ const TELLS: &str = "export class Broken {
 }
 export default {};";
 
-/// The two digits that name a nonce's part of the memory.
+/// Returns the two digits that name a nonce's part of the memory.
 fn part(nonce: &str) -> String {
     format!("{:02x}", Sha256::digest(nonce)[0])
 }

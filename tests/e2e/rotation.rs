@@ -23,7 +23,7 @@ fn run(gate: &Gate, lines: usize) -> Vec<(Stream, Value)> {
     gate.logs.events("rotation", lines)
 }
 
-/// The one line about a token of this value.
+/// Returns the one line about a token of this value.
 fn line_of(set_up: impl FnOnce(Setup) -> Setup) -> (Stream, Value) {
     let upstream = Upstream::start();
     let gate = set_up(Setup::to(&upstream)).start();

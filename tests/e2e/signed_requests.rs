@@ -10,8 +10,8 @@ use testkit::signing::{COVERED, bytes};
 use testkit::token::{b64, fresh, now};
 use testkit::upstream::Upstream;
 
-/// This component of this request has this value: signed so it passes; signed with another it is refused, and the gate
-/// tells the value.
+/// Expects that this component of this request has this value: signed so it passes; signed with another it is
+/// refused, and the gate tells the value.
 fn worth(table: &mut Check, request: &Request, component: &str, value: &str) {
     let mut by = table.gate.signature().covers(&COVERED);
     if !COVERED.contains(&component) {
@@ -125,7 +125,7 @@ fn neither_answers_nor_lines_hold_a_mac_or_a_secret() {
     }
 }
 
-/// A MAC as somebody might write it.
+/// Returns a MAC as somebody might write it.
 fn spellings(mac: &[u8]) -> [String; 3] {
     let standard = bytes(mac).replace([':', '='], "");
     let hex = mac.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -12,7 +12,7 @@ use testkit::gate::KEY;
 use testkit::program::{found, python, run};
 use testkit::token::{fresh, now, sk};
 
-/// The one example in this language.
+/// Returns the one example in this language.
 fn example(language: &str) -> String {
     let mut found = fences("signing.md", language);
     assert_eq!(found.len(), 1, "one example in {language}");
@@ -92,7 +92,7 @@ fn the_example_for_python_signs() {
     assert_signs(&programs.join("python"), &["-c"], "python");
 }
 
-/// The URL that the example's `link` makes of these arguments.
+/// Returns the URL that the example's `link` makes of these arguments.
 fn link(code: &str, arguments: &[&str]) -> String {
     let import = "import { createHmac } from 'node:crypto';\n";
     let import = if code.contains("import ") { "" } else { import };

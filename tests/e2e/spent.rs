@@ -20,7 +20,7 @@ pub(crate) struct Spent {
     pub(crate) lines: usize,
 }
 
-/// The operations in the lines from this one on.
+/// Returns the operations in the lines from this one on.
 pub(crate) fn spent(gate: &Gate, from: usize) -> Spent {
     gate.logs.until("what was spent", |lines| {
         let mut spent = Spent::default();

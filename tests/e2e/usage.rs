@@ -12,7 +12,7 @@ use testkit::upstream::PATIENCE;
 /// The key that asks.
 pub(crate) const ADMIN: &str = "pk_admin";
 
-/// With a ledger, and a key that may ask it.
+/// Adds a ledger, and a key that may ask it.
 pub(crate) fn with_ledger(setup: Setup) -> Setup {
     setup.key(json!({"id": ADMIN, "admin": true})).ledger()
 }
@@ -29,14 +29,14 @@ pub(crate) struct Count {
 /// By outcome.
 pub(crate) type Counts = BTreeMap<String, Count>;
 
-/// The counts of one outcome only.
+/// Returns the counts of one outcome only.
 pub(crate) fn only(outcome: &str, requests: usize, bytes_in: usize, bytes_out: usize) -> Counts {
     let mut counts = Counts::new();
     add(&mut counts, outcome, requests, bytes_in, bytes_out);
     counts
 }
 
-/// So many requests more, with so many bytes altogether.
+/// Adds so many requests more, with so many bytes altogether.
 pub(crate) fn add(
     counts: &mut Counts,
     outcome: &str,
@@ -51,13 +51,13 @@ pub(crate) fn add(
     count.bytes_out += number(bytes_out);
 }
 
-/// The admin's request for this path and query below `/_gate/`.
+/// Returns the admin's request for this path and query below `/_gate/`.
 pub(crate) fn admin(gate: &Gate, path: &str) -> Request {
     let session = gate.session_of(ADMIN).mint();
     Request::get(&format!("/_gate/{path}")).bearer(&session)
 }
 
-/// The rows of an answer.
+/// Returns the rows of an answer.
 pub(crate) fn rows(answer: &Response) -> Vec<Value> {
     answer.json()["rows"].as_array().expect("rows").clone()
 }
@@ -77,7 +77,7 @@ fn by_outcome(rows: &[Value]) -> Counts {
     counts
 }
 
-/// The ledger comes to say exactly this of a key, as it is asked by way of this port.
+/// Waits until the ledger says exactly this of a key, as it is asked by way of this port.
 #[track_caller]
 pub(crate) fn settles_at(gate: &Gate, port: u16, key: &str, expected: &Counts) {
     settles_by(gate, &[port], key, expected);

@@ -15,7 +15,7 @@ fn own(query: &str) -> Request {
     Request::get(&format!("/_gate/usage{query}"))
 }
 
-/// The gate's own answers, without the upstream.
+/// Returns the gate's own answers, without the upstream.
 pub(crate) fn told(table: &mut Check, what: &str, request: &Request) -> Response {
     let before = table.upstream.seen().len();
     let answer = request.send(&table.gate);

@@ -14,7 +14,7 @@ use testkit::upstream::{PATIENCE, Reply, Upstream};
 
 use crate::usage::{Counts, add, admin, rows, settles, with_ledger};
 
-/// The requests by outcome and code, over days: a test may run at midnight.
+/// Returns the requests by outcome and code, over days: a test may run at midnight.
 fn by_code(gate: &Gate) -> BTreeMap<(String, Option<String>), u64> {
     let answer = admin(gate, &format!("usage?key={KEY}")).send(gate).passed();
     let mut all = BTreeMap::new();

@@ -14,7 +14,7 @@ use crate::usage_api::told;
 
 const DAY: u64 = 86_400;
 
-/// Refused as a bad request that names this field.
+/// Expects the refusal of a bad request that names this field.
 fn names(table: &mut Check, query: &str, field: &str) {
     let request = admin(&table.gate, &format!("usage{query}"));
     let answer = table.refused(query, &request, 400, "bad-request");

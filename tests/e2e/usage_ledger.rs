@@ -40,7 +40,7 @@ fn ledger(setup: Setup) -> Setup {
     with_ledger(setup.site(json!({})))
 }
 
-/// The answer to a request of the default key at this port, on a connection that stays.
+/// Awaits the answer to a request of the default key at this port, on a connection that stays.
 fn post(connection: &mut Connection, gate: &Gate) {
     let request = Request::post("/x").bearer(&gate.bearer());
     connection.exchange(&request).passed();

@@ -19,7 +19,7 @@ pub(crate) fn ledger(setup: Setup) -> Setup {
     with_ledger(setup.site(json!({})))
 }
 
-/// Each is counted so, and all together are what the ledger says.
+/// Expects that each is counted so, and that all together are what the ledger says.
 fn counted(table: &Check, cases: Vec<Case>) {
     let mut expected = Counts::new();
     for (what, request, outcome, bytes_out) in cases {

@@ -25,7 +25,7 @@ fn registered(setup: Setup, keys: usize) -> Setup {
     (0..keys).fold(setup, |setup, number| setup.registered(json!({"id": id(number)})))
 }
 
-/// The pages of one listing, and the rows of each key.
+/// Returns the pages of one listing, and the rows of each key.
 fn pages(gate: &Gate, period: &str) -> (usize, BTreeMap<String, Vec<Value>>) {
     let (mut count, mut all) = (0, BTreeMap::new());
     let mut cursor = String::new();

@@ -34,7 +34,7 @@ fn upstream() -> Upstream {
     })
 }
 
-/// The second key has this quota, if it is one.
+/// Adds two keys, the second with this quota, if it is one.
 fn keys(setup: Setup, quota: Value) -> Setup {
     let cache = json!({"ttl": TTL});
     let schemes = json!(["session", "signature"]);
@@ -118,7 +118,7 @@ fn case(gate: &Gate, number: usize) -> Case {
     }
 }
 
-/// The end of a request as its caller sees it.
+/// Returns the end of a request as its caller sees it.
 fn seen(case: &Case, answer: &Response) -> Option<&'static str> {
     let code = answer.code();
     let outcome = match code.as_str() {

@@ -97,7 +97,7 @@ fn a_key_that_is_deleted_meanwhile_forwards_nothing() {
     assert!(table.upstream.seen().is_empty());
 }
 
-/// A body as long as any that is compared.
+/// Returns a body as long as any that is compared.
 fn large() -> Vec<u8> {
     vec![b'x'; 10 * 1024 * 1024]
 }

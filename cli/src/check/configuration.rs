@@ -50,7 +50,7 @@ impl Environment for Deployed<'_> {
     }
 }
 
-/// The configuration as the gate would have it; `secrets` are those that can be read here.
+/// Returns the configuration as the gate would have it; `secrets` are those that can be read here.
 pub(super) fn read(
     document: &Document,
     secrets: &dyn Fn(&str) -> Option<Secret>,

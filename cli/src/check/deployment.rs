@@ -60,7 +60,7 @@ pub(super) fn preview_urls(document: &Document) -> Verdict {
     }
 }
 
-/// The Cache API does nothing on workers.dev.
+/// Warns of a cache on workers.dev, where the Cache API does nothing.
 pub(super) fn workers_dev(document: &Document, config: &Config) -> Verdict {
     let routes = [document.inherited("routes"), document.inherited("route")];
     let has_routes = routes.iter().any(|routes| {

@@ -60,7 +60,7 @@ fn facts(checkout: &Path) -> Result<Facts, String> {
     Ok(facts)
 }
 
-/// `.dev.vars`, `.env` and their kin of an environment, but not an example of them.
+/// Returns true for `.dev.vars`, `.env` and their kin of an environment, but not an example of them.
 fn is_secret(name: &str) -> bool {
     let kin = |stem: &str| {
         let rest = name.strip_prefix(stem);

@@ -92,7 +92,7 @@ pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
     ))
 }
 
-/// An admin key opens the registry, the usage and the purge.
+/// Returns an admin key opens the registry, the usage and the purge.
 pub(super) fn admin(config: &Config, now: Timestamp) -> Verdict {
     let admins: Vec<&Key> = live(config, now).filter(|key| key.admin).collect();
     let open: Vec<String> = admins

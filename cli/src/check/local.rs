@@ -61,7 +61,7 @@ fn sounds_secret(name: &str) -> bool {
         && ["TOKEN", "SECRET", "PASSWORD", "KEY"].iter().any(|word| upper.contains(word))
 }
 
-/// The secrets that routes name, also where the configuration as a whole does not parse.
+/// Returns the secrets that routes name, also where the configuration as a whole does not parse.
 pub(super) fn routes(vars: &Value) -> Vec<String> {
     let routes = vars["ROUTES"].as_array().into_iter().flatten();
     let mut names: Vec<String> = routes

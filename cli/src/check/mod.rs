@@ -176,7 +176,7 @@ impl<'a> Gathered<'a> {
         configuration::row(document, &self.config, &others)
     }
 
-    /// A row about `wrangler.toml` as it is.
+    /// Returns a row about `wrangler.toml` as it is.
     fn document(&self, row: impl Fn(&Document) -> Verdict) -> Verdict {
         match &self.document {
             Ok(document) => row(document),
@@ -184,7 +184,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// A row about what the gate makes of it.
+    /// Returns a row about what the gate makes of it.
     fn config(&self, row: impl Fn(&Document, &Config) -> Verdict) -> Verdict {
         match (&self.document, &self.config) {
             (Ok(document), Ok(config)) => row(document, config),

@@ -75,7 +75,7 @@ fn is_cloudflare(origin: &str) -> bool {
     origin == CLOUDFLARE || (!double.is_empty() && double.starts_with(&format!("{origin}/")))
 }
 
-/// `…/accounts/<32 hex digits>/…` → the digits.
+/// Returns the digits of `…/accounts/<32 hex digits>/…`.
 fn account(base: &str) -> Option<String> {
     let mut segments = base.split('/').skip_while(|segment| *segment != "accounts");
     let id = segments.nth(1)?;
@@ -207,7 +207,7 @@ fn judge_policy(secret: &str, policy: &Value, findings: &mut Findings) {
     }
 }
 
-/// The names of a policy's permission groups.
+/// Returns the names of a policy's permission groups.
 fn groups(policy: &Value) -> Vec<String> {
     let groups = policy["permission_groups"].as_array().into_iter().flatten();
     groups
@@ -218,7 +218,7 @@ fn groups(policy: &Value) -> Vec<String> {
         .collect()
 }
 
-/// A group whose name does not say that it only reads.
+/// Returns true for a group whose name does not say that it only reads.
 fn is_write(name: &str) -> bool {
     !["Read", "Report", "Analytics"].iter().any(|last| name.ends_with(last))
 }

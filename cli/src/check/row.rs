@@ -48,7 +48,7 @@ impl Verdict {
         Self { status: Status::Fail, ..Self::warn(evidence, hint) }
     }
 
-    /// Fit to be shown: one line of it each, and none of these secrets, whatever a file may be called.
+    /// Makes it fit to be shown: one line of it each, and none of these secrets, whatever a file may be called.
     pub(super) fn shown(self, secrets: &[&Secret]) -> Self {
         let clean = |text: String| {
             let mut text: String =
@@ -74,7 +74,7 @@ impl Verdict {
         })
     }
 
-    /// For people: `width` is that of the longest name of a check.
+    /// Returns it for people: `width` is that of the longest name of a check.
     pub(super) fn text(&self, check: &str, width: usize) -> String {
         let status = self.status.name();
         let mut text = format!("{status:<4}  {check:<width$}  {}", self.evidence);
@@ -98,7 +98,7 @@ impl Findings {
         self.0.push(Verdict::fail(evidence, hint));
     }
 
-    /// All of it in one, the worst first; where nothing was found, this.
+    /// Returns all of it in one, the worst first; where nothing was found, this.
     pub(super) fn verdict(mut self, otherwise: impl Into<String>) -> Verdict {
         self.0.sort_by_key(|finding| std::cmp::Reverse(finding.status));
         let Some(worst) = self.0.first() else {
@@ -116,7 +116,7 @@ impl Findings {
     }
 }
 
-/// The first of many, and how many more there are.
+/// Returns the first of many, and how many more there are.
 pub(super) fn listed<T: AsRef<str>>(texts: &[T], most: usize) -> String {
     let first: Vec<&str> = texts.iter().take(most).map(AsRef::as_ref).collect();
     let more = texts.len().saturating_sub(most);

@@ -163,7 +163,7 @@ fn shown(set: &[String]) -> String {
     }
 }
 
-/// The secrets without which some requests are 503.
+/// Returns the secrets without which some requests are 503.
 fn needed(document: &Document, config: Option<&Config>) -> Vec<String> {
     let mut needed = vec![ROOT.to_owned()];
     match config {

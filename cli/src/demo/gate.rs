@@ -146,7 +146,7 @@ fn configuration(root: &Path, built: &Path, vars: &Value) -> io::Result<Value> {
     Ok(whole)
 }
 
-/// The port in wrangler's line `Ready on http://127.0.0.1:40123`.
+/// Returns the port in wrangler's line `Ready on http://127.0.0.1:40123`.
 fn port(line: &str) -> Option<u16> {
     let (_, rest) = line.split_once("Ready on http://127.0.0.1:")?;
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());

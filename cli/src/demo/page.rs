@@ -86,7 +86,7 @@ fn text(status: u16, text: &str) -> Reply {
         .body(text)
 }
 
-/// The page, under a policy that lets it load and reach the gate, and nothing else.
+/// Returns the page, under a policy that lets it load and reach the gate, and nothing else.
 fn page(gate: &str, key: &str) -> Reply {
     let page = PAGE.replace("{{gate}}", gate).replace("{{key}}", key);
     let policy = format!(
@@ -110,7 +110,7 @@ fn hash(page: &str, opening: &str, closing: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(Sha256::digest(inside)))
 }
 
-/// Turnstile's verdict about a token, which is then used up.
+/// Returns Turnstile's verdict about a token, which is then used up.
 fn verdict(body: &[u8], secret: &str, tokens: &mut HashSet<String>) -> Value {
     let field = |name: &str| field(body, name).unwrap_or_default();
     let wrong = |code: &str| json!({"success": false, "error-codes": [code]});
@@ -125,7 +125,7 @@ fn verdict(body: &[u8], secret: &str, tokens: &mut HashSet<String>) -> Value {
     }
 }
 
-/// A field of a form or of JSON: siteverify takes both. None of these values needs percent-encoding.
+/// Returns a field of a form or of JSON: siteverify takes both. None of these values needs percent-encoding.
 fn field(body: &[u8], name: &str) -> Option<String> {
     if let Ok(json) = serde_json::from_slice::<Value>(body) {
         return json[name].as_str().map(str::to_owned);

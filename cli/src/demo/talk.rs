@@ -17,7 +17,7 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A POST without anything else.
+    /// Makes a POST without anything else.
     pub(super) const fn post(port: u16, path: &'a str) -> Self {
         Self { method: "POST", port, path, session: None, origin: None, body: None }
     }

@@ -48,7 +48,7 @@ impl Upstream {
         lock(&self.stored).posts.clone()
     }
 
-    /// A header of the newest request.
+    /// Returns a header of the newest request.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         self.recording.seen().last()?.header(name)
     }

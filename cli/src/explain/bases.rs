@@ -10,7 +10,7 @@ use super::request_input::RequestInput;
 const WIDTH: usize = 60;
 const REDACTED: &str = "[redacted]";
 
-/// The signature of a request, whoever it is by.
+/// Returns the signature of a request, whoever it is by.
 pub(crate) fn signature(head: &Head<'_>) -> Result<Signature, Refusal> {
     let labels = Labels::read(head)?;
     labels.find_signature(head, |_| true)?.ok_or(Refusal::BadCredential)
@@ -67,7 +67,7 @@ fn side_by_side(left: (&str, &str), right: (&str, &str)) -> String {
     text
 }
 
-/// A line of a base, without a caller's credential in it.
+/// Returns a line of a base, without a caller's credential in it.
 fn without_credential(line: &str) -> &str {
     let names = ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
     let name = line.split_inclusive(':').next().unwrap_or_default();
@@ -101,7 +101,7 @@ fn shortened(line: &str, width: usize) -> String {
     }
 }
 
-/// The first line that differs, whole, with a mark below the first character that does.
+/// Returns the first line that differs, whole, with a mark below the first character that does.
 fn difference(index: usize, one: &str, other: &str) -> String {
     let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
     format!(

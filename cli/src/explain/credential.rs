@@ -54,7 +54,7 @@ pub(super) fn faults(request: &RequestInput, head: &Head<'_>, local: &Local) -> 
     faults
 }
 
-/// The `kid` of the secret that a session is bound to.
+/// Returns the `kid` of the secret that a session is bound to.
 fn bound_to(authorization: &str) -> Option<String> {
     let (_, token) = authorization.split_once(' ')?;
     Session::parse(token.trim_start_matches(' ')).ok()?.bound_to().map(str::to_owned)

@@ -88,7 +88,7 @@ impl Record {
 }
 
 impl Local {
-    /// `id` is the key's that the request names, and `record` what a registry has of it.
+    /// Sets the gate up: `id` is the key's that the request names, and `record` what a registry has of it.
     pub(crate) fn new(
         project: &Project,
         id: Option<&KeyId>,
@@ -147,12 +147,12 @@ impl Local {
         })
     }
 
-    /// The configuration, if there is one.
+    /// Returns the configuration, if there is one.
     pub(crate) fn config(&self) -> Option<&Config> {
         self.gate.config().ok()
     }
 
-    /// A key of the configuration, or that of the registry.
+    /// Returns a key of the configuration, or that of the registry.
     pub(crate) fn key(&self, id: &str) -> Option<&Key> {
         let configured = self.config().and_then(|config| config.keys.get(id));
         let registered = self.record.as_ref().map(|record| &record.key);
@@ -197,7 +197,7 @@ impl Local {
         ]
     }
 
-    /// The roots that keys' secrets are derived from.
+    /// Returns the roots that keys' secrets are derived from.
     pub(crate) fn roots(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
         let roots = SECRETS.iter().take(2).skip(usize::from(self.has_placeholder));
         roots.filter_map(|name| Some((*name, self.secrets.get(name)?)))

@@ -15,7 +15,7 @@ use super::request_input::RequestInput;
 /// Versions of a key that are tried.
 const VERSIONS: core::ops::RangeInclusive<u32> = 1..=20;
 
-/// A sentence about the secret and the bytes that give the MAC of an RFC 9421 signature.
+/// Returns a sentence about the secret and the bytes that give the MAC of an RFC 9421 signature.
 pub(crate) fn of_signature(
     request: &RequestInput,
     signed: Option<&str>,

@@ -102,7 +102,7 @@ fn is_almost_known(name: &str) -> bool {
     !known.contains(&name) && known.iter().any(|other| letters(other) == letters(name))
 }
 
-/// A part of a JWT, which is JSON in base64url.
+/// Returns a part of a JWT, which is JSON in base64url.
 fn part(name: &str, text: &str) -> Result<Map<String, Value>, String> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_position| {
         let hint = match text.contains(['+', '/', '=']) {
@@ -153,7 +153,7 @@ fn header_fault(header: &Map<String, Value>) -> Option<String> {
     (typ == Some(false)).then(|| "the session's typ is not \"JWT\"".to_owned())
 }
 
-/// A list of texts that are not empty, and not empty itself.
+/// Returns a list of texts that are not empty, and not empty itself.
 fn list(value: &Value) -> Option<Vec<&str>> {
     let list = value.as_array().filter(|list| !list.is_empty())?;
     list.iter().map(|one| one.as_str().filter(|text| !text.is_empty())).collect()

@@ -147,7 +147,7 @@ struct Explanation<'e> {
 }
 
 impl Explanation<'_> {
-    /// The refusal that is to be explained, and whose limit it was: the gate's, else the one here.
+    /// Returns the refusal that is to be explained, and whose limit it was: the gate's, else the one here.
     fn problem(&self) -> Option<(Problem, Option<&str>)> {
         let here = match self.verdict {
             Verdict::Refused { problem, limit, .. } => Some((*problem, limit.as_deref())),
@@ -161,7 +161,7 @@ impl Explanation<'_> {
         }
     }
 
-    /// The reasons, one a line.
+    /// Returns the reasons, one a line.
     fn why(&self) -> Vec<String> {
         let Some((problem, limit)) = self.problem() else {
             return Vec::new();
@@ -184,7 +184,7 @@ impl Explanation<'_> {
         lines
     }
 
-    /// For a program.
+    /// Returns it for a program.
     fn json(&self) -> Value {
         let (judged, code, limit) = match self.verdict {
             Verdict::Forwarded | Verdict::Answered => ("accepted", None, None),
@@ -207,7 +207,7 @@ impl Explanation<'_> {
         })
     }
 
-    /// For a person.
+    /// Returns it for a person.
     fn text(&self) -> String {
         let mut text = String::new();
         if let Some(answered) = self.answered {
@@ -291,7 +291,7 @@ impl Explanation<'_> {
     }
 }
 
-/// A code with what the page of codes says of it.
+/// Returns a code with what the page of codes says of it.
 fn told(problem: Option<Problem>, code: &str) -> String {
     match problem {
         Some(problem) => {

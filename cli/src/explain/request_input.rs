@@ -24,7 +24,7 @@ pub(crate) struct RequestInput {
 }
 
 impl RequestInput {
-    /// The request as the gate takes it apart; `None` for one that it would not.
+    /// Returns the request as the gate takes it apart; `None` for one that it would not.
     pub(crate) fn head(&self) -> Option<Head<'_>> {
         let headers = self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
         Head::new(&self.method, &self.url, headers.collect(), self.has_body()).ok()
@@ -51,7 +51,7 @@ impl RequestInput {
         }
     }
 
-    /// A header of curl's, except for the host.
+    /// Takes a header of curl's, except for the host.
     pub(super) fn header_of_curl(&mut self, name: &str, value: &str) -> Result<()> {
         // The host of the URL is what a signature is about; curl sends this one instead.
         if name.trim().eq_ignore_ascii_case("host") {
@@ -76,7 +76,7 @@ impl RequestInput {
         }
     }
 
-    /// The body's length, which every client sends.
+    /// Adds the body's length, which every client sends.
     pub(super) fn complete(mut self) -> Self {
         if self.has_body() {
             let length = self.body.len().to_string();
@@ -86,7 +86,7 @@ impl RequestInput {
     }
 }
 
-/// The bytes of a file that an option names, or of standard input for `-`. The name is not repeated: it may be a
+/// Returns the bytes of a file that an option names, or of standard input for `-`. The name is not repeated: it may be a
 /// secret in the wrong place.
 pub(crate) fn bytes(option: &str, name: &str) -> Result<Vec<u8>> {
     let read = match name {
@@ -99,7 +99,7 @@ pub(crate) fn bytes(option: &str, name: &str) -> Result<Vec<u8>> {
     read.map_err(|error| Error::usage(format!("{option}: reading the file: {error}")))
 }
 
-/// The text of such a file, whatever encoding its byte order mark says.
+/// Returns the text of such a file, whatever encoding its byte order mark says.
 pub(crate) fn text(option: &str, name: &str) -> Result<String> {
     let bytes = bytes(option, name)?;
     Ok(utf16::decoded(&bytes).unwrap_or_else(|| {
@@ -175,7 +175,7 @@ pub(crate) fn har(text: &str, number: Option<u32>) -> Result<Entry> {
     })
 }
 
-/// The number of the entry that can only be meant.
+/// Returns the number of the entry that can only be meant.
 fn chosen(entries: &[Value]) -> std::result::Result<usize, String> {
     let is_refused = |entry: &Value| {
         let document: Value = serde_json::from_str(&answer(entry)?).ok()?;
@@ -202,7 +202,7 @@ fn chosen(entries: &[Value]) -> std::result::Result<usize, String> {
     }
 }
 
-/// The body of an entry's answer; `None` where the browser did not keep it.
+/// Returns the body of an entry's answer; `None` where the browser did not keep it.
 fn answer(entry: &Value) -> Option<String> {
     let content = &entry["response"]["content"];
     let text = content["text"].as_str()?;
@@ -215,7 +215,7 @@ fn answer(entry: &Value) -> Option<String> {
     })
 }
 
-/// The body as it was sent, where the HAR has it: as text, or as the fields of a form.
+/// Returns the body as it was sent, where the HAR has it: as text, or as the fields of a form.
 fn body(posted: &Value) -> Vec<u8> {
     let text = posted["text"].as_str().filter(|text| !text.is_empty());
     let kind = posted["mimeType"].as_str().unwrap_or_default();

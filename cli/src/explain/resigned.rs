@@ -13,7 +13,7 @@ use writegate::{KeyId, derive_ss};
 use super::bases;
 use super::request_input::RequestInput;
 
-/// The request with its credential of the key secret `from` made again with `to`; `None` if it is not of `from`.
+/// Returns the request with its credential of the key secret `from` made again with `to`; `None` if it is not of `from`.
 pub(super) fn resigned(
     request: &RequestInput,
     id: &KeyId,

@@ -42,7 +42,7 @@ fn secret(word: &str) -> Option<String> {
     }
 }
 
-/// The name of a parameter, if it can be nothing else.
+/// Returns the name of a parameter, if it can be nothing else.
 pub(super) fn shown(name: &str) -> Option<&str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     Some(name).filter(|name| (1..=32).contains(&name.len()) && name.bytes().all(is_plain))

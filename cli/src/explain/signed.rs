@@ -6,8 +6,8 @@ use writegate::credential::digest::Digests;
 use writegate::credential::structured::{Bare, Item, MAX_FIELD_BYTES, Member, Value, dictionary};
 use writegate::{Head, Refusal};
 
-/// Returns a sentence about the first part at fault; `None` where there is no signature, or all of it can be read. Signatures
-/// of others, whose `keyid` is not `is_ours`, may accompany it.
+/// Returns a sentence about the first part at fault; `None` where there is no signature, or all of it can be read.
+/// Signatures of others, whose `keyid` is not `is_ours`, may accompany it.
 pub(super) fn fault(head: &Head<'_>, is_ours: impl Fn(&str) -> bool) -> Option<String> {
     let (input, signature) = (head.header("signature-input"), head.header("signature"));
     let (input, signature) = match (input, signature) {

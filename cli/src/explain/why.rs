@@ -179,7 +179,7 @@ fn denied(
     own.map(|own| format!("{given}; {own}")).into_iter().collect()
 }
 
-/// A claim of the session, as text.
+/// Returns a claim of the session, as text.
 fn claim(request: &RequestInput, name: &str) -> Option<String> {
     let claims = token_part(request, 1)?;
     let value = match &claims[name] {
@@ -195,7 +195,7 @@ fn joined(list: &[impl ToString]) -> String {
     list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The id of the key that the request names.
+/// Returns the id of the key that the request names.
 pub(crate) fn named(request: &RequestInput) -> Option<String> {
     let head = request.head()?;
     let kid = token_part(request, 0).and_then(|header| Some(header["kid"].as_str()?.to_owned()));
@@ -262,7 +262,7 @@ fn stale(signature: Option<&Signature>, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// A time, and how far it is from the one at which the request was judged.
+/// Returns a time, and how far it is from the one at which the request was judged.
 fn moment(at: Timestamp, now: Timestamp) -> String {
     let ahead = at.seconds().saturating_sub(now.seconds());
     let distance = match ahead {
@@ -275,7 +275,7 @@ fn moment(at: Timestamp, now: Timestamp) -> String {
     format!("{} ({distance})", at.to_rfc3339())
 }
 
-/// The times of a session; never the token.
+/// Returns the times of a session; never the token.
 fn session(request: &RequestInput, now: Timestamp) -> Vec<String> {
     let Some(claims) = token_part(request, 1) else {
         return Vec::new();
@@ -289,7 +289,7 @@ fn session(request: &RequestInput, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// The audience of a session, beside this gate.
+/// Returns the audience of a session, beside this gate.
 fn audience(request: &RequestInput) -> Vec<String> {
     let claims = token_part(request, 1);
     let audience = claims.as_ref().and_then(|claims| claims.get("aud"));
@@ -299,12 +299,12 @@ fn audience(request: &RequestInput) -> Vec<String> {
     told.into_iter().collect()
 }
 
-/// Scheme and host of the request.
+/// Returns scheme and host of the request.
 fn origin(request: &RequestInput) -> String {
     request.url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
 }
 
-/// A part of the session's JWT: 0 is its header, 1 its claims.
+/// Returns a part of the session's JWT: 0 is its header, 1 its claims.
 fn token_part(request: &RequestInput, number: usize) -> Option<Value> {
     let (_scheme, token) = request.header("authorization")?.split_once(' ')?;
     let part = token.trim_start().split('.').nth(number)?;

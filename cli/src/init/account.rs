@@ -41,7 +41,7 @@ impl<'c> Accounts<'c> {
         Ok(self.written()?.or_else(|| self.inherited.map(str::to_owned)))
     }
 
-    /// Its id, where a configuration cannot do without.
+    /// Returns its id, where a configuration cannot do without.
     pub(super) fn id(&self) -> Result<String> {
         if let Some(id) = self.chosen()?.id {
             return Ok(id);

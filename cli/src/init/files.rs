@@ -65,7 +65,7 @@ pub(super) fn refuse_exposure(project: &Project) -> Result<()> {
     }
 }
 
-/// Both files, whose old ones stay until the new ones are complete.
+/// Writes both files, whose old ones stay until the new ones are complete.
 pub(super) fn write(project: &Project, configuration: &str, secrets: &[u8]) -> Result<()> {
     let root = &project.root;
     let secrets = Prepared::new(root, &project.dev_vars(), secrets, 0o600)?;
@@ -74,7 +74,7 @@ pub(super) fn write(project: &Project, configuration: &str, secrets: &[u8]) -> R
     configuration.place()
 }
 
-/// Where a file is completed.
+/// Returns the name under which a file is completed.
 fn beside(name: &str) -> String {
     format!("{name}.new")
 }

@@ -181,7 +181,7 @@ fn check(options: &Options, project: &Project) -> Result<()> {
     plan::check(options)
 }
 
-/// Where the gate in this folder gets its Worker from.
+/// Returns the source that the gate in this folder gets its Worker from.
 fn source(root: &Path) -> Source {
     if package::is_installed(root) {
         return Source::Npm;
@@ -216,7 +216,7 @@ impl Options {
     }
 }
 
-/// A new gate.
+/// Makes a new gate.
 fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()> {
     let environment = project.environment.as_deref();
     let base = environment.map(|name| base(project, name)).transpose()?;

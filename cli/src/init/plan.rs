@@ -39,7 +39,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// In the order in which a person is asked.
+    /// Asks a person, in this order.
     pub(super) fn ask(options: &Options, accounts: &Accounts<'_>, worker: &str) -> Result<Self> {
         let preset = preset(options)?;
         let known = !matches!(preset.upstream, Address::Asked(_));
@@ -278,7 +278,7 @@ fn schemes(options: &Options) -> Result<Vec<String>> {
     question.many(&options.schemes, validate::scheme)
 }
 
-/// The rate that was asked for takes the place of the preset's own.
+/// Returns the limiters: the rate that was asked for replaces the preset's own.
 fn limiters(options: &Options, preset: &Preset) -> Result<Vec<Limiter>> {
     let mut limiters: Vec<Limiter> = preset.limiter.into_iter().collect();
     if let Some(rate) = &options.rate {
@@ -330,7 +330,7 @@ fn ips(options: &Options) -> Result<Vec<String>> {
     question.many(&options.ips, validate::network)
 }
 
-/// The site key of the widget, which is public: it goes into the page, beside the key's id.
+/// Returns the site key of the widget, which is public: it goes into the page, beside the key's id.
 fn site_key(options: &Options, preset: &Preset) -> Result<Option<String>> {
     let given = options.site_key.as_deref();
     if !preset.mint {

@@ -176,7 +176,7 @@ pub(super) fn descriptions() -> String {
     lines.concat()
 }
 
-/// The preset of this name.
+/// Returns the preset of this name.
 pub(super) fn named(name: &str) -> Result<&'static Preset, String> {
     ALL.into_iter()
         .find(|preset| preset.name == name)

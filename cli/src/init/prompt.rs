@@ -15,7 +15,7 @@ pub(super) struct Question<'q> {
 }
 
 impl Question<'_> {
-    /// One text.
+    /// Returns one text.
     pub(super) fn one(
         &self,
         given: Option<&str>,
@@ -27,7 +27,7 @@ impl Question<'_> {
         self.asked(check)
     }
 
-    /// One text, or nothing.
+    /// Returns one text, or nothing.
     pub(super) fn maybe(
         &self,
         given: Option<&str>,
@@ -41,7 +41,7 @@ impl Question<'_> {
         Ok(Some(answer).filter(|answer| !answer.is_empty()))
     }
 
-    /// Some texts: each in a flag of its own, or in one answer.
+    /// Returns some texts: each in a flag of its own, or in one answer.
     pub(super) fn many(
         &self,
         given: &[String],

@@ -15,7 +15,7 @@ pub(super) enum SecretSource {
     File,
 }
 
-/// A secret of this name and its place; `None` where there is none.
+/// Returns a secret of this name and its place; `None` where there is none.
 pub(super) fn find(project: &Project, name: &str) -> Result<Option<(Secret, SecretSource)>> {
     let exported = project::exported(name);
     match (exported, project.secret_in_own_file(name)?) {

@@ -40,7 +40,7 @@ impl Dates {
         Ok(())
     }
 
-    /// With those of the token itself, else what a person says, else today.
+    /// Fills in those of the token itself, else what a person says, else today.
     fn completed(&self, token: &Token) -> Result<Self> {
         let known = token.issued_at.is_some() || token.expires_at.is_some();
         let told = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
@@ -69,7 +69,7 @@ impl Dates {
     }
 }
 
-/// The secrets that only the operator knows, by their names.
+/// Returns the secrets that only the operator knows, by their names.
 pub(super) fn ask(
     project: &Project,
     dates: &Dates,
@@ -100,7 +100,7 @@ fn typed(prompt: &str) -> Result<Secret> {
     }
 }
 
-/// Standard input, where it holds the write token and then Turnstile's secret key.
+/// Splits standard input, where it holds the write token and then Turnstile's secret key.
 fn two_lines(input: &Secret) -> Result<(Secret, Secret)> {
     let lines = input.expose_str().and_then(|text| text.split_once('\n'));
     let (token, turnstile) = lines.ok_or_else(|| {
@@ -123,7 +123,7 @@ fn checked_turnstile(secret: Secret, site_key: &str) -> Result<Secret> {
     }
 }
 
-/// The write token as the gate takes it, with its dates.
+/// Returns the write token as the gate takes it, with its dates.
 fn token(given: &Secret, dates: &Dates) -> Result<Secret> {
     let wrong = |hint: &str| Error::usage(format!("the write token, from standard input: {hint}"));
     let token = Token::parse(given).map_err(|error| wrong(&error.to_string()))?;
@@ -158,7 +158,7 @@ fn is_quoted(value: &str) -> bool {
     pairs.iter().any(|(open, close)| value.starts_with(*open) && value.ends_with(*close))
 }
 
-/// JSON without the characters that mean something in `.dev.vars`: they can only be in its strings.
+/// Escapes the characters of JSON that mean something in `.dev.vars`: they can only be in its strings.
 fn plain(json: &str) -> String {
     let mut plain = String::with_capacity(json.len());
     for character in json.chars() {

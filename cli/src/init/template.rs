@@ -88,7 +88,7 @@ impl Base<'_> {
     }
 }
 
-/// The whole file. Its parts are separated by empty lines in the shipped one.
+/// Returns the whole file. Its parts are separated by empty lines in the shipped one.
 ///
 /// `base` is the configuration that the gate is added to as an environment, if it is one.
 pub(super) fn render(plan: &Plan, ids: &Ids, source: Source, base: Option<&Base<'_>>) -> String {
@@ -226,7 +226,7 @@ fn first_key(plan: &Plan, id: &str) -> String {
     lines.join("\n")
 }
 
-/// The admin key: no wider than the commands need that ask this gate something.
+/// Returns the admin key: no wider than the commands need that ask this gate something.
 fn operator(plan: &Plan, id: &str) -> String {
     // Without a registry and a cache there is nothing to change through the gate.
     let (opens, limits) = match plan.preset.registry {
@@ -241,7 +241,7 @@ fn operator(plan: &Plan, id: &str) -> String {
     format!("{opens}\n[[vars.KEYS]]\nid = {id}\nname = \"The operator\"\nadmin = true{limits}")
 }
 
-/// Without an id: wrangler makes the namespace when it deploys, and finds it again.
+/// Returns the binding without an id: wrangler makes the namespace when it deploys, and finds it again.
 fn registry() -> String {
     "# A registry for any number of further keys. The first deployment creates the namespace.\n\
      [[kv_namespaces]]\nbinding = \"KEY_REGISTRY\""

@@ -15,13 +15,13 @@ fn when(right: bool, text: &str, hint: &str) -> Checked {
     right.then(|| text.to_owned()).ok_or_else(|| hint.to_owned())
 }
 
-/// Anything that fits a line of TOML.
+/// Takes anything that fits a line of TOML.
 pub(super) fn text(text: &str) -> Checked {
     let hint = "expected some words on one line";
     when(!text.is_empty() && !text.chars().any(char::is_control), text, hint)
 }
 
-/// A Worker's name, which is a label of a host name too.
+/// Returns a Worker's name, which is a label of a host name too.
 pub(super) fn worker(name: &str) -> Checked {
     let fits = (1..=63).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -70,7 +70,7 @@ pub(super) fn method(name: &str) -> Checked {
     when(METHODS.contains(&name.as_str()), &name, &hint)
 }
 
-/// The paths at the gate that go to the API.
+/// Returns the paths at the gate that go to the API.
 pub(crate) fn route(path: &str) -> Checked {
     when(
         Pattern::parse(path).is_some_and(|path| path.is_prefix()) && !path.starts_with("/_gate/"),
@@ -79,13 +79,13 @@ pub(crate) fn route(path: &str) -> Checked {
     )
 }
 
-/// A kind of credential.
+/// Returns a kind of credential.
 pub(super) fn scheme(name: &str) -> Checked {
     let names = Scheme::ALL.map(Scheme::name);
     when(names.contains(&name), name, &format!("expected some of {}", names.join(", ")))
 }
 
-/// A limit, and its period in seconds.
+/// Returns a limit, and its period in seconds.
 pub(super) fn rate(text: &str) -> Result<(u32, u32), String> {
     let parsed = text.split_once('/').and_then(|(limit, period)| {
         let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -100,7 +100,7 @@ pub(super) fn rate(text: &str) -> Result<(u32, u32), String> {
     })
 }
 
-/// A path at the gate that goes to the API.
+/// Returns a path at the gate that goes to the API.
 pub(super) fn path(path: &str, route: &str) -> Checked {
     let (Some(own), Some(route)) = (Pattern::parse(path), Pattern::parse(route)) else {
         return Err("expected paths such as /posts/1 or /posts/*".to_owned());
@@ -120,7 +120,7 @@ pub(super) fn network(text: &str) -> Checked {
     when(Network::parse(text).is_some(), text, hint)
 }
 
-/// Turnstile's public key of a widget.
+/// Takes Turnstile's public key of a widget.
 pub(super) fn site_key(text: &str) -> Checked {
     let hint = "expected a widget's site key such as 0x4AAAAAAADnPIDROrmt1Wwj, which is not its secret key";
     let (form, rest) = text.split_at_checked(2).unwrap_or_default();
@@ -130,7 +130,7 @@ pub(super) fn site_key(text: &str) -> Checked {
     when(fits, text, hint)
 }
 
-/// A date, or a time.
+/// Returns a date, or a time.
 pub(super) fn date(text: &str) -> Checked {
     let hint = "expected a date such as 2026-11-22";
     when(Timestamp::parse_rfc3339(text).is_some(), text, hint)

@@ -118,7 +118,7 @@ pub(super) fn refuse_unbound(
     Ok(())
 }
 
-/// A field's name, as `--clear` takes it.
+/// Returns a field's name, as `--clear` takes it.
 pub(super) fn field(name: &str) -> std::result::Result<&'static str, String> {
     let known = OPTIONS.iter().find(|(field, _)| *field == name).map(|(field, _)| *field);
     known.ok_or_else(|| match name {
@@ -132,7 +132,7 @@ pub(super) fn field(name: &str) -> std::result::Result<&'static str, String> {
 }
 
 impl Fields {
-    /// The fields that were given, in the order of the documentation.
+    /// Returns the fields that were given, in the order of the documentation.
     pub(super) fn given(&self) -> Vec<(&'static str, Value)> {
         let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
         let list = |list: &[String]| (!list.is_empty()).then(|| json!(list));
@@ -157,7 +157,7 @@ impl Fields {
     }
 }
 
-/// `a=1,b=c` as an object.
+/// Parses `a=1,b=c` as an object.
 fn object(text: &str) -> std::result::Result<Value, String> {
     let member = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
@@ -178,7 +178,7 @@ fn object(text: &str) -> std::result::Result<Value, String> {
     }
 }
 
-/// A record with these fields, as JSON.
+/// Returns a record with these fields, as JSON.
 pub(super) fn record(fields: &[(&str, Value)]) -> Value {
     fields
         .iter()

@@ -101,7 +101,7 @@ fn batch(records: &[Record]) -> usize {
     sizes.take_while(|bytes| *bytes <= MOST_BYTES).count().max(1)
 }
 
-/// The keys as the gate made them, with their secrets.
+/// Returns the keys as the gate made them, with their secrets.
 fn post(gate: &Gate, batch: &[Record]) -> std::result::Result<Vec<Value>, GateError> {
     let body = batch.iter().map(|record| record.json.clone()).collect();
     let mut answer = gate.ask("POST", KEYS, Some(&Value::Array(body)))?;
@@ -111,7 +111,7 @@ fn post(gate: &Gate, batch: &[Record]) -> std::result::Result<Vec<Value>, GateEr
     }
 }
 
-/// One line per key, as soon as it is there: nobody can ask for a secret later but who has the root.
+/// Prints one line per key, as soon as it is there: nobody can ask for a secret later but who has the root.
 fn print(count: &Count, keys: &[Value]) -> Result<()> {
     let lines: String =
         keys.iter().map(|key| format!("{}\n", json!({"id": key["id"], "sk": key["sk"]}))).collect();
@@ -158,7 +158,7 @@ fn stopped(error: GateError, batch: &[Record], imported: usize) -> Error {
     })
 }
 
-/// The place in the batch as the number in the file.
+/// Returns the place in the batch as the number in the file.
 fn placed(problem: Problem, batch: &[Record]) -> Problem {
     let place = problem.place().and_then(|(index, rest)| {
         let record = batch.get(index)?;

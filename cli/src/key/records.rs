@@ -20,7 +20,7 @@ pub(super) struct Record {
     pub(super) json: Value,
 }
 
-/// All records of a file, or of standard input for `-`.
+/// Returns all records of a file, or of standard input for `-`.
 pub(super) fn read(file: &str) -> Result<Vec<Record>> {
     let mut bytes = Vec::new();
     if file == "-" {
@@ -35,7 +35,7 @@ pub(super) fn read(file: &str) -> Result<Vec<Record>> {
     }
 }
 
-/// A JSON array of records, or a record on each line.
+/// Returns a JSON array of records, or a record on each line.
 fn parse(bytes: &[u8]) -> Result<Vec<Record>> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     let values = match first {

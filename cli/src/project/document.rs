@@ -78,7 +78,7 @@ impl Document {
         Ok(Self { whole, environment: environment.map(str::to_owned), name: name.to_owned() })
     }
 
-    /// All that the file says.
+    /// Returns all that the file says.
     pub(crate) fn into_whole(self) -> Value {
         self.whole
     }
@@ -104,7 +104,7 @@ impl Document {
         whole
     }
 
-    /// The file's name.
+    /// Returns the file's name.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -130,7 +130,7 @@ impl Document {
         }
     }
 
-    /// A field that an environment takes from the top level where it does not say.
+    /// Returns a field that an environment takes from the top level where it does not say.
     pub(crate) fn inherited(&self, field: &str) -> &Value {
         match self.own(field) {
             Value::Null => self.whole.get(field).unwrap_or(&NOTHING),
@@ -138,17 +138,17 @@ impl Document {
         }
     }
 
-    /// A field that an environment must have itself.
+    /// Returns a field that an environment must have itself.
     pub(crate) fn own(&self, field: &str) -> &Value {
         self.section().get(field).unwrap_or(&NOTHING)
     }
 
-    /// The environment, if it is not the top level.
+    /// Returns the environment, if it is not the top level.
     pub(crate) fn environment(&self) -> Option<&str> {
         self.environment.as_deref()
     }
 
-    /// All that the environment has itself.
+    /// Returns all that the environment has itself.
     pub(crate) fn section(&self) -> &Value {
         match &self.environment {
             Some(name) => &self.whole["env"][name.as_str()],
@@ -156,7 +156,7 @@ impl Document {
         }
     }
 
-    /// The top level, and every environment by its name.
+    /// Returns the top level, and every environment by its name.
     pub(crate) fn all(&self) -> (&Value, impl Iterator<Item = (&str, &Value)>) {
         let environments = self.whole["env"].as_object().into_iter().flatten();
         let environments = environments.map(|(name, table)| (name.as_str(), table));
@@ -185,7 +185,7 @@ impl Document {
         }
     }
 
-    /// The names of the bindings in one of these tables.
+    /// Returns the names of the bindings in one of these tables.
     pub(crate) fn names(&self, table: &str) -> Vec<&str> {
         let known = BINDINGS.iter().find(|(name, ..)| *name == table);
         known.map_or_else(Vec::new, |place| names(self.section(), place))

@@ -105,7 +105,7 @@ fn assignments(text: &str) -> impl Iterator<Item = Assignment<'_>> {
     })
 }
 
-/// A value without its quotes; with `\n` and `\r` as what they mean in double quotes.
+/// Returns a value without its quotes; with `\n` and `\r` as what they mean in double quotes.
 fn unquoted(value: &str) -> String {
     let plain = QUOTED.replace_all(value, "$2");
     match value.starts_with('"') {
@@ -114,7 +114,7 @@ fn unquoted(value: &str) -> String {
     }
 }
 
-/// dotenv-expand's `expandValue`, with all that is odd about it.
+/// Does what dotenv-expand's `expandValue` does, with all that is odd about it.
 fn expand(
     value: String,
     earlier: &Variables,
@@ -154,7 +154,7 @@ fn expand(
     None
 }
 
-/// JavaScript's `replace` with two texts, whose second has `$` patterns.
+/// Does what JavaScript's `replace` does with two texts, whose second has `$` patterns.
 fn replace_first(text: &str, template: &str, replacement: &str) -> String {
     let Some((before, after)) = text.split_once(template) else {
         return text.to_owned();

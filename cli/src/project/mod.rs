@@ -42,14 +42,14 @@ pub(crate) struct ProjectOptions {
 }
 
 impl ProjectOptions {
-    /// The project around the current folder.
+    /// Returns the project around the current folder.
     pub(crate) fn find(&self) -> Result<Project> {
         let project = self.look()?;
         project.file()?;
         Ok(project)
     }
 
-    /// The project around the current folder, or the current folder without any configuration.
+    /// Returns the project around the current folder, or the current folder without any configuration.
     pub(crate) fn look(&self) -> Result<Project> {
         let environment = self.environment().map(str::to_owned);
         let here = env::current_dir().context("finding the current directory")?;
@@ -109,7 +109,7 @@ impl Project {
         Ok(Self { root, file, redirect, environment })
     }
 
-    /// The project in this very folder, whatever is above it.
+    /// Returns the project in this very folder, whatever is above it.
     pub(crate) fn at(root: &Path, environment: Option<&str>) -> Result<Self> {
         let root = std::path::absolute(root).context("finding the folder")?;
         let mut found = CONFIGURATIONS.into_iter().map(|name| root.join(name));
@@ -133,13 +133,13 @@ impl Project {
         Ok(named)
     }
 
-    /// The option that names the environment, as it follows a command.
+    /// Returns the option that names the environment, as it follows a command.
     pub(crate) fn env_option(&self) -> String {
         let environment = self.environment.as_ref();
         environment.map(|name| format!(" --env {name}")).unwrap_or_default()
     }
 
-    /// The name of the environment's own file of secrets.
+    /// Returns the name of the environment's own file of secrets.
     pub(crate) fn dev_vars(&self) -> String {
         match &self.environment {
             Some(name) => format!("{DEV_VARS}.{name}"),
@@ -147,7 +147,7 @@ impl Project {
         }
     }
 
-    /// wrangler's configuration.
+    /// Returns wrangler's configuration.
     pub(crate) fn file(&self) -> Result<&Path> {
         self.refuse_redirect()?;
         self.file.as_deref().ok_or_else(|| {
@@ -174,7 +174,7 @@ impl Project {
         self.file.is_some() && self.redirect.is_none()
     }
 
-    /// Other configurations beside it.
+    /// Returns the other configurations beside it.
     pub(crate) fn others(&self) -> Vec<&'static str> {
         let file = self.file.as_deref();
         let is_other = |name: &&str| {
@@ -184,21 +184,21 @@ impl Project {
         CONFIGURATIONS.into_iter().filter(is_other).collect()
     }
 
-    /// The configuration for the environment.
+    /// Returns the configuration for the environment.
     pub(crate) fn document(&self) -> Result<Document> {
         let document = self.unchecked_document()?;
         document.check_environment()?;
         Ok(document)
     }
 
-    /// The configuration, which may not have the environment.
+    /// Returns the configuration, which may not have the environment.
     pub(crate) fn unchecked_document(&self) -> Result<Document> {
         let (file, name) = (self.file()?, self.name());
         Document::parse(&name, &read(file)?.unwrap_or_default(), self.environment.as_deref())
             .map_err(|error| Error::usage(format!("{name}: {error}")))
     }
 
-    /// The configuration's name, or that of the usual one.
+    /// Returns the configuration's name, or that of the usual one.
     pub(crate) fn name(&self) -> String {
         let name = self.file.as_deref().and_then(Path::file_name);
         name.map_or_else(|| USUAL.to_owned(), |name| name.to_string_lossy().into_owned())
@@ -224,12 +224,12 @@ impl Project {
         replace().context(format!("writing {name}"))
     }
 
-    /// The text of a file of its folder; `None` where there is none.
+    /// Returns the text of a file of its folder; `None` where there is none.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>> {
         read(&self.root.join(name))
     }
 
-    /// A secret of this name, from the environment or the files of `wrangler dev`.
+    /// Returns a secret of this name, from the environment or the files of `wrangler dev`.
     pub(crate) fn secret(&self, name: &str) -> Result<Option<Secret>> {
         match exported(name) {
             Some(secret) => Ok(Some(secret)),
@@ -237,12 +237,12 @@ impl Project {
         }
     }
 
-    /// That of the files of `wrangler dev`.
+    /// Returns that of the files of `wrangler dev`.
     pub(crate) fn secret_in_file(&self, name: &str) -> Result<Option<Secret>> {
         Ok(self.dev_variables()?.get(name).and_then(secret))
     }
 
-    /// That of the files of `wrangler dev`, but for an environment never another's.
+    /// Returns that of the files of `wrangler dev`, but for an environment never another's.
     pub(crate) fn secret_in_own_file(&self, name: &str) -> Result<Option<Secret>> {
         if self.environment.is_none() {
             return self.secret_in_file(name);
@@ -251,7 +251,8 @@ impl Project {
         Ok(Variables::parse(&text).get(name).and_then(secret))
     }
 
-    /// The variables that `wrangler dev` takes from files: `.dev.vars`, or the environment's own, or else the `.env` files.
+    /// Returns the variables that `wrangler dev` takes from files: `.dev.vars`, or the environment's own, or else the
+    /// `.env` files.
     pub(crate) fn dev_variables(&self) -> Result<Variables> {
         self.dev_variables_beside(&|name| env::var(name).ok())
     }
@@ -295,7 +296,7 @@ impl Project {
         })
     }
 
-    /// The text of the file of secrets with these in it; all else in it stays.
+    /// Returns the text of the file of secrets with these in it; all else in it stays.
     pub(crate) fn dev_vars_with(&self, head: &str, secrets: &[(&str, &Secret)]) -> Result<Secret> {
         let old = self.text(&self.dev_vars())?.filter(|text| !text.is_empty());
         let old = old.unwrap_or_else(|| head.to_owned());
@@ -312,12 +313,12 @@ impl Project {
     }
 }
 
-/// A secret of the process's environment.
+/// Returns a secret of the process's environment.
 pub(crate) fn exported(name: &str) -> Option<Secret> {
     secret(&env::var(name).ok()?)
 }
 
-/// A secret as `wrangler secret put` sets it: without white space at its end, and never empty.
+/// Returns a secret as `wrangler secret put` sets it: without white space at its end, and never empty.
 pub(crate) fn secret(text: &str) -> Option<Secret> {
     let text = text.trim_end_matches(dotenv::is_space);
     (!text.is_empty()).then(|| Secret::new(text))

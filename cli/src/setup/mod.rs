@@ -106,7 +106,7 @@ impl Tools {
     }
 }
 
-/// npm, with no variables but those of the list.
+/// Returns npm, with no variables but those of the list.
 pub(crate) fn npm() -> Command {
     clean(node::NPM)
 }

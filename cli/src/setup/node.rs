@@ -32,13 +32,13 @@ pub(super) fn check() -> Result<()> {
     Ok(())
 }
 
-/// `v20.20.2` → (20, 20).
+/// Parses `v20.20.2` as (20, 20).
 fn parsed(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.strip_prefix('v')?.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// `npm ci`, unless `node_modules` is already what the lock says.
+/// Runs `npm ci`, unless `node_modules` is already what the lock says.
 pub(super) fn ensure_packages(root: &Path, progress: &Progress) -> Result<()> {
     if installed(root) {
         return Ok(());
@@ -51,7 +51,7 @@ pub(super) fn ensure_packages(root: &Path, progress: &Progress) -> Result<()> {
     })
 }
 
-/// npm keeps its own record of what it installed; a package may be missing from it only if the lock
+/// Compares with npm's own record of what it installed; a package may be missing from it only if the lock
 /// calls it optional, as the builds for other systems are.
 fn installed(root: &Path) -> bool {
     let packages = |path: &str| -> Option<serde_json::Map<String, Value>> {

@@ -64,7 +64,7 @@ fn line(token: &Value) -> String {
     )
 }
 
-/// From elsewhere, and going to a terminal.
+/// Returns a text from elsewhere, as it may go to a terminal.
 fn text(token: &Value, name: &str) -> String {
     let text = token[name].as_str().unwrap_or_default();
     text.chars().filter(|c| !c.is_control()).collect()

@@ -45,7 +45,7 @@ impl Envelope {
         Self::of(token.value, dates, now)
     }
 
-    /// The envelope of a token.
+    /// Returns the envelope of a token.
     pub(super) fn of(value: Secret, dates: Dates, now: Timestamp) -> Result<Self, String> {
         let text = value.expose_str().ok_or("the token is not text (UTF-8)")?;
         if text.is_empty() {
@@ -84,7 +84,7 @@ impl Envelope {
     }
 }
 
-/// Only the day: the gate's clock may be a little behind, and a token of the future has no age.
+/// Returns the day without the time: the gate's clock may be a little behind, and a token of the future has no age.
 fn day(time: Timestamp) -> String {
     let mut text = time.to_rfc3339();
     text.truncate("2026-11-22".len());

@@ -65,7 +65,7 @@ impl Local {
         }
     }
 
-    /// The place of a secret that is not the Worker's own.
+    /// Returns the place of a secret that is not the Worker's own.
     pub(super) fn stored(&self, secret: &str) -> Option<Stored> {
         let bindings = self.document.own("secrets_store_secrets").as_array()?;
         let binding = bindings.iter().find(|one| one["binding"] == secret)?;
@@ -85,7 +85,7 @@ impl Local {
         })
     }
 
-    /// The secret that is meant: the one named, or the only one that a route names.
+    /// Returns the secret that is meant: the one named, or the only one that a route names.
     pub(super) fn secret(&self, asked: Option<&str>) -> Result<String> {
         let config = self.config(&placeholder(), None)?;
         let known: Vec<&str> = config.tokens.keys().map(String::as_str).collect();
@@ -106,7 +106,7 @@ impl Local {
     }
 }
 
-/// The host names of `route` and `routes`.
+/// Returns the host names of `route` and `routes`.
 fn hosts(document: &Document) -> Vec<String> {
     let listed = document.inherited("routes").as_array().into_iter().flatten();
     let all = listed.chain([document.inherited("route")]);
@@ -118,7 +118,7 @@ fn hosts(document: &Document) -> Vec<String> {
         .collect()
 }
 
-/// A root where none is needed: what is read with it derives no secret.
+/// Returns a root where none is needed: what is read with it derives no secret.
 pub(super) fn placeholder() -> Secret {
     Secret::new("-".repeat(MIN_SECRET_BYTES))
 }

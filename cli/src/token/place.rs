@@ -160,7 +160,7 @@ impl Place {
     }
 }
 
-/// A version, for a person.
+/// Returns a version, for a person.
 fn describe(version: &Value) -> String {
     let clean = |value: &Value| {
         let text = value.as_str().unwrap_or_default();
@@ -179,7 +179,7 @@ fn describe(version: &Value) -> String {
     }
 }
 
-/// The version in `Created version <id> with secret …`.
+/// Returns the version in `Created version <id> with secret …`.
 fn created(printed: &str) -> Option<&str> {
     let (_, rest) = printed.split_once("Created version ")?;
     let id = rest.split_whitespace().next()?;
@@ -187,7 +187,7 @@ fn created(printed: &str) -> Option<&str> {
     form.then_some(id)
 }
 
-/// The id beside this name in the table that wrangler prints.
+/// Returns the id beside this name in the table that wrangler prints.
 fn listed_id<'t>(table: &'t str, name: &str) -> Option<&'t str> {
     let rows = table.lines().map(|line| line.split('│').map(str::trim).collect::<Vec<_>>());
     let id = rows.into_iter().find_map(|cells| match cells.as_slice() {

@@ -54,7 +54,7 @@ pub(super) fn exists(config: &Config, secret: &str) -> bool {
     routes.any(|route| route.auth.secret() == secret && route.probe.is_some())
 }
 
-/// The tokens that `config` holds itself.
+/// Returns the tokens that `config` holds itself.
 fn set_tokens(config: &Config) -> token_age::Tokens<'_> {
     let set = config.tokens.iter().filter_map(|(name, source)| match source {
         TokenSource::Set(known) => Some((name.as_str(), Ok(Rc::clone(known)))),
@@ -138,7 +138,7 @@ fn answer(probe: &Probe<'_>) -> std::result::Result<(u16, Vec<u8>), String> {
     get(&probe.url, &headers)
 }
 
-/// The status and the body; the error is why there are none.
+/// Returns the status and the body; the error is why there are none.
 fn get(url: &str, headers: &[(&str, &Secret)]) -> std::result::Result<(u16, Vec<u8>), String> {
     let agent = http::agent(url, LIMIT).map_err(|error| error.message)?;
     let mut request =
@@ -166,7 +166,7 @@ pub(super) struct Through {
 }
 
 impl Through {
-    /// By the key asked for, else by the first of the configuration that may.
+    /// Finds the way by the key asked for, else by the first of the configuration that may.
     pub(super) fn find(
         config: &Config,
         secret: &str,
@@ -264,14 +264,14 @@ impl Through {
         self.path.ends_with("/tokens/verify")
     }
 
-    /// The token that the Cloudflare API says it was asked with, where the probe is that question.
+    /// Returns the token that the Cloudflare API says it was asked with, where the probe is that question.
     pub(super) fn token_id<'a>(&self, answer: &'a Value) -> Option<&'a str> {
         let id = answer["result"]["id"].as_str();
         id.filter(|_| self.identifies())
     }
 }
 
-/// The gate's paths that lead to a `probe` with this secret.
+/// Returns the gate's paths that lead to a `probe` with this secret.
 fn paths(config: &Config, secret: &str) -> Vec<String> {
     let ours = |route: &&route::Route| route.auth.secret() == secret && route.takes("GET");
     config
@@ -290,7 +290,7 @@ fn paths(config: &Config, secret: &str) -> Vec<String> {
         .collect()
 }
 
-/// A key of the configuration that may GET this with nothing but a session, from wherever this runs.
+/// Returns a key of the configuration that may GET this with nothing but a session, from wherever this runs.
 fn key(config: &Config, path: &str, now: Timestamp) -> Option<KeyId> {
     let may = |key: &writegate::Key| {
         let is_good = !key.revoked

@@ -34,7 +34,7 @@ pub(super) struct Watch {
     patience: u64,
 }
 
-/// All of the gate's tokens.
+/// Returns all of the gate's tokens.
 pub(super) fn tokens(
     project: &Project,
     which: &GateOptions,
@@ -49,7 +49,7 @@ pub(super) fn tokens(
     }
 }
 
-/// Another secret of the gate that holds the token of this fingerprint, too.
+/// Returns another secret of the gate that holds the token of this fingerprint, too.
 pub(super) fn twin(
     project: &Project,
     which: &GateOptions,
@@ -62,7 +62,7 @@ pub(super) fn twin(
     Ok(twin.and_then(|token| token["secret"].as_str().map(str::to_owned)))
 }
 
-/// This token, as the gate sees it now.
+/// Returns this token, as the gate sees it now.
 fn look(
     project: &Project,
     which: &GateOptions,
@@ -143,7 +143,7 @@ impl Watch {
     }
 }
 
-/// A token's name for a person: its fingerprint.
+/// Returns a token's name for a person: its fingerprint.
 pub(super) fn named(fingerprint: &str) -> String {
     match fingerprint {
         "" => "no token".to_owned(),

@@ -9,12 +9,12 @@ use writegate::{KeyId, Secret, derive_sk};
 use crate::check_setup::Gate;
 use crate::checkout::{Done, random_secret, root, writegate};
 
-/// A token of GitHub's form, made afresh.
+/// Returns a token of GitHub's form, made afresh.
 fn token() -> String {
     format!("ghp_{}", &random_secret()[..36])
 }
 
-/// The 16 digits in brackets after a finding.
+/// Returns the 16 digits in brackets after a finding.
 fn mark(row: &Value) -> String {
     let evidence = row["evidence"].as_str().unwrap();
     let (_, rest) = evidence.split_once('(').unwrap();

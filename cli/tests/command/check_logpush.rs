@@ -13,7 +13,7 @@ fn gate(top: &str) -> Gate {
     Gate::of(&format!("{top}\n{WELL}"))
 }
 
-/// The row, with these variables and nothing else for Cloudflare.
+/// Returns the row, with these variables and nothing else for Cloudflare.
 fn row(gate: &Gate, variables: &[(&str, &str)]) -> Value {
     let mut command = gate.command(&["--json", "--only", "logpush"]);
     command

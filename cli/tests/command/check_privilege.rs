@@ -16,7 +16,7 @@ fn record(group: &str, resource: &str) -> Value {
          "permission_groups": [{"id": "c8fed203ed3043cba015a93ad1616f1f", "name": group}]}]})
 }
 
-/// A gate in front of it, and the row.
+/// Returns a gate in front of it, and the row.
 fn row(api: &Api, path: &str, reader: Option<&str>) -> (Gate, Value) {
     let base = format!("http://127.0.0.1:{}/client/v4", api.port);
     let gate = Gate::of(&format!("[vars]\nUPSTREAM = \"{base}{path}\"\n"));

@@ -36,7 +36,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// All is well with it, and its first commit is made.
+    /// Makes one with which all is well, with its first commit.
     pub(crate) fn well() -> Self {
         Self::of(WELL)
     }
@@ -57,7 +57,7 @@ impl Gate {
         gate
     }
 
-    /// A script in wrangler's place.
+    /// Puts a script in wrangler's place.
     pub(crate) fn wrangler(&self, script: &str) {
         let folder = self.checkout.0.join("node_modules/wrangler/bin");
         fs::create_dir_all(&folder).unwrap();
@@ -107,7 +107,7 @@ impl Gate {
         done
     }
 
-    /// One row.
+    /// Returns one row.
     #[track_caller]
     pub(crate) fn row(&self, check: &str) -> Value {
         let done = self.check(&["--json", "--only", check]);
@@ -119,7 +119,7 @@ impl Gate {
         row
     }
 
-    /// One row, with this status and these words in its evidence.
+    /// Returns one row, with this status and these words in its evidence.
     #[track_caller]
     pub(crate) fn says(&self, check: &str, status: &str, words: &[&str]) -> Value {
         let row = self.row(check);

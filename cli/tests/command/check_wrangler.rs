@@ -10,7 +10,7 @@ use crate::checkout::{Done, random_secret, root, writegate};
 
 const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 
-/// A checkout with the packages of this repository.
+/// Returns a checkout with the packages of this repository.
 fn gate() -> Gate {
     // It installs them where they are missing.
     Done::of(&mut writegate(&["build"])).succeeded();
@@ -21,7 +21,7 @@ fn gate() -> Gate {
     gate
 }
 
-/// The row, asked of this API, or of nobody.
+/// Returns the row, asked of this API, or of nobody.
 fn secrets(gate: &Gate, port: Option<u16>) -> Value {
     let mut command = gate.command(&["--json", "--only", "secrets"]);
     command

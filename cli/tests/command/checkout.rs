@@ -25,14 +25,14 @@ impl Checkout {
         fs::write(self.0.join(".dev.vars"), format!("SIGNING_SECRET={secret}\n")).unwrap();
     }
 
-    /// A file in it; its path.
+    /// Returns a file in it; its path.
     pub(crate) fn file(&self, name: &str, content: &str) -> String {
         let path = self.0.join(name);
         fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    /// A program on the path that does what a shell script says.
+    /// Puts a program on the path that does what a shell script says.
     pub(crate) fn program(&self, name: &str, script: &str) {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = self.0.join("bin");
@@ -56,13 +56,13 @@ impl Checkout {
         Done::of(&mut self.command(arguments))
     }
 
-    /// With no other program to be found than [`Checkout::program`]'s.
+    /// Runs it where no other program is found than [`Checkout::program`]'s.
     pub(crate) fn run_with_own_programs(&self, arguments: &[&str]) -> Done {
         Done::of(self.command(arguments).env("PATH", self.0.join("bin")))
     }
 }
 
-/// The checkout of writegate itself.
+/// Returns the checkout of writegate itself.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
@@ -96,7 +96,7 @@ impl Done {
         self.out
     }
 
-    /// Failed with this code and one line that holds all of these.
+    /// Asserts that it failed with this code and one line that holds all of these.
     #[track_caller]
     pub(crate) fn failed(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);

@@ -21,7 +21,7 @@ fn checkout(wrangler: &str) -> Checkout {
     checkout
 }
 
-/// The claims of the session that was printed, with the lifetime in the place of its times.
+/// Returns the claims of the session that was printed, with the lifetime in the place of its times.
 fn claims(done: &Done) -> Value {
     assert_eq!(done.code, Some(0), "{}", done.err);
     let session = done.out.strip_suffix('\n').unwrap();

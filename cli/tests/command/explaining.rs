@@ -45,7 +45,7 @@ impl Scene {
         sk.expose_str().unwrap().to_owned()
     }
 
-    /// A signed POST of `{}`, as arguments of curl.
+    /// Returns a signed POST of `{}`, as arguments of curl.
     fn signed(&self) -> Vec<String> {
         let sign = ["request", "sign", "--key", "pk_site", "--body", "{}", "POST", URL];
         let signed = headers(&self.checkout.run(&sign).succeeded());

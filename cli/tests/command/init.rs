@@ -28,7 +28,7 @@ pub(crate) const CMS: [&str; 9] = [
     "/articles/*", "--probe", "/articles",
 ];
 
-/// A fresh clone, as far as `init` looks at it.
+/// Returns a fresh clone, as far as `init` looks at it.
 pub(crate) fn clone() -> Checkout {
     Checkout::new(SHIPPED)
 }
@@ -54,7 +54,7 @@ impl Checkout {
         }
     }
 
-    /// A gate made here without Cloudflare; its token, and the first key with its secret.
+    /// Returns a gate made here without Cloudflare; its token, and the first key with its secret.
     pub(crate) fn made(&self, arguments: &[&str]) -> (String, Value) {
         let token = random_secret();
         let done = self.fed(&[arguments, &["--local"]].concat(), &format!("{token}\n"));
@@ -66,7 +66,7 @@ impl Checkout {
         fs::read_to_string(self.0.join(name)).unwrap()
     }
 
-    /// Nothing was written.
+    /// Asserts that nothing was written.
     #[track_caller]
     pub(crate) fn assert_untouched(&self) {
         assert_eq!(self.text("wrangler.toml"), SHIPPED);

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use testkit::process::{root, scratch};
 use testkit::token::fresh;
 
-/// Each target of publish.yml with the name of its system.
+/// Returns each target of publish.yml with the name of its system.
 fn released() -> BTreeMap<String, String> {
     let workflow = fs::read_to_string(root().join(".github/workflows/publish.yml")).unwrap();
     let packed = "bash .ci/package-command \"$built\" \"writegate-${GITHUB_REF_NAME#v}-$SYSTEM\" dist \"$generator\"";
@@ -75,8 +75,8 @@ fn an_archive_of_a_release_has_the_program_its_man_pages_and_completions() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// The launcher of the npm package in a folder of its own, with this script as the program of the platform. `patch` runs
-/// before it.
+/// Returns the launcher of the npm package in a folder of its own, with this script as the program of the platform.
+/// `patch` runs before it.
 fn launched(program: Option<&str>, arguments: &[&str], patch: &str) -> Output {
     let folder = scratch(&format!("launcher-{}", fresh()));
     let package = folder.join("node_modules/writegate");

@@ -13,7 +13,7 @@ const ONE: &str = "[[vars.KEYS]]\nid = \"pk_live\"\nversion = 1\n";
 const STAGED: &str = "[[vars.KEYS]]\nid = \"pk_live\"\nversion = 1\n\
     [[env.production.vars.KEYS]]\nid = \"pk_live\"\nversion = 3\n[env.staging]\n";
 
-/// The secret that `key show` prints, and what it says.
+/// Returns the secret that `key show` prints, and what it says.
 #[track_caller]
 fn shown(checkout: &Checkout, arguments: &[&str]) -> (String, String) {
     let done = checkout.run(&[&["key", "show"], arguments].concat());

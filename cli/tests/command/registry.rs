@@ -19,7 +19,7 @@ fn checkout(wrangler: &str) -> Checkout {
     checkout
 }
 
-/// Somebody who listens, and the address.
+/// Returns somebody who listens, and the address.
 pub(crate) fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

@@ -15,7 +15,7 @@ pub(crate) fn checkout() -> Checkout {
     checkout
 }
 
-/// The headers that `curl` would be given.
+/// Returns the headers that `curl` would be given.
 pub(crate) fn headers(printed: &str) -> Vec<(String, String)> {
     let words = printed.trim().strip_prefix("-H '").unwrap();
     let words = words.strip_suffix('\'').unwrap().split("' -H '");

@@ -33,7 +33,7 @@ impl Done {
         self.out.lines().map(line).collect()
     }
 
-    /// Failed, with these words in its last line.
+    /// Asserts that it failed, with these words in its last line.
     #[track_caller]
     fn failed(&self, words: &[&str]) {
         assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);
@@ -102,7 +102,7 @@ impl Drop for Checkout {
     }
 }
 
-/// As many records, one a line.
+/// Returns so many records, one a line.
 fn records(count: usize) -> String {
     (0..count)
         .map(|number| {

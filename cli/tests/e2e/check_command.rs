@@ -12,7 +12,7 @@ use testkit::upstream::Upstream;
 
 const DAY: u64 = 86_400;
 
-/// A token of this age, as the secret holds it.
+/// Returns a token of this age, as the secret holds it.
 fn aged(token: &str, days: u64) -> String {
     json!({"token": token, "issued_at": date(now() - days * DAY)}).to_string()
 }
@@ -36,7 +36,7 @@ impl Checkout {
         Self(folder)
     }
 
-    /// The exit code, and the one row.
+    /// Returns the exit code, and the one row.
     fn rotation(&self, port: u16, root: &str, more: &[&str]) -> (i32, Value) {
         let gate = format!("http://127.0.0.1:{port}");
         let Output { status, stdout, stderr } = crate::writegate()

@@ -141,7 +141,7 @@ impl World {
         }
     }
 
-    /// No gate that a caller may reach holds a token that the API refuses.
+    /// Asserts that no gate that a caller may reach holds a token that the API refuses.
     fn must_live(&self, tokens: &Tokens, when: &str) {
         for token in self.front.reachable() {
             if !tokens.is_live(&token) {

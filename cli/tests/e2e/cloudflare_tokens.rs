@@ -23,11 +23,11 @@ struct Token {
     /// Of the account, not of a user.
     owned: bool,
     stillborn: bool,
-    /// As the API shows it.
+    /// The record as the API shows it.
     shown: Map<String, Value>,
 }
 
-/// RFC 3339, to the second.
+/// Returns the time by RFC 3339, to the second.
 pub(crate) fn instant(seconds: u64) -> String {
     let rest = seconds % 86_400;
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
@@ -45,7 +45,7 @@ fn policies() -> Value {
 }
 
 impl Tokens {
-    /// A token that somebody made by hand some time ago; its id and its value.
+    /// Returns a token that somebody made by hand some time ago; its id and its value.
     pub(crate) fn by_hand(&mut self, owned: bool, name: &str, days: u64) -> (String, String) {
         let issued = now() - days * 86_400;
         let body = json!({"name": name, "policies": policies(),
@@ -97,13 +97,13 @@ impl Tokens {
         all.filter(|(name, _)| name.starts_with(start)).collect()
     }
 
-    /// As the API shows it.
+    /// Returns it as the API shows it.
     pub(crate) fn shown(&self, value: &str) -> Value {
         let found = self.all.iter().find(|token| token.value == value);
         Value::Object(found.expect("a token of this value").shown.clone())
     }
 
-    /// `GET …/verify`.
+    /// Answers `GET …/verify`.
     pub(crate) fn verify(&self, owned: bool, value: &str) -> Answer {
         let found = self
             .all
@@ -154,7 +154,7 @@ impl Tokens {
         }
     }
 
-    /// A PUT is the whole token: what it does not say is gone.
+    /// Replaces a token by a PUT, which is the whole token: what it does not say is gone.
     fn replace(&mut self, place: usize, body: &Value) -> Value {
         let shown = &mut self.all[place].shown;
         let mut new = body.as_object().unwrap().clone();
@@ -188,7 +188,7 @@ impl Tokens {
     }
 }
 
-/// The body of a token that is made or changed.
+/// Checks the body of a token that is made or changed.
 fn check(body: &Value, members: &[&str]) -> Result<(), (u16, i64, &'static str)> {
     let wrong = |what| Err((400, 1001, what));
     let Some(body) = body.as_object() else {

@@ -41,7 +41,7 @@ struct Version {
     secret: String,
 }
 
-/// The token in a secret.
+/// Returns the token in a secret.
 fn token_of(secret: &str) -> String {
     match serde_json::from_str::<Value>(secret) {
         Ok(envelope) => envelope["token"].as_str().unwrap().to_owned(),
@@ -67,14 +67,14 @@ impl Worker {
         (newest.shown["id"].as_str().unwrap().to_owned(), newest.secret.clone())
     }
 
-    /// The version that serves everything, and its secret.
+    /// Returns the version that serves everything, and its secret.
     pub(crate) fn deployed(&self) -> (String, String) {
         let id = self.deployments.last().unwrap()["versions"][0]["version_id"].clone();
         let version = self.versions.iter().find(|v| v.shown["id"] == id).unwrap();
         (id.as_str().unwrap().to_owned(), version.secret.clone())
     }
 
-    /// A version with this secret, uploaded and not deployed.
+    /// Returns a version with this secret, uploaded and not deployed.
     pub(crate) fn upload(&mut self, secret: &str, message: &str) -> Value {
         let hex = fresh();
         let id = format!(
@@ -122,7 +122,7 @@ impl Worker {
         deployment
     }
 
-    /// The next deployment is of the same version, and serves half beside another.
+    /// Makes the next deployment one of the same version, which serves half beside another.
     pub(crate) fn split(&mut self) {
         let mut last = self.deployments.last().unwrap().clone();
         let (newest, _) = self.newest();
@@ -202,7 +202,7 @@ impl Worker {
         }
     }
 
-    /// The Secrets Store, from which the gate reads by itself.
+    /// Returns the Secrets Store, from which the gate reads by itself.
     fn store(&mut self, method: &str, id: &str, body: &Value) -> Answer {
         let secret = |name: &str, id: &str| {
             json!({"id": id, "name": name, "store_id": STORE, "comment": "", "scopes": ["workers"],
@@ -224,7 +224,7 @@ impl Worker {
         }
     }
 
-    /// A version's code, as wrangler reads it to upload it again.
+    /// Returns a version's code, as wrangler reads it to upload it again.
     pub(crate) fn content() -> Reply {
         let boundary = "----code";
         let part = "export default {}";

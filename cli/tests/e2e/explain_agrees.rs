@@ -128,8 +128,8 @@ impl Drop for Folder {
     }
 }
 
-/// The gate's code, or `accepted` if it sent the request on or answered it itself; `None` for the refusal of a HEAD, whose
-/// answer has no body.
+/// Returns the gate's code, or `accepted` if it sent the request on or answered it itself; `None` for the refusal of
+/// a HEAD, whose answer has no body.
 fn code_of(gate: &Gate, upstream: &Upstream, request: &Request) -> Option<String> {
     let before = upstream.seen().len();
     let answer = request.send(gate);

@@ -19,7 +19,7 @@ use testkit::wrangler::{SHIPPED, beside, dev_with, dry_run};
 
 pub(crate) const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 
-/// A fresh clone with its npm packages.
+/// Returns a fresh clone with its npm packages.
 fn clone(name: &str) -> PathBuf {
     let folder = scratch(&format!("online-{name}-{}", fresh()));
     fs::write(folder.join("wrangler.toml"), SHIPPED).unwrap();
@@ -40,8 +40,8 @@ fn init(folder: &Path, more: &[&str]) -> Command {
     command
 }
 
-/// The Cloudflare API, as far as wrangler asks it for secrets and for who is logged in: an account that has no Worker
-/// until it is put.
+/// Returns the Cloudflare API, as far as wrangler asks it for secrets and for who is logged in: an account that has
+/// no Worker until it is put.
 pub(crate) fn cloudflare() -> Upstream {
     let there = Arc::new(Mutex::new(BTreeSet::new()));
     Upstream::answering(move |seen, _| {
@@ -68,14 +68,14 @@ pub(crate) fn cloudflare() -> Upstream {
     })
 }
 
-/// The Worker that a call is about.
+/// Returns the Worker that a call is about.
 fn script(seen: &Seen) -> Option<String> {
     let scripts = format!("/client/v4/accounts/{ACCOUNT}/workers/scripts/");
     let rest = seen.target.strip_prefix(&scripts)?;
     rest.split(['/', '?']).next().map(str::to_owned)
 }
 
-/// The secrets that were set there.
+/// Returns the secrets that were set there.
 pub(crate) fn secrets(seen: &[Seen]) -> Vec<(String, String)> {
     let set = seen.iter().filter(|seen| seen.method == "PUT" && seen.target.ends_with("/secrets"));
     let secret = |seen: &Seen| {
@@ -86,7 +86,7 @@ pub(crate) fn secrets(seen: &[Seen]) -> Vec<(String, String)> {
     set.map(secret).collect()
 }
 
-/// Every file below this folder that is not in `node_modules`.
+/// Returns every file below this folder that is not in `node_modules`.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let below = |entry: fs::DirEntry| match entry.file_type().unwrap() {

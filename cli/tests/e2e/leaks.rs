@@ -73,7 +73,7 @@ impl Operator {
         run(&mut command, "").trim().to_owned()
     }
 
-    /// Everything that can be made for a caller with the key's secret: a session's request, and a link's.
+    /// Returns everything that can be made for a caller with the key's secret: a session's request, and a link's.
     fn made(&self) -> [Request; 2] {
         let session = self.writegate(&["session", "mint", "--key", KEY]);
         let url = format!("http://{HOST}/x");
@@ -90,7 +90,7 @@ impl Drop for Operator {
     }
 }
 
-/// Each is refused, and as forged.
+/// Asserts that each is refused, and as forged.
 #[track_caller]
 fn ended(requests: &[Request; 2], gate: &Gate) {
     for request in requests {
@@ -98,7 +98,7 @@ fn ended(requests: &[Request; 2], gate: &Gate) {
     }
 }
 
-/// Each is good.
+/// Asserts that each is good.
 #[track_caller]
 fn good(requests: &[Request; 2], gate: &Gate) {
     for request in requests {

@@ -39,7 +39,7 @@ mod signing_command;
 
 use std::process::Command;
 
-/// The command.
+/// Returns the command.
 fn writegate() -> Command {
     Command::new(env!("CARGO_BIN_EXE_writegate"))
 }

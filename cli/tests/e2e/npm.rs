@@ -40,7 +40,7 @@ impl Machine {
         Self { folder, programs }
     }
 
-    /// A program of this machine, in a folder of it.
+    /// Returns a program of this machine, in a folder of it.
     fn command(&self, program: &str, folder: &Path) -> Command {
         let mut command = Command::new(self.programs.join(program));
         command.current_dir(folder).env("PATH", &self.programs);
@@ -65,7 +65,8 @@ impl Machine {
         command
     }
 
-    /// The packages of a release for this platform, and the wrangler of this repository in the place of a newer one.
+    /// Installs the packages of a release for this platform, and the wrangler of this repository in the place of a
+    /// newer one.
     fn install(&self, folder: &Path) {
         fs::create_dir(folder).unwrap();
         // Else npm would take the next folder above that has one.
@@ -77,7 +78,7 @@ impl Machine {
     }
 }
 
-/// The packages of a release for this platform, packed once: their paths, one a line.
+/// Returns the packages of a release for this platform, packed once: their paths, one a line.
 fn packed() -> &'static str {
     static PACKED: OnceLock<String> = OnceLock::new();
     PACKED.get_or_init(|| {
@@ -195,7 +196,7 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     assert_eq!(names, ["SIGNING_SECRET", "SIGNING_SECRET", "WRITE_TOKEN"]);
 }
 
-/// The words behind `npx` of the page's example that begins so, without the folder, which is this one.
+/// Returns the words behind `npx` of the page's example that begins so, without the folder, which is this one.
 fn words(page: &str, start: &str, folder: &str) -> Vec<String> {
     let all = examples(page);
     let example = all.iter().find(|example| example.code.starts_with(start)).expect(start);

@@ -227,12 +227,12 @@ fn is(example: &Example, entry: &[&str; 4]) -> bool {
         && example.code.starts_with(start)
 }
 
-/// The entries of both lists.
+/// Returns the entries of both lists.
 fn entries() -> impl Iterator<Item = &'static [&'static str; 4]> {
     ELSEWHERE.iter().map(|Elsewhere(entry, ..)| entry).chain(&NOT_HERE)
 }
 
-/// The examples of all pages that no list names.
+/// Returns the examples of all pages that no list names.
 fn here() -> Vec<Example> {
     let listed = |example: &Example| entries().any(|entry| is(example, entry));
     let all = pages().into_iter().flat_map(|page| examples(&page));
@@ -299,7 +299,7 @@ fn run_one(reader: &Reader, example: &Example) -> Result<(), String> {
     }
 }
 
-/// Every command ends well, or has found what it was asked for; none of them is wrong, or not there.
+/// Runs the commands: each ends well, or has found what it was asked for; none is wrong, or not there.
 fn commands(reader: &Reader, code: &str) -> Result<(), String> {
     let typed = reader.types(code);
     let may_fail = |line: &&String| {
@@ -312,7 +312,7 @@ fn commands(reader: &Reader, code: &str) -> Result<(), String> {
     }
 }
 
-/// JSON; a record of a key is also read by the gate's own code.
+/// Reads JSON; a record of a key is also read by the gate's own code.
 fn json_of(reader: &Reader, code: &str) -> Result<(), String> {
     let value: Value = serde_json::from_str(code).map_err(|error| error.to_string())?;
     match value.get("id") {
@@ -321,7 +321,7 @@ fn json_of(reader: &Reader, code: &str) -> Result<(), String> {
     }
 }
 
-/// A client's script, at whose end there is an answer of the gate or a session that the gate takes.
+/// Runs a client's script, at whose end there is an answer of the gate or a session that the gate takes.
 fn script(reader: &Reader, language: &str, code: &str) -> Result<(), String> {
     let gate = format!("http://127.0.0.1:{}", reader.stage.front.port);
     let (mut command, code) = match language {
@@ -359,7 +359,7 @@ fn script(reader: &Reader, language: &str, code: &str) -> Result<(), String> {
     }
 }
 
-/// The script of a page is one, and what it imports is there.
+/// Checks that the script of a page is one, and that what it imports is there.
 fn page(code: &str) -> Result<(), String> {
     let (_, rest) = code.split_once("<script type=\"module\">").ok_or("no script")?;
     let script = rest.split_once("</script>").ok_or("no end")?.0;
@@ -377,7 +377,7 @@ fn page(code: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The filter of a hook makes a token with its end of a secret of Vault's.
+/// Checks that the filter of a hook makes a token with its end of a secret of Vault's.
 fn filter(code: &str) -> Result<(), String> {
     let secret = json!({"lease_duration": 3600, "data": {"token": "made by Vault"}}).to_string();
     let made = run(Command::new("jq").arg("-ce").arg(code), &secret);
@@ -389,13 +389,13 @@ fn filter(code: &str) -> Result<(), String> {
     }
 }
 
-/// A change of a file of this repository.
+/// Tries a change of a file of this repository.
 fn change(code: &str) -> Result<(), String> {
     run(Command::new("git").args(["apply", "--check", "-"]).current_dir(root()), code);
     Ok(())
 }
 
-/// The command has every subcommand and every option of this table.
+/// Checks that the command has every subcommand and every option of this table.
 fn command_table(reader: &Reader, code: &str) -> Result<(), String> {
     let mut known = BTreeSet::new();
     for line in code.lines().filter_map(|line| line.strip_prefix("writegate ")) {

@@ -58,7 +58,7 @@ pub(crate) struct Reader {
     programs: PathBuf,
 }
 
-/// The gate's callers and what an operator may have set up.
+/// Returns the gate's callers and what an operator may have set up.
 fn with_callers(setup: Setup) -> Setup {
     let caller = |id| json!({"id": id, "schemes": ["session", "signature", "url"]});
     CALLERS
@@ -136,7 +136,7 @@ impl Reader {
         Typed { failed, out, err }
     }
 
-    /// A program in the folder, with what a reader has in the environment.
+    /// Returns a program in the folder, with what a reader has in the environment.
     pub(crate) fn command(&self, name: &str) -> Command {
         let (stage, world) = (&self.stage, &self.stage.cloud.world);
         let path = std::env::var("PATH").unwrap();
@@ -168,12 +168,12 @@ impl Reader {
         command
     }
 
-    /// A session of the pages' caller.
+    /// Returns a session of the pages' caller.
     fn session(&self) -> Session {
         Session::new(&self.stage.signing_secret, CALLERS[0])
     }
 
-    /// The secret of the pages' caller.
+    /// Returns the secret of the pages' caller.
     pub(crate) fn secret(&self) -> String {
         testkit::token::sk(&self.stage.signing_secret, CALLERS[0], 1)
     }
@@ -183,7 +183,7 @@ impl Reader {
         tokens.by_hand(false, &format!("by hand {}", fresh()), 0).1
     }
 
-    /// The gate's own code reads a configuration with this part in it.
+    /// Has the gate's own code read a configuration with this part in it.
     pub(crate) fn reads(&self, part: &str) -> Result<(), String> {
         let folder = self.stage.folder.join("part");
         fs::create_dir_all(&folder).unwrap();
@@ -215,14 +215,14 @@ impl Reader {
     }
 }
 
-/// A program on the reader's path.
+/// Puts a program on the reader's path.
 fn program(folder: &Path, name: &str, script: &str) {
     let path = folder.join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// The `wrangler.toml` that the gate was deployed with.
+/// Returns the `wrangler.toml` that the gate was deployed with.
 fn configuration(api: &str) -> String {
     let keys = CALLERS.map(|id| {
         format!("[[vars.KEYS]]\nid = \"{id}\"\nschemes = [\"session\", \"signature\", \"url\"]\n")
@@ -238,7 +238,7 @@ fn configuration(api: &str) -> String {
     )
 }
 
-/// A browser's export: three requests, of which the last was refused.
+/// Returns a browser's export: three requests, of which the last was refused.
 fn har() -> Value {
     let entry = |status: u16| {
         json!({

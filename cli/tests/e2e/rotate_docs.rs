@@ -75,7 +75,7 @@ impl Gitlab {
     }
 }
 
-/// The options of the page's last `token rotate`, behind its gate.
+/// Returns the options of the page's last `token rotate`, behind its gate.
 fn hooks(page: &str) -> Vec<String> {
     let rotates = |code: &String| code.contains("token rotate --gate") && code.contains("--hook");
     let mut commands = examples(page).into_iter().map(|example| example.code).filter(rotates);

@@ -28,7 +28,7 @@ pub(crate) enum Rollout {
 }
 
 impl Rollout {
-    /// As bad as it can be for somebody who counts to ten.
+    /// Makes one that is as bad as it can be for somebody who counts to ten.
     pub(crate) fn hard() -> Self {
         let nine = [true; 9];
         let parts = [&[false, false][..], &nine, &[false], &nine, &[false]];
@@ -101,7 +101,7 @@ impl Front {
         self.state.lock().unwrap().rollout = rollout;
     }
 
-    /// A version goes out.
+    /// Lets a version go out.
     pub(crate) fn deploy(&self, backend: Backend) {
         let mut state = self.state.lock().unwrap();
         let first = state.backends.is_empty();
@@ -112,7 +112,7 @@ impl Front {
         };
     }
 
-    /// The tokens of all gates that callers may still reach.
+    /// Returns the tokens of all gates that callers may still reach.
     pub(crate) fn reachable(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
         state.backends.iter().map(|b| b.token.clone()).collect()
@@ -143,7 +143,7 @@ impl Front {
         }
     }
 
-    /// A caller's connection, to its end.
+    /// Returns a caller's connection, to its end.
     fn splice(&self, head: &str, mut input: BufReader<TcpStream>, stream: TcpStream) -> Option<()> {
         let (backend, old) = {
             let mut state = self.state.lock().unwrap();
@@ -172,7 +172,7 @@ impl Front {
     }
 }
 
-/// One request without a body, and its whole answer as bytes that end with the connection.
+/// Returns one request without a body, and its whole answer as bytes that end with the connection.
 fn exchange(port: u16, head: &str) -> Option<Vec<u8>> {
     let mut there = TcpStream::connect(("127.0.0.1", port)).ok()?;
     there.set_read_timeout(Some(PATIENCE)).ok()?;

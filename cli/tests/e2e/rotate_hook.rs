@@ -21,7 +21,7 @@ impl Desk {
         self.0.join(name).to_str().unwrap().to_owned()
     }
 
-    /// A command that prints this.
+    /// Returns a command that prints this.
     fn prints(&self, text: &str) -> String {
         let path = self.path(&fresh());
         fs::write(&path, text).unwrap();
@@ -35,7 +35,7 @@ impl Drop for Desk {
     }
 }
 
-/// A token that the API takes, made by nobody whom the command knows.
+/// Returns a token that the API takes, made by nobody whom the command knows.
 fn new_token(stage: &Stage) -> String {
     let mut tokens = stage.cloud.world.tokens.lock().unwrap();
     tokens.by_hand(false, "by a hook", 0).1

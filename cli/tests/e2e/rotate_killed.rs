@@ -12,8 +12,8 @@ const AT_ONCE: usize = 4;
 
 type Case = (usize, String, Moment);
 
-/// The points of a run: each call, where there are several alike in a row the first and the last of them. Where a call
-/// changes something, there are more moments.
+/// Returns the points of a run: each call, where there are several alike in a row the first and the last of them.
+/// Where a call changes something, there are more moments.
 fn cases(calls: &[String]) -> Vec<Case> {
     let alike = |a: Option<&String>, b: &String| a.is_some_and(|a| a == b);
     let mut cases = Vec::new();

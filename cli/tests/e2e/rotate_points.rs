@@ -33,7 +33,7 @@ struct State {
 }
 
 impl Points {
-    /// From here on calls are numbered anew.
+    /// Begins to number calls anew.
     pub(crate) fn begin(&self, victim: Arc<Mutex<Child>>, kill: Option<(usize, Moment)>) {
         let mut state = self.state.lock().unwrap();
         state.calls.clear();
@@ -45,7 +45,7 @@ impl Points {
         self.state.lock().unwrap().calls.clone()
     }
 
-    /// The first call that begins with this says that it is there, and waits for the word to continue.
+    /// Holds the first call that begins with this: it says that it is there, and waits for the word to continue.
     pub(crate) fn hold(&self, call: &str) -> (Receiver<()>, Sender<()>) {
         let (arrived, there) = channel();
         let (go, told) = channel();

@@ -30,7 +30,7 @@ impl Done {
         self
     }
 
-    /// The numbers of the reported steps, in order.
+    /// Returns the numbers of the reported steps, in order.
     pub(crate) fn steps(&self) -> Vec<u32> {
         let number = |line: &str| {
             let (number, _) = line.strip_prefix("writegate: ")?.split_once("/8 ")?;

@@ -174,7 +174,7 @@ impl Stage {
         format!("http://127.0.0.1:{}", self.front.port)
     }
 
-    /// `token rotate` with these arguments besides those that every run of a test has.
+    /// Returns `token rotate` with these arguments besides those that every run of a test has.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.bare(&["token", "rotate"]);
         for (option, value) in [("--interval", "2"), ("--patience", "30"), ("--grace", "0")] {
@@ -193,7 +193,7 @@ impl Stage {
         command
     }
 
-    /// A subcommand that asks this gate.
+    /// Returns a subcommand that asks this gate.
     pub(crate) fn bare(&self, words: &[&str]) -> Command {
         let world = &self.cloud.world;
         let mut command = crate::writegate();
@@ -220,7 +220,7 @@ impl Stage {
         self.run(self.command(arguments), None)
     }
 
-    /// The first time: with the id of the token that somebody made by hand.
+    /// Returns the first time: with the id of the token that somebody made by hand.
     pub(crate) fn first(&self) -> Done {
         self.rotate(&["--old", &self.old.0])
     }
@@ -288,7 +288,7 @@ impl Stage {
         }
     }
 
-    /// Nothing was put, and nothing is left of the run.
+    /// Asserts that nothing was put, and that nothing is left of the run.
     #[track_caller]
     pub(crate) fn assert_untouched(&self) {
         self.assert_unharmed();
@@ -310,7 +310,7 @@ impl Drop for Stage {
     }
 }
 
-/// Every file below this folder that is no link's.
+/// Returns every file below this folder that is no link's.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -327,7 +327,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// A route on which the API itself says which token the gate has.
 pub(crate) const VERIFY: (&str, &str, Option<&str>) = ("/api/*", BASE, Some("/user/tokens/verify"));
 
-/// The secret of the gate that serves now.
+/// Returns the secret of the gate that serves now.
 pub(crate) fn deployed(stage: &Stage) -> Value {
     let (_, secret) = stage.cloud.world.worker.lock().unwrap().deployed();
     serde_json::from_str(&secret).unwrap()

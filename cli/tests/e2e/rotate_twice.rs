@@ -7,7 +7,7 @@ use testkit::token::fingerprint;
 use crate::rotate_run::Running;
 use crate::rotate_stage::{SOON, Stage};
 
-/// A run that has made its token, and waits on its way to put it until something is sent.
+/// Starts a run that has made its token, and waits on its way to put it until something is sent.
 fn slow(stage: &Stage, lease: &str) -> (Running, std::sync::mpsc::Sender<()>) {
     let points: &Points = &stage.cloud.world.points;
     let (puts, go_on) = points.hold("PUT /client/v4/accounts/");
@@ -16,7 +16,7 @@ fn slow(stage: &Stage, lease: &str) -> (Running, std::sync::mpsc::Sender<()>) {
     (run, go_on)
 }
 
-/// The fingerprints of the tokens of ours, in the order of their making.
+/// Returns the fingerprints of the tokens of ours, in the order of their making.
 fn prints(stage: &Stage) -> Vec<String> {
     let tokens = stage.cloud.world.tokens.lock().unwrap();
     let ours = tokens.named("writegate ");

@@ -8,7 +8,7 @@ use testkit::gate::KEY;
 use testkit::program::{found, run};
 use testkit::token::fresh;
 
-/// The command with the secrets of a running gate.
+/// Returns the command with the secrets of a running gate.
 fn writegate(table: &Check, waf_secret: &str, arguments: &[&str]) -> String {
     let mut command = crate::writegate();
     command
@@ -18,13 +18,13 @@ fn writegate(table: &Check, waf_secret: &str, arguments: &[&str]) -> String {
     run(&mut command, "")
 }
 
-/// The status of a request with these arguments of curl, as a shell takes them apart.
+/// Returns the status of a request with these arguments of curl, as a shell takes them apart.
 fn curl(arguments: &str) -> String {
     let line = format!("curl -s -o /dev/null -w '%{{http_code}}' --noproxy '*' {arguments}");
     run(Command::new("sh").args(["-c", &line]), "")
 }
 
-/// A gate, where there is a curl to call it.
+/// Returns a gate, where there is a curl to call it.
 fn start(waf_secret: &str) -> Option<Check> {
     let check = || {
         Check::of(|setup| {

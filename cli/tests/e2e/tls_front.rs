@@ -47,12 +47,12 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// In front of this port, whatever it is called by.
+    /// Starts in front of this port, whatever it is called by.
     pub(crate) fn to(port: u16, certificate: &(PathBuf, PathBuf)) -> Self {
         Self::of(&[("", port)], certificate)
     }
 
-    /// In front of a port for each of these hosts.
+    /// Starts in front of a port for each of these hosts.
     pub(crate) fn of(hosts: &[(&str, u16)], (key, certificate): &(PathBuf, PathBuf)) -> Self {
         let hosts: serde_json::Map<_, _> =
             hosts.iter().map(|(host, port)| ((*host).to_owned(), json!(port))).collect();
@@ -71,13 +71,13 @@ impl Front {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// The address of the proxy that leads to every host.
+    /// Returns the address of the proxy that leads to every host.
     pub(crate) fn proxy(&self) -> String {
         format!("http://127.0.0.1:{}", self.proxy)
     }
 }
 
-/// A key and a certificate for this name, signed by itself.
+/// Returns a key and a certificate for this name, signed by itself.
 pub(crate) fn certificate(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     let file = |what: &str| folder.join(format!("{}-{what}.pem", fresh()));
     let (key, certificate) = (file("key"), file("certificate"));

@@ -225,7 +225,7 @@ mod tests {
         route::find(routes, &checked).unwrap().unwrap()
     }
 
-    /// The reference as the caller reads it, who asked for `asked` at the gate.
+    /// Returns the reference as the caller reads it, who asked for `asked` at the gate.
     fn seen(routes: &[Route], asked: &str, reference: &str) -> Option<String> {
         let route = found(routes, asked);
         let rest = route.path.rest(asked).filter(|_| route.path.is_prefix());

@@ -27,12 +27,12 @@ struct State {
 }
 
 impl Logs {
-    /// Every line so far.
+    /// Returns every line so far.
     pub fn lines(&self) -> Vec<String> {
         self.state().lines.clone()
     }
 
-    /// The lines so far that came from standard error.
+    /// Returns the lines so far that came from standard error.
     pub fn errors(&self) -> Vec<String> {
         self.state().errors.clone()
     }
@@ -42,7 +42,7 @@ impl Logs {
         self.state().lines.len()
     }
 
-    /// The first line from `mark` on that fits, waiting for it if need be, but no longer than `limit`.
+    /// Returns the first line from `mark` on that fits, waiting for it if need be, but no longer than `limit`.
     pub fn wait(
         &self,
         mark: usize,
@@ -57,7 +57,7 @@ impl Logs {
         found(&self.state())
     }
 
-    /// Line `index`, waiting for it as long as workerd runs.
+    /// Returns line `index`, waiting for it as long as workerd runs.
     pub fn next(&self, index: usize) -> Option<String> {
         loop {
             let line = self.wait(index, START_LIMIT, |_| true);
@@ -133,7 +133,7 @@ impl Logs {
     }
 }
 
-/// `{"event":"listen","socket":"gate","port":40123}`, the control channel's only kind of line.
+/// Parses `{"event":"listen","socket":"gate","port":40123}`, the control channel's only kind of line.
 fn listening(line: &str) -> Option<(String, u16)> {
     let value: Value = serde_json::from_str(line).ok()?;
     let port = value.get("port")?.as_u64()?.try_into().ok()?;

@@ -36,7 +36,7 @@ const OBJECTS: &str = "objects";
 /// The longest time until workerd listens; seconds would do, but a busy CI machine is slow.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// The pinned workerd's own program below `node_modules`. The npm package's `bin/workerd` may be a
+/// Returns the pinned workerd's own program below `node_modules`. The npm package's `bin/workerd` may be a
 /// launcher in JavaScript, whose process id would not be workerd's.
 pub fn binary(root: &Path) -> PathBuf {
     let system = match std::env::consts::OS {
@@ -65,7 +65,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// A process without workers.
+    /// Makes a process without workers.
     pub fn new() -> Self {
         Self::default()
     }
@@ -188,12 +188,12 @@ pub struct Workerd {
 }
 
 impl Workerd {
-    /// The port of a worker's socket; 0 for a name that has none.
+    /// Returns the port of a worker's socket; 0 for a name that has none.
     pub fn port(&self, name: &str) -> u16 {
         self.ports.get(name).copied().unwrap_or_default()
     }
 
-    /// workerd's own process id, whose CPU time the benchmark reads.
+    /// Returns workerd's own process id, whose CPU time the benchmark reads.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -39,7 +39,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker of one ES module.
+    /// Makes a worker of one ES module.
     pub fn script(name: &str, source: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -53,7 +53,7 @@ impl Worker {
         .module("index.js", "esModule", source.as_bytes())
     }
 
-    /// The gate as `writegate build` left it in `build`: `index.js` and `index_bg.wasm`.
+    /// Returns the gate as `writegate build` left it in `build`: `index.js` and `index_bg.wasm`.
     pub fn built(name: &str, build: &Path) -> io::Result<Self> {
         let source = fs::read_to_string(build.join("index.js"))?;
         let wasm = fs::read(build.join("index_bg.wasm"))?;
@@ -96,7 +96,7 @@ impl Worker {
         self
     }
 
-    /// As [`Worker::service`], for an entrypoint that the other service exports by name.
+    /// Binds, as [`Worker::service`] does, for an entrypoint that the other service exports by name.
     pub fn entrypoint(mut self, name: &str, service: &str, entrypoint: &str) -> Self {
         let binding = Binding::Service(service.to_owned(), Some(entrypoint.to_owned()));
         self.bindings.push((name.to_owned(), binding));
@@ -110,7 +110,7 @@ impl Worker {
         self.class(class)
     }
 
-    /// A class of Durable Objects that this worker exports, for other services to bind.
+    /// Adds a class of Durable Objects that this worker exports, for other services to bind.
     pub fn class(mut self, class: &str) -> Self {
         self.classes.push(class.to_owned());
         self
@@ -139,13 +139,13 @@ impl Worker {
         self
     }
 
-    /// Another compatibility date than [`COMPATIBILITY_DATE`].
+    /// Takes another compatibility date than [`COMPATIBILITY_DATE`].
     pub fn date(mut self, date: &str) -> Self {
         self.date = date.to_owned();
         self
     }
 
-    /// The service in workerd's configuration language; module contents go into files beside it.
+    /// Returns the service in workerd's configuration language; module contents go into files beside it.
     pub(super) fn text(&self, index: usize, directory: &Path) -> io::Result<String> {
         let mut modules = Vec::new();
         for (number, module) in self.modules.iter().enumerate() {
@@ -196,7 +196,7 @@ impl Worker {
         ))
     }
 
-    /// The namespaces of this worker's classes, and where their objects are kept.
+    /// Returns the namespaces of this worker's classes, and where their objects are kept.
     fn storage(&self) -> String {
         if self.classes.is_empty() {
             return String::new();
@@ -218,7 +218,7 @@ impl Worker {
     }
 }
 
-/// A string literal of Cap'n Proto's schema language.
+/// Returns a string literal of Cap'n Proto's schema language.
 pub(super) fn quoted(text: &str) -> String {
     let mut literal = String::from("\"");
     for character in text.chars() {

@@ -9,7 +9,7 @@ use testkit::token::now;
 use super::{before_sig, link, secret, signed, with_links};
 use crate::native::{Check, check};
 
-/// Like `table.refused` with `bad-credential`, for targets.
+/// Does as `table.refused` with `bad-credential`, for targets.
 fn malformed(table: &mut Check, target: &str) {
     table.refused(target, &Request::get(target), 400, "bad-credential");
 }

@@ -11,12 +11,12 @@ use crate::native::Check;
 
 const TEXT: &str = "/x?key=pk_site";
 
-/// Like `table.refused` with `bad-credential`, for targets.
+/// Does as `table.refused` with `bad-credential`, for targets.
 fn malformed(table: &mut Check, target: &str) {
     table.refused(target, &Request::get(target), 400, "bad-credential");
 }
 
-/// A text whose MAC holds what the two alphabets write differently, and that MAC.
+/// Returns a text whose MAC holds what the two alphabets write differently, and that MAC.
 fn telling(secret: &str, issued: &str) -> (String, Vec<u8>) {
     (0..)
         .map(|nth| format!("{TEXT}&n={nth}"))

@@ -76,7 +76,7 @@ impl Drop for Form {
     }
 }
 
-/// The text in the recipe's only fence of this language.
+/// Returns the text in the recipe's only fence of this language.
 fn only(language: &str) -> String {
     let mut found = fences("recipes/form.md", language);
     assert_eq!(found.len(), 1, "one fence of {language}");

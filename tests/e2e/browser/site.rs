@@ -63,7 +63,7 @@ impl Site {
         Self { gate, signing_secret, api, pages, _verifier: verifier, config, _server: server }
     }
 
-    /// The addresses and secrets that the tests in JavaScript need.
+    /// Returns the addresses and secrets that the tests in JavaScript need.
     pub(crate) fn servers(&self) -> Vec<(&'static str, String)> {
         vec![
             ("GATE", format!("http://127.0.0.1:{}", self.gate)),
@@ -103,7 +103,7 @@ fn api() -> Upstream {
     })
 }
 
-/// An empty page for every path, with the policy that docs/clients.md states.
+/// Returns an empty page for every path, with the policy that docs/clients.md states.
 fn pages() -> Upstream {
     let documented = fences("clients.md", "csp").remove(0);
     let policy = documented.trim().replace("https://gate.example.com", "http://127.0.0.1:*");
@@ -116,7 +116,7 @@ fn pages() -> Upstream {
     })
 }
 
-/// Turnstile's verifier: a token `tok-HOSTNAME-…` is good once.
+/// Starts Turnstile's verifier: a token `tok-HOSTNAME-…` is good once.
 pub(crate) fn verifier() -> Upstream {
     let used = Mutex::new(BTreeSet::new());
     Upstream::answering(move |seen, _| {

@@ -7,7 +7,7 @@ use super::{Recipe, result};
 
 const RECORDS: &str = "/client/v4/zones/0123456789abcdef0123456789abcdef/dns_records";
 
-/// One zone with one record.
+/// Returns one zone with one record.
 fn zone(seen: &Seen, _nth: usize) -> Reply {
     let sent: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
     let record =

@@ -17,7 +17,7 @@ const HOST: &str = "img.example.com";
 /// The Accept headers of browsers for images: browsers with the same one share kept answers.
 const ACCEPT: &str = "image/avif,image/webp,image/*,*/*;q=0.8";
 
-/// The target of the recipe's `<img>`.
+/// Returns the target of the recipe's `<img>`.
 fn src() -> String {
     let html = fences("recipes/images.md", "html").remove(0);
     let (_, rest) =
@@ -25,7 +25,7 @@ fn src() -> String {
     rest.split_once('"').unwrap().0.to_owned()
 }
 
-/// A browser's request for an `<img>` of a page.
+/// Returns a browser's request for an `<img>` of a page.
 fn image(path: &str, page: &str) -> Request {
     Request::get(&src().replace("/img/cats/1.jpg", path))
         .header("Accept", ACCEPT)
@@ -35,7 +35,7 @@ fn image(path: &str, page: &str) -> Request {
         .header("CF-Connecting-IP", "192.0.2.7")
 }
 
-/// A link to the image, good for a minute.
+/// Returns a link to the image, good for a minute.
 fn link(gate: &Gate) -> String {
     let secret = sk(&gate.signing_secret, FIRST, 1);
     signed(&secret, HOST, &before_sig("/img/cats/1.jpg", FIRST, now() + 60))

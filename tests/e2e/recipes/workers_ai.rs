@@ -7,14 +7,14 @@ use super::{Recipe, result};
 
 const AI: &str = "/client/v4/accounts/0123456789abcdef0123456789abcdef/ai";
 
-/// A line of a streamed completion.
+/// Returns a line of a streamed completion.
 fn chunk(content: &str) -> Vec<u8> {
     let delta = json!({"index": 0, "delta": {"content": content}, "finish_reason": null});
     let whole = json!({"id": "c", "object": "chat.completion.chunk", "choices": [delta]});
     format!("data: {whole}\n\n").into_bytes()
 }
 
-/// The answers of Workers AI, as far as these tests ask it. The second half of a stream waits for the latch.
+/// Returns the answers of Workers AI, as far as these tests ask it. The second half of a stream waits for the latch.
 fn workers_ai(second_half: &Latch) -> impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static {
     let second_half = second_half.clone();
     move |seen, _| {

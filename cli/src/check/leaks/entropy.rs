@@ -24,7 +24,7 @@ pub(super) fn is_random(text: &[u8]) -> bool {
     text.len() >= LEAST && turns(text) >= LEAST_TURNS && not_an_example(text)
 }
 
-/// Shannon's entropy of its bytes, for each byte.
+/// Returns Shannon's entropy of its bytes, for each byte.
 fn bits(text: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
     for byte in text {

@@ -28,7 +28,7 @@ impl Undone {
         &self.bytes
     }
 
-    /// The line of the original that this place was in.
+    /// Returns the line of the original that this place was in.
     pub(super) fn line(&self, at: usize) -> usize {
         1 + self.breaks.partition_point(|before| *before <= at)
     }

@@ -76,7 +76,7 @@ fn place(object: &Object, commit: Option<&str>, hit: &Hit) -> String {
     }
 }
 
-/// The commit that brought a blob: the first of those that changed how often it is there.
+/// Returns the commit that brought a blob: the first of those that changed how often it is there.
 fn commit_of(checkout: &Path, object: &Object) -> Option<String> {
     if object.kind != "blob" {
         return None;
@@ -175,7 +175,7 @@ impl Programs {
         (looked, hits)
     }
 
-    /// The next object: a head line with its size, its bytes, and a line break.
+    /// Returns the next object: a head line with its size, its bytes, and a line break.
     fn content(&mut self) -> Option<Vec<u8>> {
         let mut head = String::new();
         self.contents.read_line(&mut head).ok()?;

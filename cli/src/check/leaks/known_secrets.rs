@@ -56,7 +56,7 @@ impl KnownSecrets {
         Self { secrets: known, sieve }
     }
 
-    /// The length of the longest, with every byte escaped.
+    /// Returns the length of the longest, with every byte escaped.
     pub(super) fn longest(&self) -> usize {
         let longest = self.secrets.iter().map(|known| known.secret.len()).max();
         longest.unwrap_or_default() * escapes::LONGEST
@@ -113,7 +113,7 @@ impl KnownSecrets {
     }
 }
 
-/// The secret as it is, and in the encodings that no escape undoes.
+/// Returns the secret as it is, and in the encodings that no escape undoes.
 fn encodings(secret: &Secret) -> Vec<(&'static str, Secret)> {
     let bytes = secret.expose();
     if bytes.len() < WINDOW {

@@ -134,7 +134,7 @@ fn gunzipped(content: &[u8]) -> Option<Vec<u8>> {
     Some(unpacked)
 }
 
-/// A scanner that knows the secrets of this machine, by their names.
+/// Returns a scanner that knows the secrets of this machine, by their names.
 pub(super) fn scanner(
     checkout: &Path,
     local: &Local,

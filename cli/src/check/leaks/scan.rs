@@ -62,7 +62,7 @@ impl Scanner {
         places.map(hit).collect()
     }
 
-    /// The length of the longest secret of this machine, in any encoding.
+    /// Returns the length of the longest secret of this machine, in any encoding.
     pub(super) fn longest(&self) -> usize {
         self.known.longest()
     }
@@ -154,7 +154,7 @@ impl Scanner {
     }
 }
 
-/// The first line of a private key, after `-----BEGIN`.
+/// Returns the first line of a private key, after `-----BEGIN`.
 fn private_key(rest: &[u8]) -> Option<&[u8]> {
     let line = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
     let title = b"PRIVATE KEY-----";
@@ -171,7 +171,7 @@ fn private_key(rest: &[u8]) -> Option<&[u8]> {
     (length >= 40 && entropy::not_an_example(key)).then_some(key)
 }
 
-/// A JWT in a word: three parts, the first of which is a header.
+/// Returns a JWT in a word: three parts, the first of which is a header.
 fn jwt(word: &[u8]) -> Option<&[u8]> {
     if word.len() < LEAST_JWT {
         return None;
@@ -305,7 +305,7 @@ fn name_before<'t>(above: &'t [u8], before: &'t [u8], is_quoted: bool) -> Option
     }
 }
 
-/// The name at the end of a text, without quotes and brackets around it.
+/// Returns the name at the end of a text, without quotes and brackets around it.
 fn last_name(text: &[u8]) -> &[u8] {
     let text = text.trim_ascii_end();
     let text = text.strip_suffix(b"]").unwrap_or(text);
@@ -326,7 +326,7 @@ fn is_netrc(before: &[u8]) -> bool {
     line == b"password" || (begins && line.ends_with(b" password"))
 }
 
-/// The name of Terraform's variable in whose block the lines end.
+/// Returns the name of Terraform's variable in whose block the lines end.
 fn variable_of(earlier: &[u8]) -> Option<&[u8]> {
     let mut lines = earlier.rsplit(|byte| *byte == b'\n').skip_while(|line| line.is_empty());
     let block = lines.find(|line| !line.first().is_none_or(u8::is_ascii_whitespace))?;
@@ -334,7 +334,7 @@ fn variable_of(earlier: &[u8]) -> Option<&[u8]> {
     name.split(|byte| *byte == b'"').next()
 }
 
-/// The name in `name: X`, `key="X"` and the like, which a `value` is for.
+/// Returns the name in `name: X`, `key="X"` and the like, which a `value` is for.
 fn paired(text: &[u8]) -> Option<&[u8]> {
     let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.".contains(*byte);
     let at = |word: &[u8]| {
@@ -347,7 +347,7 @@ fn paired(text: &[u8]) -> Option<&[u8]> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Without the letter before a quote that says what kind of text it is: `b"…"`, `r'…'`, `@"…"`.
+/// Removes the letter before a quote that says what kind of text it is: `b"…"`, `r'…'`, `@"…"`.
 fn without_prefix(text: &[u8]) -> &[u8] {
     let plain = trimmed(text, b"rbfuRBFU@$");
     let is_word =
@@ -355,7 +355,7 @@ fn without_prefix(text: &[u8]) -> &[u8] {
     if text.len() - plain.len() <= 2 && !is_word { plain } else { text }
 }
 
-/// `token: string` without its type, as in TypeScript, Rust, Python and Kotlin.
+/// Returns `token` of `token: string`, without its type, as in TypeScript, Rust, Python and Kotlin.
 fn without_type(text: &[u8]) -> &[u8] {
     let is_type = |byte: &u8| byte.is_ascii_alphanumeric() || b" _<>|[]&?".contains(byte);
     match text.iter().rposition(|byte| !is_type(byte)) {
@@ -373,7 +373,7 @@ fn without_type(text: &[u8]) -> &[u8] {
     }
 }
 
-/// A text without these bytes at its end.
+/// Returns a text without these bytes at its end.
 fn trimmed<'t>(text: &'t [u8], bytes: &[u8]) -> &'t [u8] {
     let count = text.iter().rev().take_while(|byte| bytes.contains(byte)).count();
     &text[..text.len() - count]

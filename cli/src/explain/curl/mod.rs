@@ -183,7 +183,7 @@ impl Options {
         }
     }
 
-    /// Several -d are joined as a form is.
+    /// Adds the text of a -d; several are joined as a form is.
     fn data(&mut self, bytes: Vec<u8>) {
         match &mut self.data {
             Some(data) => {
@@ -222,7 +222,7 @@ impl Options {
         Ok(())
     }
 
-    /// The request that curl makes of all this.
+    /// Returns the request that curl makes of all this.
     fn request(mut self) -> Result<RequestInput> {
         let url = match self.urls.as_slice() {
             [] => return Err(Error::usage("the request has no URL")),
@@ -319,7 +319,7 @@ fn read_data(value: &str, drops_lines: bool) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// `content`, `=content`, `name=content`, `@file` or `name@file`, with the content percent-encoded.
+/// Parses `content`, `=content`, `name=content`, `@file` or `name@file`, with the content percent-encoded.
 fn encoded_data(value: &str) -> Result<String> {
     let at = value.find('=').or_else(|| value.find('@'));
     let (name, content) = match at {

@@ -55,7 +55,7 @@ fn table() -> impl Iterator<Item = (&'static str, Option<char>, bool)> {
     })
 }
 
-/// An option by its name, the beginning of it, or with `no-` before it.
+/// Returns an option by its name, the beginning of it, or with `no-` before it.
 pub(super) fn named(given: &str) -> Result<(&'static str, bool)> {
     let plain = given.strip_prefix("no-").unwrap_or(given);
     if let Some((name, _, takes)) = table().find(|(name, ..)| *name == given || *name == plain) {
@@ -69,7 +69,7 @@ pub(super) fn named(given: &str) -> Result<(&'static str, bool)> {
     }
 }
 
-/// An option by its letter.
+/// Returns an option by its letter.
 pub(super) fn lettered(letter: char) -> Result<(&'static str, bool)> {
     let found = table().find(|(_, other, _)| *other == Some(letter));
     found.map(|(name, _, takes)| (name, takes)).ok_or_else(unknown)

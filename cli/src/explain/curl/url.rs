@@ -60,7 +60,7 @@ impl Options {
     }
 }
 
-/// A target without the backslashes that keep brackets from meaning several requests, as browsers write it.
+/// Returns a target without the backslashes that keep brackets from meaning several requests, as browsers write it.
 fn without_globs(target: &str) -> Result<String> {
     let mut plain = String::with_capacity(target.len());
     let mut rest = target.chars().peekable();
@@ -78,7 +78,7 @@ fn without_globs(target: &str) -> Result<String> {
     Ok(plain)
 }
 
-/// The path without `.` and `..` (RFC 3986 section 5.2.4).
+/// Returns the path without `.` and `..` (RFC 3986 section 5.2.4).
 fn without_dots(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();

@@ -77,7 +77,7 @@ fn linker(directory: &Path) -> PathBuf {
     directory.join(format!("usr/lib/rustlib/{ARCH}-unknown-linux-gnu/bin/rust-lld"))
 }
 
-/// The linker that rustup's toolchains bring along.
+/// Returns the linker that rustup's toolchains bring along.
 fn rust_lld() -> Result<PathBuf> {
     let root = output(clean("rustc").args(["--print", "sysroot"])).unwrap_or_default();
     let path = linker(Path::new("")).strip_prefix("usr").map(|path| Path::new(&root).join(path));

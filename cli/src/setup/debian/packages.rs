@@ -46,7 +46,7 @@ fn find() -> Option<&'static str> {
     })
 }
 
-/// `1.96.0+dfsg1-1~deb12u2` → (1, 96).
+/// Parses `1.96.0+dfsg1-1~deb12u2` as (1, 96).
 fn version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))

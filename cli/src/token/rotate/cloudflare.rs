@@ -85,13 +85,13 @@ impl Rotation<'_> {
         seen.state == "ok" && newest && !self.options.now
     }
 
-    /// Since when these are known here: a run that made one puts it soon or never.
+    /// Returns since when these are known here: a run that made one puts it soon or never.
     pub(super) fn met(&self, ours: &[Listed]) -> BTreeMap<String, Instant> {
         let now = Instant::now();
         ours.iter().map(|token| (token.id.clone(), now)).collect()
     }
 
-    /// The token whose policies the new one gets.
+    /// Returns the token whose policies the new one gets.
     fn model(
         &self,
         tokens: &Tokens,

@@ -99,12 +99,12 @@ impl Tokens {
         }
     }
 
-    /// Where they are in the API.
+    /// Returns their path in the API.
     pub(super) const fn path(&self) -> &String {
         &self.path
     }
 
-    /// This gate's, the newest first.
+    /// Lists this gate's, the newest first.
     pub(super) fn list(&self) -> Result<Vec<Listed>> {
         let mut found: Vec<Value> = Vec::new();
         for page in 1.. {
@@ -134,7 +134,7 @@ impl Tokens {
         })
     }
 
-    /// A token, whole; `None` where there is none of this id.
+    /// Returns a token, whole; `None` where there is none of this id.
     pub(super) fn get(&self, id: &str) -> Result<Option<Value>> {
         match self.api.get(&format!("{}/{id}", self.path)) {
             Err(error) if error.status == 404 => Ok(None),
@@ -222,7 +222,7 @@ pub(super) fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The fingerprint in a name of this gate's, empty where it has none yet; `None` for the name of anything else.
+/// Returns the fingerprint in a name of this gate's, empty where it has none yet; `None` for the name of anything else.
 fn fingerprint_of<'n>(name: &'n str, stem: &str) -> Option<&'n str> {
     let rest = name.strip_prefix(stem)?;
     if rest.is_empty() {

@@ -24,7 +24,7 @@ pub(super) struct Hook {
 }
 
 impl Hook {
-    /// The new token: what the command prints, raw or as an envelope.
+    /// Returns the new token: what the command prints, raw or as an envelope.
     pub(super) fn make(&self, now: Timestamp) -> Result<Envelope> {
         let doing = "running the command of --hook";
         let mut child = self

@@ -98,7 +98,7 @@ impl Born {
         Self(Instant::now(), SystemTime::now())
     }
 
-    /// A clock that was set back says nothing.
+    /// Returns the time since then, by the clock that has moved further: one may have been set back.
     fn elapsed(self) -> Duration {
         self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
     }
@@ -197,7 +197,7 @@ impl<'o> Rotation<'o> {
         }
     }
 
-    /// Step 1: which token is in place.
+    /// Looks which token is in place: step 1.
     fn look(&self) -> Result<Seen> {
         let seen = self.watch(None)?;
         let shown = Some(seen.fingerprint.clone()).filter(|shown| !shown.is_empty());
@@ -245,7 +245,7 @@ impl<'o> Rotation<'o> {
         Successor { fingerprint: Fingerprint::of(&envelope.value, &self.root), envelope, born }
     }
 
-    /// Step 4, by the routes' probes.
+    /// Tries the new token by the routes' probes: step 4.
     fn try_at_the_api(&self, new: &Successor) -> std::result::Result<(), String> {
         let token = Some((self.secret.as_str(), &new.envelope.text));
         let config = self.local.config(&self.root, token);
@@ -315,7 +315,7 @@ impl<'o> Rotation<'o> {
         })
     }
 
-    /// Step 7: the token in place works.
+    /// Tries the token in place: step 7.
     fn try_through(&self, token: &str) -> Result<()> {
         let Some(through) = &self.through else {
             self.step(7, &format!("{token} is not tried through the gate (--unprobed)"));

@@ -44,7 +44,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Something that is left to do.
+    /// Adds something that is left to do.
     pub(super) fn leave(&mut self, what: impl Into<String>) {
         self.left.push(what.into());
     }

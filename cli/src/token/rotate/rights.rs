@@ -36,7 +36,7 @@ pub(super) fn policies(shown: &Value) -> Result<Value> {
     }
 }
 
-/// A token that ends gets a successor that lives as long.
+/// Returns the end of the successor of a token that ends: it lives as long.
 pub(super) fn successor_s_end(like: &Value, now: Timestamp) -> Result<Option<Timestamp>> {
     if like["expires_on"].is_null() {
         return Ok(None);
@@ -56,7 +56,7 @@ pub(super) fn time(value: &Value) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(value.as_str()?)
 }
 
-/// Cloudflare takes whole seconds.
+/// Writes a time in whole seconds, because Cloudflare takes no others.
 pub(super) fn seconds(time: Timestamp) -> String {
     Timestamp::from_seconds(time.seconds()).to_rfc3339().replace(".000Z", "Z")
 }

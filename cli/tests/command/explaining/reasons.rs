@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A session with this header and these claims, signed with the key's secret.
+/// Returns a session with this header and these claims, signed with the key's secret.
 fn forged(scene: &Scene, header: &serde_json::Value, claims: &serde_json::Value) -> String {
     let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     let message = format!("{header}.{claims}");
@@ -10,7 +10,7 @@ fn forged(scene: &Scene, header: &serde_json::Value, claims: &serde_json::Value)
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
 }
 
-/// A value of a query with every byte percent-encoded, as a form's code may write it.
+/// Returns a value of a query with every byte percent-encoded, as a form's code may write it.
 fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

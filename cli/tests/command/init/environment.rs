@@ -107,13 +107,13 @@ fn an_environment_without_a_gate_or_a_proper_name_is_refused() {
     checkout.fed(&later, "").failed(2, &["--env", "[env.…]"]);
 }
 
-/// The calls of wrangler after the first so many, each with its environment.
+/// Returns the calls of wrangler after the first so many, each with its environment.
 fn later(machine: &Machine, before: usize) -> Vec<(String, String)> {
     let calls = machine.calls_about().into_iter().skip(before);
     calls.map(|(call, environment)| (name(&call), environment)).collect()
 }
 
-/// A gate at Cloudflare, to which others are added.
+/// Returns a gate at Cloudflare, to which others are added.
 fn with_gate(more: &[&str]) -> (Machine, usize) {
     let machine = Machine::new();
     machine.init(more);

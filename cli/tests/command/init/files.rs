@@ -57,7 +57,7 @@ fn force_replaces_them_and_keeps_what_cannot_be_made_again() {
     assert!(checkout.text(".dev.vars").contains(&root));
 }
 
-/// `init` with this root in the environment.
+/// Runs `init` with this root in the environment.
 fn exported(checkout: &Checkout, more: &[&str], root: &str) -> crate::checkout::Done {
     let mut command = checkout.command(&[CMS.as_slice(), &["--local"], more].concat());
     let token = checkout.file("token", &random_secret());

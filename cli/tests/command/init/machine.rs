@@ -101,7 +101,8 @@ impl Machine {
         line.unwrap().strip_suffix('\'').unwrap().to_owned()
     }
 
-    /// No secret is on a command line, in an environment, on a terminal, or in a file that git does not ignore.
+    /// Asserts that no secret is on a command line, in an environment, on a terminal, or in a file that git does not
+    /// ignore.
     #[track_caller]
     pub(crate) fn keeps_its_secrets(&self, done: &Done) {
         let mut secrets = vec![self.token.clone()];
@@ -123,7 +124,7 @@ impl Machine {
     }
 }
 
-/// The words of a call before its first option.
+/// Returns the words of a call before its first option.
 pub(crate) fn name(call: &Value) -> String {
     let words = call["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
     words.take_while(|word| !word.starts_with('-')).collect::<Vec<_>>().join(" ")
@@ -140,7 +141,7 @@ pub(crate) fn refused() -> Value {
 }
 
 impl Done {
-    /// Ended with this code and these words in its last line; nothing on standard output.
+    /// Asserts that it ended with this code and these words in its last line; nothing on standard output.
     #[track_caller]
     pub(crate) fn refused(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);

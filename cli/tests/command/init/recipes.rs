@@ -12,7 +12,7 @@ use crate::checkout::{Checkout, random_secret, root};
 /// The ids in the recipes: of the first key, the operator's, the probe's.
 const IDS: [&str; 3] = ["pk_first", "pk_operator", "pk_probe"];
 
-/// A folder with the packages of npm, as far as `init` looks at them.
+/// Returns a folder with the packages of npm, as far as `init` looks at them.
 pub(super) fn from_npm() -> Checkout {
     let folder = Checkout::new("");
     for name in ["Cargo.toml", "wrangler.toml"] {
@@ -44,7 +44,7 @@ fn fence<'p>(page: &'p str, language: &str) -> (&'p str, &'p str, &'p str) {
     }
 }
 
-/// The arguments of the recipe's command, as a shell reads them.
+/// Returns the arguments of the recipe's command, as a shell reads them.
 fn arguments(page: &str) -> Vec<String> {
     let (_, command, _) = fence(page, "sh");
     let script = format!("npx() {{ shift; printf '%s\\n' \"$@\"; }}\n{command}");
@@ -54,7 +54,7 @@ fn arguments(page: &str) -> Vec<String> {
     printed.lines().map(str::to_owned).collect()
 }
 
-/// The command of this recipe, with this on standard input, makes the configuration that the recipe shows.
+/// Asserts that the command of this recipe, with this on standard input, makes the configuration that the recipe shows.
 fn assert_current(name: &str, input: &str) {
     let path = page(name);
     let text = fs::read_to_string(&path).unwrap();
@@ -74,7 +74,7 @@ fn assert_current(name: &str, input: &str) {
     assert_or_update(&path, &text, &made);
 }
 
-/// The page shows what was made, or from now on.
+/// Asserts that the page shows what was made, or updates it.
 fn assert_or_update(path: &Path, text: &str, made: &str) {
     let (before, written, after) = fence(text, "toml");
     if std::env::var_os("UPDATE_RECIPES").is_some() {

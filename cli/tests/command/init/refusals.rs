@@ -3,7 +3,7 @@
 use super::{CMS, clone};
 use crate::checkout::random_secret;
 
-/// The arguments and, if they are not enough, some more.
+/// Returns the arguments and, if they are not enough, some more.
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [CMS.as_slice(), &["--local"], more].concat()
 }

@@ -89,7 +89,7 @@ fn odd_characters_come_through() {
     }
 }
 
-/// An API on loopback that answers every request with this status, and the arguments for a gate before it.
+/// Returns an API on loopback that answers every request with this status, and the arguments for a gate before it.
 fn api(status: u16) -> (Upstream, Vec<String>) {
     let api = Upstream::answering(move |_, _| Reply::new(status));
     let upstream = format!("{}/api", api.url());
