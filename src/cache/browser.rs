@@ -130,7 +130,7 @@ mod tests {
         edits
     }
 
-    fn told<'e>(edits: &'e HeaderEdits<'_>, name: &str) -> Option<&'e str> {
+    fn value<'e>(edits: &'e HeaderEdits<'_>, name: &str) -> Option<&'e str> {
         let mut set =
             edits.set.iter().filter(|(set, _)| *set == name).map(|(_, value)| value.as_str());
         let value = set.next();
@@ -154,13 +154,13 @@ mod tests {
         ] {
             let edits = kept(policy, headers, later);
             assert_eq!(
-                told(&edits, "cache-control"),
+                value(&edits, "cache-control"),
                 Some(expected),
                 "{policy:?} {headers:?} {later}"
             );
             // A browser would subtract either from max-age.
             let is_kept = expected != "private";
-            assert_eq!(told(&edits, "age").is_none(), is_kept);
+            assert_eq!(value(&edits, "age").is_none(), is_kept);
             assert_eq!(edits.drop.contains(&"age") && edits.drop.contains(&"date"), is_kept);
         }
         // Less than a second is not kept.
@@ -179,13 +179,13 @@ mod tests {
             (Scope::Shared, Some("Accept, Accept-Language"), "Accept, Accept-Language, Origin"),
         ] {
             let headers: Vec<_> = vary.into_iter().map(|vary| ("vary", vary)).collect();
-            assert_eq!(told(&kept(of(scope), &headers, 0), "vary"), Some(expected), "{scope:?}");
+            assert_eq!(value(&kept(of(scope), &headers, 0), "vary"), Some(expected), "{scope:?}");
         }
         // CORS has named the origin already.
         let set = vec![("vary", "Accept, Origin".to_owned())];
         let mut edits = HeaderEdits { set, ..HeaderEdits::default() };
         keep_in_browser(of(Scope::Shared), 10, &[("vary", "Accept")], &mut edits);
-        assert_eq!(told(&edits, "vary"), Some("Accept, Origin"));
+        assert_eq!(value(&edits, "vary"), Some("Accept, Origin"));
     }
 
     #[test]
@@ -193,13 +193,13 @@ mod tests {
         for (status, is_kept) in [(None, true), (Some(304), true), (Some(416), false)] {
             let mut edits = HeaderEdits { status, ..HeaderEdits::default() };
             keep_in_browser(POLICY, 10, &[], &mut edits);
-            assert_eq!(told(&edits, "cache-control").is_some(), is_kept, "{status:?}");
+            assert_eq!(value(&edits, "cache-control").is_some(), is_kept, "{status:?}");
         }
     }
 
     #[test]
     fn only_the_caller_may_keep_an_answer_of_an_uncached_route() {
-        let told = |headers: &[(&'static str, &'static str)]| {
+        let value = |headers: &[(&'static str, &'static str)]| {
             let mut edits = HeaderEdits::default();
             keep_private(headers, &mut edits, NOW);
             let found = edits.set.into_iter().find(|(name, _)| *name == "cache-control");
@@ -217,23 +217,23 @@ mod tests {
             ("private=\"set-cookie, x\", max-age=5", "private, max-age=5"),
             ("unknown=\"x\"", "private"),
         ] {
-            let found = told(&[("cache-control", said)]);
+            let found = value(&[("cache-control", said)]);
             assert_eq!(found.as_deref(), Some(expected), "{said}");
         }
         for said in ["private", "PRIVATE, max-age=5", "no-store", "no-cache", "no-cache, no-store"]
         {
-            assert_eq!(told(&[("cache-control", said)]), None, "{said}");
+            assert_eq!(value(&[("cache-control", said)]), None, "{said}");
         }
-        assert_eq!(told(&[]).as_deref(), Some("private"));
+        assert_eq!(value(&[]).as_deref(), Some("private"));
         let mut edits = HeaderEdits { drop: vec!["cache-control"], ..HeaderEdits::default() };
         keep_private(&[("cache-control", "no-store")], &mut edits, NOW);
-        let told = ("cache-control", "private, no-store".to_owned());
-        assert_eq!(edits.set, [told]);
+        let value = ("cache-control", "private, no-store".to_owned());
+        assert_eq!(edits.set, [value]);
     }
 
     #[test]
     fn expires_becomes_the_caller_s_max_age() {
-        let told = |headers: &[(&'static str, &'static str)]| {
+        let value = |headers: &[(&'static str, &'static str)]| {
             let mut edits = HeaderEdits::default();
             keep_private(headers, &mut edits, NOW);
             (edits.drop, edits.set.into_iter().next().map(|(_, value)| value))
@@ -246,11 +246,11 @@ mod tests {
             (vec![("expires", "0")], "private, max-age=0"),
             (vec![late, ("cache-control", "max-age=5")], "private, max-age=5"),
         ] {
-            let (drop, set) = told(&headers);
+            let (drop, set) = value(&headers);
             assert_eq!(drop, ["expires"]);
             assert_eq!(set.as_deref(), Some(expected));
         }
-        let (drop, set) = told(&[late, ("cache-control", "private")]);
+        let (drop, set) = value(&[late, ("cache-control", "private")]);
         assert!(drop.is_empty() && set.is_none());
     }
 }

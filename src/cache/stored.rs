@@ -203,14 +203,14 @@ mod tests {
 
     #[test]
     fn what_must_not_be_kept_by_others_stays_so() {
-        let told = |value| {
+        let cache_control = |value| {
             let mut edits = HeaderEdits::default();
             on_miss(&[("cache-control", value)], &mut edits);
             let mut set = edits.set.into_iter();
             set.find(|(name, _)| *name == "cache-control").unwrap().1
         };
-        assert_eq!(told("public, max-age=60"), "private");
-        assert_eq!(told("No-Store"), "private, no-store");
-        assert_eq!(told("private, no-cache"), "private, no-cache");
+        assert_eq!(cache_control("public, max-age=60"), "private");
+        assert_eq!(cache_control("No-Store"), "private, no-store");
+        assert_eq!(cache_control("private, no-cache"), "private, no-cache");
     }
 }

@@ -35,6 +35,7 @@ mod links;
 mod mac_vectors;
 mod mint;
 mod mint_answers;
+mod minted;
 mod narrowing;
 mod native;
 mod nonce_required;

@@ -1,6 +1,7 @@
 //! `explain`: that it names the rule and the reason, finds the usual mistakes, marks the first
 //! difference of two bases, and shows no secret.
 
+mod limits;
 mod reasons;
 
 use base64::Engine as _;
@@ -29,9 +30,9 @@ impl Scene {
 
     fn explain(&self, options: &[&str], request: &[&str]) -> String {
         let arguments = [&["explain"], options, &["--"], request].concat();
-        let told = explained(&self.checkout.run(&arguments));
-        assert!(!told.contains(&self.root));
-        told
+        let shown = explained(&self.checkout.run(&arguments));
+        assert!(!shown.contains(&self.root));
+        shown
     }
 
     fn mint(&self, more: &[&str]) -> String {
@@ -88,8 +89,8 @@ fn explained(done: &Done) -> String {
 #[test]
 fn what_is_right_is_accepted() {
     let scene = Scene::new();
-    let told = scene.explain_post(&[], &scene.signed(), URL, "{}");
-    assert!(told.starts_with("With this configuration it is accepted"), "{told}");
+    let shown = scene.explain_post(&[], &scene.signed(), URL, "{}");
+    assert!(shown.starts_with("With this configuration it is accepted"), "{shown}");
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn the_rule_and_the_reason_are_named() {
     let other =
         scene.checkout.run(&["session", "mint", "--key", "pk_other", "--unknown-key"]).succeeded();
     let other = format!("Authorization: Bearer {}", other.trim());
-    for (told, code, reason) in [
+    for (shown, code, reason) in [
         (
             scene.explain_post(&[], &signed, URL, "[]"),
             "401 digest-mismatch",
@@ -137,17 +138,17 @@ fn the_rule_and_the_reason_are_named() {
         ),
     ] {
         assert!(
-            told.contains(&format!("it is refused: {code}")) && told.contains(reason),
-            "{code}: {told}"
+            shown.contains(&format!("it is refused: {code}")) && shown.contains(reason),
+            "{code}: {shown}"
         );
     }
     let input = signed[3].replace("\"@query\" ", "").replace(";created=", ";x=");
     let less = [signed[..3].to_vec(), vec![input], signed[4..].to_vec()].concat();
-    let told = scene.explain_post(&[], &less, URL, "{}");
-    assert!(told.contains("signature-incomplete"), "{told}");
+    let shown = scene.explain_post(&[], &less, URL, "{}");
+    assert!(shown.contains("signature-incomplete"), "{shown}");
     assert!(
-        told.contains("the target is not covered") && told.contains("there is no created"),
-        "{told}"
+        shown.contains("the target is not covered") && shown.contains("there is no created"),
+        "{shown}"
     );
 }
 
@@ -165,12 +166,12 @@ fn the_usual_mistakes_with_the_secret_are_found() {
         (scene.signed_by(&sk, |base| base.replace("POST\n", "post\n")), "the method in lower case"),
         (scene.signed_by(&random_secret(), whole), "No usual mistake"),
     ] {
-        let told = scene.explain_post(&[], &headers, URL, "{}");
+        let shown = scene.explain_post(&[], &headers, URL, "{}");
         assert!(
-            told.contains("it is refused: 401 signature-invalid") && told.contains(found),
-            "{found}: {told}"
+            shown.contains("it is refused: 401 signature-invalid") && shown.contains(found),
+            "{found}: {shown}"
         );
-        assert!(!told.contains(&bare), "{told}");
+        assert!(!shown.contains(&bare), "{shown}");
     }
     // A session signed with the secret decoded, as some libraries are made to.
     let claims = URL_SAFE_NO_PAD.encode(json!({"exp": 4_000_000_000_u64}).to_string());
@@ -178,8 +179,8 @@ fn the_usual_mistakes_with_the_secret_are_found() {
     let message = format!("{header}.{claims}");
     let key = Secret::new(URL_SAFE_NO_PAD.decode(&bare).unwrap());
     let tag = URL_SAFE_NO_PAD.encode(MacKey::new(&key).tag(message.as_bytes()));
-    let told = scene.explain(&[], &["-H", &format!("Authorization: Bearer {message}.{tag}"), URL]);
-    assert!(told.contains("decoded: use it as text"), "{told}");
+    let shown = scene.explain(&[], &["-H", &format!("Authorization: Bearer {message}.{tag}"), URL]);
+    assert!(shown.contains("decoded: use it as text"), "{shown}");
 }
 
 #[test]
@@ -191,7 +192,7 @@ fn the_gate_s_base_is_shown_beside_one_s_own_with_the_first_difference_marked() 
         "signature_base": "\"@method\": POST\n\"@authority\": other.example",
     });
     let problem = scene.checkout.file("problem.json", &problem.to_string());
-    let told = scene.explain_post(&["--problem", &problem], &signed, URL, "{}");
+    let shown = scene.explain_post(&["--problem", &problem], &signed, URL, "{}");
     for part in [
         "The gate answered 401 signature-invalid",
         "The two differ",
@@ -201,17 +202,17 @@ fn the_gate_s_base_is_shown_beside_one_s_own_with_the_first_difference_marked() 
         "line 2, at character 15:",
         "its key is the key's secret of version 3 under SIGNING_SECRET.",
     ] {
-        assert!(told.contains(part), "{part} in {told}");
+        assert!(shown.contains(part), "{part} in {shown}");
     }
     let headers: Vec<&str> = signed.iter().map(String::as_str).collect();
     let arguments = [&["explain", "--problem", "-", "--"], &headers[..], &[URL]].concat();
     let mut piped = scene.checkout.command(&arguments);
     piped.stdin(std::fs::File::open(&problem).unwrap());
-    let told = explained(&Done::of(&mut piped));
-    assert!(told.contains("| \"@authority\": other.example"), "{told}");
+    let shown = explained(&Done::of(&mut piped));
+    assert!(shown.contains("| \"@authority\": other.example"), "{shown}");
     let base = scene.checkout.file("base", "\"@method\": POST\n\"@authority\": gate.example:443\n");
-    let told = scene.explain_post(&["--base", &base], &signed, URL, "{}");
-    assert!(told.contains("what was signed") && told.contains("gate.example:443"), "{told}");
+    let shown = scene.explain_post(&["--base", &base], &signed, URL, "{}");
+    assert!(shown.contains("what was signed") && shown.contains("gate.example:443"), "{shown}");
 }
 
 #[test]
@@ -230,11 +231,11 @@ fn a_har_is_enough_and_without_a_root_the_bases_still_are() {
     });
     let har = json!({"log": {"entries": [entry]}}).to_string();
     let har = scene.checkout.file("log.har", &har);
-    let told = explained(&scene.checkout.run(&["explain", "--har", &har]));
+    let shown = explained(&scene.checkout.run(&["explain", "--har", &har]));
     // The HAR's own time counts, not today's.
     assert!(
-        told.contains("401 signature-stale") && told.contains(now.split('T').next().unwrap()),
-        "{told}"
+        shown.contains("401 signature-stale") && shown.contains(now.split('T').next().unwrap()),
+        "{shown}"
     );
 
     let caller = Checkout::new("");
@@ -242,10 +243,10 @@ fn a_har_is_enough_and_without_a_root_the_bases_still_are() {
     let problem = caller.file("problem.json", &problem.to_string());
     let arguments = ["explain", "--problem", &problem, "--har", &har];
     let mut command = caller.command(&arguments);
-    let told = explained(&Done::of(command.env("WRITEGATE_SK", scene.sk(3))));
-    assert!(told.contains("Without the gate's configuration"), "{told}");
-    assert!(told.contains("401 signature-stale"), "{told}");
-    assert!(told.contains("line 2") && told.contains("its key is WRITEGATE_SK."), "{told}");
+    let shown = explained(&Done::of(command.env("WRITEGATE_SK", scene.sk(3))));
+    assert!(shown.contains("Without the gate's configuration"), "{shown}");
+    assert!(shown.contains("401 signature-stale"), "{shown}");
+    assert!(shown.contains("line 2") && shown.contains("its key is WRITEGATE_SK."), "{shown}");
 }
 
 #[test]
@@ -294,9 +295,9 @@ fn a_har_with_a_byte_order_mark_is_read_with_its_answer() {
     ] {
         let file = scene.checkout.0.join("bom.har");
         std::fs::write(&file, bytes).unwrap();
-        let told = explained(&scene.checkout.run(&["explain", "--har", file.to_str().unwrap()]));
+        let shown = explained(&scene.checkout.run(&["explain", "--har", file.to_str().unwrap()]));
         for word in words {
-            assert!(told.contains(word), "{word}: {told}");
+            assert!(shown.contains(word), "{word}: {shown}");
         }
     }
 }
@@ -324,19 +325,19 @@ fn headers_that_a_browser_leaves_out_of_a_har_are_named() {
         let har = scene.checkout.file("export.har", &har);
         explained(&scene.checkout.run(&["explain", "--har", &har]))
     };
-    let told = explain(json!({}), json!({"status": 0, "content": {}}));
-    assert!(told.starts_with("With this configuration it is accepted"), "{told}");
-    let told = explain(
+    let shown = explain(json!({}), json!({"status": 0, "content": {}}));
+    assert!(shown.starts_with("With this configuration it is accepted"), "{shown}");
+    let shown = explain(
         json!({"bodySize": 7, "postData": {"mimeType": "text/plain", "text": ""}}),
         json!({"status": 403, "content": {"size": 80, "mimeType": "application/problem+json"}}),
     );
-    assert!(told.contains("The answer was 403, and the HAR has nothing else of it."), "{told}");
+    assert!(shown.contains("The answer was 403, and the HAR has nothing else of it."), "{shown}");
     let form = json!({"bodySize": 7, "postData": {
         "mimeType": "application/x-www-form-urlencoded; charset=UTF-8",
         "params": [{"name": "a", "value": "1"}, {"name": "b", "value": "2"}],
     }});
-    let told = explain(form, json!({"status": 201, "content": {"text": ""}}));
-    assert!(told.contains("The answer was 201, and not a refusal of a gate."), "{told}");
+    let shown = explain(form, json!({"status": 201, "content": {"text": ""}}));
+    assert!(shown.contains("The answer was 201, and not a refusal of a gate."), "{shown}");
 }
 
 #[test]
@@ -371,9 +372,9 @@ fn a_caller_with_only_a_key_s_secret_has_the_credential_judged() {
         if let Some(sk) = sk {
             command.env("WRITEGATE_SK", sk);
         }
-        let told = explained(&Done::of(&mut command));
-        assert!(!told.contains("openssl") && !told.contains(&scene.sk(3)), "{told}");
-        told
+        let shown = explained(&Done::of(&mut command));
+        assert!(!shown.contains("openssl") && !shown.contains(&scene.sk(3)), "{shown}");
+        shown
     };
     let sk = scene.sk(3);
     let bearer = scene.mint(&[]);
@@ -392,18 +393,21 @@ fn a_caller_with_only_a_key_s_secret_has_the_credential_judged() {
     for request in
         [vec!["-H", &bearer, URL], vec![link.trim()], vec![&tracked], post.clone(), sign.clone()]
     {
-        let told = explain(Some(&sk), &[], &request);
-        assert!(told.contains("is accepted"), "{request:?}: {told}");
-        let told = explain(Some(&sk), &["--at", "2030-01-01"], &request);
+        let shown = explain(Some(&sk), &[], &request);
+        assert!(shown.contains("is accepted"), "{request:?}: {shown}");
+        let shown = explain(Some(&sk), &["--at", "2030-01-01"], &request);
         let codes = ["session-expired", "url-expired", "signature-stale"];
-        assert!(codes.iter().any(|code| told.contains(code)), "{request:?}: {told}");
-        let told = explain(Some(&scene.sk(2)), &[], &request);
-        assert!(told.contains("401 signature-invalid"), "{request:?}: {told}");
-        let told = explain(None, &[], &request);
-        assert!(told.contains("cannot be judged here") && told.contains("WRITEGATE_SK"), "{told}");
+        assert!(codes.iter().any(|code| shown.contains(code)), "{request:?}: {shown}");
+        let shown = explain(Some(&scene.sk(2)), &[], &request);
+        assert!(shown.contains("401 signature-invalid"), "{request:?}: {shown}");
+        let shown = explain(None, &[], &request);
+        assert!(
+            shown.contains("cannot be judged here") && shown.contains("WRITEGATE_SK"),
+            "{shown}"
+        );
     }
-    let told = explain(Some(&sk), &[], &["-H", "Authorization: Bearer undefined", URL]);
-    assert!(told.contains("the word undefined"), "{told}");
+    let shown = explain(Some(&sk), &[], &["-H", "Authorization: Bearer undefined", URL]);
+    assert!(shown.contains("the word undefined"), "{shown}");
     std::fs::remove_dir(folder).unwrap();
 }
 
@@ -415,18 +419,18 @@ fn the_registry_is_asked_for_a_key_that_is_elsewhere() {
     scene.checkout.secret(&scene.root);
     let mint = ["session", "mint", "--key", "pk_other", "--unknown-key"];
     let bearer = format!("Authorization: Bearer {}", scene.checkout.run(&mint).succeeded().trim());
-    let told = scene.explain(&[], &["-H", &bearer, URL]);
-    assert!(told.contains("key-unknown") && told.contains("--gate URL asks that"), "{told}");
+    let shown = scene.explain(&[], &["-H", &bearer, URL]);
+    assert!(shown.contains("key-unknown") && shown.contains("--gate URL asks that"), "{shown}");
     let (listener, gate) = crate::registry::listener();
     let record = r#"{"id":"pk_other","methods":["PUT"]}"#;
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{record}", record.len());
-    let (told, asked) = std::thread::scope(|scope| {
+    let (shown, asked) = std::thread::scope(|scope| {
         let asked = scope.spawn(|| crate::registry::answer(&listener, &answer));
         (scene.explain(&["--gate", &gate], &["-H", &bearer, URL]), asked.join().unwrap())
     });
     assert!(asked.starts_with("GET /_gate/keys/pk_other HTTP/1.1"), "{asked}");
     assert!(
-        told.contains("403 method-denied") && told.contains("the key's methods are: PUT"),
-        "{told}"
+        shown.contains("403 method-denied") && shown.contains("the key's methods are: PUT"),
+        "{shown}"
     );
 }
