@@ -13,10 +13,11 @@ fn words(text: &[&str]) -> Vec<String> {
 }
 
 /// Arguments for a request to `URL`, of which curl itself says what they mean.
-const LINES: [&[&str]; 55] = [
+const LINES: [&[&str]; 56] = [
     &["URL/x?a\\[0\\]=1&b=\\{\\}"],
     &["-T", "FILE", "URL/folder/"],
     &["-T", "FILE", "URL"],
+    &["-T", "FILE", "URL/?"],
     &["-G", "--json", "{}", "URL/x"],
     &["-r", "5", "URL/x"],
     &["-u", "a:b", "http://c:d@HOST/x"],

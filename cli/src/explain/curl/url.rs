@@ -42,9 +42,9 @@ impl Options {
             false => without_dots(path),
         };
         // A folder is where the file goes.
-        if let Some((name, _)) =
-            self.upload.as_ref().filter(|_| path.is_empty() || path.ends_with('/'))
-        {
+        let named = self.upload.as_ref().filter(|_| path.is_empty() || path.ends_with('/'));
+        let is_rebuilt = is_rebuilt || named.is_some();
+        if let Some((name, _)) = named {
             path.push_str(if path.is_empty() { "/" } else { "" });
             path.push_str(&percent::encoded(name.as_bytes()));
         }
