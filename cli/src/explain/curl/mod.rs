@@ -230,29 +230,32 @@ impl Options {
             _ => return Err(Error::usage("the request has several URLs, or an argument too many")),
         };
         let has_form = !self.form.is_empty();
-        let ways =
-            [self.is_head && !self.is_get, self.data.is_some(), has_form, self.upload.is_some()];
+        let ways = [
+            self.is_head && (has_form || !self.is_get),
+            self.data.is_some(),
+            has_form,
+            self.upload.is_some(),
+        ];
         if ways.iter().filter(|way| **way).count() > 1 {
             return Err(Error::usage("curl takes one of -I, -d, -F and -T only"));
         }
         // Also an empty one.
-        let has_body = !self.is_get && ways.iter().skip(1).any(|way| *way);
+        let has_body = has_form || (!self.is_get && ways.iter().skip(1).any(|way| *way));
         let mut request = RequestInput::default();
         let default = match (self.is_head, self.is_get) {
             (true, _) => "HEAD",
             _ if self.upload.is_some() => "PUT",
-            (_, true) => "GET",
+            (_, true) if !has_form => "GET",
             _ if self.data.is_some() || has_form => "POST",
             _ => "GET",
         };
         request.method = self.method.take().unwrap_or_else(|| default.to_owned());
-        // Whoever adds to a URL leaves an empty query out.
-        let is_rebuilt = !self.queries.is_empty() || (self.is_get && self.data.is_some());
-        if self.is_get {
-            let data = self.data.take().map(|data| String::from_utf8_lossy(&data).into_owned());
-            self.queries.extend(data.filter(|data| !data.is_empty()));
-        }
-        self.set_url(&mut request, &url, is_rebuilt)?;
+        // With -G, the data takes the place of --url-query.
+        let added = match self.data.take_if(|_| self.is_get) {
+            Some(data) => Some(String::from_utf8_lossy(&data).into_owned()),
+            None => (!self.queries.is_empty()).then(|| self.queries.join("&")),
+        };
+        self.set_url(&mut request, &url, added)?;
 
         let mut defaults = Vec::new();
         if self.is_json {

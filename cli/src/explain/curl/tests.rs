@@ -13,11 +13,19 @@ fn words(text: &[&str]) -> Vec<String> {
 }
 
 /// Arguments for a request to `URL`, of which curl itself says what they mean.
-const LINES: [&[&str]; 56] = [
+const LINES: [&[&str]; 64] = [
     &["URL/x?a\\[0\\]=1&b=\\{\\}"],
     &["-T", "FILE", "URL/folder/"],
     &["-T", "FILE", "URL"],
     &["-T", "FILE", "URL/?"],
+    &["-T", "FILE", "--path-as-is", "URL/a/../"],
+    &["-T", "FILE", "--path-as-is", "URL/a/../x"],
+    &["-G", "-d", "a=%7B", "--path-as-is", "URL/a/../x?b=%7B"],
+    &["-G", "-d", "", "--url-query", "b=1", "URL/x?a=1"],
+    &["-G", "-d", "a=2", "URL/x?&"],
+    &["-G", "-F", "a=1", "URL/x"],
+    &["-G", "-I", "-F", "a=1", "URL/x"],
+    &["-G", "--data-binary", "@FILE", "URL/x"],
     &["-G", "--json", "{}", "URL/x"],
     &["-r", "5", "URL/x"],
     &["-u", "a:b", "http://c:d@HOST/x"],
@@ -128,7 +136,7 @@ const URLS: [&str; 11] = [
 
 /// Returns arguments that are made of parts.
 fn generated() -> impl Iterator<Item = Vec<&'static str>> {
-    let mut random = Random::new(1);
+    let mut random = Random::new(3);
     (0..200).map(move |_| {
         let mut line = Vec::new();
         for _ in 0..=random.below(4) {
@@ -219,6 +227,16 @@ fn arguments_are_read_as_curl_itself_reads_them() {
 }
 
 /// Compares what these arguments are read as with what curl sent; the differences.
+/// Returns a line whose escapes have capital digits.
+fn capital(line: &str) -> String {
+    let mut parts = line.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |line, part| {
+        let (digits, rest) = part.split_at(part.len().min(2));
+        format!("{line}%{}{rest}", digits.to_ascii_uppercase())
+    })
+}
+
 fn differences(line: &[String], host: &str, (head, body): &(String, Vec<u8>)) -> Vec<String> {
     let request = match read(line) {
         Ok(request) => request,
@@ -231,7 +249,8 @@ fn differences(line: &[String], host: &str, (head, body): &(String, Vec<u8>)) ->
         sent.add(name, value);
     }
     let own = format!("{} {target} HTTP/1.1", request.method);
-    let mut pairs = vec![("request", Some(own), Some(first.to_owned()))];
+    // What curl adds to a URL has small hexadecimal digits up to version 8.19.
+    let mut pairs = vec![("request", Some(own), Some(capital(first)))];
     // A boundary is made up, and so are a part's headers by newer versions.
     let is_form = line.iter().any(|word| ["-F", "--form-string"].contains(&word.as_str()));
     if !is_form && !line.iter().any(|word| word.ends_with('I')) {

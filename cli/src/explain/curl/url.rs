@@ -9,12 +9,12 @@ use crate::{percent, target};
 use super::Options;
 
 impl Options {
-    /// Sets the URL as curl asks for it: without a fragment, with the queries, and with the user in a header.
+    /// Sets the URL as curl asks for it: without a fragment, with the query that is added, and with the user in a header.
     pub(super) fn set_url(
         &mut self,
         request: &mut RequestInput,
         url: &str,
-        is_rebuilt: bool,
+        added: Option<String>,
     ) -> Result<()> {
         let url = url.split('#').next().unwrap_or_default();
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
@@ -37,22 +37,29 @@ impl Options {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
-        let mut path = match self.is_as_is {
-            true => path.to_owned(),
-            false => without_dots(path),
-        };
+        let plain = without_dots(path);
         // A folder is where the file goes.
-        let named = self.upload.as_ref().filter(|_| path.is_empty() || path.ends_with('/'));
-        let is_rebuilt = is_rebuilt || named.is_some();
+        let named = self.upload.as_ref().filter(|_| plain.is_empty() || plain.ends_with('/'));
+        // Where curl adds to a URL, it leaves an empty query out, and dots too, whatever --path-as-is says.
+        let is_rebuilt = added.is_some() || named.is_some();
+        let mut path = if self.is_as_is && !is_rebuilt { path.to_owned() } else { plain };
         if let Some((name, _)) = named {
             path.push_str(if path.is_empty() { "/" } else { "" });
             path.push_str(&percent::encoded(name.as_bytes()));
         }
-        let queries = query.filter(|query| !(is_rebuilt && query.is_empty())).into_iter();
-        let queries: Vec<&str> = queries.chain(self.queries.iter().map(String::as_str)).collect();
-        let target = self.target.take().unwrap_or_else(|| match queries.as_slice() {
-            [] => path,
-            queries => format!("{path}?{}", queries.join("&")),
+        let query = query.filter(|query| !(is_rebuilt && query.is_empty()));
+        let query = match (query, added) {
+            (Some(query), Some(added)) => {
+                Some(format!("{}&{added}", query.strip_suffix('&').unwrap_or(query)))
+            }
+            (query, added) => query.map(str::to_owned).or(added.filter(|text| !text.is_empty())),
+        };
+        if query.as_ref().is_some_and(|query| query.contains(|c: char| c.is_ascii_control())) {
+            return Err(Error::usage("the URL: curl sends no line breaks in it"));
+        }
+        let target = self.target.take().unwrap_or_else(|| match query {
+            None => path,
+            Some(query) => format!("{path}?{query}"),
         });
         request.url = target::sent_url(&format!("{scheme}://{authority}{target}"))
             .map_err(|hint| Error::usage(format!("the URL: {hint}")))?;
