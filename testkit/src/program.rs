@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -78,19 +78,65 @@ pub fn port_in(line: &str) -> u16 {
     digits.parse().unwrap()
 }
 
+/// The end of a program: its exit code, and what it printed.
+#[derive(Debug)]
+pub struct Done {
+    /// The exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
+}
+
+impl Done {
+    /// Runs a program to its end.
+    pub fn of(command: &mut Command) -> Self {
+        Self::new(command.output().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+
+    /// Runs a program to its end with this input, which it need not read.
+    pub fn fed(command: &mut Command, input: &str) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let _read_or_not = child.stdin.take().unwrap().write_all(input.as_bytes());
+        Self::new(child.wait_with_output().unwrap())
+    }
+
+    fn new(Output { status, stdout, stderr }: Output) -> Self {
+        let [out, err] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
+        Self { code: status.code(), out, err }
+    }
+
+    /// Returns what it printed on standard output, and asserts that it succeeded.
+    #[track_caller]
+    pub fn succeeded(self) -> String {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// Asserts that it ended with this code and these words in its last line; nothing on standard output.
+    #[track_caller]
+    pub fn refused(&self, code: i32, words: &[&str]) {
+        assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);
+        let last = self.err.lines().last().unwrap_or_default();
+        for word in words {
+            assert!(last.contains(word), "{word} in {}", self.err);
+        }
+    }
+
+    /// Asserts that it failed with this code and one line that holds all of these.
+    #[track_caller]
+    pub fn failed(&self, code: i32, words: &[&str]) {
+        self.refused(code, words);
+        assert_eq!(self.err.lines().count(), 1, "{}", self.err);
+    }
+}
+
 /// Runs a program to its end with this input, and returns what it printed.
+#[track_caller]
 pub fn run(command: &mut Command, input: &str) -> String {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let _read_or_not = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    Done::fed(command, input).succeeded().trim().to_owned()
 }
 
 /// Returns true if these programs are there, which nothing of ours installs; else prints a line that says so. On CI

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+pub(crate) use testkit::program::Done;
 
 /// A checkout of its own, without tools and without secrets.
 pub(crate) struct Checkout(pub(crate) PathBuf);
@@ -71,41 +73,6 @@ pub(crate) fn writegate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
     command.args(arguments).env_remove("SIGNING_SECRET").env_remove("WRITEGATE_SK");
     command
-}
-
-pub(crate) struct Done {
-    pub(crate) code: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Done {
-    pub(crate) fn of(command: &mut Command) -> Self {
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        Self {
-            code: status.code(),
-            out: String::from_utf8(stdout).unwrap(),
-            err: String::from_utf8(stderr).unwrap(),
-        }
-    }
-
-    /// Returns what it printed on standard output, and asserts that it succeeded.
-    #[track_caller]
-    pub(crate) fn succeeded(self) -> String {
-        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
-        self.out
-    }
-
-    /// Asserts that it failed with this code and one line that holds all of these.
-    #[track_caller]
-    pub(crate) fn failed(&self, code: i32, words: &[&str]) {
-        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
-        assert_eq!(self.out, "");
-        assert_eq!(self.err.lines().count(), 1, "{}", self.err);
-        for word in words {
-            assert!(self.err.contains(word), "{word} in {}", self.err);
-        }
-    }
 }
 
 pub(crate) fn random_secret() -> String {

@@ -12,8 +12,6 @@ mod terminal;
 mod tokens;
 
 use std::fs;
-use std::io::Write as _;
-use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -37,21 +35,8 @@ impl Checkout {
     /// Runs the command with this on its standard input.
     pub(crate) fn fed(&self, arguments: &[&str], input: &str) -> Done {
         let mut command = self.command(arguments);
-        command
-            .env_remove("CLOUDFLARE_ACCOUNT_ID")
-            .env_remove("CLOUDFLARE_API_TOKEN")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // It may have refused before it read anything.
-        let _read_or_not = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        Done {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        command.env_remove("CLOUDFLARE_ACCOUNT_ID").env_remove("CLOUDFLARE_API_TOKEN");
+        Done::fed(&mut command, input)
     }
 
     /// Returns a gate made here without Cloudflare; its token, and the first key with its secret.

@@ -3,7 +3,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::Stdio;
 
 use serde_json::Value;
 use writegate::Key;
@@ -105,15 +104,8 @@ fn nothing_is_sent_where_a_record_is_wrong() {
         checkout.run(&["key", "import", "--gate", &gate, &file]).failed(2, words);
         // The same from standard input.
         let mut command = checkout.command(&["key", "import", "--gate", &gate, "-"]);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+        let done = Done::fed(&mut command, &text);
+        assert_eq!((done.code, done.out.as_str()), (Some(2), ""));
     }
     let missing = checkout.run(&["key", "import", "--gate", &gate, "no-such-file"]);
     missing.failed(2, &["FILE: reading the file: No such file"]);

@@ -2,8 +2,6 @@
 //! `token rotate`: see `tests/e2e/rotate_*.rs`.
 
 use std::fs;
-use std::io::Write as _;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -63,23 +61,11 @@ impl Desk {
 
     fn put(&self, arguments: &[&str], input: &str) -> Done {
         let mut command = self.checkout.command(&["token", "put"]);
-        let mut child = command
+        command
             .args(arguments)
             .env("STUB", self.checkout.0.join("stub"))
-            .env("SIGNING_SECRET", &self.root)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // One that refuses its arguments does not read.
-        let _read = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        Done {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+            .env("SIGNING_SECRET", &self.root);
+        Done::fed(&mut command, input)
     }
 
     /// Returns the calls of wrangler, without the questions that were asked of it first, and without the configuration,
@@ -241,12 +227,8 @@ fn an_environment_that_wrangler_would_take_by_itself_is_not_taken() {
         .env("STUB", desk.checkout.0.join("stub"))
         .env("CLOUDFLARE_ENV", "production")
         .env("ROTATION_API_TOKEN", &desk.root)
-        .env("CHECK_API_TOKEN", &desk.root)
-        .stdin(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let token = random_secret();
-    let _read = child.stdin.take().unwrap().write_all(token.as_bytes());
-    assert!(child.wait().unwrap().success());
+        .env("CHECK_API_TOKEN", &desk.root);
+    Done::fed(&mut command, &random_secret()).succeeded();
     let calls = desk.calls();
     let call = calls.first().unwrap();
     assert_eq!(call["argv"], json!(["secret", "put", "WRITE_TOKEN", "--env", "staging"]));

@@ -139,16 +139,3 @@ pub(crate) fn not_found(worker: &str) -> Value {
 pub(crate) fn refused() -> Value {
     json!({"code": 1, "err": "\u{2718} [ERROR] A request to the Cloudflare API (/accounts/x) failed.\n\n  Authentication error [code: 10000]\n"})
 }
-
-impl Done {
-    /// Asserts that it ended with this code and these words in its last line; nothing on standard output.
-    #[track_caller]
-    pub(crate) fn refused(&self, code: i32, words: &[&str]) {
-        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
-        assert_eq!(self.out, "");
-        let last = self.err.lines().last().unwrap_or_default();
-        for word in words {
-            assert!(last.contains(word), "{word} in {}", self.err);
-        }
-    }
-}
