@@ -54,7 +54,7 @@ fn hidden(prompt: &str) -> Result<Secret> {
 fn ended(prompt: &str) -> Error {
     // After the question.
     eprint!("\n");
-    Error::usage(interrupt::told(&format!("{prompt}: the input ended")))
+    Error::usage(interrupt::with_so_far(&format!("{prompt}: the input ended")))
 }
 
 /// Returns the secret as it is set; what is no text stays as it is.

@@ -25,7 +25,7 @@ pub(crate) fn so_far(done: impl Into<String>) {
 }
 
 /// Returns a message with what is done so far.
-pub(crate) fn told(message: &str) -> String {
+pub(crate) fn with_so_far(message: &str) -> String {
     with(|state| match state.done.as_str() {
         "" => message.to_owned(),
         done => format!("{message}; {done}"),
@@ -42,7 +42,7 @@ pub(crate) fn asking<T>(question: impl FnOnce() -> T) -> T {
             }
             // After what was typed, and the ^C.
             eprint!("\n");
-            eprintln!("writegate: {}", redact::redacted(&told("interrupted")));
+            eprintln!("writegate: {}", redact::redacted(&with_so_far("interrupted")));
             process::exit(CODE.into());
         });
     });

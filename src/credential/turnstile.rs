@@ -115,13 +115,14 @@ impl Turnstile {
     }
 
     fn check_success(&self, answer: &Value, page: &Origin, key: &KeyId) -> Result<(), Rejection> {
-        let told = answer.get("metadata").and_then(|all| all.get("result_with_testing_key"));
-        let told = match told {
+        let is_testing_key =
+            answer.get("metadata").and_then(|all| all.get("result_with_testing_key"));
+        let is_testing_key = match is_testing_key {
             None | Some(Value::Null) => false,
             Some(Value::Bool(is_testing)) => *is_testing,
             Some(_) => return Err(unusable("result_with_testing_key is not a boolean", key)),
         };
-        if told || self.secret.as_ref().is_some_and(is_testing_secret) {
+        if is_testing_key || self.secret.as_ref().is_some_and(is_testing_secret) {
             return check_loopback(page);
         }
         let found = |name: &str| answer.get(name).and_then(Value::as_str);

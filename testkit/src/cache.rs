@@ -68,8 +68,8 @@ impl Check {
         let before = self.upstream.seen().len();
         let answer = request.send_to(port);
         let seen = self.upstream.seen().len() - before;
-        let told = answer.header("cache-status").unwrap_or_default();
-        let right = told == status && seen == usize::from(status == MISS);
+        let cache_status = answer.header("cache-status").unwrap_or_default();
+        let right = cache_status == status && seen == usize::from(status == MISS);
         self.that(right, || {
             format!("{what}: expected {status:?}, {seen} requests at the upstream, got {answer}")
         });

@@ -155,8 +155,8 @@ fn what_is_wrong_changes_nothing() {
             "quota" => table.refused(&what, &request, 400, "bad-request"),
             _ => table.names(&what, &request, field),
         };
-        let told = answer.json()["id"] == "pk_a" || field == "id";
-        table.that(told, || format!("{what}: {answer}"));
+        let is_named = answer.json()["id"] == "pk_a" || field == "id";
+        table.that(is_named, || format!("{what}: {answer}"));
         let after = stored(&table.gate, "pk_a");
         table.that(after == before, || format!("{what}: stored {after:?}"));
     }

@@ -137,8 +137,8 @@ fn an_id_has_its_form() {
     ] {
         let post = tell(&table.gate, "POST", "keys", &json!({"id": id}));
         let answer = table.names(&id.to_string(), &post, "id");
-        let told = answer.json()["id"].clone();
-        table.that(told.is_null(), || {
+        let shown = answer.json()["id"].clone();
+        table.that(shown.is_null(), || {
             format!("{id}: an id that is not valid is repeated: {answer}")
         });
     }

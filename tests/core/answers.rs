@@ -139,8 +139,8 @@ fn only_the_caller_may_keep_an_answer() {
     let token = gate.bearer();
     for (said, expected) in said {
         let answer = Request::get("/x").bearer(&token).send(&gate).passed();
-        let told = answer.header("cache-control");
-        assert_eq!(told.as_deref(), Some(expected), "{said:?}");
+        let shown = answer.header("cache-control");
+        assert_eq!(shown.as_deref(), Some(expected), "{said:?}");
         let vary = answer.header("vary");
         assert_eq!(vary.as_deref(), Some("Origin, Authorization, X-Public-Key"), "{said:?}");
         assert_eq!(answer.header("surrogate-control"), None);

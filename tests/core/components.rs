@@ -24,11 +24,11 @@ fn worth(table: &mut Check, request: &Request, component: &str, value: &str) {
     table.passes(&what, &right);
     let wrong = by.value(component, &format!("{value}.")).sign(request.clone());
     let answer = table.refused(&what, &wrong, INVALID.0, INVALID.1);
-    let told = answer.json()["signature_base"].as_str().unwrap_or_default().to_owned();
+    let shown = answer.json()["signature_base"].as_str().unwrap_or_default().to_owned();
     let name = component.split_once(';').map_or(component, |(name, _)| name);
     let line = format!("{}: {value}\n", component.replacen(name, &format!("\"{name}\""), 1));
-    let found = told.starts_with(&line) || told.contains(&format!("\n{line}"));
-    table.that(found, || format!("{what}: no {line:?} in {told:?}"));
+    let found = shown.starts_with(&line) || shown.contains(&format!("\n{line}"));
+    table.that(found, || format!("{what}: no {line:?} in {shown:?}"));
 }
 
 fn to(target: &str) -> Request {

@@ -127,8 +127,8 @@ fn the_ai_gateway_learns_what_was_verified() {
     let (sent, _) = outbound(listed, &headers);
     assert_eq!(sent[..2], ["cf-aig-metadata", "cf-aig-custom-cost"]);
     let (sent, _) = outbound(json!({"identify_caller": true}), &headers);
-    let told = r#"cf-aig-metadata: {"key":"pk_site","subject":"joe"}"#;
-    assert!(sent.iter().any(|header| header == told), "{sent:?}");
+    let shown = r#"cf-aig-metadata: {"key":"pk_site","subject":"joe"}"#;
+    assert!(sent.iter().any(|header| header == shown), "{sent:?}");
 }
 
 #[test]

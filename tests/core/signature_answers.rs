@@ -12,7 +12,7 @@ use crate::signatures::start;
 use testkit::bound::Bound;
 
 /// Returns the base in a refusal; empty where there is none.
-fn told(answer: &Response) -> String {
+fn base_in(answer: &Response) -> String {
     let base = answer.json()["signature_base"].as_str().map(str::to_owned);
     base.unwrap_or_default()
 }
@@ -38,8 +38,8 @@ fn the_answer_to_a_wrong_signature_has_the_base() {
         ("much more", &full, digest(own(Request::post("/x?")), b"other")),
     ] {
         let answer = table.refused(what, &by.sign(request.clone()), 401, "signature-invalid");
-        let (told, expected) = (told(&answer), by.base(&request));
-        table.that(told == expected, || format!("{what}: told {told:?}, expected {expected:?}"));
+        let (shown, expected) = (base_in(&answer), by.base(&request));
+        table.that(shown == expected, || format!("{what}: shown {shown:?}, expected {expected:?}"));
     }
     let head = by.sign(Request::new("HEAD", "/x")).send(&table.gate);
     assert_eq!((head.status, head.body.len()), (401, 0));
@@ -62,8 +62,8 @@ fn the_base_in_an_answer_has_no_secret() {
         }
         let answer = table.refused(name, &by.sign(request.clone()), 401, "signature-invalid");
         let expected = by.value(name, "[redacted]").base(&request);
-        let told = told(&answer);
-        table.that(told == expected, || format!("{name}: told {told:?}"));
+        let shown = base_in(&answer);
+        table.that(shown == expected, || format!("{name}: shown {shown:?}"));
         table.that(!answer.to_string().contains(&value), || format!("{name}: {answer}"));
     }
     let by = table.gate.signature().also("cookie");
@@ -76,7 +76,7 @@ fn the_base_in_an_answer_has_no_secret() {
     let request = Request::get("/x").bearer(&bound.token());
     let answer = table.refused("a session", &by.sign(request.clone()), 401, "signature-invalid");
     let expected = by.value("authorization", "[redacted]").base(&request);
-    table.that(told(&answer) == expected, || format!("a session: {answer}"));
+    table.that(base_in(&answer) == expected, || format!("a session: {answer}"));
 }
 
 #[test]

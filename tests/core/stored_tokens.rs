@@ -107,10 +107,10 @@ fn report(gate: &Gate, platform: &Native) -> (State, Value) {
 #[test]
 fn its_age_is_reported_as_any_other_s() {
     let dated = r#"{"token":"a","issued_at":"2026-11-01"}"#;
-    let (state, told) = report(&gate(), &store(Some(dated)));
-    assert_eq!((state, &told["age_days"]), (State::Ok, &json!(21)));
+    let (state, shown) = report(&gate(), &store(Some(dated)));
+    assert_eq!((state, &shown["age_days"]), (State::Ok, &json!(21)));
     let expected = Fingerprint::of(&Secret::new("a"), &Secret::new(root()));
-    assert_eq!(told["fingerprint"], expected.as_str());
+    assert_eq!(shown["fingerprint"], expected.as_str());
     // A raw one is dated by a variable.
     assert_eq!(report(&gate(), &store(Some("a"))).0, State::Unknown);
     let old = || {
@@ -130,10 +130,10 @@ fn without_a_token_the_report_says_why() {
         (Some(""), "set the secret"),
         (Some(r#"{"token":1}"#), "WRITE_TOKEN.token"),
     ] {
-        let (state, told) = report(&gate(), &store(text));
+        let (state, shown) = report(&gate(), &store(text));
         assert_eq!(state, State::Missing);
-        assert_eq!(told["fingerprint"], Value::Null);
-        let advice = told["advice"].as_str().unwrap();
+        assert_eq!(shown["fingerprint"], Value::Null);
+        let advice = shown["advice"].as_str().unwrap();
         assert!(advice.contains(why), "{advice}");
     }
 }

@@ -125,8 +125,8 @@ fn a_read_that_was_under_way_does_not_undo_a_change() {
     let (early, change) = overtaken(&table, &revoke);
     table.that(change.status == 200, || format!("the change: {change}"));
     // It was under way, so it may pass or not.
-    let told = early.status == 200 || early.code() == "key-revoked";
-    table.that(told, || format!("the early one: {early}"));
+    let is_old_or_new = early.status == 200 || early.code() == "key-revoked";
+    table.that(is_old_or_new, || format!("the early one: {early}"));
     let after = write(&table.gate, "pk_slow");
     table.refused("after the answer", &after, 401, "key-revoked");
 }
@@ -137,8 +137,8 @@ fn a_read_that_was_under_way_does_not_hide_a_new_key() {
     let new = tell(&table.gate, "POST", "keys", &json!({"id": "pk_slow"}));
     let (early, made) = overtaken(&table, &new);
     table.that(made.status == 201, || format!("the new key: {made}"));
-    let told = early.status == 200 || early.code() == "key-unknown";
-    table.that(told, || format!("the early one: {early}"));
+    let is_old_or_new = early.status == 200 || early.code() == "key-unknown";
+    table.that(is_old_or_new, || format!("the early one: {early}"));
     let after = write(&table.gate, "pk_slow");
     table.passes("after the answer", &after);
 }

@@ -17,27 +17,27 @@ fn status(table: &mut Check) -> Value {
 }
 
 /// Returns the presence of each of these; a binding that is not mentioned counts as neither.
-fn bindings(told: &Value) -> [&Value; 4] {
-    ["KEY_REGISTRY", "KEY_WRITER", "REPLAY", "LEDGER"].map(|name| &told["bindings"][name])
+fn bindings(shown: &Value) -> [&Value; 4] {
+    ["KEY_REGISTRY", "KEY_WRITER", "REPLAY", "LEDGER"].map(|name| &shown["bindings"][name])
 }
 
 #[test]
 fn it_says_version_tokens_and_bindings() {
     let mut table = Check::of(|setup| admin(setup).replay().ledger());
-    let told = status(&mut table);
-    let members: Vec<_> = told.as_object().unwrap().keys().cloned().collect();
+    let shown = status(&mut table);
+    let members: Vec<_> = shown.as_object().unwrap().keys().cloned().collect();
     assert_eq!(members, ["bindings", "keys", "tokens", "version"]);
     let health = testkit::admin_api::bare("GET", "health").send(&table.gate).json();
-    assert_eq!(told["version"], health["version"]);
-    let [token] = told["tokens"].as_array().unwrap().as_slice() else {
-        panic!("one token: {told}");
+    assert_eq!(shown["version"], health["version"]);
+    let [token] = shown["tokens"].as_array().unwrap().as_slice() else {
+        panic!("one token: {shown}");
     };
     // Nobody said when it was issued.
     assert_eq!((&token["secret"], &token["state"]), (&json!("WRITE_TOKEN"), &json!("unknown")));
     let expected = fingerprint(&table.gate.signing_secret, &table.gate.token);
     assert_eq!(token["fingerprint"], expected.as_str());
     assert_eq!(token["age_days"], Value::Null);
-    assert_eq!(bindings(&told), [true; 4], "{told}");
+    assert_eq!(bindings(&shown), [true; 4], "{shown}");
 }
 
 #[test]
@@ -46,9 +46,9 @@ fn it_says_the_keys_of_the_configuration_as_they_are_configured() {
         "methods": ["POST"], "paths": ["/x"]});
     let mut table =
         Check::of(|setup| admin(setup).key(page.clone()).registered(json!({"id": "pk_there"})));
-    let told = status(&mut table);
+    let shown = status(&mut table);
     let by_admin = json!({"id": ADMIN, "admin": true, "schemes": ["session", "signature"]});
-    assert_eq!(told["keys"], json!([{"id": KEY}, by_admin, page]), "none of the registry");
+    assert_eq!(shown["keys"], json!([{"id": KEY}, by_admin, page]), "none of the registry");
 }
 
 #[test]
@@ -57,10 +57,10 @@ fn it_says_what_is_not_there() {
         setup.key(json!({"id": ADMIN, "admin": true})).without("WRITE_TOKEN")
     });
     table.gate.token = fresh();
-    let told = status(&mut table);
-    assert_eq!(bindings(&told), [false; 4], "{told}");
-    assert_eq!(told["tokens"][0]["state"], "missing");
-    assert_eq!(told["tokens"][0]["fingerprint"], Value::Null);
+    let shown = status(&mut table);
+    assert_eq!(bindings(&shown), [false; 4], "{shown}");
+    assert_eq!(shown["tokens"][0]["state"], "missing");
+    assert_eq!(shown["tokens"][0]["fingerprint"], Value::Null);
 }
 
 #[test]
@@ -78,21 +78,21 @@ fn each_token_has_its_age() {
             .env("OLD_TOKEN", aged(&old, 200))
             .env("NEW_TOKEN", aged(&new, 10))
     });
-    let told = status(&mut table);
+    let shown = status(&mut table);
     for (name, token, state, days) in
         [("OLD_TOKEN", &old, "overdue", 200), ("NEW_TOKEN", &new, "ok", 10)]
     {
-        let tokens = told["tokens"].as_array().unwrap();
+        let tokens = shown["tokens"].as_array().unwrap();
         let found = tokens
             .iter()
             .find(|found| found["secret"] == name)
-            .unwrap_or_else(|| panic!("{name}: {told}"));
-        assert_eq!(found["state"], state, "{told}");
+            .unwrap_or_else(|| panic!("{name}: {shown}"));
+        assert_eq!(found["state"], state, "{shown}");
         // It may have become midnight.
         let age = found["age_days"].as_u64().unwrap();
-        assert!((days..=days + 1).contains(&age), "{told}");
+        assert!((days..=days + 1).contains(&age), "{shown}");
         let expected = fingerprint(&table.gate.signing_secret, token);
         assert_eq!(found["fingerprint"], expected.as_str());
-        assert!(!told.to_string().contains(token.as_str()), "{told}");
+        assert!(!shown.to_string().contains(token.as_str()), "{shown}");
     }
 }

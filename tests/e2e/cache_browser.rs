@@ -16,7 +16,7 @@ fn kept(setup: Setup) -> Setup {
 }
 
 /// Asserts the cache-control of an answer for a browser.
-fn told(table: &mut Check, what: &str, answer: &Response, expected: &str) {
+fn allows(table: &mut Check, what: &str, answer: &Response, expected: &str) {
     let control = answer.header("cache-control").unwrap_or_default();
     table.that(control == expected, || format!("{what}: expected {expected:?}, got {answer}"));
     let counts_from_now = answer.header("age").is_none() && answer.header("date").is_none();
@@ -33,23 +33,23 @@ fn a_browser_may_keep_what_the_gate_keeps() {
     let minute = "private, max-age=60";
     let request = get(&table.gate, "/posts").origin("https://www.example.com");
     let miss = table.warm("a miss", &request);
-    told(&mut table, "a miss", &miss, minute);
+    allows(&mut table, "a miss", &miss, minute);
     let hit = table.hit("a hit", &request);
-    told(&mut table, "a hit", &hit, minute);
+    allows(&mut table, "a hit", &hit, minute);
     let vary = hit.header("vary").unwrap_or_default();
     table.that(vary == "Origin, Authorization, X-Public-Key", || hit.to_string());
     let again = table.hit("from memory", &request);
-    told(&mut table, "from memory", &again, minute);
+    allows(&mut table, "from memory", &again, minute);
     let unchanged = table.hit("a condition", &request.clone().header("If-None-Match", "\"a\""));
     table.that(unchanged.status == 304, || unchanged.to_string());
-    told(&mut table, "a condition", &unchanged, minute);
+    allows(&mut table, "a condition", &unchanged, minute);
     let beyond = table.hit("no such range", &request.clone().header("Range", "bytes=900-"));
     table.that(beyond.status == 416, || beyond.to_string());
-    told(&mut table, "no such range", &beyond, "private");
+    allows(&mut table, "no such range", &beyond, "private");
     let mut head = get(&table.gate, "/other");
     head.method = "HEAD".to_owned();
     let head = table.miss("a HEAD, which is not kept", &head);
-    told(&mut table, "a HEAD, which is not kept", &head, "private");
+    allows(&mut table, "a HEAD, which is not kept", &head, "private");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_browser_keeps_nothing_that_the_gate_does_not_keep() {
         let mut table = Check::before(upstream, kept);
         let request = get(&table.gate, "/posts");
         let answer = table.read_at(table.gate.port, said.1, &request, MISS);
-        told(&mut table, said.1, &answer, expected);
+        allows(&mut table, said.1, &answer, expected);
     }
 }
 
@@ -92,8 +92,8 @@ fn a_key_with_a_quota_counts_every_read_unless_it_says_otherwise() {
         let request: Request = get(&table.gate, "/posts");
         let what = members.to_string();
         let miss = table.warm(&what, &request);
-        told(&mut table, &what, &miss, expected);
+        allows(&mut table, &what, &miss, expected);
         let hit = table.hit(&what, &request);
-        told(&mut table, &what, &hit, expected);
+        allows(&mut table, &what, &hit, expected);
     }
 }

@@ -49,7 +49,7 @@ fn no_other_cache_may_have_it_for_others() {
 
 #[test]
 fn what_nobody_may_keep_stays_so() {
-    for (said, told) in [
+    for (said, shown) in [
         ("no-store", "private, no-store"),
         ("No-Store, max-age=60", "private, no-store"),
         ("no-cache", "private, no-cache"),
@@ -61,7 +61,7 @@ fn what_nobody_may_keep_stays_so() {
         for method in ["GET", "HEAD"] {
             let request = Request::new(method, "/posts").bearer(&table.gate.bearer());
             let answer = table.miss(said, &request);
-            table.that(answer.header("cache-control").as_deref() == Some(told), || {
+            table.that(answer.header("cache-control").as_deref() == Some(shown), || {
                 format!("{said}: {answer}")
             });
         }
@@ -93,15 +93,15 @@ fn what_caches_before_it_said_stays_in_the_list() {
     let mut table = saying(&[("Cache-Status", "origin; hit, \"a, b\"; fwd=stale")]);
     let request = get(&table.gate, "/posts");
     let answer = request.send(&table.gate);
-    let told = answer.header("cache-status").unwrap_or_default();
-    table.that(told == format!("origin; hit, \"a, b\"; fwd=stale, {MISS}"), || answer.to_string());
+    let shown = answer.header("cache-status").unwrap_or_default();
+    table.that(shown == format!("origin; hit, \"a, b\"; fwd=stale, {MISS}"), || answer.to_string());
     poll(PATIENCE, || match kept(&table.gate) {
         0 => Err("nothing kept".to_owned()),
         _ => Ok(()),
     });
     let answer = request.send(&table.gate);
-    let told = answer.header("cache-status").unwrap_or_default();
-    table.that(told.ends_with(HIT) && !told.contains(MISS), || answer.to_string());
+    let shown = answer.header("cache-status").unwrap_or_default();
+    table.that(shown.ends_with(HIT) && !shown.contains(MISS), || answer.to_string());
 }
 
 #[test]

@@ -55,8 +55,8 @@ pub(crate) fn by(table: &Check, id: &str) -> Request {
 /// Expects that the request is refused, with nothing of the answer.
 pub(crate) fn closed(table: &mut Check, what: &str, request: &Request, status: u16, code: &str) {
     let answer = table.refused(what, request, status, code);
-    let told = answer.text().contains("answer") || answer.header("cache-status").is_some();
-    table.that(!told, || format!("{what}: {answer}"));
+    let is_shown = answer.text().contains("answer") || answer.header("cache-status").is_some();
+    table.that(!is_shown, || format!("{what}: {answer}"));
     table.that(answer.header("cache-control").as_deref() == Some("no-store"), || {
         format!("{what}: {answer}")
     });

@@ -62,14 +62,14 @@ fn a_page_gets_a_session_and_writes_with_it() {
     assert_eq!(upstream.only().header("authorization"), Some(format!("Bearer {}", gate.token)));
 
     let bound = from(8, ask_of("pk_bound")).send(&gate);
-    let (of, told) = (claims(&bound), bound.json());
-    let secret = told["session_key"].as_str().expect("its secret");
+    let (of, shown) = (claims(&bound), bound.json());
+    let secret = shown["session_key"].as_str().expect("its secret");
     write_with(&bound).send(&gate).refused(401, "proof-missing");
     let proof = Signature::by(of["cnf"]["kid"].as_str().unwrap(), secret).also("authorization");
     proof.sign(write_with(&bound)).send(&gate).passed();
     let line = gate.logs.audit(&bound.request_id());
     assert_eq!((&line["outcome"], &line["scheme"]), (&json!("answered"), &json!("turnstile")));
-    let session = told["token"].as_str().unwrap().to_owned();
+    let session = shown["token"].as_str().unwrap().to_owned();
     let secrets = [session, secret.to_owned(), "0.a&b=c".to_owned(), "a+b c".to_owned()];
     for line in gate.stop() {
         assert!(!secrets.iter().any(|secret| line.text.contains(secret)), "{}", line.text);

@@ -37,7 +37,7 @@ fn by(table: &Check, id: &str) -> Request {
 }
 
 /// Expects a line of the log that says so.
-fn told(table: &Check) {
+fn logged(table: &Check) {
     table.gate.logs.until("a line about the ledger", |lines| {
         let mut own = lines.iter().filter(|line| line.is_event("feature_unavailable"));
         own.any(|line| line.text.contains("LEDGER") && line.text.contains(KEY)).then_some(())
@@ -52,7 +52,7 @@ fn without_a_ledger_a_key_with_a_quota_is_closed() {
     });
     table.refused("with a quota", &by(&table, KEY), UNAVAILABLE.0, UNAVAILABLE.1);
     table.passes("without one", &by(&table, "pk_free"));
-    told(&table);
+    logged(&table);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_failing_ledger_closes_only_keys_with_a_quota() {
         let mut table = Check::of(|setup| limited(setup).ledger_by(source));
         table.refused(what, &by(&table, KEY), UNAVAILABLE.0, UNAVAILABLE.1);
         table.passes("another key", &by(&table, "pk_free"));
-        told(&table);
+        logged(&table);
     }
 }
 

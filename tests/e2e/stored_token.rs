@@ -34,9 +34,9 @@ fn a_new_value_counts_without_a_deployment() {
 
     post(&gate).send(&gate).passed();
     assert_eq!(upstream.only().header("authorization"), Some(format!("Bearer {first}")));
-    let told = ask(&gate, "GET", "status").send(&gate).json();
-    assert_eq!(told["tokens"][0]["fingerprint"], print(&first));
-    assert_eq!(told["tokens"][0]["state"], "ok");
+    let shown = ask(&gate, "GET", "status").send(&gate).json();
+    assert_eq!(shown["tokens"][0]["fingerprint"], print(&first));
+    assert_eq!(shown["tokens"][0]["state"], "ok");
 
     put(&gate, &second);
     let mut sent = 1;
@@ -49,9 +49,9 @@ fn a_new_value_counts_without_a_deployment() {
             false => Err(format!("request {sent} went with the first token")),
         }
     });
-    let told = ask(&gate, "GET", "status").send(&gate).json();
-    assert_eq!(told["tokens"][0]["fingerprint"], print(&second));
-    assert_eq!(told["tokens"][0]["state"], "unknown");
+    let shown = ask(&gate, "GET", "status").send(&gate).json();
+    assert_eq!(shown["tokens"][0]["fingerprint"], print(&second));
+    assert_eq!(shown["tokens"][0]["state"], "unknown");
 
     // The scheduled handler reads it too.
     Request::get("/").send_to(gate.cron).passed();
@@ -80,8 +80,8 @@ fn without_it_nothing_is_sent_until_it_is_there() {
     let gate = Setup::to(&upstream).stored("").start();
     post(&gate).send(&gate).refused(503, "feature-unavailable");
     let line = gate.logs.events("feature_unavailable", 1).remove(0).1;
-    let told = line["feature"].as_str().unwrap();
-    assert!(told.contains("WRITE_TOKEN") && told.contains("Secrets Store"), "{line}");
+    let shown = line["feature"].as_str().unwrap();
+    assert!(shown.contains("WRITE_TOKEN") && shown.contains("Secrets Store"), "{line}");
     put(&gate, "hangs");
     post(&gate).send(&gate).refused(503, "feature-unavailable");
     upstream.assert_untouched();

@@ -16,7 +16,7 @@ fn own(query: &str) -> Request {
 }
 
 /// Returns the gate's own answers, without the upstream.
-pub(crate) fn told(table: &mut Check, what: &str, request: &Request) -> Response {
+pub(crate) fn local_answer(table: &mut Check, what: &str, request: &Request) -> Response {
     let before = table.upstream.seen().len();
     let answer = request.send(&table.gate);
     let untouched = table.upstream.seen().len() == before;
@@ -38,7 +38,7 @@ fn an_admin_reads_any_key_and_others_their_own() {
     settles(&table.gate, KEY, &only("forwarded", 1, 7, 4));
 
     let request = admin(&table.gate, &format!("usage?key={KEY}"));
-    let expected = told(&mut table, "an admin", &request).json()["rows"].clone();
+    let expected = local_answer(&mut table, "an admin", &request).json()["rows"].clone();
     let bound = Bound::new(&table.gate.signing_secret, KEY);
     let of_key = table.gate.signature();
     // Its methods and paths are those of routes; its origins are not.
@@ -53,7 +53,7 @@ fn an_admin_reads_any_key_and_others_their_own() {
             from(own("?x=1&exp=1&sig=x&verify=1").bearer(&table.gate.bearer())),
         ),
     ] {
-        let answer = told(&mut table, what, &request);
+        let answer = local_answer(&mut table, what, &request);
         table.that(answer.json()["rows"] == expected, || format!("{what}: {answer}"));
     }
 
@@ -87,7 +87,7 @@ fn an_admin_reads_any_key_and_others_their_own() {
     table.refused("a public key alone", &bare, denied.0, denied.1);
     // Of another key, which has had nothing.
     let other = own("").bearer(&table.gate.session_of("pk_other").mint());
-    let answer = told(&mut table, "another key", &other);
+    let answer = local_answer(&mut table, "another key", &other);
     table.that(rows(&answer).is_empty(), || answer.to_string());
 }
 
@@ -101,8 +101,8 @@ fn the_claims_of_a_session_hold_for_usage_too() {
         own("").bearer(&token).header("CF-Connecting-IP", address)
     };
     let there = "192.0.2.1";
-    told(&mut table, "its path", &with("paths", json!(["/_gate/usage"]), there));
-    told(&mut table, "its method", &with("methods", json!(["GET"]), there));
+    local_answer(&mut table, "its path", &with("paths", json!(["/_gate/usage"]), there));
+    local_answer(&mut table, "its method", &with("methods", json!(["GET"]), there));
     for (what, request, code) in [
         ("not its path", with("paths", json!(["/posts"]), there), "path-denied"),
         ("not its method", with("methods", json!(["POST"]), there), "method-denied"),
@@ -122,7 +122,7 @@ fn a_key_of_the_registry_has_usage_too() {
     let session = table.gate.session_of("customer.17").mint();
     table.passes("a request", &Request::post("/posts").bearer(&session));
     settles(&table.gate, "customer.17", &only("forwarded", 1, 7, 4));
-    let answer = told(&mut table, "its own", &own("").bearer(&session));
+    let answer = local_answer(&mut table, "its own", &own("").bearer(&session));
     table.that(rows(&answer).len() == 1, || answer.to_string());
     // What a revoked key has had is still the operator's to see.
     settles(&table.gate, "customer.18", &Counts::new());
@@ -134,14 +134,14 @@ fn a_key_of_the_registry_has_usage_too() {
 fn the_answer_is_json_that_nobody_keeps_and_the_methods_are_those_of_a_reading() {
     let mut table = Check::of(|setup| with_ledger(setup.site(json!({}))));
     let request = admin(&table.gate, &format!("usage?key={KEY}"));
-    let answer = told(&mut table, "GET", &request);
+    let answer = local_answer(&mut table, "GET", &request);
     for (name, value) in [("content-type", "application/json"), ("cache-control", "no-store")] {
         table.that(answer.header(name).as_deref() == Some(value), || answer.to_string());
     }
     table.that(answer.json() == json!({"rows": []}), || answer.to_string());
     let mut head = request.clone();
     head.method = "HEAD".into();
-    let answer = told(&mut table, "HEAD", &head);
+    let answer = local_answer(&mut table, "HEAD", &head);
     table.that(answer.body.is_empty(), || answer.to_string());
     for method in ["POST", "PUT", "DELETE", "PATCH"] {
         // Before any credential is looked at.

@@ -113,13 +113,13 @@ fn a_ledger_that_is_there_carries_its_rows_over() {
         row("refused", Some("quota-exceeded"), 1),
     ];
     poll(PATIENCE, || {
-        let told = by_code(gate);
-        let is_all = told == all.iter().cloned().collect();
-        is_all.then_some(()).ok_or_else(|| format!("{told:?}"))
+        let shown = by_code(gate);
+        let is_all = shown == all.iter().cloned().collect();
+        is_all.then_some(()).ok_or_else(|| format!("{shown:?}"))
     });
     let answer = admin(gate, &format!("usage?key={KEY}")).send(gate).passed();
-    let told = rows(&answer);
-    let first = told.iter().find(|row| row["outcome"] == "refused" && row["code"] == Value::Null);
+    let shown = rows(&answer);
+    let first = shown.iter().find(|row| row["outcome"] == "refused" && row["code"] == Value::Null);
     let first = first.expect("the former row");
     assert_eq!((&first["bytes_in"], &first["bytes_out"]), (&json!(20), &json!(200)));
 }

@@ -10,7 +10,7 @@ use testkit::token::{date, now};
 use testkit::upstream::PATIENCE;
 
 use crate::usage::{admin, rows, with_ledger};
-use crate::usage_api::told;
+use crate::usage_api::local_answer;
 
 const DAY: u64 = 86_400;
 
@@ -53,7 +53,7 @@ fn a_query_that_is_not_valid_names_its_field() {
     {
         let path = format!("usage?key={KEY}&from={from}&to={to}");
         let request = admin(&table.gate, &path);
-        let answer = told(&mut table, &path, &request);
+        let answer = local_answer(&mut table, &path, &request);
         table.that(rows(&answer).is_empty(), || answer.to_string());
     }
     let unknown = admin(&table.gate, "usage?key=pk_nobody");
@@ -95,8 +95,8 @@ fn days_are_listed_apart_and_in_order() {
         request.send(&table.gate);
         poll(PATIENCE, || {
             let rows = ask(&table, &all);
-            let told: u64 = rows.iter().filter_map(|row| row["requests"].as_u64()).sum();
-            let all = told == u64::try_from(index + 1).unwrap();
+            let sum: u64 = rows.iter().filter_map(|row| row["requests"].as_u64()).sum();
+            let all = sum == u64::try_from(index + 1).unwrap();
             all.then_some(()).ok_or_else(|| format!("{rows:#?}"))
         });
     }
@@ -112,7 +112,7 @@ fn days_are_listed_apart_and_in_order() {
         (format!("&to={}", back(20)), 50, 20),
         (format!("&from={}&to={}", back(3), back(3)), 3, 3),
     ] {
-        let told: Vec<_> = ask(&table, &query)
+        let listed: Vec<_> = ask(&table, &query)
             .iter()
             .map(|row| format!("{} {}", row["day"], row["outcome"]).replace('"', ""))
             .collect();
@@ -123,8 +123,8 @@ fn days_are_listed_apart_and_in_order() {
             .collect();
         // A day that ended meanwhile moves them all.
         let moved = date(now()) != date(today);
-        table.that(moved || told == expected, || {
-            format!("{query}: {told:?}, expected {expected:?}")
+        table.that(moved || listed == expected, || {
+            format!("{query}: {listed:?}, expected {expected:?}")
         });
     }
 }

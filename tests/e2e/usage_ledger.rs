@@ -177,8 +177,8 @@ fn a_ledger_that_fails_now_and_then_loses_nothing_and_doubles_nothing() {
         (Instant::now() >= end).then_some(()).ok_or_else(|| "too early".to_owned())
     });
     settles_by(gate, &[gate.port, gate.second], KEY, &expected);
-    let told = gate.logs.events("usage_unsent", 1);
-    table.that(told.iter().all(|(_, line)| line["lost"] == 0), || format!("{told:?}"));
+    let logged = gate.logs.events("usage_unsent", 1);
+    table.that(logged.iter().all(|(_, line)| line["lost"] == 0), || format!("{logged:?}"));
 }
 
 #[test]
@@ -197,8 +197,9 @@ fn a_ledger_that_fails_for_good_harms_no_request() {
         let took = began.elapsed();
         table.that(took < 2 * PATIENCE, || format!("20 requests took {took:?}"));
         // The operator learns of it.
-        let told: Value = table.gate.logs.events("usage_unsent", 1).remove(0).1;
-        table
-            .that(told["batches"].as_u64().is_some_and(|batches| batches > 0), || told.to_string());
+        let logged: Value = table.gate.logs.events("usage_unsent", 1).remove(0).1;
+        table.that(logged["batches"].as_u64().is_some_and(|batches| batches > 0), || {
+            logged.to_string()
+        });
     }
 }

@@ -213,7 +213,7 @@ impl Explanation<'_> {
         if let Some(answered) = self.answered {
             text.push_str(&format!(
                 "The gate answered {}.\n",
-                told(answered.problem, &answered.code)
+                described(answered.problem, &answered.code)
             ));
         } else if let Some(status) = self.entry.status {
             let what = match self.entry.answer {
@@ -231,12 +231,12 @@ impl Explanation<'_> {
         };
         match self.verdict {
             Verdict::Refused { problem, limit, .. } => {
-                let told = told(Some(*problem), problem.code());
+                let described = described(Some(*problem), problem.code());
                 let whose = match limit.as_deref() {
                     Some(limit) => format!(" The limit is the {limit}'s."),
                     None => String::new(),
                 };
-                text.push_str(&format!("{place} is refused: {told}.{whose}\n"));
+                text.push_str(&format!("{place} is refused: {described}.{whose}\n"));
             }
             Verdict::Forwarded => {
                 text.push_str(&format!(
@@ -292,7 +292,7 @@ impl Explanation<'_> {
 }
 
 /// Returns a code with what the page of codes says of it.
-fn told(problem: Option<Problem>, code: &str) -> String {
+fn described(problem: Option<Problem>, code: &str) -> String {
     match problem {
         Some(problem) => {
             let description = problem.description();

@@ -293,10 +293,10 @@ fn session(request: &RequestInput, now: Timestamp) -> Vec<String> {
 fn audience(request: &RequestInput) -> Vec<String> {
     let claims = token_part(request, 1);
     let audience = claims.as_ref().and_then(|claims| claims.get("aud"));
-    let told = audience.map(|audience| {
+    let shown = audience.map(|audience| {
         format!("aud is {audience}; this gate is {:?} or \"writegate\"", origin(request))
     });
-    told.into_iter().collect()
+    shown.into_iter().collect()
 }
 
 /// Returns scheme and host of the request.

@@ -110,7 +110,7 @@ impl<'p> Cloud<'p> {
 
     /// Lets wrangler talk to the person itself, on standard error: standard output is the key's.
     fn show(&self, arguments: &[&str]) -> Result<()> {
-        let told = format!("npx wrangler {}", arguments.join(" "));
+        let shown = format!("npx wrangler {}", arguments.join(" "));
         let mut command = self.wrangler.command(arguments);
         command
             .stdin(match input::is_terminal() {
@@ -118,10 +118,10 @@ impl<'p> Cloud<'p> {
                 false => Stdio::null(),
             })
             .stdout(io::stderr());
-        let status = command.status().context(&told)?;
+        let status = command.status().context(&shown)?;
         match status.success() {
             true => Ok(()),
-            false => Err(Error::new(format!("{told} failed ({status})"))),
+            false => Err(Error::new(format!("{shown} failed ({status})"))),
         }
     }
 }

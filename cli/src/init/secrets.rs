@@ -43,7 +43,7 @@ impl Dates {
     /// Fills in those of the token itself, else what a person says, else today.
     fn completed(&self, token: &Token) -> Result<Self> {
         let known = token.issued_at.is_some() || token.expires_at.is_some();
-        let told = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
+        let written = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
         let today = Day::of(clock::now()?).to_string();
         let issued = Question {
             flag: "--issued-at",
@@ -57,9 +57,9 @@ impl Dates {
             default: Some(""),
             quiet: known,
         };
-        let given = self.issued.clone().or(told(token.issued_at));
+        let given = self.issued.clone().or(written(token.issued_at));
         let issued = issued.one(given.as_deref(), validate::date)?;
-        let given = self.expires.clone().or(told(token.expires_at));
+        let given = self.expires.clone().or(written(token.expires_at));
         let dates = Self {
             issued: Some(issued),
             expires: expires.maybe(given.as_deref(), validate::date)?,

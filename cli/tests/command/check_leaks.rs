@@ -152,7 +152,7 @@ fn a_token_that_was_taken_out_again_is_in_the_history() {
     assert!(!text.contains(&found[4..]), "{row}");
     // The commit that brought it, and not the one that took it out.
     let place = row["evidence"].as_str().unwrap().split(": ").nth(1).unwrap();
-    let brought = gate.told(&["log", "-1", "--format=%h", "HEAD~1"]);
+    let brought = gate.git_output(&["log", "-1", "--format=%h", "HEAD~1"]);
     assert!(place.starts_with(&format!("{brought}:")), "{row}");
 
     // On another branch, in a message, in a tag.
@@ -247,7 +247,7 @@ fn a_clone_that_lacks_an_object_is_not_called_clean() {
     let gate = Gate::well();
     gate.checkout.file("notes.md", "one\n");
     gate.commit("Write it down");
-    let id = gate.told(&["rev-parse", "HEAD:notes.md"]);
+    let id = gate.git_output(&["rev-parse", "HEAD:notes.md"]);
     gate.checkout.file("notes.md", "two\n");
     gate.commit("Take it out");
     let (folder, name) = id.split_at(2);

@@ -73,8 +73,8 @@ fn another_token_may_read_it() {
     assert!(untold["evidence"].as_str().unwrap().contains("code 9109"), "{untold}");
     assert!(untold["hint"].as_str().unwrap().contains("CHECK_API_TOKEN"), "{untold}");
     let base = format!("http://127.0.0.1:{}/client/v4", api.port);
-    let told = ask(&gate, &base, Some(&reader));
-    assert_eq!(told["status"], "ok", "{told}");
+    let shown = ask(&gate, &base, Some(&reader));
+    assert_eq!(shown["status"], "ok", "{shown}");
 }
 
 #[test]

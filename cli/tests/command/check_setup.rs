@@ -76,7 +76,7 @@ impl Gate {
     }
 
     /// Returns what git prints.
-    pub(crate) fn told(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git_output(&self, arguments: &[&str]) -> String {
         let git = Command::new("git").args(arguments).current_dir(&self.checkout.0).output();
         String::from_utf8(git.unwrap().stdout).unwrap().trim().to_owned()
     }

@@ -129,10 +129,10 @@ fn the_launcher_ends_as_the_program_did() {
 fn a_program_that_npm_left_out_or_does_not_have_is_named() {
     let refused = |patch: &str, words: &[&str]| {
         let done = launched(None, &[], patch);
-        let told = String::from_utf8(done.stderr).unwrap();
-        assert_eq!((done.status.code(), told.lines().count()), (Some(2), 1), "{told}");
+        let shown = String::from_utf8(done.stderr).unwrap();
+        assert_eq!((done.status.code(), shown.lines().count()), (Some(2), 1), "{shown}");
         for word in words {
-            assert!(told.contains(word), "{word}: {told}");
+            assert!(shown.contains(word), "{word}: {shown}");
         }
     };
     let set = |name: &str, value: &str| {

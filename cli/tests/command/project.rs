@@ -38,9 +38,9 @@ fn the_nearest_folder_has_the_project_and_wrangler_s_other_choice_is_named() {
     inner.file("wrangler.toml", ONE);
     inner.secret(&root);
     for folder in [inner.0.clone(), inner.0.join("below")] {
-        let (found, told) = shown(&Checkout(folder), &["pk_live"]);
+        let (found, reported) = shown(&Checkout(folder), &["pk_live"]);
         assert_eq!(found, sk(&root, "pk_live", 1));
-        assert!(told.contains("wrangler.jsonc") && told.contains("--config"), "{told}");
+        assert!(reported.contains("wrangler.jsonc") && reported.contains("--config"), "{reported}");
     }
     // In one folder, JSON comes first.
     inner.file(
@@ -152,11 +152,11 @@ fn an_environment_has_its_own_keys_and_secrets() {
     let checkout = Checkout::new(STAGED);
     let (root, own) = (random_secret(), random_secret());
     checkout.secret(&root);
-    let (found, told) = shown(&checkout, &["pk_live"]);
+    let (found, reported) = shown(&checkout, &["pk_live"]);
     assert_eq!(found, sk(&root, "pk_live", 1));
-    assert!(told.contains("[env.production] in version 3"), "{told}");
-    let (found, told) = shown(&checkout, &["pk_live", "--env", "production"]);
-    assert_eq!((found, told.as_str()), (sk(&root, "pk_live", 3), ""));
+    assert!(reported.contains("[env.production] in version 3"), "{reported}");
+    let (found, reported) = shown(&checkout, &["pk_live", "--env", "production"]);
+    assert_eq!((found, reported.as_str()), (sk(&root, "pk_live", 3), ""));
     assert_eq!(shown(&checkout, &["pk_live", "--env", ""]).0, sk(&root, "pk_live", 1));
     checkout.file(".dev.vars.production", &format!("SIGNING_SECRET={own}\n"));
     assert_eq!(shown(&checkout, &["pk_live", "--env", "production"]).0, sk(&own, "pk_live", 3));
@@ -165,19 +165,19 @@ fn an_environment_has_its_own_keys_and_secrets() {
     checkout.run(&staging).failed(2, &["[env.staging]", "--env production"]);
     checkout.run(&["key", "show", "pk_live", "--env", "test"]).failed(2, &["it has production"]);
     // What says otherwise does not count.
-    let told = |arguments: &[&str], variable: &str| {
+    let reported = |arguments: &[&str], variable: &str| {
         let mut command = checkout.command(&[&["key", "show", "pk_live"], arguments].concat());
         let done = Done::of(command.env("CLOUDFLARE_ENV", variable));
         let is_told = done.err.contains("wrangler by itself takes the environment");
         assert!(done.succeeded().contains(&sk(&root, "pk_live", 1)));
         is_told
     };
-    assert!(told(&[], "production") && !told(&["--env", ""], "production"));
-    assert!(!told(&[], ""));
+    assert!(reported(&[], "production") && !reported(&["--env", ""], "production"));
+    assert!(!reported(&[], ""));
     checkout.file(".env", "CLOUDFLARE_ENV=production\n");
-    assert!(told(&[], ""));
+    assert!(reported(&[], ""));
     checkout.file(".env.local", "CLOUDFLARE_ENV=\n");
-    assert!(!told(&[], ""));
+    assert!(!reported(&[], ""));
     std::fs::remove_file(checkout.0.join(".env.local")).unwrap();
     let done = checkout.run(&["key", "show", "pk_live"]);
     assert!(done.err.contains("wrangler by itself takes the environment"), "{}", done.err);

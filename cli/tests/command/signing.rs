@@ -166,7 +166,7 @@ fn signing_with_a_key_that_is_refused_warns() {
          [[vars.KEYS]]\nid = \"pk_over\"\nexpires = \"2020-01-01\"\nschemes = [\"waf-url\"]\n",
     );
     checkout.secret(&random_secret());
-    for (key, told) in [
+    for (key, reported) in [
         ("pk_old", ["revoked in wrangler.toml"].as_slice()),
         ("pk_over", &["expires in wrangler.toml is over", "schemes in wrangler.toml lack"]),
     ] {
@@ -178,7 +178,7 @@ fn signing_with_a_key_that_is_refused_warns() {
             let done = checkout.run(arguments);
             assert_eq!(done.code, Some(0), "{}", done.err);
             assert!(
-                told.iter().all(|words| done.err.contains(words)),
+                reported.iter().all(|words| done.err.contains(words)),
                 "{arguments:?}: {}",
                 done.err
             );

@@ -318,7 +318,7 @@ fn no_secret_comes_back_whatever_takes_it() {
         }
     }
     assert!(lines.len() > 500, "{}", lines.len());
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for line in &lines {
         let arguments: Vec<&str> = line.iter().map(String::as_str).collect();
         let mut command = checkout.command(&arguments);
@@ -327,11 +327,11 @@ fn no_secret_comes_back_whatever_takes_it() {
         let is_output = done.code == Some(0) && line[0] != "explain";
         let said = format!("{}{}", if is_output { "" } else { &done.out }, done.err);
         if said.contains(&secret[..36]) {
-            told.push(format!("{line:?}: {said}"));
+            reported.push(format!("{line:?}: {said}"));
         }
         assert!(!done.err.contains("panicked"), "{line:?}: {}", done.err);
     }
-    assert!(told.is_empty(), "{} of {}\n{}", told.len(), lines.len(), told.join("\n"));
+    assert!(reported.is_empty(), "{} of {}\n{}", reported.len(), lines.len(), reported.join("\n"));
 }
 
 #[test]

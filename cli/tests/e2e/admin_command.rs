@@ -177,11 +177,11 @@ fn the_usage_of_all_keys_is_shown_by_key_and_day() {
     }
     table.passes("counted", &write(&table.gate, KEY));
     let rows = checkout.run(&["usage"], &[]).lines();
-    let told = |key: &str| -> u64 {
+    let shown = |key: &str| -> u64 {
         let own = rows.iter().filter(|row| row["key"] == key);
         own.map(|row| row["requests"].as_u64().unwrap()).sum()
     };
-    assert_eq!((told("pk_007"), told(KEY), rows.len()), (2, 1, 2), "{rows:#?}");
+    assert_eq!((shown("pk_007"), shown(KEY), rows.len()), (2, 1, 2), "{rows:#?}");
     let day = rows[0]["day"].as_str().unwrap();
     let csv =
         checkout.run(&["usage"], &["--csv", "--key", "pk_007", "--from", day, "--to", day]).out;

@@ -64,14 +64,14 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
 fn json_says_what_was_done_and_nothing_else() {
     let stage = Stage::new();
     let print = |token: &str| fingerprint(&stage.signing_secret, token);
-    let told = |done: &Done| -> Value { serde_json::from_str(&done.out).unwrap() };
+    let reported = |done: &Done| -> Value { serde_json::from_str(&done.out).unwrap() };
     let before = print(&stage.old.1);
 
     let done = stage.rotate(&["--json", "--old", &stage.old.0]);
     done.is(0, &["done"]);
     assert_eq!(done.steps(), [1, 2, 3, 4, 5, 6, 7, 8], "{}", done.err);
     let now = print(deployed(&stage)["token"].as_str().unwrap());
-    let mut first = told(&done);
+    let mut first = reported(&done);
     let id = first["made"]["id"].take();
     assert!(id.as_str().is_some_and(|id| id.len() == 32), "{id}");
     let expected = json!({
@@ -87,7 +87,7 @@ fn json_says_what_was_done_and_nothing_else() {
 
     let done = stage.rotate(&["--json"]);
     done.is(0, &["nothing to do"]);
-    let again = told(&done);
+    let again = reported(&done);
     assert_eq!(
         (&again["outcome"], &again["before"], &again["now"], &again["made"], &again["put"]),
         (&json!("unchanged"), &json!(now), &json!(now), &Value::Null, &Value::Null)
@@ -101,7 +101,7 @@ fn json_says_what_was_done_and_nothing_else() {
     }
     let done = stage.rotate(&["--json", "--now", "--lease", "0"]);
     done.is(0, &["done"]);
-    let third = told(&done);
+    let third = reported(&done);
     assert_eq!((&third["put"]["way"], &third["revoked"]), (&json!("versions"), &json!([id])));
     assert_eq!(third["put"]["version"].as_str().map(str::len), Some(36), "{third}");
     assert!(third["warnings"][0].as_str().unwrap().contains("goes out with it"), "{third}");
@@ -113,13 +113,13 @@ fn json_says_what_was_done_and_nothing_else() {
 
 #[test]
 fn json_says_how_far_a_failed_run_came() {
-    let told = |done: &Done| -> Value { serde_json::from_str(&done.out).unwrap() };
+    let reported = |done: &Done| -> Value { serde_json::from_str(&done.out).unwrap() };
     let stuck = Stage::new();
     stuck.front.set(Rollout::Stuck);
     let before = fingerprint(&stuck.signing_secret, &stuck.old.1);
     let done = stuck.rotate(&["--json", "--old", &stuck.old.0, "--patience", "4"]);
     done.is(1, &["did not show"]);
-    let report = told(&done);
+    let report = reported(&done);
     assert_eq!((&report["outcome"], &report["before"]), (&json!("failed"), &json!(before)));
     assert_eq!((&report["now"], &report["put"]["done"]), (&Value::Null, &json!(true)));
     assert_eq!(report["revoked"], json!([]));
@@ -131,7 +131,7 @@ fn json_says_how_far_a_failed_run_came() {
     stillborn.cloud.world.tokens.lock().unwrap().stillborn = true;
     let done = stillborn.rotate(&["--json", "--old", &stillborn.old.0, "--patience", "1"]);
     done.is(1, &["revoked again"]);
-    let report = told(&done);
+    let report = reported(&done);
     assert_eq!((&report["revoked"][0], &report["put"]), (&report["made"]["id"], &Value::Null));
     assert_eq!((&report["now"], &report["left"]), (&report["before"], &json!([])));
 }
@@ -174,8 +174,8 @@ fn a_newest_version_that_is_not_deployed_goes_out_only_if_it_may() {
     for stage in [&waiting, &split] {
         let done = stage.first();
         done.is(0, &["done"]);
-        let told = ["\"not yet\"", "goes out with it"];
-        assert!(told.iter().all(|word| done.err.contains(word)), "{}", done.err);
+        let reported = ["\"not yet\"", "goes out with it"];
+        assert!(reported.iter().all(|word| done.err.contains(word)), "{}", done.err);
         assert_eq!(done.called("PUT "), 1, "only the name: {:#?}", done.calls);
         stage.assert_rotated();
         let worker = stage.cloud.world.worker.lock().unwrap();
@@ -200,6 +200,6 @@ fn the_ages_are_shown_and_what_needs_attention_is_an_exit_code() {
     stage.first().is(0, &["done"]);
     let done = age(&["--json"]);
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
-    let told: serde_json::Value = serde_json::from_str(done.out.trim()).unwrap();
-    assert_eq!((&told["state"], &told["age_days"]), (&json!("ok"), &json!(0)));
+    let reported: serde_json::Value = serde_json::from_str(done.out.trim()).unwrap();
+    assert_eq!((&reported["state"], &reported["age_days"]), (&json!("ok"), &json!(0)));
 }

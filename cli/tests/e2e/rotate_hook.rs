@@ -67,10 +67,10 @@ fn what_the_hook_prints_takes_the_place_and_the_other_revokes() {
     let done = stage.rotate(&["--hook", &another, "--now", "--json"]);
     let print = fingerprint(&stage.signing_secret, &token);
     done.is(0, &["done", "revoke token", &print]);
-    let told: Value = serde_json::from_str(&done.out).unwrap();
-    assert_eq!((&told["outcome"], &told["before"]), (&json!("rotated"), &json!(print)));
-    assert_eq!(told["made"]["id"], Value::Null);
-    assert!(told["left"][0].as_str().unwrap().contains(&print), "{told}");
+    let shown: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!((&shown["outcome"], &shown["before"]), (&json!("rotated"), &json!(print)));
+    assert_eq!(shown["made"]["id"], Value::Null);
+    assert!(shown["left"][0].as_str().unwrap().contains(&print), "{shown}");
     stage.assert_unharmed();
 }
 
@@ -103,9 +103,12 @@ fn a_revoke_hook_that_fails_is_reported() {
     let make = desk.prints(&new_token(&stage));
     let done = stage.rotate(&["--hook", &make, "--revoke-hook", "exit 4", "--json"]);
     done.is(1, &["--revoke-hook failed", "4", "in place"]);
-    let told: Value = serde_json::from_str(&done.out).unwrap();
-    assert_eq!((&told["outcome"], &told["now"]), (&json!("failed"), &told["made"]["fingerprint"]));
-    assert_eq!(told["revoked_by_hook"], json!(false));
-    assert!(told["left"][0].as_str().unwrap().contains("revoke token"), "{told}");
+    let shown: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(
+        (&shown["outcome"], &shown["now"]),
+        (&json!("failed"), &shown["made"]["fingerprint"])
+    );
+    assert_eq!(shown["revoked_by_hook"], json!(false));
+    assert!(shown["left"][0].as_str().unwrap().contains("revoke token"), "{shown}");
     stage.assert_unharmed();
 }

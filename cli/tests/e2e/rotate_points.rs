@@ -48,8 +48,8 @@ impl Points {
     /// Holds the first call that begins with this: it says that it is there, and waits for the word to continue.
     pub(crate) fn hold(&self, call: &str) -> (Receiver<()>, Sender<()>) {
         let (arrived, there) = channel();
-        let (go, told) = channel();
-        self.state.lock().unwrap().hold = Some((call.to_owned(), arrived, told));
+        let (go, going) = channel();
+        self.state.lock().unwrap().hold = Some((call.to_owned(), arrived, going));
         (there, go)
     }
 
@@ -63,9 +63,9 @@ impl Points {
             let held = state.hold.take_if(|held| what.starts_with(held.0.as_str()));
             (moment, state.victim.clone(), held)
         };
-        if let Some((_, arrived, told)) = held {
+        if let Some((_, arrived, going)) = held {
             arrived.send(()).unwrap();
-            told.recv_timeout(PATIENCE * 2).unwrap();
+            going.recv_timeout(PATIENCE * 2).unwrap();
         }
         let kill = || {
             if let Some(victim) = &victim {

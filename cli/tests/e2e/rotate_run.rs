@@ -59,10 +59,10 @@ impl Running {
     /// Waits until it has told this on standard error.
     pub(crate) fn until_printed(&self, words: &str) {
         poll(PATIENCE * 2, || {
-            let told = fs::read_to_string(self.output.with_extension("err")).unwrap();
-            match told.contains(words) {
+            let shown = fs::read_to_string(self.output.with_extension("err")).unwrap();
+            match shown.contains(words) {
                 true => Ok(()),
-                false => Err(told),
+                false => Err(shown),
             }
         });
     }

@@ -95,8 +95,8 @@ fn without_the_secret_no_link_is_good() {
             let target = link(&secret, text, now());
             let request = Request::get(&target);
             let answer = table.refused(&target, &request, 503, "feature-unavailable");
-            let told = table.gate.logs.audit(&answer.request_id());
-            assert_eq!(told["code"], "feature-unavailable");
+            let logged = table.gate.logs.audit(&answer.request_id());
+            assert_eq!(logged["code"], "feature-unavailable");
         }
     }
     table.gate.logs.until("line about WAF_SECRET", |lines| {

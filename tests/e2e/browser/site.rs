@@ -94,12 +94,12 @@ fn api() -> Upstream {
         }
         let lower = |(name, value): &(String, String)| (name.to_ascii_lowercase(), value.clone());
         let headers: BTreeMap<_, _> = seen.headers.iter().map(lower).collect();
-        let told = json!({
+        let verdict = json!({
             "method": seen.method, "target": seen.target, "headers": headers, "bytes": seen.body.len(),
             "text": String::from_utf8_lossy(&seen.body[..seen.body.len().min(1000)]),
         });
         let reply = Reply::new(if seen.target.ends_with("/broken") { 418 } else { 200 });
-        reply.header("Content-Type", "application/json").body(told.to_string())
+        reply.header("Content-Type", "application/json").body(verdict.to_string())
     })
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn verifier() -> Upstream {
         let body = String::from_utf8_lossy(&seen.body).into_owned();
         let token = body.split_once("tok-").map(|(_, rest)| rest);
         let token = token.map(|rest| rest.split(['&', '"']).next().unwrap_or_default().to_owned());
-        let told = match token {
+        let verdict = match token {
             None => json!({"success": false, "error-codes": ["invalid-input-response"]}),
             Some(token) => match used.lock().unwrap().insert(token.clone()) {
                 false => json!({"success": false, "error-codes": ["timeout-or-duplicate"]}),
@@ -133,6 +133,6 @@ pub(crate) fn verifier() -> Upstream {
                 }),
             },
         };
-        Reply::ok(&told.to_string()).header("Content-Type", "application/json")
+        Reply::ok(&verdict.to_string()).header("Content-Type", "application/json")
     })
 }

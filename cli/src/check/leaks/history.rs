@@ -206,7 +206,7 @@ impl Programs {
 }
 
 /// Requests every object that is not too long, in the order in which they are listed.
-fn choose(sized: ChildStdout, mut wanted: ChildStdin, told: &SyncSender<Object>) -> Option<Left> {
+fn choose(sized: ChildStdout, mut wanted: ChildStdin, shown: &SyncSender<Object>) -> Option<Left> {
     let mut left = Left::default();
     for line in BufReader::new(sized).split(b'\n') {
         let line = line.ok()?;
@@ -233,7 +233,7 @@ fn choose(sized: ChildStdout, mut wanted: ChildStdin, told: &SyncSender<Object>)
         };
         // Announced before it is requested, so that the reader of the answer knows whose it is.
         let asked = format!("{id}\n");
-        if told.send(object).is_err() || wanted.write_all(asked.as_bytes()).is_err() {
+        if shown.send(object).is_err() || wanted.write_all(asked.as_bytes()).is_err() {
             // Nobody waits for more.
             return Some(left);
         }

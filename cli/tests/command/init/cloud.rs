@@ -132,18 +132,18 @@ fn a_token_for_wrangler_and_an_account_say_enough() {
 
 #[test]
 fn what_broke_off_is_finished_with_the_same_secrets() {
-    for (failing, told, done_before) in [
+    for (failing, shown, done_before) in [
         ("secret put SIGNING_SECRET", "no secret is set", false),
         ("secret put WRITE_TOKEN", "SIGNING_SECRET is set", true),
     ] {
         let machine = Machine::new();
         machine.answers(failing, refused());
-        machine.init(&["--deploy"]).refused(1, &[failing, "10000", told, "init --secrets-only"]);
+        machine.init(&["--deploy"]).refused(1, &[failing, "10000", shown, "init --secrets-only"]);
         let root = machine.root();
         assert!(!machine.names().contains(&"deploy".to_owned()));
 
         // Again, and it fails again: nothing is worse than before.
-        machine.finish(&[]).refused(1, &[failing, told]);
+        machine.finish(&[]).refused(1, &[failing, shown]);
 
         machine.answers(failing, json!({}));
         if done_before {
@@ -234,8 +234,8 @@ fn another_gate_s_secrets_in_the_environment_are_not_sent() {
     machine.checkout.file(".dev.vars", &root);
     let mut command = machine.checkout.command(&["init", "--secrets-only"]);
     let done = Done::of(command.env("WRITE_TOKEN", &token));
-    let told = "with the WRITE_TOKEN of the environment";
-    assert!(done.err.contains(told), "{}", done.err);
+    let shown = "with the WRITE_TOKEN of the environment";
+    assert!(done.err.contains(shown), "{}", done.err);
     assert!(!done.err.contains(&token), "{}", done.err);
     done.succeeded();
     assert_eq!(machine.put("WRITE_TOKEN").last(), Some(&token));

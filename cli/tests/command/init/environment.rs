@@ -176,8 +176,8 @@ fn what_broke_off_in_an_environment_is_finished_there() {
     machine.answers("secret list", not_found("writegate-staging"));
     machine.answers("secret put WRITE_TOKEN", refused());
     let staging = ["--env", "staging"];
-    let told = ["SIGNING_SECRET is set", "init --secrets-only --env staging"];
-    machine.init(&staging).refused(1, &told);
+    let reported = ["SIGNING_SECRET is set", "init --secrets-only --env staging"];
+    machine.init(&staging).refused(1, &reported);
     machine.answers("secret put WRITE_TOKEN", json!({}));
     machine.answers("secret list", json!({"out": [{"name": "SIGNING_SECRET"}]}));
     let before_last = machine.calls_about().len();

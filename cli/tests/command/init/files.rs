@@ -70,8 +70,8 @@ fn a_root_of_the_environment_is_kept_and_named() {
     let checkout = clone();
     let root = random_secret();
     let done = exported(&checkout, &[], &root);
-    let told = "with the SIGNING_SECRET of the environment";
-    assert!(done.err.contains(told), "{}", done.err);
+    let reported = "with the SIGNING_SECRET of the environment";
+    assert!(done.err.contains(reported), "{}", done.err);
     assert!(!done.err.contains(&root), "{}", done.err);
     done.succeeded();
     let line = format!("SIGNING_SECRET='{root}'");

@@ -236,14 +236,14 @@ fn limits_of_the_first_key_are_those_that_were_said() {
 
 #[test]
 fn missing_features_of_a_gate_are_named() {
-    for (arguments, told, not_told) in [
+    for (arguments, shown, not_told) in [
         (CMS.as_slice(), "SIGNING_SECRET", ["--domain", "--probe"].as_slice()),
         (&IMAGES, "--domain", &[]),
         (&IMAGES, "--probe", &[]),
         (&[IMAGES.as_slice(), &["--domain", "img.example.com"]].concat(), "--probe", &["--domain"]),
     ] {
         let done = clone().fed(&[arguments, &["--local"]].concat(), "a-token-that-is-none");
-        assert!(done.err.contains(told), "{told} in {}", done.err);
+        assert!(done.err.contains(shown), "{shown} in {}", done.err);
         for word in not_told {
             assert!(!done.err.contains(word), "{word} in {}", done.err);
         }
@@ -298,7 +298,7 @@ fn a_route_schemes_and_a_rate_are_as_asked_for() {
 
 #[test]
 fn a_path_that_the_address_has_already_is_named() {
-    for (path, route, told) in [
+    for (path, route, shown) in [
         ("/api/posts", "/*", true),
         ("/api/*", "/*", true),
         ("/apis/posts", "/*", false),
@@ -311,7 +311,7 @@ fn a_path_that_the_address_has_already_is_named() {
             "--route", route, "--path", path,
         ];
         let done = clone().fed(&arguments, "a-token-that-is-none");
-        assert_eq!(done.err.contains("…/api/api/…"), told, "{path}: {}", done.err);
+        assert_eq!(done.err.contains("…/api/api/…"), shown, "{path}: {}", done.err);
         done.succeeded();
     }
 }

@@ -104,7 +104,7 @@ fn api(status: u16) -> (Upstream, Vec<String>) {
 #[test]
 fn the_token_is_tried_before_anything_is_written() {
     let token = random_secret();
-    for (status, told) in [
+    for (status, shown) in [
         (200, Some("the API takes the write token")),
         (404, Some("answered 404 to ")),
         (302, Some("is this a path of the API's that answers a GET with 200?")),
@@ -118,8 +118,8 @@ fn the_token_is_tried_before_anything_is_written() {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let checkout = clone();
         let done = checkout.fed(&arguments, &token);
-        match told {
-            Some(told) => assert!(done.err.contains(told), "{status}: {}", done.err),
+        match shown {
+            Some(shown) => assert!(done.err.contains(shown), "{status}: {}", done.err),
             None => {
                 done.failed(
                     2,
@@ -136,7 +136,7 @@ fn the_token_is_tried_before_anything_is_written() {
         assert_eq!(seen[0].header("authorization"), Some(format!("Bearer {token}")));
         assert!(!done.err.contains(&token), "{}", done.err);
         assert_eq!(
-            told.is_some_and(|told| told != "the API takes the write token"),
+            shown.is_some_and(|shown| shown != "the API takes the write token"),
             done.err.contains("not known whether")
         );
     }
@@ -149,13 +149,13 @@ fn a_web_page_and_no_answer_say_nothing_about_the_token() {
     // Its port is nobody's when this line is done.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("http://{nobody}");
-    for (url, told) in [(page.url(), "that is a web page"), (nobody, "/me did not answer: ")] {
+    for (url, shown) in [(page.url(), "that is a web page"), (nobody, "/me did not answer: ")] {
         let checkout = clone();
         let init = [
             "init", "--local", "--preset", "cms", "--path", "/x", "--probe", "/me", "--upstream",
             &url,
         ];
         let done = checkout.fed(&init, &random_secret());
-        assert!(done.err.contains("not known whether") && done.err.contains(told), "{}", done.err);
+        assert!(done.err.contains("not known whether") && done.err.contains(shown), "{}", done.err);
     }
 }

@@ -228,8 +228,8 @@ fn a_finding_names_the_line_and_not_the_string() {
     let scanner = scanner(&[("the value of WRITE_TOKEN", secret)], "");
     let text = format!("one\ntwo {token}\n\nfour {secret} {token}\n");
     let (hits, _) = scanner.scan(text.as_bytes());
-    let told: Vec<_> = hits.iter().map(|hit| (hit.line, hit.kind.as_str())).collect();
-    assert_eq!(told, [(2, "a GitHub token"), (4, "the value of WRITE_TOKEN")]);
+    let shown: Vec<_> = hits.iter().map(|hit| (hit.line, hit.kind.as_str())).collect();
+    assert_eq!(shown, [(2, "a GitHub token"), (4, "the value of WRITE_TOKEN")]);
     assert_eq!(hits[0].mark.as_deref(), Some(mark(token.as_bytes()).as_str()));
     assert_eq!(hits[1].mark, None);
     assert!(!format!("{hits:?}").contains(&token[4..]));
