@@ -27,14 +27,6 @@ const REMOVED: [&str; 22] = [
     // Hop-by-hop (RFC 9110 section 7.6.1).
     "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
 ];
-/// Headers removed by the prefix of their name.
-const REMOVED_PREFIXES: [&str; 10] = [
-    "signature", "proxy-", "x-auth-", "x-forwarded-", "x-http-method", "x-original-", "x-remote-",
-    "x-rewrite-", "writegate-",
-    // The AI Gateway's `cf-aig-*` headers select a budget and the cost that is booked, so callers may
-    // set only those in a route's `pass_headers`.
-    "cf-",
-];
 
 /// The transport of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,8 +139,24 @@ fn is_removed(name: &str) -> bool {
         return true;
     }
     let name = folded(name);
-    let mut prefixes = REMOVED_PREFIXES.iter();
-    REMOVED.contains(&&*name) || prefixes.any(|prefix| name.starts_with(prefix))
+    REMOVED.contains(&&*name) || is_removed_by_prefix(&name)
+}
+
+fn is_removed_by_prefix(name: &str) -> bool {
+    match name.as_bytes() {
+        // The AI Gateway's `cf-aig-*` headers select a budget and the cost that is booked, so callers may
+        // set only those in a route's `pass_headers`.
+        [b'c', ..] => name.starts_with("cf-"),
+        [b'p', ..] => name.starts_with("proxy-"),
+        [b's', ..] => name.starts_with("signature"),
+        [b'w', ..] => name.starts_with("writegate-"),
+        [b'x', b'-', rest @ ..] => {
+            let prefixes: [&[u8]; 6] =
+                [b"auth-", b"forwarded-", b"http-method", b"original-", b"remote-", b"rewrite-"];
+            prefixes.iter().any(|prefix| rest.starts_with(prefix))
+        }
+        _ => false,
+    }
 }
 
 /// Returns true if the name has a `_` and the same name with `-` is present too: a CGI server would take
