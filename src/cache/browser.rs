@@ -69,12 +69,9 @@ pub fn keep_private<'h>(
     now: Timestamp,
 ) {
     let header = |name: &str| headers::header(headers, name);
-    let cache_control = header("cache-control").unwrap_or_default();
-    let says = |wanted: &str| {
-        let mut all = directives(cache_control);
-        all.find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-    };
-    let is_whole = |wanted: &str| says(wanted).is_some_and(|(_, fields)| fields.is_none());
+    let directives: Vec<_> = directives(header("cache-control").unwrap_or_default()).collect();
+    let says = |wanted: &str| directive(&directives, wanted);
+    let is_whole = |wanted: &str| says(wanted).is_some_and(|fields| fields.is_none());
     // With `no-cache` the gate is asked before each use, and so checks the credential.
     let is_private = ["private", "no-store", "no-cache"].into_iter().any(is_whole);
     let is_shared = says("public").is_some() || says("s-maxage").is_some();
@@ -85,7 +82,7 @@ pub fn keep_private<'h>(
     }
     let mut value = "private".to_owned();
     for wanted in FOR_CALLER {
-        let Some((_, argument)) = says(wanted) else {
+        let Some(argument) = says(wanted) else {
             continue;
         };
         value.push_str(", ");
@@ -105,6 +102,13 @@ pub fn keep_private<'h>(
         }
     }
     edits.set.push(("cache-control", value));
+}
+
+/// Returns the argument of a directive that is there, if it has one.
+// Ten copies of it would make the Worker larger.
+#[inline(never)]
+fn directive<'h>(all: &[(&'h str, Option<&'h str>)], wanted: &str) -> Option<Option<&'h str>> {
+    all.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, argument)| *argument)
 }
 
 #[cfg(test)]
