@@ -4,7 +4,8 @@ use core::fmt::Write as _;
 
 use serde_json::Value;
 
-/// A JSON object as text. Its members are in the order in which they are set.
+/// A JSON object as text. Its members are in the order in which they are set; no character of their names needs an
+/// escape.
 #[derive(Debug)]
 pub struct ObjectWriter {
     text: String,
@@ -48,13 +49,13 @@ impl ObjectWriter {
     }
 
     /// Sets a member.
-    pub fn set<'v>(&mut self, name: &str, value: impl Into<Member<'v>>) {
+    pub fn set<'v>(&mut self, name: &'static str, value: impl Into<Member<'v>>) {
         self.name(name);
         push_member(&mut self.text, self.charset, value.into());
     }
 
     /// Sets a member to a list of strings.
-    pub fn set_list(&mut self, name: &str, values: &[String]) {
+    pub fn set_list(&mut self, name: &'static str, values: &[String]) {
         self.name(name);
         self.text.push('[');
         for (index, value) in values.iter().enumerate() {
@@ -67,7 +68,7 @@ impl ObjectWriter {
     }
 
     /// Sets a member to another object.
-    pub fn set_object(&mut self, name: &str, object: Self) {
+    pub fn set_object(&mut self, name: &'static str, object: Self) {
         self.name(name);
         self.text.push_str(&object.end());
     }
@@ -78,12 +79,11 @@ impl ObjectWriter {
         self.text
     }
 
-    fn name(&mut self, name: &str) {
-        if self.text.len() > 1 {
-            self.text.push(',');
-        }
-        push_string(&mut self.text, self.charset, name);
-        self.text.push(':');
+    fn name(&mut self, name: &'static str) {
+        debug_assert!(name.bytes().all(|byte| is_plain(byte, Charset::VisibleAscii)), "{name}");
+        self.text.push_str(if self.text.len() > 1 { ",\"" } else { "\"" });
+        self.text.push_str(name);
+        self.text.push_str("\":");
     }
 }
 
@@ -155,15 +155,19 @@ pub fn push_number(text: &mut String, number: u64) {
     text.extend(u8::try_from(number % 10).ok().map(|digit| char::from(b'0'.saturating_add(digit))));
 }
 
-fn push_string(text: &mut String, charset: Charset, string: &str) {
-    let is_plain = |byte: u8| match byte {
+/// Returns true if this byte of a string is written as it is.
+fn is_plain(byte: u8, charset: Charset) -> bool {
+    match byte {
         b'"' | b'\\' => false,
         0x7f.. => charset == Charset::Unicode,
         _ => byte >= b' ',
-    };
+    }
+}
+
+fn push_string(text: &mut String, charset: Charset, string: &str) {
     text.push('"');
     let mut rest = string;
-    while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
+    while let Some(at) = rest.bytes().position(|byte| !is_plain(byte, charset)) {
         let (plain, other) = rest.split_at(at);
         text.push_str(plain);
         let mut characters = other.chars();
@@ -277,8 +281,8 @@ mod tests {
             let value = json!([string, {string.as_str(): string}]);
             assert_eq!(text(&value), value.to_string());
             let mut object = ObjectWriter::new();
-            object.set(&string, string.as_str());
-            assert_eq!(object.end(), json!({string.as_str(): string}).to_string());
+            object.set("a", string.as_str());
+            assert_eq!(object.end(), json!({"a": string}).to_string());
         }
     }
 
