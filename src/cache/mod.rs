@@ -10,6 +10,8 @@ mod conditions;
 mod lifetime;
 mod stored;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use serde_json::Value;
@@ -159,13 +161,7 @@ fn name(parts: &[Option<&str>]) -> String {
         hash.update(length.to_be_bytes());
         hash.update(bytes);
     }
-    let mut hex = String::with_capacity(64);
-    for byte in hash.finalize() {
-        for digit in [byte >> 4, byte & 0x0f] {
-            hex.extend(char::from_digit(digit.into(), 16));
-        }
-    }
-    hex
+    URL_SAFE_NO_PAD.encode(hash.finalize())
 }
 
 #[cfg(test)]
@@ -211,6 +207,6 @@ mod tests {
         ];
         let names: std::collections::BTreeSet<_> = lists.iter().map(|list| name(list)).collect();
         assert_eq!(names.len(), lists.len());
-        assert!(names.iter().all(|name| name.len() == 64));
+        assert!(names.iter().all(|name| name.len() == 43));
     }
 }
