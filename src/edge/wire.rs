@@ -20,10 +20,13 @@ const ROOM: usize = 1_024;
 /// Room for a response of the gate itself: a problem document and an audit line.
 const RESPONSE_ROOM: usize = 2_048;
 
+/// Room for the headers of most requests and responses, in fields.
+const MOST_HEADERS: usize = 24;
+
 /// Reads a request: method, URL, request id, country and data centre if the headers do not state them,
 /// `body` or nothing, then the headers. Returns `None` for a text with fewer lines.
 pub fn request(text: &str, now: Timestamp) -> Option<(Raw<'_>, Context)> {
-    let mut lines = text.split('\n');
+    let mut lines = lines(text);
     let (method, target, id) = (lines.next()?, lines.next()?, lines.next()?);
     let (country, colo, body) = (lines.next()?, lines.next()?, lines.next()?);
     let raw = Raw { method, target, headers: pairs(lines), has_body: !body.is_empty() };
@@ -44,7 +47,7 @@ pub fn request(text: &str, now: Timestamp) -> Option<(Raw<'_>, Context)> {
 pub fn headers(text: &str) -> Vec<(&str, &str)> {
     match text {
         "" => Vec::new(),
-        _ => pairs(text.split('\n')),
+        _ => pairs(lines(text)),
     }
 }
 
@@ -133,14 +136,33 @@ pub fn batches(batches: &[(String, String)]) -> String {
 /// Reads the ledgers of `count` keys: for each the answer to a batch, and rows. `None` if it is not that.
 #[must_use]
 pub fn ledgers(lines: &str, count: usize) -> Option<Vec<(String, String)>> {
-    let pairs = pairs(lines.split('\n')).into_iter();
+    let pairs = pairs(self::lines(lines)).into_iter();
     let owned: Vec<_> = pairs.map(|(answer, rows)| (answer.to_owned(), rows.to_owned())).collect();
     (owned.len() == count).then_some(owned)
 }
 
+/// Splits a text as `split('\n')` does, which takes twice as long for lines as short as these.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    core::iter::from_fn(move || next_line(&mut rest))
+}
+
+// Ten copies of it would make the Worker larger.
+#[inline(never)]
+fn next_line<'t>(rest: &mut Option<&'t str>) -> Option<&'t str> {
+    let text = rest.take()?;
+    let Some(end) = text.bytes().position(|byte| byte == b'\n') else {
+        return Some(text);
+    };
+    *rest = text.get(end.checked_add(1)?..);
+    text.get(..end)
+}
+
 /// Reads names and values, one line each.
 fn pairs<'h>(mut lines: impl Iterator<Item = &'h str>) -> Vec<(&'h str, &'h str)> {
-    core::iter::from_fn(|| Some((lines.next()?, lines.next()?))).collect()
+    let mut pairs = Vec::with_capacity(MOST_HEADERS);
+    pairs.extend(core::iter::from_fn(|| Some((lines.next()?, lines.next()?))));
+    pairs
 }
 
 fn room_of(headers: &[(String, Secret)]) -> usize {
