@@ -65,7 +65,9 @@ const fn fix(kind: ErrorKind) -> &'static str {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             "; you may not do this there: change its permissions, or name another folder"
         }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; there is no room: make some",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "; there is no room: make some"
+        }
         ErrorKind::NotFound => {
             "; the folder that it is in does not exist: make that, or name another"
         }

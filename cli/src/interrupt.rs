@@ -1,8 +1,9 @@
-//! Ctrl-C while a person is asked: says what is done so far, and leaves the terminal as it was. Without this, one that is
-//! interrupted while it types a secret has a shell without an echo.
+//! Ctrl-C while a person is asked, or while a file is half made: says what is done so far, and leaves the terminal as it was
+//! and no such file. Without this, one that is interrupted while it types a secret has a shell without an echo.
 
-use std::process;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
+use std::{fs, process, thread};
 
 use crate::redact;
 
@@ -10,13 +11,22 @@ use crate::redact;
 pub(crate) const CODE: u8 = 130;
 
 static INSTALLED: Once = Once::new();
-static STATE: Mutex<State> = Mutex::new(State { done: String::new(), terminal: None });
+static STATE: Mutex<State> = Mutex::new(State {
+    done: String::new(),
+    terminal: None,
+    files: Vec::new(),
+    interrupted: false,
+});
 
 struct State {
     /// A sentence about the work done so far, and the command that continues.
     done: String,
     /// The terminal's mode before it stopped its echo.
     terminal: Option<terminal::Mode>,
+    /// Files that are not complete.
+    files: Vec<PathBuf>,
+    /// The handler is at work, which ends this process.
+    interrupted: bool,
 }
 
 /// Says from now on what is done so far, if somebody interrupts this or ends the input.
@@ -34,22 +44,55 @@ pub(crate) fn with_so_far(message: &str) -> String {
 
 /// Asks a person something, and ends well if it is interrupted meanwhile.
 pub(crate) fn asking<T>(question: impl FnOnce() -> T) -> T {
+    install();
+    with(|state| state.terminal = terminal::mode());
+    let answer = question();
+    with(|state| state.terminal = None);
+    answer
+}
+
+/// Removes this file from now on, if somebody interrupts this.
+pub(crate) fn remove_then(file: &Path) {
+    install();
+    with(|state| state.files.push(file.to_owned()));
+}
+
+/// Takes that back.
+pub(crate) fn keep_then(file: &Path) {
+    with(|state| state.files.retain(|other| other != file));
+}
+
+/// Leaves nothing that is not complete.
+pub(crate) fn clean() {
+    with(|state| {
+        if let Some(mode) = state.terminal.take() {
+            terminal::restore(&mode);
+        }
+        for file in state.files.drain(..) {
+            let _gone = fs::remove_file(file);
+        }
+    });
+}
+
+/// Leaves the last word to the handler: what runs beside this got the signal, too, and its failure is no news.
+pub(crate) fn yield_to_handler() {
+    while with(|state| state.interrupted) {
+        thread::park();
+    }
+}
+
+fn install() {
     INSTALLED.call_once(|| {
         // Where it cannot be, Ctrl-C ends the command all the same.
         let _ = ctrlc::set_handler(|| {
-            if let Some(mode) = with(|state| state.terminal.take()) {
-                terminal::restore(&mode);
-            }
+            with(|state| state.interrupted = true);
+            clean();
             // After what was typed, and the ^C.
             eprint!("\n");
             eprintln!("writegate: {}", redact::redacted(&with_so_far("interrupted")));
             process::exit(CODE.into());
         });
     });
-    with(|state| state.terminal = terminal::mode());
-    let answer = question();
-    with(|state| state.terminal = None);
-    answer
 }
 
 fn with<T>(work: impl FnOnce(&mut State) -> T) -> T {

@@ -35,6 +35,7 @@ mod purge;
 mod random;
 mod redact;
 mod request;
+mod replacement;
 mod route;
 mod session;
 mod settings;
@@ -132,6 +133,7 @@ fn main() -> ExitCode {
                 eprint!("{output}");
             }
             if !error.message.is_empty() {
+            interrupt::yield_to_handler();
                 eprintln!("writegate: {}", redact::redacted(&error.message));
             }
             ExitCode::from(error.code)

@@ -37,6 +37,6 @@ impl Man {
             fs::create_dir_all(&self.folder)?;
             clap_mangen::generate_to(command, &self.folder)
         };
-        write().context("writing the man pages")
+        write().at("writing the man pages in", &self.folder)
     }
 }

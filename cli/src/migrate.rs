@@ -4,7 +4,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::init::SHIPPED;
 use crate::project::{Document, ProjectOptions, USUAL};
 
@@ -61,10 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             document.place()
         )));
     }
-    let path = project.file()?;
-    let old = project.text(USUAL)?.unwrap_or_default();
-    std::fs::write(path, format!("{}\n\n{addition}\n", old.trim_end()))
-        .context(format!("writing {USUAL}"))?;
+    project.rewrite(|old| Ok(format!("{}\n\n{addition}\n", old.trim_end())))?;
     eprintln!("writegate: added to {USUAL}:\n{addition}");
     Ok(())
 }

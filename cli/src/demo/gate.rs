@@ -47,8 +47,10 @@ impl Gate {
     ) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("writegate-demo-{}", random::text(9)?));
         let starting = || "starting the demo's gate";
-        fill(&folder, checkout, built, settings)
-            .at("setting up (TMPDIR names its place)", &folder)?;
+        if let Err(error) = fill(&folder, checkout, built, settings) {
+            let _half_made = fs::remove_dir_all(&folder);
+            return Err(error).at("setting up (TMPDIR names its place)", &folder);
+        }
         let mut sh = wrangler::program("sh");
         sh.args(["-c", SUPERVISOR, "sh", "node"])
             .arg(checkout.root.join("node_modules/wrangler/bin/wrangler.js"))

@@ -1,12 +1,10 @@
 //! The two files that `init` writes: whether they may be written, and writing them whole or not at all.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::project::{Project, USUAL as CONFIGURATION};
+use crate::replacement::{Replacement, SUFFIX};
 
 use super::template::SHIPPED;
 
@@ -53,7 +51,7 @@ pub(super) fn refuse_exposure(project: &Project) -> Result<()> {
     // A file that git has already counts as one that it does not ignore.
     let ignored = |name: &str| git(&["check-ignore", "--quiet", name]);
     let exposed = match git(&["rev-parse", "--is-inside-work-tree"]) {
-        true => !ignored(&secrets) || !ignored(&beside(&secrets)),
+        true => !ignored(&secrets) || !ignored(&format!("{secrets}{SUFFIX}")),
         // No git, or one that will not say.
         false => checkout.ancestors().any(|above| above.join(".git").exists()),
     };
@@ -67,56 +65,10 @@ pub(super) fn refuse_exposure(project: &Project) -> Result<()> {
 
 /// Writes both files, whose old ones stay until the new ones are complete.
 pub(super) fn write(project: &Project, configuration: &str, secrets: &[u8]) -> Result<()> {
-    let root = &project.root;
-    let secrets = Prepared::new(root, &project.dev_vars(), secrets, 0o600)?;
-    let configuration = Prepared::new(root, CONFIGURATION, configuration.as_bytes(), 0o644)?;
+    let place = |name: &str| project.root.join(name);
+    let secrets = Replacement::new(&place(&project.dev_vars()), secrets, Some(0o600))?;
+    let configuration =
+        Replacement::new(&place(CONFIGURATION), configuration.as_bytes(), Some(0o644))?;
     secrets.place()?;
     configuration.place()
-}
-
-/// Returns the name under which a file is completed.
-fn beside(name: &str) -> String {
-    format!("{name}.new")
-}
-
-/// A complete file beside the one that it will replace.
-struct Prepared {
-    beside: PathBuf,
-    place: PathBuf,
-}
-
-impl Prepared {
-    fn new(checkout: &Path, name: &str, content: &[u8], mode: u32) -> Result<Self> {
-        let prepared = Self { beside: checkout.join(beside(name)), place: checkout.join(name) };
-        prepared.fill(content, mode).at("writing", &prepared.beside)?;
-        Ok(prepared)
-    }
-
-    fn fill(&self, content: &[u8], mode: u32) -> io::Result<()> {
-        match fs::remove_file(&self.beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        // Elsewhere the folder's own permissions are the file's.
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-        #[cfg(not(unix))]
-        let _ = mode;
-        let mut file = options.open(&self.beside)?;
-        file.write_all(content)?;
-        file.sync_all()
-    }
-
-    fn place(&self) -> Result<()> {
-        fs::rename(&self.beside, &self.place).at("writing", &self.place)
-    }
-}
-
-impl Drop for Prepared {
-    fn drop(&mut self) {
-        // Gone if it was placed; else half of a pair would be left.
-        let _ = fs::remove_file(&self.beside);
-    }
 }

@@ -156,6 +156,8 @@ fn find(options: &Options, progress: &Progress) -> Result<Project> {
     // Before anything is installed there.
     let project = Project::at(&root, options.project.environment())?;
     check(options, &project)?;
+    project.check_new()?;
+    interrupt::so_far(format!("{} is begun: run this again", root.display()));
     package::prepare(&root, progress)?;
     interrupt::so_far(format!(
         "{} has its npm packages, and the gate is not made: run this again",

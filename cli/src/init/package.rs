@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::checkout::Checkout;
 use crate::error::{Context as _, Error, Result};
 use crate::progress::Progress;
+use crate::replacement::Replacement;
 use crate::{percent, setup};
 
 /// The package, in the version of this command.
@@ -140,7 +141,8 @@ fn ignore(root: &Path) -> Result<()> {
         return Ok(());
     }
     let end = if old.is_empty() || old.ends_with('\n') { "" } else { "\n" };
-    fs::write(&path, format!("{old}{end}{}\n", missing.join("\n"))).at("writing", &path)
+    let new = format!("{old}{end}{}\n", missing.join("\n"));
+    Replacement::new(&path, new.as_bytes(), None)?.place()
 }
 
 fn add_scripts(root: &Path, progress: &Progress) -> Result<()> {

@@ -13,6 +13,7 @@ use clap::Args;
 use writegate::Secret;
 
 use crate::error::{Context as _, Error, Result};
+use crate::replacement::Replacement;
 use crate::utf16;
 
 pub(crate) use document::{BINDINGS, Document, names};
@@ -213,15 +214,9 @@ impl Project {
             )));
         }
         let new = change(&read(file)?.unwrap_or_default())?;
-        let replace = || {
-            // Where it leads to, if it is a link.
-            let file = fs::canonicalize(file)?;
-            let beside = file.with_extension("toml.new");
-            fs::write(&beside, new)?;
-            fs::set_permissions(&beside, fs::metadata(&file)?.permissions())?;
-            fs::rename(beside, file)
-        };
-        replace().context(format!("writing {name}"))
+        // Where it leads to, if it is a link.
+        let file = fs::canonicalize(file).at("finding", file)?;
+        Replacement::new(&file, new.as_bytes(), None)?.place()
     }
 
     /// Returns the text of a file of its folder; `None` where there is none.

@@ -326,6 +326,16 @@ fn the_demo_writes_with_a_session_and_is_refused_without() {
     }
 }
 
+#[test]
+fn a_demo_without_a_folder_for_its_files_says_which_is_missing() {
+    // With the usual one: other programs need it, too.
+    Done::of(&mut writegate(&["build"]));
+    let missing = Checkout::new("").0.join("missing");
+    let done = Done::of(writegate(&["demo", "--once"]).env("TMPDIR", &missing));
+    done.refused(1, &[missing.to_str().unwrap(), "TMPDIR", "make that, or name another"]);
+    assert!(!missing.exists());
+}
+
 /// Whoever ends the demo, however, ends its gate too, and nothing stays of either.
 #[test]
 fn an_interrupted_demo_leaves_nothing_behind() {

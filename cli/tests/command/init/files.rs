@@ -1,13 +1,15 @@
 //! Existing files stay, unless it is said otherwise; a file that git would take along is never written.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::recipes::from_npm;
 use super::{CMS, SHIPPED, clone};
-use crate::checkout::{Checkout, random_secret};
+use crate::checkout::{Checkout, Done, random_secret};
 
-fn again(checkout: &Checkout, more: &[&str]) -> crate::checkout::Done {
+fn again(checkout: &Checkout, more: &[&str]) -> Done {
     let arguments = [CMS.as_slice(), &["--local"], more].concat();
     checkout.fed(&arguments, &random_secret())
 }
@@ -58,7 +60,7 @@ fn force_replaces_them_and_keeps_what_cannot_be_made_again() {
 }
 
 /// Runs `init` with this root in the environment.
-fn exported(checkout: &Checkout, more: &[&str], root: &str) -> crate::checkout::Done {
+fn exported(checkout: &Checkout, more: &[&str], root: &str) -> Done {
     let mut command = checkout.command(&[CMS.as_slice(), &["--local"], more].concat());
     let token = checkout.file("token", &random_secret());
     command.env("SIGNING_SECRET", root).stdin(fs::File::open(token).unwrap());
@@ -202,4 +204,47 @@ fn a_place_that_cannot_be_written_is_named_with_the_way_to_go_on() {
     }
     #[cfg(target_os = "linux")]
     init("/proc/gate").refused(1, &["/proc/gate", "name another"]);
+}
+
+/// A limit of the shell stands for a full disk: every write fails.
+#[test]
+fn where_there_is_no_room_nothing_is_lost_and_nothing_is_left() {
+    let init = [CMS.as_slice(), &["--local", "--skip-probe"]].concat();
+    let keys = "[[vars.KEYS]]\nid = \"pk_a\"\n";
+    let gate = || Checkout::new(keys);
+    let table: [(Checkout, &[&str], &str); 7] = [
+        (clone(), &init, ".dev.vars.new"),
+        (from_npm(), &init, ".gitignore.new"),
+        (gate(), &["key", "new", "--write"], "wrangler.toml.new"),
+        (gate(), &["key", "disable", "pk_a"], "wrangler.toml.new"),
+        (
+            gate(),
+            &["route", "add", "--path=/c/*", "--upstream=https://c.example", "--secret=C"],
+            "wrangler.toml.new",
+        ),
+        (gate(), &["migrate", "--write"], "wrangler.toml.new"),
+        (gate(), &["man", "pages"], "pages"),
+    ];
+    for (checkout, arguments, place) in table {
+        let token = fs::File::open(checkout.file("token", &random_secret())).unwrap();
+        let before = tree(&checkout);
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"]);
+        let own = checkout.command(arguments);
+        command.arg(own.get_program()).args(arguments).current_dir(&checkout.0).stdin(token);
+        command.env("WRITEGATE_CACHE", checkout.0.join("cache")).env_remove("CARGO_MANIFEST_DIR");
+        let done = Done::of(&mut command);
+        done.refused(1, &[place, "there is no room: make some"]);
+        let mut after = tree(&checkout);
+        after.retain(|path, _| !path.starts_with("pages"));
+        assert_eq!(after, before, "{arguments:?}");
+    }
+}
+
+/// The files of a checkout, with their content.
+fn tree(checkout: &Checkout) -> BTreeMap<String, String> {
+    let files = fs::read_dir(&checkout.0).unwrap().map(|entry| entry.unwrap().path());
+    let named = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let files = files.filter(|path| path.is_file());
+    files.map(|path| (named(path.clone()), fs::read_to_string(path).unwrap())).collect()
 }

@@ -1,5 +1,7 @@
 //! A person at a terminal: a real one, of which Python's `pty` holds the other end.
 
+use std::env;
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::Command;
 
@@ -33,6 +35,8 @@ fn session(checkout: &Checkout, arguments: &[&str], talk: &[(&str, &str)]) -> Op
         .args(["-c", TERMINAL])
         .arg(json!({"program": program, "talk": talk, "hidden": HIDDEN}).to_string())
         .current_dir(&checkout.0)
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env("PATH", path(checkout))
         .env_remove("SIGNING_SECRET")
         .env_remove("CLOUDFLARE_API_TOKEN")
         .env_remove("CLOUDFLARE_ACCOUNT_ID")
@@ -51,6 +55,13 @@ fn session(checkout: &Checkout, arguments: &[&str], talk: &[(&str, &str)]) -> Op
         code: said["code"].as_i64().unwrap(),
         restored: said["restored"].as_bool().unwrap(),
     })
+}
+
+/// The path with the checkout's own programs before the others.
+fn path(checkout: &Checkout) -> OsString {
+    let others = env::var_os("PATH").unwrap_or_default();
+    let own = [checkout.0.join("bin")].into_iter();
+    env::join_paths(own.chain(env::split_paths(&others))).unwrap()
 }
 
 #[test]
@@ -207,6 +218,78 @@ fn who_goes_away_at_any_question_leaves_nothing_behind() {
             checkout.assert_untouched();
         });
     }
+}
+
+#[test]
+fn an_interrupt_at_the_login_or_the_account_leaves_nothing() {
+    let begin = || {
+        let machine = Machine::new();
+        machine.answers("whoami", refused());
+        let accounts =
+            json!([{"id": ACCOUNT, "name": "Ours"}, {"id": OTHER_ACCOUNT, "name": "Theirs"}]);
+        let logged_in = json!({"out": {"loggedIn": true, "accounts": accounts}});
+        machine.answers("login", json!({"then": {"whoami": logged_in}}));
+        machine.checkout
+    };
+    let talk = [("Log in now", "y"), ("Ours), ", OTHER_ACCOUNT)];
+    for at in 0..talk.len() {
+        leaves(&CMS, &talk, at, begin, |checkout, session| {
+            let screen = session.screen.trim_end();
+            assert!(screen.ends_with("nothing is written"), "{screen}");
+            checkout.assert_untouched();
+        });
+    }
+}
+
+/// In place of npm, which would ask the internet.
+const NPM: &str = "case $* in *writegate@*) mkdir -p node_modules/writegate && echo {} > node_modules/writegate/package.json;; \
+     *wrangler@*) mkdir -p node_modules/wrangler && echo {} > node_modules/wrangler/package.json;; esac";
+
+#[test]
+fn an_interrupt_in_a_new_folder_says_to_run_it_again() {
+    let begin = || {
+        let checkout = clone();
+        checkout.program("npm", NPM);
+        checkout
+    };
+    let arguments = [&["init", "my-gate"], &CMS[1..], &["--local", "--auth", "bearer"]].concat();
+    let arguments =
+        [&arguments[..], &["--name=my-gate", "--key-name=CMS", "--method=POST", "--skip-probe"]]
+            .concat();
+    let talk = [
+        ("origins", ""),
+        (SECRET, "a-token-of-an-example"),
+        ("When it was issued", ""),
+        ("When it ends", ""),
+    ];
+    for at in 0..talk.len() {
+        leaves(&arguments, &talk, at, begin, |checkout, session| {
+            let screen = session.screen.trim_end();
+            let told = "my-gate has its npm packages, and the gate is not made: run this again";
+            assert!(screen.ends_with(told), "{screen}");
+            let folder = checkout.0.join("my-gate");
+            for name in ["wrangler.toml", ".dev.vars", ".dev.vars.new", "README.md", ".github"] {
+                assert!(!folder.join(name).exists(), "{name}");
+            }
+            let again = self::session(checkout, &arguments, &talk).unwrap();
+            assert_eq!(again.code, 0, "{}", again.screen);
+            assert!(folder.join("wrangler.toml").exists() && folder.join(".dev.vars").exists());
+        });
+    }
+}
+
+#[test]
+fn an_interrupt_of_npm_says_that_the_folder_is_begun() {
+    let checkout = clone();
+    // The command is npm's parent.
+    checkout.program("npm", "kill -2 $PPID; while kill -0 $PPID 2>/dev/null; do :; done");
+    let arguments = [&["init", "my-gate"], &CMS[1..], &["--local"]].concat();
+    let Some(session) = session(&checkout, &arguments, &[]) else {
+        return;
+    };
+    let screen = session.screen.trim_end();
+    assert_eq!(session.code, 130, "{screen}");
+    assert!(screen.ends_with("my-gate is begun: run this again"), "{screen}");
 }
 
 #[test]
