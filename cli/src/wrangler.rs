@@ -18,6 +18,8 @@ use crate::setup;
 
 /// Where npm puts it.
 const PROGRAM: &str = "node_modules/wrangler/bin/wrangler.js";
+/// An option for a call that is about no configuration: wrangler reads none at an empty path, and looks for none.
+const NO_CONFIGURATION: &str = "--config=";
 /// Secrets that a command may find in its environment, and that no other program has any business with.
 const SECRETS: [&str; 7] = [
     "SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WRITE_TOKEN", "WAF_SECRET", "TURNSTILE_SECRET",
@@ -97,15 +99,15 @@ impl Wrangler {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = node();
         command.arg(&self.program).args(arguments).current_dir(&self.root);
-        // Another configuration has no environments.
-        let other = arguments.contains(&"--config");
+        // Without a configuration there are no environments.
+        let none = arguments.contains(&NO_CONFIGURATION);
         // A login is no environment's, and `init` asks for it before there is this one.
         let login = matches!(arguments.first(), Some(&("whoami" | "login")));
-        if !other && self.configuration.is_file() {
+        if !none && self.configuration.is_file() {
             command.arg("--config").arg(&self.configuration);
         }
         match &self.environment {
-            Some(environment) if !other && !login => command.args(["--env", environment]),
+            Some(environment) if !none && !login => command.args(["--env", environment]),
             // The top level, for wrangler.
             _ => command.arg("--env="),
         };
@@ -113,64 +115,73 @@ impl Wrangler {
         command
     }
 
+    /// Returns the list of a Worker's secrets, whatever a configuration says of its name and account.
+    pub(crate) fn secrets_of(&self, worker: &str, account: Option<&str>) -> Result<Value> {
+        let list = ["secret", "list", "--format", "json", "--name", worker, NO_CONFIGURATION];
+        let mut command = self.command(&list);
+        command.envs(account.map(|account| ("CLOUDFLARE_ACCOUNT_ID", account)));
+        parsed(&list, &call(command, &list, None)?)
+    }
+
     /// Returns wrangler's output.
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
-        self.call(arguments, None)
+        call(self.command(arguments), arguments, None)
     }
 
     /// Returns wrangler's output, as JSON.
     pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value> {
-        let text = self.run(arguments)?;
-        serde_json::from_str(&text).map_err(|_misshapen| {
-            Error::new(format!("{}: no JSON came of it", command_line(arguments)))
-        })
+        parsed(arguments, &self.run(arguments)?)
     }
 
     /// Gives it a secret.
     pub(crate) fn feed(&self, arguments: &[&str], secret: &Secret) -> Result<String> {
-        self.call(arguments, Some(secret))
+        call(self.command(arguments), arguments, Some(secret))
     }
+}
 
-    fn call(&self, arguments: &[&str], secret: Option<&Secret>) -> Result<String> {
-        let running = || command_line(arguments);
-        let mut command = self.command(arguments);
-        command
-            // Its log of what it sends would hold the secret.
-            .env_remove("WRANGLER_LOG_SANITIZE")
-            .env_remove("WRANGLER_LOG")
-            // Colours and links in what is read here.
-            .env("NO_COLOR", "1")
-            .env("FORCE_COLOR", "0")
-            .stdin(match secret {
-                Some(_) => Stdio::piped(),
-                None => Stdio::null(),
-            })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().context(running())?;
-        if let (Some(secret), Some(mut input)) = (secret, child.stdin.take()) {
-            // If it ends early, it says why, and that is reported.
-            let _ = input.write_all(secret.expose());
-        }
-        let done = child.wait_with_output().context(running())?;
-        // A token's envelope, and the token in it.
-        let token = secret.and_then(|secret| Token::parse(secret).ok());
-        let hidden: Vec<&Secret> =
-            secret.into_iter().chain(token.as_ref().map(|t| &t.value)).collect();
-        let [out, err] = [done.stdout, done.stderr].map(|text| {
-            let text = String::from_utf8_lossy(&text).into_owned();
-            hidden.iter().fold(text, |text, hidden| match hidden.expose_str() {
-                Some(hidden) if !hidden.is_empty() => text.replace(hidden, "[redacted]"),
-                _ => text,
-            })
-        });
-        if done.status.success() {
-            return Ok(out);
-        }
-        let why = reason(&err).or_else(|| reason(&out));
-        let why = why.unwrap_or_else(|| done.status.to_string());
-        Err(Error::new(format!("{}: {why}", running())))
+fn parsed(arguments: &[&str], text: &str) -> Result<Value> {
+    serde_json::from_str(text).map_err(|_misshapen| {
+        Error::new(format!("{}: no JSON came of it", command_line(arguments)))
+    })
+}
+
+fn call(mut command: Command, arguments: &[&str], secret: Option<&Secret>) -> Result<String> {
+    let running = || command_line(arguments);
+    command
+        // Its log of what it sends would hold the secret.
+        .env_remove("WRANGLER_LOG_SANITIZE")
+        .env_remove("WRANGLER_LOG")
+        // Colours and links in what is read here.
+        .env("NO_COLOR", "1")
+        .env("FORCE_COLOR", "0")
+        .stdin(match secret {
+            Some(_) => Stdio::piped(),
+            None => Stdio::null(),
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().context(running())?;
+    if let (Some(secret), Some(mut input)) = (secret, child.stdin.take()) {
+        // If it ends early, it says why, and that is reported.
+        let _ = input.write_all(secret.expose());
     }
+    let done = child.wait_with_output().context(running())?;
+    // A token's envelope, and the token in it.
+    let token = secret.and_then(|secret| Token::parse(secret).ok());
+    let hidden: Vec<&Secret> = secret.into_iter().chain(token.as_ref().map(|t| &t.value)).collect();
+    let [out, err] = [done.stdout, done.stderr].map(|text| {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        hidden.iter().fold(text, |text, hidden| match hidden.expose_str() {
+            Some(hidden) if !hidden.is_empty() => text.replace(hidden, "[redacted]"),
+            _ => text,
+        })
+    });
+    if done.status.success() {
+        return Ok(out);
+    }
+    let why = reason(&err).or_else(|| reason(&out));
+    let why = why.unwrap_or_else(|| done.status.to_string());
+    Err(Error::new(format!("{}: {why}", running())))
 }
 
 /// Returns a call as a person would type it.

@@ -1,11 +1,9 @@
 //! The steps of `init` at Cloudflare, all of them through wrangler: who is logged in, whether the Worker is
 //! there already, its secrets, its deployment.
 
-use std::path::Path;
+use std::io;
 use std::process::Stdio;
-use std::{fs, io};
 
-use serde_json::json;
 use writegate::Secret;
 
 use crate::error::{Context as _, Error, Result};
@@ -17,11 +15,7 @@ use crate::wrangler::Wrangler;
 use super::prompt::Question;
 use super::secrets::ROOT;
 
-/// A configuration that says which Worker and account are asked about; git ignores its folder.
-const ASKING: &str = ".wrangler/init.toml";
-
 pub(super) struct Cloud<'p> {
-    project: &'p Project,
     progress: &'p Progress,
     wrangler: Wrangler,
 }
@@ -33,8 +27,8 @@ pub(super) struct Account {
 }
 
 impl<'p> Cloud<'p> {
-    pub(super) fn find(project: &'p Project, progress: &'p Progress) -> Result<Self> {
-        Ok(Self { wrangler: Wrangler::find(project, progress)?, project, progress })
+    pub(super) fn find(project: &Project, progress: &'p Progress) -> Result<Self> {
+        Ok(Self { wrangler: Wrangler::find(project, progress)?, progress })
     }
 
     /// Returns the accounts of whoever is logged in. A person who is not may log in now.
@@ -82,11 +76,9 @@ impl<'p> Cloud<'p> {
 
     /// Returns true if there is a Worker of this name that has a root secret: its keys depend on it.
     pub(super) fn has_root(&self, worker: &str, account: Option<&str>) -> Result<bool> {
-        let asking = Asking::new(&self.project.root, worker, account)?;
         let found = self.progress.step("looking for a Worker of that name", |_step| {
-            self.wrangler.json(&["secret", "list", "--config", ASKING])
+            self.wrangler.secrets_of(worker, account)
         });
-        drop(asking);
         let none = format!("Worker \"{worker}\" not found");
         match found {
             Ok(secrets) => Ok(secrets
@@ -123,27 +115,5 @@ impl<'p> Cloud<'p> {
             true => Ok(()),
             false => Err(Error::new(format!("{shown} failed ({status})"))),
         }
-    }
-}
-
-/// [`ASKING`], while it is needed.
-struct Asking<'p>(&'p Path);
-
-impl<'p> Asking<'p> {
-    fn new(checkout: &'p Path, worker: &str, account: Option<&str>) -> Result<Self> {
-        let mut text = format!("name = {}\n", json!(worker));
-        if let Some(account) = account {
-            text.push_str(&format!("account_id = {}\n", json!(account)));
-        }
-        let path = checkout.join(ASKING);
-        fs::create_dir_all(checkout.join(".wrangler")).at("making the folder of", &path)?;
-        fs::write(&path, text).at("writing", &path)?;
-        Ok(Self(checkout))
-    }
-}
-
-impl Drop for Asking<'_> {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(self.0.join(ASKING));
     }
 }

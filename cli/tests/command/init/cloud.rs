@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::machine::{ACCOUNT, Machine, OTHER_ACCOUNT, not_found, refused};
+use super::machine::{ACCOUNT, Machine, OTHER_ACCOUNT, about, not_found, refused};
 use super::{CMS, SHIPPED};
 use crate::checkout::{Done, random_secret};
 
@@ -22,7 +22,7 @@ fn the_secrets_go_through_pipes_and_before_the_gate() {
     assert_eq!(token["token"], machine.token.as_str());
 
     let calls = machine.calls();
-    assert_eq!(calls[1]["configuration"], "name = \"writegate\"\n");
+    assert_eq!(about(&calls[1]), ("writegate", None));
     // What is deployed is what was made.
     let written: Value = toml::from_str(calls[4]["checkout"].as_str().unwrap()).unwrap();
     assert_eq!(written["vars"]["KEYS"][0]["id"], first["id"]);
@@ -40,7 +40,7 @@ fn nothing_is_deployed_unasked() {
     let done = machine.init(&["--name", "my-gate"]);
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(!machine.names().contains(&"deploy".to_owned()));
-    assert_eq!(machine.calls()[1]["configuration"], "name = \"my-gate\"\n");
+    assert_eq!(about(&machine.calls()[1]), ("my-gate", None));
     assert!(done.err.contains("npx wrangler deploy"), "{}", done.err);
 }
 
@@ -99,8 +99,7 @@ fn one_of_several_accounts_has_to_be_named() {
     assert_eq!(machine.init(&["--account", OTHER_ACCOUNT]).code, Some(0));
     let written: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
     assert_eq!(written["account_id"], OTHER_ACCOUNT);
-    let asked = machine.calls()[2]["configuration"].clone();
-    assert_eq!(asked, format!("name = \"writegate\"\naccount_id = \"{OTHER_ACCOUNT}\"\n"));
+    assert_eq!(about(&machine.calls()[2]), ("writegate", Some(OTHER_ACCOUNT)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::machine::{ACCOUNT, Machine, OTHER_ACCOUNT, name, not_found, refused};
+use super::machine::{ACCOUNT, Machine, OTHER_ACCOUNT, about, name, not_found, refused};
 use super::{CMS, SHIPPED, clone};
 use crate::checkout::{Checkout, Done, random_secret};
 
@@ -147,7 +147,7 @@ fn an_environment_s_secrets_go_to_its_own_worker() {
         assert_eq!(later(&machine, before), calls);
         // The Worker that is looked for and the secrets that are put are the environment's own.
         let calls = machine.calls_about();
-        assert_eq!(calls[before + 1].0["configuration"], "name = \"writegate-staging\"\n");
+        assert_eq!(about(&calls[before + 1].0), ("writegate-staging", None));
         let put = calls[before + 2].0["input"].as_str().unwrap();
         assert!(put != root && machine.checkout.text(".dev.vars.staging").contains(put));
         assert_eq!(machine.checkout.text(".dev.vars"), others);
@@ -187,8 +187,7 @@ fn what_broke_off_in_an_environment_is_finished_there() {
     let calls = [("secret list", ""), ("secret put WRITE_TOKEN", "staging"), ("deploy", "staging")];
     let calls = calls.map(|(call, environment)| (call.to_owned(), environment.to_owned()));
     assert_eq!(later(&machine, before_last), calls);
-    let listed = machine.calls_about()[before_last].0["configuration"].clone();
-    assert_eq!(listed, "name = \"writegate-staging\"\n");
+    assert_eq!(about(&machine.calls_about()[before_last].0), ("writegate-staging", None));
 }
 
 #[test]
@@ -201,8 +200,8 @@ fn an_environment_is_in_the_account_of_its_gate() {
     machine.answers("secret list", not_found("writegate-staging"));
     let done = machine.init(&["--env", "staging"]);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let listed = machine.calls_about()[before + 1].0["configuration"].clone();
-    assert_eq!(listed, format!("name = \"writegate-staging\"\naccount_id = \"{OTHER_ACCOUNT}\"\n"));
+    let calls = machine.calls_about();
+    assert_eq!(about(&calls[before + 1].0), ("writegate-staging", Some(OTHER_ACCOUNT)));
     let text = machine.checkout.text("wrangler.toml");
     let whole: Value = toml::from_str(&text).unwrap();
     assert_eq!(whole["env"]["staging"]["account_id"], Value::Null, "inherited");

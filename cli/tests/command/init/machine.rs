@@ -77,7 +77,7 @@ impl Machine {
             if args.last() == Some(&configuration) {
                 args.truncate(args.len() - 2);
             } else {
-                assert!(args.contains(&json!("--config")), "{args:?}");
+                assert_eq!(args.last(), Some(&json!("--config=")), "{args:?}");
             }
             (call, environment)
         };
@@ -120,8 +120,15 @@ impl Machine {
                 }
             }
         }
-        assert!(!self.checkout.0.join(".wrangler/init.toml").exists());
     }
+}
+
+/// Returns the Worker and the account of a call that reads no configuration.
+pub(crate) fn about(call: &Value) -> (&str, Option<&str>) {
+    let args: Vec<&str> =
+        call["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    assert_eq!(args[args.len() - 3], "--name", "{args:?}");
+    (args[args.len() - 2], call["environment"]["CLOUDFLARE_ACCOUNT_ID"].as_str())
 }
 
 /// Returns the words of a call before its first option.

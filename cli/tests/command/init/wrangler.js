@@ -3,9 +3,8 @@ const fs = require("node:fs");
 
 const args = process.argv.slice(2);
 const words = args.filter((word) => !word.startsWith("-"));
-const config = args.includes("--config") ? fs.readFileSync(args[args.indexOf("--config") + 1], "utf8") : null;
 const input = words[1] === "put" ? fs.readFileSync(0, "utf8") : "";
-const call = { args, input, configuration: config, checkout: fs.readFileSync("wrangler.toml", "utf8"), environment: process.env };
+const call = { args, input, checkout: fs.readFileSync("wrangler.toml", "utf8"), environment: process.env };
 fs.appendFileSync("calls.jsonl", JSON.stringify(call) + "\n");
 
 const names = [words.slice(0, 3).join("-"), words.slice(0, 2).join("-"), words[0]];
