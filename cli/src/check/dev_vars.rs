@@ -3,15 +3,18 @@
 use std::fs;
 use std::path::Path;
 
+use crate::project::{self, Project};
+
 use super::leaks::git;
+use super::local::Local;
 use super::row::{Findings, Verdict, listed};
 
 /// Where wrangler looks for secrets.
 const FILES: [&str; 4] = [".dev.vars", ".dev.vars.*", ".env", ".env.*"];
 
-pub(super) fn row(checkout: &Path) -> Verdict {
-    match facts(checkout) {
-        Ok(facts) => facts.verdict(),
+pub(super) fn row(project: &Project, local: &Local) -> Verdict {
+    match facts(&project.root) {
+        Ok(facts) => Facts { padded: padded(project, local), ..facts }.verdict(),
         Err(why) => Verdict::warn(
             format!("git could not say whether it ignores .dev.vars: {why}"),
             "run this in a git work tree, with git installed",
@@ -28,6 +31,19 @@ struct Facts {
     /// Files that others on this machine may read.
     readable: Vec<String>,
     here: Vec<String>,
+    /// Secrets that have white space at their end in these files.
+    padded: Vec<String>,
+}
+
+fn padded(project: &Project, local: &Local) -> Vec<String> {
+    let variables = project.dev_variables().unwrap_or_default();
+    let is_padded = |name: &&str| {
+        let (Some(_), Some(text)) = (local.get(name), variables.get(name)) else {
+            return false;
+        };
+        project::secret(text).is_some_and(|secret| secret.len() < text.len())
+    };
+    variables.names().filter(is_padded).map(str::to_owned).collect()
 }
 
 fn facts(checkout: &Path) -> Result<Facts, String> {
@@ -106,6 +122,16 @@ impl Facts {
             findings.warn(
                 format!("others on this machine may read {names}"),
                 format!("chmod 600 {names}"),
+            );
+        }
+        if !self.padded.is_empty() {
+            findings.warn(
+                format!(
+                    "{}: white space at the end, which wrangler dev and wrangler secret bulk keep, and wrangler secret \
+                     put and this command leave out",
+                    listed(&self.padded, 4)
+                ),
+                "take it out, from between the quotes",
             );
         }
         findings.verdict(match self.here.as_slice() {

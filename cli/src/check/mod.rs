@@ -86,7 +86,7 @@ const CHECKS: [Check; 22] = [
     ("previous-root", |all| all.document(|document| secrets::previous(document, all.remote()))),
     ("root-length", |all| secrets::root(&all.local)),
     ("turnstile", |all| all.config(|_, config| turnstile::row(config, &all.local, all.now))),
-    ("dev-vars", |all| dev_vars::row(&all.project.root)),
+    ("dev-vars", |all| dev_vars::row(all.project, &all.local)),
     ("leaks-in-tree", |all| all.scanner(|scanner| leaks::in_tree(&all.project.root, scanner))),
     ("leaks-in-history", |all| {
         all.scanner(|scanner| {

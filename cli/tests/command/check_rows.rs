@@ -197,6 +197,33 @@ fn git_must_not_have_the_file_with_the_secrets() {
 }
 
 #[test]
+fn white_space_at_the_end_of_a_secret_is_found_where_it_is_kept() {
+    let gate = Gate::well();
+    let (root, token) = (&gate.root, &gate.token);
+    for (text, names) in [
+        (format!("SIGNING_SECRET=\"{root} \"\nWRITE_TOKEN={token}\n"), "SIGNING_SECRET:"),
+        (format!("SIGNING_SECRET='{root}\n'\nWRITE_TOKEN={token}\n"), "SIGNING_SECRET:"),
+        (format!("SIGNING_SECRET={root}\nWRITE_TOKEN=`{token}\t`\n"), "WRITE_TOKEN:"),
+        (
+            format!("SIGNING_SECRET=\"{root}\\n\"\nWAF_SECRET=\"{token}\u{feff}\""),
+            "SIGNING_SECRET, WAF_SECRET:",
+        ),
+    ] {
+        gate.checkout.file(".dev.vars", &text);
+        gate.says("dev-vars", "warn", &[names, "white space at the end", "secret bulk"]);
+    }
+    // dotenv cuts these off itself; another variable is no secret; and white space at the front is part of both.
+    for text in [
+        format!("SIGNING_SECRET={root}  \t\nWRITE_TOKEN={token} # a comment\n"),
+        format!("SIGNING_SECRET={root}\nGREETING=\"hello \"\n"),
+        format!("SIGNING_SECRET=\" {root}\"\r\n"),
+    ] {
+        gate.checkout.file(".dev.vars", &text);
+        gate.says("dev-vars", "ok", &[".dev.vars"]);
+    }
+}
+
+#[test]
 fn where_there_is_no_git_nothing_is_well() {
     let gate = Gate::well();
     fs::remove_dir_all(gate.checkout.0.join(".git")).unwrap();
