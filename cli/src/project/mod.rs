@@ -87,12 +87,8 @@ pub(crate) struct Project {
 
 impl Project {
     fn around(here: &Path, environment: Option<String>) -> Result<Self> {
-        let nearest = |name: &str| {
-            let mut folders = here.ancestors().map(|folder| folder.join(name));
-            folders.find(|path| path.is_file())
-        };
-        let redirect = nearest(REDIRECT);
-        let found: Vec<PathBuf> = CONFIGURATIONS.into_iter().filter_map(nearest).collect();
+        let found: Vec<PathBuf> =
+            CONFIGURATIONS.into_iter().filter_map(|name| nearest(here, name)).collect();
         // wrangler by itself goes up for one name after the other, so a file further up may win there.
         let depth = |path: &&PathBuf| path.components().count();
         let deepest = found.iter().map(|path| depth(&path)).max();
@@ -100,14 +96,10 @@ impl Project {
         if let (Some(file), Some(other)) = (&file, found.first())
             && file != other
         {
-            eprintln!(
-                "writegate: this is about {}; wrangler by itself takes {} here, unless told --config",
-                file.display(),
-                other.display()
-            );
+            warn_of_other(file, other);
         }
         let root = file.as_deref().and_then(Path::parent).unwrap_or(here).to_owned();
-        Ok(Self { root, file, redirect, environment })
+        Ok(Self { root, file, redirect: nearest(here, REDIRECT), environment })
     }
 
     /// Returns the project in this very folder, whatever is above it.
@@ -115,7 +107,18 @@ impl Project {
         let root = std::path::absolute(root).context("finding the folder")?;
         let mut found = CONFIGURATIONS.into_iter().map(|name| root.join(name));
         let file = found.find(|path| path.is_file());
-        Ok(Self { root, file, redirect: None, environment: environment.map(str::to_owned) })
+        let redirect = nearest(&root, REDIRECT);
+        Ok(Self { root, file, redirect, environment: environment.map(str::to_owned) })
+    }
+
+    /// Refuses a new project whose configuration wrangler does not read, and warns if it reads it only with --config.
+    pub(crate) fn check_new(&self) -> Result<()> {
+        self.refuse_redirect()?;
+        let mut others = CONFIGURATIONS.into_iter().filter(|name| *name != USUAL);
+        if let Some(other) = others.find_map(|name| nearest(&self.root, name)) {
+            warn_of_other(&self.root.join(USUAL), &other);
+        }
+        Ok(())
     }
 
     /// Returns true if wrangler by itself, as in `npm run deploy`, takes an environment.
@@ -317,6 +320,19 @@ pub(crate) fn exported(name: &str) -> Option<Secret> {
 pub(crate) fn secret(text: &str) -> Option<Secret> {
     let text = text.trim_end_matches(dotenv::is_space);
     (!text.is_empty()).then(|| Secret::new(text))
+}
+
+/// Returns the file of this name in the folder or in the nearest one above that has it.
+fn nearest(folder: &Path, name: &str) -> Option<PathBuf> {
+    folder.ancestors().map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+fn warn_of_other(file: &Path, other: &Path) {
+    eprintln!(
+        "writegate: this is about {}; wrangler by itself takes {} here, unless told --config",
+        file.display(),
+        other.display()
+    );
 }
 
 fn read(path: &Path) -> Result<Option<String>> {

@@ -62,9 +62,45 @@ fn wrangler_s_redirection_is_refused() {
     fs::create_dir_all(checkout.0.join(".wrangler/deploy")).unwrap();
     checkout.file(".wrangler/deploy/config.json", "{ \"configPath\": \"../../other.json\" }");
     let words = [".wrangler/deploy/config.json"];
-    checkout.run(&["key", "show", "pk_live"]).failed(2, &words);
-    checkout.run(&["explain", "--", "https://gate.example/x"]).failed(2, &words);
-    checkout.run(&["check"]).failed(2, &words);
+    // In the folder, and in any above it, as wrangler looks for it.
+    fs::create_dir_all(checkout.0.join("gate/below")).unwrap();
+    let gate = Checkout(checkout.0.join("gate"));
+    gate.file("wrangler.toml", ONE);
+    gate.secret(&random_secret());
+    let records = gate.file("records.json", "{\"id\": \"pk_new\"}");
+    for folder in [checkout.0.clone(), gate.0.clone(), gate.0.join("below")] {
+        let folder = Checkout(folder);
+        let url = "--gate=http://127.0.0.1:1";
+        for arguments in [
+            ["key", "show", "pk_live"].as_slice(),
+            &["key", "list"],
+            &["key", "new", "--write"],
+            &["key", "new", url],
+            &["key", "update", "pk_live", "--name", "x"],
+            &["key", "disable", "pk_live"],
+            &["key", "revoke", url, "pk_live"],
+            &["key", "import", url, &records],
+            &["session", "mint", "--key", "pk_live"],
+            &["request", "sign", "--key", "pk_live", "GET", "https://gate.example/x"],
+            &["url", "sign", "--key", "pk_live", "https://gate.example/x"],
+            &["explain", "--", "https://gate.example/x"],
+            &["check"],
+            &["usage", url],
+            &["purge", url, "--route", "/*"],
+            &["console", url],
+            &["migrate"],
+            &["route", "add", "--path=/c/*", "--upstream=https://c.example", "--secret=C"],
+            &["token", "put"],
+            &["token", "age", url],
+            &["token", "rotate", url],
+            &["init", "--local"],
+            &["init", "--secrets-only"],
+            &["init", "my-gate", "--local", "--preset", "cloudflare-api"],
+        ] {
+            folder.run(arguments).failed(2, &words);
+        }
+        assert!(!folder.0.join("my-gate").exists());
+    }
     // A caller's own project is of no interest, whatever is in it.
     let sk = sk(&random_secret(), "pk_live", 1);
     for (name, text) in
@@ -78,6 +114,21 @@ fn wrangler_s_redirection_is_refused() {
         let mut command = checkout.command(&mint);
         let done = Done::of(command.env("WRITEGATE_SK", &sk)).succeeded();
         assert!(done.starts_with("eyJ"), "{done}");
+    }
+}
+
+/// `npm run deploy` in the new folder would deploy what is above it.
+#[test]
+fn a_new_gate_below_another_project_says_whose_configuration_wrangler_takes() {
+    let outer = Checkout::new("");
+    fs::remove_file(outer.0.join("Cargo.toml")).unwrap();
+    let init = ["init", "my-gate", "--local", "--preset", "cloudflare-api"];
+    for (name, is_told) in [("wrangler.toml", false), ("wrangler.jsonc", true)] {
+        outer.file(name, "{}");
+        // npm is not there.
+        let done = outer.run_alone(&init);
+        assert_eq!(done.err.contains("wrangler by itself takes"), is_told, "{}", done.err);
+        let _gone = fs::remove_dir_all(outer.0.join("my-gate"));
     }
 }
 
