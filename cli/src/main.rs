@@ -26,6 +26,7 @@ mod input;
 mod interrupt;
 mod invocation;
 mod key;
+mod list;
 mod manual;
 mod migrate;
 mod percent;

@@ -10,7 +10,7 @@ use writegate::{KeyId, METHODS, METHODS_HINT, Scheme, Secret, derive_ss};
 use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::settings::{self, KeyOptions};
-use crate::{clock, host, random};
+use crate::{clock, host, list, random};
 
 /// The longest lifetime of a session unless `SESSION_MAX_TTL` says otherwise.
 const DEFAULT_MAX_TTL: u64 = 3600;
@@ -57,8 +57,8 @@ pub(crate) struct Claims {
     /// The gate's origin; other gates then refuse it
     #[arg(long, value_name = "ORIGIN", value_parser = gate_origin)]
     pub(crate) aud: Option<String>,
-    /// Only this method; may be repeated
-    #[arg(long = "method", value_name = "METHOD", value_parser = method)]
+    /// Only this method; may be repeated, or several with commas
+    #[arg(long = "method", value_name = "METHOD", value_delimiter = ',', value_parser = method)]
     pub(crate) methods: Vec<String>,
     /// Only this path, or these with a final /*; may be repeated
     #[arg(long = "path", value_name = "PATH", value_parser = path)]
@@ -170,11 +170,13 @@ fn name(text: &str) -> Parsed {
 }
 
 fn method(text: &str) -> Parsed {
+    let text = text.trim();
     let known = METHODS.contains(&text);
     known.then(|| text.to_owned()).ok_or_else(|| METHODS_HINT.to_owned())
 }
 
 fn path(text: &str) -> Parsed {
+    list::one_path(text)?;
     Pattern::parse(text).map(|_| text.to_owned()).ok_or_else(|| PATTERN_HINT.to_owned())
 }
 

@@ -23,8 +23,8 @@ pub(crate) struct Options {
     which: GateOptions,
     #[command(flatten)]
     project: ProjectOptions,
-    /// Only this key; may be repeated [default: all of the configuration and of the registry]
-    #[arg(long = "key", value_name = "ID", value_parser = settings::id)]
+    /// Only this key; may be repeated, or several with commas [default: all of the configuration and of the registry]
+    #[arg(long = "key", value_name = "ID", value_delimiter = ',', value_parser = settings::id)]
     keys: Vec<KeyId>,
     /// The first day, in UTC, such as 2026-11-01 [default: 30 days before the last]
     #[arg(long, value_name = "DAY", value_parser = day)]

@@ -51,8 +51,8 @@ pub(crate) struct Options {
     /// A warning fails too
     #[arg(long)]
     strict: bool,
-    /// Only this check; may be repeated
-    #[arg(long, value_name = "CHECK", value_parser = names())]
+    /// Only this check; may be repeated, or several with commas
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = names())]
     only: Vec<String>,
 }
 

@@ -32,7 +32,7 @@ use crate::invocation;
 use crate::progress::Progress;
 use crate::project::{Project, ProjectOptions, USUAL as CONFIGURATION};
 use crate::token::{self, Tried};
-use crate::{edit, input, interrupt, random};
+use crate::{edit, input, interrupt, list, random};
 
 use account::Accounts;
 use cloud::Cloud;
@@ -76,21 +76,21 @@ pub(crate) struct Options {
     /// Who gets the first key
     #[arg(long, value_name = "TEXT")]
     key_name: Option<String>,
-    /// A method that the first key may use; may be repeated
-    #[arg(long = "method", value_name = "METHOD")]
+    /// A method that the first key may use; may be repeated, or several with commas
+    #[arg(long = "method", value_name = "METHOD", value_delimiter = ',', value_parser = list::item)]
     methods: Vec<String>,
     /// A path at the gate that it may use, or with a final /* all below; may be repeated
     #[arg(long = "path", value_name = "PATH")]
     paths: Vec<String>,
-    /// An origin whose pages may use it; may be repeated [default: any]
-    #[arg(long = "origin", value_name = "ORIGIN")]
+    /// An origin whose pages may use it; may be repeated, or several with commas [default: any]
+    #[arg(long = "origin", value_name = "ORIGIN", value_delimiter = ',', value_parser = list::item)]
     origins: Vec<String>,
-    /// An address or network that may use it; may be repeated [default: any]
-    #[arg(long = "ip", value_name = "NETWORK")]
+    /// An address or network that may use it; may be repeated, or several with commas [default: any]
+    #[arg(long = "ip", value_name = "NETWORK", value_delimiter = ',', value_parser = list::item)]
     ips: Vec<String>,
     /// A kind of credential that the first key may be used with: session, signature, url, waf-url or public-key; may
-    /// be repeated [default: session, or the preset's]
-    #[arg(long = "scheme", alias = "schemes", value_name = "SCHEME", value_delimiter = ',')]
+    /// be repeated, or several with commas [default: session, or the preset's]
+    #[arg(long = "scheme", alias = "schemes", value_name = "SCHEME", value_delimiter = ',', value_parser = list::item)]
     schemes: Vec<String>,
     /// The first key's rate limit, such as 100/60: so many requests in 10 or 60 seconds, in each data centre
     #[arg(long, value_name = "LIMIT/SECONDS")]

@@ -7,7 +7,7 @@ use writegate::policy::origin::{Origin, OriginPattern};
 use writegate::policy::path::Pattern;
 use writegate::{METHODS, Scheme, Timestamp, Upstream, UpstreamAuth};
 
-use crate::host;
+use crate::{host, list};
 
 pub(crate) type Checked = Result<String, String>;
 
@@ -102,6 +102,7 @@ pub(super) fn rate(text: &str) -> Result<(u32, u32), String> {
 
 /// Returns a path at the gate that goes to the API.
 pub(super) fn path(path: &str, route: &str) -> Checked {
+    list::one_path(path)?;
     let (Some(own), Some(route)) = (Pattern::parse(path), Pattern::parse(route)) else {
         return Err("expected paths such as /posts/1 or /posts/*".to_owned());
     };

@@ -4,10 +4,9 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use writegate::{Key, rate};
 
-use crate::clock;
 use crate::error::{Error, Result};
-use crate::host;
 use crate::project::Document;
+use crate::{clock, host, list};
 
 /// The names are those of docs/configuration.md, and the gate's own code reads what is made of them.
 #[derive(Args)]
@@ -15,20 +14,21 @@ pub(super) struct Fields {
     /// Its purpose
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// A kind of credential: session, signature, url, waf-url or public-key; may be repeated [default: session]
-    #[arg(long = "scheme", alias = "schemes", value_name = "SCHEME", value_delimiter = ',')]
+    /// A kind of credential: session, signature, url, waf-url or public-key; may be repeated, or several with
+    /// commas [default: session]
+    #[arg(long = "scheme", alias = "schemes", value_name = "SCHEME", value_delimiter = ',', value_parser = list::item)]
     schemes: Vec<String>,
-    /// A method that it may use; may be repeated [default: all]
-    #[arg(long = "method", alias = "methods", value_name = "METHOD", value_delimiter = ',')]
+    /// A method that it may use; may be repeated, or several with commas [default: all]
+    #[arg(long = "method", alias = "methods", value_name = "METHOD", value_delimiter = ',', value_parser = list::item)]
     methods: Vec<String>,
     /// A path that it may use, or with a final /* all below; may be repeated [default: all]
-    #[arg(long = "path", alias = "paths", value_name = "PATH")]
+    #[arg(long = "path", alias = "paths", value_name = "PATH", value_parser = list::one_path)]
     paths: Vec<String>,
-    /// An origin whose pages may use it; may be repeated [default: any]
-    #[arg(long = "origin", aliases = ["origins", "allowed-origins"], value_name = "ORIGIN", value_delimiter = ',', value_parser = host::pattern)]
+    /// An origin whose pages may use it; may be repeated, or several with commas [default: any]
+    #[arg(long = "origin", aliases = ["origins", "allowed-origins"], value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
     origins: Vec<String>,
-    /// An address or network that may use it; may be repeated [default: any]
-    #[arg(long = "ip", aliases = ["ips", "allowed-ips"], value_name = "NETWORK", value_delimiter = ',')]
+    /// An address or network that may use it; may be repeated, or several with commas [default: any]
+    #[arg(long = "ip", aliases = ["ips", "allowed-ips"], value_name = "NETWORK", value_delimiter = ',', value_parser = list::item)]
     ips: Vec<String>,
     /// Both lists must match, origins and addresses, or any of the two: all or any [default: all]
     #[arg(long = "match", value_name = "WHICH")]
@@ -155,6 +155,11 @@ impl Fields {
         ];
         all.into_iter().filter_map(|(field, value)| Some((field, value?))).collect()
     }
+}
+
+/// Checks the origin of a list.
+fn origin(text: &str) -> std::result::Result<String, String> {
+    host::pattern(text.trim())
 }
 
 /// Parses `a=1,b=c` as an object.

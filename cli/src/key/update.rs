@@ -30,8 +30,8 @@ pub(crate) struct Update {
     target: Target,
     #[command(flatten)]
     fields: Fields,
-    /// A field to be removed, such as allowed_ips; may be repeated
-    #[arg(long = "clear", value_name = "FIELD", value_parser = fields::field)]
+    /// A field to be removed, such as allowed_ips; may be repeated, or several with commas
+    #[arg(long = "clear", value_name = "FIELD", value_delimiter = ',', value_parser = fields::field)]
     cleared: Vec<&'static str>,
 }
 
