@@ -32,7 +32,8 @@ pub(crate) struct Options {
     /// The last day [default: today]
     #[arg(long, value_name = "DAY", value_parser = day)]
     to: Option<String>,
-    /// Comma-separated values with a line of names, instead of a JSON object a line
+    /// Comma-separated values with a line of names, instead of a JSON object a line. An id that begins with - gets an
+    /// apostrophe before it, because a spreadsheet would compute it
     #[arg(long)]
     csv: bool,
 }
@@ -91,9 +92,19 @@ fn rows(mut usage: Value) -> Result<Vec<Value>> {
 
 /// Returns a row as comma-separated values. None of them holds a comma or a quote: ids, days, names and numbers.
 fn csv(row: &Value) -> String {
+/// A text as a cell (RFC 4180). A spreadsheet computes what begins with one of these characters, unless it has an
+/// apostrophe before it; of them, an id may begin with `-`.
+fn cell(text: &str) -> String {
+    let guard = if text.starts_with(['-', '=', '+', '@', '\t', '\r']) { "'" } else { "" };
+    match text.contains([',', '"', '\r', '\n']) {
+        true => format!("\"{guard}{}\"", text.replace('"', "\"\"")),
+        false => format!("{guard}{text}"),
+    }
+}
+
     let cells = COLUMNS.map(|column| match &row[column] {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => cell(text),
         other => other.to_string(),
     });
     cells.join(",")
@@ -109,6 +120,25 @@ fn day(text: &str) -> std::result::Result<String, String> {
 mod tests {
     use super::*;
     use serde_json::json;
+    #[test]
+    fn a_spreadsheet_computes_no_cell() {
+        for (text, written) in [
+            ("-pk", "'-pk"),
+            ("-1", "'-1"),
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"),
+            ("\r=1,2", "\"'\r=1,2\""),
+            ("pk-1", "pk-1"),
+            ("a,\"b\"", "\"a,\"\"b\"\"\""),
+        ] {
+            assert_eq!(cell(text), written);
+        }
+        // A number is one.
+        assert_eq!(csv(&json!({"key": "-a", "requests": -1})), "'-a,,,,-1,,,,");
+    }
+
 
     #[test]
     fn a_row_has_a_cell_for_each_column() {
