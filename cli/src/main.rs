@@ -119,9 +119,9 @@ const fn is_help(kind: ErrorKind) -> bool {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) if is_help(error.kind()) => error.exit(),
+    let run = || match Arguments::try_parse() {
+        Ok(arguments) => run(arguments.command),
+        Err(error) if is_help(error.kind()) => output::help(&error),
         Err(error) => {
             eprintln!("writegate: {}", usage_error::line(&error, &Arguments::command()));
             return ExitCode::from(2);

@@ -31,7 +31,21 @@ struct Closed(io::Error);
 
 pub(crate) fn out(text: Arguments<'_>) {
     let mut out = io::stdout().lock();
-    if let Err(error) = out.write_fmt(text).and_then(|()| out.flush()) {
+    written(out.write_fmt(text).and_then(|()| out.flush()));
+}
+
+/// Prints the help or the version: on standard output, or on standard error with exit code 2 if nothing was asked for.
+pub(crate) fn help(help: &clap::Error) -> Result<()> {
+    let printed = help.print().and_then(|()| io::stdout().flush());
+    if help.use_stderr() {
+        return Err(Error::usage(""));
+    }
+    written(printed);
+    Ok(())
+}
+
+fn written(done: io::Result<()>) {
+    if let Err(error) = done {
         panic::resume_unwind(Box::new(Closed(error)));
     }
 }

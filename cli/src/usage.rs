@@ -1,13 +1,11 @@
 //! `writegate usage`: what each key of a gate has used, by day and outcome, for a program or a spreadsheet.
 
-use std::io::{self, Write as _};
-
 use clap::Args;
 use serde_json::Value;
 use writegate::{Day, KeyId, Timestamp};
 
 use crate::admin::{self, Gate, GateOptions};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::project::ProjectOptions;
 use crate::settings;
 
@@ -50,9 +48,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let days = [("from", &options.from), ("to", &options.to)];
     let given = days.iter().filter_map(|(name, day)| Some(format!("{name}={}", day.as_ref()?)));
     let period = admin::joined(given);
-    let mut out = io::stdout().lock();
     if options.csv {
-        writeln!(out, "{}", COLUMNS.join(",")).context("printing")?;
+        println!("{}", COLUMNS.join(","));
     }
     let pages: Box<dyn Iterator<Item = Result<Vec<Value>>>> = match options.keys.as_slice() {
         [] => Box::new(gate.pages_of("_gate/usage/keys", &period)),
@@ -60,12 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     for page in pages {
         for row in page?.into_iter().map(rows).collect::<Result<Vec<_>>>()?.concat() {
-            let line = if options.csv { csv(&row) } else { row.to_string() };
-            match writeln!(out, "{line}") {
-                // `usage | head` has what it wanted.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                written => written.context("printing a row")?,
-            }
+            println!("{}", if options.csv { csv(&row) } else { row.to_string() });
         }
     }
     Ok(())
@@ -90,9 +82,17 @@ fn rows(mut usage: Value) -> Result<Vec<Value>> {
     Ok(rows)
 }
 
-/// Returns a row as comma-separated values. None of them holds a comma or a quote: ids, days, names and numbers.
+/// Returns a row as comma-separated values.
 fn csv(row: &Value) -> String {
-/// A text as a cell (RFC 4180). A spreadsheet computes what begins with one of these characters, unless it has an
+    let cells = COLUMNS.map(|column| match &row[column] {
+        Value::Null => String::new(),
+        Value::String(text) => cell(text),
+        other => other.to_string(),
+    });
+    cells.join(",")
+}
+
+/// Writes a text as a cell (RFC 4180). A spreadsheet computes what begins with one of these characters, unless it has an
 /// apostrophe before it; of them, an id may begin with `-`.
 fn cell(text: &str) -> String {
     let guard = if text.starts_with(['-', '=', '+', '@', '\t', '\r']) { "'" } else { "" };
@@ -100,14 +100,6 @@ fn cell(text: &str) -> String {
         true => format!("\"{guard}{}\"", text.replace('"', "\"\"")),
         false => format!("{guard}{text}"),
     }
-}
-
-    let cells = COLUMNS.map(|column| match &row[column] {
-        Value::Null => String::new(),
-        Value::String(text) => cell(text),
-        other => other.to_string(),
-    });
-    cells.join(",")
 }
 
 /// Returns a day as the gate takes it.
@@ -120,6 +112,14 @@ fn day(text: &str) -> std::result::Result<String, String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_row_has_a_cell_for_each_column() {
+        let row = json!({"day": "2026-11-22", "outcome": "refused", "code": "rate-limited", "requests": 3, "key": "pk_a"});
+        assert_eq!(csv(&row), "pk_a,2026-11-22,refused,rate-limited,3,,,,");
+        assert_eq!(csv(&json!({"key": "a", "code": null, "requests": 0})), "a,,,,0,,,,");
+    }
+
     #[test]
     fn a_spreadsheet_computes_no_cell() {
         for (text, written) in [
@@ -137,14 +137,6 @@ mod tests {
         }
         // A number is one.
         assert_eq!(csv(&json!({"key": "-a", "requests": -1})), "'-a,,,,-1,,,,");
-    }
-
-
-    #[test]
-    fn a_row_has_a_cell_for_each_column() {
-        let row = json!({"day": "2026-11-22", "outcome": "refused", "code": "rate-limited", "requests": 3, "key": "pk_a"});
-        assert_eq!(csv(&row), "pk_a,2026-11-22,refused,rate-limited,3,,,,");
-        assert_eq!(csv(&json!({"key": "a", "code": null, "requests": 0})), "a,,,,0,,,,");
     }
 
     #[test]

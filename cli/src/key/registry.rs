@@ -1,13 +1,11 @@
 //! `writegate key list` and `key revoke`: records as they are, and the end of one.
 
-use std::io::{self, Write as _};
-
 use clap::Args;
 use serde_json::Value;
 use writegate::KeyId;
 
 use crate::admin::{self, GateOptions};
-use crate::error::{Context as _, Result};
+use crate::error::Result;
 use crate::project::ProjectOptions;
 use crate::settings;
 
@@ -26,29 +24,20 @@ impl List {
         let project = self.project.find()?;
         let Some(which) = &self.which else {
             let document = project.document()?;
-            return print(settings::records(&document)?).map(drop);
+            print(settings::records(&document)?);
+            return Ok(());
         };
-        let gate = which.open(&project)?;
-        let mut pages = gate.pages();
-        while let Some(page) = pages.next().transpose()? {
-            if !print(&page)? {
-                break;
-            }
+        for page in which.open(&project)?.pages() {
+            print(&page?);
         }
         Ok(())
     }
 }
 
-/// Prints these records; false if nobody reads on, because `key list | head` has what it wanted.
-fn print<'r>(records: impl IntoIterator<Item = &'r Value>) -> Result<bool> {
-    let mut out = io::stdout().lock();
+fn print(records: &[Value]) {
     for record in records {
-        match writeln!(out, "{record}") {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(false),
-            written => written.context("printing a record")?,
-        }
+        println!("{record}");
     }
-    Ok(true)
 }
 
 #[derive(Args)]
