@@ -35,8 +35,8 @@ mod project;
 mod purge;
 mod random;
 mod redact;
-mod request;
 mod replacement;
+mod request;
 mod route;
 mod session;
 mod settings;
@@ -123,18 +123,21 @@ fn main() -> ExitCode {
         Ok(arguments) => run(arguments.command),
         Err(error) if is_help(error.kind()) => output::help(&error),
         Err(error) => {
-            eprintln!("writegate: {}", usage_error::line(&error, &Arguments::command()));
-            return ExitCode::from(2);
+            let words = std::env::args_os().skip(1);
+            let words: Vec<_> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+            let mut command = Arguments::command();
+            command.build();
+            Err(error::Error::usage(usage_error::line(&error, &command, &words)))
         }
     };
-    match output::catch(|| run(arguments.command)) {
+    match output::catch(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            interrupt::yield_to_handler();
             if let Some(output) = error.output {
                 eprint!("{output}");
             }
             if !error.message.is_empty() {
-            interrupt::yield_to_handler();
                 eprintln!("writegate: {}", redact::redacted(&error.message));
             }
             ExitCode::from(error.code)

@@ -4,6 +4,8 @@
 use std::error::Error as _;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
+use writegate::{KeyId, METHODS};
 
 /// Longest name of an option, with some room.
 const MAX_OPTION: usize = 24;
@@ -11,8 +13,10 @@ const MAX_OPTION: usize = 24;
 /// From here on two words are alike.
 const LEAST_LIKENESS: f64 = 0.7;
 
-/// Returns what was expected.
-pub(crate) fn line(error: &clap::Error, command: &clap::Command) -> String {
+/// Returns what was expected after these words.
+pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> String {
+    let named = named(command, words);
+    let taking = |is_kind: &dyn Fn(&String) -> bool| taking(named, words, is_kind);
     let argument = text(error, ContextKind::InvalidArg);
     let expected = match error.kind() {
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
@@ -25,7 +29,10 @@ pub(crate) fn line(error: &clap::Error, command: &clap::Command) -> String {
             format!("{argument}: {why}")
         }
         ErrorKind::UnknownArgument if is_option(&argument) => {
-            let close = text(error, ContextKind::SuggestedArg);
+            let close = match taking(&|kind| kinds(command, &argument).contains(kind)) {
+                close if close.is_empty() => text(error, ContextKind::SuggestedArg),
+                close => close,
+            };
             match close.is_empty() {
                 true => format!("{argument} is no option here"),
                 false => format!("{argument} is no option here; {close} is"),
@@ -36,12 +43,19 @@ pub(crate) fn line(error: &clap::Error, command: &clap::Command) -> String {
             "a number below 0 is not a value of any option".to_owned()
         }
         ErrorKind::UnknownArgument => {
-            "an argument too many; a secret goes through standard input".to_owned()
+            let meant = match taking(&|kind| is_like(&argument, kind)) {
+                meant if meant.is_empty() => meant,
+                meant => format!("did you mean {meant}? "),
+            };
+            format!("an argument too many; {meant}a secret goes through standard input")
         }
         ErrorKind::InvalidSubcommand => {
             let given = text(error, ContextKind::InvalidSubcommand);
             match nearest(&given, command).join(", or ") {
-                near if near.is_empty() => "no such command".to_owned(),
+                near if near.is_empty() => {
+                    let all: Vec<&str> = named.get_subcommands().map(Command::get_name).collect();
+                    format!("no such command; expected one of {}", all.join(", "))
+                }
                 near => format!("no such command; did you mean {near}?"),
             }
         }
@@ -58,10 +72,73 @@ pub(crate) fn line(error: &clap::Error, command: &clap::Command) -> String {
     format!("{expected} (see --help)")
 }
 
+/// Returns the command that these words name.
+fn named<'c>(command: &'c Command, words: &[String]) -> &'c Command {
+    let mut named = command;
+    for word in words.iter().filter(|word| !word.starts_with('-')) {
+        match named.find_subcommand(word) {
+            Some(below) => named = below,
+            None => break,
+        }
+    }
+    named
+}
+
+/// Returns the kind of an argument's value: two arguments of one kind take the same.
+fn kind(argument: &Arg) -> String {
+    // Other things have ids, too.
+    if argument.get_value_parser().type_id() == std::any::TypeId::of::<KeyId>() {
+        return "KEY ID".to_owned();
+    }
+    argument.get_value_names().into_iter().flatten().map(ToString::to_string).collect()
+}
+
+/// Returns the kinds of the values of every option of this name, in any command.
+fn kinds(command: &Command, option: &str) -> Vec<String> {
+    let is_named = |argument: &&Arg| {
+        let name = option.strip_prefix("--").unwrap_or_default();
+        let aliases = argument.get_all_aliases().unwrap_or_default();
+        argument.get_long() == Some(name) || aliases.contains(&name)
+    };
+    let own = command.get_arguments().filter(is_named).map(kind);
+    let below = command.get_subcommands().flat_map(|below| kinds(below, option));
+    own.chain(below).filter(|kind| !kind.is_empty()).collect()
+}
+
+/// Returns the arguments of a command that take such a value and are not among these words, or only the required ones
+/// of them.
+fn taking(command: &Command, words: &[String], is_kind: &dyn Fn(&String) -> bool) -> String {
+    let is_given = |argument: &Arg| {
+        let option = format!("--{}", argument.get_long().unwrap_or_default());
+        words.iter().any(|word| word.split('=').next() == Some(option.as_str()))
+    };
+    let fits = |argument: &&Arg| is_kind(&kind(argument)) && !is_given(argument);
+    let each = |argument: &Arg| match argument.is_positional() {
+        true => format!("{argument} without an option"),
+        false => argument.to_string(),
+    };
+    let mut fitting: Vec<&Arg> = command.get_arguments().filter(fits).collect();
+    if fitting.iter().any(|argument| argument.is_required_set()) {
+        fitting.retain(|argument| argument.is_required_set());
+    }
+    fitting.into_iter().map(each).collect::<Vec<_>>().join(" or ")
+}
+
+/// Returns true if a text may be a value of this kind.
+fn is_like(text: &str, kind: &str) -> bool {
+    match kind {
+        "URL" | "ORIGIN" => text.contains("://"),
+        "PATH" => text.starts_with('/'),
+        "METHOD" => METHODS.contains(&text),
+        "KEY ID" => KeyId::parse(text).is_some() && !METHODS.contains(&text),
+        _ => false,
+    }
+}
+
 /// Returns the commands whose names are most like a word, with the groups that they are in: `session mint` for `mint`.
-fn nearest(word: &str, command: &clap::Command) -> Vec<String> {
+fn nearest(word: &str, command: &Command) -> Vec<String> {
     let mut names = Vec::new();
-    for group in command.get_subcommands() {
+    for group in command.get_subcommands().filter(|group| group.get_name() != "help") {
         names.push((group.get_name(), group.get_name().to_owned()));
         for one in group.get_subcommands() {
             names.push((one.get_name(), format!("{} {}", group.get_name(), one.get_name())));

@@ -56,7 +56,8 @@ fn an_unknown_command_proposes_the_nearest_and_is_not_repeated() {
         (&["mint"], ["no such command", "did you mean session mint?"]),
         (&["sign"], ["no such command", "request sign, or url sign"]),
         (&["rotate"], ["no such command", "did you mean token rotate?"]),
-        (&[&secret], ["no such command", "--help"]),
+        (&[&secret], ["no such command", "expected one of init, build"]),
+        (&["key", "pk_site"], ["no such command", "expected one of new, update"]),
     ] {
         let done = Done::of(&mut writegate(arguments));
         done.failed(2, &words);
@@ -106,6 +107,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     assert_eq!(command.stderr(closed()).status().unwrap().code(), Some(2));
 }
 
+/// Whatever prints something where nothing can be written says so.
 #[test]
 fn output_that_cannot_be_written_is_a_failure() {
     let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
@@ -135,15 +137,6 @@ fn output_that_cannot_be_written_is_a_failure() {
         let done = Done::of(writegate(arguments).stdout(full.try_clone().unwrap()));
         done.failed(1, &["writing the output"]);
     }
-}
-
-#[test]
-fn an_id_that_the_configuration_does_not_have_is_refused_with_the_nearest() {
-    let checkout = Checkout::new(KEYS);
-    let root = random_secret();
-    checkout.secret(&root);
-    let misplaced = random_secret();
-    for arguments in [["session", "mint", "--key"], ["key", "show", "--"]] {
     let json = tried.iter().filter(|arguments| arguments.ends_with("--json")).count();
     let help = tried.iter().filter(|arguments| arguments.ends_with("--help")).count();
     assert!(help == COMMANDS.len() && json >= 6 && tried.len() > 30, "{tried:?}");
@@ -220,6 +213,35 @@ fn lists_may_have_commas_and_paths_may_not() {
     ] {
         checkout.run(&arguments).failed(2, &["--path", "each path has a --path of its own"]);
     }
+}
+
+#[test]
+fn durations_may_have_units() {
+    let checkout = Checkout::new(KEYS);
+    checkout.secret(&random_secret());
+    for (ttl, seconds) in [("5m", 300), ("1h", 3_600), ("90", 90), ("30s", 30), ("30m15s", 1_815)] {
+        let mint = ["session", "mint", "--key", "pk_site", "--ttl", ttl];
+        let claims = claims(&checkout.run(&mint).succeeded());
+        let lasts = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+        assert_eq!(lasts, seconds, "{ttl}");
+    }
+    for wrong in ["5 m", "5x", "-5", "-5m", "0", "0m", "2h", "999999h", "5M", "1h30m"] {
+        let mint = ["session", "mint", "--key", "pk_site", &format!("--ttl={wrong}")];
+        assert_eq!(checkout.run(&mint).code, Some(2), "{wrong}");
+    }
+    for below in ["-5", "-1.5"] {
+        let mint = ["session", "mint", "--key", "pk_site", "--ttl", below];
+        checkout.run(&mint).failed(2, &["a number below 0"]);
+    }
+}
+
+#[test]
+fn an_id_that_the_configuration_does_not_have_is_refused_with_the_nearest() {
+    let checkout = Checkout::new(KEYS);
+    let root = random_secret();
+    checkout.secret(&root);
+    let misplaced = random_secret();
+    for arguments in [["session", "mint", "--key"], ["key", "show", "--"]] {
         for (id, words) in [("pk_sit", "the nearest id is pk_site"), (&misplaced, "--unknown-key")]
         {
             let done = checkout.run(&[&arguments[..], &[id]].concat());
