@@ -127,6 +127,13 @@ fn links_names_of_former_files_and_what_is_staged_are_looked_at() {
         &["1 in the history", "a file's name the value of WRITE_TOKEN"],
     );
     let gate = Gate::well();
+    gate.git(&["branch", &format!("try-{}", gate.token)]);
+    gate.says(
+        "leaks-in-history",
+        "fail",
+        &["1 in the history", "the name of a branch or tag: the value of WRITE_TOKEN"],
+    );
+    let gate = Gate::well();
     gate.checkout.file("staged", &format!("{}\n", gate.token));
     gate.git(&["add", "staged"]);
     gate.checkout.file("staged", "nothing\n");
@@ -222,6 +229,12 @@ fn what_is_not_looked_at_is_said() {
     gate.says("leaks-in-history", "ok", &["1 binary", "1 over 4 MiB"]);
     gate.checkout.file("large.txt", &large[large.len() - (4 << 20)..]);
     gate.says("leaks-in-tree", "fail", &["large.txt:", "1 binary"]);
+    // As a submodule is, and a clone within the tree.
+    let gate = Gate::well();
+    fs::create_dir(gate.checkout.0.join("inner")).unwrap();
+    gate.git(&["init", "--quiet", "inner"]);
+    gate.checkout.file("inner/leak", &gate.root);
+    gate.says("leaks-in-tree", "ok", &["not the repositories in it: inner"]);
 }
 
 #[test]

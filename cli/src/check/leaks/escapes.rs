@@ -1,14 +1,27 @@
-//! A text as a program would read it that undoes its escapes: those of JSON and of programs (`\\u002b`, `\\/`), of URLs
-//! (`%2B`), and of HTML and XML (`&#43;`). Line breaks and the indentation after them are left out, too, and the zeros
-//! of UTF-16.
+//! A text as a program would read it that undoes its escapes: those of JSON and of programs (`\\u002b`, `\\053`, `\\/`), of URLs
+//! (`%2B`), of HTML and XML (`&#43;`), and of mail (`=2B`). Line breaks and the indentation after them are left out, too, the
+//! zeros of UTF-16, and what joins two strings (`"…" + "…"`).
 
 /// The most bytes that one becomes: `\u{10ffff}` is rare, `\u002b` is not, and within JSON it has one more.
 pub(super) const LONGEST: usize = 8;
 /// Escapes within escapes are undone so often.
 pub(super) const LAYERS: usize = 3;
 
-const ENTITIES: [(&str, char); 6] =
-    [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\''), ("sol", '/')];
+const ENTITIES: [(&str, char); 9] = [
+    ("amp", '&'),
+    ("lt", '<'),
+    ("gt", '>'),
+    ("quot", '"'),
+    ("apos", '\''),
+    ("sol", '/'),
+    ("plus", '+'),
+    ("equals", '='),
+    ("lowbar", '_'),
+];
+/// A text in the encoding of mail names it; in another, what follows a `=` is a value.
+const MAIL: &[u8] = b"quoted-printable";
+/// Most bytes between two strings that are joined.
+const MAX_JOINT: usize = 64;
 
 /// A text, and where in it the lines of the original begin.
 pub(super) struct Undone {
@@ -43,6 +56,7 @@ fn undo(from: &[u8], breaks: &[usize]) -> Option<Undone> {
     let mut bytes = Vec::with_capacity(from.len());
     let mut moved = Vec::with_capacity(breaks.len());
     let mut at = 0;
+    let is_mail = from.windows(MAIL.len()).any(|word| word.eq_ignore_ascii_case(MAIL));
     // No iterator: unoptimized, that takes several times as long.
     while at < from.len() {
         while moved.len() < breaks.len() && breaks[moved.len()] <= at {
@@ -51,6 +65,8 @@ fn undo(from: &[u8], breaks: &[usize]) -> Option<Undone> {
         let byte = from[at];
         let length = match byte {
             b'\\' | b'%' | b'&' => escape(&from[at..], &mut bytes),
+            b'=' if is_mail => escape(&from[at..], &mut bytes),
+            b'"' | b'\'' | b'`' => joint(&from[at..]),
             b'\r' | b'\n' => {
                 let rest = &from[at + 1..];
                 1 + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
@@ -67,6 +83,22 @@ fn undo(from: &[u8], breaks: &[usize]) -> Option<Undone> {
     (bytes != from).then_some(Undone { bytes, breaks: moved })
 }
 
+/// Returns the length of what joins a string that ends here with the next one; 0 where none begins.
+fn joint(text: &[u8]) -> usize {
+    let rest = &text[1..text.len().min(MAX_JOINT)];
+    let is_between = |byte: &&u8| byte.is_ascii_whitespace() || b"+.,&|~\\".contains(byte);
+    let length = rest.iter().take_while(is_between).count();
+    let is_operator = |byte: &&u8| !byte.is_ascii_whitespace() && **byte != b'\\';
+    match rest.get(length) {
+        Some(next)
+            if *next == text[0] && rest[..length].iter().filter(is_operator).count() <= 1 =>
+        {
+            length + 2
+        }
+        _ => 0,
+    }
+}
+
 /// Appends what an escape at the beginning of `text` means, and returns the escape's length; 0 where there is none.
 fn escape(text: &[u8], bytes: &mut Vec<u8>) -> usize {
     let number = |from: usize, length: usize, radix: u32| {
@@ -80,7 +112,9 @@ fn escape(text: &[u8], bytes: &mut Vec<u8>) -> usize {
     };
     let byte = |number: u32| u8::try_from(number).unwrap_or_default();
     match (text[0], text.get(1)) {
-        (b'%', _) => match number(1, 2, 16) {
+        // A line of a mail that goes on.
+        (b'=', Some(b'\r' | b'\n')) => 1,
+        (b'%' | b'=', _) => match number(1, 2, 16) {
             Some(code) => {
                 bytes.push(byte(code));
                 3
@@ -106,6 +140,21 @@ fn escape(text: &[u8], bytes: &mut Vec<u8>) -> usize {
                 }
                 None => 0,
             }
+        }
+        (_, Some(b'u')) if text.get(2) == Some(&b'{') => {
+            let digits =
+                text.iter().skip(3).take(7).position(|byte| *byte == b'}').unwrap_or_default();
+            match number(3, digits, 16) {
+                Some(code) => {
+                    push(bytes, code);
+                    digits + 4
+                }
+                None => 0,
+            }
+        }
+        (_, Some(b'0'..=b'3')) if number(1, 3, 8).is_some() => {
+            bytes.push(byte(number(1, 3, 8).unwrap_or_default()));
+            4
         }
         (_, Some(b'u')) => match number(2, 4, 16) {
             // The second half of a character follows.

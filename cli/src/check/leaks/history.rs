@@ -59,6 +59,11 @@ pub(super) fn look(
     if git::read(checkout, &["rev-parse", "--is-shallow-repository"])?.starts_with(b"true") {
         looked.unread.push("this clone is shallow: older commits are not here".to_owned());
     }
+    let refs = git::read(checkout, &["for-each-ref", "--format=%(refname)"])?;
+    for hit in scanner.known(&refs) {
+        // The name would repeat it.
+        looked.hit("the name of a branch or tag:", &hit);
+    }
     for (index, (object, hit)) in hits.into_iter().enumerate() {
         let commit = (index < COMMITS).then(|| commit_of(checkout, &object)).flatten();
         looked.hit(&place(&object, commit.as_deref(), &hit), &hit);

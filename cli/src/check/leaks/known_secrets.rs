@@ -10,7 +10,7 @@ use super::escapes;
 
 /// Shortest secret that is looked for, in bytes: a shorter one would be found everywhere by chance.
 const WINDOW: usize = 8;
-const SIEVE: usize = 4096;
+const SIEVE: usize = 1 << 16;
 
 /// One secret that must not be found.
 struct KnownSecret {
@@ -131,21 +131,32 @@ fn encodings(secret: &Secret) -> Vec<(&'static str, Secret)> {
         ", as a form's value",
         bytes.iter().map(|byte| if *byte == b' ' { b'+' } else { *byte }).collect(),
     ));
-    // Something may precede it, such as a user's name, so it may begin at three places: search for what is the same at each.
-    for before in 0..3_usize {
-        let padded = [&vec![0; before][..], bytes].concat();
-        for encoded in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
-            let (from, to) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
-            let same = encoded.as_bytes().get(from..to).unwrap_or_default();
-            forms.push((", in base64", same.to_vec()));
-        }
-    }
+    // Of what is encoded twice: as in a Secret of Kubernetes that holds a Docker login, and PowerShell's commands.
+    let utf16 = forms.iter().filter(|(how, _)| *how == ", in UTF-16").map(|(_, form)| form.clone());
+    let once = base64(bytes);
+    let twice: Vec<_> = once.iter().cloned().chain(utf16).flat_map(|form| base64(&form)).collect();
+    forms.extend(once.into_iter().chain(twice).map(|form| (", in base64", form)));
     forms.into_iter().map(|(how, form)| (how, Secret::new(form))).collect()
 }
 
+/// Encodes these bytes in base64. Something may precede them, such as a user's name, so they may begin at three places: returns
+/// the letters that are the same at each.
+fn base64(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = Vec::new();
+    for before in 0..3_usize {
+        let padded = [&vec![0; before][..], bytes].concat();
+        let (from, to) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
+        for encoded in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
+            forms.push(encoded.as_bytes().get(from..to).unwrap_or_default().to_vec());
+        }
+    }
+    forms.dedup();
+    forms
+}
+
 const fn slot(window: u64) -> usize {
-    // Twelve bits.
-    (window.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize
+    // Sixteen bits.
+    (window.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
 }
 
 #[cfg(test)]
@@ -211,6 +222,28 @@ mod tests {
                     .flat_map(|c| [c, '\n'])
                     .collect::<String>()
                     .into(),
+                // Octal, JavaScript's, mail's; strings that are joined; base64 within base64, and of UTF-16.
+                secret.bytes().map(|byte| format!("\\{byte:03o}")).collect::<String>().into(),
+                secret
+                    .chars()
+                    .map(|c| format!("\\u{{{:x}}}", u32::from(c)))
+                    .collect::<String>()
+                    .into(),
+                format!(
+                    "Content-Transfer-Encoding: Quoted-Printable\r\n\r\n{}=\r\n{}",
+                    secret[..4].bytes().map(|byte| format!("={byte:02X}")).collect::<String>(),
+                    secret[4..].bytes().map(|byte| format!("={byte:02X}")).collect::<String>(),
+                )
+                .into(),
+                STANDARD.encode(format!("x{}", STANDARD.encode(format!("user:{secret}")))).into(),
+                STANDARD
+                    .encode(
+                        format!("$x='{secret}'")
+                            .encode_utf16()
+                            .flat_map(u16::to_le_bytes)
+                            .collect::<Vec<u8>>(),
+                    )
+                    .into(),
                 secret
                     .chars()
                     .map(|c| format!("\\{c}"))
@@ -220,6 +253,10 @@ mod tests {
                     .replace("\\u", "u")
                     .into(),
             ]);
+            for joint in ["\" + \"", "\"\n    \"", "\" \\\n  \"", "' . '", "''", "` + `", "\",\n\""]
+            {
+                contents.push(format!("x = {}{joint}{};", &secret[..4], &secret[4..]).into());
+            }
             for content in contents {
                 assert!(finds(&content), "{secret}: {}", String::from_utf8_lossy(&content));
             }

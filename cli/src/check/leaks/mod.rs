@@ -43,6 +43,8 @@ struct Looked {
     large: usize,
     too_large: usize,
     accepted: usize,
+    /// Folders that are repositories of their own, as submodules are.
+    repositories: Vec<String>,
     /// The things that could not be read, and why.
     unread: Vec<String>,
     found: Vec<String>,
@@ -98,6 +100,10 @@ impl Looked {
         }
         if self.too_large > 0 {
             seen.push_str(&format!(", {} over 256 MiB not", self.too_large));
+        }
+        if !self.repositories.is_empty() {
+            let names = listed(&self.repositories, 4);
+            seen.push_str(&format!(", not the repositories in it: {names}"));
         }
         if !self.found.is_empty() {
             let mut hint = hint.to_owned();

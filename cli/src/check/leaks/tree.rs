@@ -23,6 +23,9 @@ pub(super) fn look(checkout: &Path, scanner: &Scanner) -> Result<Looked, String>
             }
             continue;
         };
+        if metadata.is_dir() {
+            looked.repositories.push(path.trim_end_matches('/').to_owned());
+        }
         if !metadata.is_file() && !metadata.is_symlink() {
             continue;
         }
