@@ -172,7 +172,8 @@ impl Explanation<'_> {
         {
             lines.extend(details.iter().cloned());
         }
-        if self.request.header("authorization").is_none()
+        let is_without = matches!(self.verdict, Verdict::Refused { problem, .. } if problem.code() == "credential-missing");
+        if is_without
             && self.answered.is_some_and(|answered| answered.code != "credential-missing")
             && self.entry.status.is_some()
         {

@@ -184,7 +184,11 @@ fn chosen(entries: &[Value]) -> std::result::Result<usize, String> {
     let refused = (1..).zip(entries).filter(|(_, entry)| is_refused(entry).is_some());
     let refused: Vec<usize> = refused.map(|(number, _)| number).collect();
     match (entries.len(), refused.as_slice()) {
-        (0 | 1, _) => Ok(1),
+        (0, _) => {
+            Err("it has no entries: record the request in the browser's network tab first"
+                .to_owned())
+        }
+        (1, _) => Ok(1),
         (count, [one]) => {
             eprintln!(
                 "writegate: this is about entry {one} of {count}, the only one that a gate refused"
@@ -286,6 +290,7 @@ mod tests {
         assert_eq!(read(&[&page, &refused, &page]).unwrap().request.url, "https://gate.example/x");
         assert_eq!(read(&[&page]).unwrap().request.url, "https://www.example/");
         for (entries, hint) in [
+            (Vec::new(), "it has no entries"),
             (vec![&page, &page], "2 entries: say"),
             (vec![&refused, &page, &refused], "refused 1, 3"),
         ] {

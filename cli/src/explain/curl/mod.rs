@@ -43,6 +43,8 @@ struct Options {
     is_head: bool,
     is_as_is: bool,
     is_globless: bool,
+    /// The scheme of a URL without one.
+    scheme: Option<String>,
 }
 
 /// Reads arguments of curl, which the word `curl` may precede.
@@ -53,7 +55,11 @@ pub(crate) fn read(arguments: &[String]) -> Result<RequestInput> {
     }
     let mut words = arguments.iter().map(String::as_str).peekable();
     words.next_if(|word| *word == "--");
-    words.next_if(|word| is_curl(word));
+    // What a person copies along: a prompt, `time`, variables of the environment.
+    let before = words.clone().take_while(|word| !word.starts_with('-') && !word.contains("://"));
+    if let Some(at) = before.into_iter().position(is_curl) {
+        words.nth(at);
+    }
     let mut is_over = false;
     while let Some(word) = words.next() {
         if is_over || word == "-" || !word.starts_with('-') {
@@ -160,6 +166,7 @@ impl Options {
             "range" if !value.contains('-') => self.range = Some(format!("{value}-")),
             "range" => self.range = text(),
             "request-target" => self.target = text(),
+            "proto-default" => self.scheme = text(),
             "get" => self.is_get = true,
             "head" => self.is_head = true,
             "path-as-is" => self.is_as_is = true,

@@ -57,6 +57,9 @@ fn table() -> impl Iterator<Item = (&'static str, Option<char>, bool)> {
 
 /// Returns an option by its name, the beginning of it, or with `no-` before it.
 pub(super) fn named(given: &str) -> Result<(&'static str, bool)> {
+    if given.starts_with("expand-") {
+        check("variable")?;
+    }
     let plain = given.strip_prefix("no-").unwrap_or(given);
     if let Some((name, _, takes)) = table().find(|(name, ..)| *name == given || *name == plain) {
         // Without its effect.

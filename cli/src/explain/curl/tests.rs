@@ -304,6 +304,30 @@ fn every_option_of_this_curl_is_known_with_or_without_a_value() {
 }
 
 #[test]
+fn words_that_are_copied_along_are_left_out() {
+    let url = "https://gate.example/x";
+    let request = read(&words(&["curl", "-d", "a", url])).unwrap();
+    for before in [
+        &["$"][..],
+        &["time"],
+        &["sudo", "-n"][..1],
+        &["TOKEN=x", "env"],
+        &["--", "$"],
+        &["exec", "/usr/bin/env"],
+    ] {
+        let line = [before, &["curl", "-d", "a", url]].concat();
+        assert_eq!(read(&words(&line)).unwrap(), request, "{line:?}");
+    }
+    assert!(read(&words(&["https://a.example", "curl", url])).is_err());
+    // A host may be called so.
+    assert_eq!(read(&words(&["-X", "GET", "curl"])).unwrap().url, "http://curl/");
+    let bare = read(&words(&["--proto-default", "https", "gate.example/x"])).unwrap();
+    assert_eq!(bare.url, url);
+    let error = read(&words(&["--expand-data", "{{secret}}", url])).unwrap_err();
+    assert!(error.message.contains("write out what is in it"), "{}", error.message);
+}
+
+#[test]
 fn what_is_no_request_is_refused_and_not_repeated() {
     for wrong in [
         &["-H"][..],

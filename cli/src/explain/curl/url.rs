@@ -17,7 +17,8 @@ impl Options {
         added: Option<String>,
     ) -> Result<()> {
         let url = url.split('#').next().unwrap_or_default();
-        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let (scheme, rest) =
+            url.split_once("://").unwrap_or((self.scheme.as_deref().unwrap_or("http"), url));
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (mut authority, target) = rest.split_at(end);
         if let Some((user, host)) = authority.rsplit_once('@') {
