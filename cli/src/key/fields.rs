@@ -169,6 +169,10 @@ fn object(text: &str) -> std::result::Result<Value, String> {
         let value = match value {
             "true" => json!(true),
             "false" => json!(false),
+            value if name.trim() == "ttl" => {
+                let seconds = clock::duration::<u64>(0..=u64::MAX)(value);
+                seconds.map_or_else(|_text| json!(value), |seconds| json!(seconds))
+            }
             value => value.parse::<u64>().map_or_else(|_text| json!(value), |number| json!(number)),
         };
         Some((name.trim().to_owned(), value))

@@ -238,6 +238,11 @@ fn durations_may_have_units() {
 #[test]
 fn an_id_that_the_configuration_does_not_have_is_refused_with_the_nearest() {
     let checkout = Checkout::new(KEYS);
+    let mint = ["key", "new", "--json", "--mint=ttl=5m,bind=true", "--method=POST", "--path=/x"];
+    let mint = [&mint[..], &["--origin=https://a.example"]].concat();
+    let record = Done::of(checkout.command(&mint).stderr(std::process::Stdio::null())).out;
+    let record: Value = serde_json::from_str(&record).unwrap();
+    assert_eq!(record["mint"], json!({"ttl": 300, "bind": true}));
     let root = random_secret();
     checkout.secret(&root);
     let misplaced = random_secret();
