@@ -11,7 +11,7 @@ use writegate::{KeyId, METHODS};
 const MAX_OPTION: usize = 24;
 
 /// From here on two words are alike.
-const LEAST_LIKENESS: f64 = 0.7;
+const LEAST_LIKENESS: f64 = 0.8;
 
 /// Returns what was expected after these words.
 pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> String {
@@ -27,6 +27,12 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
                 false => format!("expected one of {}", valid.join(", ")),
             });
             format!("{argument}: {why}")
+        }
+        // Whatever has an environment and no such option, except for a session.
+        ErrorKind::UnknownArgument
+            if argument == "--json" && takes(named, "env") && named.get_name() != "console" =>
+        {
+            "--json is no option here, because the output is JSON anyway".to_owned()
         }
         ErrorKind::UnknownArgument if is_option(&argument) => {
             let close = match taking(&|kind| kinds(command, &argument).contains(kind)) {
@@ -51,9 +57,10 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
         }
         ErrorKind::InvalidSubcommand => {
             let given = text(error, ContextKind::InvalidSubcommand);
-            match nearest(&given, command).join(", or ") {
+            match nearest(&given, command, named).join(", or ") {
                 near if near.is_empty() => {
-                    let all: Vec<&str> = named.get_subcommands().map(Command::get_name).collect();
+                    let all = named.get_subcommands().map(Command::get_name);
+                    let all: Vec<&str> = all.filter(|name| *name != "help").collect();
                     format!("no such command; expected one of {}", all.join(", "))
                 }
                 near => format!("no such command; did you mean {near}?"),
@@ -84,6 +91,11 @@ fn named<'c>(command: &'c Command, words: &[String]) -> &'c Command {
     named
 }
 
+/// Returns true if a command takes this option.
+fn takes(command: &Command, option: &str) -> bool {
+    command.get_arguments().any(|one| one.get_long() == Some(option))
+}
+
 /// Returns the kind of an argument's value: two arguments of one kind take the same.
 fn kind(argument: &Arg) -> String {
     // Other things have ids, too.
@@ -112,7 +124,14 @@ fn taking(command: &Command, words: &[String], is_kind: &dyn Fn(&String) -> bool
         let option = format!("--{}", argument.get_long().unwrap_or_default());
         words.iter().any(|word| word.split('=').next() == Some(option.as_str()))
     };
-    let fits = |argument: &&Arg| is_kind(&kind(argument)) && !is_given(argument);
+    // Without a gate, nobody acts as an admin.
+    let is_local =
+        command.get_arguments().any(|one| one.get_id() == "gate" && !one.is_required_set());
+    let fits = |argument: &&Arg| {
+        is_kind(&kind(argument))
+            && !is_given(argument)
+            && !(is_local && argument.get_id() == "admin")
+    };
     let each = |argument: &Arg| match argument.is_positional() {
         true => format!("{argument} without an option"),
         false => argument.to_string(),
@@ -135,19 +154,26 @@ fn is_like(text: &str, kind: &str) -> bool {
     }
 }
 
-/// Returns the commands whose names are most like a word, with the groups that they are in: `session mint` for `mint`.
-fn nearest(word: &str, command: &Command) -> Vec<String> {
+/// Returns the commands of this one whose names are most like a word, with the groups that they are in: `session mint` for
+/// `mint`. Of other groups only one with that very name.
+fn nearest(word: &str, command: &Command, named: &Command) -> Vec<String> {
+    let is_top = named.get_name() == command.get_name();
     let mut names = Vec::new();
     for group in command.get_subcommands().filter(|group| group.get_name() != "help") {
-        names.push((group.get_name(), group.get_name().to_owned()));
-        for one in group.get_subcommands() {
-            names.push((one.get_name(), format!("{} {}", group.get_name(), one.get_name())));
+        let is_own = group.get_name() == named.get_name();
+        if is_top {
+            names.push((group.get_name(), group.get_name().to_owned(), true));
+        }
+        for one in group.get_subcommands().filter(|one| one.get_name() != "help") {
+            let path = format!("{} {}", group.get_name(), one.get_name());
+            names.push((one.get_name(), path, is_top || is_own));
         }
     }
     let likeness = |name: &str| strsim::jaro_winkler(name, word);
-    let best = names.iter().map(|(name, _)| likeness(name)).fold(LEAST_LIKENESS, f64::max);
-    let near = names.into_iter().filter(|(name, _)| likeness(name) >= best);
-    near.map(|(_, path)| path).collect()
+    names.retain(|(name, _, is_near)| *is_near || *name == word);
+    let best = names.iter().map(|(name, ..)| likeness(name)).fold(LEAST_LIKENESS, f64::max);
+    let near = names.into_iter().filter(|(name, ..)| likeness(name) >= best);
+    near.map(|(_, path, _)| path).collect()
 }
 
 /// Names two arguments that exclude each other, or one that was given twice.

@@ -126,7 +126,7 @@ fn a_new_gate_below_another_project_says_whose_configuration_wrangler_takes() {
     for (name, is_told) in [("wrangler.toml", false), ("wrangler.jsonc", true)] {
         outer.file(name, "{}");
         // npm is not there.
-        let done = outer.run_alone(&init);
+        let done = outer.run_with_own_programs(&init);
         assert_eq!(done.err.contains("wrangler by itself takes"), is_told, "{}", done.err);
         let _gone = fs::remove_dir_all(outer.0.join("my-gate"));
     }

@@ -58,6 +58,15 @@ fn an_unknown_command_proposes_the_nearest_and_is_not_repeated() {
         (&["rotate"], ["no such command", "did you mean token rotate?"]),
         (&[&secret], ["no such command", "expected one of init, build"]),
         (&["key", "pk_site"], ["no such command", "expected one of new, update"]),
+        (&["key", "create"], ["no such command", "expected one of new, update"]),
+        (&["key", "mint"], ["no such command", "did you mean session mint?"]),
+        (&["session", "mnit"], ["no such command", "did you mean session mint?"]),
+        (&["token", "list"], ["no such command", "did you mean key list?"]),
+        (&["logout"], ["no such command", "expected one of init, build"]),
+        (&["key", "list", "--json"], ["--json is no option here", "the output is JSON anyway"]),
+        (&["usage", "--gate=http://127.0.0.1:1", "--json"], ["--json", "JSON anyway"]),
+        (&["console", "--gate=http://127.0.0.1:1", "--json"], ["--json is no option here (", ""]),
+        (&["key", "list", "pk_site"], ["an argument too many; a secret", ""]),
     ] {
         let done = Done::of(&mut writegate(arguments));
         done.failed(2, &words);
@@ -229,6 +238,11 @@ fn durations_may_have_units() {
         let mint = ["session", "mint", "--key", "pk_site", &format!("--ttl={wrong}")];
         assert_eq!(checkout.run(&mint).code, Some(2), "{wrong}");
     }
+    let mint = ["key", "new", "--json", "--mint=ttl=5m,bind=true", "--method=POST", "--path=/x"];
+    let mint = [&mint[..], &["--origin=https://a.example"]].concat();
+    let record = Done::of(checkout.command(&mint).stderr(std::process::Stdio::null())).out;
+    let record: Value = serde_json::from_str(&record).unwrap();
+    assert_eq!(record["mint"], json!({"ttl": 300, "bind": true}));
     for below in ["-5", "-1.5"] {
         let mint = ["session", "mint", "--key", "pk_site", "--ttl", below];
         checkout.run(&mint).failed(2, &["a number below 0"]);
@@ -238,11 +252,6 @@ fn durations_may_have_units() {
 #[test]
 fn an_id_that_the_configuration_does_not_have_is_refused_with_the_nearest() {
     let checkout = Checkout::new(KEYS);
-    let mint = ["key", "new", "--json", "--mint=ttl=5m,bind=true", "--method=POST", "--path=/x"];
-    let mint = [&mint[..], &["--origin=https://a.example"]].concat();
-    let record = Done::of(checkout.command(&mint).stderr(std::process::Stdio::null())).out;
-    let record: Value = serde_json::from_str(&record).unwrap();
-    assert_eq!(record["mint"], json!({"ttl": 300, "bind": true}));
     let root = random_secret();
     checkout.secret(&root);
     let misplaced = random_secret();

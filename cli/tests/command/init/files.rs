@@ -241,7 +241,7 @@ fn where_there_is_no_room_nothing_is_lost_and_nothing_is_left() {
     }
 }
 
-/// The files of a checkout, with their content.
+/// Returns the files of a checkout, with their content.
 fn tree(checkout: &Checkout) -> BTreeMap<String, String> {
     let files = fs::read_dir(&checkout.0).unwrap().map(|entry| entry.unwrap().path());
     let named = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();

@@ -57,7 +57,7 @@ fn session(checkout: &Checkout, arguments: &[&str], talk: &[(&str, &str)]) -> Op
     })
 }
 
-/// The path with the checkout's own programs before the others.
+/// Returns the path with the checkout's own programs before the others.
 fn path(checkout: &Checkout) -> OsString {
     let others = env::var_os("PATH").unwrap_or_default();
     let own = [checkout.0.join("bin")].into_iter();
