@@ -334,8 +334,7 @@ fn headers_that_a_browser_leaves_out_of_a_har_are_named() {
     assert!(shown.contains("The answer was 403, and the HAR has nothing else of it."), "{shown}");
     // A signed URL needs no Authorization, and its refusal has another reason.
     let answer = json!({"code": "url-expired", "status": 401}).to_string();
-    let link =
-        json!({"url": format!("{URL}?key=pk_site&exp=1&sig={}", "A".repeat(43)), "headers": []});
+    let link = json!({"method": "GET", "url": format!("{URL}&key=pk_site&exp=1&sig={}", "A".repeat(43)), "headers": []});
     let shown = explain(link, json!({"status": 401, "content": {"text": answer}}));
     assert!(!shown.contains("no Authorization"), "{shown}");
     let form = json!({"bodySize": 7, "postData": {
