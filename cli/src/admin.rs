@@ -13,10 +13,10 @@ use crate::project::Project;
 use crate::session::{self, Claims, OWN_TTL};
 use crate::{host, http, percent, settings};
 
-/// Longest for one answer. A page is read from KV in one go, a batch is written record by record.
+/// Longest wait for an answer: a batch is written record by record.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Where the registry's records are.
+/// The path of the registry's records.
 pub(crate) const KEYS: &str = "_gate/keys";
 
 /// Returns the path of one of them.
@@ -43,7 +43,7 @@ fn address(text: &str) -> std::result::Result<Upstream, String> {
     Upstream::parse(text).ok().filter(|gate| gate.base().is_empty()).ok_or_else(|| hint.to_owned())
 }
 
-/// A gate, and what its admin's sessions are made of.
+/// A gate, and the key whose sessions it takes from its admin.
 pub(crate) struct Gate {
     address: Upstream,
     admin: KeyId,
@@ -74,7 +74,7 @@ impl GateOptions {
 }
 
 impl Gate {
-    /// Returns the gate's yes.
+    /// Calls the gate, and returns the JSON of its answer.
     pub(crate) fn ask(
         &self,
         method: &str,
@@ -84,7 +84,7 @@ impl Gate {
         self.ask_with(method, path, None, body)
     }
 
-    /// Returns the gate's yes to a GET with this query.
+    /// Calls the gate with a GET and this query.
     pub(crate) fn query(&self, path: &str, query: &str) -> std::result::Result<Value, GateError> {
         self.ask_with("GET", path, Some(query), None)
     }
@@ -98,7 +98,7 @@ impl Gate {
     ) -> std::result::Result<Value, GateError> {
         let url = self.address.join(Some(path), query);
         let url = url.ok_or_else(|| Error::new("the gate's address has no such path"))?;
-        // A fresh one each time, which nobody can use for anything else.
+        // A new session for each request, which is good for nothing else.
         let claims = Claims::once(self.address.origin(), method, &format!("/{path}"), self.ttl);
         match self.send(method, &url, &claims, body) {
             // A gate on this machine may take itself for another: wrangler dev speaks for its routes' hosts, and a proxy
@@ -176,7 +176,7 @@ impl Pages<'_> {
         let query = Some(query).filter(|query| !query.is_empty());
         let mut page = self.gate.ask_with("GET", self.path, query.as_deref(), None)?;
         self.cursor = page["cursor"].as_str().map(str::to_owned);
-        // It would never end.
+        // Else the list would never end.
         if self.cursor.as_deref() == Some(cursor) {
             return Err(Error::new("the gate's list does not go on from its cursor"));
         }

@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds unless what is there was made of the same; returns the directory.
+/// Builds the Worker, unless the one that is there was made of the same inputs; returns the directory.
 pub(crate) fn build(
     checkout: &Checkout,
     tools: &Tools,
@@ -149,7 +149,7 @@ fn bind(compiled: &Path, to: &Path) -> Result<()> {
                 .generate(to)
         })
         .map_err(|error| Error::new(format!("wasm-bindgen: {error:#}")))?;
-    // Of a proposal that workerd does not know; it imports every module so.
+    // `import source` is a proposal that workerd does not know. There, a plain import of Wasm gives the module.
     let script = to.join(SCRIPT);
     let text = fs::read_to_string(&script).context("reading the script of wasm-bindgen")?;
     fs::write(&script, text.replace("import source ", "import ")).context("writing the script")
@@ -168,7 +168,7 @@ fn inputs(checkout: &Checkout) -> Option<Vec<PathBuf>> {
         checkout.root.join("Cargo.lock"),
         checkout.root.join("package-lock.json"),
     ];
-    // Flags of the checkout; it need not have any.
+    // Cargo's flags of the checkout, if it has any.
     let flags = checkout.root.join(".cargo/config.toml");
     files.extend(flags.is_file().then_some(flags));
     // Files from outside of `src` that the library includes are in cargo's own list.

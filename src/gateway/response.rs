@@ -34,8 +34,8 @@ pub struct GateResponse {
     pub alarm: Option<String>,
 }
 
-/// The state of a request: everything that its end needs, whichever step ends it. A step adds what it found out, by the
-/// value that proves it, so no step can add something too early.
+/// The state of a request: everything that its end needs, whichever step ends it. A step adds what it found out by the value
+/// that proves it, such as a `Route`, a `Key` or a `Verified`, so no step can add it too early.
 #[derive(Debug)]
 pub(crate) struct RequestState<'g> {
     pub(super) record: AuditRecord,

@@ -17,7 +17,7 @@ const EXAMPLE: &str = "pk_example";
 /// The binding of the limiter that counts requests for sessions.
 const MINT_LIMITER: &str = "RATE_MINT";
 
-/// Returns the keys that still open something.
+/// Returns the keys that are neither revoked nor expired.
 pub(super) fn live(config: &Config, now: Timestamp) -> impl Iterator<Item = &Key> {
     config
         .keys
@@ -92,7 +92,7 @@ pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
     ))
 }
 
-/// Returns an admin key opens the registry, the usage and the purge.
+/// Warns of admin keys that are open wider than needed: they open the registry, the usage and the purge.
 pub(super) fn admin(config: &Config, now: Timestamp) -> Verdict {
     let admins: Vec<&Key> = live(config, now).filter(|key| key.admin).collect();
     let open: Vec<String> = admins

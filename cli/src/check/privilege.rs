@@ -1,7 +1,7 @@
 //! The rights of the token at the Cloudflare API, for routes that go there.
 //!
-//! In scope: the policies of the token itself. Out of scope: tokens of other APIs, whose rights nobody
-//! can ask for.
+//! In scope: the policies of the token itself. Out of scope: tokens of other APIs, whose rights cannot be
+//! queried.
 
 use std::env;
 
@@ -20,7 +20,7 @@ use super::row::{Findings, Verdict, listed};
 const CLOUDFLARE: &str = "https://api.cloudflare.com";
 /// A token that may read other tokens, only for this check.
 const READER: &str = "CHECK_API_TOKEN";
-/// Groups that can make other tokens, or members: whoever has them can give himself everything.
+/// Groups that can make other tokens or add members, and so grant every right.
 const RULING: [&str; 4] = ["API Tokens ", "Memberships ", "SCIM Provisioning", "Account Settings "];
 
 /// Groups that can replace the gate: what is deployed in its place reads its secrets.

@@ -1,4 +1,4 @@
-//! Other programs, for as long as they may take.
+//! Runs other programs, each within a time limit.
 
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -39,7 +39,7 @@ pub(super) fn run(mut command: Command, limit: Duration) -> Result<Said, String>
 
 fn all(stream: Option<impl Read>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // What broke off is judged by the exit code.
+    // If the program broke off, its exit code says so.
     let _ = stream.map(|mut stream| stream.read_to_end(&mut bytes));
     bytes
 }

@@ -7,7 +7,7 @@ use writegate::Secret;
 
 use crate::invocation;
 
-/// The state of something, the worst last.
+/// The status of a row, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Status {
     Ok,
@@ -48,7 +48,7 @@ impl Verdict {
         Self { status: Status::Fail, ..Self::warn(evidence, hint) }
     }
 
-    /// Makes it fit to be shown: one line of it each, and none of these secrets, whatever a file may be called.
+    /// Makes evidence and fix fit to be shown: one line each, without these secrets, whatever a file is called.
     pub(super) fn shown(self, secrets: &[&Secret]) -> Self {
         let clean = |text: String| {
             let mut text: String =
@@ -98,7 +98,7 @@ impl Findings {
         self.0.push(Verdict::fail(evidence, hint));
     }
 
-    /// Returns all of it in one, the worst first; where nothing was found, this.
+    /// Returns one verdict of all findings, the worst first; if there are none, it is well, because of `otherwise`.
     pub(super) fn verdict(mut self, otherwise: impl Into<String>) -> Verdict {
         self.0.sort_by_key(|finding| std::cmp::Reverse(finding.status));
         let Some(worst) = self.0.first() else {

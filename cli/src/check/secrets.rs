@@ -15,12 +15,12 @@ use super::process;
 use super::row::{Findings, Verdict, listed};
 use crate::project::Document;
 
-/// wrangler's start on a slow machine, and Cloudflare's answer.
+/// Longest wait for wrangler, which starts slowly, and for Cloudflare's answer.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The fewest different characters of a root secret that is random, however it is written.
 const LEAST_VARIETY: usize = 10;
 
-/// The knowledge about the secrets at Cloudflare.
+/// The secrets that are set at Cloudflare, as far as wrangler says.
 pub(super) enum Remote {
     Names(Vec<String>),
     /// The Worker is not there yet.
@@ -33,7 +33,7 @@ pub(super) enum Remote {
 
 impl Remote {
     pub(super) fn ask(project: &Project) -> Self {
-        // It would install it, for minutes.
+        // npx would install wrangler, which takes minutes.
         if !Wrangler::is_installed(project) {
             return Self::Unknown {
                 why: "wrangler is not installed here".to_owned(),

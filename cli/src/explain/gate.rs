@@ -31,15 +31,15 @@ pub(super) const SECRETS: [&str; 3] = [ROOT, "SIGNING_SECRET_PREVIOUS", "WAF_SEC
 /// The schemes of a key of which nothing is known.
 const SCHEMES: [&str; 4] = ["session", "signature", "url", "waf-url"];
 
-/// A gate with this project's configuration and secrets, as far as they are here.
+/// A gate with this project's configuration and secrets, as far as this machine has them.
 pub(crate) struct Local {
     gate: Gate,
     secrets: BTreeMap<&'static str, Secret>,
     /// Only a key's secret, as a caller has it.
     pub(crate) sk: Option<Secret>,
-    /// The place of the configuration; `None` if there is no gate's.
+    /// The place of the configuration; `None` if there is none of a gate.
     pub(crate) place: Option<String>,
-    /// There is no root here, so another stands in for it.
+    /// There is no root secret here, so a placeholder is used.
     has_placeholder: bool,
     record: Option<Record>,
     /// The keys of the configuration as they are written there, and the one of the registry.
@@ -229,7 +229,7 @@ impl Local {
             Poll::Pending => Verdict::Closed("something had to be waited for".to_owned()),
         };
         match verdict {
-            // Nothing of what a path of the gate's own works on is here.
+            // The registry and the ledger, which the gate's own paths work on, are not here.
             Verdict::Refused { problem: Problem::Failed(_), .. } if is_own =>
             {
                 Verdict::Closed(

@@ -39,7 +39,7 @@ pub(super) fn tokens(
     project: &Project,
     which: &GateOptions,
 ) -> std::result::Result<Vec<Value>, GateError> {
-    // Opened each time: a connection that is kept would stay with one place, and say nothing of the others.
+    // Opened each time: a kept connection stays with one data centre, and shows nothing of the others.
     let mut status = which.open(project)?.ask("GET", "_gate/status", None)?;
     match status["tokens"].take() {
         Value::Array(tokens) => Ok(tokens),

@@ -12,7 +12,7 @@ const PLACEHOLDERS: [&str; 13] = [
     "dummy", "0123456789", "1234567890", "abcdefgh", "00000000",
 ];
 
-/// Returns true if a token of a known pattern would look so.
+/// Returns true if this text, which has the pattern of a token, is random and not an example.
 pub(super) fn not_an_example(text: &[u8]) -> bool {
     let lower = text.to_ascii_lowercase();
     let lower = String::from_utf8_lossy(&lower);

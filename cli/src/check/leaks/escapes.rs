@@ -57,7 +57,7 @@ fn undo(from: &[u8], breaks: &[usize]) -> Option<Undone> {
     let mut moved = Vec::with_capacity(breaks.len());
     let mut at = 0;
     let is_mail = from.windows(MAIL.len()).any(|word| word.eq_ignore_ascii_case(MAIL));
-    // No iterator: unoptimized, that takes several times as long.
+    // A loop: an iterator takes several times as long where it is not optimized.
     while at < from.len() {
         while moved.len() < breaks.len() && breaks[moved.len()] <= at {
             moved.push(bytes.len());

@@ -1,4 +1,4 @@
-//! git, asked about this checkout.
+//! Calls of git about this checkout.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::super::process::{self, Said};
 
-/// Longest for one answer. Listing a large tree takes seconds.
+/// Longest wait for an answer: listing a large tree takes seconds.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A call in this folder, which changes nothing and asks nobody.
+/// Returns a call in this folder that changes nothing and asks nobody.
 pub(in crate::check) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     command
@@ -39,7 +39,7 @@ pub(in crate::check) fn read(folder: &Path, arguments: &[&str]) -> Result<Vec<u8
     Err(format!("git {}: {error}", arguments.first().unwrap_or(&"")))
 }
 
-/// Why this folder is no git work tree of its own; `Ok` where it is one.
+/// Says why this folder is no git work tree of its own; `Ok` where it is one.
 pub(in crate::check) fn work_tree(folder: &Path) -> Result<(), String> {
     read(folder, &["rev-parse", "--is-inside-work-tree"])?;
     // Another repository's folder of things that it ignores is not under its care.

@@ -25,9 +25,9 @@ struct Options {
     urls: Vec<String>,
     method: Option<String>,
     headers: Vec<String>,
-    /// Of -d and its kin, joined; `None` without any.
+    /// The data of -d and its kin, joined; `None` without any.
     data: Option<Vec<u8>>,
-    /// The file's own name and what is in it.
+    /// The file of -T: its name and its content.
     upload: Option<(String, Vec<u8>)>,
     form: Vec<u8>,
     queries: Vec<String>,
@@ -104,7 +104,7 @@ fn is_curl(word: &str) -> bool {
     })
 }
 
-/// Says what to copy instead of what no shell of Unix hands on as arguments of curl.
+/// Says what to copy instead of arguments that a Unix shell would not pass to curl as they are.
 fn foreign(arguments: &[String]) -> Option<String> {
     let first = arguments.iter().find(|word| *word != "--")?;
     let begins = |starts: &[&str]| starts.iter().any(|start| first.starts_with(start));
@@ -246,7 +246,7 @@ impl Options {
         if ways.iter().filter(|way| **way).count() > 1 {
             return Err(Error::usage("curl takes one of -I, -d, -F and -T only"));
         }
-        // Also an empty one.
+        // An empty body is one, too.
         let has_body = has_form || (!self.is_get && ways.iter().skip(1).any(|way| *way));
         let mut request = RequestInput::default();
         let default = match (self.is_head, self.is_get) {

@@ -226,9 +226,8 @@ fn arguments_are_read_as_curl_itself_reads_them() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// Compares what these arguments are read as with what curl sent; the differences.
-/// Returns a line whose escapes have capital digits.
-fn capital(line: &str) -> String {
+/// Returns a line with the digits of its escapes in upper case.
+fn in_upper_case(line: &str) -> String {
     let mut parts = line.split('%');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |line, part| {
@@ -237,6 +236,7 @@ fn capital(line: &str) -> String {
     })
 }
 
+/// Returns the differences between the request that is read from these arguments and the one that curl sent.
 fn differences(line: &[String], host: &str, (head, body): &(String, Vec<u8>)) -> Vec<String> {
     let request = match read(line) {
         Ok(request) => request,
@@ -249,8 +249,8 @@ fn differences(line: &[String], host: &str, (head, body): &(String, Vec<u8>)) ->
         sent.add(name, value);
     }
     let own = format!("{} {target} HTTP/1.1", request.method);
-    // What curl adds to a URL has small hexadecimal digits up to version 8.19.
-    let mut pairs = vec![("request", Some(own), Some(capital(first)))];
+    // Up to version 8.19, curl writes the digits of what it adds to a URL in lower case.
+    let mut pairs = vec![("request", Some(own), Some(in_upper_case(first)))];
     // A boundary is made up, and so are a part's headers by newer versions.
     let is_form = line.iter().any(|word| ["-F", "--form-string"].contains(&word.as_str()));
     if !is_form && !line.iter().any(|word| word.ends_with('I')) {
