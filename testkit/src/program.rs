@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::process::{root, scratch};
 use crate::upstream::PATIENCE;
 
@@ -115,14 +117,28 @@ impl Done {
         self.out
     }
 
-    /// Asserts that it ended with this code and these words in its last line; nothing on standard output.
+    /// Returns its output, JSON in each line, and asserts that it succeeded.
     #[track_caller]
-    pub fn refused(&self, code: i32, words: &[&str]) {
-        assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);
+    pub fn lines(&self) -> Vec<Value> {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Asserts that it ended with this code and these words in its last line.
+    #[track_caller]
+    pub fn ended(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
         let last = self.err.lines().last().unwrap_or_default();
         for word in words {
             assert!(last.contains(word), "{word} in {}", self.err);
         }
+    }
+
+    /// Asserts that it ended so, with nothing on standard output.
+    #[track_caller]
+    pub fn refused(&self, code: i32, words: &[&str]) {
+        self.ended(code, words);
+        assert_eq!(self.out, "");
     }
 
     /// Asserts that it failed with this code and one line that holds all of these.

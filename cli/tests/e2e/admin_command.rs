@@ -1,7 +1,7 @@
 //! `key list`, `key revoke` and `key import` with a running gate (docs/wire-contract.md, section 10).
 
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, admin, administered, stored, write};
@@ -9,6 +9,7 @@ use testkit::cache::cached;
 use testkit::check::Check;
 use testkit::gate::KEY;
 use testkit::process::scratch;
+use testkit::program::Done;
 use testkit::token::{fresh, sk};
 
 /// The command in a checkout of its own, whose `wrangler.toml` names the admin.
@@ -16,32 +17,6 @@ struct Checkout {
     folder: PathBuf,
     gate: String,
     signing_secret: String,
-}
-
-/// The end of a run.
-struct Done {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Done {
-    #[track_caller]
-    fn lines(&self) -> Vec<Value> {
-        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
-        let line = |line| serde_json::from_str(line).unwrap();
-        self.out.lines().map(line).collect()
-    }
-
-    /// Asserts that it failed, with these words in its last line.
-    #[track_caller]
-    fn failed(&self, words: &[&str]) {
-        assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);
-        let last = self.err.lines().last().unwrap_or_default();
-        for word in words {
-            assert!(last.contains(word), "{word} in {}", self.err);
-        }
-    }
 }
 
 impl Checkout {
@@ -66,7 +41,8 @@ impl Checkout {
 
     /// Runs a command about the gate.
     fn run(&self, command: &[&str], arguments: &[&str]) -> Done {
-        let Output { status, stdout, stderr } = crate::writegate()
+        let mut writegate = crate::writegate();
+        writegate
             .args(command)
             .args(["--gate", &self.gate])
             .args(arguments)
@@ -75,14 +51,8 @@ impl Checkout {
             .env("SIGNING_SECRET", &self.signing_secret)
             // It must not be asked for what is on this machine.
             .env("http_proxy", "http://127.0.0.1:1")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let done = Done {
-            code: status.code(),
-            out: String::from_utf8(stdout).unwrap(),
-            err: String::from_utf8(stderr).unwrap(),
-        };
+            .stdin(Stdio::null());
+        let done = Done::of(&mut writegate);
         for text in [&done.out, &done.err] {
             assert!(!text.contains(&self.signing_secret), "the root is shown: {text}");
         }
@@ -142,8 +112,8 @@ fn what_is_imported_works_is_listed_and_can_be_revoked() {
     assert_eq!(revoked, [json!({"id": "pk_017", "version": 1, "revoked": true})]);
     table.refused("revoked", &write(&table.gate, "pk_017"), 401, "key-revoked");
     assert_eq!(checkout.key(&["list"]).lines()[17], revoked[0]);
-    checkout.key(&["revoke", "pk_nobody"]).failed(&["404 no-route"]);
-    checkout.key(&["revoke", KEY]).failed(&["409 key-in-configuration", KEY]);
+    checkout.key(&["revoke", "pk_nobody"]).ended(1, &["404 no-route"]);
+    checkout.key(&["revoke", KEY]).ended(1, &["409 key-in-configuration", KEY]);
 }
 
 #[test]
@@ -163,8 +133,8 @@ fn one_key_is_made_changed_disabled_and_enabled() {
     table.refused("disabled", &write(&table.gate, "pk_one"), 401, "key-revoked");
     checkout.key(&["enable", "pk_one"]).lines();
     table.passes("enabled", &write(&table.gate, "pk_one"));
-    checkout.key(&["update", "pk_nobody", "--path", "/x"]).failed(&["404 no-route"]);
-    checkout.key(&["new", "--id", "pk_one"]).failed(&["409 key-exists"]);
+    checkout.key(&["update", "pk_nobody", "--path", "/x"]).ended(1, &["404 no-route"]);
+    checkout.key(&["new", "--id", "pk_one"]).ended(1, &["409 key-exists"]);
 }
 
 #[test]
@@ -203,7 +173,7 @@ fn a_purge_is_asked_for_by_route_or_by_url() {
     for what in [["--route", "/*"], ["--url", "/posts?a=1"]] {
         assert_eq!(checkout.run(&["purge"], &what).lines(), [json!({"purged": true})], "{what:?}");
     }
-    checkout.run(&["purge"], &["--route", "/none/*"]).failed(&["400 bad-request"]);
+    checkout.run(&["purge"], &["--route", "/none/*"]).ended(1, &["400 bad-request"]);
     for what in [[].as_slice(), &["--route", "/*", "--url", "/"]] {
         assert_eq!(checkout.run(&["purge"], what).code, Some(2), "{what:?}");
     }
@@ -237,14 +207,17 @@ fn where_a_batch_is_refused_it_is_said_from_where_to_go_on() {
         Check::of(|setup| admin(setup).registered(json!({"id": "pk_120", "name": "there"})));
     let checkout = Checkout::of(&table);
     let done = checkout.import(&records(250), &[]);
-    done.failed(&[
-        "records 101 to 200 not imported",
-        "409 key-exists",
-        "record 121.id (pk_120)",
-        "100 keys were imported",
-        "from record 101",
-        "--skip-existing",
-    ]);
+    done.ended(
+        1,
+        &[
+            "records 101 to 200 not imported",
+            "409 key-exists",
+            "record 121.id (pk_120)",
+            "100 keys were imported",
+            "from record 101",
+            "--skip-existing",
+        ],
+    );
     assert_eq!(done.out.lines().count(), 100, "{}", done.out);
     table.passes("of the first batch", &write(&table.gate, "pk_099"));
     table.absent("of the second", "pk_100");
@@ -268,7 +241,7 @@ fn keys_of_the_configuration_and_revoked_ones_are_skipped_too() {
     let text = json!([{"id": "pk_a"}, {"id": KEY}, {"id": "pk_gone"}, {"id": "pk_b"}]).to_string();
     checkout
         .import(&text, &[])
-        .failed(&["records 1 to 4 not imported", "record 2.id", "nothing was imported"]);
+        .ended(1, &["records 1 to 4 not imported", "record 2.id", "nothing was imported"]);
     let done = checkout.import(&text, &["--skip-existing"]);
     assert_eq!(ids(&done.lines()), ["pk_a", "pk_b"]);
     assert!(done.err.contains("imported 2 keys, skipped 2 that exist"), "{}", done.err);
@@ -278,13 +251,17 @@ fn keys_of_the_configuration_and_revoked_ones_are_skipped_too() {
 fn the_gate_s_answer_is_shown() {
     let table = Check::of(admin);
     let mut checkout = Checkout::of(&table);
-    checkout.key(&["list", "--as", KEY]).failed(&["403 path-denied", "admin key"]);
-    checkout.key(&["list", "--as", "pk_nobody"]).failed(&["401 key-unknown", "KEYS"]);
-    checkout.import(r#"{"id":"pk_unwritable"}"#, &[]).failed(&[
-        "record 1 not imported", "503 feature-unavailable", "KEY_REGISTRY", "nothing was imported",
-    ]);
+    checkout.key(&["list", "--as", KEY]).ended(1, &["403 path-denied", "admin key"]);
+    checkout.key(&["list", "--as", "pk_nobody"]).ended(1, &["401 key-unknown", "KEYS"]);
+    checkout.import(r#"{"id":"pk_unwritable"}"#, &[]).ended(
+        1,
+        &[
+            "record 1 not imported", "503 feature-unavailable", "KEY_REGISTRY",
+            "nothing was imported",
+        ],
+    );
     checkout.signing_secret = fresh();
-    checkout.key(&["list"]).failed(&["401 signature-invalid", "SIGNING_SECRET"]);
+    checkout.key(&["list"]).ended(1, &["401 signature-invalid", "SIGNING_SECRET"]);
     let without = Check::of(|setup| setup.key(json!({"id": ADMIN, "admin": true})));
-    Checkout::of(&without).key(&["list"]).failed(&["503 feature-unavailable", "KEY_REGISTRY"]);
+    Checkout::of(&without).key(&["list"]).ended(1, &["503 feature-unavailable", "KEY_REGISTRY"]);
 }

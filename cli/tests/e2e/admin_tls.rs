@@ -2,13 +2,12 @@
 //! that gate.
 
 use std::path::Path;
-use std::process::Output;
 
 use serde_json::json;
 use testkit::admin_api::{ADMIN, admin};
 use testkit::check::Check;
 use testkit::process::scratch;
-use testkit::program::found;
+use testkit::program::{Done, found};
 use testkit::token::fresh;
 use testkit::upstream::PATIENCE;
 
@@ -36,9 +35,8 @@ fn a_session_goes_to_the_gate_that_its_certificate_proves() {
         if let Some(trusted) = trusted {
             command.env("SSL_CERT_FILE", trusted);
         }
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        let said = String::from_utf8(stdout).unwrap();
-        (status.code(), said, String::from_utf8(stderr).unwrap())
+        let Done { code, out, err } = Done::of(&mut command);
+        (code, out, err)
     };
     let good = certificate(&folder, "IP:127.0.0.1");
     let other = certificate(&folder, "DNS:other.example");

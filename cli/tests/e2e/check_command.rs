@@ -1,12 +1,12 @@
 //! `check --gate`: how old the tokens are that a running gate holds, and a gate that does not tell.
 
 use std::path::PathBuf;
-use std::process::Output;
 
 use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, admin};
 use testkit::gate::{Gate, KEY, Setup};
 use testkit::process::scratch;
+use testkit::program::Done;
 use testkit::token::{date, fingerprint, fresh, now};
 use testkit::upstream::Upstream;
 
@@ -39,20 +39,19 @@ impl Checkout {
     /// Returns the exit code, and the one row.
     fn rotation(&self, port: u16, root: &str, more: &[&str]) -> (i32, Value) {
         let gate = format!("http://127.0.0.1:{port}");
-        let Output { status, stdout, stderr } = crate::writegate()
+        let mut check = crate::writegate();
+        check
             .args(["check", "--json", "--only", "rotation", "--gate", &gate])
             .args(more)
             .current_dir(&self.0)
             .env_remove("CARGO_MANIFEST_DIR")
             .env("SIGNING_SECRET", root)
             // It must not be asked for what is on this machine.
-            .env("http_proxy", "http://127.0.0.1:1")
-            .output()
-            .unwrap();
-        let said = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
-        assert!(!said.concat().contains(root), "the root is shown: {said:?}");
-        let row = serde_json::from_str(&said[0]).unwrap_or_else(|_| panic!("one row: {said:?}"));
-        (status.code().unwrap(), row)
+            .env("http_proxy", "http://127.0.0.1:1");
+        let done = Done::of(&mut check);
+        assert!(![&done.out, &done.err].iter().any(|text| text.contains(root)), "{done:?}");
+        let row = serde_json::from_str(&done.out).unwrap_or_else(|_| panic!("one row: {done:?}"));
+        (done.code.unwrap(), row)
     }
 }
 
