@@ -55,6 +55,12 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(MS_PER_SECOND)))
     }
 
+    /// Returns true if something of this time may still be used at `now`, for `max_age` seconds. Something of the future may not,
+    /// because then the clock was set back, and nobody knows by how much.
+    pub fn is_recent(self, now: Self, max_age: i64) -> bool {
+        self <= now && now < self.plus_seconds(max_age)
+    }
+
     /// Returns the next millisecond: the end of a limit that includes this one.
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))

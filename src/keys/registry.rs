@@ -75,19 +75,15 @@ impl Default for Registry {
 impl Registry {
     /// Returns the state of this id, if it was read within the last 30 s.
     pub fn recent(&self, id: &KeyId, now: Timestamp) -> Option<Entry> {
-        let is_recent = |read: Timestamp, max_age| now < read.plus_seconds(max_age) && read <= now;
         let mut records = self.records.borrow_mut();
-        let max_age = |record: &CachedRecord| match record.is_written {
-            true => MAX_AGE_WRITTEN,
-            false => MAX_AGE,
-        };
-        let record = records.get(id.as_str());
-        if let Some(record) = record.filter(|record| is_recent(record.read, max_age(record))) {
+        if let Some(record) = records.get(id.as_str())
+            && record.is_recent(now)
+        {
             return Some(record.entry());
         }
         let mut absent = self.absent.borrow_mut();
         let read = absent.get(id.as_str());
-        read.is_some_and(|read| is_recent(*read, MAX_AGE)).then_some(Entry::Absent)
+        read.is_some_and(|read| read.is_recent(now, MAX_AGE)).then_some(Entry::Absent)
     }
 
     /// Begins a read of KV. [`Registry::learn_read`] takes the returned value.
@@ -169,6 +165,15 @@ impl CachedRecord {
             read,
             is_written: false,
         }
+    }
+
+    fn is_recent(&mut self, now: Timestamp) -> bool {
+        if !self.is_written {
+            return self.read.is_recent(now, MAX_AGE);
+        }
+        // The request may have waited since `now`, and KV may have an older copy than this.
+        self.read = self.read.min(now);
+        self.read.is_recent(now, MAX_AGE_WRITTEN)
     }
 
     fn entry(&self) -> Entry {
@@ -321,6 +326,20 @@ mod tests {
             assert!(registry.recent(&a, later.plus_seconds(29)).is_some());
             assert!(registry.recent(&a, later.plus_seconds(30)).is_none());
         }
+    }
+
+    #[test]
+    fn a_request_from_before_a_write_does_not_undo_it() {
+        let (registry, roots, a) = (Registry::default(), roots(), id("a"));
+        let revoked = r#"{"id":"a","revoked":true}"#.to_owned();
+        registry.learn_written(&a, revoked, &roots, NOW);
+        // Such a request has waited for something else since, or the clock was set back.
+        for seconds in [-1, -20, -3_600] {
+            let entry = registry.recent(&a, NOW.plus_seconds(seconds));
+            assert!(matches!(entry, Some(Entry::Found(key)) if key.key().revoked), "{seconds} s");
+        }
+        // The time for which it is believed does not grow.
+        assert!(registry.recent(&a, NOW.plus_seconds(-3_600 + 90)).is_none());
     }
 
     #[test]

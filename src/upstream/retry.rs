@@ -28,9 +28,9 @@ impl Attempts {
         self.made
     }
 
-    /// Returns the milliseconds since the first attempt began.
-    pub const fn elapsed_ms(&self, now: Timestamp) -> i64 {
-        now.millis().saturating_sub(self.started.millis())
+    /// Returns the milliseconds since the first attempt began; none if the clock was set back.
+    pub fn elapsed_ms(&self, now: Timestamp) -> i64 {
+        now.millis().saturating_sub(self.started.millis()).max(0)
     }
 
     /// Counts an attempt that ended.
@@ -107,6 +107,13 @@ mod tests {
         assert_eq!(after(1, Some("Sun, 06 Nov 1994 08:49:40 GMT")), Some(3_000));
         assert_eq!(after(1, Some("Sun, 06 Nov 1994 08:49:00 GMT")), Some(100));
         assert_eq!(after(1, Some("soon")), Some(100));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_time_negative() {
+        let attempts = Attempts::new(true, 5, T0, 1_000);
+        assert_eq!(attempts.elapsed_ms(T0.plus_seconds(-3_600)), 0);
+        assert_eq!(attempts.elapsed_ms(T0.plus_seconds(2)), 2_000);
     }
 
     #[test]

@@ -128,6 +128,6 @@ impl TokenCache {
     fn recent(&self, name: &str, now: Timestamp) -> Option<TokenLookup> {
         let read = self.read.borrow();
         let (lookup, at) = read.get(name)?;
-        (now < at.plus_seconds(MAX_AGE)).then(|| lookup.clone())
+        at.is_recent(now, MAX_AGE).then(|| lookup.clone())
     }
 }

@@ -47,6 +47,15 @@ fn a_new_value_counts_after_thirty_seconds_without_a_deployment() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_lengthens_nothing() {
+    let gate = gate();
+    let platform = store(Some("first"));
+    assert_eq!(sent(&gate, &platform, NOW), "Bearer first");
+    platform.stored.replace(Some("second".to_owned()));
+    assert_eq!(sent(&gate, &platform, NOW.plus_seconds(-1)), "Bearer second");
+}
+
+#[test]
 fn a_store_that_does_not_answer_closes_its_routes_and_is_asked_again() {
     let gate = gate();
     let platform = store(None);

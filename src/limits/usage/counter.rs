@@ -127,13 +127,13 @@ impl UsageCounter {
 
     /// Returns true if nothing is lost when this counter is dropped.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
-        let is_fresh = |(_, _, at): (Day, Totals, Timestamp)| now < at.plus_seconds(MAX_AGE);
+        let is_fresh = |(_, _, at): (Day, Totals, Timestamp)| at.is_recent(now, MAX_AGE);
         self.in_flight == 0 && !self.is_unsent() && !self.last_ledger_total.is_some_and(is_fresh)
     }
 
     pub(super) fn total(&self, from: Day, now: Timestamp) -> Option<Totals> {
         let (since, mut total, at) = self.last_ledger_total?;
-        if since != from || now >= at.plus_seconds(MAX_AGE) {
+        if since != from || !at.is_recent(now, MAX_AGE) {
             return None;
         }
         let sent = self.sent.iter().flat_map(|(_, rows)| rows.iter());

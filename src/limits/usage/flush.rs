@@ -19,9 +19,10 @@ const ENOUGH_BATCHES: usize = 40;
 impl Usage {
     /// Returns true, and begins a flush, if there is something to send and no flush is under way.
     pub fn begin_flush(&self, now: Timestamp) -> bool {
-        let is_due = self.is_unsent.get() && self.flushing.get().is_none_or(|until| now >= until);
+        let is_over = |began: Timestamp| !began.is_recent(now, FLUSH_SECONDS);
+        let is_due = self.is_unsent.get() && self.flushing.get().is_none_or(is_over);
         if is_due {
-            self.flushing.set(Some(now.plus_seconds(FLUSH_SECONDS)));
+            self.flushing.set(Some(now));
         }
         is_due
     }

@@ -42,7 +42,7 @@ pub struct Usage {
     counters: RefCell<SortedMap<KeyId, UsageCounter>>,
     /// There is something to send.
     is_unsent: Cell<bool>,
-    /// The time until which the current flush may take.
+    /// The time at which the current flush began.
     flushing: Cell<Option<Timestamp>>,
     /// Number of batches that ledgers answered.
     settled: Cell<usize>,

@@ -89,6 +89,8 @@ fn what_is_under_way_counts_until_it_ends() {
     assert_eq!(total(&usage), Some((7, 0)));
     let later = NOW.plus_seconds(30);
     assert!(usage.total(&key(), Day::of(NOW), later).is_none(), "long ago");
+    let earlier = NOW.plus_seconds(-1);
+    assert!(usage.total(&key(), Day::of(NOW), earlier).is_none(), "the clock was set back");
     assert!(usage.total(&key(), Day::of(NOW).plus(1), NOW).is_none(), "another period");
 }
 
@@ -100,6 +102,7 @@ fn one_flush_at_a_time_until_nothing_is_left() {
     assert!(usage.begin_flush(NOW));
     assert!(!usage.begin_flush(NOW), "under way");
     assert!(usage.begin_flush(NOW.plus_seconds(FLUSH_SECONDS)), "dead");
+    assert!(usage.begin_flush(NOW), "the clock was set back");
     assert_eq!(usage.batches(NOW).len(), 1);
     assert!(!usage.end_flush(), "no answer");
     answer(&usage, 1, 1, 0);
