@@ -3,6 +3,8 @@
 //! In scope: what every reader of a response needs. Out of scope: which fields are removed
 //! (`gateway::reply`).
 
+use super::digits;
+
 /// Changes to the upstream's response.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct HeaderEdits<'h> {
@@ -24,9 +26,9 @@ impl HeaderEdits<'_> {
     }
 }
 
-/// Returns the `Content-Length` of a response, if it has one.
+/// Returns the `Content-Length` of a response, if it has one and it consists of digits.
 pub fn content_length(headers: &[(&str, &str)]) -> Option<u64> {
-    header(headers, "content-length")?.parse().ok()
+    digits::parse(header(headers, "content-length")?)
 }
 
 /// Returns the value of the header `name` (lower case). The platform joins repeated fields.

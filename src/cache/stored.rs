@@ -46,8 +46,8 @@ pub fn to_store<'h>(
     // A token that the upstream sent back in a header is not stored either.
     let redacted = edits.set.iter().filter(|(name, _)| edits.echoed.contains(name));
     write.set.extend(redacted.cloned());
-    let length = headers::header(headers, "content-length");
-    let length = length.map(|length| (LENGTH, length.to_owned()));
+    let length = headers::content_length(headers);
+    let length = length.map(|length| (LENGTH, length.to_string()));
     write.set.extend(length);
     let until = now.plus_seconds(life).millis();
     write.set.extend([

@@ -1,6 +1,8 @@
 // Request bodies that the gate reads whole before it acts on a request. All requests share the isolate's
 // memory, so one budget bounds the bodies that are buffered at once.
 
+import { readLength } from "./wire.js";
+
 /** Most bytes of buffered bodies: the isolate has 128 MB for everything. */
 const BUDGET = 50_331_648;
 /** Longest body, in bytes, whose digest costs less in Wasm than a round trip to the platform's own. */
@@ -84,9 +86,9 @@ export async function read(request, maxBytes, ms, names) {
 }
 
 async function readInto(body, request, maxBytes, names) {
-  const length = request.headers.get("content-length");
-  if (request.body === null || Number(length ?? SMALL + 1) <= SMALL) {
-    if (!body.reserve(Number(length))) return "overloaded";
+  const length = readLength(request.headers);
+  if (request.body === null || length <= SMALL) {
+    if (!body.reserve(length ?? 0)) return "overloaded";
     body.bytes = new Uint8Array(await request.arrayBuffer());
     if (names.join() !== "SHA-256") body.digests = await Promise.all(names.map((name) => digest(name, body.bytes)));
     return undefined;
@@ -94,13 +96,13 @@ async function readInto(body, request, maxBytes, names) {
   const hashes = names.map((name) => new crypto.DigestStream(name));
   const writers = hashes.map((hash) => hash.getWriter());
   const reader = request.body.getReader({ mode: "byob" });
-  let size = length === null ? FIRST : Number(length);
+  let size = length ?? FIRST;
   if (!body.reserve(size)) return "overloaded";
   let buffer = new ArrayBuffer(size);
   let filled = 0;
   for (;;) {
     if (filled === size) {
-      if (length !== null) break;
+      if (length !== undefined) break;
       size *= 2;
       if (!body.reserve(size)) return "overloaded";
       const larger = new Uint8Array(size);

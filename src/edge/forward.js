@@ -4,7 +4,7 @@
 import { instanceGuard, log, respond } from "./glue.js";
 import { remember } from "./memory_cache.js";
 import { find, keep } from "./store.js";
-import { editHeaders, readPlan, readProbe, readStep, toRecord, writeHeaders, writeProbed } from "./wire.js";
+import { editHeaders, readLength, readPlan, readProbe, readStep, toRecord, writeHeaders, writeProbed } from "./wire.js";
 
 /** Most characters that are read of a response that refuses the gate's token, or of a probe's response. */
 const MAX_INSPECTED = 8192;
@@ -198,7 +198,6 @@ function charging(exchange, sameInstance, open) {
  */
 function observed(body, headers, report, copy) {
   const reader = body.getReader();
-  const length = headers.get("content-length");
   let isOver = false;
   const end = (isWhole) => {
     if (isOver) return;
@@ -209,7 +208,7 @@ function observed(body, headers, report, copy) {
   };
   return new ReadableStream({
     // A body that breaks off earlier never looks complete.
-    expectedLength: length === null ? undefined : Number(length),
+    expectedLength: readLength(headers),
     async pull(controller) {
       let chunk;
       try {

@@ -3,7 +3,7 @@
 // that second only, so a purge is complete when it has passed (store.js).
 
 import { log } from "./glue.js";
-import { editHeaders, readStep } from "./wire.js";
+import { editHeaders, readLength, readStep } from "./wire.js";
 
 /** Longest time, in milliseconds, that an entry is used after the cache was asked for it. */
 export const RECENT_MS = 1000;
@@ -20,8 +20,7 @@ let size = 0;
 
 /** Returns true if a response with these headers may be remembered: its length is known and small, and its body not encoded. */
 export function isSmall(headers) {
-  const length = headers.get("content-length");
-  return length !== null && Number(length) <= MAX_BODY && !headers.has("content-encoding");
+  return readLength(headers) <= MAX_BODY && !headers.has("content-encoding");
 }
 
 /** Returns the headers of the entry of this name, in lines, if the cache was asked for it lately. */

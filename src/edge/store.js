@@ -3,7 +3,7 @@
 
 import { inTime } from "./bindings.js";
 import { RECENT_MS, forget, isSmall } from "./memory_cache.js";
-import { editHeaders, readLookup, writeHeaders } from "./wire.js";
+import { editHeaders, readLength, readLookup, writeHeaders } from "./wire.js";
 
 /** Longest wait for the store, in milliseconds; after that the lookup counts as a miss. */
 const STORE_MS = 2000;
@@ -73,9 +73,8 @@ export function keep(lookup, response, { drop, set }, ctx) {
     // It stays as compressed as it came.
     await cache.put(place(name), new Response(body, { status, headers, encodeBody: "manual" }));
   };
-  const length = response.headers.get("content-length");
-  const isLong = length !== null && Number(length) > MAX_GATHERED;
-  return isLong ? streaming(Number(length), put, ctx) : new Gathering(length, put, ctx);
+  const length = readLength(response.headers);
+  return length > MAX_GATHERED ? streaming(length, put, ctx) : new Gathering(length, put, ctx);
 }
 
 /** A copy that is stored when it is complete: the store might take a copy that broke off for a complete one. */
@@ -104,7 +103,7 @@ class Gathering {
   }
 
   async close() {
-    const isWhole = this.length === null || this.size === Number(this.length);
+    const isWhole = this.length === undefined || this.size === this.length;
     try {
       if (gatherings.has(this) && isWhole) await this.put(await new Blob(this.chunks).arrayBuffer());
     } catch {

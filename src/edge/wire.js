@@ -24,6 +24,12 @@ export function writeRequest(request, buffer) {
   return read === text.length ? written : -3 * text.length;
 }
 
+/** Returns the announced length of a body; `undefined` unless it is one whole number, because the platform joins repeated fields. */
+export function readLength(headers) {
+  const text = headers.get("content-length");
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
 /** Returns the headers of a response as a message. */
 export function writeHeaders(headers) {
   let text = "";

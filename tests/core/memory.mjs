@@ -66,3 +66,23 @@ assert.equal(bufferedBytes(), 65_536);
 held.release();
 held.release();
 assert.equal(bufferedBytes(), 0);
+
+// A length that is said twice, which the platform joins, is not a number, and spoils no sum.
+const twice = new Headers([["content-length", "2"], ["content-length", "2"]]);
+const said = new Response("ok", { headers: twice });
+const bytes = new ReadableStream({
+  type: "bytes",
+  start(controller) {
+    controller.enqueue(new Uint8Array(2));
+    controller.close();
+  },
+});
+const gathered = await read({ headers: twice, body: bytes }, 1_000_000, 1_000, "");
+assert.equal(gathered.bytes.byteLength, 2);
+gathered.release();
+assert.equal(bufferedBytes(), 0);
+kept.length = 0;
+const copy = keep("twice", said, { drop: "", set: [] }, ctx);
+copy.write(new Uint8Array(2));
+await copy.close();
+assert.deepEqual(kept, ["https://writegate.invalid/twice"]);

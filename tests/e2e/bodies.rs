@@ -3,7 +3,8 @@
 
 use serde_json::json;
 use testkit::client::{Connection, Request};
-use testkit::gate::{Gate, Setup};
+use testkit::gate::{Gate, KEY, Setup};
+use testkit::signing::sha256;
 use testkit::upstream::{Latch, Reply, Upstream};
 
 /// `hello`, compressed by gzip.
@@ -113,4 +114,43 @@ fn a_caller_that_asks_before_it_sends_is_served() {
     connection.write(b"body");
     connection.response().passed();
     assert_eq!(upstream.only().body, b"body");
+}
+
+#[test]
+fn a_length_that_is_said_twice_is_one_length() {
+    let twice = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok";
+    let upstream = Upstream::answering(move |_, _| Reply::raw(twice));
+    let gate = Setup::to(&upstream)
+        .route("/*", json!({}))
+        .route("/kept/*", json!({"cache": {"ttl": 60}}))
+        .key(json!({"id": KEY, "schemes": ["session", "signature"]}))
+        .cache()
+        .ledger()
+        .start();
+    // What is counted while it streams, and what is kept for the next who asks.
+    for path in ["/x", "/kept/x"] {
+        let answer = Request::get(path).bearer(&gate.bearer()).send(&gate);
+        assert_eq!((answer.status, answer.text().as_str()), (200, "ok"), "{path}: {answer}");
+    }
+    // A body that the gate reads, to compare it with the signed digest.
+    let post = Request::post("/x").header("Content-Length", "2").header("Content-Length", "2");
+    let post = post.header("Content-Digest", &sha256(b"ok")).body("ok");
+    let answer = gate.signature().sign(post).send(&gate);
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"), "{answer}");
+    assert_eq!(upstream.last().body, b"ok");
+}
+
+#[test]
+fn a_304_says_nothing_of_the_document_that_the_caller_keeps() {
+    let reply = Reply::new(304)
+        .header("ETag", "\"a\"")
+        .header("Content-Type", "text/html")
+        .header("Content-Security-Policy", "default-src *");
+    let gate = Gate::before(&Upstream::queue(vec![reply]));
+    let request = Request::get("/x").bearer(&gate.bearer()).header("If-None-Match", "\"a\"");
+    let answer = request.send(&gate);
+    assert_eq!((answer.status, answer.header("etag").as_deref()), (304, Some("\"a\"")));
+    for name in ["content-type", "content-security-policy"] {
+        assert_eq!(answer.header(name), None, "{answer}");
+    }
 }
