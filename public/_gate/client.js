@@ -129,7 +129,7 @@ const upload = (request, headers, body, onProgress) =>
     xhr.onabort = () => reject(signal.reason);
     xhr.onload = () => {
       const { status, statusText } = xhr;
-      const lines = xhr.getAllResponseHeaders().trim().split("\r\n").filter(Boolean);
+      const lines = xhr.getAllResponseHeaders().split("\r\n").filter(Boolean);
       const fields = lines.map((line) => line.split(/: (.*)/, 2));
       const content = [204, 205, 304].includes(status) ? null : xhr.response;
       const response = new Response(content, { status, statusText, headers: fields });

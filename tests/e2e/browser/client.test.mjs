@@ -433,6 +433,20 @@ test("a signal aborts a call that waits, uploads or is sent, and nobody else's",
   assert.equal(made.length, 1);
 });
 
+test("an upload whose answer ends in an empty field has an answer", async (t) => {
+  const { page, site } = await withOwn(t, () => session("pk_server"));
+  await page.route(`${gate}/posts/**`, (route) => answer(route, 200, {}, { "x-empty": "", "zz-last": "" }));
+  const told = await page.evaluate(
+    async ([{ fetch }, path]) => {
+      const never = new Promise((_, reject) => setTimeout(reject, 10_000, new Error("no answer")));
+      const { headers } = await Promise.race([fetch(path, { method: "POST", body: "1", onUploadProgress() {} }), never]);
+      return ["x-empty", "zz-last", "content-type"].map((name) => headers.get(name));
+    },
+    [site, fresh()],
+  );
+  assert.deepEqual(told, ["", "", "application/json"]);
+});
+
 test("a stream is sent once, and a Request that has no stream is sent again", async (t) => {
   const { page, made, site } = await withOwn(t, (nth) => session("pk_server", { ttl: nth % 2 === 0 ? -5 : 300 }));
   const path = fresh();
