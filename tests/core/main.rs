@@ -44,6 +44,7 @@ mod order;
 mod outbound;
 mod places;
 mod properties;
+mod purges;
 mod rates;
 mod readings;
 mod refusals;

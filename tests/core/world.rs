@@ -146,7 +146,7 @@ pub(crate) struct Native {
     /// The operation that does not answer: an operation of `calls`.
     pub(crate) silent: Cell<&'static str>,
     /// The operations it was asked for, in order: `rate`, `record`, `usage`, `ledgers`, `body`, `nonce`,
-    /// `siteverify`.
+    /// `siteverify`, `purge`.
     pub(crate) calls: RefCell<Vec<&'static str>>,
     seen: RefCell<BTreeSet<(String, String)>>,
     random: Cell<u8>,
@@ -164,6 +164,8 @@ pub(crate) struct Native {
     pub(crate) form: RefCell<(String, String)>,
     /// Happens while siteverify is asked.
     pub(crate) while_verifying: RefCell<Option<Happens>>,
+    /// The marker of the last purge.
+    pub(crate) purged: RefCell<Option<String>>,
 }
 
 impl Native {
@@ -188,6 +190,7 @@ impl Native {
             verdict: RefCell::new(None),
             form: RefCell::new((String::new(), String::new())),
             while_verifying: RefCell::new(None),
+            purged: RefCell::new(None),
         }
     }
 
@@ -268,8 +271,10 @@ impl Platform for Native {
 }
 
 impl AdminBackend for Native {
-    async fn purge(&self, _mark: &str) -> Result<(), Unavailable> {
-        Err(Unavailable)
+    async fn purge(&self, marker: &str) -> Result<(), Unavailable> {
+        self.called("purge")?;
+        let _before = self.purged.replace(Some(marker.to_owned()));
+        Ok(())
     }
 
     async fn usage(
