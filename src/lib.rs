@@ -68,6 +68,7 @@ pub use base::methods::{METHODS, METHODS_HINT, Methods};
 pub use base::request::{Head, Raw};
 pub use base::secret::{Fingerprint, Secret};
 pub use base::time::Timestamp;
+pub use cache::CacheEntry;
 pub use gateway::exchange::{Exchange, Failure, Step};
 pub use gateway::response::GateResponse;
 pub use gateway::{Decision, Gate};

@@ -59,6 +59,16 @@ pub fn vary_by_caller<'h>(
     edits.set.push(("vary", vary));
 }
 
+/// Returns the `Cache-Control` of a response on a cached route that no browser may keep. Without a lifetime, browsers choose one
+/// themselves, by `Last-Modified` or for the statuses of lasting answers (RFC 9111 section 4.2.2), which `no-cache` prevents.
+pub(super) fn for_caller_only(status: u16, headers: &[(&str, &str)]) -> &'static str {
+    let is_lasting = matches!(status, 300 | 301 | 308 | 410);
+    match is_lasting || headers::header(headers, "last-modified").is_some() {
+        true => "private, no-cache",
+        false => "private",
+    }
+}
+
 /// Edits the headers of a response on an uncached route so that only the caller's own cache may store
 /// it, for as long as the upstream says. Every response depends on a credential, which a cache in front
 /// of the gate may not recognise (RFC 9111 section 3.5 mentions `Authorization` only), and an upstream
@@ -113,7 +123,7 @@ fn directive<'h>(all: &[(&'h str, Option<&'h str>)], wanted: &str) -> Option<Opt
 
 #[cfg(test)]
 mod tests {
-    use super::super::stored::{CacheEntry, on_hit, to_store};
+    use super::super::stored::{CacheEntry, on_hit, on_miss, to_store};
     use super::*;
 
     const POLICY: Policy = Policy { ttl: 100, scope: Scope::Key, browser_ttl: 60 };
@@ -198,6 +208,46 @@ mod tests {
             let mut edits = HeaderEdits { status, ..HeaderEdits::default() };
             keep_in_browser(POLICY, 10, &[], &mut edits);
             assert_eq!(value(&edits, "cache-control").is_some(), is_kept, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn no_browser_chooses_a_lifetime_of_its_own() {
+        const MODIFIED: (&str, &str) = ("last-modified", "Thu, 01 Jan 1970 00:00:00 GMT");
+        const NO_STORE: (&str, &str) = ("cache-control", "no-store");
+        const NO_CACHE: (&str, &str) = ("cache-control", "no-cache");
+        for (status, headers, expected) in [
+            (200, &[][..], "private"),
+            (200, &[MODIFIED], "private, no-cache"),
+            (404, &[MODIFIED], "private, no-cache"),
+            (200, &[MODIFIED, NO_CACHE], "private, no-cache"),
+            (200, &[MODIFIED, NO_STORE], "private, no-cache, no-store"),
+            (200, &[NO_STORE], "private, no-store"),
+            (300, &[], "private, no-cache"),
+            (301, &[], "private, no-cache"),
+            (302, &[], "private"),
+            (307, &[], "private"),
+            (308, &[], "private, no-cache"),
+            (410, &[], "private, no-cache"),
+        ] {
+            let mut edits = HeaderEdits::default();
+            on_miss(status, headers, &mut edits);
+            assert_eq!(value(&edits, "cache-control"), Some(expected), "{status} {headers:?}");
+        }
+        // What is stored too, unless the gate lets the browser keep it.
+        for (policy, expected) in [
+            (Policy { browser_ttl: 0, ..POLICY }, "private, no-cache"),
+            (POLICY, "private, max-age=60"),
+        ] {
+            let stored = to_store(policy, 200, &[MODIFIED], &HeaderEdits::default(), NOW, NOW);
+            let stored = stored.unwrap();
+            let mut held: Vec<_> = stored.set.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            held.push(MODIFIED);
+            let mut edits = HeaderEdits::default();
+            let entry = CacheEntry { headers: &held, purged: None };
+            let life = on_hit(entry, &mut edits, NOW).unwrap();
+            keep_in_browser(policy, life, &held, &mut edits);
+            assert_eq!(value(&edits, "cache-control"), Some(expected));
         }
     }
 

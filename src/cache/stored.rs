@@ -4,9 +4,12 @@ use crate::base::headers::{self, HeaderEdits};
 use crate::base::time::Timestamp;
 
 use super::Policy;
-use super::conditions::{self, Conditions};
+use super::browser::for_caller_only;
+use super::conditions;
 use super::lifetime::{age, directives, lifetime};
 
+/// The status of every response that is stored.
+const STATUS_OK: u16 = 200;
 /// Header with the time of the request, in milliseconds since the epoch.
 const REQUESTED_AT: &str = "writegate-asked";
 /// Header with the time until which the entry may be served, in milliseconds since the epoch.
@@ -68,14 +71,13 @@ pub struct CacheEntry<'a, 'h> {
     pub purged: Option<Timestamp>,
 }
 
-/// Edits a cache entry that its conditions make a 304 or 416.
+/// Edits a cache entry whose conditions replace its status: by a 304 or a 416.
 pub fn on_conditions<'h>(
-    conditions: &Conditions,
-    status: u16,
+    replaced: Option<u16>,
     headers: &[(&'h str, &'h str)],
     edits: &mut HeaderEdits<'h>,
 ) {
-    edits.status = conditions.status(status, headers);
+    edits.status = replaced;
     if edits.status.is_some() {
         edits.drop.extend(["content-length", "content-range"]);
     }
@@ -119,33 +121,35 @@ pub fn on_hit(
     edits.set.extend([
         ("age", age.saturating_add(stored_for).to_string()),
         ("cache-status", "writegate; hit".to_owned()),
-        ("cache-control", "private".to_owned()),
+        ("cache-control", for_caller_only(STATUS_OK, found.headers).to_owned()),
     ]);
     Some(until.millis().saturating_sub(now.millis()).div_euclid(1_000))
 }
 
 /// Edits the headers of an upstream response on a cached route.
-pub fn on_miss<'h>(headers: &[(&'h str, &'h str)], edits: &mut HeaderEdits<'h>) {
-    let mut cache_control = "private".to_owned();
-    let mut status = String::new();
+pub fn on_miss<'h>(status: u16, headers: &[(&'h str, &'h str)], edits: &mut HeaderEdits<'h>) {
+    let mut cache_control = for_caller_only(status, headers).to_owned();
+    let mut cache_status = String::new();
     for (name, value) in headers.iter().copied() {
         match name {
             "cache-control" => {
                 for wanted in ["no-store", "no-cache"] {
-                    if directives(value).any(|(name, _)| name.eq_ignore_ascii_case(wanted)) {
+                    if !cache_control.contains(wanted)
+                        && directives(value).any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+                    {
                         cache_control.push_str(", ");
                         cache_control.push_str(wanted);
                     }
                 }
             }
             // RFC 9211 section 2: the list grows towards the caller.
-            "cache-status" => status = format!("{}, ", edits.value(name, value)),
+            "cache-status" => cache_status = format!("{}, ", edits.value(name, value)),
             _ if FOR_CACHES.contains(&name) => edits.drop.push(name),
             _ => {}
         }
     }
-    status.push_str("writegate; fwd=miss");
-    edits.set.extend([("cache-status", status), ("cache-control", cache_control)]);
+    cache_status.push_str("writegate; fwd=miss");
+    edits.set.extend([("cache-status", cache_status), ("cache-control", cache_control)]);
 }
 
 #[cfg(test)]
@@ -205,7 +209,7 @@ mod tests {
     fn what_must_not_be_kept_by_others_stays_so() {
         let cache_control = |value| {
             let mut edits = HeaderEdits::default();
-            on_miss(&[("cache-control", value)], &mut edits);
+            on_miss(200, &[("cache-control", value)], &mut edits);
             let mut set = edits.set.into_iter();
             set.find(|(name, _)| *name == "cache-control").unwrap().1
         };

@@ -117,9 +117,10 @@ impl<'g> Exchange<'g> {
         entry: CacheEntry<'_, 'h>,
         now: Timestamp,
     ) -> Option<Step<'h>> {
-        let mut edits = self.edits(status, entry.headers);
+        let replaced = self.conditions.status(status, entry.headers);
+        let mut edits = self.edits(replaced.unwrap_or(status), entry.headers);
         let life = cache::on_hit(entry, &mut edits, now)?;
-        cache::on_conditions(&self.conditions, status, entry.headers, &mut edits);
+        cache::on_conditions(replaced, entry.headers, &mut edits);
         if let Some(policy) = self.cache {
             cache::keep_in_browser(policy, life, entry.headers, &mut edits);
         }
@@ -176,7 +177,7 @@ impl<'g> Exchange<'g> {
                 cache_write =
                     cache::to_store(policy, status, headers, &edits, self.requested_at, now);
             }
-            cache::on_miss(headers, &mut edits);
+            cache::on_miss(status, headers, &mut edits);
             if let Some(write) = &cache_write {
                 cache::keep_in_browser(policy, write.life, headers, &mut edits);
             }

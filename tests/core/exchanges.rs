@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use writegate::{Decision, Failure, Step};
+use writegate::{CacheEntry, Decision, Failure, Step};
 
 use crate::world::{NOW, TARGET, code_of, decide, gate, raw, token};
 
@@ -59,4 +59,39 @@ fn the_upstream_s_refusals_of_the_gate_are_not_the_caller_s() {
     }
     let echoing = [(200, &[("x-debug", "tok upstream-token")] as &[(&str, &str)])];
     assert_eq!(exchange(json!({}), "POST", &echoing), ["pass 200 1 [\"x-debug\"]"]);
+}
+
+#[test]
+fn a_304_and_a_416_of_the_cache_are_edited_as_what_they_are() {
+    let gate = gate(json!({}), json!({"cache": {"ttl": 60}}));
+    let bearer = format!("Bearer {}", token(json!({})));
+    let until = (NOW.millis() + 60_000).to_string();
+    let asked = NOW.millis().to_string();
+    let stored = [
+        ("content-type", "text/html"),
+        ("content-length", "5"),
+        ("etag", "\"a\""),
+        ("writegate-asked", asked.as_str()),
+        ("writegate-until", until.as_str()),
+        ("writegate-age", "0"),
+        ("writegate-length", "5"),
+    ];
+    for (condition, status, is_typed) in [
+        (("accept", "text/html"), None, true),
+        (("range", "bytes=9-"), Some(416), true),
+        (("if-none-match", "\"a\""), Some(304), false),
+    ] {
+        let headers = [("authorization", bearer.as_str()), condition];
+        let Decision::Forward(_, mut exchange) = decide(&gate, raw("GET", TARGET, &headers)) else {
+            panic!("refused");
+        };
+        let entry = CacheEntry { headers: &stored, purged: None };
+        let Some(Step::Pass(edits, ..)) = exchange.cached(200, entry, NOW) else {
+            panic!("not served");
+        };
+        assert_eq!(edits.status, status);
+        let has_policy = edits.set.iter().any(|(name, _)| *name == "content-security-policy");
+        let has_type = !edits.drop.contains(&"content-type");
+        assert_eq!((has_policy, has_type), (is_typed, is_typed), "{status:?}");
+    }
 }

@@ -447,6 +447,22 @@ test("an upload whose answer ends in an empty field has an answer", async (t) =>
   assert.deepEqual(told, ["", "", "application/json"]);
 });
 
+test("a browser keeps no answer of a cached route for a time of its own choice", async (t) => {
+  const { page, site } = await withOwn(t, () => session("pk_server"));
+  const ids = await page.evaluate(
+    async ([{ fetch }, path]) => {
+      const read = async () => {
+        const response = await fetch(path);
+        await response.text();
+        return response.headers.get("x-request-id");
+      };
+      return [await read(), await read()];
+    },
+    [site, fresh().replace("/posts", "/kept")],
+  );
+  assert.equal(new Set(ids).size, 2, `the gate was not asked again: ${ids}`);
+});
+
 test("a stream is sent once, and a Request that has no stream is sent again", async (t) => {
   const { page, made, site } = await withOwn(t, (nth) => session("pk_server", { ttl: nth % 2 === 0 ? -5 : 300 }));
   const path = fresh();

@@ -48,6 +48,10 @@ impl Site {
                 "allowed_origins": origins, "mint": {"ttl": 300, "bind": bind},
             })
         };
+        let routes = json!([
+            {"path": "/*", "upstream": api.url()},
+            {"path": "/kept/*", "upstream": format!("{}/kept", api.url()), "cache": {"ttl": 60}},
+        ]);
         let keys = json!([
             key("pk_site", false),
             key("pk_bound", true),
@@ -55,7 +59,7 @@ impl Site {
             {"id": "pk_admin", "admin": true},
         ]);
         let vars = [
-            format!("UPSTREAM:{}", api.url()),
+            format!("ROUTES:{routes}"),
             format!("KEYS:{keys}"),
             format!("TURNSTILE_VERIFY_URL:{}", verifier.url()),
         ];
@@ -99,6 +103,10 @@ fn api() -> Upstream {
             "text": String::from_utf8_lossy(&seen.body[..seen.body.len().min(1000)]),
         });
         let reply = Reply::new(if seen.target.ends_with("/broken") { 418 } else { 200 });
+        let reply = match seen.target.starts_with("/kept/") {
+            true => reply.header("Last-Modified", "Wed, 01 Jan 2020 00:00:00 GMT"),
+            false => reply,
+        };
         reply.header("Content-Type", "application/json").body(verdict.to_string())
     })
 }
