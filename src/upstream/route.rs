@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::base::json::{FieldError, Fields};
 use crate::base::methods::{METHODS, METHODS_HINT, Methods};
-use crate::base::request::Head;
 use crate::cache::Policy;
 use crate::keys::KeyId;
 use crate::policy::path::{Checked, PATTERN_HINT, Pattern};
@@ -122,11 +121,11 @@ impl Route {
 
     /// Returns true if the query has a parameter that the route denies, in any spelling that a server
     /// might read as its name.
-    pub fn denies_query(&self, head: &Head<'_>) -> bool {
+    pub fn denies_query(&self, query: &str) -> bool {
         if self.deny_query.is_empty() {
             return false;
         }
-        let parameters = head.query().unwrap_or_default().split(['&', ';']);
+        let parameters = query.split(['&', ';']);
         let names = parameters.map(|parameter| parameter.split('=').next().unwrap_or_default());
         let mut read = names.map(parameter_name);
         read.any(|name| {
@@ -362,10 +361,7 @@ mod tests {
         let value =
             json!({"path": "/*", "upstream": "https://a.example", "deny_query": ["_method"]});
         let route = Route::parse("ROUTES[0]", value).unwrap();
-        let denies = |query: &str| {
-            let target = format!("https://gate.example/x{query}");
-            route.denies_query(&Head::new("POST", &target, Vec::new(), false).unwrap())
-        };
+        let denies = |query: &str| route.denies_query(query.strip_prefix('?').unwrap_or_default());
         for query in [
             "?_method=DELETE", "?_method", "?a=1&_method=DELETE", "?a=1;_method=DELETE",
             "?%5Fmethod=DELETE", "?%5fmetho%64=DELETE", "?_METHOD=DELETE", "?_method[]=DELETE",

@@ -228,3 +228,15 @@ fn a_head_of_any_size_is_answered() {
         Request::get("/x").bearer(&token).header("X-Long", &"x".repeat(40_000)).send(&gate);
     assert!(answer.status != 500, "{answer}");
 }
+
+#[test]
+fn a_connection_field_has_at_most_a_kibibyte() {
+    let upstream = Upstream::start();
+    let gate = Gate::before(&upstream);
+    let named = |length: usize| format!("close, {}", "x".repeat(length - 7));
+    let request =
+        |length| Request::get("/x").bearer(&gate.bearer()).header("Connection", &named(length));
+    request(1_024).send(&gate).passed();
+    request(1_025).send(&gate).refused(400, "bad-request");
+    assert_eq!(upstream.seen().len(), 1);
+}

@@ -49,7 +49,9 @@ pub(super) fn bad_request(request: &RequestInput, local: &Local) -> Vec<String> 
     if matches!(head.method(), "GET" | "HEAD") && head.has_body() {
         lines.push(format!("a {} must have no body, and this one has", head.method()));
     }
-    if let Some(route) = route(&head, local).filter(|route| route.denies_query(&head)) {
+    if let Some(route) =
+        route(&head, local).filter(|route| route.denies_query(head.query().unwrap_or_default()))
+    {
         lines.push(format!(
             "the query has a parameter of the deny_query of the route {}: {}",
             route.path,

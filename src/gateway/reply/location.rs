@@ -176,7 +176,7 @@ fn candidate(route: &Route, path: &str) -> Option<String> {
 }
 
 /// Returns true if a request to the gate for `candidate` goes to `path` by `route`, and no query
-/// parameter is read as a credential.
+/// parameter is read as a credential or refused.
 fn leads_back(candidate: &str, path: &str, tail: &str, routes: &[Route], route: &Route) -> bool {
     // A character that a browser encodes makes it another path when it arrives (URL Standard section
     // 1.3).
@@ -201,6 +201,7 @@ fn leads_back(candidate: &str, path: &str, tail: &str, routes: &[Route], route: 
     is_found
         && goes_there
         && !is_credential
+        && !route.denies_query(query)
         && !candidate.starts_with(GATE_PREFIX)
         && (!checked.encoded_slash || route.encoded_slash)
 }
@@ -279,14 +280,14 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_would_be_a_credential_at_the_gate_stays_absolute() {
-        let route =
-            json!({"path": "/cms/*", "upstream": "https://api.example.com/v1", "waf_key": "pk_1"});
+    fn a_query_that_the_gate_would_take_or_refuse_stays_absolute() {
+        let route = json!({"path": "/cms/*", "upstream": "https://api.example.com/v1", "waf_key": "pk_1", "deny_query": ["_method"]});
         let routes = [Route::parse("ROUTES[0]", route).unwrap()];
         for (reference, expected) in [
             ("/v1/x?a=1", "/cms/x?a=1"),
             ("/v1/x?verify=1", "https://api.example.com/v1/x?verify=1"),
             ("/v1/x?a=1&key=2", "https://api.example.com/v1/x?a=1&key=2"),
+            ("/v1/x?%5Fmethod=PUT", "https://api.example.com/v1/x?%5Fmethod=PUT"),
         ] {
             assert_eq!(seen(&routes, "/cms/a", reference).as_deref(), Some(expected));
         }
