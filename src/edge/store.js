@@ -26,7 +26,7 @@ function place(name) {
 
 /**
  * Finds an entry, and the last purge of its route or URL. Returns nothing if there is no entry, or no
- * store. A small entry is read whole, so that it can be remembered.
+ * store, or it is too slow. A small entry is read whole, so that it can be remembered.
  */
 export async function find(lookup, request) {
   const { name, markers, isRange } = readLookup(lookup);
@@ -42,9 +42,15 @@ export async function find(lookup, request) {
     if (isRange && response?.status !== 206) response = await inTime(cache.match(place(name)), STORE_MS);
     if (response === undefined) return undefined;
     const purged = Math.max(...marks.map((marker) => Number(marker?.headers.get(MARKER) ?? 0)));
-    const entry = { status: response.status, headers: response.headers, lines: writeHeaders(response.headers), purged };
-    if (isRange || !isSmall(response.headers)) return { ...entry, body: response.body };
-    return { ...entry, body: await inTime(response.arrayBuffer(), STORE_MS), name, requestedAt };
+    const isWhole = !isRange && isSmall(response.headers);
+    const body = isWhole ? await inTime(response.arrayBuffer(), STORE_MS) : response.body;
+    // A purge waits for no slower answer than this, so the markers are too old.
+    if (Date.now() - requestedAt >= RECENT_MS) {
+      body?.cancel?.();
+      return undefined;
+    }
+    const entry = { status: response.status, headers: response.headers, lines: writeHeaders(response.headers), purged, body };
+    return isWhole ? { ...entry, name, requestedAt } : entry;
   } catch {
     return undefined;
   }
@@ -149,7 +155,7 @@ export async function purge(marker) {
   const stored = await inTime(cache.match(place(marker)), STORE_MS);
   if (stored === undefined) throw new Error("the purge marker was not stored");
   forget();
-  // After this time, other isolates remember no entry from before the marker either.
+  // After this time, other isolates serve and remember no entry from before the marker either.
   await new Promise((done) => setTimeout(done, RECENT_MS));
   return true;
 }
