@@ -216,7 +216,8 @@ impl Project {
                 "{name}: only a wrangler.toml can be changed by this; change it by hand"
             )));
         }
-        let new = change(&read(file)?.unwrap_or_default())?;
+        let old = read(file)?.unwrap_or_default();
+        let new = as_before(&old, change(&old)?);
         // Where it leads to, if it is a link.
         let file = fs::canonicalize(file).at("finding", file)?;
         Replacement::new(&file, new.as_bytes(), None)?.place()
@@ -320,6 +321,18 @@ pub(crate) fn exported(name: &str) -> Option<Secret> {
 pub(crate) fn secret(text: &str) -> Option<Secret> {
     let text = text.trim_end_matches(dotenv::is_space);
     (!text.is_empty()).then(|| Secret::new(text))
+}
+
+/// Gives a text the byte order mark and the line ends of the former one, which an editor of TOML does not keep.
+fn as_before(old: &str, new: String) -> String {
+    let mark =
+        if old.starts_with('\u{feff}') && !new.starts_with('\u{feff}') { "\u{feff}" } else { "" };
+    let (lines, windows) = (old.matches('\n').count(), old.matches("\r\n").count());
+    let new = match lines == windows && lines > 0 {
+        true => new.replace("\r\n", "\n").replace('\n', "\r\n"),
+        false => new,
+    };
+    format!("{mark}{new}")
 }
 
 /// Returns the file of this name in the folder or in the nearest one above that has it.

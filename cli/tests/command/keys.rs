@@ -215,3 +215,23 @@ fn a_route_of_its_own_token_is_added() {
     assert_eq!(text(&checkout), before);
     Checkout::new(CONFIGURATION).run(&add).failed(2, &["UPSTREAM", "[[vars.ROUTES]]"]);
 }
+
+#[test]
+fn a_file_of_windows_keeps_its_mark_and_its_line_ends() {
+    let text = "\u{feff}name = \"gate\"\r\n# mine\r\n[vars]\r\nA = \"\"\"\r\nb\"\"\"\r\n[[vars.KEYS]]\r\nid = \"pk_a\" # c\r\n";
+    let route = ["route", "add", "--path=/c/*", "--upstream=https://c.example", "--secret=C"];
+    for arguments in [
+        &["key", "new", "--id", "pk_b", "--write"][..],
+        &["key", "update", "pk_a", "--name", "x"],
+        &["key", "disable", "pk_a"],
+        &["migrate", "--write"],
+        &route,
+    ] {
+        let checkout = Checkout::new(text);
+        checkout.run(arguments).succeeded();
+        let new = checkout.text("wrangler.toml");
+        let kept = text.trim_end();
+        assert!(new.starts_with(kept) && new.len() > text.len(), "{arguments:?}: {new:?}");
+        assert_eq!(new.matches('\n').count(), new.matches("\r\n").count(), "{new:?}");
+    }
+}
