@@ -47,23 +47,48 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             false => Err(Error::new("change that by hand")),
         };
     }
-    let addition = missing.join("\n\n");
-    if !options.write {
+    let addition = addition(&missing, &document)?;
+    let is_written = project.name() == USUAL && document.environment().is_none();
+    if !options.write || !is_written {
         println!("{addition}");
-        return Err(Error::new(format!(
-            "{} lacks the above; --write adds it to {USUAL}",
-            document.place()
-        )));
-    }
-    if project.name() != USUAL || document.environment().is_some() {
-        return Err(Error::usage(format!(
-            "--write adds only to the top level of a {USUAL}: add the above to {} by hand",
-            document.place()
-        )));
+        let place = document.place();
+        return Err(match (options.write, is_written) {
+            (true, _) => Error::usage(format!(
+                "--write adds only to the top level of a {USUAL}: add the above to {place} by hand"
+            )),
+            (false, true) => {
+                Error::new(format!("{place} lacks the above; --write adds it to {USUAL}"))
+            }
+            (false, false) => Error::new(format!("{place} lacks the above; add it by hand")),
+        });
     }
     project.rewrite(|old| Ok(format!("{}\n\n{addition}\n", old.trim_end())))?;
     eprintln!("writegate: added to {USUAL}:\n{addition}");
     Ok(())
+}
+
+/// Returns these blocks as they are written into the document, in its language and under its environment.
+fn addition(missing: &[&str], document: &Document) -> Result<String> {
+    let text = missing.join("\n\n");
+    if document.name().ends_with(".toml") {
+        // Migrations are inherited, bindings are not.
+        let environment =
+            document.environment().map(|name| format!("[[env.{name}.durable_objects"));
+        return Ok(match environment {
+            Some(table) => text.replace("[[durable_objects", &table),
+            None => text,
+        });
+    }
+    let parts = missing.iter().map(|part| parse(part)).collect::<Result<Vec<_>>>()?;
+    let all = |place: &str| -> Vec<&Value> {
+        let lists = parts.iter().filter_map(|part| part.pointer(place)?.as_array());
+        lists.flatten().collect()
+    };
+    let bindings = all("/durable_objects/bindings");
+    Ok(format!(
+        "{:#}",
+        json!({"durable_objects": {"bindings": bindings}, "migrations": all("/migrations")})
+    ))
 }
 
 /// Returns the blocks of the shipped file whose class the document does not have, unchanged.
@@ -139,6 +164,21 @@ mod tests {
         assert_eq!((missing.len(), paths.len()), (2, 0), "{missing:?}");
         let whole = format!("{old}\n\n{}", missing.join("\n\n"));
         assert_eq!(lacking(&whole), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn what_is_missing_makes_a_file_of_any_language_and_environment_whole() {
+        for (name, environment) in [(USUAL, None), (USUAL, Some("live")), ("wrangler.jsonc", None)]
+        {
+            let old = if name == USUAL { "[env.live]\n" } else { "{}" };
+            let document = Document::parse(name, old, environment).unwrap();
+            let blocks = missing(&document).unwrap();
+            assert!(blocks.len() > 4, "{blocks:?}");
+            let addition = addition(&blocks, &document).unwrap();
+            let whole = if name == USUAL { format!("{old}{addition}") } else { addition };
+            let document = Document::parse(name, &whole, environment).unwrap();
+            assert!(missing(&document).unwrap().is_empty(), "{whole}");
+        }
     }
 
     #[test]
