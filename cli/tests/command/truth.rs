@@ -62,6 +62,7 @@ fn an_unknown_command_proposes_the_nearest_and_is_not_repeated() {
         (&["key", "mint"], ["no such command", "did you mean session mint?"]),
         (&["session", "mnit"], ["no such command", "did you mean session mint?"]),
         (&["token", "list"], ["no such command", "did you mean key list?"]),
+        (&["key", "miint"], ["no such command", "expected one of new, update"]),
         (&["logout"], ["no such command", "expected one of init, build"]),
         (&["key", "list", "--json"], ["--json is no option here", "the output is JSON anyway"]),
         (&["usage", "--gate=http://127.0.0.1:1", "--json"], ["--json", "JSON anyway"]),

@@ -262,7 +262,8 @@ fn an_interrupt_in_a_new_folder_says_to_run_it_again() {
         ("When it was issued", ""),
         ("When it ends", ""),
     ];
-    for at in 0..talk.len() {
+    let last = talk.len() - 1;
+    for at in [0, last] {
         leaves(&arguments, &talk, at, begin, |checkout, session| {
             let screen = session.screen.trim_end();
             let told = "my-gate has its npm packages, and the gate is not made: run this again";
@@ -270,6 +271,9 @@ fn an_interrupt_in_a_new_folder_says_to_run_it_again() {
             let folder = checkout.0.join("my-gate");
             for name in ["wrangler.toml", ".dev.vars", ".dev.vars.new", "README.md", ".github"] {
                 assert!(!folder.join(name).exists(), "{name}");
+            }
+            if at < last {
+                return;
             }
             let again = self::session(checkout, &arguments, &talk).unwrap();
             assert_eq!(again.code, 0, "{}", again.screen);
