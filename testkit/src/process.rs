@@ -208,23 +208,30 @@ pub fn scratch(name: &str) -> PathBuf {
     folder
 }
 
-/// Builds the Worker with the command `writegate build` and these options, as wrangler does. The command is another
-/// package's, and Cargo names a program only to tests of its own package.
-pub fn build(options: &[&str]) -> io::Result<()> {
+/// Returns `cargo run` of `writegate` with these arguments. That program is another package's, and Cargo says where one is only
+/// to tests of its own package.
+pub fn command(arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--locked", "--package", "writegate-cli", "--"]);
+    cargo.args(arguments).current_dir(root());
+    forget_package(&mut cargo);
     cargo
-        .args(["run", "--quiet", "--locked", "--package", "writegate-cli", "--", "build"])
-        .args(options)
-        .current_dir(root());
-    // What Cargo tells a test about its package: build scripts that look there would run again, and a third of the command
-    // would be compiled for nothing.
+}
+
+/// Removes from a program's environment what Cargo tells a test about its package. A Cargo below that program would run
+/// the build scripts that look there again, and compile a third of the command for nothing, while other tests wait for it.
+pub fn forget_package(program: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(&name);
+            program.env_remove(&name);
         }
     }
-    let status = cargo.status()?;
+}
+
+/// Builds the Worker with the command `writegate build` and these options, as wrangler does.
+pub fn build(options: &[&str]) -> io::Result<()> {
+    let status = command(&[&["build"], options].concat()).status()?;
     match status.success() {
         true => Ok(()),
         false => Err(io::Error::other("the Worker could not be built")),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::process::{built, root};
+use crate::process::{built, forget_package, root};
 use crate::program::{Program, port_in};
 use crate::token::fresh;
 
@@ -24,6 +24,8 @@ pub fn wrangler(folder: &Path) -> Command {
         // Otherwise it asks the internet what a request's `cf` would hold.
         .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
         .env_remove("CLOUDFLARE_API_TOKEN");
+    // wrangler runs the build of the configuration, which is a Cargo.
+    forget_package(&mut command);
     command
 }
 

@@ -1,9 +1,8 @@
 //! `writegate demo` as a person starts it, and the addresses that it prints.
 
-use std::process::Command;
 use std::time::Duration;
 
-use testkit::process::root;
+use testkit::process::command;
 use testkit::program::Program;
 
 /// The command may have to be compiled, and the Worker built.
@@ -18,11 +17,7 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn start() -> Self {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args([
-            "run", "--quiet", "--locked", "--package", "writegate-cli", "--", "demo", "--no-open",
-        ]);
-        let mut program = Program::start(cargo.current_dir(root()));
+        let mut program = Program::start(&mut command(&["demo", "--no-open"]));
         let page = program.until("   the page ", PATIENCE);
         let console = program.until("   the console ", PATIENCE);
         // From then on nothing is written but what the page writes.
