@@ -204,10 +204,11 @@ fn the_real_wrangler_cuts_white_space_off_one_secret_and_not_off_a_file_of_them(
         let bodies = bodies.filter(|seen| seen.method == "PUT" || seen.method == "PATCH");
         bodies.map(|seen| String::from_utf8_lossy(&seen.body).into_owned()).collect::<String>()
     };
-    for end in [" ", "\t", "\r\n", "\u{feff}", "\u{a0}", "\u{2028}"] {
-        let text = format!("example{end}");
-        let put = sent(&["secret", "put", "WRITE_TOKEN"], &text);
-        assert!(put.contains("\"text\":\"example\""), "{end:?}: {put}");
+    // One call for all of them, because each takes seconds: what is not cut off would keep what is before it.
+    let ends = [" ", "\t", "\r\n", "\u{feff}", "\u{a0}", "\u{2028}"];
+    let put = sent(&["secret", "put", "WRITE_TOKEN"], &format!("example{}", ends.concat()));
+    assert!(put.contains("\"text\":\"example\""), "{put}");
+    for end in ends {
         // The command reads one likewise: its keys are the same.
         let show = |root: String| {
             let mut show = crate::writegate();
