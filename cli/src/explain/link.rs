@@ -109,3 +109,12 @@ pub(super) fn fault(head: &Head<'_>, local: &Local, is_alone: bool) -> Option<St
     });
     (!is_well_formed).then(|| "verify in the URL is not ten digits, a dash and a MAC".to_owned())
 }
+
+/// Returns a sentence about a URL that may be what is left of a signed one.
+pub(super) fn rest(head: &Head<'_>) -> Option<String> {
+    let has = |wanted: &str| head.parameters().any(|(name, _)| name == wanted);
+    (has("key") && !has("sig") && !has("verify")).then(|| {
+        "the URL has key and no sig: if it was a signed URL, it was cut off, as a shell does at an & outside quotes"
+            .to_owned()
+    })
+}

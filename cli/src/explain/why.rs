@@ -73,10 +73,15 @@ pub(crate) fn lines(
             lines.extend(local.known_keys());
             lines
         }
-        Refusal::SchemeNotAllowed => key.map_or_else(Vec::new, |key| {
-            let schemes: Vec<_> = key.schemes.iter().map(|scheme| scheme.name()).collect();
-            vec![format!("the key's schemes are: {}", schemes.join(", "))]
-        }),
+        Refusal::SchemeNotAllowed => {
+            let mut lines = super::credential::faults(request, &head, local);
+            lines.extend(super::link::rest(&head).filter(|_| lines.is_empty()));
+            lines.extend(key.map(|key| {
+                let schemes: Vec<_> = key.schemes.iter().map(|scheme| scheme.name()).collect();
+                format!("the key's schemes are: {}", schemes.join(", "))
+            }));
+            lines
+        }
         Refusal::MethodDenied => denied(request, limit, "methods", &request.method, key),
         Refusal::PathDenied => denied(request, limit, "paths", head.path(), key),
         Refusal::OriginDenied => {

@@ -135,6 +135,16 @@ fn the_part_that_is_at_fault_is_named() {
         ),
         (link.replace('&', "&amp;"), "", "escaped as in HTML"),
         (
+            "https://gate.example/posts?key=pk_site&amp;exp=1&amp;sig=x".to_owned(),
+            "scheme-not-allowed",
+            "escaped as in HTML",
+        ),
+        (
+            link.split("&exp=").next().unwrap().to_owned(),
+            "scheme-not-allowed",
+            "at an & outside quotes",
+        ),
+        (
             link.replace("&exp=", "%26exp%3D").replace("&sig=", "%26sig%3D"),
             "",
             "percent-encoded as a whole",
