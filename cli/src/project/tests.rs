@@ -1,3 +1,5 @@
+//! Generated projects, read by the command and by wrangler itself.
+
 use std::process::Command;
 
 use serde_json::{Value, json};

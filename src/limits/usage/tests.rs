@@ -1,3 +1,5 @@
+//! The batches of an isolate, and the totals that it knows from their answers.
+
 use super::flush::FLUSH_SECONDS;
 use super::*;
 use serde_json::{Value, json};
