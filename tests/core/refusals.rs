@@ -55,8 +55,8 @@ fn sources(folder: &Path) -> String {
     entries.map(read).collect()
 }
 
-/// The codes that a request for a route does not provoke by itself, and the tests that provoke and just miss each: one of
-/// these natively, one on workerd.
+/// The codes that a request for a route does not provoke by itself, each with a test that provokes it natively and one that
+/// does on workerd.
 const OTHERS: [(&str, &str, &str); 10] = [
     (
         "challenge-failed",
