@@ -284,6 +284,7 @@ mod tests {
         let long = format!(r#"{{"id":"a","name":"{}"}}"#, "x".repeat(MAX_RECORD_BYTES));
         let entry = registry.learn(&id("a"), Some(long), &roots, NOW);
         assert!(matches!(entry, Entry::Broken), "too long");
+        assert_eq!(broken(&id("a")).field, "key/a", "what the log names");
         registry.learn(&id("b"), Some(r#"{"id":"b"}"#.to_owned()), &roots, NOW);
         assert!(matches!(registry.recent(&id("a"), NOW), Some(Entry::Broken)));
         assert!(matches!(registry.recent(&id("b"), NOW), Some(Entry::Found(_))));

@@ -220,7 +220,9 @@ mod tests {
         }
         let itself = guard("[redacted]");
         assert_eq!(itself.redact("[redacted]").as_deref(), Some("[redacted]"));
-        for value in ["tok~en/+1", "%", "ü%zz", "tok~en%252", r"tok~en\u00", "tok~en\\"] {
+        for value in
+            ["tok~en/+1", "%", "ü%zz", "tok~en%252", r"tok~en\u00", "tok~en\\", r"tok~en\x+12"]
+        {
             assert_eq!(redacted(value), None, "{value}");
         }
         let percent = guard("a%25b%zz");
