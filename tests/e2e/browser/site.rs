@@ -59,6 +59,8 @@ impl Site {
             {"id": "pk_admin", "admin": true},
         ]);
         let vars = [
+            // The shipped configuration has one.
+            "UPSTREAM:".to_owned(),
             format!("ROUTES:{routes}"),
             format!("KEYS:{keys}"),
             format!("TURNSTILE_VERIFY_URL:{}", verifier.url()),
