@@ -312,7 +312,8 @@ fn the_log_names_the_scheme_and_never_a_value_of_the_query() {
         let mut world = World::new(kind, &json!({}), |setup| setup);
         let marker = fresh();
         let good = world.link(&format!("/x?a={marker}"));
-        let mac = good.rsplit_once(['=', '-']).unwrap().1.to_owned();
+        // A `-` may also be a digit of the MAC of `sig`.
+        let mac = good.rsplit_once("sig=").or_else(|| good.rsplit_once('-')).unwrap().1.to_owned();
         let passed = world.table.passes("good", &Request::get(&good));
         let forged = Request::get(&good.replace("/x", "/y"));
         let refused = world.table.refused("forged", &forged, 401, "signature-invalid");
