@@ -56,7 +56,7 @@ fn undo(from: &[u8], breaks: &[usize]) -> Option<Undone> {
     let mut bytes = Vec::with_capacity(from.len());
     let mut moved = Vec::with_capacity(breaks.len());
     let mut at = 0;
-    let is_mail = from.windows(MAIL.len()).any(|word| word.eq_ignore_ascii_case(MAIL));
+    let mut is_mail = false;
     // A loop: an iterator takes several times as long where it is not optimized.
     while at < from.len() {
         while moved.len() < breaks.len() && breaks[moved.len()] <= at {
@@ -66,6 +66,11 @@ fn undo(from: &[u8], breaks: &[usize]) -> Option<Undone> {
         let length = match byte {
             b'\\' | b'%' | b'&' => escape(&from[at..], &mut bytes),
             b'=' if is_mail => escape(&from[at..], &mut bytes),
+            b'q' | b'Q' if !is_mail => {
+                let word = from.get(at..at + MAIL.len());
+                is_mail = word.is_some_and(|word| word.eq_ignore_ascii_case(MAIL));
+                0
+            }
             b'"' | b'\'' | b'`' => joint(&from[at..]),
             b'\r' | b'\n' => {
                 let rest = &from[at + 1..];
@@ -85,6 +90,9 @@ fn undo(from: &[u8], breaks: &[usize]) -> Option<Undone> {
 
 /// Returns the length of what joins a string that ends here with the next one; 0 where none begins.
 fn joint(text: &[u8]) -> usize {
+    if text.get(1).is_none_or(u8::is_ascii_alphanumeric) {
+        return 0;
+    }
     let rest = &text[1..text.len().min(MAX_JOINT)];
     let is_between = |byte: &&u8| byte.is_ascii_whitespace() || b"+.,&|~\\".contains(byte);
     let length = rest.iter().take_while(is_between).count();
