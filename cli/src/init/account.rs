@@ -23,7 +23,7 @@ pub(super) struct Accounts<'c> {
 #[derive(Clone, Default)]
 struct Chosen {
     id: Option<String>,
-    /// wrangler would not know it by itself.
+    /// Neither the configuration above nor the environment names it.
     written: bool,
 }
 
@@ -87,7 +87,8 @@ impl<'c> Accounts<'c> {
             (Some(flag), ..) => (Some(flag), true),
             (None, Some(there), _) => (Some(there), false),
             (None, None, []) => (None, false),
-            (None, None, [only]) => (Some(only.id.clone()), false),
+            // wrangler would prefer the account of its last call in this folder.
+            (None, None, [only]) => (Some(only.id.clone()), true),
             (None, None, several) => (Some(one_of(several)?), true),
         };
         Ok(Chosen { id, written })

@@ -24,7 +24,13 @@ fn clone(name: &str) -> PathBuf {
     let folder = scratch(&format!("online-{name}-{}", fresh()));
     fs::write(folder.join("wrangler.toml"), SHIPPED).unwrap();
     fs::write(folder.join("Cargo.toml"), "").unwrap();
-    std::os::unix::fs::symlink(root().join("node_modules"), folder.join("node_modules")).unwrap();
+    let modules = folder.join("node_modules");
+    fs::create_dir_all(modules.join(".cache/wrangler")).unwrap();
+    let wrangler = root().join("node_modules/wrangler");
+    std::os::unix::fs::symlink(wrangler, modules.join("wrangler")).unwrap();
+    // wrangler keeps the account of its last call there.
+    let other = json!({"account": {"id": "f".repeat(32), "name": ""}});
+    fs::write(modules.join(".cache/wrangler/wrangler-account.json"), other.to_string()).unwrap();
     folder
 }
 

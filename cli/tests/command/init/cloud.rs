@@ -22,7 +22,7 @@ fn the_secrets_go_through_pipes_and_before_the_gate() {
     assert_eq!(token["token"], machine.token.as_str());
 
     let calls = machine.calls();
-    assert_eq!(about(&calls[1]), ("writegate", None));
+    assert_eq!(about(&calls[1]), ("writegate", Some(ACCOUNT)));
     // What is deployed is what was made.
     let written: Value = toml::from_str(calls[4]["checkout"].as_str().unwrap()).unwrap();
     assert_eq!(written["vars"]["KEYS"][0]["id"], first["id"]);
@@ -40,7 +40,7 @@ fn nothing_is_deployed_unasked() {
     let done = machine.init(&["--name", "my-gate"]);
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(!machine.names().contains(&"deploy".to_owned()));
-    assert_eq!(about(&machine.calls()[1]), ("my-gate", None));
+    assert_eq!(about(&machine.calls()[1]), ("my-gate", Some(ACCOUNT)));
     assert!(done.err.contains("npx wrangler deploy"), "{}", done.err);
 }
 
@@ -110,7 +110,8 @@ fn the_only_account_is_where_the_models_are() {
     let written: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
     let upstream = written["vars"]["ROUTES"][0]["upstream"].as_str().unwrap();
     assert!(upstream.ends_with(&format!("/accounts/{ACCOUNT}/ai")), "{upstream}");
-    assert_eq!(written["account_id"], Value::Null);
+    // Without it wrangler would take the account of its last call in this folder.
+    assert_eq!(written["account_id"], ACCOUNT);
     assert_eq!(machine.names()[0], "whoami");
     assert_eq!(machine.names().iter().filter(|name| *name == "whoami").count(), 1);
 }

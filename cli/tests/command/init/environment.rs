@@ -147,7 +147,7 @@ fn an_environment_s_secrets_go_to_its_own_worker() {
         assert_eq!(later(&machine, before), calls);
         // The Worker that is looked for and the secrets that are put are the environment's own.
         let calls = machine.calls_about();
-        assert_eq!(about(&calls[before + 1].0), ("writegate-staging", None));
+        assert_eq!(about(&calls[before + 1].0), ("writegate-staging", Some(ACCOUNT)));
         let put = calls[before + 2].0["input"].as_str().unwrap();
         assert!(put != root && machine.checkout.text(".dev.vars.staging").contains(put));
         assert_eq!(machine.checkout.text(".dev.vars"), others);
@@ -187,7 +187,7 @@ fn what_broke_off_in_an_environment_is_finished_there() {
     let calls = [("secret list", ""), ("secret put WRITE_TOKEN", "staging"), ("deploy", "staging")];
     let calls = calls.map(|(call, environment)| (call.to_owned(), environment.to_owned()));
     assert_eq!(later(&machine, before_last), calls);
-    assert_eq!(about(&machine.calls_about()[before_last].0), ("writegate-staging", None));
+    assert_eq!(about(&machine.calls_about()[before_last].0), ("writegate-staging", Some(ACCOUNT)));
 }
 
 #[test]
