@@ -1,4 +1,4 @@
-//! Who may use the admin API (docs/wire-contract.md, sections 2, 4 and 7): only admin keys, within what they and
+//! The callers of the admin API (docs/wire-contract.md, sections 2, 4 and 7): only admin keys, within what they and
 //! their sessions allow.
 
 use crate::native::{Check, check};

@@ -1,6 +1,6 @@
 //! WAF-token URLs (docs/wire-contract.md, section 3): the links that Cloudflare's `is_timed_hmac_valid_v0` accepts.
-//! What is signed, how long it is good, and what of it reaches the upstream; its form is in `waf_urls/form.rs`, the
-//! key that its route names in `waf_urls/keys.rs`; the rules that it shares with signed URLs are in `links.rs`.
+//! These tests hold the signed text, the lifetime, and the parameters that the upstream gets. `waf_urls/form.rs` has the form,
+//! `waf_urls/keys.rs` the key that the route names, and `links.rs` the rules that signed URLs share.
 
 mod form;
 mod keys;

@@ -1,5 +1,5 @@
 //! The admin API on the platform's registry (docs/wire-contract.md, section 7): one case for each task, and pages.
-//! Who may do what, and which fields are refused, is in `tests/core/admin_*.rs`.
+//! `tests/core/admin_*.rs` has the permissions, and the fields that are refused.
 
 use serde_json::{Value, json};
 use testkit::admin_api::{

@@ -1,4 +1,4 @@
-//! Who shares a kept answer (docs/wire-contract.md, section 8): as the route says, and nobody beside. Ids, subjects
+//! The callers who share a kept answer (docs/wire-contract.md, section 8): those whom the route's `scope` names. Ids, subjects
 //! and headers are chosen so that joining them would make one of two.
 
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Who may purge, and how it is asked for (docs/wire-contract.md, sections 7 and 8). What is refused purges nothing.
+//! Requests for a purge, and their callers (docs/wire-contract.md, sections 7 and 8). A refused one purges nothing.
 
 use serde_json::json;
 use testkit::cache::{counting, get};
