@@ -108,6 +108,9 @@ mod tests {
             (vec![("expires", "0"), ("cache-control", "max-age=30")], Some(30)),
             (vec![("vary", "Accept, accept-LANGUAGE")], Some(100)),
             (vec![("vary", "")], Some(100)),
+            (vec![("cache-control", "x-private, no-store-here=1, my-no-cache")], Some(100)),
+            (vec![("cache-control", "x=\"private, no-store\", max-age=60")], Some(60)),
+            (vec![("cache-control", "public, immutable, must-revalidate")], Some(100)),
         ] {
             assert_eq!(life(&headers), expected, "{headers:?}");
         }
@@ -124,11 +127,18 @@ mod tests {
             ("cache-control", "max-age=0"),
             ("cache-control", "max-age"),
             ("cache-control", "max-age=-1"),
+            ("cache-control", "max-age=1.5"),
+            ("cache-control", "max-age=60, max-age=0"),
+            ("cache-control", "max-age=60, No-Store"),
+            ("cache-control", "s-maxage=, max-age=60"),
+            ("cache-control", "max-age=0, s-maxage=60"),
+            ("cache-control", "s-maxage=0, max-age=60"),
             ("cache-control", "s-maxage=soon, max-age=5"),
             ("set-cookie", "a=b"),
             ("vary", "Accept, Cookie"),
             ("vary", "Accept-Encoding"),
             ("vary", "*"),
+            ("vary", "Accept, Origin"),
             ("age", "100"),
             ("age", "old"),
             ("expires", "0"),
@@ -136,7 +146,10 @@ mod tests {
         ] {
             assert_eq!(life(&[header]), None, "{header:?}");
         }
-        for status in [201, 203, 204, 206, 301, 304, 404, 500] {
+        for status in [
+            201, 202, 203, 204, 206, 300, 301, 302, 304, 307, 308, 400, 403, 404, 405, 410, 414,
+            500, 501,
+        ] {
             assert_eq!(lifetime(POLICY, status, &[], NOW), None, "{status}");
         }
     }

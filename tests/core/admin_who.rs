@@ -21,6 +21,7 @@ fn tasks() -> Vec<(&'static str, &'static str, Option<Value>)> {
         ("DELETE", "keys/pk_there", None),
         ("GET", "status", None),
         ("HEAD", "status", None),
+        ("POST", "purge", Some(json!({"route": "/cms/*"}))),
     ]
 }
 
@@ -57,7 +58,7 @@ pub(crate) fn taken(table: &mut Check, what: &str, credential: impl Fn(Request) 
         let request = credential(with_body(bare(method, path), body.as_ref()));
         let answer = request.send(&table.gate);
         let expected = match (method, path) {
-            ("POST", _) => 201,
+            ("POST", "keys") => 201,
             (_, "keys/pk_nobody") => 404,
             _ => 200,
         };
@@ -67,6 +68,7 @@ pub(crate) fn taken(table: &mut Check, what: &str, credential: impl Fn(Request) 
 
 pub(crate) fn start() -> Check {
     check(|setup| {
+        let setup = setup.route("/*", json!({})).route("/cms/*", json!({"cache": {"ttl": 60}}));
         admin(setup)
             .key(json!({"id": "pk_gone", "admin": true, "revoked": true}))
             .key(json!({"id": "pk_over", "admin": true, "expires": "2020-01-01"}))

@@ -1,13 +1,15 @@
 //! The request for the upstream (docs/wire-contract.md, section 5): how its body travels, whether it may be sent
 //! again, and what of a cached read's headers goes along.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::signing::Signature;
 use writegate::{Decision, Raw};
 
-use crate::world::{NOW, Native, TARGET, decide_on, gate, raw, root, token};
+use crate::world::{NOW, Native, TARGET, decide_on, gate, gate_with, raw, root, token, token_of};
 
 /// Returns the parts of a request for the upstream that a table names: how the body travels, whether it may be sent
 /// again, and whether it is a HEAD.
@@ -106,6 +108,38 @@ fn a_cached_read_passes_what_it_is_kept_under_and_a_head_its_conditions_too() {
         let passing: Vec<_> = names.filter(|name| !outbound.drop.contains(name)).collect();
         assert_eq!(passing, expected, "{method} {connection}");
         assert!(outbound.cache.is_some(), "{method}");
+    }
+}
+
+/// Ids, subjects and headers are chosen so that joining them would make one of two.
+#[test]
+fn an_answer_is_kept_under_what_the_scope_and_the_request_say() {
+    let accept = [&[("accept", "ab")][..], &[("accept", "a"), ("accept-language", "b")], &[]];
+    for (scope, answers) in [("shared", 1), ("key", 3), ("subject", 9)] {
+        let route = json!({"path": "/*", "upstream": "https://api.example", "cache": {"ttl": 60, "scope": scope}});
+        let keys = json!([{"id": "a"}, {"id": "ab"}, {"id": "b"}]);
+        let vars = [("ROUTES", json!([route])), ("KEYS", keys)];
+        let gate = gate_with(json!({}), json!({}), vars);
+        let mut names = BTreeSet::new();
+        for id in ["a", "ab", "b"] {
+            for claims in [json!({}), json!({"sub": "b"}), json!({"sub": "bc"})] {
+                let bearer = format!("Bearer {}", token_of(id, claims));
+                for headers in accept {
+                    let headers = [headers, &[("authorization", bearer.as_str())]].concat();
+                    match decide_on(
+                        &Native::with_body(Vec::new()),
+                        &gate,
+                        raw("GET", TARGET, &headers),
+                    ) {
+                        Decision::Forward(outbound, _) => {
+                            names.insert(outbound.cache.unwrap().name)
+                        }
+                        Decision::Respond(answer) => panic!("{answer:?}"),
+                    };
+                }
+            }
+        }
+        assert_eq!(names.len(), answers * accept.len(), "{scope}");
     }
 }
 

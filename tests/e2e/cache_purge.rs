@@ -6,39 +6,38 @@ use std::thread;
 use serde_json::{Value, json};
 use testkit::cache::{HIT, MISS, TTL, counting, get};
 use testkit::check::Check;
-use testkit::client::{HOST, Request, Response};
-use testkit::gate::{Gate, KEY, Setup};
+use testkit::client::{Request, Response};
+use testkit::gate::{Gate, Setup};
 use testkit::poll::poll;
-use testkit::token::{b64, hmac, now, sk};
 use testkit::upstream::{Latch, PATIENCE};
 
 use crate::usage::ADMIN;
 
 /// Sets up three routes, two of them cached, in two isolates.
-pub(crate) fn routes(setup: Setup) -> Setup {
+fn routes(setup: Setup) -> Setup {
     let cache = json!({"ttl": TTL});
     setup
         .route("/cms/*", json!({"cache": cache}))
         .route("/img/*", json!({"cache": cache}))
         .route("/plain/*", json!({}))
-        .site(json!({"schemes": ["session", "url"]}))
+        .site(json!({}))
         .key(json!({"id": "pk_other"}))
         .key(json!({"id": ADMIN, "admin": true}))
         .cache()
         .twice()
 }
 
-pub(crate) fn start() -> Check {
+fn start() -> Check {
     Check::before(counting(|_, reply| reply), routes)
 }
 
-pub(crate) fn purge(gate: &Gate, body: &Value) -> Request {
+fn purge(gate: &Gate, body: &Value) -> Request {
     let session = gate.session_of(ADMIN).mint();
     Request::post("/_gate/purge").bearer(&session).body(body.to_string())
 }
 
 /// Expects that the answer is kept, and served by both isolates.
-pub(crate) fn filled(table: &Check, what: &str, request: &Request) {
+fn filled(table: &Check, what: &str, request: &Request) {
     for port in [table.gate.port, table.gate.second] {
         poll(PATIENCE, || {
             let answer = request.send_to(port);
@@ -114,33 +113,6 @@ fn a_purge_reaches_what_is_named_and_nothing_else() {
 }
 
 #[test]
-fn a_url_is_named_as_at_the_gate() {
-    let mut table = start();
-    let secret = sk(&table.gate.signing_secret, KEY, 1);
-    let link = |path: &str, exp: u64| {
-        let target = format!("{path}key={KEY}&exp={exp}");
-        let mac = hmac(secret.as_bytes(), format!("writegate-url-v1\n{HOST}\n{target}").as_bytes());
-        format!("{target}&sig={}", b64(mac))
-    };
-    let linked = link("/img/a?w=1&", now() + 300);
-    let of_link = Request::get(&link("/img/a?w=1&", now() + 200));
-    for (asked, named) in [
-        (get(&table.gate, "/cms/a"), "/cms/a".to_owned()),
-        (get(&table.gate, "/cms/a"), format!("http://{HOST}/cms/a")),
-        (get(&table.gate, "/cms/a"), format!("https://{HOST}/cms/a")),
-        (get(&table.gate, "/cms/a?b=%7e&c"), "/cms/a?b=%7e&c".to_owned()),
-        (of_link.clone(), "/img/a?w=1".to_owned()),
-        (of_link, linked.clone()),
-        (get(&table.gate, "/img/a?w=1"), format!("https://{HOST}{linked}")),
-    ] {
-        filled(&table, &named, &asked);
-        let port = table.gate.port;
-        purged(&mut table, port, &json!({"url": named}));
-        table.read_at(table.gate.second, &named, &asked, MISS);
-    }
-}
-
-#[test]
 fn what_was_asked_for_before_a_purge_is_not_served_after_it() {
     let latch = Latch::default();
     let waits = latch.clone();
@@ -164,4 +136,29 @@ fn what_was_asked_for_before_a_purge_is_not_served_after_it() {
     table.that(answer.body != first.body, || answer.to_string());
     let answer = request.send(&table.gate);
     table.that(answer.body != first.body, || answer.to_string());
+}
+
+/// Who may purge is in `tests/core/admin_who.rs`, what a purge may name in `tests/core/purges.rs`.
+#[test]
+fn a_purge_that_is_refused_purges_nothing() {
+    let mut table = start();
+    let kept = get(&table.gate, "/cms/a");
+    filled(&table, "kept", &kept);
+    let body = json!({"route": "/cms/*"});
+    let plain = Request::post("/_gate/purge").body(body.to_string());
+    table.refused("nobody", &plain, 401, "credential-missing");
+    table.refused("another key", &plain.bearer(&table.gate.bearer()), 403, "path-denied");
+    let nothing = purge(&table.gate, &json!({"route": "/plain/*"}));
+    table.refused("no cache there", &nothing, 400, "bad-request");
+    table.hit("kept", &kept);
+}
+
+#[test]
+fn a_purge_that_the_cache_does_not_take_is_not_said_to_be_one() {
+    for reply in ["throws", "fails", "hangs", "full"] {
+        let mut table =
+            Check::before(counting(|_, reply| reply), |setup| routes(setup).cache_that(reply));
+        let request = purge(&table.gate, &json!({"route": "/cms/*"}));
+        table.refused(reply, &request, 503, "feature-unavailable");
+    }
 }
