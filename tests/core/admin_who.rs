@@ -4,6 +4,7 @@
 use crate::native::{Check, check};
 use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, admin, ask, bare, tell};
+use testkit::bound::Bound;
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::signing::Signature;
@@ -265,6 +266,12 @@ fn a_key_may_ask_for_its_own_usage_with_what_belongs_to_its_holder() {
     let public = get("usage").header("X-Public-Key", KEY);
     table.answered("a session", &get("usage").bearer(&session), 200);
     table.answered("a signature", &signed, 200);
+    for query in [format!("usage?key={KEY}"), "usage?x=1&exp=1&sig=x&verify=1".to_owned()] {
+        table.answered(&query, &get(&query).bearer(&session), 200);
+        table.refused(&query, &get(&query), 401, "credential-missing");
+    }
+    let bound = Bound::new(&table.gate.signing_secret, KEY).sign(get("usage"));
+    table.answered("a bound session", &bound, 200);
     let elsewhere = bare("GET", "usage").bearer(&session);
     for (what, request, code, limit) in [
         ("a public key", public, "path-denied", "key"),
@@ -272,6 +279,8 @@ fn a_key_may_ask_for_its_own_usage_with_what_belongs_to_its_holder() {
         ("a session for other paths", narrowed, "path-denied", "session"),
         ("a session for other methods", posts, "method-denied", "session"),
         ("anything else", get("status").bearer(&session), "path-denied", "key"),
+        ("another's", get("usage?key=pk_bare").bearer(&session), "path-denied", "key"),
+        ("nobody's", get("usage?key=pk_nobody").bearer(&session), "path-denied", "key"),
         ("another address", elsewhere, "ip-denied", "key"),
     ] {
         let answer = table.refused(what, &request, 403, code);

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use testkit::client::{Request, Response};
+use testkit::upstream::Reply;
 use writegate::platform::BodyError;
 
 use crate::native::{Gate, Upstream, start};
@@ -65,11 +66,38 @@ fn a_quota_that_is_used_up_refuses_before_the_body_is_read() {
     let gate = gate(everything());
     gate.platform.had.set(2);
     let over = asks(&gate, &signed(&gate, "nonce one"), "quota-exceeded", &["rate", "usage"]);
-    assert!(over.header("ratelimit").is_some_and(|value| value.starts_with("\"requests\";r=0;t=")));
+    let left = over.header("retry-after").unwrap();
+    assert_eq!(over.header("ratelimit"), Some(format!("\"requests\";r=0;t={left}")));
+    assert_eq!(over.header("ratelimit-policy").as_deref(), Some("\"requests\";q=2;w=86400"));
     let within = self::gate(everything());
     within.platform.had.set(1);
     let calls = ["rate", "usage", "body", "nonce"];
     asks(&within, &signed(&within, "nonce one"), "", &calls);
+}
+
+#[test]
+fn a_quota_is_used_up_by_what_was_forwarded_and_by_its_bytes() {
+    let upstream = Upstream::answering(|request, _| {
+        Reply::new(request.target[1..].parse().unwrap_or(200)).body("done")
+    });
+    for (quota, passing) in [
+        (json!({"requests": 2, "per": "day"}), vec!["/500", "/x"]),
+        // 7 bytes each; those of an answer are known as they pass (`tests/e2e/usage_passed.rs`).
+        (json!({"bytes": 50, "per": "day"}), [&["/500"][..], &["/x"; 7]].concat()),
+    ] {
+        let gate = start(&upstream, |setup| {
+            setup.site(json!({"paths": ["/x", "/500", "/522"], "quota": quota})).ledger()
+        });
+        let code = |path: &str| Request::post(path).bearer(&gate.bearer()).send(&gate).code();
+        for _ in 0..9 {
+            assert_eq!(code("/y"), "path-denied");
+            assert_eq!(code("/522"), "upstream-unreachable");
+        }
+        for path in passing {
+            assert_eq!(code(path), "", "{quota}");
+        }
+        assert_eq!(code("/x"), "quota-exceeded", "{quota}");
+    }
 }
 
 #[test]

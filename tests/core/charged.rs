@@ -27,24 +27,32 @@ fn rows(gate: &Gate, method: &str, target: &str, headers: &[(&str, &str)]) -> Ve
 fn a_key_is_charged_for_what_is_shown_to_be_its_own() {
     let bearer = format!("Bearer {}", token(json!({})));
     let forged = bearer.replacen('.', ".e", 1);
+    let late = format!("Bearer {}", token(json!({"exp": NOW.seconds() - 10})));
     let own = [("authorization", bearer.as_str())];
     let page = [("x-public-key", "pk_site"), ("origin", "https://a.example")];
     let stranger = [("x-public-key", "pk_site"), ("origin", "https://b.example")];
     let other_path = TARGET.replace("/posts/1", "/other");
     let usage = "https://gate.example/_gate/usage";
     let (forwarded, denied) = (("forwarded", None), ("refused", Some("path-denied")));
+    let preflight = [("origin", "https://a.example"), ("access-control-request-method", "PUT")];
     type Case<'a> =
         (&'a str, &'a str, &'a [(&'a str, &'a str)], Option<(&'a str, Option<&'a str>)>);
-    let cases: [Case<'_>; 7] = [
-        ("a session", TARGET, &own, Some(forwarded)),
-        ("a session elsewhere", &other_path, &own, Some(denied)),
-        ("a forged session", TARGET, &[("authorization", forged.as_str())], None),
-        ("a bare public key", TARGET, &page, Some(forwarded)),
-        ("a bare public key of a stranger", TARGET, &stranger, None),
-        ("a bare public key elsewhere", &other_path, &page, None),
-        ("a path of the gate's own", usage, &own, None),
+    let cases: [Case<'_>; 12] = [
+        ("GET", TARGET, &own, Some(forwarded)),
+        ("GET", &other_path, &own, Some(denied)),
+        ("GET", TARGET, &[("authorization", forged.as_str())], None),
+        ("GET", TARGET, &[("authorization", late.as_str())], None),
+        ("GET", TARGET, &[], None),
+        ("GET", "https://gate.example//", &own, None),
+        ("OPTIONS", TARGET, &preflight, None),
+        ("GET", TARGET, &page, Some(forwarded)),
+        ("POST", TARGET, &page, None),
+        ("GET", TARGET, &stranger, None),
+        ("GET", &other_path, &page, None),
+        ("GET", usage, &own, None),
     ];
-    for (what, target, headers, expected) in cases {
+    for (method, target, headers, expected) in cases {
+        let what = format!("{method} {target} {headers:?}");
         for (ledger, expected) in [(Some(("LEDGER", Value::Null)), expected), (None, None)] {
             let key = json!({"schemes": ["session", "public-key"], "paths": ["/posts/1"]});
             let mut key = key.as_object().unwrap().clone();
@@ -56,7 +64,7 @@ fn a_key_is_charged_for_what_is_shown_to_be_its_own() {
             }
             let gate = gate_with(key.into(), json!({}), ledger);
             let expected = expected.map(|(outcome, code)| (json!(outcome), json!(code)));
-            assert_eq!(rows(&gate, "GET", target, headers), Vec::from_iter(expected), "{what}");
+            assert_eq!(rows(&gate, method, target, headers), Vec::from_iter(expected), "{what}");
         }
     }
 }

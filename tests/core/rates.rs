@@ -73,7 +73,7 @@ fn a_public_key_is_counted_by_address_too() {
     let mut table = check(|setup| {
         let key = json!({"rate": "standard", "schemes": ["public-key"], "paths": ["/*"],
             "allowed_ips": ["0.0.0.0/0", "::/0"]});
-        setup.site(key).limiter("RATE_STANDARD")
+        setup.site(key).limiter("RATE_STANDARD").ledger()
     });
     let from = |address: &str| {
         let get = Request::get("/img").header("X-Public-Key", KEY);
@@ -87,4 +87,6 @@ fn a_public_key_is_counted_by_address_too() {
     table.refused("the same", &from("192.0.2.1"), OVER.0, OVER.1);
     table.refused("the same /64", &from("2001:db8:0:1:9::9"), OVER.0, OVER.1);
     table.passes("another", &from("192.0.2.3"));
+    let usage: Vec<_> = table.gate.usage(KEY).iter().map(|row| row[2].clone()).collect();
+    table.that(usage == [13, 2], || format!("counted: {usage:?}"));
 }

@@ -66,7 +66,7 @@ const OTHERS: [(&str, &str, &str); 10] = [
     (
         "no-route",
         "the_target_is_the_upstreams_path_and_what_the_star_matched",
-        "what_comes_before_a_good_credential_counts_nowhere",
+        "nobody_but_an_admin_is_answered",
     ),
     (
         "body-timeout",

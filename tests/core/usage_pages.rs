@@ -114,21 +114,41 @@ fn the_page_is_for_admins_whose_session_allows_its_path() {
 }
 
 #[test]
-fn a_wrong_cursor_or_day_is_named() {
+fn a_wrong_key_cursor_or_day_is_named() {
     let mut table = with_keys(0, 0);
+    for query in ["", "?key=", "?key=a%20b", "?from=2026-01-01"] {
+        let request = ask(&table.gate, "GET", &format!("usage{query}"));
+        table.names(query, &request, "key");
+    }
+    let coming = testkit::token::date(testkit::token::now() + 2 * 86_400);
     // `YyE` is c!, `eA` is x, `Yw` is c and no id.
     for cursor in ["YyE", "eA", "Yw", "*", "_w"] {
         let request = ask(&table.gate, "GET", &format!("usage/keys?cursor={cursor}"));
         table.names(cursor, &request, "cursor");
     }
+    let bad = ["", "today", "2026-13-01", "2026-02-30", "2026-1-1", "2026-01-01T00:00:00Z"];
+    let fields = ["from", "to"].into_iter();
+    let mut cases: Vec<_> =
+        fields.flat_map(|field| bad.map(|bad| (format!("{field}={bad}"), Some(field)))).collect();
     for (query, field) in [
-        ("from=2026-11-31", "from"),
-        ("to=today", "to"),
-        ("from=2026-11-02&to=2026-11-01", "from"),
-        ("from=2025-01-01&to=2026-11-01", "from"),
+        ("from=2026-11-02&to=2026-11-01", Some("from")),
+        ("from=2025-01-01&to=2026-11-01", Some("from")),
+        ("from=0001-01-01&to=9999-12-31", Some("from")),
+        (&format!("from={coming}"), Some("from")),
+        ("from=2026-03-01&to=2026-03-01", None),
+        ("from=2025-03-01&to=2026-03-01", None),
+        ("from=2024-02-29&to=2024-03-01", None),
     ] {
-        let request = ask(&table.gate, "GET", &format!("usage/keys?{query}"));
-        table.names(query, &request, field);
+        cases.push((query.to_owned(), field));
+    }
+    for (query, field) in cases {
+        for path in ["usage/keys?".to_owned(), format!("usage?key={KEY}&")] {
+            let request = ask(&table.gate, "GET", &format!("{path}{query}"));
+            match field {
+                Some(field) => table.names(&query, &request, field),
+                None => table.answered(&query, &request, 200),
+            };
+        }
     }
 }
 

@@ -48,13 +48,11 @@ mod quota_answers;
 mod quota_ledger;
 mod usage_api;
 mod usage_codes;
-mod usage_days;
 mod usage_ledger;
 mod usage_outcomes;
 mod usage_pages;
 mod usage_passed;
 mod usage_streams;
-mod usage_uncounted;
 mod usage_volume;
 
 // Reads that need not reach the upstream.

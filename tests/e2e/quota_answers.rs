@@ -1,86 +1,13 @@
-//! Quotas (docs/wire-contract.md, sections 4, 6 and 7): the answers to a key that has used its quota, which refusal
-//! comes first, and periods and isolates.
+//! Quotas over periods and isolates (docs/wire-contract.md, sections 4 and 7).
 
 use serde_json::json;
 use testkit::check::Check;
-use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::poll::poll;
-use testkit::token::{date, now};
 use testkit::upstream::PATIENCE;
 
 use crate::quota::{OVER, post, quota};
-use crate::usage::{admin, only, rows, settles, with_ledger};
-
-const DAY: u64 = 86_400;
-
-/// Returns the seconds of this period, and those that are left of it, at a time.
-fn period(per: &str, at: u64) -> (u64, u64) {
-    let begun = at / DAY;
-    if per == "day" {
-        return (DAY, DAY - at % DAY);
-    }
-    let month = |day: u64| date(day * DAY)[..7].to_owned();
-    let first = (0..31)
-        .map(|back| begun - back)
-        .take_while(|day| month(*day) == month(begun))
-        .last()
-        .unwrap();
-    let next = (begun..begun + 32).find(|day| month(*day) != month(begun)).unwrap();
-    ((next - first) * DAY, next * DAY - at)
-}
-
-#[test]
-fn a_caller_over_quota_learns_the_limit_and_when_it_resets() {
-    for (per, bytes) in [("day", false), ("month", false), ("day", true), ("month", true)] {
-        let mut record = json!({"requests": 1, "per": per});
-        if bytes {
-            record["bytes"] = json!(1_000);
-        }
-        let mut table = Check::of(|setup| quota(setup, record));
-        table.passes("within", &post(&table.gate));
-        let earliest = now();
-        let answer = table.refused("over", &post(&table.gate), OVER.0, OVER.1);
-        let (window, most) = period(per, earliest);
-        // It takes a moment, and counts the second that has begun.
-        let (_, least) = period(per, now());
-        let header = |name: &str| answer.header(name).unwrap_or_default();
-        let left: u64 = header("retry-after").parse().unwrap_or_default();
-        // The period may have ended in between.
-        let fits = (least..=most).contains(&left) || least > most;
-        table.that(fits, || format!("{least} to {most} seconds are left: {answer}"));
-        let (more_policy, more_limit) = match bytes {
-            true => (
-                format!(", \"bytes\";q=1000;qu=\"content-bytes\";w={window}"),
-                format!(", \"bytes\";r=989;t={left}"),
-            ),
-            false => Default::default(),
-        };
-        for (name, value) in [
-            ("ratelimit-policy", format!("\"requests\";q=1;w={window}{more_policy}")),
-            ("ratelimit", format!("\"requests\";r=0;t={left}{more_limit}")),
-        ] {
-            table.that(header(name) == value, || format!("{name} should be {value}: {answer}"));
-        }
-    }
-}
-
-#[test]
-fn the_quota_comes_after_the_rate_and_before_body_and_nonce() {
-    let mut table = Check::of(|setup| {
-        let key = json!({"schemes": ["signature"], "rate": "standard", "nonce": "required",
-            "quota": {"requests": 1, "per": "day"}});
-        with_ledger(setup.site(key)).limiter("RATE_STANDARD").replay()
-    });
-    let by = |nonce: &str| table.gate.signature().nonce(nonce).sign(Request::post("/x"));
-    let (first, second) = (by("first nonce"), by("second nonce"));
-    table.passes("within", &first);
-    table.refused("seen before, but over", &first, OVER.0, OVER.1);
-    table.refused("another body, but over", &second.body("other"), OVER.0, OVER.1);
-    // The limiter has had its three.
-    let third = table.gate.signature().nonce("third nonce").sign(Request::post("/x"));
-    table.refused("over both", &third, 429, "rate-limited");
-}
+use crate::usage::{admin, only, rows, settles};
 
 #[test]
 fn a_quota_of_months_counts_the_days_before() {

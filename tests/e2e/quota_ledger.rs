@@ -1,5 +1,5 @@
-//! Quotas without a ledger that tells what a key has had (docs/wire-contract.md, sections 1, 2 and 4): its key is
-//! closed, and no other.
+//! Quotas and usage without a ledger that tells what a key has had (docs/wire-contract.md, sections 1, 2, 4 and 7): its key is
+//! closed, and no other; and nobody is told its usage.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use testkit::poll::poll;
 use testkit::upstream::PATIENCE;
 
 use crate::quota::{OVER, quota};
+use crate::usage::{ADMIN, admin};
 
 const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
 
@@ -44,48 +45,37 @@ fn logged(table: &Check) {
     });
 }
 
-#[test]
-fn without_a_ledger_a_key_with_a_quota_is_closed() {
-    let mut table = Check::of(|setup| {
-        let key = json!({"quota": {"requests": 10, "per": "day"}});
-        setup.site(key).key(json!({"id": "pk_free"}))
-    });
-    table.refused("with a quota", &by(&table, KEY), UNAVAILABLE.0, UNAVAILABLE.1);
-    table.passes("without one", &by(&table, "pk_free"));
-    logged(&table);
+/// Expects that nobody learns any usage.
+fn untold(table: &mut Check, what: &str) {
+    for path in ["usage?key=pk_free", "usage/keys"] {
+        table.refused(what, &admin(&table.gate, path), UNAVAILABLE.0, UNAVAILABLE.1);
+    }
 }
 
 #[test]
 fn a_failing_ledger_closes_only_keys_with_a_quota() {
-    for (what, source) in [
-        (
-            "throws",
-            "export class Broken { fetch() { throw new Error('broken'); } } export default {};",
-        ),
-        (
-            "cannot start",
-            "export class Broken { constructor() { throw new Error('broken'); } } export default {};",
-        ),
-        (
-            "fails",
-            "export class Broken { fetch() { return new Response('no', { status: 500 }); } } export default {};",
-        ),
-        (
-            "talks nonsense",
-            "export class Broken { fetch() { return new Response('nonsense'); } } export default {};",
-        ),
-        (
-            "says nothing",
-            "export class Broken { fetch() { return Response.json({}); } } export default {};",
-        ),
-        (
-            "does not say what was asked",
-            "export class Broken { fetch() { return Response.json({ sequence: 0, since: null, requests: 0, bytes: 0 }); } } export default {};",
-        ),
+    for source in [
+        "export class Broken { fetch() { throw new Error('broken'); } } export default {};",
+        "export class Broken { constructor() { throw new Error('broken'); } } export default {};",
+        "export class Broken { fetch() { return new Response('no', { status: 500 }); } } export default {};",
+        "export class Broken { fetch() { return new Response('nonsense'); } } export default {};",
+        "export class Broken { fetch() { return Response.json({}); } } export default {};",
+        "export class Broken { fetch() { return Response.json({ sequence: 0, since: null, requests: 0, bytes: 0 }); } } export default {};",
+        "",
     ] {
-        let mut table = Check::of(|setup| limited(setup).ledger_by(source));
-        table.refused(what, &by(&table, KEY), UNAVAILABLE.0, UNAVAILABLE.1);
+        let mut table = Check::of(|setup| match source {
+            "" => {
+                let setup = setup.site(json!({"quota": {"requests": 10, "per": "day"}}));
+                setup.key(json!({"id": "pk_free"})).key(json!({"id": ADMIN, "admin": true}))
+            }
+            _ => limited(setup).ledger_by(source),
+        });
+        table.refused(source, &by(&table, KEY), UNAVAILABLE.0, UNAVAILABLE.1);
         table.passes("another key", &by(&table, "pk_free"));
+        // What one of these says of sums says nothing of rows.
+        if !source.contains("sequence") {
+            untold(&mut table, source);
+        }
         logged(&table);
     }
 }
@@ -107,6 +97,7 @@ fn a_ledger_that_does_not_answer_closes_a_key_in_time_and_slows_no_other() {
     let took = began.elapsed();
     table.that(took < 2 * PATIENCE, || format!("20 requests took {took:?}"));
     waiting.join().unwrap().refused(UNAVAILABLE.0, UNAVAILABLE.1);
+    untold(&mut table, "silent");
 }
 
 #[test]

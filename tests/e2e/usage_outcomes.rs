@@ -1,16 +1,17 @@
 //! The requests that are counted against a key (docs/wire-contract.md, sections 2 and 7): every way that a request
 //! can end once its credential was good, with the bytes of its body and of the answer's.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use testkit::check::Check;
 use testkit::client::Request;
 use testkit::gate::{KEY, Setup};
-use testkit::token::{date, fresh, now};
+use testkit::provocations;
+use testkit::token::{date, now};
 use testkit::upstream::{Reply, Upstream};
 
 use crate::usage::{Counts, add, admin, only, rows, settles, with_ledger};
-
-pub(crate) const SITE: &str = "https://www.example.com";
 
 /// A request, the outcome that it is counted under, and the bytes of its body and of the answer's.
 type Case = (&'static str, Request, &'static str, usize);
@@ -38,7 +39,6 @@ pub(crate) fn upstream() -> Upstream {
         "/chunked" => {
             Reply::new(200).parts(vec![(None, b"twelve".to_vec()), (None, b" bytes".to_vec())])
         }
-        "/gone" => Reply::hang_up(),
         "/empty" => Reply::ok(""),
         "/304" => Reply::new(304).header("ETag", "\"a\""),
         path => Reply::new(path[1..].parse().unwrap_or(200)).body("done"),
@@ -65,68 +65,6 @@ fn what_was_forwarded_counts_with_both_bodies() {
             ("a large upload", by("PUT", "/x").body(large), "forwarded", 4),
         ],
     );
-}
-
-#[test]
-fn what_the_gate_refused_counts_once_its_credential_was_good() {
-    let mut table = Check::before(upstream(), |setup| {
-        let key = json!({"schemes": ["session", "signature"], "methods": ["GET", "POST"], "paths": ["/x"],
-            "allowed_origins": [SITE], "allowed_ips": ["192.0.2.1"]});
-        with_ledger(setup.site(key))
-    });
-    let good = table.gate.bearer();
-    let with = |method: &str, path: &str, origin: &str, address: &str| {
-        let request = Request::new(method, path).bearer(&good);
-        request.origin(origin).header("CF-Connecting-IP", address)
-    };
-    let (there, other) = ("192.0.2.1", "192.0.2.2");
-    let signed = table.gate.signature().sign(Request::post("/x"));
-    let signed = signed.origin(SITE).header("CF-Connecting-IP", there);
-    let mut expected = Counts::new();
-    for (what, request, status, code) in [
-        ("origin", with("GET", "/x", "https://evil.example", there), 403, "origin-denied"),
-        ("address", with("GET", "/x", SITE, other), 403, "ip-denied"),
-        ("method", with("DELETE", "/x", SITE, there), 403, "method-denied"),
-        ("path", with("GET", "/y", SITE, there), 403, "path-denied"),
-        ("body", signed.body("changed"), 401, "digest-mismatch"),
-    ] {
-        let bytes_in = request.body.as_ref().map_or(0, Vec::len);
-        let answer = table.refused(what, &request, status, code);
-        add(&mut expected, "refused", 1, bytes_in, answer.body.len());
-    }
-    let head = with("HEAD", "/y", SITE, there).send(&table.gate);
-    assert_eq!((head.status, head.body.len()), (403, 0));
-    add(&mut expected, "refused", 1, 0, 0);
-    settles(&table.gate, KEY, &expected);
-}
-
-#[test]
-fn a_replayed_request_counts_as_refused() {
-    let mut table = Check::before(upstream(), |setup| {
-        with_ledger(setup.site(json!({"schemes": ["signature"], "nonce": "required"}))).replay()
-    });
-    let signed = table.gate.signature().nonce(&fresh()).sign(Request::post("/x"));
-    table.passes("once", &signed);
-    let answer = table.refused("twice", &signed, 401, "replayed");
-    let mut expected = only("forwarded", 1, 7, 4);
-    add(&mut expected, "refused", 1, 7, answer.body.len());
-    settles(&table.gate, KEY, &expected);
-}
-
-#[test]
-fn what_failed_counts_as_failed() {
-    let table = Check::before(upstream(), ledger);
-    let post = |path: &str| Request::new("POST", path).bearer(&table.gate.bearer()).body("hello");
-    let mut expected = Counts::new();
-    for (path, code) in [
-        ("/522", "upstream-unreachable"),
-        ("/gone", "upstream-unreachable"),
-        ("/401", "upstream-rejected-token"),
-    ] {
-        let answer = post(path).send(&table.gate).refused(502, code);
-        add(&mut expected, "failed", 1, 5, answer.body.len());
-    }
-    settles(&table.gate, KEY, &expected);
 }
 
 #[test]
@@ -169,5 +107,33 @@ fn a_row_has_the_day_of_arrival_and_the_upstreams_time() {
         let mut sorted = names;
         sorted.sort_unstable();
         assert_eq!(sorted, expected);
+    }
+}
+
+/// Whatever can be refused: the audit line tells whether, as what, and with how many bytes it counts.
+#[test]
+fn usage_and_audit_lines_agree_for_every_code() {
+    let upstream = Upstream::answering(provocations::reply);
+    let gate = with_ledger(provocations::setup(Setup::to(&upstream))).start();
+    let mut expected = BTreeMap::<String, Counts>::new();
+    // Making them forwards one.
+    add(expected.entry("pk_nonce".into()).or_default(), "forwarded", 1, 7, 0);
+    for (_, code, request) in provocations::provocations(&gate) {
+        let answer = request.send(&gate);
+        let line = gate.logs.audit(&answer.request_id());
+        if line["verified"] == false {
+            continue;
+        }
+        let key = line["key"].as_str().unwrap_or_else(|| panic!("{code}: {line}"));
+        let outcome = line["outcome"].as_str().unwrap();
+        let bytes_in = request.body.as_ref().map_or(0, Vec::len);
+        add(expected.entry(key.into()).or_default(), outcome, 1, bytes_in, answer.body.len());
+    }
+    for (key, counts) in &expected {
+        settles(&gate, key, counts);
+    }
+    for key in ["pk_revoked", "pk_expired", "pk_link"] {
+        assert!(!expected.contains_key(key), "{key}");
+        settles(&gate, key, &Counts::new());
     }
 }

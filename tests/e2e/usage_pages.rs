@@ -95,17 +95,3 @@ fn a_page_costs_a_list_and_a_read_of_each_key_and_writes_nothing() {
     settles(&gate, &id(3), &only("forwarded", 1, 7, 4));
     assert_eq!(cost(), unused);
 }
-
-#[test]
-fn one_ledger_that_fails_has_no_page() {
-    for source in [
-        "export class Broken { fetch() { throw new Error('broken'); } } export default {};",
-        "export class Broken { fetch() { return new Response('no', { status: 500 }); } } export default {};",
-        "export class Broken { fetch() { return new Promise(() => setTimeout(() => {}, 1e9)); } } export default {};",
-    ] {
-        let mut table =
-            Check::of(|setup: Setup| with_ledger(setup.site(json!({}))).ledger_by(source));
-        let request = admin(&table.gate, "usage/keys");
-        table.refused(source, &request, 503, "feature-unavailable");
-    }
-}
