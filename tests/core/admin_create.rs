@@ -3,7 +3,7 @@
 
 use crate::native::{Check, check};
 use serde_json::{Value, json};
-use testkit::admin_api::{admin, ask, stored, tell, with_sk, write};
+use testkit::admin_api::{ADMIN, admin, ask, bare, stored, tell, with_sk, write};
 use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::signing::Signature;
@@ -160,4 +160,89 @@ fn what_is_stored_is_never_longer_than_what_is_read() {
             _ => table.that(false, || made.to_string()),
         }
     }
+}
+
+#[test]
+fn a_batch_is_made_in_order_or_refused_whole() {
+    let mut table = check(|setup| {
+        admin(setup)
+            .registered(json!({"id": "pk_there"}))
+            .registered(json!({"id": "pk_gone", "version": 1, "revoked": true}))
+    });
+    let with = |second: Value| json!([{"id": "pk_new"}, second, {"id": "pk_newer"}]);
+    for (id, code) in
+        [("pk_there", "key-exists"), ("pk_gone", "key-exists"), (KEY, "key-in-configuration")]
+    {
+        let batch = create(&table, &with(json!({"id": id})));
+        table.taken(id, &batch, code, (id, "[1].id"));
+    }
+    for (batch, field) in [
+        (json!([{"id": "pk_new"}, {"id": "pk_newer"}, {"id": "pk_new"}]), "[2].id"),
+        (with(json!({"id": ""})), "[1].id"),
+        (with(json!("pk_b")), "[1]"),
+        (with(json!(null)), "[1]"),
+        (with(json!([{"id": "pk_b"}])), "[1]"),
+        (with(json!({"id": "pk_b", "name": "x".repeat(17_000)})), "[1]"),
+        (json!([]), "body"),
+        (json!([{"id": null}]), "[0].id"),
+    ] {
+        table.names(&batch.to_string(), &create(&table, &batch), field);
+    }
+    for id in ["pk_new", "pk_newer", "pk_b"] {
+        table.absent("refused", id);
+    }
+    let batch = json!([
+        {"id": "pk_b", "version": 2},
+        {"id": "customer.17", "schemes": ["signature"], "paths": ["/posts"]},
+        {"id": "pk_a", "revoked": true},
+    ]);
+    let kept = [
+        json!({"id": "pk_b", "version": 2, "schemes": ["session"]}),
+        json!({"id": "customer.17", "schemes": ["signature"], "paths": ["/posts"], "version": 1}),
+        json!({"id": "pk_a", "revoked": true, "version": 1, "schemes": ["session"]}),
+    ];
+    let shown =
+        [2, 1, 1].iter().zip(&kept).map(|(version, key)| with_sk(&table.gate, key, *version));
+    let shown = json!({"keys": Vec::from_iter(shown)});
+    table.answers("three", &create(&table, &batch), 201, &shown);
+    for record in &kept {
+        let found = stored(&table.gate, record["id"].as_str().unwrap());
+        table.that(found.as_ref() == Some(record), || format!("stored: {found:?}"));
+    }
+    let signed = table.gate.signature_of("customer.17").sign(Request::post("/posts"));
+    table.passes("at once", &signed);
+    table.refused("revoked", &write(&table.gate, "pk_a"), 401, "key-revoked");
+}
+
+#[test]
+fn a_key_without_an_id_is_given_one() {
+    let mut table = check(admin);
+    let make = create(&table, &json!([{"name": "a"}, {"name": "b"}]));
+    let keys = table.answered("two", &make, 201).json()["keys"].clone();
+    let ids = [0, 1].map(|index| keys[index]["id"].as_str().unwrap().to_owned());
+    let has_form = |id: &String| id.len() == 25 && id.starts_with("pk_");
+    assert!(ids.iter().all(has_form) && ids[0] != ids[1], "{ids:?}");
+    let kept = stored(&table.gate, &ids[0]).unwrap();
+    table.that(kept["sk"].is_null(), || format!("a secret is kept: {kept}"));
+    table.passes("it works", &write(&table.gate, &ids[0]));
+}
+
+#[test]
+fn without_its_bindings_there_is_no_registry() {
+    let mut table = check(|setup| setup.site(json!({})).key(json!({"id": ADMIN, "admin": true})));
+    for (method, path) in [
+        ("GET", "keys"),
+        ("POST", "keys"),
+        ("GET", "keys/pk_a"),
+        ("PATCH", "keys/pk_a"),
+        ("DELETE", "keys/pk_a"),
+    ] {
+        let request = match method {
+            "GET" => ask(&table.gate, method, path),
+            _ => tell(&table.gate, method, path, &json!({"id": "pk_a"})),
+        };
+        table.refused(method, &request, 503, "feature-unavailable");
+        table.refused(method, &bare(method, path), 401, "credential-missing");
+    }
+    table.passes("a key of the configuration", &write(&table.gate, KEY));
 }

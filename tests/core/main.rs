@@ -3,10 +3,12 @@
 mod accept_signature;
 mod admin_change;
 mod admin_create;
+mod admin_delete;
 mod admin_fields;
 mod admin_list;
 mod admin_paths;
 mod admin_proofs;
+mod admin_status;
 mod admin_who;
 mod admission;
 mod answers;

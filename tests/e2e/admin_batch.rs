@@ -1,11 +1,9 @@
 //! Many keys at once (docs/wire-contract.md, section 7): up to a hundred, all of them or none.
 
 use serde_json::{Value, json};
-use testkit::admin_api::{admin, ask, stored, tell, with_sk, write};
+use testkit::admin_api::{admin, ask, tell, write};
 use testkit::check::Check;
-use testkit::client::{Request, Response};
-use testkit::gate::KEY;
-use testkit::logs::Line;
+use testkit::client::Request;
 
 fn create(table: &Check, batch: &Value) -> Request {
     tell(&table.gate, "POST", "keys", batch)
@@ -15,49 +13,6 @@ fn create(table: &Check, batch: &Value) -> Request {
 fn records(count: usize, name: usize) -> Vec<Value> {
     let one = |number| json!({"id": format!("pk_{number}"), "name": "x".repeat(name)});
     (0..count).map(one).collect()
-}
-
-/// Returns the names that were put into KV until this answer.
-fn puts(table: &Check, last: &Response) -> Vec<String> {
-    table.gate.logs.audit(&last.request_id());
-    table.gate.logs.until("what was put", |lines| {
-        let lines = lines.iter().filter_map(Line::json);
-        let puts = lines.filter(|line| line["event"] == "kv" && line["method"] == "PUT");
-        Some(puts.map(|line| line["name"].to_string()).collect())
-    })
-}
-
-#[test]
-fn each_is_made_and_shown_in_order() {
-    let mut table = Check::of(admin);
-    let batch = json!([
-        {"id": "pk_b", "version": 2},
-        {"id": "customer.17", "schemes": ["signature"], "paths": ["/posts"]},
-        {"id": "pk_a", "revoked": true},
-    ]);
-    let kept = json!([
-        {"id": "pk_b", "version": 2, "schemes": ["session"]},
-        {"id": "customer.17", "schemes": ["signature"], "paths": ["/posts"], "version": 1},
-        {"id": "pk_a", "revoked": true, "version": 1, "schemes": ["session"]},
-    ]);
-    let shown = json!({"keys": [
-        with_sk(&table.gate, &kept[0], 2),
-        with_sk(&table.gate, &kept[1], 1),
-        with_sk(&table.gate, &kept[2], 1),
-    ]});
-    table.answers("three", &create(&table, &batch), 201, &shown);
-    for record in kept.as_array().unwrap() {
-        let id = record["id"].as_str().unwrap();
-        let found = stored(&table.gate, id);
-        table.that(found.as_ref() == Some(record), || format!("stored: {found:?}"));
-    }
-    let signed = table.gate.signature_of("customer.17").sign(Request::post("/posts"));
-    table.passes("at once", &signed);
-    let revoked = write(&table.gate, "pk_a");
-    table.refused("revoked from the start", &revoked, 401, "key-revoked");
-    let one = json!([{"id": "pk_one"}]);
-    let shown = json!({"keys": [with_sk(&table.gate, &json!({"id": "pk_one", "version": 1, "schemes": ["session"]}), 1)]});
-    table.answers("a batch of one is a batch", &create(&table, &one), 201, &shown);
 }
 
 #[test]
@@ -81,44 +36,6 @@ fn a_hundred_are_taken_and_no_more() {
     let list = ask(&table.gate, "GET", "keys");
     let listed = table.answered("the list", &list, 200).json();
     table.that(listed["keys"].as_array().unwrap().len() == 100, || "some are missing".into());
-}
-
-#[test]
-fn what_is_refused_is_refused_whole() {
-    let mut table = Check::of(|setup| {
-        admin(setup)
-            .registered(json!({"id": "pk_there"}))
-            .registered(json!({"id": "pk_gone", "version": 1, "revoked": true}))
-    });
-    let with = |second: Value| json!([{"id": "pk_new"}, second, {"id": "pk_newer"}]);
-    for id in ["pk_there", "pk_gone"] {
-        let batch = create(&table, &with(json!({"id": id})));
-        table.taken(id, &batch, "key-exists", (id, "[1].id"));
-    }
-    let configured = create(&table, &with(json!({"id": KEY})));
-    table.taken("of the configuration", &configured, "key-in-configuration", (KEY, "[1].id"));
-    for (batch, field) in [
-        (json!([{"id": "pk_new"}, {"id": "pk_newer"}, {"id": "pk_new"}]), "[2].id"),
-        (with(json!({"id": "pk_b", "path": ["/x"]})), "[1].path"),
-        (with(json!({"id": ""})), "[1].id"),
-        (with(json!("pk_b")), "[1]"),
-        (with(json!(null)), "[1]"),
-        (with(json!([{"id": "pk_b"}])), "[1]"),
-        (with(json!({"id": "pk_b", "name": "x".repeat(17_000)})), "[1]"),
-    ] {
-        table.names(
-            &batch.to_string()[..80.min(batch.to_string().len())],
-            &create(&table, &batch),
-            field,
-        );
-    }
-    for id in ["pk_new", "pk_newer", "pk_b"] {
-        table.absent("refused", id);
-    }
-    let last = table.answered("the list", &ask(&table.gate, "GET", "keys"), 200);
-    let puts = puts(&table, &last);
-    table.that(puts.is_empty(), || format!("written and taken back: {puts:?}"));
-    table.answered("nothing wrong", &create(&table, &with(json!({"id": "pk_b"}))), 201);
 }
 
 #[test]

@@ -4,40 +4,12 @@
 use std::thread;
 
 use serde_json::json;
-use testkit::admin_api::{ADMIN, admin, ask, bare, stored, tell, write};
+use testkit::admin_api::{admin, ask, stored, tell, write};
 use testkit::check::Check;
 use testkit::client::{Request, Response};
-use testkit::gate::{KEY, Setup};
 use testkit::logs::Line;
 
 const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
-
-#[test]
-fn without_the_binding_there_is_no_registry() {
-    let mut table =
-        Check::of(|setup: Setup| setup.site(json!({})).key(json!({"id": ADMIN, "admin": true})));
-    for (method, path) in [
-        ("GET", "keys"),
-        ("POST", "keys"),
-        ("GET", "keys/pk_a"),
-        ("PATCH", "keys/pk_a"),
-        ("DELETE", "keys/pk_a"),
-    ] {
-        let body = json!({"id": "pk_a"});
-        let request = match method {
-            "GET" | "DELETE" => ask(&table.gate, method, path),
-            _ => tell(&table.gate, method, path, &body),
-        };
-        let what = format!("{method} {path}");
-        table.refused(&what, &request, UNAVAILABLE.0, UNAVAILABLE.1);
-        table.refused(&what, &bare(method, path), 401, "credential-missing");
-        let other = bare(method, path).bearer(&table.gate.bearer());
-        table.refused(&what, &other, 403, "path-denied");
-    }
-    let status = ask(&table.gate, "GET", "status");
-    table.answered("status", &status, 200);
-    table.passes("a key of the configuration", &write(&table.gate, KEY));
-}
 
 #[test]
 fn a_failing_registry_is_reported() {

@@ -24,11 +24,9 @@ mod signed_requests;
 mod admin;
 mod admin_batch;
 mod admin_bodies;
-mod admin_delete;
 mod admin_failures;
 mod admin_isolates;
 mod admin_log;
-mod admin_status;
 
 // What crosses the gate.
 mod bodies;

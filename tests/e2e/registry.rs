@@ -69,26 +69,6 @@ fn a_record_is_read_once_for_many_requests_and_so_is_an_absent_one() {
 }
 
 #[test]
-fn a_record_that_does_not_parse_closes_its_key_and_no_other() {
-    let mut table = Check::of(|setup| {
-        registered(setup)
-            .in_registry("key/pk_text", "nonsense")
-            .in_registry("key/pk_other", r#"{"id":"pk_another"}"#)
-            .in_registry("key/pk_misspelt", r#"{"id":"pk_misspelt","path":["/x"]}"#)
-            .in_registry("key/pk_admin", r#"{"id":"pk_admin","admin":true}"#)
-    });
-    for id in ["pk_text", "pk_other", "pk_misspelt", "pk_admin"] {
-        table.refused(id, &by(&table, id), 503, "misconfigured");
-        let name = format!("key/{id}");
-        table.gate.logs.until("a line that names the record", |lines| {
-            let mut lines = lines.iter().filter(|line| line.is_event("misconfigured"));
-            lines.any(|line| line.text.contains(&name)).then_some(())
-        });
-    }
-    table.passes("another key", &by(&table, "customer.17"));
-}
-
-#[test]
 fn a_registry_that_fails_closes_the_keys_that_only_it_may_know() {
     let mut table = Check::of(registered);
     for id in ["pk_fails", "pk_hangs"] {

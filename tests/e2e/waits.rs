@@ -197,20 +197,3 @@ fn without_its_writer_the_registry_is_read_and_not_written() {
     let write = write(&table.gate, "pk_r");
     table.passes("used", &write);
 }
-
-#[test]
-fn a_key_without_an_id_is_given_one() {
-    let mut table = Check::of(admin);
-    let make = tell(&table.gate, "POST", "keys", &json!([{"name": "a"}, {"name": "b"}]));
-    let answer = table.answered("two", &make, 201);
-    let keys = answer.json()["keys"].as_array().unwrap().clone();
-    let ids: Vec<&str> = keys.iter().map(|key| key["id"].as_str().unwrap()).collect();
-    let has_form = |id: &&str| id.len() == 25 && id.starts_with("pk_");
-    assert!(ids.iter().all(has_form) && ids[0] != ids[1], "{ids:?}");
-    let kept = stored(&table.gate, ids[0]).unwrap();
-    table.that(kept["sk"].is_null(), || format!("a secret is kept: {kept}"));
-    let write = write(&table.gate, ids[0]);
-    table.passes("it works", &write);
-    let null = tell(&table.gate, "POST", "keys", &json!({"id": null}));
-    table.names("null is no id", &null, "id");
-}
