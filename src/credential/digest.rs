@@ -115,9 +115,13 @@ mod tests {
         for (field, right) in [
             (sha256.clone(), true),
             (format!("{sha256}, {sha512}"), true),
-            (format!("md5=:AA==:, {sha512}"), true),
+            (format!("md5=:AA==:, {sha512}, unixsum=:AA==:"), true),
+            (format!("  {sha256},{sha512};q=1  "), true),
             (format!("{sha256}, sha-512=:AA==:"), false),
+            (format!("sha-256=:AA==:, {sha512}"), false),
             ("sha-256=::".to_owned(), false),
+            (sha512.replace("sha-512", "sha-256"), false),
+            (sha256.replace("sha-256", "sha-512"), false),
         ] {
             let digests = Digests::parse(&field).unwrap();
             let computed: Vec<_> = digests.algorithms().map(|a| a.digest(body)).collect();
@@ -131,10 +135,19 @@ mod tests {
         for (field, refusal) in [
             ("sha-256", Refusal::BadCredential),
             ("sha-256=x", Refusal::BadCredential),
+            ("sha-256=\"AA==\"", Refusal::BadCredential),
+            ("sha-256=:AA==", Refusal::BadCredential),
+            ("sha-256=:!:", Refusal::BadCredential),
+            ("sha-256=?1", Refusal::BadCredential),
             ("sha-256=(:AA==:)", Refusal::BadCredential),
             ("sha-256=:AA==:, sha-256=:AA==:", Refusal::BadCredential),
+            ("md5=:AA==:, sha-256=:AA==:, md5=:AA==:", Refusal::BadCredential),
+            ("sha-256=:AA==:, sha-512=1", Refusal::BadCredential),
+            ("sha-256=:AA==:,", Refusal::BadCredential),
+            ("garbage garbage", Refusal::BadCredential),
             ("SHA-256=:AA==:", Refusal::BadCredential),
             ("md5=:AA==:", Refusal::SignatureUnsupported),
+            ("sha=:AA==:, sha-384=:AA==:", Refusal::SignatureUnsupported),
             ("", Refusal::SignatureUnsupported),
         ] {
             assert_eq!(Digests::parse(field), Err(refusal), "{field}");

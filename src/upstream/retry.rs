@@ -106,7 +106,9 @@ mod tests {
         assert_eq!(after(1, Some("99999999999999999999999")), None);
         assert_eq!(after(1, Some("Sun, 06 Nov 1994 08:49:40 GMT")), Some(3_000));
         assert_eq!(after(1, Some("Sun, 06 Nov 1994 08:49:00 GMT")), Some(100));
-        assert_eq!(after(1, Some("soon")), Some(100));
+        for ignored in ["soon", "-5", "0"] {
+            assert_eq!(after(1, Some(ignored)), Some(100), "{ignored}");
+        }
     }
 
     #[test]

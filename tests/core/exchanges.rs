@@ -45,7 +45,19 @@ fn reads_are_tried_again_and_writes_are_not() {
     let later = [(429, &[("retry-after", "6")] as &[(&str, &str)])];
     assert_eq!(exchange(json!({}), "GET", &later), ["pass 429 1 []"]);
     assert_eq!(exchange(json!({}), "GET", &[(1, &[])]), ["upstream-timeout"]);
-    assert_eq!(exchange(json!({}), "GET", &[(500, &[])]), ["pass 500 1 []"]);
+    for status in [429, 502, 503, 504] {
+        for method in ["GET", "HEAD"] {
+            assert_eq!(exchange(json!({}), method, &[(status, &[])]), ["again 100"]);
+        }
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            let seen = exchange(json!({}), method, &[(status, &[])]);
+            assert_eq!(seen, [format!("pass {status} 1 []")], "{method}");
+        }
+    }
+    for status in [200, 400, 404, 408, 409, 500, 501, 505] {
+        let seen = exchange(json!({}), "GET", &[(status, &[])]);
+        assert_eq!(seen, [format!("pass {status} 1 []")]);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Where a request goes, and where its answer points (docs/wire-contract.md, sections 1 and 5): targets, redirects
 //! and `Location`.
 
-use crate::native::{Upstream, start};
+use crate::native::{Upstream, check, start};
 use serde_json::json;
 use testkit::client::{HOST, Request};
 use testkit::upstream::Reply;
@@ -45,6 +45,23 @@ fn the_target_is_the_upstreams_path_and_what_the_star_matched() {
         [("/", 404), ("/v1", 404), ("/bare", 404), ("/one/", 404), ("/other", 404)]
     {
         Request::post(sent).bearer(&token).send(&gate).refused(status, "no-route");
+    }
+}
+
+#[test]
+fn an_encoded_slash_passes_where_the_route_says_so_but_no_dots_with_it() {
+    let mut table = check(|setup| {
+        setup.route("/open/*", json!({"encoded_slash": true})).route("/closed/*", json!({}))
+    });
+    let token = table.gate.bearer();
+    for path in ["/open/a%2Fb", "/open/a%2fb%5Cc", "/open/%2Fa", "/open/a%2F...%2Fb"] {
+        table.passes(path, &Request::post(path).bearer(&token));
+    }
+    for path in [
+        "/closed/a%2Fb", "/closed/a%5cb", "/open/a%2F..%2Fb", "/open/..%2Fb", "/open/a%5C..",
+        "/open/a%2F%2e%2e", "/open/.%2Fb", "/open/a%2F..;x", "/open/a\\b", "/open//b",
+    ] {
+        table.refused(path, &Request::post(path).bearer(&token), 400, "bad-path");
     }
 }
 

@@ -194,8 +194,24 @@ fn the_json_is_strict() {
         ("alg twice", format!(r#"{{"alg":"HS256","alg":"HS256","kid":"{KEY}"}}"#)),
         ("kid twice", format!(r#"{{"alg":"HS256","kid":"pk_nobody","kid":"{KEY}"}}"#)),
         ("an array", format!("[{header}]")),
+        ("a surrogate", r#"{"alg":"HS256","kid":"\ud800"}"#.to_owned()),
+        ("a zero", format!(r#"{{"alg":"HS256\u0000","kid":"{KEY}"}}"#)),
+        ("a kid of controls", r#"{"alg":"HS256","kid":"\r\nx: y"}"#.to_owned()),
     ] {
         table.refused(&format!("header: {what}"), &good.mint_of(&header, &claims), BAD);
+    }
+    // Numbers that a parser may stumble over: none lengthens a session.
+    for number in ["1e400", "-0", "1e-400", "9223372036854775808", "-9223372036854775809", "0.1e1"]
+    {
+        for claims in
+            [format!(r#"{{"exp":{number}}}"#), format!(r#"{{"exp":{exp},"iat":{number}}}"#)]
+        {
+            let token = good.mint_of(&header, &claims);
+            let answer = Request::post("/x").bearer(&token).send(&table.0.gate);
+            let is_sane = matches!(answer.status, 400 | 401) || !claims.starts_with(r#"{"exp":"#);
+            let is_sane = is_sane || (answer.status == 200 && claims.contains("iat"));
+            table.0.that(is_sane, || format!("{claims}: {answer}"));
+        }
     }
     let not_utf8 = format!("{}.{}", b64(&header), b64(b"{\"exp\":1,\"a\":\"\xff\"}"));
     table.refused("bytes that are no UTF-8", &good.sign(&not_utf8), BAD);

@@ -114,7 +114,8 @@ fn a_cached_read_passes_what_it_is_kept_under_and_a_head_its_conditions_too() {
 /// Ids, subjects and headers are chosen so that joining them would make one of two.
 #[test]
 fn an_answer_is_kept_under_what_the_scope_and_the_request_say() {
-    let accept = [&[("accept", "ab")][..], &[("accept", "a"), ("accept-language", "b")], &[]];
+    let (one, other) = (("accept", "a"), ("accept-language", "a"));
+    let accept = [&[][..], &[one], &[other], &[one, other], &[("accept", "aa")]];
     for (scope, answers) in [("shared", 1), ("key", 3), ("subject", 9)] {
         let route = json!({"path": "/*", "upstream": "https://api.example", "cache": {"ttl": 60, "scope": scope}});
         let keys = json!([{"id": "a"}, {"id": "ab"}, {"id": "b"}]);

@@ -3,10 +3,10 @@
 
 use crate::native::{Check, check};
 use serde_json::json;
-use testkit::bound::{INCOMPLETE, INVALID, STALE, UNSUPPORTED, refused, signing};
+use testkit::bound::{BAD, INCOMPLETE, INVALID, STALE, UNSUPPORTED, refused, signing};
 use testkit::client::Request;
 use testkit::gate::KEY;
-use testkit::signing::{COVERED, Signature, bytes};
+use testkit::signing::{COVERED, Signature, bytes, sha256, sha512};
 use testkit::token::{fresh, sk};
 
 /// Returns a gate whose one key signs requests and nothing else.
@@ -82,6 +82,43 @@ fn the_method_the_whole_target_and_the_body_must_be_covered() {
     let by = by.value(parts[3], "1");
     refused(&mut table, "no @query", by.sign(Request::get("/x?a=1")), INCOMPLETE);
     table.passes("with it", &by.also("@query").sign(Request::get("/x?a=1")));
+}
+
+#[test]
+fn a_digest_is_compared_where_it_is_covered_and_nowhere_else() {
+    let mut table = check(|setup| setup.site(json!({"schemes": ["signature", "session"]})));
+    let whole = table.gate.signature().also("content-digest");
+    let mismatch = (401, "digest-mismatch");
+    let signed = table.gate.signature().sign(Request::post("/x"));
+    for body in [r#"{"a":2}"#, r#"{"a":1"#, r#"{"a":1} "#, "", "x"] {
+        refused(&mut table, body, signed.clone().body(body), mismatch);
+    }
+    let swap = |digest: Option<String>| {
+        let mut request = signed.clone().body("{}");
+        request.headers.retain(|(name, _)| name != "Content-Digest");
+        digest.iter().fold(request, |request, digest| request.header("Content-Digest", digest))
+    };
+    refused(&mut table, "its digest changed too", swap(Some(sha256(b"{}"))), INVALID);
+    refused(&mut table, "no digest", swap(None), INCOMPLETE);
+    for request in [Request::get("/x"), Request::new("DELETE", "/x"), Request::new("POST", "/x")] {
+        table.passes(&request.method, &whole.sign(request.clone()));
+        let other = request.clone().header("Content-Digest", &sha256(b"x"));
+        refused(&mut table, &request.method, whole.sign(other), mismatch);
+        let bad = request.header("Content-Digest", "x y");
+        refused(&mut table, "no dictionary", whole.sign(bad), BAD);
+    }
+    let (by, body) = (table.gate.signature(), br#"{"a":1}"#);
+    let two = Request::post("/x").header("Content-Digest", &sha256(body));
+    let twice = two.clone().header("Content-Digest", &sha256(body));
+    refused(&mut table, "twice, in two fields", by.sign(twice), BAD);
+    table.passes("two algorithms", &by.sign(two.header("Content-Digest", &sha512(body))));
+    for digest in ["garbage garbage", "sha-256=1", "sha-256=:AAAA:", "md5=:AA==:, md5=:AA==:"] {
+        let by = table.gate.signature().covers(&COVERED);
+        let with = |request: Request| request.header("Content-Digest", digest);
+        table.passes(digest, &by.sign(with(Request::get("/x"))));
+        table.passes(digest, &with(Request::post("/x")).bearer(&table.gate.bearer()));
+        refused(&mut table, digest, by.sign(with(Request::post("/x"))), INCOMPLETE);
+    }
 }
 
 #[test]

@@ -190,24 +190,3 @@ fn a_body_has_at_most_4096_bytes_also_without_saying_so() {
     counted.sort_by_key(ToString::to_string);
     assert_eq!(counted, [json!("192.0.2.2"), json!("192.0.2.3"), json!("192.0.2.4")]);
 }
-
-#[test]
-fn without_a_limiter_nothing_is_minted() {
-    let (upstream, verify) = (Upstream::start(), Upstream::answering(|_, _| good()));
-    let gate = start(&upstream, &verify, |setup| setup.limiter("RATE_STANDARD"));
-    ask().send(&gate).refused(503, "feature-unavailable");
-    let (_, line) = gate.logs.events("feature_unavailable", 1).remove(0);
-    assert!(line["feature"].as_str().unwrap().contains("RATE_MINT"), "{line}");
-    verify.assert_untouched();
-}
-
-#[test]
-fn a_key_of_the_registry_mints_too() {
-    let (upstream, verify) = (Upstream::start(), Upstream::answering(|_, _| good()));
-    let gate = start(&upstream, &verify, |setup| setup.registered(page_key("pk_there", json!({}))));
-    let answer = ask_of("pk_there").send(&gate);
-    assert_eq!(answer.status, 201, "{answer}");
-    write_with(&answer).send(&gate).passed();
-    from(1, ask_of("pk_nobody")).send(&gate).refused(401, "key-unknown");
-    assert_eq!(verify.seen().len(), 1);
-}
