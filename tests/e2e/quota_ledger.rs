@@ -1,5 +1,5 @@
 //! Quotas and usage without a ledger that tells what a key has had (docs/wire-contract.md, sections 1, 2, 4 and 7): its key is
-//! closed, and no other; and nobody is told its usage.
+//! closed, and no other; and its usage is not shown.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -46,7 +46,7 @@ fn logged(table: &Check) {
 }
 
 /// Expects that nobody learns any usage.
-fn untold(table: &mut Check, what: &str) {
+fn shows_no_usage(table: &mut Check, what: &str) {
     for path in ["usage?key=pk_free", "usage/keys"] {
         table.refused(what, &admin(&table.gate, path), UNAVAILABLE.0, UNAVAILABLE.1);
     }
@@ -74,7 +74,7 @@ fn a_failing_ledger_closes_only_keys_with_a_quota() {
         table.passes("another key", &by(&table, "pk_free"));
         // What one of these says of sums says nothing of rows.
         if !source.contains("sequence") {
-            untold(&mut table, source);
+            shows_no_usage(&mut table, source);
         }
         logged(&table);
     }
@@ -97,7 +97,7 @@ fn a_ledger_that_does_not_answer_closes_a_key_in_time_and_slows_no_other() {
     let took = began.elapsed();
     table.that(took < 2 * PATIENCE, || format!("20 requests took {took:?}"));
     waiting.join().unwrap().refused(UNAVAILABLE.0, UNAVAILABLE.1);
-    untold(&mut table, "silent");
+    shows_no_usage(&mut table, "silent");
 }
 
 #[test]
