@@ -26,9 +26,11 @@ impl HeaderEdits<'_> {
     }
 }
 
-/// Returns the `Content-Length` of a response, if it has one and it consists of digits.
+/// Returns the `Content-Length` of a response, if it has one, it consists of digits, and no `Transfer-Encoding` overrides it
+/// (RFC 9112 section 6.3).
 pub fn content_length(headers: &[(&str, &str)]) -> Option<u64> {
-    digits::parse(header(headers, "content-length")?)
+    let length = digits::parse(header(headers, "content-length")?);
+    length.filter(|_| header(headers, "transfer-encoding").is_none())
 }
 
 /// Returns the value of the header `name` (lower case). The platform joins repeated fields.

@@ -24,10 +24,13 @@ export function writeRequest(request, buffer) {
   return read === text.length ? written : -3 * text.length;
 }
 
-/** Returns the announced length of a body; `undefined` unless it is one whole number, because the platform joins repeated fields. */
+/**
+ * Returns the announced length of a body; `undefined` unless it is one whole number, because the platform joins repeated fields,
+ * and nothing overrides it (RFC 9112 section 6.3).
+ */
 export function readLength(headers) {
   const text = headers.get("content-length");
-  return /^\d+$/.test(text) ? Number(text) : undefined;
+  return /^\d+$/.test(text) && !headers.has("transfer-encoding") ? Number(text) : undefined;
 }
 
 /** Returns the headers of a response as a message. */

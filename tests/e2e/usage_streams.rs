@@ -108,3 +108,23 @@ fn an_upload_that_breaks_off_or_grows_too_long_counts_once() {
     });
     assert_eq!(ended, json!([1, 1, 0]));
 }
+
+#[test]
+fn a_length_that_a_chunked_answer_states_too_does_not_count() {
+    let chunked = |length: &str, body: &str| {
+        let size = body.len();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
+        Reply::raw(format!("{head}{size:x}\r\n{body}\r\n0\r\n\r\n"))
+    };
+    for (path, more) in [("/*", json!({})), ("/c/*", json!({"cache": {"ttl": 10}}))] {
+        let upstream = Upstream::queue(vec![chunked("1", "hello"), chunked("8", "world")]);
+        let table = Check::before(upstream, |setup| ledger(setup).route(path, more));
+        for (target, body) in [("/c/1", "hello"), ("/c/2", "world")] {
+            let answer = Request::get(target).bearer(&table.gate.bearer()).send(&table.gate);
+            assert!(answer.complete && answer.text() == body, "{path}: {answer}");
+        }
+        settles(&table.gate, KEY, &only("forwarded", 2, 0, 10));
+    }
+}
