@@ -1,6 +1,7 @@
 /** Calls of the admin API. The session is in a variable of this module and nowhere else. */
 
 let token;
+let closings = 0;
 let claims = {};
 let whenOver = () => {};
 
@@ -42,8 +43,18 @@ export const tell = (element, { status, message }) => {
   if (status !== 401) element.textContent = message;
 };
 
+/** Lets nobody learn the answers to requests that are under way. */
+export const forget = () => (closings += 1);
+
 /** Asks the gate. */
-export const ask = async (path, { method = "GET", body } = {}) => {
+export const ask = (path, options) =>
+  new Promise((resolve, reject) => {
+    const before = closings;
+    const unlessClosed = (settle) => (value) => closings === before && settle(value);
+    request(path, options).then(unlessClosed(resolve), unlessClosed(reject));
+  });
+
+const request = async (path, { method = "GET", body } = {}) => {
   const used = token;
   let response;
   try {

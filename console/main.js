@@ -2,7 +2,7 @@
 
 import { discard, interrupt, resume } from "./dialogs.js";
 import { $ } from "./dom.js";
-import { ask, lasts, mayWrite, onSessionOver, take, tell } from "./gate.js";
+import { ask, forget, lasts, mayWrite, onSessionOver, take, tell } from "./gate.js";
 import { newKey, showKeys, showMore } from "./keys.js";
 import { showTokens } from "./tokens.js";
 import { clearUsage, showUsage } from "./usage.js";
@@ -44,10 +44,12 @@ const open = async (event) => {
 
 /** Forgets the session and all that it showed. */
 const close = () => {
+  forget();
   discard();
   clearUsage();
   for (const id of ["tokens", "keys", "key"]) $(id).replaceChildren();
   for (const id of ["said", "usage-failed", "keys-failed", "why-not"]) $(id).textContent = "";
+  $("session").value = "";
   $("content").hidden = true;
   signOut("");
 };
