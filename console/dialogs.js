@@ -158,8 +158,10 @@ export const editKey = (name, record, send) => {
       return invalid(text, `This is not a JSON object: ${error.message}`);
     }
     save.disabled = true;
+    // What is the same stays away, because somebody else may have changed it since this page read it.
+    const sent = Object.entries(body).filter(([member, value]) => JSON.stringify(value) !== JSON.stringify(record[member]));
     try {
-      const made = await send(body);
+      const made = await send(Object.fromEntries(sent));
       if (made.sk) showSecret(dialog, made);
       else dialog.close();
     } catch (error) {
@@ -179,7 +181,7 @@ export const editKey = (name, record, send) => {
     labelled("Paths", fields.paths, "One a line, such as /posts/*. Empty: all."),
     labelled("Origins", fields.allowed_origins, "One a line, such as https://www.example.com. Empty: all."),
     h("fieldset", {}, h("legend", {}, "Methods"), ...boxes, h("small", {}, "None: all.")),
-    labelled("Record", text, isNew ? "What will be sent." : "What will be sent: a member that is null is removed, one that is absent stays as it is."),
+    labelled("Record", text, isNew ? "What will be sent." : "A member that is null is removed; one that is absent, or as it was, is not sent."),
     failed,
     h("div", { className: "row" }, save, button("Cancel", () => dialog.close())));
   const dialog = openDialog(name, form);

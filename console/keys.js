@@ -24,22 +24,20 @@ const list = (values) => (values ? h("ul", {}, ...values.map((value) => h("li", 
 const quota = ({ requests, bytes, per }) =>
   [requests && `${requests.toLocaleString("en")} requests`, bytes && `${bytes.toLocaleString("en")} bytes`].filter(Boolean).join(", ") + ` per ${per}`;
 
-/** The gate's answer to a change, once it is shown; then the row is what the gate reads back. */
-const change = async (id, patch, said) => {
-  const answer = await ask(`keys/${encodeURIComponent(id)}`, { method: "PATCH", body: patch });
-  await readBack(id, said);
+/** Shows the record that the gate answers a change with, because a read may answer with that of a minute ago. */
+const showChanged = (answer, said) => {
+  const { sk: _, ...record } = answer;
+  changed.add(record.id);
+  const made = keyRow({ ...record, where: "registry" });
+  const old = document.getElementById(made.id);
+  if (old) old.replaceWith(made);
+  else body.prepend(made);
+  addChoice(record.id);
+  $("said").textContent = said;
   return answer;
 };
 
-const readBack = async (id, said) => {
-  changed.add(id);
-  const record = { ...(await ask(`keys/${encodeURIComponent(id)}`)), where: "registry" };
-  const old = document.getElementById(`row-${id}`);
-  if (old) old.replaceWith(keyRow(record));
-  else body.prepend(keyRow(record));
-  addChoice(id);
-  $("said").textContent = said;
-};
+const change = async (id, patch, said) => showChanged(await ask(`keys/${encodeURIComponent(id)}`, { method: "PATCH", body: patch }), said);
 
 const actions = (record, now) => {
   if (record.where !== "registry" || now === "deleted") return undefined;
@@ -110,6 +108,5 @@ export const showKeys = async ({ keys = [], bindings }) => {
 export const newKey = () =>
   editKey("New key", {}, async (record) => {
     const made = await ask("keys", { method: "POST", body: record });
-    await readBack(made.id, `Key ${made.id} was created.`);
-    return made;
+    return showChanged(made, `Key ${made.id} was created.`);
   });

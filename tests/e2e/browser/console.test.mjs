@@ -275,6 +275,24 @@ test("a key is changed, revoked and restored", async (t) => {
   await focusOn(page, "Revoke");
 });
 
+test("a change sends what was changed only, so it undoes no other", async (t) => {
+  const id = freshId("shared");
+  await asAdmin("keys", "POST", { id, paths: ["/posts", "/pages"], revoked: false });
+  const page = await signedIn(t);
+  await keyRow(page, id).waitFor();
+  await asAdmin(`keys/${id}`, "PATCH", { paths: ["/posts"], revoked: true });
+  const read = [];
+  page.on("request", (request) => read.push(`${request.method()} ${new URL(request.url()).pathname}`));
+  await button(keyRow(page, id), "Change").click();
+  await textbox(page.getByRole("dialog"), "Name").fill("Renamed");
+  await button(page.getByRole("dialog"), "Save").click();
+  await page.getByRole("status").filter({ hasText: `Key ${id} was changed` }).waitFor();
+  const { name, paths, revoked } = await asAdmin(`keys/${id}`);
+  assert.deepEqual({ name, paths, revoked }, { name: "Renamed", paths: ["/posts"], revoked: true });
+  assert.match(await keyRow(page, id).innerText(), /Renamed[^]*revoked/);
+  assert.deepEqual(read, [`PATCH /_gate/keys/${id}`], "the row is the answer's, because a read may be a minute old");
+});
+
 test("a session that ends leads back to the sign-in, and what was on screen and typed is kept", async (t) => {
   const page = await signedIn(t, {}, session(ADMIN, { ttl: 3600 }).token);
   await button(page, "New key").click();
@@ -310,6 +328,26 @@ test("Close forgets everything, and so does leaving the page", async (t) => {
   // As when the browser keeps the page for its back button.
   await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })));
   assert.equal(await left(), 0);
+});
+
+test("Close forgets what is still on its way", async (t) => {
+  const page = await open(t, CONSOLE);
+  for (const pattern of ["**/_gate/keys", "**/_gate/usage?*"]) {
+    const asked = new Promise((resolve) => page.route(pattern, (route) => resolve(route), { times: 1 }));
+    await signIn(page);
+    const route = await asked;
+    await button(page, "Close").click();
+    const answered = page.waitForResponse((response) => response.url() === route.request().url());
+    await route.continue();
+    await (await answered).finished();
+    // The answer is read in tasks of the page that were queued before this one's.
+    await page.evaluate(() => fetch("health").then((response) => response.json()));
+    assert.equal(await page.locator("table, canvas, #key option").count(), 0, pattern);
+    assert.equal(await section(page, "Sign in").getByRole("alert").innerText(), "", pattern);
+  }
+  await page.getByLabel("Session", { exact: true }).fill("pasted");
+  await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })));
+  assert.equal(await page.getByLabel("Session", { exact: true }).inputValue(), "");
 });
 
 test("a session that only reads disables what writes", async (t) => {
