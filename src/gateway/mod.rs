@@ -198,7 +198,7 @@ impl Gate {
         if !route.takes(head.method()) {
             return Err(Rejection::method_not_allowed(route.allow()).into());
         }
-        if route.denies_query(head.query().unwrap_or_default()) {
+        if route.denies_query(head.target()) {
             return Err(Refusal::BadRequest.into());
         }
         let endpoint = Endpoint::Route(route);

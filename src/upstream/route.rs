@@ -119,18 +119,17 @@ impl Route {
         self.methods.contains(method)
     }
 
-    /// Returns true if the query has a parameter that the route denies, in any spelling that a server
-    /// might read as its name.
-    pub fn denies_query(&self, query: &str) -> bool {
+    /// Returns true if a path and query, or only `?` and a query, have a parameter that the route denies, in any spelling that a
+    /// server might read as its name. They are decoded first, because some servers split what they have decoded.
+    pub fn denies_query(&self, target: &str) -> bool {
         if self.deny_query.is_empty() {
             return false;
         }
-        let parameters = query.split(['&', ';']);
-        let names = parameters.map(|parameter| parameter.split('=').next().unwrap_or_default());
-        let mut read = names.map(parameter_name);
-        read.any(|name| {
+        let target: Vec<u8> = percent::decode(target).map(percent::Byte::value).collect();
+        let mut parameters = target.split(|byte| b"?&;".contains(byte)).skip(1);
+        parameters.any(|parameter| {
             let mut denied = self.deny_query.iter();
-            denied.any(|denied| is_same_parameter(denied.as_bytes(), &name))
+            denied.any(|denied| may_be_named(parameter, denied.as_bytes()))
         })
     }
 
@@ -198,15 +197,18 @@ fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
     Ok(if listed.is_empty() { Methods::ALL } else { Methods::of(listed) })
 }
 
-/// Returns the name of a query parameter as servers read it: decoded, without spaces before it, and cut
-/// at the `[` that begins an index in PHP and Rails (`name[]`), or at a NUL.
-fn parameter_name(raw: &str) -> Vec<u8> {
-    let decoded: Vec<u8> = percent::decode(raw).map(percent::Byte::value).collect();
-    let begin = decoded.iter().position(|byte| !matches!(byte, b' ' | b'+'));
-    let name = decoded.get(begin.unwrap_or_default()..).unwrap_or_default();
-    let end = |(index, byte): (usize, &u8)| *byte == 0 || (index > 0 && *byte == b'[');
-    let end = name.iter().enumerate().position(end).unwrap_or(name.len());
-    name.get(..end).unwrap_or_default().to_vec()
+/// Returns true if some server reads the name of a decoded parameter as `denied`: without spaces before it, cut at a NUL or at
+/// the `[` that begins an index (`name[]`), or out of the brackets around it, as qs, the parser of Express, reads `[name]`.
+fn may_be_named(parameter: &[u8], denied: &[u8]) -> bool {
+    let begin = parameter.iter().position(|byte| !b" +".contains(byte)).unwrap_or_default();
+    let name = parameter.get(begin..).unwrap_or_default();
+    [name, name.strip_prefix(b"[").unwrap_or_default()].into_iter().any(|name| {
+        let is_end = |(index, byte): (usize, &u8)| {
+            b"=\0".contains(byte) || (index > 0 && b"[]".contains(byte))
+        };
+        let end = name.iter().enumerate().position(is_end).unwrap_or(name.len());
+        is_same_parameter(denied, name.get(..end).unwrap_or_default())
+    })
 }
 
 /// Returns true if some server reads the two names as one, because PHP reads every `.`, space and `[` as
@@ -361,18 +363,20 @@ mod tests {
         let value =
             json!({"path": "/*", "upstream": "https://a.example", "deny_query": ["_method"]});
         let route = Route::parse("ROUTES[0]", value).unwrap();
-        let denies = |query: &str| route.denies_query(query.strip_prefix('?').unwrap_or_default());
+        let denies = |query: &str| route.denies_query(query);
         for query in [
             "?_method=DELETE", "?_method", "?a=1&_method=DELETE", "?a=1;_method=DELETE",
             "?%5Fmethod=DELETE", "?%5fmetho%64=DELETE", "?_METHOD=DELETE", "?_method[]=DELETE",
             "?_method%5B0%5D=DELETE", "?+_method=DELETE", "?%20_method=DELETE", "?.method=DELETE",
-            "?%5Bmethod=DELETE", "?_method%00x=DELETE",
+            "?%5Bmethod=DELETE", "?_method%00x=DELETE", "?[_method]=DELETE",
+            "?%5B_method%5D%5B%5D=DELETE", "??_method=DELETE", "?a=1%26_method=DELETE",
+            "?a%3B_method%3DDELETE", "/x%3F_method=DELETE", "/x;_method=DELETE?a=1",
         ] {
             assert!(denies(query), "{query}");
         }
         for query in [
             "", "?", "?method=DELETE", "?a=_method", "?_methods=1", "?x_method=1", "?a[_method]=1",
-            "?%255Fmethod=1",
+            "?%255Fmethod=1", "/method?a=1", "/_method", "?a=1%2526_method=1", "?[a][_method]=1",
         ] {
             assert!(!denies(query), "{query}");
         }

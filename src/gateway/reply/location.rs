@@ -192,15 +192,15 @@ fn leads_back(candidate: &str, path: &str, tail: &str, routes: &[Route], route: 
     let rest = route.path.rest(candidate).filter(|_| route.path.is_prefix());
     let url = route.upstream.join(rest, None);
     let goes_there = url.is_some_and(|url| url.strip_prefix(route.upstream.origin()) == Some(path));
-    let query = tail.strip_prefix('?').unwrap_or_default();
-    let query = query.split('#').next().unwrap_or_default();
-    let is_credential = query.split('&').any(|parameter| {
+    let query = tail.split('#').next().unwrap_or_default();
+    let is_credential = query.trim_start_matches('?').split('&').any(|parameter| {
         let name = parameter.split('=').next().unwrap_or_default();
         name == "key" || (name == "verify" && route.waf_key.is_some())
     });
     is_found
         && goes_there
         && !is_credential
+        && !route.denies_query(candidate)
         && !route.denies_query(query)
         && !candidate.starts_with(GATE_PREFIX)
         && (!checked.encoded_slash || route.encoded_slash)
@@ -288,6 +288,8 @@ mod tests {
             ("/v1/x?verify=1", "https://api.example.com/v1/x?verify=1"),
             ("/v1/x?a=1&key=2", "https://api.example.com/v1/x?a=1&key=2"),
             ("/v1/x?%5Fmethod=PUT", "https://api.example.com/v1/x?%5Fmethod=PUT"),
+            ("/v1/x%3F_method=PUT", "https://api.example.com/v1/x%3F_method=PUT"),
+            ("/v1/x#?_method=PUT", "/cms/x#?_method=PUT"),
         ] {
             assert_eq!(seen(&routes, "/cms/a", reference).as_deref(), Some(expected));
         }
