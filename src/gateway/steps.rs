@@ -148,7 +148,7 @@ impl<P: Platform> Steps<'_, '_, P> {
             NotAdmitted::CallerGone => return Abort::CallerGone,
             NotAdmitted::Overloaded => return Rejection::overloaded().into(),
             NotAdmitted::OverRate => {
-                let headers = rate::rate_limit_headers(rate, self.config.rates.get(rate));
+                let headers = rate::rate_limit_headers(rate, &self.config.rates);
                 return Rejection::from(Refusal::RateLimited).with_headers(headers.fields()).into();
             }
             NotAdmitted::OverQuota(quota, used) => {

@@ -24,10 +24,10 @@ pub struct Policy {
     pub period: u64,
 }
 
-/// Parses `RATES`: a policy for each limiter's name.
+/// Parses `RATES`: a policy for each limiter, by the name of its binding, because keys may name it in another case.
 ///
 /// # Errors
-/// For a malformed name, and for a policy without `limit` or `period`.
+/// For a malformed name, one that differs from another only in case, and a policy without `limit` or `period`.
 pub fn parse(value: Value) -> Result<SortedMap<String, Policy>, FieldError> {
     let Value::Object(members) = value else {
         return Err(FieldError::new(
@@ -54,7 +54,10 @@ pub fn parse(value: Value) -> Result<SortedMap<String, Policy>, FieldError> {
             return Err(FieldError::new(format!("RATES.{name}"), hint));
         }
         fields.finish()?;
-        let _ = policies.insert(name, Policy { limit, period });
+        if policies.insert(binding(&name), Policy { limit, period }).is_some() {
+            let hint = "is twice in RATES; a rate limiter has one name, whatever its case";
+            return Err(FieldError::new(format!("RATES.{name}"), hint));
+        }
     }
     Ok(policies)
 }
@@ -122,8 +125,8 @@ impl RateLimitHeaders {
 }
 
 /// Returns the headers of a 429 for a caller who exceeded the limiter `name`.
-pub fn rate_limit_headers(name: &str, policy: Option<&Policy>) -> RateLimitHeaders {
-    let (retry_after, policy) = match policy {
+pub fn rate_limit_headers(name: &str, policies: &SortedMap<String, Policy>) -> RateLimitHeaders {
+    let (retry_after, policy) = match policies.get(&*binding(name)) {
         Some(Policy { limit, period }) => (*period, format!("\"{name}\";q={limit};w={period}")),
         None => (LONGEST_PERIOD, format!("\"{name}\"")),
     };
@@ -139,9 +142,9 @@ mod tests {
     fn a_policy_is_whole_or_an_error() {
         let policies = parse(json!({"standard": {"limit": 100, "period": 60}})).unwrap();
         for (name, retry_after, policy) in
-            [("standard", 60, "\"standard\";q=100;w=60"), ("other", 60, "\"other\"")]
+            [("Standard", 60, "\"Standard\";q=100;w=60"), ("other", 60, "\"other\"")]
         {
-            let headers = rate_limit_headers(name, policies.get(name));
+            let headers = rate_limit_headers(name, &policies);
             let right = RateLimitHeaders { retry_after, policy: policy.to_owned(), limit: None };
             assert_eq!(headers, right);
         }
@@ -153,6 +156,7 @@ mod tests {
             json!({"a": {"limit": 0, "period": 10}}),
             json!({"a": {"limit": 1, "period": 10, "burst": 1}}),
             json!({"a": 1}),
+            json!({"a": {"limit": 1, "period": 10}, "A": {"limit": 1, "period": 10}}),
         ] {
             assert!(parse(wrong.clone()).unwrap_err().field.starts_with("RATES"), "{wrong}");
         }

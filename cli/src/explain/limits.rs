@@ -2,6 +2,7 @@
 
 use writegate::config::Config;
 use writegate::policy::path;
+use writegate::rate;
 use writegate::route::{self, Route};
 use writegate::{Head, Key, Problem};
 
@@ -49,9 +50,7 @@ pub(super) fn bad_request(request: &RequestInput, local: &Local) -> Vec<String> 
     if matches!(head.method(), "GET" | "HEAD") && head.has_body() {
         lines.push(format!("a {} must have no body, and this one has", head.method()));
     }
-    if let Some(route) =
-        route(&head, local).filter(|route| route.denies_query(head.query().unwrap_or_default()))
-    {
+    if let Some(route) = route(&head, local).filter(|route| route.denies_query(head.target())) {
         lines.push(format!(
             "the query has a parameter of the deny_query of the route {}: {}",
             route.path,
@@ -114,7 +113,7 @@ pub(super) fn timeout(head: &Head<'_>, local: &Local) -> Vec<String> {
 /// Names the key's rate limit.
 pub(super) fn rate(key: &Key, config: Option<&Config>) -> Option<String> {
     let name = key.rate.as_deref()?;
-    let stated = config.and_then(|config| config.rates.get(name)).map_or_else(
+    let stated = config.and_then(|config| config.rates.get(&*rate::binding(name))).map_or_else(
         || "RATES does not say how many requests that is".to_owned(),
         |rate| format!("{} requests in {} s, in each data centre", rate.limit, rate.period),
     );
