@@ -204,6 +204,17 @@ pub fn is_same_header(name: &str, other: &str) -> bool {
     name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
+/// Returns true if proxies state in a header of this name, in lower case and with `-` for `_`, where a request comes from, and servers
+/// believe it: `X-Real-IP`, `True-Client-IP` and each vendor's own, or the certificate of RFC 9440.
+pub fn is_from_proxy(name: &str) -> bool {
+    let address_of = name.strip_suffix("-ip").unwrap_or_default();
+    matches!(name, "via" | "x-host" | "remote-user")
+        || ["forwarded", "x-forwarded", "x-original-", "x-remote-", "client-cert"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        || ["client", "real", "connecting"].iter().any(|whose| address_of.ends_with(whose))
+}
+
 /// Returns true if `text` consists of bytes that an authority may contain.
 fn is_authority(text: &str) -> bool {
     !text.is_empty()

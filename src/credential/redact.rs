@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use crate::base::request::is_from_proxy;
+
 /// The text that replaces a value.
 pub const REDACTED: &str = "[redacted]";
 
@@ -22,11 +24,9 @@ const PARTS: [&str; 14] = [
     "verify",
 ];
 /// Fields that contain URLs, whose queries may contain a secret.
-const URLS: [&str; 3] = ["referer", "x-original-url", "x-rewrite-url"];
-/// Fields that Cloudflare or another proxy sets.
-const SET_BY_PROXY: [&str; 4] = ["via", "x-real-ip", "true-client-ip", "x-cluster-client-ip"];
-/// Prefixes of the names of such fields.
-const SET_BY_PROXY_PREFIX: [&str; 5] = ["cf-", "cdn-", "forwarded", "x-forwarded", "x-client-"];
+const URLS: [&str; 2] = ["referer", "x-rewrite-url"];
+/// Prefixes of the names of fields that Cloudflare or another proxy sets, in addition to [`is_from_proxy`].
+const SET_BY_PROXY: [&str; 3] = ["cf-", "cdn-", "x-client-"];
 /// Fields that contain no secret, whatever words are in their names. An idempotency key only has to be
 /// unique.
 const HARMLESS: [&str; 6] = [
@@ -42,8 +42,8 @@ const HARMLESS: [&str; 6] = [
 pub(super) fn shows_field(name: &str) -> bool {
     let name = folded(name);
     let name = name.as_str();
-    let set_by_proxy = SET_BY_PROXY.contains(&name)
-        || SET_BY_PROXY_PREFIX.iter().any(|prefix| name.starts_with(prefix));
+    let set_by_proxy =
+        is_from_proxy(name) || SET_BY_PROXY.iter().any(|prefix| name.starts_with(prefix));
     HARMLESS.contains(&name) || !(set_by_proxy || URLS.contains(&name) || says_secret(name))
 }
 
@@ -103,6 +103,8 @@ mod tests {
             "x-apikey", "x-access", "x-user-password", "x-pwd", "x-vercel-protection-bypass",
             "x-session-id", "x-otp", "x-pin", "x-wsse", "client-cert", "x-csrf", "x-forwarded-for",
             "forwarded", "via", "x-real-ip", "true-client-ip", "cdn-loop", "referer",
+            "x-original-url", "x-remote-addr", "remote-user", "x-host", "fastly-client-ip",
+            "client_ip",
         ] {
             assert!(!shows_field(name), "{name}");
         }

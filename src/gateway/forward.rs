@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::base::json_writer::ObjectWriter;
-use crate::base::request::{Head, caller_address, is_same_header};
+use crate::base::request::{Head, caller_address, is_from_proxy, is_same_header};
 use crate::base::secret::Secret;
 use crate::cache::{self, Lookup, Policy, Scope};
 use crate::credential::Verified;
@@ -19,11 +19,8 @@ use crate::upstream::url::UpstreamCredential;
 pub const MAX_REPEATABLE_BODY_BYTES: u64 = 1_048_576;
 
 /// Headers removed by name.
-const REMOVED: [&str; 22] = [
+const REMOVED: [&str; 12] = [
     "authorization", "cookie", "x-api-key", "x-public-key", "x-request-id", "x-method-override",
-    // Proxies state in these where a request comes from, and servers believe them.
-    "forwarded", "via", "x-host", "x-real-ip", "remote-user", "client-ip", "x-client-ip",
-    "x-cluster-client-ip", "true-client-ip", "fastly-client-ip",
     // Hop-by-hop (RFC 9110 section 7.6.1).
     "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
 ];
@@ -139,7 +136,7 @@ fn is_removed(name: &str) -> bool {
         return true;
     }
     let name = folded(name);
-    REMOVED.contains(&&*name) || is_removed_by_prefix(&name)
+    REMOVED.contains(&&*name) || is_removed_by_prefix(&name) || is_from_proxy(&name)
 }
 
 fn is_removed_by_prefix(name: &str) -> bool {
@@ -151,8 +148,7 @@ fn is_removed_by_prefix(name: &str) -> bool {
         [b's', ..] => name.starts_with("signature"),
         [b'w', ..] => name.starts_with("writegate-"),
         [b'x', b'-', rest @ ..] => {
-            let prefixes: [&[u8]; 6] =
-                [b"auth-", b"forwarded-", b"http-method", b"original-", b"remote-", b"rewrite-"];
+            let prefixes: [&[u8]; 3] = [b"auth-", b"http-method", b"rewrite-"];
             prefixes.iter().any(|prefix| rest.starts_with(prefix))
         }
         _ => false,
@@ -279,7 +275,9 @@ mod tests {
         // `tests/core/crossing.rs` sends the others.
         for name in [
             "authorization", "signature", "signature-input", "x-public-key", "connection",
-            "transfer-encoding", "upgrade",
+            "transfer-encoding", "upgrade", "fly-client-ip", "wl-proxy-client-ip",
+            "ali-cdn-real-ip", "do-connecting-ip", "client-cert", "client-cert-chain",
+            "x-forwarded", "forwarded-for",
         ] {
             for between in ["-", "_", ".", "!", "~", "|", "'"] {
                 let name = name.replace('-', between);
@@ -297,6 +295,7 @@ mod tests {
             "accept", "content-type", "content-length", "content-digest", "idempotency-key",
             "x_custom_2", "x-forward", "x-authenticated", "if-match", "origin", "referer",
             "user-agent", "range", "prefer", "x-custom", "traceparent", "author", "cookies",
+            "x-zip", "client-ips", "x-real-ip-2", "client",
         ] {
             assert!(!is_removed(name), "{name}");
         }
