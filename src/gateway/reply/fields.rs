@@ -65,9 +65,8 @@ fn is_removed_by_name(name: &str) -> bool {
         // Instructions to caches and proxies in front of the gate, which do not know who may read the
         // response. `*-cache-control` is below. `pragma` means nothing in a response (RFC 9111 section
         // 5.4), but some caches guess.
-        "surrogate-control" | "surrogate-key" | "cache-tag" | "edge-cache-tag" | "edge-control"
-        | "cf-edge-cache" | "pragma" => true,
-        // Proxies that read these send a file or another URL instead of the response.
+        "surrogate-control" | "surrogate-key" | "edge-control" | "cf-edge-cache" | "pragma" => true,
+        // Proxies that read these send a file or another URL instead of the response; LiteSpeed's are below.
         "x-sendfile" | "x-lighttpd-send-file" | "x-reproxy-url" => true,
         _ => false,
     }
@@ -85,8 +84,13 @@ fn is_removed_by_kind(name: &str) -> bool {
         || name.starts_with("secure-session-")
         || name.starts_with("attribution-reporting-")
         || name.starts_with("ad-auction-")
-        // nginx's `X-Sendfile` and its kind.
+        // nginx's and LiteSpeed's `X-Sendfile` and their kind.
         || name.starts_with("x-accel-")
+        || name.starts_with("x-litespeed-")
+        // Tags by which a cache purges responses together, also those of another API: `Cache-Groups` and
+        // `Cache-Group-Invalidation` (RFC 9875), and the vendors' `Cache-Tag`.
+        || name.starts_with("cache-group")
+        || name.ends_with("cache-tag")
         // Targeted cache control (RFC 9213): `CDN-Cache-Control` and what vendors put before it.
         || name.ends_with("-cache-control")
         // Policies that only report, with the URL.
@@ -125,6 +129,12 @@ mod tests {
             "surrogate-control",
             "cf-edge-cache",
             "x-accel-redirect",
+            "x-litespeed-location",
+            "cache-groups",
+            "cache-group-invalidation",
+            "cache-tag",
+            "edge-cache-tag",
+            "netlify-cache-tag",
             "writegate-asked",
             "sec-session-registration",
             "www-authenticate",
