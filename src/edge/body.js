@@ -10,7 +10,7 @@ const SMALL = 8192;
 /** First size of the buffer for a body of unknown length, in bytes; it doubles as often as needed. */
 const FIRST = 65_536;
 
-/** The buffered bodies, the oldest first. */
+/** The buffered bodies. */
 const buffered = new Set();
 let total = 0;
 
@@ -31,7 +31,7 @@ class BufferedBody {
     // Released while it was still being read.
     if (this.isReleased) return false;
     const grown = size - this.size;
-    releaseOverdue();
+    if (total + grown > BUDGET) releaseOverdue();
     if (total + grown > BUDGET) return false;
     if (size > 0) buffered.add(this);
     total += grown;
@@ -45,13 +45,13 @@ class BufferedBody {
   }
 }
 
-/** Releases bodies of requests whose context the platform ended, because these never do it themselves. */
+/**
+ * Releases bodies of requests whose context the platform ended, because these never do it themselves. Routes differ in their
+ * `timeout_ms`, so the oldest body is not the first that is overdue.
+ */
 function releaseOverdue() {
   const now = Date.now();
-  for (const body of buffered) {
-    if (body.until > now) break;
-    body.release();
-  }
+  for (const body of buffered) if (body.until <= now) body.release();
 }
 
 /** Returns the number of bytes that are buffered. */

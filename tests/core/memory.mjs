@@ -73,6 +73,21 @@ held.release();
 held.release();
 assert.equal(bufferedBytes(), 0);
 
+// A body whose request the platform ended makes room when its time is over, also behind one that has more time.
+const sized = (bytes) => ({
+  headers: new Headers([["content-length", String(bytes)]]),
+  body: new ReadableStream({ type: "bytes", start: (controller) => void (controller.enqueue(new Uint8Array(bytes)), controller.close()) }),
+});
+const slow = await read(sized(30_000_000), 50_000_000, 60_000, "");
+await read(sized(20_000_000), 50_000_000, 1_000, "");
+assert.equal(await read(sized(20_000_000), 50_000_000, 1_000, ""), "overloaded");
+now += 2_000;
+const next = await read(sized(20_000_000), 50_000_000, 1_000, "");
+assert.equal(next.size, 20_000_000);
+assert.equal(bufferedBytes(), 50_000_000);
+[slow, next].forEach((body) => body.release());
+assert.equal(bufferedBytes(), 0);
+
 // A length that is said twice, which the platform joins, is not a number, and spoils no sum.
 const twice = new Headers([["content-length", "2"], ["content-length", "2"]]);
 const said = new Response("ok", { headers: twice });
