@@ -8,6 +8,12 @@ const REST_MS = 60_000;
 export class ReplayGuard {
   constructor(state) {
     this.storage = state.storage;
+    this.latest = 0;
+  }
+
+  /** Returns the time, which a clock that is set back does not change: rows that were over may be forgotten already. */
+  now() {
+    return (this.latest = Math.max(this.latest, Date.now()));
   }
 
   /** Records the nonce of this request: 201 for a new one, 409 for a known one. */
@@ -17,7 +23,7 @@ export class ReplayGuard {
     const until = Number(searchParams.get("until")) * 1000;
     // Its row may be forgotten already: a copy whose body arrived minutes after its time was checked
     // must not count as new.
-    if (until <= Date.now()) return new Response(null, { status: 409 });
+    if (until <= this.now()) return new Response(null, { status: 409 });
     sql.exec("CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID");
     const row = sql.exec("INSERT OR IGNORE INTO nonces VALUES (?, ?) RETURNING 1", searchParams.get("nonce"), until);
     if (row.toArray().length === 0) return new Response(null, { status: 409 });
@@ -29,7 +35,7 @@ export class ReplayGuard {
   /** Forgets nonces whose signatures would be stale anyway. */
   async alarm() {
     const { sql } = this.storage;
-    const now = Date.now();
+    const now = this.now();
     sql.exec("DELETE FROM nonces WHERE until <= ?", now);
     const { next } = sql.exec("SELECT MIN(until) AS next FROM nonces").one();
     // Without a row the object is deleted, so it costs nothing.

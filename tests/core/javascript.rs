@@ -5,7 +5,17 @@ use std::process::Command;
 
 #[test]
 fn what_an_isolate_remembers_of_answers_is_bounded() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/core/memory.mjs");
+    run("memory.mjs");
+}
+
+#[test]
+fn a_nonce_that_is_over_is_never_new_whatever_the_clock() {
+    run("replay.mjs");
+}
+
+#[track_caller]
+fn run(name: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/core").join(name);
     let ran = Command::new("node").arg(script).output().unwrap();
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{said}");

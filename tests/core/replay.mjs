@@ -1,0 +1,43 @@
+// A clock that is set back makes no nonce new again that was forgotten. Run by javascript.rs.
+
+import assert from "node:assert/strict";
+import { ReplayGuard } from "../../src/edge/replay.js";
+
+const SECOND = 1000;
+let now = 1_000 * SECOND;
+Date.now = () => now;
+
+/** The object's storage, without SQL: its four statements. */
+const rows = new Map();
+let alarm = null;
+const least = () => (rows.size === 0 ? null : Math.min(...rows.values()));
+const statements = {
+  CREATE: () => [],
+  INSERT: (nonce, until) => (rows.has(nonce) ? [] : (rows.set(nonce, until), [1])),
+  DELETE: (time) => rows.forEach((until, nonce) => until <= time && rows.delete(nonce)),
+  SELECT: () => ({ next: least() }),
+};
+const storage = {
+  sql: {
+    exec(text, ...values) {
+      const found = statements[/^\w+/.exec(text)[0]](...values);
+      return { toArray: () => found, one: () => found };
+    },
+  },
+  getAlarm: async () => alarm,
+  setAlarm: async (time) => (alarm = time),
+  deleteAll: async () => rows.clear(),
+};
+
+const guard = new ReplayGuard({ storage });
+const record = async (nonce, until) => (await guard.fetch({ url: `https://replay/?nonce=${nonce}&until=${until}` })).status;
+
+assert.equal(await record("a", 1_060), 201);
+assert.equal(await record("a", 1_060), 409);
+assert.equal(alarm, 1_060 * SECOND);
+now = alarm;
+await guard.alarm();
+assert.equal(rows.size, 0);
+now -= 30 * SECOND;
+assert.equal(await record("a", 1_060), 409);
+assert.equal(await record("b", 1_061), 201);
