@@ -149,6 +149,48 @@ fn what_changes_while_a_body_arrives_counts() {
     }
 }
 
+/// A bare public key proves nothing, so its answer is readable only by pages that its record lists, as it is then.
+#[test]
+fn the_page_that_may_read_is_one_that_the_record_lists_after_the_wait() {
+    const PAGE: &str = "https://a.example";
+    let listing = |origin: &str| {
+        record(json!({
+            "schemes": ["public-key"], "paths": ["/posts/*"], "rate": "standard", "match": "any",
+            "allowed_origins": [origin], "allowed_ips": ["10.0.0.0/8"],
+        }))
+    };
+    for (before, then, is_readable) in
+        [(PAGE, "https://b.example", false), ("https://b.example", PAGE, true)]
+    {
+        let vars = [("KEY_REGISTRY", Value::Null), ("RATE_STANDARD", Value::Null)];
+        let gate = gate_with(json!({}), json!({}), vars);
+        let platform = Native::with_body(Vec::new());
+        platform.records.borrow_mut().insert("pk_r".to_owned(), listing(before));
+        let text = listing(then);
+        platform.while_counting.replace(Some(Box::new(move |platform| {
+            platform.now.set(NOW.plus_seconds(30));
+            platform.records.borrow_mut().insert("pk_r".to_owned(), text.clone());
+        })));
+        let headers =
+            [("x-public-key", "pk_r"), ("origin", PAGE), ("cf-connecting-ip", "10.0.0.1")];
+        let Decision::Forward(_, mut exchange) =
+            decide_on(&platform, &gate, raw("GET", TARGET, &headers))
+        else {
+            panic!("its address is allowed");
+        };
+        let Step::Pass(edits, ..) = exchange.answered(200, &[], None, platform.now.get(), 0.0)
+        else {
+            panic!("it is whole");
+        };
+        let mut set = edits.set.iter();
+        assert_eq!(
+            set.any(|(name, _)| *name == "access-control-allow-origin"),
+            is_readable,
+            "{then}"
+        );
+    }
+}
+
 #[test]
 fn a_token_that_is_replaced_while_a_body_arrives_is_not_sent() {
     for (ms, expected) in [(29_999, "Bearer first"), (30_000, "Bearer second")] {

@@ -152,6 +152,8 @@ pub(crate) struct Native {
     random: Cell<u8>,
     /// The time; it stops unless a test moves it.
     pub(crate) now: Cell<Timestamp>,
+    /// Happens while the limiter counts.
+    pub(crate) while_counting: RefCell<Option<Happens>>,
     /// Happens while the body is read.
     pub(crate) while_reading: RefCell<Option<Happens>>,
     /// Happens when records are about to be written.
@@ -184,6 +186,7 @@ impl Native {
             seen: RefCell::new(BTreeSet::new()),
             random: Cell::new(0),
             now: Cell::new(NOW),
+            while_counting: RefCell::new(None),
             while_reading: RefCell::new(None),
             while_writing: RefCell::new(None),
             had: Cell::new(0),
@@ -231,6 +234,9 @@ impl Platform for Native {
 
     async fn within_rate(&self, binding: &str, rate_limit_key: &str) -> Result<bool, Unavailable> {
         self.called("rate")?;
+        if let Some(happens) = self.while_counting.take() {
+            happens(self);
+        }
         if self.limiter.is_some_and(|limiter| limiter != binding) {
             return Err(Unavailable);
         }
