@@ -158,7 +158,7 @@ export const editKey = (name, record, send) => {
       return invalid(text, `This is not a JSON object: ${error.message}`);
     }
     save.disabled = true;
-    // What is the same stays away, because somebody else may have changed it since this page read it.
+    // Members that were not changed are not sent, because somebody else may have changed them since this page read them.
     const sent = Object.entries(body).filter(([member, value]) => JSON.stringify(value) !== JSON.stringify(record[member]));
     try {
       const made = await send(Object.fromEntries(sent));
