@@ -8,7 +8,7 @@ mod fields;
 mod location;
 mod media;
 
-use crate::base::headers::{HeaderEdits, header};
+use crate::base::headers::{HeaderEdits, content_length, header};
 use crate::upstream::echo::REDACTED;
 use crate::upstream::url::UpstreamCredential;
 
@@ -51,7 +51,8 @@ pub fn edit<'h>(
         let is_named = connection.is_some_and(|named| lists(named, name));
         // A browser may take the type of a 304 for that of the document that it keeps (RFC 9111 section 3.2).
         let is_other_type = status == 304 && name == "content-type";
-        if fields::is_removed(name) || is_named || is_other_type {
+        let is_overridden = name == "content-length" && content_length(headers).is_none();
+        if fields::is_removed(name) || is_named || is_other_type || is_overridden {
             edits.drop.push(name);
             continue;
         }
@@ -230,6 +231,19 @@ mod tests {
         assert_eq!(values(&edits, "x-request-id"), ["id"]);
         let policy = values(&edits, "content-security-policy");
         assert_eq!(policy, ["sandbox"], "without its type it is not passive");
+    }
+
+    #[test]
+    fn a_length_that_does_not_count_goes_no_further() {
+        let chunked = ("transfer-encoding", "chunked");
+        for (headers, is_dropped) in [
+            (vec![("content-length", "2")], false),
+            (vec![("content-length", "2"), chunked], true),
+            (vec![("content-length", "2, 2")], true),
+        ] {
+            let edits = edited(200, &headers);
+            assert_eq!(edits.drop.contains(&"content-length"), is_dropped, "{headers:?}");
+        }
     }
 
     #[test]
