@@ -7,54 +7,32 @@ use testkit::admin_api::{admin, ask, tell};
 use testkit::client::Response;
 use testkit::token::fresh;
 
-/// Returns records with `id` and one wrong field each, which is named beside it.
+/// Returns records with one wrong field each, which is named beside it: one for each field, and what only the registry refuses.
+/// `config.rs` has every fault of the same parser.
 fn wrong(value: &str) -> Vec<(Value, &'static str)> {
     vec![
         (json!({"path": [value]}), "path"),
-        (json!({"paths": []}), "paths"),
         (json!({"paths": [value]}), "paths"),
         (json!({"paths": ["/ok", value]}), "paths"),
-        (json!({"paths": ["/a*"]}), "paths"),
-        (json!({"paths": "/x"}), "paths"),
         (json!({"paths": null}), "paths"),
-        (json!({"methods": ["post"]}), "methods"),
         (json!({"methods": [value]}), "methods"),
-        (json!({"methods": []}), "methods"),
         (json!({"method": "POST"}), "method"),
         (json!({"schemes": [value]}), "schemes"),
-        (json!({"schemes": []}), "schemes"),
-        (json!({"schemes": ["session", 1]}), "schemes"),
         (json!({"schemes": ["public-key"]}), "schemes"),
-        (json!({"schemes": ["public-key"], "paths": ["/x"]}), "schemes"),
         (json!({"allowed_origins": [format!("https://{value}.example/")]}), "allowed_origins"),
-        (json!({"allowed_origins": ["*"]}), "allowed_origins"),
         (json!({"allowed_origin": "https://a.example"}), "allowed_origin"),
-        (json!({"allowed_ips": ["10.0.0.1/8"]}), "allowed_ips"),
         (json!({"allowed_ips": [value]}), "allowed_ips"),
         (json!({"match": value}), "match"),
         (json!({"expires": value}), "expires"),
-        (json!({"expires": 1}), "expires"),
-        (json!({"version": 0}), "version"),
-        (json!({"version": -1}), "version"),
-        (json!({"version": 1.5}), "version"),
-        (json!({"version": "1"}), "version"),
         (json!({"version": 4_294_967_296_u64}), "version"),
         (json!({"version": null}), "version"),
         (json!({"revoked": value}), "revoked"),
-        (json!({"revoked": 1}), "revoked"),
-        (json!({"name": 3}), "name"),
-        (json!({"rate": ""}), "rate"),
         (json!({"rate": format!("{value} x")}), "rate"),
         (json!({"nonce": value}), "nonce"),
-        (json!({"nonce": true}), "nonce"),
-        (json!({"url_ttl": 0}), "url_ttl"),
-        (json!({"url_ttl": "600"}), "url_ttl"),
         (json!({"quota": {}}), "quota"),
-        (json!({"quota": {"requests": 5}}), "quota.per"),
         (json!({"quota": {"requests": 5, "per": value}}), "quota.per"),
         (json!({"quota": {"requests": 0, "per": "day"}}), "quota.requests"),
         (json!({"quota": {"request": 5, "per": "day"}}), "quota"),
-        (json!({"mint": {"ttl": 300}}), "mint"),
         (json!({"admin": true}), "admin"),
         (json!({"admin": value}), "admin"),
         // An answer with its secret, sent back: it must not be stored.
@@ -72,52 +50,31 @@ fn quotes(table: &mut Check, what: &str, answer: &Response, value: &str) {
 }
 
 #[test]
-fn a_bad_field_is_named() {
+fn a_bad_field_is_named_and_in_a_batch_with_its_place() {
     let mut table = check(admin);
     let value = fresh();
     for (record, field) in wrong(&value) {
         let what = record.to_string();
         let record = with_id("pk_bad", record);
-        let post = tell(&table.gate, "POST", "keys", &record);
-        let answer = match field {
-            // Either member is at fault.
-            "quota" => table.refused(&what, &post, 400, "bad-request"),
-            _ => table.names(&what, &post, field),
-        };
-        let id = answer.json()["id"] == "pk_bad";
-        table.that(id, || format!("{what}: the id is missing: {answer}"));
-        quotes(&mut table, &what, &answer, &value);
-    }
-    table.absent("nothing was stored", "pk_bad");
-    let good = json!({"id": "pk_bad", "quota": {"requests": 5, "per": "day"}, "url_ttl": 1, "paths": ["/a/*"]});
-    let good = tell(&table.gate, "POST", "keys", &good);
-    table.answered("nothing wrong", &good, 201);
-}
-
-#[test]
-fn a_bad_field_of_a_batch_is_named_with_its_place() {
-    let mut table = check(admin);
-    let value = fresh();
-    for (record, field) in wrong(&value) {
-        let what = record.to_string();
-        let batch = json!([{"id": "pk_good"}, with_id("pk_bad", record), {"id": "pk_fine"}]);
-        let post = tell(&table.gate, "POST", "keys", &batch);
-        let answer = match field {
-            "quota" => table.refused(&what, &post, 400, "bad-request"),
-            _ => table.names(&what, &post, &format!("[1].{field}")),
-        };
-        quotes(&mut table, &what, &answer, &value);
+        let batch = json!([{"id": "pk_good"}, record, {"id": "pk_fine"}]);
+        for (body, place) in [(&record, ""), (&batch, "[1].")] {
+            let post = tell(&table.gate, "POST", "keys", body);
+            let answer = match field {
+                // Either member is at fault.
+                "quota" => table.refused(&what, &post, 400, "bad-request"),
+                _ => table.names(&what, &post, &format!("{place}{field}")),
+            };
+            let is_named = answer.json()["id"] == "pk_bad";
+            table.that(is_named, || format!("{what}: the id is missing: {answer}"));
+            quotes(&mut table, &what, &answer, &value);
+        }
     }
     for id in ["pk_good", "pk_bad", "pk_fine"] {
         table.absent("nothing was stored", id);
     }
-    let good = tell(
-        &table.gate,
-        "POST",
-        "keys",
-        &json!([{"id": "pk_good"}, {"id": "pk_bad"}, {"id": "pk_fine"}]),
-    );
-    table.answered("nothing wrong", &good, 201);
+    let good = json!({"id": "pk_bad", "quota": {"requests": 5, "per": "day"}, "url_ttl": 1, "paths": ["/a/*"]});
+    let good = json!([{"id": "pk_good"}, good, {"id": "pk_fine"}]);
+    table.answered("nothing wrong", &tell(&table.gate, "POST", "keys", &good), 201);
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn keys_are_checked_whole() {
         ("path", r#"["/x"]"#),
         ("methods", r#"[] ["get"] "GET" [""] null"#),
         ("paths", r#"[] ["x"] ["/a*"] ["/*/a"] [""] "/a" null"#),
-        ("schemes", r#"[] ["sessions"] "session" null"#),
+        ("schemes", r#"[] ["sessions"] ["session", 1] "session" null"#),
         ("allowed_origins", r#"[] ["www.example.com"] ["https://www.example.com/"] [""] null"#),
         ("allowed_origins", r#"["https://www.example.com/x"] ["*"] ["https://*"] ["null"]"#),
         ("allowed_origins", r#"["https://a.*.example.com"] ["https://*example.com"]"#),
@@ -218,7 +218,10 @@ fn keys_are_checked_whole() {
 fn the_nearest_right_ones_work() {
     tell([
         works("the smallest gate", |setup| setup),
-        works("a secret of 32 bytes", |setup| setup.env("SIGNING_SECRET", "s".repeat(32))),
+        works("secrets of 32 bytes", |setup| {
+            let secrets = ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"];
+            secrets.iter().fold(setup, |setup, name| setup.env(name, "s".repeat(32)))
+        }),
         works("numbers as texts", |s| s.env("SESSION_MAX_TTL", "3600").env("CLOCK_SKEW", "300")),
         works("numbers", |setup| setup.env("SESSION_MAX_TTL", 400).env("CLOCK_SKEW", 0)),
         works("the largest numbers", |setup| setup.env("SESSION_MAX_TTL", 31_536_000)),

@@ -28,7 +28,17 @@ fn exchange(route: Value, method: &str, answers: &[(u16, &[(&str, &str)])]) -> V
                     let audit: Value = serde_json::from_str(&lines.audit).unwrap();
                     format!("pass {} {} {:?}", audit["status"], audit["attempts"], edits.echoed)
                 }
-                Step::Inspect => code_of(&exchange.rejected(*status, b"")),
+                Step::Inspect => {
+                    let answer = exchange.rejected(*status, b"");
+                    let alarm = answer.alarm.as_deref().unwrap_or_default();
+                    assert!(alarm.contains("WRITE_TOKEN"), "{alarm}");
+                    let audit: Value = serde_json::from_str(&answer.audit).unwrap();
+                    assert_eq!(
+                        (&audit["outcome"], &audit["upstream_status"]),
+                        (&json!("failed"), &json!(status))
+                    );
+                    code_of(&answer)
+                }
                 Step::Respond(answer) => code_of(&answer),
             }
         })
@@ -64,10 +74,15 @@ fn reads_are_tried_again_and_writes_are_not() {
 fn the_upstream_s_refusals_of_the_gate_are_not_the_caller_s() {
     assert_eq!(exchange(json!({}), "POST", &[(401, &[])]), ["upstream-rejected-token"]);
     assert_eq!(exchange(json!({}), "POST", &[(403, &[])]), ["pass 403 1 []"]);
-    let route = json!({"reject_status": [403]});
-    assert_eq!(exchange(route, "POST", &[(403, &[])]), ["upstream-rejected-token"]);
-    for status in [520, 527, 530, 999, 103] {
+    let route = json!({"reject_status": [403, 407]});
+    assert_eq!(exchange(route.clone(), "POST", &[(403, &[])]), ["upstream-rejected-token"]);
+    assert_eq!(exchange(route, "POST", &[(401, &[])]), ["pass 401 1 []"]);
+    for status in [520, 521, 522, 523, 524, 525, 526, 527, 530, 999, 103] {
         assert_eq!(exchange(json!({}), "POST", &[(status, &[])]), ["upstream-unreachable"]);
+    }
+    for status in [519, 528, 529, 531] {
+        let seen = exchange(json!({}), "POST", &[(status, &[])]);
+        assert_eq!(seen, [format!("pass {status} 1 []")]);
     }
     let echoing = [(200, &[("x-debug", "tok upstream-token")] as &[(&str, &str)])];
     assert_eq!(exchange(json!({}), "POST", &echoing), ["pass 200 1 [\"x-debug\"]"]);

@@ -159,7 +159,9 @@ fn the_headers_that_name_the_caller_depend_on_the_scope() {
         }
         let gate = gate(json!({}), route);
         let bearer = format!("Bearer {}", token(json!({"sub": "joe"})));
-        let headers = [("authorization", bearer.as_str()), ("cf-connecting-ip", "2001:db8::7")];
+        let own = [("authorization", bearer.as_str()), ("cf-connecting-ip", "2001:db8::7")];
+        let spoofed = all.map(|name| (name, "spoofed"));
+        let headers = [&own[..], &spoofed].concat();
         let Decision::Forward(outbound, _) =
             decide_on(&Native::with_body(Vec::new()), &gate, raw("GET", TARGET, &headers))
         else {
@@ -167,6 +169,7 @@ fn the_headers_that_name_the_caller_depend_on_the_scope() {
         };
         let set: Vec<_> = outbound.set.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(set, [&["authorization", "x-request-id"], expected].concat(), "{cache}");
+        assert!(all.iter().all(|name| outbound.drop.contains(name) || expected.contains(name)));
         let value = |name: &str| {
             let mut set = outbound.set.iter().filter(|(set, _)| set == name);
             set.next().map(|(_, value)| value.expose_str().unwrap().to_owned())

@@ -33,20 +33,6 @@ fn exp_is_required_and_nothing_extends_it() {
 }
 
 #[test]
-fn a_token_has_at_most_4096_bytes() {
-    // Base64url has no text of every length, and this id's length makes the one that is wanted possible.
-    let mut table = Sessions(check(|setup| setup.key(json!({"id": "pk_other"}))));
-    let of = |length: usize| {
-        let session = table.0.gate.session_of("pk_other");
-        let padded = |count: usize| session.clone().claim("own", "x".repeat(count)).mint();
-        (2_800..3_100).map(padded).find(|token| token.len() == length).unwrap()
-    };
-    let (longest, longer) = (of(4_096), of(4_098));
-    table.passes("the longest", &longest);
-    table.refused("a longer one", &longer, BAD);
-}
-
-#[test]
 fn nbf_and_iat_may_be_ahead_by_the_skew_only() {
     let mut table = Sessions::start();
     let time = now();
