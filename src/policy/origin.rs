@@ -130,6 +130,8 @@ mod tests {
         assert!(!matches("https://www.example.com", "https://www.example.com.evil.com"));
         assert!(!matches("https://example.com", "https://evilexample.com"));
         assert!(!matches("https://example.com:80", "https://example.com"));
+        assert!(!matches("https://www.example.com", "https://evilwww.example.com"));
+        assert!(!matches("https://www.example.com", "https://www.example.com:4430"));
     }
 
     #[test]
@@ -140,14 +142,17 @@ mod tests {
         assert!(!matches("https://*.example.com", "https://.example.com"));
         assert!(!matches("https://*.example.com", "https://evilexample.com"));
         assert!(!matches("https://*.example.com", "https://a..example.com"));
+        assert!(!matches("https://*.example.com", "https://a.example.com.evil.example"));
+        assert!(!matches("https://*.example.com", "https://a.example.com:8443"));
+        assert!(!matches("https://*.example.com", "http://a.example.com"));
     }
 
     #[test]
     fn what_is_no_origin_does_not_parse() {
         for text in [
-            "null", "", "https://", "example.com", "https://a/", "https://u@a", "https://a:",
-            "https://a:x", "https://a:+1", "https://a:99999", "https://[::1", "https://a b",
-            "https://a, https://b", "://a", "1a://b", "h_t://b", "https://[:]",
+            "null", "", "https://", "example.com", "https://a/", "https://a/.b", "https://u@a",
+            "https://a:", "https://a:x", "https://a:+1", "https://a:99999", "https://[::1",
+            "https://a b", "https://a, https://b", "://a", "1a://b", "h_t://b", "https://[:]",
         ] {
             assert_eq!(Origin::parse(text), None, "{text}");
         }

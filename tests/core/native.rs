@@ -303,11 +303,6 @@ impl Upstream {
         Self(Rc::new((Box::new(script), RefCell::default())))
     }
 
-    /// Answers the first requests with these, in order, and all later ones with the last of them.
-    pub(crate) fn queue(replies: Vec<Reply>) -> Self {
-        Self::answering(move |_, nth| replies[nth.min(replies.len() - 1)].clone())
-    }
-
     /// Returns the URL that it is configured by.
     #[expect(clippy::unused_self, reason = "as an upstream on a wire has it")]
     pub(crate) fn url(&self) -> String {

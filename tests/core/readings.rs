@@ -179,25 +179,6 @@ fn a_forwarded_path_is_within_the_key_s_paths_whoever_reads_it() {
 }
 
 #[test]
-fn a_narrower_route_takes_every_spelling_of_its_paths() {
-    let gate =
-        table(json!({}), &[("/cms/*", json!({})), ("/cms/users/*", json!({"methods": ["GET"]}))]);
-    for path in [
-        "/cms/%75sers/7", "/cms/users;x=1/7", "/cms/users%3Bx/7", "/cms/%75sers;x/7",
-        "/cms/user%73/7", "/cms%2Fusers/7", "/cms%5Cusers/7", "/c%6ds/users/7", "/cms/Users/7",
-        "/cms/users./7", "/cms/users%20/7",
-    ] {
-        assert_eq!(sent(&gate, "DELETE", path), "bad-path", "{path}");
-        assert_eq!(sent(&gate, "GET", path), "bad-path", "{path}");
-    }
-    assert_eq!(sent(&gate, "DELETE", "/cms/users/7"), "method-not-allowed");
-    for path in ["/cms/posts/%7E7;x", "/cms/%70osts/7", "/cms/posts%3Bx"] {
-        assert_eq!(sent(&gate, "DELETE", path), "forwarded", "{path}");
-    }
-    assert_eq!(sent(&gate, "GET", "/cms/users/%7E7;x"), "forwarded");
-}
-
-#[test]
 fn the_gate_s_own_paths_have_one_spelling() {
     let gate = table(json!({}), &[("/*", json!({}))]);
     for path in [
