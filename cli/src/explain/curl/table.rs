@@ -33,7 +33,8 @@ const WITHOUT_VALUE: &str = "alpn anyauth append,a basic buffer,N ca-native cert
     tftp-no-options tls-earlydata tlsv1,1 tlsv1.0 tlsv1.1 tlsv1.2 tlsv1.3 tr-encoding trace-ids trace-time use-ascii,B verbose,v \
     version,V xattr";
 /// Options whose effect cannot be known here, and what to do instead.
-const UNKNOWABLE: [(&str, &str); 9] = [
+const UNKNOWABLE: [(&str, &str); 10] = [
+    ("anyauth", "give the Authorization that it makes as -H"),
     ("aws-sigv4", "give the Authorization that it makes as -H"),
     ("config", "give what is in that file as arguments"),
     ("digest", "give the Authorization that it makes as -H"),

@@ -129,9 +129,10 @@ const PARTS: [&[&str]; 46] = [
     &["--url-query", "+raw"],
     &["--request-target", "/other?x=1"],
 ];
-const URLS: [&str; 11] = [
+const URLS: [&str; 14] = [
     "URL", "URL/x", "URL/x?a=1", "URL/folder/", "URL/a/../b", "HOST/x", "http://us:er@HOST/x",
-    "URL/x#top", "URL/?", "URL?x=1", "URL/x?a\\[\\]=1",
+    "URL/x#top", "URL/?", "URL?x=1", "URL/x?a\\[\\]=1", "URL/é?ü", "http://us@HOST/x",
+    "http://u%3as:e%40r@HOST/x",
 ];
 
 /// Returns arguments that are made of parts.
@@ -336,6 +337,7 @@ fn what_is_no_request_is_refused_and_not_repeated() {
         &["http://a.example", "http://b.example"],
         &["-H", "secret", "http://a.example"],
         &["-Ksecret", "http://a.example"],
+        &["--anyauth", "-u", "a:secret", "http://a.example"],
         &["http://a.example/{secret,b}"],
         &["http://a.example", "--next", "http://b.example"],
         &["-d", "@/no/such/file", "http://a.example"],

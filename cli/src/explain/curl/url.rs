@@ -1,6 +1,6 @@
 //! The URL that curl asks for.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use crate::error::{Error, Result};
 use crate::explain::request_input::RequestInput;
@@ -23,8 +23,10 @@ impl Options {
         let (mut authority, target) = rest.split_at(end);
         if let Some((user, host)) = authority.rsplit_once('@') {
             authority = host;
-            self.user
-                .get_or_insert_with(|| percent_decode_str(user).decode_utf8_lossy().into_owned());
+            // Without a password, an empty one is sent.
+            let (name, password) = user.split_once(':').unwrap_or((user, ""));
+            let plain = |part| percent_decode_str(part).decode_utf8_lossy().into_owned();
+            self.user.get_or_insert_with(|| format!("{}:{}", plain(name), plain(password)));
         }
         let unglobbed;
         let target = match self.is_globless {
@@ -48,6 +50,8 @@ impl Options {
             path.push_str(if path.is_empty() { "/" } else { "" });
             path.push_str(&percent::encoded(name.as_bytes()));
         }
+        // That of a query stays.
+        path = utf8_percent_encode(&path, CONTROLS).to_string();
         let query = query.filter(|query| !(is_rebuilt && query.is_empty()));
         let query = match (query, added) {
             (Some(query), Some(added)) => {
