@@ -54,7 +54,15 @@ fn what_is_in_a_gzip_file_is_found_like_any_text() {
     let whole = packed(&format!("{root}\n"));
     fs::write(gate.checkout.0.join("a.gz"), members).unwrap();
     fs::write(gate.checkout.0.join("b.gz"), &whole[..whole.len() - 8]).unwrap();
-    let words = ["a.gz:3 a GitHub token", "b.gz:1 the value of SIGNING_SECRET"];
+    // As in Helm's releases and in user data, where it may be wrapped.
+    let text = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &whole);
+    let lines: Vec<&str> = [&text[..20], &text[20..]].into();
+    gate.checkout.file("c.yml", &format!("user-data: |\n  {}\n", lines.join("\n  ")));
+    let words = [
+        "a.gz:3 a GitHub token",
+        "b.gz:1 the value of SIGNING_SECRET",
+        "c.yml:2 the value of SIGNING_SECRET, in gzip and base64",
+    ];
     gate.says("leaks-in-tree", "fail", &words);
     gate.commit("Pack them");
     gate.says("leaks-in-history", "fail", &words);

@@ -124,9 +124,16 @@ fn encodings(secret: &Secret) -> Vec<(&'static str, Secret)> {
     for how in [u16::to_le_bytes, u16::to_be_bytes] {
         forms.push((", in UTF-16", units.iter().copied().flat_map(how).collect()));
     }
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    forms.push((", in hexadecimal", hex.to_ascii_uppercase().into()));
-    forms.push((", in hexadecimal", hex.into()));
+    let list = |number: &dyn Fn(&u8) -> String, joint: &str| -> Vec<u8> {
+        bytes.iter().map(number).collect::<Vec<_>>().join(joint).into()
+    };
+    for joint in ["", " ", ":", "-", ",", ", ", ",0x", ", 0x"] {
+        for hex in [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")] {
+            forms.push((", in hexadecimal", list(&hex, joint)));
+        }
+    }
+    forms.extend([",", ", ", " "].map(|joint| (", as numbers", list(&u8::to_string, joint))));
+    forms.extend(base32(bytes).map(|form| (", in base32", form)));
     forms.push((
         ", as a form's value",
         bytes.iter().map(|byte| if *byte == b' ' { b'+' } else { *byte }).collect(),
@@ -152,6 +159,22 @@ fn base64(bytes: &[u8]) -> Vec<Vec<u8>> {
     }
     forms.dedup();
     forms
+}
+
+/// Encodes these bytes in base32, in capitals and in small letters. What precedes them has up to four bits of the first letter,
+/// so they may begin at five places: returns the letters that are theirs.
+fn base32(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    (0..5).flat_map(|before| {
+        let bits: Vec<usize> = bytes
+            .iter()
+            .flat_map(|byte| (0..8).rev().map(move |at| usize::from(byte >> at & 1)))
+            .skip(before)
+            .collect();
+        let digit = |five: &[usize]| DIGITS[five.iter().fold(0, |sum, bit| sum * 2 + bit)];
+        let form: Vec<u8> = bits.chunks_exact(5).map(digit).collect();
+        [form.to_ascii_lowercase(), form]
+    })
 }
 
 const fn slot(window: u64) -> usize {
@@ -182,6 +205,10 @@ mod tests {
                 secret.bytes().map(|byte| format!("{byte:02X}")).collect::<String>().into(),
                 secret.replace('&', "&amp;").replace('>', "&gt;").replace('"', "&quot;").into(),
             ];
+            let numbers = |before: &str, joint: &str| -> Vec<u8> {
+                let each = secret.bytes().map(|byte| format!("{before}{byte:02x}"));
+                each.collect::<Vec<_>>().join(joint).into()
+            };
             let percent: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
             contents.push(percent.replace('+', "%20").into());
             contents.push(percent.clone().into());
@@ -235,6 +262,13 @@ mod tests {
                     secret[4..].bytes().map(|byte| format!("={byte:02X}")).collect::<String>(),
                 )
                 .into(),
+                numbers("", " "),
+                numbers("", ":"),
+                numbers("0x", ", "),
+                numbers("0x", ",\n  "),
+                format!("{:?}", secret.as_bytes()).into(),
+                serde_json::to_vec_pretty(&serde_json::json!({"data": secret.as_bytes()})).unwrap(),
+                secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(" ").into(),
                 STANDARD.encode(format!("x{}", STANDARD.encode(format!("user:{secret}")))).into(),
                 STANDARD
                     .encode(
@@ -261,6 +295,25 @@ mod tests {
                 assert!(finds(&content), "{secret}: {}", String::from_utf8_lossy(&content));
             }
             assert!(!finds(b"correct horse battery staple, 8 characters"));
+        }
+    }
+
+    /// As another program encodes it, after none to four other bytes.
+    #[test]
+    fn a_secret_is_found_in_base32() {
+        let secret = Secret::new("correct horse battery");
+        let known = KnownSecrets::new(vec![("it".to_owned(), secret)]);
+        for text in [
+            "MNXXE4TFMN2CA2DPOJZWKIDCMF2HIZLSPE======",
+            "OVRW64TSMVRXIIDIN5ZHGZJAMJQXI5DFOJ4XQ===",
+            "OVZWG33SOJSWG5BANBXXE43FEBRGC5DUMVZHS6DY",
+            "OVZWKY3POJZGKY3UEBUG64TTMUQGEYLUORSXE6I=",
+            "OVZWK4TDN5ZHEZLDOQQGQ33SONSSAYTBOR2GK4TZPA======",
+        ] {
+            for text in [text.to_owned(), text.to_ascii_lowercase()] {
+                let places = known.places(text.as_bytes());
+                assert!(places.iter().any(|place| place.how == ", in base32"), "{text}");
+            }
         }
     }
 
