@@ -72,10 +72,10 @@ const addChoice = (id) => {
   if (![...$("key").options].some(({ value }) => value === id)) $("key").append(h("option", { value: id }, id));
 };
 
-/** Asks for the next page of the registry and appends it. */
+/** Asks for the next page of the registry and appends what is not shown yet: a page that is asked for twice, or a new key, would be there twice. */
 export const showMore = async () => {
   const page = await ask(cursor ? `keys?cursor=${encodeURIComponent(cursor)}` : "keys");
-  for (const record of page.keys) {
+  for (const record of page.keys.filter(({ id }) => !document.getElementById(`row-${id}`))) {
     body.append(keyRow({ ...record, where: "registry" }));
     addChoice(record.id);
   }
