@@ -208,10 +208,12 @@ pub fn is_same_header(name: &str, other: &str) -> bool {
 /// believe it: `X-Real-IP`, `True-Client-IP` and each vendor's own, or the certificate of RFC 9440.
 pub fn is_from_proxy(name: &str) -> bool {
     let address_of = name.strip_suffix("-ip").unwrap_or_default();
-    matches!(name, "via" | "x-host" | "remote-user")
-        || ["forwarded", "x-forwarded", "x-original-", "x-remote-", "client-cert"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+    let prefixes = [
+        "forwarded", "x-forwarded", "x-original-", "remote-", "x-remote-", "x-webauth-",
+        "client-cert",
+    ];
+    matches!(name, "via" | "x-host")
+        || prefixes.iter().any(|prefix| name.starts_with(prefix))
         || ["client", "real", "connecting"].iter().any(|whose| address_of.ends_with(whose))
 }
 

@@ -148,7 +148,9 @@ fn is_removed_by_prefix(name: &str) -> bool {
         [b's', ..] => name.starts_with("signature"),
         [b'w', ..] => name.starts_with("writegate-"),
         [b'x', b'-', rest @ ..] => {
-            let prefixes: [&[u8]; 3] = [b"auth-", b"http-method", b"rewrite-"];
+            // By `X-Sendfile-Type` and `X-Accel-Mapping`, Rack and Plack let the proxy before them send another file.
+            let prefixes: [&[u8]; 6] =
+                [b"auth-", b"http-method", b"rewrite-", b"script-name", b"accel-", b"sendfile"];
             prefixes.iter().any(|prefix| rest.starts_with(prefix))
         }
         _ => false,
@@ -277,7 +279,8 @@ mod tests {
             "authorization", "signature", "signature-input", "x-public-key", "connection",
             "transfer-encoding", "upgrade", "fly-client-ip", "wl-proxy-client-ip",
             "ali-cdn-real-ip", "do-connecting-ip", "client-cert", "client-cert-chain",
-            "x-forwarded", "forwarded-for",
+            "x-forwarded", "forwarded-for", "remote-groups", "x-webauth-user", "x-accel-mapping",
+            "x-sendfile-type", "x-script-name",
         ] {
             for between in ["-", "_", ".", "!", "~", "|", "'"] {
                 let name = name.replace('-', between);
