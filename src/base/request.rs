@@ -207,14 +207,23 @@ pub fn is_same_header(name: &str, other: &str) -> bool {
 /// Returns true if proxies state in a header of this name, in lower case and with `-` for `_`, where a request comes from, and servers
 /// believe it: `X-Real-IP`, `True-Client-IP` and each vendor's own, or the certificate of RFC 9440.
 pub fn is_from_proxy(name: &str) -> bool {
+    let prefixes: &[&str] = match name.as_bytes() {
+        [b'c', ..] => &["client-cert"],
+        [b'f', ..] => &["forwarded"],
+        [b'r', ..] => &["remote-"],
+        [b'x', ..] => &["x-forwarded", "x-original-", "x-remote-", "x-webauth-"],
+        _ => &[],
+    };
     let address_of = name.strip_suffix("-ip").unwrap_or_default();
-    let prefixes = [
-        "forwarded", "x-forwarded", "x-original-", "remote-", "x-remote-", "x-webauth-",
-        "client-cert",
-    ];
     matches!(name, "via" | "x-host")
-        || prefixes.iter().any(|prefix| name.starts_with(prefix))
+        || begins_with_any(name, prefixes)
         || ["client", "real", "connecting"].iter().any(|whose| address_of.ends_with(whose))
+}
+
+/// Returns true if `name` begins with one of these. One copy of the loop makes the Worker smaller than the comparisons do.
+#[inline(never)]
+pub fn begins_with_any(name: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Returns true if `text` consists of bytes that an authority may contain.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::base::json_writer::ObjectWriter;
-use crate::base::request::{Head, caller_address, is_from_proxy, is_same_header};
+use crate::base::request::{Head, begins_with_any, caller_address, is_from_proxy, is_same_header};
 use crate::base::secret::Secret;
 use crate::cache::{self, Lookup, Policy, Scope};
 use crate::credential::Verified;
@@ -140,21 +140,20 @@ fn is_removed(name: &str) -> bool {
 }
 
 fn is_removed_by_prefix(name: &str) -> bool {
-    match name.as_bytes() {
+    let prefixes: &[&str] = match name.as_bytes() {
         // The AI Gateway's `cf-aig-*` headers select a budget and the cost that is booked, so callers may
         // set only those in a route's `pass_headers`.
-        [b'c', ..] => name.starts_with("cf-"),
-        [b'p', ..] => name.starts_with("proxy-"),
-        [b's', ..] => name.starts_with("signature"),
-        [b'w', ..] => name.starts_with("writegate-"),
-        [b'x', b'-', rest @ ..] => {
-            // By `X-Sendfile-Type` and `X-Accel-Mapping`, Rack and Plack let the proxy before them send another file.
-            let prefixes: [&[u8]; 6] =
-                [b"auth-", b"http-method", b"rewrite-", b"script-name", b"accel-", b"sendfile"];
-            prefixes.iter().any(|prefix| rest.starts_with(prefix))
+        [b'c', ..] => &["cf-"],
+        [b'p', ..] => &["proxy-"],
+        [b's', ..] => &["signature"],
+        [b'w', ..] => &["writegate-"],
+        // By `X-Sendfile-Type` and `X-Accel-Mapping`, Rack and Plack let the proxy before them send another file.
+        [b'x', ..] => {
+            &["x-auth-", "x-http-method", "x-rewrite-", "x-script-name", "x-accel-", "x-sendfile"]
         }
-        _ => false,
-    }
+        _ => &[],
+    };
+    begins_with_any(name, prefixes)
 }
 
 /// Returns true if the name has a `_` and the same name with `-` is present too: a CGI server would take

@@ -55,7 +55,7 @@ pub fn parse(value: Value) -> Result<SortedMap<String, Policy>, FieldError> {
         }
         fields.finish()?;
         if policies.insert(binding(&name), Policy { limit, period }).is_some() {
-            let hint = "is twice in RATES; a rate limiter has one name, whatever its case";
+            let hint = "is twice in RATES, in another case";
             return Err(FieldError::new(format!("RATES.{name}"), hint));
         }
     }

@@ -126,10 +126,11 @@ impl Route {
             return false;
         }
         let target: Vec<u8> = percent::decode(target).map(percent::Byte::value).collect();
-        let mut parameters = target.split(|byte| b"?&;".contains(byte)).skip(1);
-        parameters.any(|parameter| {
+        let parameters = target.split(|byte| matches!(byte, b'?' | b'&' | b';')).skip(1);
+        let mut names = parameters.map(parameter_name);
+        names.any(|name| {
             let mut denied = self.deny_query.iter();
-            denied.any(|denied| may_be_named(parameter, denied.as_bytes()))
+            denied.any(|denied| is_same_parameter(denied.as_bytes(), name))
         })
     }
 
@@ -197,18 +198,19 @@ fn methods(fields: &mut Fields) -> Result<Methods, FieldError> {
     Ok(if listed.is_empty() { Methods::ALL } else { Methods::of(listed) })
 }
 
-/// Returns true if some server reads the name of a decoded parameter as `denied`: without spaces before it, cut at a NUL or at
-/// the `[` that begins an index (`name[]`), or out of the brackets around it, as qs, the parser of Express, reads `[name]`.
-fn may_be_named(parameter: &[u8], denied: &[u8]) -> bool {
-    let begin = parameter.iter().position(|byte| !b" +".contains(byte)).unwrap_or_default();
-    let name = parameter.get(begin..).unwrap_or_default();
-    [name, name.strip_prefix(b"[").unwrap_or_default()].into_iter().any(|name| {
-        let is_end = |(index, byte): (usize, &u8)| {
-            b"=\0".contains(byte) || (index > 0 && b"[]".contains(byte))
-        };
-        let end = name.iter().enumerate().position(is_end).unwrap_or(name.len());
-        is_same_parameter(denied, name.get(..end).unwrap_or_default())
-    })
+/// Returns the name of a decoded parameter as servers read it: without spaces before it, cut at a NUL or at the `[` that begins an
+/// index in PHP and Rails (`name[]`), and out of the brackets around it, as qs, the parser of Express, reads `[name]`.
+fn parameter_name(parameter: &[u8]) -> &[u8] {
+    let begin = parameter.iter().position(|byte| !matches!(byte, b' ' | b'+'));
+    let name = parameter.get(begin.unwrap_or_default()..).unwrap_or_default();
+    let name = name.strip_prefix(b"[").filter(|inner| inner.contains(&b']')).unwrap_or(name);
+    let end = |(index, byte): (usize, &u8)| match byte {
+        b'=' | 0 => true,
+        b'[' | b']' => index > 0,
+        _ => false,
+    };
+    let end = name.iter().enumerate().position(end).unwrap_or(name.len());
+    name.get(..end).unwrap_or_default()
 }
 
 /// Returns true if some server reads the two names as one, because PHP reads every `.`, space and `[` as

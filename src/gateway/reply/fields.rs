@@ -4,6 +4,8 @@
 //! changes this state for the whole origin would let one API affect the requests and signed URLs of
 //! another.
 
+use crate::base::request::begins_with_any;
+
 /// Returns true if the gate removes this field of the upstream. `name` is in lower case.
 pub(super) fn is_removed(name: &str) -> bool {
     is_removed_by_name(name) || is_removed_by_kind(name)
@@ -73,23 +75,23 @@ fn is_removed_by_name(name: &str) -> bool {
 }
 
 fn is_removed_by_kind(name: &str) -> bool {
-    // The gate answers for CORS.
-    name.starts_with("access-control-")
-        // Hop-by-hop, and the challenges of a proxy that the caller does not talk to.
-        || name.starts_with("proxy-")
-        // The gate's own fields, in responses and in its cache.
-        || name.starts_with("writegate-")
-        // Set by browsers, or about sessions and sockets of the whole origin.
-        || name.starts_with("sec-")
-        || name.starts_with("secure-session-")
-        || name.starts_with("attribution-reporting-")
-        || name.starts_with("ad-auction-")
-        // nginx's and LiteSpeed's `X-Sendfile` and their kind.
-        || name.starts_with("x-accel-")
-        || name.starts_with("x-litespeed-")
+    let prefixes: &[&str] = match name.as_bytes() {
+        // The gate answers for CORS; the others are set by browsers, or about the whole origin.
+        [b'a', ..] => &["access-control-", "attribution-reporting-", "ad-auction-"],
         // Tags by which a cache purges responses together, also those of another API: `Cache-Groups` and
-        // `Cache-Group-Invalidation` (RFC 9875), and the vendors' `Cache-Tag`.
-        || name.starts_with("cache-group")
+        // `Cache-Group-Invalidation` (RFC 9875); the vendors' `Cache-Tag` is below.
+        [b'c', ..] => &["cache-group"],
+        // Hop-by-hop, and the challenges of a proxy that the caller does not talk to.
+        [b'p', ..] => &["proxy-"],
+        // Set by browsers, or about sessions and sockets of the whole origin.
+        [b's', ..] => &["sec-", "secure-session-"],
+        // The gate's own fields, in responses and in its cache.
+        [b'w', ..] => &["writegate-"],
+        // nginx's and LiteSpeed's `X-Sendfile` and their kind.
+        [b'x', ..] => &["x-accel-", "x-litespeed-"],
+        _ => &[],
+    };
+    begins_with_any(name, prefixes)
         || name.ends_with("cache-tag")
         // Targeted cache control (RFC 9213): `CDN-Cache-Control` and what vendors put before it.
         || name.ends_with("-cache-control")
