@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::check::{Answers, Check, Counts};
 use crate::client::Request;
-use crate::gate::Setup;
-use crate::signing::{Signature, ss};
+use crate::gate::{KEY, Setup};
+use crate::signing::{COVERED, Signature, ss};
 use crate::token::{Session, b64, sk};
 
 /// A credential that does not have its form.
@@ -35,6 +35,33 @@ pub fn refused<G: Answers, U: Counts>(
     (status, code): (u16, &str),
 ) {
     table.refused(what, &request, status, code);
+}
+
+/// Expects that this component of this request has this value: signed so by the default key it passes; signed with another it
+/// is refused, and the gate tells the value.
+pub fn component_is<G: Answers, U: Counts>(
+    table: &mut Check<G, U>,
+    request: &Request,
+    component: &str,
+    value: &str,
+) {
+    let mut by = Signature::new(table.gate.signing_secret(), KEY).covers(&COVERED);
+    if !COVERED.contains(&component) {
+        by = by.also(component);
+    }
+    if request.body.is_some() {
+        by = by.also("content-digest");
+    }
+    let what = format!("{component} of {}", request.target);
+    let right = by.clone().value(component, value).sign(request.clone());
+    table.passes(&what, &right);
+    let wrong = by.value(component, &format!("{value}.")).sign(request.clone());
+    let answer = table.refused(&what, &wrong, INVALID.0, INVALID.1);
+    let base = answer.json()["signature_base"].as_str().unwrap_or_default().to_owned();
+    let name = component.split_once(';').map_or(component, |(name, _)| name);
+    let line = format!("{}: {value}\n", component.replacen(name, &format!("\"{name}\""), 1));
+    let found = base.starts_with(&line) || base.contains(&format!("\n{line}"));
+    table.that(found, || format!("{what}: no {line:?} in {base:?}"));
 }
 
 /// A session and its secret.

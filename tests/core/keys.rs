@@ -188,14 +188,6 @@ fn paths_match_raw_with_a_final_star() {
 }
 
 #[test]
-fn an_admin_key_opens_only_the_gates_own_paths() {
-    let mut table =
-        check(|setup| setup.site(json!({})).key(json!({"id": "pk_admin", "admin": true})));
-    table.refused("an admin elsewhere", &post(&table, "pk_admin"), 403, "path-denied");
-    table.passes("another key", &post(&table, KEY));
-}
-
-#[test]
 fn a_feature_that_is_not_there_is_refused_and_logged() {
     for (what, members) in [
         ("RATE_STANDARD", json!({"rate": "standard"})),
