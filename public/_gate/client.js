@@ -173,8 +173,6 @@ export function writegate({ url, key, turnstile, container, session: own, throws
     const request = new Request(input.url ? input : target, init);
     const onProgress = init?.onUploadProgress;
     const { signal } = request;
-    signal.throwIfAborted();
-    const aborted = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     let body = init?.body instanceof Blob ? init.body : undefined;
     let isStream;
     try {
@@ -185,6 +183,8 @@ export function writegate({ url, key, turnstile, container, session: own, throws
       isStream = true;
     }
     for (let isLast = isStream; ; isLast = true) {
+      signal.throwIfAborted();
+      const aborted = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
       const used = await Promise.race([aborted, session()]);
       const headers = new Headers(request.headers);
       headers.set("authorization", `Bearer ${used.token}`);

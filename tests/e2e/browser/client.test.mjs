@@ -415,6 +415,22 @@ test("a body that is no Blob, and one without XMLHttpRequest, tell their progres
   assert.deepEqual(progress, [{ loaded: 5, total: 5 }]);
 });
 
+test("a call that is aborted while its body is read asks for no session", async (t) => {
+  const { page, made, site } = await withOwn(t, () => session("pk_page"));
+  const told = await page.evaluate(async ({ fetch }) => {
+    const stopped = new AbortController();
+    const unhandled = [];
+    addEventListener("unhandledrejection", ({ reason }) => unhandled.push(reason.name));
+    const form = new FormData();
+    form.set("file", new File(["x".repeat(1_000_000)], "x"));
+    const call = fetch("/posts", { method: "POST", body: form, signal: stopped.signal });
+    stopped.abort();
+    return [await call.catch(({ name }) => name), ...unhandled];
+  }, site);
+  assert.deepEqual(told, ["AbortError"]);
+  assert.deepEqual(made, []);
+});
+
 test("a signal aborts a call that waits, uploads or is sent, and nobody else's", async (t) => {
   const { page, made, site } = await withOwn(t, () => session("pk_server"));
   const told = await page.evaluate(
