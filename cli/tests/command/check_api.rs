@@ -5,7 +5,7 @@ use testkit::upstream::{Reply, Upstream};
 
 /// The Cloudflare API as far as `check` asks it: what each path answers, to which token.
 pub(crate) struct Api {
-    pub(crate) port: u16,
+    port: u16,
 }
 
 impl Api {
@@ -19,6 +19,11 @@ impl Api {
         });
         Self { port: server.port }
     }
+
+    /// Returns its address, as a variable names it.
+    pub(crate) fn base(&self) -> String {
+        format!("http://127.0.0.1:{}/client/v4", self.port)
+    }
 }
 
 pub(crate) fn yes(result: Value) -> (u16, Value) {
@@ -26,8 +31,6 @@ pub(crate) fn yes(result: Value) -> (u16, Value) {
 }
 
 pub(crate) fn no(status: u16, code: u32, message: &str) -> (u16, Value) {
-    (
-        status,
-        json!({"success": false, "errors": [{"code": code, "message": message}], "messages": [], "result": null}),
-    )
+    let errors = json!([{"code": code, "message": message}]);
+    (status, json!({"success": false, "errors": errors, "messages": [], "result": null}))
 }

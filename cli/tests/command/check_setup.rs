@@ -29,6 +29,8 @@ paths = [\"/posts\"]
 pub(crate) const BOTH: &str = "console.log(JSON.stringify([
     { name: 'SIGNING_SECRET', type: 'secret_text' }, { name: 'WRITE_TOKEN', type: 'secret_text' }]))";
 
+pub(crate) const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
+
 pub(crate) struct Gate {
     pub(crate) checkout: Checkout,
     pub(crate) root: String,
@@ -86,20 +88,26 @@ impl Gate {
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
     }
 
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.checkout.command(&[&["check"], arguments].concat());
-        // The repository around it is not this one's.
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let mut command = self.checkout.command(&format!("check {line}"));
+        // The repository around it is not this one's, and it must not be asked for what is on this machine.
         let around = self.checkout.0.parent().unwrap();
-        command.env("GIT_CEILING_DIRECTORIES", around);
-        for name in ["WRITE_TOKEN", "CLOUDFLARE_API_TOKEN", "CHECK_API_TOKEN"] {
+        command.env("GIT_CEILING_DIRECTORIES", around).env("http_proxy", "http://127.0.0.1:1");
+        for name in
+            ["WRITE_TOKEN", "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID", "CHECK_API_TOKEN"]
+        {
             command.env_remove(name);
         }
         command
     }
 
     /// Returns what the check prints, and asserts that none of the secrets is in it.
-    pub(crate) fn check(&self, arguments: &[&str]) -> Done {
-        let done = Done::of(&mut self.command(arguments));
+    pub(crate) fn check(&self, line: &str) -> Done {
+        self.checked(&mut self.command(line))
+    }
+
+    fn checked(&self, command: &mut Command) -> Done {
+        let done = Done::of(command);
         for secret in [&self.root, &self.token] {
             let said = format!("{}{}", done.out, done.err);
             assert!(!said.contains(secret.as_str()), "a secret is shown: {said}");
@@ -107,24 +115,28 @@ impl Gate {
         done
     }
 
-    /// Returns one row.
+    /// Returns one row, with this status and these words in its evidence, which `…` parts.
     #[track_caller]
-    pub(crate) fn row(&self, check: &str) -> Value {
-        let done = self.check(&["--json", "--only", check]);
-        let row: Value = serde_json::from_str(&done.out)
-            .unwrap_or_else(|_| panic!("one row: {}{}", done.out, done.err));
-        assert_eq!(row["check"], check);
-        let code = if row["status"] == "fail" { 1 } else { 0 };
-        assert_eq!(done.code, Some(code), "{row}");
-        row
+    pub(crate) fn says(&self, check: &str, status: &str, words: &str) -> Value {
+        self.says_with(check, &[], status, words)
     }
 
-    /// Returns one row, with this status and these words in its evidence.
+    /// Returns one row likewise, with these variables in the environment.
     #[track_caller]
-    pub(crate) fn says(&self, check: &str, status: &str, words: &[&str]) -> Value {
-        let row = self.row(check);
-        assert_eq!(row["status"], status, "{row}");
-        for word in words {
+    pub(crate) fn says_with(
+        &self,
+        check: &str,
+        variables: &[(&str, &str)],
+        status: &str,
+        words: &str,
+    ) -> Value {
+        let mut command = self.command(&format!("--json --only {check}"));
+        let done = self.checked(command.envs(variables.iter().copied()));
+        let row: Value = serde_json::from_str(&done.out)
+            .unwrap_or_else(|_| panic!("one row: {}{}", done.out, done.err));
+        assert_eq!((&row["check"], &row["status"]), (&check.into(), &status.into()), "{row}");
+        assert_eq!(done.code, Some(i32::from(status == "fail")), "{row}");
+        for word in words.split(" … ") {
             assert!(row["evidence"].as_str().unwrap().contains(word), "{word} in {row}");
         }
         assert_eq!(row["hint"].is_null(), status == "ok", "{row}");

@@ -5,7 +5,53 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde_json::Value;
+
 pub(crate) use testkit::program::Done;
+
+/// A command line: words, or a text that is cut into words as a shell cuts it.
+pub(crate) trait Line {
+    fn words(&self) -> Vec<String>;
+}
+
+impl Line for &str {
+    fn words(&self) -> Vec<String> {
+        shlex::split(self).unwrap_or_else(|| panic!("no command line: {self}"))
+    }
+}
+
+impl Line for &String {
+    fn words(&self) -> Vec<String> {
+        self.as_str().words()
+    }
+}
+
+impl Line for &[&str] {
+    fn words(&self) -> Vec<String> {
+        self.iter().map(|word| (*word).to_owned()).collect()
+    }
+}
+
+impl<const N: usize> Line for &[&str; N] {
+    fn words(&self) -> Vec<String> {
+        self.as_slice().words()
+    }
+}
+
+impl Line for &Vec<&str> {
+    fn words(&self) -> Vec<String> {
+        self.as_slice().words()
+    }
+}
+
+/// Returns each row of a table: a text, and behind its arrow the words that are expected, with `…` between them.
+pub(crate) fn rows(table: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
+    let rows = table.lines().map(str::trim).filter(|row| !row.is_empty());
+    rows.map(|row| match row.split_once(" → ") {
+        Some((text, words)) => (text.trim_end(), words.split(" … ").map(str::trim_start).collect()),
+        None => (row, Vec::new()),
+    })
+}
 
 /// A checkout of its own, without tools and without secrets.
 pub(crate) struct Checkout(pub(crate) PathBuf);
@@ -21,6 +67,13 @@ impl Checkout {
         fs::write(path.join("Cargo.toml"), manifest).unwrap();
         fs::write(path.join("wrangler.toml"), wrangler).unwrap();
         Self(path)
+    }
+
+    /// Makes one with a root secret.
+    pub(crate) fn keyed(wrangler: &str) -> Self {
+        let checkout = Self::new(wrangler);
+        checkout.secret(&random_secret());
+        checkout
     }
 
     pub(crate) fn secret(&self, secret: &str) {
@@ -44,8 +97,8 @@ impl Checkout {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = writegate(arguments);
+    pub(crate) fn command(&self, line: impl Line) -> Command {
+        let mut command = writegate(line);
         command
             .current_dir(&self.0)
             .env_remove("CARGO_MANIFEST_DIR")
@@ -54,13 +107,44 @@ impl Checkout {
         command
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
-        Done::of(&mut self.command(arguments))
+    pub(crate) fn run(&self, line: impl Line) -> Done {
+        Done::of(&mut self.command(line))
+    }
+
+    /// Returns what it prints when it succeeds, without the last line's end.
+    #[track_caller]
+    pub(crate) fn prints(&self, line: impl Line) -> String {
+        self.run(line).succeeded().trim_end().to_owned()
+    }
+
+    /// Returns the JSON that it prints when it succeeds.
+    #[track_caller]
+    pub(crate) fn json(&self, line: impl Line) -> Value {
+        serde_json::from_str(&self.prints(line)).unwrap()
+    }
+
+    /// Runs each line of a table, which has to end with this code, nothing on standard output, and one line on standard
+    /// error that has the words behind the arrow.
+    #[track_caller]
+    pub(crate) fn refuses(&self, code: i32, table: &str) {
+        for (line, words) in rows(table) {
+            eprintln!("{line}");
+            self.run(line).failed(code, &words);
+        }
     }
 
     /// Runs it where no other program is found than [`Checkout::program`]'s.
-    pub(crate) fn run_with_own_programs(&self, arguments: &[&str]) -> Done {
-        Done::of(self.command(arguments).env("PATH", self.0.join("bin")))
+    pub(crate) fn run_with_own_programs(&self, line: impl Line) -> Done {
+        Done::of(self.command(line).env("PATH", self.0.join("bin")))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.0.join(name)).unwrap()
+    }
+
+    /// Returns its configuration.
+    pub(crate) fn configuration(&self) -> Value {
+        toml::from_str(&self.text("wrangler.toml")).unwrap()
     }
 }
 
@@ -69,9 +153,9 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-pub(crate) fn writegate(arguments: &[&str]) -> Command {
+pub(crate) fn writegate(line: impl Line) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
-    command.args(arguments).env_remove("SIGNING_SECRET").env_remove("WRITEGATE_SK");
+    command.args(line.words()).env_remove("SIGNING_SECRET").env_remove("WRITEGATE_SK");
     command
 }
 

@@ -15,12 +15,6 @@ const ADMIN: &str =
     "[[vars.KEYS]]\nid = \"pk_site\"\n[[vars.KEYS]]\nid = \"pk_admin\"\nadmin = true\n";
 const GATE: &str = "https://gate.example.com";
 
-fn checkout(wrangler: &str) -> Checkout {
-    let checkout = Checkout::new(wrangler);
-    checkout.secret(&random_secret());
-    checkout
-}
-
 /// Returns the claims of the session that was printed, with the lifetime in the place of its times.
 fn claims(done: &Done) -> Value {
     assert_eq!(done.code, Some(0), "{}", done.err);
@@ -40,40 +34,39 @@ fn claims(done: &Done) -> Value {
 
 #[test]
 fn the_session_is_short_and_opens_the_gate_s_own_paths() {
-    let checkout = checkout(ADMIN);
-    let run =
-        |more: &[&str]| checkout.run(&[&["console", "--no-open", "--gate", GATE], more].concat());
-    let done = run(&[]);
+    let checkout = Checkout::keyed(ADMIN);
+    let console = format!("console --no-open --gate {GATE}");
+    let done = checkout.run(&console);
     let expected = json!({"sub": "console", "paths": ["/_gate/*"], "aud": GATE, "ttl": 900});
     assert_eq!(claims(&done), expected);
     assert!(done.err.contains(&format!("{GATE}/_gate/")), "{}", done.err);
 
-    let done = run(&["--read-only", "--ttl", "60", "--as", "pk_admin"]);
+    let done = checkout.run(&format!("{console} --read-only --ttl 60 --as pk_admin"));
     let mut narrow = expected;
     narrow["methods"] = json!(["GET"]);
     narrow["ttl"] = json!(60);
     assert_eq!(claims(&done), narrow);
-    run(&["--ttl", "0"]).failed(2, &["--ttl"]);
-    run(&["--ttl", "3601"]).failed(2, &["3600 s", "SESSION_MAX_TTL"]);
+    checkout.refuses(2, &format!("{console} --ttl 0 → --ttl"));
+    checkout.refuses(2, &format!("{console} --ttl 3601 → 3600 s … SESSION_MAX_TTL"));
 
     // wrangler dev takes itself for the host of its first route.
-    let local = checkout.run(&["console", "--no-open", "--gate", "http://127.0.0.1:8787"]);
+    let local = checkout.run("console --no-open --gate http://127.0.0.1:8787");
     assert_eq!(claims(&local)["aud"], Value::Null);
 }
 
 #[test]
 fn a_gate_with_shorter_sessions_gets_a_shorter_one() {
-    let short = checkout(&format!("[vars]\nSESSION_MAX_TTL = 600\n{ADMIN}"));
-    let arguments = ["console", "--no-open", "--gate", GATE];
-    assert_eq!(claims(&short.run(&arguments))["ttl"], 600);
-    let long = ["console", "--no-open", "--gate", GATE, "--ttl", "900"];
-    short.run(&long).failed(2, &["600 s", "SESSION_MAX_TTL"]);
-    checkout("").run(&arguments).failed(2, &["no key with admin = true", "--as"]);
+    let short = Checkout::keyed(&format!("[vars]\nSESSION_MAX_TTL = 600\n{ADMIN}"));
+    let console = format!("console --no-open --gate {GATE}");
+    assert_eq!(claims(&short.run(&console))["ttl"], 600);
+    short.refuses(2, &format!("{console} --ttl 900 → 600 s … SESSION_MAX_TTL"));
+    let none = format!("{console} → no key with admin = true … --as");
+    Checkout::keyed("").refuses(2, &none);
 }
 
 #[test]
 fn the_browser_gets_the_address_and_no_secret() {
-    let checkout = checkout(ADMIN);
+    let checkout = Checkout::keyed(ADMIN);
     let fifo = checkout.0.join("opened");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let (sender, opened) = channel();
@@ -82,7 +75,7 @@ fn the_browser_gets_the_address_and_no_secret() {
     let script =
         format!("printf '%s %s' \"$*\" \"${{SIGNING_SECRET-none}}\" > '{}'", fifo.display());
     checkout.program("xdg-open", &script);
-    let mut command = checkout.command(&["console", "--gate", GATE]);
+    let mut command = checkout.command(&format!("console --gate {GATE}"));
     command.env("PATH", checkout.0.join("bin")).env("SIGNING_SECRET", random_secret());
     claims(&Done::of(&mut command));
     let opened = opened.recv_timeout(PATIENCE).expect("a browser was started");
@@ -91,8 +84,8 @@ fn the_browser_gets_the_address_and_no_secret() {
 
 #[test]
 fn without_a_browser_the_address_is_enough() {
-    let checkout = checkout(ADMIN);
-    let done = checkout.run_with_own_programs(&["console", "--gate", GATE]);
+    let checkout = Checkout::keyed(ADMIN);
+    let done = checkout.run_with_own_programs(&format!("console --gate {GATE}"));
     claims(&done);
     assert!(done.err.contains("no browser could be started"), "{}", done.err);
 }

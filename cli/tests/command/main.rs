@@ -34,29 +34,26 @@ use writegate::credential::Limits;
 use writegate::credential::session::Session;
 use writegate::{DerivedKey, Key, KeyId, RootSecrets, Secret, Timestamp, derive_sk};
 
-use checkout::{Checkout, Done, random_secret, root, writegate};
+use checkout::{Checkout, Done, random_secret, root, rows, writegate};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 const KEYS: &str = "[[vars.KEYS]]\nid = \"pk_site\"\nversion = 3\n";
 
 #[test]
-fn without_a_root_secret_nothing_is_derived() {
+fn a_root_secret_that_is_missing_or_too_short_is_named_and_not_shown() {
     let checkout = Checkout::new(KEYS);
-    for arguments in
-        [["session", "mint", "--key", "pk_site"].as_slice(), &["key", "show", "pk_site"]]
-    {
-        checkout.run(arguments).failed(1, &["SIGNING_SECRET", ".dev.vars", "openssl rand"]);
-    }
+    checkout.refuses(
+        1,
+        "
+        session mint --key pk_site → SIGNING_SECRET … .dev.vars … openssl rand
+        key show pk_site           → SIGNING_SECRET … .dev.vars … openssl rand
+        ",
+    );
     checkout.secret("");
-    checkout.run(&["key", "show", "pk_site"]).failed(1, &["SIGNING_SECRET is neither"]);
-}
-
-#[test]
-fn a_root_that_the_gate_would_refuse_is_named_and_not_shown() {
-    let checkout = Checkout::new(KEYS);
+    checkout.refuses(1, "key show pk_site → SIGNING_SECRET is neither");
     let short = &random_secret()[..31];
     checkout.secret(short);
-    let done = checkout.run(&["session", "mint", "--key", "pk_site"]);
+    let done = checkout.run("session mint --key pk_site");
     done.failed(1, &["31 bytes", "at least 32"]);
     assert!(!done.err.contains(short));
 }
@@ -64,78 +61,58 @@ fn a_root_that_the_gate_would_refuse_is_named_and_not_shown() {
 #[test]
 fn an_error_names_what_is_expected_and_not_what_was_given() {
     let secret = random_secret();
-    let flag = format!("--{secret}");
-    let (now, gate) = (format!("--now={secret}"), format!("--gate={secret}"));
-    let table: [(&[&str], &[&str]); 16] = [
-        (&["token", "rotate", &now], &["--now: one value too many", "standard input"]),
-        (
-            &["session", "mint", "--key", "a", "--ttl", "4294967300"],
-            &["--ttl <SECONDS>: the value is not in 1.."],
-        ),
-        (&["token", "age", &gate, &gate], &["--gate <URL>", "https://gate.example.com"]),
-        (&["session", "mint", "--key", "a", "--key", &secret], &["--key <ID> may be given once"]),
-        (
-            &["token", "rotate", "--hook", &secret, "--old", ID],
-            &["--hook <COMMAND> does not go with --old <ID>"],
-        ),
-        (&["token", "put", &secret], &["standard input"]),
-        (&["token", "put", "--token", &secret], &["--token is no option"]),
-        (&["token", "put", "--issued-at", &secret], &["--issued-at", "2026-11-22"]),
-        (&["token", "age"], &["wanted: --gate <URL>"]),
-        (&["token", "age", "--gate", &secret], &["--gate <URL>", "https://gate.example.com"]),
-        (&["session", "mint", "--key", "a", "--ttl", &secret], &["--ttl <SECONDS>"]),
-        (&["check", "--only", &secret], &["--only <CHECK>", "expected one of configuration"]),
-        (&["key", "shwo"], &["no such command"]),
-        (&["session", "mint", "--key"], &["--key <ID>", "a value is wanted"]),
-        (&["session", "mint", "--methd", "GET"], &["--methd is no option here; --method is"]),
-        (&["token", "put", &flag], &["an argument too many"]),
-    ];
-    for (arguments, words) in table {
-        let done = writegate(arguments).output().unwrap();
-        let done = Done {
-            code: done.status.code(),
-            out: String::from_utf8(done.stdout).unwrap(),
-            err: String::from_utf8(done.stderr).unwrap(),
-        };
-        done.failed(2, words);
+    for (line, words) in rows(&format!(
+        "
+        token rotate --now={secret}           → --now: one value too many … standard input
+        session mint --key a --ttl 4294967300 → --ttl <SECONDS>: the value is not in 1..
+        token age --gate={secret} --gate={secret} → --gate <URL> … https://gate.example.com
+        session mint --key a --key {secret}   → --key <ID> may be given once
+        token rotate --hook {secret} --old {ID} → --hook <COMMAND> does not go with --old <ID>
+        token put {secret}                    → standard input
+        token put --token {secret}            → --token is no option
+        token put --issued-at {secret}        → --issued-at … 2026-11-22
+        token age                             → wanted: --gate <URL>
+        token age --gate {secret}             → --gate <URL> … https://gate.example.com
+        session mint --key a --ttl {secret}   → --ttl <SECONDS>
+        check --only {secret}                 → --only <CHECK> … expected one of configuration
+        key shwo                              → no such command
+        session mint --key                    → --key <ID> … a value is wanted
+        session mint --methd GET              → --methd is no option here; --method is
+        token put --{secret}                  → an argument too many
+        "
+    )) {
+        let done = Done::of(&mut writegate(line));
+        done.failed(2, &words);
         for given in [secret.as_str(), ID, "4294967300"] {
             assert!(!done.err.contains(given), "{}", done.err);
         }
     }
-    for help in [["--help"].as_slice(), &["token", "rotate", "--help"], &["--version"]] {
-        let done = writegate(help).output().unwrap();
-        assert_eq!(done.status.code(), Some(0), "{help:?}");
-        assert!(!done.stdout.is_empty());
+    for help in ["--help", "token rotate --help", "--version"] {
+        assert!(!Done::of(&mut writegate(help)).succeeded().is_empty(), "{help}");
     }
 }
 
 #[test]
 fn usage_errors_have_code_2() {
-    let checkout = Checkout::new("[vars]\nSESSION_MAX_TTL = 600\nKEYS = [{ id = \"a\" }]\n");
-    checkout.secret(&random_secret());
-    for arguments in [
-        ["session", "mint"].as_slice(),
-        &["session", "mint", "--key", "a b"],
-        &["session", "mint", "--key", "a", "--ttl", "0"],
-        &["session", "mint", "--key", "a", "--path", "posts"],
-        &["session", "mint", "--key", "a", "--method", "post"],
-        &["session", "mint", "--key", "a", "--origin", "null"],
-        &["session", "mint", "--key", "a", "--sub", ""],
-        &["key", "show"],
-        &["key", "show", "a", "--version", "0"],
-        &["build", "--no-such-option"],
-        &["no-such-command"],
-    ] {
-        let done = checkout.run(arguments);
-        assert_eq!(done.code, Some(2), "{arguments:?}: {}", done.err);
-        assert_eq!(done.out, "");
-        assert_eq!(done.err.lines().count(), 1, "{arguments:?}: {}", done.err);
-    }
-    checkout
-        .run(&["session", "mint", "--key", "a", "--ttl", "601"])
-        .failed(2, &["600 s", "SESSION_MAX_TTL"]);
-    let done = checkout.run(&["session", "mint", "--key", "a", "--ttl", "600"]);
-    assert_eq!(done.code, Some(0), "{}", done.err);
+    let checkout = Checkout::keyed("[vars]\nSESSION_MAX_TTL = 600\nKEYS = [{ id = \"a\" }]\n");
+    checkout.refuses(
+        2,
+        "
+        session mint
+        session mint --key 'a b'
+        session mint --key a --ttl 0
+        session mint --key a --path posts
+        session mint --key a --method post
+        session mint --key a --origin null
+        session mint --key a --sub ''
+        session mint --key a --ttl 601 → 600 s … SESSION_MAX_TTL
+        key show
+        key show a --version 0
+        build --no-such-option
+        no-such-command
+        ",
+    );
+    checkout.run("session mint --key a --ttl 600").succeeded();
 }
 
 #[test]
@@ -143,14 +120,9 @@ fn a_minted_session_passes_the_gate_s_own_check() {
     let checkout = Checkout::new(KEYS);
     let root = random_secret();
     checkout.secret(&root);
-    let printed = checkout
-        .run(&[
-            "session", "mint", "--key", "pk_site", "--sub", "visitor-7", "--method", "POST",
-            "--path", "/posts/*",
-        ])
-        .succeeded();
-    let token = printed.strip_suffix('\n').unwrap();
-    let session = Session::parse(token).unwrap();
+    let mint = "session mint --key pk_site --sub visitor-7 --method POST --path '/posts/*'";
+    let token = checkout.prints(mint);
+    let session = Session::parse(&token).unwrap();
     assert_eq!(session.key(), "pk_site");
 
     let key = Key::parse("KEYS[0]", json!({"id": "pk_site", "version": 3})).unwrap();
@@ -176,79 +148,48 @@ fn the_environment_wins_over_dev_vars() {
     let checkout = Checkout::new(KEYS);
     let root = random_secret();
     checkout.secret(&random_secret());
-    let arguments = ["key", "show", "pk_site"];
-    let done = Done::of(checkout.command(&arguments).env("SIGNING_SECRET", &root));
-    let shown: Value = serde_json::from_str(&done.succeeded()).unwrap();
+    let show = |line: &str| -> Value {
+        let done = Done::of(checkout.command(line).env("SIGNING_SECRET", &root));
+        serde_json::from_str(&done.succeeded()).unwrap()
+    };
+    let shown = show("key show pk_site");
     let id = KeyId::parse("pk_site").unwrap();
     let expected = derive_sk(&Secret::new(root.clone()), &id, 3);
     assert_eq!(shown["sk"].as_str(), expected.expose_str());
     assert_eq!(shown["version"], 3);
     assert!(!shown.to_string().contains(&root));
-
-    let raised = ["key", "show", "pk_site", "--version", "4"];
-    let done = Done::of(checkout.command(&raised).env("SIGNING_SECRET", &root));
-    let next: Value = serde_json::from_str(&done.succeeded()).unwrap();
-    assert_ne!(next["sk"], shown["sk"]);
-}
-
-#[test]
-fn a_new_key_is_a_record_that_the_gate_reads() {
-    let checkout = Checkout::new("");
-    let printed = checkout
-        .run(&[
-            "key", "new", "--name", "A \"quoted\" name", "--method", "POST", "--path", "/posts/*",
-            "--origin", "https://www.example.com", "--ip", "203.0.113.0/24", "--expires",
-            "2027-06-30",
-        ])
-        .succeeded();
-    let wrangler: Value = toml::from_str(&printed).unwrap();
-    let record = wrangler["vars"]["KEYS"][0].clone();
-    let key = Key::parse("KEYS[0]", record).unwrap();
-    assert!(key.id.as_str().starts_with("pk_") && key.id.as_str().len() == 25);
-    assert_eq!(key.methods, writegate::Methods::of(["POST"]));
-    assert!(key.paths.is_some() && key.allowed_ips.is_some() && key.expires.is_some());
-
-    let other = checkout.run(&["key", "new"]).succeeded();
-    assert!(!other.contains(key.id.as_str()));
-    checkout.run(&["key", "new", "--path", "posts"]).failed(2, &["paths"]);
-    checkout.run(&["key", "new", "--origin", "https://a/"]).failed(2, &["allowed_origins"]);
+    assert_ne!(show("key show pk_site --version 4")["sk"], shown["sk"]);
 }
 
 #[test]
 fn a_record_that_the_gate_refuses_is_refused_here_too() {
-    let checkout = Checkout::new("[[vars.KEYS]]\nid = \"pk_site\"\npath = [\"/x\"]\n");
-    checkout.secret(&random_secret());
-    checkout
-        .run(&["session", "mint", "--key", "pk_site"])
-        .failed(1, &["wrangler.toml", "KEYS[0].path"]);
+    let checkout = Checkout::keyed("[[vars.KEYS]]\nid = \"pk_site\"\npath = [\"/x\"]\n");
+    checkout.refuses(1, "session mint --key pk_site → wrangler.toml … KEYS[0].path");
 }
 
 #[test]
 fn what_is_missing_is_said_in_one_line() {
     let checkout = Checkout::new("");
-    let build = ["build"];
-    checkout.run_with_own_programs(&build).failed(1, &["Node is missing", "install Node 20"]);
+    let refused = |words: &[&str]| {
+        let done = checkout.run_with_own_programs("build");
+        done.ended(1, words);
+        done
+    };
+    refused(&["Node is missing", "install Node 20"]);
     checkout.program("node", "echo v18.19.0");
-    checkout.run_with_own_programs(&build).failed(1, &["v18.19.0 is too old", "install Node 20"]);
+    refused(&["v18.19.0 is too old", "install Node 20"]);
     checkout.program("node", "echo v20.11.1");
-    checkout.run_with_own_programs(&build).failed(1, &["npm is missing"]);
+    assert_eq!(refused(&["npm is missing"]).err.lines().count(), 1);
 
     checkout.program("npm", "echo 10.0.0");
     checkout.program("rustc", "echo /nonexistent");
     checkout.program("rustup", "echo 'could not download' >&2; exit 1");
-    let done = checkout.run_with_own_programs(&build);
-    assert_eq!(done.code, Some(1));
-    let last = done.err.lines().last().unwrap();
-    for word in ["wasm32-unknown-unknown", "could not download", "not Debian"] {
-        assert!(last.contains(word), "{word} in {last}");
-    }
+    refused(&["wasm32-unknown-unknown", "could not download", "not Debian"]);
 
     // With the target there, the next step is the build.
     checkout.program("rustc", "echo \"${0%/*}\"");
     checkout.program("libcore-1.rlib", "");
-    let done = checkout.run_with_own_programs(&build);
-    assert_eq!(done.code, Some(1));
-    assert!(done.err.contains("running cargo"), "{}", done.err);
+    assert!(refused(&[]).err.contains("running cargo"));
 }
 
 #[test]
@@ -258,7 +199,7 @@ fn installers_and_compilers_get_no_variable_that_is_not_on_the_list() {
     let registry = "http://127.0.0.1:1/";
     let seen = "export -p >>\"$0.env\"";
     let build = || {
-        let mut command = checkout.command(&["build"]);
+        let mut command = checkout.command("build");
         for name in [
             "WRITE_TOKEN", "CLOUDFLARE_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "NPM_TOKEN",
             "npm_config__auth", "CARGO_REGISTRY_TOKEN", "NOBODY_KNOWS_THIS_ONE",
@@ -289,7 +230,7 @@ fn installers_and_compilers_get_no_variable_that_is_not_on_the_list() {
 
 #[test]
 fn the_worker_is_built_once() {
-    let first = [writegate(&["build"]), writegate(&["build"])]
+    let first = [writegate("build"), writegate("build")]
         .map(|mut command| std::thread::spawn(move || Done::of(&mut command)))
         .map(|run| run.join().unwrap());
     for done in first {
@@ -300,14 +241,14 @@ fn the_worker_is_built_once() {
         ["index.js", "index_bg.wasm"].map(|name| modified(name).unwrap())
     };
     let before = made();
-    let second = Done::of(&mut writegate(&["build"]));
+    let second = Done::of(&mut writegate("build"));
     assert_eq!((second.code, second.err.as_str()), (Some(0), ""));
     assert_eq!(made(), before);
 }
 
 #[test]
 fn the_demo_writes_with_a_session_and_is_refused_without() {
-    let shown = Done::of(&mut writegate(&["demo", "--once"])).succeeded();
+    let shown = Done::of(&mut writegate("demo --once")).succeeded();
     for part in [
         "← 201 {\"id\":1,",
         "← 401 {\"code\":\"credential-missing\"",
@@ -329,9 +270,9 @@ fn the_demo_writes_with_a_session_and_is_refused_without() {
 #[test]
 fn a_demo_without_a_folder_for_its_files_says_which_is_missing() {
     // With the usual one: other programs need it, too.
-    Done::of(&mut writegate(&["build"]));
+    Done::of(&mut writegate("build"));
     let missing = Checkout::new("").0.join("missing");
-    let done = Done::of(writegate(&["demo", "--once"]).env("TMPDIR", &missing));
+    let done = Done::of(writegate("demo --once").env("TMPDIR", &missing));
     done.refused(1, &[missing.to_str().unwrap(), "TMPDIR", "make that, or name another"]);
     assert!(!missing.exists());
 }

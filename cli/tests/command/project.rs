@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use writegate::{KeyId, Secret, derive_sk};
 
-use crate::checkout::{Checkout, Done, random_secret, writegate};
+use crate::checkout::{Checkout, Done, random_secret, rows, writegate};
 
 const ONE: &str = "[[vars.KEYS]]\nid = \"pk_live\"\nversion = 1\n";
 const STAGED: &str = "[[vars.KEYS]]\nid = \"pk_live\"\nversion = 1\n\
@@ -15,8 +15,8 @@ const STAGED: &str = "[[vars.KEYS]]\nid = \"pk_live\"\nversion = 1\n\
 
 /// Returns the secret that `key show` prints, and what it says.
 #[track_caller]
-fn shown(checkout: &Checkout, arguments: &[&str]) -> (String, String) {
-    let done = checkout.run(&[&["key", "show"], arguments].concat());
+fn shown(checkout: &Checkout, line: &str) -> (String, String) {
+    let done = checkout.run(&format!("key show {line}"));
     assert_eq!(done.code, Some(0), "{}", done.err);
     let record: Value = serde_json::from_str(&done.out).unwrap();
     (record["sk"].as_str().unwrap().to_owned(), done.err)
@@ -38,30 +38,24 @@ fn the_nearest_folder_has_the_project_and_wrangler_s_other_choice_is_named() {
     inner.file("wrangler.toml", ONE);
     inner.secret(&root);
     for folder in [inner.0.clone(), inner.0.join("below")] {
-        let (found, reported) = shown(&Checkout(folder), &["pk_live"]);
+        let (found, reported) = shown(&Checkout(folder), "pk_live");
         assert_eq!(found, sk(&root, "pk_live", 1));
         assert!(reported.contains("wrangler.jsonc") && reported.contains("--config"), "{reported}");
     }
     // In one folder, JSON comes first.
-    inner.file(
-        "wrangler.jsonc",
-        "{ \"vars\": { \"KEYS\": [{ \"id\": \"pk_json\", \"version\": 2 }] } }",
-    );
-    assert_eq!(shown(&inner, &["pk_json"]), (sk(&root, "pk_json", 2), String::new()));
-    inner.file(
-        "wrangler.json",
-        "\u{feff}{ // a comment\n \"vars\": { \"KEYS\": [{ \"id\": \"pk_first\" },], }, }",
-    );
-    assert_eq!(shown(&inner, &["pk_first"]).0, sk(&root, "pk_first", 1));
+    let json = r#"{"vars": {"KEYS": [{"id": "pk_json", "version": 2}]}}"#;
+    inner.file("wrangler.jsonc", json);
+    assert_eq!(shown(&inner, "pk_json"), (sk(&root, "pk_json", 2), String::new()));
+    let json = "{ // a comment\n \"vars\": { \"KEYS\": [{ \"id\": \"pk_first\" },], }, }";
+    inner.file("wrangler.json", &format!("\u{feff}{json}"));
+    assert_eq!(shown(&inner, "pk_first").0, sk(&root, "pk_first", 1));
 }
 
 #[test]
 fn wrangler_s_redirection_is_refused() {
-    let checkout = Checkout::new(ONE);
-    checkout.secret(&random_secret());
+    let checkout = Checkout::keyed(ONE);
     fs::create_dir_all(checkout.0.join(".wrangler/deploy")).unwrap();
     checkout.file(".wrangler/deploy/config.json", "{ \"configPath\": \"../../other.json\" }");
-    let words = [".wrangler/deploy/config.json"];
     // In the folder, and in any above it, as wrangler looks for it.
     fs::create_dir_all(checkout.0.join("gate/below")).unwrap();
     let gate = Checkout(checkout.0.join("gate"));
@@ -71,33 +65,33 @@ fn wrangler_s_redirection_is_refused() {
     for folder in [checkout.0.clone(), gate.0.clone(), gate.0.join("below")] {
         let folder = Checkout(folder);
         let url = "--gate=http://127.0.0.1:1";
-        for arguments in [
-            ["key", "show", "pk_live"].as_slice(),
-            &["key", "list"],
-            &["key", "new", "--write"],
-            &["key", "new", url],
-            &["key", "update", "pk_live", "--name", "x"],
-            &["key", "disable", "pk_live"],
-            &["key", "revoke", url, "pk_live"],
-            &["key", "import", url, &records],
-            &["session", "mint", "--key", "pk_live"],
-            &["request", "sign", "--key", "pk_live", "GET", "https://gate.example/x"],
-            &["url", "sign", "--key", "pk_live", "https://gate.example/x"],
-            &["explain", "--", "https://gate.example/x"],
-            &["check"],
-            &["usage", url],
-            &["purge", url, "--route", "/*"],
-            &["console", url],
-            &["migrate"],
-            &["route", "add", "--path=/c/*", "--upstream=https://c.example", "--secret=C"],
-            &["token", "put"],
-            &["token", "age", url],
-            &["token", "rotate", url],
-            &["init", "--local"],
-            &["init", "--secrets-only"],
-            &["init", "my-gate", "--local", "--preset", "cloudflare-api"],
+        for line in [
+            "key show pk_live",
+            "key list",
+            "key new --write",
+            &format!("key new {url}"),
+            "key update pk_live --name x",
+            "key disable pk_live",
+            &format!("key revoke {url} pk_live"),
+            &format!("key import {url} {records}"),
+            "session mint --key pk_live",
+            "request sign --key pk_live GET https://gate.example/x",
+            "url sign --key pk_live https://gate.example/x",
+            "explain -- https://gate.example/x",
+            "check",
+            &format!("usage {url}"),
+            &format!("purge {url} --route '/*'"),
+            &format!("console {url}"),
+            "migrate",
+            "route add '--path=/c/*' --upstream=https://c.example --secret=C",
+            "token put",
+            &format!("token age {url}"),
+            &format!("token rotate {url}"),
+            "init --local",
+            "init --secrets-only",
+            "init my-gate --local --preset cloudflare-api",
         ] {
-            folder.run(arguments).failed(2, &words);
+            folder.refuses(2, &format!("{line} → .wrangler/deploy/config.json"));
         }
         assert!(!folder.0.join("my-gate").exists());
     }
@@ -110,8 +104,7 @@ fn wrangler_s_redirection_is_refused() {
         if name == "wrangler.jsonc" {
             fs::remove_dir_all(checkout.0.join(".wrangler")).unwrap();
         }
-        let mint = ["session", "mint", "--key", "pk_live", "--ttl", "2h"];
-        let mut command = checkout.command(&mint);
+        let mut command = checkout.command("session mint --key pk_live --ttl 2h");
         let done = Done::of(command.env("WRITEGATE_SK", &sk)).succeeded();
         assert!(done.starts_with("eyJ"), "{done}");
     }
@@ -122,11 +115,11 @@ fn wrangler_s_redirection_is_refused() {
 fn a_new_gate_below_another_project_says_whose_configuration_wrangler_takes() {
     let outer = Checkout::new("");
     fs::remove_file(outer.0.join("Cargo.toml")).unwrap();
-    let init = ["init", "my-gate", "--local", "--preset", "cloudflare-api"];
+    let init = "init my-gate --local --preset cloudflare-api";
     for (name, is_told) in [("wrangler.toml", false), ("wrangler.jsonc", true)] {
         outer.file(name, "{}");
         // npm is not there.
-        let done = outer.run_with_own_programs(&init);
+        let done = outer.run_with_own_programs(init);
         assert_eq!(done.err.contains("wrangler by itself takes"), is_told, "{}", done.err);
         let _gone = fs::remove_dir_all(outer.0.join("my-gate"));
     }
@@ -136,13 +129,15 @@ fn a_new_gate_below_another_project_says_whose_configuration_wrangler_takes() {
 fn without_a_project_it_is_said_where_one_is() {
     let folder = std::env::temp_dir().join(random_secret());
     fs::create_dir_all(&folder).unwrap();
-    for (arguments, words) in [
-        (["key", "show", "pk_live"].as_slice(), ["wrangler.toml", "WRITEGATE_SK"]),
-        (&["check"], ["wrangler.jsonc", "the gate's folder"]),
-        (&["build"], ["checkout", "git clone"]),
-        (&["demo"], ["checkout", "git clone"]),
-    ] {
-        Done::of(writegate(arguments).current_dir(&folder)).failed(2, &words);
+    for (line, words) in rows(
+        "
+        key show pk_live → wrangler.toml … WRITEGATE_SK
+        check            → wrangler.jsonc … the gate's folder
+        build            → checkout … git clone
+        demo             → checkout … git clone
+        ",
+    ) {
+        Done::of(writegate(line).current_dir(&folder)).failed(2, &words);
     }
     fs::remove_dir(folder).unwrap();
 }
@@ -162,27 +157,27 @@ fn a_secret_is_read_as_wrangler_reads_it() {
         format!("SIGNING_SECRET=first\nSIGNING_SECRET = {root}# comment\n"),
     ] {
         checkout.file(".dev.vars", &text);
-        assert_eq!(shown(&checkout, &["pk_live"]).0, right, "{text:?}");
+        assert_eq!(shown(&checkout, "pk_live").0, right, "{text:?}");
     }
     // A `$` means something in .env only, which counts where there is no .dev.vars.
     let odd = format!("{root}$A");
     checkout.file(".env", "SIGNING_SECRET=of-no-interest-here-but-32-bytes-long\n");
     checkout.file(".dev.vars", &format!("A=1\nSIGNING_SECRET={odd}\n"));
-    assert_eq!(shown(&checkout, &["pk_live"]).0, sk(&odd, "pk_live", 1));
+    assert_eq!(shown(&checkout, "pk_live").0, sk(&odd, "pk_live", 1));
     fs::remove_file(checkout.0.join(".dev.vars")).unwrap();
     checkout.file(".env", &format!("A={root}\nSIGNING_SECRET=\"overwritten\"\n"));
     checkout.file(".env.local", "SIGNING_SECRET=\"${A}\"\n");
-    assert_eq!(shown(&checkout, &["pk_live"]).0, right);
+    assert_eq!(shown(&checkout, "pk_live").0, right);
     checkout
         .file(".env.local", "SIGNING_SECRET=${A}\nCLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV=false\n");
-    checkout.run(&["key", "show", "pk_live"]).failed(1, &["SIGNING_SECRET is neither"]);
+    checkout.refuses(1, "key show pk_live → SIGNING_SECRET is neither");
     checkout.file(".env", "SIGNING_SECRET=$OUTER\nCLOUDFLARE_INCLUDE_PROCESS_ENV=true\n");
     fs::remove_file(checkout.0.join(".env.local")).unwrap();
-    let mut command = checkout.command(&["key", "show", "pk_live"]);
+    let mut command = checkout.command("key show pk_live");
     assert!(Done::of(command.env("OUTER", &root)).succeeded().contains(&right));
     // That of the process wins, without what `wrangler secret put` cuts off.
     for end in ["\n", " \t", "\u{a0}\u{feff}\r\n"] {
-        let mut command = checkout.command(&["key", "show", "pk_live"]);
+        let mut command = checkout.command("key show pk_live");
         let done = Done::of(command.env("SIGNING_SECRET", format!("{root}{end}"))).succeeded();
         assert!(done.contains(&right), "{end:?}: {done}");
     }
@@ -190,10 +185,10 @@ fn a_secret_is_read_as_wrangler_reads_it() {
     let units = "SIGNING_SECRET=x\r\n".encode_utf16();
     let bytes: Vec<u8> = [0xfeff].into_iter().chain(units).flat_map(u16::to_le_bytes).collect();
     fs::write(checkout.0.join(".dev.vars"), bytes).unwrap();
-    checkout.run(&["key", "show", "pk_live"]).failed(2, &[".dev.vars is in UTF-16", "UTF-8"]);
+    checkout.refuses(2, "key show pk_live → .dev.vars is in UTF-16 … UTF-8");
     fs::remove_file(checkout.0.join(".dev.vars")).unwrap();
     let leading = format!(" {root}");
-    let mut command = checkout.command(&["key", "show", "pk_live"]);
+    let mut command = checkout.command("key show pk_live");
     let done = Done::of(command.env("SIGNING_SECRET", &leading)).succeeded();
     assert!(done.contains(&sk(&leading, "pk_live", 1)), "{done}");
 }
@@ -203,64 +198,59 @@ fn an_environment_has_its_own_keys_and_secrets() {
     let checkout = Checkout::new(STAGED);
     let (root, own) = (random_secret(), random_secret());
     checkout.secret(&root);
-    let (found, reported) = shown(&checkout, &["pk_live"]);
+    let (found, reported) = shown(&checkout, "pk_live");
     assert_eq!(found, sk(&root, "pk_live", 1));
     assert!(reported.contains("[env.production] in version 3"), "{reported}");
-    let (found, reported) = shown(&checkout, &["pk_live", "--env", "production"]);
+    let (found, reported) = shown(&checkout, "pk_live --env production");
     assert_eq!((found, reported.as_str()), (sk(&root, "pk_live", 3), ""));
-    assert_eq!(shown(&checkout, &["pk_live", "--env", ""]).0, sk(&root, "pk_live", 1));
+    assert_eq!(shown(&checkout, "pk_live --env ''").0, sk(&root, "pk_live", 1));
     checkout.file(".dev.vars.production", &format!("SIGNING_SECRET={own}\n"));
-    assert_eq!(shown(&checkout, &["pk_live", "--env", "production"]).0, sk(&own, "pk_live", 3));
+    assert_eq!(shown(&checkout, "pk_live --env production").0, sk(&own, "pk_live", 3));
     // Variables are not inherited.
-    let staging = ["key", "show", "pk_live", "--env", "staging"];
-    checkout.run(&staging).failed(2, &["[env.staging]", "--env production"]);
-    checkout.run(&["key", "show", "pk_live", "--env", "test"]).failed(2, &["it has production"]);
+    checkout.refuses(2, "key show pk_live --env staging → [env.staging] … --env production");
+    checkout.refuses(2, "key show pk_live --env test → it has production");
     // What says otherwise does not count.
-    let reported = |arguments: &[&str], variable: &str| {
-        let mut command = checkout.command(&[&["key", "show", "pk_live"], arguments].concat());
+    let reported = |more: &str, variable: &str| {
+        let mut command = checkout.command(&format!("key show pk_live {more}"));
         let done = Done::of(command.env("CLOUDFLARE_ENV", variable));
         let is_told = done.err.contains("wrangler by itself takes the environment");
         assert!(done.succeeded().contains(&sk(&root, "pk_live", 1)));
         is_told
     };
-    assert!(reported(&[], "production") && !reported(&["--env", ""], "production"));
-    assert!(!reported(&[], ""));
+    assert!(reported("", "production") && !reported("--env ''", "production"));
+    assert!(!reported("", ""));
     checkout.file(".env", "CLOUDFLARE_ENV=production\n");
-    assert!(reported(&[], ""));
+    assert!(reported("", ""));
     checkout.file(".env.local", "CLOUDFLARE_ENV=\n");
-    assert!(!reported(&[], ""));
+    assert!(!reported("", ""));
     std::fs::remove_file(checkout.0.join(".env.local")).unwrap();
-    let done = checkout.run(&["key", "show", "pk_live"]);
+    let done = checkout.run("key show pk_live");
     assert!(done.err.contains("wrangler by itself takes the environment"), "{}", done.err);
     assert!(done.succeeded().contains(&sk(&root, "pk_live", 1)));
 }
 
 #[test]
 fn every_command_that_reads_a_project_takes_the_environment() {
-    let checkout = Checkout::new(STAGED);
-    checkout.secret(&random_secret());
-    let (gate, url) = ("--gate=https://gate.example.com", "https://gate.example.com/posts");
-    for arguments in [
-        ["key", "show", "pk_live"].as_slice(),
-        &["key", "list", gate],
-        &["key", "revoke", gate, "pk_live"],
-        &["key", "import", gate, "/dev/null"],
-        &["session", "mint", "--key", "pk_live"],
-        &["url", "sign", "--key", "pk_live", url],
-        &["request", "sign", "--key", "pk_live", "GET", url],
-        &["token", "put"],
-        &["token", "age", gate],
-        &["token", "rotate", gate],
-        &["check"],
+    let checkout = Checkout::keyed(STAGED);
+    let records = checkout.file("records.json", "{\"id\": \"pk_new\"}");
+    let gate = "--gate=https://gate.example.com";
+    for line in [
+        "key show pk_live",
+        &format!("key list {gate}"),
+        &format!("key revoke {gate} pk_live"),
+        &format!("key import {gate} {records}"),
+        "session mint --key pk_live",
+        "url sign --key pk_live https://gate.example/x",
+        "request sign --key pk_live GET https://gate.example/x",
+        "token put",
+        &format!("token age {gate}"),
+        &format!("token rotate {gate}"),
+        "check",
+        "explain --env nowhere -- https://gate.example/x",
     ] {
-        let done = checkout.run(&[arguments, &["--env", "nowhere"]].concat());
-        assert_eq!(done.code, Some(2), "{arguments:?}: {}", done.err);
-        let is_input = done.err.contains("there is no record in it");
-        assert!(done.err.contains("it has production") || is_input, "{arguments:?}: {}", done.err);
+        let environment = if line.contains("--env") { "" } else { "--env nowhere" };
+        checkout.refuses(2, &format!("{line} {environment} → it has production"));
     }
-    let done = checkout.run(&["explain", "--env", "nowhere", "--", url]);
-    assert_eq!(done.code, Some(2), "{}", done.err);
-    assert!(done.err.contains("it has production"), "{}", done.err);
 }
 
 #[test]
@@ -270,18 +260,15 @@ fn variables_that_are_json_as_text_count_as_json() {
     );
     let root = random_secret();
     checkout.secret(&root);
-    assert_eq!(shown(&checkout, &["pk_a"]).0, sk(&root, "pk_a", 4));
-    let mint = ["session", "mint", "--key", "pk_a", "--ttl", "601"];
-    checkout.run(&mint).failed(2, &["600 s", "SESSION_MAX_TTL"]);
+    assert_eq!(shown(&checkout, "pk_a").0, sk(&root, "pk_a", 4));
+    checkout.refuses(2, "session mint --key pk_a --ttl 601 → 600 s … SESSION_MAX_TTL");
     let float = Checkout::new("[vars]\nKEYS = [{ id = \"pk_a\", version = 4.0 }]\n");
     float.secret(&root);
-    assert_eq!(shown(&float, &["pk_a"]).0, sk(&root, "pk_a", 4));
-    let date = Checkout::new("[[vars.KEYS]]\nid = \"pk_a\"\nexpires = 2099-01-01\n");
-    date.secret(&root);
-    assert!(shown(&date, &["pk_a"]).0.starts_with("sk_"));
-    let wrong = Checkout::new("[vars]\nKEYS = \"[{\"\n");
-    wrong.secret(&root);
-    wrong.run(&["key", "show", "pk_a"]).failed(1, &["wrangler.toml", "KEYS is no list"]);
+    assert_eq!(shown(&float, "pk_a").0, sk(&root, "pk_a", 4));
+    let date = Checkout::keyed("[[vars.KEYS]]\nid = \"pk_a\"\nexpires = 2099-01-01\n");
+    assert!(shown(&date, "pk_a").0.starts_with("sk_"));
+    let wrong = Checkout::keyed("[vars]\nKEYS = \"[{\"\n");
+    wrong.refuses(1, "key show pk_a → wrangler.toml … KEYS is no list");
 }
 
 /// Files that read others, and what those are. None of them is a project's.

@@ -5,18 +5,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use serde_json::Value;
-use writegate::Key;
 
-use crate::checkout::{Checkout, Done, random_secret};
+use crate::checkout::{Checkout, Done, rows};
 
 const ADMIN: &str =
     "[[vars.KEYS]]\nid = \"pk_site\"\n[[vars.KEYS]]\nid = \"pk_admin\"\nadmin = true\n";
-
-fn checkout(wrangler: &str) -> Checkout {
-    let checkout = Checkout::new(wrangler);
-    checkout.secret(&random_secret());
-    checkout
-}
 
 /// Returns somebody who listens, and the address.
 pub(crate) fn listener() -> (TcpListener, String) {
@@ -32,83 +25,63 @@ fn assert_uncalled(listener: &TcpListener) {
 
 #[test]
 fn wrong_arguments_are_usage_errors() {
-    let checkout = checkout(ADMIN);
-    for arguments in [
-        ["key", "list", "--gate", "gate.example.com"].as_slice(),
-        &["key", "list", "--as", "pk_admin"],
-        &["key", "list", "--gate", "http://gate.example.com"],
-        &["key", "list", "--gate", "https://gate.example.com/_gate"],
-        &["key", "list", "--gate", "https://a@gate.example.com"],
-        &["key", "list", "--gate", "https://gate.example.com", "--as", "a b"],
-        &["key", "revoke", "--gate", "https://gate.example.com"],
-        &["key", "revoke", "--gate", "https://gate.example.com", "a b"],
-        &["key", "import", "--gate", "https://gate.example.com"],
-        &["key", "import", "keys.json"],
-    ] {
-        let done = checkout.run(arguments);
-        assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{arguments:?}: {}", done.err);
-    }
+    Checkout::keyed(ADMIN).refuses(
+        2,
+        "
+        key list --gate gate.example.com
+        key list --as pk_admin
+        key list --gate http://gate.example.com
+        key list --gate https://gate.example.com/_gate
+        key list --gate https://a@gate.example.com
+        key list --gate https://gate.example.com --as 'a b'
+        key revoke --gate https://gate.example.com
+        key revoke --gate https://gate.example.com 'a b'
+        key import --gate https://gate.example.com
+        key import keys.json
+        ",
+    );
 }
 
 #[test]
 fn the_admin_is_the_one_key_that_is_one() {
     let (listener, gate) = listener();
-    let list = ["key", "list", "--gate", &gate];
-    let none = "[[vars.KEYS]]\nid = \"pk_site\"\n";
+    let several = ADMIN.replace("id = \"pk_site\"", "id = \"pk_site\"\nadmin = true");
     for (wrangler, words) in [
-        ("", ["no key with admin = true", "--as"]),
-        (none, ["no key with admin = true", "key new --admin"]),
-        (
-            "[[vars.KEYS]]\nid = \"a\"\nadmin = true\n[[vars.KEYS]]\nid = \"b\"\nadmin = true\n",
-            ["several keys", "--as"],
-        ),
+        ("", "no key with admin = true … --as"),
+        ("[[vars.KEYS]]\nid = \"pk_site\"\n", "no key with admin = true … key new --admin"),
+        (&several, "several keys … --as"),
     ] {
-        checkout(wrangler).run(&list).failed(2, &words);
+        Checkout::keyed(wrangler).refuses(2, &format!("key list --gate {gate} → {words}"));
     }
-    Checkout::new(ADMIN).run(&list).failed(1, &["SIGNING_SECRET", ".dev.vars"]);
+    let row = format!("key list --gate {gate} → SIGNING_SECRET … .dev.vars");
+    Checkout::new(ADMIN).refuses(1, &row);
     assert_uncalled(&listener);
 }
 
 #[test]
-fn a_new_admin_key_is_a_record_that_the_gate_reads() {
-    let checkout = Checkout::new("");
-    let printed = checkout.run(&["key", "new", "--admin"]).succeeded();
-    let wrangler: Value = toml::from_str(&printed).unwrap();
-    let record = wrangler["vars"]["KEYS"][0].clone();
-    assert!(Key::parse("KEYS[0]", record).unwrap().admin);
-    let printed = checkout.run(&["key", "new"]).succeeded();
-    assert!(!printed.contains("admin"), "{printed}");
-}
-
-#[test]
 fn nothing_is_sent_where_a_record_is_wrong() {
-    let checkout = checkout(ADMIN);
+    let checkout = Checkout::keyed(ADMIN);
     let (listener, gate) = listener();
-    let good = r#"{"id":"pk_a"}"#;
-    for (text, words) in [
-        (
-            format!("[{good},{{\"id\":\"pk_b\",\"path\":[\"/x\"]}}]"),
-            ["record 2.path", "unknown field"].as_slice(),
-        ),
-        (format!("{good}\n{{\"id\":\"pk_b\",\"paths\":[]}}\n"), &["record 2.paths"]),
-        (
-            format!("{good}\n{{\"id\":\"pk_b\",\"admin\":true}}\n"),
-            &["record 2.admin", "configuration"],
-        ),
-        (format!("{good}\n{good}\n"), &["record 2.id", "record 1"]),
-        (format!("{good}\n\n{{\"id\":"), &["record 2 (line 3)", "JSON"]),
-        (format!("[{good}"), &["JSON array"]),
-        (" \n".to_owned(), &["no record"]),
-    ] {
+    for (text, words) in rows(
+        r#"
+        [{"id":"pk_a"},{"id":"pk_b","path":["/x"]}]   → record 2.path … unknown field
+        {"id":"pk_a"}⏎{"id":"pk_b","paths":[]}⏎       → record 2.paths
+        {"id":"pk_a"}⏎{"id":"pk_b","admin":true}⏎     → record 2.admin … configuration
+        {"id":"pk_a"}⏎{"id":"pk_a"}⏎                  → record 2.id … record 1
+        {"id":"pk_a"}⏎⏎{"id":                         → record 2 (line 3) … JSON
+        [{"id":"pk_a"}                                → JSON array
+        ⏎                                             → no record
+        "#,
+    ) {
+        let text = text.replace('⏎', "\n");
         let file = checkout.file("keys", &text);
-        checkout.run(&["key", "import", "--gate", &gate, &file]).failed(2, words);
+        checkout.run(&format!("key import --gate {gate} {file}")).failed(2, &words);
         // The same from standard input.
-        let mut command = checkout.command(&["key", "import", "--gate", &gate, "-"]);
-        let done = Done::fed(&mut command, &text);
-        assert_eq!((done.code, done.out.as_str()), (Some(2), ""));
+        let mut command = checkout.command(&format!("key import --gate {gate} -"));
+        Done::fed(&mut command, &text).refused(2, &[]);
     }
-    let missing = checkout.run(&["key", "import", "--gate", &gate, "no-such-file"]);
-    missing.failed(2, &["FILE: reading the file: No such file"]);
+    let missing = "FILE: reading the file: No such file";
+    checkout.refuses(2, &format!("key import --gate {gate} no-such-file → {missing}"));
     assert_uncalled(&listener);
 }
 
@@ -132,7 +105,7 @@ fn head(stream: &mut TcpStream) -> String {
 
 #[test]
 fn an_answer_of_something_else_is_one_line() {
-    let checkout = checkout(ADMIN);
+    let checkout = Checkout::keyed(ADMIN);
     let (listener, gate) = listener();
     let (elsewhere, other) = self::listener();
     for said in [
@@ -141,10 +114,9 @@ fn an_answer_of_something_else_is_one_line() {
         // Whoever follows it carries the session there.
         format!("HTTP/1.1 302 Found\r\nLocation: {other}/\r\nContent-Length: 0\r\n\r\n"),
     ] {
-        let list = ["key", "list", "--gate", &gate];
         let (done, request) = std::thread::scope(|scope| {
             let request = scope.spawn(|| answer(&listener, &said));
-            (checkout.run(&list), request.join().unwrap())
+            (checkout.run(&format!("key list --gate {gate}")), request.join().unwrap())
         });
         done.failed(1, &["not a gate's", "--gate"]);
         assert!(request.starts_with("GET /_gate/keys HTTP/1.1\r\n"), "{request}");
@@ -153,28 +125,29 @@ fn an_answer_of_something_else_is_one_line() {
 
     let (closed, gate) = self::listener();
     drop(closed);
-    for arguments in [
-        ["key", "list", "--gate", &gate].as_slice(),
-        &["key", "revoke", "--gate", &gate, "pk_site"],
-    ] {
-        checkout.run(arguments).failed(1, &[&gate]);
-    }
     let file = checkout.file("keys", r#"{"id":"pk_a"}"#);
-    let import = ["key", "import", "--gate", &gate, &file];
-    checkout.run(&import).failed(1, &["record 1 may have been imported or not"]);
+    checkout.refuses(
+        1,
+        &format!(
+            "
+            key list --gate {gate} → {gate}
+            key revoke --gate {gate} pk_site → {gate}
+            key import --gate {gate} {file} → record 1 may have been imported or not
+            "
+        ),
+    );
 }
 
 #[test]
 fn the_session_is_good_for_its_one_request_only() {
-    let checkout = checkout(ADMIN);
+    let checkout = Checkout::keyed(ADMIN);
     let (listener, gate) = listener();
     let empty = "HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n{\"keys\":[],\"cursor\":null}";
-    let list = ["key", "list", "--gate", &gate];
-    let (done, request) = std::thread::scope(|scope| {
+    let (printed, request) = std::thread::scope(|scope| {
         let request = scope.spawn(|| answer(&listener, empty));
-        (Done::of(&mut checkout.command(&list)), request.join().unwrap())
+        (checkout.prints(&format!("key list --gate {gate}")), request.join().unwrap())
     });
-    assert_eq!(done.succeeded(), "");
+    assert_eq!(printed, "");
     let token = request.split("Bearer ").nth(1).unwrap();
     let claims = token.split('.').nth(1).unwrap();
     let claims = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, claims).unwrap();

@@ -2,6 +2,7 @@
 //! `token rotate`: see `tests/e2e/rotate_*.rs`.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -59,13 +60,14 @@ impl Desk {
         Self { checkout, root }
     }
 
-    fn put(&self, arguments: &[&str], input: &str) -> Done {
-        let mut command = self.checkout.command(&["token", "put"]);
+    fn command(&self, line: &str) -> Command {
+        let mut command = self.checkout.command(&format!("token put {line}"));
+        command.env("STUB", self.checkout.0.join("stub")).env("SIGNING_SECRET", &self.root);
         command
-            .args(arguments)
-            .env("STUB", self.checkout.0.join("stub"))
-            .env("SIGNING_SECRET", &self.root);
-        Done::fed(&mut command, input)
+    }
+
+    fn put(&self, line: &str, input: &str) -> Done {
+        Done::fed(&mut self.command(line), input)
     }
 
     /// Returns the calls of wrangler, without the questions that were asked of it first, and without the configuration,
@@ -99,7 +101,7 @@ fn a_token_goes_into_the_secret_with_its_dates_and_nowhere_else() {
     let token = random_secret();
     let desk = Desk::new(ONE, &answers(VERSION));
     let before = today();
-    let done = desk.put(&[], &format!("{token}\n"));
+    let done = desk.put("", &format!("{token}\n"));
     assert_eq!((done.code, done.out.as_str()), (Some(0), ""), "{}", done.err);
     let [call] = desk.calls().try_into().unwrap();
     assert_eq!(call["argv"], json!(["secret", "put", "WRITE_TOKEN", "--env="]));
@@ -112,10 +114,9 @@ fn a_token_goes_into_the_secret_with_its_dates_and_nowhere_else() {
 
     let desk = Desk::new(TWO, &answers(VERSION));
     let envelope = json!({"token": format!("user:{token}"), "issued_at": "2026-01-02"});
-    let arguments = ["--secret", "B_TOKEN", "--expires-at", "2099-01-01"];
-    assert_eq!(desk.put(&arguments, &envelope.to_string()).code, Some(0));
-    let arguments = ["--env", "staging", "--issued-at", "2026-01-03", "--json"];
-    let done = desk.put(&arguments, &token);
+    let line = "--secret B_TOKEN --expires-at 2099-01-01";
+    desk.put(line, &envelope.to_string()).succeeded();
+    let done = desk.put("--env staging --issued-at 2026-01-03 --json", &token);
     let report: Value = serde_json::from_str(&done.succeeded()).unwrap();
     let expected = json!({
         "configuration": "wrangler.toml",
@@ -137,43 +138,48 @@ fn a_token_goes_into_the_secret_with_its_dates_and_nowhere_else() {
 #[test]
 fn what_is_no_token_is_refused_in_one_line_and_not_shown() {
     let token = random_secret();
-    let (one, two) = (Desk::new(ONE, &answers(VERSION)), Desk::new(TWO, &answers(VERSION)));
-    let refused = |desk: &Desk, arguments: &[&str], input: &str, words: &[&str]| {
-        let done = desk.put(arguments, input);
-        done.failed(2, words);
+    let [one, two, wrong] = [ONE, TWO, "[vars]\nUPSTREAM = \"ftp://x\"\n"]
+        .map(|wrangler| Desk::new(wrangler, &answers(VERSION)));
+    let long = format!("{token}{}", "x".repeat(5_060));
+    for (desk, line, input, words) in [
+        (&one, "", String::new(), "empty"),
+        (&one, "", "\n".to_owned(), "empty"),
+        (&one, "", format!("{token}\n{token}\n"), "several lines"),
+        (&one, "", format!("{token}\u{7}"), "control"),
+        (&one, "", token.repeat(200), "5120 bytes"),
+        (&one, "", long, "too long … dates"),
+        (&one, "", format!("{{\"tokn\":\"{token}\"}}"), "token … envelope"),
+        (&one, "", format!("two {token}"), "WRITE_TOKEN … space"),
+        (&one, "--expires-at 2026-01-01", token.clone(), "expires_at … passed"),
+        (&one, "--issued-at 2099-01-01", token.clone(), "issued_at … future"),
+        (&one, "--issued-at 22.11.2026", token.clone(), "--issued-at"),
+        (&one, "--secret B_TOKEN", token.clone(), "--secret … known: WRITE_TOKEN"),
+        (&one, "--env staging", token.clone(), "--env … [env.NAME]"),
+        (&two, "", token.clone(), "several … B_TOKEN, WRITE_TOKEN"),
+        (&two, "--secret B_TOKEN", token.clone(), "B_TOKEN … user:password"),
+        (
+            &one,
+            "--issued-at 2026-01-02",
+            format!("{{\"token\":\"{token}\",\"issued_at\":\"2026-01-01\"}}"),
+            "issued_at … once",
+        ),
+        (&wrong, "", token.clone(), "wrangler.toml … UPSTREAM"),
+    ] {
+        let done = desk.put(line, &input);
+        done.failed(2, &words.split(" … ").collect::<Vec<_>>());
         assert!(!done.err.contains(&token), "{}", done.err);
         assert_eq!(desk.calls(), Vec::<Value>::new());
-    };
-    refused(&one, &[], "", &["empty"]);
-    refused(&one, &[], "\n", &["empty"]);
-    refused(&one, &[], &format!("{token}\n{token}\n"), &["several lines"]);
-    refused(&one, &[], &format!("{token}\u{7}"), &["control"]);
-    refused(&one, &[], &token.repeat(200), &["5120 bytes"]);
-    refused(&one, &[], &format!("{token}{}", "x".repeat(5_060)), &["too long", "dates"]);
-    refused(&one, &[], &format!("{{\"tokn\":\"{token}\"}}"), &["token", "envelope"]);
-    refused(&one, &[], &format!("two {token}"), &["WRITE_TOKEN", "space"]);
-    refused(&one, &["--expires-at", "2026-01-01"], &token, &["expires_at", "passed"]);
-    refused(&one, &["--issued-at", "2099-01-01"], &token, &["issued_at", "future"]);
-    refused(&one, &["--secret", "B_TOKEN"], &token, &["--secret", "known: WRITE_TOKEN"]);
-    refused(&one, &["--env", "staging"], &token, &["--env", "[env.NAME]"]);
-    refused(&two, &[], &token, &["several", "B_TOKEN, WRITE_TOKEN"]);
-    refused(&two, &["--secret", "B_TOKEN"], &token, &["B_TOKEN", "user:password"]);
-    let both = format!("{{\"token\":\"{token}\",\"issued_at\":\"2026-01-01\"}}");
-    refused(&one, &["--issued-at", "2026-01-02"], &both, &["issued_at", "once"]);
-    assert_eq!(one.put(&["--issued-at", "22.11.2026"], &token).code, Some(2));
-    Desk::new("[vars]\nUPSTREAM = \"ftp://x\"\n", &json!({}))
-        .put(&[], &token)
-        .failed(2, &["wrangler.toml", "UPSTREAM"]);
+    }
 }
 
 #[test]
 fn a_newest_version_that_is_not_deployed_is_named_or_refused() {
     let token = random_secret();
     let desk = Desk::new(ONE, &answers(OTHER));
-    let done = desk.put(&["--deployed-only"], &token);
+    let done = desk.put("--deployed-only", &token);
     done.failed(1, &[VERSION, "hello", "--deployed-only"]);
     assert_eq!(desk.calls(), Vec::<Value>::new());
-    let done = desk.put(&["--json"], &token);
+    let done = desk.put("--json", &token);
     assert_eq!(done.code, Some(0), "{}", done.err);
     let report: Value = serde_json::from_str(&done.out).unwrap();
     let warning = report["warnings"][0].as_str().unwrap();
@@ -183,21 +189,10 @@ fn a_newest_version_that_is_not_deployed_is_named_or_refused() {
     }
     let calls: Vec<Value> = desk.calls().iter().map(|call| call["argv"].clone()).collect();
     let message = "writegate: put WRITE_TOKEN";
-    assert_eq!(
-        calls,
-        [
-            json!(["versions", "secret", "put", "WRITE_TOKEN", "--message", message, "--env="]),
-            json!([
-                "versions",
-                "deploy",
-                format!("{OTHER}@100%"),
-                "--yes",
-                "--message",
-                message,
-                "--env="
-            ]),
-        ]
-    );
+    let put = json!(["versions", "secret", "put", "WRITE_TOKEN", "--message", message, "--env="]);
+    let version = format!("{OTHER}@100%");
+    let deploy = json!(["versions", "deploy", version, "--yes", "--message", message, "--env="]);
+    assert_eq!(calls, [put, deploy]);
 }
 
 #[test]
@@ -206,25 +201,24 @@ fn a_worker_that_was_never_deployed_gets_its_secret_and_wrangler_s_refusal_is_sh
     let mut none = answers(VERSION);
     none["deployments status"] = json!({"fails": "The Worker gate has no deployments."});
     let desk = Desk::new(ONE, &none);
-    assert_eq!(desk.put(&[], &token).code, Some(0));
+    assert_eq!(desk.put("", &token).code, Some(0));
     assert_eq!(desk.calls()[0]["argv"], json!(["secret", "put", "WRITE_TOKEN", "--env="]));
 
     let mut failing = answers(VERSION);
     failing["secret put"] = json!({"fails": "Authentication error, for"});
-    let done = Desk::new(ONE, &failing).put(&[], &token);
+    let done = Desk::new(ONE, &failing).put("", &token);
     done.failed(1, &["npx wrangler secret put WRITE_TOKEN", "Authentication error"]);
     assert!(!done.err.contains(&token), "{}", done.err);
     failing["deployments status"] = json!({"fails": "Not logged in."});
-    let done = Desk::new(ONE, &failing).put(&[], &token);
+    let done = Desk::new(ONE, &failing).put("", &token);
     done.failed(1, &["Not logged in."]);
 }
 
 #[test]
 fn an_environment_that_wrangler_would_take_by_itself_is_not_taken() {
     let desk = Desk::new(TWO, &answers(VERSION));
-    let mut command = desk.checkout.command(&["token", "put", "--env", "staging"]);
+    let mut command = desk.command("--env staging");
     command
-        .env("STUB", desk.checkout.0.join("stub"))
         .env("CLOUDFLARE_ENV", "production")
         .env("ROTATION_API_TOKEN", &desk.root)
         .env("CHECK_API_TOKEN", &desk.root);
@@ -246,10 +240,8 @@ fn keys_and_secrets_are_those_of_the_environment_that_is_named() {
     let root = format!("SIGNING_SECRET={}\n", random_secret());
     checkout.file(".dev.vars.staging", &root);
     // Nobody listens there: what is missing is found before.
-    let age = ["token", "age", "--gate", "http://127.0.0.1:9"];
-    checkout.run(&age).failed(2, &["admin = true"]);
-    let named = [&age[..], &["--env", "staging"]].concat();
-    checkout.run(&named).failed(1, &["127.0.0.1:9"]);
-    let other = [&age[..], &["--as", "pk_ops"]].concat();
-    checkout.run(&other).failed(1, &["SIGNING_SECRET"]);
+    let age = "token age --gate http://127.0.0.1:9";
+    checkout.refuses(2, &format!("{age} → admin = true"));
+    checkout.refuses(1, &format!("{age} --env staging → 127.0.0.1:9"));
+    checkout.refuses(1, &format!("{age} --as pk_ops → SIGNING_SECRET"));
 }

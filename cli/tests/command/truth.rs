@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use writegate::{KeyId, MacKey, Secret, derive_sk};
 
-use crate::checkout::{Checkout, Done, random_secret, writegate};
+use crate::checkout::{Checkout, Done, Line as _, random_secret, rows, writegate};
 
 const KEYS: &str =
     "[[vars.KEYS]]\nid = \"pk_site\"\nversion = 3\n[[vars.KEYS]]\nid = \"pk_other\"\n";
@@ -26,8 +26,8 @@ impl Empty {
         Self(folder)
     }
 
-    fn run(&self, sk: &str, arguments: &[&str]) -> Done {
-        Done::of(writegate(arguments).current_dir(&self.0).env("WRITEGATE_SK", sk))
+    fn run(&self, sk: &str, line: &str) -> Done {
+        Done::of(writegate(line).current_dir(&self.0).env("WRITEGATE_SK", sk))
     }
 }
 
@@ -52,70 +52,68 @@ fn claims(token: &str) -> Value {
 #[test]
 fn an_unknown_command_proposes_the_nearest_and_is_not_repeated() {
     let secret = random_secret();
-    for (arguments, words) in [
-        (["key", "shwo"].as_slice(), ["no such command", "did you mean key show?"]),
-        (&["sesion"], ["no such command", "did you mean session?"]),
-        (&["mint"], ["no such command", "did you mean session mint?"]),
-        (&["sign"], ["no such command", "request sign, or url sign"]),
-        (&["rotate"], ["no such command", "did you mean token rotate?"]),
-        (&[&secret], ["no such command", "expected one of init, build"]),
-        (&["key", "pk_site"], ["no such command", "expected one of new, update"]),
-        (&["key", "create"], ["no such command", "expected one of new, update"]),
-        (&["key", "mint"], ["no such command", "did you mean session mint?"]),
-        (&["session", "mnit"], ["no such command", "did you mean session mint?"]),
-        (&["token", "list"], ["no such command", "did you mean key list?"]),
-        (&["key", "miint"], ["no such command", "expected one of new, update"]),
-        (&["logout"], ["no such command", "expected one of init, build"]),
-        (&["key", "list", "--json"], ["--json is no option here", "the output is JSON anyway"]),
-        (&["usage", "--gate=http://127.0.0.1:1", "--json"], ["--json", "JSON anyway"]),
-        (&["console", "--gate=http://127.0.0.1:1", "--json"], ["--json is no option here (", ""]),
-        (&["key", "list", "pk_site"], ["an argument too many; a secret", ""]),
-    ] {
-        let done = Done::of(&mut writegate(arguments));
+    for (line, words) in rows(&format!(
+        "
+        key shwo         → no such command … did you mean key show?
+        sesion           → no such command … did you mean session?
+        mint             → no such command … did you mean session mint?
+        sign             → no such command … request sign, or url sign
+        rotate           → no such command … did you mean token rotate?
+        {secret}         → no such command … expected one of init, build
+        key pk_site      → no such command … expected one of new, update
+        key create       → no such command … expected one of new, update
+        key mint         → no such command … did you mean session mint?
+        session mnit     → no such command … did you mean session mint?
+        token list       → no such command … did you mean key list?
+        key miint        → no such command … expected one of new, update
+        logout           → no such command … expected one of init, build
+        key list --json  → --json is no option here … the output is JSON anyway
+        usage --gate=http://127.0.0.1:1 --json   → --json … JSON anyway
+        console --gate=http://127.0.0.1:1 --json → --json is no option here (
+        key list pk_site → an argument too many; a secret
+        "
+    )) {
+        let done = Done::of(&mut writegate(line));
         done.failed(2, &words);
         assert!(!done.err.contains(&secret), "{}", done.err);
     }
-    for help in
-        [["help"].as_slice(), &["help", "key", "show"], &["key", "help"], &["key", "show", "-h"]]
-    {
-        assert!(
-            Done::of(&mut writegate(help)).succeeded().contains("Usage: writegate"),
-            "{help:?}"
-        );
+    for help in ["help", "help key show", "key help", "key show -h"] {
+        let help = Done::of(&mut writegate(help)).succeeded();
+        assert!(help.contains("Usage: writegate"), "{help}");
     }
 }
 
 #[test]
 fn a_reader_that_goes_away_ends_it_quietly() {
-    let checkout = Checkout::new(KEYS);
-    checkout.secret(&random_secret());
+    let checkout = Checkout::keyed(KEYS);
     let closed = || {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         writer
     };
-    for arguments in [
-        ["key", "show", "pk_site"].as_slice(),
-        &["session", "mint", "--key", "pk_site"],
-        &["explain", "--", URL],
-        &["check", "--only", "preview-urls"],
-        &["completions", "bash"],
-        &["key", "new"],
+    let quiet = |line: &str| {
+        let mut run = checkout.command(line);
+        let done = Done::of(run.stdout(closed()).stdin(std::process::Stdio::null()));
+        assert!(done.code.is_some_and(|code| code <= 2), "{line}: {:?}", done.code);
+        assert!(!done.err.contains("panicked"), "{line}: {}", done.err);
+        done
+    };
+    for line in [
+        "key show pk_site",
+        "session mint --key pk_site",
+        &format!("explain -- {URL}"),
+        "check --only preview-urls",
+        "completions bash",
+        "key new",
     ] {
-        let done = Done::of(checkout.command(arguments).stdout(closed()));
-        assert_eq!(done.code, Some(0), "{arguments:?}: {}", done.err);
-        assert!(!done.err.contains("panicked"), "{arguments:?}: {}", done.err);
+        quiet(line).succeeded();
     }
     for (command, rest) in COMMANDS {
-        for arguments in [[command, rest].concat(), [command, &["--help"]].concat()] {
-            let mut run = checkout.command(&arguments);
-            let done = Done::of(run.stdout(closed()).stdin(std::process::Stdio::null()));
-            assert!(done.code.is_some_and(|code| code <= 2), "{arguments:?}: {:?}", done.code);
-            assert!(!done.err.contains("panicked"), "{arguments:?}: {}", done.err);
-        }
+        quiet(&format!("{command} {rest}"));
+        quiet(&format!("{command} --help"));
     }
     // The exit code is right even if nobody reads the reason.
-    let mut command = checkout.command(&["key", "show", "pk_sites"]);
+    let mut command = checkout.command("key show pk_sites");
     assert_eq!(command.stderr(closed()).status().unwrap().code(), Some(2));
 }
 
@@ -125,14 +123,16 @@ fn output_that_cannot_be_written_is_a_failure() {
     let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
         return;
     };
-    let checkout = Checkout::new(KEYS);
-    checkout.secret(&random_secret());
+    let checkout = Checkout::keyed(KEYS);
     let mut tried = Vec::new();
     for (command, rest) in COMMANDS {
-        let json = [command, rest, &["--json"]].concat();
-        for arguments in [[command, rest].concat(), [command, &["--help"]].concat(), json] {
+        for line in [
+            format!("{command} {rest}"),
+            format!("{command} --help"),
+            format!("{command} {rest} --json"),
+        ] {
             let run = || {
-                let mut run = checkout.command(&arguments);
+                let mut run = checkout.command(&line);
                 run.stdin(std::process::Stdio::null());
                 run
             };
@@ -140,13 +140,13 @@ fn output_that_cannot_be_written_is_a_failure() {
                 continue;
             }
             let done = Done::of(run().stdout(full.try_clone().unwrap()));
-            assert_eq!(done.code, Some(1), "{arguments:?}: {}", done.err);
-            assert!(done.err.contains("writing the output"), "{arguments:?}: {}", done.err);
-            tried.push(arguments.join(" "));
+            assert_eq!(done.code, Some(1), "{line}: {}", done.err);
+            assert!(done.err.contains("writing the output"), "{line}: {}", done.err);
+            tried.push(line);
         }
     }
-    for arguments in [["--help"].as_slice(), &["--version"], &["help", "key"], &["key", "--help"]] {
-        let done = Done::of(writegate(arguments).stdout(full.try_clone().unwrap()));
+    for line in ["--help", "--version", "help key", "key --help"] {
+        let done = Done::of(writegate(line).stdout(full.try_clone().unwrap()));
         done.failed(1, &["writing the output"]);
     }
     let json = tried.iter().filter(|arguments| arguments.ends_with("--json")).count();
@@ -160,22 +160,19 @@ fn an_id_that_the_configuration_does_not_have_is_refused_with_the_nearest() {
     let root = random_secret();
     checkout.secret(&root);
     let misplaced = random_secret();
-    for arguments in [["session", "mint", "--key"], ["key", "show", "--"]] {
-        for (id, words) in [("pk_sit", "the nearest id is pk_site"), (&misplaced, "--unknown-key")]
-        {
-            let done = checkout.run(&[&arguments[..], &[id]].concat());
-            done.failed(2, &["wrangler.toml", words]);
-            assert!(!done.err.contains(&misplaced), "{}", done.err);
-        }
+    for line in ["session mint --key", "key show --"] {
+        checkout.refuses(2, &format!("{line} pk_sit → wrangler.toml … the nearest id is pk_site"));
+        let done = checkout.run(&format!("{line} {misplaced}"));
+        done.failed(2, &["wrangler.toml", "--unknown-key"]);
+        assert!(!done.err.contains(&misplaced), "{}", done.err);
     }
-    let shown = checkout.run(&["key", "show", "pk_registry", "--unknown-key"]).succeeded();
+    let shown = checkout.prints("key show pk_registry --unknown-key");
     let id = KeyId::parse("pk_registry").unwrap();
     assert!(shown.contains(derive_sk(&Secret::new(root.as_str()), &id, 1).expose_str().unwrap()));
-    let mint = ["session", "mint", "--key", "pk_registry", "--unknown-key", "--version", "2"];
-    checkout.run(&mint).succeeded();
+    checkout.prints("session mint --key pk_registry --unknown-key --version 2");
     // A signature of a key of the registry is made, with a warning that the configuration does not have the id.
-    for sign in [&["url", "sign"][..], &["request", "sign", "GET"]] {
-        let done = checkout.run(&[sign, &[URL, "--key", "pk_registry"]].concat());
+    for sign in ["url sign", "request sign GET"] {
+        let done = checkout.run(&format!("{sign} {URL} --key pk_registry"));
         for words in ["no such key", "signed all the same"] {
             assert!(done.err.contains(words), "{words}: {}", done.err);
         }
@@ -187,23 +184,25 @@ fn an_id_that_the_configuration_does_not_have_is_refused_with_the_nearest() {
 fn a_key_s_secret_is_enough_in_an_empty_folder() {
     let (empty, sk) = (Empty::new(), sk());
     let mac = MacKey::new(&Secret::new(sk.as_str()));
-    let token = empty.run(&sk, &["session", "mint", "--key", "pk_site", "--ttl", "2h"]).succeeded();
+    let [mint, sign, link] = [
+        "session mint --key pk_site --ttl 2h",
+        &format!("request sign --key pk_site GET {URL}"),
+        &format!("url sign --key pk_site {URL}"),
+    ];
+    let token = empty.run(&sk, mint).succeeded();
     let (signed, tag) = token.trim().rsplit_once('.').unwrap();
     assert!(mac.verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(tag).unwrap()));
-    let link = empty.run(&sk, &["url", "sign", "--key", "pk_site", URL]).succeeded();
-    assert!(link.starts_with(&format!("{URL}?key=pk_site&exp=")), "{link}");
-    let signed = empty.run(&sk, &["request", "sign", "--key", "pk_site", "GET", URL]).succeeded();
+    let signed = empty.run(&sk, sign).succeeded();
     assert!(signed.contains("keyid=\"pk_site\""), "{signed}");
-    for arguments in [
-        ["key", "show", "pk_site", "--version", "2"].as_slice(),
-        &["url", "sign", "--waf", "--key", "pk_site", URL],
-    ] {
-        let done = empty.run(&sk, arguments);
-        assert_ne!(done.code, Some(0), "{arguments:?}: {}", done.out);
+    let signed = empty.run(&sk, link).succeeded();
+    assert!(signed.starts_with(&format!("{URL}?key=pk_site&exp=")), "{signed}");
+    for line in ["key show pk_site --version 2", &format!("{link} --waf")] {
+        let done = empty.run(&sk, line);
+        assert_ne!(done.code, Some(0), "{line}: {}", done.out);
         assert!(!done.err.contains("SIGNING_SECRET") && !done.err.contains(&sk), "{}", done.err);
     }
     let wrong = random_secret();
-    let done = empty.run(&wrong, &["session", "mint", "--key", "pk_site"]);
+    let done = empty.run(&wrong, mint);
     done.failed(2, &["WRITEGATE_SK is no key secret"]);
     assert!(!done.err.contains(&wrong), "{}", done.err);
     // A secret that was not copied exactly is named, because the gate would refuse what is made with it.
@@ -216,13 +215,8 @@ fn a_key_s_secret_is_enough_in_an_empty_folder() {
         (format!("WRITEGATE_SK={sk}"), "something before sk_"),
         (sk.replacen("sk_", "ss_", 1), "is no key secret"),
     ] {
-        for arguments in [
-            ["session", "mint", "--key", "pk_site"].as_slice(),
-            &["request", "sign", "--key", "pk_site", "GET", URL],
-            &["url", "sign", "--key", "pk_site", URL],
-            &["explain", "--", URL],
-        ] {
-            let done = empty.run(&wrong, arguments);
+        for line in [mint, sign, link, &format!("explain -- {URL}")] {
+            let done = empty.run(&wrong, line);
             done.failed(2, &["WRITEGATE_SK", fault]);
             assert!(!done.err.contains(&sk[3..]), "{}", done.err);
         }
@@ -231,57 +225,57 @@ fn a_key_s_secret_is_enough_in_an_empty_folder() {
 
 #[test]
 fn what_looks_like_a_secret_is_never_repeated() {
-    let checkout = Checkout::new(KEYS);
-    checkout.secret(&random_secret());
+    let checkout = Checkout::keyed(KEYS);
     let (sk, password) = (sk(), random_secret());
     let url = format!("https://user:{password}@gate.example/posts#x");
     let signed = format!("https://gate.example/a//b?sig={password}");
-    let gate = format!("--gate={url}");
-    for arguments in [
-        ["key", "show", sk.as_str()].as_slice(),
-        &["session", "mint", "--key", &sk],
-        &["url", "sign", "--key", "pk_site", &url],
-        &["url", "sign", "--key", "pk_site", &signed],
-        &["request", "sign", "--key", "pk_site", "GET", &url],
-        &["key", "list", &gate],
-        &["explain", "--har", &sk],
-        &["explain", "--", "-H", &sk, "--bogus", &password, URL],
-        &["explain", "--", &url, &signed],
-        &["explain", "--", "-X", "GET", &sk, &url],
-        &["explain", "--", "--data-binary", &format!("@{sk}"), URL],
-        &["completions", &sk],
-    ] {
-        let done = checkout.run(arguments);
-        assert_eq!(done.code, Some(2), "{arguments:?}: {}{}", done.out, done.err);
+    for (line, _) in rows(&format!(
+        "
+        key show {sk}
+        session mint --key {sk}
+        url sign --key pk_site {url}
+        url sign --key pk_site {signed}
+        request sign --key pk_site GET {url}
+        key list --gate={url}
+        explain --har {sk}
+        explain -- -H {sk} --bogus {password} {URL}
+        explain -- {url} {signed}
+        explain -- -X GET {sk} {url}
+        explain -- --data-binary @{sk} {URL}
+        completions {sk}
+        "
+    )) {
+        let done = checkout.run(line);
+        assert_eq!(done.code, Some(2), "{line}: {}{}", done.out, done.err);
         for secret in [&sk, &password] {
             let said = format!("{}{}", done.out, done.err);
-            assert!(!said.contains(secret.as_str()), "{arguments:?}: {said}");
+            assert!(!said.contains(secret.as_str()), "{line}: {said}");
         }
     }
 }
 
 /// Commands with what they need to get to work, by their names and the rest.
-const COMMANDS: [(&[&str], &[&str]); 20] = [
-    (&["key", "show"], &["pk_site"]),
-    (&["key", "new"], &[]),
-    (&["key", "list"], &[]),
-    (&["key", "update"], &["pk_site"]),
-    (&["key", "disable"], &["pk_site"]),
-    (&["key", "import"], &["--gate=http://127.0.0.1:1", "/dev/null"]),
-    (&["key", "revoke"], &["--gate=http://127.0.0.1:1", "pk_site"]),
-    (&["session", "mint"], &["--key=pk_site"]),
-    (&["request", "sign"], &["--key=pk_site", "GET", URL]),
-    (&["url", "sign"], &["--key=pk_site", URL]),
-    (&["token", "put"], &[]),
-    (&["token", "age"], &["--gate=http://127.0.0.1:1"]),
-    (&["usage"], &["--gate=http://127.0.0.1:1"]),
-    (&["purge"], &["--gate=http://127.0.0.1:1"]),
-    (&["explain"], &["--", URL]),
-    (&["check"], &["--only=preview-urls"]),
-    (&["migrate"], &[]),
-    (&["route", "add"], &["--path=/c/*", "--upstream=https://c.example", "--secret=C", "--print"]),
-    (&["init"], &["--local", "--force", "--skip-probe", "--upstream=https://c.example"]),
-    (&["completions"], &["bash"]),
+const COMMANDS: [(&str, &str); 20] = [
+    ("key show", "pk_site"),
+    ("key new", ""),
+    ("key list", ""),
+    ("key update", "pk_site"),
+    ("key disable", "pk_site"),
+    ("key import", "--gate=http://127.0.0.1:1 /dev/null"),
+    ("key revoke", "--gate=http://127.0.0.1:1 pk_site"),
+    ("session mint", "--key=pk_site"),
+    ("request sign", "--key=pk_site GET https://gate.example/posts"),
+    ("url sign", "--key=pk_site https://gate.example/posts"),
+    ("token put", ""),
+    ("token age", "--gate=http://127.0.0.1:1"),
+    ("usage", "--gate=http://127.0.0.1:1"),
+    ("purge", "--gate=http://127.0.0.1:1"),
+    ("explain", "-- https://gate.example/posts"),
+    ("check", "--only=preview-urls"),
+    ("migrate", ""),
+    ("route add", "'--path=/c/*' --upstream=https://c.example --secret=C --print"),
+    ("init", "--local --force --skip-probe --upstream=https://c.example"),
+    ("completions", "bash"),
 ];
 /// Options of curl whose values are part of a request.
 const OF_CURL: [&str; 16] = [
@@ -292,10 +286,9 @@ const OF_CURL: [&str; 16] = [
 /// Whatever takes a value is given secrets in every form: no error and no explanation has it.
 #[test]
 fn no_secret_comes_back_whatever_takes_it() {
-    let checkout = Checkout::new(&format!("[vars]\nUPSTREAM = \"https://api.example\"\n{KEYS}"));
-    checkout.secret(&random_secret());
-    let bearer = ["session", "mint", "--key", "pk_site"];
-    let bearer = format!("Authorization: Bearer {}", checkout.run(&bearer).succeeded().trim());
+    let checkout = Checkout::keyed(&format!("[vars]\nUPSTREAM = \"https://api.example\"\n{KEYS}"));
+    let session = checkout.prints("session mint --key pk_site");
+    let bearer = format!("Authorization: Bearer {session}");
     let secret = &random_secret();
     let forms = [
         secret.clone(),
@@ -313,25 +306,25 @@ fn no_secret_comes_back_whatever_takes_it() {
     let mut lines: Vec<Vec<String>> = Vec::new();
     let mut count = 0;
     for (command, rest) in COMMANDS {
-        let help = Done::of(&mut writegate(&[command, &["--help"]].concat())).succeeded();
+        let help = checkout.prints(&format!("{command} --help"));
         let options = help.lines().filter_map(|line| {
             let (name, value) = line.trim_start().split_once(' ')?;
             let name = if name.ends_with(',') { value.split(' ').next()? } else { name };
             (name.starts_with("--") && line.contains('<')).then(|| name.to_owned())
         });
-        let line = |more: &[&str], last: &[&str]| -> Vec<String> {
-            [command, more, rest, last].concat().into_iter().map(str::to_owned).collect()
+        let line = |more: &[String], last: &[String]| {
+            [&command.words()[..], more, &rest.words(), last].concat()
         };
         for option in options {
             for form in 0..3 {
                 count += 1;
                 let given = format!("{option}={}", forms[(count + form * 4) % forms.len()]);
-                lines.push(line(&[&given], &[]));
+                lines.push(line(&[given], &[]));
             }
         }
         // The folder of a new gate is made and filled by npm.
-        for form in forms.iter().filter(|_| command != ["init"]) {
-            lines.push(line(&[], &[form]));
+        for form in forms.iter().filter(|_| command != "init") {
+            lines.push(line(&[], std::slice::from_ref(form)));
         }
     }
     for option in OF_CURL {
@@ -361,12 +354,12 @@ fn no_secret_comes_back_whatever_takes_it() {
 #[test]
 fn completions_and_man_pages_have_every_command() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
-        let script = Done::of(&mut writegate(&["completions", shell])).succeeded();
+        let script = Done::of(&mut writegate(&format!("completions {shell}"))).succeeded();
         assert!(script.contains("writegate") && script.contains("unknown-key"), "{shell}");
     }
     let empty = Empty::new();
     let folder = empty.0.join("man");
-    Done::of(&mut writegate(&["man", folder.to_str().unwrap()])).succeeded();
+    Done::of(&mut writegate(&format!("man {}", folder.display()))).succeeded();
     for page in ["writegate.1", "writegate-key-show.1", "writegate-explain.1"] {
         let page = fs::read_to_string(folder.join(page)).unwrap();
         assert!(page.starts_with(".") && page.contains(".SH"), "{page}");

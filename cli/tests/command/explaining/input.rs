@@ -3,29 +3,40 @@
 use super::*;
 
 #[test]
-fn what_cannot_be_read_is_a_usage_error() {
+fn what_cannot_be_read_or_is_no_request_of_curl_s_is_a_usage_error() {
     let scene = Scene::new();
     let file = scene.checkout.file("not.json", "{");
-    for arguments in [
-        ["explain"].as_slice(),
-        &["explain", "--", "-X", "GET"],
-        &["explain", "--", "-H", "X", URL],
-        &["explain", "--", "--upload-file", "no-such-file", URL],
-        &["explain", "--har", "no-such-file"],
-        &["explain", "--problem", &file, "--", URL],
-        &["explain", "--har", &file],
-        &["explain", "--at", "yesterday", "--", URL],
-    ] {
-        let done = scene.checkout.run(arguments);
-        assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{arguments:?}: {}", done.err);
-    }
+    scene.checkout.refuses(
+        2,
+        &format!(
+            r#"
+            explain
+            explain -- -X GET
+            explain -- -H X {URL}
+            explain -- --upload-file no-such-file {URL}
+            explain --har no-such-file
+            explain --problem {file} -- {URL}
+            explain --har {file}
+            explain --at yesterday -- {URL}
+            explain -- 'curl https://gate.example/x' → one word with all of curl's arguments
+            explain -- curl.exe '^"https://gate.example/x^"' ^ → Windows' cmd
+            explain -- Invoke-WebRequest -Uri {URL} → PowerShell
+            explain -- 'fetch("https://gate.example/x", {{}})' → JavaScript
+            explain -- wget {URL} → another program
+            explain -- -u me {URL} → user:password
+            explain -- -d x -F a=1 {URL} → only
+            "#
+        ),
+    );
+    scene.explains(&format!("-- curl.exe {URL} → credential-missing"));
+    scene.explains(&format!("-- /usr/bin/curl {URL} → credential-missing"));
 }
 
 #[test]
 fn a_har_with_a_byte_order_mark_is_read_with_its_answer() {
     let scene = Scene::new();
     let answer = json!({"code": "path-denied", "status": 403, "limit": "session"}).to_string();
-    let har = |content: serde_json::Value| {
+    let har = |content: Value| {
         let headers = json!([{"name": "X-A", "value": "1"}]);
         let request = json!({"method": "GET", "url": URL, "headers": headers});
         json!({"log": {"entries": [{"request": request, "response": {"status": 403, "content": content}}]}}).to_string()
@@ -34,33 +45,26 @@ fn a_har_with_a_byte_order_mark_is_read_with_its_answer() {
     let wide: Vec<u8> =
         format!("\u{feff}{plain}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     let encoded = har(json!({"text": STANDARD.encode(&answer), "encoding": "base64"}));
+    let html = har(json!({"text": "<html>"}));
+    let answered = "The gate answered 403 path-denied … no Authorization: browsers leave it out";
     for (bytes, words) in [
-        (
-            format!("\u{feff}{plain}").into_bytes(),
-            ["The gate answered 403 path-denied", "no Authorization: browsers leave it out"],
-        ),
-        (wide, ["The gate answered 403 path-denied", "no Authorization"]),
-        (encoded.into_bytes(), ["The gate answered 403 path-denied", "no Authorization"]),
-        (
-            har(json!({"text": "<html>"})).into_bytes(),
-            ["The answer was 403, and not a refusal of a gate", "credential-missing"],
-        ),
+        (format!("\u{feff}{plain}").into_bytes(), answered),
+        (wide, answered),
+        (encoded.into_bytes(), answered),
+        (html.into_bytes(), "The answer was 403, and not a refusal of a gate … credential-missing"),
     ] {
         let file = scene.checkout.0.join("bom.har");
         std::fs::write(&file, bytes).unwrap();
-        let shown = explained(&scene.checkout.run(&["explain", "--har", file.to_str().unwrap()]));
-        for word in words {
-            assert!(shown.contains(word), "{word}: {shown}");
-        }
+        scene.explains(&format!("--har {} → {words}", file.display()));
     }
 }
 
 #[test]
 fn headers_that_a_browser_leaves_out_of_a_har_are_named() {
     let scene = Scene::new();
-    let bearer = scene.mint(&[]);
+    let bearer = scene.mint("");
     let bearer = bearer.split_once(": ").unwrap().1;
-    let explain = |more: serde_json::Value, response: serde_json::Value| {
+    let explain = |more: Value, response: Value| {
         let mut request = json!({
             "method": "POST",
             "url": format!("{URL}#top"),
@@ -76,7 +80,7 @@ fn headers_that_a_browser_leaves_out_of_a_har_are_named() {
         let entry = json!({"_initiator": {}, "request": request, "response": response});
         let har = json!({"log": {"version": "1.2", "entries": [entry]}}).to_string();
         let har = scene.checkout.file("export.har", &har);
-        explained(&scene.checkout.run(&["explain", "--har", &har]))
+        scene.explain(&format!("--har {har}"))
     };
     let shown = explain(json!({}), json!({"status": 0, "content": {}}));
     assert!(shown.starts_with("With this configuration it is accepted"), "{shown}");
@@ -96,24 +100,4 @@ fn headers_that_a_browser_leaves_out_of_a_har_are_named() {
     }});
     let shown = explain(form, json!({"status": 201, "content": {"text": ""}}));
     assert!(shown.contains("The answer was 201, and not a refusal of a gate."), "{shown}");
-}
-
-#[test]
-fn what_is_no_request_of_curl_s_is_named() {
-    let scene = Scene::new();
-    for (line, what) in [
-        (&["curl https://gate.example/x"][..], "one word with all of curl's arguments"),
-        (&["curl.exe", "^\"https://gate.example/x^\"", "^"], "Windows' cmd"),
-        (&["Invoke-WebRequest", "-Uri", URL], "PowerShell"),
-        (&["fetch(\"https://gate.example/x\", {})"], "JavaScript"),
-        (&["wget", URL], "another program"),
-        (&["-u", "me", URL], "user:password"),
-        (&["-d", "x", "-F", "a=1", URL], "only"),
-    ] {
-        let done = scene.checkout.run(&[&["explain", "--"], line].concat());
-        done.failed(2, &[what]);
-    }
-    for curl in ["curl.exe", "/usr/bin/curl"] {
-        assert!(scene.explain(&[], &[curl, URL]).contains("credential-missing"));
-    }
 }

@@ -4,16 +4,15 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::machine::{ACCOUNT, Machine, OTHER_ACCOUNT, about, not_found, refused};
+use super::machine::{ACCOUNT, Machine, OTHER_ACCOUNT, about, in_two_accounts, not_found, refused};
 use super::{CMS, SHIPPED};
 use crate::checkout::{Done, random_secret};
 
 #[test]
 fn the_secrets_go_through_pipes_and_before_the_gate() {
     let machine = Machine::new();
-    let done = machine.init(&["--deploy"]);
-    let first: Value = serde_json::from_str(&done.out).unwrap();
-    assert_eq!(done.code, Some(0), "{}", done.err);
+    let done = machine.init("--deploy");
+    let first = done.lines().remove(0);
     let expected =
         ["whoami", "secret list", "secret put SIGNING_SECRET", "secret put WRITE_TOKEN", "deploy"];
     assert_eq!(machine.names(), expected);
@@ -37,7 +36,7 @@ fn the_secrets_go_through_pipes_and_before_the_gate() {
 fn nothing_is_deployed_unasked() {
     let machine = Machine::new();
     machine.answers("secret list", not_found("my-gate"));
-    let done = machine.init(&["--name", "my-gate"]);
+    let done = machine.init("--name my-gate");
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(!machine.names().contains(&"deploy".to_owned()));
     assert_eq!(about(&machine.calls()[1]), ("my-gate", Some(ACCOUNT)));
@@ -47,21 +46,19 @@ fn nothing_is_deployed_unasked() {
 #[test]
 fn a_gate_that_works_is_not_taken_over() {
     let machine = Machine::new();
-    machine.answers(
-        "secret list",
-        json!({"out": [{"name": "SIGNING_SECRET", "type": "secret_text"}]}),
-    );
-    machine.init(&[]).refused(2, &["--name", "writegate", "--force"]);
+    let root = json!({"out": [{"name": "SIGNING_SECRET", "type": "secret_text"}]});
+    machine.answers("secret list", root);
+    machine.init("").refused(2, &["--name", "writegate", "--force"]);
     machine.checkout.assert_untouched();
     assert_eq!(machine.names(), ["whoami", "secret list"]);
 
-    assert_eq!(machine.init(&["--force"]).code, Some(0));
+    assert_eq!(machine.init("--force").code, Some(0));
     assert_eq!(machine.put("SIGNING_SECRET").len(), 1);
 
     // A Worker without a root is nobody's gate.
     let machine = Machine::new();
     machine.answers("secret list", json!({"out": [{"name": "OTHER", "type": "secret_text"}]}));
-    assert_eq!(machine.init(&[]).code, Some(0));
+    assert_eq!(machine.init("").code, Some(0));
 }
 
 #[test]
@@ -69,7 +66,7 @@ fn another_thing_that_is_not_found_is_no_absent_worker() {
     let machine = Machine::new();
     let err = "\u{2718} [ERROR] Account not found [code: 7003]\n";
     machine.answers("secret list", json!({"code": 1, "err": err}));
-    machine.init(&[]).refused(1, &["7003"]);
+    machine.init("").refused(1, &["7003"]);
     machine.checkout.assert_untouched();
 }
 
@@ -78,26 +75,24 @@ fn where_nobody_is_logged_in_nothing_is_written() {
     let machine = Machine::new();
     machine.answers("whoami", json!({"code": 1, "out": {"loggedIn": false}}));
     machine
-        .init(&[])
+        .init("")
         .refused(1, &["not logged in", "npx wrangler login", "CLOUDFLARE_API_TOKEN", "--local"]);
     machine.checkout.assert_untouched();
     let machine = Machine::new();
     machine.answers("secret list", refused());
-    machine.init(&[]).refused(1, &["secret list", "10000"]);
+    machine.init("").refused(1, &["secret list", "10000"]);
     machine.checkout.assert_untouched();
 }
 
 #[test]
 fn one_of_several_accounts_has_to_be_named() {
     let machine = Machine::new();
-    let accounts =
-        json!([{"id": ACCOUNT, "name": "Ours"}, {"id": OTHER_ACCOUNT, "name": "Theirs"}]);
-    machine.answers("whoami", json!({"out": {"loggedIn": true, "accounts": accounts}}));
-    machine.init(&[]).refused(2, &["--account is missing", &format!("{OTHER_ACCOUNT} (Theirs)")]);
+    machine.answers("whoami", in_two_accounts());
+    machine.init("").refused(2, &["--account is missing", &format!("{OTHER_ACCOUNT} (Theirs)")]);
     machine.checkout.assert_untouched();
 
-    assert_eq!(machine.init(&["--account", OTHER_ACCOUNT]).code, Some(0));
-    let written: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
+    assert_eq!(machine.init(&format!("--account {OTHER_ACCOUNT}")).code, Some(0));
+    let written = machine.checkout.configuration();
     assert_eq!(written["account_id"], OTHER_ACCOUNT);
     assert_eq!(about(&machine.calls()[2]), ("writegate", Some(OTHER_ACCOUNT)));
 }
@@ -105,9 +100,9 @@ fn one_of_several_accounts_has_to_be_named() {
 #[test]
 fn the_only_account_is_where_the_models_are() {
     let machine = Machine::new();
-    let done = machine.checkout.fed(&["init", "--preset", "workers-ai"], &machine.token);
+    let done = machine.fed("init --preset workers-ai", &machine.token);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let written: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
+    let written = machine.checkout.configuration();
     let upstream = written["vars"]["ROUTES"][0]["upstream"].as_str().unwrap();
     assert!(upstream.ends_with(&format!("/accounts/{ACCOUNT}/ai")), "{upstream}");
     // Without it wrangler would take the account of its last call in this folder.
@@ -121,7 +116,7 @@ fn a_token_for_wrangler_and_an_account_say_enough() {
     let machine = Machine::new();
     machine.answers("whoami", refused());
     let token = machine.checkout.file("token", &machine.token);
-    let mut command = machine.checkout.command(&CMS);
+    let mut command = machine.checkout.command(CMS);
     command
         .env("CLOUDFLARE_API_TOKEN", random_secret())
         .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
@@ -138,21 +133,20 @@ fn what_broke_off_is_finished_with_the_same_secrets() {
     ] {
         let machine = Machine::new();
         machine.answers(failing, refused());
-        machine.init(&["--deploy"]).refused(1, &[failing, "10000", shown, "init --secrets-only"]);
+        machine.init("--deploy").refused(1, &[failing, "10000", shown, "init --secrets-only"]);
         let root = machine.root();
         assert!(!machine.names().contains(&"deploy".to_owned()));
 
         // Again, and it fails again: nothing is worse than before.
-        machine.finish(&[]).refused(1, &[failing, shown]);
+        machine.finish("").refused(1, &[failing, shown]);
 
         machine.answers(failing, json!({}));
         if done_before {
             machine.answers("secret list", json!({"out": [{"name": "SIGNING_SECRET"}]}));
         }
-        let done = machine.finish(&["--deploy"]);
-        assert_eq!(done.code, Some(0), "{}", done.err);
-        let first: Value = serde_json::from_str(&done.out).unwrap();
-        let written: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
+        let done = machine.finish("--deploy");
+        let first = done.lines().remove(0);
+        let written = machine.checkout.configuration();
         assert_eq!(first["id"], written["vars"]["KEYS"][0]["id"]);
         assert_eq!(machine.root(), root);
         assert!(machine.put("SIGNING_SECRET").iter().all(|put| *put == root));
@@ -173,14 +167,9 @@ fn what_broke_off_is_finished_with_the_same_secrets() {
 fn a_deployment_that_fails_says_what_is_left() {
     let machine = Machine::new();
     machine.answers("deploy", json!({"code": 3}));
-    let done = machine.init(&["--deploy"]);
-    assert_eq!(done.code, Some(1), "{}", done.err);
-    let last = done.err.lines().last().unwrap();
-    for words in
-        ["npx wrangler deploy failed", "secrets are set", "`npx wrangler deploy` continues"]
-    {
-        assert!(last.contains(words), "{words} in {}", done.err);
-    }
+    let done = machine.init("--deploy");
+    let continues = "`npx wrangler deploy` continues";
+    done.ended(1, &["npx wrangler deploy failed", "secrets are set", continues]);
     // All but that is done, and the key would not be printed again.
     assert_eq!(done.out.matches("sk_").count(), 1);
 }
@@ -188,13 +177,13 @@ fn a_deployment_that_fails_says_what_is_left() {
 #[test]
 fn only_secrets_of_a_gate_that_was_made_are_set() {
     let machine = Machine::new();
-    machine.finish(&[]).refused(2, &["still the shipped one", "init"]);
+    machine.finish("").refused(2, &["still the shipped one", "init"]);
     machine.checkout.file("wrangler.toml", &SHIPPED.replace("\"writegate\"", "\"my-gate\""));
-    machine.finish(&[]).refused(2, &["SIGNING_SECRET is neither"]);
+    machine.finish("").refused(2, &["SIGNING_SECRET is neither"]);
     machine.checkout.file(".dev.vars", &format!("SIGNING_SECRET='{}'\n", random_secret()));
-    machine.finish(&[]).refused(2, &["WRITE_TOKEN is neither", "token put"]);
+    machine.finish("").refused(2, &["WRITE_TOKEN is neither", "token put"]);
     machine
-        .finish(&["--upstream", "https://api.example.com"])
+        .finish("--upstream https://api.example.com")
         .refused(2, &["--secrets-only", "--deploy"]);
     assert_eq!(machine.names(), [""; 0]);
 
@@ -203,7 +192,7 @@ fn only_secrets_of_a_gate_that_was_made_are_set() {
     let store = "[[secrets_store_secrets]]\nbinding = \"WRITE_TOKEN\"\nstore_id = \"a\"\nsecret_name = \"b\"\n";
     machine.checkout.file("wrangler.toml", &format!("{own}\n{store}"));
     machine.answers("secret list", json!({"out": []}));
-    assert_eq!(machine.finish(&[]).code, Some(0));
+    assert_eq!(machine.finish("").code, Some(0));
     assert_eq!(machine.names(), ["secret list", "secret put SIGNING_SECRET"]);
 }
 
@@ -211,20 +200,18 @@ fn only_secrets_of_a_gate_that_was_made_are_set() {
 fn another_gate_s_secrets_in_the_environment_are_not_sent() {
     let machine = Machine::new();
     machine.answers("secret put SIGNING_SECRET", refused());
-    assert_eq!(machine.init(&[]).code, Some(1));
+    assert_eq!(machine.init("").code, Some(1));
     machine.answers("secret put SIGNING_SECRET", json!({}));
     let calls = machine.calls().len();
     for name in ["SIGNING_SECRET", "WRITE_TOKEN"] {
         let other = random_secret();
-        let mut command = machine.checkout.command(&["init", "--secrets-only"]);
-        let done = Done::of(command.env(name, &other));
+        let done = machine.finish_with(name, &other);
         done.failed(2, &[&format!("{name} of the environment"), ".dev.vars"]);
         assert!(!done.err.contains(&other), "{}", done.err);
         assert_eq!(machine.calls().len(), calls);
     }
     // The same one is nobody else's.
-    let mut command = machine.checkout.command(&["init", "--secrets-only"]);
-    let done = Done::of(command.env("SIGNING_SECRET", machine.root()));
+    let done = machine.finish_with("SIGNING_SECRET", &machine.root());
     assert!(!done.err.contains("of the environment"), "{}", done.err);
     done.succeeded();
 
@@ -232,8 +219,7 @@ fn another_gate_s_secrets_in_the_environment_are_not_sent() {
     let token = random_secret();
     let root = format!("SIGNING_SECRET='{}'\n", machine.root());
     machine.checkout.file(".dev.vars", &root);
-    let mut command = machine.checkout.command(&["init", "--secrets-only"]);
-    let done = Done::of(command.env("WRITE_TOKEN", &token));
+    let done = machine.finish_with("WRITE_TOKEN", &token);
     let shown = "with the WRITE_TOKEN of the environment";
     assert!(done.err.contains(shown), "{}", done.err);
     assert!(!done.err.contains(&token), "{}", done.err);

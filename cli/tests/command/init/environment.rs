@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::machine::{ACCOUNT, Machine, OTHER_ACCOUNT, about, name, not_found, refused};
+use super::machine::{
+    ACCOUNT, Machine, OTHER_ACCOUNT, about, in_two_accounts, name, not_found, refused,
+};
 use super::{CMS, SHIPPED, clone};
 use crate::checkout::{Checkout, Done, random_secret};
 
@@ -10,21 +12,17 @@ fn of(done: Done) -> Value {
     serde_json::from_str(&done.succeeded()).unwrap()
 }
 
-fn staging(checkout: &Checkout, more: &[&str]) -> Done {
-    let arguments = [CMS.as_slice(), &["--local", "--env", "staging"], more].concat();
-    checkout.fed(&arguments, &random_secret())
+fn staging(checkout: &Checkout, more: &str) -> Done {
+    checkout.fed(&format!("{CMS} --local --env staging {more}"), &random_secret())
 }
 
 #[test]
 fn a_program_reads_what_was_made_and_no_secret() {
     let (checkout, token) = (clone(), random_secret());
-    let arguments = [CMS.as_slice(), &["--local", "--json", "--path", "/api/x"]].concat();
-    let done = checkout.fed(&arguments, &token);
+    let done = checkout.fed(&format!("{CMS} --local --json --path /api/x"), &token);
     let err = done.err.clone();
     let report = of(done);
-    let key = report["key"].as_str().unwrap();
-    let shown: Value =
-        serde_json::from_str(&checkout.run(&["key", "show", key]).succeeded()).unwrap();
+    let shown = checkout.json(&format!("key show {}", report["key"].as_str().unwrap()));
     for secret in [token.as_str(), shown["sk"].as_str().unwrap()] {
         assert!(!report.to_string().contains(secret) && !err.contains(secret), "{report}{err}");
     }
@@ -50,11 +48,10 @@ fn a_program_reads_what_was_made_and_no_secret() {
 #[test]
 fn an_environment_is_added_to_a_gate_and_shares_nothing_with_it() {
     let checkout = clone();
-    let domain = ["--domain", "gate.example.com"];
-    let (_token, first) = checkout.made(&[CMS.as_slice(), &domain].concat());
+    let (_token, first) = checkout.made(&format!("{CMS} --domain gate.example.com"));
     let [configuration, secrets] = [checkout.text("wrangler.toml"), checkout.text(".dev.vars")];
 
-    let second = of(staging(&checkout, &[]));
+    let second = of(staging(&checkout, ""));
     assert_ne!(first["id"], second["id"]);
     assert_eq!(checkout.text(".dev.vars"), secrets);
     let text = checkout.text("wrangler.toml");
@@ -80,15 +77,14 @@ fn an_environment_is_added_to_a_gate_and_shares_nothing_with_it() {
     }
 
     // Each key works with its own environment's secrets.
-    let shown = |more: &[&str], id: &Value| {
-        checkout.run(&[&["key", "show", id.as_str().unwrap()], more].concat())
-    };
-    assert_eq!(of(shown(&["--env", "staging"], &second["id"]))["sk"], second["sk"]);
-    assert_eq!(of(shown(&[], &first["id"]))["sk"], first["sk"]);
-    shown(&[], &second["id"]).failed(2, &["--env staging"]);
+    let [own, other] =
+        [&first, &second].map(|key| format!("key show {}", key["id"].as_str().unwrap()));
+    assert_eq!(checkout.json(&format!("{other} --env staging"))["sk"], second["sk"]);
+    assert_eq!(checkout.json(&own)["sk"], first["sk"]);
+    checkout.refuses(2, &format!("{other} → --env staging"));
 
-    staging(&checkout, &[]).failed(2, &["has this environment already", "--force"]);
-    let third = of(staging(&checkout, &["--force"]));
+    staging(&checkout, "").failed(2, &["has this environment already", "--force"]);
+    let third = of(staging(&checkout, "--force"));
     assert_ne!(third["id"], second["id"]);
     let text = checkout.text("wrangler.toml");
     assert_eq!(text.matches("\n[env.staging]\n").count(), 1, "{text}");
@@ -98,23 +94,22 @@ fn an_environment_is_added_to_a_gate_and_shares_nothing_with_it() {
 #[test]
 fn an_environment_without_a_gate_or_a_proper_name_is_refused() {
     let checkout = clone();
-    staging(&checkout, &[]).failed(2, &["--env", "there is none yet", "init"]);
+    staging(&checkout, "").failed(2, &["--env", "there is none yet", "init"]);
     assert_eq!(checkout.text("wrangler.toml"), SHIPPED);
-    checkout.made(&CMS);
-    let arguments = [CMS.as_slice(), &["--local", "--env", "a.b"]].concat();
-    checkout.fed(&arguments, &random_secret()).failed(2, &["--env", "letters"]);
-    let later = ["init", "--secrets-only", "--env", "staging"];
-    checkout.fed(&later, "").failed(2, &["--env", "[env.…]"]);
+    checkout.made(CMS);
+    let odd = format!("{CMS} --local --env a.b");
+    checkout.fed(&odd, &random_secret()).failed(2, &["--env", "letters"]);
+    checkout.fed("init --secrets-only --env staging", "").failed(2, &["--env", "[env.…]"]);
 }
 
 /// Returns the calls of wrangler after the first so many, each with its environment.
-fn later(machine: &Machine, before: usize) -> Vec<(String, String)> {
+fn later(machine: &Machine, before: usize) -> Vec<String> {
     let calls = machine.calls_about().into_iter().skip(before);
-    calls.map(|(call, environment)| (name(&call), environment)).collect()
+    calls.map(|(call, environment)| format!("{} @{environment}", name(&call))).collect()
 }
 
 /// Returns a gate at Cloudflare, to which others are added.
-fn with_gate(more: &[&str]) -> (Machine, usize) {
+fn with_gate(more: &str) -> (Machine, usize) {
     let machine = Machine::new();
     machine.init(more);
     let calls = machine.calls().len();
@@ -124,26 +119,23 @@ fn with_gate(more: &[&str]) -> (Machine, usize) {
 #[test]
 fn an_environment_s_secrets_go_to_its_own_worker() {
     for (preset, path) in [("cms", "/articles/*"), ("images", "/img/*")] {
-        let (machine, before) = with_gate(&[]);
+        let (machine, before) = with_gate("");
         let above = machine.checkout.text("wrangler.toml");
         let (root, others) = (machine.root(), machine.checkout.text(".dev.vars"));
         machine.answers("secret list", not_found("writegate-staging"));
-        let arguments = ["init", "--preset", preset, "--upstream", "https://staging.example.com"];
-        let origin = ["--origin", "https://www.example.com"];
-        let more = ["--path", path, "--env", "staging", "--deploy", "--json"];
-        let done =
-            machine.checkout.fed(&[&arguments[..], &origin, &more].concat(), &random_secret());
-        machine.keeps_its_secrets(&done);
-        let report = of(done);
+        let init = format!(
+            "init --preset {preset} --upstream https://staging.example.com --origin https://www.example.com \
+             --path '{path}' --env staging --deploy --json"
+        );
+        let report = of(machine.fed(&init, &random_secret()));
 
         let calls = [
-            ("whoami", ""),
-            ("secret list", ""),
-            ("secret put SIGNING_SECRET", "staging"),
-            ("secret put WRITE_TOKEN", "staging"),
-            ("deploy", "staging"),
+            "whoami @",
+            "secret list @",
+            "secret put SIGNING_SECRET @staging",
+            "secret put WRITE_TOKEN @staging",
+            "deploy @staging",
         ];
-        let calls = calls.map(|(call, environment)| (call.to_owned(), environment.to_owned()));
         assert_eq!(later(&machine, before), calls);
         // The Worker that is looked for and the secrets that are put are the environment's own.
         let calls = machine.calls_about();
@@ -172,44 +164,38 @@ fn an_environment_s_secrets_go_to_its_own_worker() {
 
 #[test]
 fn what_broke_off_in_an_environment_is_finished_there() {
-    let (machine, before) = with_gate(&[]);
+    let (machine, before) = with_gate("");
     machine.answers("secret list", not_found("writegate-staging"));
     machine.answers("secret put WRITE_TOKEN", refused());
-    let staging = ["--env", "staging"];
     let reported = ["SIGNING_SECRET is set", "init --secrets-only --env staging"];
-    machine.init(&staging).refused(1, &reported);
+    machine.init("--env staging").refused(1, &reported);
     machine.answers("secret put WRITE_TOKEN", json!({}));
     machine.answers("secret list", json!({"out": [{"name": "SIGNING_SECRET"}]}));
     let before_last = machine.calls_about().len();
     assert!(before_last > before);
-    let done = machine.finish(&[&staging[..], &["--deploy"]].concat());
+    let done = machine.finish("--env staging --deploy");
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let calls = [("secret list", ""), ("secret put WRITE_TOKEN", "staging"), ("deploy", "staging")];
-    let calls = calls.map(|(call, environment)| (call.to_owned(), environment.to_owned()));
+    let calls = ["secret list @", "secret put WRITE_TOKEN @staging", "deploy @staging"];
     assert_eq!(later(&machine, before_last), calls);
     assert_eq!(about(&machine.calls_about()[before_last].0), ("writegate-staging", Some(ACCOUNT)));
 }
 
 #[test]
 fn an_environment_is_in_the_account_of_its_gate() {
-    let accounts =
-        json!([{"id": ACCOUNT, "name": "Ours"}, {"id": OTHER_ACCOUNT, "name": "Theirs"}]);
-    let several = json!({"out": {"loggedIn": true, "accounts": accounts}});
-    let (machine, before) = with_gate(&["--account", OTHER_ACCOUNT]);
-    machine.answers("whoami", several);
+    let (machine, before) = with_gate(&format!("--account {OTHER_ACCOUNT}"));
+    machine.answers("whoami", in_two_accounts());
     machine.answers("secret list", not_found("writegate-staging"));
-    let done = machine.init(&["--env", "staging"]);
+    let done = machine.init("--env staging");
     assert_eq!(done.code, Some(0), "{}", done.err);
     let calls = machine.calls_about();
     assert_eq!(about(&calls[before + 1].0), ("writegate-staging", Some(OTHER_ACCOUNT)));
-    let text = machine.checkout.text("wrangler.toml");
-    let whole: Value = toml::from_str(&text).unwrap();
+    let whole = machine.checkout.configuration();
     assert_eq!(whole["env"]["staging"]["account_id"], Value::Null, "inherited");
 
     // Another one is named only for this environment.
     machine.answers("secret list", not_found("writegate-live"));
-    assert_eq!(machine.init(&["--env", "live", "--account", ACCOUNT]).code, Some(0));
-    let whole: Value = toml::from_str(&machine.checkout.text("wrangler.toml")).unwrap();
+    assert_eq!(machine.init(&format!("--env live --account {ACCOUNT}")).code, Some(0));
+    let whole = machine.checkout.configuration();
     assert_eq!(whole["env"]["live"]["account_id"], ACCOUNT);
     assert_eq!(whole["account_id"], OTHER_ACCOUNT);
 }

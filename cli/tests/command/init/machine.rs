@@ -23,10 +23,7 @@ impl Machine {
         let bin = machine.checkout.0.join("node_modules/wrangler/bin");
         fs::create_dir_all(&bin).unwrap();
         fs::write(bin.join("wrangler.js"), WRANGLER).unwrap();
-        machine.answers(
-            "whoami",
-            json!({"out": {"loggedIn": true, "accounts": [{"id": ACCOUNT, "name": "Ours"}]}}),
-        );
+        machine.answers("whoami", logged_in(&[(ACCOUNT, "Ours")]));
         machine.answers("secret list", not_found("writegate"));
         machine
     }
@@ -37,16 +34,23 @@ impl Machine {
         self.checkout.file(&format!("{name}.answer.json"), &answer.to_string());
     }
 
-    pub(crate) fn init(&self, more: &[&str]) -> Done {
-        let done = self.checkout.fed(&[CMS.as_slice(), more].concat(), &self.token);
+    pub(crate) fn init(&self, more: &str) -> Done {
+        self.fed(&format!("{CMS} {more}"), &self.token)
+    }
+
+    pub(crate) fn finish(&self, more: &str) -> Done {
+        self.fed(&format!("init --secrets-only {more}"), "")
+    }
+
+    pub(crate) fn fed(&self, line: &str, input: &str) -> Done {
+        let done = self.checkout.fed(line, input);
         self.keeps_its_secrets(&done);
         done
     }
 
-    pub(crate) fn finish(&self, more: &[&str]) -> Done {
-        let done = self.checkout.fed(&[["init", "--secrets-only"].as_slice(), more].concat(), "");
-        self.keeps_its_secrets(&done);
-        done
+    /// Returns the end of a run that finishes one, with this variable in the environment.
+    pub(crate) fn finish_with(&self, name: &str, value: &str) -> Done {
+        Done::of(self.checkout.command("init --secrets-only").env(name, value))
     }
 
     /// Returns the arguments, environment and input of every call of wrangler, which was about no environment of its.
@@ -96,9 +100,7 @@ impl Machine {
     }
 
     pub(crate) fn root(&self) -> String {
-        let text = self.checkout.text(".dev.vars");
-        let line = text.lines().find_map(|line| line.strip_prefix("SIGNING_SECRET='"));
-        line.unwrap().strip_suffix('\'').unwrap().to_owned()
+        self.checkout.held("SIGNING_SECRET")
     }
 
     /// Asserts that no secret is on a command line, in an environment, on a terminal, or in a file that git does not
@@ -141,6 +143,18 @@ pub(crate) fn not_found(worker: &str) -> Value {
     let mark = "\u{1b}[31m\u{2718} \u{1b}[41;31m[\u{1b}[41;97mERROR\u{1b}[41;31m]\u{1b}[0m";
     let what = format!("\u{1b}[1mWorker \"{worker}\" not found.\u{1b}[0m");
     json!({"code": 1, "err": format!("{mark} {what}\n\nIf this is a new Worker, run `wrangler deploy` first.\n")})
+}
+
+/// Returns the answer of `whoami` for these accounts.
+pub(crate) fn logged_in(accounts: &[(&str, &str)]) -> Value {
+    let accounts: Vec<_> =
+        accounts.iter().map(|(id, name)| json!({"id": id, "name": name})).collect();
+    json!({"out": {"loggedIn": true, "accounts": accounts}})
+}
+
+/// Two of them.
+pub(crate) fn in_two_accounts() -> Value {
+    logged_in(&[(ACCOUNT, "Ours"), (OTHER_ACCOUNT, "Theirs")])
 }
 
 pub(crate) fn refused() -> Value {

@@ -3,11 +3,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use serde_json::Value;
-
-use crate::checkout::{Checkout, random_secret, root};
+use crate::checkout::{Checkout, Line as _, random_secret, root};
 
 /// The ids in the recipes: of the first key, the operator's, the probe's.
 const IDS: [&str; 3] = ["pk_first", "pk_operator", "pk_probe"];
@@ -44,34 +41,20 @@ fn fence<'p>(page: &'p str, language: &str) -> (&'p str, &'p str, &'p str) {
     }
 }
 
-/// Returns the arguments of the recipe's command, as a shell reads them.
-fn arguments(page: &str) -> Vec<String> {
-    let (_, command, _) = fence(page, "sh");
-    let script = format!("npx() {{ shift; printf '%s\\n' \"$@\"; }}\n{command}");
-    let printed = Command::new("sh").args(["-euc", &script]).output().unwrap();
-    assert!(printed.status.success(), "{command}");
-    let printed = String::from_utf8(printed.stdout).unwrap();
-    printed.lines().map(str::to_owned).collect()
+/// Returns the commands in the only fence of this language, each as the line behind `npx writegate`.
+fn commands(page: &str, language: &str) -> Vec<String> {
+    let code = fence(page, language).1.replace("\\\n", " ");
+    let commands = code.split("npx writegate ").skip(1);
+    commands.map(|command| command.trim().to_owned()).collect()
 }
 
-/// Asserts that the command of this recipe, with this on standard input, makes the configuration that the recipe shows.
-fn assert_current(name: &str, input: &str) {
-    let path = page(name);
-    let text = fs::read_to_string(&path).unwrap();
-    let arguments = arguments(&text);
-    assert_eq!(arguments[0], "init", "{arguments:?}");
-    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    arguments.push("--local");
+/// Makes what the first command of a recipe makes, with this on standard input.
+fn made(text: &str, input: &str) -> Checkout {
+    let [init] = commands(text, "sh").try_into().unwrap();
+    assert!(init.starts_with("init "), "{init}");
     let checkout = from_npm();
-    checkout.fed(&arguments, input).succeeded();
-
-    let mut made = checkout.text("wrangler.toml");
-    let whole: Value = toml::from_str(&made).unwrap();
-    let keys = whole["vars"]["KEYS"].as_array().unwrap();
-    for (key, id) in keys.iter().zip(IDS) {
-        made = made.replace(key["id"].as_str().unwrap(), id);
-    }
-    assert_or_update(&path, &text, &made);
+    checkout.fed(&format!("{init} --local"), input).succeeded();
+    checkout
 }
 
 /// Asserts that the page shows what was made, or updates it.
@@ -85,29 +68,21 @@ fn assert_or_update(path: &Path, text: &str, made: &str) {
     }
 }
 
+/// The command of each recipe makes the configuration that the recipe shows.
 #[test]
-fn the_recipe_for_a_cms_is_what_init_makes() {
-    assert_current("cms", &random_secret());
-}
-
-#[test]
-fn the_recipe_for_workers_ai_is_what_init_makes() {
-    assert_current("workers-ai", &random_secret());
-}
-
-#[test]
-fn the_recipe_for_the_cloudflare_api_is_what_init_makes() {
-    assert_current("cloudflare-api", &random_secret());
-}
-
-#[test]
-fn the_recipe_for_images_is_what_init_makes() {
-    assert_current("images", &random_secret());
-}
-
-#[test]
-fn the_recipe_for_flotiq_is_what_init_makes() {
-    assert_current("flotiq", &random_secret());
+fn the_recipes_are_what_init_makes() {
+    for name in ["cms", "workers-ai", "cloudflare-api", "images", "flotiq", "form"] {
+        let path = page(name);
+        let text = fs::read_to_string(&path).unwrap();
+        // For a form, there is Turnstile's secret in the second line.
+        let more = if name == "form" { random_secret() } else { String::new() };
+        let checkout = made(&text, &format!("{}\n{more}", random_secret()));
+        let (mut made, whole) = (checkout.text("wrangler.toml"), checkout.configuration());
+        for (key, id) in whole["vars"]["KEYS"].as_array().unwrap().iter().zip(IDS) {
+            made = made.replace(key["id"].as_str().unwrap(), id);
+        }
+        assert_or_update(&path, &text, &made);
+    }
 }
 
 /// The commands of this recipe, one after the other, make the routes and keys that it shows.
@@ -115,21 +90,11 @@ fn the_recipe_for_flotiq_is_what_init_makes() {
 fn the_recipe_for_two_zones_is_what_its_commands_make() {
     let path = page("two-zones");
     let text = fs::read_to_string(&path).unwrap();
-    let checkout = from_npm();
-    let mut init = arguments(&text);
-    init.push("--local".to_owned());
-    let init: Vec<&str> = init.iter().map(String::as_str).collect();
-    checkout.fed(&init, &random_secret()).succeeded();
-    let (_, more, _) = fence(&text, "bash");
-    let mark = "npx() { shift; printf '%s\\n' \"$@\" --; }";
-    let printed = Command::new("sh").args(["-euc", &format!("{mark}\n{more}")]).output().unwrap();
-    let printed = String::from_utf8(printed.stdout).unwrap();
-    for command in printed.split("\n--\n").filter(|command| !command.is_empty()) {
-        checkout.run(&command.lines().collect::<Vec<_>>()).succeeded();
+    let checkout = made(&text, &random_secret());
+    for command in commands(&text, "bash") {
+        checkout.run(&command).succeeded();
     }
-
-    let made = checkout.text("wrangler.toml");
-    let whole: Value = toml::from_str(&made).unwrap();
+    let (made, whole) = (checkout.text("wrangler.toml"), checkout.configuration());
     let (routes, keys) = (&whole["vars"]["ROUTES"], whole["vars"]["KEYS"].as_array().unwrap());
     let own = [&keys[0], keys.last().unwrap()];
     let first = own[0]["id"].as_str().unwrap();
@@ -142,17 +107,12 @@ fn the_recipe_for_two_zones_is_what_its_commands_make() {
     assert_or_update(&path, &text, &format!("{}\n", made.trim_end()));
 }
 
-#[test]
-fn the_recipe_for_a_form_is_what_init_makes() {
-    assert_current("form", &format!("{}\n{}\n", random_secret(), random_secret()));
-}
-
 /// The page of the recipe is filled with what the command was given.
 #[test]
 fn the_page_for_a_form_names_the_recipe_s_key_and_widget() {
     let text = fs::read_to_string(page("form")).unwrap();
-    let arguments = arguments(&text);
-    let given = |flag: &str| &arguments[arguments.iter().position(|a| a == flag).unwrap() + 1];
+    let words = commands(&text, "sh")[0].as_str().words();
+    let given = |flag: &str| words[words.iter().position(|a| a == flag).unwrap() + 1].as_str();
     let (_, page, _) = fence(&text, "html");
     for part in [IDS[0], given("--site-key"), given("--path")] {
         assert!(page.contains(&format!("\"{part}\"")), "{part} in {page}");

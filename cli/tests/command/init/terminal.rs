@@ -7,11 +7,14 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::machine::{ACCOUNT, Machine, OTHER_ACCOUNT, refused};
+use super::machine::{Machine, OTHER_ACCOUNT, in_two_accounts, refused};
 use super::{CMS, clone};
 use crate::checkout::{Checkout, random_secret};
 
 const TERMINAL: &str = include_str!("terminal.py");
+
+/// What a person would be asked for besides.
+const REST: &str = "--key-name CMS --method POST --auth bearer --name writegate";
 
 /// In the questions for what must not be shown.
 const SECRET: &str = "write token";
@@ -26,8 +29,8 @@ struct Session {
 }
 
 /// Runs `init` and, whenever the screen shows the first of a pair, types the second. `None` without Python.
-fn session(checkout: &Checkout, arguments: &[&str], talk: &[(&str, &str)]) -> Option<Session> {
-    let command = checkout.command(arguments);
+fn session(checkout: &Checkout, line: &str, talk: &[(&str, &str)]) -> Option<Session> {
+    let command = checkout.command(line);
     let program = [command.get_program()].into_iter().chain(command.get_args());
     let program: Vec<_> = program.map(|word| word.to_str().unwrap()).collect();
     let mut python = Command::new("python3");
@@ -85,14 +88,14 @@ fn a_person_is_asked_for_everything_and_the_token_is_not_shown() {
         ("When it was issued", "2026-01-02"),
         ("When it ends", ""),
     ];
-    let Some(session) = session(&checkout, &["init", "--local"], &talk) else {
+    let Some(session) = session(&checkout, "init --local", &talk) else {
         return;
     };
     assert_eq!(session.code, 0, "{}", session.screen);
     assert!(!session.screen.contains(&token), "{}", session.screen);
     assert_eq!(session.screen.matches("sk_").count(), 1, "{}", session.screen);
 
-    let written: Value = toml::from_str(&checkout.text("wrangler.toml")).unwrap();
+    let written = checkout.configuration();
     assert_eq!(written["name"], "my-gate");
     let vars = &written["vars"];
     assert_eq!(vars["ROUTES"][0]["upstream"], "https://api.example.com/v1");
@@ -108,12 +111,10 @@ fn a_person_is_asked_for_everything_and_the_token_is_not_shown() {
 fn what_a_preset_or_a_flag_says_is_not_asked() {
     let checkout = clone();
     let token = random_secret();
-    let arguments = [
-        "init", "--local", "--preset", "cloudflare-api", "--path", "/client/v4/zones/*", "--name",
-        "dns-gate", "--key-name", "DNS", "--method", "GET", "--issued-at", "2026-01-02",
-    ];
+    let init = "init --local --preset cloudflare-api --path '/client/v4/zones/*' --name dns-gate --key-name DNS \
+        --method GET --issued-at 2026-01-02";
     let talk = [("origins", ""), (SECRET, token.as_str()), ("When it ends", "")];
-    let Some(session) = session(&checkout, &arguments, &talk) else {
+    let Some(session) = session(&checkout, init, &talk) else {
         return;
     };
     assert_eq!(session.code, 0, "{}", session.screen);
@@ -128,11 +129,7 @@ fn what_a_preset_or_a_flag_says_is_not_asked() {
 fn a_person_may_log_in_choose_and_deploy_on_the_way() {
     let machine = Machine::new();
     machine.answers("whoami", refused());
-    let accounts =
-        json!([{"id": ACCOUNT, "name": "Ours"}, {"id": OTHER_ACCOUNT, "name": "Theirs"}]);
-    let logged_in = json!({"out": {"loggedIn": true, "accounts": accounts}});
-    machine.answers("login", json!({"then": {"whoami": logged_in}}));
-    let more = ["--key-name", "CMS", "--method", "POST", "--auth", "bearer", "--name", "writegate"];
+    machine.answers("login", json!({"then": {"whoami": in_two_accounts()}}));
     let talk = [
         ("Log in now", "y"),
         ("Ours), ", OTHER_ACCOUNT),
@@ -142,8 +139,7 @@ fn a_person_may_log_in_choose_and_deploy_on_the_way() {
         ("When it ends", ""),
         ("deploy it now", "y"),
     ];
-    let arguments = [CMS.as_slice(), &more].concat();
-    let Some(session) = session(&machine.checkout, &arguments, &talk) else {
+    let Some(session) = session(&machine.checkout, &format!("{CMS} {REST}"), &talk) else {
         return;
     };
     assert_eq!(session.code, 0, "{}", session.screen);
@@ -167,7 +163,7 @@ const GONE: [(&str, i64, &str); 4] = [
 
 /// Goes away at this question in every way, and looks at what is left of it.
 fn leaves(
-    arguments: &[&str],
+    line: &str,
     talk: &[(&str, &str)],
     at: usize,
     begin: impl Fn() -> Checkout,
@@ -177,7 +173,7 @@ fn leaves(
         let checkout = begin();
         let mut talk = talk[..=at].to_vec();
         talk[at].1 = gone;
-        let Some(session) = session(&checkout, arguments, &talk) else {
+        let Some(session) = session(&checkout, line, &talk) else {
             return;
         };
         let screen = &session.screen;
@@ -209,12 +205,9 @@ fn who_goes_away_at_any_question_leaves_nothing_behind() {
         ("When it ends", ""),
     ];
     for at in 0..talk.len() {
-        leaves(&["init", "--local"], &talk, at, clone, |checkout, session| {
-            assert!(
-                session.screen.trim_end().ends_with("nothing is written"),
-                "{}",
-                session.screen
-            );
+        leaves("init --local", &talk, at, clone, |checkout, session| {
+            let screen = session.screen.trim_end();
+            assert!(screen.ends_with("nothing is written"), "{screen}");
             checkout.assert_untouched();
         });
     }
@@ -225,15 +218,12 @@ fn an_interrupt_at_the_login_or_the_account_leaves_nothing() {
     let begin = || {
         let machine = Machine::new();
         machine.answers("whoami", refused());
-        let accounts =
-            json!([{"id": ACCOUNT, "name": "Ours"}, {"id": OTHER_ACCOUNT, "name": "Theirs"}]);
-        let logged_in = json!({"out": {"loggedIn": true, "accounts": accounts}});
-        machine.answers("login", json!({"then": {"whoami": logged_in}}));
+        machine.answers("login", json!({"then": {"whoami": in_two_accounts()}}));
         machine.checkout
     };
     let talk = [("Log in now", "y"), ("Ours), ", OTHER_ACCOUNT)];
     for at in 0..talk.len() {
-        leaves(&CMS, &talk, at, begin, |checkout, session| {
+        leaves(CMS, &talk, at, begin, |checkout, session| {
             let screen = session.screen.trim_end();
             assert!(screen.ends_with("nothing is written"), "{screen}");
             checkout.assert_untouched();
@@ -252,10 +242,7 @@ fn an_interrupt_in_a_new_folder_says_to_run_it_again() {
         checkout.program("npm", NPM);
         checkout
     };
-    let arguments = [&["init", "my-gate"], &CMS[1..], &["--local", "--auth", "bearer"]].concat();
-    let arguments =
-        [&arguments[..], &["--name=my-gate", "--key-name=CMS", "--method=POST", "--skip-probe"]]
-            .concat();
+    let init = format!("{CMS} {REST} --local --skip-probe").replace("init", "init my-gate");
     let talk = [
         ("origins", ""),
         (SECRET, "a-token-of-an-example"),
@@ -264,7 +251,7 @@ fn an_interrupt_in_a_new_folder_says_to_run_it_again() {
     ];
     let last = talk.len() - 1;
     for at in [0, last] {
-        leaves(&arguments, &talk, at, begin, |checkout, session| {
+        leaves(&init, &talk, at, begin, |checkout, session| {
             let screen = session.screen.trim_end();
             let told = "my-gate has its npm packages, and the gate is not made: run this again";
             assert!(screen.ends_with(told), "{screen}");
@@ -275,7 +262,7 @@ fn an_interrupt_in_a_new_folder_says_to_run_it_again() {
             if at < last {
                 return;
             }
-            let again = self::session(checkout, &arguments, &talk).unwrap();
+            let again = self::session(checkout, &init, &talk).unwrap();
             assert_eq!(again.code, 0, "{}", again.screen);
             assert!(folder.join("wrangler.toml").exists() && folder.join(".dev.vars").exists());
         });
@@ -287,8 +274,8 @@ fn an_interrupt_of_npm_says_that_the_folder_is_begun() {
     let checkout = clone();
     // The command is npm's parent.
     checkout.program("npm", "kill -2 $PPID; while kill -0 $PPID 2>/dev/null; do :; done");
-    let arguments = [&["init", "my-gate"], &CMS[1..], &["--local"]].concat();
-    let Some(session) = session(&checkout, &arguments, &[]) else {
+    let init = format!("{CMS} --local").replace("init", "init my-gate");
+    let Some(session) = session(&checkout, &init, &[]) else {
         return;
     };
     let screen = session.screen.trim_end();
@@ -298,10 +285,7 @@ fn an_interrupt_of_npm_says_that_the_folder_is_begun() {
 
 #[test]
 fn an_interrupt_after_the_secrets_names_what_is_left() {
-    let arguments =
-        [CMS.as_slice(), &["--key-name", "CMS", "--method", "POST", "--auth", "bearer"]].concat();
-    let arguments =
-        [&arguments[..], &["--name", "writegate", "--origin", "https://a.example"]].concat();
+    let init = format!("{CMS} {REST} --origin https://a.example");
     let talk = [
         (SECRET, "a-token-of-an-example"),
         ("When it was issued", ""),
@@ -309,17 +293,14 @@ fn an_interrupt_after_the_secrets_names_what_is_left() {
         ("deploy it now", ""),
     ];
     let begin = || Machine::new().checkout;
-    leaves(&arguments, &talk, 3, begin, |checkout, session| {
+    leaves(&init, &talk, 3, begin, |checkout, session| {
         let screen = &session.screen;
-        assert!(
-            screen.contains("the secrets are set: `npx wrangler deploy` continues"),
-            "{screen}"
-        );
+        let continues = "the secrets are set: `npx wrangler deploy` continues";
+        assert!(screen.contains(continues), "{screen}");
         assert!(checkout.text(".dev.vars").contains("SIGNING_SECRET="));
         // The files are whole, and the key can be shown.
-        let written: Value = toml::from_str(&checkout.text("wrangler.toml")).unwrap();
-        let id = written["vars"]["KEYS"][0]["id"].as_str().unwrap();
-        checkout.run(&["key", "show", id]).succeeded();
+        let id = checkout.configuration()["vars"]["KEYS"][0]["id"].clone();
+        checkout.prints(&format!("key show {}", id.as_str().unwrap()));
     });
 }
 
@@ -327,13 +308,12 @@ fn an_interrupt_after_the_secrets_names_what_is_left() {
 fn a_secret_s_question_leaves_the_terminal_as_it_was_in_other_commands_too() {
     let begin = || {
         let machine = Machine::new();
-        machine.init(&["--local"]);
+        machine.init("--local");
         machine.checkout
     };
-    let talk = [("the token for WRITE_TOKEN", "")];
     for (gone, code, said) in GONE {
-        let talk = [(talk[0].0, gone)];
-        let Some(session) = session(&begin(), &["token", "put"], &talk) else {
+        let talk = [("the token for WRITE_TOKEN", gone)];
+        let Some(session) = session(&begin(), "token put", &talk) else {
             return;
         };
         assert_eq!((session.code, session.restored), (code, true), "{gone:?}: {}", session.screen);

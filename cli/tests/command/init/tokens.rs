@@ -4,141 +4,108 @@ use serde_json::Value;
 use testkit::upstream::{Reply, Upstream};
 
 use super::{CMS, clone};
-use crate::checkout::random_secret;
+use crate::checkout::{Checkout, random_secret, rows};
 
-fn local() -> Vec<&'static str> {
-    [CMS.as_slice(), &["--local"]].concat()
-}
-
-/// Reads `.dev.vars` as the platform does.
-fn held(file: &str) -> Value {
-    let line = file.lines().find_map(|line| line.strip_prefix("WRITE_TOKEN='"));
-    serde_json::from_str(line.unwrap().strip_suffix('\'').unwrap()).unwrap()
+/// Returns the token that was written, as the platform reads it.
+fn held(checkout: &Checkout) -> Value {
+    serde_json::from_str(&checkout.held("WRITE_TOKEN")).unwrap()
 }
 
 #[test]
 fn what_is_no_token_is_refused_and_not_shown() {
     let checkout = clone();
     let secret = random_secret();
-    for (input, words) in [
-        (String::new(), ["empty"].as_slice()),
-        ("\n".to_owned(), &["empty"]),
-        (format!("{secret}\n{secret}\n"), &["several lines"]),
-        (format!("{secret}\u{7}x"), &["control characters"]),
-        (secret.repeat(200), &["5120 bytes"]),
-        (format!("Bearer {secret}\n"), &["begins with Bearer"]),
-        (format!("bearer  {secret}"), &["begins with Bearer"]),
-        (format!("\"{secret}\""), &["is in quotes"]),
-        (format!("“{secret}”"), &["is in quotes"]),
-        (format!("{{\"token\":\"Bearer {secret}\"}}"), &["begins with Bearer"]),
-        (format!("{{\"token\":\"{secret}\""), &["JSON object"]),
-        (
-            format!("{{\"token\":\"{secret}\",\"issued\":\"2026-01-01\"}}"),
-            &["known: token, issued_at"],
-        ),
-        (format!("{{\"token\":\"{secret}\",\"issued_at\":\"May\"}}"), &["issued_at"]),
-        (
-            format!("{{\"token\":\"{secret}\",\"expires_at\":\"2020-01-01\"}}"),
-            &["--expires-at", "passed"],
-        ),
-        (format!("{secret} {secret}"), &["WRITE_TOKEN"]),
-    ] {
-        let done = checkout.fed(&local(), &input);
-        done.failed(2, words);
+    let long = secret.repeat(200);
+    for (input, words) in rows(&format!(
+        r#"
+        ⏎                              → empty
+        {secret}⏎{secret}⏎             → several lines
+        {secret}⌁x                     → control characters
+        {long}                         → 5120 bytes
+        Bearer {secret}⏎               → begins with Bearer
+        bearer  {secret}               → begins with Bearer
+        "{secret}"                     → is in quotes
+        “{secret}”                     → is in quotes
+        {{"token":"Bearer {secret}"}}  → begins with Bearer
+        {{"token":"{secret}"           → JSON object
+        {{"token":"{secret}","issued":"2026-01-01"}}     → known: token, issued_at
+        {{"token":"{secret}","issued_at":"May"}}         → issued_at
+        {{"token":"{secret}","expires_at":"2020-01-01"}} → --expires-at … passed
+        {secret} {secret}              → WRITE_TOKEN
+        "#
+    )) {
+        let input = input.replace('⏎', "\n").replace('⌁', "\u{7}");
+        let done = checkout.fed(&format!("{CMS} --local"), &input);
+        done.failed(2, &words);
         assert!(!done.err.contains(&secret), "{}", done.err);
         checkout.assert_untouched();
     }
-    let basic = [local().as_slice(), &["--auth", "basic"]].concat();
-    checkout.fed(&basic, &secret).failed(2, &["user:password"]);
-    checkout.assert_untouched();
+    checkout.refuses_fed("", &format!("{CMS} --local → empty"));
+    checkout.refuses_fed(&secret, &format!("{CMS} --local --auth basic → user:password"));
 }
 
 #[test]
 fn dates_come_from_the_token_s_own_envelope_or_from_flags() {
     let envelope = format!(
-        "{{\"token\":\"{}\",\"issued_at\":\"2026-01-02\",\"expires_at\":\"2999-01-01\"}}",
+        r#"{{"token":"{}","issued_at":"2026-01-02","expires_at":"2999-01-01"}}"#,
         random_secret()
     );
-    let checkout = clone();
-    checkout.fed(&local(), &envelope).succeeded();
-    let token = held(&checkout.text(".dev.vars"));
-    assert_eq!(token["issued_at"], "2026-01-02T00:00:00.000Z");
-    assert_eq!(token["expires_at"], "2999-01-01T00:00:00.000Z");
-
-    let checkout = clone();
-    let dates = ["--issued-at", "2026-03-04", "--expires-at", "2998-01-01"];
-    checkout.fed(&[local().as_slice(), &dates].concat(), &envelope).succeeded();
-    let token = held(&checkout.text(".dev.vars"));
-    assert_eq!(
-        (&token["issued_at"], &token["expires_at"]),
-        (&"2026-03-04".into(), &"2998-01-01".into())
-    );
+    for (dates, issued, expires) in [
+        ("", "2026-01-02T00:00:00.000Z", "2999-01-01T00:00:00.000Z"),
+        ("--issued-at 2026-03-04 --expires-at 2998-01-01", "2026-03-04", "2998-01-01"),
+    ] {
+        let checkout = clone();
+        checkout.fed(&format!("{CMS} --local {dates}"), &envelope).succeeded();
+        let token = held(&checkout);
+        assert_eq!((&token["issued_at"], &token["expires_at"]), (&issued.into(), &expires.into()));
+    }
 }
 
 #[test]
 fn odd_characters_come_through() {
-    for token in ["a'b#c$d`e\"f\\g$(h)${i}", "user:pass word"] {
+    for (auth, token) in [("bearer", "a'b#c$d`e\"f\\g$(h)${i}"), ("basic", "user:pass word")] {
         let checkout = clone();
-        let auth = if token.contains(' ') { "basic" } else { "bearer" };
-        checkout.fed(&[local().as_slice(), &["--auth", auth]].concat(), token).succeeded();
-        let file = checkout.text(".dev.vars");
-        assert_eq!(held(&file)["token"], token);
-        let line = file.lines().find(|line| line.starts_with("WRITE_TOKEN=")).unwrap();
-        assert_eq!(line.matches('\'').count(), 2, "{line}");
-        assert!(!line.contains(['#', '$', '`']), "{line}");
+        checkout.fed(&format!("{CMS} --local --auth {auth}"), token).succeeded();
+        assert_eq!(held(&checkout)["token"], token);
+        let line = checkout.held("WRITE_TOKEN");
+        assert!(!line.contains(['\'', '#', '$', '`']), "{line}");
     }
 }
 
-/// Returns an API on loopback that answers every request with this status, and the arguments for a gate before it.
-fn api(status: u16) -> (Upstream, Vec<String>) {
-    let api = Upstream::answering(move |_, _| Reply::new(status));
-    let upstream = format!("{}/api", api.url());
-    let arguments = [
-        "init", "--local", "--preset", "cms", "--path", "/x", "--probe", "/me", "--upstream",
-        &upstream,
-    ];
-    let arguments = arguments.map(str::to_owned).to_vec();
-    (api, arguments)
+/// Makes a gate before this API, with a probe.
+fn init(upstream: &str) -> String {
+    format!("init --local --preset cms --path /x --probe /me --upstream {upstream}")
 }
 
 #[test]
 fn the_token_is_tried_before_anything_is_written() {
     let token = random_secret();
     for (status, shown) in [
-        (200, Some("the API takes the write token")),
-        (404, Some("answered 404 to ")),
-        (302, Some("is this a path of the API's that answers a GET with 200?")),
+        (200, "the API takes the write token"),
+        (404, "answered 404 to "),
+        (302, "is this a path of the API's that answers a GET with 200?"),
         // It may only be the probe that the token has no right to.
-        (403, Some("the token may lack a permission for this path")),
-        (429, Some("it takes no more requests now: try again later")),
-        (503, Some("it is out of order now: try again later")),
-        (401, None),
+        (403, "the token may lack a permission for this path"),
+        (429, "it takes no more requests now: try again later"),
+        (503, "it is out of order now: try again later"),
+        (401, "does not take the write token"),
     ] {
-        let (api, arguments) = api(status);
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let api = Upstream::answering(move |_, _| Reply::new(status));
+        let init = init(&format!("{}/api", api.url()));
         let checkout = clone();
-        let done = checkout.fed(&arguments, &token);
-        match shown {
-            Some(shown) => assert!(done.err.contains(shown), "{status}: {}", done.err),
-            None => {
-                done.failed(
-                    2,
-                    &["does not take the write token", &status.to_string(), "--skip-probe"],
-                );
-                checkout.assert_untouched();
-                let skipped = [arguments.as_slice(), &["--skip-probe"]].concat();
-                checkout.fed(&skipped, &token).succeeded();
-            }
+        let done = checkout.fed(&init, &token);
+        assert!(done.err.contains(shown), "{status}: {}", done.err);
+        if status == 401 {
+            done.failed(2, &["401", "--skip-probe"]);
+            checkout.assert_untouched();
+            checkout.fed(&format!("{init} --skip-probe"), &token).succeeded();
         }
-        let seen = api.seen();
-        assert_eq!(seen.len(), 1, "{seen:?}");
-        assert_eq!((seen[0].method.as_str(), seen[0].target.as_str()), ("GET", "/api/me"));
-        assert_eq!(seen[0].header("authorization"), Some(format!("Bearer {token}")));
+        let seen = api.only();
+        assert_eq!((seen.method.as_str(), seen.target.as_str()), ("GET", "/api/me"));
+        assert_eq!(seen.header("authorization"), Some(format!("Bearer {token}")));
         assert!(!done.err.contains(&token), "{}", done.err);
-        assert_eq!(
-            shown.is_some_and(|shown| shown != "the API takes the write token"),
-            done.err.contains("not known whether")
-        );
+        let is_known = [200, 401].contains(&status);
+        assert_eq!(done.err.contains("not known whether"), !is_known, "{}", done.err);
     }
 }
 
@@ -150,12 +117,7 @@ fn a_web_page_and_no_answer_say_nothing_about_the_token() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("http://{nobody}");
     for (url, shown) in [(page.url(), "that is a web page"), (nobody, "/me did not answer: ")] {
-        let checkout = clone();
-        let init = [
-            "init", "--local", "--preset", "cms", "--path", "/x", "--probe", "/me", "--upstream",
-            &url,
-        ];
-        let done = checkout.fed(&init, &random_secret());
+        let done = clone().fed(&init(&url), &random_secret());
         assert!(done.err.contains("not known whether") && done.err.contains(shown), "{}", done.err);
     }
 }
