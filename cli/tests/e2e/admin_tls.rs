@@ -6,11 +6,10 @@ use std::path::Path;
 use serde_json::json;
 use testkit::admin_api::{ADMIN, admin};
 use testkit::check::Check;
-use testkit::process::scratch;
 use testkit::program::{Done, found};
-use testkit::token::fresh;
 use testkit::upstream::PATIENCE;
 
+use crate::Folder;
 use crate::tls_front::{Front, certificate};
 
 #[test]
@@ -18,28 +17,16 @@ fn a_session_goes_to_the_gate_that_its_certificate_proves() {
     if !found(&["openssl"], "the command behind TLS") {
         return;
     }
-    let folder = scratch(&format!("tls-{}", fresh()));
-    let wrangler = format!("[[vars.KEYS]]\nid = \"{ADMIN}\"\nadmin = true\n");
-    std::fs::write(folder.join("wrangler.toml"), wrangler).unwrap();
-    std::fs::write(folder.join("Cargo.toml"), "").unwrap();
+    let folder = Folder::of(&format!("[[vars.KEYS]]\nid = \"{ADMIN}\"\nadmin = true\n"));
     let table = Check::of(|setup| admin(setup).registered(json!({"id": "pk_there"})));
     let list = |gate: &str, trusted: Option<&Path>| {
-        let mut command = crate::writegate();
-        command
-            .args(["key", "list", "--gate", gate])
-            .current_dir(&folder)
-            .env_remove("CARGO_MANIFEST_DIR")
-            .env_remove("SSL_CERT_FILE")
-            .env("SIGNING_SECRET", &table.gate.signing_secret)
-            .env("NO_PROXY", "127.0.0.1");
-        if let Some(trusted) = trusted {
-            command.env("SSL_CERT_FILE", trusted);
-        }
-        let Done { code, out, err } = Done::of(&mut command);
-        (code, out, err)
+        let mut command = folder.command(&table.gate.signing_secret);
+        command.args(["key", "list", "--gate", gate]);
+        command.env_remove("SSL_CERT_FILE").env("NO_PROXY", "127.0.0.1");
+        Done::of(command.envs(trusted.map(|trusted| ("SSL_CERT_FILE", trusted))))
     };
-    let good = certificate(&folder, "IP:127.0.0.1");
-    let other = certificate(&folder, "DNS:other.example");
+    let good = certificate(&folder.0, "IP:127.0.0.1");
+    let other = certificate(&folder.0, "DNS:other.example");
     let no_certificate = good.0.as_path();
 
     let mut front_of_good = Front::to(table.gate.port, &good);
@@ -50,19 +37,15 @@ fn a_session_goes_to_the_gate_that_its_certificate_proves() {
         ("by another", &gate, Some(other.1.as_path())),
         ("for another name", &elsewhere, Some(other.1.as_path())),
     ] {
-        let (code, out, err) = list(gate, trusted);
-        assert_eq!((code, out.as_str()), (Some(1), ""), "{what}: {err}");
-        assert!(err.contains("certificate") && err.lines().count() == 1, "{what}: {err}");
+        eprintln!("{what}");
+        list(gate, trusted).failed(1, &["certificate"]);
     }
-    let (code, _, err) = list(&gate, Some(no_certificate));
-    assert!(code == Some(1) && err.contains("SSL_CERT_FILE"), "{err}");
+    list(&gate, Some(no_certificate)).ended(1, &["SSL_CERT_FILE"]);
 
-    let (code, out, err) = list(&gate, Some(&good.1));
-    assert_eq!((code, out.trim()), (Some(0), r#"{"id":"pk_there"}"#), "{err}");
+    assert_eq!(list(&gate, Some(&good.1)).succeeded(), "{\"id\":\"pk_there\"}\n");
     front_of_good.program.until("came through: /_gate/keys", PATIENCE);
     // Nothing else came: the gate behind the proxy takes itself for http, so the command asked once more without `aud`.
     let lines = table.gate.logs.events("request", 2);
     let codes: Vec<_> = lines.iter().map(|(_, line)| line["code"].as_str()).collect();
     assert_eq!(codes, [Some("audience-mismatch"), None], "{lines:#?}");
-    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -1,14 +1,13 @@
 //! `check --gate`: how old the tokens are that a running gate holds, and a gate that does not tell.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, admin};
 use testkit::gate::{Gate, KEY, Setup};
-use testkit::process::scratch;
 use testkit::program::Done;
 use testkit::token::{date, fingerprint, fresh, now};
 use testkit::upstream::Upstream;
+
+use crate::Folder;
 
 const DAY: u64 = 86_400;
 
@@ -22,69 +21,48 @@ fn gate(secret: &str) -> Gate {
     admin(Setup::to(&upstream)).env("WRITE_TOKEN", secret).start()
 }
 
-struct Checkout(PathBuf);
-
-impl Checkout {
-    fn new() -> Self {
-        let folder = scratch(&format!("check-command-{}", fresh()));
-        let wrangler = format!(
-            "[vars]\nUPSTREAM = \"https://cms.example.org\"\n[[vars.KEYS]]\nid = \"{KEY}\"\n[[vars.KEYS]]\nid = \"{ADMIN}\"\nadmin = true\n"
-        );
-        for (name, text) in [("Cargo.toml", ""), ("wrangler.toml", wrangler.as_str())] {
-            std::fs::write(folder.join(name), text).unwrap();
-        }
-        Self(folder)
-    }
-
-    /// Returns the exit code, and the one row.
-    fn rotation(&self, port: u16, root: &str, more: &[&str]) -> (i32, Value) {
-        let gate = format!("http://127.0.0.1:{port}");
-        let mut check = crate::writegate();
-        check
-            .args(["check", "--json", "--only", "rotation", "--gate", &gate])
-            .args(more)
-            .current_dir(&self.0)
-            .env_remove("CARGO_MANIFEST_DIR")
-            .env("SIGNING_SECRET", root)
-            // It must not be asked for what is on this machine.
-            .env("http_proxy", "http://127.0.0.1:1");
-        let done = Done::of(&mut check);
-        assert!(![&done.out, &done.err].iter().any(|text| text.contains(root)), "{done:?}");
-        let row = serde_json::from_str(&done.out).unwrap_or_else(|_| panic!("one row: {done:?}"));
-        (done.code.unwrap(), row)
-    }
+fn checkout() -> Folder {
+    Folder::of(&format!(
+        "[vars]\nUPSTREAM = \"https://cms.example.org\"\n[[vars.KEYS]]\nid = \"{KEY}\"\n\
+         [[vars.KEYS]]\nid = \"{ADMIN}\"\nadmin = true\n"
+    ))
 }
 
-impl Drop for Checkout {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
+/// Returns the exit code, and the one row.
+fn rotation(folder: &Folder, port: u16, root: &str, more: &[&str]) -> (i32, Value) {
+    let gate = format!("http://127.0.0.1:{port}");
+    let mut check = folder.command(root);
+    check.args(["check", "--json", "--only", "rotation", "--gate", &gate]).args(more);
+    let done = Done::of(&mut check);
+    assert!(![&done.out, &done.err].iter().any(|text| text.contains(root)), "{done:?}");
+    let row = serde_json::from_str(&done.out).unwrap_or_else(|_| panic!("one row: {done:?}"));
+    (done.code.unwrap(), row)
 }
 
 #[test]
 fn a_schedule_fails_when_a_token_is_due() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     // The state, and the exit codes with and without --strict.
     for (days, state, status, code, strict) in
         [(75, "ok", "ok", 0, 0), (76, "due", "warn", 0, 1), (90, "overdue", "fail", 1, 1)]
     {
         let token = fresh();
         let gate = gate(&aged(&token, days));
-        let (said, row) = checkout.rotation(gate.port, &gate.signing_secret, &[]);
+        let (said, row) = rotation(&checkout, gate.port, &gate.signing_secret, &[]);
         assert_eq!((said, &row["status"]), (code, &json!(status)), "{row}");
         let evidence = format!(
             "WRITE_TOKEN is {state} ({days} of 90 days old, fingerprint {})",
             fingerprint(&gate.signing_secret, &token)
         );
         assert_eq!(row["evidence"], evidence.as_str());
-        let (said, row) = checkout.rotation(gate.port, &gate.signing_secret, &["--strict"]);
+        let (said, row) = rotation(&checkout, gate.port, &gate.signing_secret, &["--strict"]);
         assert_eq!(said, strict, "{row}");
     }
 }
 
 #[test]
 fn a_gate_that_does_not_tell_is_not_called_well() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let running = gate(&fresh());
     for (port, root, more, word) in [
         (running.port, fresh(), vec![], "signature-invalid"),
@@ -92,12 +70,12 @@ fn a_gate_that_does_not_tell_is_not_called_well() {
         (1, running.signing_secret.clone(), vec![], "127.0.0.1:1"),
         (running.port, "short".to_owned(), vec![], "5 bytes"),
     ] {
-        let (code, row) = checkout.rotation(port, &root, &more);
+        let (code, row) = rotation(&checkout, port, &root, &more);
         assert_eq!((code, &row["status"]), (0, &json!("warn")), "{row}");
         assert!(row["evidence"].as_str().unwrap().contains(word), "{word} in {row}");
         assert!(row["hint"].as_str().unwrap().contains("--gate"), "{row}");
         let strict = [more, vec!["--strict"]].concat();
-        assert_eq!(checkout.rotation(port, &root, &strict).0, 1);
+        assert_eq!(rotation(&checkout, port, &root, &strict).0, 1);
     }
 }
 
@@ -105,7 +83,7 @@ fn a_gate_that_does_not_tell_is_not_called_well() {
 fn a_gate_that_answers_503_to_everything_fails() {
     let upstream = Upstream::start();
     let gate = admin(Setup::to(&upstream)).env("CLOCK_SKEW", 301).start();
-    let (code, row) = Checkout::new().rotation(gate.port, &gate.signing_secret, &[]);
+    let (code, row) = rotation(&checkout(), gate.port, &gate.signing_secret, &[]);
     assert_eq!((code, &row["status"]), (1, &json!("fail")), "{row}");
     assert!(row["evidence"].as_str().unwrap().contains("misconfigured"), "{row}");
 }

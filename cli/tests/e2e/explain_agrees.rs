@@ -1,9 +1,7 @@
 //! `explain` and a gate on real workerd judge the same requests alike: one for each refusal, its nearest neighbours, and what
 //! comes of both when something in them is changed. Every refusal has a reason.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
 use serde_json::{Value, json};
 use testkit::client::{HOST, Request};
@@ -11,8 +9,10 @@ use testkit::gate::{Gate, Setup};
 use testkit::links::{before_sig, signed};
 use testkit::provocations::{near_misses, provocations, reply, setup};
 use testkit::random::Random;
-use testkit::token::{fresh, now, sk};
+use testkit::token::{now, sk};
 use testkit::upstream::Upstream;
+
+use crate::Folder;
 
 /// Requests with something changed.
 const CHANGED: usize = 260;
@@ -86,46 +86,31 @@ fn change(random: &mut Random, mut request: Request, other: &Request) -> Request
     request
 }
 
-/// A folder with this configuration.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(secret: &str, variables: &Value) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("explain-{}", fresh()));
-        fs::create_dir_all(&folder).unwrap();
-        let configuration = json!({
-            "name": "gate",
-            "vars": {"ROUTES": variables["ROUTES"], "KEYS": variables["KEYS"]},
-            "durable_objects": {"bindings": [{"name": "REPLAY", "class_name": "ReplayGuard"}]},
-        });
-        fs::write(folder.join("wrangler.json"), configuration.to_string()).unwrap();
-        fs::write(folder.join(".dev.vars"), format!("SIGNING_SECRET={secret}\n")).unwrap();
-        Self(folder)
-    }
-
-    /// Returns the output of `explain` for a request; `None` where curl cannot send it so.
-    fn explain(&self, request: &Request) -> Option<Value> {
-        let mut command: Command = crate::writegate();
-        command.current_dir(&self.0).env_remove("SIGNING_SECRET").env_remove("WRITEGATE_SK");
-        command.args(["explain", "--json", "--", "curl", "-g", "--path-as-is"]);
-        command.args(["-X", &request.method, &format!("http://{HOST}{}", request.target)]);
-        for (name, value) in &request.headers {
-            let header =
-                if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
-            command.args(["-H", &header]);
-        }
-        if let Some(body) = &request.body {
-            command.args(["--data-raw", str::from_utf8(body).unwrap()]);
-        }
-        let done = command.output().unwrap();
-        (done.status.code() != Some(2)).then(|| serde_json::from_slice(&done.stdout).unwrap())
-    }
+/// Returns a folder with this configuration.
+fn folder(variables: &Value) -> Folder {
+    let folder = Folder::new();
+    let configuration = json!({
+        "name": "gate",
+        "vars": {"ROUTES": variables["ROUTES"], "KEYS": variables["KEYS"]},
+        "durable_objects": {"bindings": [{"name": "REPLAY", "class_name": "ReplayGuard"}]},
+    });
+    folder.file("wrangler.json", &configuration.to_string());
+    folder
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+/// Returns the output of `explain` for a request; `None` where curl cannot send it so.
+fn explain(mut command: Command, request: &Request) -> Option<Value> {
+    command.args(["explain", "--json", "--", "curl", "-g", "--path-as-is"]);
+    command.args(["-X", &request.method, &format!("http://{HOST}{}", request.target)]);
+    for (name, value) in &request.headers {
+        let header = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
+        command.args(["-H", &header]);
     }
+    if let Some(body) = &request.body {
+        command.args(["--data-raw", str::from_utf8(body).unwrap()]);
+    }
+    let done = command.output().unwrap();
+    (done.status.code() != Some(2)).then(|| serde_json::from_slice(&done.stdout).unwrap())
 }
 
 /// Returns the gate's code, or `accepted` if it sent the request on or answered it itself; `None` for the refusal of
@@ -145,7 +130,7 @@ fn explain_says_what_the_gate_says_and_why() {
     let upstream = Upstream::answering(reply);
     let gate = setup(Setup::to(&upstream)).start();
     let variables = Value::from(setup(Setup::to(&upstream)).environment().variables);
-    let folder = Folder::new(&gate.signing_secret, &variables);
+    let folder = folder(&variables);
     let link = |path: &str| {
         let secret = sk(&gate.signing_secret, "pk_link", 1);
         Request::get(&signed(&secret, HOST, &before_sig(path, "pk_link", now() + 300)))
@@ -168,7 +153,8 @@ fn explain_says_what_the_gate_says_and_why() {
     for request in &requests {
         let head = String::from_utf8_lossy(&request.head()).into_owned();
         let code = code_of(&gate, &upstream, request);
-        let Some(explained) = folder.explain(request) else {
+        let command = folder.command(&gate.signing_secret);
+        let Some(explained) = explain(command, request) else {
             continue;
         };
         compared += 1;

@@ -17,14 +17,14 @@ use testkit::token::fresh;
 use testkit::upstream::{Reply, Seen, Upstream};
 use testkit::wrangler::{SHIPPED, beside, dev_with, dry_run};
 
+use crate::Folder;
+
 pub(crate) const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 
 /// Returns a fresh clone with its npm packages.
-fn clone(name: &str) -> PathBuf {
-    let folder = scratch(&format!("online-{name}-{}", fresh()));
-    fs::write(folder.join("wrangler.toml"), SHIPPED).unwrap();
-    fs::write(folder.join("Cargo.toml"), "").unwrap();
-    let modules = folder.join("node_modules");
+fn clone() -> Folder {
+    let folder = Folder::of(SHIPPED);
+    let modules = folder.0.join("node_modules");
     fs::create_dir_all(modules.join(".cache/wrangler")).unwrap();
     let wrangler = root().join("node_modules/wrangler");
     std::os::unix::fs::symlink(wrangler, modules.join("wrangler")).unwrap();
@@ -34,16 +34,27 @@ fn clone(name: &str) -> PathBuf {
     folder
 }
 
-fn init(folder: &Path, more: &[&str]) -> Command {
-    let mut command = crate::writegate();
+/// Returns the command, without a root secret.
+fn writegate(folder: &Folder, line: &str) -> Command {
+    let mut command = folder.command("");
+    command.args(line.split(' ')).env_remove("SIGNING_SECRET");
     command
-        .args(["init", "--preset", "cms", "--path", "/articles"])
-        .args(["--upstream", "https://cms.example.com/api"])
-        .args(more)
-        .current_dir(folder)
-        .env_remove("CARGO_MANIFEST_DIR")
-        .env_remove("SIGNING_SECRET");
+}
+
+fn init(folder: &Folder, more: &str) -> Command {
+    let api = "--upstream https://cms.example.com/api";
+    writegate(folder, &format!("init --preset cms --path /articles {api} {more}"))
+}
+
+/// Lets wrangler ask this API, with a login to it.
+fn online(command: &mut Command, api: &Upstream, folder: &Folder) {
     command
+        .env("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", api.url()))
+        .env("CLOUDFLARE_API_TOKEN", fresh())
+        .env("WRANGLER_SEND_METRICS", "false")
+        .env("WRANGLER_LOG_PATH", folder.0.join("logs"))
+        .env("no_proxy", "127.0.0.1")
+        .env("NO_PROXY", "127.0.0.1");
 }
 
 /// Returns the Cloudflare API, as far as wrangler asks it for secrets and for who is logged in: an account that has
@@ -105,27 +116,17 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
-    let folder = clone("secrets");
-    let api = cloudflare();
-    let (token, login) = (fresh(), fresh());
-    let printed = run(
-        init(&folder, &["--name", "my-gate"])
-            .env("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", api.url()))
-            .env("CLOUDFLARE_API_TOKEN", &login)
-            .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
-            .env("WRANGLER_SEND_METRICS", "false")
-            .env("WRANGLER_LOG_PATH", folder.join("logs"))
-            .env("no_proxy", "127.0.0.1")
-            .env("NO_PROXY", "127.0.0.1"),
-        &token,
-    );
+    let (folder, api, token) = (clone(), cloudflare(), fresh());
+    let mut command = init(&folder, "--name my-gate");
+    online(&mut command, &api, &folder);
+    let printed = run(command.env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT), &token);
     let first: Value = serde_json::from_str(&printed).unwrap();
 
     // Asked for and not there; made by the first secret, which is then sent again.
     let set = secrets(&api.seen());
     let names: Vec<_> = set.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["SIGNING_SECRET", "SIGNING_SECRET", "WRITE_TOKEN"]);
-    for path in files(&folder) {
+    for path in files(&folder.0) {
         let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
         let hidden = path.ends_with(".dev.vars");
         for (_, secret) in &set {
@@ -136,7 +137,7 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
 
     // A gate of what was written and sent takes what its first key's holder makes.
     let written =
-        toml::from_str(&fs::read_to_string(folder.join("wrangler.toml")).unwrap()).unwrap();
+        toml::from_str(&fs::read_to_string(folder.0.join("wrangler.toml")).unwrap()).unwrap();
     let upstream = Upstream::start();
     let mut setup = Setup::of(&written, &upstream);
     for (name, secret) in &set {
@@ -144,12 +145,7 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
     }
     let gate = setup.start();
     let id = first["id"].as_str().unwrap();
-    let mut mint = crate::writegate();
-    mint.args(["session", "mint", "--key", id])
-        .current_dir(&folder)
-        .env_remove("CARGO_MANIFEST_DIR")
-        .env_remove("SIGNING_SECRET");
-    let session = run(&mut mint, "");
+    let session = run(&mut writegate(&folder, &format!("session mint --key {id}")), "");
     Request::post("/articles").bearer(&session).send(&gate).passed();
     let seen = upstream.only();
     assert_eq!(seen.target, "/api/articles");
@@ -160,21 +156,12 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
 
 #[test]
 fn the_real_wrangler_sets_the_secrets_of_each_environment_s_own_worker() {
-    let folder = clone("environments");
-    let api = cloudflare();
-    let login = fresh();
-    let set_up = |more: &[&str]| {
+    let (folder, api) = (clone(), cloudflare());
+    let set_up = |more: &str| {
         let before = api.seen().len();
         let mut command = init(&folder, more);
-        command
-            .env("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", api.url()))
-            .env("CLOUDFLARE_API_TOKEN", &login)
-            .env_remove("CLOUDFLARE_ACCOUNT_ID")
-            .env("WRANGLER_SEND_METRICS", "false")
-            .env("WRANGLER_LOG_PATH", folder.join("logs"))
-            .env("no_proxy", "127.0.0.1")
-            .env("NO_PROXY", "127.0.0.1");
-        run(&mut command, &fresh());
+        online(&mut command, &api, &folder);
+        run(command.env_remove("CLOUDFLARE_ACCOUNT_ID"), &fresh());
         let seen = api.seen().split_off(before);
         assert!(seen.iter().any(|seen| script(seen).is_none()), "it asks who is logged in");
         let mut workers: Vec<_> = seen.iter().filter_map(script).collect();
@@ -183,29 +170,21 @@ fn the_real_wrangler_sets_the_secrets_of_each_environment_s_own_worker() {
         assert_eq!(names, ["SIGNING_SECRET", "WRITE_TOKEN"].map(str::to_owned).into());
         workers
     };
-    assert_eq!(set_up(&["--name", "my-gate"]), ["my-gate"]);
-    assert_eq!(set_up(&["--env", "staging"]), ["my-gate-staging"]);
+    assert_eq!(set_up("--name my-gate"), ["my-gate"]);
+    assert_eq!(set_up("--env staging"), ["my-gate-staging"]);
     // wrangler refuses an environment that is not there, as this one is not while it is asked who is logged in.
-    assert_eq!(set_up(&["--env", "preview", "--force"]), ["my-gate-preview"]);
+    assert_eq!(set_up("--env preview --force"), ["my-gate-preview"]);
 }
 
 #[test]
 fn the_real_wrangler_cuts_white_space_off_one_secret_and_not_off_a_file_of_them() {
-    let folder = scratch(&format!("secrets-{}", fresh()));
-    fs::write(folder.join("wrangler.toml"), "name = \"my-gate\"\n").unwrap();
-    let api = cloudflare();
+    let (folder, api) = (Folder::of("name = \"my-gate\"\n"), cloudflare());
     let sent = |arguments: &[&str], input: &str| {
         let before = api.seen().len();
         let mut node = Command::new("node");
-        node.arg(root().join("node_modules/wrangler/bin/wrangler.js"))
-            .args(arguments)
-            .current_dir(&folder)
-            .env("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", api.url()))
-            .env("CLOUDFLARE_API_TOKEN", "1")
-            .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
-            .env("WRANGLER_SEND_METRICS", "false")
-            .env("WRANGLER_LOG_PATH", folder.join("logs"));
-        run(&mut node, input);
+        node.arg(root().join("node_modules/wrangler/bin/wrangler.js")).args(arguments);
+        online(&mut node, &api, &folder);
+        run(node.current_dir(&folder).env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT), input);
         let bodies = api.seen().split_off(before).into_iter();
         let bodies = bodies.filter(|seen| seen.method == "PUT" || seen.method == "PATCH");
         bodies.map(|seen| String::from_utf8_lossy(&seen.body).into_owned()).collect::<String>()
@@ -217,9 +196,7 @@ fn the_real_wrangler_cuts_white_space_off_one_secret_and_not_off_a_file_of_them(
     for end in ends {
         // The command reads one likewise: its keys are the same.
         let show = |root: String| {
-            let mut show = crate::writegate();
-            show.args(["key", "show", "pk_a", "--unknown-key"]);
-            run(show.current_dir(&folder).env("SIGNING_SECRET", root), "")
+            run(folder.command(&root).args(["key", "show", "pk_a", "--unknown-key"]), "")
         };
         let root = fresh() + &fresh();
         assert_eq!(show(format!("{root}{end}")), show(root), "{end:?}");
@@ -227,24 +204,23 @@ fn the_real_wrangler_cuts_white_space_off_one_secret_and_not_off_a_file_of_them(
     let kept = json!("example \t").to_string();
     let bulk = sent(&["secret", "bulk"], &json!({"WRITE_TOKEN": "example \t"}).to_string());
     assert!(bulk.contains(&format!("\"text\":{kept}")), "{bulk}");
-    let file = folder.join("secrets.env");
-    fs::write(&file, "WRITE_TOKEN=\"example \t\"\n").unwrap();
-    let bulk = sent(&["secret", "bulk", file.to_str().unwrap()], "");
+    let file = folder.file("secrets.env", "WRITE_TOKEN=\"example \t\"\n");
+    let bulk = sent(&["secret", "bulk", &file], "");
     assert!(bulk.contains(&format!("\"text\":{kept}")), "{bulk}");
 }
 
 #[test]
 fn what_was_written_works_under_wrangler_dev_with_its_dev_vars() {
-    let folder = clone("dev");
+    let folder = clone();
     // Characters that mean something in a file of variables.
     let token = format!("{}'\"#$HOME\\n`x`", fresh());
-    let first: Value =
-        serde_json::from_str(&run(&mut init(&folder, &["--local"]), &token)).unwrap();
-    let config = beside(&fs::read_to_string(folder.join("wrangler.toml")).unwrap());
-    let secrets = fs::read_to_string(folder.join(".dev.vars")).unwrap();
+    let first = run(&mut init(&folder, "--local"), &token);
+    let first: Value = serde_json::from_str(&first).unwrap();
+    let config = beside(&fs::read_to_string(folder.0.join("wrangler.toml")).unwrap());
+    let secrets = fs::read_to_string(folder.0.join(".dev.vars")).unwrap();
     let upstream = Upstream::start();
     let route = json!([{"path": "/*", "upstream": upstream.url()}]);
-    let (_server, port) = dev_with(&folder, &config, &secrets, &[format!("ROUTES:{route}")]);
+    let (_server, port) = dev_with(&folder.0, &config, &secrets, &[format!("ROUTES:{route}")]);
 
     let root_secret =
         secrets.lines().find_map(|line| line.strip_prefix("SIGNING_SECRET='")).unwrap();

@@ -2,16 +2,17 @@
 //! handed out anew passes. A deployment is a gate that is started anew.
 
 use std::fs;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, tell};
 use testkit::client::{HOST, Request};
 use testkit::gate::{Gate, KEY, Setup};
-use testkit::process::{root, scratch};
+use testkit::process::root;
 use testkit::program::run;
 use testkit::token::{fingerprint, fresh};
 use testkit::upstream::{Reply, Upstream};
+
+use crate::Folder;
 
 /// The lists that are walked through here, as their headings say.
 const WALKED: [&str; 4] = [
@@ -23,7 +24,7 @@ const WALKED: [&str; 4] = [
 
 /// An operator's checkout, and what is deployed from it.
 struct Operator {
-    folder: PathBuf,
+    folder: Folder,
     upstream: Upstream,
     /// The root secret, and the one before it, as far as they are set.
     roots: (String, Option<String>),
@@ -34,20 +35,13 @@ struct Operator {
 
 impl Operator {
     fn before(upstream: Upstream) -> Self {
-        Self {
-            folder: scratch(&format!("leaks-{}", fresh())),
-            upstream,
-            roots: (fresh(), None),
-            token: fresh(),
-            version: 1,
-        }
+        Self { folder: Folder::new(), upstream, roots: (fresh(), None), token: fresh(), version: 1 }
     }
 
     fn deploy(&self) -> Gate {
         let version = self.version;
         let wrangler = format!("[[vars.KEYS]]\nid = \"{KEY}\"\nversion = {version}\n");
-        fs::write(self.folder.join("wrangler.toml"), wrangler).unwrap();
-        fs::write(self.folder.join("Cargo.toml"), "").unwrap();
+        self.folder.file("wrangler.toml", &wrangler);
         let schemes = json!(["session", "url", "signature"]);
         let setup = Setup::to(&self.upstream)
             .env("SIGNING_SECRET", self.roots.0.as_str())
@@ -63,30 +57,18 @@ impl Operator {
     }
 
     /// Returns what the command prints.
-    fn writegate(&self, arguments: &[&str]) -> String {
-        let mut command = crate::writegate();
-        command
-            .args(arguments)
-            .current_dir(&self.folder)
-            .env_remove("CARGO_MANIFEST_DIR")
-            .env("SIGNING_SECRET", &self.roots.0);
-        run(&mut command, "").trim().to_owned()
+    fn writegate(&self, line: &str) -> String {
+        let mut command = self.folder.command(&self.roots.0);
+        run(command.args(line.split(' ')), "").trim().to_owned()
     }
 
     /// Returns everything that can be made for a caller with the key's secret: a session's request, and a link's.
     fn made(&self) -> [Request; 2] {
-        let session = self.writegate(&["session", "mint", "--key", KEY]);
-        let url = format!("http://{HOST}/x");
-        let link = self.writegate(&["url", "sign", "--key", KEY, &url]);
+        let session = self.writegate(&format!("session mint --key {KEY}"));
+        let link = self.writegate(&format!("url sign --key {KEY} http://{HOST}/x"));
         let (_, query) = link.split_once("/x").expect("the same path");
         let link = format!("/x{query}");
         [Request::post("/x").bearer(&session), Request::get(&link)]
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        let _gone = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -122,12 +104,12 @@ fn a_leaked_session_or_secret_ends_with_the_key_s_version() {
     let gate = operator.deploy();
     let leaked = operator.made();
     good(&leaked, &gate);
-    let shown = operator.writegate(&["key", "show", KEY]);
+    let shown = operator.writegate(&format!("key show {KEY}"));
 
     operator.version = 2;
     let gate = operator.deploy();
     ended(&leaked, &gate);
-    assert_ne!(operator.writegate(&["key", "show", KEY]), shown, "another sk");
+    assert_ne!(operator.writegate(&format!("key show {KEY}")), shown, "another sk");
     good(&operator.made(), &gate);
 }
 
@@ -147,10 +129,10 @@ fn a_leaked_key_of_the_registry_ends_while_the_gate_runs() {
     by(&anew).send(&gate).passed();
 
     // And for good.
-    let address = format!("http://127.0.0.1:{}", gate.port);
-    operator.writegate(&["key", "revoke", "--gate", &address, "--as", ADMIN, "pk_customer"]);
+    let admin = format!("--gate http://127.0.0.1:{} --as {ADMIN}", gate.port);
+    operator.writegate(&format!("key revoke {admin} pk_customer"));
     by(&anew).send(&gate).refused(401, "key-revoked");
-    let listed = operator.writegate(&["key", "list", "--gate", &address, "--as", ADMIN]);
+    let listed = operator.writegate(&format!("key list {admin}"));
     assert!(listed.contains("pk_customer"), "the tombstone stays: {listed}");
 }
 

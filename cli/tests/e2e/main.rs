@@ -37,9 +37,64 @@ mod pages;
 mod recipe_link;
 mod signing_command;
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use testkit::process::scratch;
+use testkit::token::fresh;
 
 /// Returns the command.
 fn writegate() -> Command {
     Command::new(env!("CARGO_BIN_EXE_writegate"))
+}
+
+/// A folder of a test's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        Self(scratch(&format!("folder-{}", fresh())))
+    }
+
+    /// Makes one with this configuration of a gate.
+    fn of(wrangler: &str) -> Self {
+        let folder = Self::new();
+        folder.file("wrangler.toml", wrangler);
+        folder
+    }
+
+    /// Writes a file, and returns its path.
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Puts a program there that does what a shell script says.
+    fn program(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.file(name, &format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Returns the command in it, with this root secret. It must not be asked for what is on this machine.
+    fn command(&self, root: &str) -> Command {
+        let mut command = writegate();
+        command.current_dir(&self.0).env("SIGNING_SECRET", root);
+        command.env("http_proxy", "http://127.0.0.1:1").env_remove("WRITEGATE_SK");
+        command
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _gone = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl AsRef<Path> for Folder {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
 }

@@ -103,9 +103,9 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     machine.install(&folder);
     phase("packed and installed");
     let packages = folder.join("node_modules/writegate");
-    for name in
-        ["man/writegate.1", "man/writegate-key-new.1", "completions/bash", "completions/zsh"]
-    {
+    let packed =
+        ["man/writegate.1", "man/writegate-key-new.1", "completions/bash", "completions/zsh"];
+    for name in packed {
         assert!(packages.join(name).is_file(), "{name}");
     }
     let (upstream, token) = (Upstream::start(), fresh());
@@ -130,34 +130,20 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     }
     let configuration = read("wrangler.toml");
     assert!(configuration.contains("main = \"node_modules/writegate/worker/index.js\""));
-    for name in [
-        "wrangler.toml", "README.md", ".github/workflows/deploy.yml",
-        ".github/workflows/rotate.yml",
-    ] {
+    let workflows = [".github/workflows/deploy.yml", ".github/workflows/rotate.yml"];
+    for name in workflows.iter().chain(&["wrangler.toml", "README.md"]) {
         let text = read(name);
         assert!(!text.contains("cargo") && !text.contains("[build]"), "{name}: {text}");
         assert!(!text.contains(&token), "{name}");
     }
-    let ignored = run(machine.command("git", &folder).args(["init", "--quiet"]), "");
-    assert_eq!(ignored, "");
-    let ignored = run(
-        machine.command("git", &folder).args(["check-ignore", ".dev.vars", "node_modules"]),
-        "",
-    );
-    assert_eq!(ignored, ".dev.vars\nnode_modules");
+    let git = |line: &str| run(machine.command("git", &folder).args(line.split(' ')), "");
+    assert_eq!(git("init --quiet"), "");
+    assert_eq!(git("check-ignore .dev.vars node_modules"), ".dev.vars\nnode_modules");
 
     // Not by npx, which would not pass on the signal that ends it.
     let mut dev = machine.command("node", &folder);
-    dev.args([
-        "node_modules/wrangler/bin/wrangler.js",
-        "dev",
-        "--ip",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--inspector-port",
-        "0",
-    ]);
+    let ports = "dev --ip 127.0.0.1 --port 0 --inspector-port 0";
+    dev.arg("node_modules/wrangler/bin/wrangler.js").args(ports.split(' '));
     let mut server = Program::start(&mut dev);
     let port = port_in(&server.until("Ready on http://127.0.0.1:", PATIENCE));
     phase("wrangler dev ready");

@@ -15,51 +15,49 @@ use testkit::program::{found, npm, python, run};
 
 use crate::reader::Reader;
 
-use lists::{ELSEWHERE, Elsewhere, NOT_HERE};
-
-/// Commands that are indented have no language.
-const COMMANDS: &str = "";
+use lists::{ELSEWHERE, NOT_HERE, entries};
 
 /// Commands that may end with 1, because they have found something.
 const FINDERS: [&str; 3] =
     ["npx writegate explain", "npx writegate check", "npx writegate token age"];
 
-fn is(example: &Example, entry: &[&str; 4]) -> bool {
-    let [page, language, start, _] = entry;
-    example.page == *page
-        && example.language.as_deref().unwrap_or(COMMANDS) == *language
+/// Returns true if a list's entry is about this example.
+fn is(example: &Example, [page, language, start]: [&str; 3]) -> bool {
+    example.page == page
+        && example.language.as_deref().unwrap_or_default() == language
         && example.code.starts_with(start)
 }
 
-/// Returns the entries of both lists.
-fn entries() -> impl Iterator<Item = &'static [&'static str; 4]> {
-    ELSEWHERE.iter().map(|Elsewhere(entry, ..)| entry).chain(&NOT_HERE)
+fn all() -> Vec<Example> {
+    pages().into_iter().flat_map(|page| examples(&page)).collect()
 }
 
 /// Returns the examples of all pages that no list names.
 fn here() -> Vec<Example> {
-    let listed = |example: &Example| entries().any(|entry| is(example, entry));
-    let all = pages().into_iter().flat_map(|page| examples(&page));
-    all.filter(|example| !listed(example)).collect()
+    let elsewhere =
+        entries(ELSEWHERE).map(|[page, language, start, ..]: [_; 6]| [page, language, start]);
+    let not_here = entries(NOT_HERE).map(|[page, language, start, _]| [page, language, start]);
+    let listed: Vec<_> = elsewhere.chain(not_here).collect();
+    let mut all = all();
+    assert!(all.len() > 80, "{} examples", all.len());
+    for entry in &listed {
+        assert!(all.iter().any(|example| is(example, *entry)), "no such example: {entry:?}");
+    }
+    all.retain(|example| !listed.iter().any(|entry| is(example, *entry)));
+    all
 }
 
 #[test]
 fn the_lists_name_what_is_there() {
-    let all: Vec<Example> = pages().into_iter().flat_map(|page| examples(&page)).collect();
-    assert!(all.len() > 80, "{} examples", all.len());
-    for entry in entries() {
-        assert!(all.iter().any(|example| is(example, entry)), "no such example: {entry:?}");
-    }
-    for Elsewhere(entry, count, takes) in &ELSEWHERE {
-        let [page, _, _, test] = entry;
+    assert!(!here().is_empty());
+    for [page, language, start, test, count, takes] in entries(ELSEWHERE) {
         let text = fs::read_to_string(root().join(test)).unwrap();
         let name = page.rsplit('/').next().unwrap();
-        let stem = name.strip_suffix(".md").unwrap();
-        let names = [name.to_owned(), format!("\"{stem}\"")];
-        assert!(names.iter().any(|name| text.contains(name)), "{test} does not name {page}");
-        assert!(text.contains(takes), "{test} does not take {entry:?} from its page");
-        let there = all.iter().filter(|example| is(example, entry)).count();
-        assert_eq!(there, *count, "{entry:?}: {test} runs {count}");
+        let stem = format!("\"{}\"", name.strip_suffix(".md").unwrap());
+        assert!(text.contains(name) || text.contains(&stem), "{test} does not name {page}");
+        assert!(text.contains(takes), "{test} does not take {page} {start} from its page");
+        let there = all().iter().filter(|example| is(example, [page, language, start])).count();
+        assert_eq!(there.to_string(), count, "{page} {start}: {test} runs {count}");
     }
 }
 

@@ -2,8 +2,7 @@
 //! `https://gate.example.com` and the Cloudflare API is the double.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -80,25 +79,23 @@ impl Reader {
         stage.cloud.world.tokens.lock().unwrap().rename(&stage.old.1, &name);
 
         let folder = &stage.folder;
-        // It is no checkout of the repository.
-        fs::remove_file(folder.join("Cargo.toml")).unwrap();
-        fs::write(folder.join("wrangler.toml"), configuration(&stage.cloud.server.url())).unwrap();
-        fs::write(folder.join(".gitignore"), "*\n").unwrap();
+        folder.file("wrangler.toml", &configuration(&stage.cloud.server.url()));
+        folder.file(".gitignore", "*\n");
         let secrets =
             format!("SIGNING_SECRET={}\nWRITE_TOKEN={}\n", stage.signing_secret, stage.old.1);
-        fs::write(folder.join(".dev.vars"), secrets).unwrap();
-        fs::write(folder.join("customers.jsonl"), "{\"id\":\"customer.1\"}\n").unwrap();
-        fs::write(folder.join("export.har"), har().to_string()).unwrap();
+        folder.file(".dev.vars", &secrets);
+        folder.file("customers.jsonl", "{\"id\":\"customer.1\"}\n");
+        folder.file("export.har", &har().to_string());
 
-        let programs = folder.join("programs");
+        let programs = folder.0.join("programs");
         fs::create_dir(&programs).unwrap();
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_writegate"), programs.join("writegate"))
-            .unwrap();
+        let own = programs.join("writegate");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_writegate"), own).unwrap();
         for (name, script) in PROGRAMS {
-            program(&programs, name, script);
+            folder.program(&format!("programs/{name}"), script);
         }
         let names = format!("DNS:{GATE},DNS:{IMAGES},DNS:{CLOUDFLARE}");
-        let pair = certificate(folder, &names);
+        let pair = certificate(&folder.0, &names);
         let api = stage.cloud.server.port;
         let hosts = [(GATE, stage.front.port), (IMAGES, stage.front.port), (CLOUDFLARE, api)];
         let front = Front::of(&hosts, &pair);
@@ -107,7 +104,7 @@ impl Reader {
 
     /// Types this into bash.
     pub(crate) fn types(&self, code: &str) -> Typed {
-        let failures = self.stage.folder.join("failures");
+        let failures = self.stage.folder.0.join("failures");
         fs::write(&failures, "").unwrap();
         // An ERR trap sees what `set -e` would end at, and the rest runs all the same.
         let script = format!(
@@ -121,7 +118,7 @@ impl Reader {
         }
         let token = self.new_token();
         bash.env("NEW_TOKEN", &token);
-        let input = self.stage.folder.join("input");
+        let input = self.stage.folder.0.join("input");
         fs::write(&input, &token).unwrap();
         let done = bash.stdin(fs::File::open(&input).unwrap()).output().unwrap();
         fs::remove_file(input).unwrap();
@@ -160,7 +157,7 @@ impl Reader {
             .env("CLOUDFLARE_ACCOUNT_ID", &world.account)
             .env("CLOUDFLARE_API_BASE_URL", stage.cloud.base())
             .env("WRANGLER_SEND_METRICS", "false")
-            .env("WRANGLER_LOG_PATH", stage.folder.join("logs"))
+            .env("WRANGLER_LOG_PATH", stage.folder.0.join("logs"))
             .env("CI", "true");
         for name in ["CARGO", "CARGO_MANIFEST_DIR", "SIGNING_SECRET", "http_proxy"] {
             command.env_remove(name);
@@ -185,7 +182,7 @@ impl Reader {
 
     /// Has the gate's own code read a configuration with this part in it.
     pub(crate) fn reads(&self, part: &str) -> Result<(), String> {
-        let folder = self.stage.folder.join("part");
+        let folder = self.stage.folder.0.join("part");
         fs::create_dir_all(&folder).unwrap();
         let mut text = part.to_owned();
         if !text.contains("\nmain =") {
@@ -213,13 +210,6 @@ impl Reader {
             _ => Err(format!("{row} {}", String::from_utf8_lossy(&done.stderr))),
         }
     }
-}
-
-/// Puts a program on the reader's path.
-fn program(folder: &Path, name: &str, script: &str) {
-    let path = folder.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Returns the `wrangler.toml` that the gate was deployed with.

@@ -1,7 +1,6 @@
 //! The hooks of `docs/rotation.md` and of the recipe for Vault, taken out by their fences and run unchanged against doubles
 //! of GitLab's tokens and of Vault, by the command that the page shows.
 
-use std::fs;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
@@ -106,7 +105,7 @@ fn the_hook_for_vault_brings_the_token_that_vault_has() {
         }
     });
     let [hook] = fences("recipes/vault.md", "sh").try_into().unwrap();
-    fs::write(stage.folder.join("vault-token"), hook).unwrap();
+    stage.folder.file("vault-token", &hook);
     let hooks = hooks("docs/recipes/vault.md");
     let rotate = |secret: &str| {
         let mut command = stage.command(&hooks.iter().map(String::as_str).collect::<Vec<_>>());
@@ -137,8 +136,8 @@ fn the_hooks_make_a_token_and_revoke_the_others() {
     let server = Upstream::answering(move |seen, _| shared.answer(seen));
 
     let [make, revoke] = fences("rotation.md", "sh").try_into().unwrap();
-    fs::write(stage.folder.join("rotate-make"), make).unwrap();
-    fs::write(stage.folder.join("rotate-revoke"), revoke).unwrap();
+    stage.folder.file("rotate-make", &make);
+    stage.folder.file("rotate-revoke", &revoke);
     let hooks = hooks("docs/rotation.md");
     let mut command = stage.command(&hooks.iter().map(String::as_str).collect::<Vec<_>>());
     command.env("GITLAB", server.url()).env("PROJECT", "7").env("GITLAB_ADMIN", &gitlab.admin);

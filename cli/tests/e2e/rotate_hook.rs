@@ -1,38 +1,16 @@
 //! Tokens of another API: a command makes them, another revokes them.
 
 use std::fs;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use testkit::process::scratch;
 use testkit::token::{date, fingerprint, fresh, now};
 
+use crate::Folder;
 use crate::rotate_stage::{Stage, deployed};
 
-/// The files of a hook, outside of the checkout.
-struct Desk(PathBuf);
-
-impl Desk {
-    fn new() -> Self {
-        Self(scratch(&format!("rotate-hook-{}", fresh())))
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-
-    /// Returns a command that prints this.
-    fn prints(&self, text: &str) -> String {
-        let path = self.path(&fresh());
-        fs::write(&path, text).unwrap();
-        format!("cat '{path}'")
-    }
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        let _gone = fs::remove_dir_all(&self.0);
-    }
+/// Returns a command that prints this, from a file outside of the checkout.
+fn prints(folder: &Folder, text: &str) -> String {
+    format!("cat '{}'", folder.file(&fresh(), text))
 }
 
 /// Returns a token that the API takes, made by nobody whom the command knows.
@@ -43,12 +21,12 @@ fn new_token(stage: &Stage) -> String {
 
 #[test]
 fn what_the_hook_prints_takes_the_place_and_the_other_revokes() {
-    let (stage, desk) = (Stage::new(), Desk::new());
+    let (stage, folder) = (Stage::new(), Folder::new());
     stage.hard();
     let token = new_token(&stage);
     let end = date(now() + 90 * 86_400);
-    let make = desk.prints(&json!({"token": token, "expires_at": end}).to_string());
-    let kept = desk.path("kept");
+    let make = prints(&folder, &json!({"token": token, "expires_at": end}).to_string());
+    let kept = folder.0.join("kept").display().to_string();
     let revoke = format!("test -z \"$SIGNING_SECRET$WRITE_TOKEN\" && cat > '{kept}'");
     let hooks = ["--hook", &make, "--revoke-hook", &revoke];
     let done = stage.rotate(&hooks);
@@ -63,7 +41,7 @@ fn what_the_hook_prints_takes_the_place_and_the_other_revokes() {
     stage.rotate(&hooks).is(0, &["nothing to do"]);
 
     // Forced, and without a hook that revokes.
-    let another = desk.prints(&format!("{}\n", new_token(&stage)));
+    let another = prints(&folder, &format!("{}\n", new_token(&stage)));
     let done = stage.rotate(&["--hook", &another, "--now", "--json"]);
     let print = fingerprint(&stage.signing_secret, &token);
     done.is(0, &["done", "revoke token", &print]);
@@ -76,18 +54,18 @@ fn what_the_hook_prints_takes_the_place_and_the_other_revokes() {
 
 #[test]
 fn a_hook_that_gives_no_token_changes_nothing() {
-    let (stage, desk) = (Stage::new(), Desk::new());
+    let (stage, folder) = (Stage::new(), Folder::new());
     let good = new_token(&stage);
     let old = stage.old.1.clone();
     for (hook, words) in [
         ("echo why >&2; exit 3".to_owned(), &["--hook failed", "3"][..]),
-        (format!("{}; exit 1", desk.prints(&good)), &["--hook failed"]),
+        (format!("{}; exit 1", prints(&folder, &good)), &["--hook failed"]),
         ("true".to_owned(), &["is empty"]),
-        (desk.prints(&format!("{good}\n{good}\n")), &["several lines"]),
-        (desk.prints(&format!("{{\"tokn\":\"{good}\"}}")), &["envelope"]),
-        (desk.prints(&"x".repeat(20_000)), &["too long"]),
-        (desk.prints(&old), &["which is in place"]),
-        (desk.prints(&fresh()), &["does not work", "401", "should be revoked"]),
+        (prints(&folder, &format!("{good}\n{good}\n")), &["several lines"]),
+        (prints(&folder, &format!("{{\"tokn\":\"{good}\"}}")), &["envelope"]),
+        (prints(&folder, &"x".repeat(20_000)), &["too long"]),
+        (prints(&folder, &old), &["which is in place"]),
+        (prints(&folder, &fresh()), &["does not work", "401", "should be revoked"]),
     ] {
         let done = stage.rotate(&["--hook", &hook, "--patience", "1"]);
         done.is(1, words);
@@ -99,8 +77,8 @@ fn a_hook_that_gives_no_token_changes_nothing() {
 
 #[test]
 fn a_revoke_hook_that_fails_is_reported() {
-    let (stage, desk) = (Stage::new(), Desk::new());
-    let make = desk.prints(&new_token(&stage));
+    let (stage, folder) = (Stage::new(), Folder::new());
+    let make = prints(&folder, &new_token(&stage));
     let done = stage.rotate(&["--hook", &make, "--revoke-hook", "exit 4", "--json"]);
     done.is(1, &["--revoke-hook failed", "4", "in place"]);
     let shown: Value = serde_json::from_str(&done.out).unwrap();

@@ -12,6 +12,7 @@ use testkit::process::{root, scratch};
 use testkit::token::{date, fingerprint, fresh, now};
 use testkit::upstream::PATIENCE;
 
+use crate::Folder;
 use crate::cloudflare::{BASE, Cloudflare};
 use crate::cloudflare_worker::{STORE, STORED, Worker};
 use crate::rotate_front::{Front, Rollout};
@@ -62,7 +63,7 @@ impl Default for Kind {
 pub(crate) struct Stage {
     pub(crate) cloud: Cloudflare,
     pub(crate) front: Arc<Front>,
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: Folder,
     pub(crate) signing_secret: String,
     /// The token in place at first: its id and its value.
     pub(crate) old: (String, String),
@@ -133,14 +134,7 @@ impl Stage {
             let version = worker.upload(&secret, "first");
             worker.deploy(version["id"].as_str().unwrap(), "first");
         }
-        let stage = Self {
-            folder: scratch(&format!("rotate-{}", fresh())),
-            cloud,
-            front,
-            signing_secret,
-            old,
-            kind,
-        };
+        let stage = Self { folder: Folder::new(), cloud, front, signing_secret, old, kind };
         stage.write_checkout(&upstream);
         stage
     }
@@ -157,14 +151,13 @@ impl Stage {
             "[[secrets_store_secrets]]\nbinding = \"WRITE_TOKEN\"\nstore_id = \"{STORE}\"\nsecret_name = \"{STORED}\"\n"
         );
         let store = if self.kind.stored { store } else { String::new() };
-        fs::write(self.folder.join("wrangler.toml"), wrangler + &store).unwrap();
-        fs::write(self.folder.join("Cargo.toml"), "").unwrap();
-        fs::write(self.folder.join("index.js"), "export default {}").unwrap();
+        self.folder.file("wrangler.toml", &(wrangler + &store));
+        self.folder.file("index.js", "export default {}");
         if self.kind.wrangler {
             let modules = root().join("node_modules");
-            std::os::unix::fs::symlink(modules, self.folder.join("node_modules")).unwrap();
+            std::os::unix::fs::symlink(modules, self.folder.0.join("node_modules")).unwrap();
         } else {
-            let bin = self.folder.join("node_modules/wrangler/bin");
+            let bin = self.folder.0.join("node_modules/wrangler/bin");
             fs::create_dir_all(&bin).unwrap();
             fs::write(bin.join("wrangler.js"), include_str!("doubles/wrangler.js")).unwrap();
         }
@@ -196,23 +189,19 @@ impl Stage {
     /// Returns a subcommand that asks this gate.
     pub(crate) fn bare(&self, words: &[&str]) -> Command {
         let world = &self.cloud.world;
-        let mut command = crate::writegate();
+        let mut command = self.folder.command(&self.signing_secret);
         command
             .args(words)
             .args(["--gate", &self.gate()])
-            .current_dir(&self.folder)
-            .env_remove("CARGO_MANIFEST_DIR")
             .env_remove("SSL_CERT_FILE")
-            .env("http_proxy", "http://127.0.0.1:1")
             .env("no_proxy", "127.0.0.1")
-            .env("SIGNING_SECRET", &self.signing_secret)
             .env("ROTATION_API_TOKEN", &world.manager)
             .env("CLOUDFLARE_API_TOKEN", &world.deployer)
             .env("CLOUDFLARE_ACCOUNT_ID", &world.account)
             .env("CLOUDFLARE_API_BASE_URL", self.cloud.base())
             .env("WRANGLER_SEND_METRICS", "false")
             .env("CI", "true")
-            .env("WRANGLER_LOG_PATH", self.folder.join("logs"));
+            .env("WRANGLER_LOG_PATH", self.folder.0.join("logs"));
         command
     }
 
@@ -274,7 +263,7 @@ impl Stage {
         assert_eq!(tokens.named("other ").len(), OTHERS, "others' tokens");
         let stubs = world.stubs.lock().unwrap().join("\n");
         self.holds_no_secret("wrangler's arguments and environment", &stubs, &tokens.values);
-        for file in files(&self.folder) {
+        for file in files(&self.folder.0) {
             let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
             self.holds_no_secret(&file.display().to_string(), &text, &tokens.values);
         }
@@ -301,12 +290,6 @@ impl Stage {
     pub(crate) fn hard(&self) -> &Self {
         self.front.set(Rollout::hard());
         self
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        let _gone = fs::remove_dir_all(&self.folder);
     }
 }
 
