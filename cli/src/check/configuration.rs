@@ -4,51 +4,17 @@ use serde_json::Value;
 use writegate::FieldError;
 use writegate::Secret;
 use writegate::Upstream;
-use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES, RESOURCES, VARIABLES};
+use writegate::config::Config;
 
 use super::row::{Findings, Verdict, listed};
-use crate::project::{BINDINGS, Document, names};
+use crate::project::{
+    BINDINGS, Deployed, Document, is_secret, names, placeholder_root, placeholder_token,
+};
 
 /// The most bytes that a variable may hold.
 const MAX_VARIABLE: usize = 5 * 1024;
 /// Where the shipped configuration sends everything.
 const EXAMPLE_HOST: &str = "example.com";
-
-/// The variables and bindings of an environment. Secrets are there whatever is asked for: which are
-/// missing is another row's, and their values are judged where they can be read.
-struct Deployed<'a> {
-    vars: &'a Value,
-    resources: &'a [&'a str],
-    secrets: &'a dyn Fn(&str) -> Option<Secret>,
-}
-
-impl Environment for Deployed<'_> {
-    fn get(&self, name: &str) -> Option<Binding> {
-        if self.resources.contains(&name) {
-            return Some(Binding::Resource);
-        }
-        match self.vars.get(name) {
-            Some(Value::String(text)) => return Some(Binding::Text(Secret::new(text.as_str()))),
-            Some(other) => return Some(Binding::Json(other.to_string())),
-            None => {}
-        }
-        let absent = VARIABLES.contains(&name)
-            || RESOURCES.contains(&name)
-            || name.ends_with("_ISSUED_AT")
-            || name == "SIGNING_SECRET_PREVIOUS";
-        if absent {
-            return None;
-        }
-        // In the form of every scheme, and sent nowhere.
-        let placeholder = || Secret::new("nobody@example:a placeholder".replace(' ', "-"));
-        let value = match name {
-            // The row `root-length` measures them.
-            "SIGNING_SECRET" | "WAF_SECRET" => Secret::new("-".repeat(MIN_SECRET_BYTES)),
-            _ => (self.secrets)(name).unwrap_or_else(placeholder),
-        };
-        Some(Binding::Text(value))
-    }
-}
 
 /// Returns the configuration as the gate would have it; `secrets` are those that can be read here.
 pub(super) fn read(
@@ -57,21 +23,30 @@ pub(super) fn read(
 ) -> Result<Config, FieldError> {
     let mut resources = document.names("kv_namespaces");
     resources.extend(document.names("durable_objects"));
-    read_from(document.own("vars"), &resources, secrets)
+    read_from(document.own("vars"), resources, secrets)
 }
 
+/// Secrets are there whatever is asked for: which are missing is another row's, and their values are judged where they can be
+/// read.
 fn read_from(
     vars: &Value,
-    resources: &[&str],
+    resources: Vec<&str>,
     secrets: &dyn Fn(&str) -> Option<Secret>,
 ) -> Result<Config, FieldError> {
-    Config::read(&Deployed { vars, resources, secrets })
+    let secret = |name: &str| match name {
+        name if vars.get(name).is_some() || !is_secret(name) => None,
+        // The row `root-length` measures them.
+        "SIGNING_SECRET" | "WAF_SECRET" => Some(placeholder_root()),
+        "SIGNING_SECRET_PREVIOUS" => None,
+        name => Some(secrets(name).unwrap_or_else(placeholder_token)),
+    };
+    Config::read(&Deployed { vars, resources, secret: &secret })
 }
 
 /// Reads variables only, for tests of other rows.
 #[cfg(test)]
 pub(super) fn of(vars: &Value, resources: &[&str]) -> Result<Config, FieldError> {
-    read_from(vars, resources, &|_| None)
+    read_from(vars, resources.to_vec(), &|_| None)
 }
 
 /// Checks that the gate would open.

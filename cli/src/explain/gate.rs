@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
 use serde_json::{Value, json};
-use writegate::config::{Config, MIN_SECRET_BYTES};
+use writegate::config::Config;
 use writegate::route::GATE_PREFIX;
 use writegate::{
     Context, Decision, Gate, GateResponse, Key, KeyId, Problem, Raw, Refusal, Secret, Timestamp,
@@ -16,17 +16,17 @@ use writegate::{
 use crate::admin;
 use crate::error::{Error, Result};
 use crate::gate_error::GateError;
-use crate::project::{Document, Project};
+use crate::project::{Deployed, Document, Project, is_secret, placeholder_root, placeholder_token};
 use crate::settings;
 
-use super::platform::{Deployed, Frozen};
+use super::platform::Frozen;
 use super::request_input::RequestInput;
 use super::resigned::resigned;
 use super::why;
 
 const ROOT: &str = "SIGNING_SECRET";
 /// The secrets that decide about a request.
-pub(super) const SECRETS: [&str; 3] = [ROOT, "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"];
+const SECRETS: [&str; 3] = [ROOT, "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"];
 
 /// The schemes of a key of which nothing is known.
 const SCHEMES: [&str; 4] = ["session", "signature", "url", "waf-url"];
@@ -102,7 +102,7 @@ impl Local {
         }
         let has_placeholder = !secrets.contains_key(ROOT);
         if has_placeholder {
-            secrets.insert(ROOT, Secret::new("-".repeat(MIN_SECRET_BYTES)));
+            secrets.insert(ROOT, placeholder_root());
         }
         let sk = settings::key_secret(project)?;
         let document = match project.has_configuration().then(|| project.document()) {
@@ -124,11 +124,15 @@ impl Local {
             None => vec!["REPLAY", "LEDGER"],
         };
         resources.extend(record.is_some().then_some("KEY_REGISTRY"));
-        let environment = Deployed {
-            vars: own.as_ref().map_or(&supposed, |document| document.own("vars")),
-            resources,
-            secrets: &secrets,
+        let vars = own.as_ref().map_or(&supposed, |document| document.own("vars"));
+        // The upstream's token decides about no request, so it need not be on this machine.
+        let is_token =
+            |name: &str| !SECRETS.contains(&name) && vars.get(name).is_none() && is_secret(name);
+        let secret = |name: &str| {
+            let own = secrets.get(name).cloned();
+            own.or_else(|| is_token(name).then(placeholder_token))
         };
+        let environment = Deployed { vars, resources, secret: &secret };
         let configured = environment.vars["KEYS"].as_array().into_iter().flatten().cloned();
         let registered = record.as_ref().and_then(|one| serde_json::from_str(&one.text).ok());
         let raw = configured.chain(registered).collect();

@@ -1,9 +1,6 @@
 //! The platform beneath a gate that explains a request, and the environment that such a gate is read from.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
-use writegate::config::{self, Binding, Environment};
 use writegate::credential::digest::Algorithm;
 use writegate::credential::signature::Nonce;
 use writegate::platform::{
@@ -11,7 +8,7 @@ use writegate::platform::{
 };
 use writegate::{Day, KeyId, Secret, Timestamp};
 
-use super::gate::{Record, SECRETS};
+use super::gate::Record;
 use super::request_input::RequestInput;
 
 /// A request as it was given, at one moment: its body is at hand, and there is no memory for nonces.
@@ -136,38 +133,4 @@ impl AdminBackend for Frozen<'_> {
     async fn write(&self, _changes: &[Change<'_>]) -> std::result::Result<bool, Unavailable> {
         Err(Unavailable)
     }
-}
-
-/// The variables, secrets and bindings of this project, as if it were deployed.
-pub(super) struct Deployed<'s> {
-    pub(super) vars: &'s Value,
-    /// The bindings that are there and no variables.
-    pub(super) resources: Vec<&'static str>,
-    pub(super) secrets: &'s BTreeMap<&'static str, Secret>,
-}
-
-impl Environment for Deployed<'_> {
-    fn get(&self, name: &str) -> Option<Binding> {
-        if self.resources.contains(&name) {
-            return Some(Binding::Resource);
-        }
-        if let Some(secret) = self.secrets.get(name) {
-            return Some(Binding::Text(secret.clone()));
-        }
-        match self.vars.get(name) {
-            Some(Value::String(text)) => Some(Binding::Text(Secret::new(text.as_str()))),
-            Some(other) => Some(Binding::Json(other.to_string())),
-            // The upstream's token decides about no request, so it need not be on this machine.
-            None if !SECRETS.contains(&name) && is_token(name) => {
-                Some(Binding::Text(Secret::new("nobody@example:sent-nowhere")))
-            }
-            None => None,
-        }
-    }
-}
-
-/// Returns true if a variable that `wrangler.toml` does not have can only be a route's token.
-fn is_token(name: &str) -> bool {
-    let is_optional = config::VARIABLES.contains(&name) || config::RESOURCES.contains(&name);
-    !is_optional && !name.ends_with("_ISSUED_AT")
 }

@@ -2,6 +2,7 @@
 //!
 //! No other module opens these files: `cli/tests/command/project.rs` looks for that.
 
+mod deployed;
 mod document;
 mod dotenv;
 
@@ -16,6 +17,7 @@ use crate::error::{Context as _, Error, Result};
 use crate::replacement::Replacement;
 use crate::utf16;
 
+pub(crate) use deployed::{Deployed, is_secret, placeholder_root, placeholder_token};
 pub(crate) use document::{BINDINGS, Document, names};
 pub(crate) use dotenv::Variables;
 

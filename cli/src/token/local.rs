@@ -1,11 +1,10 @@
 //! The project's configuration, as a gate with it would read it.
 
-use serde_json::Value;
-use writegate::config::{Binding, Config, Environment, MIN_SECRET_BYTES};
+use writegate::config::Config;
 use writegate::{Secret, Upstream};
 
 use crate::error::{Error, Result};
-use crate::project::Document;
+use crate::project::{Deployed, Document, placeholder_root};
 
 /// The configuration, and the host names that the Worker has, as far as they are there.
 pub(super) struct Local {
@@ -17,25 +16,6 @@ pub(super) struct Local {
 pub(super) struct Stored {
     pub(super) store: String,
     pub(super) name: String,
-}
-
-/// The variables of a configuration as a gate finds them, with a root secret and at most one token.
-struct Bindings<'l> {
-    vars: &'l Value,
-    root: &'l Secret,
-    token: Option<(&'l str, &'l Secret)>,
-}
-
-impl Environment for Bindings<'_> {
-    fn get(&self, name: &str) -> Option<Binding> {
-        match (name, self.token, self.vars.get(name)) {
-            ("SIGNING_SECRET", ..) => Some(Binding::Text(self.root.clone())),
-            (name, Some((token, value)), _) if name == token => Some(Binding::Text(value.clone())),
-            (.., None) => None,
-            (.., Some(Value::String(text))) => Some(Binding::Text(Secret::new(text.as_str()))),
-            (.., Some(value)) => Some(Binding::Json(value.to_string())),
-        }
-    }
 }
 
 impl Local {
@@ -76,7 +56,13 @@ impl Local {
     /// Reads the configuration as a gate does that has this token in a secret of this name.
     pub(super) fn config(&self, root: &Secret, token: Option<(&str, &Secret)>) -> Result<Config> {
         let vars = self.document.own("vars");
-        Config::read(&Bindings { vars, root, token }).map_err(|error| match token {
+        let secret = |name: &str| match token {
+            _ if name == "SIGNING_SECRET" => Some(root.clone()),
+            Some((token, value)) if name == token => Some(value.clone()),
+            _ => None,
+        };
+        let deployed = Deployed { vars, resources: Vec::new(), secret: &secret };
+        Config::read(&deployed).map_err(|error| match token {
             // It is the token that does not fit its route.
             Some((name, _)) if error.field == name => {
                 Error::usage(format!("the token for {name} {}", error.hint))
@@ -87,7 +73,7 @@ impl Local {
 
     /// Returns the secret that is meant: the one named, or the only one that a route names.
     pub(super) fn secret(&self, asked: Option<&str>) -> Result<String> {
-        let config = self.config(&placeholder(), None)?;
+        let config = self.config(&placeholder_root(), None)?;
         let known: Vec<&str> = config.tokens.keys().map(String::as_str).collect();
         match (asked, known.as_slice()) {
             (Some(asked), known) if known.contains(&asked) => Ok(asked.to_owned()),
@@ -116,11 +102,6 @@ fn hosts(document: &Document) -> Vec<String> {
             pattern.split('/').next().unwrap_or_default().to_owned()
         })
         .collect()
-}
-
-/// Returns a root where none is needed: what is read with it derives no secret.
-pub(super) fn placeholder() -> Secret {
-    Secret::new("-".repeat(MIN_SECRET_BYTES))
 }
 
 #[cfg(test)]

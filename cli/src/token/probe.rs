@@ -313,13 +313,14 @@ fn key(config: &Config, path: &str, now: Timestamp) -> Option<KeyId> {
 mod tests {
     use super::*;
     use crate::project::Document;
-    use crate::token::local::{Local, placeholder};
+    use crate::project::placeholder_root;
+    use crate::token::local::Local;
 
     const GATE: &str = "https://gate.example.com";
 
     fn found(toml: &str) -> std::result::Result<(String, String), String> {
         let local = Local::of(Document::parse("wrangler.toml", toml, None).unwrap());
-        let config = local.config(&placeholder(), None).unwrap();
+        let config = local.config(&placeholder_root(), None).unwrap();
         let gate = Upstream::parse(GATE).unwrap();
         let now = Timestamp::parse_rfc3339("2026-11-22").unwrap();
         Through::find(&config, "WRITE_TOKEN", &gate, None, now)

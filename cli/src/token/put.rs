@@ -6,12 +6,12 @@ use writegate::Timestamp;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::project::ProjectOptions;
+use crate::project::{ProjectOptions, placeholder_root};
 use crate::wrangler::Wrangler;
 use crate::{clock, input};
 
 use super::envelope::{Dates, Envelope};
-use super::local::{Local, placeholder};
+use super::local::Local;
 use super::place::Place;
 
 #[derive(Args)]
@@ -49,7 +49,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let dates = Dates { issued_at: options.issued_at, expires_at: options.expires_at };
     let envelope = Envelope::read(&given, dates, clock::now()?).map_err(Error::usage)?;
     // The gate would close over a token that its route cannot send.
-    local.config(&placeholder(), Some((&secret, &envelope.text)))?;
+    local.config(&placeholder_root(), Some((&secret, &envelope.text)))?;
     let wrangler = Wrangler::find(&project, &progress)?;
     let place = Place::find_or_new(&wrangler, local.stored(&secret).as_ref())?;
     if options.deployed_only {

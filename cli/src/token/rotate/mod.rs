@@ -30,12 +30,12 @@ use writegate::{Fingerprint, Secret};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::{Project, placeholder_root};
 use crate::wrangler::Wrangler;
 use crate::{clock, redact, settings};
 
 use super::envelope::Envelope;
-use super::local::{Local, placeholder};
+use super::local::Local;
 use super::place::{Place, Way};
 use super::probe::{self, Through, Tries};
 use super::status::{Seen, named, twin};
@@ -111,7 +111,7 @@ impl<'o> Rotation<'o> {
         let local = Local::of(project.document()?);
         let secret = local.secret(options.secret.as_deref())?;
         let root = settings::signing_secret(&project)?;
-        let config = local.config(&placeholder(), None)?;
+        let config = local.config(&placeholder_root(), None)?;
         local.refuse_elsewhere(options.which.address())?;
         let through = match (probe::exists(&config, &secret), options.unprobed) {
             (false, true) => None,
