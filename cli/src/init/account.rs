@@ -10,9 +10,10 @@ use super::prompt::Question;
 use super::{Options, validate};
 
 const VARIABLE: &str = "CLOUDFLARE_ACCOUNT_ID";
+const FLAG: &str = "--account";
 
 pub(super) struct Accounts<'c> {
-    flag: Option<&'c str>,
+    flag: Option<&'c String>,
     /// That of the configuration's top level, which a new environment inherits: it wins over the variable.
     inherited: Option<&'c str>,
     /// `None`: nothing is done at Cloudflare.
@@ -33,7 +34,7 @@ impl<'c> Accounts<'c> {
         inherited: Option<&'c str>,
         cloud: Option<&'c Cloud<'c>>,
     ) -> Self {
-        Self { flag: options.account.as_deref(), inherited, cloud, chosen: OnceCell::new() }
+        Self { flag: options.account.as_ref(), inherited, cloud, chosen: OnceCell::new() }
     }
 
     /// Returns the account's id for a configuration that inherits none.
@@ -46,11 +47,8 @@ impl<'c> Accounts<'c> {
         if let Some(id) = self.chosen()?.id {
             return Ok(id);
         }
-        let question = Question {
-            prompt: "The Cloudflare account's id, as `npx wrangler whoami` prints it",
-            ..QUESTION
-        };
-        question.one(None, validate::account)
+        let prompt = "The Cloudflare account's id, as `npx wrangler whoami` prints it";
+        Question::new(FLAG, prompt, None).one(None, validate::account)
     }
 
     /// Returns the account's id for `wrangler.toml`. At the latest now it shows whether anybody is logged in.
@@ -68,8 +66,6 @@ impl<'c> Accounts<'c> {
     }
 
     fn choose(&self) -> Result<Chosen> {
-        let flag = self.flag.map(|id| QUESTION.one(Some(id), validate::account));
-        let flag = flag.transpose()?;
         let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let variable = set(VARIABLE).map(|id| {
             let wrong = |hint| Error::usage(format!("{VARIABLE}: {hint}"));
@@ -83,8 +79,8 @@ impl<'c> Accounts<'c> {
             _ => Vec::new(),
         };
         let there = self.inherited.map(str::to_owned).or(variable);
-        let (id, written) = match (flag, there, accounts.as_slice()) {
-            (Some(flag), ..) => (Some(flag), true),
+        let (id, written) = match (self.flag, there, accounts.as_slice()) {
+            (Some(flag), ..) => (Some(flag.clone()), true),
             (None, Some(there), _) => (Some(there), false),
             (None, None, []) => (None, false),
             // wrangler would prefer the account of its last call in this folder.
@@ -95,19 +91,11 @@ impl<'c> Accounts<'c> {
     }
 }
 
-const QUESTION: Question<'static> = Question {
-    flag: "--account",
-    prompt: "one of the login's accounts",
-    default: None,
-    quiet: false,
-};
-
 fn one_of(accounts: &[Account]) -> Result<String> {
     let list: Vec<_> =
         accounts.iter().map(|account| format!("{} ({})", account.id, account.name)).collect();
     let prompt = format!("which of the login's accounts: {}", list.join(", "));
-    let question = Question { prompt: &prompt, ..QUESTION };
-    let id = question.one(None, validate::account)?;
+    let id = Question::new(FLAG, &prompt, None).one(None, validate::account)?;
     match accounts.iter().any(|account| account.id == id) {
         true => Ok(id),
         false => Err(Error::usage("--account: not one of the login's accounts")),

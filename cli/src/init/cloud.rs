@@ -36,13 +36,8 @@ impl<'p> Cloud<'p> {
         let who = self.who();
         let who = match who {
             Err(_) if input::is_terminal() => {
-                let question = Question {
-                    flag: "--local",
-                    prompt: "wrangler is not logged in to Cloudflare. Log in now (y or n)",
-                    default: Some("y"),
-                    quiet: false,
-                };
-                match question.yes()? {
+                let prompt = "wrangler is not logged in to Cloudflare. Log in now (y or n)";
+                match Question::new("--local", prompt, Some("y")).yes()? {
                     true => {
                         self.show(&["login"])?;
                         self.who()

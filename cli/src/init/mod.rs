@@ -44,78 +44,81 @@ pub(crate) use template::SHIPPED;
 use template::{Base, Ids, Source};
 
 /// On a terminal it asks for what no option says; elsewhere the write token comes through standard input.
-#[derive(Args, Default, PartialEq, Eq)]
+#[derive(Args)]
 pub(crate) struct Options {
     /// A new folder for the gate, with everything from npm; without it, the gate is set up here
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// Its purpose: cms, form, images, workers-ai, cloudflare-api or other (see docs/recipes)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = preset::name)]
     preset: Option<String>,
     /// The API's address
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = validate::upstream)]
     upstream: Option<String>,
     /// The scheme of the API's token: bearer, basic, header:NAME or cloudflare-global-key [default: bearer]
-    #[arg(long, value_name = "SCHEME")]
+    #[arg(long, value_name = "SCHEME", value_parser = validate::auth_of_new)]
     auth: Option<String>,
     /// A path below the API whose GET shows if the token works
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = validate::maybe(validate::probe))]
     probe: Option<String>,
     /// The paths at the gate that go to the API [default: /*, or the preset's]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = validate::route)]
     route: Option<String>,
     /// The Worker's name [default: writegate]
-    #[arg(long, value_name = "WORKER")]
+    #[arg(long, value_name = "WORKER", value_parser = validate::worker)]
     name: Option<String>,
     /// The Cloudflare account's id [default: the login's only one]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = validate::account)]
     account: Option<String>,
     /// A host name of one of your zones for the gate [default: workers.dev]
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = validate::maybe(validate::domain))]
     domain: Option<String>,
     /// Who gets the first key
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = validate::text)]
     key_name: Option<String>,
     /// A method that the first key may use; may be repeated, or several with commas
-    #[arg(long = "method", value_name = "METHOD", value_delimiter = ',', value_parser = list::item)]
+    #[arg(long = "method", value_name = "METHOD", value_delimiter = ',', value_parser = validate::method)]
     methods: Vec<String>,
     /// A path at the gate that it may use, or with a final /* all below; may be repeated
-    #[arg(long = "path", value_name = "PATH")]
+    #[arg(long = "path", value_name = "PATH", value_parser = list::one_path)]
     paths: Vec<String>,
     /// An origin whose pages may use it; may be repeated, or several with commas [default: any]
-    #[arg(long = "origin", value_name = "ORIGIN", value_delimiter = ',', value_parser = list::item)]
+    #[arg(long = "origin", value_name = "ORIGIN", value_delimiter = ',', value_parser = validate::origin)]
     origins: Vec<String>,
     /// An address or network that may use it; may be repeated, or several with commas [default: any]
-    #[arg(long = "ip", value_name = "NETWORK", value_delimiter = ',', value_parser = list::item)]
+    #[arg(long = "ip", value_name = "NETWORK", value_delimiter = ',', value_parser = validate::network)]
     ips: Vec<String>,
     /// A kind of credential that the first key may be used with: session, signature, url, waf-url or public-key; may
     /// be repeated, or several with commas [default: session, or the preset's]
-    #[arg(long = "scheme", alias = "schemes", value_name = "SCHEME", value_delimiter = ',', value_parser = list::item)]
+    #[arg(long = "scheme", alias = "schemes", value_name = "SCHEME", value_delimiter = ',', value_parser = validate::scheme)]
     schemes: Vec<String>,
     /// The first key's rate limit, such as 100/60: so many requests in 10 or 60 seconds, in each data centre
-    #[arg(long, value_name = "LIMIT/SECONDS")]
-    rate: Option<String>,
+    #[arg(long, value_name = "LIMIT/SECONDS", value_parser = validate::rate)]
+    rate: Option<(u32, u32)>,
     /// Turnstile's site key of the pages, for the preset form. Its secret key comes from TURNSTILE_SECRET in the
     /// environment, a question, or a second line of standard input
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = validate::site_key)]
     site_key: Option<String>,
     /// When the write token was issued [default: today]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = validate::maybe(validate::date))]
     issued_at: Option<String>,
     /// When the write token ends [default: never]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = validate::maybe(validate::date))]
     expires_at: Option<String>,
     /// Do not try the write token at the API before anything is written
     #[arg(long)]
     skip_probe: bool,
     /// Write the files and do nothing at Cloudflare
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["deploy", "secrets_only"])]
     local: bool,
     /// Deploy the gate when its secrets are set
     #[arg(long)]
     deploy: bool,
     /// Only set the secrets of .dev.vars (or the environment) at Cloudflare: finishes what broke off
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = [
+        "preset", "upstream", "auth", "probe", "route", "name", "account", "domain", "key_name", "methods", "paths", "origins",
+        "ips", "schemes", "rate", "site_key", "issued_at", "expires_at", "skip_probe",
+    ])]
     secrets_only: bool,
     /// Replace files that are there, and a root secret at Cloudflare. SIGNING_SECRET of .dev.vars is kept
     #[arg(long)]
@@ -128,7 +131,6 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    options.check()?;
     interrupt::so_far("nothing is written");
     let progress = Progress::new();
     let project = find(options, &progress)?;
@@ -191,31 +193,6 @@ fn source(root: &Path) -> Source {
     // A checkout has the file, too, once it was built.
     let is_built = root.join("build/index.js").is_file();
     if is_built && !root.join("src").is_dir() { Source::Release } else { Source::Checkout }
-}
-
-impl Options {
-    fn check(&self) -> Result<()> {
-        if self.local && (self.deploy || self.secrets_only) {
-            return Err(Error::usage(
-                "--local does nothing at Cloudflare: leave it out, or --deploy and --secrets-only",
-            ));
-        }
-        let alone = Self {
-            folder: self.folder.clone(),
-            deploy: self.deploy,
-            force: self.force,
-            secrets_only: self.secrets_only,
-            json: self.json,
-            project: self.project.clone(),
-            ..Self::default()
-        };
-        if self.secrets_only && *self != alone {
-            return Err(Error::usage(
-                "--secrets-only takes what wrangler.toml and .dev.vars say: it goes with --deploy, --force, --env and --json only",
-            ));
-        }
-        Ok(())
-    }
 }
 
 /// Makes a new gate.

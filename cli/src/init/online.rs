@@ -53,12 +53,8 @@ fn deployable(project: &Project) -> String {
 
 /// Puts a gate online only if it has its secrets. The key is printed even if that fails, because all else is done.
 pub(super) fn deploy(options: &Options, cloud: &Cloud<'_>, end: &report::End<'_>) -> Result<()> {
-    let question = Question {
-        flag: "--deploy",
-        prompt: "Build and deploy it now (y or n)",
-        default: Some(if input::is_terminal() { "y" } else { "n" }),
-        quiet: false,
-    };
+    let default = if input::is_terminal() { "y" } else { "n" };
+    let question = Question::new("--deploy", "Build and deploy it now (y or n)", Some(default));
     let answer = if options.deploy { Ok(true) } else { question.yes() };
     if !matches!(answer, Ok(true)) {
         // Where nobody answers, all else is done, too.

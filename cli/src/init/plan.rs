@@ -42,24 +42,51 @@ impl Plan {
     /// Asks a person, in this order.
     pub(super) fn ask(options: &Options, accounts: &Accounts<'_>, worker: &str) -> Result<Self> {
         let preset = preset(options)?;
-        let known = !matches!(preset.upstream, Address::Asked(_));
+        let is_known = !matches!(preset.upstream, Address::Asked(_));
         let upstream = upstream(options, preset, accounts)?;
-        let route = route(options, preset)?;
+        let route = options.route.clone().unwrap_or_else(|| preset.path.to_owned());
+        let ask = Question::new;
+        let auth = "How it takes its token: bearer, basic, header:NAME or cloudflare-global-key";
+        let probe = "A path below it whose GET shows if the token works, such as /me (empty: none)";
+        let domain = "A host name of one of your zones for it, such as gate.example.com (empty: workers.dev, where nothing is cached)";
+        let origins = match preset.origins {
+            true => "The origins of the pages that may use it, such as https://www.example.com",
+            false => "The origins of the pages that may use it (empty: any, and servers)",
+        };
+        let default_methods = preset.methods.join(" ");
+        let dates =
+            Dates { issued: given(&options.issued_at), expires: given(&options.expires_at) };
+        dates.check()?;
         Ok(Self {
-            auth: auth(options, known)?,
-            probe: probe(options, preset, known)?,
-            name: name(options, worker)?,
-            domain: domain(options, preset)?,
-            key_name: key_name(options, preset)?,
-            methods: methods(options, preset)?,
+            auth: ask("--auth", auth, Some("bearer"))
+                .unless(is_known)
+                .one(options.auth.as_ref(), validate::auth_of_new)?,
+            probe: ask("--probe", probe, preset.probe)
+                .unless(is_known)
+                .maybe(options.probe.as_ref(), validate::probe)?,
+            name: ask("--name", "The Worker's name", Some(worker))
+                .one(options.name.as_ref(), validate::worker)?,
+            // Only what is cached needs one.
+            domain: ask("--domain", domain, None)
+                .unless(!preset.cached)
+                .maybe(options.domain.as_ref(), validate::domain)?,
+            key_name: ask("--key-name", "Who gets the first key", Some(preset.key_name))
+                .one(options.key_name.as_ref(), validate::text)?,
+            methods: ask(
+                "--method",
+                "The methods that it may use, such as POST",
+                some(&default_methods),
+            )
+            .many(&options.methods, validate::method)?,
             paths: paths(options, preset, &route)?,
-            origins: origins(options, preset)?,
-            ips: ips(options)?,
-            schemes: schemes(options)?,
-            limiters: limiters(options, preset)?,
+            origins: ask("--origin", origins, (!preset.origins).then_some(""))
+                .many(&options.origins, validate::origin)?,
+            ips: options.ips.clone(),
+            schemes: options.schemes.clone(),
+            limiters: limiters(options, preset),
             site_key: site_key(options, preset)?,
-            dates: dates(options)?,
             account: accounts.written()?,
+            dates,
             upstream,
             route,
             preset,
@@ -93,48 +120,22 @@ impl Plan {
     }
 }
 
-/// Refuses a flag that is wrong whatever else is answered, before npm has installed anything and before anybody is asked.
+/// Returns an answer that is not empty.
+fn given(answer: &Option<String>) -> Option<String> {
+    answer.clone().filter(|answer| !answer.is_empty())
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Refuses flags that are wrong together, before npm has installed anything and before anybody is asked.
 pub(super) fn check(options: &Options) -> Result<()> {
-    let wrong = |flag: &str, hint: String| Error::usage(format!("{flag}: {hint}"));
-    let preset = match options.preset.as_deref() {
-        Some(name) => Some(preset::named(name).map_err(|hint| wrong("--preset", hint))?),
-        None => None,
-    };
+    let preset = options.preset.as_deref().and_then(|name| preset::named(name).ok());
     let route = options.route.as_deref().or(preset.map(|preset| preset.path));
-    let path = |path: &str| validate::path(path, route.unwrap_or(preset::OTHER.path));
-    type Rule<'r> = (&'r str, &'r [String], &'r dyn Fn(&str) -> validate::Checked);
-    let lists: [Rule<'_>; 5] = [
-        ("--method", &options.methods, &validate::method),
-        ("--path", &options.paths, &path),
-        ("--origin", &options.origins, &validate::origin),
-        ("--ip", &options.ips, &validate::network),
-        ("--scheme", &options.schemes, &validate::scheme),
-    ];
-    type One<'r> = (&'r str, &'r Option<String>, &'r dyn Fn(&str) -> validate::Checked);
-    let rate = |text: &str| validate::rate(text).map(|_| text.to_owned());
-    let texts: [One<'_>; 12] = [
-        ("--upstream", &options.upstream, &validate::upstream),
-        ("--auth", &options.auth, &validate::auth_of_new),
-        ("--probe", &options.probe, &validate::probe),
-        ("--route", &options.route, &validate::route),
-        ("--name", &options.name, &validate::worker),
-        ("--account", &options.account, &validate::account),
-        ("--domain", &options.domain, &validate::domain),
-        ("--key-name", &options.key_name, &validate::text),
-        ("--rate", &options.rate, &rate),
-        ("--site-key", &options.site_key, &validate::site_key),
-        ("--issued-at", &options.issued_at, &validate::date),
-        ("--expires-at", &options.expires_at, &validate::date),
-    ];
-    // An empty text answers some questions.
-    let given = texts.iter().filter_map(|(flag, given, check)| {
-        Some((*flag, given.as_deref().filter(|text| !text.is_empty())?, *check))
-    });
-    let many = lists
-        .iter()
-        .flat_map(|(flag, given, check)| given.iter().map(|text| (*flag, text.as_str(), *check)));
-    for (flag, text, check) in given.chain(many) {
-        check(text).map_err(|hint| wrong(flag, hint))?;
+    for path in &options.paths {
+        validate::path(path, route.unwrap_or(preset::OTHER.path))
+            .map_err(|hint| Error::usage(format!("--path: {hint}")))?;
     }
     if input::is_terminal()
         || preset.is_some_and(|preset| !matches!(preset.upstream, Address::Asked(_)))
@@ -142,16 +143,12 @@ pub(super) fn check(options: &Options) -> Result<()> {
         return Ok(());
     }
     // Nobody can be asked.
+    let (methods, paths) =
+        preset.map_or((&[][..], &[][..]), |preset| (preset.methods, preset.paths));
     for (flag, is_given) in [
         ("--upstream", options.upstream.is_some()),
-        (
-            "--method",
-            !options.methods.is_empty() || preset.is_some_and(|preset| !preset.methods.is_empty()),
-        ),
-        (
-            "--path",
-            !options.paths.is_empty() || preset.is_some_and(|preset| !preset.paths.is_empty()),
-        ),
+        ("--method", !options.methods.is_empty() || !methods.is_empty()),
+        ("--path", !options.paths.is_empty() || !paths.is_empty()),
     ] {
         if !is_given {
             return Err(Error::usage(format!("{flag} is missing, and nobody can be asked here")));
@@ -166,197 +163,56 @@ fn preset(options: &Options) -> Result<&'static Preset> {
         eprint!("Which API is it?\n{}", preset::descriptions());
     }
     let prompt = format!("Which API: {}", preset::names());
-    let question = Question { flag: "--preset", prompt: &prompt, default: Some("other"), quiet };
-    let known = |name: &str| preset::named(name).map(|preset| preset.name.to_owned());
-    let name = question.one(options.preset.as_deref(), known)?;
+    let question = Question::new("--preset", &prompt, Some("other")).unless(quiet);
+    let name = question.one(options.preset.as_ref(), preset::name)?;
     Ok(preset::named(&name).unwrap_or(&preset::OTHER))
 }
 
 fn upstream(options: &Options, preset: &Preset, accounts: &Accounts<'_>) -> Result<String> {
-    let prompt;
-    let default = match preset.upstream {
+    let given = options.upstream.as_ref();
+    match preset.upstream {
         Address::Asked(example) => {
-            prompt = format!("The API's address, such as {example}");
-            None
+            let prompt = format!("The API's address, such as {example}");
+            Question::new("--upstream", &prompt, None).one(given, validate::upstream)
         }
-        Address::Fixed(address) => {
-            prompt = String::new();
-            Some(address.to_owned())
-        }
-        Address::OfAccount(pattern) => {
-            prompt = String::new();
-            match options.upstream {
-                Some(_) => None,
-                None => Some(pattern.replace("{account}", &accounts.id()?)),
-            }
-        }
-    };
-    let question = Question {
-        flag: "--upstream",
-        prompt: &prompt,
-        default: default.as_deref(),
-        quiet: default.is_some(),
-    };
-    question.one(options.upstream.as_deref(), validate::upstream)
-}
-
-fn auth(options: &Options, known: bool) -> Result<String> {
-    let question = Question {
-        flag: "--auth",
-        prompt: "How it takes its token: bearer, basic, header:NAME or cloudflare-global-key",
-        default: Some("bearer"),
-        quiet: known,
-    };
-    question.one(options.auth.as_deref(), validate::auth_of_new)
-}
-
-fn probe(options: &Options, preset: &Preset, known: bool) -> Result<Option<String>> {
-    let question = Question {
-        flag: "--probe",
-        prompt: "A path below it whose GET shows if the token works, such as /me (empty: none)",
-        default: Some(preset.probe.unwrap_or_default()),
-        quiet: known,
-    };
-    question.maybe(options.probe.as_deref(), validate::probe)
-}
-
-fn name(options: &Options, default: &str) -> Result<String> {
-    let question = Question {
-        flag: "--name",
-        prompt: "The Worker's name",
-        default: Some(default),
-        quiet: false,
-    };
-    question.one(options.name.as_deref(), validate::worker)
-}
-
-fn domain(options: &Options, preset: &Preset) -> Result<Option<String>> {
-    let question = Question {
-        flag: "--domain",
-        prompt: "A host name of one of your zones for it, such as gate.example.com (empty: workers.dev, where nothing is cached)",
-        default: Some(""),
-        // Only what is cached needs one.
-        quiet: !preset.cached,
-    };
-    question.maybe(options.domain.as_deref(), validate::domain)
-}
-
-fn key_name(options: &Options, preset: &Preset) -> Result<String> {
-    let question = Question {
-        flag: "--key-name",
-        prompt: "Who gets the first key",
-        default: Some(preset.key_name),
-        quiet: false,
-    };
-    question.one(options.key_name.as_deref(), validate::text)
-}
-
-fn methods(options: &Options, preset: &Preset) -> Result<Vec<String>> {
-    let default = preset.methods.join(" ");
-    let question = Question {
-        flag: "--method",
-        prompt: "The methods that it may use, such as POST",
-        default: Some(default.as_str()).filter(|default| !default.is_empty()),
-        quiet: false,
-    };
-    question.many(&options.methods, validate::method)
-}
-
-fn route(options: &Options, preset: &Preset) -> Result<String> {
-    let question = Question {
-        flag: "--route",
-        prompt: "The paths at the gate that go to it",
-        default: Some(preset.path),
-        quiet: true,
-    };
-    question.one(options.route.as_deref(), validate::route)
-}
-
-fn schemes(options: &Options) -> Result<Vec<String>> {
-    let question =
-        Question { flag: "--scheme", prompt: "Its credentials", default: Some(""), quiet: true };
-    question.many(&options.schemes, validate::scheme)
+        Address::Fixed(address) => Ok(given.map_or(address, String::as_str).to_owned()),
+        Address::OfAccount(pattern) => match given {
+            Some(given) => Ok(given.clone()),
+            None => Ok(pattern.replace("{account}", &accounts.id()?)),
+        },
+    }
 }
 
 /// Returns the limiters: the rate that was asked for replaces the preset's own.
-fn limiters(options: &Options, preset: &Preset) -> Result<Vec<Limiter>> {
+fn limiters(options: &Options, preset: &Preset) -> Vec<Limiter> {
     let mut limiters: Vec<Limiter> = preset.limiter.into_iter().collect();
-    if let Some(rate) = &options.rate {
-        let (limit, period) =
-            validate::rate(rate).map_err(|hint| Error::usage(format!("--rate: {hint}")))?;
+    if let Some((limit, period)) = options.rate {
         limiters.retain(|limiter| limiter.name != preset::STANDARD.name);
         limiters.push(Limiter { limit, period, ..preset::STANDARD });
     }
-    Ok(limiters)
+    limiters
 }
 
 fn paths(options: &Options, preset: &Preset, route: &str) -> Result<Vec<String>> {
     // Those of the preset lie on its own route.
-    let known = if route == preset.path { preset.paths } else { &[] };
-    let default = known.join(" ");
+    let known = if route == preset.path { preset.paths.join(" ") } else { String::new() };
     let prompt = match route.strip_suffix("/*") {
         Some("") | None => "The paths that it may use, such as /posts /posts/*".to_owned(),
         Some(base) => format!("The paths that it may use at the gate, such as {base}/x {base}/x/*"),
     };
-    let question = Question {
-        flag: "--path",
-        prompt: &prompt,
-        default: Some(default.as_str()).filter(|default| !default.is_empty()),
-        quiet: false,
-    };
-    question.many(&options.paths, |path| validate::path(path, route))
-}
-
-fn origins(options: &Options, preset: &Preset) -> Result<Vec<String>> {
-    let question = Question {
-        flag: "--origin",
-        prompt: match preset.origins {
-            true => "The origins of the pages that may use it, such as https://www.example.com",
-            false => "The origins of the pages that may use it (empty: any, and servers)",
-        },
-        default: (!preset.origins).then_some(""),
-        quiet: false,
-    };
-    question.many(&options.origins, validate::origin)
-}
-
-fn ips(options: &Options) -> Result<Vec<String>> {
-    let question = Question {
-        flag: "--ip",
-        prompt: "The addresses that may use it",
-        default: Some(""),
-        quiet: true,
-    };
-    question.many(&options.ips, validate::network)
+    Question::new("--path", &prompt, some(&known))
+        .many(&options.paths, |path| validate::path(path, route))
 }
 
 /// Returns the site key of the widget, which is public: it goes into the page, beside the key's id.
 fn site_key(options: &Options, preset: &Preset) -> Result<Option<String>> {
-    let given = options.site_key.as_deref();
-    if !preset.mint {
-        return match given {
-            Some(_) => Err(Error::usage("--site-key goes with --preset form")),
-            None => Ok(None),
-        };
+    let prompt =
+        "Turnstile's site key for these pages (dash.cloudflare.com, Turnstile, Add widget)";
+    match (preset.mint, &options.site_key) {
+        (false, Some(_)) => Err(Error::usage("--site-key goes with --preset form")),
+        (false, None) => Ok(None),
+        (true, given) => Question::new("--site-key", prompt, None)
+            .one(given.as_ref(), validate::site_key)
+            .map(Some),
     }
-    let question = Question {
-        flag: "--site-key",
-        prompt: "Turnstile's site key for these pages (dash.cloudflare.com, Turnstile, Add widget)",
-        default: None,
-        quiet: false,
-    };
-    question.one(given, validate::site_key).map(Some)
-}
-
-fn dates(options: &Options) -> Result<Dates> {
-    let date = |flag, given: &Option<String>| {
-        let question = Question { flag, prompt: "A date", default: Some(""), quiet: true };
-        question.maybe(given.as_deref(), validate::date)
-    };
-    let dates = Dates {
-        issued: date("--issued-at", &options.issued_at)?,
-        expires: date("--expires-at", &options.expires_at)?,
-    };
-    dates.check()?;
-    Ok(dates)
 }

@@ -176,6 +176,11 @@ pub(super) fn descriptions() -> String {
     lines.concat()
 }
 
+/// Takes the name of a preset.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    named(text).map(|preset| preset.name.to_owned())
+}
+
 /// Returns the preset of this name.
 pub(super) fn named(name: &str) -> Result<&'static Preset, String> {
     ALL.into_iter()

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::input;
 
-use super::validate::Checked;
+use super::validate::{self, Checked};
 
 /// A question.
 pub(super) struct Question<'q> {
@@ -14,30 +14,33 @@ pub(super) struct Question<'q> {
     pub(super) quiet: bool,
 }
 
-impl Question<'_> {
-    /// Returns one text.
+impl<'q> Question<'q> {
+    pub(super) const fn new(flag: &'static str, prompt: &'q str, default: Option<&'q str>) -> Self {
+        Self { flag, prompt, default, quiet: false }
+    }
+
+    /// Asks nobody where this is true.
+    pub(super) const fn unless(self, quiet: bool) -> Self {
+        Self { quiet, ..self }
+    }
+
+    /// Returns one text: what the flag said, which is checked when it is read, or an answer.
     pub(super) fn one(
         &self,
-        given: Option<&str>,
+        given: Option<&String>,
         check: impl Fn(&str) -> Checked,
     ) -> Result<String> {
-        if let Some(given) = given {
-            return check(given).map_err(|hint| self.wrong(&hint));
-        }
-        self.asked(check)
+        given.map_or_else(|| self.asked(check), |given| Ok(given.clone()))
     }
 
     /// Returns one text, or nothing.
     pub(super) fn maybe(
         &self,
-        given: Option<&str>,
-        check: impl Fn(&str) -> Checked,
+        given: Option<&String>,
+        check: fn(&str) -> Checked,
     ) -> Result<Option<String>> {
-        let check = |text: &str| match text {
-            "" => Ok(String::new()),
-            text => check(text),
-        };
-        let answer = Self { default: self.default.or(Some("")), ..*self }.one(given, check)?;
+        let question = Self { default: self.default.or(Some("")), ..*self };
+        let answer = question.one(given, validate::maybe(check))?;
         Ok(Some(answer).filter(|answer| !answer.is_empty()))
     }
 
@@ -48,8 +51,7 @@ impl Question<'_> {
         check: impl Fn(&str) -> Checked,
     ) -> Result<Vec<String>> {
         if !given.is_empty() {
-            let each = given.iter().map(|text| check(text));
-            return each.collect::<std::result::Result<_, _>>().map_err(|hint| self.wrong(&hint));
+            return Ok(given.to_vec());
         }
         let split = |text: &str| -> Vec<String> {
             let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
@@ -82,7 +84,7 @@ impl Question<'_> {
             let Some(default) = self.default else {
                 return Err(Error::usage(format!("{} is missing: {}", self.flag, self.prompt)));
             };
-            return check(default).map_err(|hint| self.wrong(&hint));
+            return check(default).map_err(|hint| Error::usage(format!("{}: {hint}", self.flag)));
         }
         loop {
             let default = self.default.filter(|default| !default.is_empty());
@@ -92,9 +94,5 @@ impl Question<'_> {
                 Err(hint) => eprintln!("  {hint}"),
             }
         }
-    }
-
-    fn wrong(&self, hint: &str) -> Error {
-        Error::usage(format!("{}: {hint}", self.flag))
     }
 }

@@ -45,25 +45,15 @@ impl Dates {
         let known = token.issued_at.is_some() || token.expires_at.is_some();
         let written = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
         let today = Day::of(clock::now()?).to_string();
-        let issued = Question {
-            flag: "--issued-at",
-            prompt: "When it was issued",
-            default: Some(&today),
-            quiet: known,
-        };
-        let expires = Question {
-            flag: "--expires-at",
-            prompt: "When it ends (empty: never)",
-            default: Some(""),
-            quiet: known,
-        };
         let given = self.issued.clone().or(written(token.issued_at));
-        let issued = issued.one(given.as_deref(), validate::date)?;
+        let issued = Question::new("--issued-at", "When it was issued", Some(&today))
+            .unless(known)
+            .one(given.as_ref(), validate::date)?;
         let given = self.expires.clone().or(written(token.expires_at));
-        let dates = Self {
-            issued: Some(issued),
-            expires: expires.maybe(given.as_deref(), validate::date)?,
-        };
+        let expires = Question::new("--expires-at", "When it ends (empty: never)", Some(""))
+            .unless(known)
+            .maybe(given.as_ref(), validate::date)?;
+        let dates = Self { issued: Some(issued), expires };
         dates.check()?;
         Ok(dates)
     }

@@ -15,6 +15,11 @@ fn when(right: bool, text: &str, hint: &str) -> Checked {
     right.then(|| text.to_owned()).ok_or_else(|| hint.to_owned())
 }
 
+/// Takes nothing, too.
+pub(super) fn maybe(check: fn(&str) -> Checked) -> impl Fn(&str) -> Checked + Clone {
+    move |text| if text.is_empty() { Ok(String::new()) } else { check(text) }
+}
+
 /// Takes anything that fits a line of TOML.
 pub(super) fn text(text: &str) -> Checked {
     let hint = "expected some words on one line";
@@ -65,7 +70,7 @@ pub(crate) fn probe(path: &str) -> Checked {
 }
 
 pub(super) fn method(name: &str) -> Checked {
-    let name = name.to_ascii_uppercase();
+    let name = name.trim().to_ascii_uppercase();
     let hint = format!("expected some of {}", METHODS.join(", "));
     when(METHODS.contains(&name.as_str()), &name, &hint)
 }
@@ -81,6 +86,7 @@ pub(crate) fn route(path: &str) -> Checked {
 
 /// Returns a kind of credential.
 pub(super) fn scheme(name: &str) -> Checked {
+    let name = name.trim();
     let names = Scheme::ALL.map(Scheme::name);
     when(names.contains(&name), name, &format!("expected some of {}", names.join(", ")))
 }
@@ -111,12 +117,14 @@ pub(super) fn path(path: &str, route: &str) -> Checked {
 }
 
 pub(super) fn origin(text: &str) -> Checked {
+    let text = text.trim();
     let hint = "expected origins such as https://www.example.com or https://*.example.com";
     host::pattern(text)?;
     when(OriginPattern::parse(text).is_some(), text, hint)
 }
 
 pub(super) fn network(text: &str) -> Checked {
+    let text = text.trim();
     let hint = "expected addresses or networks such as 203.0.113.0/24";
     when(Network::parse(text).is_some(), text, hint)
 }

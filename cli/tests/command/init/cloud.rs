@@ -184,7 +184,7 @@ fn only_secrets_of_a_gate_that_was_made_are_set() {
     machine.finish("").refused(2, &["WRITE_TOKEN is neither", "token put"]);
     machine
         .finish("--upstream https://api.example.com")
-        .refused(2, &["--secrets-only", "--deploy"]);
+        .refused(2, &["--secrets-only", "--upstream"]);
     assert_eq!(machine.names(), [""; 0]);
 
     // A token that a Secrets Store holds is not a secret of the Worker.

@@ -49,7 +49,7 @@ fn what_is_wrong_is_named_and_never_quoted() {
             {cms} --issued-at 2999-01-01             → --issued-at … future
             {cms} --expires-at 2020-01-01            → --expires-at … passed
             {cms} --deploy                           → --local … --deploy
-            {cms} --secrets-only                     → --local … --secrets-only
+            init --local --secrets-only              → --local … --secrets-only
             {cms} --rate 30                          → --rate … 100/60
             {cms} --rate 30/15                       → --rate … 10 or 60
             {cms} --rate 0/60                        → --rate … 100/60
