@@ -6,7 +6,7 @@ use writegate::{Head, KeyId};
 
 use super::gate::Local;
 use super::request_input::RequestInput;
-use super::secrets::{secret_in, shown};
+use super::secrets::{Checked, ensure, secret_in, shown};
 use super::{jwt, link, signed};
 
 /// The text of a variable that was not set, in some language or template.
@@ -28,7 +28,7 @@ pub(super) fn faults(request: &RequestInput, head: &Head<'_>, local: &Local) -> 
         let fault = Some(value).filter(|_| !is_signature).and_then(|value| secret_in(value, local));
         let fault = fault.map(|fault| format!("{name}: {fault}"));
         faults.extend(fault.or_else(|| match name.as_str() {
-            "authorization" => authorization(value),
+            "authorization" => authorization(value).err(),
             "x-public-key" if KeyId::parse(value).is_none() => {
                 Some("X-Public-Key is no key's id: 1 to 128 of A-Z a-z 0-9 . _ -".to_owned())
             }
@@ -37,10 +37,10 @@ pub(super) fn faults(request: &RequestInput, head: &Head<'_>, local: &Local) -> 
     }
     let is_alone =
         ["authorization", "signature-input"].iter().all(|name| request.header(name).is_none());
-    faults.extend(link::fault(head, local, is_alone));
+    faults.extend(link::check(head, local, is_alone).err());
     let bound = request.header("authorization").and_then(bound_to);
     let is_ours = |id: &str| local.key(id).is_some() || bound.as_deref() == Some(id);
-    faults.extend(signed::fault(head, is_ours));
+    faults.extend(signed::check(head, is_ours).err());
     let body = str::from_utf8(&request.body).unwrap_or_default();
     for (place, text) in [("the path", head.path()), ("the body", body)] {
         faults.extend(secret_in(text, local).map(|fault| format!("{place}: {fault}")));
@@ -114,87 +114,64 @@ fn several(request: &RequestInput, head: &Head<'_>) -> Option<String> {
     })
 }
 
-fn authorization(value: &str) -> Option<String> {
-    if value.contains(['\r', '\n']) {
-        return Some(
-            "there is a line break in Authorization: the session was copied with one, and is one line"
-                .to_owned(),
-        );
-    }
+/// Finds the fault of the value of Authorization.
+fn authorization(value: &str) -> Checked {
+    let broken =
+        "there is a line break in Authorization: the session was copied with one, and is one line";
+    ensure(!value.contains(['\r', '\n']), broken)?;
+    ensure(!value.contains('\t'), "there is a tab in Authorization: write one blank after Bearer")?;
     if let Some(odd) = value.chars().find(|character| !matches!(character, ' '..='~')) {
-        return Some(match odd {
-            '\t' => "there is a tab in Authorization: write one blank after Bearer".to_owned(),
-            odd => format!(
-                "Authorization has the character U+{:04X}, as word processors and web pages write it: type it as plain ASCII",
-                u32::from(odd)
-            ),
-        });
+        return Err(format!(
+            "Authorization has the character U+{:04X}, as word processors and web pages write it: type it as plain ASCII",
+            u32::from(odd)
+        ));
     }
     let (scheme, token) = match value.split_once(' ') {
         Some((scheme, token)) => (scheme, token.trim_start_matches(' ')),
         None => (value, ""),
     };
-    if value.ends_with(',') {
-        return Some("Authorization ends with a comma: leave it out".to_owned());
-    }
+    ensure(!value.ends_with(','), "Authorization ends with a comma: leave it out")?;
     let is_name = scheme.len() <= 16
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && scheme.bytes().any(|b| b.is_ascii_alphabetic());
-    if value.contains(',') {
-        return Some(
-            match token.contains(['=', ' ']) && is_name && !scheme.eq_ignore_ascii_case("bearer") {
-                true => {
-                    format!("Authorization has the scheme {scheme}; a session comes with Bearer")
-                }
-                false => "there are two Authorization headers, or a comma in it: send one session"
-                    .to_owned(),
-            },
-        );
-    }
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    let other = format!("Authorization has the scheme {scheme}; a session comes with Bearer");
+    let has_comma = value.contains(',');
+    let is_other = has_comma && token.contains(['=', ' ']) && is_name && !is_bearer;
+    ensure(!is_other, other.clone())?;
+    ensure(!has_comma, "there are two Authorization headers, or a comma in it: send one session")?;
+    if !is_bearer {
         let is_sticking = scheme.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("bearer"));
-        return Some(if is_sticking {
-            "after Bearer there must be a blank and nothing else before the session".to_owned()
-        } else if token.is_empty() && value.split('.').count() == 3 {
-            "Authorization has no Bearer: write \"Authorization: Bearer\" before the session"
-                .to_owned()
-        } else if token.is_empty() {
-            "Authorization has no Bearer and no session".to_owned()
-        } else if is_name {
-            format!("Authorization has the scheme {scheme}; a session comes with Bearer")
-        } else {
-            "Authorization has no scheme that is known; a session comes with Bearer".to_owned()
-        });
-    }
-    if token.starts_with("pk_") {
-        return Some(
-            "this is a key's id, which proves nothing: mint a session with the key's secret"
-                .to_owned(),
+        ensure(
+            !is_sticking,
+            "after Bearer there must be a blank and nothing else before the session",
+        )?;
+        let is_session = token.is_empty() && value.split('.').count() == 3;
+        let bare =
+            "Authorization has no Bearer: write \"Authorization: Bearer\" before the session";
+        ensure(!is_session, bare)?;
+        ensure(!token.is_empty(), "Authorization has no Bearer and no session")?;
+        ensure(!is_name, other)?;
+        return ensure(
+            false,
+            "Authorization has no scheme that is known; a session comes with Bearer",
         );
     }
-    if UNSET.contains(&token.to_ascii_lowercase().as_str()) {
-        return Some(format!(
-            "the session is the word {token}: the variable that should hold it was not set when the request was made"
-        ));
-    }
-    if token.to_ascii_lowercase().starts_with("bearer ") {
-        return Some("Authorization has Bearer twice".to_owned());
-    }
+    let id = "this is a key's id, which proves nothing: mint a session with the key's secret";
+    ensure(!token.starts_with("pk_"), id)?;
+    let unset = format!(
+        "the session is the word {token}: the variable that should hold it was not set when the request was made"
+    );
+    let lower = token.to_ascii_lowercase();
+    ensure(!UNSET.contains(&lower.as_str()), unset)?;
+    ensure(!lower.starts_with("bearer "), "Authorization has Bearer twice")?;
     let is_wrapped = !token.starts_with("eyJ") && token.contains("eyJ") && !token.contains(' ');
-    if token.starts_with(['"', '\'', '`']) {
-        return Some("the session is in quotes: send it without".to_owned());
-    }
-    if is_wrapped && token.starts_with(['{', '<', '[', '(']) {
-        return Some(
-            "around the session is something else, such as brackets or JSON: send the session only"
-                .to_owned(),
-        );
-    }
-    if token.starts_with(['$', '{', '<', '%']) {
-        return Some(
-            "in the place of the session is a variable or a placeholder that nobody filled in"
-                .to_owned(),
-        );
-    }
-    jwt::fault(token)
+    ensure(!token.starts_with(['"', '\'', '`']), "the session is in quotes: send it without")?;
+    let around =
+        "around the session is something else, such as brackets or JSON: send the session only";
+    ensure(!(is_wrapped && token.starts_with(['{', '<', '[', '('])), around)?;
+    let unfilled =
+        "in the place of the session is a variable or a placeholder that nobody filled in";
+    ensure(!token.starts_with(['$', '{', '<', '%']), unfilled)?;
+    jwt::check(token)
 }

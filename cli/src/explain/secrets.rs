@@ -7,6 +7,14 @@ use crate::token_patterns;
 
 use super::gate::Local;
 
+/// The result of a search for the first fault: a sentence about it.
+pub(super) type Checked = Result<(), String>;
+
+/// Ends the search with this sentence, unless all is well.
+pub(super) fn ensure(is_well: bool, fault: impl Into<String>) -> Checked {
+    if is_well { Ok(()) } else { Err(fault.into()) }
+}
+
 /// Says so where a secret is in a value: as it is, or as the user or the password of Basic.
 pub(super) fn secret_in(value: &str, local: &Local) -> Option<String> {
     for (name, root) in local.roots() {

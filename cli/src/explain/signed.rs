@@ -6,27 +6,26 @@ use writegate::credential::digest::Digests;
 use writegate::credential::structured::{Bare, Item, MAX_FIELD_BYTES, Member, Value, dictionary};
 use writegate::{Head, Refusal};
 
-/// Returns a sentence about the first part at fault; `None` where there is no signature, or all of it can be read.
-/// Signatures of others, whose `keyid` is not `is_ours`, may accompany it.
-pub(super) fn fault(head: &Head<'_>, is_ours: impl Fn(&str) -> bool) -> Option<String> {
-    let (input, signature) = (head.header("signature-input"), head.header("signature"));
-    let (input, signature) = match (input, signature) {
-        (None, None) => return None,
-        (Some(_), None) => return Some("there is Signature-Input and no Signature".to_owned()),
-        (None, Some(old)) if old.contains("keyId=") => {
-            return Some(
-                "Signature is that of a draft of before RFC 9421: there is no Signature-Input"
-                    .to_owned(),
-            );
-        }
-        (None, Some(_)) => return Some("there is Signature and no Signature-Input".to_owned()),
+use super::secrets::{Checked, ensure};
+
+/// Finds the first part at fault. Signatures of others, whose `keyid` is not `is_ours`, may accompany it.
+///
+/// # Errors
+/// A sentence about it.
+pub(super) fn check(head: &Head<'_>, is_ours: impl Fn(&str) -> bool) -> Checked {
+    let (input, signature) = match (head.header("signature-input"), head.header("signature")) {
+        (None, None) => return Ok(()),
         (Some(input), Some(signature)) => (input, signature),
+        (Some(_), None) => return ensure(false, "there is Signature-Input and no Signature"),
+        (None, Some(old)) => {
+            let draft =
+                "Signature is that of a draft of before RFC 9421: there is no Signature-Input";
+            ensure(!old.contains("keyId="), draft)?;
+            return ensure(false, "there is Signature and no Signature-Input");
+        }
     };
     let example = "sig1=(\"@method\" …);created=…;keyid=\"pk_…\"";
-    let inputs = match read("Signature-Input", input, example) {
-        Ok(inputs) => inputs,
-        Err(fault) => return Some(fault),
-    };
+    let inputs = read("Signature-Input", input, example)?;
     let is_own = |input: &&Member<'_>| match parameter(input, "keyid") {
         Some(Bare::String(keyid)) => is_ours(keyid.as_str()),
         Some(Bare::Token(keyid)) => is_ours(keyid.as_str()),
@@ -36,41 +35,24 @@ pub(super) fn fault(head: &Head<'_>, is_ours: impl Fn(&str) -> bool) -> Option<S
     if named.is_empty() {
         named.extend(inputs.iter().filter(|input| parameter(input, "keyid").is_some()));
     }
-    let own = match named.as_slice() {
-        [] => {
-            return Some(
-                "Signature-Input has no keyid, the id of the key that signed, in double quotes"
-                    .to_owned(),
-            );
-        }
-        [one] => one,
-        several => {
-            return Some(format!(
-                "Signature-Input has {} signatures: send that of one key",
-                several.len()
-            ));
-        }
+    let [own] = named.as_slice() else {
+        let none = "Signature-Input has no keyid, the id of the key that signed, in double quotes";
+        ensure(!named.is_empty(), none)?;
+        let count = named.len();
+        return Err(format!("Signature-Input has {count} signatures: send that of one key"));
     };
-    let fault = list_fault(own, head);
-    if fault.is_some() {
-        return fault;
-    }
-    let signatures = match read("Signature", signature, "sig1=:…:") {
-        Ok(signatures) => signatures,
-        Err(fault) => return Some(fault),
+    check_list(own, head)?;
+    let signatures = read("Signature", signature, "sig1=:…:")?;
+    let tag = signatures.iter().find(|signature| signature.label == own.label);
+    let tag = tag.ok_or("Signature has no member of the name that Signature-Input has")?;
+    let Value::Item(Bare::ByteSequence(tag)) = &tag.value else {
+        return ensure(false, "the MAC in Signature is not base64 between colons, as in sig1=:…:");
     };
-    let Some(tag) = signatures.iter().find(|signature| signature.label == own.label) else {
-        return Some("Signature has no member of the name that Signature-Input has".to_owned());
-    };
-    let fault = match &tag.value {
-        Value::Item(Bare::ByteSequence(tag)) if tag.len() == 32 => parameters_fault(own),
-        Value::Item(Bare::ByteSequence(tag)) => Some(format!(
-            "the MAC in Signature is {} bytes long; that of hmac-sha256 is 32",
-            tag.len()
-        )),
-        _ => Some("the MAC in Signature is not base64 between colons, as in sig1=:…:".to_owned()),
-    };
-    fault.or_else(|| digest_fault(own, head))
+    let length = tag.len();
+    let odd = format!("the MAC in Signature is {length} bytes long; that of hmac-sha256 is 32");
+    ensure(length == 32, odd)?;
+    check_parameters(own)?;
+    check_digest(own, head)
 }
 
 /// Reads a field.
@@ -99,36 +81,27 @@ fn parameter<'m, 'a>(member: &'m Member<'a>, name: &str) -> Option<&'m Bare<'a>>
     parameters.find(|(other, _)| other.as_str() == name).map(|(_, value)| value)
 }
 
-/// Says what is wrong with the list of covered components.
-fn list_fault(input: &Member<'_>, head: &Head<'_>) -> Option<String> {
+/// Finds what is wrong with the list of covered components.
+fn check_list(input: &Member<'_>, head: &Head<'_>) -> Checked {
     let Value::InnerList(items) = &input.value else {
-        return Some("the components in Signature-Input are not in parentheses".to_owned());
+        return ensure(false, "the components in Signature-Input are not in parentheses");
     };
-    if items.len() > MAX_COMPONENTS {
-        return Some(format!("{} components are covered; it may be {MAX_COMPONENTS}", items.len()));
-    }
+    let many = format!("{} components are covered; it may be {MAX_COMPONENTS}", items.len());
+    ensure(items.len() <= MAX_COMPONENTS, many)?;
     let mut seen = Vec::new();
     let is_hop_by_hop = head.hop_by_hop();
     for item in items {
-        let component = match component(item) {
-            Ok(component) => component,
-            Err(fault) => return Some(fault),
-        };
+        let component = component(item)?;
         let name = component.identifier().into_owned();
-        if matches!(&component, Component::Field(name) if is_hop_by_hop(name)) {
-            return Some(format!(
-                "{name} is covered, and Connection names it: no proxy hands it on"
-            ));
-        }
-        if Message::new(head).value(&component) == Err(Refusal::SignatureUnsupported) {
-            return Some(format!("{name} is covered, and its value is not ASCII"));
-        }
-        if seen.contains(&component) {
-            return Some(format!("{name} is covered twice"));
-        }
+        let hops = matches!(&component, Component::Field(name) if is_hop_by_hop(name));
+        let fault = format!("{name} is covered, and Connection names it: no proxy hands it on");
+        ensure(!hops, fault)?;
+        let is_ascii = Message::new(head).value(&component) != Err(Refusal::SignatureUnsupported);
+        ensure(is_ascii, format!("{name} is covered, and its value is not ASCII"))?;
+        ensure(!seen.contains(&component), format!("{name} is covered twice"))?;
         seen.push(component);
     }
-    None
+    Ok(())
 }
 
 fn component(item: &Item<'_>) -> Result<Component, String> {
@@ -159,54 +132,52 @@ fn component(item: &Item<'_>) -> Result<Component, String> {
     })
 }
 
-/// Says which parameter of a signature is not of its type.
-fn parameters_fault(input: &Member<'_>) -> Option<String> {
-    input.parameters.iter().find_map(|(name, value)| {
-        let fault = match (name.as_str(), value) {
-            ("created" | "expires", Bare::Integer(_))
-            | ("keyid" | "alg" | "nonce", Bare::String(_)) => match (name.as_str(), value) {
-                ("alg", Bare::String(alg)) if alg.as_str() != "hmac-sha256" => match alg.as_str() {
-                    short if short.len() <= 32 => {
-                        format!("alg is {short:?}; the gate takes \"hmac-sha256\" only")
-                    }
-                    _ => "alg is not \"hmac-sha256\"".to_owned(),
-                },
-                ("nonce", Bare::String(nonce)) if !(8..=128).contains(&nonce.as_str().len()) => {
-                    format!(
-                        "the nonce is {} characters long; it must be 8 to 128",
-                        nonce.as_str().len()
-                    )
-                }
-                _ => return None,
-            },
+/// Finds the parameter of a signature that is not of its type.
+fn check_parameters(input: &Member<'_>) -> Checked {
+    for (name, value) in &input.parameters {
+        match (name.as_str(), value) {
+            ("created" | "expires", Bare::Integer(_)) | ("keyid", Bare::String(_)) => {}
+            ("alg", Bare::String(alg)) => {
+                let alg = alg.as_str();
+                let fault = match alg.len() <= 32 {
+                    true => format!("alg is {alg:?}; the gate takes \"hmac-sha256\" only"),
+                    false => "alg is not \"hmac-sha256\"".to_owned(),
+                };
+                ensure(alg == "hmac-sha256", fault)?;
+            }
+            ("nonce", Bare::String(nonce)) => {
+                let length = nonce.as_str().len();
+                let fault = format!("the nonce is {length} characters long; it must be 8 to 128");
+                ensure((8..=128).contains(&length), fault)?;
+            }
             (name @ ("created" | "expires"), _) => {
-                format!("{name} in Signature-Input is not a whole number of seconds")
+                return Err(format!("{name} in Signature-Input is not a whole number of seconds"));
             }
             (name @ ("keyid" | "alg" | "nonce"), _) => {
-                format!("{name} in Signature-Input is not in double quotes")
+                return Err(format!("{name} in Signature-Input is not in double quotes"));
             }
-            _ => return None,
-        };
-        Some(fault)
-    })
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
-/// Says what is wrong with a digest that is covered.
-fn digest_fault(input: &Member<'_>, head: &Head<'_>) -> Option<String> {
+/// Finds what is wrong with a digest that is covered.
+fn check_digest(input: &Member<'_>, head: &Head<'_>) -> Checked {
     let Value::InnerList(items) = &input.value else {
-        return None;
+        return Ok(());
     };
     let is_digest =
         |item: &Item<'_>| component(item) == Ok(Component::Field("content-digest".to_owned()));
-    let field = head.header("content-digest").filter(|_| items.iter().any(is_digest))?;
-    match Digests::parse(field) {
-        Ok(_) => None,
+    let field = head.header("content-digest").filter(|_| items.iter().any(is_digest));
+    field.map_or(Ok(()), |field| match Digests::parse(field) {
+        Ok(_) => Ok(()),
         Err(Refusal::SignatureUnsupported) => {
-            Some("Content-Digest names neither sha-256 nor sha-512".to_owned())
+            ensure(false, "Content-Digest names neither sha-256 nor sha-512")
         }
-        Err(_) => Some(
-            "Content-Digest is not base64 between colons, as in sha-256=:…:, each algorithm once"
-                .to_owned(),
+        Err(_) => ensure(
+            false,
+            "Content-Digest is not base64 between colons, as in sha-256=:…:, each algorithm once",
         ),
-    }
+    })
 }
