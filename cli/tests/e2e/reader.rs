@@ -76,7 +76,7 @@ impl Reader {
         // Made by an earlier rotation, so that the next one knows it.
         let print = fingerprint(&stage.signing_secret, &stage.old.1);
         let name = format!("writegate {GATE} WRITE_TOKEN {print}");
-        stage.cloud.world.tokens.lock().unwrap().rename(&stage.old.1, &name);
+        stage.tokens().rename(&stage.old.1, &name);
 
         let folder = &stage.folder;
         folder.file("wrangler.toml", &configuration(&stage.cloud.server.url()));
@@ -145,20 +145,13 @@ impl Reader {
             .env("https_proxy", self.front.proxy())
             .env("SSL_CERT_FILE", &self.certificate)
             .env("CURL_CA_BUNDLE", &self.certificate)
-            .env("no_proxy", "127.0.0.1")
+            .envs(stage.environment())
             .env("NO_PROXY", "127.0.0.1")
             .env("GATE", format!("https://{GATE}"))
             .env("SESSION", self.session().mint())
             .env("WRITE_TOKEN", &stage.old.1)
             .env("LOGS_TOKEN", &world.deployer)
-            .env("ACCOUNT", &world.account)
-            .env("ROTATION_API_TOKEN", &world.manager)
-            .env("CLOUDFLARE_API_TOKEN", &world.deployer)
-            .env("CLOUDFLARE_ACCOUNT_ID", &world.account)
-            .env("CLOUDFLARE_API_BASE_URL", stage.cloud.base())
-            .env("WRANGLER_SEND_METRICS", "false")
-            .env("WRANGLER_LOG_PATH", stage.folder.0.join("logs"))
-            .env("CI", "true");
+            .env("ACCOUNT", &world.account);
         for name in ["CARGO", "CARGO_MANIFEST_DIR", "SIGNING_SECRET", "http_proxy"] {
             command.env_remove(name);
         }
@@ -176,8 +169,7 @@ impl Reader {
     }
 
     fn new_token(&self) -> String {
-        let mut tokens = self.stage.cloud.world.tokens.lock().unwrap();
-        tokens.by_hand(false, &format!("by hand {}", fresh()), 0).1
+        self.stage.tokens().by_hand(false, &format!("by hand {}", fresh()), 0).1
     }
 
     /// Has the gate's own code read a configuration with this part in it.

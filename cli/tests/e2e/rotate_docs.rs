@@ -92,7 +92,7 @@ fn the_hook_for_vault_brings_the_token_that_vault_has() {
         return;
     }
     let stage = Stage::new();
-    let token = stage.cloud.world.tokens.lock().unwrap().by_hand(false, "made by Vault", 0).1;
+    let token = stage.tokens().by_hand(false, "made by Vault", 0).1;
     let vaults = fresh();
     let (held, expected) = (token.clone(), vaults.clone());
     let vault = Upstream::answering(move |seen, _| {

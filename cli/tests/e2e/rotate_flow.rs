@@ -5,17 +5,13 @@ use testkit::token::{date, fingerprint, now};
 
 use crate::cloudflare::MANAGER;
 use crate::rotate_front::Rollout;
-use crate::rotate_run::Done;
 use crate::rotate_stage::{Kind, Stage, VERIFY, deployed};
 
 #[test]
 fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
     let stage = Stage::new();
     stage.hard();
-    let before = {
-        let tokens = stage.cloud.world.tokens.lock().unwrap();
-        tokens.shown(&stage.old.1)
-    };
+    let before = stage.tokens().shown(&stage.old.1);
     let done = stage.first();
     done.is(0, &["done", "WRITE_TOKEN"]);
     assert_eq!(done.steps(), [1, 2, 3, 4, 5, 6, 7, 8], "{}", done.err);
@@ -26,7 +22,7 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
 
     let secret = deployed(&stage);
     let token = secret["token"].as_str().unwrap();
-    let after = stage.cloud.world.tokens.lock().unwrap().shown(token);
+    let after = stage.tokens().shown(token);
     assert_eq!(after["condition"], before["condition"]);
     let (old, new) = (&before["policies"][0], &after["policies"][0]);
     for member in ["effect", "resources"] {
@@ -51,9 +47,9 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
     assert_eq!(again.called("GET gate:/cms/me"), 1);
     stage.assert_rotated();
     // Somebody else's token is not revoked for the asking.
-    let (other, _) = stage.cloud.world.tokens.lock().unwrap().by_hand(false, "another", 3);
+    let (other, _) = stage.tokens().by_hand(false, "another", 3);
     stage.rotate(&["--old", &other]).is(2, &["--old", "another's"]);
-    assert!(stage.cloud.world.tokens.lock().unwrap().has(&other));
+    assert!(stage.tokens().has(&other));
     let now = stage.rotate(&["--now", "--lease", "0"]);
     now.is(0, &["done"]);
     stage.assert_rotated();
@@ -64,14 +60,13 @@ fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
 fn json_says_what_was_done_and_nothing_else() {
     let stage = Stage::new();
     let print = |token: &str| fingerprint(&stage.signing_secret, token);
-    let reported = |done: &Done| -> Value { serde_json::from_str(&done.out).unwrap() };
     let before = print(&stage.old.1);
 
     let done = stage.rotate(&["--json", "--old", &stage.old.0]);
     done.is(0, &["done"]);
     assert_eq!(done.steps(), [1, 2, 3, 4, 5, 6, 7, 8], "{}", done.err);
     let now = print(deployed(&stage)["token"].as_str().unwrap());
-    let mut first = reported(&done);
+    let mut first = done.json();
     let id = first["made"]["id"].take();
     assert!(id.as_str().is_some_and(|id| id.len() == 32), "{id}");
     let expected = json!({
@@ -87,21 +82,17 @@ fn json_says_what_was_done_and_nothing_else() {
 
     let done = stage.rotate(&["--json"]);
     done.is(0, &["nothing to do"]);
-    let again = reported(&done);
+    let again = done.json();
     assert_eq!(
         (&again["outcome"], &again["before"], &again["now"], &again["made"], &again["put"]),
         (&json!("unchanged"), &json!(now), &json!(now), &Value::Null, &Value::Null)
     );
 
     // A version that waits goes out: its id, and a warning.
-    {
-        let mut worker = stage.cloud.world.worker.lock().unwrap();
-        let (_, secret) = worker.deployed();
-        worker.upload(&secret, "not yet");
-    }
+    stage.leaves_waiting();
     let done = stage.rotate(&["--json", "--now", "--lease", "0"]);
     done.is(0, &["done"]);
-    let third = reported(&done);
+    let third = done.json();
     assert_eq!((&third["put"]["way"], &third["revoked"]), (&json!("versions"), &json!([id])));
     assert_eq!(third["put"]["version"].as_str().map(str::len), Some(36), "{third}");
     assert!(third["warnings"][0].as_str().unwrap().contains("goes out with it"), "{third}");
@@ -113,13 +104,12 @@ fn json_says_what_was_done_and_nothing_else() {
 
 #[test]
 fn json_says_how_far_a_failed_run_came() {
-    let reported = |done: &Done| -> Value { serde_json::from_str(&done.out).unwrap() };
     let stuck = Stage::new();
     stuck.front.set(Rollout::Stuck);
     let before = fingerprint(&stuck.signing_secret, &stuck.old.1);
     let done = stuck.rotate(&["--json", "--old", &stuck.old.0, "--patience", "4"]);
     done.is(1, &["did not show"]);
-    let report = reported(&done);
+    let report = done.json();
     assert_eq!((&report["outcome"], &report["before"]), (&json!("failed"), &json!(before)));
     assert_eq!((&report["now"], &report["put"]["done"]), (&Value::Null, &json!(true)));
     assert_eq!(report["revoked"], json!([]));
@@ -128,10 +118,10 @@ fn json_says_how_far_a_failed_run_came() {
     assert!(done.err.contains(report["error"].as_str().unwrap()), "{report}");
 
     let stillborn = Stage::new();
-    stillborn.cloud.world.tokens.lock().unwrap().stillborn = true;
+    stillborn.tokens().stillborn = true;
     let done = stillborn.rotate(&["--json", "--old", &stillborn.old.0, "--patience", "1"]);
     done.is(1, &["revoked again"]);
-    let report = reported(&done);
+    let report = done.json();
     assert_eq!((&report["revoked"][0], &report["put"]), (&report["made"]["id"], &Value::Null));
     assert_eq!((&report["now"], &report["left"]), (&report["before"], &json!([])));
 }
@@ -148,13 +138,13 @@ fn an_account_s_token_is_replaced_too() {
 #[test]
 fn where_the_api_says_which_token_the_gate_has_it_must_be_that_one() {
     let stage = Stage::of(Kind { route: VERIFY, ..Kind::default() });
-    let (other, _) = stage.cloud.world.tokens.lock().unwrap().by_hand(false, "another", 3);
+    let (other, _) = stage.tokens().by_hand(false, "another", 3);
     let wrong = stage.rotate(&["--old", &other]);
     wrong.is(2, &["--old", &stage.old.0]);
     stage.assert_untouched();
     stage.first().is(0, &["done"]);
     stage.assert_rotated();
-    assert!(stage.cloud.world.tokens.lock().unwrap().has(&other));
+    assert!(stage.tokens().has(&other));
 }
 
 #[test]
@@ -162,11 +152,9 @@ fn a_newest_version_that_is_not_deployed_goes_out_only_if_it_may() {
     let stage = Stage::new();
     let (waiting, split) = (Stage::new(), Stage::new());
     for stage in [&stage, &waiting, &split] {
-        let mut worker = stage.cloud.world.worker.lock().unwrap();
-        let (_, secret) = worker.deployed();
-        worker.upload(&secret, "not yet");
+        stage.leaves_waiting();
     }
-    split.cloud.world.worker.lock().unwrap().split();
+    split.worker().split();
 
     let refused = stage.rotate(&["--old", &stage.old.0, "--deployed-only"]);
     refused.is(1, &["not yet", "--deployed-only"]);
@@ -178,7 +166,7 @@ fn a_newest_version_that_is_not_deployed_goes_out_only_if_it_may() {
         assert!(reported.iter().all(|word| done.err.contains(word)), "{}", done.err);
         assert_eq!(done.called("PUT "), 1, "only the name: {:#?}", done.calls);
         stage.assert_rotated();
-        let worker = stage.cloud.world.worker.lock().unwrap();
+        let worker = stage.worker();
         assert_eq!(worker.newest(), worker.deployed());
     }
 }
@@ -200,6 +188,6 @@ fn the_ages_are_shown_and_what_needs_attention_is_an_exit_code() {
     stage.first().is(0, &["done"]);
     let done = age(&["--json"]);
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
-    let reported: serde_json::Value = serde_json::from_str(done.out.trim()).unwrap();
+    let reported = done.json();
     assert_eq!((&reported["state"], &reported["age_days"]), (&json!("ok"), &json!(0)));
 }

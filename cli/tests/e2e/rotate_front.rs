@@ -2,12 +2,10 @@
 //! out, some places still have the old one.
 
 use std::collections::VecDeque;
-use std::io::{BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use testkit::upstream::PATIENCE;
-use testkit::wire;
+use testkit::client::Request;
+use testkit::upstream::{Reply, Seen, Upstream};
 
 use crate::rotate_points::Points;
 
@@ -42,7 +40,8 @@ impl Rollout {
 
 pub(crate) struct Front {
     pub(crate) port: u16,
-    state: Mutex<State>,
+    _server: Upstream,
+    state: Arc<Mutex<State>>,
 }
 
 struct State {
@@ -74,26 +73,15 @@ impl State {
 
 impl Front {
     pub(crate) fn start(points: Arc<Points>) -> Arc<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let front = Arc::new(Self {
-            port: listener.local_addr().unwrap().port(),
-            state: Mutex::new(State {
-                backends: Vec::new(),
-                rollout: Rollout::quick(),
-                looks: VecDeque::new(),
-                old_callers: 0,
-            }),
-        });
-        let shared = Arc::clone(&front);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (front, points) = (Arc::clone(&shared), Arc::clone(&points));
-                std::thread::spawn(move || {
-                    let _over = front.serve(&points, stream);
-                });
-            }
-        });
-        front
+        let state = Arc::new(Mutex::new(State {
+            backends: Vec::new(),
+            rollout: Rollout::quick(),
+            looks: VecDeque::new(),
+            old_callers: 0,
+        }));
+        let shared = Arc::clone(&state);
+        let server = Upstream::answering(move |seen, _| serve(&shared, &points, seen));
+        Arc::new(Self { port: server.port, _server: server, state })
     }
 
     /// Sets the course of the rollouts to come.
@@ -117,82 +105,45 @@ impl Front {
         let state = self.state.lock().unwrap();
         state.backends.iter().map(|b| b.token.clone()).collect()
     }
-
-    fn serve(&self, points: &Points, stream: TcpStream) -> Option<()> {
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        let mut input = BufReader::new(stream.try_clone().ok()?);
-        let (first, headers) = wire::read_head(&mut input)?;
-        let mut head = format!("{first}\r\n");
-        for (name, value) in &headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
-        match first.starts_with("GET ") {
-            // The command's own.
-            true => {
-                let call = first.trim_end_matches(" HTTP/1.1");
-                let call = call.replacen(' ', " gate:", 1);
-                let answer = points.pass(&call, || {
-                    let look = first.contains(" /_gate/status ");
-                    let backend = self.state.lock().unwrap().route(look);
-                    exchange(backend.port, &head)
-                });
-                (&stream).write_all(&answer??).ok()
-            }
-            false => self.splice(&head, input, stream),
-        }
-    }
-
-    /// Returns a caller's connection, to its end.
-    fn splice(&self, head: &str, mut input: BufReader<TcpStream>, stream: TcpStream) -> Option<()> {
-        let (backend, old) = {
-            let mut state = self.state.lock().unwrap();
-            let backend = state.route(false);
-            let newest = &state.backends[state.backends.len() - 1];
-            let old = newest.port != backend.port;
-            state.old_callers += usize::from(old);
-            (backend, old)
-        };
-        let spliced = || {
-            let mut there = TcpStream::connect(("127.0.0.1", backend.port)).ok()?;
-            there.write_all(head.as_bytes()).ok()?;
-            let mut onward = there.try_clone().ok()?;
-            let up = std::thread::spawn(move || {
-                let _ended = std::io::copy(&mut input, &mut onward);
-                let _told = onward.shutdown(Shutdown::Write);
-            });
-            let mut back = stream;
-            let _ended = std::io::copy(&mut there, &mut back);
-            let _told = back.shutdown(Shutdown::Both);
-            up.join().ok()
-        };
-        let done = spliced();
-        self.state.lock().unwrap().old_callers -= usize::from(old);
-        done
-    }
 }
 
-/// Returns one request without a body, and its whole answer as bytes that end with the connection.
-fn exchange(port: u16, head: &str) -> Option<Vec<u8>> {
-    let mut there = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    there.set_read_timeout(Some(PATIENCE)).ok()?;
-    there.write_all(head.as_bytes()).ok()?;
-    let mut input = BufReader::new(there);
-    let (first, headers) = wire::read_head(&mut input)?;
-    let mut body = Vec::new();
-    let framing = wire::framing(&headers);
-    if !wire::read_body(&mut input, framing, |part| body.extend_from_slice(part)) {
-        let _none = input.read(&mut [0]);
-        return None;
+fn serve(state: &Mutex<State>, points: &Points, seen: &Seen) -> Reply {
+    // The command's own calls are points; a caller's write is not.
+    if seen.method == "GET" {
+        let answer = points.pass(&format!("GET gate:{}", seen.target), || {
+            let backend = state.lock().unwrap().route(seen.target == "/_gate/status");
+            forward(backend.port, seen)
+        });
+        return answer.unwrap_or_else(Reply::hang_up);
     }
-    let mut answer = format!("{first}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
-    for (name, value) in &headers {
-        let framing = ["transfer-encoding", "content-length", "connection"];
-        if !framing.contains(&name.to_ascii_lowercase().as_str()) {
-            answer.push_str(&format!("{name}: {value}\r\n"));
-        }
-    }
-    let mut answer = format!("{answer}\r\n").into_bytes();
-    answer.extend(body);
-    Some(answer)
+    let (port, is_old) = {
+        let mut state = state.lock().unwrap();
+        let (backend, newest) = (state.route(false), state.backends.last().unwrap().port);
+        let is_old = newest != backend.port;
+        state.old_callers += usize::from(is_old);
+        (backend.port, is_old)
+    };
+    let answer = forward(port, seen);
+    state.lock().unwrap().old_callers -= usize::from(is_old);
+    answer
+}
+
+/// Sends a request on, and returns its answer.
+fn forward(port: u16, seen: &Seen) -> Reply {
+    let framing = ["transfer-encoding", "content-length", "connection"];
+    let is_own =
+        |(name, _): &&(String, String)| !framing.contains(&name.to_ascii_lowercase().as_str());
+    let request = Request {
+        method: seen.method.clone(),
+        target: seen.target.clone(),
+        headers: seen.headers.iter().filter(is_own).cloned().collect(),
+        body: Some(seen.body.clone()).filter(|body| !body.is_empty()),
+    };
+    let Ok(answer) = request.try_send_to(port) else {
+        return Reply::hang_up();
+    };
+    let headers = answer.headers.iter().filter(is_own);
+    let reply =
+        headers.fold(Reply::new(answer.status), |reply, (name, value)| reply.header(name, value));
+    reply.body(answer.body)
 }

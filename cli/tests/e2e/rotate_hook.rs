@@ -15,8 +15,7 @@ fn prints(folder: &Folder, text: &str) -> String {
 
 /// Returns a token that the API takes, made by nobody whom the command knows.
 fn new_token(stage: &Stage) -> String {
-    let mut tokens = stage.cloud.world.tokens.lock().unwrap();
-    tokens.by_hand(false, "by a hook", 0).1
+    stage.tokens().by_hand(false, "by a hook", 0).1
 }
 
 #[test]
@@ -45,7 +44,7 @@ fn what_the_hook_prints_takes_the_place_and_the_other_revokes() {
     let done = stage.rotate(&["--hook", &another, "--now", "--json"]);
     let print = fingerprint(&stage.signing_secret, &token);
     done.is(0, &["done", "revoke token", &print]);
-    let shown: Value = serde_json::from_str(&done.out).unwrap();
+    let shown = done.json();
     assert_eq!((&shown["outcome"], &shown["before"]), (&json!("rotated"), &json!(print)));
     assert_eq!(shown["made"]["id"], Value::Null);
     assert!(shown["left"][0].as_str().unwrap().contains(&print), "{shown}");
@@ -81,7 +80,7 @@ fn a_revoke_hook_that_fails_is_reported() {
     let make = prints(&folder, &new_token(&stage));
     let done = stage.rotate(&["--hook", &make, "--revoke-hook", "exit 4", "--json"]);
     done.is(1, &["--revoke-hook failed", "4", "in place"]);
-    let shown: Value = serde_json::from_str(&done.out).unwrap();
+    let shown = done.json();
     assert_eq!(
         (&shown["outcome"], &shown["now"]),
         (&json!("failed"), &shown["made"]["fingerprint"])

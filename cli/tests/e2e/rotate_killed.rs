@@ -61,15 +61,29 @@ fn try_all(cases: Vec<Case>, one: impl Fn(usize, Moment) + Sync) {
 /// No other run is under way, so nothing has to be left to one.
 const ALONE: [&str; 2] = ["--lease", "0"];
 
-/// Runs it until this moment. Whenever that is, it harms nobody, and the next run reports it.
-fn interrupt(stage: &Stage, arguments: &[&str], number: usize, moment: Moment) {
-    let done = stage.run(stage.command(arguments), Some((number, moment)));
-    let expected = match moment {
-        Moment::Before | Moment::After => None,
-        Moment::Lost => Some(1),
-    };
-    assert_eq!(done.code, expected, "{}", done.err);
-    stage.assert_unharmed();
+/// Interrupts the rotation of such a stage at each of these moments, which harms nobody, and runs it again, which ends
+/// like this. Returns the moments.
+fn goes_on(
+    stage: impl Fn() -> Stage + Sync,
+    arguments: impl Fn(&Stage) -> Vec<&str> + Sync,
+    keep: impl Fn(&str) -> bool,
+    end: &[&str],
+) -> Vec<Case> {
+    let first = stage();
+    let whole = first.rotate(&arguments(&first));
+    whole.is(0, &["done"]);
+    let mut cases = cases(&whole.calls);
+    cases.retain(|(_, call, _)| keep(call));
+    try_all(cases.clone(), |number, moment| {
+        let stage = stage();
+        let done = stage.run(stage.command(&arguments(&stage)), Some((number, moment)));
+        let code = matches!(moment, Moment::Lost).then_some(1);
+        assert_eq!(done.code, code, "{}", done.err);
+        stage.assert_unharmed();
+        stage.rotate(&arguments(&stage)).is(0, end);
+        stage.assert_rotated();
+    });
+    cases
 }
 
 fn first(stage: &Stage) -> Vec<&str> {
@@ -78,57 +92,26 @@ fn first(stage: &Stage) -> Vec<&str> {
 
 #[test]
 fn the_first_rotation_goes_on_from_wherever_it_was_killed() {
-    let stage = Stage::new();
-    let whole = stage.rotate(&first(&stage));
-    whole.is(0, &["done"]);
-    let cases = cases(&whole.calls);
+    let cases = goes_on(Stage::new, first, |_| true, &[]);
     let changes = cases.iter().filter(|(.., moment)| matches!(moment, Moment::After));
     assert!(changes.count() >= 4, "make, name, put, revoke: {cases:#?}");
-    try_all(cases, |number, moment| {
-        let stage = Stage::new();
-        interrupt(&stage, &first(&stage), number, moment);
-        stage.rotate(&first(&stage)).is(0, &[]);
-        stage.assert_rotated();
-    });
 }
 
 #[test]
 fn a_later_rotation_resumes_by_itself() {
     let ours = || Stage::of(Kind { ours: true, ..Kind::default() });
-    let whole = ours().rotate(&ALONE);
-    whole.is(0, &["done"]);
-    let mut cases = cases(&whole.calls);
-    cases.retain(|(_, call, _)| !call.starts_with("GET "));
+    let cases = goes_on(ours, |_| ALONE.to_vec(), |call| !call.starts_with("GET "), &[]);
     assert_eq!(cases.len(), 12, "make, name, put, revoke: {cases:#?}");
-    try_all(cases, |number, moment| {
-        let stage = ours();
-        interrupt(&stage, &ALONE, number, moment);
-        stage.rotate(&ALONE).is(0, &[]);
-        stage.assert_rotated();
-    });
 }
 
 #[test]
 fn a_rotation_through_versions_goes_on_too() {
     let versioned = || {
         let stage = Stage::new();
-        {
-            let mut worker = stage.cloud.world.worker.lock().unwrap();
-            let (_, secret) = worker.deployed();
-            worker.upload(&secret, "not yet");
-        }
+        stage.leaves_waiting();
         stage
     };
-    let stage = versioned();
-    let whole = stage.rotate(&first(&stage));
-    whole.is(0, &["done"]);
-    let mut cases = cases(&whole.calls);
-    cases.retain(|(_, call, _)| call.starts_with("POST ") && call.contains("/workers/"));
+    let is_ours = |call: &str| call.starts_with("POST ") && call.contains("/workers/");
+    let cases = goes_on(versioned, first, is_ours, &["done"]);
     assert_eq!(cases.len(), 6, "upload, deploy: {cases:#?}");
-    try_all(cases, |number, moment| {
-        let stage = versioned();
-        interrupt(&stage, &first(&stage), number, moment);
-        stage.rotate(&first(&stage)).is(0, &["done"]);
-        stage.assert_rotated();
-    });
 }

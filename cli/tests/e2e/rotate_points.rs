@@ -67,26 +67,10 @@ impl Points {
             arrived.send(()).unwrap();
             going.recv_timeout(PATIENCE * 2).unwrap();
         }
-        let kill = || {
-            if let Some(victim) = &victim {
-                let _gone_already = victim.lock().unwrap().kill();
-            }
-        };
-        match moment {
-            None => Some(effect()),
-            Some(Moment::Before) => {
-                kill();
-                None
-            }
-            Some(Moment::Lost) => {
-                drop(effect());
-                None
-            }
-            Some(Moment::After) => {
-                drop(effect());
-                kill();
-                None
-            }
+        let answer = (!matches!(moment, Some(Moment::Before))).then(effect);
+        if let (Some(Moment::Before | Moment::After), Some(victim)) = (moment, victim) {
+            let _gone_already = victim.lock().unwrap().kill();
         }
+        answer.filter(|_| moment.is_none())
     }
 }

@@ -21,7 +21,7 @@ fn a_token_that_the_api_refuses_is_never_put() {
         (unprobed, &["--unprobed"]),
     ] {
         let stage = Stage::of(kind);
-        stage.cloud.world.tokens.lock().unwrap().stillborn = true;
+        stage.tokens().stillborn = true;
         let done = stage.rotate(&[&old(&stage)[..], &["--patience", "1"], more].concat());
         done.is(1, &["does not work", "code 1000", "nothing was put", "revoked again"]);
         assert_eq!(done.steps(), [1, 2, 3, 4]);

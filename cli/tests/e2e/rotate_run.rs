@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
 use testkit::poll::poll;
 use testkit::upstream::PATIENCE;
 
@@ -28,6 +29,11 @@ impl Done {
             assert!(last.contains(word), "{word} in {}", self.err);
         }
         self
+    }
+
+    /// Returns what `--json` printed.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap()
     }
 
     /// Returns the numbers of the reported steps, in order.
@@ -88,7 +94,7 @@ impl Running {
             err: read("err"),
             calls: stage.cloud.world.points.calls(),
         };
-        let values = stage.cloud.world.tokens.lock().unwrap().values.clone();
+        let values = stage.tokens().values.clone();
         for text in [&done.out, &done.err] {
             stage.holds_no_secret("what it printed", text, &values);
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use testkit::upstream::PATIENCE;
 
 use crate::Folder;
 use crate::cloudflare::{BASE, Cloudflare};
+use crate::cloudflare_tokens::Tokens;
 use crate::cloudflare_worker::{STORE, STORED, Worker};
 use crate::rotate_front::{Front, Rollout};
 use crate::rotate_points::{Moment, Points};
@@ -163,6 +164,21 @@ impl Stage {
         }
     }
 
+    pub(crate) fn tokens(&self) -> MutexGuard<'_, Tokens> {
+        self.cloud.world.tokens.lock().unwrap()
+    }
+
+    pub(crate) fn worker(&self) -> MutexGuard<'_, Worker> {
+        self.cloud.world.worker.lock().unwrap()
+    }
+
+    /// Uploads a version called "not yet", with the secret that is deployed.
+    pub(crate) fn leaves_waiting(&self) {
+        let mut worker = self.worker();
+        let (_, secret) = worker.deployed();
+        worker.upload(&secret, "not yet");
+    }
+
     pub(crate) fn gate(&self) -> String {
         format!("http://127.0.0.1:{}", self.front.port)
     }
@@ -188,21 +204,25 @@ impl Stage {
 
     /// Returns a subcommand that asks this gate.
     pub(crate) fn bare(&self, words: &[&str]) -> Command {
-        let world = &self.cloud.world;
         let mut command = self.folder.command(&self.signing_secret);
+        command.args(words).args(["--gate", &self.gate()]).env_remove("SSL_CERT_FILE");
+        command.envs(self.environment());
         command
-            .args(words)
-            .args(["--gate", &self.gate()])
-            .env_remove("SSL_CERT_FILE")
-            .env("no_proxy", "127.0.0.1")
-            .env("ROTATION_API_TOKEN", &world.manager)
-            .env("CLOUDFLARE_API_TOKEN", &world.deployer)
-            .env("CLOUDFLARE_ACCOUNT_ID", &world.account)
-            .env("CLOUDFLARE_API_BASE_URL", self.cloud.base())
-            .env("WRANGLER_SEND_METRICS", "false")
-            .env("CI", "true")
-            .env("WRANGLER_LOG_PATH", self.folder.0.join("logs"));
-        command
+    }
+
+    /// Returns the variables of whoever may manage this gate's tokens, and deploy it.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 8] {
+        let world = &self.cloud.world;
+        [
+            ("no_proxy", "127.0.0.1".to_owned()),
+            ("ROTATION_API_TOKEN", world.manager.clone()),
+            ("CLOUDFLARE_API_TOKEN", world.deployer.clone()),
+            ("CLOUDFLARE_ACCOUNT_ID", world.account.clone()),
+            ("CLOUDFLARE_API_BASE_URL", self.cloud.base()),
+            ("WRANGLER_SEND_METRICS", "false".to_owned()),
+            ("WRANGLER_LOG_PATH", self.folder.0.join("logs").display().to_string()),
+            ("CI", "true".to_owned()),
+        ]
     }
 
     pub(crate) fn rotate(&self, arguments: &[&str]) -> Done {
@@ -239,7 +259,7 @@ impl Stage {
     #[track_caller]
     pub(crate) fn assert_rotated(&self) {
         self.assert_unharmed();
-        let tokens = self.cloud.world.tokens.lock().unwrap();
+        let tokens = self.tokens();
         let ours = tokens.named("writegate ");
         let [(name, value)] = ours.as_slice() else {
             panic!("one token of ours: {}", ours.len());
@@ -281,7 +301,7 @@ impl Stage {
     #[track_caller]
     pub(crate) fn assert_untouched(&self) {
         self.assert_unharmed();
-        let tokens = self.cloud.world.tokens.lock().unwrap();
+        let tokens = self.tokens();
         assert_eq!(tokens.named("writegate "), [], "no token of ours is left");
         assert!(tokens.is_live(&self.old.1), "the old one lives");
         assert_eq!(self.front.reachable(), std::slice::from_ref(&self.old.1));
@@ -312,7 +332,7 @@ pub(crate) const VERIFY: (&str, &str, Option<&str>) = ("/api/*", BASE, Some("/us
 
 /// Returns the secret of the gate that serves now.
 pub(crate) fn deployed(stage: &Stage) -> Value {
-    let (_, secret) = stage.cloud.world.worker.lock().unwrap().deployed();
+    let (_, secret) = stage.worker().deployed();
     serde_json::from_str(&secret).unwrap()
 }
 

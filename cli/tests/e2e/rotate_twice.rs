@@ -18,7 +18,7 @@ fn slow(stage: &Stage, lease: &str) -> (Running, std::sync::mpsc::Sender<()>) {
 
 /// Returns the fingerprints of the tokens of ours, in the order of their making.
 fn prints(stage: &Stage) -> Vec<String> {
-    let tokens = stage.cloud.world.tokens.lock().unwrap();
+    let tokens = stage.tokens();
     let ours = tokens.named("writegate ");
     let print = |(_, value): &(String, String)| fingerprint(&stage.signing_secret, value);
     ours.iter().map(print).collect()
@@ -78,13 +78,13 @@ fn where_somebody_revokes_the_new_token_the_old_one_stays() {
     try_on.send(()).unwrap();
     lists.recv_timeout(SOON).unwrap();
     {
-        let mut tokens = stage.cloud.world.tokens.lock().unwrap();
+        let mut tokens = stage.tokens();
         let (_, new) = tokens.named("writegate ").remove(0);
         let id = format!("/{}", tokens.shown(&new)["id"].as_str().unwrap());
         tokens.manage(false, "DELETE", &id, "", &Value::Null).unwrap();
     }
     list_on.send(()).unwrap();
     run.end(&stage).is(1, &["somebody has revoked", "nothing else"]);
-    let tokens = stage.cloud.world.tokens.lock().unwrap();
+    let tokens = stage.tokens();
     assert!(tokens.is_live(&stage.old.1), "there is a way back");
 }

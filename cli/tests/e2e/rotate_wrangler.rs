@@ -10,17 +10,13 @@ fn wrangler_puts_the_token_plainly_and_through_versions() {
     assert_eq!(done.called("PUT /client/v4/accounts/"), 1, "{:#?}", done.calls);
     stage.assert_rotated();
 
-    {
-        let mut worker = stage.cloud.world.worker.lock().unwrap();
-        let (_, secret) = worker.deployed();
-        worker.upload(&secret, "not yet");
-    }
+    stage.leaves_waiting();
     let done = stage.rotate(&["--now", "--lease", "0"]);
     done.is(0, &["done"]);
     assert!(done.err.contains("\"not yet\""), "{}", done.err);
     assert_eq!(done.called("PUT /client/v4/accounts/"), 0, "{:#?}", done.calls);
     stage.assert_rotated();
-    let worker = stage.cloud.world.worker.lock().unwrap();
+    let worker = stage.worker();
     assert_eq!(worker.newest(), worker.deployed());
 }
 
