@@ -13,39 +13,27 @@ const LEAST_DATE: &str = "2025-09-01";
 const TESTED_DATE: &str = "2026-11-17";
 
 pub(super) fn compatibility_date(document: &Document, now: Timestamp) -> Verdict {
-    let value = document.inherited("compatibility_date");
     let hint = format!("set compatibility_date = \"{TESTED_DATE}\" in wrangler.toml");
-    let text = match value {
-        Value::Null => {
-            return Verdict::fail("wrangler.toml has no compatibility_date", hint);
-        }
+    let text = match document.inherited("compatibility_date") {
+        Value::Null => return Verdict::fail("wrangler.toml has no compatibility_date", hint),
         Value::String(text) => text.as_str(),
         _ => return Verdict::fail("compatibility_date is no text in quotes", hint),
     };
-    let Some(date) = (text.len() == 10).then(|| Timestamp::parse_rfc3339(text)).flatten() else {
-        return Verdict::fail("compatibility_date is no date such as 2026-11-17", hint);
-    };
-    if text < LEAST_DATE {
-        return Verdict::fail(
-            format!(
-                "compatibility_date is {text}: before {LEAST_DATE} a redirect to another origin keeps its Authorization"
-            ),
-            hint,
-        );
+    let is = format!("compatibility_date is {text}");
+    let old = "a redirect to another origin keeps its Authorization";
+    match Timestamp::parse_rfc3339(text).filter(|_| text.len() == 10) {
+        None => Verdict::fail("compatibility_date is no date such as 2026-11-17", hint),
+        Some(_) if text < LEAST_DATE => {
+            Verdict::fail(format!("{is}: before {LEAST_DATE} {old}"), hint)
+        }
+        Some(_) if text < TESTED_DATE => {
+            Verdict::warn(format!("{is}, and the gate is tested with {TESTED_DATE}"), hint)
+        }
+        Some(date) if date > now => {
+            Verdict::warn(format!("{is}, which has not come: Cloudflare refuses it"), hint)
+        }
+        Some(_) => Verdict::ok(is),
     }
-    if text < TESTED_DATE {
-        return Verdict::warn(
-            format!("compatibility_date is {text}, and the gate is tested with {TESTED_DATE}"),
-            hint,
-        );
-    }
-    if date > now {
-        return Verdict::warn(
-            format!("compatibility_date is {text}, which has not come: Cloudflare refuses it"),
-            hint,
-        );
-    }
-    Verdict::ok(format!("compatibility_date is {text}"))
 }
 
 pub(super) fn preview_urls(document: &Document) -> Verdict {

@@ -58,29 +58,23 @@ pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
     };
     let mut findings = Findings::default();
     let open = named(&|key| any_method(key) && any_path(key));
-    if !open.is_empty() {
-        findings.warn(
-            format!("every method on every path is open to {}", listed(&open, 8)),
-            "give the key methods = [\"POST\"] and paths = [\"/posts/*\"], whatever its callers need",
-        );
-    }
+    findings.warn_of(
+        "every method on every path is open to",
+        &open,
+        "give the key methods = [\"POST\"] and paths = [\"/posts/*\"], whatever its callers need",
+    );
     let unlimited = named(&|key| key.schemes.contains(&Scheme::PublicKey) && key.rate.is_none());
-    if !unlimited.is_empty() {
-        findings.warn(
-            format!(
-                "public-key is no proof of anything, and no rate limits who sends {}",
-                listed(&unlimited, 8)
-            ),
-            "give the key rate = \"standard\" and the binding RATE_STANDARD: docs/configuration.md",
-        );
-    }
+    findings.warn_of(
+        "public-key is no proof of anything, and no rate limits who sends",
+        &unlimited,
+        "give the key rate = \"standard\" and the binding RATE_STANDARD: docs/configuration.md",
+    );
     let unserved = named(&|key| !is_served(config, key));
-    if !unserved.is_empty() {
-        findings.warn(
-            format!("no route serves any path of {}", listed(&unserved, 8)),
-            "correct the key's paths, or add a route for them",
-        );
-    }
+    findings.warn_of(
+        "no route serves any path of",
+        &unserved,
+        "correct the key's paths, or add a route for them",
+    );
     findings.verdict(format!(
         "{} key(s) of the configuration are limited by method or path{}",
         callers.len(),
@@ -103,17 +97,14 @@ pub(super) fn admin(config: &Config, now: Timestamp) -> Verdict {
         })
         .map(|key| key.id.to_string())
         .collect();
-    if !open.is_empty() {
-        return Verdict::warn(
-            format!(
-                "an admin key that is good for all of /_gate/, from everywhere, for ever: {}",
-                listed(&open, 8)
-            ),
-            "give it allowed_ips or expires; one that is only for check and rotation needs methods = [\"GET\"] and paths = [\"/_gate/status\"]",
-        );
-    }
+    let mut findings = Findings::default();
+    findings.warn_of(
+        "an admin key that is good for all of /_gate/, from everywhere, for ever:",
+        &open,
+        "give it allowed_ips or expires; one that is only for check and rotation needs methods = [\"GET\"] and paths = [\"/_gate/status\"]",
+    );
     let names: Vec<String> = admins.iter().map(|key| key.id.to_string()).collect();
-    Verdict::ok(match names.as_slice() {
+    findings.verdict(match names.as_slice() {
         [] => "no admin key, so /_gate/status and the registry are closed".to_owned(),
         names => format!("limited: {}", listed(names, 8)),
     })

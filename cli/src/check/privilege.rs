@@ -140,27 +140,19 @@ fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Unknown> {
 }
 
 fn judge(secret: &str, facts: &Facts, now: Timestamp, findings: &mut Findings) {
+    let put = "put a token that works: cargo run -- token put";
     if facts.verified.is_null() {
         let why = facts.record.as_ref().err().map(String::as_str).unwrap_or_default();
-        findings.fail(
-            format!("the Cloudflare API refuses {secret}: {why}"),
-            "put a token that works: cargo run -- token put",
-        );
+        findings.fail(format!("the Cloudflare API refuses {secret}: {why}"), put);
         return;
     }
     let status = facts.verified["status"].as_str().unwrap_or("?");
     if status != "active" {
-        findings.fail(
-            format!("{secret} is {status} at the Cloudflare API"),
-            "put a token that works: cargo run -- token put",
-        );
+        findings.fail(format!("{secret} is {status} at the Cloudflare API"), put);
     }
     let expires = facts.verified["expires_on"].as_str().and_then(Timestamp::parse_rfc3339);
     if expires.is_some_and(|expires| expires <= now) {
-        findings.fail(
-            format!("{secret} has expired at the Cloudflare API"),
-            "put a token that works: cargo run -- token put",
-        );
+        findings.fail(format!("{secret} has expired at the Cloudflare API"), put);
     }
     let record = match &facts.record {
         Ok(record) => record,
@@ -190,18 +182,15 @@ fn judge_policy(secret: &str, policy: &Value, findings: &mut Findings) {
     }
     let deploying: Vec<&String> =
         writes.iter().filter(|name| DEPLOYING.contains(&name.as_str())).collect();
-    if !deploying.is_empty() {
-        findings.warn(
-            format!(
-                "{secret} may replace the gate itself, and so read all of its secrets: {}",
-                listed(&deploying, 8)
-            ),
-            "make a token without these permissions; what deploys is for wrangler, not for the gate",
-        );
-    }
-    if let (false, Some(wide)) = (writes.is_empty(), wide(&policy["resources"])) {
-        findings.warn(
-            format!("{secret} may write to {wide}: {}", listed(&writes, 8)),
+    findings.warn_of(
+        &format!("{secret} may replace the gate itself, and so read all of its secrets:"),
+        &deploying,
+        "make a token without these permissions; what deploys is for wrangler, not for the gate",
+    );
+    if let Some(wide) = wide(&policy["resources"]) {
+        findings.warn_of(
+            &format!("{secret} may write to {wide}:"),
+            &writes,
             "limit the token to the zone or the account that it is for",
         );
     }

@@ -98,6 +98,13 @@ impl Findings {
         self.0.push(Verdict::fail(evidence, hint));
     }
 
+    /// Warns of these, if there are any.
+    pub(super) fn warn_of<T: AsRef<str>>(&mut self, evidence: &str, of: &[T], hint: &str) {
+        if !of.is_empty() {
+            self.warn(format!("{evidence} {}", listed(of, 8)), hint);
+        }
+    }
+
     /// Returns one verdict of all findings, the worst first; if there are none, it is well, because of `otherwise`.
     pub(super) fn verdict(mut self, otherwise: impl Into<String>) -> Verdict {
         self.0.sort_by_key(|finding| std::cmp::Reverse(finding.status));

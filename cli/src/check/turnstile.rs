@@ -45,12 +45,11 @@ pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
         key.allowed_origins.iter().flatten().any(|origin| origin.is_loopback())
     };
     let local: Vec<&str> = minting.iter().filter(is_local).map(|key| key.id.as_str()).collect();
-    if !local.is_empty() {
-        findings.warn(
-            format!("pages of a visitor's own machine may get sessions of {}", listed(&local, 8)),
-            "remove the loopback origins from allowed_origins; keep them in a key, or an [env.…], of its own for development",
-        );
-    }
+    findings.warn_of(
+        "pages of a visitor's own machine may get sessions of",
+        &local,
+        "remove the loopback origins from allowed_origins; keep them in a key, or an [env.…], of its own for development",
+    );
     let ids: Vec<&str> = minting.iter().map(|key| key.id.as_str()).collect();
     findings.verdict(format!("sessions for pages, after a challenge: {}", listed(&ids, 8)))
 }

@@ -64,8 +64,8 @@ fn undo(from: &[u8], breaks: &[usize]) -> Option<Undone> {
         }
         let byte = from[at];
         let length = match byte {
-            b'\\' | b'%' | b'&' => escape(&from[at..], &mut bytes),
-            b'=' if is_mail => escape(&from[at..], &mut bytes),
+            b'\\' | b'%' | b'&' => undo_one(&from[at..], &mut bytes),
+            b'=' if is_mail => undo_one(&from[at..], &mut bytes),
             b'q' | b'Q' if !is_mail => {
                 let word = from.get(at..at + MAIL.len());
                 is_mail = word.is_some_and(|word| word.eq_ignore_ascii_case(MAIL));
@@ -108,98 +108,70 @@ fn joint(text: &[u8]) -> usize {
 }
 
 /// Appends what an escape at the beginning of `text` means, and returns the escape's length; 0 where there is none.
-fn escape(text: &[u8], bytes: &mut Vec<u8>) -> usize {
+fn undo_one(text: &[u8], bytes: &mut Vec<u8>) -> usize {
+    let Some((length, meaning)) = escape(text) else {
+        return 0;
+    };
+    match meaning {
+        Meaning::Nothing => {}
+        Meaning::Byte(byte) => bytes.push(byte),
+        Meaning::Character(code) => {
+            let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+            bytes.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+    length
+}
+
+/// The meaning of an escape.
+enum Meaning {
+    Nothing,
+    Byte(u8),
+    Character(u32),
+}
+
+/// Returns the length of an escape at the beginning of `text`, and what it means.
+fn escape(text: &[u8]) -> Option<(usize, Meaning)> {
+    use Meaning::{Byte, Character, Nothing};
     let number = |from: usize, length: usize, radix: u32| {
         let digits = std::str::from_utf8(text.get(from..from + length)?).ok()?;
         let is_digits = digits.chars().all(|digit| digit.is_digit(radix));
         is_digits.then(|| u32::from_str_radix(digits, radix).ok())?
     };
-    let push = |bytes: &mut Vec<u8>, number: u32| {
-        let character = char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER);
-        bytes.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
+    let byte = |from: usize, length: usize, radix: u32| {
+        number(from, length, radix).map(|code| Byte(u8::try_from(code).unwrap_or_default()))
     };
-    let byte = |number: u32| u8::try_from(number).unwrap_or_default();
-    match (text[0], text.get(1)) {
-        // A line of a mail that goes on.
-        (b'=', Some(b'\r' | b'\n')) => 1,
-        (b'%' | b'=', _) => match number(1, 2, 16) {
-            Some(code) => {
-                bytes.push(byte(code));
-                3
-            }
-            None => 0,
-        },
+    Some(match (text[0], text.get(1)?) {
+        // A line of a mail that goes on; or one of a program: the break is left out with the rest.
+        (b'=' | b'\\', b'\r' | b'\n') => (1, Nothing),
+        (b'%' | b'=', _) => (3, byte(1, 2, 16)?),
         (b'&', _) => {
-            let end = text.iter().take(12).position(|byte| *byte == b';').unwrap_or_default();
-            let name = text.get(1..end).and_then(|name| std::str::from_utf8(name).ok());
-            let name = name.unwrap_or_default();
-            let known = ENTITIES.iter().find(|(other, _)| *other == name);
-            let code =
-                match (name.strip_prefix("#x").or(name.strip_prefix("#X")), name.strip_prefix('#'))
-                {
-                    (Some(hex), _) => u32::from_str_radix(hex, 16).ok(),
-                    (None, Some(digits)) => digits.parse().ok(),
-                    (None, None) => known.map(|(_, character)| u32::from(*character)),
-                };
-            match code {
-                Some(code) => {
-                    push(bytes, code);
-                    end + 1
-                }
-                None => 0,
-            }
+            let end = text.iter().take(12).position(|byte| *byte == b';')?;
+            let name = std::str::from_utf8(&text[1..end]).ok()?;
+            let hex = name.strip_prefix("#x").or(name.strip_prefix("#X"));
+            let code = match (hex, name.strip_prefix('#')) {
+                (Some(hex), _) => u32::from_str_radix(hex, 16).ok()?,
+                (None, Some(digits)) => digits.parse().ok()?,
+                (None, None) => ENTITIES.iter().find(|(other, _)| *other == name)?.1.into(),
+            };
+            (end + 1, Character(code))
         }
-        (_, Some(b'u')) if text.get(2) == Some(&b'{') => {
-            let digits =
-                text.iter().skip(3).take(7).position(|byte| *byte == b'}').unwrap_or_default();
-            match number(3, digits, 16) {
-                Some(code) => {
-                    push(bytes, code);
-                    digits + 4
-                }
-                None => 0,
-            }
+        (_, b'u') if text.get(2) == Some(&b'{') => {
+            let digits = text.iter().skip(3).take(7).position(|byte| *byte == b'}')?;
+            (digits + 4, Character(number(3, digits, 16)?))
         }
-        (_, Some(b'0'..=b'3')) if number(1, 3, 8).is_some() => {
-            bytes.push(byte(number(1, 3, 8).unwrap_or_default()));
-            4
-        }
-        (_, Some(b'u')) => match number(2, 4, 16) {
+        (_, b'0'..=b'3') if number(1, 3, 8).is_some() => (4, byte(1, 3, 8)?),
+        (_, b'u') => match number(2, 4, 16)? {
             // The second half of a character follows.
-            Some(high @ 0xd800..=0xdbff) => match number(8, 4, 16) {
-                Some(low @ 0xdc00..=0xdfff) => {
-                    push(bytes, 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00));
-                    12
-                }
-                _ => 0,
-            },
-            Some(code) => {
-                push(bytes, code);
-                6
+            high @ 0xd800..=0xdbff => {
+                let low = number(8, 4, 16).filter(|low| (0xdc00..=0xdfff).contains(low))?;
+                (12, Character(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00)))
             }
-            None => 0,
+            code => (6, Character(code)),
         },
-        (_, Some(b'x')) => match number(2, 2, 16) {
-            Some(code) => {
-                bytes.push(byte(code));
-                4
-            }
-            None => 0,
-        },
-        (_, Some(b'n' | b'r')) => {
-            bytes.push(b'\n');
-            2
-        }
-        (_, Some(b't')) => {
-            bytes.push(b'\t');
-            2
-        }
-        // A continued line: the break is left out with the rest.
-        (_, Some(b'\r' | b'\n')) => 1,
-        (_, Some(other)) => {
-            bytes.push(*other);
-            2
-        }
-        (_, None) => 0,
-    }
+        (_, b'x') => (4, byte(2, 2, 16)?),
+        (_, b'n' | b'r') => (2, Byte(b'\n')),
+        (_, b't') => (2, Byte(b'\t')),
+        (_, other) => (2, Byte(*other)),
+    })
 }
