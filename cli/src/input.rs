@@ -1,13 +1,13 @@
 //! Asking a person, and taking secrets: without an echo on a terminal, else from standard input, where
-//! no other program sees them and no shell keeps them.
+//! no other program sees them and no shell keeps them. And the files that an option names.
 
 use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Read as _, Write as _};
-use std::thread;
+use std::{fs, thread};
 
 use writegate::Secret;
 
 use crate::error::{Context as _, Error, Result};
-use crate::{interrupt, project};
+use crate::{interrupt, project, utf16};
 
 /// Longest secret, in bytes: what a Workers Secret may hold.
 const MAX_BYTES: u64 = 5 * 1024;
@@ -34,6 +34,23 @@ pub(crate) fn secret(prompt: &str) -> Result<Secret> {
         )));
     }
     Ok(trimmed(Secret::new(bytes)))
+}
+
+/// Returns the bytes of a file that an option names, or of standard input for `-`. The name is not repeated: it may be a
+/// secret in the wrong place.
+pub(crate) fn bytes(option: &str, name: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = match name {
+        "-" => io::stdin().read_to_end(&mut bytes).map(|_length| bytes),
+        name => fs::read(name),
+    };
+    read.map_err(|error| Error::usage(format!("{option}: reading the file: {error}")))
+}
+
+/// Returns the text of such a file, whatever encoding its byte order mark says.
+pub(crate) fn text(option: &str, name: &str) -> Result<String> {
+    let bytes = bytes(option, name)?;
+    Ok(String::from_utf8_lossy(&utf16::unmarked(&bytes)).into_owned())
 }
 
 /// Returns a secret that is typed without an echo.

@@ -1,7 +1,5 @@
 //! `writegate request sign`: the headers that sign a request (RFC 9421), as arguments for curl.
 
-use std::io::Read as _;
-
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use writegate::credential::base::Component;
@@ -10,9 +8,9 @@ use writegate::credential::session::Session;
 use writegate::credential::signing::{self, Parameters};
 use writegate::{KeyId, METHODS, MacKey, Scheme, derive_ss};
 
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::settings::{self, KeyOptions};
-use crate::{clock, random, target};
+use crate::{clock, input, random, target};
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
@@ -164,15 +162,7 @@ fn not_a_field() -> Error {
 fn body(text: &str) -> Result<Vec<u8>> {
     match text.strip_prefix('@') {
         None => Ok(text.as_bytes().to_vec()),
-        Some("-") => {
-            let mut bytes = Vec::new();
-            std::io::stdin()
-                .read_to_end(&mut bytes)
-                .context("reading the body from standard input")?;
-            Ok(bytes)
-        }
-        Some(file) => std::fs::read(file)
-            .map_err(|error| Error::usage(format!("--body: reading the file: {error}"))),
+        Some(file) => input::bytes("--body", file),
     }
 }
 

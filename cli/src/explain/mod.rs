@@ -24,6 +24,7 @@ use writegate::{Problem, Refusal};
 use crate::admin::GateOptions;
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::input;
 use crate::project::ProjectOptions;
 use crate::redact::redacted;
 use crate::settings;
@@ -82,7 +83,7 @@ struct Answered {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let entry = match &options.har {
-        Some(file) => request_input::har(&request_input::text("--har", file)?, options.entry)?,
+        Some(file) => request_input::har(&input::text("--har", file)?, options.entry)?,
         None if options.request.is_empty() => {
             return Err(Error::usage(
                 "which request? Give it as arguments of curl after --, or as --har FILE",
@@ -96,11 +97,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         None => clock::now()?,
     };
     let answered = match (&options.problem, &entry.answer) {
-        (Some(file), _) => Some(answered(&request_input::text("--problem", file)?)?),
+        (Some(file), _) => Some(answered(&input::text("--problem", file)?)?),
         (None, answer) => answer.as_ref().and_then(|answer| answered(answer).ok()),
     };
-    let signed =
-        options.base.as_ref().map(|file| request_input::text("--base", file)).transpose()?;
+    let signed = options.base.as_ref().map(|file| input::text("--base", file)).transpose()?;
     let project = options.project.look()?;
     if settings::key_secret(&project)?.is_none() {
         project.refuse_redirect()?;

@@ -1,8 +1,5 @@
 //! The request to be explained, as a person has it: arguments of curl, or an entry of a HAR file.
 
-use std::fs;
-use std::io::{self, Read as _};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -10,7 +7,6 @@ use writegate::{Head, Problem, Timestamp};
 
 use crate::error::{Error, Result};
 use crate::target;
-use crate::utf16;
 
 /// A request as it was sent.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,28 +80,6 @@ impl RequestInput {
         }
         self
     }
-}
-
-/// Returns the bytes of a file that an option names, or of standard input for `-`. The name is not repeated: it may be a
-/// secret in the wrong place.
-pub(crate) fn bytes(option: &str, name: &str) -> Result<Vec<u8>> {
-    let read = match name {
-        "-" => {
-            let mut bytes = Vec::new();
-            io::stdin().read_to_end(&mut bytes).map(|_length| bytes)
-        }
-        name => fs::read(name),
-    };
-    read.map_err(|error| Error::usage(format!("{option}: reading the file: {error}")))
-}
-
-/// Returns the text of such a file, whatever encoding its byte order mark says.
-pub(crate) fn text(option: &str, name: &str) -> Result<String> {
-    let bytes = bytes(option, name)?;
-    Ok(utf16::decoded(&bytes).unwrap_or_else(|| {
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        String::from_utf8_lossy(text).into_owned()
-    }))
 }
 
 /// An entry of a HAR file: the request, and what was answered.

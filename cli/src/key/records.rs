@@ -1,15 +1,14 @@
 //! The records that `key import` is given: read as the gate reads them, so that nothing is sent that it would refuse.
 
 use std::collections::HashMap;
-use std::io::Read as _;
 
 use serde_json::Value;
 use writegate::registry::{self, MAX_RECORD_BYTES};
 use writegate::{KeyId, json};
 
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::project::Document;
-use crate::utf16;
+use crate::{input, utf16};
 
 use super::fields;
 
@@ -22,17 +21,7 @@ pub(super) struct Record {
 
 /// Returns all records of a file, or of standard input for `-`.
 pub(super) fn read(file: &str) -> Result<Vec<Record>> {
-    let mut bytes = Vec::new();
-    if file == "-" {
-        std::io::stdin().read_to_end(&mut bytes).context("reading standard input")?;
-    } else {
-        bytes = std::fs::read(file)
-            .map_err(|error| Error::usage(format!("FILE: reading the file: {error}")))?;
-    }
-    match utf16::decoded(&bytes) {
-        Some(text) => parse(text.as_bytes()),
-        None => parse(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes)),
-    }
+    parse(&utf16::unmarked(&input::bytes("FILE", file)?))
 }
 
 /// Returns a JSON array of records, or a record on each line.

@@ -316,7 +316,7 @@ impl Options {
 }
 
 fn file(name: &str) -> Result<Vec<u8>> {
-    super::request_input::bytes("the request", name)
+    crate::input::bytes("the request", name)
 }
 
 fn read_data(value: &str, drops_lines: bool) -> Result<Vec<u8>> {
