@@ -1,11 +1,12 @@
 //! A person at a terminal: a real one, of which Python's `pty` holds the other end.
 
+use std::collections::BTreeMap;
 use std::env;
-use std::ffi::OsString;
-use std::io::Write as _;
+use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
 use serde_json::{Value, json};
+use testkit::program::{found, run};
 
 use super::machine::{Machine, OTHER_ACCOUNT, in_two_accounts, refused};
 use super::{CMS, clone};
@@ -13,7 +14,7 @@ use crate::checkout::{Checkout, random_secret};
 
 const TERMINAL: &str = include_str!("terminal.py");
 
-/// What a person would be asked for besides.
+/// The options for all else that a person would be asked.
 const REST: &str = "--key-name CMS --method POST --auth bearer --name writegate";
 
 /// In the questions for what must not be shown.
@@ -28,36 +29,36 @@ struct Session {
     restored: bool,
 }
 
-/// Runs `init` and, whenever the screen shows the first of a pair, types the second. `None` without Python.
-fn session(checkout: &Checkout, line: &str, talk: &[(&str, &str)]) -> Option<Session> {
-    let command = checkout.command(line);
-    let program = [command.get_program()].into_iter().chain(command.get_args());
-    let program: Vec<_> = program.map(|word| word.to_str().unwrap()).collect();
-    let mut python = Command::new("python3");
-    python
-        .args(["-c", TERMINAL])
-        .arg(json!({"program": program, "talk": talk, "hidden": HIDDEN}).to_string())
-        .current_dir(&checkout.0)
-        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
-        .env("PATH", path(checkout))
-        .env_remove("SIGNING_SECRET")
-        .env_remove("CLOUDFLARE_API_TOKEN")
-        .env_remove("CLOUDFLARE_ACCOUNT_ID")
-        .env_remove("CARGO_MANIFEST_DIR");
-    let Ok(output) = python.output() else {
-        assert!(std::env::var_os("CI").is_none(), "CI needs python3");
-        // The macros' output is shown only for tests that fail.
-        let _told = writeln!(std::io::stderr(), "skipped a terminal: there is no python3 here");
-        return None;
+/// A command line in a checkout, and its talk: whenever the screen shows the first of a pair, the second is typed.
+type Run<'r> = (&'r Checkout, &'r str, Vec<(&'r str, &'r str)>);
+
+/// Runs these one after another, in one Python, which takes longest to start. Returns nothing without Python.
+fn sessions(runs: &[Run<'_>]) -> Vec<Session> {
+    if !found(&["python3"], "the command at a terminal") {
+        return Vec::new();
+    }
+    let order = |(checkout, line, talk): &Run<'_>| {
+        let mut command = checkout.command(*line);
+        command.env("PATH", path(checkout));
+        for name in ["CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID"] {
+            command.env_remove(name);
+        }
+        let text = |text: &OsStr| text.to_str().unwrap().to_owned();
+        let words = [command.get_program()].into_iter().chain(command.get_args());
+        let program: Vec<_> = words.map(text).collect();
+        let variables = command.get_envs().map(|(name, value)| (text(name), value.map(text)));
+        let environment: BTreeMap<_, _> = variables.collect();
+        json!({"program": program, "talk": talk, "hidden": HIDDEN, "folder": checkout.0, "environment": environment})
     };
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    Some(Session {
-        screen: said["screen"].as_str().unwrap().to_owned(),
-        code: said["code"].as_i64().unwrap(),
-        restored: said["restored"].as_bool().unwrap(),
-    })
+    let orders: Value = runs.iter().map(order).collect();
+    let printed = run(Command::new("python3").args(["-c", TERMINAL]), &orders.to_string());
+    let ends: Vec<(String, i64, bool)> = serde_json::from_str(&printed).unwrap();
+    ends.into_iter().map(|(screen, code, restored)| Session { screen, code, restored }).collect()
+}
+
+/// Runs one of them.
+fn session(checkout: &Checkout, line: &str, talk: &[(&str, &str)]) -> Option<Session> {
+    sessions(&[(checkout, line, talk.to_vec())]).pop()
 }
 
 /// Returns the path with the checkout's own programs before the others.
@@ -155,33 +156,35 @@ fn a_person_may_log_in_choose_and_deploy_on_the_way() {
 /// The ways to leave a question without an answer, the exit code, and the words that are said then: the terminal's end
 /// of input, Ctrl-C, and the signals of somebody else.
 const GONE: [(&str, i64, &str); 4] = [
-    ("\u{4}", 2, ": the input ended; "),
-    ("\u{3}", 130, "writegate: interrupted; "),
-    ("kill 2", 130, "writegate: interrupted; "),
-    ("kill 15", 130, "writegate: interrupted; "),
+    ("\u{4}", 2, ": the input ended"),
+    ("\u{3}", 130, "writegate: interrupted"),
+    ("kill 2", 130, "writegate: interrupted"),
+    ("kill 15", 130, "writegate: interrupted"),
 ];
 
-/// Goes away at this question in every way, and looks at what is left of it.
+/// Goes away at each of these questions in every way. The last words end like this; looks at what is left of it.
 fn leaves(
     line: &str,
     talk: &[(&str, &str)],
-    at: usize,
+    at: impl IntoIterator<Item = usize>,
+    end: &str,
     begin: impl Fn() -> Checkout,
-    look: impl Fn(&Checkout, &Session),
+    look: impl Fn(&Checkout, usize),
 ) {
-    for (gone, code, said) in GONE {
-        let checkout = begin();
-        let mut talk = talk[..=at].to_vec();
-        talk[at].1 = gone;
-        let Some(session) = session(&checkout, line, &talk) else {
-            return;
-        };
-        let screen = &session.screen;
-        assert_eq!(session.code, code, "{gone:?} at {:?}: {screen}", talk[at].0);
-        assert!(session.restored, "{gone:?} at {:?}: {screen}", talk[at].0);
+    let joint = if end.is_empty() { "" } else { "; " };
+    let ways: Vec<_> = at.into_iter().flat_map(|at| GONE.map(|gone| (at, gone, begin()))).collect();
+    let mut runs: Vec<Run<'_>> = Vec::new();
+    for (at, (gone, ..), checkout) in &ways {
+        runs.push((checkout, line, [&talk[..*at], &[(talk[*at].0, *gone)]].concat()));
+    }
+    for ((at, (gone, code, said), checkout), session) in ways.iter().zip(sessions(&runs)) {
+        let (question, screen) = (talk[*at].0, session.screen.trim_end());
+        assert_eq!(session.code, *code, "{gone:?} at {question:?}: {screen}");
+        assert!(session.restored, "{gone:?} at {question:?}: {screen}");
         let last = screen.lines().last().unwrap();
-        assert!(last.starts_with("writegate: ") && last.contains(said), "{screen}");
-        look(&checkout, &session);
+        assert!(last.starts_with("writegate: "), "{screen}");
+        assert!(last.contains(&format!("{said}{joint}")) && last.ends_with(end), "{screen}");
+        look(checkout, *at);
     }
 }
 
@@ -204,13 +207,8 @@ fn who_goes_away_at_any_question_leaves_nothing_behind() {
         ("When it was issued", "2026-01-02"),
         ("When it ends", ""),
     ];
-    for at in 0..talk.len() {
-        leaves("init --local", &talk, at, clone, |checkout, session| {
-            let screen = session.screen.trim_end();
-            assert!(screen.ends_with("nothing is written"), "{screen}");
-            checkout.assert_untouched();
-        });
-    }
+    let untouched = |checkout: &Checkout, _| checkout.assert_untouched();
+    leaves("init --local", &talk, 0..talk.len(), "nothing is written", clone, untouched);
 }
 
 #[test]
@@ -222,13 +220,8 @@ fn an_interrupt_at_the_login_or_the_account_leaves_nothing() {
         machine.checkout
     };
     let talk = [("Log in now", "y"), ("Ours), ", OTHER_ACCOUNT)];
-    for at in 0..talk.len() {
-        leaves(CMS, &talk, at, begin, |checkout, session| {
-            let screen = session.screen.trim_end();
-            assert!(screen.ends_with("nothing is written"), "{screen}");
-            checkout.assert_untouched();
-        });
-    }
+    let untouched = |checkout: &Checkout, _| checkout.assert_untouched();
+    leaves(CMS, &talk, 0..talk.len(), "nothing is written", begin, untouched);
 }
 
 /// In place of npm, which would ask the internet.
@@ -250,23 +243,19 @@ fn an_interrupt_in_a_new_folder_says_to_run_it_again() {
         ("When it ends", ""),
     ];
     let last = talk.len() - 1;
-    for at in [0, last] {
-        leaves(&init, &talk, at, begin, |checkout, session| {
-            let screen = session.screen.trim_end();
-            let told = "my-gate has its npm packages, and the gate is not made: run this again";
-            assert!(screen.ends_with(told), "{screen}");
-            let folder = checkout.0.join("my-gate");
-            for name in ["wrangler.toml", ".dev.vars", ".dev.vars.new", "README.md", ".github"] {
-                assert!(!folder.join(name).exists(), "{name}");
-            }
-            if at < last {
-                return;
-            }
-            let again = self::session(checkout, &init, &talk).unwrap();
-            assert_eq!(again.code, 0, "{}", again.screen);
-            assert!(folder.join("wrangler.toml").exists() && folder.join(".dev.vars").exists());
-        });
-    }
+    let told = "my-gate has its npm packages, and the gate is not made: run this again";
+    leaves(&init, &talk, [0, last], told, begin, |checkout, at| {
+        let folder = checkout.0.join("my-gate");
+        for name in ["wrangler.toml", ".dev.vars", ".dev.vars.new", "README.md", ".github"] {
+            assert!(!folder.join(name).exists(), "{name}");
+        }
+        if at < last {
+            return;
+        }
+        let again = self::session(checkout, &init, &talk).unwrap();
+        assert_eq!(again.code, 0, "{}", again.screen);
+        assert!(folder.join("wrangler.toml").exists() && folder.join(".dev.vars").exists());
+    });
 }
 
 #[test]
@@ -293,10 +282,8 @@ fn an_interrupt_after_the_secrets_names_what_is_left() {
         ("deploy it now", ""),
     ];
     let begin = || Machine::new().checkout;
-    leaves(&init, &talk, 3, begin, |checkout, session| {
-        let screen = &session.screen;
-        let continues = "the secrets are set: `npx wrangler deploy` continues";
-        assert!(screen.contains(continues), "{screen}");
+    let continues = "the secrets are set: `npx wrangler deploy` continues";
+    leaves(&init, &talk, [3], continues, begin, |checkout, _| {
         assert!(checkout.text(".dev.vars").contains("SIGNING_SECRET="));
         // The files are whole, and the key can be shown.
         let id = checkout.configuration()["vars"]["KEYS"][0]["id"].clone();
@@ -311,13 +298,5 @@ fn a_secret_s_question_leaves_the_terminal_as_it_was_in_other_commands_too() {
         machine.init("--local");
         machine.checkout
     };
-    for (gone, code, said) in GONE {
-        let talk = [("the token for WRITE_TOKEN", gone)];
-        let Some(session) = session(&begin(), "token put", &talk) else {
-            return;
-        };
-        assert_eq!((session.code, session.restored), (code, true), "{gone:?}: {}", session.screen);
-        let said = said.trim_end_matches("; ");
-        assert!(session.screen.trim_end().ends_with(said), "{gone:?}: {}", session.screen);
-    }
+    leaves("token put", &[("the token for WRITE_TOKEN", "")], [0], "", begin, |_, _| {});
 }
