@@ -5,7 +5,7 @@ mod environment;
 mod files;
 mod form;
 mod gate;
-mod machine;
+pub(crate) mod machine;
 mod recipes;
 mod refusals;
 mod terminal;

@@ -19,13 +19,18 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new() -> Self {
-        let machine = Self { checkout: clone(), token: random_secret() };
-        let bin = machine.checkout.0.join("node_modules/wrangler/bin");
-        fs::create_dir_all(&bin).unwrap();
-        fs::write(bin.join("wrangler.js"), WRANGLER).unwrap();
+        let machine = Self::of(clone());
         machine.answers("whoami", logged_in(&[(ACCOUNT, "Ours")]));
         machine.answers("secret list", not_found("writegate"));
         machine
+    }
+
+    /// Puts that wrangler into a checkout.
+    pub(crate) fn of(checkout: Checkout) -> Self {
+        let bin = checkout.0.join("node_modules/wrangler/bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::write(bin.join("wrangler.js"), WRANGLER).unwrap();
+        Self { checkout, token: random_secret() }
     }
 
     /// Sets wrangler's answer to this call from now on.
@@ -152,7 +157,7 @@ pub(crate) fn logged_in(accounts: &[(&str, &str)]) -> Value {
     json!({"out": {"loggedIn": true, "accounts": accounts}})
 }
 
-/// Two of them.
+/// Returns that of two of them.
 pub(crate) fn in_two_accounts() -> Value {
     logged_in(&[(ACCOUNT, "Ours"), (OTHER_ACCOUNT, "Theirs")])
 }
