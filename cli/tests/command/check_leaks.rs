@@ -4,7 +4,6 @@ use std::fs;
 use std::io::Write as _;
 
 use serde_json::Value;
-use writegate::{KeyId, Secret, derive_sk};
 
 use crate::check_setup::Gate;
 use crate::checkout::{Done, random_secret, root, writegate};
@@ -169,9 +168,7 @@ fn a_token_that_was_taken_out_again_is_in_the_history() {
 #[test]
 fn the_secrets_of_this_checkout_are_found_everywhere() {
     let gate = Gate::well();
-    let id = KeyId::parse("pk_site").unwrap();
-    let sk = derive_sk(&Secret::new(gate.root.clone()), &id, 1);
-    let sk = sk.expose_str().unwrap().to_owned();
+    let sk = testkit::token::sk(&gate.root, "pk_site", 1);
     gate.checkout.file("a.txt", &format!("x{}x\n", gate.token));
     gate.checkout.file("b.txt", &format!("{}\n", gate.root));
     gate.checkout.file("c.txt", &format!("{sk}\n"));

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 pub(crate) use testkit::program::Done;
+pub(crate) use testkit::token::fresh as random_secret;
 
 /// A command line: words, or a text that is cut into words as a shell cuts it.
 pub(crate) trait Line {
@@ -148,6 +149,23 @@ impl Checkout {
     }
 }
 
+/// An empty folder that is in no project, gone with it.
+pub(crate) struct Empty(pub(crate) PathBuf);
+
+impl Empty {
+    pub(crate) fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("writegate-{}", random_secret()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Empty {
+    fn drop(&mut self) {
+        let _gone = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Returns the checkout of writegate itself.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -157,10 +175,4 @@ pub(crate) fn writegate(line: impl Line) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
     command.args(line.words()).env_remove("SIGNING_SECRET").env_remove("WRITEGATE_SK");
     command
-}
-
-pub(crate) fn random_secret() -> String {
-    let mut bytes = [0_u8; 24];
-    getrandom::fill(&mut bytes).unwrap();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

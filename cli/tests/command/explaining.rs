@@ -8,9 +8,10 @@ mod reasons;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use writegate::{KeyId, MacKey, Secret, derive_sk};
+use testkit::upstream::{Reply, Upstream};
+use writegate::{MacKey, Secret};
 
-use crate::checkout::{Checkout, Done, Line, random_secret, rows, writegate};
+use crate::checkout::{Checkout, Done, Empty, Line, random_secret, rows, writegate};
 
 const URL: &str = "https://gate.example/posts?x=1";
 const WRANGLER: &str = "[vars]\nUPSTREAM = \"https://api.example\"\n[[vars.KEYS]]\nid = \"pk_site\"\nversion = 3\n\
@@ -61,10 +62,8 @@ impl Scene {
         self.checkout.prints(&format!("url sign --key pk_site {URL}"))
     }
 
-    fn sk(&self, version: u32) -> String {
-        let id = KeyId::parse("pk_site").unwrap();
-        let sk = derive_sk(&Secret::new(self.root.as_str()), &id, version);
-        sk.expose_str().unwrap().to_owned()
+    fn sk(&self, version: u64) -> String {
+        testkit::token::sk(&self.root, "pk_site", version)
     }
 
     /// Returns the headers of a signed POST of `{}`, as arguments of curl.
@@ -203,11 +202,10 @@ fn a_har_is_enough_and_without_a_root_the_bases_still_are() {
 #[test]
 fn a_caller_with_only_a_key_s_secret_has_the_credential_judged() {
     let scene = Scene::new();
-    let folder = std::env::temp_dir().join(random_secret());
-    std::fs::create_dir_all(&folder).unwrap();
+    let empty = Empty::new();
     let explain = |sk: Option<&str>, line: &str| {
         let mut command = writegate(&format!("explain {line}"));
-        command.current_dir(&folder).envs(sk.map(|sk| ("WRITEGATE_SK", sk)));
+        command.current_dir(&empty.0).envs(sk.map(|sk| ("WRITEGATE_SK", sk)));
         let shown = explained(&Done::of(&mut command));
         assert!(!shown.contains("openssl") && !shown.contains(&scene.sk(3)), "{shown}");
         shown
@@ -236,7 +234,6 @@ fn a_caller_with_only_a_key_s_secret_has_the_credential_judged() {
     }
     let shown = explain(Some(&sk), &format!("-- -H 'Authorization: Bearer undefined' {URL}"));
     assert!(shown.contains("the word undefined"), "{shown}");
-    std::fs::remove_dir(folder).unwrap();
 }
 
 #[test]
@@ -245,15 +242,9 @@ fn the_registry_is_asked_for_a_key_that_is_elsewhere() {
     let session = scene.checkout.prints("session mint --key pk_other --unknown-key");
     let request = format!("-- -H 'Authorization: Bearer {session}' {URL}");
     scene.explains(&format!("{request} → key-unknown … --gate URL asks that"));
-    let (listener, gate) = crate::registry::listener();
-    let record = r#"{"id":"pk_other","methods":["PUT"]}"#;
-    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{record}", record.len());
-    let asked = std::thread::scope(|scope| {
-        let asked = scope.spawn(|| crate::registry::answer(&listener, &answer));
-        scene.explains(&format!(
-            "--gate {gate} {request} → 403 method-denied … the key's methods are: PUT"
-        ));
-        asked.join().unwrap()
-    });
-    assert!(asked.starts_with("GET /_gate/keys/pk_other HTTP/1.1"), "{asked}");
+    let gate = Upstream::queue(vec![Reply::ok(r#"{"id":"pk_other","methods":["PUT"]}"#)]);
+    let asks = format!("--gate {} {request}", gate.url());
+    scene.explains(&format!("{asks} → 403 method-denied … the key's methods are: PUT"));
+    let asked = gate.only();
+    assert_eq!((asked.method.as_str(), asked.target.as_str()), ("GET", "/_gate/keys/pk_other"));
 }

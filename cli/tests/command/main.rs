@@ -29,10 +29,11 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use testkit::poll::poll;
+use testkit::token::{now, sk};
 use testkit::upstream::PATIENCE;
 use writegate::credential::Limits;
 use writegate::credential::session::Session;
-use writegate::{DerivedKey, Key, KeyId, RootSecrets, Secret, Timestamp, derive_sk};
+use writegate::{DerivedKey, Key, RootSecrets, Secret, Timestamp};
 
 use checkout::{Checkout, Done, random_secret, root, rows, writegate};
 
@@ -128,9 +129,8 @@ fn a_minted_session_passes_the_gate_s_own_check() {
     let key = Key::parse("KEYS[0]", json!({"id": "pk_site", "version": 3})).unwrap();
     let roots = RootSecrets { current: Secret::new(root), previous: None };
     let known = DerivedKey::new(key, Rc::new(roots));
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let limits = Limits {
-        now: Timestamp::from_seconds(now.try_into().unwrap()),
+        now: Timestamp::from_seconds(now().try_into().unwrap()),
         clock_skew: 60,
         session_max_ttl: 3600,
         audience: None,
@@ -153,9 +153,7 @@ fn the_environment_wins_over_dev_vars() {
         serde_json::from_str(&done.succeeded()).unwrap()
     };
     let shown = show("key show pk_site");
-    let id = KeyId::parse("pk_site").unwrap();
-    let expected = derive_sk(&Secret::new(root.clone()), &id, 3);
-    assert_eq!(shown["sk"].as_str(), expected.expose_str());
+    assert_eq!(shown["sk"], sk(&root, "pk_site", 3).as_str());
     assert_eq!(shown["version"], 3);
     assert!(!shown.to_string().contains(&root));
     assert_ne!(show("key show pk_site --version 4")["sk"], shown["sk"]);

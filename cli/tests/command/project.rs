@@ -5,11 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use writegate::{KeyId, Secret, derive_sk};
+use testkit::token::sk;
 
-use crate::checkout::{Checkout, Done, random_secret, rows, writegate};
+use crate::checkout::{Checkout, Done, Empty, random_secret, rows, writegate};
+use crate::truth::COMMANDS;
 
 const ONE: &str = "[[vars.KEYS]]\nid = \"pk_live\"\nversion = 1\n";
+const GATE: &str = "--gate=http://127.0.0.1:1";
 const STAGED: &str = "[[vars.KEYS]]\nid = \"pk_live\"\nversion = 1\n\
     [[env.production.vars.KEYS]]\nid = \"pk_live\"\nversion = 3\n[env.staging]\n";
 
@@ -20,11 +22,6 @@ fn shown(checkout: &Checkout, line: &str) -> (String, String) {
     assert_eq!(done.code, Some(0), "{}", done.err);
     let record: Value = serde_json::from_str(&done.out).unwrap();
     (record["sk"].as_str().unwrap().to_owned(), done.err)
-}
-
-fn sk(root: &str, id: &str, version: u32) -> String {
-    let id = KeyId::parse(id).unwrap();
-    derive_sk(&Secret::new(root), &id, version).expose_str().unwrap().to_owned()
 }
 
 #[test]
@@ -51,6 +48,16 @@ fn the_nearest_folder_has_the_project_and_wrangler_s_other_choice_is_named() {
     assert_eq!(shown(&inner, "pk_first").0, sk(&root, "pk_first", 1));
 }
 
+/// Returns every command that reads a project, with what it needs; `records` is a file to import.
+fn commands(records: &str) -> Vec<String> {
+    let others = ["completions", "key new"];
+    let commands = COMMANDS.iter().filter(|(command, _)| !others.contains(command));
+    let line = |(command, rest): &(&str, &str)| {
+        format!("{command} {}", rest.replace("/dev/null", records).replace("--print", ""))
+    };
+    commands.map(line).chain([format!("key new {GATE}"), "key new --write".to_owned()]).collect()
+}
+
 #[test]
 fn wrangler_s_redirection_is_refused() {
     let checkout = Checkout::keyed(ONE);
@@ -64,33 +71,8 @@ fn wrangler_s_redirection_is_refused() {
     let records = gate.file("records.json", "{\"id\": \"pk_new\"}");
     for folder in [checkout.0.clone(), gate.0.clone(), gate.0.join("below")] {
         let folder = Checkout(folder);
-        let url = "--gate=http://127.0.0.1:1";
-        for line in [
-            "key show pk_live",
-            "key list",
-            "key new --write",
-            &format!("key new {url}"),
-            "key update pk_live --name x",
-            "key disable pk_live",
-            &format!("key revoke {url} pk_live"),
-            &format!("key import {url} {records}"),
-            "session mint --key pk_live",
-            "request sign --key pk_live GET https://gate.example/x",
-            "url sign --key pk_live https://gate.example/x",
-            "explain -- https://gate.example/x",
-            "check",
-            &format!("usage {url}"),
-            &format!("purge {url} --route '/*'"),
-            &format!("console {url}"),
-            "migrate",
-            "route add '--path=/c/*' --upstream=https://c.example --secret=C",
-            "token put",
-            &format!("token age {url}"),
-            &format!("token rotate {url}"),
-            "init --local",
-            "init --secrets-only",
-            "init my-gate --local --preset cloudflare-api",
-        ] {
+        let more = ["init --secrets-only", "init my-gate --local --preset cloudflare-api"];
+        for line in commands(&records).iter().map(String::as_str).chain(more) {
             folder.refuses(2, &format!("{line} → .wrangler/deploy/config.json"));
         }
         assert!(!folder.0.join("my-gate").exists());
@@ -127,8 +109,7 @@ fn a_new_gate_below_another_project_says_whose_configuration_wrangler_takes() {
 
 #[test]
 fn without_a_project_it_is_said_where_one_is() {
-    let folder = std::env::temp_dir().join(random_secret());
-    fs::create_dir_all(&folder).unwrap();
+    let empty = Empty::new();
     for (line, words) in rows(
         "
         key show pk_live → wrangler.toml … WRITEGATE_SK
@@ -137,9 +118,8 @@ fn without_a_project_it_is_said_where_one_is() {
         demo             → checkout … git clone
         ",
     ) {
-        Done::of(writegate(line).current_dir(&folder)).failed(2, &words);
+        Done::of(writegate(line).current_dir(&empty.0)).failed(2, &words);
     }
-    fs::remove_dir(folder).unwrap();
 }
 
 #[test]
@@ -147,32 +127,13 @@ fn a_secret_is_read_as_wrangler_reads_it() {
     let checkout = Checkout::new(ONE);
     let root = random_secret();
     let right = sk(&root, "pk_live", 1);
-    for text in [
-        format!("\u{feff}SIGNING_SECRET={root}\n"),
-        format!("SIGNING_SECRET=\"{root}\" # the \"old\" one\n"),
-        format!("export\tSIGNING_SECRET='{root}'\r\nWRITE_TOKEN=x\r\n"),
-        format!("SIGNING_SECRET: `{root}`"),
-        format!("A=\"one\nSIGNING_SECRET=two\n\"\nSIGNING_SECRET={root}"),
-        format!("SIGNING_SECRET=\"{root} \\n\"\n"),
-        format!("SIGNING_SECRET=first\nSIGNING_SECRET = {root}# comment\n"),
-    ] {
-        checkout.file(".dev.vars", &text);
-        assert_eq!(shown(&checkout, "pk_live").0, right, "{text:?}");
-    }
-    // A `$` means something in .env only, which counts where there is no .dev.vars.
-    let odd = format!("{root}$A");
-    checkout.file(".env", "SIGNING_SECRET=of-no-interest-here-but-32-bytes-long\n");
-    checkout.file(".dev.vars", &format!("A=1\nSIGNING_SECRET={odd}\n"));
-    assert_eq!(shown(&checkout, "pk_live").0, sk(&odd, "pk_live", 1));
-    fs::remove_file(checkout.0.join(".dev.vars")).unwrap();
-    checkout.file(".env", &format!("A={root}\nSIGNING_SECRET=\"overwritten\"\n"));
-    checkout.file(".env.local", "SIGNING_SECRET=\"${A}\"\n");
+    // The forms of these files are compared with wrangler's own reading in `project/`.
+    checkout.file(".env", "SIGNING_SECRET=short\n");
+    checkout.file(".dev.vars", &format!("A=1\nexport SIGNING_SECRET=\"{root} \\n\" # ours\r\n"));
     assert_eq!(shown(&checkout, "pk_live").0, right);
-    checkout
-        .file(".env.local", "SIGNING_SECRET=${A}\nCLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV=false\n");
-    checkout.refuses(1, "key show pk_live → SIGNING_SECRET is neither");
+    fs::remove_file(checkout.0.join(".dev.vars")).unwrap();
+    checkout.refuses(1, "key show pk_live → SIGNING_SECRET is 5 bytes long");
     checkout.file(".env", "SIGNING_SECRET=$OUTER\nCLOUDFLARE_INCLUDE_PROCESS_ENV=true\n");
-    fs::remove_file(checkout.0.join(".env.local")).unwrap();
     let mut command = checkout.command("key show pk_live");
     assert!(Done::of(command.env("OUTER", &root)).succeeded().contains(&right));
     // That of the process wins, without what `wrangler secret put` cuts off.
@@ -233,23 +194,11 @@ fn an_environment_has_its_own_keys_and_secrets() {
 fn every_command_that_reads_a_project_takes_the_environment() {
     let checkout = Checkout::keyed(STAGED);
     let records = checkout.file("records.json", "{\"id\": \"pk_new\"}");
-    let gate = "--gate=https://gate.example.com";
-    for line in [
-        "key show pk_live",
-        &format!("key list {gate}"),
-        &format!("key revoke {gate} pk_live"),
-        &format!("key import {gate} {records}"),
-        "session mint --key pk_live",
-        "url sign --key pk_live https://gate.example/x",
-        "request sign --key pk_live GET https://gate.example/x",
-        "token put",
-        &format!("token age {gate}"),
-        &format!("token rotate {gate}"),
-        "check",
-        "explain --env nowhere -- https://gate.example/x",
-    ] {
-        let environment = if line.contains("--env") { "" } else { "--env nowhere" };
-        checkout.refuses(2, &format!("{line} {environment} → it has production"));
+    // `init` makes the environment.
+    for line in commands(&records).iter().filter(|line| !line.starts_with("init")) {
+        let (command, rest) = line.split_once(" -- ").unwrap_or((line, ""));
+        let rest = if rest.is_empty() { "" } else { &format!("-- {rest}") };
+        checkout.refuses(2, &format!("{command} --env nowhere {rest} → it has production"));
     }
 }
 
@@ -272,15 +221,13 @@ fn variables_that_are_json_as_text_count_as_json() {
 }
 
 /// Files that read others, and what those are. None of them is a project's.
-const READERS: [&str; 10] = [
+const READERS: [&str; 8] = [
     "build.rs: the Worker's source",
     "check/leaks/allowlist.rs: the allowlist of leaks",
     "check/leaks/tree.rs: whatever git has, to look for secrets",
     "checkout.rs: Cargo.toml",
-    "explain/request_input.rs: --har, --problem, --base, the body of a request",
     "init/package.rs: .gitignore, package.json",
-    "key/records.rs: records to import",
-    "request.rs: the body of a request",
+    "input.rs: --har, --problem, --base, the body of a request, records to import",
     "setup/node.rs: package-lock.json",
     "tls.rs: certificates",
 ];

@@ -1,27 +1,14 @@
 //! `key list`, `key revoke` and `key import` where there is no gate to ask, or nothing to ask it. What they do with one is
 //! shown by `tests/e2e/admin_command.rs`.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-
-use serde_json::Value;
+use serde_json::json;
+use testkit::upstream::{Reply, Upstream};
 
 use crate::checkout::{Checkout, Done, rows};
+use crate::truth::claims;
 
 const ADMIN: &str =
     "[[vars.KEYS]]\nid = \"pk_site\"\n[[vars.KEYS]]\nid = \"pk_admin\"\nadmin = true\n";
-
-/// Returns somebody who listens, and the address.
-pub(crate) fn listener() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    (listener, address)
-}
-
-fn assert_uncalled(listener: &TcpListener) {
-    listener.set_nonblocking(true).unwrap();
-    assert!(listener.accept().is_err(), "somebody called");
-}
 
 #[test]
 fn wrong_arguments_are_usage_errors() {
@@ -44,7 +31,8 @@ fn wrong_arguments_are_usage_errors() {
 
 #[test]
 fn the_admin_is_the_one_key_that_is_one() {
-    let (listener, gate) = listener();
+    let upstream = Upstream::start();
+    let gate = upstream.url();
     let several = ADMIN.replace("id = \"pk_site\"", "id = \"pk_site\"\nadmin = true");
     for (wrangler, words) in [
         ("", "no key with admin = true … --as"),
@@ -55,13 +43,14 @@ fn the_admin_is_the_one_key_that_is_one() {
     }
     let row = format!("key list --gate {gate} → SIGNING_SECRET … .dev.vars");
     Checkout::new(ADMIN).refuses(1, &row);
-    assert_uncalled(&listener);
+    upstream.assert_untouched();
 }
 
 #[test]
 fn nothing_is_sent_where_a_record_is_wrong() {
     let checkout = Checkout::keyed(ADMIN);
-    let (listener, gate) = listener();
+    let upstream = Upstream::start();
+    let gate = upstream.url();
     for (text, words) in rows(
         r#"
         [{"id":"pk_a"},{"id":"pk_b","path":["/x"]}]   → record 2.path … unknown field
@@ -82,49 +71,28 @@ fn nothing_is_sent_where_a_record_is_wrong() {
     }
     let missing = "FILE: reading the file: No such file";
     checkout.refuses(2, &format!("key import --gate {gate} no-such-file → {missing}"));
-    assert_uncalled(&listener);
-}
-
-/// Answers one request so, and returns what it was.
-pub(crate) fn answer(listener: &TcpListener, answer: &str) -> String {
-    let (mut stream, _address) = listener.accept().unwrap();
-    let request = head(&mut stream);
-    stream.write_all(answer.as_bytes()).unwrap();
-    request
-}
-
-fn head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
+    upstream.assert_untouched();
 }
 
 #[test]
 fn an_answer_of_something_else_is_one_line() {
     let checkout = Checkout::keyed(ADMIN);
-    let (listener, gate) = listener();
-    let (elsewhere, other) = self::listener();
-    for said in [
-        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi".to_owned(),
-        "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>".to_owned(),
+    let elsewhere = Upstream::start();
+    for answer in [
+        Reply::ok("hi"),
+        Reply::new(502).body("<html>"),
         // Whoever follows it carries the session there.
-        format!("HTTP/1.1 302 Found\r\nLocation: {other}/\r\nContent-Length: 0\r\n\r\n"),
+        Reply::new(302).header("Location", &elsewhere.url()),
     ] {
-        let (done, request) = std::thread::scope(|scope| {
-            let request = scope.spawn(|| answer(&listener, &said));
-            (checkout.run(&format!("key list --gate {gate}")), request.join().unwrap())
-        });
-        done.failed(1, &["not a gate's", "--gate"]);
-        assert!(request.starts_with("GET /_gate/keys HTTP/1.1\r\n"), "{request}");
+        let gate = Upstream::queue(vec![answer]);
+        let list = format!("key list --gate {} → not a gate's … --gate", gate.url());
+        checkout.refuses(1, &list);
+        let asked = gate.only();
+        assert_eq!((asked.method.as_str(), asked.target.as_str()), ("GET", "/_gate/keys"));
     }
-    assert_uncalled(&elsewhere);
+    elsewhere.assert_untouched();
 
-    let (closed, gate) = self::listener();
-    drop(closed);
+    let gate = "http://127.0.0.1:1";
     let file = checkout.file("keys", r#"{"id":"pk_a"}"#);
     checkout.refuses(
         1,
@@ -141,20 +109,12 @@ fn an_answer_of_something_else_is_one_line() {
 #[test]
 fn the_session_is_good_for_its_one_request_only() {
     let checkout = Checkout::keyed(ADMIN);
-    let (listener, gate) = listener();
-    let empty = "HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n{\"keys\":[],\"cursor\":null}";
-    let (printed, request) = std::thread::scope(|scope| {
-        let request = scope.spawn(|| answer(&listener, empty));
-        (checkout.prints(&format!("key list --gate {gate}")), request.join().unwrap())
-    });
-    assert_eq!(printed, "");
-    let token = request.split("Bearer ").nth(1).unwrap();
-    let claims = token.split('.').nth(1).unwrap();
-    let claims = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, claims).unwrap();
-    let claims: Value = serde_json::from_slice(&claims).unwrap();
-    assert_eq!(claims["paths"], serde_json::json!(["/_gate/keys"]));
-    assert_eq!(claims["methods"], serde_json::json!(["GET"]));
-    assert_eq!(claims["aud"], gate.as_str());
+    let gate = Upstream::queue(vec![Reply::ok("{\"keys\":[],\"cursor\":null}")]);
+    assert_eq!(checkout.prints(&format!("key list --gate {}", gate.url())), "");
+    let claims = claims(&gate.only().header("authorization").unwrap());
+    assert_eq!(claims["paths"], json!(["/_gate/keys"]));
+    assert_eq!(claims["methods"], json!(["GET"]));
+    assert_eq!(claims["aud"], gate.url().as_str());
     let lasts = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
     assert!(lasts <= 30, "{claims}");
 }

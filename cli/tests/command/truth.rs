@@ -2,49 +2,32 @@
 
 mod arguments;
 
-use std::path::PathBuf;
 use std::{fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use writegate::{KeyId, MacKey, Secret, derive_sk};
+use writegate::{MacKey, Secret};
 
-use crate::checkout::{Checkout, Done, Line as _, random_secret, rows, writegate};
+use crate::checkout::{Checkout, Done, Empty, Line as _, random_secret, rows, writegate};
 
 const KEYS: &str =
     "[[vars.KEYS]]\nid = \"pk_site\"\nversion = 3\n[[vars.KEYS]]\nid = \"pk_other\"\n";
 const URL: &str = "https://gate.example/posts";
 
-/// An empty folder that is in no project.
-struct Empty(PathBuf);
-
 impl Empty {
-    fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("writegate-{}", random_secret()));
-        fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
     fn run(&self, sk: &str, line: &str) -> Done {
         Done::of(writegate(line).current_dir(&self.0).env("WRITEGATE_SK", sk))
     }
 }
 
-impl Drop for Empty {
-    fn drop(&mut self) {
-        let _gone = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn sk() -> String {
-    let id = KeyId::parse("pk_site").unwrap();
-    let sk = derive_sk(&Secret::new(random_secret()), &id, 1);
-    sk.expose_str().unwrap().to_owned()
+    testkit::token::sk(&random_secret(), "pk_site", 1)
 }
 
+/// Returns the claims of a session, which may be behind its scheme.
 #[track_caller]
-fn claims(token: &str) -> Value {
+pub(crate) fn claims(token: &str) -> Value {
     let part = token.trim().split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
@@ -167,8 +150,7 @@ fn an_id_that_the_configuration_does_not_have_is_refused_with_the_nearest() {
         assert!(!done.err.contains(&misplaced), "{}", done.err);
     }
     let shown = checkout.prints("key show pk_registry --unknown-key");
-    let id = KeyId::parse("pk_registry").unwrap();
-    assert!(shown.contains(derive_sk(&Secret::new(root.as_str()), &id, 1).expose_str().unwrap()));
+    assert!(shown.contains(&testkit::token::sk(&root, "pk_registry", 1)));
     checkout.prints("session mint --key pk_registry --unknown-key --version 2");
     // A signature of a key of the registry is made, with a warning that the configuration does not have the id.
     for sign in ["url sign", "request sign GET"] {
@@ -255,11 +237,11 @@ fn what_looks_like_a_secret_is_never_repeated() {
 }
 
 /// Commands with what they need to get to work, by their names and the rest.
-const COMMANDS: [(&str, &str); 20] = [
+pub(crate) const COMMANDS: [(&str, &str); 22] = [
     ("key show", "pk_site"),
     ("key new", ""),
     ("key list", ""),
-    ("key update", "pk_site"),
+    ("key update", "pk_site --name x"),
     ("key disable", "pk_site"),
     ("key import", "--gate=http://127.0.0.1:1 /dev/null"),
     ("key revoke", "--gate=http://127.0.0.1:1 pk_site"),
@@ -268,8 +250,10 @@ const COMMANDS: [(&str, &str); 20] = [
     ("url sign", "--key=pk_site https://gate.example/posts"),
     ("token put", ""),
     ("token age", "--gate=http://127.0.0.1:1"),
+    ("token rotate", "--gate=http://127.0.0.1:1"),
     ("usage", "--gate=http://127.0.0.1:1"),
-    ("purge", "--gate=http://127.0.0.1:1"),
+    ("purge", "--gate=http://127.0.0.1:1 --route=/x"),
+    ("console", "--gate=http://127.0.0.1:1 --no-open"),
     ("explain", "-- https://gate.example/posts"),
     ("check", "--only=preview-urls"),
     ("migrate", ""),

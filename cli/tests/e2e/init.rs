@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
@@ -103,17 +102,6 @@ pub(crate) fn secrets(seen: &[Seen]) -> Vec<(String, String)> {
     set.map(secret).collect()
 }
 
-/// Returns every file below this folder that is not in `node_modules`.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    let below = |entry: fs::DirEntry| match entry.file_type().unwrap() {
-        kind if kind.is_dir() => files(&entry.path()),
-        kind if kind.is_file() => vec![entry.path()],
-        _ => Vec::new(),
-    };
-    entries.flat_map(below).collect()
-}
-
 #[test]
 fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
     let (folder, api, token) = (clone(), cloudflare(), fresh());
@@ -126,7 +114,7 @@ fn the_real_wrangler_sets_the_secrets_of_a_worker_that_is_not_there_yet() {
     let set = secrets(&api.seen());
     let names: Vec<_> = set.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["SIGNING_SECRET", "SIGNING_SECRET", "WRITE_TOKEN"]);
-    for path in files(&folder.0) {
+    for path in folder.files() {
         let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
         let hidden = path.ends_with(".dev.vars");
         for (_, secret) in &set {

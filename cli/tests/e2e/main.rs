@@ -71,6 +71,20 @@ impl Folder {
         path.to_str().unwrap().to_owned()
     }
 
+    /// Returns every file in it and below that is no link's.
+    fn files(&self) -> Vec<PathBuf> {
+        fn below(folder: &Path) -> Vec<PathBuf> {
+            let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+            let files = entries.map(|entry| match entry.file_type().unwrap() {
+                kind if kind.is_dir() => below(&entry.path()),
+                kind if kind.is_file() => vec![entry.path()],
+                _ => Vec::new(),
+            });
+            files.flatten().collect()
+        }
+        below(&self.0)
+    }
+
     /// Puts a program there that does what a shell script says.
     fn program(&self, name: &str, script: &str) {
         use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,6 @@
 //! A gate in use, its token at the double of Cloudflare, and the command that rotates it, in a checkout of its own.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -283,7 +282,7 @@ impl Stage {
         assert_eq!(tokens.named("other ").len(), OTHERS, "others' tokens");
         let stubs = world.stubs.lock().unwrap().join("\n");
         self.holds_no_secret("wrangler's arguments and environment", &stubs, &tokens.values);
-        for file in files(&self.folder.0) {
+        for file in self.folder.files() {
             let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
             self.holds_no_secret(&file.display().to_string(), &text, &tokens.values);
         }
@@ -311,20 +310,6 @@ impl Stage {
         self.front.set(Rollout::hard());
         self
     }
-}
-
-/// Returns every file below this folder that is no link's.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        match entry.file_type().unwrap() {
-            kind if kind.is_dir() => found.extend(files(&entry.path())),
-            kind if kind.is_file() => found.push(entry.path()),
-            _ => {}
-        }
-    }
-    found
 }
 
 /// A route on which the API itself says which token the gate has.
