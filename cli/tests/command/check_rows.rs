@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use crate::check_setup::{BOTH, Gate, WELL};
+use crate::check_setup::{Gate, WELL};
 use crate::checkout::{Done, random_secret};
 
 /// The rows, whose names scripts rely on.
@@ -126,9 +126,6 @@ fn secrets_are_what_wrangler_says() {
     let gate = Gate::well();
     gate.wrangler("console.log('[{\"name\":\"SIGNING_SECRET\",\"type\":\"secret_text\"}]')");
     gate.says("secrets", "fail", "not set: WRITE_TOKEN");
-    gate.says("previous-root", "ok", "not set");
-    gate.wrangler(&BOTH.replace("WRITE_TOKEN", "SIGNING_SECRET_PREVIOUS"));
-    gate.says("previous-root", "warn", "is set");
     gate.wrangler("console.error('✘ [ERROR] Worker \"writegate\" not found.\\n\\nIf this is…'); process.exit(1)");
     gate.says("secrets", "fail", "no secret is set … not found");
     gate.wrangler(
@@ -153,18 +150,6 @@ fn wrangler_sees_no_secret() {
     );
     let variables = [("SIGNING_SECRET", gate.root.as_str()), ("WRITE_TOKEN", &gate.token)];
     gate.says_with("secrets", &variables, "ok", "");
-}
-
-#[test]
-fn a_root_that_is_here_is_measured() {
-    let gate = Gate::well();
-    gate.says("root-length", "ok", "48 bytes");
-    let short = &random_secret()[..31];
-    gate.checkout.secret(short);
-    let row = gate.says("root-length", "fail", "31 bytes");
-    assert!(!row.to_string().contains(short), "{row}");
-    fs::remove_file(gate.checkout.0.join(".dev.vars")).unwrap();
-    gate.says("root-length", "warn", "neither");
 }
 
 #[test]

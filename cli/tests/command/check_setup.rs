@@ -26,7 +26,7 @@ paths = [\"/posts\"]
 ";
 
 /// The answer of wrangler when both secrets are set.
-pub(crate) const BOTH: &str = "console.log(JSON.stringify([
+const BOTH: &str = "console.log(JSON.stringify([
     { name: 'SIGNING_SECRET', type: 'secret_text' }, { name: 'WRITE_TOKEN', type: 'secret_text' }]))";
 
 pub(crate) const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
