@@ -1,14 +1,11 @@
 //! Everything that git ever took: all blobs of all refs and of the index, each once, the names of files, and the messages
 //! of commits and tags.
 //!
-//! Three programs in a row: one lists the objects, one prints their kind and size, one prints those that
-//! are wanted. At no time is more than one object in memory.
+//! Two programs in a row: one lists the objects, the other prints them. At no time is more than one object in memory.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use super::super::process;
@@ -30,11 +27,13 @@ struct Object {
     path: String,
 }
 
-/// The number of objects that are too large, and of those that the clone does not have.
-#[derive(Default)]
-struct Left {
-    large: usize,
-    missing: usize,
+/// One answer of git's.
+enum Answer {
+    Object(Object, Vec<u8>),
+    /// It is longer than what is looked at.
+    Large,
+    /// The clone does not have it.
+    Missing,
 }
 
 pub(super) fn look(
@@ -43,19 +42,34 @@ pub(super) fn look(
     note: impl Fn(String),
 ) -> Result<Looked, String> {
     let mut programs = Programs::start(checkout)?;
-    let (mut looked, hits) = programs.read(scanner, &note);
-    let whole = looked.unread.is_empty();
-    match programs.end(whole) {
-        Some(left) => {
-            looked.too_large = left.large;
-            if left.missing > 0 {
-                let missing = format!("{} objects are not in this clone", left.missing);
-                looked.unread.push(missing);
-            }
+    let end = Instant::now() + LIMIT;
+    let (mut looked, mut hits, mut missing) = (Looked::default(), Vec::new(), 0);
+    let broken = loop {
+        if Instant::now() > end {
+            let seconds = LIMIT.as_secs();
+            let done = looked.files;
+            break Some(format!("after {seconds} s and {done} objects it was broken off"));
         }
-        // The findings are reported all the same.
-        None => looked.unread.push("git did not list every object of the history".to_owned()),
+        match programs.next() {
+            Ok(Some(Answer::Object(object, content))) => {
+                look_at(&object, &content, scanner, &mut looked, &mut hits);
+                if object.kind != "tree" && looked.files.is_multiple_of(STEP) {
+                    note(format!("the history: {} objects", looked.files));
+                }
+            }
+            Ok(Some(Answer::Large)) => looked.too_large += 1,
+            Ok(Some(Answer::Missing)) => missing += 1,
+            Ok(None) => break None,
+            Err(_) => break Some(format!("git broke off after {} objects", looked.files)),
+        }
+    };
+    let is_well = programs.end(broken.is_none());
+    if missing > 0 {
+        looked.unread.push(format!("{missing} objects are not in this clone"));
     }
+    // The findings are reported all the same.
+    let unlisted = || "git did not list every object of the history".to_owned();
+    looked.unread.extend(broken.or_else(|| (!is_well).then(unlisted)));
     if git::read(checkout, &["rev-parse", "--is-shallow-repository"])?.starts_with(b"true") {
         looked.unread.push("this clone is shallow: older commits are not here".to_owned());
     }
@@ -92,156 +106,90 @@ fn commit_of(checkout: &Path, object: &Object) -> Option<String> {
     commits.lines().last().map(str::to_owned)
 }
 
+/// Looks for secrets in an object, and in its name.
+fn look_at(
+    object: &Object,
+    content: &[u8],
+    scanner: &Scanner,
+    looked: &mut Looked,
+    hits: &mut Vec<(Object, Hit)>,
+) {
+    // A blob is listed with one of its names, a tree has all of a folder's.
+    let named = Object { path: "a file's name".to_owned(), ..object.clone() };
+    let is_tree = object.kind == "tree";
+    for hit in scanner.known(if is_tree { content } else { object.path.as_bytes() }) {
+        let is_known =
+            |(other, known): &(Object, Hit)| other.path == named.path && known.kind == hit.kind;
+        if !hits.iter().any(is_known) {
+            hits.push((named.clone(), hit));
+        }
+    }
+    if !is_tree {
+        let (found, _) = looked.count(scanner, content);
+        hits.extend(found.into_iter().map(|hit| (object.clone(), hit)));
+    }
+}
+
 struct Programs {
-    children: Vec<Child>,
-    contents: BufReader<ChildStdout>,
-    objects: Receiver<Object>,
-    chooser: JoinHandle<Option<Left>>,
+    children: [Child; 2],
+    answers: BufReader<ChildStdout>,
 }
 
 impl Programs {
     fn start(checkout: &Path) -> Result<Self, String> {
-        let failed = |error: std::io::Error| format!("git: {error}");
-        let mut list = git::command(
-            checkout,
-            &["rev-list", "--objects", "--missing=print", "--all", "--indexed-objects"],
-        )
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(failed)?;
-        let listed = list.stdout.take().ok_or("git rev-list has no output")?;
-        let format = "--batch-check=%(objecttype) %(objectname) %(objectsize) %(rest)";
-        let mut sizes = git::command(checkout, &["cat-file", format])
-            .stdin(listed)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
-        let mut contents = git::command(checkout, &["cat-file", "--batch"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
-        let sized = sizes.stdout.take().ok_or("git cat-file has no output")?;
-        let wanted = contents.stdin.take().ok_or("git cat-file has no input")?;
-        let given = contents.stdout.take().ok_or("git cat-file has no output")?;
-        let (sender, objects) = sync_channel(1024);
-        Ok(Self {
-            children: vec![list, sizes, contents],
-            contents: BufReader::new(given),
-            objects,
-            chooser: thread::spawn(move || choose(sized, wanted, &sender)),
-        })
+        let start = |arguments: &[&str], input: Stdio| -> Result<(Child, ChildStdout), String> {
+            let mut git = git::command(checkout, arguments);
+            git.stdin(input).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut child = git.spawn().map_err(|error| format!("git: {error}"))?;
+            let output = child.stdout.take().ok_or("git has no output")?;
+            Ok((child, output))
+        };
+        let all = ["rev-list", "--objects", "--missing=print", "--all", "--indexed-objects"];
+        let (list, listed) = start(&all, Stdio::null())?;
+        let format = "--batch=%(objecttype) %(objectname) %(objectsize) %(rest)";
+        let (print, printed) = start(&["cat-file", "--buffer", format], listed.into())?;
+        Ok(Self { children: [list, print], answers: BufReader::new(printed) })
     }
 
-    /// Looks at every object that was chosen.
-    fn read(&mut self, scanner: &Scanner, note: &impl Fn(String)) -> (Looked, Vec<(Object, Hit)>) {
-        let end = Instant::now() + LIMIT;
-        let (mut looked, mut hits) = (Looked::default(), Vec::new());
-        while let Ok(object) = self.objects.recv() {
-            if Instant::now() > end {
-                let done = looked.files;
-                looked.unread.push(format!(
-                    "after {} s and {done} objects it was broken off",
-                    LIMIT.as_secs()
-                ));
-                break;
-            }
-            let Some(content) = self.content() else {
-                let done = looked.files;
-                looked.unread.push(format!("git broke off after {done} objects"));
-                break;
-            };
-            // A blob is listed with one of its names, a tree has all of a folder's.
-            let named = Object { path: "a file's name".to_owned(), ..object.clone() };
-            let in_names = match object.kind.as_str() {
-                "tree" => scanner.known(&content),
-                _ => scanner.known(object.path.as_bytes()),
-            };
-            for hit in in_names {
-                if hits.iter().all(|(other, known): &(Object, Hit)| {
-                    other.path != named.path || known.kind != hit.kind
-                }) {
-                    hits.push((named.clone(), hit));
-                }
-            }
-            if object.kind == "tree" {
-                continue;
-            }
-            let (found, _) = looked.count(scanner, &content);
-            if looked.files.is_multiple_of(STEP) {
-                note(format!("the history: {} objects", looked.files));
-            }
-            hits.extend(found.into_iter().map(|hit| (object.clone(), hit)));
+    /// Returns the next answer: a line, and behind that of an object its bytes and a line break.
+    fn next(&mut self) -> io::Result<Option<Answer>> {
+        let mut line = Vec::new();
+        if self.answers.read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
         }
-        (looked, hits)
-    }
-
-    /// Returns the next object: a head line with its size, its bytes, and a line break.
-    fn content(&mut self) -> Option<Vec<u8>> {
-        let mut head = String::new();
-        self.contents.read_line(&mut head).ok()?;
-        let size = head.trim_end().rsplit(' ').next()?.parse::<u64>().ok()?;
-        let mut content = Vec::new();
-        let whole = size.checked_add(1)?;
-        self.contents.by_ref().take(whole).read_to_end(&mut content).ok()?;
-        content.pop()?;
-        (u64::try_from(content.len()).ok()? == size).then_some(content)
-    }
-
-    /// Ends all of it; what was left out, if git listed everything. Where not everything was read, the
-    /// programs are ended by force.
-    fn end(mut self, whole: bool) -> Option<Left> {
-        // Whoever still writes to it stops.
-        drop(self.objects);
-        drop(self.contents);
-        let mut well = true;
-        for child in &mut self.children {
-            if whole {
-                well &= child.wait().is_ok_and(|status| status.success());
-            } else {
-                process::end(child);
-            }
-        }
-        self.chooser.join().ok().flatten().filter(|_| well)
-    }
-}
-
-/// Requests every object that is not too long, in the order in which they are listed.
-fn choose(sized: ChildStdout, mut wanted: ChildStdin, shown: &SyncSender<Object>) -> Option<Left> {
-    let mut left = Left::default();
-    for line in BufReader::new(sized).split(b'\n') {
-        let line = line.ok()?;
         let line = String::from_utf8_lossy(&line);
-        let mut parts = line.splitn(4, ' ');
-        let (kind, id) = (parts.next()?, parts.next()?);
+        let mut parts = line.trim_end_matches('\n').splitn(4, ' ');
+        let mut part = || parts.next().unwrap_or_default().to_owned();
+        let (kind, id) = (part(), part());
         // The list has it as `?<id>`, and of that there is no object.
         if id == "missing" {
-            left.missing += 1;
-            continue;
+            return Ok(Some(Answer::Missing));
         }
-        let size: u64 = parts.next()?.parse().ok()?;
-        match kind {
-            _ if size > MAX_OBJECT => {
-                left.large += 1;
-                continue;
-            }
-            _ => {}
+        let size: u64 = part().parse().map_err(io::Error::other)?;
+        let mut bytes = self.answers.by_ref().take(size.saturating_add(1));
+        if size > MAX_OBJECT {
+            io::copy(&mut bytes, &mut io::sink())?;
+            return Ok(Some(Answer::Large));
         }
-        let object = Object {
-            id: id.to_owned(),
-            kind: kind.to_owned(),
-            path: parts.next().unwrap_or_default().to_owned(),
-        };
-        // Announced before it is requested, so that the reader of the answer knows whose it is.
-        let asked = format!("{id}\n");
-        if shown.send(object).is_err() || wanted.write_all(asked.as_bytes()).is_err() {
-            // Nobody waits for more.
-            return Some(left);
+        let mut content = Vec::new();
+        if u64::try_from(bytes.read_to_end(&mut content)?).ok() != Some(size.saturating_add(1)) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        content.pop();
+        Ok(Some(Answer::Object(Object { id, kind, path: part() }, content)))
     }
-    Some(left)
+
+    /// Ends both, by force where not everything was read. Returns true if they did all that they were asked.
+    fn end(self, whole: bool) -> bool {
+        // Whoever still writes to it stops.
+        drop(self.answers);
+        let ends = self.children.map(|mut child| match whole {
+            true => child.wait().is_ok_and(|status| status.success()),
+            false => {
+                process::end(&mut child);
+                true
+            }
+        });
+        ends == [true, true]
+    }
 }
