@@ -87,27 +87,23 @@ fn shown_method(method: &str) -> &str {
 }
 
 /// Names the longest body that the request's route takes, and the length of this one.
-pub(super) fn body(request: &RequestInput, head: &Head<'_>, local: &Local) -> Vec<String> {
+pub(super) fn body(request: &RequestInput, head: &Head<'_>, local: &Local) -> Option<String> {
     let length = request.header("content-length").map_or_else(
         || format!("the body is {} bytes long", request.body.len()),
         |length| format!("Content-Length is {length}"),
     );
-    let limit = route(head, local).map(|route| {
-        format!(
-            "{length}; the max_body_bytes of the route {} is {}; a body that must be read before it is sent on, such as \
-             a signed one, may be 10 MiB long",
-            route.path, route.max_body_bytes
-        )
-    });
-    limit.into_iter().collect()
+    let route = route(head, local)?;
+    Some(format!(
+        "{length}; the max_body_bytes of the route {} is {}; a body that must be read before it is sent on, such as \
+         a signed one, may be 10 MiB long",
+        route.path, route.max_body_bytes
+    ))
 }
 
 /// Names the time that the request's route waits for a body.
-pub(super) fn timeout(head: &Head<'_>, local: &Local) -> Vec<String> {
-    let route = route(head, local);
-    let limit = route
-        .map(|route| format!("the timeout_ms of the route {} is {}", route.path, route.timeout_ms));
-    limit.into_iter().collect()
+pub(super) fn timeout(head: &Head<'_>, local: &Local) -> Option<String> {
+    let route = route(head, local)?;
+    Some(format!("the timeout_ms of the route {} is {}", route.path, route.timeout_ms))
 }
 
 /// Names the key's rate limit.

@@ -106,9 +106,7 @@ pub(crate) fn lines(
         }
         Refusal::KeyExpired => {
             let end = key.and_then(|key| key.expires);
-            end.map(|end| format!("the key's expires is {}", end.to_rfc3339()))
-                .into_iter()
-                .collect()
+            Vec::from_iter(end.map(|end| format!("the key's expires is {}", end.to_rfc3339())))
         }
         Refusal::BadCredential
         | Refusal::AmbiguousCredential
@@ -123,7 +121,7 @@ pub(crate) fn lines(
             }
         }
         Refusal::KeyRevoked => {
-            key.map(|key| format!("{} has revoked = true for it", local.place_of(key))).into_iter().collect()
+            Vec::from_iter(key.map(|key| format!("{} has revoked = true for it", local.place_of(key))))
         }
         Refusal::ProofMissing => vec![match key.is_some_and(|key| key.nonce_required) {
             true => "the key's nonce is \"required\": each request must be signed, with a nonce".to_owned(),
@@ -136,14 +134,14 @@ pub(crate) fn lines(
         Refusal::ChallengeFailed => vec![
             "a token of Turnstile is good once, for 5 minutes, for one host name and one site key".to_owned(),
         ],
-        Refusal::NoRoute => limits::routes(&head, local.config()).into_iter().collect(),
-        Refusal::MethodNotAllowed => limits::route_methods(&head, local).into_iter().collect(),
-        Refusal::BodyTooLarge => limits::body(request, &head, local),
-        Refusal::BodyTimeout => limits::timeout(&head, local),
+        Refusal::NoRoute => Vec::from_iter(limits::routes(&head, local.config())),
+        Refusal::MethodNotAllowed => Vec::from_iter(limits::route_methods(&head, local)),
+        Refusal::BodyTooLarge => Vec::from_iter(limits::body(request, &head, local)),
+        Refusal::BodyTimeout => Vec::from_iter(limits::timeout(&head, local)),
         Refusal::RateLimited => {
-            key.and_then(|key| limits::rate(key, local.config())).into_iter().collect()
+            Vec::from_iter(key.and_then(|key| limits::rate(key, local.config())))
         }
-        Refusal::QuotaExceeded => key.and_then(|key| limits::quota(key, local)).into_iter().collect(),
+        Refusal::QuotaExceeded => Vec::from_iter(key.and_then(|key| limits::quota(key, local))),
         Refusal::KeyExists => {
             vec!["an id is used once, also that of a deleted key: choose another".to_owned()]
         }
@@ -181,7 +179,7 @@ fn denied(
             }
         }),
     };
-    own.map(|own| format!("{given}; {own}")).into_iter().collect()
+    Vec::from_iter(own.map(|own| format!("{given}; {own}")))
 }
 
 /// Returns a claim of the session, as text.
@@ -298,10 +296,9 @@ fn session(request: &RequestInput, now: Timestamp) -> Vec<String> {
 fn audience(request: &RequestInput) -> Vec<String> {
     let claims = token_part(request, 1);
     let audience = claims.as_ref().and_then(|claims| claims.get("aud"));
-    let shown = audience.map(|audience| {
+    Vec::from_iter(audience.map(|audience| {
         format!("aud is {audience}; this gate is {:?} or \"writegate\"", origin(request))
-    });
-    shown.into_iter().collect()
+    }))
 }
 
 /// Returns scheme and host of the request.
