@@ -6,6 +6,12 @@ use writegate::KeyId;
 
 use crate::error::{Error, Result};
 
+/// Returns a record with these fields, as JSON.
+pub(crate) fn whole(record: &[(&str, Value)]) -> Value {
+    let members = record.iter().map(|(field, value)| ((*field).to_owned(), value.clone()));
+    Value::Object(members.collect())
+}
+
 /// Returns this record as a table of this list, for a person to paste.
 pub(crate) fn block(list: &str, record: &[(&str, Value)]) -> String {
     format!("[[vars.{list}]]\n{}", table(record))

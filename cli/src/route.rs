@@ -57,8 +57,7 @@ impl Add {
             ("upstream_auth", auth),
         ];
         route.extend(self.probe.as_ref().map(|probe| ("probe", json!(probe))));
-        let whole = route.iter().map(|(field, value)| ((*field).to_owned(), value.clone()));
-        let whole = Value::Object(whole.collect());
+        let whole = edit::whole(&route);
         Route::parse("the route", whole.clone())
             .map_err(|error| Error::usage(error.to_string()))?;
         if self.json {

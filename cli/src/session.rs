@@ -1,7 +1,8 @@
 //! `writegate session mint`: a session for a key, as the caller's server would make it.
 
 use clap::{Args, Subcommand};
-use serde_json::{Map, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use writegate::credential::session::{self, Session};
 use writegate::policy::origin::Origin;
 use writegate::policy::path::{PATTERN_HINT, Pattern};
@@ -43,10 +44,11 @@ pub(crate) struct Mint {
 }
 
 /// The claims of a session.
-#[derive(Args, Default)]
+#[derive(Args, Default, Serialize)]
 pub(crate) struct Claims {
     /// Its lifetime, in seconds or as 5m, 1h30m, 7d
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clock::duration::<u32>(1..=u32::MAX.into()))]
+    #[serde(skip)]
     pub(crate) ttl: u32,
     /// For whom: shows in the gate's log
     #[arg(long, value_name = "NAME", value_parser = name)]
@@ -132,24 +134,14 @@ impl Claims {
     /// Signs a session that begins now, bound to the session key of this name.
     pub(crate) fn mint(&self, id: &KeyId, sk: &Secret, kid: Option<&str>) -> Result<String> {
         let now = clock::now()?.seconds();
-        let mut claims = Map::new();
+        let mut claims = match json!(self) {
+            Value::Object(claims) => claims,
+            _ => Map::new(),
+        };
         claims.insert("iat".to_owned(), json!(now));
         claims.insert("exp".to_owned(), json!(now + i64::from(self.ttl)));
-        if let Some(kid) = kid {
-            claims.insert("cnf".to_owned(), json!({"kid": kid}));
-        }
-        for (name, value) in
-            [("sub", &self.sub), ("jti", &self.jti), ("aud", &self.aud), ("origin", &self.origin)]
-        {
-            if let Some(value) = value {
-                claims.insert(name.to_owned(), json!(value));
-            }
-        }
-        for (name, list) in [("methods", &self.methods), ("paths", &self.paths)] {
-            if !list.is_empty() {
-                claims.insert(name.to_owned(), json!(list));
-            }
-        }
+        claims.insert("cnf".to_owned(), kid.map_or(Value::Null, |kid| json!({"kid": kid})));
+        claims.retain(|_, value| !value.is_null() && *value != json!([]));
         let token = session::mint(id, sk, &claims);
         // By the gate's own reading, or it would be refused there: a token too long, for instance.
         match Session::parse(&token) {

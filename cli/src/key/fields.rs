@@ -1,6 +1,7 @@
 //! The fields of a key's record as arguments of a command.
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use writegate::{Key, rate};
 
@@ -9,7 +10,7 @@ use crate::project::Document;
 use crate::{clock, host, list};
 
 /// The names are those of docs/configuration.md, and the gate's own code reads what is made of them.
-#[derive(Args)]
+#[derive(Args, Serialize)]
 pub(super) struct Fields {
     /// Its purpose
     #[arg(long, value_name = "TEXT")]
@@ -26,12 +27,15 @@ pub(super) struct Fields {
     paths: Vec<String>,
     /// An origin whose pages may use it; may be repeated, or several with commas [default: any]
     #[arg(long = "origin", aliases = ["origins", "allowed-origins"], value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
+    #[serde(rename = "allowed_origins")]
     origins: Vec<String>,
     /// An address or network that may use it; may be repeated, or several with commas [default: any]
     #[arg(long = "ip", aliases = ["ips", "allowed-ips"], value_name = "NETWORK", value_delimiter = ',', value_parser = list::item)]
+    #[serde(rename = "allowed_ips")]
     ips: Vec<String>,
     /// Both lists must match, origins and addresses, or any of the two: all or any [default: all]
     #[arg(long = "match", value_name = "WHICH")]
+    #[serde(rename = "match")]
     matching: Option<String>,
     /// The rate limiter that counts its requests, such as standard for RATE_STANDARD
     #[arg(long, value_name = "NAME")]
@@ -134,26 +138,9 @@ pub(super) fn field(name: &str) -> std::result::Result<&'static str, String> {
 impl Fields {
     /// Returns the fields that were given, in the order of the documentation.
     pub(super) fn given(&self) -> Vec<(&'static str, Value)> {
-        let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
-        let list = |list: &[String]| (!list.is_empty()).then(|| json!(list));
-        let number = |number: Option<u32>| number.map(|number| json!(number));
-        let all = [
-            ("name", text(&self.name)),
-            ("version", number(self.version)),
-            ("expires", text(&self.expires)),
-            ("schemes", list(&self.schemes)),
-            ("methods", list(&self.methods)),
-            ("paths", list(&self.paths)),
-            ("allowed_origins", list(&self.origins)),
-            ("allowed_ips", list(&self.ips)),
-            ("match", text(&self.matching)),
-            ("rate", text(&self.rate)),
-            ("quota", self.quota.clone()),
-            ("nonce", text(&self.nonce)),
-            ("url_ttl", number(self.url_ttl)),
-            ("mint", self.mint.clone()),
-        ];
-        all.into_iter().filter_map(|(field, value)| Some((field, value?))).collect()
+        let all = json!(self);
+        let given = OPTIONS.iter().map(|(field, _)| (*field, all[field].clone()));
+        given.filter(|(_, value)| !value.is_null() && *value != json!([])).collect()
     }
 }
 
@@ -185,13 +172,4 @@ fn object(text: &str) -> std::result::Result<Value, String> {
         true => Ok(Value::Object(members)),
         false => Err("a name is given twice".to_owned()),
     }
-}
-
-/// Returns a record with these fields, as JSON.
-pub(super) fn record(fields: &[(&str, Value)]) -> Value {
-    fields
-        .iter()
-        .map(|(field, value)| ((*field).to_owned(), value.clone()))
-        .collect::<Map<_, _>>()
-        .into()
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use writegate::KeyId;
 
-use super::fields::{self, Fields, record};
+use super::fields::{self, Fields};
 use crate::admin::{GateOptions, KEYS};
 use crate::error::{Error, Result};
 use crate::project::ProjectOptions;
@@ -45,7 +45,7 @@ impl New {
         if self.is_admin {
             fields.push(("admin", json!(true)));
         }
-        let whole = record(&fields);
+        let whole = edit::whole(&fields);
         let key = fields::parse(whole.clone())?;
         if key.expires.is_some_and(|end| end <= clock::now().unwrap_or(end)) {
             return Err(Error::usage(

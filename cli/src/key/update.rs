@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use writegate::KeyId;
 
-use super::fields::{self, Fields, record};
+use super::fields::{self, Fields};
 use crate::admin::{self, GateOptions};
 use crate::error::{Error, Result};
 use crate::project::{Document, Project, ProjectOptions};
@@ -70,7 +70,7 @@ impl Target {
         let project = self.project.find()?;
         if let Some(which) = &self.which {
             let gate = which.open(&project)?;
-            let body = record(changes);
+            let body = edit::whole(changes);
             fields::refuse_unbound(&body, &project.document()?)
                 .map_err(|fault| Error::usage(format!("{fault}; nothing was sent")))?;
             println!("{}", gate.ask("PATCH", &admin::record(&self.id), Some(&body))?);
@@ -129,7 +129,7 @@ impl Target {
                 "--version: the key has version {old}, and a lower one would make an old secret good again"
             )));
         }
-        fields::refuse_unbound(&record(changes), &document)
+        fields::refuse_unbound(&edit::whole(changes), &document)
             .map_err(|fault| Error::usage(format!("{fault}; nothing is written")))
     }
 }
