@@ -21,6 +21,7 @@ fn what_an_upstream_may_not_say_of_the_gate_s_origin_does_not_come_back() {
         ("Cache-Control", "public, max-age=5", Some("private, max-age=5")),
         ("Vary", "Accept", Some("Accept, Origin, Authorization, X-Public-Key")),
         ("X-Custom", "kept", Some("kept")),
+        ("Location", "http://127.0.0.1:1/made/7", Some("/made/7")),
         ("Content-Type", "text/html", Some("text/html")),
         ("Content-Security-Policy", "default-src *", Some("sandbox")),
         ("Link", "</a>; rel=next", Some("</a>; rel=next")),
