@@ -27,7 +27,7 @@ export interface Session {
 }
 
 export interface RequestOptions extends RequestInit {
-  /** Is told how much of the body the network has taken; the request then goes by `XMLHttpRequest`, where there is one. */
+  /** Called with how much of the body the network has taken; the request then goes by `XMLHttpRequest`, where there is one. */
   onUploadProgress?: (progress: { loaded: number; total: number }) => void;
 }
 
