@@ -122,7 +122,8 @@ fn a_denied_parameter_is_refused_before_anybody_is_known() {
         let target = format!("https://gate.example/x{query}");
         assert_eq!(code(&gate, raw("POST", &target, &[])), "bad-request", "{query}");
     }
-    for query in ["", "?method=DELETE", "?a=_method"] {
+    for query in ["", "?method=DELETE", "?a=_method", "?%255Fmethod=DELETE", "?%u005Fmethod=DELETE"]
+    {
         let target = format!("https://gate.example/x{query}");
         let seen = code(&gate, raw("POST", &target, &[]));
         assert_eq!(seen, "credential-missing", "{query}");
