@@ -138,8 +138,12 @@ pub(crate) fn har(text: &str, number: Option<u32>) -> Result<Entry> {
             request.add(name, value);
         }
     }
-    let lost_body =
-        !request.has_body() && recorded["bodySize"].as_i64().is_some_and(|size| size > 0);
+    // Browsers leave files out of a form, and write bytes that are no text as others; some state no size then.
+    let length = request.header("content-length").and_then(|text| text.parse::<usize>().ok());
+    let lost_body = match length {
+        Some(length) => request.body.len() != length,
+        None => !request.has_body() && recorded["bodySize"].as_i64().is_some_and(|size| size > 0),
+    };
     Ok(Entry {
         request: request.complete(),
         // Where there was no answer, it is 0.
@@ -242,6 +246,34 @@ mod tests {
             ("{}", None),
         ] {
             assert_eq!(har(text, number).unwrap_err().code, 2, "{text} {number:?}");
+        }
+    }
+
+    /// As Chromium's developer tools and Playwright write them.
+    #[test]
+    fn a_body_that_a_har_has_not_whole_is_lost() {
+        let form = "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n\r\n--b--\r\n";
+        for (length, size, posted, is_lost) in [
+            (Some("2"), 2, json!({"text": "{}"}), false),
+            (Some("3"), 3, json!({"text": "\u{e9}x"}), false),
+            (Some("0"), 0, Value::Null, false),
+            (None, 0, Value::Null, false),
+            (None, -1_i64, json!({"text": "{}"}), false),
+            (None, 4, Value::Null, true),
+            (Some("6"), 6, json!({"mimeType": "application/octet-stream", "text": ""}), true),
+            (Some("20"), -1, json!({"text": ""}), true),
+            (Some("286"), 0, Value::Null, true),
+            (Some("4096"), 78, json!({"text": form}), true),
+            (Some("4"), 12, json!({"text": "\u{fffd}\u{fffd}\u{fffd}\u{fffd}"}), true),
+        ] {
+            let length = length.map(|value| json!({"name": "content-length", "value": value}));
+            let headers: Vec<Value> = length.into_iter().collect();
+            let entry = json!({"request": {
+                "method": "POST", "url": "https://a.example/x", "headers": headers,
+                "bodySize": size, "postData": posted,
+            }});
+            let read = har(&entry.to_string(), None).unwrap();
+            assert_eq!(read.lost_body, is_lost, "{entry}");
         }
     }
 
