@@ -108,7 +108,13 @@ impl Step {
         let (reader, writer) = io::pipe().context(running())?;
         let second = writer.try_clone().context(running())?;
         command.stdin(Stdio::null()).stdout(writer).stderr(second);
-        let mut child = command.spawn().context(running())?;
+        let mut child = command.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                let what = if name.starts_with("npm") { "Node.js, which brings it" } else { "it" };
+                Error::new(format!("{}: it is not on PATH: install {what}", running()))
+            }
+            _ => Error::new(format!("{}: {error}", running())),
+        })?;
         // It holds the pipe's other end, which would never close.
         drop(command);
 

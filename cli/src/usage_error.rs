@@ -13,6 +13,9 @@ const MAX_OPTION: usize = 24;
 /// From here on two words are alike.
 const LEAST_LIKENESS: f64 = 0.8;
 
+/// Commands for a gate that are wrangler's.
+const WRANGLER_S: [&str; 6] = ["deploy", "dev", "login", "secret", "tail", "whoami"];
+
 /// Returns what was expected after these words.
 pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> String {
     let named = named(command, words);
@@ -57,6 +60,9 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
         }
         ErrorKind::InvalidSubcommand => {
             let given = text(error, ContextKind::InvalidSubcommand);
+            if WRANGLER_S.contains(&given.as_str()) {
+                return format!("no such command; wrangler has it: npx wrangler {given}");
+            }
             match nearest(&given, command, named).join(", or ") {
                 near if near.is_empty() => {
                     let all = named.get_subcommands().map(Command::get_name);

@@ -11,7 +11,7 @@ use crate::checkout::Checkout;
 use crate::error::{Context as _, Error, Result};
 use crate::progress::Progress;
 use crate::replacement::Replacement;
-use crate::{percent, setup};
+use crate::{interrupt, percent, setup};
 
 /// The package, in the version of this command.
 const PACKAGE: &str = concat!("writegate@", env!("CARGO_PKG_VERSION"));
@@ -84,9 +84,10 @@ pub(super) fn prepare(root: &Path, progress: &Progress) -> Result<()> {
         place(&manifest, "{\n  \"private\": true\n}\n")?;
     }
     ignore(root)?;
-    add_scripts(root, progress)?;
-    install(root, "writegate", &[PACKAGE, "--save-exact"], progress)?;
-    install(root, "wrangler", &[WRANGLER], progress)
+    let installed = add_scripts(root, progress)
+        .and_then(|()| install(root, "writegate", &[PACKAGE, "--save-exact"], progress))
+        .and_then(|()| install(root, "wrangler", &[WRANGLER], progress));
+    installed.map_err(|error| Error { message: interrupt::with_so_far(&error.message), ..error })
 }
 
 /// Writes the files that a person or GitHub needs, if they are not there.

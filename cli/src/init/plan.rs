@@ -137,24 +137,29 @@ pub(super) fn check(options: &Options) -> Result<()> {
         validate::path(path, route.unwrap_or(preset::OTHER.path))
             .map_err(|hint| Error::usage(format!("--path: {hint}")))?;
     }
-    if input::is_terminal()
-        || preset.is_some_and(|preset| !matches!(preset.upstream, Address::Asked(_)))
-    {
-        return Ok(());
-    }
-    // Nobody can be asked.
-    let (methods, paths) =
-        preset.map_or((&[][..], &[][..]), |preset| (preset.methods, preset.paths));
-    for (flag, is_given) in [
-        ("--upstream", options.upstream.is_some()),
-        ("--method", !options.methods.is_empty() || !methods.is_empty()),
-        ("--path", !options.paths.is_empty() || !paths.is_empty()),
-    ] {
-        if !is_given {
-            return Err(Error::usage(format!("{flag} is missing, and nobody can be asked here")));
+    match missing(options, preset) {
+        missing if missing.is_empty() || input::is_terminal() => Ok(()),
+        missing => {
+            Err(Error::usage(format!("nobody can be asked here: add {}", missing.join(" "))))
         }
     }
-    Ok(())
+}
+
+/// Returns the flags that must be given where nobody can be asked, each with an example.
+fn missing(options: &Options, preset: Option<&Preset>) -> Vec<&'static str> {
+    let is_so = |of: fn(&Preset) -> bool| preset.is_some_and(of);
+    let has_upstream = |preset: &Preset| !matches!(preset.upstream, Address::Asked(_));
+    let needed = [
+        ("--upstream https://api.example.com", options.upstream.is_none() && !is_so(has_upstream)),
+        ("--method POST", options.methods.is_empty() && !is_so(|one| !one.methods.is_empty())),
+        ("--path /posts", options.paths.is_empty() && !is_so(|one| !one.paths.is_empty())),
+        (
+            "--origin https://www.example.com",
+            options.origins.is_empty() && is_so(|one| one.origins),
+        ),
+        ("--site-key TURNSTILE_SITE_KEY", options.site_key.is_none() && is_so(|one| one.mint)),
+    ];
+    needed.into_iter().filter(|(_, is_missing)| *is_missing).map(|(flag, _)| flag).collect()
 }
 
 fn preset(options: &Options) -> Result<&'static Preset> {

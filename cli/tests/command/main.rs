@@ -187,7 +187,7 @@ fn what_is_missing_is_said_in_one_line() {
     // With the target there, the next step is the build.
     checkout.program("rustc", "echo \"${0%/*}\"");
     checkout.program("libcore-1.rlib", "");
-    assert!(refused(&[]).err.contains("running cargo"));
+    assert!(refused(&[]).err.contains("running cargo: it is not on PATH: install it"));
 }
 
 #[test]

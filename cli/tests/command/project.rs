@@ -71,7 +71,10 @@ fn wrangler_s_redirection_is_refused() {
     let records = gate.file("records.json", "{\"id\": \"pk_new\"}");
     for folder in [checkout.0.clone(), gate.0.clone(), gate.0.join("below")] {
         let folder = Checkout(folder);
-        let more = ["init --secrets-only", "init my-gate --local --preset cloudflare-api"];
+        let more = [
+            "init --secrets-only",
+            "init my-gate --local --preset cloudflare-api --path /client/v4/x",
+        ];
         for line in commands(&records).iter().map(String::as_str).chain(more) {
             folder.refuses(2, &format!("{line} → .wrangler/deploy/config.json"));
         }
@@ -97,12 +100,16 @@ fn wrangler_s_redirection_is_refused() {
 fn a_new_gate_below_another_project_says_whose_configuration_wrangler_takes() {
     let outer = Checkout::new("");
     fs::remove_file(outer.0.join("Cargo.toml")).unwrap();
-    let init = "init my-gate --local --preset cloudflare-api";
+    let init = "init my-gate --local --preset cloudflare-api --path /client/v4/zones";
     for (name, is_told) in [("wrangler.toml", false), ("wrangler.jsonc", true)] {
         outer.file(name, "{}");
         // npm is not there.
         let done = outer.run_with_own_programs(init);
         assert_eq!(done.err.contains("wrangler by itself takes"), is_told, "{}", done.err);
+        done.ended(
+            1,
+            &["npm: it is not on PATH: install Node.js", "my-gate is begun: run this again"],
+        );
         let _gone = fs::remove_dir_all(outer.0.join("my-gate"));
     }
 }

@@ -40,6 +40,7 @@ fn an_unknown_command_proposes_the_nearest_and_is_not_repeated() {
         key shwo         → no such command … did you mean key show?
         sesion           → no such command … did you mean session?
         mint             → no such command … did you mean session mint?
+        deploy           → no such command … npx wrangler deploy
         sign             → no such command … request sign, or url sign
         rotate           → no such command … did you mean token rotate?
         {secret}         → no such command … expected one of init, build

@@ -65,9 +65,9 @@ fn what_is_missing_or_wrong_is_named_and_nothing_is_written() {
         &both,
         &format!(
             "
-            {bare} --local            → --site-key is missing … Turnstile
-            {}                        → --origin is missing
-            {}                        → --path is missing
+            {bare} --local            → add --site-key TURNSTILE_SITE_KEY
+            {}                        → add --origin https://
+            {}                        → add --path /posts
             {bare} --local --site-key site-key → --site-key … {key}
             {bare} --local --site-key '{key}, really' → --site-key … secret key
             {bare} --local --site-key 0x4AAAAAAADnPIDROzSEkcRqeXhBQXW2xkQ → --site-key … secret key

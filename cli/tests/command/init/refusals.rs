@@ -10,13 +10,13 @@ fn what_is_missing_is_named_by_its_flag() {
         &random_secret(),
         &format!(
             "
-            init --local                         → --upstream is missing
-            init --local --preset cms            → --upstream is missing
+            init --local                         → asked here: add --upstream https://api.example.com --method POST --path /posts
+            init --local --preset cms            → add --upstream https://api.example.com --path
             init --local --preset workers-ai     → --account is missing
-            init --local --preset cloudflare-api → --path is missing
-            {api}                                → --method is missing
-            {api} --method POST                  → --path is missing
-            init --local --preset images --upstream https://a.example → --origin is missing
+            init --local --preset cloudflare-api → add --path /posts
+            {api}                                → add --method POST --path /posts
+            {api} --method POST                  → add --path /posts
+            init --local --preset images --upstream https://a.example → add --origin https://www.example.com
             "
         ),
     );
@@ -83,8 +83,10 @@ fn a_new_folder_is_not_begun_where_a_flag_is_wrong() {
         {new} --rate 0/60        → --rate … 100/60
         {new} --scheme cookie    → --scheme … waf-url
         {new} --route /api       → --route … /cms/*
-        {new} --method POST      → --path is missing
-        {new} --path /posts      → --method is missing
+        {new} --method POST      → add --path /posts
+        {new} --path /posts      → add --method POST
+        init my-gate --local --preset cloudflare-api → add --path /posts
+        {new} --preset form      → add --path /posts --origin https:// … --site-key TURNSTILE_SITE_KEY
         "
     )
     .lines()
