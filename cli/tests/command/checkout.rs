@@ -10,39 +10,9 @@ use serde_json::Value;
 pub(crate) use testkit::program::Done;
 pub(crate) use testkit::token::fresh as random_secret;
 
-/// A command line: words, or a text that is cut into words as a shell cuts it.
-pub(crate) trait Line {
-    fn words(&self) -> Vec<String>;
-}
-
-impl Line for &str {
-    fn words(&self) -> Vec<String> {
-        shlex::split(self).unwrap_or_else(|| panic!("no command line: {self}"))
-    }
-}
-
-impl Line for &String {
-    fn words(&self) -> Vec<String> {
-        self.as_str().words()
-    }
-}
-
-impl Line for &[&str] {
-    fn words(&self) -> Vec<String> {
-        self.iter().map(|word| (*word).to_owned()).collect()
-    }
-}
-
-impl<const N: usize> Line for &[&str; N] {
-    fn words(&self) -> Vec<String> {
-        self.as_slice().words()
-    }
-}
-
-impl Line for &Vec<&str> {
-    fn words(&self) -> Vec<String> {
-        self.as_slice().words()
-    }
+/// Returns the words of a command line, which is cut as a shell cuts it.
+pub(crate) fn words(line: &str) -> Vec<String> {
+    shlex::split(line).unwrap_or_else(|| panic!("no command line: {line}"))
 }
 
 /// Returns each row of a table: a text, and behind its arrow the words that are expected, with `…` between them.
@@ -98,7 +68,7 @@ impl Checkout {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    pub(crate) fn command(&self, line: impl Line) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = writegate(line);
         command
             .current_dir(&self.0)
@@ -108,19 +78,19 @@ impl Checkout {
         command
     }
 
-    pub(crate) fn run(&self, line: impl Line) -> Done {
+    pub(crate) fn run(&self, line: &str) -> Done {
         Done::of(&mut self.command(line))
     }
 
     /// Returns what it prints when it succeeds, without the last line's end.
     #[track_caller]
-    pub(crate) fn prints(&self, line: impl Line) -> String {
+    pub(crate) fn prints(&self, line: &str) -> String {
         self.run(line).succeeded().trim_end().to_owned()
     }
 
     /// Returns the JSON that it prints when it succeeds.
     #[track_caller]
-    pub(crate) fn json(&self, line: impl Line) -> Value {
+    pub(crate) fn json(&self, line: &str) -> Value {
         serde_json::from_str(&self.prints(line)).unwrap()
     }
 
@@ -135,7 +105,7 @@ impl Checkout {
     }
 
     /// Runs it where no other program is found than [`Checkout::program`]'s.
-    pub(crate) fn run_with_own_programs(&self, line: impl Line) -> Done {
+    pub(crate) fn run_with_own_programs(&self, line: &str) -> Done {
         Done::of(self.command(line).env("PATH", self.0.join("bin")))
     }
 
@@ -171,8 +141,8 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-pub(crate) fn writegate(line: impl Line) -> Command {
+pub(crate) fn writegate(line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_writegate"));
-    command.args(line.words()).env_remove("SIGNING_SECRET").env_remove("WRITEGATE_SK");
+    command.args(words(line)).env_remove("SIGNING_SECRET").env_remove("WRITEGATE_SK");
     command
 }

@@ -13,7 +13,7 @@ mod tokens;
 
 use serde_json::Value;
 
-use crate::checkout::{Checkout, Done, Line, random_secret, rows};
+use crate::checkout::{Checkout, Done, random_secret, rows};
 
 /// `wrangler.toml` as it is shipped.
 pub(crate) use testkit::wrangler::SHIPPED;
@@ -28,7 +28,7 @@ pub(crate) fn clone() -> Checkout {
 
 impl Checkout {
     /// Runs the command with this on its standard input.
-    pub(crate) fn fed(&self, line: impl Line, input: &str) -> Done {
+    pub(crate) fn fed(&self, line: &str, input: &str) -> Done {
         let mut command = self.command(line);
         command.env_remove("CLOUDFLARE_ACCOUNT_ID").env_remove("CLOUDFLARE_API_TOKEN");
         Done::fed(&mut command, input)

@@ -1,7 +1,7 @@
 //! `request sign`, `url sign` and `session mint --bind`. That the gate takes what they make is shown by
 //! `tests/e2e/signing_command.rs`.
 
-use crate::checkout::{Checkout, Done, Line as _, random_secret};
+use crate::checkout::{Checkout, Done, random_secret, words};
 
 const KEYS: &str = "[[vars.KEYS]]\nid = \"pk_site\"\nschemes = [\"session\", \"signature\"]\nurl_ttl = 600\n\
     [[vars.KEYS]]\nid = \"pk_nonce\"\nschemes = [\"signature\"]\nnonce = \"required\"\n";
@@ -11,7 +11,7 @@ const URL: &str = "https://gate.example/posts?x=1";
 fn signed(checkout: &Checkout, line: &str) -> Vec<(String, String)> {
     let printed = checkout.prints(&format!("request sign {line} {URL}"));
     assert_eq!(printed.lines().count(), 1);
-    let words = printed.as_str().words();
+    let words = words(&printed);
     let pairs = words.chunks(2).map(|pair| {
         assert_eq!(pair[0], "-H");
         pair[1].split_once(": ").unwrap()
@@ -135,7 +135,7 @@ fn wrong_arguments_and_what_no_gate_would_take_are_usage_errors() {
             "
         ),
     );
-    let two = ["request", "sign", "--key", "pk_site", "POST", "-H", "X-A: 1\nX-B: 2", URL];
+    let two = format!("request sign --key pk_site POST -H 'X-A: 1\nX-B: 2' {URL}");
     Checkout::keyed(KEYS).run(&two).failed(2, &["--header", "is one line"]);
 }
 

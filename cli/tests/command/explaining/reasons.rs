@@ -208,7 +208,7 @@ fn the_part_of_a_signature_that_is_at_fault_is_named() {
         let (from, to) = change.split_once(" ⇒ ").unwrap();
         post(&signed.replacen(from, to, 1), &fault.join(" … "));
     }
-    let words = signed.as_str().words();
+    let words = words(&signed);
     let [input, tag] = [3, 5].map(|at| words[at].split_once(": ").unwrap().1);
     let two = signed.replace(input, &format!("{input}, {}", input.replacen("sig1", "sig2", 1)));
     let two = two.replace(tag, &format!("{tag}, {}", tag.replacen("sig1", "sig2", 1)));

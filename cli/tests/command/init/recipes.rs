@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::checkout::{Checkout, Line as _, random_secret, root};
+use crate::checkout::{Checkout, random_secret, root, words};
 
 /// The ids in the recipes: of the first key, the operator's, the probe's.
 const IDS: [&str; 3] = ["pk_first", "pk_operator", "pk_probe"];
@@ -111,7 +111,7 @@ fn the_recipe_for_two_zones_is_what_its_commands_make() {
 #[test]
 fn the_page_for_a_form_names_the_recipe_s_key_and_widget() {
     let text = fs::read_to_string(page("form")).unwrap();
-    let words = commands(&text, "sh")[0].as_str().words();
+    let words = words(&commands(&text, "sh")[0]);
     let given = |flag: &str| words[words.iter().position(|a| a == flag).unwrap() + 1].as_str();
     let (_, page, _) = fence(&text, "html");
     for part in [IDS[0], given("--site-key"), given("--path")] {

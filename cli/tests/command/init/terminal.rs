@@ -38,7 +38,7 @@ fn sessions(runs: &[Run<'_>]) -> Vec<Session> {
         return Vec::new();
     }
     let order = |(checkout, line, talk): &Run<'_>| {
-        let mut command = checkout.command(*line);
+        let mut command = checkout.command(line);
         command.env("PATH", path(checkout));
         for name in ["CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID"] {
             command.env_remove(name);
