@@ -20,6 +20,9 @@ pub(crate) struct Options {
     json: bool,
 }
 
+/// Where npm puts the package.
+const PACKED: &str = "node_modules/writegate/";
+
 pub(crate) fn run(options: &Options) -> Result<()> {
     let project = options.project.find()?;
     let document = project.document()?;
@@ -32,11 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         };
     }
     if !paths.is_empty() {
-        eprintln!(
-            "writegate: run_worker_first in {} lacks {}: add it, or these files are not served",
-            document.place(),
-            paths.join(", ")
-        );
+        eprintln!("writegate: {}", without_paths(&document, &paths));
     }
     if missing.is_empty() {
         return match paths.is_empty() {
@@ -140,6 +139,22 @@ fn missing_paths(document: &Document) -> Result<Vec<String>> {
     Ok(list(&shipped["assets"]).into_iter().filter(|path| !own.contains(path)).collect())
 }
 
+/// Returns a sentence about these paths, with what is to be written.
+fn without_paths(document: &Document, paths: &[String]) -> String {
+    let (place, paths) = (document.place(), json!(paths));
+    if document.inherited("assets").is_object() {
+        return format!(
+            "run_worker_first below assets in {place} lacks {paths}: add that, or these files are not served"
+        );
+    }
+    let is_packed = document.inherited("main").as_str().is_some_and(|main| main.contains(PACKED));
+    let folder = if is_packed { PACKED } else { "" };
+    format!(
+        "{place} has no assets, so nothing serves the gate's pages and client.js: add [assets] with \
+         directory = \"{folder}public\" and run_worker_first = {paths}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +206,16 @@ mod tests {
 
     #[test]
     fn a_path_of_static_files_that_is_missing_is_named() {
+        let sentence = |text: &str| {
+            let document = Document::parse(USUAL, text, None).unwrap();
+            without_paths(&document, &["/*".to_owned()])
+        };
+        let packed = sentence("main = \"node_modules/writegate/worker/index.js\"");
+        let wanted =
+            "directory = \"node_modules/writegate/public\" and run_worker_first = [\"/*\"]";
+        assert!(packed.ends_with(wanted), "{packed}");
+        assert!(sentence("main = \"build/index.js\"").contains("directory = \"public\""));
+        assert!(sentence("[assets]").contains("below assets in wrangler.toml lacks [\"/*\"]"));
         let (_blocks, paths) = lacking("[assets]\nrun_worker_first = [\"/*\"]\n");
         assert!(paths.iter().any(|path| path == "!/_gate/problems"), "{paths:?}");
     }
