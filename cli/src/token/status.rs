@@ -29,7 +29,7 @@ pub(super) struct Watch {
     /// Pause between two looks at the gate's status
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     interval: u64,
-    /// Seconds until the gate must have shown one token ten times running
+    /// Seconds in which the ten looks that show one token must begin
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clock::duration::<u64>(1..=3_600))]
     patience: u64,
 }
@@ -92,7 +92,8 @@ impl Watch {
         Duration::from_secs(self.patience)
     }
 
-    /// Waits until the gate has shown the same token ten times running, and where one is wanted, that one.
+    /// Waits until the gate has shown the same token ten times running, and where one is wanted, that one. Ten looks that
+    /// began within the patience may end after it, because a slow gate may need all of it for them.
     pub(super) fn until(
         &self,
         project: &Project,
@@ -101,18 +102,21 @@ impl Watch {
         wanted: Option<&str>,
     ) -> Result<Seen> {
         let end = Instant::now() + self.patience();
-        let mut running = 0;
+        // When it began, and its looks.
+        let mut streak: Option<(Instant, u32)> = None;
         let mut last = String::new();
         loop {
+            let asked = Instant::now();
             let said = match look(project, which, secret) {
                 Ok(seen) => {
-                    let same = running > 0 && seen.fingerprint == last;
-                    running = match wanted {
-                        Some(wanted) if seen.fingerprint != wanted => 0,
-                        _ if same => running + 1,
-                        _ => 1,
+                    streak = match streak {
+                        _ if wanted.is_some_and(|wanted| seen.fingerprint != wanted) => None,
+                        Some((began, looks)) if seen.fingerprint == last => {
+                            Some((began, looks + 1))
+                        }
+                        _ => Some((asked, 1)),
                     };
-                    if running >= TIMES {
+                    if streak.is_some_and(|(_, looks)| looks >= TIMES) {
                         return Ok(seen);
                     }
                     last.clone_from(&seen.fingerprint);
@@ -120,11 +124,11 @@ impl Watch {
                 }
                 Err(error) if is_final(&error) => return Err(error.into()),
                 Err(error) => {
-                    running = 0;
+                    streak = None;
                     error.to_string()
                 }
             };
-            if Instant::now() >= end {
+            if Instant::now() >= end && streak.is_none_or(|(began, _)| began >= end) {
                 let what = wanted.map_or_else(|| "one token".to_owned(), named);
                 let said = match wanted {
                     // It would take a session of its former root, too.

@@ -1,11 +1,14 @@
 //! A rotation from its first step to its last, and what it finds to do when it is run again.
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use testkit::token::{date, fingerprint, now};
 
 use crate::cloudflare::MANAGER;
 use crate::rotate_front::Rollout;
-use crate::rotate_stage::{Kind, Stage, VERIFY, deployed};
+use crate::rotate_stage::{Kind, SOON, Stage, VERIFY, deployed};
 
 #[test]
 fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
@@ -103,11 +106,23 @@ fn json_says_what_was_done_and_nothing_else() {
 }
 
 #[test]
+fn a_gate_that_answers_slowly_may_show_its_token_after_the_patience() {
+    let stage = Stage::new();
+    let (look, go_on) = stage.cloud.world.points.hold("GET gate:/_gate/status");
+    let run = stage.start(stage.command(&["--old", &stage.old.0, "--patience", "1"]), None);
+    look.recv_timeout(SOON).unwrap();
+    thread::sleep(Duration::from_secs(1));
+    go_on.send(()).unwrap();
+    run.end(&stage).is(0, &["done"]);
+    stage.assert_rotated();
+}
+
+#[test]
 fn json_says_how_far_a_failed_run_came() {
     let stuck = Stage::new();
     stuck.front.set(Rollout::Stuck);
     let before = fingerprint(&stuck.signing_secret, &stuck.old.1);
-    let done = stuck.rotate(&["--json", "--old", &stuck.old.0, "--patience", "4"]);
+    let done = stuck.rotate(&["--json", "--old", &stuck.old.0, "--patience", "1"]);
     done.is(1, &["did not show"]);
     let report = done.json();
     assert_eq!((&report["outcome"], &report["before"]), (&json!("failed"), &json!(before)));
