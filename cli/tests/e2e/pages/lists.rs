@@ -49,11 +49,11 @@ pub(super) const NOT_HERE: &str = r#"
     docs/performance.md | | cargo bench | takes ten minutes
     docs/publishing.md | | git tag | makes a release
     docs/publishing.md | | sha256sum | needs a release at GitHub
-    docs/signing.md | go | | needs a Go toolchain of 200 MB; runs with Go 1.19
+    docs/signing.md | go | | needs a Go toolchain of 470 MB; runs with Go 1.19
     docs/recipes/two-zones.md | | npx writegate token put | the double of Cloudflare has one secret; another page puts that one
     docs/recipes/form.md | astro | | needs 260 packages of Astro's; its page writes with Astro 4 in Chromium
     docs/recipes/form.md | go-html-template | | needs Hugo, 80 MB; its page writes with Hugo 0.111 in Chromium
-    docs/recipes/form.md | jsx | | needs 200 MB of Next's; its page writes with Next 16 in Chromium
+    docs/recipes/form.md | jsx | | needs 340 MB of Next's; its page writes with Next 16 in Chromium
     docs/clients.md | text | Content-Digest: | the shape of headers, with values left out
     docs/clients.md | text | "@method" | the shape of a signature base, with a value left out
     docs/clients.md | text | sk =  | a formula; testkit/src/token.rs is written to it
