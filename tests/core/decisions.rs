@@ -22,10 +22,12 @@ fn the_earlier_step_refuses() {
     };
     let good = format!("Bearer {}", token(json!({})));
     let old = format!("Bearer {}", token(json!({"exp": NOW.seconds()})));
+    let mac = |session: &str| session.rfind('.').unwrap();
+    let forged = [&old[..mac(&old)], &good[mac(&good)..]].concat();
     let ip = ("cf-connecting-ip", "10.1.2.3");
     let origin = ("origin", "https://a.example");
     type Step<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)]);
-    let steps: [Step<'_>; 12] = [
+    let steps: [Step<'_>; 13] = [
         ("bad-path", "TRACE", "https://g/x/../y", &[("authorization", "x")]),
         ("method-not-allowed", "TRACE", "https://g/none", &[("authorization", "x")]),
         ("no-route", "POST", "https://g/none", &[("authorization", "x")]),
@@ -33,6 +35,7 @@ fn the_earlier_step_refuses() {
         ("credential-missing", "POST", "https://g/posts/1", &[]),
         ("bad-credential", "POST", "https://g/posts/1?key=pk_none", &[("authorization", "x")]),
         ("key-unknown", "POST", "https://g/posts/1?key=pk_none", &[]),
+        ("signature-invalid", "POST", "https://g/posts/1", &[("authorization", &forged)]),
         ("session-expired", "POST", "https://g/posts/1", &[("authorization", &old)]),
         ("ip-denied", "POST", "https://g/posts/1", &[("authorization", &good)]),
         ("origin-denied", "POST", "https://g/posts/1", &[("authorization", &good), ip]),
@@ -42,10 +45,16 @@ fn the_earlier_step_refuses() {
     for (expected, method, target, headers) in steps {
         assert_eq!(code(&narrow(), raw(method, target, headers)), expected, "{method} {target}");
     }
-    let rated = gate(json!({"quota": {"requests": 1, "per": "day"}}), json!({}));
-    let headers = [("authorization", good.as_str())];
-    assert_eq!(code(&rated, raw("POST", TARGET, &headers)), "feature-unavailable");
-    assert_eq!(code(&plain(), raw("POST", TARGET, &headers)), "forwarded");
+    let revoked = gate(json!({"revoked": true}), json!({}));
+    let limited = gate(json!({"quota": {"requests": 1, "per": "day"}, "rate": "x"}), json!({}));
+    for (expected, gate, session) in [
+        ("key-revoked", &revoked, &forged),
+        ("signature-invalid", &limited, &forged),
+        ("feature-unavailable", &limited, &good),
+        ("forwarded", &plain(), &good),
+    ] {
+        assert_eq!(code(gate, raw("POST", TARGET, &[("authorization", session)])), expected);
+    }
 }
 
 #[test]

@@ -40,7 +40,6 @@ mod minted;
 mod narrowing;
 mod native;
 mod nonce_required;
-mod order;
 mod outbound;
 mod places;
 mod properties;
