@@ -270,12 +270,10 @@ fn reads_are_kept(edge: &Edge) {
         assert_eq!((answer.status, answer.json()), (200, json!({"purged": true})), "{answer}");
     };
     purge(json!({"url": "/kept/a?b=1"}));
-    let seen = edge.upstream.seen().len();
     let anew = edge.miss(READER, &get);
     assert_ne!(anew.body, first.body, "{anew}");
-    edge.hit(READER, &large);
-    assert_eq!(edge.upstream.seen().len(), seen + 1);
     edge.hit(READER, &get);
+    edge.hit(READER, &large);
     purge(json!({"route": "/kept/*"}));
     edge.miss(READER, &get);
     edge.miss(READER, &large);
