@@ -272,6 +272,20 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
+    fn every_header_that_the_page_for_callers_names_is_removed() {
+        let page = include_str!("../../docs/clients.md");
+        let (_, list) = page.split_once("**Removed** from the request").unwrap();
+        let (list, _) = list.split_once("**Set:**").unwrap();
+        // Names are between backticks; parameters and characters, too, but in lower case.
+        let names = list.split('`').skip(1).step_by(2).filter(|name| *name != "cf-aig-*");
+        let names: Vec<&str> = names.filter(|name| name.contains(char::is_uppercase)).collect();
+        assert!(names.len() > 25, "{names:?}");
+        for name in names {
+            assert!(is_removed(&name.to_ascii_lowercase().replace('*', "x")), "{name}");
+        }
+    }
+
+    #[test]
     fn what_must_not_pass_is_removed_in_every_spelling() {
         // `tests/core/crossing.rs` sends the others.
         for name in [
