@@ -119,8 +119,8 @@ impl Route {
         self.methods.contains(method)
     }
 
-    /// Returns true if a path and query, or only `?` and a query, have a parameter that the route denies, in any spelling that a
-    /// server might read as its name. They are decoded first, because some servers split what they have decoded.
+    /// Returns true if a path and query, or only `?` and a query, have a parameter that the route denies, in a spelling that
+    /// frameworks read as its name. They are decoded first, because some servers split what they have decoded.
     pub fn denies_query(&self, target: &str) -> bool {
         if self.deny_query.is_empty() {
             return false;
