@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 use std::{fs, process, thread};
 
-use crate::redact;
+use crate::{progress, redact};
 
 /// The exit code of a shell for a program that SIGINT ended.
 pub(crate) const CODE: u8 = 130;
@@ -87,10 +87,13 @@ fn install() {
         let _ = ctrlc::set_handler(|| {
             with(|state| state.interrupted = true);
             clean();
-            // After what was typed, and the ^C.
-            eprint!("\n");
-            eprintln!("writegate: {}", redact::redacted(&with_so_far("interrupted")));
-            process::exit(CODE.into());
+            // No spinner may be drawn over these words, until the end.
+            progress::undisturbed(|| {
+                // After what was typed, and the ^C.
+                eprint!("\n");
+                eprintln!("writegate: {}", redact::redacted(&with_so_far("interrupted")));
+                process::exit(CODE.into());
+            });
         });
     });
 }

@@ -2,27 +2,34 @@
 
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Context, Error, Result};
 
+/// Those of steps that run beside each other.
+static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Prints something while no spinner is drawn.
+pub(crate) fn undisturbed(print: impl FnOnce()) {
+    SPINNERS.suspend(print);
+}
+
 /// Reports on standard error: a spinner on a terminal, plain lines elsewhere.
 pub(crate) struct Progress {
     terminal: bool,
-    /// Of steps that run beside each other.
-    spinners: MultiProgress,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self { terminal: io::stderr().is_terminal(), spinners: MultiProgress::new() }
+        Self { terminal: io::stderr().is_terminal() }
     }
 
     /// Prints a line of its own.
     pub(crate) fn note(&self, text: &str) {
-        self.spinners.suspend(|| eprintln!("writegate: {text}"));
+        undisturbed(|| eprintln!("writegate: {text}"));
     }
 
     /// Shows how many of `total` things are done.
@@ -44,7 +51,7 @@ impl Progress {
     /// Shows `title` while the commands of `work` run.
     pub(crate) fn step<T>(&self, title: &str, work: impl FnOnce(&Step) -> Result<T>) -> Result<T> {
         let bar = if self.terminal {
-            let bar = self.spinners.add(ProgressBar::new_spinner());
+            let bar = SPINNERS.add(ProgressBar::new_spinner());
             if let Ok(style) =
                 ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg:.dim}")
             {
