@@ -29,7 +29,7 @@ pub const VARIABLES: [&str; 8] = [
     "TURNSTILE_VERIFY_URL",
 ];
 /// Secrets of the gate itself, which must never be sent to an upstream.
-const RESERVED_SECRETS: [&str; 4] =
+pub const RESERVED_SECRETS: [&str; 4] =
     ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET", "TURNSTILE_SECRET"];
 
 /// A binding, as the platform delivers it.

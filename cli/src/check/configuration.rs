@@ -4,7 +4,7 @@ use serde_json::Value;
 use writegate::FieldError;
 use writegate::Secret;
 use writegate::Upstream;
-use writegate::config::Config;
+use writegate::config::{Config, RESERVED_SECRETS, VARIABLES};
 
 use super::row::{Findings, Verdict, listed};
 use crate::project::{
@@ -90,6 +90,14 @@ pub(super) fn row(
     let Ok(config) = config else {
         return findings.verdict("");
     };
+    for name in document.own("vars").as_object().into_iter().flatten().map(|(name, _)| name) {
+        if !is_read(name, config) {
+            findings.warn(
+                format!("the gate reads no variable {name}, so it has no effect"),
+                "correct its name, or remove it: docs/configuration.md",
+            );
+        }
+    }
     findings.verdict(format!(
         "the gate reads {} as it should: {} route(s), {} key(s){}",
         document.place(),
@@ -97,6 +105,15 @@ pub(super) fn row(
         config.keys.len(),
         if config.registry { ", and a registry" } else { "" }
     ))
+}
+
+/// Returns true if the gate reads a variable of this name. Secrets are another row's.
+fn is_read(name: &str, config: &Config) -> bool {
+    let is_token = |name: &str| config.tokens.contains_key(name);
+    VARIABLES.contains(&name)
+        || RESERVED_SECRETS.contains(&name)
+        || is_token(name)
+        || name.strip_suffix("_ISSUED_AT").is_some_and(is_token)
 }
 
 /// Checks that the upstreams are somebody's, and reachable from Cloudflare.

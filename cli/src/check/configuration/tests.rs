@@ -50,17 +50,42 @@ fn a_token_that_is_here_is_read_as_the_gate_reads_it_and_not_shown() {
 }
 
 #[test]
+fn a_variable_that_the_gate_does_not_read_is_named() {
+    let route =
+        r#"{ path = "/*", upstream = "https://a.example", upstream_auth = { secret = "CMS" } }"#;
+    let read = |more: &str| {
+        let vars = format!("[vars]\nKEYS = [{{ id = \"pk_a\" }}]\nROUTES = [{route}]\n{more}");
+        judged(&vars, &|_| None)
+    };
+    for name in
+        ["SESSION_MAX_TLL", "session_max_ttl", "UPSTREAMS", "WRITE_TOKEN_ISSUED_AT", "CMS_ISSUED"]
+    {
+        let verdict = read(&format!("{name} = \"60\""));
+        assert_eq!(verdict.status, Warn, "{name}: {verdict:?}");
+        assert!(verdict.evidence.contains(name), "{verdict:?}");
+    }
+    // Another row is about secrets that are variables.
+    for line in [
+        "SESSION_MAX_TTL = 60",
+        "CMS_ISSUED_AT = \"2026-11-22\"",
+        "CMS = \"a\"",
+        "WAF_SECRET = \"waf secret of thirty-two bytes ..\"",
+    ] {
+        assert_eq!(read(line).status, Well, "{line}");
+    }
+}
+
+#[test]
 fn a_variable_holds_so_much() {
     let text = |length: usize| {
-        let note = "y".repeat(length);
-        format!(
-            "[vars]\nUPSTREAM = \"https://a.example\"\nNOTE = \"{note}\"\n[[vars.KEYS]]\nid = \"pk_a\""
-        )
+        let keys = |name: &str| format!(r#"[{{"id":"pk_a","name":"{name}"}}]"#);
+        let keys = keys(&"y".repeat(length - keys("").len()));
+        format!("[vars]\nUPSTREAM = \"https://a.example\"\nKEYS = '{keys}'")
     };
     assert_eq!(judged(&text(MAX_VARIABLE), &|_| None).status, Well);
     let verdict = judged(&text(MAX_VARIABLE + 1), &|_| None);
     assert_eq!(verdict.status, Fail);
-    assert!(verdict.evidence.contains("NOTE is 5121 bytes"), "{verdict:?}");
+    assert!(verdict.evidence.contains("KEYS is 5121 bytes"), "{verdict:?}");
 }
 
 #[test]
