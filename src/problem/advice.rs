@@ -25,12 +25,12 @@ pub(super) const fn of(problem: Problem) -> Advice {
 const fn of_refusal(refusal: Refusal) -> Advice {
     match refusal {
         Refusal::BadPath => advice(
-            "Two servers could read this path differently: it has a dot segment, an empty segment, a backslash, a control character, an encoded slash, or a spelling that leads to another route.",
+            "Two servers could read this path differently: it has a dot segment, an empty segment, a backslash, a space, a control character, an encoded slash, or an encoded spelling of another path, which another route or limit is for.",
             "Send the path in its normal form.",
             "refused   GET /posts/../drafts/1\npasses    GET /drafts/1",
         ),
         Refusal::BadRequest => advice(
-            "The host is malformed, a GET or HEAD has a body, the request asks for an Upgrade, or its URL or fields are too large. Under /_gate/, a part of the body or the query is wrong.",
+            "The host is malformed, a GET or HEAD has a body, the request asks for an Upgrade, its URL or header fields are too large, Connection names a signed field, or the query has a parameter that the operator denies, such as _method. Under /_gate/, a part of the body or the query is wrong.",
             "Under /_gate/, change the part that field names as hint says. Elsewhere, send an ordinary request.",
             "POST /_gate/keys   {\"paths\": \"/posts\"}\n400   \"field\": \"paths\", \"hint\": \"expected a list …\"",
         ),
@@ -56,7 +56,7 @@ const fn of_refusal(refusal: Refusal) -> Advice {
         ),
         Refusal::KeyUnknown => advice(
             "The gate has no key with this id.",
-            "Compare the id with the gate's, and check that the key is for this gate. A new key may need 60 s to be known everywhere.",
+            "Compare the id with the gate's, and check that the key is for this gate. A new key of the registry may need 90 s to be known everywhere.",
             "writegate key list --gate https://gate.example.com",
         ),
         Refusal::KeyRevoked => advice(
@@ -222,10 +222,10 @@ const fn of_fault(fault: Fault) -> Advice {
         Fault::TokenMissing => advice(
             "The gate has no token for the API behind it.",
             "Tell the operator, who sets the secret that the route names.",
-            "npx wrangler secret put WRITE_TOKEN",
+            "npx writegate token put --secret WRITE_TOKEN",
         ),
         Fault::FeatureUnavailable => advice(
-            "The key or the route needs a binding or a service that this gate does not have, or that does not answer.",
+            "The key, the route or the path needs a binding or a service that this gate does not have, or that does not answer.",
             "Tell the operator, who finds its name in the log.",
             "[[durable_objects.bindings]]\nname = \"LEDGER\"\nclass_name = \"Ledger\"",
         ),

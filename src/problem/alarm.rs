@@ -82,7 +82,10 @@ impl Alarm {
             }
             Self::TokenMissing { secret } => {
                 set("secret", secret.as_str().into());
-                set("hint", "set the secret: npx wrangler secret put, and this name".into());
+                set(
+                    "hint",
+                    "put the token: npx writegate token put --secret, and this name".into(),
+                );
                 "token_missing"
             }
             Self::FeatureUnavailable { feature, wanted_by } => {

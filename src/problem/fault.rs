@@ -16,7 +16,7 @@ pub enum Fault {
     Misconfigured,
     /// The secret with the upstream's token is not set.
     TokenMissing,
-    /// The key or the route needs a feature that this gate does not have.
+    /// The key, the route or the path needs a feature that this gate does not have, or that does not answer.
     FeatureUnavailable,
     /// The gate has as many bodies in memory as it may (RFC 9110 section 15.6.4).
     Overloaded,
@@ -41,7 +41,7 @@ impl Fault {
                 502,
                 "upstream-unreachable",
                 "The upstream cannot be reached",
-                "The request was accepted, but the API behind the gate could not be reached. A write may or may not have happened.",
+                "The request was accepted, but the API behind the gate could not be reached. A write may have happened: repeat it only with the same Idempotency-Key.",
             ),
             Self::UpstreamRejectedToken => describe(
                 502,
@@ -53,7 +53,7 @@ impl Fault {
                 504,
                 "upstream-timeout",
                 "The upstream did not answer in time",
-                "The API behind the gate did not answer in time. A write may or may not have happened.",
+                "The API behind the gate did not answer in time. A write may have happened: repeat it only with the same Idempotency-Key.",
             ),
             Self::Misconfigured => describe(
                 503,
@@ -65,13 +65,13 @@ impl Fault {
                 503,
                 "token-missing",
                 "The gate has no token",
-                "The gate's operator has to set the secret: npx wrangler secret put WRITE_TOKEN, or the name that the route states.",
+                "The gate's operator has to put the token of this route: npx writegate token put.",
             ),
             Self::FeatureUnavailable => describe(
                 503,
                 "feature-unavailable",
                 "A feature is not available",
-                "The key or the route needs a feature that this gate does not have. Its operator finds the name of the feature in the log.",
+                "The request needs a feature that this gate does not have, or that does not answer. Its operator finds the name of the feature in the log.",
             ),
             Self::Overloaded => describe(
                 503,

@@ -125,13 +125,13 @@ impl Refusal {
                 400,
                 "bad-path",
                 "The path is ambiguous",
-                "The path has a dot segment, an empty segment, a backslash, a control character or an encoded slash. Send the path in its normal form.",
+                "Two servers could read the path differently: it has a dot segment, an empty segment, a backslash, a space, a control character, an encoded slash, or an encoded spelling of another path. Send it in its normal form.",
             ),
             Self::BadRequest => describe(
                 400,
                 "bad-request",
                 "The request is malformed",
-                "The host, the method together with a body, or an Upgrade is not acceptable here, or the request is too large to check. For a request under /_gate/, field and hint in this document say what is wrong.",
+                "The host, a body of a GET or HEAD, an Upgrade, a query parameter, a signed field that Connection names, or the size of URL or headers is not acceptable here. Under /_gate/, field and hint in this document say what is wrong.",
             ),
             Self::BadCredential => describe(
                 400,
@@ -197,7 +197,7 @@ impl Refusal {
                 401,
                 "session-not-yet-valid",
                 "The session is not valid yet",
-                "nbf or iat is in the future: the clock of the machine that made the session is fast.",
+                "nbf or iat is in the future: the clock of the machine that made the session is fast. Set it.",
             ),
             Self::SessionTooLong => describe(
                 401,
@@ -263,13 +263,13 @@ impl Refusal {
                 403,
                 "method-denied",
                 "The method is not allowed",
-                "The key or the session does not allow this method.",
+                "The key, the session or the kind of credential does not allow this method; limit in this document says which.",
             ),
             Self::PathDenied => describe(
                 403,
                 "path-denied",
                 "The path is not allowed",
-                "The key or the session does not allow this path.",
+                "The key or the session does not allow this path; limit in this document says which.",
             ),
             Self::ChallengeFailed => describe(
                 403,
@@ -277,9 +277,12 @@ impl Refusal {
                 "The challenge was not passed",
                 "Turnstile did not accept the token for this page; reason in this document says why. A token counts once, for 300 s, and on the page that it was solved on: solve a new challenge for each session.",
             ),
-            Self::NoRoute => {
-                describe(404, "no-route", "No route", "The gate has no route for this path.")
-            }
+            Self::NoRoute => describe(
+                404,
+                "no-route",
+                "No route",
+                "The gate has no route for this path, or no such key.",
+            ),
             Self::MethodNotAllowed => describe(
                 405,
                 "method-not-allowed",
@@ -290,7 +293,7 @@ impl Refusal {
                 413,
                 "body-too-large",
                 "The body is too large",
-                "The body is longer than this path accepts.",
+                "The body is longer than this path accepts, or than 10 MiB with a signed digest.",
             ),
             Self::BodyTimeout => describe(
                 408,

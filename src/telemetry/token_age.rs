@@ -23,7 +23,7 @@ pub enum State {
     Rejected,
     /// Its `expires_at` has passed.
     Expired,
-    /// It is older than `max_age_days`.
+    /// Its age has reached `max_age_days`.
     Overdue,
     /// It is within `warn_days` of `max_age_days` or of its expiry.
     Due,
@@ -84,7 +84,7 @@ impl State {
             }
             Self::Expired => "the token has expired: put a new one now",
             Self::Overdue => {
-                "the token is older than max_age_days: rotate it, then revoke the old one"
+                "the token has reached max_age_days: rotate it (npx writegate token rotate), or put a new one and revoke the old one"
             }
             Self::Due => "rotate the token before it is overdue or expires",
             Self::Unknown => {

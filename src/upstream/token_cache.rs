@@ -45,7 +45,7 @@ impl TokenUnavailable {
     /// Returns the advice on fixing the secret.
     pub fn hint(&self) -> String {
         match self {
-            Self::Missing => "set the secret: npx wrangler secret put, and this name; one in a Secrets Store is empty".into(),
+            Self::Missing => "the secret is not set, or empty: npx writegate token put --secret, and this name".into(),
             Self::Unavailable => "its Secrets Store has no such secret, or did not answer: compare store_id and secret_name in wrangler.toml with npx wrangler secrets-store secret list".into(),
             Self::Broken(error) => format!("the secret is not a valid token: {error}"),
         }

@@ -136,7 +136,7 @@ fn its_age_is_reported_as_any_other_s() {
 fn without_a_token_the_report_says_why() {
     for (text, why) in [
         (None, "secrets-store secret list"),
-        (Some(""), "set the secret"),
+        (Some(""), "token put --secret"),
         (Some(r#"{"token":1}"#), "WRITE_TOKEN.token"),
     ] {
         let (state, shown) = report(&gate(), &store(text));
