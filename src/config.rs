@@ -129,11 +129,11 @@ impl Config {
 struct Source<'e, E>(&'e E);
 
 impl<E: Environment> Source<'_, E> {
-    /// Reads a text variable or secret. An empty one counts as absent, because a dashboard saves those.
+    /// Reads a text variable or secret. A blank one counts as absent, because a dashboard saves those.
     fn text(&self, name: &str) -> Result<Option<Secret>, FieldError> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(Binding::Text(text)) => Ok((!text.is_empty()).then_some(text)),
+            Some(Binding::Text(text)) => Ok((!text.is_blank()).then_some(text)),
             Some(Binding::Json(_)) => Err(FieldError::new(name, "expected a text, found JSON")),
             Some(Binding::Resource) => {
                 Err(FieldError::new(name, "expected a text, found a binding"))
@@ -329,7 +329,7 @@ fn keys(
 
 fn turnstile(source: &Source<'_, impl Environment>) -> Result<Turnstile, FieldError> {
     let secret = source.text("TURNSTILE_SECRET")?;
-    // White space around it is not part of it, because most ways of piping a secret add some.
+    // White space around it is not part of it.
     let secret = secret.map(|secret| Secret::new(secret.expose().trim_ascii()));
     let verify_url = match source.text("TURNSTILE_VERIFY_URL")? {
         None => turnstile::VERIFY_URL.to_owned(),
@@ -339,7 +339,7 @@ fn turnstile(source: &Source<'_, impl Environment>) -> Result<Turnstile, FieldEr
             [url.origin(), url.path()].concat()
         }
     };
-    Ok(Turnstile { secret: secret.filter(|secret| !secret.is_empty()), verify_url })
+    Ok(Turnstile { secret, verify_url })
 }
 
 fn rotation(source: &Source<'_, impl Environment>) -> Result<RotationPolicy, FieldError> {

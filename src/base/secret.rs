@@ -38,6 +38,11 @@ impl Secret {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Returns true if the secret has no bytes but white space, which most ways of piping one add.
+    pub fn is_blank(&self) -> bool {
+        self.0.trim_ascii().is_empty()
+    }
 }
 
 impl fmt::Debug for Secret {

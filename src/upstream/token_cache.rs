@@ -108,7 +108,7 @@ impl TokenCache {
         }
         // A failure is not remembered, because the store may only have been slow.
         let text = store.secret(name).await.map_err(|Unavailable| TokenUnavailable::Unavailable)?;
-        let lookup = match text.is_empty() {
+        let lookup = match text.is_blank() {
             true => Err(TokenUnavailable::Missing),
             false => UpstreamToken::read(name, &text, issued_at, root)
                 .map(Rc::new)

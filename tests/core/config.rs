@@ -81,6 +81,7 @@ fn variables_and_secrets_are_of_their_form() {
         ("ROTATION", r#"{"max_age_days": 0} {"max_age_days": 3651} {"warn_days": 3651}"#),
         ("ROTATION", r#"{"warn_days": null} 90 null"#),
         ("WRITE_TOKEN_ISSUED_AT", r#""yesterday" "2026-13-01" 1"#),
+        ("SIGNING_SECRET", r#""                                        ""#),
         ("SIGNING_SECRET", r#""" "0123456789012345678901234567890" 7"#),
         ("SIGNING_SECRET_PREVIOUS", r#""0123456789012345678901234567890""#),
         ("WAF_SECRET", r#""01" "0123456789012345678901234567890""#),

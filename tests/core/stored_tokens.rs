@@ -71,6 +71,7 @@ fn a_store_that_does_not_answer_closes_its_routes_and_is_asked_again() {
 fn an_invalid_token_is_named_and_can_be_replaced_there() {
     for (text, code) in [
         ("", "token-missing"),
+        (" \n", "token-missing"),
         (r#"{"tokn":"hunter2"}"#, "misconfigured"),
         ("two words", "misconfigured"),
         (r#"{"token":"hunter2","issued_at":"yesterday"}"#, "misconfigured"),

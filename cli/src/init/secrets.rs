@@ -83,7 +83,7 @@ pub(super) fn ask(
 fn typed(prompt: &str) -> Result<Secret> {
     loop {
         let secret = input::secret(prompt)?;
-        if !secret.is_empty() || !input::is_terminal() {
+        if !secret.is_blank() || !input::is_terminal() {
             return Ok(secret);
         }
         eprintln!("  expected something");
