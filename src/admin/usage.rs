@@ -19,7 +19,7 @@ const DEFAULT_DAYS: i64 = 30;
 /// Most days of one response.
 const MAX_DAYS: i64 = 366;
 /// Most keys of a page. A key takes two subrequests, one to send what this isolate has counted and one to read,
-/// and the page one for the registry's list: 49 of the 50 that a request has on Cloudflare's Free plan
+/// and the page one for the registry's list: 49, which Cloudflare's Free plan allows of any kind
 /// (docs/free-plan.md).
 const PAGE: usize = 24;
 /// First letter of a cursor within the keys of the configuration; the id of the last one follows.

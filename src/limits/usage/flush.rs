@@ -10,10 +10,10 @@ use super::counter::UsageCounter;
 /// Longest duration of a flush, in seconds. After it the flush counts as dead, because the platform ends
 /// background work of a request after 30 s.
 pub(super) const FLUSH_SECONDS: i64 = 35;
-/// Most batches of one flush: the platform allows 1,000 subrequests of a request.
+/// Most batches of one attempt: on the Free plan, a request may call Durable Objects 1,000 times.
 const MAX_BATCHES: usize = 500;
-/// A flush that has sent so many batches is its last attempt, and the next request begins another: on the Free plan, a
-/// request and all of its background work have 50 subrequests.
+/// An attempt after which a flush has sent so many batches is its last, and the next request begins another: on the Free plan, a
+/// request has 50 subrequests, from which Cloudflare has not always told calls of its own services.
 const ENOUGH_BATCHES: usize = 40;
 
 impl Usage {

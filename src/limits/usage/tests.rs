@@ -136,7 +136,7 @@ fn a_flush_that_has_sent_enough_leaves_the_rest_to_the_next_request() {
             usage.count(&key(number), None, (Day::of(NOW), Kind::Forwarded, None), &amounts);
         }
     };
-    // The subrequests of the Free plan, of which the first request has made one.
+    // A platform that allows 50 subrequests, of which the request has made one.
     let send = |batches: Vec<(String, String)>, left: usize| {
         for (key, batch) in batches.into_iter().take(left) {
             let batch: Value = serde_json::from_str(&batch).unwrap();
