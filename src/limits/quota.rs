@@ -82,4 +82,21 @@ mod tests {
             }
         );
     }
+
+    #[test]
+    fn the_headers_are_those_of_the_page_for_callers() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/clients.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let record = json!({"requests": 100_000, "bytes": 10_000_000_000_u64, "per": "month"});
+        let now = Timestamp::parse_rfc3339("2026-11-30T23:00:00Z").unwrap();
+        let used = Totals { requests: 100_000, bytes: 10_000_000_000 - 52_817 };
+        let headers = quota(record).unwrap().rate_limit_headers(used, now);
+        let shown = format!(
+            "```text\nRetry-After: {}\nRateLimit-Policy: {}\nRateLimit: {}\n```",
+            headers.retry_after,
+            headers.policy,
+            headers.limit.unwrap()
+        );
+        assert!(page.contains(&shown), "{shown}");
+    }
 }

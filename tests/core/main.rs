@@ -41,6 +41,7 @@ mod narrowing;
 mod native;
 mod nonce_required;
 mod outbound;
+mod page_examples;
 mod places;
 mod properties;
 mod purges;
