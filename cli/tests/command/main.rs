@@ -14,6 +14,7 @@ mod checkout;
 mod console;
 mod explaining;
 mod init;
+mod inline;
 mod keys;
 mod packages;
 mod project;
