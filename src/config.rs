@@ -134,9 +134,9 @@ impl<E: Environment> Source<'_, E> {
         match self.0.get(name) {
             None => Ok(None),
             Some(Binding::Text(text)) => Ok((!text.is_blank()).then_some(text)),
-            Some(Binding::Json(_)) => Err(FieldError::new(name, "expected a text, found JSON")),
+            Some(Binding::Json(_)) => Err(FieldError::new(name, "expected a string, found JSON")),
             Some(Binding::Resource) => {
-                Err(FieldError::new(name, "expected a text, found a binding"))
+                Err(FieldError::new(name, "expected a string, found a binding"))
             }
         }
     }
@@ -218,7 +218,7 @@ fn roots(source: &Source<'_, impl Environment>) -> Result<RootSecrets, FieldErro
         current: source.mac_secret("SIGNING_SECRET")?.ok_or_else(|| {
             FieldError::new(
                 "SIGNING_SECRET",
-                "is not set; make one with: openssl rand -base64 48 | npx wrangler secret put SIGNING_SECRET",
+                "is not set; make one with openssl rand -base64 48, keep it in your password store, and run npx wrangler secret put SIGNING_SECRET",
             )
         })?,
         previous: source.mac_secret("SIGNING_SECRET_PREVIOUS")?,

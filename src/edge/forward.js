@@ -15,7 +15,7 @@ const CHARGED_AT = 65_536;
 
 export function forward(request, plan, exchange, ctx, buffered) {
   const response = send(request, plan, exchange, ctx, buffered);
-  // The audit line is written even if the caller breaks off.
+  // The audit line is written even if the caller breaks off, unless the upstream takes 30 s more: then the platform ends the request.
   ctx.waitUntil(response);
   return response;
 }

@@ -43,7 +43,7 @@ export function respond(text) {
 
 export function runTask(task, ctx) {
   const response = run(task);
-  // The audit line is written even if the caller breaks off.
+  // The audit line is written even if the caller breaks off, unless the wait takes 30 s more: then the platform ends the request.
   ctx.waitUntil(response);
   return response;
 }

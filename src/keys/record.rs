@@ -87,7 +87,7 @@ pub struct Key {
     pub id: KeyId,
     /// Version; a higher one replaces the key secret.
     pub version: u32,
-    /// The key is revoked for good.
+    /// The key is revoked, until this is undone.
     pub revoked: bool,
     /// Expiry date.
     pub expires: Option<Timestamp>,

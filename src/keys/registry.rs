@@ -1,5 +1,5 @@
 //! This isolate's memory of the key registry (docs/wire-contract.md, "Keys"): records from KV
-//! `KEY_REGISTRY`, for 30 s and a bounded number. ReadStart KV is the platform's part.
+//! `KEY_REGISTRY`, for 30 s and a bounded number. Reading KV is the platform's part.
 //!
 //! KV itself caches for 60 s, so a key that was revoked or changed stops within 90 s everywhere.
 

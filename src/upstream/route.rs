@@ -172,7 +172,7 @@ pub fn refuse_duplicates(routes: &[Route]) -> Result<(), FieldError> {
         if before.any(|other| other.path.is_duplicate_of(&route.path)) {
             return Err(FieldError::new(
                 format!("ROUTES[{index}].path"),
-                "is twice in ROUTES; a path has one route, also if only case or encoding differ",
+                "is twice in ROUTES; a path has one route, even if only case or encoding differ",
             ));
         }
     }

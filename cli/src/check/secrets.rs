@@ -211,9 +211,10 @@ pub(super) fn previous(document: &Document, remote: &Remote) -> Verdict {
 /// Checks that the secrets that MACs are made with are long enough, as far as they can be read here.
 pub(super) fn root(local: &Local) -> Verdict {
     let mut findings = Findings::default();
-    let make_root = "openssl rand -base64 48 | npx wrangler secret put SIGNING_SECRET, and keep it: every sk changes with it";
-    let make_waf = "openssl rand -base64 48, into npx wrangler secret put WAF_SECRET and into the WAF rule: every WAF link ends";
-    for (name, make) in [(ROOT, make_root), (PREVIOUS_ROOT, make_root), (WAF, make_waf)] {
+    let make_root = "make one with openssl rand -base64 48, keep it in your password store (every sk changes with it), and run npx wrangler secret put SIGNING_SECRET";
+    let end_previous = "npx wrangler secret delete SIGNING_SECRET_PREVIOUS, and delete it here";
+    let make_waf = "openssl rand -base64 48, into npx wrangler secret put WAF_SECRET and into the WAF rule: every WAF-token URL ends";
+    for (name, make) in [(ROOT, make_root), (PREVIOUS_ROOT, end_previous), (WAF, make_waf)] {
         let Some(secret) = local.get(name) else {
             continue;
         };

@@ -144,7 +144,9 @@ fn a_root_is_long_and_made_by_chance() {
     assert_eq!(judged(&"012345678".repeat(4)).status, Fail);
     assert_eq!(root(&Local::of(&[])).status, Warn);
     let former = Local::of(&[(ROOT, varied), (PREVIOUS_ROOT, "short")]);
-    assert_eq!(root(&former).status, Fail);
+    let former = root(&former);
+    assert_eq!(former.status, Fail);
+    assert!(former.hint.unwrap().contains("secret delete SIGNING_SECRET_PREVIOUS"));
     let waf = |text: &str| root(&Local::of(&[(ROOT, varied), (WAF, text)])).status;
     assert_eq!(waf(&varied[..31]), Fail);
     assert_eq!(waf(varied), Well);
