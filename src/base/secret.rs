@@ -19,7 +19,7 @@ impl Secret {
         Self(Zeroizing::new(bytes.into()))
     }
 
-    /// Returns the bytes. Use them only for a MAC key, or for a header of a request to the upstream.
+    /// Returns the bytes. Use them only for a MAC key, or for a request to the upstream or to siteverify.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
