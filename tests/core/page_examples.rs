@@ -80,8 +80,7 @@ fn the_refusal_on_the_page_is_the_gate_s() {
     assert_eq!(sent, shown);
 }
 
-/// Returns the text that an expression of a formula stands for: terms that are joined by `+`, of which those in quotes stand
-/// for themselves.
+/// Returns the value of an expression in a formula: its terms are joined by `+`; one in quotes is a text, another is in `names`.
 fn evaluated(expression: &str, names: &[(&str, &str)]) -> String {
     let term = |term: &str| match term.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
         Some(text) => text.to_owned(),
