@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::percent;
 
 use super::request_input::RequestInput;
-use table::{lettered, missing, named};
+use table::{lettered, missing, named, undone};
 
 /// The separator of a form's parts here; curl makes up another each time.
 const BOUNDARY: &str = "------------------------writegate0000000";
@@ -37,10 +37,14 @@ struct Options {
     referer: Option<String>,
     cookies: Vec<String>,
     range: Option<String>,
+    /// The place of -C, which wins over a range.
+    offset: Option<u64>,
     target: Option<String>,
     is_json: bool,
     is_get: bool,
     is_head: bool,
+    /// With --no-head, curl chose GET, and takes no other way to send something.
+    is_no_head: bool,
     is_as_is: bool,
     is_globless: bool,
     /// The scheme of a URL without one.
@@ -71,6 +75,10 @@ pub(crate) fn read(arguments: &[String]) -> Result<RequestInput> {
                 Some((name, value)) => (name, Some(value)),
                 None => (long, None),
             };
+            if let Some(name) = undone(name) {
+                options.undo(name);
+                continue;
+            }
             let (name, takes) = named(name)?;
             let value = match (takes, joined) {
                 (false, _) => None,
@@ -165,6 +173,12 @@ impl Options {
             // As curl completes it.
             "range" if !value.contains('-') => self.range = Some(format!("{value}-")),
             "range" => self.range = text(),
+            // Of `-`, the length of a file that is not looked at.
+            "continue-at" if value != "-" => {
+                let offset = value.parse();
+                let wrong = |_| Error::usage("-C: curl expects a number of bytes, or -");
+                self.offset = Some(offset.map_err(wrong)?).filter(|offset| *offset > 0);
+            }
             "request-target" => self.target = text(),
             "proto-default" => self.scheme = text(),
             "get" => self.is_get = true,
@@ -174,6 +188,17 @@ impl Options {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Takes back an option that `--no-` precedes.
+    fn undo(&mut self, name: &str) {
+        match name {
+            "get" => self.is_get = false,
+            "head" => self.is_no_head = true,
+            "path-as-is" => self.is_as_is = false,
+            "globoff" => self.is_globless = false,
+            _ => {}
+        }
     }
 
     fn header(&mut self, value: &str) -> Result<()> {
@@ -239,6 +264,7 @@ impl Options {
         let has_form = !self.form.is_empty();
         let ways = [
             self.is_head && (has_form || !self.is_get),
+            self.is_no_head,
             self.data.is_some(),
             has_form,
             self.upload.is_some(),
@@ -247,7 +273,7 @@ impl Options {
             return Err(Error::usage("curl takes one of -I, -d, -F and -T only"));
         }
         // An empty body is one, too.
-        let has_body = has_form || (!self.is_get && ways.iter().skip(1).any(|way| *way));
+        let has_body = has_form || (!self.is_get && ways.iter().skip(2).any(|way| *way));
         let mut request = RequestInput::default();
         let default = match (self.is_head, self.is_get) {
             (true, _) => "HEAD",
@@ -288,7 +314,8 @@ impl Options {
         defaults.extend(authorization.map(|value| ("authorization", value)));
         defaults.extend(self.agent.map(|value| ("user-agent", value)));
         defaults.extend(self.referer.filter(|v| !v.is_empty()).map(|value| ("referer", value)));
-        let range = self.range.filter(|_| !has_body);
+        let offset = self.offset.map(|offset| format!("{offset}-"));
+        let range = offset.or(self.range).filter(|_| !has_body);
         defaults.extend(range.map(|range| ("range", format!("bytes={range}"))));
         let cookies = self.cookies.join(";");
         defaults.extend((!cookies.is_empty()).then_some(("cookie", cookies)));

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// Options with a value, as `name` or `name,letter`. Those that are not looked at below change nothing of what the gate sees.
+/// Options with a value, as `name` or `name,letter`. Those that are not looked at below change nothing of what the gate checks.
 const WITH_VALUE: &str = "abstract-unix-socket alt-svc aws-sigv4 cacert capath cert,E cert-type ciphers config,K connect-timeout \
     connect-to continue-at,C cookie,b cookie-jar,c create-file-mode crlfile curves data,d data-ascii data-binary data-raw \
     data-urlencode delegation dns-interface dns-ipv4-addr dns-ipv6-addr dns-servers doh-url dump-header,D ech egd-file engine \
@@ -33,16 +33,18 @@ const WITHOUT_VALUE: &str = "alpn anyauth append,a basic buffer,N ca-native cert
     tftp-no-options tls-earlydata tlsv1,1 tlsv1.0 tlsv1.1 tlsv1.2 tlsv1.3 tr-encoding trace-ids trace-time use-ascii,B verbose,v \
     version,V xattr";
 /// Options whose effect cannot be known here, and what to do instead.
-const UNKNOWABLE: [(&str, &str); 10] = [
+const UNKNOWABLE: [(&str, &str); 12] = [
     ("anyauth", "give the Authorization that it makes as -H"),
     ("aws-sigv4", "give the Authorization that it makes as -H"),
     ("config", "give what is in that file as arguments"),
     ("digest", "give the Authorization that it makes as -H"),
+    ("etag-compare", "give the If-None-Match that it makes as -H"),
     ("negotiate", "give the Authorization that it makes as -H"),
     ("netrc", "give the user and password as -u"),
     ("netrc-file", "give the user and password as -u"),
     ("next", "give one request at a time"),
     ("ntlm", "give the Authorization that it makes as -H"),
+    ("time-cond", "give the If-Modified-Since that it makes as -H"),
     ("variable", "write out what is in it"),
 ];
 
@@ -56,21 +58,25 @@ fn table() -> impl Iterator<Item = (&'static str, Option<char>, bool)> {
     })
 }
 
-/// Returns an option by its name, the beginning of it, or with `no-` before it.
+/// Returns an option by its name or the beginning of it, and if a value follows.
 pub(super) fn named(given: &str) -> Result<(&'static str, bool)> {
     if given.starts_with("expand-") {
         check("variable")?;
     }
-    let plain = given.strip_prefix("no-").unwrap_or(given);
-    if let Some((name, _, takes)) = table().find(|(name, ..)| *name == given || *name == plain) {
-        // Without its effect.
-        return Ok(if name == given { (name, takes) } else { ("silent", false) });
+    if let Some((name, _, takes)) = table().find(|(name, ..)| *name == given) {
+        return Ok((name, takes));
     }
     let mut likely = table().filter(|(name, ..)| given.len() > 1 && name.starts_with(given));
     match (likely.next(), likely.next()) {
         (Some((name, _, takes)), None) => Ok((name, takes)),
         _ => Err(unknown()),
     }
+}
+
+/// Returns an option that `--no-` undoes, which may be known by that name only, as in `--no-buffer`.
+pub(super) fn undone(given: &str) -> Option<&'static str> {
+    let plain = given.strip_prefix("no-")?;
+    table().find(|(name, _, takes)| *name == plain && !takes).map(|(name, ..)| name)
 }
 
 /// Returns an option by its letter.
