@@ -87,6 +87,7 @@ pack(
     "worker/index.js": join(root, "build/index.js"),
     "worker/index_bg.wasm": join(root, "build/index_bg.wasm"),
     public: join(root, "public"),
+    docs: join(root, "docs"),
     ...Object.fromEntries(written.map((folder) => [folder, join(pages, folder)])),
   },
 );

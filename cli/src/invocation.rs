@@ -1,6 +1,7 @@
 //! The command as its caller types it, for hints.
 
 use std::env;
+use std::path::Path;
 
 /// Set by the script of the npm package.
 const VARIABLE: &str = "WRITEGATE_COMMAND";
@@ -13,4 +14,25 @@ pub(crate) fn prefix() -> &'static str {
         (_, Some(_)) => "cargo run --",
         (_, None) => "writegate",
     }
+}
+
+/// Returns the place of a page of `docs/`, which the npm package has, too.
+pub(crate) fn page(name: &str) -> String {
+    let package = if prefix() == "npx writegate" { "node_modules/writegate/" } else { "" };
+    format!("{package}docs/{name}")
+}
+
+/// Returns the folder to change to before a command for the gate in this one, if it is below the current folder.
+pub(crate) fn below(root: &Path) -> Option<String> {
+    let below = root.strip_prefix(env::current_dir().ok()?).ok()?;
+    let name = below.display().to_string();
+    match name.contains(char::is_whitespace) {
+        true => Some(format!("\"{name}\"")),
+        false => (!name.is_empty()).then_some(name),
+    }
+}
+
+/// Returns what changes to that folder, before a command.
+pub(crate) fn change_to(root: &Path) -> String {
+    below(root).map(|folder| format!("cd {folder} && ")).unwrap_or_default()
 }

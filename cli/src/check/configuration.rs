@@ -7,6 +7,7 @@ use writegate::Upstream;
 use writegate::config::{Config, RESERVED_SECRETS, VARIABLES};
 
 use super::row::{Findings, Verdict, listed};
+use crate::invocation;
 use crate::project::{
     BINDINGS, Deployed, Document, is_secret, names, placeholder_root, placeholder_token,
 };
@@ -72,7 +73,7 @@ pub(super) fn row(
                 format!(
                     "the variable {name} is {bytes} bytes long, and Cloudflare takes {MAX_VARIABLE}"
                 ),
-                "move keys to the registry: docs/admin.md",
+                format!("move keys to the registry: {}", invocation::page("admin.md")),
             );
         }
     }

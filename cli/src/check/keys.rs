@@ -9,6 +9,7 @@ use writegate::rate;
 use writegate::{Key, Scheme};
 
 use super::row::{Findings, Verdict, listed};
+use crate::invocation;
 use crate::project::Document;
 
 /// The key that the shipped configuration brings.
@@ -67,7 +68,10 @@ pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
     findings.warn_of(
         "public-key is no proof of anything, and no rate limits who sends",
         &unlimited,
-        "give the key rate = \"standard\" and the binding RATE_STANDARD: docs/configuration.md",
+        &format!(
+            "give the key rate = \"standard\" and the binding RATE_STANDARD: {}",
+            invocation::page("configuration.md")
+        ),
     );
     let unserved = named(&|key| !is_served(config, key));
     findings.warn_of(

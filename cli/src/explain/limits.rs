@@ -6,7 +6,7 @@ use writegate::rate;
 use writegate::route::{self, Route};
 use writegate::{Head, Key, Problem};
 
-use crate::target;
+use crate::{invocation, target};
 
 use super::gate::Local;
 use super::request_input::RequestInput;
@@ -63,10 +63,10 @@ pub(super) fn bad_request(request: &RequestInput, local: &Local) -> Vec<String> 
 /// Lists the routes.
 pub(super) fn routes(head: &Head<'_>, config: Option<&Config>) -> Option<String> {
     if head.path().starts_with(route::GATE_PREFIX) {
-        return Some(
-            "the gate has no such path of its own: docs/admin.md names those that it has"
-                .to_owned(),
-        );
+        return Some(format!(
+            "the gate has no such path of its own: {} names those that it has",
+            invocation::page("admin.md")
+        ));
     }
     let routes: Vec<String> = config?.routes.iter().map(|route| route.path.to_string()).collect();
     Some(format!("{}; the routes are: {}", head.path(), routes.join(", ")))

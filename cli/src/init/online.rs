@@ -36,8 +36,9 @@ pub(super) fn so_far(project: &Project, done: &[&str]) -> String {
         done => format!("{} is set", done.join(", ")),
     };
     format!(
-        "{CONFIGURATION} and {} are written, {set}: `{} init --secrets-only{}` continues",
+        "{CONFIGURATION} and {} are written, {set}: `{}{} init --secrets-only{}` continues",
         project.dev_vars(),
+        invocation::change_to(&project.root),
         invocation::prefix(),
         project.env_option()
     )
@@ -46,7 +47,8 @@ pub(super) fn so_far(project: &Project, done: &[&str]) -> String {
 /// Says that the secrets are set, and names the command that continues.
 fn deployable(project: &Project) -> String {
     format!(
-        "the files are written and the secrets are set: `npx wrangler deploy{}` continues",
+        "the files are written and the secrets are set: `{}npx wrangler deploy{}` continues",
+        invocation::change_to(&project.root),
         project.env_option()
     )
 }

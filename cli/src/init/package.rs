@@ -13,6 +13,8 @@ use crate::progress::Progress;
 use crate::replacement::Replacement;
 use crate::{interrupt, percent, setup};
 
+use super::template::SHIPPED;
+
 /// The package, in the version of this command.
 const PACKAGE: &str = concat!("writegate@", env!("CARGO_PKG_VERSION"));
 /// Any wrangler of this major version runs the Worker.
@@ -53,7 +55,7 @@ const ROTATE_EDITS: [(&str, &str); 4] = [
 ",
     ),
     ("target/debug/writegate ", "npx --no-install writegate "),
-    ("docs/publishing.md", "README.md"),
+    ("docs/publishing.md", "node_modules/writegate/docs/publishing.md"),
 ];
 
 /// Returns true if npm has put the package into this folder, which is no checkout.
@@ -86,7 +88,8 @@ pub(super) fn prepare(root: &Path, progress: &Progress) -> Result<()> {
     ignore(root)?;
     let installed = add_scripts(root, progress)
         .and_then(|()| install(root, "writegate", &[PACKAGE, "--save-exact"], progress))
-        .and_then(|()| install(root, "wrangler", &[WRANGLER], progress));
+        .and_then(|()| install(root, "wrangler", &[WRANGLER], progress))
+        .and_then(|()| renew_runtime(root, progress));
     installed.map_err(|error| Error { message: interrupt::with_so_far(&error.message), ..error })
 }
 
@@ -102,7 +105,8 @@ pub(super) fn finish(root: &Path, name: &str) -> Result<()> {
     place(&workflows.join("rotate.yml"), &rotate)
 }
 
-/// Returns the lines that set up the workflows: a token of exactly the permissions, and the commands to paste.
+/// Returns the lines that set up the workflows: a token of exactly the permissions, the commands to paste, and those that ask for
+/// a secret, which would take the next pasted line for it.
 pub(super) fn publishing(whole: &Value) -> String {
     let mut permissions = vec![("workers_scripts", "edit")];
     if !whole["routes"].is_null() {
@@ -115,18 +119,31 @@ pub(super) fn publishing(whole: &Value) -> String {
         permissions.iter().map(|(key, kind)| json!({"key": key, "type": kind})).collect();
     let permissions = percent::encoded(json!(permissions).to_string());
     let account = whole["account_id"].as_str().unwrap_or("ACCOUNT_ID");
-    let gate = whole["routes"][0]["pattern"].as_str().unwrap_or("GATE.workers.dev");
+    let url = url(whole);
     format!(
         "To deploy by GitHub Actions on every push, make a token with exactly the permissions for it:\n  \
          https://dash.cloudflare.com/profile/api-tokens?permissionGroupKeys={permissions}&accountId={account}&zoneId=all&name=writegate%20deploy\n\
-         and run, in a clone of this folder's GitHub repository:\n  \
+         When the folder has a repository at GitHub, run these in it:\n  \
          gh api --silent --method PUT 'repos/{{owner}}/{{repo}}/environments/production'\n  \
          gh api --silent --method PUT 'repos/{{owner}}/{{repo}}/environments/rotation'\n  \
-         gh secret set CLOUDFLARE_API_TOKEN --env production\n  \
          gh secret set CLOUDFLARE_ACCOUNT_ID --env production --body {account}\n  \
-         gh secret set SIGNING_SECRET --env rotation      # and the two above, for rotate.yml\n  \
-         gh variable set GATE_URL --body https://{gate}\n"
+         gh secret set CLOUDFLARE_ACCOUNT_ID --env rotation --body {account}\n  \
+         gh variable set GATE_URL --body {url}\n\
+         Then these, one after another, because each asks for the secret. The token twice; SIGNING_SECRET is in .dev.vars:\n  \
+         gh secret set CLOUDFLARE_API_TOKEN --env production\n  \
+         gh secret set CLOUDFLARE_API_TOKEN --env rotation\n  \
+         gh secret set SIGNING_SECRET --env rotation\n"
     )
+}
+
+/// Returns the gate's address, as far as the configuration says it.
+pub(super) fn url(whole: &Value) -> String {
+    match whole["routes"][0]["pattern"].as_str() {
+        Some(host) => format!("https://{host}"),
+        None => {
+            format!("https://{}.SUBDOMAIN.workers.dev", whole["name"].as_str().unwrap_or("GATE"))
+        }
+    }
 }
 
 fn ignore(root: &Path) -> Result<()> {
@@ -180,6 +197,30 @@ fn install(root: &Path, name: &str, arguments: &[&str], progress: &Progress) -> 
     })
 }
 
+/// Gives wrangler a runtime that knows the compatibility date of a new gate: for an older Node, npm takes an older wrangler.
+fn renew_runtime(root: &Path, progress: &Progress) -> Result<()> {
+    let manifest = fs::read(root.join("node_modules/workerd/package.json")).unwrap_or_default();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap_or_default();
+    let Some(newer) = manifest["version"].as_str().and_then(newer_runtime) else {
+        return Ok(());
+    };
+    progress.step("installing a newer workerd than that of wrangler for this Node", |step| {
+        let mut npm = setup::npm();
+        npm.args(["pkg", "set", &format!("overrides.workerd={newer}")]).current_dir(root);
+        step.run(npm)?;
+        let mut npm = setup::npm();
+        npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(root);
+        step.run(npm)
+    })
+}
+
+/// Returns the versions of workerd that a new gate needs, if this one is older. The second number is its day.
+fn newer_runtime(version: &str) -> Option<String> {
+    let (_, date) = SHIPPED.split_once("compatibility_date = \"")?;
+    let needed: String = date.chars().take(10).filter(char::is_ascii_digit).collect();
+    (version.split('.').nth(1)? < needed.as_str()).then(|| format!(">=1.{needed}.0"))
+}
+
 /// Writes a file that is not there yet.
 fn place(path: &Path, text: &str) -> Result<()> {
     match fs::OpenOptions::new().write(true).create_new(true).open(path) {
@@ -202,6 +243,40 @@ mod tests {
         }
         for word in ["cargo", "rustup", "target/"] {
             assert!(!text.contains(word), "{word}: {text}");
+        }
+    }
+
+    #[test]
+    fn an_older_runtime_is_replaced() {
+        for (version, newer) in [
+            ("1.20260426.1", Some(">=1.20261117.0")),
+            ("1.20261117.1", None),
+            ("1.20270101.0", None),
+        ] {
+            assert_eq!(newer_runtime(version).as_deref(), newer, "{version}");
+        }
+    }
+
+    /// Whoever pastes the lines at once must not paste a command into a question.
+    #[test]
+    fn no_line_follows_one_that_asks_for_a_secret() {
+        let lines = publishing(&json!({"name": "my-gate"}));
+        let commands: Vec<_> = lines.lines().filter(|line| line.starts_with("  gh ")).collect();
+        let asks = |line: &&&str| line.contains("secret set") && !line.contains("--body");
+        let first = commands.iter().position(|line| asks(&line)).unwrap();
+        assert_eq!(commands[first..].iter().filter(asks).count(), commands.len() - first);
+        assert!(lines.contains("--body https://my-gate.SUBDOMAIN.workers.dev\n"), "{lines}");
+        let page = include_str!("../../../docs/publishing.md");
+        for command in commands.iter().filter(|line| !line.contains("GATE_URL")) {
+            assert!(page.contains(*command), "{command}");
+        }
+        // What the two workflows read.
+        for (environment, workflow) in [("production", DEPLOY), ("rotation", ROTATE)] {
+            let secrets = workflow.split("${{ secrets.").skip(1);
+            for name in secrets.filter_map(|rest| rest.split(' ').next()) {
+                let set = format!("gh secret set {name} --env {environment}");
+                assert!(name == "ROTATION_API_TOKEN" || lines.contains(&set), "{set}");
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::{invocation, settings};
 
+use super::package;
 use super::secret_source::SecretSource;
 
 /// The progress of `init`.
@@ -74,13 +75,16 @@ impl End<'_> {
         let lacks: String = self.lacks().iter().map(|warning| format!("\n{warning}\n")).collect();
         let use_it = match key.schemes.contains(&Scheme::Session) {
             true if key.mint.is_some() => {
-                format!("docs/recipes/form.md has the page's script: its key is {id}")
+                let page = invocation::page("recipes/form.md");
+                format!("{page} has the page's script: its key is {id}")
             }
             true => {
                 format!("{prefix} session mint --key {id}{env}   make a session for its caller")
             }
             false => format!("{prefix} key show {id}{env}   see what that key may do"),
         };
+        let folder = invocation::below(&self.project.root);
+        let change = folder.map(|folder| format!("cd {folder}\n  ")).unwrap_or_default();
         eprintln!(
             "\n\
              Keep SIGNING_SECRET: copy it from {secrets} into your password store now. Every key's secret is made from\n\
@@ -88,16 +92,18 @@ impl End<'_> {
              take it out where this machine should not have it.\n{lacks}\
              \n\
              Next:\n  \
-             {}\n  \
-             {use_it}\n\
-             \n\
-             The first key and its secret, for its callers' servers and never for a browser\n\
-             (`{prefix} key show {id}{env}` shows it again):",
+             {change}{}\n  \
+             {use_it}",
             self.next(online)
         );
         if let Some(publishing) = &self.publishing {
             eprintln!("\n{publishing}");
         }
+        eprintln!(
+            "\n\
+             The first key and its secret, for its callers' servers and never for a browser\n\
+             (`{prefix} key show {id}{env}` shows it again):"
+        );
         let sk = derive_sk(self.root, &id, key.version);
         println!("{}", json!({"id": id.as_str(), "sk": sk.expose_str()}));
         Ok(())
@@ -134,10 +140,10 @@ impl End<'_> {
             }
             Online::Secrets => format!("npx wrangler deploy{env}   put it online"),
             Online::Gate => {
-                let domain = self.whole["routes"][0]["pattern"].as_str().unwrap_or("…");
                 format!(
-                    "{} check --gate https://{domain}{env}   see that all is as it should be",
-                    invocation::prefix()
+                    "{} check --gate {}{env}   see that all is as it should be",
+                    invocation::prefix(),
+                    package::url(self.whole)
                 )
             }
         }

@@ -31,9 +31,11 @@ pub(super) enum Source {
 }
 
 /// Changes of the shipped file for a Worker from npm.
-const FROM_NPM: [(&str, &str); 3] = [
+const FROM_NPM: [(&str, &str); 5] = [
     ("main = \"build/", "main = \"node_modules/writegate/worker/"),
     ("directory = \"public\"", "directory = \"node_modules/writegate/public\""),
+    ("see .dev.vars.example", "they are in .dev.vars"),
+    ("docs/configuration.md", "node_modules/writegate/docs/configuration.md"),
     ("cargo run -- ", "npx writegate "),
 ];
 
@@ -275,8 +277,8 @@ mod tests {
     #[test]
     fn every_part_that_is_replaced_is_there_once() {
         for part in [
-            BUILT_FIRST, FROM_NPM[0].0, FROM_NPM[1].0, "\n\n[build]", "\nmain = ", "\n\n[vars]",
-            "[[vars.KEYS]]", "# [[kv_namespaces]]", "# [[ratelimits]]",
+            BUILT_FIRST, FROM_NPM[0].0, FROM_NPM[1].0, FROM_NPM[2].0, "\n\n[build]", "\nmain = ",
+            "\n\n[vars]", "[[vars.KEYS]]", "# [[kv_namespaces]]", "# [[ratelimits]]",
         ] {
             assert_eq!(SHIPPED.matches(part).count(), 1, "{part:?}");
         }

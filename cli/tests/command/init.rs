@@ -10,6 +10,7 @@ mod recipes;
 mod refusals;
 mod terminal;
 mod tokens;
+mod workflows;
 
 use serde_json::Value;
 

@@ -300,7 +300,7 @@ fn differences(line: &[String], host: &str, (head, body): &(String, Vec<u8>)) ->
     }
     for name in [
         "accept", "authorization", "content-type", "content-length", "cookie", "range", "referer",
-        "user-agent", "x-one", "x-two", "x-three", "x-empty", 
+        "user-agent", "x-one", "x-two", "x-three", "x-empty",
     ] {
         // curl names itself, and says that it takes everything.
         let is_default = |value: &str| value.starts_with("curl/") || value == "*/*";
@@ -337,10 +337,7 @@ fn every_option_of_this_curl_is_known_with_or_without_a_value() {
         if let Some(letter) = letter.trim().strip_prefix('-').and_then(|rest| rest.chars().next()) {
             let (long, has_value) = lettered(letter).unwrap();
             assert_eq!(has_value, takes, "-{letter}");
-            assert!(
-                long == known || known == "include",
-                "-{letter}: {long}, {known}"
-            );
+            assert!(long == known || known == "include", "-{letter}: {long}, {known}");
         }
         count += 1;
     }

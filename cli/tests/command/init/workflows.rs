@@ -1,0 +1,129 @@
+//! The workflows that `init` writes: the shell lines of their steps, run as a runner runs them, with npm and npx that say how
+//! they are called.
+
+use std::process::Command;
+
+use testkit::program::found;
+
+use crate::checkout::{Checkout, Done, random_secret};
+
+use super::recipes::from_npm;
+
+/// Returns the scripts of a job's steps.
+fn scripts(workflow: &str, job: &str) -> Vec<String> {
+    let (_, rest) = workflow.split_once(&format!("\n  {job}:\n")).expect(job);
+    let body = rest.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+    let mut scripts: Vec<String> = Vec::new();
+    let mut is_block = false;
+    for line in body {
+        let line = line.strip_prefix("        ").unwrap_or_default();
+        match line.strip_prefix("run: ") {
+            Some(script) => {
+                is_block = script == "|";
+                scripts.push(if is_block { String::new() } else { script.to_owned() });
+            }
+            None if is_block && line.starts_with("  ") => {
+                let script = scripts.last_mut().unwrap();
+                script.push_str(line);
+                script.push('\n');
+            }
+            None => is_block = false,
+        }
+    }
+    scripts
+}
+
+impl Checkout {
+    /// Returns a step's shell, which finds the programs of this folder.
+    fn step(&self, script: &str) -> Command {
+        let mut bash = Command::new("bash");
+        let path = format!("{}/bin:{}", self.0.display(), std::env::var("PATH").unwrap());
+        bash.args(["--noprofile", "--norc", "-euo", "pipefail", "-c", script]);
+        bash.current_dir(&self.0).env("PATH", path).env("GITHUB_STEP_SUMMARY", "summary");
+        // What a workflow sets is there, and may be empty.
+        bash.envs(["GATE_URL", "TOKEN_ACCOUNT", "OLD", "NOW"].map(|name| (name, "")));
+        bash
+    }
+
+    /// Runs the steps of a job with these variables, and returns how npm and npx were called.
+    fn calls(&self, file: &str, job: &str, variables: &str) -> Vec<String> {
+        let _none_yet = self.file("calls", "");
+        for script in scripts(&self.text(&format!(".github/workflows/{file}")), job) {
+            assert!(!script.contains("${{"), "an expression in a script: {script}");
+            let mut bash = self.step(&script);
+            bash.envs(variables.split_whitespace().filter_map(|pair| pair.split_once('=')));
+            assert!(bash.status().unwrap().success(), "{script}");
+        }
+        self.text("calls").lines().map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn the_steps_of_the_workflows_call_what_they_should() {
+    if !found(&["bash"], "the steps of the workflows") {
+        return;
+    }
+    let gate = from_npm();
+    let line = "init --local --upstream https://api.example.com --method POST --path /posts";
+    gate.fed(line, &random_secret()).succeeded();
+    for name in ["npm", "npx"] {
+        gate.program(name, &format!("printf '%s\\n' \"{name} $*\" >>calls"));
+    }
+    let install = "npm ci --ignore-scripts --no-audit --no-fund";
+    let check = "npx --no-install writegate check";
+    let rotate = "npx --no-install writegate token rotate --gate https://g --deployed-only";
+    let due = "check --gate https://g --only rotation --strict";
+    let due = format!("npx --no-install writegate {due}");
+    for (file, job, variables, calls) in [
+        ("deploy.yml", "deploy", "", vec![install, check, "npx --no-install wrangler deploy"]),
+        (
+            "rotate.yml",
+            "check",
+            "GATE_URL=https://g",
+            vec![install, &due, &format!("{check} --gate https://g")],
+        ),
+        ("rotate.yml", "rotate", "GATE_URL=https://g", vec![install, rotate, &due]),
+        (
+            "rotate.yml",
+            "rotate",
+            "GATE_URL=https://g NOW=false OLD=0123",
+            vec![install, &format!("{rotate} --old 0123"), &due],
+        ),
+        (
+            "rotate.yml",
+            "rotate",
+            "GATE_URL=https://g NOW=true OLD=0123 TOKEN_ACCOUNT=4567",
+            vec![install, &format!("{rotate} --now --old 0123 --account 4567"), &due],
+        ),
+    ] {
+        assert_eq!(gate.calls(file, job, variables), calls, "{file} {job} {variables}");
+    }
+    // A rotation that fails is not hidden by what writes its summary.
+    gate.program("npx", "exit 1");
+    for script in scripts(&gate.text(".github/workflows/rotate.yml"), "check").iter().skip(1) {
+        assert_eq!(gate.step(script).status().unwrap().code(), Some(1), "{script}");
+    }
+    assert!(gate.text(".github/workflows/rotate.yml").contains("\n    shell: bash\n"));
+}
+
+#[test]
+fn what_comes_next_begins_in_the_gate_s_folder_and_ends_with_the_key() {
+    let gate = from_npm();
+    let (parent, name) = (gate.0.parent().unwrap(), gate.0.file_name().unwrap().to_str().unwrap());
+    let line = "--local --preset form --upstream https://api.example.com --path /posts --site-key 0x4AAAAAAADnPIDROrmt1Wwj \
+        --origin https://www.example.com";
+    let mut init = gate.command(&format!("init {name} {line}"));
+    init.current_dir(parent).env("WRITEGATE_COMMAND", "npx writegate");
+    let done = Done::fed(&mut init, &format!("{}\n{}\n", random_secret(), random_secret()));
+    let order = [
+        &format!("\nNext:\n  cd {name}\n  npx wrangler dev"),
+        "node_modules/writegate/docs/recipes/form.md",
+        "\n  gh secret set",
+        "\nThe first key and its secret",
+    ];
+    let places: Vec<_> = order
+        .iter()
+        .map(|words| done.err.find(words).unwrap_or_else(|| panic!("{words}: {}", done.err)))
+        .collect();
+    assert!(places.is_sorted(), "{}", done.err);
+}
