@@ -14,7 +14,13 @@ const FILES: [&str; 4] = [".dev.vars", ".dev.vars.*", ".env", ".env.*"];
 
 pub(super) fn row(project: &Project, local: &Local) -> Verdict {
     match facts(&project.root) {
-        Ok(facts) => Facts { padded: padded(project, local), ..facts }.verdict(),
+        Ok(facts) => Facts {
+            padded: padded(project, local),
+            // A file that cannot be read is a finding of the secrets.
+            changed: project.changed_in_dev().unwrap_or_default(),
+            ..facts
+        }
+        .verdict(),
         Err(why) => Verdict::warn(
             format!("git could not say whether it ignores .dev.vars: {why}"),
             "run this in a git work tree, with git installed",
@@ -33,6 +39,8 @@ struct Facts {
     here: Vec<String>,
     /// Secrets that have white space at their end in these files.
     padded: Vec<String>,
+    /// Variables of the configuration that are others under `wrangler dev`.
+    changed: Vec<String>,
 }
 
 fn padded(project: &Project, local: &Local) -> Vec<String> {
@@ -134,6 +142,15 @@ impl Facts {
                 "take it out, from between the quotes",
             );
         }
+        if !self.changed.is_empty() {
+            findings.warn(
+                format!(
+                    "{}: also in .dev.vars or .env, so `wrangler dev` has another than the deployed gate",
+                    listed(&self.changed, 4)
+                ),
+                "take it out, or deploy without what you test here",
+            );
+        }
         findings.verdict(match self.here.as_slice() {
             [] => "no .dev.vars here, and git would ignore it".to_owned(),
             here => format!("git ignores {}, and only you may read it", listed(here, 4)),
@@ -171,6 +188,7 @@ mod tests {
             (Facts { here: named(), readable: named(), ..Facts::default() }, Warn),
             (Facts { here: named(), tracked: named(), ..Facts::default() }, Fail),
             (Facts { open: named(), ..Facts::default() }, Fail),
+            (Facts { changed: vec!["KEYS".to_owned()], ..Facts::default() }, Warn),
         ];
         for (facts, status) in table {
             let verdict = facts.verdict();

@@ -12,6 +12,7 @@ use std::{env, fs};
 
 use clap::Args;
 use writegate::Secret;
+use writegate::config::VARIABLES;
 
 use crate::error::{Context as _, Error, Result};
 use crate::replacement::Replacement;
@@ -59,12 +60,21 @@ impl ProjectOptions {
         let project = Project::around(&here, environment)?;
         if self.environment.is_none()
             && project.has_configuration()
-            && project.wrangler_chooses()?
+            && (project.wrangler_chooses(&project.root)? || project.wrangler_chooses(&here)?)
         {
             eprintln!(
                 "writegate: this is about the top level of {}; wrangler by itself takes the environment that \
                  {CLOUDFLARE_ENV} names, unless told --env=\"\"",
                 project.name()
+            );
+        }
+        // Whoever cannot read them says so.
+        let names = project.changed_in_dev().unwrap_or_default();
+        if !names.is_empty() {
+            eprintln!(
+                "writegate: this is about {}; the {} of .dev.vars or .env counts in `wrangler dev` only",
+                project.name(),
+                names.join(", ")
             );
         }
         Ok(project)
@@ -89,15 +99,8 @@ pub(crate) struct Project {
 
 impl Project {
     fn around(here: &Path, environment: Option<String>) -> Result<Self> {
-        let found: Vec<PathBuf> =
-            CONFIGURATIONS.into_iter().filter_map(|name| nearest(here, name)).collect();
-        // wrangler by itself goes up for one name after the other, so a file further up may win there.
-        let depth = |path: &&PathBuf| path.components().count();
-        let deepest = found.iter().map(|path| depth(&path)).max();
-        let file = found.iter().find(|path| Some(depth(path)) == deepest).cloned();
-        if let (Some(file), Some(other)) = (&file, found.first())
-            && file != other
-        {
+        let (file, other) = configurations(here);
+        if let (Some(file), Some(other)) = (&file, &other) {
             warn_of_other(file, other);
         }
         let root = file.as_deref().and_then(Path::parent).unwrap_or(here).to_owned();
@@ -123,16 +126,28 @@ impl Project {
         Ok(())
     }
 
-    /// Returns true if wrangler by itself, as in `npm run deploy`, takes an environment.
-    fn wrangler_chooses(&self) -> Result<bool> {
+    /// Returns the names of the gate's variables that the files of `wrangler dev` have, too, where they win.
+    pub(crate) fn changed_in_dev(&self) -> Result<Vec<String>> {
+        if !self.has_configuration() {
+            return Ok(Vec::new());
+        }
+        let (variables, document) = (self.dev_variables()?, self.unchecked_document()?);
+        let is_variable =
+            |name: &&str| VARIABLES.contains(name) || document.own("vars").get(name).is_some();
+        Ok(variables.names().filter(is_variable).map(str::to_owned).collect())
+    }
+
+    /// Returns true if wrangler by itself, in this folder as with `npm run deploy` in the project's, takes an environment.
+    fn wrangler_chooses(&self, folder: &Path) -> Result<bool> {
         // An empty one of the process gives way to that of the files.
         if env::var(CLOUDFLARE_ENV).is_ok_and(|name| !name.is_empty()) {
             return Ok(true);
         }
         let mut named = false;
         for name in [".env", ".env.local"] {
-            if self.root.join(name).is_file() {
-                let variables = Variables::parse(&self.text(name)?.unwrap_or_default());
+            let file = folder.join(name);
+            if file.is_file() {
+                let variables = Variables::parse(&read(&file)?.unwrap_or_default());
                 named = variables.get(CLOUDFLARE_ENV).map_or(named, |value| !value.is_empty());
             }
         }
@@ -335,6 +350,18 @@ fn as_before(old: &str, new: String) -> String {
         false => new,
     };
     format!("{mark}{new}")
+}
+
+/// Returns the nearest configuration, and that which wrangler by itself takes here, if it is another.
+fn configurations(here: &Path) -> (Option<PathBuf>, Option<PathBuf>) {
+    let found: Vec<PathBuf> =
+        CONFIGURATIONS.into_iter().filter_map(|name| nearest(here, name)).collect();
+    // wrangler goes up for one name after the other, so a file further up may win there.
+    let depth = |path: &&PathBuf| path.components().count();
+    let deepest = found.iter().map(|path| depth(&path)).max();
+    let file = found.iter().find(|path| Some(depth(path)) == deepest).cloned();
+    let other = found.into_iter().next().filter(|other| Some(other) != file.as_ref());
+    (file, other)
 }
 
 /// Returns the file of this name in the folder or in the nearest one above that has it.

@@ -240,3 +240,84 @@ fn generated_projects_are_read_as_wrangler_reads_them() {
     assert_eq!(refused, 6, "of those that wrangler refuses");
     fs::remove_dir_all(scratch).unwrap();
 }
+
+/// Says which configuration wrangler takes in a folder; `null` for none, and a text for what it refuses.
+const CHOICES: &str = "
+    const wrangler = require('wrangler');
+    const folders = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+    const choice = (folder) => {
+        process.chdir(folder);
+        try { return wrangler.unstable_readConfig({}, { hideWarnings: true, useRedirectIfAvailable: true }).configPath ?? null }
+        catch (error) { return { refused: String(error) } }
+    };
+    console.log(JSON.stringify(folders.map(choice)));";
+/// The names of folders, one in another.
+const FOLDERS: [&str; 6] = ["a", "with space", "é ü", "#1 %41", "[x]", "wrangler.json.d"];
+
+/// Trees of folders with configurations, things that only look like some, and links.
+#[test]
+fn in_generated_folders_the_configuration_is_wrangler_s_or_it_is_said() {
+    use std::os::unix::fs::symlink;
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let checkout = crate::checkout::Checkout::at(root).unwrap();
+    crate::setup::packages(&checkout, &crate::progress::Progress::new()).unwrap();
+    let scratch = env::temp_dir().join(crate::random::text(9).unwrap());
+    fs::create_dir_all(&scratch).unwrap();
+    let scratch = fs::canonicalize(&scratch).unwrap();
+    let mut random = Random::new(7);
+    let mut folders = Vec::new();
+    for number in 0..300 {
+        let mut folder = scratch.join(number.to_string());
+        for depth in 0..=random.below(4) {
+            folder.push(if depth == 0 { "top" } else { random.of(&FOLDERS) });
+            fs::create_dir_all(&folder).unwrap();
+            for name in CONFIGURATIONS {
+                let file = folder.join(name);
+                let text = if name.ends_with("toml") { "name = \"a\"" } else { "{}" };
+                match random.below(14) {
+                    0 | 1 => fs::write(&file, text).unwrap(),
+                    2 => fs::create_dir(&file).unwrap(),
+                    3 => symlink("no such file", &file).unwrap(),
+                    4 => {
+                        fs::write(folder.join(format!("other-{name}")), text).unwrap();
+                        symlink(format!("other-{name}"), &file).unwrap();
+                    }
+                    5 => fs::write(folder.join(name.to_uppercase()), text).unwrap(),
+                    _ => {}
+                }
+            }
+            if random.below(12) == 0 {
+                fs::create_dir_all(folder.join(".wrangler/deploy")).unwrap();
+                fs::write(folder.join("redirected.json"), "{}").unwrap();
+                fs::write(folder.join(REDIRECT), "{\"configPath\":\"../../redirected.json\"}")
+                    .unwrap();
+            }
+        }
+        folders.push(match random.below(5) {
+            // As `cd` into a link leaves it to the process.
+            0 => {
+                let link = scratch.join(format!("link-{number}"));
+                symlink(&folder, &link).unwrap();
+                link
+            }
+            _ => folder,
+        });
+    }
+    let mut node = Command::new("node");
+    let output = run(node.args(["-e", CHOICES]).current_dir(root), &json!(folders).to_string());
+    let theirs: Vec<Value> = serde_json::from_str(output.lines().last().unwrap()).unwrap();
+    let (mut same, mut said, mut redirected) = (0, 0, 0);
+    for (folder, theirs) in folders.iter().zip(&theirs) {
+        let here = fs::canonicalize(folder).unwrap();
+        if Project::around(&here, None).unwrap().refuse_redirect().is_err() {
+            redirected += 1;
+            continue;
+        }
+        let (file, other) = configurations(&here);
+        said += usize::from(other.is_some());
+        same += usize::from(other.is_none() && file.is_some());
+        assert_eq!(&json!(other.or(file)), theirs, "{folder:?}");
+    }
+    assert!(same > 80 && said > 10 && redirected > 20, "{same}, {said}, {redirected}");
+    fs::remove_dir_all(scratch).unwrap();
+}

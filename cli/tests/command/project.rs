@@ -273,3 +273,47 @@ fn one_module_opens_a_project_s_files() {
         assert!(reads || !is_reader, "{name} opens no files");
     }
 }
+
+/// Keys in `.dev.vars` win under `wrangler dev`, and the deployed gate does not have them.
+#[test]
+fn what_only_wrangler_dev_has_is_said_by_every_command() {
+    let checkout = Checkout::new(STAGED);
+    let root = random_secret();
+    let keys = "KEYS=[{\"id\":\"pk_dev\"}]";
+    for (files, is_said) in [
+        (vec![(".dev.vars", keys)], true),
+        (vec![(".dev.vars", "ROUTES=[]")], true),
+        (vec![(".env", keys)], true),
+        // Hides the other.
+        (vec![(".env", keys), (".dev.vars", "A=1")], false),
+        (vec![(".dev.vars.production", keys)], false),
+        (vec![(".dev.vars", "WRITE_TOKEN=x")], false),
+    ] {
+        for (name, text) in &files {
+            checkout.file(name, text);
+        }
+        for line in [
+            "key show pk_live",
+            "key list",
+            "session mint --key pk_live",
+            "check --only turnstile",
+            "explain http://gate.example/x",
+            "url sign --key pk_live http://gate.example/x",
+        ] {
+            let mut command = checkout.command(line);
+            let done = Done::of(command.env("SIGNING_SECRET", &root));
+            let said = done.err.contains("counts in `wrangler dev` only");
+            assert_eq!(said, is_said, "{line} {files:?}: {}", done.err);
+        }
+        let rows = checkout.run("check --only dev-vars --json");
+        let said = rows.out.contains("so `wrangler dev` has another");
+        // It is no repository of git.
+        assert!(said == is_said || rows.out.contains("git could not say"), "{}", rows.out);
+        for (name, _) in &files {
+            fs::remove_file(checkout.0.join(name)).unwrap();
+        }
+    }
+    checkout.file(".dev.vars.production", keys);
+    let done = checkout.run("key list --env production");
+    assert!(done.err.contains("KEYS"), "{}", done.err);
+}
