@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Context, Error, Result};
 
-/// Those of steps that run beside each other.
+/// The spinners of steps that run beside each other.
 static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Prints something while no spinner is drawn.

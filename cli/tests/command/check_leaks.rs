@@ -64,6 +64,42 @@ fn what_is_in_a_gzip_file_is_found_like_any_text() {
     gate.says("leaks-in-history", "fail", words);
 }
 
+/// As the programs that make them write: with the sizes behind, stored, one in another, and behind a program.
+#[test]
+fn what_is_in_a_zip_file_is_found_like_any_text() {
+    let gate = Gate::well();
+    let (found, root) = (token(), gate.root.clone());
+    let deflated = |text: &[u8]| {
+        let mut deflate =
+            flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        deflate.write_all(text).unwrap();
+        deflate.finish().unwrap()
+    };
+    let member = |method: u8, packed: &[u8]| {
+        let mut member = b"PK\x03\x04\x14\0\x08\0".to_vec();
+        member.extend([method, 0]);
+        member.extend([0; 16]);
+        member.extend(b"\x05\0\x02\0a.txt??");
+        member.extend(packed);
+        member.extend(b"PK\x07\x08............");
+        member
+    };
+    let one = member(8, &deflated(b"nothing\n"));
+    let two = member(8, &deflated(format!("\ntoken: {found}\n").as_bytes()));
+    let file = |name: &str, content: &[u8]| fs::write(gate.checkout.0.join(name), content).unwrap();
+    file("a.zip", &[one.clone(), two].concat());
+    let inner = member(8, &deflated(format!("{root}\n").as_bytes()));
+    file("b.docx", &[one.clone(), member(8, &deflated(&inner))].concat());
+    file("c.jar", &member(0, format!("{root}\n").as_bytes()));
+    file("d.exe", &[&b"MZ\0\0PK\x03\x04"[..], &inner].concat());
+    let words = "a.zip:2 a GitHub token, in a file of a ZIP file … \
+        b.docx:1 the value of SIGNING_SECRET, in a file of a ZIP file … c.jar:1 the value of SIGNING_SECRET … \
+        d.exe:1 the value of SIGNING_SECRET, in a file of a ZIP file";
+    gate.says("leaks-in-tree", "fail", words);
+    gate.commit("Pack them");
+    gate.says("leaks-in-history", "fail", words);
+}
+
 #[test]
 fn this_machine_s_secrets_are_found_in_files_of_every_kind_and_size_and_in_names() {
     let gate = Gate::well();

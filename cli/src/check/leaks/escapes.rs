@@ -7,16 +7,41 @@ pub(super) const LONGEST: usize = 8;
 /// Escapes within escapes are undone so often.
 pub(super) const LAYERS: usize = 3;
 
-const ENTITIES: [(&str, char); 9] = [
+/// The ASCII characters that have a name in HTML.
+const ENTITIES: [(&str, char); 33] = [
     ("amp", '&'),
-    ("lt", '<'),
-    ("gt", '>'),
-    ("quot", '"'),
+    ("ast", '*'),
     ("apos", '\''),
-    ("sol", '/'),
-    ("plus", '+'),
+    ("bsol", '\\'),
+    ("colon", ':'),
+    ("comma", ','),
+    ("commat", '@'),
+    ("dollar", '$'),
     ("equals", '='),
+    ("excl", '!'),
+    ("grave", '`'),
+    ("gt", '>'),
+    ("Hat", '^'),
+    ("lbrace", '{'),
+    ("lbrack", '['),
+    ("lcub", '{'),
     ("lowbar", '_'),
+    ("lpar", '('),
+    ("lsqb", '['),
+    ("lt", '<'),
+    ("num", '#'),
+    ("percnt", '%'),
+    ("period", '.'),
+    ("plus", '+'),
+    ("quest", '?'),
+    ("quot", '"'),
+    ("rbrace", '}'),
+    ("rbrack", ']'),
+    ("rcub", '}'),
+    ("rpar", ')'),
+    ("rsqb", ']'),
+    ("semi", ';'),
+    ("sol", '/'),
 ];
 /// A text in the encoding of mail names it; in another, what follows a `=` is a value.
 const MAIL: &[u8] = b"quoted-printable";

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use writegate::Secret;
 
+use super::dump::Dump;
 use super::escapes;
 
 /// Shortest secret that is looked for, in bytes: a shorter one would be found everywhere by chance.
@@ -82,6 +83,12 @@ impl KnownSecrets {
                 }
             });
             layer = text.undone();
+        }
+        for dump in if self.secrets.is_empty() { [].into() } else { Vec::from(Dump::read(content)) }
+        {
+            self.find(&dump.bytes, |at, what, _| {
+                places.push(Place { line: dump.line(at), what, how: ", in a hex dump" });
+            });
         }
         places.dedup();
         places
@@ -267,6 +274,7 @@ mod tests {
                 numbers("0x", ", "),
                 numbers("0x", ",\n  "),
                 format!("{:?}", secret.as_bytes()).into(),
+                secret.replace('?', "&quest;").replace('+', "&plus;").replace('/', "&sol;").into(),
                 serde_json::to_vec_pretty(&serde_json::json!({"data": secret.as_bytes()})).unwrap(),
                 secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(" ").into(),
                 STANDARD.encode(format!("x{}", STANDARD.encode(format!("user:{secret}")))).into(),
@@ -296,6 +304,52 @@ mod tests {
             }
             assert!(!finds(b"correct horse battery staple, 8 characters"));
         }
+    }
+
+    /// As these programs print it, a few bytes after the beginning of a file.
+    #[test]
+    fn a_secret_is_found_in_a_hex_dump() {
+        let known = |secret: &str| KnownSecrets::new(vec![("it".to_owned(), Secret::new(secret))]);
+        let it = known("correct horse battery staple");
+        for (program, dump) in [
+            (
+                "xxd",
+                "00000000: 7820 3d20 636f 7272 6563 7420 686f 7273  x = correct hors\n\
+                 00000010: 6520 6261 7474 6572 7920 7374 6170 6c65  e battery staple\n\
+                 00000020: 0a                                       .\n",
+            ),
+            (
+                "xxd -g 1 -c 8",
+                "00000000: 78 20 3d 20 63 6f 72 72  x = corr\n00000008: 65 63 74 20 68 6f 72 73  ect hors\n\
+                 00000010: 65 20 62 61 74 74 65 72  e batter\n00000018: 79 20 73 74 61 70 6c 65  y staple\n\
+                 00000020: 0a                       .\n",
+            ),
+            (
+                "hexdump -C",
+                "00000000  78 20 3d 20 63 6f 72 72  65 63 74 20 68 6f 72 73  |x = correct hors|\n\
+                 00000010  65 20 62 61 74 74 65 72  79 20 73 74 61 70 6c 65  |e battery staple|\n\
+                 00000020  0a                                                |.|\n00000021\n",
+            ),
+            (
+                "hexdump",
+                "0000000 2078 203d 6f63 7272 6365 2074 6f68 7372\n\
+                 0000010 2065 6162 7474 7265 2079 7473 7061 656c\n0000020 000a\n0000021\n",
+            ),
+            (
+                "od -A x -t x1z",
+                "000000 78 20 3d 20 63 6f 72 72 65 63 74 20 68 6f 72 73  >x = correct hors<\n\
+                 000010 65 20 62 61 74 74 65 72 79 20 73 74 61 70 6c 65  >e battery staple<\n\
+                 000020 0a  >.<\n000021\n",
+            ),
+            ("xxd -p", "78203d20636f727265637420686f7273652062617474657279207374617\n06c650a\n"),
+        ] {
+            let places = it.places(format!("first line\n{dump}").as_bytes());
+            assert!(places.iter().any(|place| place.line == 2), "{program}: {places:?}");
+        }
+        // Characters that look like bytes come after them.
+        let hex = known("cafe babe 1234567");
+        let dump = "00000000: 6361 6665 2062 6162 6520 3132 3334 3536  cafe babe 123456\n00000010: 370a  7.\n";
+        assert!(!hex.places(dump.as_bytes()).is_empty());
     }
 
     /// As another program encodes it, after none to four other bytes.

@@ -1,6 +1,8 @@
 //! Rows about strings that look like secrets, in the tree and in the history.
 
 mod allowlist;
+mod archive;
+mod dump;
 mod entropy;
 mod escapes;
 pub(super) mod git;
@@ -9,10 +11,8 @@ mod known_secrets;
 mod scan;
 mod tree;
 
-use std::io::Read as _;
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
 use writegate::Secret;
 use writegate::Token;
 use writegate::config::Config;
@@ -30,8 +30,6 @@ use crate::utf16;
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// A longer object of the history is not looked at: all of it is in memory.
 const MAX_OBJECT: u64 = 256 * 1024 * 1024;
-/// Most that is looked at of a gzip file.
-const MAX_UNPACKED: u64 = 64 * 1024 * 1024;
 /// Most findings that are reported.
 const TOLD: usize = 20;
 
@@ -55,8 +53,30 @@ struct Looked {
 impl Looked {
     fn count(&mut self, scanner: &Scanner, content: &[u8]) -> (Vec<Hit>, usize) {
         self.files += 1;
-        let unpacked = gunzipped(content);
+        let unpacked = archive::gunzipped(content);
         let content = unpacked.as_deref().unwrap_or(content);
+        let mut members = Vec::new();
+        for member in archive::unzipped(content) {
+            let (hits, accepted) = match Scanner::is_binary(&member) {
+                true => (scanner.known(&member), 0),
+                false => scanner.scan(&member),
+            };
+            self.accepted += accepted;
+            let packed =
+                |hit: Hit| Hit { kind: format!("{}, in a file of a ZIP file", hit.kind), ..hit };
+            for hit in hits.into_iter().map(packed) {
+                // What deflating made no shorter is in its packed form, too.
+                if !members.contains(&hit) {
+                    members.push(hit);
+                }
+            }
+        }
+        let (mut hits, accepted) = self.count_plain(scanner, content);
+        hits.extend(members);
+        (hits, accepted)
+    }
+
+    fn count_plain(&mut self, scanner: &Scanner, content: &[u8]) -> (Vec<Hit>, usize) {
         // As PowerShell writes.
         let decoded = utf16::decoded(content).map(String::into_bytes);
         let content = decoded.as_deref().unwrap_or(content);
@@ -127,17 +147,6 @@ impl Looked {
         }
         Verdict::ok(format!("nothing in {where_to}: {seen}"))
     }
-}
-
-/// Returns the content of a gzip file, as far as it can be unpacked; `None` for another file.
-fn gunzipped(content: &[u8]) -> Option<Vec<u8>> {
-    if !content.starts_with(&[0x1f, 0x8b]) {
-        return None;
-    }
-    let mut unpacked = Vec::new();
-    // A broken end does not take back what came before it.
-    let _ = MultiGzDecoder::new(content).take(MAX_UNPACKED).read_to_end(&mut unpacked);
-    Some(unpacked)
 }
 
 /// Returns a scanner that knows the secrets of this machine, by their names.

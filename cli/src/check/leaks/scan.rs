@@ -8,6 +8,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::allowlist::{Allowlist, mark};
+use super::archive;
 use super::entropy;
 use super::known_secrets::{KnownSecrets, Place};
 use crate::token_patterns;
@@ -71,7 +72,7 @@ impl Scanner {
         let letters: Vec<u8> = letters.copied().collect();
         // Four letters are three bytes; the last ones are of its checksum.
         let packed = STANDARD_NO_PAD.decode(&letters[..letters.len() / 4 * 4]).unwrap_or_default();
-        let hits = self.known(&super::gunzipped(&packed).unwrap_or_default()).into_iter();
+        let hits = self.known(&archive::gunzipped(&packed).unwrap_or_default()).into_iter();
         hits.map(move |hit| Hit { line, kind: hit.kind + ", in gzip and base64", mark: None })
     }
 
