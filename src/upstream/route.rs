@@ -60,7 +60,7 @@ pub struct Route {
 
 /// Longest wait for response headers that may be configured, in milliseconds.
 const MAX_TIMEOUT_MS: u64 = 600_000;
-/// Longest body that may be configured: 5 GB. The largest limit of a Workers plan is 500 MB.
+/// Longest body that may be configured: 5 GB, the most that a zone of Cloudflare's Enterprise plan can set by itself.
 const MAX_BODY_BYTES: u64 = 5_000_000_000;
 
 impl Route {
@@ -223,8 +223,8 @@ fn is_same_parameter(denied: &[u8], name: &[u8]) -> bool {
     denied.iter().map(folded).eq(name.iter().map(folded))
 }
 
-/// Parses `pass_headers`. Only settings of Cloudflare's AI Gateway may be listed: every other header
-/// that the gate removes is a credential, identifies the caller, or is for the gate only.
+/// Parses `pass_headers`. Only settings of Cloudflare's AI Gateway may be listed: no caller may send the upstream any
+/// other header that the gate removes.
 fn pass_headers(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
     let hint = "expected headers of the AI Gateway such as [\"cf-aig-cache-ttl\"]; its credential and the other headers that the gate removes never pass";
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
