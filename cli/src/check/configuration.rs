@@ -95,7 +95,7 @@ pub(super) fn row(
         if !is_read(name, config) {
             findings.warn(
                 format!("the gate reads no variable {name}, so it has no effect"),
-                "correct its name, or remove it: docs/configuration.md",
+                format!("correct its name, or remove it: {}", invocation::page("configuration.md")),
             );
         }
     }
