@@ -55,12 +55,15 @@ fn every_file_test_and_item_that_a_page_names_exists() {
     }
     let mut missing = Vec::new();
     let mut named = 0;
-    let holds = |end: &str, test: &str| {
-        let mut found = all.iter().filter(|(path, _)| path.ends_with(end));
-        found.any(|(_, text)| test.is_empty() || text.contains(&format!("fn {test}(")))
-    };
     for page in PAGES {
         let text = fs::read_to_string(root.join("docs").join(page)).unwrap();
+        let holds = |end: &str, test: &str| {
+            // security.md names tests; a file of `src/` is there by its whole path.
+            let is_whole = end.is_empty() || end.starts_with("/src/") || page != "security.md";
+            let is_meant = |path: &str| is_whole || !path.contains("/src/");
+            let mut found = all.iter().filter(|(path, _)| path.ends_with(end) && is_meant(path));
+            found.any(|(_, text)| test.is_empty() || text.contains(&format!("fn {test}(")))
+        };
         for name in text.lines().flat_map(quoted) {
             let (file, test) = name.split_once(": ").unwrap_or((name, ""));
             let is_file = file.ends_with(".rs") || file.ends_with(".js");
