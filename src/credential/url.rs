@@ -81,7 +81,7 @@ impl<'a> UrlCredential<'a> {
                     signatures = signatures.saturating_add(1);
                     has_verify = true;
                 }
-                tracker if signatures > 0 && TRACKERS.contains(&tracker) => continue,
+                tracker if TRACKERS.contains(&tracker) => continue,
                 _ => {}
             }
             last = name;

@@ -256,8 +256,7 @@ fn body(head: &Head<'_>, route: &Route, is_idempotent: bool, is_buffered: bool) 
 /// Returns true if the body must be buffered before the request is forwarded, so that it can be sent
 /// again.
 pub fn must_buffer(head: &Head<'_>, route: &Route) -> bool {
-    let may_be_sent_again = route.idempotency_key && head.has_body() && is_small(head);
-    may_be_sent_again && is_idempotent(head, route, &dropped(head, route))
+    head.has_body() && is_small(head) && is_idempotent(head, route, &dropped(head, route))
 }
 
 /// Returns true if the body is small enough to be buffered so that it can be sent again.
