@@ -261,6 +261,7 @@ mod tests {
         // RFC 3339 section 5.8's examples.
         assert_eq!(rfc3339("1985-04-12T23:20:50.52Z"), Some(482_196_050_520));
         assert_eq!(rfc3339("1996-12-19T16:39:57-08:00"), rfc3339("1996-12-20T00:39:57Z"));
+        assert_eq!(rfc3339("2026-11-22T23:59:00+23:59"), rfc3339("2026-11-22T00:00:00Z"));
         assert!(rfc3339("1990-12-31T23:59:60Z").is_some());
         assert_eq!(rfc3339("2024-02-29"), Some(1_709_164_800_000));
     }
@@ -270,7 +271,9 @@ mod tests {
         for text in [
             "", "2026", "2026-1-22", "2026-11-31", "2025-02-29", "2026-11-22 00:00:00Z",
             "2026-11-22T24:00:00Z", "2026-11-22T00:00:00", "2026-11-22T00:00:00.Z",
-            "2026-11-22T00:00:00+1:00", "+026-11-22", "2026-11-22Z", "２026-11-22",
+            "2026-11-22T00:00:00+1:00", "+026-11-22",
+            "2026-11-22T00:60:00Z", "2026-11-22T00:00:61Z", "2026-11-22T00:00:00+24:00",
+            "2026-11-22T00:00:00-00:60", "2026-11-22Z", "２026-11-22",
         ] {
             assert_eq!(rfc3339(text), None, "{text}");
         }
@@ -309,6 +312,10 @@ mod tests {
     fn numeric_dates_keep_a_fraction_and_refuse_the_absurd() {
         assert_eq!(Timestamp::from_numeric_date(1.5).map(Timestamp::millis), Some(1_500));
         assert_eq!(Timestamp::from_numeric_date(f64::NAN), None);
-        assert_eq!(Timestamp::from_numeric_date(1e300), None);
+        for absurd in [1e300, 1.1e13, -1.1e13] {
+            assert_eq!(Timestamp::from_numeric_date(absurd), None);
+        }
+        let last = Timestamp::from_numeric_date(1e13).map(Timestamp::seconds);
+        assert_eq!(last, Some(10_000_000_000_000));
     }
 }

@@ -267,6 +267,7 @@ mod tests {
     fn a_token_in_a_name_is_seen_in_lower_case() {
         let guard = guard("To-Ken_12");
         assert!(guard.is_in_name("x-to-ken_12-y"));
+        assert!(guard.is_in_name("to-ken_12"));
         assert!(!guard.is_in_name("x-to-ken_1"));
         assert!(!guard.is_in_name("x-to-ken_1-2"));
     }

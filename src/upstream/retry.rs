@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(none.next_pause_ms(None, T0, 0.5), None);
         let mut one = Attempts::new(true, 1, T0, 100_000);
         one.count_one();
-        assert!(one.next_pause_ms(None, T0, 0.5).is_some());
+        assert_eq!(one.next_pause_ms(None, T0, 0.5), Some(50));
         assert_eq!(one.next_pause_ms(None, T0, 0.5), None);
         let mut short = Attempts::new(true, 5, T0, 2_000);
         short.count_one();

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use writegate::{Decision, Gate};
+use writegate::{CacheEntry, Decision, Gate, Step};
 
 use crate::world::{NOW, TARGET, decide, gate_with, raw, token};
 
@@ -66,5 +66,67 @@ fn a_key_is_charged_for_what_is_shown_to_be_its_own() {
             let expected = expected.map(|(outcome, code)| (json!(outcome), json!(code)));
             assert_eq!(rows(&gate, method, target, headers), Vec::from_iter(expected), "{what}");
         }
+    }
+}
+
+/// Returns the length of an answer in the audit line, and the bytes that are charged when five
+/// bytes of it have passed. The quota limits `limit`. With status 0, it is an answer of the cache.
+fn bytes(limit: &str, method: &str, status: u16, headers: &[(&str, &str)]) -> [Value; 2] {
+    let key = json!({"quota": {limit: 1_000_000, "per": "day"}});
+    let route = if status == 0 { json!({"cache": {"ttl": 60}}) } else { json!({}) };
+    let gate = gate_with(key, route, [("LEDGER", Value::Null)]);
+    let bearer = format!("Bearer {}", token(json!({})));
+    let request = raw(method, TARGET, &[("authorization", &bearer)]);
+    let Decision::Forward(_, mut exchange) = decide(&gate, request) else { panic!("refused") };
+    let step = match status {
+        0 => exchange.cached(200, CacheEntry { headers, purged: None }, NOW).expect("served"),
+        _ => exchange.answered(status, headers, None, NOW, 0.0),
+    };
+    let Step::Pass(_, lines, _) = step else { panic!("not passed on") };
+    if lines.is_metered {
+        exchange.passed(0, 5);
+    }
+    let audit: Value = serde_json::from_str(&lines.audit).unwrap();
+    let batches = gate.usage().batches(NOW);
+    let batch: Value = serde_json::from_str(&batches[0].1).unwrap();
+    let charged = batch["rows"].as_array().unwrap().iter().map(|row| row[4].as_u64().unwrap());
+    [audit["response_bytes"].clone(), json!(charged.sum::<u64>())]
+}
+
+#[test]
+fn an_answer_is_charged_by_its_length_or_while_it_passes() {
+    for (limit, method, status, length, expected) in [
+        ("requests", "GET", 200, "10", json!([10, 10])),
+        ("requests", "GET", 200, "65536", json!([65_536, 65_536])),
+        ("requests", "GET", 200, "65537", json!([65_537, 5])),
+        ("requests", "GET", 200, "", json!([null, 5])),
+        ("bytes", "GET", 200, "10", json!([10, 5])),
+        ("bytes", "GET", 203, "10", json!([10, 5])),
+        ("bytes", "GET", 200, "0", json!([0, 0])),
+        ("bytes", "HEAD", 200, "10", json!([0, 0])),
+        ("bytes", "GET", 204, "10", json!([0, 0])),
+        ("bytes", "GET", 205, "10", json!([0, 0])),
+        ("bytes", "GET", 304, "10", json!([0, 0])),
+        // The cache keeps whole answers only.
+        ("bytes", "GET", 0, "10", json!([10, 10])),
+        ("requests", "GET", 0, "65537", json!([65_537, 5])),
+        ("requests", "GET", 0, "65537 packed", json!([65_537, 65_537])),
+        ("requests", "GET", 0, "packed", json!([null, 5])),
+    ] {
+        let (asked, until) = (NOW.millis().to_string(), (NOW.millis() + 9_000).to_string());
+        let mut headers = vec![
+            ("writegate-asked", asked.as_str()),
+            ("writegate-until", until.as_str()),
+            ("writegate-age", "0"),
+        ];
+        let number = length.trim_end_matches("packed").trim();
+        if !number.is_empty() {
+            headers.push(("content-length", number));
+        }
+        if length.ends_with("packed") {
+            headers.push(("content-encoding", "gzip"));
+        }
+        let seen = json!(bytes(limit, method, status, &headers));
+        assert_eq!(seen, expected, "{limit} {method} {status} {length:?}");
     }
 }

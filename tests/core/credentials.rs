@@ -66,7 +66,25 @@ fn the_token_may_be_an_envelope() {
 #[test]
 fn an_invalid_token_is_never_sent() {
     let envelope = |value: serde_json::Value| value.to_string();
-    for (token, code) in [
+    let [bearer, header, basic, global] = [
+        json!({"scheme": "bearer"}),
+        json!({"scheme": "header", "name": "X-Api-Token"}),
+        json!({"scheme": "basic"}),
+        json!({"scheme": "cloudflare-global-key"}),
+    ];
+    let of_a_form = [
+        (&bearer, "a b"),
+        (&bearer, "a\u{e9}"),
+        (&header, "a b"),
+        (&header, "a\u{e9}"),
+        (&basic, "user"),
+        (&global, "key"),
+        (&global, ":key"),
+        (&global, "me@example.com:"),
+        (&global, "me@example.com:a key"),
+    ];
+    let of_a_form = of_a_form.map(|(auth, token)| (auth, token.to_owned(), "misconfigured"));
+    let of_any = [
         (String::new(), "token-missing"),
         (" \n".to_owned(), "token-missing"),
         (envelope(json!({"token": ""})), "misconfigured"),
@@ -75,11 +93,18 @@ fn an_invalid_token_is_never_sent() {
         (envelope(json!({"token": "abc", "issued_at": "yesterday"})), "misconfigured"),
         (envelope(json!({"token": 1})), "misconfigured"),
         ("a\r\nX-Injected: 1".to_owned(), "misconfigured"),
-    ] {
+    ];
+    let of_any = of_any.map(|(token, code)| (&bearer, token, code));
+    for (auth, token, code) in of_a_form.into_iter().chain(of_any) {
         let upstream = Upstream::start();
-        let gate = start(&upstream, |setup| setup.env("WRITE_TOKEN", token.as_str()));
+        let mut auth = auth.clone();
+        auth["secret"] = "WRITE_TOKEN".into();
+        let gate = start(&upstream, |setup| {
+            let setup = setup.route("/*", json!({"upstream_auth": auth}));
+            setup.env("WRITE_TOKEN", token.as_str())
+        });
         let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
-        assert_eq!((answer.status, answer.code().as_str()), (503, code), "{token:?}: {answer}");
+        assert_eq!((answer.status, answer.code().as_str()), (503, code), "{auth} {token:?}: {answer}");
         upstream.assert_untouched();
     }
 }

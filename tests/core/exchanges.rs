@@ -89,6 +89,19 @@ fn the_upstream_s_refusals_of_the_gate_are_not_the_caller_s() {
 }
 
 #[test]
+fn only_the_answer_to_a_get_is_stored() {
+    let bearer = format!("Bearer {}", token(json!({})));
+    for (method, is_stored) in [("GET", true), ("HEAD", false)] {
+        let gate = gate(json!({}), json!({"cache": {"ttl": 60}}));
+        let request = raw(method, TARGET, &[("authorization", &bearer)]);
+        let Decision::Forward(_, mut exchange) = decide(&gate, request) else { panic!("refused") };
+        let step = exchange.answered(200, &[("content-type", "text/plain")], None, NOW, 0.0);
+        let Step::Pass(_, _, write) = step else { panic!("not passed on") };
+        assert_eq!(write.is_some(), is_stored, "{method}");
+    }
+}
+
+#[test]
 fn a_304_and_a_416_of_the_cache_are_edited_as_what_they_are() {
     let gate = gate(json!({}), json!({"cache": {"ttl": 60}}));
     let bearer = format!("Bearer {}", token(json!({})));

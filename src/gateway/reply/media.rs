@@ -78,6 +78,7 @@ mod tests {
             "video/mp4",
             "font/woff2",
             "application/pdf",
+            "application/zip",
             "text/plain, application/json",
         ] {
             assert!(is_passive(passive), "{passive}");
