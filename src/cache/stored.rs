@@ -207,14 +207,19 @@ mod tests {
 
     #[test]
     fn what_must_not_be_kept_by_others_stays_so() {
-        let cache_control = |value| {
+        let edited = |name, value| {
             let mut edits = HeaderEdits::default();
-            on_miss(200, &[("cache-control", value)], &mut edits);
+            on_miss(200, &[(name, value)], &mut edits);
             let mut set = edits.set.into_iter();
-            set.find(|(name, _)| *name == "cache-control").unwrap().1
+            (edits.drop, set.find(|(other, _)| *other == name).map(|(_, value)| value))
         };
+        let cache_control = |value| edited("cache-control", value).1.unwrap();
         assert_eq!(cache_control("public, max-age=60"), "private");
         assert_eq!(cache_control("No-Store"), "private, no-store");
         assert_eq!(cache_control("private, no-cache"), "private, no-cache");
+        let status = edited("cache-status", "CDN; hit").1.unwrap();
+        assert_eq!(status, "CDN; hit, writegate; fwd=miss");
+        assert_eq!(edited("expires", "0"), (vec!["expires"], None));
+        assert_eq!(edited("etag", "\"a\""), (vec![], None));
     }
 }

@@ -69,7 +69,10 @@ fn variables_and_secrets_are_of_their_form() {
         ("UPSTREAM", r#""http://localhost.example.com" "http://127.0.0.1.example.com""#),
         ("UPSTREAM", r#""https://user@api.example.com" "https://user:pass@api.example.com""#),
         ("UPSTREAM", r#""https://api.example.com/?a=b" "https://api.example.com/#a""#),
-        ("UPSTREAM", r#""https://api.example.com?" "https://" "https:///x" "https://.example.com" "https://a..example""#),
+        (
+            "UPSTREAM",
+            r#""https://api.example.com?" "https://" "https:///x" "https://.example.com" "https://a..example""#,
+        ),
         ("UPSTREAM", r#""https://api example.com" "https://api.example.com:99999""#),
         ("UPSTREAM", r#""https://api.example.com\\x" "https://api.example.com/../x""#),
         ("UPSTREAM", r#"5 ["https://api.example.com"] null"#),

@@ -104,7 +104,11 @@ fn an_invalid_token_is_never_sent() {
             setup.env("WRITE_TOKEN", token.as_str())
         });
         let answer = Request::post("/x").bearer(&gate.bearer()).send(&gate);
-        assert_eq!((answer.status, answer.code().as_str()), (503, code), "{auth} {token:?}: {answer}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (503, code),
+            "{auth} {token:?}: {answer}"
+        );
         upstream.assert_untouched();
     }
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use writegate::{CacheEntry, Decision, Failure, Step};
+use writegate::{CacheEntry, Decision, Failure, Fingerprint, Secret, Step};
 
-use crate::world::{NOW, TARGET, code_of, decide, gate, raw, token};
+use crate::world::{NOW, TARGET, TOKEN, code_of, decide, gate, gate_with, raw, root, token};
 
 /// Forwards a GET and tells the exchange what the upstream did, step by step.
 fn exchange(route: Value, method: &str, answers: &[(u16, &[(&str, &str)])]) -> Vec<String> {
@@ -26,6 +26,11 @@ fn exchange(route: Value, method: &str, answers: &[(u16, &[(&str, &str)])]) -> V
                 Step::Again(pause_ms) => format!("again {pause_ms}"),
                 Step::Pass(edits, lines, _) => {
                     let audit: Value = serde_json::from_str(&lines.audit).unwrap();
+                    assert_eq!(audit["route"], "/*");
+                    assert_eq!(
+                        audit["token"],
+                        Fingerprint::of(&Secret::new(TOKEN), &Secret::new(root())).as_str()
+                    );
                     format!("pass {} {} {:?}", audit["status"], audit["attempts"], edits.echoed)
                 }
                 Step::Inspect => {
@@ -98,6 +103,26 @@ fn only_the_answer_to_a_get_is_stored() {
         let step = exchange.answered(200, &[("content-type", "text/plain")], None, NOW, 0.0);
         let Step::Pass(_, _, write) = step else { panic!("not passed on") };
         assert_eq!(write.is_some(), is_stored, "{method}");
+    }
+}
+
+#[test]
+fn a_browser_keeps_answers_to_keys_whose_requests_need_not_be_counted() {
+    let bearer = format!("Bearer {}", token(json!({})));
+    let limited = |may: bool| json!({"requests": 9, "per": "day", "browser_cache": may});
+    for (key, is_kept) in [
+        (json!({}), true),
+        (json!({"quota": limited(true)}), true),
+        (json!({"quota": limited(false)}), false),
+    ] {
+        let route = json!({"cache": {"ttl": 60, "browser_ttl": 30}});
+        let gate = gate_with(key.clone(), route, [("LEDGER", Value::Null)]);
+        let request = raw("GET", TARGET, &[("authorization", &bearer)]);
+        let Decision::Forward(_, mut exchange) = decide(&gate, request) else { panic!("refused") };
+        let step = exchange.answered(200, &[("content-type", "text/plain")], None, NOW, 0.0);
+        let Step::Pass(edits, ..) = step else { panic!("not passed on") };
+        let kept = ("cache-control", "private, max-age=30".to_owned());
+        assert_eq!(edits.set.contains(&kept), is_kept, "{key}: {:?}", edits.set);
     }
 }
 

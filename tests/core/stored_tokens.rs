@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use writegate::token_age::{self, State};
+use writegate::token_age::{self, Level, State};
 use writegate::{Decision, Fingerprint, Gate, Secret, Timestamp};
 
 use crate::world::{
@@ -146,4 +146,47 @@ fn without_a_token_the_report_says_why() {
         let advice = shown["advice"].as_str().unwrap();
         assert!(advice.contains(why), "{advice}");
     }
+}
+
+/// Returns state and level of the one token, whose probes at `path` have these results.
+fn probed(scheme: &str, path: &str, results: &[(u16, Value)]) -> (State, Level) {
+    let auth = json!({"scheme": scheme, "secret": "WRITE_TOKEN"});
+    let value = json!({"token": "me@example.com:key", "issued_at": "2026-11-21"}).to_string();
+    let route = json!({"upstream_auth": auth, "probe": path});
+    let gate = gate_with(json!({}), route, [("WRITE_TOKEN", json!(value))]);
+    let config = gate.config().unwrap();
+    let tokens = now_or_never(gate.tokens(config, &store(None), NOW));
+    let probe = token_age::probes(config, &tokens).next().unwrap();
+    let read = |(status, body): &(u16, Value)| {
+        ("WRITE_TOKEN", probe.read(*status, body.to_string().as_bytes()))
+    };
+    let results: Vec<_> = results.iter().map(read).collect();
+    let reports = token_age::reports(config, &tokens, &results, NOW);
+    (reports[0].state, reports[0].level)
+}
+
+#[test]
+fn what_a_probe_says_counts_and_a_broad_token_is_warned_of() {
+    let of = |status: &str| json!({"result": {"status": status}});
+    let ends = |on: &str| json!({"result": {"status": "active", "expires_on": on}});
+    let verify = "/user/tokens/verify";
+    let (good, bad) = ((State::Ok, Level::Info), (State::Rejected, Level::Error));
+    for (path, results, expected) in [
+        ("/me", vec![(200, Value::Null)], good),
+        ("/me", vec![(401, Value::Null)], bad),
+        ("/me", vec![(403, Value::Null)], good),
+        ("/me", vec![(200, of("disabled"))], good),
+        (verify, vec![(200, of("active"))], good),
+        (verify, vec![(200, of("disabled"))], bad),
+        (verify, vec![(401, of("active"))], bad),
+        (verify, vec![(401, of("active")), (200, of("active"))], bad),
+        (verify, vec![(200, of("active")), (401, of("active"))], bad),
+        (verify, vec![(200, ends("2026-11-23T12:00:00Z"))], (State::Due, Level::Warn)),
+        (verify, vec![(200, ends("2026-11-21T12:00:00Z"))], (State::Expired, Level::Error)),
+        (verify, vec![(200, ends("soon"))], good),
+    ] {
+        assert_eq!(probed("bearer", path, &results), expected, "{path} {results:?}");
+    }
+    let broad = |status| probed("cloudflare-global-key", "/me", &[(status, Value::Null)]);
+    assert_eq!((broad(200), broad(401)), ((State::Ok, Level::Warn), bad));
 }

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use testkit::admin_api::{ADMIN, admin, ask, bare};
+use testkit::client::Request;
 use testkit::gate::{KEY, Setup};
 use testkit::signing::Signature;
 use testkit::token::Session;
@@ -110,6 +111,24 @@ fn the_page_is_for_admins_whose_session_allows_its_path() {
     }
     for (request, status, code) in refused {
         table.refused(code, &request, status, code);
+    }
+}
+
+#[test]
+fn of_a_key_that_nobody_has_there_is_no_usage() {
+    let mut table = with_keys(1, 1);
+    for (id, is_there) in [(KEY, true), ("c_00", true), ("r_00", true), ("pk_nobody", false)] {
+        let usage = ask(&table.gate, "GET", &format!("usage?key={id}"));
+        // The second time, the gate remembers who asked for something.
+        for what in [format!("{id} unseen"), format!("{id} seen")] {
+            match is_there {
+                true => drop(table.answered(&what, &usage, 200)),
+                false => drop(table.refused(&what, &usage, 404, "no-route")),
+            }
+            let bearer = Session::new(&table.gate.signing_secret, id).mint();
+            let seen = Request::get("/x").bearer(&bearer).send(&table.gate);
+            assert_eq!(seen.status == 200, is_there, "{what}: {seen}");
+        }
     }
 }
 

@@ -56,6 +56,20 @@ fn a_batch_whose_answer_was_lost_is_sent_again_as_it_was() {
 }
 
 #[test]
+fn of_two_answers_in_the_wrong_order_the_larger_counts_within_a_period() {
+    let usage = Usage::default();
+    one(&usage, 10);
+    let _sent = batch(&usage);
+    answer(&usage, 1, 102, 1_020);
+    answer(&usage, 1, 101, 1_010);
+    assert_eq!(total(&usage), Some((102, 1_020)));
+    let of_a_month = json!({"sequence": 1, "since": "2026-11-01", "requests": 5, "bytes": 50});
+    usage.settle(&key(), &of_a_month.to_string(), NOW).unwrap();
+    answer(&usage, 1, 3, 30);
+    assert_eq!(total(&usage), Some((3, 30)));
+}
+
+#[test]
 fn each_code_of_a_refusal_has_a_row_and_no_quota() {
     let usage = Usage::default();
     let amounts = Amounts { requests: 1, bytes_in: 10, ..Amounts::default() };
