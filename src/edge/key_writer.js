@@ -6,10 +6,17 @@
 
 import { inTime, KV_MS } from "./bindings.js";
 
+/** Time, in milliseconds, after which records that KV may not have are copied again. Writes that were given up have ended by then. */
+const REPEAT_MS = 60_000;
+
 export class KeyWriter {
   constructor(state, env) {
     this.state = state;
     this.kv = env.KEY_REGISTRY;
+    // `behind` has the names for which a write failed: KV may have another text, or get one late, by a
+    // write that was given up.
+    this.exec(`CREATE TABLE IF NOT EXISTS records (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS behind (name TEXT PRIMARY KEY) WITHOUT ROWID`);
   }
 
   /** Answers `{"read":[name,…]}` or `{"write":[[name, expected text or null, new text],…]}`: JSON. */
@@ -17,48 +24,76 @@ export class KeyWriter {
     const { read, write } = await request.json();
     // Nothing else runs in between, so KV gets the writes in this order too. An exception in there would
     // end the object, so it becomes a response.
-    const work = () => (read ? this.read(read) : this.write(write)).catch((error) => ({ error: String(error) }));
+    const work = () => (read ? this.read(read) : this.write(write)).catch(() => {});
     const answer = await this.state.blockConcurrencyWhile(work);
-    return Response.json(answer, { status: answer.error === undefined ? 200 : 500 });
+    return answer === undefined ? new Response(null, { status: 500 }) : Response.json(answer);
+  }
+
+  /** Copies the records for which a write to KV failed. */
+  alarm() {
+    const copied = () => this.exec("DELETE FROM behind");
+    return this.state.blockConcurrencyWhile(() => this.copy(this.behind()).then(copied, () => this.repeat()));
   }
 
   async read(names) {
-    const { sql } = this.state.storage;
-    sql.exec("CREATE TABLE IF NOT EXISTS records (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID");
-    const texts = new Map();
-    for (const name of names) texts.set(name, sql.exec("SELECT text FROM records WHERE name = ?", name).toArray()[0]?.text);
-    const unknown = names.filter((name) => texts.get(name) === undefined);
-    if (unknown.length > 0) {
-      // Records from before this object existed.
-      const found = await inTime(this.kv.get(unknown), KV_MS);
-      for (const name of unknown) texts.set(name, found.get(name) ?? null);
-    }
-    return names.map((name) => texts.get(name));
+    const texts = names.map((name) => this.text(name));
+    const behind = this.behind();
+    const unknown = names.filter((name, i) => texts[i] === undefined && !behind.includes(name));
+    // Records from before this object existed.
+    const found = unknown.length > 0 ? await inTime(this.kv.get(unknown), KV_MS) : new Map();
+    return names.map((name, i) => texts[i] ?? found.get(name) ?? null);
   }
 
   async write(changes) {
     const { storage } = this.state;
-    const current = await this.read(changes.map(([name]) => name));
+    const names = changes.map(([name]) => name);
+    const current = await this.read(names);
     if (changes.some(([, from], i) => current[i] !== from)) return false;
-    // Here first: this object decides even if KV fails, and the next attempt writes to KV again.
+    // Here first: this object decides even if KV fails.
     storage.transactionSync(() => {
-      for (const [name, , text] of changes) storage.sql.exec("INSERT OR REPLACE INTO records VALUES (?, ?)", name, text);
+      for (const [name, , text] of changes) this.exec("INSERT OR REPLACE INTO records VALUES (?, ?)", name, text);
     });
     try {
-      await inTime(Promise.all(changes.map(([name, , text]) => this.kv.put(name, text))), KV_MS);
+      await this.copy(names);
     } catch (error) {
-      await this.forget(changes.filter(([, from]) => from === null).map(([name]) => name));
+      storage.transactionSync(() => {
+        for (const [name, from] of changes) {
+          // Nobody knows yet that a new record exists.
+          if (from === null) this.exec("DELETE FROM records WHERE name = ?", name);
+          this.exec("INSERT OR IGNORE INTO behind VALUES (?)", name);
+        }
+      });
+      await this.repeat();
+      await this.copy(names.filter((name) => this.text(name) === undefined)).catch(() => {});
       throw error;
     }
     return true;
   }
 
-  /** Removes new records that KV did not take. Nobody knows yet that they exist. */
-  async forget(names) {
-    const { storage } = this.state;
-    storage.transactionSync(() => {
-      for (const name of names) storage.sql.exec("DELETE FROM records WHERE name = ?", name);
-    });
-    await inTime(Promise.allSettled(names.map((name) => this.kv.delete(name))), KV_MS).catch(() => {});
+  /** Makes KV a copy of these records: those that do not exist are deleted there. */
+  async copy(names) {
+    const one = (name) => {
+      const text = this.text(name);
+      return text === undefined ? this.kv.delete(name) : this.kv.put(name, text);
+    };
+    // All have ended before one may be taken back: of two writes of a name under way at once, either may win.
+    const ended = await inTime(Promise.allSettled(names.map(one)), KV_MS);
+    for (const { reason } of ended) if (reason) throw reason;
+  }
+
+  text(name) {
+    return this.exec("SELECT text FROM records WHERE name = ?", name)[0]?.text;
+  }
+
+  behind() {
+    return this.exec("SELECT name FROM behind").map(({ name }) => name);
+  }
+
+  exec(text, ...values) {
+    return this.state.storage.sql.exec(text, ...values).toArray();
+  }
+
+  repeat() {
+    return this.state.storage.setAlarm(Date.now() + REPEAT_MS);
   }
 }

@@ -13,6 +13,11 @@ fn a_nonce_that_is_over_is_never_new_whatever_the_clock() {
     run("replay.mjs");
 }
 
+#[test]
+fn kv_gets_what_the_writer_decided_however_its_writes_end() {
+    run("key_writer.mjs");
+}
+
 #[track_caller]
 fn run(name: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/core").join(name);

@@ -8,6 +8,9 @@ use testkit::admin_api::{admin, ask, stored, tell, write};
 use testkit::check::Check;
 use testkit::client::{Request, Response};
 use testkit::logs::Line;
+use testkit::poll::poll;
+use testkit::process::Script;
+use testkit::upstream::PATIENCE;
 
 const UNAVAILABLE: (u16, &str) = (503, "feature-unavailable");
 
@@ -72,6 +75,35 @@ fn a_change_that_cannot_be_written_changes_nothing() {
         let kept = stored(&table.gate, id);
         table.that(kept.as_ref() == Some(&record), || format!("stored: {kept:?}"));
     }
+}
+
+/// The gate with a writer whose alarms come at once.
+const SOON: &str = "import * as gate from './built.js';
+export * from './built.js';
+export { default } from './built.js';
+const around = (target, own) => new Proxy(target, { get(_, name) {
+  if (name in own) return own[name];
+  const value = target[name];
+  return typeof value === 'function' ? value.bind(target) : value;
+} });
+export class KeyWriter extends gate.KeyWriter {
+  constructor(state, env) {
+    const storage = around(state.storage, { setAlarm: () => state.storage.setAlarm(Date.now()) });
+    super(around(state, { storage }), env);
+  }
+}";
+
+#[test]
+fn a_change_that_was_not_written_is_written_later() {
+    let mut table = Check::of(|setup| {
+        admin(setup).registered(json!({"id": "pk_flaky"})).script(Script::Around(SOON))
+    });
+    let revoke = tell(&table.gate, "PATCH", "keys/pk_flaky", &json!({"revoked": true}));
+    table.refused("a change", &revoke, UNAVAILABLE.0, UNAVAILABLE.1);
+    poll(PATIENCE, || match stored(&table.gate, "pk_flaky") {
+        Some(record) if record["revoked"] == true => Ok(()),
+        record => Err(format!("{record:?}")),
+    });
 }
 
 /// Sends `change` while KV is asked for `pk_slow`, whose answer is what was there before: the early request, and the

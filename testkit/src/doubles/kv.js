@@ -1,11 +1,13 @@
 // Keeps the records of a KV namespace, as workerd's binding asks for them over HTTP, and says what it is asked.
 //
-// A name with `fails` in it is answered 500 and one with `hangs` never. A name with `unwritable` cannot be put, and
-// putting one with `stuck` never ends. Getting one with `slow` takes until it is put the next time, and the answer is
+// A name with `fails` in it is answered 500 and one with `hangs` never. A name with `unwritable` cannot be put, one with
+// `flaky` not the first time, and putting one with `stuck` never ends. Getting one with `slow` takes until it is put the next time, and the answer is
 // what was there before. While there is a record `list-fails` or `list-hangs`, so does listing.
 
 const MOST = 1000;
 let records;
+/** The names that were put in vain. */
+const failed = new Set();
 /** The number of writes of each name. */
 const puts = new Map();
 
@@ -38,7 +40,10 @@ function asked(method, name) {
   if (name.includes("fails")) return new Response("no", { status: 500 });
   if (name.includes("hangs")) return never();
   if (name.includes("stuck") && method === "PUT") return never();
-  if (name.includes("unwritable") && method === "PUT") return new Response("no", { status: 500 });
+  if (method === "PUT" && (name.includes("unwritable") || (name.includes("flaky") && !failed.has(name)))) {
+    failed.add(name);
+    return new Response("no", { status: 500 });
+  }
   return undefined;
 }
 
