@@ -8,7 +8,9 @@ use writegate::credential::digest::content_digest;
 use writegate::credential::signing::{self, Parameters};
 use writegate::{Decision, Gate, Head, KeyId, MacKey, Raw, Secret, Step, derive_sk};
 
-use crate::world::{NOW, Native, TARGET, code_of, decide_at, decide_on, gate_with, raw, root};
+use crate::world::{
+    Happens, NOW, Native, TARGET, code_of, decide_at, decide_on, gate_with, raw, root,
+};
 
 const BODY: &[u8] = br#"{"title":"Hello"}"#;
 
@@ -364,22 +366,36 @@ fn a_tombstone_is_never_written_over() {
     assert_eq!((&answer["status"], &record["name"]), (&json!(200), &json!("new")));
 }
 
+/// Makes so many changes in the name of others, each just before this isolate writes.
+fn others(left: u32) -> Happens {
+    Box::new(move |platform: &Native| {
+        let theirs = json!({"schemes": ["session"], "methods": ["PUT"], "url_ttl": left});
+        platform.records.borrow_mut().insert("pk_r".to_owned(), record(theirs));
+        if left > 1 {
+            platform.while_writing.replace(Some(others(left - 1)));
+        }
+    })
+}
+
 #[test]
-fn a_change_in_between_is_not_lost() {
-    let (gate, platform) = world(json!({"schemes": ["session"]}));
-    platform.body.replace(br#"{"name":"mine"}"#.to_vec());
-    platform.while_writing.replace(Some(Box::new(|platform| {
-        let theirs = record(json!({"schemes": ["session"], "methods": ["PUT"]}));
-        platform.records.borrow_mut().insert("pk_r".to_owned(), theirs);
-    })));
-    let bearer = format!("Bearer {}", crate::world::token_of("pk_admin", json!({})));
-    let headers = [("authorization", bearer.as_str())];
-    let request =
-        Raw { has_body: true, ..raw("PATCH", "https://gate.example/_gate/keys/pk_r", &headers) };
-    let Decision::Respond(answer) = decide_on(&platform, gate, request) else {
-        panic!("an admin's request is never forwarded");
-    };
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let record: Value = serde_json::from_str(&platform.records.borrow()["pk_r"]).unwrap();
-    assert_eq!((&record["name"], &record["methods"]), (&json!("mine"), &json!(["PUT"])));
+fn changes_in_between_are_not_lost() {
+    for (count, status, name) in
+        [(1, 200, json!("mine")), (19, 200, json!("mine")), (20, 503, Value::Null)]
+    {
+        let (gate, platform) = world(json!({"schemes": ["session"]}));
+        platform.body.replace(br#"{"name":"mine"}"#.to_vec());
+        platform.while_writing.replace(Some(others(count)));
+        let bearer = format!("Bearer {}", crate::world::token_of("pk_admin", json!({})));
+        let headers = [("authorization", bearer.as_str())];
+        let request = Raw {
+            has_body: true,
+            ..raw("PATCH", "https://gate.example/_gate/keys/pk_r", &headers)
+        };
+        let Decision::Respond(answer) = decide_on(&platform, gate, request) else {
+            panic!("an admin's request is never forwarded");
+        };
+        assert_eq!(answer.status, status, "{count}: {}", answer.body);
+        let record: Value = serde_json::from_str(&platform.records.borrow()["pk_r"]).unwrap();
+        assert_eq!((&record["name"], &record["methods"]), (&name, &json!(["PUT"])), "{count}");
+    }
 }
