@@ -1,5 +1,5 @@
 // Calls of the gate's bindings. Each function returns a promise that is rejected when the binding is
-// missing, fails, or takes too long.
+// missing, fails, or takes too long: an exception would end Rust in the middle of its work.
 
 import { readBatches } from "./wire.js";
 
@@ -13,7 +13,7 @@ const PAGE = 100;
 const PREFIX = "key/";
 
 /** Reads the text of this name, or null. */
-export function record(env, name) {
+export async function record(env, name) {
   return inTime(env.KEY_REGISTRY.get(name, { cacheTtl: KV_CACHE_S }), KV_MS);
 }
 
@@ -61,7 +61,7 @@ async function callWriter(env, message) {
 const SECRET_MS = 5000;
 
 /** Reads the value of a secret in a Secrets Store, by its binding. */
-export function secret(env, name) {
+export async function secret(env, name) {
   return inTime(env[name].get(), SECRET_MS);
 }
 

@@ -70,6 +70,7 @@ mod cache_upstream;
 // What its operator sees.
 mod audit;
 mod config;
+mod odd_bindings;
 mod panic;
 mod rotation;
 
