@@ -110,6 +110,10 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
                 let settled = self.usage.settle(&id, &answer, self.now);
                 settled.map_err(|MalformedAnswer| unavailable(Unavailable))?;
             }
+            // They become a part of the answer as they are.
+            if !rows.starts_with('[') {
+                return Err(unavailable(Unavailable));
+            }
             all.push(rows);
         }
         Ok(all)

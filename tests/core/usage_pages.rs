@@ -180,4 +180,11 @@ fn without_a_ledger_or_its_answer_there_is_no_page() {
     let request = ask(&table.gate, "GET", "usage/keys");
     table.gate.platform.silent.set("ledgers");
     table.refused("a silent one", &request, 503, "feature-unavailable");
+    table.gate.platform.silent.set("");
+    for rows in ["", "{}", r#"{"error":"broken"}"#, "null"] {
+        table.gate.platform.rows.set(rows);
+        table.refused(rows, &request, 503, "feature-unavailable");
+        let one = ask(&table.gate, "GET", &format!("usage?key={KEY}"));
+        table.refused(rows, &one, 503, "feature-unavailable");
+    }
 }

@@ -160,6 +160,8 @@ pub(crate) struct Native {
     pub(crate) while_writing: RefCell<Option<Happens>>,
     /// The key's usage, as its ledger says.
     pub(crate) had: Cell<u64>,
+    /// The rows that each ledger lists.
+    pub(crate) rows: Cell<&'static str>,
     /// The answer of siteverify; `None` does not answer.
     pub(crate) verdict: RefCell<Option<(u16, String)>>,
     /// The URL and the form that siteverify was last asked with.
@@ -182,6 +184,7 @@ impl Native {
             asked: Cell::new(0),
             body_error: Cell::new(None),
             silent: Cell::new(""),
+            rows: Cell::new("[]"),
             calls: RefCell::new(Vec::new()),
             seen: RefCell::new(BTreeSet::new()),
             random: Cell::new(0),
@@ -296,7 +299,7 @@ impl AdminBackend for Native {
             }
             Err(_nothing) => String::new(),
         };
-        Ok(batches.iter().map(|(_, batch)| (answer(batch), "[]".to_owned())).collect())
+        Ok(batches.iter().map(|(_, batch)| (answer(batch), self.rows.get().to_owned())).collect())
     }
 
     fn body(&self) -> Vec<u8> {
