@@ -2,6 +2,7 @@
 // the object's own SQLite. An object runs one event at a time and its SQL is synchronous, so of two
 // copies of a request exactly one inserts the row.
 
+const TABLE = "CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID";
 /** Least time between two alarms, in milliseconds: each costs as much as a request. */
 const REST_MS = 60_000;
 
@@ -24,7 +25,7 @@ export class ReplayGuard {
     // Its row may be forgotten already: a copy whose body arrived minutes after its time was checked
     // must not count as new.
     if (until <= this.now()) return new Response(null, { status: 409 });
-    sql.exec("CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID");
+    sql.exec(TABLE);
     const row = sql.exec("INSERT OR IGNORE INTO nonces VALUES (?, ?) RETURNING 1", searchParams.get("nonce"), until);
     if (row.toArray().length === 0) return new Response(null, { status: 409 });
     // A row without an alarm would stay for ever, so an alarm that cannot be set is an error and not a 201.
@@ -36,6 +37,8 @@ export class ReplayGuard {
   async alarm() {
     const { sql } = this.storage;
     const now = this.now();
+    // The platform may repeat an alarm whose object was deleted.
+    sql.exec(TABLE);
     sql.exec("DELETE FROM nonces WHERE until <= ?", now);
     const { next } = sql.exec("SELECT MIN(until) AS next FROM nonces").one();
     // Without a row the object is deleted, so it costs nothing.

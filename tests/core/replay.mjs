@@ -10,9 +10,10 @@ Date.now = () => now;
 /** The object's storage, without SQL: its four statements. */
 const rows = new Map();
 let alarm = null;
+let hasTable = false;
 const least = () => (rows.size === 0 ? null : Math.min(...rows.values()));
 const statements = {
-  CREATE: () => [],
+  CREATE: () => ((hasTable = true), []),
   INSERT: (nonce, until) => (rows.has(nonce) ? [] : (rows.set(nonce, until), [1])),
   DELETE: (time) => rows.forEach((until, nonce) => until <= time && rows.delete(nonce)),
   SELECT: () => ({ next: least() }),
@@ -21,12 +22,16 @@ const storage = {
   sql: {
     exec(text, ...values) {
       const found = statements[/^\w+/.exec(text)[0]](...values);
+      assert.ok(hasTable, "no such table");
       return { toArray: () => found, one: () => found };
     },
   },
   getAlarm: async () => alarm,
   setAlarm: async (time) => (alarm = time),
-  deleteAll: async () => rows.clear(),
+  async deleteAll() {
+    rows.clear();
+    hasTable = false;
+  },
 };
 
 const guard = new ReplayGuard({ storage });
@@ -38,6 +43,9 @@ assert.equal(alarm, 1_060 * SECOND);
 now = alarm;
 await guard.alarm();
 assert.equal(rows.size, 0);
+// The platform calls it once at least.
+await guard.alarm();
+assert.equal(hasTable, false);
 now -= 30 * SECOND;
 assert.equal(await record("a", 1_060), 409);
 assert.equal(await record("b", 1_061), 201);
