@@ -11,7 +11,7 @@ use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::config::{Config, RotationPolicy};
 use crate::upstream::route::Route;
-use crate::upstream::token_cache::TokenLookup;
+use crate::upstream::token_cache::{TokenLookup, TokenUnavailable};
 use crate::upstream::url::{UpstreamAuth, UpstreamCredential};
 
 /// The state of a token, the worst first.
@@ -211,9 +211,17 @@ pub fn reports<'c>(
             merged.rejected |= result.rejected;
             merged.expires_at = result.expires_at.or(merged.expires_at);
         }
-        let broad = config.routes.iter().any(|route| {
-            matches!(&route.auth, UpstreamAuth::CloudflareGlobalKey { secret: name } if name == secret)
-        });
+        let (mut broad, mut broken) = (false, None);
+        for route in config.routes.iter().filter(|route| route.auth.secret() == *secret) {
+            broad |= matches!(route.auth, UpstreamAuth::CloudflareGlobalKey { .. });
+            // A route may be unable to send a token that is good in itself.
+            if let Ok(token) = token
+                && let Err(error) = route.auth.credential(token)
+            {
+                broken = Some(Err(TokenUnavailable::Broken(error)));
+            }
+        }
+        let token = broken.as_ref().unwrap_or(token);
         report(secret, token, config.rotation, merged, broad, now)
     };
     tokens.iter().map(report).collect()

@@ -134,6 +134,20 @@ fn its_age_is_reported_as_any_other_s() {
 }
 
 #[test]
+fn a_token_that_its_route_cannot_send_is_reported() {
+    for (scheme, why) in [("basic", "user:password"), ("cloudflare-global-key", "email:key")] {
+        let auth =
+            json!({"upstream_auth": {"scheme": scheme, "secret": "WRITE_TOKEN"}, "probe": "/me"});
+        let gate = gate_with(json!({}), auth, [("WRITE_TOKEN", Value::Null)]);
+        let platform = store(Some(r#"{"token":"a","issued_at":"2026-11-01"}"#));
+        assert_eq!(sent(&gate, &platform, NOW), "misconfigured", "{scheme}");
+        let (state, shown) = report(&gate, &platform);
+        let advice = shown["advice"].as_str().unwrap();
+        assert!(state == State::Missing && advice.contains(why), "{shown}");
+    }
+}
+
+#[test]
 fn without_a_token_the_report_says_why() {
     for (text, why) in [
         (None, "secrets-store secret list"),
