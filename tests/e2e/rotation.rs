@@ -1,12 +1,14 @@
 //! The daily check of each token's age (docs/wire-contract.md, section 9): a line for each token, its level and its console, and
 //! what probes say. Where each state begins is in `src/telemetry/token_age.rs`.
 
+use std::thread;
+
 use serde_json::{Value, json};
 use testkit::client::Request;
 use testkit::gate::{Gate, Setup};
 use testkit::logs::Stream;
 use testkit::token::{date, fingerprint, fresh, now};
-use testkit::upstream::{Reply, Upstream};
+use testkit::upstream::{Latch, Reply, Upstream};
 
 fn in_days(days: i64) -> String {
     date(now().checked_add_signed(days * 86_400).unwrap())
@@ -125,5 +127,48 @@ fn a_probe_of_the_cloudflare_api_reads_when_the_token_ends() {
         let days = line.1["expires_in_days"].as_i64();
         let is_read = days.is_some_and(|days| (4..=6).contains(&days));
         assert_eq!(is_read, state == "due", "{}", line.1);
+    }
+}
+
+#[test]
+fn probes_that_go_wrong_say_nothing_and_end() {
+    let never = Latch::default();
+    let waits = never.clone();
+    let half = br#"{"result":{"status":"disabled""#.to_vec();
+    let upstream = Upstream::answering(move |seen, _| match seen.target.as_str() {
+        "/moved" => Reply::new(302).header("Location", "/stolen"),
+        "/endless/tokens/verify" => {
+            Reply::ok("").parts(vec![(None, half.clone()), (Some(waits.clone()), half.clone())])
+        }
+        "/huge/tokens/verify" => Reply::ok("").cut_short(1 << 30, &[b'x'; 1 << 20]),
+        "/silent" => Reply::ok("{}").after(&waits),
+        "/gone" => Reply::hang_up(),
+        "/odd/tokens/verify" => {
+            Reply::ok(r#"{"result":{"status":5,"expires_on":"2026-99-99T00:00:00Z"}}"#)
+        }
+        other => panic!("{other} was asked for"),
+    });
+    let probes = [
+        "/moved", "/endless/tokens/verify", "/huge/tokens/verify", "/silent", "/gone",
+        "/odd/tokens/verify",
+    ];
+    let mut setup = Setup::to(&upstream);
+    for (number, probe) in probes.iter().enumerate() {
+        let secret = format!("TOKEN_{number}");
+        let auth = json!({"scheme": "bearer", "secret": secret});
+        let issued = format!("{secret}_ISSUED_AT");
+        setup = setup.env(&secret, fresh()).env(&issued, in_days(-1));
+        setup = setup.route(&format!("/{number}"), json!({"upstream_auth": auth, "probe": probe}));
+    }
+    let gate = setup.start();
+    // Twice at once.
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| Request::get("/").send_to(gate.cron).passed());
+        }
+    });
+    never.open();
+    for line in gate.logs.events("rotation", 2 * probes.len()) {
+        assert_state(&line, "ok", "info");
     }
 }
