@@ -23,6 +23,12 @@ use testkit::program::{first_of, npm, run};
 const BROWSERS: [&str; 4] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
+/// The files of tests of `client.js` and of the gate's pages.
+const PAGES: [&str; 6] = [
+    "client.test.mjs", "client_calls.test.mjs", "console.test.mjs", "console_keys.test.mjs",
+    "console_shows.test.mjs", "problems.test.mjs",
+];
+
 /// Runs these files of tests in a browser, with these variables in their environment.
 #[track_caller]
 fn in_browser(files: &[&str], servers: &[(&str, String)]) {
@@ -47,7 +53,7 @@ fn in_browser(files: &[&str], servers: &[(&str, String)]) {
 #[test]
 fn the_client_and_the_pages_work_in_a_browser() {
     let site = site::Site::start(&scratch("browser"));
-    in_browser(&["client.test.mjs", "console.test.mjs", "problems.test.mjs"], &site.servers());
+    in_browser(&PAGES, &site.servers());
     drop(site);
 }
 
