@@ -8,7 +8,7 @@ let interrupted;
 /** Opens a dialog of this name, and gives the focus back to whatever had it, or what took its place, at the end. */
 const openDialog = (name, ...children) => {
   const opener = document.activeElement?.id;
-  const dialog = h("dialog", { "aria-labelledby": "dialog-name" }, h("h2", { id: "dialog-name" }, name), ...children);
+  const dialog = h("dialog", { "aria-label": name }, h("h2", {}, name), ...children);
   dialog.addEventListener("close", () => {
     if (dialog === interrupted) return;
     dialog.remove();
@@ -30,7 +30,13 @@ export const resume = () => {
   const dialog = interrupted;
   interrupted = undefined;
   dialog?.showModal();
-  return Boolean(dialog);
+};
+
+/** Ends a dialog that has done its work, perhaps while it was interrupted. */
+const end = (dialog) => {
+  if (dialog !== interrupted) return dialog.close();
+  interrupted = undefined;
+  dialog.remove();
 };
 
 /** Removes every dialog. */
@@ -49,7 +55,7 @@ export const confirmRevoke = (id, revoke) => {
     sure.disabled = true;
     try {
       await revoke();
-      dialog.close();
+      end(dialog);
     } catch (error) {
       tell(failed, error);
     }
@@ -59,7 +65,7 @@ export const confirmRevoke = (id, revoke) => {
   const dialog = openDialog("Revoke", says, failed, h("div", { className: "row" }, sure, cancel));
 };
 
-/** Shows a secret in the place of what the dialog held. */
+/** Shows a secret in the place of what the dialog held, again if it was cancelled meanwhile: nobody can ask for the secret. */
 const showSecret = (dialog, { id, sk }) => {
   const secret = h("input", { id: "secret", readOnly: true, value: sk, autocomplete: "off", spellcheck: false, onfocus: () => secret.select() });
   const copied = h("span", { role: "status" });
@@ -75,6 +81,10 @@ const showSecret = (dialog, { id, sk }) => {
     h("div", { className: "fields" }, h("p", {}, h("label", { for: "secret" }, "Secret"), secret)),
     h("div", { className: "row" }, copy, done, copied),
   );
+  if (!dialog.isConnected) {
+    document.body.append(dialog);
+    dialog.showModal();
+  }
   copy.focus();
 };
 
@@ -124,12 +134,15 @@ export const editKey = (name, record, send) => {
   for (const member of ["id", "name"]) fields[member].oninput = () => write(member, fields[member].value.trim());
   for (const member of ["paths", "allowed_origins"]) fields[member].oninput = () => write(member, lines(fields[member].value));
   for (const box of methods) box.onchange = () => write("methods", methods.filter(({ checked }) => checked).map(({ value }) => value));
+  // The fields wait until a record is whole: they would write over half of one.
+  const wait = (isHalf) => [...Object.values(fields), ...methods].forEach((field) => (field.disabled = isHalf));
   text.oninput = () => {
     try {
       lastGood = parsed();
       read();
+      wait(false);
     } catch {
-      // Half a record: the fields wait until it is whole.
+      wait(true);
     }
   };
 
@@ -163,11 +176,11 @@ export const editKey = (name, record, send) => {
     try {
       const made = await send(Object.fromEntries(sent));
       if (made.sk) showSecret(dialog, made);
-      else dialog.close();
+      else end(dialog);
     } catch (error) {
       const member = error.code === "key-exists" ? "id" : /^\w*/.exec(error.field ?? "")[0];
       const field = fields[member]?.isConnected ? fields[member] : text;
-      if (error.hint || error.code === "key-exists") invalid(field, field === text && error.field ? `${error.field}: ${error.hint}` : (error.hint ?? error.message));
+      if (error.hint || field === fields.id) invalid(field, field === text && error.field ? `${error.field}: ${error.hint}` : (error.hint ?? error.message));
       else tell(failed, error);
     }
     save.disabled = false;

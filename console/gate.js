@@ -35,8 +35,9 @@ export const take = (session) => {
 /** Returns the end of the session, if it says one. */
 export const lasts = () => (Number.isFinite(claims.exp) ? new Date(claims.exp * 1000) : undefined);
 
-/** Returns true if the session's own claims let it write. */
-export const mayWrite = () => !Array.isArray(claims.methods) || (claims.methods.includes("POST") && claims.methods.includes("PATCH"));
+/** Returns true if there is a session, whose own claims let it write. */
+export const mayWrite = () =>
+  token !== undefined && (!Array.isArray(claims.methods) || (claims.methods.includes("POST") && claims.methods.includes("PATCH")));
 
 /** Shows a refusal in this element. That of a session is shown at the sign-in. */
 export const tell = (element, { status, message }) => {

@@ -105,6 +105,14 @@ export const showKeys = async ({ keys = [], bindings }) => {
   if ([...$("key").options].some(({ value }) => value === chosen)) $("key").value = chosen;
 };
 
+/** Forgets the keys and what was done to them. */
+export const clearKeys = () => {
+  changed.clear();
+  body = cursor = undefined;
+  for (const id of ["keys", "key", "said", "keys-failed", "why-not"]) $(id).replaceChildren();
+  $("more").hidden = true;
+};
+
 export const newKey = () =>
   editKey("New key", {}, async (record) => {
     const made = await ask("keys", { method: "POST", body: record });

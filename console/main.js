@@ -3,15 +3,16 @@
 import { discard, interrupt, resume } from "./dialogs.js";
 import { $ } from "./dom.js";
 import { ask, forget, lasts, mayWrite, onSessionOver, take, tell } from "./gate.js";
-import { newKey, showKeys, showMore } from "./keys.js";
+import { clearKeys, newKey, showKeys, showMore } from "./keys.js";
 import { showTokens } from "./tokens.js";
 import { clearUsage, showUsage } from "./usage.js";
 
-/** Back to the sign-in; what is on screen is kept. */
+/** Back to the sign-in; what is on screen is kept, but nothing can be begun there. */
 const signOut = (why) => {
   take(undefined);
   $("sign-in").hidden = false;
   $("close").hidden = $("lasts").hidden = true;
+  for (const control of $("content").querySelectorAll("button, select")) control.disabled = true;
   $("refused").textContent = why;
   $("session").focus();
 };
@@ -30,13 +31,15 @@ const open = async (event) => {
     $("session").value = "";
     $("sign-in").hidden = true;
     $("content").hidden = $("close").hidden = $("lasts").hidden = false;
+    // The controls that write are made new, or enabled, with the keys.
+    $("key").disabled = $("period").disabled = $("more").disabled = false;
     const end = lasts();
     $("lasts").textContent = `Session${end ? ` until ${end.toLocaleTimeString()}` : ""}${mayWrite() ? "" : ", only reads"}`;
     $("tokens-heading").focus();
+    resume();
     showTokens(status);
     await showKeys(status).catch((error) => tell($("keys-failed"), error));
     await showUsage();
-    resume();
   } catch (error) {
     if (error.status !== 401) signOut(error.message);
   }
@@ -47,8 +50,9 @@ const close = () => {
   forget();
   discard();
   clearUsage();
-  for (const id of ["tokens", "keys", "key"]) $(id).replaceChildren();
-  for (const id of ["said", "usage-failed", "keys-failed", "why-not"]) $(id).textContent = "";
+  clearKeys();
+  $("tokens").replaceChildren();
+  $("lasts").textContent = $("usage-failed").textContent = "";
   $("session").value = "";
   $("content").hidden = true;
   signOut("");

@@ -62,16 +62,53 @@ test("a session that ends leads back to the sign-in, and what was on screen and 
   await page.getByRole("table", { name: "Keys" }).waitFor();
   await accessible(page, "expired");
   await picture(page, "expired");
+  // Without a session nothing can be begun, so there is no second dialog beside the one that waits.
+  const controls = page.getByRole("region").or(page.locator("section")).filter({ visible: true }).locator("button, select");
+  for (const control of await controls.all()) {
+    if ((await control.innerText()) !== "Open") assert.ok(await control.isDisabled(), await control.innerText());
+  }
+  const asked = new Promise((resolve) => page.route("**/_gate/usage?*", (route) => resolve(route), { times: 1 }));
   await signIn(page);
+  const usage = await asked;
   await dialog.waitFor();
+  assert.equal(await page.locator("dialog").count(), 1);
+  await usage.continue();
   assert.equal(await textbox(dialog, "Name").inputValue(), "Half a key");
   await button(dialog, "Create key").click();
   await page.getByLabel("Secret", { exact: true }).waitFor();
 });
 
+test("a change that ends after its session did is done, and its dialog does not come back", async (t) => {
+  const id = freshId("late");
+  await asAdmin("keys", "POST", { id });
+  const page = await signedIn(t);
+  const row = keyRow(page, id);
+  await page.route("**/_gate/usage?*", (route) => answer(route, 401, refusal(401, "session-expired")), { times: 1 });
+  const asked = new Promise((resolve) => page.route(`**/_gate/keys/${id}`, resolve));
+  await button(row, "Revoke").click();
+  await button(page.getByRole("dialog"), "Revoke key").click();
+  const change = await asked;
+  await page.evaluate(() => document.getElementById("period").dispatchEvent(new Event("change")));
+  await section(page, "Sign in").waitFor();
+  await change.continue();
+  await row.filter({ hasText: "revoked" }).waitFor();
+  for (const name of ["Change", "Restore"]) assert.ok(await button(row, name).isDisabled(), name);
+  await page.locator("dialog").waitFor({ state: "detached" });
+  await signIn(page);
+  await section(page, "Sign in").waitFor({ state: "hidden" });
+  await row.filter({ hasText: "revoked" }).waitFor();
+  assert.equal(await page.locator("dialog").count(), 0);
+});
+
 test("Close forgets everything, and so does leaving the page", async (t) => {
   const token = session(ADMIN).token;
-  const page = await signedIn(t, {}, token);
+  const page = await open(t, CONSOLE);
+  const before = await page.locator("body").innerHTML();
+  await signIn(page, token);
+  await button(page, "New key").click();
+  await button(page.getByRole("dialog"), "Create key").click();
+  await button(page.getByRole("dialog"), "Done").click();
+  await page.getByRole("table", { name: "Refusals by code" }).waitFor();
   const html = await page.content();
   assert.ok(!html.includes(token));
   assert.equal(await page.getByLabel("Session", { exact: true }).inputValue().catch(() => ""), "");
@@ -79,12 +116,36 @@ test("Close forgets everything, and so does leaving the page", async (t) => {
   await button(page, "Close").click();
   const left = () => page.locator("table, canvas, #key option").count();
   assert.equal(await left(), 0);
+  assert.equal(await page.locator("body").innerHTML(), before, "nothing is left, seen or not");
   assert.equal(await button(page, "Close").count(), 0);
   await signIn(page);
   await page.getByRole("table", { name: "Refusals by code" }).waitFor();
   // As when the browser keeps the page for its back button.
   await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })));
   assert.equal(await left(), 0);
+  // And as somebody who goes on and comes back.
+  await signIn(page);
+  await page.getByRole("table", { name: "Refusals by code" }).waitFor();
+  await page.goto(`${gate}/_gate/problems`);
+  await page.goBack();
+  await section(page, "Sign in").waitFor();
+  assert.equal(await left(), 0);
+  assert.equal(await page.getByLabel("Session", { exact: true }).inputValue(), "");
+});
+
+test("a note on a key that was changed does not outlive its session", async (t) => {
+  const id = freshId("noted");
+  await asAdmin("keys", "POST", { id });
+  const page = await signedIn(t);
+  const row = keyRow(page, id);
+  await button(row, "Change").click();
+  await textbox(page.getByRole("dialog"), "Name").fill("Noted");
+  await button(page.getByRole("dialog"), "Save").click();
+  await row.filter({ hasText: "in force everywhere within 90 s" }).waitFor();
+  await button(page, "Close").click();
+  await signIn(page);
+  await row.waitFor();
+  assert.doesNotMatch(await row.innerText(), /90 s/);
 });
 
 test("Close forgets what is still on its way", async (t) => {

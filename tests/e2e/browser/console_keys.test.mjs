@@ -150,3 +150,59 @@ test("a change sends what was changed only, so it undoes no other", async (t) =>
   assert.match(await keyRow(page, id).innerText(), /Renamed[^]*revoked/);
   assert.deepEqual(read, [`PATCH /_gate/keys/${id}`], "the row is the answer's, because a read may be a minute old");
 });
+
+test("a secret is shown, even if its form was cancelled while the gate made the key", async (t) => {
+  const page = await signedIn(t);
+  const [first, second] = [freshId("cancelled"), freshId("meanwhile")];
+  const asked = new Promise((resolve) => page.route("**/_gate/keys", (route) => resolve(route), { times: 1 }));
+  await button(page, "New key").click();
+  await textbox(page.getByRole("dialog"), "Id").fill(first);
+  await button(page.getByRole("dialog"), "Create key").click();
+  const route = await asked;
+  await page.keyboard.press("Escape");
+  await page.locator("dialog").waitFor({ state: "detached" });
+  // Another one is begun meanwhile, and can be gone on with.
+  await button(page, "New key").click();
+  await textbox(page.getByRole("dialog"), "Id").fill(second);
+  await route.continue();
+  const secret = page.getByLabel("Secret", { exact: true });
+  assert.match(await secret.inputValue(), /^sk_/);
+  await accessible(page, "a secret above a form");
+  await button(page.getByRole("dialog").filter({ has: secret }), "Done").click();
+  await button(page.getByRole("dialog"), "Create key").click();
+  await secret.waitFor();
+  assert.match(await page.getByRole("dialog").innerText(), new RegExp(second));
+  await button(page.getByRole("dialog"), "Done").click();
+  await page.locator("dialog").waitFor({ state: "detached" });
+  await focusOn(page, "New key");
+});
+
+test("a key that somebody deletes while its form is open is not changed, and the form says so", async (t) => {
+  const id = freshId("deleted");
+  await asAdmin("keys", "POST", { id });
+  const page = await signedIn(t);
+  await button(keyRow(page, id), "Change").click();
+  await textbox(page.getByRole("dialog"), "Name").fill("Late");
+  await asAdmin(`keys/${id}`, "DELETE");
+  await button(page.getByRole("dialog"), "Save").click();
+  const alert = page.getByRole("dialog").getByRole("alert").filter({ hasText: "key-exists" });
+  await alert.waitFor();
+  assert.equal(await page.getByRole("dialog").locator("[aria-invalid]").count(), 0);
+});
+
+test("fields wait until a record that is typed is whole, and so cannot write over it", async (t) => {
+  const page = await signedIn(t);
+  await button(page, "New key").click();
+  const dialog = page.getByRole("dialog");
+  const half = '{"name": "Half", "paths": ["/a"';
+  await textbox(dialog, "Record").fill(half);
+  for (const name of ["Id", "Name", "Paths", "Origins"]) assert.ok(await textbox(dialog, name).isDisabled(), name);
+  assert.ok(await dialog.getByRole("checkbox", { name: "POST", exact: true }).isDisabled());
+  await button(dialog, "Create key").click();
+  await page.waitForFunction(() => document.activeElement.ariaInvalid === "true");
+  assert.equal(await textbox(dialog, "Record").inputValue(), half);
+  await textbox(dialog, "Record").fill(`${half}]}`);
+  assert.equal(await textbox(dialog, "Paths").inputValue(), "/a");
+  await textbox(dialog, "Name").fill("Whole");
+  assert.deepEqual(JSON.parse(await textbox(dialog, "Record").inputValue()), { name: "Whole", paths: ["/a"] });
+});

@@ -1,4 +1,4 @@
-/** What the console shows: tokens, usage and keys, against the real gate's admin API, KV and ledger. */
+/** The sections of the console: tokens, usage and keys, against the real gate's admin API, KV and ledger. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -123,4 +123,39 @@ test("hostile text in a record is text", async (t) => {
   assert.equal(await page.title(), "writegate console");
   await button(keyRow(page, id), "Change").click();
   assert.equal(await textbox(page.getByRole("dialog"), "Name").inputValue(), name);
+});
+
+test("whatever the gate answers is text, in every place where it is shown", async (t) => {
+  const evil = (place) => `<img src=x onerror="document.title='${place}'"><script>document.title='${place}'</script>`;
+  const page = await open(t, CONSOLE);
+  const alert = section(page, "Sign in").getByRole("alert");
+  await page.route("**/_gate/status", (route) => answer(route, 403, refusal(403, evil("code"), { title: evil("title"), detail: evil("detail") })), { times: 1 });
+  await signIn(page);
+  await alert.filter({ hasText: evil("title") }).waitFor();
+  await page.route("**/_gate/status", async (route) => {
+    const token = { secret: evil("secret"), state: evil("state"), age_days: 1, max_age_days: 90, expires_in_days: null, fingerprint: evil("print"), advice: evil("advice") };
+    const told = await (await route.fetch()).json();
+    await answer(route, 200, { ...told, version: evil("version"), tokens: [token], bindings: { ...told.bindings, [evil("binding")]: true } });
+  });
+  const record = {
+    id: evil("id"), name: evil("name"), version: evil("version"), methods: [evil("method")], paths: [evil("path")], allowed_origins: [evil("origin")],
+    rate: evil("rate"), quota: { requests: evil("requests"), bytes: evil("bytes"), per: evil("per") }, expires: evil("expires"), schemes: ["session"],
+  };
+  const broken = { id: evil("broken"), error: { field: evil("field"), hint: evil("hint") } };
+  await page.route(/_gate\/keys(\?|$)/, (route) => answer(route, 200, { keys: [record, broken], cursor: null }));
+  const row = { day: evil("day"), outcome: "refused", code: evil("code"), requests: 1 };
+  await page.route("**/_gate/usage?*", (route) => answer(route, 200, { rows: [row] }));
+  await signIn(page);
+  await page.getByRole("table", { name: "Refusals by code" }).waitFor();
+  const text = await page.locator("main").evaluate((main) => main.textContent);
+  const places = ["secret", "state", "print", "advice", "version", "binding", "id", "name", "method", "path", "origin", "rate", "requests", "bytes", "per", "expires", "field", "hint", "day", "code"];
+  for (const place of places) assert.ok(text.includes(evil(place)), place);
+  const change = button(keyRow(page, record.id), "Change");
+  await page.route("**/_gate/keys/*", (route) => answer(route, 400, refusal(400, "bad-request", { field: evil("field"), hint: evil("refused") })));
+  await change.click();
+  await textbox(page.getByRole("dialog"), "Record").fill('{"name": "x"}');
+  await button(page.getByRole("dialog"), "Save").click();
+  await page.getByRole("dialog").getByText(evil("refused")).waitFor();
+  assert.equal(await page.locator("body img, main script, dialog script").count(), 0);
+  assert.equal(await page.title(), "writegate console");
 });
