@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::keys::registry::Registry;
 use crate::keys::{Key, KeyId};
 use crate::limits::usage::Usage;
-use crate::platform::{AdminBackend, Platform, Unavailable};
+use crate::platform::{AdminBackend, Platform};
 use crate::problem::Rejection;
 use crate::upstream::token_cache::TokenCache;
 
@@ -78,9 +78,8 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     }
 
     /// Returns the rejection for a binding that did not answer.
-    pub(super) fn unavailable(&self, binding: &str) -> impl Fn(Unavailable) -> Rejection {
-        let feature = format!("{binding} (did not answer)");
-        move |Unavailable| Rejection::unavailable(feature.as_str(), self.head.path())
+    pub(super) fn unavailable(&self, binding: &str) -> Rejection {
+        self.missing(&format!("{binding} (did not answer)"))
     }
 
     /// Returns the rejection for a binding that does not exist.

@@ -24,7 +24,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         self.require_registry()?;
         let cursor = self.cursor()?;
         let page = self.platform.record_page(cursor.as_deref()).await;
-        let page = page.map_err(self.unavailable("KEY_REGISTRY"))?;
+        let page = page.map_err(|Unavailable| self.unavailable("KEY_REGISTRY"))?;
         let entry = |(name, text): &(String, String)| {
             let id = KeyId::parse(name.strip_prefix(registry::PREFIX)?)?;
             Some(record_json(&id, text))
@@ -38,7 +38,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     pub(super) async fn show_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
         self.require_registry()?;
         let text = self.platform.record(id).await;
-        let text = text.map_err(self.unavailable("KEY_REGISTRY"))?;
+        let text = text.map_err(|Unavailable| self.unavailable("KEY_REGISTRY"))?;
         let text = text.ok_or(Refusal::NoRoute)?;
         Ok(LocalResponse::json(200, &record_json(id, &text)))
     }
@@ -113,8 +113,6 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
     /// Applies a merge patch (RFC 7396) to a record. The response has the new secret if the version
     /// rose.
     pub(super) async fn change_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
-        self.require_writer()?;
-        self.refuse_configured(id, "")?;
         let wrong = |field: &str, hint: &str| bad_field(&FieldError::new(field, hint), Some(id));
         let patched = |old: Value| {
             if record::is_tombstone(&old) {
@@ -125,66 +123,64 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
                 return Err(bad_body("expected an object with the members that change"));
             }
             let before = version(&old);
-            let new = record::prepare("", record::merge(old, patch))
+            let Prepared { key, record, text } = record::prepare("", record::merge(old, patch))
                 .map_err(|error| bad_field(&error, Some(id)))?;
-            if new.key.id != *id {
+            if key.id != *id {
                 return Err(wrong("id", "cannot change; create a new key and delete this one"));
             }
-            if new.key.version < before {
+            if key.version < before {
                 return Err(wrong("version", "can only rise"));
             }
-            Ok((new.text.clone(), (new, before)))
+            let body = match key.version > before {
+                true => self.with_secret(record, &key),
+                false => record,
+            };
+            Ok((text, body))
         };
-        let (new, before) = self.replace(id, patched).await?;
-        let body = match new.key.version > before {
-            true => self.with_secret(new.record, &new.key),
-            false => new.record,
-        };
-        Ok(LocalResponse::json(200, &body))
+        self.replace(id, &patched).await
     }
 
     /// Replaces a record by a tombstone.
     pub(super) async fn delete_key(&self, id: &KeyId) -> Result<LocalResponse, Rejection> {
-        self.require_writer()?;
-        self.refuse_configured(id, "")?;
         let to_tombstone = |old: Value| {
             let tombstone = record::tombstone(id, version(&old));
             Ok((tombstone.to_string(), tombstone))
         };
-        let tombstone = self.replace(id, to_tombstone).await?;
-        Ok(LocalResponse::json(200, &tombstone))
+        self.replace(id, &to_tombstone).await
     }
 
-    /// Changes a record by `change`. If somebody else changed the record meanwhile, `change` is applied
-    /// again, to the new record.
-    async fn replace<T>(
+    /// Changes a record by `change`, which returns the new text and the answer. If somebody else
+    /// changed the record meanwhile, `change` is applied again, to the new record.
+    async fn replace(
         &self,
         id: &KeyId,
-        change: impl Fn(Value) -> Result<(String, T), Rejection>,
-    ) -> Result<T, Rejection> {
+        change: &dyn Fn(Value) -> Result<(String, Value), Rejection>,
+    ) -> Result<LocalResponse, Rejection> {
+        self.require_writer()?;
+        self.refuse_configured(id, "")?;
         for _ in 0..MAX_ATTEMPTS {
             let old = self.records(&[id]).await?.into_iter().next().flatten();
             let old = old.ok_or(Refusal::NoRoute)?;
             let value = json::parse(old.as_bytes()).unwrap_or(Value::Null);
-            let (text, result) = change(value)?;
+            let (text, answer) = change(value)?;
             let change = Change { id, from: Some(&old), to: &text };
             if self.write(&[change]).await? {
-                return Ok(result);
+                return Ok(LocalResponse::json(200, &answer));
             }
         }
-        Err(self.unavailable("KEY_WRITER")(Unavailable))
+        Err(self.unavailable("KEY_WRITER"))
     }
 
     /// Returns the records as they were last written.
     async fn records(&self, ids: &[&KeyId]) -> Result<Vec<Option<String>>, Rejection> {
         let records = self.platform.records(ids).await;
-        records.map_err(self.unavailable("KEY_WRITER"))
+        records.map_err(|Unavailable| self.unavailable("KEY_WRITER"))
     }
 
     /// Writes records, unless one is not as expected. This isolate uses them at once.
     async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Rejection> {
         let written = self.platform.write(changes).await;
-        let written = written.map_err(self.unavailable("KEY_WRITER"))?;
+        let written = written.map_err(|Unavailable| self.unavailable("KEY_WRITER"))?;
         for change in changes.iter().filter(|_| written) {
             let (text, now) = (change.to.to_owned(), self.platform.now());
             self.registry.learn_written(change.id, text, &self.config.roots, now);

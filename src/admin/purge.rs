@@ -11,7 +11,7 @@ use crate::base::json::{FieldError, Fields};
 use crate::base::request::Head;
 use crate::cache;
 use crate::credential::url::{CredentialParams, UrlCredential};
-use crate::platform::{AdminBackend, Platform};
+use crate::platform::{AdminBackend, Platform, Unavailable};
 use crate::policy::path;
 use crate::problem::Rejection;
 use crate::upstream::route::{self, Route};
@@ -25,7 +25,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         let body = self.json()?;
         let marker = self.marker(body).map_err(|error| bad_field(&error, None))?;
         let purged = self.platform.purge(&marker).await;
-        purged.map_err(self.unavailable("the Cache API"))?;
+        purged.map_err(|Unavailable| self.unavailable("the Cache API"))?;
         Ok(LocalResponse::json(200, &serde_json::json!({"purged": true})))
     }
 

@@ -85,7 +85,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         self.require_registry()?;
         let place = Some(place).filter(|place| !place.is_empty());
         let page = self.platform.record_names(place, PAGE).await;
-        let (names, next) = page.map_err(self.unavailable("KEY_REGISTRY"))?;
+        let (names, next) = page.map_err(|Unavailable| self.unavailable("KEY_REGISTRY"))?;
         let ids =
             names.iter().filter_map(|name| KeyId::parse(name.strip_prefix(registry::PREFIX)?));
         // The configuration's page had these.
@@ -99,20 +99,21 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         batches: &[(String, String)],
         (from, to): (Day, Day),
     ) -> Result<Vec<String>, Rejection> {
-        let unavailable = self.unavailable("LEDGER");
+        let unavailable = || self.unavailable("LEDGER");
         if batches.is_empty() {
             return Ok(Vec::new());
         }
-        let answers = self.platform.usage(batches, from, to).await.map_err(&unavailable)?;
+        let answers =
+            self.platform.usage(batches, from, to).await.map_err(|Unavailable| unavailable())?;
         let mut all = Vec::new();
         for ((id, batch), (answer, rows)) in batches.iter().zip(answers) {
             if let Some(id) = KeyId::parse(id).filter(|_| !batch.is_empty()) {
                 let settled = self.usage.settle(&id, &answer, self.now);
-                settled.map_err(|MalformedAnswer| unavailable(Unavailable))?;
+                settled.map_err(|MalformedAnswer| unavailable())?;
             }
             // They become a part of the answer as they are.
             if !rows.starts_with('[') {
-                return Err(unavailable(Unavailable));
+                return Err(unavailable());
             }
             all.push(rows);
         }
@@ -167,7 +168,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
             return Ok(!matches!(entry, Entry::Absent));
         }
         let found = self.platform.record(id).await;
-        Ok(found.map_err(self.unavailable("KEY_REGISTRY"))?.is_some())
+        Ok(found.map_err(|Unavailable| self.unavailable("KEY_REGISTRY"))?.is_some())
     }
 
     /// Parses a day in the query.
