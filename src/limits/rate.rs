@@ -82,14 +82,15 @@ pub fn rate_limit_key(
         Scheme::PublicKey => true,
     };
     match by_address {
-        true => format!("{key}/{}", caller(address)),
+        true => format!("{key}{}", caller(address)),
         false => key.to_string(),
     }
 }
 
-/// Returns the name that a caller's address is counted under.
+/// Returns the name that a caller's address is counted under. No key id has its `/`, so a key that is named like an address has a
+/// count of its own.
 pub fn caller(address: Option<IpAddr>) -> String {
-    address.map_or_else(|| "unknown".to_owned(), |address| network(address).to_string())
+    address.map_or_else(|| "/unknown".to_owned(), |address| format!("/{}", network(address)))
 }
 
 /// Returns the address, or the /64 of an IPv6 address, because one customer usually has all of it.

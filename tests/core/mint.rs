@@ -142,13 +142,29 @@ fn each_visitor_has_a_rate_and_every_request_counts() {
     ask().send(&gate);
     let counted = gate.platform.counted();
     let expected = [
-        ("192.0.2.1", 4),
-        ("192.0.2.2", 1),
-        ("2001:db8:0:1::", 3),
-        ("2001:db8:0:2::", 1),
-        ("unknown", 1),
+        ("/192.0.2.1", 4),
+        ("/192.0.2.2", 1),
+        ("/2001:db8:0:1::", 3),
+        ("/2001:db8:0:2::", 1),
+        ("/unknown", 1),
     ];
     assert_eq!(counted, expected.map(|(name, count)| (name.to_owned(), count)).into());
+}
+
+#[test]
+fn a_key_that_is_named_like_an_address_has_a_count_of_its_own() {
+    let ids = ["192.0.2.1", "unknown"];
+    let named = |setup: Setup, id| setup.key(json!({"id": id, "rate": "mint"}));
+    let gate = gate(|setup| ids.into_iter().fold(setup.key(key(json!({}))), named));
+    for id in ids {
+        let request = Request::post("/x").bearer(&gate.session_of(id).mint());
+        for _ in 0..3 {
+            request.send(&gate).passed();
+        }
+        request.send(&gate).refused(429, "rate-limited");
+    }
+    assert_eq!(ask().header("CF-Connecting-IP", "192.0.2.1").send(&gate).status, 201);
+    assert_eq!(ask().send(&gate).status, 201, "without an address");
 }
 
 #[test]
