@@ -204,20 +204,29 @@ pub fn is_same_header(name: &str, other: &str) -> bool {
     name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
-/// Returns true if proxies state in a header of this name, in lower case and with `-` for `_`, where a request comes from, and servers
-/// believe it: `X-Real-IP`, `True-Client-IP` and each vendor's own, or the certificate of RFC 9440.
+/// Returns true if in a header of this name, in lower case and with `-` for `_`, proxies and login services state who sends a request,
+/// from where and by which scheme, and servers believe it. docs/clients.md names those that the lists are of.
 pub fn is_from_proxy(name: &str) -> bool {
     let prefixes: &[&str] = match name.as_bytes() {
-        [b'c', ..] => &["client-cert"],
-        [b'f', ..] => &["forwarded"],
+        [b'c', ..] => &["client-cert", "cloudfront-"],
+        [b'f', ..] => &["forwarded", "front-end-"],
+        [b'o', ..] => &["oidc-"],
         [b'r', ..] => &["remote-"],
-        [b'x', ..] => &["x-forwarded", "x-original-", "x-remote-", "x-webauth-"],
+        [b's', ..] => &["ssl-"],
+        [b't', ..] => &["tailscale-"],
+        [b'x', ..] => &[
+            "x-forwarded", "x-original-", "x-remote-", "x-webauth-", "x-authent", "x-envoy-",
+            "x-consumer-", "x-credential-", "x-ssl-", "x-client-cert", "x-arr-", "x-azure-",
+            "x-ms-client-principal", "x-ms-token-", "x-amzn-mtls-", "x-amzn-oidc-",
+            "x-goog-authent", "x-pomerium-", "x-vouch-", "x-vercel-", "x-appengine-",
+        ],
         _ => &[],
     };
-    let address_of = name.strip_suffix("-ip").unwrap_or_default();
-    matches!(name, "via" | "x-host")
+    let suffixes =
+        ["client-ip", "clientip", "real-ip", "connecting-ip", "-userinfo", "-jwt-assertion"];
+    matches!(name, "via" | "x-host" | "x-scheme" | "x-url-scheme")
         || begins_with_any(name, prefixes)
-        || ["client", "real", "connecting"].iter().any(|whose| address_of.ends_with(whose))
+        || suffixes.iter().any(|suffix| name.ends_with(suffix))
 }
 
 /// Returns true if `name` begins with one of these. One copy of the loop makes the Worker smaller than the comparisons do.
