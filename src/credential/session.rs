@@ -31,8 +31,8 @@ const CLAIMS: [&str; 10] =
     ["exp", "nbf", "iat", "aud", "sub", "jti", "cnf", "methods", "paths", "origin"];
 /// Names that look like a restriction: misspelt claims, and members of a key record.
 const MISSPELT: [&str; 5] = ["method", "path", "origins", "allowed_origins", "allowed_ips"];
-/// Members of a JOSE header that the gate reads; `crit` it refuses.
-const HEADER: [&str; 4] = ["alg", "typ", "kid", "crit"];
+/// Members of a JOSE header that the gate reads; `crit` and `b64` it refuses.
+const HEADER: [&str; 5] = ["alg", "typ", "kid", "crit", "b64"];
 /// The audience that every gate accepts.
 const AUDIENCE: &str = "writegate";
 
@@ -193,12 +193,12 @@ struct Malformed;
 /// Parses a JOSE header (RFC 7515 section 4.1) and returns its `kid`.
 fn read_header(header: &Map<String, Value>) -> Result<String, Malformed> {
     // RFC 7515 section 4.1.11: a "crit" that is not understood MUST make the JWS invalid, and
-    // none is understood here.
+    // none is understood here. RFC 7797 section 7: JWTs "MUST NOT use "b64" with a "false" value".
     if header.keys().any(|name| is_misspelt(name, &HEADER)) {
         return Err(Malformed);
     }
-    let plain =
-        header.get("alg").and_then(Value::as_str) == Some("HS256") && !header.contains_key("crit");
+    let plain = header.get("alg").and_then(Value::as_str) == Some("HS256")
+        && !["crit", "b64"].iter().any(|name| header.contains_key(*name));
     let typed = header
         .get("typ")
         .is_none_or(|typ| typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT")));

@@ -75,6 +75,7 @@ fn the_algorithm_is_hs256_and_nothing_else() {
 fn other_header_members_are_refused_only_where_they_must_be() {
     let mut table = Sessions::start();
     table.header("crit", &[json!(["exp"]), json!([]), json!(["b64"]), Value::Null], &[]);
+    table.header("b64", &[json!(false), json!(true), Value::Null], &[]);
     let wrong = ["at+jwt", "JWS", "", "JWTS"].map(Value::from);
     table.header("typ", &wrong, &["JWT".into(), "jwt".into(), "JwT".into()]);
     table.header("typ", &[json!(1), Value::Null], &[]);
@@ -170,6 +171,9 @@ fn the_json_is_strict() {
     let mut table = Sessions::start();
     let good = table.good();
     let (header, claims, exp) = (good.header_text(), good.claims_text(), now() + 300);
+    let deep =
+        |arrays| format!(r#"{{"exp":{exp},"a":{}{}}}"#, "[".repeat(arrays), "]".repeat(arrays));
+    table.passes("127 levels", &good.mint_of(&header, &deep(126)));
     table.passes("texts of its own", &good.mint_of(&header, &format!(" {{ \"exp\" : {exp} }} ")));
     for (what, claims) in [
         ("exp twice", format!(r#"{{"exp":{exp},"exp":{exp}}}"#)),
@@ -186,7 +190,9 @@ fn the_json_is_strict() {
         ("NaN", r#"{"exp":NaN}"#.into()),
         ("a plus sign", format!(r#"{{"exp":+{exp}}}"#)),
         ("a leading zero", format!(r#"{{"exp":0{exp}}}"#)),
-        ("deep nesting", format!(r#"{{"exp":{exp},"a":{}1{}}}"#, "[".repeat(500), "]".repeat(500))),
+        ("half a surrogate pair", format!(r#"{{"exp":{exp},"a":"\ud83d"}}"#)),
+        ("a number beyond a double", format!(r#"{{"exp":{exp},"a":1e309}}"#)),
+        ("128 levels", deep(127)),
     ] {
         table.refused(what, &good.mint_of(&header, &claims), BAD);
     }
