@@ -54,6 +54,22 @@ fn a_preflight_is_answered_here_and_echoes_what_was_asked() {
 }
 
 #[test]
+fn a_preflight_is_answered_whatever_its_path_but_by_no_gate_that_is_misconfigured() {
+    let upstream = Upstream::start();
+    let gate = start(&upstream, |setup| setup.route("/only/*", json!({"methods": ["GET"]})));
+    let asks = |target: &str| {
+        Request::new("OPTIONS", target).origin(SITE).header("Access-Control-Request-Method", "PUT")
+    };
+    for target in ["/nowhere", "/only/x", "/a//b", "/a/../b", "/a%00", "/_gate/nothing"] {
+        assert_eq!(asks(target).send(&gate).status, 204, "{target}");
+    }
+    assert_eq!(asks("/x").header("Host", "a_b").send(&gate).status, 204);
+    let broken = start(&upstream, |setup| setup.env("CLOCK_SKEW", 999));
+    asks("/x").send(&broken).refused(503, "misconfigured");
+    upstream.assert_untouched();
+}
+
+#[test]
 fn any_other_options_is_an_ordinary_request() {
     let upstream = Upstream::start();
     let gate = start(&upstream, |setup| setup);
@@ -64,6 +80,14 @@ fn any_other_options_is_an_ordinary_request() {
         .header("Access-Control-Request-Method", "PUT")
         .send(&gate)
         .refused(401, "credential-missing");
+    for (method, status, code) in [
+        ("GET", 401, "credential-missing"),
+        ("PUT", 401, "credential-missing"),
+        ("options", 405, "method-not-allowed"),
+    ] {
+        let asks = Request::new(method, "/x").origin(SITE);
+        asks.header("Access-Control-Request-Method", "PUT").send(&gate).refused(status, code);
+    }
     upstream.assert_untouched();
     bare.origin(SITE).bearer(&gate.bearer()).send(&gate).passed();
     assert_eq!(upstream.only().method, "OPTIONS");

@@ -178,6 +178,10 @@ fn the_headers_that_name_the_caller_depend_on_the_scope() {
             let forwarded = "for=\"[2001:db8::7]\";host=\"gate.example\";proto=https";
             assert_eq!(value("forwarded").as_deref(), Some(forwarded));
         }
+        let is_set = |name: &&str| expected.contains(name);
+        let (key, subject) = ("writegate-key", "writegate-subject");
+        assert_eq!(value(key).as_deref(), Some("pk_site").filter(|_| is_set(&key)), "{cache}");
+        assert_eq!(value(subject).as_deref(), Some("joe").filter(|_| is_set(&subject)), "{cache}");
         if expected.contains(&"writegate-key") {
             let subject = expected.contains(&"writegate-subject");
             let metadata = match subject {
@@ -186,5 +190,44 @@ fn the_headers_that_name_the_caller_depend_on_the_scope() {
             };
             assert_eq!(value("cf-aig-metadata").as_deref(), Some(metadata), "{cache}");
         }
+    }
+}
+
+#[test]
+fn forwarded_names_the_address_the_authority_and_the_scheme() {
+    let gate = gate(json!({}), json!({"identify_caller": true}));
+    let bearer = format!("Bearer {}", token(json!({})));
+    for (address, target, expected) in [
+        (
+            "192.0.2.1",
+            "http://Gate.example:8080/x",
+            "for=192.0.2.1;host=\"Gate.example:8080\";proto=http",
+        ),
+        (
+            "::ffff:192.0.2.1",
+            "https://gate.example./",
+            "for=192.0.2.1;host=\"gate.example.\";proto=https",
+        ),
+        (
+            "2001:DB8::7",
+            "https://[::1]:8443/",
+            "for=\"[2001:db8::7]\";host=\"[::1]:8443\";proto=https",
+        ),
+        ("nowhere", "https://a/", "for=unknown;host=\"a\";proto=https"),
+        ("", "https://a/", "for=unknown;host=\"a\";proto=https"),
+    ] {
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("cf-connecting-ip", address),
+            ("host", "not-this.example"),
+        ];
+        let Decision::Forward(outbound, _) =
+            decide_on(&Native::with_body(Vec::new()), &gate, raw("POST", target, &headers))
+        else {
+            panic!("{target}: refused");
+        };
+        let mut set = outbound.set.iter().filter(|(name, _)| name == "forwarded");
+        let value = set.next().and_then(|(_, value)| value.expose_str());
+        assert_eq!((value, set.next().is_none()), (Some(expected), true), "{address} {target}");
     }
 }

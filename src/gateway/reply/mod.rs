@@ -192,8 +192,10 @@ mod tests {
     #[test]
     fn what_a_request_may_be_sent_again_after_is_what_passes() {
         let transient = [429, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530];
-        for status in 200..600 {
+        for status in 0..1_000 {
             assert_eq!(is_transient(status), transient.contains(&status), "{status}");
+            assert_eq!(is_unreachable(status), status >= 520 && is_transient(status), "{status}");
+            assert_eq!(is_final_status(status), (200..600).contains(&status), "{status}");
         }
     }
 
