@@ -61,7 +61,7 @@ impl<P: Platform + AdminBackend> Steps<'_, '_, P> {
         check_length(head, MAX_BODY_BYTES)?;
         // (5)
         let not_admitted = |reason| self.not_admitted(reason, RATE, head.path());
-        let counted_as = rate::caller(caller_address(head));
+        let counted_as = rate::at_address("", caller_address(head));
         match platform.within_rate(&rate::binding(RATE), &counted_as).await {
             Ok(true) => {}
             Ok(false) => return Err(not_admitted(NotAdmitted::OverRate)),

@@ -82,15 +82,16 @@ pub fn rate_limit_key(
         Scheme::PublicKey => true,
     };
     match by_address {
-        true => format!("{key}{}", caller(address)),
+        true => at_address(key.as_str(), address),
         false => key.to_string(),
     }
 }
 
-/// Returns the name that a caller's address is counted under. No key id has its `/`, so a key that is named like an address has a
-/// count of its own.
-pub fn caller(address: Option<IpAddr>) -> String {
-    address.map_or_else(|| "/unknown".to_owned(), |address| format!("/{}", network(address)))
+/// Returns the key that a caller's address is counted under: apart from other addresses of a key id, or by itself. Then it begins
+/// with the `/` that no key id has, so a key that is named like an address has a count of its own.
+pub fn at_address(key: &str, address: Option<IpAddr>) -> String {
+    let address = address.map(|address| network(address).to_string());
+    [key, "/", address.as_deref().unwrap_or("unknown")].concat()
 }
 
 /// Returns the address, or the /64 of an IPv6 address, because one customer usually has all of it.

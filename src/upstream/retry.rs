@@ -72,7 +72,6 @@ impl Attempts {
 /// Parses `Retry-After` (RFC 9110 section 10.2.3), seconds or an HTTP date, into milliseconds. A
 /// malformed one counts as 0. Returns `None` for a longer pause than the gate waits.
 fn parse_retry_after_ms(value: &str, now: Timestamp) -> Option<i64> {
-    let value = value.trim();
     let pause_ms = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         value.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1_000)
     } else {

@@ -6,7 +6,7 @@ use core::cell::Cell;
 use serde_json::{Value, json};
 
 use crate::base::day::Day;
-use crate::base::json_writer;
+use crate::base::json_writer::ObjectWriter;
 use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::keys::Period;
@@ -174,13 +174,13 @@ impl UsageCounter {
             })
             .unzip();
         let since = self.per.map(|per| per.bounds(now).0.to_string());
-        json_writer::text(&json!({
-            "isolate": isolate,
-            "sequence": sequence,
-            "since": since,
-            "rows": rows,
-            "codes": codes,
-        }))
+        let mut batch = ObjectWriter::new();
+        batch.set("isolate", isolate);
+        batch.set("sequence", sequence);
+        batch.set("since", since.as_deref());
+        batch.set_value("rows", &Value::Array(rows));
+        batch.set_value("codes", &Value::Array(codes));
+        batch.end()
     }
 
     pub(super) fn settle(&mut self, sequence: u64, used: Option<(Day, Totals)>, now: Timestamp) {
