@@ -190,7 +190,7 @@ pub fn caller_address(head: &Head<'_>) -> Option<IpAddr> {
 /// Parses a caller's address. An IPv4 address in IPv6 form (`::ffff:203.0.113.7`, RFC 4291 section
 /// 2.5.5.2) becomes the IPv4 address, so that a caller has one address everywhere.
 pub fn address(text: &str) -> Option<IpAddr> {
-    let address: IpAddr = text.trim().parse().ok()?;
+    let address: IpAddr = text.parse().ok()?;
     Some(address.to_canonical())
 }
 
@@ -210,9 +210,11 @@ pub fn is_from_proxy(name: &str) -> bool {
     let prefixes: &[&str] = match name.as_bytes() {
         [b'c', ..] => &["client-cert", "cloudfront-"],
         [b'f', ..] => &["forwarded", "front-end-"],
+        // By these, Kubernetes, GitLab and Gitea let the holder of a token act as somebody else.
+        [b'i', ..] => &["impersonate-"],
         [b'o', ..] => &["oidc-"],
         [b'r', ..] => &["remote-"],
-        [b's', ..] => &["ssl-"],
+        [b's', ..] => &["ssl-", "sudo"],
         [b't', ..] => &["tailscale-"],
         [b'x', ..] => &[
             "x-forwarded", "x-original-", "x-remote-", "x-webauth-", "x-authent", "x-envoy-",

@@ -144,12 +144,13 @@ fn is_removed_by_prefix(name: &str) -> bool {
         // The AI Gateway's `cf-aig-*` headers select a budget and the cost that is booked, so callers may
         // set only those in a route's `pass_headers`.
         [b'c', ..] => &["cf-"],
-        [b'p', ..] => &["proxy-"],
+        // A CGI server would hand `Proxy` on as `HTTP_PROXY`, by which its own requests go.
+        [b'p', ..] => &["proxy"],
         [b's', ..] => &["signature"],
         [b'w', ..] => &["writegate-"],
         // By `X-Sendfile-Type` and `X-Accel-Mapping`, Rack and Plack let the proxy before them send another file.
         [b'x', ..] => {
-            &["x-auth-", "x-http-method", "x-rewrite-", "x-script-name", "x-accel-", "x-sendfile"]
+            &["x-auth-", "x-http-", "x-rewrite-", "x-script-name", "x-accel-", "x-sendfile"]
         }
         _ => &[],
     };
