@@ -271,4 +271,102 @@ mod tests {
         assert_eq!(connection(MAX_CONNECTION_BYTES), Ok(()));
         assert_eq!(connection(MAX_CONNECTION_BYTES + 1), refused);
     }
+
+    #[test]
+    fn a_target_is_taken_apart_as_it_was_sent() {
+        for (url, authority, target, path, query) in [
+            ("http://g", "g", "", "/", None),
+            ("https://g/", "g", "/", "/", None),
+            ("https://g?", "g", "?", "/", Some("")),
+            ("https://g?a?b", "g", "?a?b", "/", Some("a?b")),
+            (
+                "https://G.example.:8443/%7e?b&a=",
+                "G.example.:8443",
+                "/%7e?b&a=",
+                "/%7e",
+                Some("b&a="),
+            ),
+            ("https://[2001:DB8::1]/x", "[2001:DB8::1]", "/x", "/x", None),
+            ("https://[::1]:443/a//../b;c", "[::1]:443", "/a//../b;c", "/a//../b;c", None),
+            (
+                "https://a-b.c/x?u=https://d/?e",
+                "a-b.c",
+                "/x?u=https://d/?e",
+                "/x",
+                Some("u=https://d/?e"),
+            ),
+            ("https://g\\@h/x", "g", "\\@h/x", "\\@h/x", None),
+            ("https://g/\u{e9}", "g", "/\u{e9}", "/\u{e9}", None),
+        ] {
+            let head = Head::new("GET", url, vec![], false).unwrap();
+            assert_eq!((head.authority(), head.target()), (authority, target), "{url}");
+            assert_eq!((head.path(), head.query()), (path, query), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_such_target_or_names_no_host_is_refused() {
+        let head = |url: &str, host: &str| {
+            Head::new("GET", url, vec![("host", host)], false).map(|_| ()).err()
+        };
+        for url in [
+            "", "/x", "g/x", "//g/x", "ftp://g/x", "HTTP://g/x", "https:/g", "https:g", "https://",
+            "https:///x", "https://?x", "https://a_b/x", "https://a@b/x", "https://a:b@c/x",
+            "https://a%62/x", "https://a,b/x", "https://a b/x", "https://\u{e9}/x",
+            "https://a;b/x", "https://[fe80::1%25a]/x", "https://g/x#y", "https://g#y",
+            "https://g?x#", "https://a\tb/x",
+        ] {
+            assert_eq!(head(url, "g"), Some(HeadError::Request), "{url}");
+        }
+        for host in ["", "a_b", "a/b", "a@b", "a?b", "a#b", "a\\b", "a b", "a,b", "a%62", "\u{e9}"]
+        {
+            assert_eq!(head("https://g/x", host), Some(HeadError::Request), "{host}");
+        }
+        for host in ["g", "G.example.:8443", "[::1]:80", "1.2.3.4"] {
+            assert_eq!(head("https://other/x", host), None, "{host}");
+        }
+        for byte in (0..=b' ').chain([0x7f]) {
+            for url in [
+                format!("https://g/{}", char::from(byte)),
+                format!("https://g/?{}", char::from(byte)),
+            ] {
+                assert_eq!(head(&url, "g"), Some(HeadError::Path), "{url:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_is_there_unless_its_length_is_zero() {
+        for (length, has_body, expected) in [
+            (None, true, true),
+            (None, false, false),
+            (Some("0"), true, false),
+            (Some("1"), true, true),
+            (Some("00"), true, true),
+            (Some("1"), false, false),
+        ] {
+            let headers = length.map(|length| ("content-length", length)).into_iter().collect();
+            let head = Head::new("POST", "https://g/", headers, has_body).unwrap();
+            assert_eq!(head.has_body(), expected, "{length:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_one_however_it_is_written() {
+        for (text, is) in [
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("::ffff:192.0.2.1", Some("192.0.2.1")),
+            ("::FFFF:c000:201", Some("192.0.2.1")),
+            ("2001:DB8:0::1", Some("2001:db8::1")),
+            ("::192.0.2.1", Some("::c000:201")),
+            ("192.0.2.01", None),
+            ("192.0.2.1:80", None),
+            ("[2001:db8::1]", None),
+            ("fe80::1%eth0", None),
+            ("192.0.2.1, 192.0.2.2", None),
+            ("", None),
+        ] {
+            assert_eq!(address(text).map(|address| address.to_string()).as_deref(), is, "{text}");
+        }
+    }
 }

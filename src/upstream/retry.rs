@@ -99,6 +99,25 @@ mod tests {
     }
 
     #[test]
+    fn the_pause_is_a_random_part_and_no_shorter_than_retry_after() {
+        let pause = |random, retry_after| {
+            let mut attempts = Attempts::new(true, 1, T0, 100_000);
+            attempts.count_one();
+            attempts.next_pause_ms(retry_after, T0, random)
+        };
+        for (random, retry_after, ms) in [
+            (0.0, None, 0),
+            (0.25, None, 25),
+            (1.0, None, 100),
+            (7.0, None, 100),
+            (-7.0, None, 0),
+            (0.25, Some("1"), 1_000),
+        ] {
+            assert_eq!(pause(random, retry_after), Some(ms), "{random} {retry_after:?}");
+        }
+    }
+
+    #[test]
     fn retry_after_is_honoured_up_to_five_seconds() {
         assert_eq!(after(1, Some("5")), Some(5_000));
         assert_eq!(after(1, Some("6")), None);
