@@ -188,5 +188,5 @@ fn a_body_has_at_most_4096_bytes_also_without_saying_so() {
     let counted = gate.logs.events("counted", 3);
     let mut counted: Vec<_> = counted.iter().map(|(_, line)| line["key"].clone()).collect();
     counted.sort_by_key(ToString::to_string);
-    assert_eq!(counted, [json!("192.0.2.2"), json!("192.0.2.3"), json!("192.0.2.4")]);
+    assert_eq!(counted, [json!("/192.0.2.2"), json!("/192.0.2.3"), json!("/192.0.2.4")]);
 }
