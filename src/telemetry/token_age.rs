@@ -240,7 +240,7 @@ fn report<'c>(
     let age_days = token.and_then(|token| token.issued_at).map(|issued| now.days_since(issued));
     let expires_at = probed.expires_at.or(token.and_then(|token| token.expires_at));
     let expires_in_days = expires_at.map(|expires| expires.days_since(now));
-    let due_days = policy.max_age_days.saturating_sub(policy.warn_days);
+    let due_days = policy.max_age_days.saturating_sub(policy.warn_days).max(0);
     let state = match age_days {
         _ if token.is_none() => State::Missing,
         _ if probed.rejected => State::Rejected,
