@@ -78,10 +78,9 @@ struct Vars(Value);
 
 impl Environment for Vars {
     fn get(&self, name: &str) -> Option<Binding> {
-        Some(match self.0.get(name)? {
-            Value::String(text) => Binding::Text(Secret::new(text.as_str())),
-            other => Binding::Json(other.to_string()),
-        })
+        let value = self.0.get(name)?;
+        let text = value.as_str().map(|text| Binding::Text(Secret::new(text)));
+        Some(text.unwrap_or_else(|| Binding::Json(value.to_string())))
     }
 }
 
@@ -110,7 +109,9 @@ fn config(rotation: Value) -> Config {
 fn tokens<'c>(config: &'c Config, missing: &str) -> Tokens<'c> {
     let lookup = |(name, source): (&'c String, &TokenSource)| match source {
         TokenSource::Set(token) if name != missing => (name.as_str(), Ok(Rc::clone(token))),
-        _ => (name.as_str(), Err(TokenUnavailable::Missing)),
+        TokenSource::Set(_) | TokenSource::Missing | TokenSource::Stored { .. } => {
+            (name.as_str(), Err(TokenUnavailable::Missing))
+        }
     };
     config.tokens.iter().map(lookup).collect()
 }
