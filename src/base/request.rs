@@ -217,10 +217,11 @@ pub fn is_from_proxy(name: &str) -> bool {
         [b's', ..] => &["ssl-", "sudo"],
         [b't', ..] => &["tailscale-"],
         [b'x', ..] => &[
-            "x-forwarded", "x-original-", "x-remote-", "x-webauth-", "x-authent", "x-envoy-",
-            "x-consumer-", "x-credential-", "x-ssl-", "x-client-cert", "x-arr-", "x-azure-",
-            "x-ms-client-principal", "x-ms-token-", "x-amzn-mtls-", "x-amzn-oidc-",
-            "x-goog-authent", "x-pomerium-", "x-vouch-", "x-vercel-", "x-appengine-",
+            "x-forwarded", "x-original-", "x-remote-", "x-webauth-", "x-authenticated-",
+            "x-authentik-", "x-envoy-", "x-consumer-", "x-credential-", "x-ssl-", "x-client-cert",
+            "x-arr-", "x-azure-", "x-ms-client-principal", "x-ms-token-", "x-amzn-mtls-",
+            "x-amzn-oidc-", "x-goog-authenticated-", "x-pomerium-", "x-vouch-", "x-vercel-",
+            "x-appengine-",
         ],
         _ => &[],
     };

@@ -309,10 +309,11 @@ mod tests {
     fn what_only_looks_like_it_passes() {
         for name in [
             "accept", "content-type", "content-length", "content-digest", "idempotency-key",
-            "x_custom_2", "x-forward", "x-author", "if-match", "origin", "referer", "user-agent",
-            "range", "prefer", "x-custom", "traceparent", "author", "cookies", "x-zip",
-            "client-ips", "x-real-ip-2", "client", "x-schemes", "sec-ch-prefers-color-scheme",
-            "x-client-info", "x-ms-version", "x-amz-date", "x-goog-api-client", "userinfo",
+            "x_custom_2", "x-forward", "x-author", "x-authentic", "x-authenticated", "if-match",
+            "origin", "referer", "user-agent", "range", "prefer", "x-custom", "traceparent",
+            "author", "cookies", "x-zip", "client-ips", "x-real-ip-2", "client", "x-schemes",
+            "sec-ch-prefers-color-scheme", "x-client-info", "x-ms-version", "x-amz-date",
+            "x-goog-api-client", "userinfo",
         ] {
             assert!(!is_removed(name), "{name}");
         }
