@@ -343,7 +343,7 @@ fn turnstile(source: &Source<'_, impl Environment>) -> Result<Turnstile, FieldEr
 }
 
 fn rotation(source: &Source<'_, impl Environment>) -> Result<RotationPolicy, FieldError> {
-    let value = source.json("ROTATION")?.unwrap_or_else(|| serde_json::json!({}));
+    let value = source.json("ROTATION")?.unwrap_or_else(|| json::object([]));
     let mut fields = Fields::new("ROTATION", value)?;
     let days = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let policy = RotationPolicy {

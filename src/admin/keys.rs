@@ -1,7 +1,7 @@
 //! `/_gate/keys`: reading and changing the registry's records (docs/wire-contract.md, "The gate's own
 //! paths").
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::LocalResponse;
 use crate::base::json::{self, FieldError};
@@ -31,7 +31,10 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
         };
         let keys: Vec<Value> = page.records.iter().filter_map(entry).collect();
         let cursor = page.cursor.map(encode_cursor);
-        Ok(LocalResponse::json(200, &json!({"keys": keys, "cursor": cursor})))
+        Ok(LocalResponse::json(
+            200,
+            &json::object([("keys", keys.into()), ("cursor", cursor.into())]),
+        ))
     }
 
     /// Answers with one record.
@@ -105,7 +108,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
             }
             (_, all) => {
                 let keys: Vec<Value> = all.iter().map(created).collect();
-                Ok(LocalResponse::json(201, &json!({"keys": keys})))
+                Ok(LocalResponse::json(201, &json::object([("keys", keys.into())])))
             }
         }
     }
@@ -230,7 +233,8 @@ fn record_json(id: &KeyId, text: &str) -> Value {
     match registry::read(id, text) {
         Ok(_) => json::parse(text.as_bytes()).unwrap_or(Value::Null),
         Err(FieldError { field, hint }) => {
-            json!({"id": id.as_str(), "error": {"field": field, "hint": hint}})
+            let error = json::object([("field", field.into()), ("hint", hint.into())]);
+            json::object([("id", id.as_str().into()), ("error", error)])
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::json::FieldError;
+use crate::base::json::{self, FieldError};
 use crate::base::json_writer;
 use crate::keys::{Key, KeyId, registry};
 
@@ -42,7 +42,8 @@ pub(super) fn prepare(path: &str, record: Value) -> Result<Prepared, FieldError>
 
 /// Returns the tombstone of a deleted key, so that nobody else ever gets its id.
 pub(super) fn tombstone(id: &KeyId, version: u32) -> Value {
-    serde_json::json!({"id": id.as_str(), "version": version, "revoked": true})
+    let (id, version) = (id.as_str().into(), version.into());
+    json::object([("id", id), ("version", version), ("revoked", true.into())])
 }
 
 /// Returns true if a record is a tombstone.

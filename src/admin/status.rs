@@ -1,9 +1,8 @@
 //! `GET /_gate/status`: the age of each token, the presence of each binding, and the keys of the
 //! configuration (docs/wire-contract.md, "The gate's own paths").
 
-use serde_json::{Value, json};
-
 use super::LocalResponse;
+use crate::base::json;
 use crate::platform::{AdminBackend, Platform};
 use crate::telemetry::token_age;
 
@@ -18,19 +17,18 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
             .await;
         let tokens = token_age::reports(config, &tokens, &[], self.now);
         let tokens = tokens.iter().map(token_age::Report::status);
-        LocalResponse::json(
-            200,
-            &json!({
-                "version": env!("CARGO_PKG_VERSION"),
-                "tokens": tokens.collect::<Vec<Value>>(),
-                "keys": config.key_records,
-                "bindings": {
-                    "KEY_REGISTRY": config.registry,
-                    "KEY_WRITER": config.key_writer,
-                    "REPLAY": config.replay,
-                    "LEDGER": config.ledger,
-                },
-            }),
-        )
+        let bindings = json::object([
+            ("KEY_REGISTRY", config.registry.into()),
+            ("KEY_WRITER", config.key_writer.into()),
+            ("REPLAY", config.replay.into()),
+            ("LEDGER", config.ledger.into()),
+        ]);
+        let status = json::object([
+            ("version", env!("CARGO_PKG_VERSION").into()),
+            ("tokens", tokens.collect()),
+            ("keys", config.key_records.clone().into()),
+            ("bindings", bindings),
+        ]);
+        LocalResponse::json(200, &status)
     }
 }

@@ -67,12 +67,6 @@ impl ObjectWriter {
         self.text.push(']');
     }
 
-    /// Sets a member to any value.
-    pub fn set_value(&mut self, name: &'static str, value: &Value) {
-        self.name(name);
-        push_value(&mut self.text, self.charset, value);
-    }
-
     /// Sets a member to another object.
     pub fn set_object(&mut self, name: &'static str, object: Self) {
         self.name(name);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use js_sys::Uint8Array;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::base::day::Day;
@@ -200,7 +200,10 @@ impl AdminBackend for JsPlatform<'_> {
     async fn write(&self, changes: &[Change<'_>]) -> Result<bool, Unavailable> {
         let lines: Value = changes
             .iter()
-            .map(|change| json!([registry::name(change.id), change.from, change.to]))
+            .map(|change| {
+                let name = registry::name(change.id);
+                Value::Array(vec![name.into(), change.from.into(), change.to.into()])
+            })
             .collect();
         let lines = json_writer::text(&lines);
         let written = self.json(bindings::write_records(self.env, &lines)).await?;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::base::json::{FieldError, Fields};
+use crate::base::json::{self, FieldError, Fields};
 use crate::base::methods::{METHODS, METHODS_HINT, Methods};
 use crate::cache::Policy;
 use crate::keys::KeyId;
@@ -70,7 +70,7 @@ impl Route {
     /// When the URL is not valid; the text is the hint.
     pub fn catch_all(upstream: &str) -> Result<Self, String> {
         let _ = Upstream::parse(upstream)?;
-        let value = serde_json::json!({"path": "/*", "upstream": upstream});
+        let value = json::object([("path", "/*".into()), ("upstream", upstream.into())]);
         Self::parse("UPSTREAM", value).map_err(|error| error.hint)
     }
 

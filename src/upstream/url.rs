@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::base::json::{FieldError, Fields};
+use crate::base::json::{self, FieldError, Fields};
 use crate::base::secret::{Fingerprint, Secret};
 use crate::policy::origin::{is_loopback, split_authority};
 use crate::policy::path;
@@ -161,7 +161,7 @@ impl UpstreamAuth {
     /// # Errors
     /// For every field that is unknown, null, or of another type or form.
     pub fn parse(path: String, value: Option<Value>) -> Result<Self, FieldError> {
-        let value = value.unwrap_or_else(|| serde_json::json!({}));
+        let value = value.unwrap_or_else(|| json::object([]));
         let mut fields = Fields::new(path, value)?;
         let scheme = fields.string("scheme")?;
         let secret = fields.string("secret")?.unwrap_or_else(|| "WRITE_TOKEN".to_owned());

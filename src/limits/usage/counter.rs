@@ -3,12 +3,12 @@
 
 use core::cell::Cell;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::base::day::Day;
-use crate::base::json_writer::ObjectWriter;
 use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
+use crate::base::{json, json_writer};
 use crate::keys::Period;
 use crate::limits::quota::Totals;
 
@@ -161,26 +161,21 @@ impl UsageCounter {
         // The codes are a list of their own, because ledgers of former versions take rows without them.
         let (rows, codes): (Vec<Value>, Vec<Value>) = rows
             .map(|((day, kind, code), amounts)| {
-                let row = json!([
-                    day.to_string(),
-                    kind.name(),
-                    amounts.requests,
-                    amounts.bytes_in,
-                    amounts.bytes_out,
-                    amounts.upstream_ms,
-                    amounts.upstream_429,
-                ]);
-                (row, json!(code))
+                let Amounts { requests, bytes_in, bytes_out, upstream_ms, upstream_429 } = *amounts;
+                let counts = [requests, bytes_in, bytes_out, upstream_ms, upstream_429];
+                let mut row: Vec<Value> = vec![day.to_string().into(), kind.name().into()];
+                row.extend(counts.map(Value::from));
+                (row.into(), (*code).into())
             })
             .unzip();
         let since = self.per.map(|per| per.bounds(now).0.to_string());
-        let mut batch = ObjectWriter::new();
-        batch.set("isolate", isolate);
-        batch.set("sequence", sequence);
-        batch.set("since", since.as_deref());
-        batch.set_value("rows", &Value::Array(rows));
-        batch.set_value("codes", &Value::Array(codes));
-        batch.end()
+        json_writer::text(&json::object([
+            ("isolate", isolate.into()),
+            ("sequence", sequence.into()),
+            ("since", since.into()),
+            ("rows", rows.into()),
+            ("codes", codes.into()),
+        ]))
     }
 
     pub(super) fn settle(&mut self, sequence: u64, used: Option<(Day, Totals)>, now: Timestamp) {
