@@ -210,11 +210,11 @@ pub fn is_from_proxy(name: &str) -> bool {
     let prefixes: &[&str] = match name.as_bytes() {
         [b'c', ..] => &["client-cert", "cloudfront-"],
         [b'f', ..] => &["forwarded", "front-end-"],
-        // By these, Kubernetes, GitLab and Gitea let the holder of a token act as somebody else.
+        // By these and `Sudo`, Kubernetes, GitLab and Gitea let the holder of a token act as somebody else.
         [b'i', ..] => &["impersonate-"],
         [b'o', ..] => &["oidc-"],
         [b'r', ..] => &["remote-"],
-        [b's', ..] => &["ssl-", "sudo"],
+        [b's', ..] => &["ssl-"],
         [b't', ..] => &["tailscale-"],
         [b'x', ..] => &[
             "x-forwarded", "x-original-", "x-remote-", "x-webauth-", "x-authenticated-",
@@ -227,7 +227,7 @@ pub fn is_from_proxy(name: &str) -> bool {
     };
     let suffixes =
         ["client-ip", "clientip", "real-ip", "connecting-ip", "-userinfo", "-jwt-assertion"];
-    matches!(name, "via" | "x-host" | "x-scheme" | "x-url-scheme")
+    matches!(name, "sudo" | "via" | "x-host" | "x-scheme" | "x-url-scheme")
         || begins_with_any(name, prefixes)
         || suffixes.iter().any(|suffix| name.ends_with(suffix))
 }

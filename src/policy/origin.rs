@@ -124,6 +124,9 @@ mod tests {
     fn origins_compare_as_scheme_host_and_port() {
         assert!(matches("https://www.example.com", "https://www.example.com"));
         assert!(matches("https://www.example.com", "https://WWW.example.com:443"));
+        assert!(matches("HTTPS://www.Example.com:0443", "https://www.example.com"));
+        assert!(matches("http://[::1]:80", "http://[::1]"));
+        assert!(!matches("https://www.example.com", "https://www.example.com."));
         assert!(matches("http://localhost:8080", "http://localhost:8080"));
         assert!(!matches("https://www.example.com", "http://www.example.com"));
         assert!(!matches("https://www.example.com", "https://www.example.com:8443"));
@@ -153,6 +156,8 @@ mod tests {
             "null", "", "https://", "example.com", "https://a/", "https://a/.b", "https://u@a",
             "https://a:", "https://a:x", "https://a:+1", "https://a:99999", "https://[::1",
             "https://a b", "https://a, https://b", "://a", "1a://b", "h_t://b", "https://[:]",
+            "https://[]", "https://[a]", "https://a[b", "https://[1.2.3.4]", "https://[::1%251]",
+            "https://::1", "https://a:80:90", "https://[::1]8", "https://b\u{fc}cher.example",
         ] {
             assert_eq!(Origin::parse(text), None, "{text}");
         }
