@@ -76,25 +76,32 @@ pub(crate) fn clean() {
 
 /// Leaves the last word to the handler: what runs beside this got the signal, too, and its failure is no news.
 pub(crate) fn yield_to_handler() {
+    wait_while_handled(thread::park);
+}
+
+fn wait_while_handled(wait: impl Fn()) {
     while with(|state| state.interrupted) {
-        thread::park();
+        wait();
     }
 }
 
 fn install() {
     INSTALLED.call_once(|| {
         // Where it cannot be, Ctrl-C ends the command all the same.
-        let _ = ctrlc::set_handler(|| {
-            with(|state| state.interrupted = true);
-            clean();
-            // No spinner may be drawn over these words, until the end.
-            progress::undisturbed(|| {
-                // After what was typed, and the ^C.
-                eprint!("\n");
-                eprintln!("writegate: {}", redact::redacted(&with_so_far("interrupted")));
-                process::exit(CODE.into());
-            });
-        });
+        let _ = ctrlc::set_handler(|| handle(|| process::exit(CODE.into())));
+    });
+}
+
+/// Handles an interrupt, and ends this process.
+fn handle(end: impl FnOnce()) {
+    with(|state| state.interrupted = true);
+    clean();
+    // No spinner may be drawn over these words, until the end.
+    progress::undisturbed(|| {
+        // After what was typed, and the ^C.
+        eprint!("\n");
+        eprintln!("writegate: {}", redact::redacted(&with_so_far("interrupted")));
+        end();
     });
 }
 
@@ -129,4 +136,25 @@ mod terminal {
     }
 
     pub(super) fn restore(_mode: &Mode) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A program that was interrupted, too, may fail while the handler is at work.
+    #[test]
+    fn whoever_fails_beside_the_handler_waits_for_it() {
+        let waited = Cell::new(0);
+        let wait = || {
+            waited.set(waited.get() + 1);
+            with(|state| state.interrupted = waited.get() < 2);
+        };
+        wait_while_handled(wait);
+        assert_eq!(waited.get(), 0, "before an interrupt");
+        handle(|| wait_while_handled(wait));
+        assert_eq!(waited.get(), 2);
+    }
 }

@@ -58,7 +58,7 @@ mod tests {
     fn an_installer_gets_what_is_on_the_list() {
         for name in [
             "PATH", "Path", "SystemRoot", "ProgramFiles(x86)", "LC_ALL", "https_proxy",
-            "npm_config_registry", "CARGO_NET_OFFLINE",
+            "npm_config_registry", "CARGO_NET_OFFLINE", "TMPDIR", "HOME", "RUSTUP_HOME",
         ] {
             assert!(is_allowed(name), "{name}");
         }

@@ -128,6 +128,12 @@ fn the_part_of_a_link_that_is_at_fault_is_named() {
         (format!("{link}&page=2&fbclid=y"), "bad-credential … page comes after sig"),
         (format!("{link}."), "bad-credential … has something at its end"),
         (link[..link.len() - 5].to_owned(), "bad-credential … not 32 bytes"),
+        // Whole base64url, of 30 bytes and of 35.
+        (link[..link.len() - 3].to_owned(), "bad-credential … not 32 bytes"),
+        (format!("{link}AAAA"), "bad-credential … not 32 bytes"),
+        (other("key=", "key=pk_a&key="), "ambiguous-credential … the parameter key twice"),
+        (other("key=pk_site", "key=pk/site"), "bad-credential … the parameter key is no key's id"),
+        (format!("{URL}&key=pk_site&verify=12-a"), "bad-credential … verify in the URL is not ten"),
         (other("&sig=", "&sig=a&sig="), "bad-credential … sig or verify twice"),
         (other("exp=", "a=1&exp="), "bad-credential … key, exp and sig, in this order"),
         (
