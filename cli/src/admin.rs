@@ -124,8 +124,12 @@ impl Gate {
         body: Option<&Value>,
     ) -> std::result::Result<Value, GateError> {
         let session = Secret::new(self.mint(claims)?);
-        let (status, text) = http::ask(&self.agent, method, url, &session, body)
-            .map_err(|error| GateError::NoAnswer(format!("{}: {error}", self.address.origin())))?;
+        let (status, text) =
+            http::ask(&self.agent, method, url, &session, body).map_err(|error| {
+                let (origin, error) = (self.address.origin(), error.to_string());
+                let why = error.strip_prefix("io: ").unwrap_or(&error);
+                GateError::NoAnswer(format!("{origin}: {why}; is --gate right, and is it running?"))
+            })?;
         let answer = serde_json::from_str::<Value>(&text).ok();
         match answer.filter(Value::is_object) {
             Some(answer) if (200..300).contains(&status) => Ok(answer),

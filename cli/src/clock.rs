@@ -31,9 +31,9 @@ pub(crate) fn duration<T: TryFrom<u64>>(
             seconds = seconds.and_then(|seconds| seconds.checked_add(part?));
         }
         let seconds = seconds.filter(|seconds| range.contains(seconds));
-        seconds.and_then(|seconds| T::try_from(seconds).ok()).ok_or_else(|| {
-            format!("the value is not in {}..={} seconds", range.start(), range.end())
-        })
+        seconds
+            .and_then(|seconds| T::try_from(seconds).ok())
+            .ok_or_else(|| format!("expected {} to {} seconds", range.start(), range.end()))
     }
 }
 

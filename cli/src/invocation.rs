@@ -16,6 +16,11 @@ pub(crate) fn prefix() -> &'static str {
     }
 }
 
+/// Returns a command of this program in the form in which its caller can type it.
+pub(crate) fn hint(line: &str) -> String {
+    format!("`{} {line}`", prefix())
+}
+
 /// Returns the place of a page of `docs/`, which the npm package has, too.
 pub(crate) fn page(name: &str) -> String {
     let package = if prefix() == "npx writegate" { "node_modules/writegate/" } else { "" };

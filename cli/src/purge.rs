@@ -23,11 +23,18 @@ pub(crate) struct Options {
 #[group(required = true, multiple = false)]
 struct What {
     /// Everything of this route, named as in wrangler.toml, such as /cms/*
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = route)]
     route: Option<String>,
     /// Every answer to this URL, whole or from the path on
     #[arg(long, value_name = "URL", value_parser = url)]
     url: Option<String>,
+}
+
+fn route(text: &str) -> std::result::Result<String, String> {
+    match text.starts_with('/') {
+        true => Ok(text.to_owned()),
+        false => Err("expected the path of a route, such as /cms/*".to_owned()),
+    }
 }
 
 fn url(text: &str) -> std::result::Result<String, String> {

@@ -5,9 +5,9 @@ use serde_json::Value;
 use writegate::config::MIN_SECRET_BYTES;
 use writegate::{Key, KeyId, Scheme, Secret, derive_sk};
 
-use crate::clock;
 use crate::error::{Error, Result};
 use crate::project::{Document, Project, ProjectOptions};
+use crate::{clock, invocation};
 
 const ROOT: &str = "SIGNING_SECRET";
 /// One key's secret, for a caller who has nothing else.
@@ -170,9 +170,10 @@ pub(crate) fn key_secret(project: &Project) -> Result<Option<Secret>> {
             "has something before sk_, such as a quote or a blank: set the key secret only"
                 .to_owned()
         }
-        None => {
-            "is no key secret: those begin with sk_, as `writegate key show` prints them".to_owned()
-        }
+        None => format!(
+            "is no key secret: those begin with sk_, as {} prints them",
+            invocation::hint("key show ID")
+        ),
     };
     Err(Error::usage(format!("{KEY_SECRET} {fault}")))
 }
@@ -233,7 +234,7 @@ fn record(document: &Document, id: &KeyId) -> Result<Option<(Value, Key)>> {
 }
 
 /// Says which id may be meant by one that is not in the configuration. That id may be a secret, and is not repeated.
-fn unknown(document: &Document, id: &KeyId) -> String {
+pub(crate) fn unknown(document: &Document, id: &KeyId) -> String {
     let place = document.place();
     let (_top, environments) = document.all();
     let elsewhere: Vec<String> = environments

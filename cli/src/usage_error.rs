@@ -19,7 +19,7 @@ const WRANGLER_S: [&str; 6] = ["deploy", "dev", "login", "secret", "tail", "whoa
 /// Returns what was expected after these words.
 pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> String {
     let named = named(command, words);
-    let taking = |is_kind: &dyn Fn(&String) -> bool| taking(named, words, is_kind);
+    let taking = |is_fit: &dyn Fn(&Arg) -> bool| taking(named, words, is_fit);
     let argument = text(error, ContextKind::InvalidArg);
     let expected = match error.kind() {
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
@@ -38,10 +38,12 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
             "--json is no option here, because the output is JSON anyway".to_owned()
         }
         ErrorKind::UnknownArgument if is_option(&argument) => {
-            let close = match taking(&|kind| kinds(command, &argument).contains(kind)) {
+            let close = match taking(&|one| kinds(command, &argument).contains(&kind(one))) {
                 close if close.is_empty() => text(error, ContextKind::SuggestedArg),
                 close => close,
             };
+            // Which is named at the end of every line.
+            let close = if close == "--help" { String::new() } else { close };
             match close.is_empty() {
                 true => format!("{argument} is no option here"),
                 false => format!("{argument} is no option here; {close} is"),
@@ -52,7 +54,7 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
             "a number below 0 is not a value of any option".to_owned()
         }
         ErrorKind::UnknownArgument => {
-            let meant = match taking(&|kind| is_like(&argument, kind)) {
+            let meant = match taking(&|one| is_like(&argument, one)) {
                 meant if meant.is_empty() => meant,
                 meant => format!("did you mean {meant}? "),
             };
@@ -125,7 +127,7 @@ fn kinds(command: &Command, option: &str) -> Vec<String> {
 
 /// Returns the arguments of a command that take such a value and are not among these words, or only the required ones
 /// of them.
-fn taking(command: &Command, words: &[String], is_kind: &dyn Fn(&String) -> bool) -> String {
+fn taking(command: &Command, words: &[String], is_fit: &dyn Fn(&Arg) -> bool) -> String {
     let is_given = |argument: &Arg| {
         let option = format!("--{}", argument.get_long().unwrap_or_default());
         words.iter().any(|word| word.split('=').next() == Some(option.as_str()))
@@ -134,9 +136,7 @@ fn taking(command: &Command, words: &[String], is_kind: &dyn Fn(&String) -> bool
     let is_local =
         command.get_arguments().any(|one| one.get_id() == "gate" && !one.is_required_set());
     let fits = |argument: &&Arg| {
-        is_kind(&kind(argument))
-            && !is_given(argument)
-            && !(is_local && argument.get_id() == "admin")
+        is_fit(argument) && !is_given(argument) && !(is_local && argument.get_id() == "admin")
     };
     let each = |argument: &Arg| match argument.is_positional() {
         true => format!("{argument} without an option"),
@@ -149,14 +149,14 @@ fn taking(command: &Command, words: &[String], is_kind: &dyn Fn(&String) -> bool
     fitting.into_iter().map(each).collect::<Vec<_>>().join(" or ")
 }
 
-/// Returns true if a text may be a value of this kind.
-fn is_like(text: &str, kind: &str) -> bool {
-    match kind {
+/// Returns true if a text may be a value of this argument.
+fn is_like(text: &str, argument: &Arg) -> bool {
+    match kind(argument).as_str() {
         "URL" | "ORIGIN" => text.contains("://"),
         "PATH" => text.starts_with('/'),
         "METHOD" => METHODS.contains(&text),
         "KEY ID" => KeyId::parse(text).is_some() && !METHODS.contains(&text),
-        _ => false,
+        _ => argument.get_possible_values().iter().any(|value| value.matches(text, false)),
     }
 }
 
@@ -194,14 +194,19 @@ fn conflict(error: &clap::Error, argument: &str) -> String {
     }
 }
 
-/// Returns the reason without the value that clap begins it with if a number is too small or too large. The standard
-/// library's words about a text that is no number name a digit only.
+/// The standard library's words about a text that is no number.
+const NO_NUMBER: [&str; 4] = [
+    "invalid digit found in string",
+    "number too large to fit in target type",
+    "number too small to fit in target type",
+    "cannot parse integer from empty string",
+];
+
+/// Returns the reason without the value that clap begins it with if a number is too small or too large.
 fn unquoted(why: &str) -> String {
     match why.split_once(" is not in ") {
-        Some((_value, range)) => format!("the value is not in {range}"),
-        None if ["digit", "target type", "empty string"].iter().any(|end| why.contains(end)) => {
-            "expected a whole number".to_owned()
-        }
+        Some((_value, range)) => format!("expected a number from {}", range.replace("..=", " to ")),
+        None if NO_NUMBER.contains(&why) => "expected a whole number".to_owned(),
         None => why.to_owned(),
     }
 }

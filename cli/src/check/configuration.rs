@@ -84,7 +84,7 @@ pub(super) fn row(
         ),
         Ok(config) if config.keys.is_empty() && !config.registry => findings.warn(
             "there are no KEYS and no KEY_REGISTRY: nobody may call",
-            "make a key with `writegate key new`, and put it into the configuration",
+            format!("make a key: {}", invocation::hint("key new --write")),
         ),
         Ok(_) => {}
     }

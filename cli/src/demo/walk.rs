@@ -53,7 +53,7 @@ impl Walk<'_> {
         heading(2, "A session is minted");
         println!(
             "   On your own server, for one visitor and a short time, with any JWT library and the key's\n   \
-             secret. `writegate session mint` does the same. This one:\n   {}",
+             secret. `cargo run -- session mint` does the same. This one:\n   {}",
             self.session
         );
     }

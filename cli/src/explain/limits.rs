@@ -123,8 +123,9 @@ pub(super) fn quota(key: &Key, local: &Local) -> Option<String> {
     let fields: Vec<String> =
         quota.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     Some(format!(
-        "the key's quota is: {}; `writegate usage` prints what it has used",
-        fields.join(", ")
+        "the key's quota is: {}; {} prints what it has used",
+        fields.join(", "),
+        invocation::hint("usage --gate URL")
     ))
 }
 

@@ -7,7 +7,7 @@ use writegate::{Key, rate};
 
 use crate::error::{Error, Result};
 use crate::project::Document;
-use crate::{clock, host, list};
+use crate::{clock, host, invocation, list};
 
 /// The names are those of docs/configuration.md, and the gate's own code reads what is made of them.
 #[derive(Args, Serialize)]
@@ -165,7 +165,10 @@ fn object(text: &str) -> std::result::Result<Value, String> {
         Some((name.trim().to_owned(), value))
     };
     let members: Option<Vec<(String, Value)>> = text.split(',').map(member).collect();
-    let members = members.ok_or("expected NAME=VALUE, with commas between them")?;
+    let members = members.ok_or_else(|| {
+        let page = invocation::page("configuration.md");
+        format!("expected FIELD=VALUE, several with commas; {page} names the fields")
+    })?;
     let count = members.len();
     let members: Map<String, Value> = members.into_iter().collect();
     match members.len() == count {

@@ -8,7 +8,7 @@ use super::fields::{self, Fields};
 use crate::admin::{GateOptions, KEYS};
 use crate::error::{Error, Result};
 use crate::project::ProjectOptions;
-use crate::{clock, edit, random, settings};
+use crate::{clock, edit, invocation, random, settings};
 
 #[derive(Args)]
 #[command(mut_arg("gate", |gate| gate.required(false)))]
@@ -83,7 +83,8 @@ impl New {
         if !self.write {
             print!("{}", edit::block("KEYS", &fields));
             eprintln!(
-                "writegate: put this into wrangler.toml, or let --write do it; `writegate key show` then prints the key's secret"
+                "writegate: put this into wrangler.toml, or let --write do it; {} then prints the key's secret",
+                invocation::hint("key show ID")
             );
             return Ok(());
         }
@@ -91,8 +92,9 @@ impl New {
         project.rewrite(|text| edit::push(text, environment, "KEYS", &fields))?;
         println!("{id}");
         eprintln!(
-            "writegate: it is in {}, and counts when that is deployed; `writegate key show {id}` prints its secret",
-            project.name()
+            "writegate: it is in {}, and counts when that is deployed; {} prints its secret",
+            project.name(),
+            invocation::hint(&format!("key show {id}"))
         );
         Ok(())
     }

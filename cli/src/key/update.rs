@@ -83,8 +83,8 @@ impl Target {
             let new = edit::change_key(text, environment, &self.id, changes)?;
             let new = new.ok_or_else(|| {
                 Error::usage(format!(
-                    "{} has no such key; --gate URL changes one of a registry",
-                    project.name()
+                    "{}; --gate URL changes one of a registry",
+                    settings::unknown(&former, &self.id)
                 ))
             })?;
             self.validate(&project, &new, &former, changes)?;

@@ -14,8 +14,8 @@ use writegate::{
 };
 
 use crate::error::{Error, Result};
-use crate::http;
 use crate::session::{Claims, OWN_TTL};
+use crate::{http, invocation};
 
 /// Longest for one answer: what the gate's own daily probe waits.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -187,8 +187,9 @@ impl Through {
         };
         let (path, key) = paths.iter().find_map(pick).ok_or_else(|| {
             Error::usage(format!(
-                "no key of wrangler.toml may GET {first} with a session from anywhere: make one with `writegate key new \
-                 --method GET --path {first}`, name one of the registry with --through, or go without by --unprobed"
+                "no key of wrangler.toml may GET {first} with a session from anywhere: make one with {}, name one of the \
+                 registry with --through, or go without by --unprobed",
+                invocation::hint(&format!("key new --method GET --path {first}"))
             ))
         })?;
         let known = config.keys.get(&key);

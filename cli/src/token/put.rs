@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::{ProjectOptions, placeholder_root};
 use crate::wrangler::Wrangler;
-use crate::{clock, input};
+use crate::{clock, input, invocation};
 
 use super::envelope::{Dates, Envelope};
 use super::local::Local;
@@ -66,7 +66,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
         println!("{report}");
     }
     progress.note(&format!(
-        "{secret} is put; `writegate token age --gate URL` shows when the gate has it"
+        "{secret} is put; {} shows when the gate has it",
+        invocation::hint("token age --gate URL")
     ));
     Ok(())
 }

@@ -66,7 +66,7 @@ fn an_error_names_what_is_expected_and_not_what_was_given() {
     for (line, words) in rows(&format!(
         "
         token rotate --now={secret}           → --now: one value too many … standard input
-        session mint --key a --ttl 4294967300 → --ttl <SECONDS>: the value is not in 1..
+        session mint --key a --ttl 4294967300 → --ttl <SECONDS>: expected 1 to
         token age --gate={secret} --gate={secret} → --gate <URL> … https://gate.example.com
         session mint --key a --key {secret}   → --key <ID> may be given once
         token rotate --hook {secret} --old {ID} → --hook <COMMAND> does not go with --old <ID>

@@ -120,7 +120,10 @@ fn foreign(arguments: &[String]) -> Option<String> {
         ("one word with all of curl's arguments in it", "leave out the quotes around it")
     } else if arguments.iter().any(|word| word.starts_with("^\"") || word.ends_with('^')) {
         ("a command line for Windows' cmd, with ^ in it", "copy it \"as cURL (bash)\"")
-    } else if begins(&["Invoke-", "$session", "iwr", "irm"]) {
+    } else if begins(&["Invoke-", "$session", "iwr", "irm"])
+        // What a shell leaves of `$session = New-Object`.
+        || arguments.iter().any(|word| word == "New-Object")
+    {
         ("a command of PowerShell", "copy the request \"as cURL (bash)\"")
     } else if begins(&["fetch(", "await "]) {
         ("JavaScript", "copy the request \"as cURL (bash)\"")

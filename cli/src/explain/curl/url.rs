@@ -45,6 +45,11 @@ impl Options {
         let named = self.upload.as_ref().filter(|_| plain.is_empty() || plain.ends_with('/'));
         // Where curl adds to a URL, it leaves an empty query out, and dots too, whatever --path-as-is says.
         let is_rebuilt = added.is_some() || named.is_some();
+        if authority.is_empty() {
+            return Err(Error::usage(
+                "the URL: expected a whole one, such as https://gate.example.com/posts",
+            ));
+        }
         let mut path = if self.is_as_is && !is_rebuilt { path.to_owned() } else { plain };
         if let Some((name, _)) = named {
             path.push_str(if path.is_empty() { "/" } else { "" });

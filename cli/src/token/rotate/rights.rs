@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use writegate::Timestamp;
 
 use crate::error::{Error, Result};
+use crate::invocation;
 
 /// Returns the rights of a token, without what Cloudflare adds when it shows them.
 pub(super) fn policies(shown: &Value) -> Result<Value> {
@@ -46,9 +47,10 @@ pub(super) fn successor_s_end(like: &Value, now: Timestamp) -> Result<Option<Tim
         .map(|(end, begin)| end.seconds() - begin.seconds());
     match life {
         Some(life) if life > 0 => Ok(Some(now.plus_seconds(life))),
-        _ => Err(Error::new(
-            "the old token ends, and Cloudflare does not say how long it lives: make its successor by hand, and put it with `writegate token put`",
-        )),
+        _ => Err(Error::new(format!(
+            "the old token ends, and Cloudflare does not say how long it lives: make its successor by hand, and put it with {}",
+            invocation::hint("token put")
+        ))),
     }
 }
 
