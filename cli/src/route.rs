@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use writegate::route::Route;
 
-use crate::edit;
 use crate::error::{Error, Result};
 use crate::init::validate;
 use crate::project::ProjectOptions;
+use crate::{edit, invocation};
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
@@ -83,10 +83,15 @@ impl Add {
         let environment = project.environment.as_deref();
         project.rewrite(|text| edit::push(text, environment, "ROUTES", &route))?;
         eprintln!(
-            "writegate: it is in {}. Next: writegate token put --secret {}, a key with paths = [\"{}\"], writegate check",
+            "writegate: it is in {}. Next: {}, a key with paths = [\"{}\"], and {}",
             project.name(),
-            self.secret,
-            self.path
+            invocation::hint(&format!(
+                "token put --secret {}{}",
+                self.secret,
+                project.env_option()
+            )),
+            self.path,
+            invocation::hint(&format!("check{}", project.env_option()))
         );
         Ok(())
     }

@@ -8,6 +8,8 @@ use writegate::credential::session::Session;
 use writegate::credential::url::{TRACKERS, without_trackers};
 use writegate::{KeyId, MacKey, Secret, derive_sk, derive_ss};
 
+use crate::invocation;
+
 use super::bases;
 use super::gate::Local;
 use super::request_input::RequestInput;
@@ -130,7 +132,8 @@ fn secrets(request: &RequestInput, keyid: &str, local: &Local) -> Vec<(String, S
         .and_then(|value| Session::parse(value.strip_prefix("Bearer ")?).ok());
     let session_key = session.and_then(|session| KeyId::parse(session.key()));
     for (root_name, root) in local.roots() {
-        add(&format!("{root_name} itself: use the key's own secret (writegate key show)"), root);
+        let own = invocation::hint("key show ID");
+        add(&format!("{root_name} itself: use the key's own secret ({own})"), root);
         if let Some(key) = KeyId::parse(keyid) {
             for version in VERSIONS {
                 let sk = derive_sk(root, &key, version);

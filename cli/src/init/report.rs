@@ -5,6 +5,7 @@ use writegate::{KeyId, Scheme, Secret, derive_sk};
 
 use crate::error::{Error, Result};
 use crate::project::Project;
+use crate::wrangler::Wrangler;
 use crate::{invocation, settings};
 
 use super::package;
@@ -84,7 +85,11 @@ impl End<'_> {
             false => format!("{prefix} key show {id}{env}   see what that key may do"),
         };
         let folder = invocation::below(&self.project.root);
-        let change = folder.map(|folder| format!("cd {folder}\n  ")).unwrap_or_default();
+        let mut first = folder.map(|folder| format!("cd {folder}\n  ")).unwrap_or_default();
+        if !Wrangler::is_installed(self.project) {
+            // Else npx would take any wrangler, which may need another Node.
+            first.push_str("npm ci   install wrangler\n  ");
+        }
         eprintln!(
             "\n\
              Keep SIGNING_SECRET: copy it from {secrets} into your password store now. Every key's secret is made from\n\
@@ -92,7 +97,7 @@ impl End<'_> {
              take it out where this machine should not have it.\n{lacks}\
              \n\
              Next:\n  \
-             {change}{}\n  \
+             {first}{}\n  \
              {use_it}",
             self.next(online)
         );

@@ -84,7 +84,7 @@ impl New {
             print!("{}", edit::block("KEYS", &fields));
             eprintln!(
                 "writegate: put this into wrangler.toml, or let --write do it; {} then prints the key's secret",
-                invocation::hint("key show ID")
+                invocation::hint(&format!("key show {id}"))
             );
             return Ok(());
         }

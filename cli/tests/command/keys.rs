@@ -61,7 +61,7 @@ fn what_the_gate_would_refuse_is_not_written() {
     for row in "
         key new --path posts                       → paths
         key new --origin https://a/                → allowed_origins
-        key new --write --quota requests           → --quota … NAME=VALUE
+        key new --write --quota requests           → --quota … FIELD=VALUE
         key new --write --quota requests=x,per=day → quota.requests
         key new --write --mint ttl=60              → mint … allowed_origins
         key new --write --admin --scheme url       → --scheme (schemes): an admin key

@@ -7,6 +7,7 @@ use testkit::program::found;
 
 use crate::checkout::{Checkout, Done, random_secret};
 
+use super::clone;
 use super::recipes::from_npm;
 
 /// Returns the scripts of a job's steps.
@@ -109,6 +110,8 @@ fn the_steps_of_the_workflows_call_what_they_should() {
 #[test]
 fn what_comes_next_begins_in_the_gate_s_folder_and_ends_with_the_key() {
     let gate = from_npm();
+    std::fs::create_dir(gate.0.join("node_modules/wrangler/bin")).unwrap();
+    gate.file("node_modules/wrangler/bin/wrangler.js", "");
     let (parent, name) = (gate.0.parent().unwrap(), gate.0.file_name().unwrap().to_str().unwrap());
     let line = "--local --preset form --upstream https://api.example.com --path /posts --site-key 0x4AAAAAAADnPIDROrmt1Wwj \
         --origin https://www.example.com";
@@ -126,4 +129,8 @@ fn what_comes_next_begins_in_the_gate_s_folder_and_ends_with_the_key() {
         .map(|words| done.err.find(words).unwrap_or_else(|| panic!("{words}: {}", done.err)))
         .collect();
     assert!(places.is_sorted(), "{}", done.err);
+    // In a clone, npx would take the newest wrangler, which may be for another Node.
+    let line = "init --local --upstream https://api.example.com --method POST --path /posts";
+    let done = clone().fed(line, &random_secret());
+    assert!(done.err.contains("\nNext:\n  npm ci   install wrangler\n  npx "), "{}", done.err);
 }

@@ -128,7 +128,9 @@ fn a_command_in_a_hint_is_as_its_reader_types_it() {
             }
             let text = std::fs::read_to_string(&entry).unwrap_or_default();
             let messages = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-            let literal = messages.into_iter().find(|line| line.contains("`writegate "));
+            let literal = messages
+                .into_iter()
+                .find(|line| line.contains("`writegate ") || line.contains("Next: writegate"));
             assert_eq!(literal, None, "{}: use invocation::hint", entry.display());
         }
     }
@@ -136,7 +138,7 @@ fn a_command_in_a_hint_is_as_its_reader_types_it() {
     for (command, prefix) in [("npx writegate", "npx writegate"), ("other", "writegate")] {
         let mut new = checkout.command("key new --method POST");
         let done = Done::of(new.env("WRITEGATE_COMMAND", command).env_remove("CARGO"));
-        assert!(done.err.contains(&format!("; `{prefix} key show ID` then")), "{}", done.err);
+        assert!(done.err.contains(&format!("; `{prefix} key show pk_")), "{}", done.err);
     }
     let refused =
         "usage --gate http://127.0.0.1:1 --as pk_site → Connection refused … is --gate right";
