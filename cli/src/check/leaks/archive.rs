@@ -1,4 +1,4 @@
-//! What is packed in gzip and ZIP files, as far as it can be unpacked. A tar file holds its files as they are.
+//! Unpacks gzip and ZIP files, as far as that is possible. A tar file holds its files as they are.
 
 use std::io::Read as _;
 

@@ -125,7 +125,7 @@ fn foreign(arguments: &[String]) -> Option<String> {
         || arguments.iter().any(|word| word == "New-Object")
     {
         ("a command of PowerShell", "copy the request \"as cURL (bash)\"")
-    } else if begins(&["fetch(", "await "]) {
+    } else if begins(&["fetch(", "await"]) {
         ("JavaScript", "copy the request \"as cURL (bash)\"")
     } else if ["http", "https", "xh", "wget"].contains(&first.as_str()) {
         ("the command of another program", "write the request for curl")
