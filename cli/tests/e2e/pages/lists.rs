@@ -53,7 +53,7 @@ pub(super) const NOT_HERE: &str = r#"
     README.md | | cargo run -- demo | starts this test; cli/tests/command/main.rs walks through the demo
     README.md | | the page  | what the demo prints
     docs/performance.md | | cargo bench | takes ten minutes
-    docs/publishing.md | | gh repo create | needs a repository at GitHub; cli/src/init/package.rs compares it with what init prints
+    docs/publishing.md | | git init | needs a repository at GitHub; cli/src/init/package.rs compares it with what init prints
     docs/publishing.md | | git tag | makes a release
     docs/publishing.md | | sha256sum | needs a release at GitHub
     docs/signing.md | go | | needs a Go toolchain of 470 MB; runs with Go 1.19
