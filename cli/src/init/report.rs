@@ -102,7 +102,7 @@ impl End<'_> {
             self.next(online)
         );
         if let Some(publishing) = &self.publishing {
-            eprintln!("\n{publishing}");
+            eprint!("\n{publishing}");
         }
         eprintln!(
             "\n\
