@@ -47,7 +47,7 @@ const fn of_refusal(refusal: Refusal) -> Advice {
         Refusal::SignatureUnsupported => advice(
             "The signature uses an algorithm, a flag or a digest that the gate does not know, or covers more than 64 components.",
             "Sign with hmac-sha256, without the flags sf, key, bs, tr and req. Use sha-256 or sha-512 for Content-Digest.",
-            "refused   (\"@method\" \"content-type\";sf);created=1795392000;keyid=\"pk_site\"\npasses    (\"@method\" \"content-type\");created=1795392000;keyid=\"pk_site\"",
+            "refused   (\"@method\" … \"content-type\";sf);created=1795392000;keyid=\"pk_site\"\npasses    (\"@method\" … \"content-type\");created=1795392000;keyid=\"pk_site\"",
         ),
         Refusal::CredentialMissing => advice(
             "The request has no credential that the gate knows.",
@@ -57,7 +57,7 @@ const fn of_refusal(refusal: Refusal) -> Advice {
         Refusal::KeyUnknown => advice(
             "The gate has no key with this id.",
             "Compare the id with the gate's, and check that the key is for this gate. A new key of the registry may need 90 s to be known everywhere.",
-            "writegate key list --gate https://gate.example.com",
+            "npx writegate key list --gate https://gate.example.com",
         ),
         Refusal::KeyRevoked => advice(
             "The gate's operator revoked the key.",
@@ -77,12 +77,12 @@ const fn of_refusal(refusal: Refusal) -> Advice {
         Refusal::SignatureInvalid => advice(
             "The MAC is not that of these bytes by this key's current secret: another secret, another version of it, or a request that was changed on its way.",
             "Use the secret as text, with its prefix. For a signed request, compare signature_base in the answer with what was signed.",
-            "writegate explain --problem answer.json -- https://gate.example.com/posts -X POST …",
+            "npx writegate explain --problem answer.json -- https://gate.example.com/posts -X POST …",
         ),
         Refusal::SessionExpired => advice(
             "The session's exp has passed. If it is new, the clock of the machine that made it is slow.",
             "Get a new session and send the request again, once. client.js does so by itself.",
-            "writegate session mint --key pk_site --ttl 300",
+            "npx writegate session mint --key pk_site --ttl 300",
         ),
         Refusal::SessionNotYetValid => advice(
             "The session's nbf or iat is in the future: the clock of the machine that made it is fast.",
@@ -127,7 +127,7 @@ const fn of_refusal(refusal: Refusal) -> Advice {
         Refusal::UrlExpired => advice(
             "The time of the signed URL is over. If it is new, the clock of the machine that made it is wrong.",
             "Get a new URL.",
-            "writegate url sign --key pk_site --ttl 3600 https://gate.example.com/photos/1",
+            "npx writegate url sign --key pk_site --ttl 3600 https://gate.example.com/photos/1",
         ),
         Refusal::OriginDenied => advice(
             "The page's origin is not one that the key or the session allows. A request without Origin or Referer has none.",
@@ -207,7 +207,7 @@ const fn of_fault(fault: Fault) -> Advice {
         Fault::UpstreamRejectedToken => advice(
             "The API behind the gate refused the gate's own token. It is not the caller's fault.",
             "Tell the operator, who finds the reason in the log and replaces the token.",
-            "writegate token rotate",
+            "npx writegate token put --secret WRITE_TOKEN",
         ),
         Fault::UpstreamTimeout => advice(
             "The API behind the gate did not answer in time. A write may have happened.",
@@ -217,7 +217,7 @@ const fn of_fault(fault: Fault) -> Advice {
         Fault::Misconfigured => advice(
             "The gate's configuration, or the record of this key, has a field that does not parse.",
             "Tell the operator, who finds the field in the log.",
-            "writegate check",
+            "npx writegate check",
         ),
         Fault::TokenMissing => advice(
             "The gate has no token for the API behind it.",
