@@ -218,7 +218,7 @@ fn roots(source: &Source<'_, impl Environment>) -> Result<RootSecrets, FieldErro
         current: source.mac_secret("SIGNING_SECRET")?.ok_or_else(|| {
             FieldError::new(
                 "SIGNING_SECRET",
-                "is not set; make one with openssl rand -base64 48, keep it in your password store, and run npx wrangler secret put SIGNING_SECRET",
+                "is not set; make one with: openssl rand -base64 48, keep it, and npx wrangler secret put SIGNING_SECRET",
             )
         })?,
         previous: source.mac_secret("SIGNING_SECRET_PREVIOUS")?,

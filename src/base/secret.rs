@@ -41,7 +41,7 @@ impl Secret {
 
     /// Returns true if the secret has no bytes but white space, which most ways of piping one add.
     pub fn is_blank(&self) -> bool {
-        self.0.trim_ascii().is_empty()
+        self.0.iter().all(u8::is_ascii_whitespace)
     }
 }
 

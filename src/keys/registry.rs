@@ -216,7 +216,7 @@ pub fn check(path: &str, record: Value) -> Result<Key, FieldError> {
 
 /// Returns the error for a record in the registry that does not parse.
 pub fn broken(id: &KeyId) -> FieldError {
-    let hint = "this record in KEY_REGISTRY does not parse, or is of another id or of an admin key; GET /_gate/keys/<id> names the field, correct it by PATCH";
+    let hint = "this record in KEY_REGISTRY does not parse, or is of another id or of an admin key; GET /_gate/keys/<id> names the field, PATCH it";
     FieldError::new(name(id), hint)
 }
 

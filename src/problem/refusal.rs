@@ -125,13 +125,13 @@ impl Refusal {
                 400,
                 "bad-path",
                 "The path is ambiguous",
-                "Two servers could read the path differently: it has a dot segment, an empty segment, a backslash, a space, a control character, an encoded slash, or an encoded spelling of another path. Send it in its normal form.",
+                "The path has a dot segment, an empty segment, a backslash, a space, a control character, an encoded slash, or the encoded spelling of another path. Send the path in its normal form.",
             ),
             Self::BadRequest => describe(
                 400,
                 "bad-request",
                 "The request is malformed",
-                "The host, a body of a GET or HEAD, an Upgrade, a query parameter, a signed field that Connection names, or the size of URL or headers is not acceptable here. Under /_gate/, field and hint in this document say what is wrong.",
+                "The host, a body of a GET or HEAD, an Upgrade, a query parameter, a signed field that Connection names, or the size of URL or headers is not acceptable here. Under /_gate/, field and hint say what is wrong.",
             ),
             Self::BadCredential => describe(
                 400,
@@ -263,19 +263,19 @@ impl Refusal {
                 403,
                 "method-denied",
                 "The method is not allowed",
-                "The key, the session or the kind of credential does not allow this method; limit in this document says which.",
+                "The key, the session or the kind of credential does not allow this method: see limit.",
             ),
             Self::PathDenied => describe(
                 403,
                 "path-denied",
                 "The path is not allowed",
-                "The key or the session does not allow this path; limit in this document says which.",
+                "The key or the session does not allow this path: see limit.",
             ),
             Self::ChallengeFailed => describe(
                 403,
                 "challenge-failed",
                 "The challenge was not passed",
-                "Turnstile did not accept the token for this page; reason in this document says why. A token counts once, for 300 s, and on the page that it was solved on: solve a new challenge for each session.",
+                "Turnstile did not accept the token for this page; reason says why. A token counts once, for 300 s, on the page that it was solved on: solve a new challenge for each session.",
             ),
             Self::NoRoute => describe(
                 404,
@@ -305,13 +305,13 @@ impl Refusal {
                 409,
                 "key-exists",
                 "The id is in use",
-                "An id is never used again, not even that of a deleted key: choose another. id in this document is the one that is in use.",
+                "An id is never used again, not even that of a deleted key: choose another. id is the one in use.",
             ),
             Self::KeyInConfiguration => describe(
                 409,
                 "key-in-configuration",
                 "The key is in the configuration",
-                "Change the key in wrangler.toml and deploy. id in this document names the key.",
+                "Change the key in wrangler.toml and deploy. id names the key.",
             ),
             Self::RateLimited => describe(
                 429,
@@ -323,7 +323,7 @@ impl Refusal {
                 429,
                 "quota-exceeded",
                 "The quota is used up",
-                "The key has used all its requests or bytes of this day or month (UTC). Retry-After says when the next period begins, RateLimit-Policy and RateLimit what the quota is and what is left.",
+                "The key has used all its requests or bytes of this day or month (UTC). Retry-After says when the next period begins.",
             ),
         }
     }

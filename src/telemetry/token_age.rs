@@ -83,9 +83,7 @@ impl State {
                 "the upstream refuses this token, so writes are failing: put a new one now"
             }
             Self::Expired => "the token has expired: put a new one now",
-            Self::Overdue => {
-                "the token has reached max_age_days: rotate it (npx writegate token rotate), or put a new one and revoke the old one"
-            }
+            Self::Overdue => "the token has reached max_age_days: run npx writegate token rotate",
             Self::Due => "rotate the token before it is overdue or expires",
             Self::Unknown => {
                 "the age of the token is not known: put it as {\"token\":…,\"issued_at\":\"YYYY-MM-DD\"}, or set <NAME>_ISSUED_AT"
@@ -258,7 +256,7 @@ fn report<'c>(
     };
     let mut level = state.level();
     if broad {
-        advice.push_str("; this is a Cloudflare global API key, which is broad: it can do everything its user can, so replace it with an API token that can do only this");
+        advice.push_str("; a Cloudflare global API key is broad: it can do everything its user can, so use an API token instead");
         level = if level == Level::Info { Level::Warn } else { level };
     }
     Report {

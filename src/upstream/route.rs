@@ -226,7 +226,8 @@ fn is_same_parameter(denied: &[u8], name: &[u8]) -> bool {
 /// Parses `pass_headers`. Only settings of Cloudflare's AI Gateway may be listed: no caller may send the upstream any
 /// other header that the gate removes.
 fn pass_headers(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
-    let hint = "expected headers of the AI Gateway such as [\"cf-aig-cache-ttl\"]; its credential and the other headers that the gate removes never pass";
+    let hint =
+        "expected headers of the AI Gateway such as [\"cf-aig-cache-ttl\"], without its credential";
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let read = |name: &str| {
         let name = name.to_ascii_lowercase();

@@ -132,7 +132,7 @@ pub const fn is_transient(status: u16) -> bool {
 pub const fn rejection_hint(status: u16, code: Option<u64>) -> &'static str {
     match (code, status) {
         (Some(1000 | 9109), _) => {
-            "the Cloudflare API says the token is invalid: it was rolled or deleted, has expired, or is not allowed from this address; put a new one, or check its IP filter"
+            "the Cloudflare API says the token is invalid: it was rolled or deleted, has expired, or has an address filter; put a new one"
         }
         (Some(6003 | 6111 | 9106), _) => {
             "the Cloudflare API could not read the credential: put only the token, without Bearer or quotes, and check upstream_auth.scheme"
