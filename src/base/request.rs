@@ -209,19 +209,21 @@ pub fn is_same_header(name: &str, other: &str) -> bool {
 pub fn is_from_proxy(name: &str) -> bool {
     let prefixes: &[&str] = match name.as_bytes() {
         [b'c', ..] => &["client-cert", "cloudfront-"],
+        // By this, `Impersonate-*` and `Sudo`, Elasticsearch, Kubernetes, GitLab and Gitea let the holder of a token act as another.
+        [b'e', ..] => &["es-security-runas-"],
         [b'f', ..] => &["forwarded", "front-end-"],
-        // By these and `Sudo`, Kubernetes, GitLab and Gitea let the holder of a token act as somebody else.
-        [b'i', ..] => &["impersonate-"],
+        [b'i', ..] => &["impersonate-", "iv-"],
         [b'o', ..] => &["oidc-"],
         [b'r', ..] => &["remote-"],
-        [b's', ..] => &["ssl-"],
+        [b's', ..] => &["shib-", "sm-", "ssl-"],
         [b't', ..] => &["tailscale-"],
+        [b'w', ..] => &["wl-proxy-"],
         [b'x', ..] => &[
             "x-forwarded", "x-original-", "x-remote-", "x-webauth-", "x-authenticated-",
             "x-authentik-", "x-envoy-", "x-consumer-", "x-credential-", "x-ssl-", "x-client-cert",
             "x-arr-", "x-azure-", "x-ms-client-principal", "x-ms-token-", "x-amzn-mtls-",
-            "x-amzn-oidc-", "x-goog-authenticated-", "x-pomerium-", "x-vouch-", "x-vercel-",
-            "x-appengine-",
+            "x-amzn-oidc-", "x-goog-authenticated-", "x-pomerium-", "x-proxied-", "x-proxy",
+            "x-vouch-", "x-vercel-", "x-appengine-",
         ],
         _ => &[],
     };

@@ -312,8 +312,8 @@ mod tests {
             "x_custom_2", "x-forward", "x-author", "x-authentic", "x-authenticated", "if-match",
             "origin", "referer", "user-agent", "range", "prefer", "x-custom", "traceparent",
             "author", "cookies", "x-zip", "client-ips", "x-real-ip-2", "client", "x-schemes",
-            "sec-ch-prefers-color-scheme", "x-client-info", "x-ms-version", "x-amz-date",
-            "x-goog-api-client", "userinfo",
+            "sec-ch-prefers-color-scheme", "x-client-info", "x-proximity", "sms-id",
+            "x-ms-version", "x-amz-date", "x-goog-api-client", "userinfo",
         ] {
             assert!(!is_removed(name), "{name}");
         }
