@@ -295,6 +295,7 @@ impl AdminBackend for Native {
         self.called("ledgers")?;
         let answer = |batch: &str| match serde_json::from_str::<Value>(batch) {
             Ok(batch) => {
+                self.calls.borrow_mut().push("batch");
                 json!({"sequence": batch["sequence"], "requests": 0, "bytes": 0}).to_string()
             }
             Err(_nothing) => String::new(),
