@@ -27,13 +27,14 @@ fn the_earlier_step_refuses() {
     let ip = ("cf-connecting-ip", "10.1.2.3");
     let origin = ("origin", "https://a.example");
     type Step<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)]);
-    let steps: [Step<'_>; 13] = [
+    let steps: [Step<'_>; 14] = [
         ("bad-path", "TRACE", "https://g/x/../y", &[("authorization", "x")]),
         ("method-not-allowed", "TRACE", "https://g/none", &[("authorization", "x")]),
         ("no-route", "POST", "https://g/none", &[("authorization", "x")]),
         ("method-not-allowed", "GET", "https://g/posts/1", &[("authorization", "x")]),
         ("credential-missing", "POST", "https://g/posts/1", &[]),
         ("bad-credential", "POST", "https://g/posts/1?key=pk_none", &[("authorization", "x")]),
+        ("bad-credential", "POST", "https://g/posts/1?key=a%20b", &[("authorization", &good)]),
         ("key-unknown", "POST", "https://g/posts/1?key=pk_none", &[]),
         ("signature-invalid", "POST", "https://g/posts/1", &[("authorization", &forged)]),
         ("session-expired", "POST", "https://g/posts/1", &[("authorization", &old)]),
