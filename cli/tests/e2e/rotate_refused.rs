@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use testkit::token::fresh;
+use testkit::token::{fingerprint, fresh};
 
 use crate::cloudflare::MANAGER;
 use crate::rotate_front::Rollout;
@@ -101,6 +101,22 @@ fn a_token_in_place_that_does_not_work_is_not_called_well() {
     assert_eq!(done.steps(), [1]);
     assert_eq!(done.called("POST") + done.called("DELETE"), 0);
     stage.assert_unharmed();
+}
+
+#[test]
+fn after_the_root_was_replaced_one_rotation_needs_the_id() {
+    let stage = Stage::of(Kind { ours: true, ..Kind::default() });
+    // As a rotation named it under the former root.
+    let print = fingerprint(&fresh(), &stage.old.1);
+    let name = format!("writegate 127.0.0.1:{} WRITE_TOKEN {print}", stage.front.port);
+    stage.tokens().rename(&stage.old.1, &name);
+    let done = stage.rotate(&[]);
+    done.is(2, &["SIGNING_SECRET was replaced", "--old"]);
+    assert_eq!(done.called("POST") + done.called("DELETE"), 0);
+    stage.rotate(&old(&stage)).is(0, &[]);
+    stage.assert_rotated();
+    stage.rotate(&["--now"]).is(0, &[]);
+    stage.assert_rotated();
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl Rotation<'_> {
                 tokens.path()
             ))),
             (None, _) => Err(Error::usage(format!(
-                "{token}, which is in place, was not made by this command: name it with --old, by its id at Cloudflare \
+                "{token}, which is in place, was not made by this command, or SIGNING_SECRET was replaced since: name it with --old, by its id at Cloudflare \
                  (GET {} lists them)",
                 tokens.path()
             ))),
