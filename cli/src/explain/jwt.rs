@@ -74,8 +74,8 @@ pub(super) fn check(token: &str) -> Checked {
 /// Returns true for a name that differs from one of a session in case and punctuation only.
 fn is_almost_known(name: &str) -> bool {
     let known = [
-        "alg", "typ", "kid", "crit", "exp", "nbf", "iat", "aud", "sub", "jti", "methods", "paths",
-        "origin", "cnf", "method", "path", "origins", "allowed_origins", "allowed_ips",
+        "alg", "typ", "kid", "crit", "b64", "exp", "nbf", "iat", "aud", "sub", "jti", "methods",
+        "paths", "origin", "cnf", "method", "path", "origins", "allowed_origins", "allowed_ips",
     ];
     let letters =
         |name: &str| name.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "");
@@ -93,9 +93,9 @@ fn part(name: &str, text: &str) -> Result<Map<String, Value>, String> {
     })?;
     match writegate::json::parse(&bytes) {
         Some(Value::Object(members)) => Ok(members),
-        Some(_) | None => {
-            Err(format!("the session's {name} is no JSON object, or has a member twice"))
-        }
+        Some(_) | None => Err(format!(
+            "the session's {name} is no JSON object, or has a member twice, half a surrogate pair or a number beyond a double"
+        )),
     }
 }
 
@@ -115,6 +115,8 @@ fn check_header(header: &Map<String, Value>) -> Checked {
     ensure(kid.and_then(KeyId::parse).is_some(), "the session's kid is no key's id")?;
     let crit = "the session's header has crit, of which the gate understands nothing";
     ensure(!header.contains_key("crit"), crit)?;
+    let b64 = "the session's header has b64, which a JWT may not have (RFC 7797)";
+    ensure(!header.contains_key("b64"), b64)?;
     let is_jwt = |typ: &Value| typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("jwt"));
     ensure(header.get("typ").is_none_or(is_jwt), "the session's typ is not \"JWT\"")
 }

@@ -33,6 +33,10 @@ fn the_part_of_a_session_that_is_at_fault_is_named() {
         {{"alg":"none","kid":"pk_site"}} | {{"exp":{END}}} → alg is "none"
         {{"alg":"RS256","kid":"pk_site"}} | {{"exp":{END}}} → alg is "RS256"
         {{"kid":"pk_site"}} | {{"exp":{END}}}              → no alg
+        {{"alg":"HS256","kid":"pk_site","crit":["a"]}} | {{"exp":{END}}} → header has crit
+        {{"alg":"HS256","kid":"pk_site","b64":false}} | {{"exp":{END}}} → header has b64
+        {{"alg":"HS256","kid":"pk_site","B64":false}} | {{"exp":{END}}} → almost one that the gate reads: B64
+        {RIGHT} | {{"exp":{END},"name":"\ud83d"}}          → half a surrogate pair
         {RIGHT} | {{"exp":"{END}"}}                        → exp is a text
         {RIGHT} | {{"exp":null}}                           → exp is no number
         {RIGHT} | {{"exp":{{}}}}                           → exp is no number
