@@ -179,11 +179,11 @@ fn a_write_that_a_nonce_protects_costs_one_object_more_and_its_alarm() {
     assert_eq!(steady.spent.nonces, steady.requests, "{:#?}", steady.spent);
 
     // What comes later: this one's alarm, which finds nothing else in its object.
-    let lonely = gate.signature_of("pk_nonce").nonce(&fresh()).param("created", now() - 295);
     let gate = full(Setup::to(&upstream))
         .env("CLOCK_SKEW", 0)
         .env("SIGNING_SECRET", gate.signing_secret.as_str())
         .start();
+    let lonely = gate.signature_of("pk_nonce").nonce(&fresh()).param("created", now() - 295);
     lonely.sign(Request::post("/live/a")).send(&gate).passed();
     poll(PATIENCE, || match self::spent(&gate, 0).alarms {
         0 => Err("no alarm".to_owned()),
