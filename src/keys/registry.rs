@@ -188,8 +188,10 @@ impl CachedRecord {
 /// # Errors
 /// For a text that is not a record, or is the record of another id.
 pub fn read(id: &KeyId, text: &str) -> Result<Key, FieldError> {
-    let not_json = || FieldError::new("record", "is not JSON, or names a member twice");
-    let key = check("", json::parse(text.as_bytes()).ok_or_else(not_json)?)?;
+    let hint = "is not JSON, names a member twice, or is longer than 16384 bytes";
+    let record = Some(text.as_bytes()).filter(|text| text.len() <= MAX_RECORD_BYTES);
+    let record = record.and_then(json::parse).ok_or_else(|| FieldError::new("record", hint))?;
+    let key = check("", record)?;
     match key.id == *id {
         true => Ok(key),
         false => Err(FieldError::new("id", "differs from the id in the record's name in KV")),

@@ -33,7 +33,10 @@ fn one_record_is_shown_as_it_is_stored() {
 
 #[test]
 fn a_record_that_is_not_valid_is_listed_with_its_error() {
+    // The gate reads none that is longer than 16 KiB.
+    let long = format!(r#"{{"id":"pk_long","name":"{}"}}"#, "x".repeat(16_384));
     let broken = [
+        ("pk_long", long.as_str(), "record"),
         ("pk_text", "nonsense", "record"),
         ("pk_list", "[]", ""),
         ("pk_twice", r#"{"id":"pk_twice","id":"pk_twice"}"#, "record"),
