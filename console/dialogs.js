@@ -70,7 +70,7 @@ const showSecret = (dialog, { id, sk }) => {
   const secret = h("input", { id: "secret", readOnly: true, value: sk, autocomplete: "off", spellcheck: false, onfocus: () => secret.select() });
   const copied = h("span", { role: "status" });
   const copy = button("Copy", async () => {
-    const done = await navigator.clipboard.writeText(sk).then(() => true, () => false);
+    const done = await navigator.clipboard?.writeText(sk).then(() => true, () => false);
     if (!done) secret.focus();
     copied.textContent = done ? "Copied." : "Not copied: the browser does not allow it. It is selected.";
   });

@@ -45,6 +45,19 @@ test("a key is made, its secret is shown once, and it works", async (t) => {
   assert.ok((await page.getByRole("combobox", { name: "Key", exact: true }).innerText()).includes(id));
 });
 
+test("where the browser gives no clipboard the secret is selected", async (t) => {
+  const page = await signedIn(t);
+  // As over plain HTTP.
+  await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await button(page, "New key").click();
+  await button(page.getByRole("dialog"), "Create key").click();
+  await button(page.getByRole("dialog"), "Copy").click();
+  await page.getByText("Not copied").waitFor();
+  const secret = page.getByLabel("Secret", { exact: true });
+  const selected = await secret.evaluate((field) => field === document.activeElement && field.value.slice(field.selectionStart, field.selectionEnd));
+  assert.equal(selected, await secret.inputValue());
+});
+
 test("without an id the gate makes one", async (t) => {
   const page = await signedIn(t);
   await button(page, "New key").click();
