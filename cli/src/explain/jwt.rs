@@ -146,16 +146,22 @@ fn check_claims(claims: &Map<String, Value>) -> Checked {
         list(value).is_some_and(|list| list.iter().all(|path| Pattern::parse(path).is_some()))
     };
     let origin = |value: &Value| value.as_str().and_then(Origin::parse).is_some();
-    let cnf = |value: &Value| value["kid"].as_str().is_some_and(|kid| kid.starts_with("s_"));
+    let audience = |value: &Value| {
+        value.is_string() || value.as_array().is_some_and(|list| list.iter().all(Value::is_string))
+    };
+    let random = |kid: &str| URL_SAFE_NO_PAD.decode(kid.strip_prefix("s_")?).ok();
+    let cnf = |value: &Value| {
+        value["kid"].as_str().and_then(random).is_some_and(|random| random.len() == 16)
+    };
     type Rule<'r> = (&'r str, &'r dyn Fn(&Value) -> bool, &'r str);
     let rules: [Rule<'_>; 7] = [
-        ("aud", &|value| value.is_string() || value.is_array(), "a text or a list of texts"),
+        ("aud", &audience, "a text or a list of texts"),
         ("sub", &text, "1 to 128 visible ASCII characters"),
         ("jti", &text, "1 to 128 visible ASCII characters"),
         ("methods", &|value| list(value).is_some(), "a list such as [\"POST\"]"),
         ("paths", &paths, "a list such as [\"/posts/*\"]"),
         ("origin", &origin, "an origin such as https://www.example.com"),
-        ("cnf", &cnf, "{\"kid\":\"s_…\"}"),
+        ("cnf", &cnf, "{\"kid\":\"s_…\"} with 22 base64url characters, 16 bytes"),
     ];
     for (name, fits, expected) in rules {
         let fault = format!("the session's {name} is not {expected}");
