@@ -91,6 +91,8 @@ impl Alarm {
             Self::FeatureUnavailable { feature, wanted_by } => {
                 set("feature", feature.as_str().into());
                 set("wanted_by", wanted_by.as_str().into());
+                let hint = "if it is missing, add the binding or set the secret, and deploy; if it did not answer, look at https://www.cloudflarestatus.com/";
+                set("hint", hint.into());
                 "feature_unavailable"
             }
             Self::UsageUnsent { batches, lost } => {

@@ -205,6 +205,7 @@ fn assert_logged(table: &Check, what: &str, request_id: &str) {
     assert_eq!(table.gate.logs.audit(request_id)["code"], "feature-unavailable", "{what}");
     table.gate.logs.until(&format!("line about {what}"), |lines| {
         let mut alarms = lines.iter().filter(|line| line.is_event("feature_unavailable"));
-        alarms.any(|line| line.text.contains(what)).then_some(())
+        let words = [what, "\"hint\":\"if it is missing"];
+        alarms.any(|line| words.iter().all(|word| line.text.contains(word))).then_some(())
     });
 }
