@@ -20,10 +20,10 @@ pub(super) fn maybe(check: fn(&str) -> Checked) -> impl Fn(&str) -> Checked + Cl
     move |text| if text.is_empty() { Ok(String::new()) } else { check(text) }
 }
 
-/// Takes anything that fits a line of TOML.
-pub(super) fn text(text: &str) -> Checked {
-    let hint = "expected some words on one line";
-    when(!text.is_empty() && !text.chars().any(char::is_control), text, hint)
+/// Takes a few words for a line of TOML: all keys together are one variable of 5 KB.
+pub(crate) fn text(text: &str) -> Checked {
+    let fits = (1..=200).contains(&text.len()) && !text.chars().any(char::is_control);
+    when(fits, text, "expected some words on one line, of at most 200 bytes")
 }
 
 /// Returns a Worker's name, which is a label of a host name too.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use writegate::{Key, rate};
 
 use crate::error::{Error, Result};
+use crate::init::validate;
 use crate::project::Document;
 use crate::{clock, host, invocation, list};
 
@@ -13,7 +14,7 @@ use crate::{clock, host, invocation, list};
 #[derive(Args, Serialize)]
 pub(super) struct Fields {
     /// Its purpose
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = validate::text)]
     name: Option<String>,
     /// A kind of credential: session, signature, url, waf-url or public-key; may be repeated, or several with
     /// commas [default: session]

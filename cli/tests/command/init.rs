@@ -6,11 +6,11 @@ mod files;
 mod form;
 mod gate;
 pub(crate) mod machine;
+mod npm;
 mod recipes;
 mod refusals;
 mod terminal;
 mod tokens;
-mod workflows;
 
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ use crate::checkout::{Checkout, Done, random_secret, rows, writegate};
 
 #[test]
 fn a_value_in_the_wrong_form_names_the_right_one() {
-    let secret = random_secret();
+    let (secret, long) = (random_secret(), "x".repeat(201));
     for (line, words) in rows(&format!(
         "
         session mint pk_site          → did you mean --key <ID>?
@@ -28,6 +28,9 @@ fn a_value_in_the_wrong_form_names_the_right_one() {
         token rotate --gate=http://127.0.0.1:1 --patience 0 → --patience <SECONDS>: expected 1 to 3600 seconds
         key show pk_site --version 0  → --version <N>: expected a number from 1 to 4294967295
         key show pk_site --version a  → --version <N>: expected a whole number
+        key new --name {long}         → --name <TEXT>: expected some words on one line, of at most 200
+        key update pk_site --name ''  → --name
+        init my-gate --key-name {long} → --key-name <TEXT>: expected some words
         key new --quota 5             → --quota <FIELDS>: expected FIELD=VALUE … docs/configuration.md
         purge --gate=http://127.0.0.1:1 --route x → --route <PATH>: expected the path of a route
         explain -- /posts             → expected a whole one, such as https://

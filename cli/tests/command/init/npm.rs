@@ -1,5 +1,5 @@
-//! The workflows that `init` writes: the shell lines of their steps, run as a runner runs them, with npm and npx that say how
-//! they are called.
+//! A gate from npm, without npm: what comes next, the runtime of wrangler, and the workflows, the shell lines of whose steps run
+//! as a runner runs them, with npm and npx that say how they are called.
 
 use std::process::Command;
 
@@ -133,4 +133,29 @@ fn what_comes_next_begins_in_the_gate_s_folder_and_ends_with_the_key() {
     let line = "init --local --upstream https://api.example.com --method POST --path /posts";
     let done = clone().fed(line, &random_secret());
     assert!(done.err.contains("\nNext:\n  npm ci   install wrangler\n  npx "), "{}", done.err);
+}
+
+/// For Node 20, npm takes a wrangler whose runtime refuses the date of a new gate.
+#[test]
+fn an_old_runtime_is_replaced_and_a_new_one_stays() {
+    let gate = from_npm();
+    gate.program("npm", "printf '%s\\n' \"$*\" >>calls");
+    std::fs::create_dir(gate.0.join("node_modules/workerd")).unwrap();
+    let line =
+        "init --local --force --upstream https://api.example.com --method POST --path /posts";
+    for (version, calls) in [
+        ("1.20991231.0", ""),
+        (
+            "1.20260426.1",
+            "pkg set overrides.workerd=>=1.20261117.0\ninstall --ignore-scripts --no-audit --no-fund\n",
+        ),
+    ] {
+        let manifest = format!("{{\"version\":\"{version}\"}}");
+        gate.file("node_modules/workerd/package.json", &manifest);
+        let _none_yet = gate.file("calls", "");
+        let mut init = gate.command(line);
+        init.env("PATH", format!("{}/bin:{}", gate.0.display(), std::env::var("PATH").unwrap()));
+        Done::fed(&mut init, &random_secret()).succeeded();
+        assert_eq!(gate.text("calls"), calls, "{version}");
+    }
 }
