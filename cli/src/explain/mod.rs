@@ -174,7 +174,7 @@ impl Explanation<'_> {
         }
         let is_without = matches!(self.verdict, Verdict::Refused { problem, .. } if problem.code() == "credential-missing");
         if is_without
-            && self.answered.is_some_and(|answered| answered.code != "credential-missing")
+            && self.answered.is_none_or(|answered| answered.code != "credential-missing")
             && self.entry.status.is_some()
         {
             lines.push("the HAR has no Authorization: browsers leave it out, unless they export sensitive data, too".to_owned());

@@ -89,6 +89,19 @@ fn headers_that_a_browser_leaves_out_of_a_har_are_named() {
         json!({"status": 403, "content": {"size": 80, "mimeType": "application/problem+json"}}),
     );
     assert!(shown.contains("The answer was 403, and the HAR has nothing else of it."), "{shown}");
+    // As Chromium exports it unless it is asked for all, and as Firefox writes times and the host.
+    for response in [
+        json!({"status": 200, "content": {"text": "[]"}}),
+        json!({"status": 404, "content": {"text": "<html>", "encoding": ""}}),
+        json!({"status": 403, "content": {"text": "eyJjb2RlIjoicGF0aC1kZW5pZWQifQ==", "encoding": "base64"}}),
+    ] {
+        let headers = json!({"headers": [{"name": "Host", "value": "gate.example"}]});
+        let shown = explain(headers, response);
+        assert!(shown.contains("the HAR has no Authorization: browsers leave it out"), "{shown}");
+    }
+    let refused = json!({"status": 401, "content": {"text": "{\"code\":\"credential-missing\"}"}});
+    let shown = explain(json!({"headers": []}), refused);
+    assert!(!shown.contains("the HAR has no Authorization"), "{shown}");
     // A signed URL needs no Authorization, and its refusal has another reason.
     let answer = json!({"code": "url-expired", "status": 401}).to_string();
     let link = json!({"method": "GET", "url": format!("{URL}&key=pk_site&exp=1&sig={}", "A".repeat(43)), "headers": []});
