@@ -58,7 +58,7 @@ fn what_is_in_a_gzip_file_is_found_like_any_text() {
     let lines: Vec<&str> = [&text[..20], &text[20..]].into();
     gate.checkout.file("c.yml", &format!("user-data: |\n  {}\n", lines.join("\n  ")));
     let words = "a.gz:3 a GitHub token … b.gz:1 the value of SIGNING_SECRET … \
-        c.yml:2 the value of SIGNING_SECRET, in gzip and base64";
+        c.yml:2 the value of SIGNING_SECRET, packed and in base64";
     gate.says("leaks-in-tree", "fail", words);
     gate.commit("Pack them");
     gate.says("leaks-in-history", "fail", words);
@@ -90,11 +90,12 @@ fn what_is_in_a_zip_file_is_found_like_any_text() {
     file("a.zip", &[one.clone(), two].concat());
     let inner = member(8, &deflated(format!("{root}\n").as_bytes()));
     file("b.docx", &[one.clone(), member(8, &deflated(&inner))].concat());
+    gate.checkout.file("e.tf", &base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &inner));
     file("c.jar", &member(0, format!("{root}\n").as_bytes()));
     file("d.exe", &[&b"MZ\0\0PK\x03\x04"[..], &inner].concat());
     let words = "a.zip:2 a GitHub token, in a file of a ZIP file … \
         b.docx:1 the value of SIGNING_SECRET, in a file of a ZIP file … c.jar:1 the value of SIGNING_SECRET … \
-        d.exe:1 the value of SIGNING_SECRET, in a file of a ZIP file";
+        d.exe:1 the value of SIGNING_SECRET, in a file of a ZIP file … e.tf:1 the value of SIGNING_SECRET, packed";
     gate.says("leaks-in-tree", "fail", words);
     gate.commit("Pack them");
     gate.says("leaks-in-history", "fail", words);

@@ -101,6 +101,13 @@ fn undo(from: &[u8], breaks: &[usize]) -> Option<Undone> {
                 let rest = &from[at + 1..];
                 1 + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
             }
+            // A list has blanks and breaks after some of its commas.
+            b',' => {
+                let blank = |byte: &&u8| byte.is_ascii_whitespace();
+                let blanks = from[at + 1..].iter().take_while(blank).count();
+                bytes.extend((blanks > 0).then_some(b','));
+                if blanks > 0 { blanks + 1 } else { 0 }
+            }
             0 => 1,
             _ => 0,
         };
@@ -169,6 +176,8 @@ fn escape(text: &[u8]) -> Option<(usize, Meaning)> {
     Some(match (text[0], text.get(1)?) {
         // A line of a mail that goes on; or one of a program: the break is left out with the rest.
         (b'=' | b'\\', b'\r' | b'\n') => (1, Nothing),
+        // As JavaScript's escape() writes it.
+        (b'%', b'u') => (6, Character(number(2, 4, 16)?)),
         (b'%' | b'=', _) => (3, byte(1, 2, 16)?),
         (b'&', _) => {
             let end = text.iter().take(12).position(|byte| *byte == b';')?;
@@ -181,7 +190,8 @@ fn escape(text: &[u8]) -> Option<(usize, Meaning)> {
             };
             (end + 1, Character(code))
         }
-        (_, b'u') if text.get(2) == Some(&b'{') => {
+        (_, b'U') if number(2, 8, 16).is_some() => (10, Character(number(2, 8, 16)?)),
+        (_, b'u' | b'x') if text.get(2) == Some(&b'{') => {
             let digits = text.iter().skip(3).take(7).position(|byte| *byte == b'}')?;
             (digits + 4, Character(number(3, digits, 16)?))
         }

@@ -273,6 +273,19 @@ mod tests {
                 numbers("", ":"),
                 numbers("0x", ", "),
                 numbers("0x", ",\n  "),
+                // As `xxd -i` and formatters of programs break lines.
+                format!("{:?}", secret.as_bytes()).replacen(", ", ",\n    ", 3).into(),
+                secret
+                    .chars()
+                    .map(|c| format!("\\U{:08x}", u32::from(c)))
+                    .collect::<String>()
+                    .into(),
+                secret
+                    .chars()
+                    .map(|c| format!("\\x{{{:x}}}", u32::from(c)))
+                    .collect::<String>()
+                    .into(),
+                escaped(&|unit| format!("%u{unit:04x}")),
                 format!("{:?}", secret.as_bytes()).into(),
                 secret.replace('?', "&quest;").replace('+', "&plus;").replace('/', "&sol;").into(),
                 serde_json::to_vec_pretty(&serde_json::json!({"data": secret.as_bytes()})).unwrap(),

@@ -31,8 +31,8 @@ pub(in crate::check) struct Scanner {
 
 /// The beginning of a private key, before its kind.
 const PEM: &[u8] = b"-----BEGIN";
-/// The beginning of a gzip file in base64.
-const GZIP: &[u8] = b"H4sI";
+/// The beginnings of a gzip file and of a ZIP file in base64.
+const PACKED: [&[u8]; 2] = [b"H4sI", b"UEsDB"];
 /// A header of one member, ten bytes of claims and twenty of a signature.
 const LEAST_JWT: usize = 50;
 /// The longest distance between a name and the word that it is for.
@@ -65,15 +65,19 @@ impl Scanner {
         places.map(hit).collect()
     }
 
-    /// Returns the secrets of this machine in a gzip file in base64, which begins on this line.
+    /// Returns the secrets of this machine in a gzip or ZIP file in base64, which begins on this line.
     fn packed(&self, line: usize, text: &[u8]) -> impl Iterator<Item = Hit> {
         let is_text = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/\r\n \t".contains(byte);
         let letters = text.iter().take_while(is_text).filter(|byte| !byte.is_ascii_whitespace());
         let letters: Vec<u8> = letters.copied().collect();
         // Four letters are three bytes; the last ones are of its checksum.
         let packed = STANDARD_NO_PAD.decode(&letters[..letters.len() / 4 * 4]).unwrap_or_default();
-        let hits = self.known(&archive::gunzipped(&packed).unwrap_or_default()).into_iter();
-        hits.map(move |hit| Hit { line, kind: hit.kind + ", in gzip and base64", mark: None })
+        let mut files = archive::unzipped(&packed);
+        files.extend(archive::gunzipped(&packed));
+        let hits: Vec<Hit> = files.iter().flat_map(|file| self.known(file)).collect();
+        let packed =
+            move |hit: Hit| Hit { line, kind: hit.kind + ", packed and in base64", mark: None };
+        hits.into_iter().map(packed)
     }
 
     /// Returns the length of the longest secret of this machine, in any encoding.
@@ -95,7 +99,7 @@ impl Scanner {
                 continue;
             }
             let end = index - 1;
-            if content[start..end].starts_with(GZIP) {
+            if PACKED.iter().any(|begin| content[start..end].starts_with(begin)) {
                 hits.extend(self.packed(line, &content[start..]));
             }
             if end - start >= PEM.len()
