@@ -89,7 +89,10 @@ fn what_is_in_a_zip_file_is_found_like_any_text() {
     let file = |name: &str, content: &[u8]| fs::write(gate.checkout.0.join(name), content).unwrap();
     file("a.zip", &[one.clone(), two].concat());
     let inner = member(8, &deflated(format!("{root}\n").as_bytes()));
-    file("b.docx", &[one.clone(), member(8, &deflated(&inner))].concat());
+    file(
+        "b.docx",
+        &[one.clone(), member(8, &deflated(&[&[b' '; 5000][..], &inner].concat()))].concat(),
+    );
     gate.checkout.file("e.tf", &base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &inner));
     file("c.jar", &member(0, format!("{root}\n").as_bytes()));
     file("d.exe", &[&b"MZ\0\0PK\x03\x04"[..], &inner].concat());
