@@ -107,6 +107,7 @@ impl Alarm {
                 set("reason", (*reason).into());
                 set("expected", shown(expected).into());
                 set("got", got.as_deref().map(shown).into());
+                set("hint", "docs/troubleshooting.md says what to do for each reason".into());
                 "turnstile"
             }
             Self::UpstreamRejectedToken { secret, upstream_status, upstream_code, hint } => {

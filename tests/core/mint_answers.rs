@@ -105,7 +105,12 @@ fn a_yes_is_for_this_host_and_this_action() {
         assert_eq!(problem["reason"], reason, "{answer}");
         assert!(!problem.to_string().contains("login"), "{problem}");
         let line = json!({"event": "turnstile", "level": "warn", "reason": reason, "expected": expected, "got": got});
-        assert_eq!(lines(&gate, "turnstile"), [line]);
+        let mut logged = lines(&gate, "turnstile");
+        let hint = logged[0].as_object_mut().unwrap().remove("hint");
+        assert!(
+            hint.is_some_and(|hint| hint.as_str().unwrap().contains("docs/troubleshooting.md"))
+        );
+        assert_eq!(logged, [line]);
     }
 }
 
