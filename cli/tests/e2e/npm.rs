@@ -103,8 +103,11 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     machine.install(&folder);
     phase("packed and installed");
     let packages = folder.join("node_modules/writegate");
-    let packed =
-        ["man/writegate.1", "man/writegate-key-new.1", "completions/bash", "completions/zsh"];
+    let packed = [
+        "man/writegate.1", "man/writegate-key-new.1", "completions/bash", "completions/zsh",
+        // What the folder's files and messages name.
+        "docs/configuration.md", "docs/publishing.md", "docs/admin.md", "docs/recipes/form.md",
+    ];
     for name in packed {
         assert!(packages.join(name).is_file(), "{name}");
     }
