@@ -8,8 +8,7 @@ use crate::error::{Error, Result};
 /// Returns so many random bytes as base64url.
 pub(crate) fn text(bytes: usize) -> Result<String> {
     let mut random = vec![0; bytes];
-    getrandom::fill(&mut random)
-        .map_err(|error| Error::new(format!("the system gives no randomness: {error}")))?;
+    getrandom::fill(&mut random).map_err(no_randomness)?;
     Ok(URL_SAFE_NO_PAD.encode(random))
 }
 
@@ -18,7 +17,17 @@ pub(crate) fn session_kid() -> Result<String> {
     Ok(format!("s_{}", text(16)?))
 }
 
+/// Returns a number of seven digits or more for a rate limiter, which another gate of the account hardly has.
+pub(crate) fn limiter_id() -> Result<u32> {
+    let random = getrandom::u32().map_err(no_randomness)?;
+    Ok(1_000_000 + random % 1_000_000_000)
+}
+
 /// Returns a new key's id: `pk_` and 22 characters.
 pub(crate) fn key_id() -> Result<String> {
     Ok(format!("pk_{}", text(16)?))
+}
+
+fn no_randomness(error: getrandom::Error) -> Error {
+    Error::new(format!("the system gives no randomness: {error}"))
 }

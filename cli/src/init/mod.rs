@@ -221,7 +221,12 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     let plan = Plan::ask(options, &accounts, worker.as_deref().unwrap_or("writegate"))?;
     let mut warnings = plan.doubled_paths();
     report::warn(&warnings);
-    let ids = Ids { first: random::key_id()?, admin: random::key_id()?, probe: random::key_id()? };
+    let ids = Ids {
+        first: random::key_id()?,
+        admin: random::key_id()?,
+        probe: random::key_id()?,
+        limiter: random::limiter_id()?,
+    };
     let base = base.as_deref().zip(environment);
     let base = base.map(|(text, environment)| Base { text, environment });
     let configuration = template::render(&plan, &ids, source(&project.root), base.as_ref());

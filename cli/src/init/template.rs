@@ -17,6 +17,8 @@ pub(super) struct Ids {
     pub(super) first: String,
     pub(super) admin: String,
     pub(super) probe: String,
+    /// Of the first rate limiter.
+    pub(super) limiter: u32,
 }
 
 /// Where the Worker comes from.
@@ -119,7 +121,7 @@ fn filled(plan: &Plan, ids: &Ids, source: Source, base: &str) -> String {
         part if part.contains("[[kv_namespaces]]") && plan.preset.registry => Some(registry()),
         part if part.contains("[[ratelimits]]") && !plan.limiters.is_empty() => {
             // Two limits of an account with one id would share their counts.
-            let free = (1001..).filter(|id| !base.contains(&format!("\"{id}\"")));
+            let free = (ids.limiter..).filter(|id| !base.contains(&format!("\"{id}\"")));
             let limiters = plan.limiters.iter().zip(free).map(|(one, id)| limiter(one, id));
             Some(limiters.collect::<Vec<_>>().join("\n\n"))
         }

