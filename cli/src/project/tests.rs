@@ -242,6 +242,7 @@ fn generated_projects_are_read_as_wrangler_reads_them() {
 }
 
 /// Says which configuration wrangler takes in a folder; `null` for none, and a text for what it refuses.
+#[cfg(unix)]
 const CHOICES: &str = "
     const wrangler = require('wrangler');
     const folders = JSON.parse(require('fs').readFileSync(0, 'utf8'));
@@ -252,9 +253,11 @@ const CHOICES: &str = "
     };
     console.log(JSON.stringify(folders.map(choice)));";
 /// The names of folders, one in another.
+#[cfg(unix)]
 const FOLDERS: [&str; 6] = ["a", "with space", "é ü", "#1 %41", "[x]", "wrangler.json.d"];
 
-/// Trees of folders with configurations, things that only look like some, and links.
+/// Trees of folders with configurations, things that only look like some, and links, which are a right of their own on Windows.
+#[cfg(unix)]
 #[test]
 fn in_generated_folders_the_configuration_is_wrangler_s_or_it_is_said() {
     use std::os::unix::fs::symlink;
