@@ -28,6 +28,7 @@ pub const VARIABLES: [&str; 8] = [
     "UPSTREAM", "ROUTES", "KEYS", "RATES", "ROTATION", "SESSION_MAX_TTL", "CLOCK_SKEW",
     "TURNSTILE_VERIFY_URL",
 ];
+
 /// Secrets of the gate itself, which must never be sent to an upstream.
 pub const RESERVED_SECRETS: [&str; 4] =
     ["SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WAF_SECRET", "TURNSTILE_SECRET"];

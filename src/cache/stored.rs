@@ -21,6 +21,7 @@ pub(super) const LENGTH: &str = "writegate-length";
 /// Fields about caches that do not pass on a cached route, because the gate decides there how long a
 /// response is stored. Fields for caches in front of the gate pass on no route (`gateway::reply`).
 const FOR_CACHES: [&str; 2] = ["expires", "cf-cache-status"];
+
 /// The header edits of a response that is stored.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct CacheWrite<'h> {

@@ -18,11 +18,13 @@ const WORDS: [&str; 28] = [
     "jwt", "key", "nonce", "oidc", "otp", "pass", "principal", "private", "proof", "pwd", "saml",
     "secret", "sess", "signature", "ticket", "token", "wsse", "xsrf",
 ];
+
 /// Words for secrets that also occur inside harmless words: they count only as a whole part of a name.
 const PARTS: [&str; 14] = [
     "code", "dpop", "hawk", "iap", "mac", "mfa", "pat", "pin", "psk", "pw", "sid", "sig", "sso",
     "verify",
 ];
+
 /// Fields that contain URLs, whose queries may contain a secret.
 const URLS: [&str; 2] = ["referer", "x-rewrite-url"];
 /// Prefixes of the names of fields that Cloudflare or another proxy sets, in addition to [`is_from_proxy`].

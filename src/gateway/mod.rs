@@ -97,6 +97,7 @@ pub enum Decision<'g, 'h> {
     /// Send this request to the upstream, and tell the exchange what happens.
     Forward(Outbound<'h>, Box<Exchange<'g>>),
 }
+
 impl Gate {
     /// Creates a gate with the configuration of `environment`. If that does not parse, the gate refuses
     /// every request.

@@ -36,6 +36,7 @@ const PROCESS: [(&str, &str); 5] = [
     (WITH_PROCESS, "false"),
     (FROM_DOT_ENV, "False"),
 ];
+
 /// Fields, some at the top level and some in an environment.
 const FIELDS: [(&str, &str); 12] = [
     ("compatibility_date", "\"2026-01-02\""),
@@ -51,6 +52,7 @@ const FIELDS: [(&str, &str); 12] = [
     ("route", "\"a.example/*\""),
     ("migrations", "[{ tag = \"v1\", new_sqlite_classes = [\"L\"] }]"),
 ];
+
 /// Fields that an environment takes from the top level.
 const INHERITED: [&str; 7] = [
     "compatibility_date", "preview_urls", "workers_dev", "logpush", "observability", "route",

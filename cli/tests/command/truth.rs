@@ -262,6 +262,7 @@ pub(crate) const COMMANDS: [(&str, &str); 22] = [
     ("init", "--local --force --skip-probe --upstream=https://c.example"),
     ("completions", "bash"),
 ];
+
 /// Options of curl whose values are part of a request.
 const OF_CURL: [&str; 16] = [
     "-H", "-d", "-b", "-u", "-X", "-F", "-T", "-e", "-A", "-r", "--url", "--json",

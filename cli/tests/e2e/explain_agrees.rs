@@ -24,6 +24,7 @@ const PIECES: [&str; 16] = [
     ",", ";", "=", "\"", "'", ".", " ", "%20", "A", "sig=", "&", "undefined", "pk_site", ":",
     "Bearer ", "1",
 ];
+
 /// Headers that may be added to a request.
 const HEADERS: [(&str, &str); 12] = [
     ("X-Public-Key", "pk_site"),

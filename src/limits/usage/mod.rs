@@ -32,6 +32,7 @@ pub use counter::{Amounts, Kind};
 /// Most keys whose usage is kept at once: each takes some hundred bytes. So many accumulate only if a
 /// ledger fails for a long time.
 const MAX_KEYS: usize = 16_384;
+
 /// The usage in this isolate that the ledgers do not know yet, and the ledgers' last totals.
 #[derive(Debug, Default)]
 pub struct Usage {

@@ -43,6 +43,7 @@ const ENTITIES: [(&str, char); 33] = [
     ("semi", ';'),
     ("sol", '/'),
 ];
+
 /// A text in the encoding of mail names it; in another, what follows a `=` is a value.
 const MAIL: &[u8] = b"quoted-printable";
 /// Most bytes between two strings that are joined.
