@@ -55,3 +55,48 @@ fn every_command_in_a_sentence_is_one() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(found > 50, "{found} commands");
 }
+
+/// The list is a block, in which a command may have several lines and a line several commands.
+#[test]
+fn the_contract_lists_every_command_and_only_options_that_are_there() {
+    let page = fs::read_to_string(root().join("docs/wire-contract.md")).unwrap();
+    let list = page.split_once("\n## 10. Commands\n").unwrap().1.split("```").nth(1).unwrap();
+    let list = list.replace("cargo run -- ", "writegate ").replace("; writegate ", "\nwritegate ");
+    let lines: Vec<&str> =
+        list.lines().filter_map(|line| line.strip_prefix("writegate ")).collect();
+    let help = |words: &str| Done::of(&mut writegate(&format!("{words} --help"))).out;
+    let subcommands = |help: &str| -> Vec<String> {
+        let listed = help.split_once("Commands:\n").map_or("", |(_, rest)| rest);
+        let names = listed.lines().take_while(|line| !line.is_empty());
+        let names = names.filter_map(|line| line.split_whitespace().next().map(str::to_owned));
+        names.filter(|name| name != "help").collect()
+    };
+    let mut wrong = Vec::new();
+    let mut is_listed = |command: &str, name: &str, shown: &str| {
+        let has_name = |line: &&&str| {
+            let mut words = line.split([' ', ';']);
+            let begins = command.is_empty() || words.next() == Some(command);
+            begins && words.next().is_some_and(|word| word.split('|').any(|one| one == name))
+        };
+        let found: Vec<_> = lines.iter().filter(has_name).collect();
+        if found.is_empty() {
+            wrong.push(format!("{command} {name}: not there"));
+        }
+        for option in found.iter().flat_map(|line| line.split([' ', '[', ']', '(', ')', ';'])) {
+            if option.len() > 2 && option.starts_with("--") && !shown.contains(option) {
+                wrong.push(format!("{command} {name}: {option}"));
+            }
+        }
+    };
+    for command in subcommands(&help("")) {
+        let shown = help(&command);
+        let below = subcommands(&shown);
+        if below.is_empty() {
+            is_listed("", &command, &shown);
+        }
+        for name in below {
+            is_listed(&command, &name, &help(&format!("{command} {name}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
