@@ -121,7 +121,7 @@ pub(super) fn publishing(whole: &Value) -> String {
     let account = whole["account_id"].as_str().unwrap_or("ACCOUNT_ID");
     let url = url(whole);
     format!(
-        "To deploy by GitHub Actions on every push, make a token with exactly the permissions for it:\n  \
+        "To deploy by GitHub Actions on every push to main, make a token with exactly the permissions for it:\n  \
          https://dash.cloudflare.com/profile/api-tokens?permissionGroupKeys={permissions}&accountId={account}&zoneId=all&name=writegate%20deploy\n\
          When the folder has a repository at GitHub, run these in it:\n  \
          gh api --silent --method PUT 'repos/{{owner}}/{{repo}}/environments/production'\n  \
