@@ -195,8 +195,8 @@ export function writegate({ url, key, turnstile, container, session: own, throws
         : send(new Request(request, { headers, body, credentials: "omit" })));
       const refusal = await refusalOf(response);
       if (refusal?.status === 401 && current === used) current = undefined;
-      const isMended = refusal?.code === "session-expired" || (used.mac && refusal?.code === "signature-stale");
-      if (isMended && !isLast) continue;
+      const canRetry = refusal?.code === "session-expired" || (used.mac && refusal?.code === "signature-stale");
+      if (canRetry && !isLast) continue;
       if (refusal) throw refusal;
       const loaded = body?.size ?? 0;
       if (!byXhr) onProgress?.({ loaded, total: loaded });
