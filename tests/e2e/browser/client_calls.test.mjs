@@ -176,6 +176,42 @@ test("a body that is no Blob, and one without XMLHttpRequest, tell their progres
   assert.deepEqual(progress, [{ loaded: 5, total: 5 }]);
 });
 
+test("a stream reports once, and 0 of 0", async (t) => {
+  const { page, site } = await withOwn(t, () => session("pk_server"));
+  await page.route(`${gate}/posts/**`, (route) => answer(route, 200, {}));
+  const progress = await page.evaluate(
+    async ([{ fetch }, path]) => {
+      const progress = [];
+      const { readable, writable } = new TransformStream();
+      const writer = writable.getWriter();
+      writer.write(new TextEncoder().encode("12345")).then(() => writer.close());
+      await fetch(path, { method: "POST", body: readable, duplex: "half", onUploadProgress: (p) => progress.push(p) });
+      return progress;
+    },
+    [site, fresh()],
+  );
+  assert.deepEqual(progress, [{ loaded: 0, total: 0 }]);
+});
+
+test("on the gate's own origin, the browser adds cookies to an upload only, and the gate removes them", async (t) => {
+  const page = await open(t, pages);
+  await page.route(`${gate}/page`, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>" }));
+  await page.goto(`${gate}/page`);
+  await page.evaluate(() => (document.cookie = "visitor=1; path=/"));
+  const site = await client(page, `{ session: () => (${JSON.stringify(session("pk_server"))}) }`);
+  const path = fresh();
+  const requests = counted(page, path);
+  const arriving = await page.evaluate(
+    async ([{ fetch }, path]) => {
+      const cookieOf = async (init) => (await (await fetch(path, { method: "POST", body: "1", ...init })).json()).headers.cookie ?? null;
+      return [await cookieOf({}), await cookieOf({ onUploadProgress() {} })];
+    },
+    [site, path],
+  );
+  const sent = await Promise.all(requests.map(async (request) => (await request.allHeaders()).cookie));
+  assert.deepEqual([sent, arriving], [[undefined, "visitor=1"], [null, null]]);
+});
+
 test("a call that is aborted while its body is read asks for no session", async (t) => {
   const { page, made, site } = await withOwn(t, () => session("pk_page"));
   const told = await page.evaluate(async ({ fetch }) => {
