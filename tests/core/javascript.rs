@@ -18,6 +18,11 @@ fn kv_gets_what_the_writer_decided_however_its_writes_end() {
     run("key_writer.mjs");
 }
 
+#[test]
+fn a_request_is_forwarded_as_its_exchange_says() {
+    run("forward.mjs");
+}
+
 #[track_caller]
 fn run(name: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/core").join(name);
