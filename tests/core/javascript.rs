@@ -23,6 +23,11 @@ fn a_request_is_forwarded_as_its_exchange_says() {
     run("forward.mjs");
 }
 
+#[test]
+fn bindings_are_asked_in_time_and_their_answers_mean_what_they_say() {
+    run("calls.mjs");
+}
+
 #[track_caller]
 fn run(name: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/core").join(name);
