@@ -28,6 +28,16 @@ fn bindings_are_asked_in_time_and_their_answers_mean_what_they_say() {
     run("calls.mjs");
 }
 
+#[test]
+fn bodies_are_read_whole_digested_and_bounded() {
+    run("bodies.mjs");
+}
+
+#[test]
+fn cached_reads_are_found_kept_and_purged() {
+    run("store.mjs");
+}
+
 #[track_caller]
 fn run(name: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/core").join(name);
