@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
 import * as bindings from "../../src/edge/bindings.js";
+import { bufferedBytes, read } from "../../src/edge/body.js";
 import { flush } from "../../src/edge/flush.js";
 import { instanceGuard, log, panicked, respond, runTask, variable } from "../../src/edge/glue.js";
 import { siteverify } from "../../src/edge/siteverify.js";
@@ -167,8 +168,11 @@ for (const name of ["log", "warn", "error"]) console[name] = (line) => lines.pus
   await assert.rejects(runTask({ awaited: async () => panicked(), resume }, { waitUntil: () => {} }), /a panic/);
   const sameInstance = instanceGuard();
   sameInstance();
+  await read({ body: null, headers: new Headers([["content-length", "5"]]), arrayBuffer: async () => new ArrayBuffer(5) }, 5, 1000, "");
+  assert.equal(bufferedBytes(), 5);
   panicked();
   assert.throws(sameInstance, /a panic/);
+  assert.equal(bufferedBytes(), 0, "requests that ended hold nothing");
 }
 
 {

@@ -3,19 +3,29 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
 import { gzipSync } from "node:zlib";
-import { forward } from "../../src/edge/forward.js";
+import { forward, probe } from "../../src/edge/forward.js";
 import { panicked } from "../../src/edge/glue.js";
 import { remembered } from "../../src/edge/memory_cache.js";
 
 mock.timers.enable({ apis: ["setTimeout"] });
 const tasks = () => new Promise((done) => setImmediate(done));
-console.log = () => {};
+const logged = [];
+console.log = (line) => logged.push(line);
 
 /** The store: the entry that it has, without purge markers, and what it was given. */
 let found;
 const stored = [];
 const put = async (place, response) => void stored.push(await response.text());
 globalThis.caches = { open: async () => ({ put, match: async (place) => (typeof place === "string" ? undefined : found) }) };
+
+/** Whether the last response of these options stays as compressed as it is. */
+let encodeBody;
+globalThis.Response = class extends Response {
+  constructor(body, init) {
+    super(body, init);
+    encodeBody = init?.encodeBody ?? encodeBody;
+  }
+};
 
 const RESPONSE = "502\naudit\n\nrefused";
 const pass = ({ metered = "", status = "", set = [], copy = [] } = {}) =>
@@ -69,10 +79,10 @@ const source = () => {
   answers(new Response("ok", { status: 201, statusText: "a reason", headers: { "x-upstream": "1" } }));
   const answer = await response;
   assert.deepEqual([answer.status, answer.statusText, await answer.text()], [201, "", "ok"]);
-  assert.deepEqual([answer.headers.get("x-upstream"), answer.headers.get("x-gate")], [null, "1"]);
+  assert.deepEqual([answer.headers.get("x-upstream"), answer.headers.get("x-gate"), encodeBody], [null, "1", "manual"]);
   assert.deepEqual(exchange.names(), ["answered", "free"]);
   assert.deepEqual(exchange.of("answered")[0].slice(0, 3), [201, "content-type\ntext/plain;charset=UTF-8\nx-upstream\n1", 3]);
-  assert.equal(released, 1);
+  assert.deepEqual([released, logged], [1, ["audit"]]);
   assert.deepEqual(waits, [response]);
   // Its timer is over, too.
   mock.timers.tick(1000);
@@ -94,6 +104,8 @@ const source = () => {
     const answer = await begun.response;
     assert.deepEqual([answer.status, await answer.text()], [502, "refused"]);
     assert.deepEqual([exchange.of("failed")[0][0], ...exchange.names()], [problem, "failed", "free"]);
+    const { signal } = begun.fetches[0];
+    if (signal) assert.equal(signal.reason, "timeout", "the upload does not go on");
   }
 }
 
@@ -163,17 +175,27 @@ const source = () => {
   assert.equal(await inspected(new Response(gzipSync("packed"), options("gzip")), () => new Promise((done) => setImmediate(() => setImmediate(done)))), "packed");
   assert.equal(await inspected(new Response("plain", options("unknown"))), "plain");
   assert.equal(await inspected(new Response(null, options("gzip"))), "");
+  const inspectedInTime = async ({ send, body }) => {
+    mock.timers.tick(1999);
+    await tasks();
+    assert.ok(body.locked);
+    send([0xc3]);
+    await tasks();
+    send([0xa4]);
+    await tasks();
+    mock.timers.tick(1);
+  };
   // Half a character is no end, and a body that breaks off or stays away is no obstacle.
-  for (const ends of [(sent) => sent.fail(), () => mock.timers.tick(2000)]) {
+  for (const ends of [(sent) => sent.fail(), inspectedInTime]) {
     const slow = source();
     const text = await inspected(new Response(slow.body, { status: 401 }), async () => {
       slow.send([0xc3]);
       await tasks();
       slow.send([0xa4]);
       await tasks();
-      ends(slow);
+      await ends(slow);
     });
-    assert.equal(text, "\u00e4");
+    assert.equal(text, ends === inspectedInTime ? "\u00e4\u00e4" : "\u00e4");
   }
   const long = source();
   for (const size of [8191, 1, 1]) long.send(size);
@@ -200,6 +222,12 @@ const source = () => {
     if (problem === "too large") await assert.rejects(async () => rest);
     assert.equal((await response).status, 502);
     assert.deepEqual(exchange.of("failed")[0].slice(0, 2), [problem, problem === "gone" ? 10 : 11]);
+  }
+  // Bounds begin with any digit.
+  for (const travel of ["09", "9"]) {
+    const { fetches } = begin(exchangeOf(), { travel, body: source().body, method: "POST" });
+    await tasks();
+    assert.ok(fetches[0].signal);
   }
   // One of a known length goes as it is.
   const { fetches } = begin(exchangeOf(), { travel: "stream", body: "as it is", method: "POST" });
@@ -277,6 +305,21 @@ const source = () => {
 }
 
 {
+  // One that ended before the answer is over: nothing waits for it.
+  const exchange = exchangeOf(pass());
+  const upload = source();
+  const { fetches, response, waits } = begin(exchange, { travel: "100", body: upload.body, method: "POST" });
+  await tasks();
+  upload.send(3);
+  upload.end();
+  await new Response(fetches[0].body).arrayBuffer();
+  await tasks();
+  fetches[0].answers(new Response("ok"));
+  await response;
+  assert.deepEqual([waits.length, ...exchange.names()], [1, "answered", "free"]);
+}
+
+{
   // A response without a body, as the gate or HEAD has it, gives the upstream's up and is over at once.
   for (const [method, step, status] of [["HEAD", pass({ metered: "m" }), 200], ["GET", pass({ metered: "m", status: "304" }), 304]]) {
     const exchange = exchangeOf(step);
@@ -296,6 +339,7 @@ const source = () => {
     [(upstream) => upstream.end(), ["\0\0"]],
     [(upstream) => upstream.fail(), []],
     [undefined, [""]],
+    ["cancel", []],
   ]) {
     stored.length = 0;
     const { fetches, response, waits } = begin(exchangeOf(pass({ copy: ["x-private"] })), { lookup: "name,route,url" });
@@ -303,7 +347,8 @@ const source = () => {
     const upstream = source();
     fetches[0].answers(new Response(ends ? upstream.body : null));
     const answer = await response;
-    if (ends) {
+    if (ends === "cancel") await answer.body.cancel();
+    else if (ends) {
       upstream.send(2);
       ends(upstream);
     }
@@ -322,6 +367,7 @@ const source = () => {
   const { fetches, response } = begin(exchange, { lookup: "entry,route,url" });
   const answer = await response;
   assert.deepEqual([fetches.length, answer.headers.get("x-upstream"), ...exchange.names()], [0, null, "cached", "free"]);
+  assert.equal(encodeBody, "automatic");
   assert.deepEqual(exchange.of("cached")[0].slice(0, 3), [200, "x-upstream\n1", 0]);
   assert.equal(remembered()[0], before, "a body of unknown length is not remembered");
   found = new Response("ok", { headers: { "content-length": "2" } });
@@ -370,6 +416,12 @@ const source = () => {
     }),
     ["answered"],
   );
+  found = new Response("ok");
+  const looked = exchangeOf(pass());
+  const looking = begin(looked, { lookup: "name,route,url" });
+  panicked();
+  await assert.rejects(looking.response, /panic/);
+  assert.deepEqual(looked.told, []);
   const exchange = exchangeOf(pass({ metered: "m" }));
   const { fetches, response } = begin(exchange);
   await tasks();
@@ -378,4 +430,13 @@ const source = () => {
   panicked();
   assert.equal(await answer.text(), "goes on");
   assert.deepEqual(exchange.names(), ["answered"]);
+}
+
+{
+  // A probe is a request of its own, and its answer's beginning.
+  let asked;
+  globalThis.fetch = async (url, init) => ((asked = { url, ...init }), new Response("p".repeat(9), { status: 403 }));
+  AbortSignal.timeout = (ms) => ms;
+  assert.equal(await probe("https://upstream.example/p\n700\nx-set\n2"), "403\nppppppppp");
+  assert.deepEqual(asked, { url: "https://upstream.example/p", headers: { "x-set": "2" }, signal: 700, redirect: "manual", cache: "no-store" });
 }

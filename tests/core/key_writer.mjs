@@ -136,3 +136,17 @@ const end = async (kv) => {
   await alarm;
   assert.deepEqual([...kv.stored], [["a", "2"]]);
 }
+
+{
+  // Nothing is written for whoever expected another text, in none of the records; and KV is not asked for what is known.
+  const { kv, ask } = writer();
+  kv.stored.set("a", "0");
+  assert.equal(await ask({ write: [["b", null, "1"], ["a", "1", "2"]] }), false);
+  assert.deepEqual([kv.begun, await ask({ read: ["a", "b"] })], [[], ["0", null]]);
+  const written = ask({ write: [["a", "0", "1"]] });
+  await tasks();
+  await end(kv);
+  assert.equal(await written, true);
+  kv.get = () => assert.fail("this object knows it");
+  assert.deepEqual(await ask({ read: ["a"] }), ["1"]);
+}

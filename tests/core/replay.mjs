@@ -29,6 +29,7 @@ const storage = {
   getAlarm: async () => alarm,
   setAlarm: async (time) => (alarm = time),
   async deleteAll() {
+    alarm = null;
     rows.clear();
     hasTable = false;
   },
@@ -49,3 +50,17 @@ assert.equal(hasTable, false);
 now -= 30 * SECOND;
 assert.equal(await record("a", 1_060), 409);
 assert.equal(await record("b", 1_061), 201);
+
+// One alarm is set for all nonces, the next a minute later at least, and none when no nonce is left.
+assert.equal(alarm, 1_061 * SECOND);
+assert.equal(await record("c", 1_050), 201);
+assert.equal(alarm, 1_061 * SECOND, "the one that is set will do");
+assert.equal(await record("d", 1_125), 201);
+assert.equal(await record("e", 1_200), 201);
+now = alarm;
+await guard.alarm();
+assert.deepEqual([...rows.keys()], ["d", "e"]);
+assert.equal(alarm, 1_125 * SECOND, "the next one to end is later than that");
+now = alarm - 10 * SECOND;
+await guard.alarm();
+assert.equal(alarm, 1_175 * SECOND);
