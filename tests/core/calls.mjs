@@ -1,4 +1,4 @@
-// What the gate asks of its bindings and of siteverify, and what it makes of their answers. Run by javascript.rs.
+// The calls of bindings and of siteverify: requests, time limits and answers; and the code that waits for them. Run by javascript.rs.
 
 import assert from "node:assert/strict";
 import { mock } from "node:test";
@@ -144,7 +144,8 @@ for (const name of ["log", "warn", "error"]) console[name] = (line) => lines.pus
 {
   // Variables by kind: text, plain data as JSON, and bindings, which are not read.
   class Binding {}
-  const kinds = [["a", "ta"], ["", "t"], [{ a: [1] }, 'j{"a":[1]}'], [[1], "j[1]"], [1, "j1"], [false, "jfalse"], [null, "jnull"], [new Binding(), "r"], [() => {}, "r"], [undefined, undefined]];
+  const plain = [[{ a: [1] }, 'j{"a":[1]}'], [[1], "j[1]"], [1, "j1"], [false, "jfalse"], [null, "jnull"]];
+  const kinds = [["a", "ta"], ["", "t"], ...plain, [new Binding(), "r"], [() => {}, "r"], [undefined, undefined]];
   for (const [value, expected] of kinds) assert.equal(variable({ name: value }, "name"), expected);
 }
 
@@ -220,7 +221,7 @@ for (const name of ["log", "warn", "error"]) console[name] = (line) => lines.pus
   await assert.rejects(one.ended, /a panic/);
   assert.equal(one.told.length, 3);
 
-  // Nothing is told after a panic that comes while ledgers answer, either by the one that answers or by one that fails.
+  // After a panic while ledgers answer, `usage` is not called again, also if a ledger fails.
   for (const answer of [async () => (panicked(), new Response("{}")), async () => (panicked(), new Response("", { status: 500 }))]) {
     const broken = flushing(() => true, answer);
     await rest();

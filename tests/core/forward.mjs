@@ -18,7 +18,7 @@ const stored = [];
 const put = async (place, response) => void stored.push(await response.text());
 globalThis.caches = { open: async () => ({ put, match: async (place) => (typeof place === "string" ? undefined : found) }) };
 
-/** Whether the last response of these options stays as compressed as it is. */
+/** The option of the last response that has it: `manual` leaves a body as compressed as it is. */
 let encodeBody;
 globalThis.Response = class extends Response {
   constructor(body, init) {
@@ -31,7 +31,7 @@ const RESPONSE = "502\naudit\n\nrefused";
 const pass = ({ metered = "", status = "", set = [], copy = [] } = {}) =>
   ["pass", "audit", "", metered, status, "x-upstream", set.length / 2, ...set, ...copy].join("\n");
 
-/** An exchange that answers with these steps, one after the other, and writes down what it was told. */
+/** An exchange that answers with these steps, one after the other. `told` has its calls. */
 const exchangeOf = (...steps) => {
   const told = [];
   const tell = (name, answer) => (...values) => (told.push([name, ...values]), answer?.());
@@ -90,7 +90,7 @@ const source = () => {
 }
 
 {
-  // Every failure has a name. What comes after the time, or from a caller who is gone, is told as that.
+  // Every failure has a name: the time limit and a caller who is gone have their own.
   for (const [happens, problem, options] of [
     [({ fetches }) => fetches[0].fails(new Error("no host")), "undefined"],
     [() => mock.timers.tick(1000), "timeout"],
@@ -110,7 +110,7 @@ const source = () => {
 }
 
 {
-  // A time that ends in a pause ends the next attempt before it begins; nothing is told before the time is over.
+  // A time limit that ends in a pause ends the next attempt before it begins, and no earlier.
   const exchange = exchangeOf("again\n1500", `respond\n${RESPONSE}`);
   const { fetches, response } = begin(exchange);
   await tasks();
@@ -172,7 +172,7 @@ const source = () => {
   const options = (encoding) => ({ status: 401, headers: { "content-encoding": encoding } });
   assert.equal(await inspected(new Response("b\u00e4d", { status: 401 })), "b\u00e4d");
   assert.equal(await inspected(new Response(null, { status: 401 })), "");
-  assert.equal(await inspected(new Response(gzipSync("packed"), options("gzip")), () => new Promise((done) => setImmediate(() => setImmediate(done)))), "packed");
+  assert.equal(await inspected(new Response(gzipSync("packed"), options("gzip"))), "packed");
   assert.equal(await inspected(new Response("plain", options("unknown"))), "plain");
   assert.equal(await inspected(new Response(null, options("gzip"))), "");
   const inspectedInTime = async ({ send, body }) => {

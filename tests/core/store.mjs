@@ -44,7 +44,7 @@ globalThis.FixedLengthStream = class {
   }
 };
 const lengths = [];
-/** Whether a Response of these options stays encoded as it is. */
+/** This option of the responses that have it: `manual` leaves a body encoded as it is. */
 const manual = [];
 globalThis.Response = class extends Response {
   constructor(body, init) {
@@ -57,7 +57,7 @@ const asked = { headers: new Headers({ range: "bytes=0-1" }) };
 const sized = (text, headers) => () => new Response(text, { headers: { "content-length": String(text.length), ...headers } });
 const marker = (time) => () => new Response("purged", { headers: { "writegate-purged": String(time) } });
 
-/** What a call ends with when this time is over, and that it did not end before. */
+/** Returns the value or the message with which a call ends at this time; it must not end earlier. */
 const after = async (ms, call) => {
   let outcome = "waits";
   call().then((value) => (outcome = value), (error) => (outcome = error.message));
@@ -74,9 +74,10 @@ const after = async (ms, call) => {
   // A small entry is whole and has its name; the last purge counts, of the route or of the URL.
   answers = { name: sized("ok") };
   const entry = await find("name,route,url", asked);
-  assert.deepEqual({ ...entry, headers: undefined, body: Buffer.from(entry.body).toString() }, {
-    status: 200, headers: undefined, lines: "content-length\n2\ncontent-type\ntext/plain;charset=UTF-8", purged: 0, body: "ok", name: "name", requestedAt: 1_000_000,
-  });
+  const { headers, body, ...rest } = entry;
+  const lines = "content-length\n2\ncontent-type\ntext/plain;charset=UTF-8";
+  assert.deepEqual([headers.get("content-length"), Buffer.from(body).toString()], ["2", "ok"]);
+  assert.deepEqual(rest, { status: 200, lines, purged: 0, name: "name", requestedAt: 1_000_000 });
   assert.deepEqual(matched.splice(0), [["name", null], ["route", null], ["url", null]]);
   for (const [route, url] of [[5, 7], [7, 5]]) {
     answers = { name: sized("ok"), route: marker(route), url: marker(url) };
@@ -133,7 +134,10 @@ const after = async (ms, call) => {
   const waits = [];
   const ctx = { waitUntil: (wait) => waits.push(wait) };
   const edits = { drop: "x-private", set: ["x-set", "1"] };
-  const copyOf = (length) => keep("name,route,url", new Response(null, { status: 203, headers: { "x-private": "1", ...(length !== undefined && { "content-length": String(length) }) } }), edits, ctx);
+  const copyOf = (length) => {
+    const headers = { "x-private": "1", ...(length !== undefined && { "content-length": String(length) }) };
+    return keep("name,route,url", new Response(null, { status: 203, headers }), edits, ctx);
+  };
   const write = async (copy, ...sizes) => {
     for (const size of sizes) await copy.write(new Uint8Array(size));
     return copy;
@@ -148,6 +152,14 @@ const after = async (ms, call) => {
     await (await write(copyOf(length), 5)).close();
     assert.equal((await stored()).length, Number(isStored), `${length}`);
   }
+  // One that was given up takes nothing more, and counts for nothing.
+  const [first, second] = [await write(copyOf(), 1), await write(copyOf(), 1)];
+  first.abort();
+  first.abort();
+  await write(first, 1);
+  await first.close();
+  await second.close();
+  assert.equal((await stored()).length, 1);
   // 10 MiB is the most, and 32 MiB of all copies; what was given up makes room.
   const MIB = 1_048_576;
   for (const [more, isStored] of [[0, true], [1, false]]) {
@@ -160,13 +172,6 @@ const after = async (ms, call) => {
     for (const copy of copies) await copy.close();
     assert.equal((await stored()).length, count);
   }
-  const [first, second] = [await write(copyOf(), 1), await write(copyOf(), 1)];
-  first.abort();
-  first.abort();
-  await write(first, 1);
-  await first.close();
-  await second.close();
-  assert.equal((await stored()).length, 1);
   // A store that fails does no harm.
   put = async () => Promise.reject(new Error("failed"));
   await (await write(copyOf(), 1)).close();
@@ -176,7 +181,9 @@ const after = async (ms, call) => {
 {
   // A longer copy is stored while it streams, because its length is known. It is given up if it breaks off, or the store is slow.
   const waits = [];
-  const longCopy = () => keep("name,route,url", new Response(null, { headers: { "content-length": "10485761" } }), { drop: "", set: [] }, { waitUntil: (wait) => waits.push(wait) });
+  const ctx = { waitUntil: (wait) => waits.push(wait) };
+  const response = new Response(null, { headers: { "content-length": "10485761" } });
+  const longCopy = () => keep("name,route,url", response, { drop: "", set: [] }, ctx);
   let read;
   put = async (place, response) => (read = (await response.arrayBuffer()).byteLength);
   const whole = longCopy();
@@ -222,11 +229,14 @@ const after = async (ms, call) => {
   assert.equal(opened, 1, "the store is opened once");
 }
 
-// What an isolate remembers.
+// The memory cache.
 const small = (size, headers = {}) => isSmall(new Headers({ "content-length": String(size), ...headers }));
 assert.deepEqual([small(65_536), small(65_537), small(1, { "content-encoding": "gzip" }), isSmall(new Headers())], [true, false, false, false]);
 
-const entryOf = (name, bytes, lines = "") => ({ name, body: new ArrayBuffer(bytes), lines, status: 203, headers: new Headers({ "x-private": "1" }), requestedAt: Date.now() });
+const entryOf = (name, bytes, lines = "") => {
+  const headers = new Headers({ "x-private": "1" });
+  return { name, body: new ArrayBuffer(bytes), lines, status: 203, headers, requestedAt: Date.now() };
+};
 
 {
   // Each entry counts once, with its body, its headers and lines, and its name.
