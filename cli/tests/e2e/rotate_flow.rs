@@ -1,7 +1,9 @@
 //! A rotation from its first step to its last, and what it finds to do when it is run again.
 
-use std::thread;
+use std::fs::File;
+use std::process::{Command, Stdio};
 use std::time::Duration;
+use std::{io, thread};
 
 use serde_json::{Value, json};
 use testkit::token::{date, fingerprint, now};
@@ -205,4 +207,25 @@ fn the_ages_are_shown_and_what_needs_attention_is_an_exit_code() {
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
     let reported = done.json();
     assert_eq!((&reported["state"], &reported["age_days"]), (&json!("ok"), &json!(0)));
+}
+
+#[test]
+fn a_closed_or_full_output_hides_no_failure() {
+    let stage = Stage::new();
+    stage.tokens().stillborn = true;
+    let command = || -> Command {
+        let mut command = stage.command(&["--json", "--old", &stage.old.0, "--patience", "1"]);
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        command
+    };
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    for out in [Stdio::from(writer), Stdio::from(full)] {
+        let done = command().stdout(out).output().unwrap();
+        let err = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(1), "{err}");
+        assert!(err.lines().last().unwrap().contains("does not work"), "{err}");
+    }
+    stage.assert_untouched();
 }

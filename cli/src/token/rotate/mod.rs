@@ -32,7 +32,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::{Project, placeholder_root};
 use crate::wrangler::Wrangler;
-use crate::{clock, redact, settings};
+use crate::{clock, output, redact, settings};
 
 use super::envelope::Envelope;
 use super::local::Local;
@@ -55,15 +55,17 @@ const START_WITHIN: Duration = Duration::from_secs(100);
 pub(super) fn run(options: &Options) -> Result<()> {
     let rotation = Rotation::prepare(options)?;
     let end = rotation.run();
-    if options.json {
-        let end = end.as_ref().map(|outcome| *outcome);
-        match end {
-            // Nothing was made or put, so there is nothing to report.
-            Err(error) if error.code == 2 => {}
-            end => rotation.print(end),
-        }
-    }
-    end.map(drop)
+    let printed = match &end {
+        _ if !options.json => Ok(()),
+        // Nothing was made or put, so there is nothing to report.
+        Err(error) if error.code == 2 => Ok(()),
+        end => output::catch(|| {
+            rotation.print(end.as_ref().map(|outcome| *outcome));
+            Ok(())
+        }),
+    };
+    // A closed or full output hides no failure of the run.
+    end.and(printed)
 }
 
 /// A run, and all that it needs: whatever is missing is found before anything is done.
