@@ -56,9 +56,14 @@ impl Tokens {
     }
 
     pub(crate) fn rename(&mut self, value: &str, name: &str) {
+        self.change(value, "name", name);
+    }
+
+    /// Sets a member of what the API shows of it.
+    pub(crate) fn change(&mut self, value: &str, member: &str, to: &str) {
         let token = self.all.iter_mut().find(|token| token.value == value);
         let shown = &mut token.expect("a token of this value").shown;
-        shown.insert("name".into(), name.into());
+        shown.insert(member.into(), to.into());
     }
 
     fn make(&mut self, owned: bool, body: &Value, issued: u64) -> Value {

@@ -1,11 +1,13 @@
 //! Two rotations of one token at once: neither revokes what the other puts.
 
+use std::sync::atomic::Ordering;
+
 use crate::rotate_points::Points;
 use serde_json::Value;
 use testkit::token::fingerprint;
 
-use crate::rotate_run::Running;
-use crate::rotate_stage::{SOON, Stage};
+use crate::rotate_run::{Done, Running};
+use crate::rotate_stage::{Kind, SOON, Stage};
 
 /// Starts a run that has made its token, and waits on its way to put it until something is sent.
 fn slow(stage: &Stage, lease: &str) -> (Running, std::sync::mpsc::Sender<()>) {
@@ -87,4 +89,53 @@ fn where_somebody_revokes_the_new_token_the_old_one_stays() {
     run.end(&stage).is(1, &["somebody has revoked", "nothing else"]);
     let tokens = stage.tokens();
     assert!(tokens.is_live(&stage.old.1), "there is a way back");
+}
+
+/// Lets a rotation come to its last look at the gate, then does this, and returns the end.
+fn changed_while_waiting(stage: &Stage, change: impl FnOnce(&str)) -> Done {
+    let points = &stage.cloud.world.points;
+    let (puts, put_on) = points.hold("PUT /client/v4/accounts/");
+    let arguments = ["--unprobed", "--old", &stage.old.0, "--patience", "1"];
+    let run = stage.start(stage.command(&arguments), None);
+    puts.recv_timeout(SOON).unwrap();
+    let (lists, list_on) = points.hold("GET /client/v4/user/tokens?page=1");
+    put_on.send(()).unwrap();
+    lists.recv_timeout(SOON).unwrap();
+    let (looks, look_on) = points.hold("GET gate:/_gate/status");
+    list_on.send(()).unwrap();
+    looks.recv_timeout(SOON).unwrap();
+    let (_, new) = stage.tokens().named("writegate ").remove(0);
+    change(&new);
+    look_on.send(()).unwrap();
+    run.end(stage)
+}
+
+#[test]
+fn what_happens_to_the_new_token_during_the_grace_keeps_the_old_one_alive() {
+    // Revoked.
+    let stage = Stage::new();
+    let done = changed_while_waiting(&stage, |new| {
+        let mut tokens = stage.tokens();
+        let id = format!("/{}", tokens.shown(new)["id"].as_str().unwrap());
+        tokens.manage(false, "DELETE", &id, "", &Value::Null).unwrap();
+    });
+    done.is(1, &["nothing"]);
+    assert_eq!(done.called("DELETE"), 0, "{}", done.err);
+    assert!(stage.tokens().is_live(&stage.old.1), "there is a way back");
+
+    // It works no more, by what the gate's way to the API says.
+    let stage = Stage::new();
+    let done = changed_while_waiting(&stage, |_| {
+        stage.cloud.world.down.store(true, Ordering::Relaxed);
+    });
+    done.is(1, &["500", "nothing was revoked", "--now"]);
+    assert_eq!(done.called("DELETE"), 0, "{}", done.err);
+
+    // Disabled, where no probe shows it.
+    let stage = Stage::of(Kind { route: ("/cms/*", "/cms", None), ..Kind::default() });
+    let done = changed_while_waiting(&stage, |new| {
+        stage.tokens().change(new, "status", "disabled");
+    });
+    done.is(1, &["disabled", "nothing else was revoked"]);
+    assert_eq!(done.called("DELETE"), 0, "{}", done.err);
 }

@@ -58,6 +58,7 @@ impl Rotation<'_> {
         self.step(8, &format!("revoking all but {token}"));
         if hook.revoke.is_some() {
             self.confirm(new.fingerprint.as_str(), Duration::ZERO)?;
+            self.confirm_works()?;
         }
         let revoke = format!("revoke {before}, {age}, at the API");
         let mut report = self.report.borrow_mut();

@@ -39,17 +39,15 @@ impl Rotation<'_> {
         in_place: Option<&Listed>,
         known: &BTreeMap<String, Instant>,
     ) -> Result<()> {
+        let token = named(&kept.fingerprint);
         let now = clock::now()?;
-        let ours = tokens.list()?;
-        if !ours.iter().any(|token| token.id == kept.id) {
-            self.report
-                .borrow_mut()
-                .leave("rotate again with --now: the token in the gate is revoked");
-            return Err(Error::new(format!(
-                "{} is in the gate, and somebody has revoked it at Cloudflare: nothing else was revoked",
-                named(&kept.fingerprint)
-            )));
-        }
+        let ours = tokens.list().map_err(|error| {
+            self.report.borrow_mut().leave(AGAIN);
+            Error::new(format!(
+                "{error}; {token} is in place and works, and nothing was revoked: run this again",
+                error = error.message
+            ))
+        })?;
         let met = self.met(&ours);
         let lease = Duration::from_secs(self.options.lease);
         let young = |token: &&Listed| {
@@ -71,7 +69,6 @@ impl Rotation<'_> {
         let old = self.options.old.as_deref();
         victims.extend(old.filter(|old| *old != kept.id && !victims.contains(old)));
 
-        let token = named(&kept.fingerprint);
         self.step(8, &format!("revoking all but {token}: {}", victims.join(", ")));
         if !left.is_zero() {
             self.progress.note(&format!(
@@ -80,6 +77,8 @@ impl Rotation<'_> {
             ));
         }
         self.confirm(&kept.fingerprint, left)?;
+        self.refuse_dead(tokens, kept)?;
+        self.confirm_works()?;
         let mut report = self.report.borrow_mut();
         let mut failed = Vec::new();
         for id in victims {
@@ -104,6 +103,29 @@ impl Rotation<'_> {
         }
     }
 
+    /// Refuses to revoke anything where somebody has revoked or disabled the token that is to stay, as late as that can be
+    /// seen: the others are the way back.
+    fn refuse_dead(&self, tokens: &Tokens, kept: &Kept) -> Result<()> {
+        let what = match tokens.get(&kept.id) {
+            Ok(Some(token)) if token["status"] == "active" => return Ok(()),
+            Ok(Some(token)) => match token["status"].as_str() {
+                Some("disabled") => "it is disabled at Cloudflare".to_owned(),
+                Some("expired") => "it has expired".to_owned(),
+                _ => "Cloudflare does not call it active".to_owned(),
+            },
+            Ok(None) => "somebody has revoked it at Cloudflare".to_owned(),
+            Err(error) => {
+                self.report.borrow_mut().leave(AGAIN);
+                return Err(Error::new(format!("{}; nothing was revoked", error.message)));
+            }
+        };
+        self.report.borrow_mut().leave("rotate again with --now: the token in the gate is dead");
+        Err(Error::new(format!(
+            "{} is in the gate, and {what}: nothing else was revoked",
+            named(&kept.fingerprint)
+        )))
+    }
+
     /// Waits, and then sees that the gate still shows this token.
     pub(super) fn confirm(&self, fingerprint: &str, least: Duration) -> Result<()> {
         thread::sleep(self.grace().max(least));
@@ -115,6 +137,14 @@ impl Rotation<'_> {
                 "{}; another rotation may have taken over, so nothing was revoked",
                 error.message
             ))
+        })
+    }
+
+    /// Sees through the gate that the token which is to stay works, now that the wait is over.
+    pub(super) fn confirm_works(&self) -> Result<()> {
+        self.see_that_it_works().map_err(|error| {
+            self.report.borrow_mut().leave(AGAIN);
+            Error::new(format!("{}; nothing was revoked", error.message))
         })
     }
 }
