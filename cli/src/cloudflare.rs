@@ -84,6 +84,17 @@ impl Api {
 }
 
 impl ApiError {
+    /// Returns true if the API says that there is no such thing. A 404 of something before it, or for a path that the API
+    /// does not have (codes 7000 and 7003), says nothing of the kind.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.status == 404 && self.code.is_some_and(|code| ![7000, 7003].contains(&code))
+    }
+
+    /// Returns true if the call may have had its effect all the same: the answer is not the API's, or is its failure.
+    pub(crate) const fn is_uncertain(&self) -> bool {
+        self.code.is_none() || self.status >= 500
+    }
+
     /// Explains an error of the API whose own words do not.
     const fn hint(&self) -> Option<&'static str> {
         match self.code {

@@ -109,7 +109,7 @@ pub(crate) fn once(config: &Config, secret: &str) -> Option<Tried> {
 /// Says why an answer tells nothing about the token, and what to do; `None` for one that does.
 fn doubt(status: u16, body: &[u8]) -> Option<&'static str> {
     Some(match status {
-        200..300 if body.trim_ascii_start().starts_with(b"<") => {
+        200..300 if is_web_page(body) => {
             "that is a web page, as a login has it, and not the API: look at --upstream and --probe"
         }
         200..300 => return None,
@@ -124,8 +124,20 @@ fn doubt(status: u16, body: &[u8]) -> Option<&'static str> {
     })
 }
 
+/// Returns true for HTML, which a login or an error of something before an API answers with any status.
+fn is_web_page(body: &[u8]) -> bool {
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body).trim_ascii_start();
+    let begins = |with: &str| {
+        body.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    begins("<!doctype html") || begins("<html")
+}
+
 fn direct(probe: &Probe<'_>) -> std::result::Result<(), String> {
     let (status, body) = answer(probe)?;
+    if (200..300).contains(&status) && is_web_page(&body) {
+        return Err(format!("the API answered {status} to {} with a web page", probe.url));
+    }
     if (200..300).contains(&status) && !probe.read(status, &body).rejected {
         return Ok(());
     }
@@ -257,6 +269,12 @@ impl Through {
         let url = url.ok_or("the gate's address has no such path")?;
         let bearer = Secret::new(format!("Bearer {session}"));
         let (status, body) = get(&url, &[("Authorization", &bearer)])?;
+        if (200..300).contains(&status) && is_web_page(&body) {
+            return Err(format!(
+                "GET {} through the gate was answered {status} with a web page",
+                self.path
+            ));
+        }
         Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 

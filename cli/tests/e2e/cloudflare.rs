@@ -41,6 +41,18 @@ pub(crate) struct World {
     pub(crate) stubs: Mutex<Vec<String>>,
     /// The API has nothing but 500 for what comes through a gate.
     pub(crate) down: AtomicBool,
+    pub(crate) instead: Mutex<Option<Instead>>,
+}
+
+/// An answer to calls in place of the API's own, by it or by something before it.
+#[derive(Clone, Copy)]
+pub(crate) struct Instead {
+    /// The beginning of the calls.
+    pub(crate) call: &'static str,
+    /// They have their effect all the same.
+    pub(crate) effect: bool,
+    pub(crate) status: u16,
+    pub(crate) body: &'static str,
 }
 
 /// The id of the token that manages the others.
@@ -62,6 +74,7 @@ impl Cloudflare {
             wrong: Mutex::default(),
             stubs: Mutex::default(),
             down: AtomicBool::default(),
+            instead: Mutex::default(),
         });
         let shared = Arc::clone(&world);
         let server = Upstream::answering(move |seen, _| shared.answer(seen));
@@ -84,11 +97,25 @@ impl World {
             if self.down.load(Ordering::Relaxed) {
                 return Reply::new(500);
             }
-            return self.route(seen);
+            return self.reply(seen);
         }
         let what = format!("{} {}", seen.method, seen.target);
-        let reply = self.points.pass(&what, || self.route(seen));
+        let reply = self.points.pass(&what, || self.reply(seen));
         reply.unwrap_or_else(Reply::hang_up)
+    }
+
+    fn reply(&self, seen: &Seen) -> Reply {
+        let what = format!("{} {}", seen.method, seen.target);
+        let instead = *self.instead.lock().unwrap();
+        match instead.filter(|instead| what.starts_with(instead.call)) {
+            Some(Instead { effect, status, body, .. }) => {
+                if effect {
+                    self.route(seen);
+                }
+                Reply::new(status).body(body)
+            }
+            None => self.route(seen),
+        }
     }
 
     fn route(&self, seen: &Seen) -> Reply {

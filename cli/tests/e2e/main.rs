@@ -14,6 +14,7 @@ mod reader;
 mod tls_front;
 
 // A token replaced while callers write.
+mod rotate_answers;
 mod rotate_docs;
 mod rotate_flow;
 mod rotate_hook;

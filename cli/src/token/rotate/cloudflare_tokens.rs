@@ -137,8 +137,8 @@ impl Tokens {
     /// Returns a token, whole; `None` where there is none of this id.
     pub(super) fn get(&self, id: &str) -> Result<Option<Value>> {
         match self.api.get(&format!("{}/{id}", self.path)) {
-            Err(error) if error.status == 404 => Ok(None),
-            got => got.map(Some).map_err(failed("reading the old token")),
+            Err(error) if error.is_missing() => Ok(None),
+            got => got.map(Some).map_err(failed("reading a token")),
         }
     }
 
@@ -154,10 +154,17 @@ impl Tokens {
         if let Some(end) = expires_at {
             body.insert("expires_on".to_owned(), rights::seconds(end).into());
         }
-        let mut whole = self
-            .api
-            .send("POST", &self.path, Some(&Value::Object(body)))
-            .map_err(failed("making the new token"))?;
+        let mut whole =
+            self.api.send("POST", &self.path, Some(&Value::Object(body))).map_err(|error| {
+                let may_be_there = match error.is_uncertain() {
+                    true => format!(
+                        "; it may have been made, as {}: the next run revokes it",
+                        self.stem
+                    ),
+                    false => String::new(),
+                };
+                Error::new(format!("making the new token: {error}{may_be_there}"))
+            })?;
         let value = match whole["value"].take() {
             Value::String(value) => Secret::new(value),
             _ => Secret::new(""),
@@ -202,7 +209,7 @@ impl Tokens {
     /// Revokes a token; one that is gone already is revoked.
     pub(super) fn revoke(&self, id: &str) -> std::result::Result<(), ApiError> {
         match self.api.send("DELETE", &format!("{}/{id}", self.path), None) {
-            Err(error) if error.status == 404 => Ok(()),
+            Err(error) if error.is_missing() => Ok(()),
             done => done.map(drop),
         }
     }
