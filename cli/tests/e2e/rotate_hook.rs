@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use testkit::token::{date, fingerprint, fresh, now};
 
 use crate::Folder;
+use crate::rotate_front::Rollout;
 use crate::rotate_stage::{Stage, deployed};
 
 /// Returns a command that prints this, from a file outside of the checkout.
@@ -87,5 +88,20 @@ fn a_revoke_hook_that_fails_is_reported() {
     );
     assert_eq!(shown["revoked_by_hook"], json!(false));
     assert!(shown["left"][0].as_str().unwrap().contains("revoke token"), "{shown}");
+    stage.assert_unharmed();
+}
+
+#[test]
+fn a_hook_s_token_that_may_not_be_in_the_gate_is_named() {
+    let (stage, folder) = (Stage::new(), Folder::new());
+    stage.front.set(Rollout::Stuck);
+    let token = new_token(&stage);
+    let make = prints(&folder, &token);
+    let done = stage.rotate(&["--hook", &make, "--patience", "1", "--json"]);
+    let both = [&stage.old.1, &token].map(|token| fingerprint(&stage.signing_secret, token));
+    let words = ["did not show", "does not show", "revoke", &both[0], &both[1]];
+    done.is(1, &words);
+    let left = done.json()["left"].to_string();
+    assert!(both.iter().all(|print| left.contains(print)), "{left}");
     stage.assert_unharmed();
 }

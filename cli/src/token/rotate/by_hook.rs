@@ -54,7 +54,18 @@ impl Rotation<'_> {
                 "{token} does not work: {said}; nothing was put, and it should be revoked at the API"
             ))
         })?;
-        self.bring_in(&place, &new)?;
+        self.bring_in(&place, &new).map_err(|error| match &hook.revoke {
+            Some(_) => error,
+            // No later run knows of both.
+            None => {
+                let left = format!(
+                    "of {before} and {token}, revoke at the API the one that the gate then does not show"
+                );
+                let error = Error::new(format!("{}; {left}", error.message));
+                self.report.borrow_mut().leave(left);
+                error
+            }
+        })?;
         self.step(8, &format!("revoking all but {token}"));
         if hook.revoke.is_some() {
             self.confirm(new.fingerprint.as_str(), Duration::ZERO)?;
