@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use serde_json::json;
 use testkit::token::{fingerprint, fresh};
 
 use crate::cloudflare::MANAGER;
@@ -81,6 +82,29 @@ fn an_old_token_that_nothing_identifies_has_to_be_vouched_for() {
     let done = stage.run(command, None);
     done.is(2, &["--old-unchecked", "tokens/verify"]);
     stage.assert_untouched();
+}
+
+#[test]
+fn an_old_token_that_the_one_in_place_did_not_replace_has_to_be_vouched_for_too() {
+    let stage = Stage::of(Kind { ours: true, ..Kind::default() });
+    let policies = stage.tokens().shown(&stage.old.1)["policies"].clone();
+    for (name, issued_on) in [
+        ("made by hand", "2999-01-01T00:00:00Z"),
+        ("writegate staging.example.com WRITE_TOKEN 0123456789ab", "2026-01-01T00:00:00Z"),
+    ] {
+        let other = {
+            let mut tokens = stage.tokens();
+            let body = json!({"name": name, "policies": policies});
+            let made = tokens.manage(false, "POST", "", "", &body).unwrap();
+            tokens.change(made["value"].as_str().unwrap(), "issued_on", issued_on);
+            made["id"].as_str().unwrap().to_owned()
+        };
+        let mut command = stage.bare(&["token", "rotate", "--old", &other]);
+        command.args(["--interval", "2", "--patience", "1", "--grace", "0"]);
+        stage.run(command, None).is(2, &["--old", "leave out --old", "--old-unchecked"]);
+        assert!(stage.tokens().has(&other), "{name}");
+        assert!(stage.tokens().is_live(&stage.old.1), "{name}");
+    }
 }
 
 #[test]

@@ -130,6 +130,16 @@ impl Rotation<'_> {
                  command made that token",
                 self.options.old.as_deref().unwrap_or_default()
             ))),
+            _ if self.options.old_unchecked => Ok(()),
+            _ if tokens.is_of_another_gate(old)
+                || rights::time(&old["issued_on"]) > in_place.issued_on =>
+            {
+                Err(Error::usage(format!(
+                    "--old {}: by its name or its date, it is not the token that the one in place replaced: leave out --old, for \
+                     this command made the token in place, or say --old-unchecked, if it is to be revoked",
+                    self.options.old.as_deref().unwrap_or_default()
+                )))
+            }
             _ => Ok(()),
         }
     }

@@ -15,6 +15,8 @@ use super::rights;
 
 /// The place of the credential that may manage tokens.
 const CREDENTIALS: [&str; 2] = ["ROTATION_API_TOKEN", "CLOUDFLARE_API_TOKEN"];
+/// The beginning of the names of the tokens of all gates.
+const FIRST: &str = "writegate ";
 /// Longest name that Cloudflare takes.
 const MAX_NAME: usize = 120;
 /// Most tokens of a page.
@@ -67,7 +69,7 @@ impl Tokens {
                      for the API of somebody else, say how a token is made there with --hook",
                 )
             })?;
-        let stem = format!("writegate {} {secret}", host(gate));
+        let stem = format!("{FIRST}{} {secret}", host(gate));
         if stem.len() + 1 + FINGERPRINT > MAX_NAME {
             return Err(Error::usage(format!(
                 "{stem:?} and a fingerprint are longer than the {MAX_NAME} characters of a token's name: \
@@ -132,6 +134,12 @@ impl Tokens {
             id: token["id"].as_str()?.to_owned(),
             issued_on: rights::time(&token["issued_on"]),
         })
+    }
+
+    /// Returns true if a token has a name that this command gives, for another gate or another secret.
+    pub(super) fn is_of_another_gate(&self, token: &Value) -> bool {
+        let name = token["name"].as_str().unwrap_or_default();
+        name.starts_with(FIRST) && fingerprint_of(name, &self.stem).is_none()
     }
 
     /// Returns a token, whole; `None` where there is none of this id.
