@@ -15,12 +15,14 @@ use writegate::{
 
 use crate::error::{Error, Result};
 use crate::session::{Claims, OWN_TTL};
-use crate::{http, invocation};
+use crate::{http, invocation, random};
 
 /// Longest for one answer: what the gate's own daily probe waits.
 const LIMIT: Duration = Duration::from_secs(10);
 /// The longest time until the API knows a new token everywhere.
 const WARM_UP: Duration = Duration::from_secs(30);
+/// JSON, or else anything.
+const ACCEPT: &str = "application/json, */*;q=0.1";
 /// Most of an answer that is read.
 const MAX_BODY: u64 = 64 * 1024;
 
@@ -147,14 +149,17 @@ fn direct(probe: &Probe<'_>) -> std::result::Result<(), String> {
 fn answer(probe: &Probe<'_>) -> std::result::Result<(u16, Vec<u8>), String> {
     let headers: Vec<(&str, &Secret)> =
         probe.credential.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
-    get(&probe.url, &headers)
+    get(&probe.url, ACCEPT, &headers)
 }
 
 /// Returns the status and the body; the error is why there are none.
-fn get(url: &str, headers: &[(&str, &Secret)]) -> std::result::Result<(u16, Vec<u8>), String> {
+fn get(
+    url: &str,
+    accept: &str,
+    headers: &[(&str, &Secret)],
+) -> std::result::Result<(u16, Vec<u8>), String> {
     let agent = http::agent(url, LIMIT).map_err(|error| error.message)?;
-    let mut request =
-        ureq::http::Request::builder().uri(url).header("Accept", "application/json, */*;q=0.1");
+    let mut request = ureq::http::Request::builder().uri(url).header("Accept", accept);
     for (name, value) in headers {
         request = request.header(*name, value.expose());
     }
@@ -268,7 +273,10 @@ impl Through {
         let url = self.gate.join(self.path.strip_prefix('/'), None);
         let url = url.ok_or("the gate's address has no such path")?;
         let bearer = Secret::new(format!("Bearer {session}"));
-        let (status, body) = get(&url, &[("Authorization", &bearer)])?;
+        // The gate may store the route's answers, by their `Accept` among others: an old one says nothing of the token now.
+        let unique = random::text(12).map_err(|error| error.message)?;
+        let accept = format!("{ACCEPT}, application/x-{unique};q=0");
+        let (status, body) = get(&url, &accept, &[("Authorization", &bearer)])?;
         if (200..300).contains(&status) && is_web_page(&body) {
             return Err(format!(
                 "GET {} through the gate was answered {status} with a web page",

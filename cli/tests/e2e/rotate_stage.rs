@@ -39,6 +39,8 @@ pub(crate) struct Kind {
     pub(crate) ours: bool,
     /// The token is in a Secrets Store.
     pub(crate) stored: bool,
+    /// The gate stores what the API answers.
+    pub(crate) cached: bool,
     /// The gate has the token under another name, too.
     pub(crate) twin: bool,
     /// Adds more to the gate.
@@ -54,6 +56,7 @@ impl Default for Kind {
             age: Some(80),
             ours: false,
             stored: false,
+            cached: false,
             twin: false,
             more: |setup| setup,
         }
@@ -85,6 +88,9 @@ impl Stage {
         if let Some(probe) = probe {
             route["probe"] = probe.into();
         }
+        if kind.cached {
+            route["cache"] = json!({"ttl": 3600, "scope": "shared"});
+        }
         let upstream = format!("{}{below}", cloud.server.url());
         let root_secret = signing_secret.clone();
         let start = {
@@ -96,6 +102,7 @@ impl Stage {
                     .key(json!({"id": ADMIN, "admin": true}))
                     .env("SIGNING_SECRET", root_secret.as_str());
                 let setup = (kind.more)(setup);
+                let setup = if kind.cached { setup.cache() } else { setup };
                 let other = json!({"upstream_auth": {"scheme": "bearer", "secret": "TWIN_TOKEN"}});
                 let setup = match kind.twin {
                     true => setup.route("/twin/*", other).env("TWIN_TOKEN", secret),
