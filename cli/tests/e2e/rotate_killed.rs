@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use crate::rotate_points::Moment;
-use crate::rotate_stage::{Kind, Stage};
+use crate::rotate_stage::{Kind, Stage, deployed};
 
 /// Threads that try cases. Most of their time they wait for processes.
 const AT_ONCE: usize = 4;
@@ -114,4 +114,34 @@ fn a_rotation_through_versions_goes_on_too() {
     let is_ours = |call: &str| call.starts_with("POST ") && call.contains("/workers/");
     let cases = goes_on(versioned, first, is_ours, &["done"]);
     assert_eq!(cases.len(), 6, "upload, deploy: {cases:#?}");
+}
+
+/// The rows of "Interruptions" in docs/rotation.md: the token in the gate after an interruption, the tokens that live then,
+/// and the steps of the next run.
+#[test]
+fn each_row_of_the_page_holds() {
+    let (all, rest): (&[u32], &[u32]) = (&[1, 2, 3, 4, 5, 6, 7, 8], &[1, 2, 7, 8]);
+    let whole = Stage::new();
+    let calls = whole.rotate(&first(&whole)).calls;
+    let put = "PUT /client/v4/accounts/";
+    for (call, moment, is_new, old_lives, steps) in [
+        ("POST /client/v4/user/tokens", Moment::After, false, true, all),
+        ("PUT /client/v4/user/tokens", Moment::After, false, true, all),
+        (put, Moment::Before, false, true, all),
+        (put, Moment::After, true, true, rest),
+        (put, Moment::Lost, true, true, rest),
+        ("DELETE ", Moment::Before, true, true, rest),
+        ("DELETE ", Moment::Lost, true, false, &[1, 2]),
+    ] {
+        let what = format!("{moment:?} {call}");
+        let number = calls.iter().position(|one| one.starts_with(call)).unwrap();
+        let stage = Stage::new();
+        stage.run(stage.command(&first(&stage)), Some((number, moment)));
+        assert_eq!(deployed(&stage)["token"] != stage.old.1.as_str(), is_new, "{what}");
+        assert_eq!(stage.tokens().named("writegate ").len(), 1, "{what}");
+        assert_eq!(stage.tokens().is_live(&stage.old.1), old_lives, "{what}");
+        let next = stage.rotate(&first(&stage));
+        assert_eq!((next.code, next.steps().as_slice()), (Some(0), steps), "{what}: {}", next.err);
+        stage.assert_rotated();
+    }
 }
