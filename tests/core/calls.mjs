@@ -7,6 +7,7 @@ import { bufferedBytes, read } from "../../src/edge/body.js";
 import { flush } from "../../src/edge/flush.js";
 import { instanceGuard, log, panicked, respond, runTask, variable } from "../../src/edge/glue.js";
 import { siteverify } from "../../src/edge/siteverify.js";
+import { editHeaders, readLength, toRecord, writeRequest } from "../../src/edge/wire.js";
 
 mock.timers.enable({ apis: ["setTimeout"] });
 const tasks = () => new Promise((done) => setImmediate(done));
@@ -228,4 +229,21 @@ for (const name of ["log", "warn", "error"]) console[name] = (line) => lines.pus
     await assert.rejects(broken.ended, /a panic/);
     assert.deepEqual(broken.told, [["batches", false]]);
   }
+}
+
+{
+  // Lists of headers may have several members. A length is not used beside `Transfer-Encoding`.
+  const headers = new Headers([["a", "1"], ["b", "2"], ["c", "3"]]);
+  editHeaders(headers, "a,b", ["d", "4", "e", "5"]);
+  assert.deepEqual([...headers], [["c", "3"], ["d", "4"], ["e", "5"]]);
+  assert.deepEqual(toRecord(["a", "1", "b", "2"]), { a: "1", b: "2" });
+  const fields = [["content-length", "5"], ["transfer-encoding", "chunked"]];
+  assert.deepEqual([readLength(new Headers(fields.slice(0, 1))), readLength(new Headers(fields))], [5, undefined]);
+  // `cf` costs more than all headers, so it is not read if they state the location. The room that is asked for is enough.
+  const request = {
+    method: "GET", url: "https://gate.example/", headers: new Map([["cf-ipcountry", "DE"], ["x-wide", "\u20ac".repeat(200)]]), body: null,
+    get cf() { return assert.fail("read for nothing"); },
+  };
+  const room = -writeRequest(request, new Uint8Array(8));
+  assert.ok(writeRequest(request, new Uint8Array(room)) > 0);
 }
