@@ -83,6 +83,7 @@ pack(
   },
   {
     "README.md": join(root, "npm/README.md"),
+    "CHANGELOG.md": join(root, "CHANGELOG.md"),
     "bin/writegate.js": join(root, "npm/writegate.js"),
     "worker/index.js": join(root, "build/index.js"),
     "worker/index_bg.wasm": join(root, "build/index_bg.wasm"),

@@ -1,4 +1,5 @@
-//! The versions of crates whose private parts the Worker's entry uses. No release notes name a change of them.
+//! Versions: of crates whose private parts the Worker's entry uses, because no release notes name a change of them, and of the next
+//! release.
 
 use std::fs;
 
@@ -19,4 +20,11 @@ fn the_entry_is_written_for_these_versions() {
              `cargo test --test e2e panic`, then put the new version here"
         );
     }
+}
+
+#[test]
+fn the_changelog_begins_with_this_version() {
+    let text = include_str!("../../CHANGELOG.md");
+    let newest = text.split("\n## ").nth(1).unwrap().lines().next();
+    assert_eq!(newest, Some(env!("CARGO_PKG_VERSION")));
 }
