@@ -204,12 +204,12 @@ pub fn is_same_header(name: &str, other: &str) -> bool {
     name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
-/// Returns true if in a header of this name, in lower case and with `-` for `_`, proxies and login services state who sends a request,
-/// from where and by which scheme, and servers believe it. docs/clients.md names those that the lists are of.
+/// Returns true if servers believe a header of this name (lower case, `-` for `_`) because a proxy or a login service sets it: who sends
+/// the request, from where, and by which scheme. docs/clients.md says whose headers these are.
 pub fn is_from_proxy(name: &str) -> bool {
     let prefixes: &[&str] = match name.as_bytes() {
         [b'c', ..] => &["client-cert", "cloudfront-"],
-        // By this, `Impersonate-*` and `Sudo`, Elasticsearch, Kubernetes, GitLab and Gitea let the holder of a token act as another.
+        // Elasticsearch, Kubernetes (`Impersonate-*`), GitLab and Gitea (`Sudo`) let the holder of a token act as another user.
         [b'e', ..] => &["es-security-runas-"],
         [b'f', ..] => &["forwarded", "front-end-"],
         [b'i', ..] => &["impersonate-", "iv-"],

@@ -235,14 +235,20 @@ const source = () => {
   assert.deepEqual([fetches[0].body, fetches[0].signal], ["as it is", undefined]);
 }
 
-{
-  // Bytes after the head are charged in portions, and the rest at the end; then the exchange is over.
+/** Begins an exchange whose answer is charged while it passes. */
+async function meteredOf() {
   const exchange = exchangeOf(pass({ metered: "m" }));
   const { fetches, response } = begin(exchange);
   await tasks();
   const upstream = source();
   fetches[0].answers(new Response(upstream.body));
   const reader = (await response).body.getReader();
+  return { exchange, upstream, reader };
+}
+
+{
+  // Bytes after the head are charged in portions, and the rest at the end; then the exchange is over.
+  const { exchange, upstream, reader } = await meteredOf();
   for (const size of [65_535, 1, 7]) {
     upstream.send(size);
     assert.equal((await reader.read()).value.byteLength, size);
@@ -259,12 +265,7 @@ const source = () => {
 {
   // So are those of a body that breaks off, or that the caller gives up; the upstream hears of it, and the end counts once.
   for (const gives of [false, true]) {
-    const exchange = exchangeOf(pass({ metered: "m" }));
-    const { fetches, response } = begin(exchange);
-    await tasks();
-    const upstream = source();
-    fetches[0].answers(new Response(upstream.body));
-    const reader = (await response).body.getReader();
+    const { exchange, upstream, reader } = await meteredOf();
     upstream.send(5);
     await reader.read();
     if (gives) {
