@@ -8,6 +8,10 @@ import { inTime, KV_MS } from "./bindings.js";
 
 /** Time, in milliseconds, after which records that KV may not have are copied again. Writes that were given up have ended by then. */
 const REPEAT_MS = 60_000;
+/** Longest pause before they are copied again, which also delays a revocation after KV takes writes again. */
+const MAX_REPEAT_MS = 8 * REPEAT_MS;
+/** Name of the time at which a change last failed, in milliseconds. */
+const FAILED_AT = "failed_at";
 
 export class KeyWriter {
   constructor(state, env) {
@@ -32,7 +36,7 @@ export class KeyWriter {
   /** Copies the records for which a write to KV failed. */
   alarm() {
     const copied = () => this.exec("DELETE FROM behind");
-    return this.state.blockConcurrencyWhile(() => this.copy(this.behind()).then(copied, () => this.repeat()));
+    return this.state.blockConcurrencyWhile(() => this.copy(this.behind()).then(copied, () => this.repeatLater()));
   }
 
   async read(names) {
@@ -63,7 +67,9 @@ export class KeyWriter {
           this.exec("INSERT OR IGNORE INTO behind VALUES (?)", name);
         }
       });
-      await this.repeat();
+      const now = Date.now();
+      await storage.put(FAILED_AT, now);
+      await storage.setAlarm(now + REPEAT_MS);
       await this.copy(names.filter((name) => this.text(name) === undefined)).catch(() => {});
       throw error;
     }
@@ -93,7 +99,11 @@ export class KeyWriter {
     return this.state.storage.sql.exec(text, ...values).toArray();
   }
 
-  repeat() {
-    return this.state.storage.setAlarm(Date.now() + REPEAT_MS);
+  /** Sets the next alarm after as long as KV has failed already, so the pauses double. */
+  async repeatLater() {
+    const { storage } = this.state;
+    const now = Date.now();
+    const failing = now - ((await storage.get(FAILED_AT)) ?? 0);
+    await storage.setAlarm(now + Math.min(Math.max(failing, REPEAT_MS), MAX_REPEAT_MS));
   }
 }

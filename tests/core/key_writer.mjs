@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { mock } from "node:test";
 import { KeyWriter } from "../../src/edge/key_writer.js";
 
-mock.timers.enable({ apis: ["setTimeout"] });
+const MINUTE = 60_000;
+mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000 * MINUTE });
 const tasks = async () => {
   for (let turn = 0; turn < 50; turn++) await null;
 };
@@ -26,7 +27,15 @@ const storage = () => {
     const found = statements.find(([start]) => start.test(text))[1](...values);
     return { toArray: () => found };
   };
-  return { alarm: null, sql: { exec }, transactionSync: (work) => work(), async setAlarm(time) { this.alarm = time; } };
+  const values = new Map();
+  return {
+    alarm: null,
+    sql: { exec },
+    transactionSync: (work) => work(),
+    get: async (name) => values.get(name),
+    put: async (name, value) => void values.set(name, value),
+    async setAlarm(time) { this.alarm = time; },
+  };
 };
 
 /** A KV namespace. `begun` has its writes that are under way, each with what ends it. */
@@ -149,4 +158,26 @@ const end = async (kv) => {
   assert.equal(await written, true);
   kv.get = () => assert.fail("this object knows it");
   assert.deepEqual(await ask({ read: ["a"] }), ["1"]);
+}
+
+{
+  // While KV refuses everything, the pauses double, up to 8 minutes; a change begins with a minute again.
+  const { kv, ask, object, storage } = writer();
+  kv.put = kv.delete = async () => {
+    throw new Error("KV failed");
+  };
+  const pause = async (work) => {
+    await work;
+    return (storage.alarm - Date.now()) / MINUTE;
+  };
+  const pauses = [await pause(ask({ write: [["a", null, "1"]] }))];
+  const ring = async () => {
+    mock.timers.tick(storage.alarm - Date.now());
+    pauses.push(await pause(object.alarm()));
+  };
+  for (let time = 0; time < 6; time++) await ring();
+  assert.deepEqual(pauses, [1, 1, 2, 4, 8, 8, 8]);
+  assert.equal(await pause(ask({ write: [["b", null, "1"]] })), 1);
+  await ring();
+  assert.equal(pauses.at(-1), 1);
 }
