@@ -12,7 +12,7 @@ export class ReplayGuard {
     this.latest = 0;
   }
 
-  /** Returns the time, which a clock that is set back does not change: rows that were over may be forgotten already. */
+  /** Returns the time, which does not go back while the object is in memory: rows that were over may be forgotten already. */
   now() {
     return (this.latest = Math.max(this.latest, Date.now()));
   }

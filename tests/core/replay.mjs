@@ -35,7 +35,7 @@ const storage = {
   },
 };
 
-const guard = new ReplayGuard({ storage });
+let guard = new ReplayGuard({ storage });
 const record = async (nonce, until) => (await guard.fetch({ url: `https://replay/?nonce=${nonce}&until=${until}` })).status;
 
 assert.equal(await record("a", 1_060), 201);
@@ -64,3 +64,11 @@ now = alarm;
 await guard.alarm();
 assert.deepEqual([...rows.keys()], ["d"]);
 assert.equal(alarm, 1_300 * SECOND);
+
+// In memory again after an eviction, it knows only its clock.
+now = alarm;
+await guard.alarm();
+now -= 1;
+assert.equal(await record("d", 1_300), 409);
+guard = new ReplayGuard({ storage });
+assert.equal(await record("d", 1_300), 201);
