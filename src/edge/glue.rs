@@ -67,8 +67,9 @@ extern "C" {
         body: &JsValue,
     ) -> JsValue;
 
-    /// Sends a GET. Returns the promise of the status on the first line, then the beginning of the body.
-    pub(super) fn probe(plan: &str) -> JsValue;
+    /// Sends the GETs of these plans, some at once. Returns the promise of their answers, in the same order: the status on the
+    /// first line, then the beginning of the body, or `undefined`.
+    pub(super) fn probe(plans: Array) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/edge/memory_cache.js")]

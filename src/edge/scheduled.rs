@@ -1,9 +1,11 @@
 //! The daily check of every token's age.
 
+use js_sys::Array;
+use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::*;
 
 use crate::problem::Alarm;
-use crate::telemetry::token_age::{self, Level, Probe, ProbeResult};
+use crate::telemetry::token_age::{self, Level, Probe};
 
 use super::handlers::gate;
 use super::platform::JsPlatform;
@@ -37,10 +39,14 @@ async fn check_tokens(env: JsValue, slot: PromiseSlot) -> JsValue {
     let no_request = JsValue::UNDEFINED;
     let platform = JsPlatform::new(&no_request, &env, slot.clone());
     let tokens = gate.tokens(config, &platform, clock::now()).await;
+    let probes: Vec<_> = token_age::probes(config, &tokens).collect();
+    let answers = send(&probes, &slot).await.unwrap_or_default();
     let mut probed = Vec::new();
-    for probe in token_age::probes(config, &tokens) {
+    for (probe, answer) in probes.iter().zip(answers) {
         // An upstream that cannot be reached tells nothing about the token.
-        probed.extend(send(&probe, &slot).await.map(|result| (probe.secret, result)));
+        if let Some((status, body)) = answer.as_string().as_deref().and_then(wire::probed) {
+            probed.push((probe.secret, probe.read(status, body.as_bytes())));
+        }
     }
     for report in token_age::reports(config, &tokens, &probed, clock::now()) {
         let line = report.line();
@@ -53,9 +59,11 @@ async fn check_tokens(env: JsValue, slot: PromiseSlot) -> JsValue {
     JsValue::NULL
 }
 
-async fn send(probe: &Probe<'_>, slot: &PromiseSlot) -> Option<ProbeResult> {
-    let plan = wire::probe(&probe.url, PROBE_TIMEOUT_MS, probe.credential.headers());
-    let answer = slot.wait(glue::probe(&plan)).await.ok()?.as_string()?;
-    let (status, body) = wire::probed(&answer)?;
-    Some(probe.read(status, body.as_bytes()))
+/// Sends the probes, and returns their answers in the same order.
+async fn send(probes: &[Probe<'_>], slot: &PromiseSlot) -> Option<Array> {
+    let plan = |probe: &Probe<'_>| {
+        JsValue::from_str(&wire::probe(&probe.url, PROBE_TIMEOUT_MS, probe.credential.headers()))
+    };
+    let plans: Array = probes.iter().map(plan).collect();
+    slot.wait(glue::probe(plans)).await.ok()?.dyn_into().ok()
 }

@@ -437,10 +437,21 @@ async function meteredOf() {
 }
 
 {
-  // A probe is a request of its own, and its answer's beginning.
-  let asked;
-  globalThis.fetch = async (url, init) => ((asked = { url, ...init }), new Response("p".repeat(9), { status: 403 }));
+  // Probes are requests of their own, six at once, whose answers' beginnings come back in the order of the plans.
+  const asked = [];
+  globalThis.fetch = (url, init) => new Promise((answers, fails) => asked.push({ url, init, answers, fails }));
   AbortSignal.timeout = (ms) => ms;
-  assert.equal(await probe("https://upstream.example/p\n700\nx-set\n2"), "403\nppppppppp");
-  assert.deepEqual(asked, { url: "https://upstream.example/p", headers: { "x-set": "2" }, signal: 700, redirect: "manual", cache: "no-store" });
+  const numbers = [0, 1, 2, 3, 4, 5, 6, 7];
+  const probed = probe(numbers.map((number) => `https://upstream.example/${number}\n700\nx-set\n2`));
+  await tasks();
+  assert.equal(asked.length, 6);
+  assert.deepEqual(asked[0].init, { headers: { "x-set": "2" }, signal: 700, redirect: "manual", cache: "no-store" });
+  asked[4].fails(new Error("took too long"));
+  for (const number of [5, 3, 2, 1, 0]) asked[number].answers(new Response(`p${number}`, { status: 400 + number }));
+  await tasks();
+  assert.deepEqual(asked.map(({ url }) => url), numbers.map((number) => `https://upstream.example/${number}`));
+  asked[7].answers(new Response("p7", { status: 407 }));
+  asked[6].answers(new Response(null, { status: 406 }));
+  assert.deepEqual(await probed, ["400\np0", "401\np1", "402\np2", "403\np3", undefined, "405\np5", "406\n", "407\np7"]);
+  assert.deepEqual(await probe([]), []);
 }
