@@ -1,6 +1,8 @@
 //! Web origins (RFC 6454) and the patterns for them in key records. They are compared by scheme, host
 //! and port; a default port equals no port.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use crate::base::digits;
 
 /// The scheme, host and port of an `Origin` header, of a `Referer`, or of the gate itself.
@@ -28,7 +30,7 @@ impl Origin {
             Some(digits) => Some(digits::parse(digits)?)
                 .filter(|port| !matches!((scheme.as_str(), *port), ("http", 80) | ("https", 443))),
         };
-        Some(Self { scheme, host: host.to_ascii_lowercase(), port })
+        Some(Self { scheme, host: canonical_host(host)?, port })
     }
 
     /// Returns the host in lower case, without the port.
@@ -49,6 +51,34 @@ impl Origin {
     }
 }
 
+/// Returns a host in the spelling in which it is compared. Returns `None` for one that no browser sends: it reads a host that ends
+/// in a number as an IPv4 address (URL Standard, section 3.5), and sends its four numbers.
+fn canonical_host(host: &str) -> Option<String> {
+    match address(host) {
+        Some(IpAddr::V6(address)) => Some(format!("[{address}]")),
+        None if ends_in_number(host) => None,
+        Some(IpAddr::V4(_)) | None => Some(host.to_ascii_lowercase()),
+    }
+}
+
+fn ends_in_number(host: &str) -> bool {
+    let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
+    let digits = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    last.starts_with(|c: char| c.is_ascii_digit())
+        && match digits {
+            Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            None => last.bytes().all(|byte| byte.is_ascii_digit()),
+        }
+}
+
+/// Returns the address that a host is.
+fn address(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => host.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+    }
+}
+
 /// Splits an authority without userinfo into host and port digits. The host consists of letters, digits,
 /// `.`, `-` and `_`, or is an IPv6 address in brackets.
 pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
@@ -58,18 +88,13 @@ pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
     };
     let named = !host.is_empty()
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-    let bracketed = host
-        .strip_prefix('[')
-        .and_then(|inner| inner.strip_suffix(']'))
-        .is_some_and(|inner| inner.parse::<core::net::Ipv6Addr>().is_ok());
-    (named || bracketed).then_some((host, port))
+    (named || address(host).is_some()).then_some((host, port))
 }
 
 /// Returns true if a host is this machine: `localhost`, `127.0.0.0/8` or `[::1]`.
 pub(crate) fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
-        || address.parse::<core::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        || address(host).is_some_and(|address| address.is_loopback())
 }
 
 /// A pattern for origins: an origin, or `scheme://*.host[:port]`, where `*.` stands for one or more
@@ -81,7 +106,8 @@ pub struct OriginPattern {
 }
 
 impl OriginPattern {
-    /// Parses a pattern. Returns `None` for a trailing `/`, a path, or a `*` elsewhere.
+    /// Parses a pattern. Returns `None` for a trailing `/`, a path, a `*` elsewhere, or one before an address, which has no
+    /// labels.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let (host, subdomains) = match authority.strip_prefix("*.") {
@@ -89,7 +115,7 @@ impl OriginPattern {
             None => (authority, false),
         };
         let origin = Origin::parse(&format!("{scheme}://{host}"))?;
-        Some(Self { origin, subdomains })
+        (!subdomains || address(&origin.host).is_none()).then_some(Self { origin, subdomains })
     }
 
     /// Returns true if it matches origins of the caller's own machine only.
@@ -126,6 +152,12 @@ mod tests {
         assert!(matches("https://www.example.com", "https://WWW.example.com:443"));
         assert!(matches("HTTPS://www.Example.com:0443", "https://www.example.com"));
         assert!(matches("http://[::1]:80", "http://[::1]"));
+        assert!(matches("http://[0:0:0:0:0:0:0:1]", "http://[::1]"));
+        assert!(matches("https://[2001:DB8:0::1]", "https://[2001:db8::1]"));
+        assert!(matches("https://[::ffff:203.0.113.7]", "https://[::ffff:cb00:7107]"));
+        assert!(!matches("https://[2001:db8::1]", "https://[2001:db8::2]"));
+        assert!(matches("https://203.0.113.7:443", "https://203.0.113.7"));
+        assert!(matches("https://1password.com", "https://1password.com"));
         assert!(!matches("https://www.example.com", "https://www.example.com."));
         assert!(matches("http://localhost:8080", "http://localhost:8080"));
         assert!(!matches("https://www.example.com", "http://www.example.com"));
@@ -158,10 +190,17 @@ mod tests {
             "https://a b", "https://a, https://b", "://a", "1a://b", "h_t://b", "https://[:]",
             "https://[]", "https://[a]", "https://a[b", "https://[1.2.3.4]", "https://[::1%251]",
             "https://::1", "https://a:80:90", "https://[::1]8", "https://b\u{fc}cher.example",
+            // What a browser sends is 127.0.0.1, or nothing.
+            "https://127.1", "https://127.0.0.01", "https://127.0.0.1.", "https://2130706433",
+            "https://0x7f.0.0.1", "https://0X7F000001", "https://127.0.0.0x1", "https://0x",
+            "https://1.2.3.4.5", "https://256.0.0.1", "https://example.1",
         ] {
             assert_eq!(Origin::parse(text), None, "{text}");
         }
-        for text in ["https://*", "https://*.", "https://a.*.b", "*", "https://a/*"] {
+        for text in [
+            "https://*", "https://*.", "https://a.*.b", "*", "https://a/*", "https://*.[::1]",
+            "https://*.127.0.0.1",
+        ] {
             assert_eq!(OriginPattern::parse(text), None, "{text}");
         }
     }

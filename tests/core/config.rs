@@ -176,6 +176,7 @@ fn keys_are_checked_whole() {
         (
             "allowed_ips",
             r#"["10.0.0"] ["2001:db8::/129"] ["010.0.0.1"] [""] "10.0.0.1" ["10.0.0.1/8"] null"#,
+        ("allowed_origins", r#"["https://bücher.example"] ["https://127.1"] ["http://*.[::1]"]"#),
         ),
         ("match", r#""some" "" null"#),
         ("expires", r#""tomorrow" "2027-02-30T00:00:00Z" 1 "" null"#),
