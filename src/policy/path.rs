@@ -146,11 +146,11 @@ pub struct Pattern {
 }
 
 /// The hint for a pattern that does not parse.
-pub const PATTERN_HINT: &str = "expected a path such as \"/cms/*\" or \"/cms/posts\": a * only as a final /*, no ;, and A-Z a-z 0-9 - . _ ~ as themselves, not as %XX";
+pub const PATTERN_HINT: &str = "expected a path such as \"/cms/*\" or \"/cms/posts\": a * only as a final /*, no ; \" < > ^ ` { }, and A-Z a-z 0-9 - . _ ~ as themselves, not as %XX";
 
 impl Pattern {
     /// Parses a pattern. Returns `None` unless it begins with `/`, is printable ASCII without `?`, `#`,
-    /// `;` and `\`, encodes no character that needs no encoding (RFC 3986 section 2.3), passes
+    /// `;`, `\` and what browsers send as `%XX` (URL Standard, section 1.3), encodes no character that needs no encoding (RFC 3986 section 2.3), passes
     /// [`check`], and has `*` only as a final `/*`.
     pub fn parse(text: &str) -> Option<Self> {
         let (stem, prefix) = match text.strip_suffix('*') {
@@ -158,7 +158,7 @@ impl Pattern {
             None => (text, false),
         };
         let printable =
-            stem.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#*;".contains(&byte));
+            stem.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#*;\"<>^`{}".contains(&byte));
         if !printable || encodes_unreserved(stem) || (prefix && !stem.ends_with('/')) {
             return None;
         }
@@ -311,7 +311,8 @@ mod tests {
     fn patterns_that_could_mislead_do_not_parse() {
         for text in [
             "", "*", "a/*", "/a*", "/a/*/b", "/a/**", "/a?b", "/a/../*", "/a b", "//*", "/a;b",
-            "/a;b/*", "/%61/*", "/a%2db", "/a%7E",
+            "/a;b/*", "/%61/*", "/a%2db", "/a%7E", "/users/{id}", "/\"", "/a<", "/a>", "/^",
+            "/a`b/*",
         ] {
             assert!(Pattern::parse(text).is_none(), "{text}");
         }

@@ -10,7 +10,7 @@ use crate::base::json::{self, FieldError, Fields};
 use crate::base::methods::{METHODS, METHODS_HINT, Methods};
 use crate::cache::Policy;
 use crate::keys::KeyId;
-use crate::policy::path::{Checked, PATTERN_HINT, Pattern};
+use crate::policy::path::{self, Checked, PATTERN_HINT, Pattern};
 use crate::problem::Refusal;
 use crate::upstream::url::{Upstream, UpstreamAuth, UpstreamCredential};
 
@@ -110,6 +110,12 @@ impl Route {
                 .map(|cache| Policy::parse(fields.at("cache"), cache))
                 .transpose()?,
         };
+        let has_slash = path::check(route.path.stem()).is_ok_and(|path| path.encoded_slash);
+        if has_slash && !route.encoded_slash {
+            return Err(
+                fields.error("encoded_slash", "must be true, because path has a %2F or %5C")
+            );
+        }
         fields.finish()?;
         Ok(route)
     }
@@ -278,11 +284,11 @@ fn waf_key(fields: &mut Fields) -> Result<Option<KeyId>, FieldError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::path;
     use serde_json::json;
 
     fn route(path: &str) -> Route {
-        Route::parse("ROUTES[0]", json!({"path": path, "upstream": "https://a.example"})).unwrap()
+        Route::parse("ROUTES[0]", json!({"path": path, "upstream": "https://a.example", "encoded_slash": path.contains("%2")}))
+            .unwrap()
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn routes_are_checked_whole() {
     let base = json!({"path": "/*", "upstream": "https://api.example.com"});
     let lines = [
         ("path", r#""" "x" "*" "/a*" "/*/b" "/a/../*" "/a?b" "//*" 1 null"#),
-        ("path", r#""/_gate/x" "/_GATE/*" "/a;x/*" "/%63ms/*""#),
+        ("path", r#""/_gate/x" "/_GATE/*" "/a;x/*" "/%63ms/*" "/users/{id}""#),
         ("methds", r#"["GET"]"#),
         ("upstream", r#""" "http://api.example.com" null"#),
         ("methods", r#""GET" ["get"] ["FETCH IT"] [""] [1] null"#),
@@ -153,6 +153,11 @@ fn routes_are_checked_whole() {
         let set_up = |setup: Setup| setup.env("ROUTES", json!([route]));
         tell([fault(&format!("no {required}"), required, set_up)]);
     }
+    tell(["/a%2Fb", "/a%5c/*"].map(|path| {
+        fault(path, "encoded_slash", |setup| {
+            setup.env("ROUTES", json!([with(&base, "path", json!(path))]))
+        })
+    }));
     let twice = |setup: Setup| setup.route("/a", json!({})).route("/a", json!({}));
     tell([fault("two routes of one path", "path", twice)]);
 }
