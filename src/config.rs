@@ -12,7 +12,7 @@ use crate::base::secret::Secret;
 use crate::base::sorted_map::SortedMap;
 use crate::base::time::Timestamp;
 use crate::credential::turnstile::{self, Turnstile};
-use crate::keys::{DerivedKey, Key, KeyId, RootSecrets};
+use crate::keys::{self, DerivedKey, Key, KeyId, RootSecrets};
 use crate::limits::rate::{self, Policy};
 use crate::upstream::route::{self, Route};
 use crate::upstream::token::{TokenSource, UpstreamToken};
@@ -321,6 +321,9 @@ fn keys(
         let path = format!("KEYS[{index}]");
         let key = Key::parse(&path, record.clone())?;
         let id = key.id.clone();
+        if keys::begins_like_secret(id.as_str()) {
+            return Err(FieldError::new(format!("{path}.id"), keys::SECRET_ID_HINT));
+        }
         if keys.insert(id, Rc::new(DerivedKey::new(key, Rc::clone(roots)))).is_some() {
             return Err(FieldError::new(format!("{path}.id"), "is twice in KEYS; ids are unique"));
         }

@@ -72,7 +72,9 @@ pub use cache::CacheEntry;
 pub use gateway::exchange::{Exchange, Failure, Step};
 pub use gateway::response::GateResponse;
 pub use gateway::{Decision, Gate};
-pub use keys::{DerivedKey, Key, KeyId, RootSecrets, Scheme, derive_sk, derive_ss, registry};
+pub use keys::{
+    DerivedKey, Key, KeyId, RootSecrets, Scheme, begins_like_secret, derive_sk, derive_ss, registry,
+};
 pub use limits::rate;
 pub use problem::page::html as problems_page;
 pub use problem::{Alarm, Problem, Refusal};

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 use writegate::config::MIN_SECRET_BYTES;
-use writegate::{Key, KeyId, Scheme, Secret, derive_sk};
+use writegate::{Key, KeyId, Scheme, Secret, begins_like_secret, derive_sk};
 
 use crate::error::{Error, Result};
 use crate::project::{Document, Project, ProjectOptions};
@@ -297,7 +297,7 @@ pub(crate) fn admin(project: &Project) -> Result<KeyId> {
 
 /// Returns a key's id as an argument.
 pub(crate) fn id(text: &str) -> std::result::Result<KeyId, String> {
-    if ["sk_", "ss_", "eyJ"].iter().any(|secret| text.starts_with(secret)) {
+    if begins_like_secret(text) {
         return Err(
             "this is a secret and no key's id; replace it if others have seen it".to_owned()
         );

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::LocalResponse;
 use crate::base::json::{self, FieldError};
-use crate::keys::{Key, KeyId, derive_sk, registry};
+use crate::keys::{Key, KeyId, begins_like_secret, derive_sk, registry};
 use crate::platform::{AdminBackend, Change, Platform, Unavailable};
 use crate::problem::{Refusal, Rejection};
 
@@ -71,7 +71,7 @@ impl<P: Platform + AdminBackend> AdminHandler<'_, P> {
                 let _ = members.insert("id".to_owned(), id.as_str().into());
             }
             let claimed = value.get("id").and_then(Value::as_str);
-            let claimed = claimed.and_then(KeyId::parse);
+            let claimed = claimed.filter(|id| !begins_like_secret(id)).and_then(KeyId::parse);
             let prepared = record::prepare(&place(index), value);
             let prepared = prepared.map_err(|error| bad_field(&error, claimed.as_ref()))?;
             let id = &prepared.key.id;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::base::json::{self, FieldError};
 use crate::base::json_writer;
-use crate::keys::{Key, KeyId, registry};
+use crate::keys::{self, Key, KeyId, registry};
 
 /// A record that may be stored.
 #[derive(Debug)]
@@ -19,10 +19,15 @@ pub(super) struct Prepared {
 /// sees the effective values, and a record without schemes can only be a tombstone.
 pub(super) fn prepare(path: &str, record: Value) -> Result<Prepared, FieldError> {
     let key = registry::check(path, record.clone())?;
-    // KV may contain such ids from an older system, but nobody could revoke them through this API.
-    if matches!(key.id.as_str(), "." | "..") {
+    // KV may contain such ids from an older system.
+    let bad_id = match key.id.as_str() {
+        // Nobody could revoke them through this API.
+        "." | ".." => Some("is a dot segment, which a path cannot have"),
+        id => keys::begins_like_secret(id).then_some(keys::SECRET_ID_HINT),
+    };
+    if let Some(hint) = bad_id {
         let field = if path.is_empty() { "id".to_owned() } else { format!("{path}.id") };
-        return Err(FieldError::new(field, "is a dot segment, which a path cannot have"));
+        return Err(FieldError::new(field, hint));
     }
     let mut record = record;
     if let Value::Object(members) = &mut record {

@@ -41,6 +41,14 @@ impl fmt::Display for KeyId {
     }
 }
 
+/// The hint for an id that [begins like a secret](begins_like_secret).
+pub(crate) const SECRET_ID_HINT: &str = "begins like a secret (sk_, ss_, eyJ), and an id is public; choose another one, and replace the secret if it is one";
+
+/// Returns true if `text` begins like a key secret, a session secret or a session. No new key has such an id.
+pub fn begins_like_secret(text: &str) -> bool {
+    ["sk_", "ss_", "eyJ"].iter().any(|secret| text.starts_with(secret))
+}
+
 /// Returns true if `text` has the form of a key id.
 pub fn is_id(text: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&text.len())

@@ -10,7 +10,7 @@ mod record;
 pub mod registry;
 
 pub use derived_key::*;
-pub use id::KeyId;
-pub(crate) use id::is_id;
+pub use id::{KeyId, begins_like_secret};
+pub(crate) use id::{SECRET_ID_HINT, is_id};
 pub use quota::{Period, Quota};
 pub use record::*;

@@ -185,6 +185,15 @@ fn each_change_that_is_impossible_has_a_refusal_of_its_own() {
 }
 
 #[test]
+fn an_old_id_that_begins_like_a_secret_works_and_can_only_be_deleted() {
+    let mut table = check(|setup| admin(setup).registered(json!({"id": "sk_old"})));
+    table.passes("as before", &write(&table.gate, "sk_old"));
+    table.names("changed", &patch(&table, "sk_old", &json!({"name": "x"})), "id");
+    table.answered("deleted", &ask(&table.gate, "DELETE", "keys/sk_old"), 200);
+    table.refused("for good", &write(&table.gate, "sk_old"), 401, "key-revoked");
+}
+
+#[test]
 fn a_broken_record_can_be_repaired() {
     let mut table = check(|setup| {
         admin(setup)

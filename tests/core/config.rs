@@ -165,7 +165,7 @@ fn routes_are_checked_whole() {
 #[test]
 fn keys_are_checked_whole() {
     let lines = [
-        ("id", r#""" "a b" "a/b" "ä" 1 null"#),
+        ("id", r#""" "a b" "a/b" "ä" "sk_a" "ss_a" "eyJhbGciOi.x.y" 1 null"#),
         ("origins", r#"["https://www.example.com"]"#),
         ("allowed_origin", r#""https://www.example.com""#),
         ("Methods", r#"["GET"]"#),
@@ -176,12 +176,12 @@ fn keys_are_checked_whole() {
         ("allowed_origins", r#"[] ["www.example.com"] ["https://www.example.com/"] [""] null"#),
         ("allowed_origins", r#"["https://www.example.com/x"] ["*"] ["https://*"] ["null"]"#),
         ("allowed_origins", r#"["https://a.*.example.com"] ["https://*example.com"]"#),
+        ("allowed_origins", r#"["https://bücher.example"] ["https://127.1"] ["http://*.[::1]"]"#),
         ("allowed_origins", r#""https://www.example.com""#),
         ("allowed_ips", r#"[] ["300.0.0.1"] ["10.0.0.0/33"] ["10.0.0.0/"] ["10.0.0.0/+8"]"#),
         (
             "allowed_ips",
             r#"["10.0.0"] ["2001:db8::/129"] ["010.0.0.1"] [""] "10.0.0.1" ["10.0.0.1/8"] null"#,
-        ("allowed_origins", r#"["https://bücher.example"] ["https://127.1"] ["http://*.[::1]"]"#),
         ),
         ("match", r#""some" "" null"#),
         ("expires", r#""tomorrow" "2027-02-30T00:00:00Z" 1 "" null"#),
@@ -262,7 +262,10 @@ fn the_nearest_right_ones_work() {
         works("siteverify's URL", |s| s.env("TURNSTILE_VERIFY_URL", "https://verify.example/x")),
         works("siteverify on loopback", |s| s.env("TURNSTILE_VERIFY_URL", "http://[::1]:8080/")),
         works("siteverify's own URL", |setup| setup.env("TURNSTILE_VERIFY_URL", "")),
-        works("an older id", |setup| setup.site(json!({})).key(json!({"id": "A.z-0_9"}))),
+        works("older ids", |setup| {
+            let setup = setup.site(json!({})).key(json!({"id": "A.z-0_9"}));
+            setup.key(json!({"id": "SK_a"})).key(json!({"id": "pk_sk_a"}))
+        }),
         works("the longest id", |setup| setup.site(json!({})).key(json!({"id": "p".repeat(128)}))),
     ]);
 }
