@@ -1,7 +1,7 @@
 //! The time, which the core does without.
 
 use std::ops::RangeInclusive;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use writegate::Timestamp;
 
@@ -34,6 +34,21 @@ pub(crate) fn duration<T: TryFrom<u64>>(
         seconds
             .and_then(|seconds| T::try_from(seconds).ok())
             .ok_or_else(|| format!("expected {} to {} seconds", range.start(), range.end()))
+    }
+}
+
+/// A moment, by two clocks: while a machine sleeps, one of them stops.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment(Instant, SystemTime);
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    /// Returns the time since then, by the clock that has moved further: one may have been set back.
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
     }
 }
 

@@ -1,10 +1,13 @@
-//! Ctrl-C while a person is asked, or while a file is half made: says what is done so far, and leaves the terminal as it was
-//! and no such file. Without this, one that is interrupted while it types a secret has a shell without an echo.
+//! Ctrl-C, SIGTERM or a closed terminal while a person is asked, while a file is half made, or during a rotation: says what is
+//! done so far, and leaves the terminal as it was, no such file, and no program at work. Without this, one that is interrupted
+//! while it types a secret has a shell without an echo.
 
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 use std::{fs, process, thread};
 
+use crate::process::end_with_children;
 use crate::{progress, redact};
 
 /// The exit code of a shell for a program that SIGINT ended.
@@ -15,6 +18,7 @@ static STATE: Mutex<State> = Mutex::new(State {
     done: String::new(),
     terminal: None,
     files: Vec::new(),
+    programs: Vec::new(),
     interrupted: false,
 });
 
@@ -25,12 +29,15 @@ struct State {
     terminal: Option<terminal::Mode>,
     /// Files that are not complete.
     files: Vec<PathBuf>,
+    /// Programs that must not outlive this one.
+    programs: Vec<u32>,
     /// The handler is at work, which ends this process.
     interrupted: bool,
 }
 
 /// Says from now on what is done so far, if somebody interrupts this or ends the input.
 pub(crate) fn so_far(done: impl Into<String>) {
+    install();
     with(|state| state.done = done.into());
 }
 
@@ -62,6 +69,23 @@ pub(crate) fn keep_then(file: &Path) {
     with(|state| state.files.retain(|other| other != file));
 }
 
+/// Ends this program, too, if somebody interrupts this.
+pub(crate) fn end_then(program: u32) {
+    install();
+    let is_late = with(|state| {
+        state.programs.push(program);
+        state.interrupted
+    });
+    if is_late {
+        end_with_children(program);
+    }
+}
+
+/// Takes that back.
+pub(crate) fn has_ended(program: u32) {
+    with(|state| state.programs.retain(|other| *other != program));
+}
+
 /// Leaves nothing that is not complete.
 pub(crate) fn clean() {
     with(|state| {
@@ -76,32 +100,35 @@ pub(crate) fn clean() {
 
 /// Leaves the last word to the handler: what runs beside this got the signal, too, and its failure is no news.
 pub(crate) fn yield_to_handler() {
-    wait_while_handled(thread::park);
-}
-
-fn wait_while_handled(wait: impl Fn()) {
     while with(|state| state.interrupted) {
-        wait();
+        thread::park();
     }
 }
 
 fn install() {
     INSTALLED.call_once(|| {
-        // Where it cannot be, Ctrl-C ends the command all the same.
-        let _ = ctrlc::set_handler(|| handle(|| process::exit(CODE.into())));
+        // Where it cannot be, Ctrl-C ends the command all the same. Without a terminal, what `nohup` ignores stays ignored.
+        let _ = match io::stdin().is_terminal() {
+            true => ctrlc::set_handler(handle),
+            false => ctrlc::try_set_handler(handle),
+        };
     });
 }
 
 /// Handles an interrupt, and ends this process.
-fn handle(end: impl FnOnce()) {
-    with(|state| state.interrupted = true);
+fn handle() {
+    let programs = with(|state| {
+        state.interrupted = true;
+        std::mem::take(&mut state.programs)
+    });
+    programs.into_iter().for_each(end_with_children);
     clean();
     // No spinner may be drawn over these words, until the end.
     progress::undisturbed(|| {
         // After what was typed, and the ^C.
         eprint!("\n");
         eprintln!("writegate: {}", redact::redacted(&with_so_far("interrupted")));
-        end();
+        process::exit(CODE.into());
     });
 }
 
@@ -136,25 +163,4 @@ mod terminal {
     }
 
     pub(super) fn restore(_mode: &Mode) {}
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    /// A program that was interrupted, too, may fail while the handler is at work.
-    #[test]
-    fn whoever_fails_beside_the_handler_waits_for_it() {
-        let waited = Cell::new(0);
-        let wait = || {
-            waited.set(waited.get() + 1);
-            with(|state| state.interrupted = waited.get() < 2);
-        };
-        wait_while_handled(wait);
-        assert_eq!(waited.get(), 0, "before an interrupt");
-        handle(|| wait_while_handled(wait));
-        assert_eq!(waited.get(), 2);
-    }
 }

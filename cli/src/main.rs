@@ -30,6 +30,7 @@ mod list;
 mod manual;
 mod migrate;
 mod percent;
+mod process;
 mod progress;
 mod project;
 mod purge;

@@ -3,15 +3,16 @@
 //! Secrets go to it only through its standard input: other programs can read a command line.
 
 use std::env;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 use writegate::{Secret, Token};
 
 use crate::checkout::Checkout;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
+use crate::process::{self, Said};
 use crate::progress::Progress;
 use crate::project::{Project, USUAL};
 use crate::setup;
@@ -59,11 +60,14 @@ pub(crate) fn node() -> Command {
 }
 
 /// wrangler, for a project and one of its environments.
+#[derive(Clone)]
 pub(crate) struct Wrangler {
     root: PathBuf,
     program: PathBuf,
     configuration: PathBuf,
     environment: Option<String>,
+    /// Longest time for a call.
+    limit: Option<Duration>,
 }
 
 impl Wrangler {
@@ -85,7 +89,13 @@ impl Wrangler {
             // `init` looks for a login before it writes one.
             configuration: project.file().map_or_else(|_| project.root.join(USUAL), Path::to_owned),
             environment: project.environment.clone(),
+            limit: None,
         })
+    }
+
+    /// Ends each call after this time.
+    pub(crate) fn within(&self, limit: Option<Duration>) -> Self {
+        Self { limit, ..self.clone() }
     }
 
     /// Returns true if wrangler is there.
@@ -120,12 +130,12 @@ impl Wrangler {
         let list = ["secret", "list", "--format", "json", "--name", worker, NO_CONFIGURATION];
         let mut command = self.command(&list);
         command.envs(account.map(|account| ("CLOUDFLARE_ACCOUNT_ID", account)));
-        parsed(&list, &call(command, &list, None)?)
+        parsed(&list, &self.call(command, &list, None)?)
     }
 
     /// Returns wrangler's output.
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
-        call(self.command(arguments), arguments, None)
+        self.call(self.command(arguments), arguments, None)
     }
 
     /// Returns wrangler's output, as JSON.
@@ -135,7 +145,41 @@ impl Wrangler {
 
     /// Gives it a secret.
     pub(crate) fn feed(&self, arguments: &[&str], secret: &Secret) -> Result<String> {
-        call(self.command(arguments), arguments, Some(secret))
+        self.call(self.command(arguments), arguments, Some(secret))
+    }
+
+    fn call(
+        &self,
+        mut command: Command,
+        arguments: &[&str],
+        secret: Option<&Secret>,
+    ) -> Result<String> {
+        let failed = |why: &str| Error::new(format!("{}: {why}", command_line(arguments)));
+        command
+            // Its log of what it sends would hold the secret.
+            .env_remove("WRANGLER_LOG_SANITIZE")
+            .env_remove("WRANGLER_LOG")
+            // Colours and links in what is read here.
+            .env("NO_COLOR", "1")
+            .env("FORCE_COLOR", "0");
+        let Said { status, out, err } =
+            process::run(command, secret, self.limit).map_err(|why| failed(&why))?;
+        // A token's envelope, and the token in it.
+        let token = secret.and_then(|secret| Token::parse(secret).ok());
+        let hidden: Vec<&Secret> =
+            secret.into_iter().chain(token.as_ref().map(|token| &token.value)).collect();
+        let [out, err] = [out, err].map(|text| {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            hidden.iter().fold(text, |text, hidden| match hidden.expose_str() {
+                Some(hidden) if !hidden.is_empty() => text.replace(hidden, "[redacted]"),
+                _ => text,
+            })
+        });
+        if status.success() {
+            return Ok(out);
+        }
+        let why = reason(&err).or_else(|| reason(&out));
+        Err(failed(&why.unwrap_or_else(|| status.to_string())))
     }
 }
 
@@ -143,45 +187,6 @@ fn parsed(arguments: &[&str], text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|_misshapen| {
         Error::new(format!("{}: no JSON came of it", command_line(arguments)))
     })
-}
-
-fn call(mut command: Command, arguments: &[&str], secret: Option<&Secret>) -> Result<String> {
-    let running = || command_line(arguments);
-    command
-        // Its log of what it sends would hold the secret.
-        .env_remove("WRANGLER_LOG_SANITIZE")
-        .env_remove("WRANGLER_LOG")
-        // Colours and links in what is read here.
-        .env("NO_COLOR", "1")
-        .env("FORCE_COLOR", "0")
-        .stdin(match secret {
-            Some(_) => Stdio::piped(),
-            None => Stdio::null(),
-        })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().context(running())?;
-    if let (Some(secret), Some(mut input)) = (secret, child.stdin.take()) {
-        // If it ends early, it says why, and that is reported.
-        let _ = input.write_all(secret.expose());
-    }
-    let done = child.wait_with_output().context(running())?;
-    // A token's envelope, and the token in it.
-    let token = secret.and_then(|secret| Token::parse(secret).ok());
-    let hidden: Vec<&Secret> = secret.into_iter().chain(token.as_ref().map(|t| &t.value)).collect();
-    let [out, err] = [done.stdout, done.stderr].map(|text| {
-        let text = String::from_utf8_lossy(&text).into_owned();
-        hidden.iter().fold(text, |text, hidden| match hidden.expose_str() {
-            Some(hidden) if !hidden.is_empty() => text.replace(hidden, "[redacted]"),
-            _ => text,
-        })
-    });
-    if done.status.success() {
-        return Ok(out);
-    }
-    let why = reason(&err).or_else(|| reason(&out));
-    let why = why.unwrap_or_else(|| done.status.to_string());
-    Err(Error::new(format!("{}: {why}", running())))
 }
 
 /// Returns a call as a person would type it.

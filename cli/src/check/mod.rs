@@ -12,7 +12,6 @@ mod leaks;
 mod local;
 mod logpush;
 mod privilege;
-mod process;
 mod rotation;
 mod row;
 mod secrets;

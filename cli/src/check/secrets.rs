@@ -11,7 +11,6 @@ use crate::project::Project;
 use crate::wrangler::Wrangler;
 
 use super::local::{Local, OWN, PREVIOUS_ROOT, ROOT, TURNSTILE, WAF, routes};
-use super::process;
 use super::row::{Findings, Verdict, listed};
 use crate::project::Document;
 
@@ -40,15 +39,13 @@ impl Remote {
                 hint: "npm ci",
             };
         }
-        let asked = Wrangler::find(project, &Progress::new()).map(|wrangler| {
-            process::within(LIMIT, move || wrangler.json(&["secret", "list", "--format", "json"]))
+        let asked = Wrangler::find(project, &Progress::new()).and_then(|wrangler| {
+            wrangler.within(Some(LIMIT)).json(&["secret", "list", "--format", "json"])
         });
-        let why = match asked {
-            Ok(Ok(Ok(list))) => return Self::of(&list),
-            Ok(Ok(Err(error))) | Err(error) => error.message,
-            Ok(Err(late)) => format!("npx wrangler secret list: {late}"),
-        };
-        Self::refused(why)
+        match asked {
+            Ok(list) => Self::of(&list),
+            Err(error) => Self::refused(error.message),
+        }
     }
 
     /// Explains why wrangler has no list.

@@ -154,6 +154,31 @@ impl Project {
         Ok(named)
     }
 
+    /// Returns the Cloudflare token that wrangler takes for this project and environment, unless it was logged in by hand.
+    pub(crate) fn wrangler_token(&self) -> Result<Option<Secret>> {
+        const NAME: &str = "CLOUDFLARE_API_TOKEN";
+        match exported(NAME) {
+            None => Ok(self.dot_env()?.get(NAME).and_then(secret)),
+            exported => Ok(exported),
+        }
+    }
+
+    /// Returns the variables of the `.env` files, as they are written.
+    fn dot_env(&self) -> Result<Variables> {
+        let mut names = vec![".env".to_owned(), ".env.local".to_owned()];
+        if let Some(own) = &self.environment {
+            names.extend([format!(".env.{own}"), format!(".env.{own}.local")]);
+        }
+        let mut variables = Variables::default();
+        for name in names {
+            // Others call a folder so.
+            if self.root.join(&name).is_file() {
+                variables.extend(Variables::parse(&self.text(&name)?.unwrap_or_default()));
+            }
+        }
+        Ok(variables)
+    }
+
     /// Returns the option that names the environment, as it follows a command.
     pub(crate) fn env_option(&self) -> String {
         let environment = self.environment.as_ref();
@@ -280,17 +305,7 @@ impl Project {
                 return Ok(Variables::parse(&text));
             }
         }
-        let mut names = vec![".env".to_owned(), ".env.local".to_owned()];
-        if let Some(own) = &self.environment {
-            names.extend([format!(".env.{own}"), format!(".env.{own}.local")]);
-        }
-        let mut variables = Variables::default();
-        for name in names {
-            // Others call a folder so.
-            if self.root.join(&name).is_file() {
-                variables.extend(Variables::parse(&self.text(&name)?.unwrap_or_default()));
-            }
-        }
+        let variables = self.dot_env()?;
         // wrangler takes `.env` for its own variables, too.
         let is = |name: &str, wanted: &str| {
             let value = process(name).or_else(|| variables.get(name).map(str::to_owned));

@@ -4,6 +4,8 @@
 //! is not the one deployed. Then the way is `wrangler versions secret put` and `wrangler versions deploy`. A secret in a
 //! Secrets Store is changed there, and nothing is deployed.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use writegate::Secret;
 
@@ -114,17 +116,17 @@ impl Place {
         }
     }
 
-    /// Puts the secret, sees to it that it is deployed, and returns the version where that is known. `still` is asked
-    /// before each step.
+    /// Puts the secret, sees to it that it is deployed, and returns the version where that is known. `time_left` is asked
+    /// before each step, and limits it.
     pub(super) fn put(
         &self,
         wrangler: &Wrangler,
         progress: &Progress,
         name: &str,
         text: &Secret,
-        still: &dyn Fn() -> Result<()>,
+        time_left: &dyn Fn() -> Result<Option<Duration>>,
     ) -> Result<Option<String>> {
-        still()?;
+        let wrangler = &wrangler.within(time_left()?);
         match &self.way {
             Way::Store { store, id } => {
                 let which = ["secrets-store", "secret", "update", store];
@@ -150,7 +152,7 @@ impl Place {
                         "wrangler did not say which version it made of {newest}: look with `npx wrangler versions list`"
                     ))
                 })?;
-                still()?;
+                let wrangler = wrangler.within(time_left()?);
                 progress.note(&format!("version {version} goes out"));
                 let whole = format!("{version}@100%");
                 wrangler.run(&["versions", "deploy", &whole, "--yes", "--message", &message])?;
@@ -219,5 +221,54 @@ mod tests {
             format!("🌀 Creating\n✨ Success! Created version {id} with secret A.\n➡️  To deploy");
         assert_eq!(created(&printed), Some(id));
         assert_eq!(created("Created version --all with"), None);
+    }
+
+    /// One that goes on could put a token that was revoked meanwhile.
+    #[test]
+    #[cfg(unix)]
+    fn a_wrangler_that_hangs_is_ended_with_its_children() {
+        use std::fs;
+
+        use crate::project::Project;
+
+        let folder = testkit::process::scratch(&format!("hangs-{}", testkit::token::fresh()));
+        let program = folder.join("node_modules/wrangler/bin");
+        fs::create_dir_all(&program).unwrap();
+        let hang =
+            "const child = require('child_process').spawn('sleep', ['600'], { stdio: 'inherit' });
+            require('fs').writeFileSync('pid', String(child.pid)); setInterval(() => {}, 1e6);";
+        fs::write(program.join("wrangler.js"), hang).unwrap();
+        fs::write(folder.join("wrangler.toml"), "").unwrap();
+        let project = Project::at(&folder, None).unwrap();
+        let progress = Progress::new();
+        let wrangler = Wrangler::find(&project, &progress).unwrap();
+        let place = Place { way: Way::Plain, serving: Vec::new() };
+        // Long enough for Node to start its child.
+        let time_left = || {
+            Ok(Some(Duration::from_millis(match folder.join("pid").exists() {
+                true => 1,
+                false => 2_000,
+            })))
+        };
+        let error = loop {
+            let put = place.put(&wrangler, &progress, "T", &Secret::new("x"), &time_left);
+            if folder.join("pid").exists() {
+                break put.unwrap_err();
+            }
+        };
+        assert!(
+            error.message.starts_with("npx wrangler secret put T: node took longer"),
+            "{error:?}"
+        );
+        let pid = fs::read_to_string(folder.join("pid")).unwrap();
+        let is_there = || {
+            let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            !state.is_empty() && !state.contains(") Z ")
+        };
+        testkit::poll::poll(Duration::from_secs(60), || match is_there() {
+            true => Err("it goes on".to_owned()),
+            false => Ok(()),
+        });
+        fs::remove_dir_all(folder).unwrap();
     }
 }

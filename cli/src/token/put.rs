@@ -55,7 +55,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if options.deployed_only {
         place.refuse_undeployed()?;
     }
-    place.put(&wrangler, &progress, &secret, &envelope.text, &|| Ok(()))?;
+    place.put(&wrangler, &progress, &secret, &envelope.text, &|| Ok(None))?;
     if options.json {
         let report = json!({
             "configuration": project.name(),

@@ -1,6 +1,8 @@
 //! A rotation that is killed: at each call that it makes to anybody, before the call has its effect and after, and then run
 //! again. Or the call is not answered. At no moment is the gate without a token that works, and at the end there is one token, and it is in the gate.
 
+use std::collections::HashSet;
+use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 
@@ -95,6 +97,50 @@ fn the_first_rotation_goes_on_from_wherever_it_was_killed() {
     let cases = goes_on(Stage::new, first, |_| true, &[]);
     let changes = cases.iter().filter(|(.., moment)| matches!(moment, Moment::After));
     assert!(changes.count() >= 4, "make, name, put, revoke: {cases:#?}");
+}
+
+/// Ctrl-C, an end of the system, and a closed terminal: each call gets one of them, and those that change something get all.
+#[test]
+fn a_signal_at_any_call_revokes_nothing_that_may_be_in_the_gate_and_says_how_to_go_on() {
+    let signals = ["INT", "TERM", "HUP"];
+    let whole = Stage::new();
+    let calls = whole.rotate(&first(&whole)).calls;
+    let mut begun = cases(&calls);
+    begun.retain(|(.., moment)| matches!(moment, Moment::Before));
+    // Of the questions that are alike, the first.
+    let alike = |call: &str| call.get(..30).unwrap_or(call).to_owned();
+    let mut asked = HashSet::new();
+    begun.retain(|(_, call, _)| !call.starts_with("GET ") || asked.insert(alike(call)));
+    let cases = begun.into_iter().enumerate().flat_map(|(turn, (number, call, _))| {
+        let all = if call.starts_with("GET ") { &signals[turn % 3..][..1] } else { &signals };
+        all.iter().map(move |name| (number, call.clone(), Moment::Signal(name)))
+    });
+    let is_made = |number| calls[..=number].iter().any(|call| call.starts_with("POST "));
+    try_all(cases.collect(), |number, moment| {
+        let stage = Stage::new();
+        // Where the tests run with one of them ignored, as a script's do that starts them with `&`, the command would
+        // ignore it, too.
+        let command = stage.command(&first(&stage));
+        let mut reset = Command::new("perl");
+        reset.args(["-e", "$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP); exec @ARGV"]);
+        reset.arg(command.get_program()).args(command.get_args());
+        reset.current_dir(&stage.folder);
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => reset.env(name, value),
+                None => reset.env_remove(name),
+            };
+        }
+        let done = stage.run(reset, Some((number, moment)));
+        let next = match is_made(number) {
+            true => &["interrupted; ", "run this again"][..],
+            false => &["interrupted; nothing was "],
+        };
+        done.is(130, next);
+        stage.assert_unharmed();
+        stage.rotate(&first(&stage)).is(0, &[]);
+        stage.assert_rotated();
+    });
 }
 
 #[test]

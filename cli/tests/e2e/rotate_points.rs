@@ -1,10 +1,11 @@
 //! The calls that a run makes, in order, whoever it calls: each is a point where it can be killed, before the call does
 //! anything or after, or held.
 
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use testkit::poll::poll;
 use testkit::upstream::PATIENCE;
 
 /// When, at which call.
@@ -16,6 +17,8 @@ pub(crate) enum Moment {
     After,
     /// The call has its effect and no answer, but nobody is killed.
     Lost,
+    /// The call has its effect, and the run gets this signal before there is an answer.
+    Signal(&'static str),
 }
 
 #[derive(Default)]
@@ -68,8 +71,19 @@ impl Points {
             going.recv_timeout(PATIENCE * 2).unwrap();
         }
         let answer = (!matches!(moment, Some(Moment::Before))).then(effect);
-        if let (Some(Moment::Before | Moment::After), Some(victim)) = (moment, victim) {
-            let _gone_already = victim.lock().unwrap().kill();
+        match (moment, victim) {
+            (Some(Moment::Before | Moment::After), Some(victim)) => {
+                let _gone_already = victim.lock().unwrap().kill();
+            }
+            (Some(Moment::Signal(name)), Some(victim)) => {
+                let id = victim.lock().unwrap().id().to_string();
+                let sent = Command::new("kill").args([&format!("-{name}"), &id]).status();
+                assert!(sent.unwrap().success(), "{name}");
+                let ended =
+                    || victim.lock().unwrap().try_wait().unwrap().ok_or("it goes on".to_owned());
+                poll(PATIENCE, ended);
+            }
+            _ => {}
         }
         answer.filter(|_| moment.is_none())
     }

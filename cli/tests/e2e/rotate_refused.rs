@@ -183,6 +183,19 @@ fn what_is_missing_is_said_before_anything_is_done() {
     command.env("ROTATION_API_TOKEN", &stage.old.1);
     stage.run(command, None).is(2, &["ROTATION_API_TOKEN", "of its own"]);
     stage.rotate(&["--old", MANAGER]).is(2, &["--old", "this command uses"]);
+    // The one that wrangler works with: in the gate, also by what wrangler reads in `.env`, or by its id.
+    let mut command = stage.command(&[]);
+    command.env("CLOUDFLARE_API_TOKEN", &stage.old.1);
+    stage.run(command, None).is(2, &["CLOUDFLARE_API_TOKEN", "of its own"]);
+    stage.folder.file(".env", &format!("CLOUDFLARE_API_TOKEN={}\n", stage.old.1));
+    let mut command = stage.command(&[]);
+    command.env_remove("CLOUDFLARE_API_TOKEN");
+    stage.run(command, None).is(2, &["CLOUDFLARE_API_TOKEN", "of its own"]);
+    std::fs::remove_file(stage.folder.0.join(".env")).unwrap();
+    let login = stage.tokens().by_hand(false, "wrangler's", 1);
+    let mut command = stage.command(&["--old", &login.0]);
+    command.env("CLOUDFLARE_API_TOKEN", &login.1);
+    stage.run(command, None).is(2, &["--old", "CLOUDFLARE_API_TOKEN", "wrangler"]);
     let mut command = stage.command(&old(&stage));
     command.env("SIGNING_SECRET", fresh());
     stage.run(command, None).is(1, &["signature-invalid"]);

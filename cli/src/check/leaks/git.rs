@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::super::process::{self, Said};
+use crate::process::{self, Said};
 
 /// Longest wait for an answer: listing a large tree takes seconds.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ pub(in crate::check) fn command(folder: &Path, arguments: &[&str]) -> Command {
 
 /// Returns git's output, whatever its exit code.
 pub(in crate::check) fn ask(folder: &Path, arguments: &[&str]) -> Result<Said, String> {
-    process::run(command(folder, arguments), LIMIT)
+    process::run(command(folder, arguments), None, Some(LIMIT))
 }
 
 /// Returns git's output if it succeeded.
@@ -35,7 +35,8 @@ pub(in crate::check) fn read(folder: &Path, arguments: &[&str]) -> Result<Vec<u8
     if said.status.success() {
         return Ok(said.out);
     }
-    let error = if said.error.is_empty() { "it failed" } else { &said.error };
+    let error = said.last_error();
+    let error = if error.is_empty() { "it failed" } else { &error };
     Err(format!("git {}: {error}", arguments.first().unwrap_or(&"")))
 }
 

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
-use super::super::process;
 use super::scan::{Hit, Scanner};
 use super::{Looked, MAX_OBJECT, git};
+use crate::process;
 
 /// Longest for all of it.
 const LIMIT: Duration = Duration::from_secs(300);

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::error::{Error, Result};
+use crate::interrupt;
 
 use super::super::status::named;
+use super::Rotation;
 use super::hook::Hook;
 use super::report::Outcome;
-use super::{Born, Rotation};
 
 impl Rotation<'_> {
     pub(super) fn by_hook(&self, hook: &Hook) -> Result<Outcome> {
@@ -37,9 +38,12 @@ impl Rotation<'_> {
         let place = self.place()?;
         self.tell_way(&place);
         self.step(3, "making a token by --hook");
-        let born = Born::now();
+        interrupt::so_far(
+            "nothing was put; if the command of --hook made a token, revoke it at the API: it is in no gate",
+        );
         let envelope = hook.make(clock::now()?)?;
-        let new = self.successor(envelope, born);
+        // However long the command took: no other run knows of its token.
+        let new = self.successor(envelope, Moment::now());
         let token = named(new.fingerprint.as_str());
         self.made(&new, None);
         if new.fingerprint.as_str() == seen.fingerprint {
@@ -48,24 +52,22 @@ impl Rotation<'_> {
             )));
         }
         self.step(4, &format!("trying {token} at the API"));
+        let left = format!("revoke {token} at the API: it is in no gate");
+        interrupt::so_far(format!("nothing was put; {left}"));
         self.try_at_the_api(&new).map_err(|said| {
-            self.report.borrow_mut().leave(format!("revoke {token} at the API: it is in no gate"));
+            self.report.borrow_mut().leave(left);
             Error::new(format!(
                 "{token} does not work: {said}; nothing was put, and it should be revoked at the API"
             ))
         })?;
-        self.bring_in(&place, &new).map_err(|error| match &hook.revoke {
-            Some(_) => error,
-            // No later run knows of both.
-            None => {
-                let left = format!(
-                    "of {before} and {token}, revoke at the API the one that the gate then does not show"
-                );
-                let error = Error::new(format!("{}; {left}", error.message));
-                self.report.borrow_mut().leave(left);
-                error
-            }
-        })?;
+        // No later run knows of both.
+        self.rest.replace(match &hook.revoke {
+            Some(_) => "run this again with --now: it makes another, and has all others revoked".to_owned(),
+            None => format!(
+                "of {before} and {token}, revoke at the API the one that the gate then does not show"
+            ),
+        });
+        self.bring_in(&place, &new)?;
         self.step(8, &format!("revoking all but {token}"));
         if hook.revoke.is_some() {
             self.confirm(new.fingerprint.as_str(), Duration::ZERO)?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::error::{Error, Result};
 
 use super::super::envelope::{Dates, Envelope};
@@ -13,7 +13,7 @@ use super::super::status::{Seen, named};
 use super::cloudflare_tokens::{Listed, Made, Tokens};
 use super::finish::Kept;
 use super::report::Outcome;
-use super::{AGAIN, Born, Rotation, Successor, rights};
+use super::{AGAIN, Rotation, Successor, rights};
 
 impl Rotation<'_> {
     pub(super) fn at_cloudflare(&self, tokens: &Tokens) -> Result<Outcome> {
@@ -30,7 +30,7 @@ impl Rotation<'_> {
         let known = self.met(&ours);
         let old = match &self.options.old {
             Some(id) => {
-                tokens.refuse_manager(id)?;
+                tokens.refuse_own(id, self.project.wrangler_token()?)?;
                 tokens.get(id)?
             }
             None => None,
@@ -173,7 +173,7 @@ impl Rotation<'_> {
     fn make(&self, tokens: &Tokens, like: &Value) -> Result<(Made, Successor)> {
         let model = like["id"].as_str().unwrap_or_default();
         self.step(3, &format!("making a token that may do what {model} may"));
-        let (born, now) = (Born::now(), clock::now()?);
+        let (born, now) = (Moment::now(), clock::now()?);
         let made = tokens.create(like, now)?;
         let tried = (|| {
             let dates = Dates { issued_at: None, expires_at: made.expires_at };

@@ -88,16 +88,25 @@ impl Tokens {
         })
     }
 
-    /// Refuses the token that this very command works with.
-    pub(super) fn refuse_manager(&self, old: &str) -> Result<()> {
-        let verified = self.api.get(&format!("{}/verify", self.path));
-        match verified {
-            Ok(manager) if manager["id"] == old => Err(Error::usage(
+    /// Refuses the token that this very command works with, or wrangler.
+    pub(super) fn refuse_own(&self, old: &str, login: Option<Secret>) -> Result<()> {
+        let is_old = |api: &Api| {
+            let verified = api.get(&format!("{}/verify", self.path));
+            // One of another kind may not be asked there, and is another.
+            verified.is_ok_and(|token| token["id"] == old)
+        };
+        if is_old(&self.api) {
+            return Err(Error::usage(
                 "--old is the token in ROTATION_API_TOKEN or CLOUDFLARE_API_TOKEN, which this command uses to make and \
                  revoke tokens; it wants the id of the one in the gate",
+            ));
+        }
+        match login.map(Api::open).transpose()?.is_some_and(|api| is_old(&api)) {
+            true => Err(Error::usage(
+                "--old is the token in CLOUDFLARE_API_TOKEN, which wrangler works with: it would be revoked under it; --old \
+                 wants the id of the one in the gate",
             )),
-            // One of another kind may not be asked there, and is another.
-            _ => Ok(()),
+            false => Ok(()),
         }
     }
 

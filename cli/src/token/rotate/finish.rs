@@ -4,15 +4,11 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::clock;
 use crate::error::{Error, Result};
 
 use super::super::status::named;
 use super::cloudflare_tokens::{Listed, Tokens};
 use super::{AGAIN, Rotation};
-
-/// A token made longer ago was put by its run, or never will be, however wrong a clock may be.
-const LONG_AGO: i64 = 3_600;
 
 /// The token that stays.
 pub(super) struct Kept {
@@ -40,7 +36,6 @@ impl Rotation<'_> {
         known: &BTreeMap<String, Instant>,
     ) -> Result<()> {
         let token = named(&kept.fingerprint);
-        let now = clock::now()?;
         let ours = tokens.list().map_err(|error| {
             self.report.borrow_mut().leave(AGAIN);
             Error::new(format!(
@@ -50,23 +45,22 @@ impl Rotation<'_> {
         })?;
         let met = self.met(&ours);
         let lease = Duration::from_secs(self.options.lease);
-        let young = |token: &&Listed| {
-            let replaced = in_place.is_some_and(|replaced| replaced.id == token.id);
-            let recent =
-                token.issued_on.is_none_or(|issued| now.seconds() - issued.seconds() < LONG_AGO);
-            recent && !replaced
+        let old = self.options.old.as_deref();
+        // However old it is: by a clock that is wrong, one of a moment ago may be.
+        let may_be_put = |token: &&Listed| {
+            let is_replaced = in_place.is_some_and(|replaced| replaced.id == token.id);
+            !is_replaced && old != Some(&token.id)
         };
         let others: Vec<&Listed> = ours.iter().filter(|token| token.id != kept.id).collect();
         let left = others
             .iter()
             .copied()
-            .filter(young)
+            .filter(may_be_put)
             .filter_map(|token| known.get(&token.id).or_else(|| met.get(&token.id)))
             .map(|met| lease.saturating_sub(met.elapsed()))
             .max()
             .unwrap_or_default();
         let mut victims: Vec<&str> = others.iter().map(|token| token.id.as_str()).collect();
-        let old = self.options.old.as_deref();
         victims.extend(old.filter(|old| *old != kept.id && !victims.contains(old)));
 
         self.step(8, &format!("revoking all but {token}: {}", victims.join(", ")));

@@ -24,15 +24,16 @@ mod report;
 mod rights;
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use writegate::{Fingerprint, Secret};
 
+use crate::clock::{self, Moment};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::{Project, placeholder_root};
 use crate::wrangler::Wrangler;
-use crate::{clock, output, redact, settings};
+use crate::{interrupt, output, redact, settings};
 
 use super::envelope::Envelope;
 use super::local::Local;
@@ -48,9 +49,10 @@ use report::{Outcome, Report};
 const STEPS: u32 = 8;
 /// The work that a run leaves if it breaks off.
 const AGAIN: &str = "run this again: it goes on from what the gate then shows";
-/// The time within which a new token may be put. A run that finds it later takes its time (`--lease`) before it revokes
-/// it, which must be longer.
+/// The time within which a new token may be put, and within which wrangler must have done it. A run that finds it later
+/// takes its time (`--lease`) before it revokes it, which must be longer than both.
 const START_WITHIN: Duration = Duration::from_secs(100);
+const PUT_WITHIN: Duration = Duration::from_secs(140);
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let rotation = Rotation::prepare(options)?;
@@ -79,6 +81,8 @@ struct Rotation<'o> {
     wrangler: Wrangler,
     through: Option<Through>,
     report: RefCell<Report>,
+    /// The work that is left if the run breaks off once a token is about to be put.
+    rest: RefCell<String>,
     /// The longest time that a request may go on with the token that it began with.
     longest: Duration,
 }
@@ -88,22 +92,7 @@ struct Successor {
     envelope: Envelope,
     fingerprint: Fingerprint,
     /// Before it was made.
-    born: Born,
-}
-
-/// When a token was made, by two clocks: while a machine sleeps, one of them stops.
-#[derive(Clone, Copy)]
-struct Born(Instant, SystemTime);
-
-impl Born {
-    fn now() -> Self {
-        Self(Instant::now(), SystemTime::now())
-    }
-
-    /// Returns the time since then, by the clock that has moved further: one may have been set back.
-    fn elapsed(self) -> Duration {
-        self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
-    }
+    born: Moment,
 }
 
 impl<'o> Rotation<'o> {
@@ -148,6 +137,7 @@ impl<'o> Rotation<'o> {
             root,
             through,
             report: RefCell::default(),
+            rest: RefCell::new(AGAIN.to_owned()),
             longest: Duration::from_millis(longest_ms.into()),
         })
     }
@@ -185,7 +175,22 @@ impl<'o> Rotation<'o> {
         if let Some(through) = &self.through {
             through.refuse_closed(&self.root)?;
         }
+        self.refuse_login(fingerprint)?;
         self.refuse_shared(fingerprint)
+    }
+
+    /// Refuses to replace the token that wrangler works with: it would be revoked under it.
+    fn refuse_login(&self, fingerprint: &str) -> Result<()> {
+        match self.project.wrangler_token()? {
+            Some(login) if Fingerprint::of(&login, &self.root).as_str() == fingerprint => {
+                Err(Error::usage(format!(
+                    "{} is also what wrangler works with, as CLOUDFLARE_API_TOKEN: it would be revoked under it; give \
+                     wrangler a token of its own, with Workers Scripts: Edit",
+                    named(fingerprint)
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses to replace a token that another secret of the gate holds, too: it would be revoked there.
@@ -214,8 +219,14 @@ impl<'o> Rotation<'o> {
         self.report.borrow_mut().made = Some((new.fingerprint.as_str().to_owned(), id));
     }
 
-    /// Reports a step as it begins.
+    /// Reports a step as it begins, and from then on what is left of it if somebody interrupts this.
     fn step(&self, number: u32, what: &str) {
+        interrupt::so_far(match number {
+            1 | 2 => "nothing was made or put".to_owned(),
+            3 | 4 => format!("nothing was put or revoked; {AGAIN}"),
+            5..=7 => format!("nothing was revoked; {}", self.rest.borrow()),
+            _ => format!("perhaps not all others are revoked; {}", self.rest.borrow()),
+        });
         self.progress.note(&format!("{number}/{STEPS} {what}"));
     }
 
@@ -243,7 +254,7 @@ impl<'o> Rotation<'o> {
         Ok(place)
     }
 
-    fn successor(&self, envelope: Envelope, born: Born) -> Successor {
+    fn successor(&self, envelope: Envelope, born: Moment) -> Successor {
         Successor { fingerprint: Fingerprint::of(&envelope.value, &self.root), envelope, born }
     }
 
@@ -259,18 +270,21 @@ impl<'o> Rotation<'o> {
     fn bring_in(&self, place: &Place, new: &Successor) -> Result<()> {
         let token = named(new.fingerprint.as_str());
         self.step(5, &format!("putting {token} into {}", self.secret));
-        let in_time = || match new.born.elapsed() < START_WITHIN {
-            true => Ok(()),
-            false => Err(Error::new("the new token took too long to be put")),
+        let time_left = || {
+            let elapsed = new.born.elapsed();
+            match elapsed < START_WITHIN {
+                true => Ok(Some(PUT_WITHIN.saturating_sub(elapsed))),
+                false => Err(Error::new("the new token took too long to be put")),
+            }
         };
         let text = &new.envelope.text;
         self.report.borrow_mut().begin_put(place);
         let version = place
-            .put(&self.wrangler, &self.progress, &self.secret, text, &in_time)
+            .put(&self.wrangler, &self.progress, &self.secret, text, &time_left)
             .map_err(|error| {
-                let advice = "nothing was revoked; run this again, which resumes from what the gate then shows";
-                self.report.borrow_mut().leave(AGAIN);
-                Error::new(format!("{}; {advice}", error.message))
+                let rest = self.rest.borrow();
+                self.report.borrow_mut().leave(rest.as_str());
+                Error::new(format!("{}; nothing was revoked; {rest}", error.message))
             })?;
         self.report.borrow_mut().end_put(version);
         let done = (|| {
@@ -281,8 +295,9 @@ impl<'o> Rotation<'o> {
             self.try_through(&token)
         })();
         done.map_err(|error: Error| {
+            let rest = self.rest.borrow();
             let mut report = self.report.borrow_mut();
-            report.leave(AGAIN);
+            report.leave(rest.as_str());
             let back = match place.serving.as_slice() {
                 [] => String::new(),
                 serving => {
@@ -294,7 +309,7 @@ impl<'o> Rotation<'o> {
                     format!("; {back}")
                 }
             };
-            Error::new(format!("{}; nothing was revoked{back}", error.message))
+            Error::new(format!("{}; nothing was revoked; {rest}{back}", error.message))
         })
     }
 

@@ -66,8 +66,9 @@ fn id(text: &str) -> std::result::Result<String, String> {
     is_id(text).then(|| text.to_ascii_lowercase()).ok_or_else(|| expected.to_owned())
 }
 
-/// Parses the seconds: 0, or long enough for whatever another run may do after [`super::START_WITHIN`].
+/// Parses the seconds: 0, or longer than another run may take until its token is put.
 fn lease(text: &str) -> std::result::Result<u64, String> {
+    const { assert!(super::PUT_WITHIN.as_secs() < 150) };
     let expected = "expected 0, or 150 to 3600 seconds";
     let seconds = clock::duration(0..=3_600)(text).map_err(|_other| expected.to_owned())?;
     match seconds {
