@@ -157,11 +157,9 @@ impl<'a> Head<'a> {
     /// Returns a function that tells whether `Connection` names a header, which is then for the gate
     /// only (RFC 9110 section 7.6.1).
     pub fn hop_by_hop(&self) -> impl Fn(&str) -> bool + use<'a> {
-        let options = self.header("connection");
-        move |name| {
-            let mut options = options.into_iter().flat_map(|options| options.split(','));
-            options.any(|option| is_same_header(option.trim(), name))
-        }
+        let options = self.header("connection").into_iter().flat_map(|options| options.split(','));
+        let options: Vec<_> = options.map(str::trim).collect();
+        move |name| options.iter().any(|option| is_same_header(option, name))
     }
 
     /// Returns the `Content-Length`, if there is one and it consists of digits.
@@ -201,7 +199,7 @@ pub fn is_same_header(name: &str, other: &str) -> bool {
         true => byte.to_ascii_lowercase(),
         false => b'-',
     };
-    name.bytes().map(folded).eq(other.bytes().map(folded))
+    name.len() == other.len() && name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
 /// Returns true if servers believe a header of this name (lower case, `-` for `_`) because a proxy or a login service sets it: who sends
@@ -227,8 +225,12 @@ pub fn is_from_proxy(name: &str) -> bool {
         ],
         _ => &[],
     };
-    let suffixes =
-        ["client-ip", "clientip", "real-ip", "connecting-ip", "-userinfo", "-jwt-assertion"];
+    let suffixes: &[&str] = match name.as_bytes() {
+        [.., b'n'] => &["-jwt-assertion"],
+        [.., b'o'] => &["-userinfo"],
+        [.., b'p'] => &["client-ip", "clientip", "real-ip", "connecting-ip"],
+        _ => &[],
+    };
     matches!(name, "sudo" | "via" | "x-host" | "x-scheme" | "x-url-scheme")
         || begins_with_any(name, prefixes)
         || suffixes.iter().any(|suffix| name.ends_with(suffix))

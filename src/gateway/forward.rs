@@ -18,13 +18,6 @@ use crate::upstream::url::UpstreamCredential;
 /// Longest body, in bytes, that is buffered so that it can be sent again.
 pub const MAX_REPEATABLE_BODY_BYTES: u64 = 1_048_576;
 
-/// Headers removed by name.
-const REMOVED: [&str; 12] = [
-    "authorization", "cookie", "x-api-key", "x-public-key", "x-request-id", "x-method-override",
-    // Hop-by-hop (RFC 9110 section 7.6.1).
-    "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
-];
-
 /// The transport of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -78,7 +71,7 @@ pub fn forward<'h>(
     let cache = policy.map(|policy| {
         cache::lookup(
             policy,
-            route.path.to_string(),
+            route.path.as_str().to_owned(),
             credential.fingerprint(),
             &url,
             verified,
@@ -107,7 +100,7 @@ fn headers_outside_key<'h>(head: &Head<'h>) -> Vec<&'h str> {
     names
         .filter(|name| {
             let unstored = head.method() == "HEAD" && cache::CONDITIONAL_HEADERS.contains(name);
-            is_hop_by_hop(name) || (!cache::CACHE_KEY_HEADERS.contains(name) && !unstored)
+            (!cache::CACHE_KEY_HEADERS.contains(name) && !unstored) || is_hop_by_hop(name)
         })
         .collect()
 }
@@ -136,7 +129,17 @@ fn is_removed(name: &str) -> bool {
         return true;
     }
     let name = folded(name);
-    REMOVED.contains(&&*name) || is_removed_by_prefix(&name) || is_from_proxy(&name)
+    is_removed_by_name(&name) || is_removed_by_prefix(&name) || is_from_proxy(&name)
+}
+
+fn is_removed_by_name(name: &str) -> bool {
+    match name {
+        "authorization" | "cookie" | "x-api-key" | "x-public-key" | "x-request-id"
+        | "x-method-override" => true,
+        // Hop-by-hop (RFC 9110 section 7.6.1).
+        "connection" | "keep-alive" | "te" | "trailer" | "transfer-encoding" | "upgrade" => true,
+        _ => false,
+    }
 }
 
 fn is_removed_by_prefix(name: &str) -> bool {
@@ -257,7 +260,11 @@ fn body(head: &Head<'_>, route: &Route, is_idempotent: bool, is_buffered: bool) 
 /// Returns true if the body must be buffered before the request is forwarded, so that it can be sent
 /// again.
 pub fn must_buffer(head: &Head<'_>, route: &Route) -> bool {
-    head.has_body() && is_small(head) && is_idempotent(head, route, &dropped(head, route))
+    // The flag first, because few routes have it, and every write comes here.
+    route.idempotency_key
+        && head.has_body()
+        && is_small(head)
+        && is_idempotent(head, route, &dropped(head, route))
 }
 
 /// Returns true if the body is small enough to be buffered so that it can be sent again.

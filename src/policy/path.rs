@@ -138,9 +138,9 @@ impl Segment {
 /// (also an empty one) but not for the path before it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pattern {
-    /// The path, or the prefix with its final `/`.
+    /// The pattern as it was written.
     text: String,
-    /// The lenient reading of `text`.
+    /// The lenient reading of the stem.
     lenient: Box<[u8]>,
     prefix: bool,
 }
@@ -162,13 +162,13 @@ impl Pattern {
         if !printable || encodes_unreserved(stem) || (prefix && !stem.ends_with('/')) {
             return None;
         }
-        Some(Self { lenient: check(stem).ok()?.lenient.into(), text: stem.to_owned(), prefix })
+        Some(Self { lenient: check(stem).ok()?.lenient.into(), text: text.to_owned(), prefix })
     }
 
     /// Returns the part of `path` that `*` stands for, or an empty string for an exact match; `None`
     /// when the pattern does not match.
     pub fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
-        match path.strip_prefix(self.text.as_str()) {
+        match path.strip_prefix(self.stem()) {
             Some(rest) if self.prefix || rest.is_empty() => Some(rest),
             Some(_) | None => None,
         }
@@ -207,6 +207,11 @@ impl Pattern {
 
     /// Returns the path, or the prefix with its final `/` and without the `*`.
     pub fn stem(&self) -> &str {
+        self.text.strip_suffix('*').unwrap_or(&self.text)
+    }
+
+    /// Returns the pattern as it was written.
+    pub fn as_str(&self) -> &str {
         &self.text
     }
 }
@@ -224,7 +229,7 @@ fn encodes_unreserved(path: &str) -> bool {
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.text, if self.prefix { "*" } else { "" })
+        f.write_str(&self.text)
     }
 }
 
