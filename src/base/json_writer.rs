@@ -4,6 +4,9 @@ use core::fmt::Write as _;
 
 use serde_json::Value;
 
+/// Room for most objects, in bytes: a line of the log, and a problem document.
+const ROOM: usize = 1_024;
+
 /// A JSON object as text. Its members are in the order in which they are set; no character of their names needs an
 /// escape.
 #[derive(Debug)]
@@ -37,15 +40,19 @@ pub enum Member<'v> {
 impl ObjectWriter {
     /// Begins an object.
     pub fn new() -> Self {
-        Self { text: "{".to_owned(), charset: Charset::Unicode }
+        Self::begin(Charset::Unicode)
     }
 
     /// Begins an object that is a line of the log, in visible ASCII: what a caller chose cannot move a terminal's
     /// cursor, or turn the direction of the text around it.
     pub fn line() -> Self {
-        let mut text = String::with_capacity(1_024);
+        Self::begin(Charset::VisibleAscii)
+    }
+
+    fn begin(charset: Charset) -> Self {
+        let mut text = String::with_capacity(ROOM);
         text.push('{');
-        Self { text, charset: Charset::VisibleAscii }
+        Self { text, charset }
     }
 
     /// Sets a member.
@@ -157,11 +164,11 @@ pub fn push_number(text: &mut String, number: u64) {
 
 /// Returns true if this byte of a string is written as it is.
 fn is_plain(byte: u8, charset: Charset) -> bool {
-    match byte {
-        b'"' | b'\\' => false,
-        0x7f.. => charset == Charset::Unicode,
-        _ => byte >= b' ',
-    }
+    let last = match charset {
+        Charset::Unicode => 0xff,
+        Charset::VisibleAscii => b'~',
+    };
+    (b' '..=last).contains(&byte) && byte != b'"' && byte != b'\\'
 }
 
 fn push_string(text: &mut String, charset: Charset, string: &str) {
