@@ -89,8 +89,8 @@ impl AuditRecord {
             cache: None,
             token: None,
             ip: ip.map(|address| address.to_string()),
-            country: context.country.map(|text| cut(&text, MAX_WORD_BYTES)),
-            colo: context.colo.map(|text| cut(&text, MAX_WORD_BYTES)),
+            country: context.country.map(word),
+            colo: context.colo.map(word),
             time: context.now.to_rfc3339(),
         }
     }
@@ -114,7 +114,7 @@ impl AuditRecord {
 
     /// Sets the route.
     pub fn route(&mut self, route: &Route) {
-        self.route = Some(route.path.to_string());
+        self.route = Some(route.path.as_str().to_owned());
     }
 
     /// Sets the scheme of the credential.
@@ -256,6 +256,12 @@ fn path_of(target: &str) -> Option<&str> {
     let from = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
     let path = rest.get(from..)?.split(['?', '#']).next()?;
     Some(if path.is_empty() { "/" } else { path })
+}
+
+/// Cuts a word to at most [`MAX_WORD_BYTES`].
+fn word(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_WORD_BYTES));
+    text
 }
 
 /// Cuts a text to at most `max_bytes` bytes.
