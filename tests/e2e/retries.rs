@@ -18,7 +18,7 @@ fn start() -> Check {
         let mut counts = counts.lock().unwrap();
         let count = counts.entry(request.target.clone()).or_default();
         *count += 1;
-        match (&request.target[1..5], *count) {
+        match (request.target.get(1..5).unwrap_or_default(), *count) {
             ("twic", 1 | 2) | ("neve", _) => Reply::new(503).body("not now"),
             ("gone", 1) => Reply::hang_up(),
             ("late", 1) => Reply::new(429).header("Retry-After", "1"),
@@ -51,7 +51,7 @@ fn sent(table: &mut Check, request: Request, status: u16, times: usize) -> Vec<S
 fn a_read_is_tried_again_and_a_write_is_not() {
     let mut table = start();
     for (method, path, status, times) in [
-        // On a new connection: of one that was kept, workerd sends a read again by itself.
+        // On a new connection, because of a kept one the platform sends a read again by itself.
         ("GET", "/gone/a", 200, 2),
         ("GET", "/twice/a", 200, 3),
         ("HEAD", "/twice/b", 200, 3),
@@ -67,6 +67,31 @@ fn a_read_is_tried_again_and_a_write_is_not() {
     sent(&mut table, Request::get("/later"), 200, 2);
     // A lower bound, which a slow machine can only help.
     assert!(began.elapsed().as_millis() >= 900, "{:?}", began.elapsed());
+}
+
+#[test]
+fn the_platform_repeats_what_is_idempotent_and_bodiless_on_a_kept_connection_that_ends() {
+    let table = start();
+    for (method, body, status, times) in [
+        ("GET", "", 200, 2),
+        ("HEAD", "", 200, 2),
+        ("DELETE", "", 200, 2),
+        ("PUT", "", 200, 2),
+        ("OPTIONS", "", 200, 2),
+        ("POST", "", 502, 1),
+        ("PATCH", "", 502, 1),
+        ("PUT", "x", 502, 1),
+        ("DELETE", "x", 502, 1),
+    ] {
+        let (path, token) = (format!("/gone/{method}{body}"), table.gate.bearer());
+        // The connection of this one is kept.
+        Request::get("/").bearer(&token).send(&table.gate).passed();
+        let answer = Request::new(method, &path).body(body).bearer(&token).send(&table.gate);
+        let seen = table.upstream.seen().iter().filter(|one| one.target == path).count();
+        assert_eq!((answer.status, seen), (status, times), "{method} {body}: {answer}");
+        let line = table.gate.logs.audit(&answer.request_id());
+        assert_eq!(line["attempts"], 1, "{line}");
+    }
 }
 
 #[test]
