@@ -70,7 +70,7 @@ export class KeyWriter {
       const now = Date.now();
       await storage.put(FAILED_AT, now);
       await storage.setAlarm(now + REPEAT_MS);
-      await this.copy(names.filter((name) => this.text(name) === undefined)).catch(() => {});
+      await this.copy(names.filter((name) => this.text(name) === undefined));
       throw error;
     }
     return true;

@@ -19,6 +19,16 @@ fn kv_gets_what_the_writer_decided_however_its_writes_end() {
 }
 
 #[test]
+fn a_ledger_counts_each_batch_once() {
+    run("ledger.mjs");
+}
+
+#[test]
+fn after_a_trap_and_only_then_the_memory_is_new() {
+    run("entry.mjs");
+}
+
+#[test]
 fn a_request_is_forwarded_as_its_exchange_says() {
     run("forward.mjs");
 }

@@ -81,7 +81,10 @@ const end = async (kv) => {
   await tasks();
   await end(kv);
   a.ends();
+  let isAnswered = false;
+  made.then(() => (isAnswered = true));
   await tasks();
+  assert.equal(isAnswered, false, "nothing else is written while they are taken back");
   await end(kv);
   assert.equal(await made, 500);
   assert.deepEqual([...kv.stored], [], "all or none");
@@ -180,4 +183,15 @@ const end = async (kv) => {
   assert.equal(await pause(ask({ write: [["b", null, "1"]] })), 1);
   await ring();
   assert.equal(pauses.at(-1), 1);
+  // Neither ends before it is sure that another alarm comes.
+  const change = () => ask({ write: [["c", null, "1"]] });
+  for (const [name, work] of [["put", change], ["setAlarm", change], ["setAlarm", () => object.alarm()]]) {
+    const set = storage[name];
+    let isOver = false;
+    storage[name] = () => new Promise(() => {});
+    work().then(() => (isOver = true));
+    await tasks();
+    assert.equal(isOver, false, name);
+    storage[name] = set;
+  }
 }

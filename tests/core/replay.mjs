@@ -72,3 +72,12 @@ now -= 1;
 assert.equal(await record("d", 1_300), 409);
 guard = new ReplayGuard({ storage });
 assert.equal(await record("d", 1_300), 201);
+
+// An alarm that cannot be set is an error, and one that does not end its work is repeated by the platform.
+const failing = async () => Promise.reject(new Error("no storage"));
+[storage.setAlarm, storage.deleteAll] = [failing, failing];
+alarm = null;
+await assert.rejects(record("e", 1_400), /no storage/);
+await assert.rejects(guard.alarm(), /no storage/);
+rows.clear();
+await assert.rejects(guard.alarm(), /no storage/);
