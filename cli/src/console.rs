@@ -23,7 +23,7 @@ pub(crate) struct Options {
     /// The session's lifetime, in seconds or as 15m [default: 900, or SESSION_MAX_TTL if that is shorter]
     #[arg(long, value_name = "SECONDS", value_parser = clock::duration::<u32>(1..=u32::MAX.into()))]
     ttl: Option<u32>,
-    /// A session that can look and change nothing
+    /// A session that can only read
     #[arg(long)]
     read_only: bool,
     /// Only print the console's address

@@ -57,7 +57,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-/// A gate in front of a write API.
+/// Set up and manage a gate in front of a write API.
 #[derive(Parser)]
 #[command(name = "writegate", version)]
 struct Arguments {
@@ -67,16 +67,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Set a new gate up: wrangler.toml, .dev.vars, the secrets at Cloudflare, the first key
+    /// Set up a new gate: wrangler.toml, .dev.vars, the secrets at Cloudflare, the first key
     Init(Box<init::Options>),
     /// Build the Worker, installing what that needs (wrangler.toml's [build] command)
     Build(build::Options),
-    /// Watch the gate at work in front of a small API, everything set up
+    /// Run a gate in front of a small API, with everything set up
     Demo(demo::Options),
     /// Add an API behind the gate
     #[command(subcommand)]
     Route(route::Action),
-    /// Make keys, show their secrets, and keep those of a gate's registry
+    /// Create keys, show their secrets, and manage a gate's registry
     #[command(subcommand)]
     Key(key::Action),
     /// Make sessions
@@ -85,10 +85,10 @@ enum Command {
     /// Sign requests
     #[command(subcommand)]
     Request(request::Action),
-    /// Sign links
+    /// Sign URLs
     #[command(subcommand)]
     Url(url::Action),
-    /// Put, watch and replace the tokens that the gate writes with
+    /// Set, check and replace the gate's upstream tokens
     #[command(subcommand)]
     Token(token::Action),
     /// Print what the keys of a running gate have used, by day
@@ -103,7 +103,7 @@ enum Command {
     Migrate(migrate::Options),
     /// Check what is missing before a launch: secrets, leaks, limits, logs, rotation
     Check(check::Options),
-    /// Print what a shell needs to complete this command
+    /// Print a completion script for a shell
     Completions(manual::Completions),
     /// Write the man pages into a folder
     Man(manual::Man),

@@ -25,7 +25,7 @@ struct What {
     /// Everything of this route, named as in wrangler.toml, such as /cms/*
     #[arg(long, value_name = "PATH", value_parser = route)]
     route: Option<String>,
-    /// Every answer to this URL, whole or from the path on
+    /// Every answer to this URL, absolute or from the path on
     #[arg(long, value_name = "URL", value_parser = url)]
     url: Option<String>,
 }

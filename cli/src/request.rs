@@ -29,7 +29,7 @@ pub(crate) struct Sign {
     /// The key's id
     #[arg(long, value_name = "ID", value_parser = settings::id, required_unless_present = "session")]
     key: Option<KeyId>,
-    /// Sign with the key of this bound session (`session mint --bind`) and send the session along
+    /// Sign with the session secret of this bound session (`session mint --bind`), and send the session too
     #[arg(long, value_name = "TOKEN")]
     session: Option<String>,
     /// The body, or @FILE, or @- for standard input
@@ -38,10 +38,10 @@ pub(crate) struct Sign {
     /// A header to cover, as it will be sent; may be repeated
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// End this soon; a signature is good for 300 s at most anyway
+    /// Expire after this time; in any case a signature is valid for at most 300 s
     #[arg(long, value_name = "SECONDS", value_parser = clock::duration::<u32>(1..=300))]
     expires: Option<u32>,
-    /// Add a nonce, so that it is good once [default: where wrangler.toml says that the key needs it]
+    /// Add a nonce, so that the request is accepted once [default: if the key in wrangler.toml requires it]
     #[arg(long)]
     nonce: bool,
     /// The method

@@ -30,8 +30,8 @@ pub(crate) struct Mint {
     /// The key's id
     #[arg(long, value_name = "ID", value_parser = settings::id)]
     key: KeyId,
-    /// Bind it to a key of its own: print both as JSON. Only a request signed with that key is then
-    /// accepted with it
+    /// Bind the session to a session secret, and print both as JSON. Each request must then be signed with that
+    /// secret
     #[arg(long)]
     bind: bool,
     /// Print a JSON object, as with --bind
@@ -50,10 +50,10 @@ pub(crate) struct Claims {
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clock::duration::<u32>(1..=u32::MAX.into()))]
     #[serde(skip)]
     pub(crate) ttl: u32,
-    /// For whom: shows in the gate's log
+    /// The user; appears in the gate's log
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub(crate) sub: Option<String>,
-    /// The session's own name
+    /// An id of this session
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub(crate) jti: Option<String>,
     /// The gate's origin; other gates then refuse it
@@ -62,7 +62,7 @@ pub(crate) struct Claims {
     /// Only this method; may be repeated, or several with commas
     #[arg(long = "method", value_name = "METHOD", value_delimiter = ',', value_parser = method)]
     pub(crate) methods: Vec<String>,
-    /// Only this path, or these with a final /*; may be repeated
+    /// Only this path; with a final /*, everything below it; may be repeated
     #[arg(long = "path", value_name = "PATH", value_parser = path)]
     pub(crate) paths: Vec<String>,
     /// Only from pages of this origin

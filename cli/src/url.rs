@@ -12,7 +12,7 @@ use crate::{clock, target};
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
-    /// Print a link to a GET, signed with a key's secret
+    /// Print a signed URL, for GET and HEAD
     Sign(Sign),
 }
 
@@ -24,10 +24,10 @@ pub(crate) struct Sign {
     /// Its lifetime, in seconds or as 5m, 1h, 7d [default: 3600, or the key's url_ttl if that is less]
     #[arg(long, value_name = "SECONDS", value_parser = clock::duration::<i64>(1..=u32::MAX.into()))]
     ttl: Option<i64>,
-    /// In the WAF-token format, signed with WAF_SECRET: good for the key's url_ttl
+    /// Use the WAF-token format, signed with WAF_SECRET; valid for the key's url_ttl
     #[arg(long, conflicts_with_all = ["ttl", "version"])]
     waf: bool,
-    /// With --waf: leave the key out, for a route whose waf_key it is
+    /// With --waf: leave the key id out, because the route names it as waf_key
     #[arg(long, requires = "waf")]
     unnamed: bool,
     /// The address at the gate

@@ -30,8 +30,8 @@ pub(crate) struct Options {
     /// The last day [default: today]
     #[arg(long, value_name = "DAY", value_parser = day)]
     to: Option<String>,
-    /// Comma-separated values with a line of names, instead of a JSON object a line. An id that begins with - gets an
-    /// apostrophe before it, because a spreadsheet would compute it
+    /// Print comma-separated values with a header line, instead of one JSON object per line. An id that begins with -
+    /// gets an apostrophe, because a spreadsheet would compute it
     #[arg(long)]
     csv: bool,
 }

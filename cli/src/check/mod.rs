@@ -44,7 +44,7 @@ pub(crate) struct Options {
     which: Option<GateOptions>,
     #[command(flatten)]
     project: ProjectOptions,
-    /// One JSON object a line, for programs
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
     /// A warning fails too

@@ -60,7 +60,7 @@ pub(crate) struct Options {
     /// When it was sent, as an RFC 3339 time [default: what the HAR says, else now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
-    /// The request is an entry of this HAR file, or this file is one entry
+    /// Read the request from this HAR file, or from a file with one entry of it
     #[arg(long, value_name = "FILE", conflicts_with = "request")]
     har: Option<String>,
     /// Which entry, from 1 [default: the only one, or the only one that a gate refused]

@@ -79,7 +79,7 @@ pub(crate) struct Options {
     /// A method that the first key may use; may be repeated, or several with commas
     #[arg(long = "method", value_name = "METHOD", value_delimiter = ',', value_parser = validate::method)]
     methods: Vec<String>,
-    /// A path at the gate that it may use, or with a final /* all below; may be repeated
+    /// A path at the gate that it may use; with a final /*, everything below it; may be repeated
     #[arg(long = "path", value_name = "PATH", value_parser = list::one_path)]
     paths: Vec<String>,
     /// An origin whose pages may use it; may be repeated, or several with commas [default: any]
@@ -88,11 +88,11 @@ pub(crate) struct Options {
     /// An address or network that may use it; may be repeated, or several with commas [default: any]
     #[arg(long = "ip", value_name = "NETWORK", value_delimiter = ',', value_parser = validate::network)]
     ips: Vec<String>,
-    /// A kind of credential that the first key may be used with: session, signature, url, waf-url or public-key; may
+    /// A kind of credential that the first key accepts: session, signature, url, waf-url or public-key; may
     /// be repeated, or several with commas [default: session, or the preset's]
     #[arg(long = "scheme", alias = "schemes", value_name = "SCHEME", value_delimiter = ',', value_parser = validate::scheme)]
     schemes: Vec<String>,
-    /// The first key's rate limit, such as 100/60: so many requests in 10 or 60 seconds, in each data centre
+    /// The first key's rate limit, such as 100/60: the number of requests in 10 or 60 seconds, in each data centre
     #[arg(long, value_name = "LIMIT/SECONDS", value_parser = validate::rate)]
     rate: Option<(u32, u32)>,
     /// Turnstile's site key of the pages, for the preset form. Its secret key comes from TURNSTILE_SECRET in the
@@ -114,13 +114,13 @@ pub(crate) struct Options {
     /// Deploy the gate when its secrets are set
     #[arg(long)]
     deploy: bool,
-    /// Only set the secrets of .dev.vars (or the environment) at Cloudflare: finishes what broke off
+    /// Only set the secrets of .dev.vars (or the environment) at Cloudflare, to finish an interrupted run
     #[arg(long, conflicts_with_all = [
         "preset", "upstream", "auth", "probe", "route", "name", "account", "domain", "key_name", "methods", "paths", "origins",
         "ips", "schemes", "rate", "site_key", "issued_at", "expires_at", "skip_probe",
     ])]
     secrets_only: bool,
-    /// Replace files that are there, and a root secret at Cloudflare. SIGNING_SECRET of .dev.vars is kept
+    /// Replace existing files, and a root secret at Cloudflare. Keeps SIGNING_SECRET of .dev.vars
     #[arg(long)]
     force: bool,
     /// Print what was made as one JSON object, without the key's secret

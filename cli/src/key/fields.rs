@@ -23,7 +23,7 @@ pub(super) struct Fields {
     /// A method that it may use; may be repeated, or several with commas [default: all]
     #[arg(long = "method", alias = "methods", value_name = "METHOD", value_delimiter = ',', value_parser = list::item)]
     methods: Vec<String>,
-    /// A path that it may use, or with a final /* all below; may be repeated [default: all]
+    /// A path that it may use; with a final /*, everything below it; may be repeated [default: all]
     #[arg(long = "path", alias = "paths", value_name = "PATH", value_parser = list::one_path)]
     paths: Vec<String>,
     /// An origin whose pages may use it; may be repeated, or several with commas [default: any]
@@ -34,7 +34,7 @@ pub(super) struct Fields {
     #[arg(long = "ip", aliases = ["ips", "allowed-ips"], value_name = "NETWORK", value_delimiter = ',', value_parser = list::item)]
     #[serde(rename = "allowed_ips")]
     ips: Vec<String>,
-    /// Both lists must match, origins and addresses, or any of the two: all or any [default: all]
+    /// all: origin and address must both match; any: one of them is enough [default: all]
     #[arg(long = "match", value_name = "WHICH")]
     #[serde(rename = "match")]
     matching: Option<String>,
@@ -44,16 +44,16 @@ pub(super) struct Fields {
     /// Such as requests=100000,per=month or bytes=1000000,per=day
     #[arg(long, value_name = "FIELDS", value_parser = object)]
     quota: Option<Value>,
-    /// required: only signatures with a nonce are taken
+    /// required: the gate accepts only signatures with a nonce
     #[arg(long, value_name = "required")]
     nonce: Option<String>,
-    /// The longest validity of its signed URLs
+    /// The longest lifetime of its signed URLs
     #[arg(long, value_name = "SECONDS", value_parser = clock::duration::<u32>(1..=u64::from(u32::MAX)))]
     url_ttl: Option<u32>,
     /// The sessions that the gate gives to visitors of its origins, such as ttl=300 or ttl=300,bind=true
     #[arg(long, value_name = "FIELDS", value_parser = object)]
     mint: Option<Value>,
-    /// When it ends, as an RFC 3339 date or time
+    /// When the key expires, as an RFC 3339 date or time
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
     /// A higher one replaces its secret

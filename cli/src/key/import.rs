@@ -24,10 +24,10 @@ pub(crate) struct Import {
     which: GateOptions,
     #[command(flatten)]
     project: ProjectOptions,
-    /// Leave out records whose id the gate has already, revoked or not
+    /// Skip records whose id the gate already has, revoked or not
     #[arg(long)]
     skip_existing: bool,
-    /// A JSON array of records, or a record on each line; - is standard input
+    /// A JSON array of records, or one record per line; - reads standard input
     #[arg(value_name = "FILE")]
     file: String,
 }

@@ -16,7 +16,7 @@ use crate::settings::{self, KeyOptions};
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
-    /// Make a record: printed, written into wrangler.toml, or in a gate's registry
+    /// Create a key: print its record, write it into wrangler.toml, or put it into a gate's registry
     New(Box<new::New>),
     /// Change fields of a key, in wrangler.toml or in a gate's registry
     Update(Box<update::Update>),

@@ -30,7 +30,7 @@ pub(crate) struct Update {
     target: Target,
     #[command(flatten)]
     fields: Fields,
-    /// A field to be removed, such as allowed_ips; may be repeated, or several with commas
+    /// A field to remove, such as allowed_ips; may be repeated, or several with commas
     #[arg(long = "clear", value_name = "FIELD", value_delimiter = ',', value_parser = fields::field)]
     cleared: Vec<&'static str>,
 }

@@ -40,7 +40,7 @@ const WITH_PROCESS: &str = "CLOUDFLARE_INCLUDE_PROCESS_ENV";
 /// Which of wrangler's environments is meant.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProjectOptions {
-    /// wrangler's environment: [env.NAME] of its configuration [default: none, whatever CLOUDFLARE_ENV says]
+    /// wrangler's environment: [env.NAME] of its configuration [default: none; CLOUDFLARE_ENV is ignored]
     #[arg(long = "env", value_name = "NAME")]
     environment: Option<String>,
 }

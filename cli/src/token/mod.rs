@@ -23,18 +23,19 @@ pub(crate) enum Action {
     /// Reads a token, raw or as {"token":…,"issued_at":…,"expires_at":…}, from standard input or a hidden prompt, and
     /// puts it with its dates into the Worker's secret.
     Put(put::Options),
-    /// Say how old a gate's tokens are; exit code 1 if any token needs attention
+    /// Print the age of a gate's tokens; exit code 1 if any token needs attention
     ///
     /// One line for each token: its secret, its state, its age, its fingerprint, and what to do. Exit code 0: every token
     /// is ok. 1: one is due, overdue, expired, missing, rejected or of unknown age, or the gate did not answer.
     Age(age::Options),
-    /// Replace a token by a new one and revoke the old one, while the gate is in use
+    /// Replace a token with a new one and revoke the old one, while the gate is in use
     ///
     /// Makes a new token, tries it, puts it, waits until the gate shows it ten times running, tries it through the gate,
     /// and revokes the old one. If a run is interrupted, run it again; it resumes.
     ///
-    /// For tokens of the Cloudflare API, the environment holds one that may edit API tokens in ROTATION_API_TOKEN (else
-    /// CLOUDFLARE_API_TOKEN); the first time, --old says which token is in place. For other APIs, --hook makes a token.
+    /// For tokens of the Cloudflare API, ROTATION_API_TOKEN (else CLOUDFLARE_API_TOKEN) in the environment is a token
+    /// that may edit API tokens; the first time, --old names the token in the gate. For other APIs, --hook makes a
+    /// token.
     Rotate(Box<rotate::Options>),
 }
 

@@ -22,10 +22,10 @@ pub(crate) struct Options {
     /// When the token was issued [default: today]
     #[arg(long, value_name = "DATE", value_parser = date)]
     issued_at: Option<Timestamp>,
-    /// When the API stops taking it
+    /// When the token expires
     #[arg(long, value_name = "DATE", value_parser = date)]
     expires_at: Option<Timestamp>,
-    /// Refuse where the newest version is not the one deployed, instead of letting its code go out too
+    /// Refuse if the newest version is not deployed, because its code would go out with the token
     #[arg(long)]
     deployed_only: bool,
     /// Print what was put where as one JSON object, without the token

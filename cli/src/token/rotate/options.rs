@@ -20,10 +20,11 @@ pub(crate) struct Options {
     pub(super) secret: Option<String>,
     #[command(flatten)]
     pub(super) project: ProjectOptions,
-    /// The Cloudflare token that is in place, where this command did not make it: the new one may do the same
+    /// The id of the Cloudflare token in the gate, if this command did not make it; the new token gets the same
+    /// rights
     #[arg(long, value_name = "ID", value_parser = id, conflicts_with = "hook")]
     pub(super) old: Option<String>,
-    /// Believe --old where nothing shows if it is the token in the gate: it is revoked in the end
+    /// Trust --old if nothing proves that it is the token in the gate; the run revokes it at the end
     #[arg(long, requires = "old")]
     pub(super) old_unchecked: bool,
     /// The tokens are those of this Cloudflare account, not of a user
@@ -32,26 +33,27 @@ pub(crate) struct Options {
     /// A command that makes a token at another API and prints it, raw or as {"token":…,"expires_at":…}
     #[arg(long, value_name = "COMMAND")]
     pub(super) hook: Option<String>,
-    /// A command that gets the token that is kept on its standard input and revokes all others
+    /// A command that reads the token that stays from standard input, and revokes all others
     #[arg(long, value_name = "COMMAND", requires = "hook")]
     pub(super) revoke_hook: Option<String>,
-    /// The key whose session tries the token through the gate [default: one of wrangler.toml that may]
+    /// The key whose session tries the token through the gate [default: a key of wrangler.toml that may]
     #[arg(long, value_name = "KEY", value_parser = settings::id)]
     pub(super) through: Option<KeyId>,
-    /// Go on where a token cannot be tried, because no route has a `probe` or no key may GET it
+    /// Continue if a token cannot be tried, because no route has a `probe` or no key may GET it
     #[arg(long)]
     pub(super) unprobed: bool,
-    /// Rotate a token that is ok, too
+    /// Rotate the token even if it is ok
     #[arg(long)]
     pub(super) now: bool,
-    /// Refuse where the newest version is not the one deployed, instead of letting its code go out too
+    /// Refuse if the newest version is not deployed, because its code would go out with the token
     #[arg(long)]
     pub(super) deployed_only: bool,
-    /// Seconds for which the old token stays valid once the gate shows the new one, for places that are not seen from here
+    /// Seconds for which the old token stays valid once the gate shows the new one, for data centres that this
+    /// command does not see
     /// [default: twice the longest timeout_ms of its routes, at least 30, in a Secrets Store 60]
     #[arg(long, value_name = "SECONDS", value_parser = clock::duration::<u64>(0..=86_400))]
     pub(super) grace: Option<u64>,
-    /// Seconds for which a token is left alone that another run may be about to put; 0 where no other can be under way
+    /// Seconds to wait for another run that may be about to put its token; 0 if there can be no other run
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = lease)]
     pub(super) lease: u64,
     /// Print what was done and what is left as one JSON object, without a token
