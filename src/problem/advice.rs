@@ -35,8 +35,8 @@ const fn of_refusal(refusal: Refusal) -> Advice {
             "POST /_gate/keys   {\"paths\": \"/posts\"}\n400   \"field\": \"paths\", \"hint\": \"expected a list …\"",
         ),
         Refusal::BadCredential => advice(
-            "The session, signature or signed URL is not written as its kind is, or Authorization has another scheme than Bearer.",
-            "Make the credential as docs/clients.md of writegate says; a library for JWT or RFC 9421 does.",
+            "The session, signature or signed URL is malformed, or Authorization has a scheme other than Bearer.",
+            "Make the credential as docs/clients.md of writegate says. A library for JWT or RFC 9421 does so.",
             "refused   Authorization: Basic dXNlcjpwYXNz\npasses    Authorization: Bearer eyJ…",
         ),
         Refusal::AmbiguousCredential => advice(
@@ -56,7 +56,7 @@ const fn of_refusal(refusal: Refusal) -> Advice {
         ),
         Refusal::KeyUnknown => advice(
             "The gate has no key with this id.",
-            "Compare the id with the gate's, and check that the key is for this gate. A new key of the registry may need 90 s to be known everywhere.",
+            "Check the id, and that the key is for this gate. A new key of the registry may need 90 s to be known everywhere.",
             "npx writegate key list --gate https://gate.example.com",
         ),
         Refusal::KeyRevoked => advice(
@@ -75,7 +75,7 @@ const fn of_refusal(refusal: Refusal) -> Advice {
             "schemes = [\"session\", \"signature\"]",
         ),
         Refusal::SignatureInvalid => advice(
-            "The MAC is not that of these bytes by this key's current secret: another secret, another version of it, or a request that was changed on its way.",
+            "The MAC does not match: it was made with another secret or another version of it, or the request was changed on its way.",
             "Use the secret as text, with its prefix. For a signed request, compare signature_base in the answer with what was signed.",
             "npx writegate explain --problem answer.json -- https://gate.example.com/posts -X POST …",
         ),
@@ -111,11 +111,11 @@ const fn of_refusal(refusal: Refusal) -> Advice {
         ),
         Refusal::DigestMismatch => advice(
             "Content-Digest is not the digest of the body that arrived.",
-            "Compute it over exactly the bytes that are sent, after every change of them.",
+            "Compute it over exactly the bytes that are sent, after their last change.",
             "Content-Digest: sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:",
         ),
         Refusal::ProofMissing => advice(
-            "The session is bound to a session secret, or the key requires a nonce, and the request is not signed so.",
+            "The session is bound to a session secret, or the key requires a nonce, and the request has no such signature.",
             "Sign the request with the session secret, cover authorization, and add a nonce if Accept-Signature lists one.",
             "Signature-Input: sig1=(\"@method\" … \"authorization\");created=1795392000;keyid=\"s_…\"",
         ),
@@ -125,7 +125,7 @@ const fn of_refusal(refusal: Refusal) -> Advice {
             "nonce=\"9f86d081884c7d659a2feaa0c55ad015\"",
         ),
         Refusal::UrlExpired => advice(
-            "The time of the signed URL is over. If it is new, the clock of the machine that made it is wrong.",
+            "The signed URL has expired. If it is new, the clock of the machine that made it is wrong.",
             "Get a new URL.",
             "npx writegate url sign --key pk_site --ttl 3600 https://gate.example.com/photos/1",
         ),
@@ -150,7 +150,7 @@ const fn of_refusal(refusal: Refusal) -> Advice {
             "paths = [\"/posts\", \"/posts/*\"]",
         ),
         Refusal::ChallengeFailed => advice(
-            "Turnstile did not accept the token for this page; reason in the answer says why. A token counts once, for 300 s, on the page that it was solved on.",
+            "Turnstile did not accept the token for this page; reason in the answer says why. A token is valid once, for 300 s, on the page where it was solved.",
             "Solve a new challenge for each session; client.js does. For the reasons hostname, action and testing-key, tell the operator.",
             "403   \"code\": \"challenge-failed\", \"reason\": \"spent\"",
         ),
@@ -160,7 +160,7 @@ const fn of_refusal(refusal: Refusal) -> Advice {
             "[[vars.ROUTES]]\npath = \"/posts/*\"\nupstream = \"https://api.example.com\"",
         ),
         Refusal::MethodNotAllowed => advice(
-            "The path does not take this method, whoever asks.",
+            "The path does not support this method, for any key.",
             "Use a method that the field Allow of the answer lists.",
             "405   Allow: GET, HEAD, POST",
         ),
@@ -171,11 +171,11 @@ const fn of_refusal(refusal: Refusal) -> Advice {
         ),
         Refusal::QuotaExceeded => advice(
             "The key has used all its requests or bytes of this day or month (UTC).",
-            "Wait until the next period, which Retry-After tells, or ask the operator for a higher quota.",
+            "Wait as long as Retry-After says, or ask the operator for a higher quota.",
             "quota = { requests = 100000, per = \"month\" }",
         ),
         Refusal::BodyTooLarge => advice(
-            "The body is longer than this path takes, or longer than 10 MiB with a signed digest.",
+            "The body is longer than this path accepts, or longer than 10 MiB with a signed digest.",
             "Send less, or in parts. The operator sets the limit of a route.",
             "max_body_bytes = 104857600",
         ),
@@ -230,7 +230,7 @@ const fn of_fault(fault: Fault) -> Advice {
             "[[durable_objects.bindings]]\nname = \"LEDGER\"\nclass_name = \"Ledger\"",
         ),
         Fault::Overloaded => advice(
-            "The gate holds as many request bodies in memory as it may. Nothing was forwarded.",
+            "The gate holds too many request bodies in memory. Nothing was forwarded.",
             "Wait as long as Retry-After says, then send the request again.",
             "503   Retry-After: 1",
         ),

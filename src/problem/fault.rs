@@ -77,7 +77,7 @@ impl Fault {
                 503,
                 "overloaded",
                 "The gate is overloaded",
-                "The gate has as many request bodies in memory as it may. Nothing was forwarded. Wait as long as Retry-After says, then send the request again.",
+                "The gate holds too many request bodies. Nothing was forwarded. Wait as long as Retry-After says, then send the request again.",
             ),
         }
     }

@@ -137,7 +137,7 @@ impl Refusal {
                 400,
                 "bad-credential",
                 "The credential is malformed",
-                "The credential does not have the form of its kind: docs/clients.md of writegate says how to make a session, a signature or a signed URL.",
+                "The session, signature or signed URL is malformed. docs/clients.md of writegate says how to make one.",
             ),
             Self::AmbiguousCredential => describe(
                 400,
@@ -275,7 +275,7 @@ impl Refusal {
                 403,
                 "challenge-failed",
                 "The challenge was not passed",
-                "Turnstile did not accept the token for this page; reason says why. A token counts once, for 300 s, on the page that it was solved on: solve a new challenge for each session.",
+                "Turnstile did not accept the token for this page; reason says why. A token is valid once, for 300 s, on the page where it was solved: solve a new challenge for each session.",
             ),
             Self::NoRoute => describe(
                 404,
