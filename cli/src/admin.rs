@@ -19,6 +19,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The path of the registry's records.
 pub(crate) const KEYS: &str = "_gate/keys";
 
+/// The members of a gate's answer to a change, one of which it has: whoever says yes without them is no gate.
+const CHANGED: [&str; 3] = ["id", "keys", "purged"];
+
 /// Returns the path of one of them.
 pub(crate) fn record(id: &KeyId) -> String {
     format!("{KEYS}/{id}")
@@ -131,8 +134,11 @@ impl Gate {
                 GateError::NoAnswer(format!("{origin}: {why}; is --gate right, and is it running?"))
             })?;
         let answer = serde_json::from_str::<Value>(&text).ok();
+        let is_a_gate_s = |answer: &Value| {
+            method == "GET" || CHANGED.iter().any(|member| answer.get(member).is_some())
+        };
         match answer.filter(Value::is_object) {
-            Some(answer) if (200..300).contains(&status) => Ok(answer),
+            Some(answer) if (200..300).contains(&status) && is_a_gate_s(&answer) => Ok(answer),
             answer => {
                 Err(GateError::Refused(Box::new(Problem::of(status, &answer.unwrap_or_default()))))
             }

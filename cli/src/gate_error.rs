@@ -83,7 +83,15 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.code.is_empty() {
-            return write!(f, "the answer was {} and not a gate's: is --gate right?", self.status);
+            let login = match self.status {
+                300..400 => " A login before it, such as Cloudflare Access, answers so",
+                _ => "",
+            };
+            return write!(
+                f,
+                "the answer was {} and not a gate's: is --gate right?{login}",
+                self.status
+            );
         }
         write!(f, "the gate said {} {}", self.status, self.code)?;
         let id = self.id.as_ref().map(|id| format!(" ({id})"));

@@ -91,6 +91,12 @@ fn an_answer_of_something_else_is_one_line() {
         assert_eq!((asked.method.as_str(), asked.target.as_str()), ("GET", "/_gate/keys"));
     }
     elsewhere.assert_untouched();
+    // Another API's yes is not a revoked key.
+    for line in ["key revoke pk_site", "key disable pk_site", "key new", "purge --route '/*'"] {
+        let api = Upstream::queue(vec![Reply::ok("{\"ok\":true}")]);
+        let row = format!("{line} --gate {} → 200 and not a gate's … --gate", api.url());
+        checkout.refuses(1, &row);
+    }
 
     let gate = "http://127.0.0.1:1";
     let file = checkout.file("keys", r#"{"id":"pk_a"}"#);
