@@ -71,7 +71,6 @@ pub(crate) fn keep_then(file: &Path) {
 
 /// Ends this program, too, if somebody interrupts this.
 pub(crate) fn end_then(program: u32) {
-    install();
     let is_late = with(|state| {
         state.programs.push(program);
         state.interrupted
@@ -105,7 +104,8 @@ pub(crate) fn yield_to_handler() {
     }
 }
 
-fn install() {
+/// Handles an interrupt from now on.
+pub(crate) fn install() {
     INSTALLED.call_once(|| {
         // Where it cannot be, Ctrl-C ends the command all the same. Without a terminal, what `nohup` ignores stays ignored.
         let _ = match io::stdin().is_terminal() {

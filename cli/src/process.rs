@@ -43,8 +43,9 @@ pub(crate) fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     // A group of its own, which can be ended as a whole. Without a limit, Ctrl-C reaches it as it does this process.
-    #[cfg(unix)]
     if limit.is_some() {
+        interrupt::install();
+        #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
     }
     let begun = Moment::now();

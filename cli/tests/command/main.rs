@@ -307,3 +307,12 @@ fn an_interrupted_demo_leaves_nothing_behind() {
         (folders, gate) => Err(format!("{folders} folders are left, and the gate: {gate:?}")),
     });
 }
+
+/// Also while a program is at work, which is ended first.
+#[test]
+fn an_interrupted_check_ends_as_interrupted_and_not_as_what_it_found() {
+    let checkout = Checkout::new("");
+    checkout.program("git", "kill -TERM $PPID; while :; do :; done");
+    let done = checkout.run_with_own_programs("check --only configuration,leaks-in-tree");
+    done.ended(130, &["writegate: interrupted"]);
+}
