@@ -180,6 +180,12 @@ fn the_part_of_a_link_that_is_at_fault_is_named() {
         scene.explains(&format!("-- '{url}' → {fault}"));
         assert!(!scene.explain(&format!("-- '{url}'")).contains(&sk), "{fault}");
     }
+    // The key allows less now than when the link was signed.
+    let shorter = WRANGLER.replace("version = 3\n", "version = 3\nurl_ttl = 60\n");
+    scene.checkout.file("wrangler.toml", &shorter);
+    scene.explains(&format!(
+        "-- '{link}' → bad-credential … the key's url_ttl allows, which is 60 s"
+    ));
 }
 
 #[test]
