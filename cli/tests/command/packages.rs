@@ -25,6 +25,18 @@ fn released() -> BTreeMap<String, String> {
 }
 
 #[test]
+fn the_types_of_the_client_declare_what_it_exports() {
+    let exported = |file: &str| -> BTreeSet<String> {
+        let text = fs::read_to_string(root().join("public/_gate").join(file)).unwrap();
+        let lines = text.lines().filter_map(|line| line.strip_prefix("export "));
+        let named = lines.filter(|line| !line.starts_with("interface "));
+        named.map(|line| line.split(['(', '{']).next().unwrap().trim().to_owned()).collect()
+    };
+    assert_eq!(exported("client.d.ts"), exported("client.js"));
+    assert_eq!(exported("client.js").len(), 2);
+}
+
+#[test]
 fn binstall_finds_what_a_release_uploads() {
     let manifest = fs::read_to_string(root().join("cli/Cargo.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
