@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 use std::{fs, process, thread};
 
-use crate::process::end_with_children;
 use crate::{progress, redact};
 
 /// The exit code of a shell for a program that SIGINT ended.
@@ -113,6 +112,23 @@ pub(crate) fn install() {
             false => ctrlc::try_set_handler(handle),
         };
     });
+}
+
+/// Ends a program with all that it started, if it has a group of its own.
+#[cfg(unix)]
+pub(crate) fn end_with_children(id: u32) {
+    use nix::sys::signal::{Signal, killpg};
+    use nix::unistd::Pid;
+
+    let group = i32::try_from(id).map(Pid::from_raw);
+    let _gone = group.map(|group| killpg(group, Signal::SIGKILL));
+}
+
+/// Ends a program with all that it started.
+#[cfg(not(unix))]
+pub(crate) fn end_with_children(id: u32) {
+    let _gone =
+        process::Command::new("taskkill").args(["/T", "/F", "/PID", &id.to_string()]).output();
 }
 
 /// Handles an interrupt, and ends this process.

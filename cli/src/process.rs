@@ -70,7 +70,7 @@ pub(crate) fn run(
         }
     };
     if out.is_none() {
-        end_with_children(child.id());
+        interrupt::end_with_children(child.id());
     }
     let status = child.wait().map_err(failed);
     interrupt::has_ended(child.id());
@@ -95,22 +95,6 @@ fn all(stream: Option<impl Read>) -> Vec<u8> {
 pub(crate) fn end(child: &mut Child) {
     let _gone = child.kill();
     let _reaped = child.wait();
-}
-
-/// Ends a program with all that it started, if it has a group of its own.
-#[cfg(unix)]
-pub(crate) fn end_with_children(id: u32) {
-    use nix::sys::signal::{Signal, killpg};
-    use nix::unistd::Pid;
-
-    let group = i32::try_from(id).map(Pid::from_raw);
-    let _gone = group.map(|group| killpg(group, Signal::SIGKILL));
-}
-
-/// Ends a program with all that it started.
-#[cfg(not(unix))]
-pub(crate) fn end_with_children(id: u32) {
-    let _gone = Command::new("taskkill").args(["/T", "/F", "/PID", &id.to_string()]).output();
 }
 
 #[cfg(test)]
