@@ -286,11 +286,12 @@ fn audience(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// Reads `{"kid":"s_…"}` (RFC 7800 section 3.4): the name of a session secret, 16 random bytes.
+/// Reads `{"kid":"s_…"}` (RFC 7800 section 3.4): the name of a session secret, of 22 base64url characters.
 fn confirmation_key(value: &Value) -> Option<String> {
     let kid = value.as_object()?.get("kid")?.as_str()?;
-    let random = decode(kid.strip_prefix("s_")?).ok()?;
-    (random.len() == 16).then(|| kid.to_owned())
+    let name = kid.strip_prefix("s_")?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (name.len() == 22 && name.bytes().all(plain)).then(|| kid.to_owned())
 }
 
 /// Returns the `cnf` kid of a new bound session, made of random bytes.

@@ -159,8 +159,13 @@ fn a_restriction_that_is_misspelt_or_malformed_is_refused() {
 #[test]
 fn a_session_that_is_bound_to_a_proof_is_no_bearer_token() {
     let mut table = Sessions::start();
-    let kid = format!("s_{}", b64([7; 16]));
-    table.claim("cnf", &[json!({"kid": kid})], &[], (401, "proof-missing"));
+    // Any 22 characters, also such as no 16 bytes have.
+    for name in [&b64([7; 16]), &("A".repeat(21) + "a"), &"-_".repeat(11)] {
+        table.claim("cnf", &[json!({"kid": format!("s_{name}")})], &[], (401, "proof-missing"));
+    }
+    for name in ["A".repeat(21), "A".repeat(23), "A".repeat(21) + "=", "A".repeat(21) + "+"] {
+        table.claim("cnf", &[json!({"kid": format!("s_{name}")})], &[], BAD);
+    }
     for value in [
         json!({}),
         json!({"kid": ""}),

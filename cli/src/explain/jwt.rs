@@ -161,7 +161,7 @@ fn check_claims(claims: &Map<String, Value>) -> Checked {
         ("methods", &|value| list(value).is_some(), "a list such as [\"POST\"]"),
         ("paths", &paths, "a list such as [\"/posts/*\"]"),
         ("origin", &origin, "an origin such as https://www.example.com"),
-        ("cnf", &cnf, "{\"kid\":\"s_…\"} with 22 base64url characters, 16 bytes"),
+        ("cnf", &cnf, "{\"kid\":\"s_…\"} with 22 base64url characters"),
     ];
     for (name, fits, expected) in rules {
         let fault = format!("the session's {name} is not {expected}");
