@@ -204,6 +204,28 @@ const source = () => {
 }
 
 {
+  // A store that is slow holds a long body back, so nothing piles up in the isolate, but not for longer than 2 s.
+  const writer = { closed: Promise.resolve(), write: () => new Promise(() => {}), abort: async () => {} };
+  globalThis.FixedLengthStream = class {
+    writable = { getWriter: () => writer };
+  };
+  const { fetches, response } = begin(exchangeOf(pass({ copy: ["x-private"] })), { lookup: "name,route,url" });
+  await tasks();
+  const upstream = source();
+  fetches[0].answers(new Response(upstream.body, { headers: { "content-length": "10485761" } }));
+  const reader = (await response).body.getReader();
+  upstream.send(3);
+  let passed = 0;
+  reader.read().then(({ value }) => (passed = value.byteLength));
+  for (const [ms, expected] of [[1999, 0], [1, 3]]) {
+    await tasks();
+    mock.timers.tick(ms);
+    await tasks();
+    assert.equal(passed, expected);
+  }
+}
+
+{
   // A body of unknown length passes up to its bound, and breaks the upstream's request off after it, or with the caller.
   for (const [happens, problem] of [
     [(upload) => upload.send(1), "too large"],

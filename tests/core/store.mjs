@@ -71,6 +71,17 @@ const after = async (ms, call) => {
 };
 
 {
+  // A store that cannot be opened is a miss, and is opened again by the next lookup, once.
+  const { open } = caches;
+  caches.open = async () => Promise.reject(new Error("failed"));
+  answers = { name: sized("ok") };
+  assert.equal(await find("name,route,url", asked), undefined);
+  caches.open = open;
+  for (const time of [1, 2]) assert.equal((await find("name,route,url", asked))?.status, 200, `${time}`);
+  matched.length = 0;
+}
+
+{
   // A small entry is whole and has its name; the last purge counts, of the route or of the URL.
   answers = { name: sized("ok") };
   const entry = await find("name,route,url", asked);
@@ -198,6 +209,10 @@ const after = async (ms, call) => {
   await broken.abort();
   await Promise.all(waits);
   assert.equal(read, undefined);
+  put = async (place, response) => response.body.cancel();
+  const left = longCopy();
+  await Promise.all(waits);
+  assert.equal(await left.close(), undefined, "the store that left does no harm");
   put = never;
   const slow = longCopy();
   assert.equal(await after(2000, async () => (await slow.write(new Uint8Array(1)), "goes on")), "goes on");
