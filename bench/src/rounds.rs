@@ -204,7 +204,7 @@ impl Samples {
         names.map(|name| (name.as_str(), self.estimate(|figure| figure(name))))
     }
 
-    /// Writes every row to a file, for whoever wants to work out something else, and returns the file.
+    /// Writes every row to a file, so that other figures can be computed, and returns the file.
     pub(crate) fn save(&self, bench: &Bench<'_>, name: &str) -> Result<PathBuf> {
         let mut text = format!("{}\n", self.names.join(","));
         for row in &self.rows {

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The path of the registry's records.
 pub(crate) const KEYS: &str = "_gate/keys";
 
-/// The members of a gate's answer to a change, one of which it has: whoever says yes without them is no gate.
+/// The members of a gate's answer to a change, one of which it has: a success without them is not from a gate.
 const CHANGED: [&str; 3] = ["id", "keys", "purged"];
 
 /// Returns the path of one of them.

@@ -1,4 +1,4 @@
-//! Opens a page in the browser of whoever sits at this machine.
+//! Opens a page in this machine's browser.
 
 use std::process::Stdio;
 

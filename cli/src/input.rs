@@ -67,7 +67,7 @@ fn hidden(prompt: &str) -> Result<Secret> {
     }
 }
 
-/// Says that whoever was asked has ended the input instead.
+/// Says that the person ended the input instead of answering.
 fn ended(prompt: &str) -> Error {
     // After the question.
     eprint!("\n");

@@ -55,7 +55,7 @@ pub(crate) fn err(text: Arguments<'_>) {
     let _closed = io::stderr().lock().write_fmt(text);
 }
 
-/// Runs a command until its output is closed at the latest. Whoever closed it has what it wanted.
+/// Runs a command until its output is closed at the latest. The program that closed it has what it wanted.
 pub(crate) fn catch(command: impl FnOnce() -> Result<()>) -> Result<()> {
     let closed = |payload: Box<dyn Any + Send>| match payload.downcast::<Closed>() {
         Ok(closed) if closed.0.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -182,7 +182,7 @@ pub(crate) fn key_secret(project: &Project) -> Result<Option<Secret>> {
 pub(crate) fn signing_secret(project: &Project) -> Result<Secret> {
     let missing = || {
         Error::new(format!(
-            "{ROOT} is neither in the environment nor in .dev.vars. Whoever runs the gate has it. \
+            "{ROOT} is neither in the environment nor in .dev.vars. The gate's operator has it. \
              A caller puts the key's secret into {KEY_SECRET} instead. Only for a new gate, make one with \
              `openssl rand -base64 48` and keep it: it cannot be read back from Cloudflare"
         ))

@@ -161,7 +161,7 @@ export function writegate({ url, key, turnstile, container, session: own, throws
     return toSession(answer);
   };
 
-  /** Returns the session; whoever comes while one is minted waits for it. */
+  /** Returns the session; a call that comes while one is minted waits for it. */
   const session = () =>
     Date.now() < current?.until
       ? current

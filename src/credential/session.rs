@@ -209,7 +209,7 @@ fn read_header(header: &Map<String, Value>) -> Result<String, Malformed> {
     }
 }
 
-/// Returns true if a name is almost, but not exactly, one that the gate reads: whoever wrote it relies
+/// Returns true if a name is almost, but not exactly, one that the gate reads: its author relies
 /// on it, and it would be ignored.
 fn is_misspelt(name: &str, read: &[&str]) -> bool {
     !read.contains(&name) && (read.iter().chain(&MISSPELT)).any(|meant| is_nearly(name, meant))

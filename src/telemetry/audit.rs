@@ -17,7 +17,7 @@ const MAX_QUERY_KEY_BYTES: usize = 64;
 /// Most query parameters whose names are logged.
 const MAX_QUERY_KEYS: usize = 32;
 
-/// Longest method, country and data centre, in bytes, that are logged. Whoever calls the Worker without Cloudflare's edge
+/// Longest method, country and data centre, in bytes, that are logged. A caller without Cloudflare's edge
 /// chooses these headers.
 const MAX_WORD_BYTES: usize = 64;
 

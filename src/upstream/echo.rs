@@ -14,7 +14,7 @@ use crate::base::secret::Secret;
 /// The text that replaces a credential.
 pub const REDACTED: &str = "[redacted]";
 
-/// Shortest part of a credential that is searched for, in bytes. A shorter one would match by chance and
+/// Shortest part of a credential that is searched for, in bytes. A shorter one would match unrelated text and
 /// corrupt responses.
 const MIN_GUARDED_BYTES: usize = 8;
 

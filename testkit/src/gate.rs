@@ -271,15 +271,15 @@ pub struct Environment {
 pub struct Gate {
     /// The port of the gate.
     pub port: u16,
-    /// The port of its second isolate; 0 where there is none.
+    /// The port of its second isolate, or 0.
     pub second: u16,
     /// The port of a worker whose only work is to call the gate's scheduled handler.
     pub cron: u16,
     /// The port of a worker that asks the gate's own objects; 0 where there are none.
     pub replay: u16,
-    /// The port of what keeps the registry's records; 0 where there is none.
+    /// The port of the service that keeps the registry's records, or 0.
     pub kv: u16,
-    /// The port of its Secrets Store; 0 where there is none.
+    /// The port of its Secrets Store, or 0.
     pub secrets: u16,
     /// The root secret, as it was set.
     pub signing_secret: String,

@@ -150,7 +150,7 @@ const end = async (kv) => {
 }
 
 {
-  // Nothing is written for whoever expected another text, in none of the records; and KV is not asked for what is known.
+  // A change that expected another text writes none of its records, and does not ask KV for known ones.
   const { kv, ask } = writer();
   kv.stored.set("a", "0");
   assert.equal(await ask({ write: [["b", null, "1"], ["a", "1", "2"]] }), false);

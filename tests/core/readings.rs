@@ -134,7 +134,7 @@ fn paths() -> Vec<String> {
 }
 
 #[test]
-fn a_forwarded_path_is_on_one_route_whoever_reads_it() {
+fn a_forwarded_path_is_on_one_route_for_every_reader() {
     let tables: [&[&str]; 4] = [
         &["/cms/*", "/cms/users/*"],
         &["/*", "/cms/users/*", "/cms/users"],
@@ -165,7 +165,7 @@ fn a_forwarded_path_is_on_one_route_whoever_reads_it() {
 }
 
 #[test]
-fn a_forwarded_path_is_within_the_key_s_paths_whoever_reads_it() {
+fn a_forwarded_path_is_within_the_key_s_paths_for_every_reader() {
     for pattern in ["/cms/users/*", "/cms/users", "/cms/*"] {
         let gate = table(json!({"paths": [pattern]}), &[("/*", json!({}))]);
         for path in paths() {

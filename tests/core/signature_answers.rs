@@ -11,7 +11,7 @@ use crate::native::check;
 use crate::signatures::start;
 use testkit::bound::Bound;
 
-/// Returns the base in a refusal; empty where there is none.
+/// Returns the base in a refusal, or an empty text.
 fn base_in(answer: &Response) -> String {
     let base = answer.json()["signature_base"].as_str().map(str::to_owned);
     base.unwrap_or_default()

@@ -1,4 +1,4 @@
-//! A kept answer is for whoever may have it (docs/wire-contract.md, sections 4 and 8): what each step refuses stays refused while
+//! A kept answer is for callers who may have it (docs/wire-contract.md, sections 4 and 8): what each step refuses stays refused while
 //! what was asked for is in the cache, for all. Natively no refusal has an `Outbound`, whose field the cache key is.
 
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! The requests that reach the upstream of a cached route (docs/wire-contract.md, section 8): of a read nothing that
-//! is not part of what its answer is kept under, for whoever asks next would get what it was made of. HEAD, `identify_caller`
+//! is not part of what its answer is kept under, because the next caller would get it. HEAD, `identify_caller`
 //! and scopes are in `tests/core/outbound.rs`.
 
 use testkit::cache::{get, scoped, start};

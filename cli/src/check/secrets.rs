@@ -229,7 +229,7 @@ pub(super) fn root(local: &Local) -> Verdict {
         } else if bytes.len() < LEAST_VARIETY {
             findings.fail(
                 format!(
-                    "{name} is made of {} different characters: it was not made by chance",
+                    "{name} has only {} different characters, so it is not random",
                     bytes.len()
                 ),
                 make,

@@ -44,7 +44,7 @@ impl Walk<'_> {
         let request = Request::post(self.upstream.port(), "/posts");
         let answer = Request { body: Some(post), ..request }.show()?;
         println!(
-            "   Whoever holds the write token may write everything, so it should be in one place only."
+            "   The holder of the write token may write everything, so it should be in one place only."
         );
         expect(answer.status == 401, "the API took a write without its token")
     }

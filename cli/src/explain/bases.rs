@@ -10,7 +10,7 @@ use super::request_input::RequestInput;
 const WIDTH: usize = 60;
 const REDACTED: &str = "[redacted]";
 
-/// Returns the signature of a request, whoever it is by.
+/// Returns the signature of a request, of any signer.
 pub(crate) fn signature(head: &Head<'_>) -> Result<Signature, Refusal> {
     let labels = Labels::read(head)?;
     labels.find_signature(head, |_| true)?.ok_or(Refusal::BadCredential)

@@ -1,4 +1,4 @@
-//! A caller's request, signed anew for a gate with another root. Whoever has only a key's secret can so ask the gate's own code
+//! A caller's request, signed anew for a gate with another root. A holder of only the key's secret can thus ask the gate's own code
 //! about everything but that root.
 
 use base64::Engine as _;

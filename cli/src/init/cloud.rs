@@ -31,7 +31,7 @@ impl<'p> Cloud<'p> {
         Ok(Self { wrangler: Wrangler::find(project, progress)?, progress })
     }
 
-    /// Returns the accounts of whoever is logged in. A person who is not may log in now.
+    /// Returns the accounts of wrangler's login. Without a login, a person may log in now.
     pub(super) fn accounts(&self) -> Result<Vec<Account>> {
         let who = self.who();
         let who = match who {

@@ -257,7 +257,7 @@ mod tests {
         }
     }
 
-    /// Whoever pastes the lines at once must not paste a command into a question.
+    /// A person who pastes all lines at once must not paste a command into a question.
     #[test]
     fn no_line_follows_one_that_asks_for_a_secret() {
         let lines = publishing(&json!({"name": "my-gate"}));

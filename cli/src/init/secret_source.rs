@@ -1,4 +1,4 @@
-//! Where a secret of this machine was found. Another gate's may be in the environment by chance, and wins there
+//! Where a secret of this machine was found. Another gate's may still be in the environment, and wins there
 //! over that of `.dev.vars`: values that differ are refused, one that only the environment has is reported.
 
 use writegate::Secret;
@@ -15,7 +15,7 @@ pub(super) enum SecretSource {
     File,
 }
 
-/// Returns a secret of this name and its place; `None` where there is none.
+/// Returns a secret of this name and its place, if there is one.
 pub(super) fn find(project: &Project, name: &str) -> Result<Option<(Secret, SecretSource)>> {
     let exported = project::exported(name);
     match (exported, project.secret_in_own_file(name)?) {

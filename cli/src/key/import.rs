@@ -128,7 +128,7 @@ fn counted(keys: usize) -> String {
     }
 }
 
-/// Reports what was done and what was not, for whoever continues.
+/// Reports what was done and what was not, so that a person can continue.
 fn stopped(error: GateError, batch: &[Record], imported: usize) -> Error {
     let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
         return error.into();

@@ -68,7 +68,7 @@ impl ProjectOptions {
                 project.name()
             );
         }
-        // Whoever cannot read them says so.
+        // A function that cannot read them says so.
         let names = project.changed_in_dev().unwrap_or_default();
         if !names.is_empty() {
             eprintln!(
@@ -265,7 +265,7 @@ impl Project {
         Replacement::new(&file, new.as_bytes(), None)?.place()
     }
 
-    /// Returns the text of a file of its folder; `None` where there is none.
+    /// Returns the text of a file of its folder, if there is one.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>> {
         read(&self.root.join(name))
     }

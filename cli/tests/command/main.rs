@@ -276,7 +276,7 @@ fn a_demo_without_a_folder_for_its_files_says_which_is_missing() {
     assert!(!missing.exists());
 }
 
-/// Whoever ends the demo, however, ends its gate too, and nothing stays of either.
+/// Each way to end the demo ends its gate too, and nothing stays of either.
 #[test]
 fn an_interrupted_demo_leaves_nothing_behind() {
     let scratch = Checkout::new("").0;

@@ -81,7 +81,7 @@ fn an_answer_of_something_else_is_one_line() {
     for answer in [
         Reply::ok("hi"),
         Reply::new(502).body("<html>"),
-        // Whoever follows it carries the session there.
+        // A client that follows it would send the session there.
         Reply::new(302).header("Location", &elsewhere.url()),
     ] {
         let gate = Upstream::queue(vec![answer]);

@@ -16,7 +16,7 @@ pub(crate) struct Backend {
     pub(crate) token: String,
 }
 
-/// The course of a rollout, as seen by whoever reads the gate's status: true for the new version. Callers are served by the old
+/// The course of a rollout, as a reader of the gate's status sees it: true for the new version. Callers are served by the old
 /// one until all of this was seen.
 #[derive(Clone)]
 pub(crate) enum Rollout {

@@ -1,4 +1,4 @@
-//! The calls that a run makes, in order, whoever it calls: each is a point where it can be killed, before the call does
+//! All calls that a run makes, in order: each is a point where it can be killed, before the call does
 //! anything or after, or held.
 
 use std::process::{Child, Command};

@@ -216,7 +216,7 @@ impl Stage {
         command
     }
 
-    /// Returns the variables of whoever may manage this gate's tokens, and deploy it.
+    /// Returns the variables of an operator who may manage this gate's tokens, and deploy it.
     pub(crate) fn environment(&self) -> [(&'static str, String); 8] {
         let world = &self.cloud.world;
         [

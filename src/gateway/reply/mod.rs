@@ -14,7 +14,7 @@ use crate::upstream::url::UpstreamCredential;
 
 pub use location::Target;
 
-/// Returns the CORS headers of a response to `origin` (Fetch, section 3.3.3): whoever has the credential
+/// Returns the CORS headers of a response to `origin` (Fetch, section 3.3.3): a page with the credential
 /// may read the response, from any page. `Allow-Credentials` is never sent.
 pub fn cors(origin: &str) -> [(&'static str, String); 2] {
     [

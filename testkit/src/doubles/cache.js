@@ -52,7 +52,7 @@ function unchanged(request, headers) {
   return changed !== null && since !== null && Date.parse(changed) <= Date.parse(since);
 }
 
-/** The one range that is asked for: its first and its last byte, null where there is none to be had, or undefined. */
+/** The one range that is asked for: its first and its last byte, null if it cannot be served, or undefined. */
 function range(request, size) {
   const asked = /^bytes=(\d*)-(\d*)$/.exec(request.headers.get("range") ?? "");
   if (asked === null || (asked[1] === "" && asked[2] === "")) return undefined;

@@ -53,7 +53,7 @@ const counted = (name) =>
       console.log(JSON.stringify({ event: "object", class: name, name: this.name, what, url }));
     }
     async fetch(request) {
-      // After all its rows: whoever sees this line has seen those.
+      // After all its rows: a reader of this line has seen those.
       try {
         return await this.object.fetch(request);
       } finally {

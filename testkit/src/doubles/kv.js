@@ -18,7 +18,7 @@ export default {
     if (pathname === "/bulk/get") return read(await request.json());
     if (pathname === "/") return list(searchParams);
     const name = decodeURIComponent(pathname.slice(1));
-    // Read first: whoever writes it waits for that.
+    // Read first: a writer waits for that.
     const text = await request.text();
     const answer = asked(request.method, name);
     if (answer) return answer;

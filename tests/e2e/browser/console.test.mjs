@@ -193,7 +193,7 @@ test("another page cannot frame it", async (t) => {
   assert.equal(frame.url(), "chrome-error://chromewebdata/");
 });
 
-test("it is usable by whoever sees or moves less, in both schemes and on a phone", async (t) => {
+test("it is usable with limited sight or movement, in both schemes and on a phone", async (t) => {
   await asAdmin("keys", "POST", { id: `a-very-long-id-${"x".repeat(80)}.${process.pid}`, name: "y".repeat(300) });
   for (const colorScheme of ["light", "dark"]) {
     for (const [device, width] of [["desk", 1280], ["phone", 360]]) {

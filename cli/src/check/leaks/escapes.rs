@@ -140,7 +140,7 @@ fn joint(text: &[u8]) -> usize {
     }
 }
 
-/// Appends what an escape at the beginning of `text` means, and returns the escape's length; 0 where there is none.
+/// Appends what an escape at the beginning of `text` means, and returns the escape's length; 0 without an escape.
 fn undo_one(text: &[u8], bytes: &mut Vec<u8>) -> usize {
     let Some((length, meaning)) = escape(text) else {
         return 0;

@@ -181,7 +181,7 @@ impl Programs {
 
     /// Ends both, by force where not everything was read. Returns true if they did all that they were asked.
     fn end(self, whole: bool) -> bool {
-        // Whoever still writes to it stops.
+        // A thread that still writes to it stops.
         drop(self.answers);
         let ends = self.children.map(|mut child| match whole {
             true => child.wait().is_ok_and(|status| status.success()),

@@ -9,7 +9,7 @@ use writegate::Secret;
 use super::dump::Dump;
 use super::escapes;
 
-/// Shortest secret that is looked for, in bytes: a shorter one would be found everywhere by chance.
+/// Shortest secret that is looked for, in bytes: a shorter one would match unrelated text everywhere.
 const WINDOW: usize = 8;
 const SIEVE: usize = 1 << 16;
 

@@ -198,7 +198,7 @@ pub(super) fn in_history(checkout: &Path, scanner: &Scanner, note: impl Fn(Strin
         looked.verdict(
             "the history",
             "objects of all refs",
-            "replace it at its origin: whoever has a clone has it, and taking it out of the history does not change that",
+            "replace it where it was issued: every clone has it, and removing it from the history does not change that",
         )
     })
 }

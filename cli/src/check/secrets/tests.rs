@@ -132,7 +132,7 @@ fn a_former_root_is_warned_of() {
 }
 
 #[test]
-fn a_root_is_long_and_made_by_chance() {
+fn a_root_is_long_and_random() {
     let judged = |text: &str| root(&Local::of(&[(ROOT, text)]));
     let varied = "0123456789abcdef0123456789abcdef";
     assert_eq!(judged(varied).status, Well);

@@ -151,7 +151,7 @@ impl Tokens {
         name.starts_with(FIRST) && fingerprint_of(name, &self.stem).is_none()
     }
 
-    /// Returns a token, whole; `None` where there is none of this id.
+    /// Returns the token of this id, whole, if there is one.
     pub(super) fn get(&self, id: &str) -> Result<Option<Value>> {
         match self.api.get(&format!("{}/{id}", self.path)) {
             Err(error) if error.is_missing() => Ok(None),

@@ -119,7 +119,7 @@ fn durations_may_have_units() {
     assert_eq!(record["mint"], json!({"ttl": 300, "bind": true}));
 }
 
-/// A hint that begins with `writegate` fails for whoever has the command by npx or by cargo.
+/// A hint that begins with `writegate` fails for a person who runs the command by npx or by cargo.
 #[test]
 fn a_command_in_a_hint_is_as_its_reader_types_it() {
     let mut folders = vec![crate::checkout::root().join("cli/src")];

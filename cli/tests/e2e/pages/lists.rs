@@ -3,7 +3,7 @@
 
 /// Examples that the test in a file of its own runs: the page, the language, the beginning, and the file; the number of
 /// examples that this is true of; and the text in that file that takes them from the page. One that is added to a page, and
-/// that no test runs, is not among them by chance: its number is stated.
+/// that no test runs, cannot be among them by mistake: its number is stated.
 pub(super) const ELSEWHERE: &str = r#"
     README.md | | npx writegate init | cli/tests/e2e/npm.rs | 1 | words("README.md", "npx writegate init
     README.md | | pass show | cli/tests/e2e/npm.rs | 1 | words("README.md", "pass show

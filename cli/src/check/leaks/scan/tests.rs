@@ -4,7 +4,7 @@ use writegate::Secret;
 
 use super::*;
 
-/// Returns so many characters by chance, the same each time, of this alphabet.
+/// Returns this many pseudorandom characters of this alphabet, the same each time.
 fn chars(length: usize, alphabet: &str) -> String {
     let alphabet: Vec<char> = alphabet.chars().collect();
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
