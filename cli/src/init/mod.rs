@@ -311,7 +311,7 @@ fn try_token(config: &Config) -> Result<Option<Tried>> {
     match token::try_once(config, TOKEN) {
         Some(Tried::Refused(why)) => Err(Error::usage(format!(
             "the API does not take the write token ({why}), and nothing is written: pass another token, --auth or \
-             --probe, or --skip-probe to go on with it"
+             --probe, or --skip-probe to continue with it"
         ))),
         tried => Ok(tried),
     }

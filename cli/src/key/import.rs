@@ -140,7 +140,7 @@ fn stopped(error: GateError, batch: &[Record], imported: usize) -> Error {
     let before = match imported {
         0 => "nothing was imported".to_owned(),
         _ => format!(
-            "{} {} imported, all before record {2}: go on from record {2}, or with --skip-existing",
+            "{} {} imported, all before record {2}: continue from record {2}, or with --skip-existing",
             counted(imported),
             if imported == 1 { "was" } else { "were" },
             first.number
@@ -152,7 +152,7 @@ fn stopped(error: GateError, batch: &[Record], imported: usize) -> Error {
             format!("{these} not imported: {problem}; {before}")
         }
         GateError::NoAnswer(error) => format!(
-            "{error}; {these} may have been imported or not, {imported} before them were: go on with --skip-existing"
+            "{error}; {these} may have been imported or not, {imported} before them were: continue with --skip-existing"
         ),
         GateError::NotSent(error) => return error,
     })
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(
             said,
             "records 101 to 150 not imported: the gate said 409 key-exists: record 104.id (pk_104): There is one.; \
-             100 keys were imported, all before record 101: go on from record 101, or with --skip-existing"
+             100 keys were imported, all before record 101: continue from record 101, or with --skip-existing"
         );
         let said = stopped(refused(), &all[..1], 0).message;
         assert!(

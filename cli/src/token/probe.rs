@@ -118,8 +118,8 @@ fn doubt(status: u16, body: &[u8]) -> Option<&'static str> {
         403 => {
             "the token may lack a permission for this path: give it that, or name another path with --probe"
         }
-        429 => "it takes no more requests now: try again later, or go on",
-        500.. => "it is out of order now: try again later, or go on",
+        429 => "it accepts no more requests now: try again later, or continue",
+        500.. => "it fails now: try again later, or continue",
         _ => {
             "is this a path of the API's that answers a GET with 200? If not, name another with --probe"
         }

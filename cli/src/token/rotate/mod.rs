@@ -48,7 +48,7 @@ use report::{Outcome, Report};
 
 const STEPS: u32 = 8;
 /// The work that a run leaves if it breaks off.
-const AGAIN: &str = "run this again: it goes on from what the gate then shows";
+const AGAIN: &str = "run this again: it continues from what the gate then shows";
 /// The time within which a new token may be put, and within which wrangler must have done it. A run that finds it later
 /// takes its time (`--lease`) before it revokes it, which must be longer than both.
 const START_WITHIN: Duration = Duration::from_secs(100);

@@ -86,8 +86,8 @@ fn the_token_is_tried_before_anything_is_written() {
         (302, "is this a path of the API's that answers a GET with 200?"),
         // It may only be the probe that the token has no right to.
         (403, "the token may lack a permission for this path"),
-        (429, "it takes no more requests now: try again later"),
-        (503, "it is out of order now: try again later"),
+        (429, "it accepts no more requests now: try again later"),
+        (503, "it fails now: try again later"),
         (401, "does not take the write token"),
     ] {
         let api = Upstream::answering(move |_, _| Reply::new(status));
