@@ -42,7 +42,7 @@ impl fmt::Display for KeyId {
 }
 
 /// The hint for an id that [begins like a secret](begins_like_secret).
-pub(crate) const SECRET_ID_HINT: &str = "begins like a secret (sk_, ss_, eyJ), and an id is public; choose another one, and replace the secret if it is one";
+pub(crate) const SECRET_ID_HINT: &str = "begins like a secret (sk_, ss_, eyJ), but an id is public; choose another, and replace a real secret";
 
 /// Returns true if `text` begins like a key secret, a session secret or a session. No new key has such an id.
 pub fn begins_like_secret(text: &str) -> bool {

@@ -18,7 +18,7 @@ use super::id::KeyId;
 /// Longest `ttl` of a minted session, in seconds: it is a bearer token in a browser.
 const MAX_MINT_TTL: u64 = 3_600;
 
-const ORIGINS_HINT: &str = "expected origins such as \"https://www.example.com\" or \"https://*.example.com\", without a path or a final /, as browsers send them: xn--… for other letters, and an IPv4 address as four numbers";
+const ORIGINS_HINT: &str = "expected origins such as \"https://www.example.com\" or \"https://*.example.com\", without a path or a final /, as browsers send them (xn--…, IPv4 as four numbers)";
 const NETWORKS_HINT: &str =
     "expected addresses or networks such as \"203.0.113.0/24\", with zeros after the prefix";
 

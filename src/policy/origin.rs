@@ -63,12 +63,7 @@ fn canonical_host(host: &str) -> Option<String> {
 
 fn ends_in_number(host: &str) -> bool {
     let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
-    let digits = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
-    last.starts_with(|c: char| c.is_ascii_digit())
-        && match digits {
-            Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
-            None => last.bytes().all(|byte| byte.is_ascii_digit()),
-        }
+    last.bytes().all(|byte| byte.is_ascii_digit()) || matches!(last.get(..2), Some("0x" | "0X"))
 }
 
 /// Returns the address that a host is.
