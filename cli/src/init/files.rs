@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 use crate::project::{Project, USUAL as CONFIGURATION};
 use crate::replacement::{Replacement, SUFFIX};
 
-use super::template::SHIPPED;
+use super::template::is_shipped;
 
 /// Refuses what would overwrite somebody's work.
 pub(super) fn refuse_loss(project: &Project) -> Result<()> {
-    let shipped = project.text(CONFIGURATION)?.is_none_or(|text| text == SHIPPED);
+    let shipped = project.text(CONFIGURATION)?.is_none_or(|text| is_shipped(&text));
     let secrets = project.text(&project.dev_vars())?.is_some();
     if project.environment.is_some() {
         return refuse_loss_of_environment(project, shipped, secrets);

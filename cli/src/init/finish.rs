@@ -12,7 +12,7 @@ use super::online::{deploy, set};
 use super::proof::{self, Secrets};
 use super::secret_source::{self, SecretSource};
 use super::secrets::{ROOT, TURNSTILE};
-use super::template::SHIPPED;
+use super::template::is_shipped;
 use super::{Options, report};
 
 /// Sets the secrets that the files and the environment have, and deploys.
@@ -22,7 +22,7 @@ pub(super) fn finish(options: &Options, project: &Project, progress: &Progress) 
     };
     let text = project
         .text(CONFIGURATION)?
-        .filter(|text| text != SHIPPED)
+        .filter(|text| !is_shipped(text))
         .ok_or_else(|| wanted("wrangler.toml is still the shipped one"))?;
     let environment = project.environment.as_deref();
     project.document()?;

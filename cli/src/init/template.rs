@@ -12,6 +12,15 @@ pub(crate) const SHIPPED: &str = include_str!("template.toml");
 /// The end of the sentence on wrangler, where there is something to build.
 const BUILT_FIRST: &str = ";\n# both build it first.";
 
+/// Returns true if this is the shipped file as nobody has changed it: that of a clone, or that of a release's zip
+/// (`.ci/package-worker`), which builds nothing and has no cargo.
+pub(super) fn is_shipped(text: &str) -> bool {
+    let parts = SHIPPED.split("\n\n").filter(|part| !part.starts_with("[build]"));
+    let released = parts.collect::<Vec<_>>().join("\n\n");
+    let released = released.replace(BUILT_FIRST, ".").replace("cargo run -- key", "writegate key");
+    text == SHIPPED || text == released
+}
+
 /// The ids of the keys of a new gate.
 pub(super) struct Ids {
     pub(super) first: String,

@@ -36,6 +36,32 @@ fn the_types_of_the_client_declare_what_it_exports() {
     assert_eq!(exported("client.js").len(), 2);
 }
 
+/// Which Node gets which wrangler: the pages, what npm refuses, and what the pinned wrangler asks for.
+#[test]
+fn the_pages_name_the_oldest_node_that_the_pinned_wrangler_takes() {
+    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
+    let json = |file: &str| serde_json::from_str::<serde_json::Value>(&read(file)).unwrap();
+    let lock = json("package-lock.json");
+    let asked = lock["packages"]["node_modules/wrangler"]["engines"]["node"].as_str().unwrap();
+    let oldest = asked.strip_prefix(">=").unwrap().strip_suffix(".0").unwrap();
+    assert_eq!(json("package.json")["engines"]["node"], format!(">={oldest}").as_str());
+    let versions = |text: &str| -> BTreeSet<String> {
+        let named = text.split("Node ").skip(1);
+        let version = |rest: &str| {
+            let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+            rest[..end].trim_end_matches('.').to_owned()
+        };
+        named.map(version).filter(|version| version.contains('.')).collect()
+    };
+    for file in ["README.md", "docs/publishing.md", "npm/README.md", ".ci/package-worker"] {
+        let text = read(file).replace("older Node (", "Node ");
+        let named = versions(&text);
+        // The other one is what the newest wrangler asked for in November 2026, which only npm knows.
+        let known = BTreeSet::from([oldest.to_owned(), "22.12".to_owned()]);
+        assert!(named.contains(oldest) && named.is_subset(&known), "{file}: {named:?}");
+    }
+}
+
 #[test]
 fn binstall_finds_what_a_release_uploads() {
     let manifest = fs::read_to_string(root().join("cli/Cargo.toml")).unwrap();
@@ -84,6 +110,31 @@ fn an_archive_of_a_release_has_the_program_its_man_pages_and_completions() {
         let path = format!("writegate-1.2.3-linux/{name}");
         assert!(list.lines().any(|line| line == path), "{name}: {list}");
     }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// As a stranger does who has no Rust: unpacked, set up by the released command, without a word of --force or cargo.
+#[test]
+fn the_zip_of_a_release_is_set_up_by_init() {
+    let built = Command::new(env!("CARGO_BIN_EXE_writegate")).arg("build").output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let folder = scratch(&format!("zip-{}", fresh()));
+    let run = |command: &mut Command| {
+        let done = command.output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    run(Command::new(root().join(".ci/package-worker")).arg("1.2.3").arg(&folder));
+    let unpack = ["-m", "zipfile", "-e", "writegate-worker-1.2.3.zip", "."];
+    run(Command::new("python3").args(unpack).current_dir(&folder));
+    let gate = folder.join("writegate-worker-1.2.3");
+    let text = |name: &str| fs::read_to_string(gate.join(name)).unwrap();
+    assert!(!text("wrangler.toml").contains("cargo"), "{}", text("wrangler.toml"));
+    let mut init = Command::new(env!("CARGO_BIN_EXE_writegate"));
+    init.args(["init", "--local", "--preset", "cloudflare-api", "--path", "/client/v4/zones"]);
+    testkit::program::run(init.current_dir(&gate).env_remove("CARGO"), &fresh());
+    let made: toml::Table = text("wrangler.toml").parse().unwrap();
+    assert!(!made.contains_key("build"), "{made:?}");
+    assert!(text(".dev.vars").contains("SIGNING_SECRET="));
     fs::remove_dir_all(folder).unwrap();
 }
 
