@@ -72,7 +72,9 @@ impl Tools {
         // The features that rustc and wasm-bindgen use, and SHA-256's: not all, because workerd may not
         // know the newest encodings.
         command.args([
-            "-O",
+            "-O3",
+            // Again until nothing gets smaller.
+            "--converge",
             // The runtime compiles a function when it is first called, so what few requests need stays a function.
             "--one-caller-inline-max-function-size=100",
             "--enable-bulk-memory",
