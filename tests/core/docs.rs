@@ -198,7 +198,7 @@ fn codes_of(line: &str) -> Option<impl Iterator<Item = (u16, &str)>> {
 }
 
 #[test]
-fn the_page_for_callers_lists_every_code_and_no_other() {
+fn both_contracts_list_every_code_and_no_other() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // This page is what the code says: a unit test of the problem documents holds it.
     let problems = fs::read_to_string(root.join("public/_gate/problems.html")).unwrap();
@@ -210,13 +210,15 @@ fn the_page_for_callers_lists_every_code_and_no_other() {
         })
         .collect();
     assert!(all.len() > 30, "{all:?}");
-    let text = fs::read_to_string(root.join("docs/clients.md")).unwrap();
-    let section = text.split_once("\n## Refusals\n").expect("the section").1;
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let listed: Vec<_> = section.lines().filter_map(codes_of).flatten().collect();
-    let codes: BTreeSet<_> = listed.iter().map(|(_, code)| *code).collect();
-    assert_eq!(codes, all.keys().copied().collect());
-    for (code, status) in &all {
-        assert!(listed.contains(&(*status, code)), "{code} is {status}");
+    for (page, heading) in [("clients.md", "## Refusals"), ("wire-contract.md", "## 6. Refusals")] {
+        let text = fs::read_to_string(root.join("docs").join(page)).unwrap();
+        let section = text.split_once(&format!("\n{heading}\n")).expect("the section").1;
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let listed: Vec<_> = section.lines().filter_map(codes_of).flatten().collect();
+        let codes: BTreeSet<_> = listed.iter().map(|(_, code)| *code).collect();
+        assert_eq!(codes, all.keys().copied().collect(), "{page}");
+        for (code, status) in &all {
+            assert!(listed.contains(&(*status, code)), "{page}: {code} is {status}");
+        }
     }
 }

@@ -94,22 +94,24 @@ fn the_formulas_derive_what_the_gate_derives() {
     let id = KeyId::parse("pk_site").unwrap();
     let right = derive_sk(&Secret::new(root()), &id, 7);
     let bound = derive_ss(&right, "s_kid");
-    let formulas = fences("clients.md", "text").into_iter().find(|code| code.starts_with("sk = "));
-    let formulas = formulas.unwrap();
-    let derive = |line: &str, ikm: &str, of: &[u8]| {
-        let (prefix, rest) = line.split_once(" + base64url(HKDF(ikm = bytes of ").unwrap();
-        let (named, info) = rest.strip_suffix("))").unwrap().split_once(", ").unwrap();
-        assert_eq!(named, ikm);
-        let info = info.trim_start().strip_prefix("info = ").unwrap();
-        let names = [("id", "pk_site"), ("version", "7"), ("cnf kid", "s_kid")];
-        let prefix = evaluated(prefix.split_once(" = ").unwrap().1, &[]);
-        prefix + &b64(hkdf(of, &evaluated(info, &names)))
-    };
-    let [sk, ss] = formulas.lines().collect::<Vec<_>>()[..] else {
-        panic!("two formulas: {formulas}");
-    };
-    let sk = derive(sk, "SIGNING_SECRET", root().as_bytes());
-    assert_eq!(sk.as_bytes(), right.expose());
-    let ss = derive(ss, "sk", sk.as_bytes());
-    assert_eq!(ss.as_bytes(), bound.expose());
+    for page in ["clients.md", "wire-contract.md"] {
+        let formulas = fences(page, "text").into_iter().find(|code| code.starts_with("sk = "));
+        let formulas = formulas.unwrap();
+        let derive = |line: &str, ikm: &str, of: &[u8]| {
+            let (prefix, rest) = line.split_once(" + base64url(HKDF(ikm = bytes of ").unwrap();
+            let (named, info) = rest.strip_suffix("))").unwrap().split_once(", ").unwrap();
+            assert_eq!(named, ikm, "{page}");
+            let info = info.trim_start().strip_prefix("info = ").unwrap();
+            let names = [("id", "pk_site"), ("version", "7"), ("cnf kid", "s_kid")];
+            let prefix = evaluated(prefix.split_once(" = ").unwrap().1, &[]);
+            prefix + &b64(hkdf(of, &evaluated(info, &names)))
+        };
+        let [sk, ss] = formulas.lines().collect::<Vec<_>>()[..] else {
+            panic!("two formulas: {formulas}");
+        };
+        let sk = derive(sk, "SIGNING_SECRET", root().as_bytes());
+        assert_eq!(sk.as_bytes(), right.expose(), "{page}");
+        let ss = derive(ss, "sk", sk.as_bytes());
+        assert_eq!(ss.as_bytes(), bound.expose(), "{page}");
+    }
 }

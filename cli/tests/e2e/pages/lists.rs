@@ -18,6 +18,7 @@ pub(super) const ELSEWHERE: &str = r#"
     docs/clients.md | text | "@method" | tests/core/page_examples.rs | 1 | example("\"@method\": POST")
     docs/clients.md | text | sk =  | tests/core/page_examples.rs | 1 | starts_with("sk = ")
     docs/clients.md | text | Retry-After: | src/limits/quota.rs | 1 | "```text\nRetry-After:
+    docs/wire-contract.md | text | sk =  | tests/core/page_examples.rs | 1 | starts_with("sk = ")
     docs/clients.md | csp | | tests/e2e/browser/site.rs | 1 | fences("clients.md", "csp")
     docs/publishing.md | yaml | | cli/tests/e2e/gitlab.rs | 1 | fences("publishing.md", "yaml")
     docs/rotation.md | sh | | cli/tests/e2e/rotate_docs.rs | 2 | fences("rotation.md", "sh")
@@ -60,6 +61,7 @@ pub(super) const NOT_HERE: &str = r#"
     docs/recipes/form.md | astro | | needs 260 packages of Astro's; its page writes with Astro 4 in Chromium
     docs/recipes/form.md | go-html-template | | needs Hugo, 80 MB; its page writes with Hugo 0.111 in Chromium
     docs/recipes/form.md | jsx | | needs 340 MB of Next's; its page writes with Next 16 in Chromium
+    docs/wire-contract.md | text | sig =  | a formula; testkit/src/links.rs is written to it
     docs/wire-contract.md | text | POST /_gate/session | the shape of two messages
 "#;
 
