@@ -16,10 +16,17 @@ const LEAST_LIKENESS: f64 = 0.8;
 /// Commands for a gate that are wrangler's.
 const WRANGLER_S: [&str; 6] = ["deploy", "dev", "login", "secret", "tail", "whoami"];
 
+/// Commands that read a secret from standard input.
+const TAKES_SECRET: [&str; 2] = ["init", "put"];
+
 /// Returns what was expected after these words.
 pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> String {
     let named = named(command, words);
     let taking = |is_fit: &dyn Fn(&Arg) -> bool| taking(named, words, is_fit);
+    let too_many = match TAKES_SECRET.contains(&named.get_name()) {
+        true => "too many; a secret goes through standard input",
+        false => "too many",
+    };
     let argument = text(error, ContextKind::InvalidArg);
     let expected = match error.kind() {
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
@@ -53,12 +60,12 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
         ErrorKind::UnknownArgument if argument.parse::<f64>().is_ok_and(f64::is_sign_negative) => {
             "a number below 0 is not a value of any option".to_owned()
         }
+        // A position would have taken it, if it were not taken.
         ErrorKind::UnknownArgument => {
-            let meant = match taking(&|one| is_like(&argument, one)) {
-                meant if meant.is_empty() => meant,
-                meant => format!("did you mean {meant}? "),
-            };
-            format!("an argument too many; {meant}a secret goes through standard input")
+            match taking(&|one| !one.is_positional() && is_like(&argument, one)) {
+                meant if meant.is_empty() => format!("an argument {too_many}"),
+                meant => format!("an argument too many; did you mean {meant}?"),
+            }
         }
         ErrorKind::InvalidSubcommand => {
             let given = text(error, ContextKind::InvalidSubcommand);
@@ -78,7 +85,7 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
             format!("wanted: {}", list(error, ContextKind::InvalidArg).join(", "))
         }
         ErrorKind::TooManyValues => {
-            format!("{argument}: one value too many; a secret goes through standard input")
+            format!("{argument}: one value {too_many}")
         }
         ErrorKind::ArgumentConflict if !argument.is_empty() => conflict(error, &argument),
         // clap's own sentence for the kind, without anything of this command line.

@@ -65,7 +65,7 @@ fn an_error_names_what_is_expected_and_not_what_was_given() {
     let secret = random_secret();
     for (line, words) in rows(&format!(
         "
-        token rotate --now={secret}           → --now: one value too many … standard input
+        token rotate --now={secret}           → --now: one value too many (
         session mint --key a --ttl 4294967300 → --ttl <SECONDS>: expected 1 to
         token age --gate={secret} --gate={secret} → --gate <URL> … https://gate.example.com
         session mint --key a --key {secret}   → --key <ID> may be given once
@@ -80,7 +80,8 @@ fn an_error_names_what_is_expected_and_not_what_was_given() {
         key shwo                              → no such command
         session mint --key                    → --key <ID> … a value is wanted
         session mint --methd GET              → --methd is no option here; --method is
-        token put --{secret}                  → an argument too many
+        token put --{secret}                  → an argument too many; a secret goes through standard input
+        token put --json={secret}             → --json: one value too many; a secret goes through
         "
     )) {
         let done = Done::of(&mut writegate(line));

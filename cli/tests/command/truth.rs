@@ -54,7 +54,7 @@ fn an_unknown_command_proposes_the_nearest_and_is_not_repeated() {
         key list --json  → --json is no option here … the output is JSON anyway
         usage --gate=http://127.0.0.1:1 --json   → --json … JSON anyway
         console --gate=http://127.0.0.1:1 --json → --json is no option here (
-        key list pk_site → an argument too many; a secret
+        key list pk_site → an argument too many (
         "
     )) {
         let done = Done::of(&mut writegate(line));

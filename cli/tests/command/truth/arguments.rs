@@ -35,7 +35,10 @@ fn a_value_in_the_wrong_form_names_the_right_one() {
         purge --gate=http://127.0.0.1:1 --route x → --route <PATH>: expected the path of a route
         explain -- /posts             → expected a whole one, such as https://
         explain -- = New-Object x     → a command of PowerShell
-        key list {secret}             → an argument too many; a secret
+        key list {secret}             → an argument too many (
+        init my-gate {secret}         → an argument too many; a secret goes through standard input (
+        key show pk_site pk_site      → an argument too many (
+        token put {secret}            → an argument too many; a secret goes through standard input (
         route add '/cms/*'            → --path <PATH>
         session mint --key pk_site GET → did you mean --method <METHOD>?
         session mint --key pk_site /posts → did you mean --path <PATH>?
