@@ -1,7 +1,8 @@
 //! `writegate console`: a session for the console of a running gate, and the console's address.
 //!
 //! Only the session goes to standard output, so that it can be piped into the clipboard. It is not part of the address,
-//! because a browser keeps addresses.
+//! because a browser keeps addresses. The gate is not asked first: its `aud` makes the session worthless at another address, and
+//! the browser shows what is there.
 
 use clap::Args;
 
