@@ -2,7 +2,6 @@
 //! done so far, and leaves the terminal as it was, no such file, and no program at work. Without this, one that is interrupted
 //! while it types a secret has a shell without an echo.
 
-use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 use std::{fs, process, thread};
@@ -106,12 +105,26 @@ pub(crate) fn yield_to_handler() {
 /// Handles an interrupt from now on.
 pub(crate) fn install() {
     INSTALLED.call_once(|| {
-        // Where it cannot be, Ctrl-C ends the command all the same. Without a terminal, what `nohup` ignores stays ignored.
-        let _ = match io::stdin().is_terminal() {
-            true => ctrlc::set_handler(handle),
-            false => ctrlc::try_set_handler(handle),
-        };
+        #[cfg(unix)]
+        let was_ignored = ignore_hangup();
+        // Where it cannot be, Ctrl-C ends the command all the same.
+        let _ = ctrlc::set_handler(handle);
+        #[cfg(unix)]
+        if was_ignored {
+            let _ = ignore_hangup();
+        }
     });
+}
+
+/// Ignores SIGHUP. Returns true if it was ignored before, as `nohup` does: the command then goes on without its terminal.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "there is no other way to ask what happens to a signal")]
+fn ignore_hangup() -> bool {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+
+    // SAFETY: no function of ours is made a handler.
+    let before = unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) };
+    matches!(before, Ok(SigHandler::SigIgn))
 }
 
 /// Ends a program with all that it started, if it has a group of its own.

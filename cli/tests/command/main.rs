@@ -309,11 +309,21 @@ fn an_interrupted_demo_leaves_nothing_behind() {
     });
 }
 
-/// Also while a program is at work, which is ended first.
+/// Also while a program is at work, which is ended first, and below `nohup`, where a closed terminal ends nothing.
 #[test]
 fn an_interrupted_check_ends_as_interrupted_and_not_as_what_it_found() {
     let checkout = Checkout::new("");
-    checkout.program("git", "kill -TERM $PPID; while :; do :; done");
-    let done = checkout.run_with_own_programs("check --only configuration,leaks-in-tree");
-    done.ended(130, &["writegate: interrupted"]);
+    let check = checkout.command("check --only configuration,leaks-in-tree");
+    let hang = "while :; do :; done";
+    for (ignored, git, code, word) in [
+        (":", format!("kill -TERM $PPID; {hang}"), 130, "writegate: interrupted"),
+        ("trap '' HUP", format!("kill -TERM $PPID; {hang}"), 130, "writegate: interrupted"),
+        ("trap '' HUP", "kill -HUP $PPID; exit 1".to_owned(), 1, ""),
+    ] {
+        checkout.program("git", &git);
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("{ignored}; exec \"$0\" \"$@\"")]);
+        shell.arg(check.get_program()).args(check.get_args()).current_dir(&checkout.0);
+        Done::of(shell.env("PATH", checkout.0.join("bin"))).ended(code, &[word]);
+    }
 }
