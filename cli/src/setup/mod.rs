@@ -73,8 +73,6 @@ impl Tools {
         // know the newest encodings.
         command.args([
             "-O3",
-            // Again until nothing gets smaller.
-            "--converge",
             // The runtime compiles a function when it is first called, so what few requests need stays a function.
             "--one-caller-inline-max-function-size=100",
             "--enable-bulk-memory",
@@ -86,6 +84,7 @@ impl Tools {
             "--enable-sign-ext",
             "--enable-simd",
             "--strip-debug",
+            "--strip-producers",
         ]);
         command.arg(module).arg("-o").arg(to);
         command
