@@ -132,8 +132,15 @@ impl Project {
             return Ok(Vec::new());
         }
         let (variables, document) = (self.dev_variables()?, self.unchecked_document()?);
-        let is_variable =
-            |name: &&str| VARIABLES.contains(name) || document.own("vars").get(name).is_some();
+        // With a list of secrets, `wrangler dev` takes no others from its files.
+        let secrets = document.own("secrets");
+        let is_taken = |name: &str| {
+            let required = secrets["required"].as_array();
+            secrets.is_null() || required.is_some_and(|all| all.iter().any(|one| one == name))
+        };
+        let is_variable = |name: &&str| {
+            is_taken(name) && (VARIABLES.contains(name) || document.own("vars").get(name).is_some())
+        };
         Ok(variables.names().filter(is_variable).map(str::to_owned).collect())
     }
 

@@ -316,4 +316,12 @@ fn what_only_wrangler_dev_has_is_said_by_every_command() {
     checkout.file(".dev.vars.production", keys);
     let done = checkout.run("key list --env production");
     assert!(done.err.contains("KEYS"), "{}", done.err);
+
+    // With a list of secrets, `wrangler dev` takes no others.
+    for (required, is_said) in [("WRITE_TOKEN", false), ("KEYS", true)] {
+        let checkout = Checkout::new(&format!("{STAGED}[secrets]\nrequired = [\"{required}\"]\n"));
+        checkout.file(".dev.vars", keys);
+        let done = checkout.run("key list");
+        assert_eq!(done.err.contains("counts in `wrangler dev` only"), is_said, "{}", done.err);
+    }
 }
