@@ -93,11 +93,16 @@ pub(super) fn check(name: &str) -> Result<()> {
     }
 }
 
+/// From the request on, `--json` is curl's.
+const OWN: &str = "writegate's own options go before the request";
+
 /// Does not repeat the option: it may be a secret in the wrong place.
 fn unknown() -> Error {
-    Error::usage("curl has no such option: leave it out, or give what it does as -H")
+    Error::usage(format!(
+        "curl has no such option: leave it out, or give what it does as -H; {OWN}"
+    ))
 }
 
 pub(super) fn missing(name: &str) -> Error {
-    Error::usage(format!("--{name}: curl expects a value here"))
+    Error::usage(format!("--{name}: curl expects a value here; {OWN}"))
 }

@@ -34,6 +34,8 @@ fn a_value_in_the_wrong_form_names_the_right_one() {
         key new --quota 5             → --quota <FIELDS>: expected FIELD=VALUE … docs/configuration.md
         purge --gate=http://127.0.0.1:1 --route x → --route <PATH>: expected the path of a route
         explain -- /posts             → expected a whole one, such as https://
+        explain {URL} --json          → --json: curl expects a value … options go before the request
+        explain {URL} --gate=x        → curl has no such option … options go before the request
         explain -- = New-Object x     → a command of PowerShell
         key list {secret}             → an argument too many (
         init my-gate {secret}         → an argument too many; a secret goes through standard input (
