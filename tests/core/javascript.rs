@@ -1,4 +1,4 @@
-//! The JavaScript of the edge that needs no platform, run by Node.
+//! The JavaScript of the edge and of the page's client that needs no platform, run by Node.
 
 use std::path::Path;
 use std::process::Command;
@@ -46,6 +46,16 @@ fn bodies_are_read_whole_digested_and_bounded() {
 #[test]
 fn cached_reads_are_found_kept_and_purged() {
     run("store.mjs");
+}
+
+#[test]
+fn a_page_s_client_renews_repeats_and_refuses_as_documented() {
+    run("client.mjs");
+}
+
+#[test]
+fn a_page_s_client_signs_what_the_gate_requires() {
+    run("client_signatures.mjs");
 }
 
 #[track_caller]
