@@ -99,7 +99,11 @@ impl Edge {
             let answer = self.by(key, request.clone());
             match answer.header("cache-status").as_deref() {
                 Some(HIT) => Ok(answer),
-                _ => Err(answer.to_string()),
+                _ => {
+                    // The platform may drop an entry, and only a GET stores it again.
+                    self.by(key, Request { method: "GET".into(), ..request.clone() });
+                    Err(answer.to_string())
+                }
             }
         })
     }
