@@ -134,11 +134,11 @@ impl Gate {
                 GateError::NoAnswer(format!("{origin}: {why}; is --gate right, and is it running?"))
             })?;
         let answer = serde_json::from_str::<Value>(&text).ok();
-        let is_a_gate_s = |answer: &Value| {
+        let is_from_gate = |answer: &Value| {
             method == "GET" || CHANGED.iter().any(|member| answer.get(member).is_some())
         };
         match answer.filter(Value::is_object) {
-            Some(answer) if (200..300).contains(&status) && is_a_gate_s(&answer) => Ok(answer),
+            Some(answer) if (200..300).contains(&status) && is_from_gate(&answer) => Ok(answer),
             answer => {
                 Err(GateError::Refused(Box::new(Problem::of(status, &answer.unwrap_or_default()))))
             }
