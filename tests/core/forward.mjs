@@ -373,6 +373,7 @@ async function meteredOf() {
     const upstream = source();
     fetches[0].answers(new Response(ends ? upstream.body : null));
     const answer = await response;
+    assert.deepEqual([waits.length, waits[0]], [2, response], "the platform waits for the response and for one copy");
     if (ends === "cancel") await answer.body.cancel();
     else if (ends) {
       upstream.send(2);
@@ -380,8 +381,28 @@ async function meteredOf() {
     }
     await answer.arrayBuffer().catch(() => {});
     await Promise.all(waits);
+    assert.equal(waits.length, 2);
     assert.deepEqual(stored, expected);
   }
+}
+
+{
+  // However often the upstream is asked, one answer is copied; what the cache has is not copied again.
+  const exchange = exchangeOf("again\n10", "again\n10", pass({ copy: ["x-private"] }));
+  const { fetches, response, waits } = begin(exchange, { lookup: "name,route,url" });
+  for (const number of [0, 1, 2]) {
+    await tasks();
+    fetches[number].answers(new Response("ok"));
+    await tasks();
+    mock.timers.tick(10);
+  }
+  await (await response).text();
+  assert.equal(waits.length, 2);
+  found = new Response("ok");
+  const hit = begin(exchangeOf(pass()), { lookup: "name,route,url" });
+  await (await hit.response).text();
+  assert.deepEqual([hit.fetches.length, hit.waits.length], [0, 1]);
+  found = undefined;
 }
 
 {
