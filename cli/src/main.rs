@@ -55,7 +55,7 @@ mod wrangler;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// Set up and manage a gate in front of a write API.
 #[derive(Parser)]
@@ -119,13 +119,28 @@ const fn is_help(kind: ErrorKind) -> bool {
     )
 }
 
+/// Returns true if `--json` was given to the subcommand.
+fn takes_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, matches)) => takes_json(matches),
+        None => matches.try_get_one("json").is_ok_and(|json| json == Some(&true)),
+    }
+}
+
 fn main() -> ExitCode {
-    let run = || match Arguments::try_parse() {
+    let words = std::env::args_os().skip(1);
+    let words: Vec<_> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let matches = Arguments::command().try_get_matches();
+    let json = match &matches {
+        Ok(matches) => takes_json(matches),
+        // What is behind `--` is curl's.
+        Err(_) => words.iter().take_while(|word| *word != "--").any(|word| word == "--json"),
+    };
+    let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+    let run = || match parsed {
         Ok(arguments) => run(arguments.command),
         Err(error) if is_help(error.kind()) => output::help(&error),
         Err(error) => {
-            let words = std::env::args_os().skip(1);
-            let words: Vec<_> = words.map(|word| word.to_string_lossy().into_owned()).collect();
             let mut command = Arguments::command();
             command.build();
             Err(error::Error::usage(usage_error::line(&error, &command, &words)))
@@ -135,12 +150,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             interrupt::yield_to_handler();
-            if let Some(output) = error.output {
-                eprint!("{output}");
-            }
-            if !error.message.is_empty() {
-                eprintln!("writegate: {}", redact::redacted(&error.message));
-            }
+            output::failure(&error, json);
             ExitCode::from(error.code)
         }
     }

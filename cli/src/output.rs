@@ -6,8 +6,12 @@ use std::any::Any;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write as _};
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
 
 use crate::error::{Error, Result};
+use crate::redact::redacted;
 
 macro_rules! print {
     ($($part:tt)*) => { $crate::output::out(format_args!($($part)*)) };
@@ -26,10 +30,14 @@ macro_rules! eprintln {
     ($($part:tt)*) => { eprint!("{}\n", format_args!($($part)*)) };
 }
 
+/// Set once there is something on standard output.
+static HAS_OUTPUT: AtomicBool = AtomicBool::new(false);
+
 /// Unwinds to [`catch`], so that whatever runs beside this process is ended, too.
 struct Closed(io::Error);
 
 pub(crate) fn out(text: Arguments<'_>) {
+    HAS_OUTPUT.store(true, Ordering::Relaxed);
     let mut out = io::stdout().lock();
     written(out.write_fmt(text).and_then(|()| out.flush()));
 }
@@ -53,6 +61,23 @@ fn written(done: io::Result<()>) {
 pub(crate) fn err(text: Arguments<'_>) {
     // Nobody reads the rest.
     let _closed = io::stderr().lock().write_fmt(text);
+}
+
+/// Says why a command stops: on standard error for a person, and with `--json` also on standard output, unless the command has
+/// printed its own JSON there.
+pub(crate) fn failure(error: &Error, json: bool) {
+    if let Some(output) = &error.output {
+        eprint!("{output}");
+    }
+    if error.message.is_empty() {
+        return;
+    }
+    let message = redacted(&error.message);
+    if json && !HAS_OUTPUT.load(Ordering::Relaxed) {
+        // Standard output may be what failed.
+        let _unwritten = writeln!(io::stdout(), "{}", json!({"ok": false, "error": message}));
+    }
+    eprintln!("writegate: {message}");
 }
 
 /// Runs a command until its output is closed at the latest. The program that closed it has what it wanted.

@@ -2,11 +2,12 @@
 
 mod arguments;
 
+use std::process::Stdio;
 use std::{fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
+use serde_json::{Value, json};
 use writegate::{MacKey, Secret};
 
 use crate::checkout::{Checkout, Done, Empty, random_secret, rows, words, writegate};
@@ -58,7 +59,8 @@ fn an_unknown_command_proposes_the_nearest_and_is_not_repeated() {
         "
     )) {
         let done = Done::of(&mut writegate(line));
-        done.failed(2, &words);
+        done.ended(2, &words);
+        assert_eq!(done.out.is_empty(), !line.contains("--json"), "{}", done.out);
         assert!(!done.err.contains(&secret), "{}", done.err);
     }
     for help in ["help", "help key show", "key help", "key show -h"] {
@@ -77,7 +79,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     };
     let quiet = |line: &str| {
         let mut run = checkout.command(line);
-        let done = Done::of(run.stdout(closed()).stdin(std::process::Stdio::null()));
+        let done = Done::of(run.stdout(closed()).stdin(Stdio::null()));
         assert!(done.code.is_some_and(|code| code <= 2), "{line}: {:?}", done.code);
         assert!(!done.err.contains("panicked"), "{line}: {}", done.err);
         done
@@ -117,10 +119,12 @@ fn output_that_cannot_be_written_is_a_failure() {
         ] {
             let run = || {
                 let mut run = checkout.command(&line);
-                run.stdin(std::process::Stdio::null());
+                run.stdin(Stdio::null());
                 run
             };
-            if Done::of(&mut run()).out.is_empty() {
+            let out = Done::of(&mut run()).out;
+            // A failure has its own exit code.
+            if out.is_empty() || out.starts_with("{\"error\"") {
                 continue;
             }
             let done = Done::of(run().stdout(full.try_clone().unwrap()));
@@ -136,6 +140,52 @@ fn output_that_cannot_be_written_is_a_failure() {
     let json = tried.iter().filter(|arguments| arguments.ends_with("--json")).count();
     let help = tried.iter().filter(|arguments| arguments.ends_with("--help")).count();
     assert!(help == COMMANDS.len() && json >= 6 && tried.len() > 30, "{tried:?}");
+}
+
+/// A program that asked for JSON gets some from every failure: the words that a person gets on standard error.
+#[test]
+fn with_json_a_failure_is_a_document_on_standard_output() {
+    let (empty, secret) = (Empty::new(), random_secret());
+    let mut failed = Vec::new();
+    for (command, rest) in COMMANDS {
+        let help = Done::of(&mut writegate(&format!("{command} --help"))).succeeded();
+        if !help.contains("--json") {
+            continue;
+        }
+        for line in [
+            format!("{command} --json {rest}"),
+            format!("{command} --{secret} --json"),
+            format!("{command} --json --env --env {rest}"),
+        ] {
+            let done = Done::of(writegate(&line).current_dir(&empty.0).stdin(Stdio::null()));
+            // Behind its own options, explain's are curl's.
+            if command == "explain" && line.contains(&secret) {
+                continue;
+            }
+            let document: Value = serde_json::from_str(&done.out).expect(&line);
+            // A record needs no project, and an explanation of a request is one.
+            if done.code == Some(0) || document.get("judged").is_some() {
+                continue;
+            }
+            assert!([Some(1), Some(2)].contains(&done.code), "{line}: {done:?}");
+            let said = done.err.lines().last().unwrap();
+            let said = said.strip_prefix("writegate: ").unwrap();
+            assert_eq!(document, json!({"ok": false, "error": said}), "{line}");
+            assert!(!said.contains(&secret), "{line}: {said}");
+            failed.push(command);
+        }
+    }
+    assert_eq!(failed.len(), 12 * 3 - 3, "{failed:?}");
+
+    // A document that was printed is the only one, and without --json there is none.
+    let checkout = Checkout::keyed(KEYS);
+    let check = checkout.run("check --json --only configuration,upstream");
+    check.ended(1, &["of the checks did not pass"]);
+    assert_eq!(check.out.lines().count(), 2, "{}", check.out);
+    for line in ["token put", "key show pk_sit", "explain -- --json", "--json"] {
+        let done = Done::of(writegate(line).current_dir(&empty.0).stdin(Stdio::null()));
+        assert!(done.code == Some(2) && done.out.is_empty() == (line != "--json"), "{done:?}");
+    }
 }
 
 #[test]
@@ -325,7 +375,7 @@ fn no_secret_comes_back_whatever_takes_it() {
     for line in &lines {
         let mut command = checkout.command("");
         command.args(line);
-        let done = Done::of(command.stdin(std::process::Stdio::null()).env_remove("WRITE_TOKEN"));
+        let done = Done::of(command.stdin(Stdio::null()).env_remove("WRITE_TOKEN"));
         // What is asked for is printed, and nothing else.
         let is_output = done.code == Some(0) && line[0] != "explain";
         let said = format!("{}{}", if is_output { "" } else { &done.out }, done.err);

@@ -104,7 +104,7 @@ fn json_says_what_was_done_and_nothing_else() {
 
     // What was wrongly asked did nothing.
     let done = stage.rotate(&["--json", "--old", MANAGER]);
-    assert_eq!((done.code, done.out.as_str()), (Some(2), ""));
+    assert_eq!((done.code, &done.json()["ok"]), (Some(2), &json!(false)));
 }
 
 #[test]
