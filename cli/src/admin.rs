@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::gate_error::{GateError, Problem};
 use crate::project::Project;
 use crate::session::{self, Claims, OWN_TTL};
-use crate::{host, http, percent, settings};
+use crate::{host, http, percent, settings, tls};
 
 /// Longest wait for an answer: a batch is written record by record.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -129,9 +129,12 @@ impl Gate {
         let session = Secret::new(self.mint(claims)?);
         let (status, text) =
             http::ask(&self.agent, method, url, &session, body).map_err(|error| {
-                let (origin, error) = (self.address.origin(), error.to_string());
-                let why = error.strip_prefix("io: ").unwrap_or(&error);
-                GateError::NoAnswer(format!("{origin}: {why}; is --gate right, and is it running?"))
+                let (origin, why) = (self.address.origin(), http::why(&error));
+                let hint = match tls::explained(&error) {
+                    Some(_) => "",
+                    None => "; is --gate right, and is it running?",
+                };
+                GateError::NoAnswer(format!("{origin}: {why}{hint}"))
             })?;
         let answer = serde_json::from_str::<Value>(&text).ok();
         let is_from_gate = |answer: &Value| {

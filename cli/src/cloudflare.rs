@@ -66,7 +66,7 @@ impl Api {
         let (status, text) = answer.map_err(|error| ApiError {
             status: 0,
             code: None,
-            message: error.to_string(),
+            message: http::why(&error),
         })?;
         let mut answer: Value = serde_json::from_str(&text).unwrap_or_default();
         if (200..300).contains(&status) && answer["success"] == true {

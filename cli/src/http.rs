@@ -47,3 +47,11 @@ pub(crate) fn ask(
     let text = response.body_mut().read_to_string()?;
     Ok((response.status().as_u16(), text))
 }
+
+/// Returns why there was no answer.
+pub(crate) fn why(error: &ureq::Error) -> String {
+    tls::explained(error).unwrap_or_else(|| {
+        let text = error.to_string();
+        text.strip_prefix("io: ").unwrap_or(&text).to_owned()
+    })
+}

@@ -1,9 +1,12 @@
 //! Which authorities a gate's certificate may come from: those that browsers trust, or those that `SSL_CERT_FILE` names, as
-//! where a company's proxy has one of its own.
+//! where a company's proxy has one of its own. And what to do about a certificate that is refused.
 
 use std::{env, fs};
 
+use rustls::CertificateError;
+use rustls::pki_types::UnixTime;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use writegate::Timestamp;
 
 use crate::error::{Context as _, Error, Result};
 
@@ -25,4 +28,146 @@ pub(crate) fn config() -> Result<TlsConfig> {
     }
     let roots = RootCerts::new_with_certs(&certificates);
     Ok(TlsConfig::builder().root_certs(roots).build())
+}
+
+/// Returns what is the matter with TLS, and what to do about it; `None` where something else is the reason.
+pub(crate) fn explained(error: &ureq::Error) -> Option<String> {
+    let tls = match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    };
+    tls.map(described)
+}
+
+fn described(error: &rustls::Error) -> String {
+    let error = match error {
+        rustls::Error::InvalidCertificate(error) => error,
+        rustls::Error::InvalidMessage(_) => {
+            return "it does not speak TLS there: is it http://, or another port?".to_owned();
+        }
+        rustls::Error::AlertReceived(alert) => {
+            return format!(
+                "it ended the TLS handshake ({alert:?}), as a server does that has no certificate for this name: is the name right?"
+            );
+        }
+        other => return format!("TLS failed: {other}"),
+    };
+    let clock = "renew it, or set this machine's clock";
+    match error {
+        CertificateError::UnknownIssuer => format!(
+            "its certificate is from an authority that is not trusted here: if that authority is yours or your company's, put the \
+             authority's certificate (PEM) into a file, and name the file in {FILE}"
+        ),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            format!("its certificate expired on {}: {clock}", day(*not_after))
+        }
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            format!("its certificate is valid only from {} on: {clock}", day(*not_before))
+        }
+        CertificateError::Expired => format!("its certificate has expired: {clock}"),
+        CertificateError::NotValidYet => format!("its certificate is not valid yet: {clock}"),
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let names: Vec<String> = presented.iter().map(|name| plain(name)).collect();
+            let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
+            format!(
+                "its certificate is for {names}, and not for {}: is the address right?",
+                expected.to_str()
+            )
+        }
+        CertificateError::NotValidForName => {
+            "its certificate is for another name: is the address right?".to_owned()
+        }
+        CertificateError::BadSignature => format!(
+            "its certificate is from an authority with the name of one that is trusted here and with another key: if that authority \
+             was made anew, name its new certificate in {FILE}"
+        ),
+        CertificateError::Revoked => {
+            "its certificate is revoked: it needs a new one".to_owned()
+        }
+        other if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is that of an authority, and may not be a server's: make one with basicConstraints CA:FALSE"
+                .to_owned()
+        }
+        other => format!("its certificate is not valid: {other}"),
+    }
+}
+
+/// Returns the day of a certificate's time.
+fn day(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let text = Timestamp::from_seconds(seconds).to_rfc3339();
+    text.split('T').next().unwrap_or_default().to_owned()
+}
+
+/// Returns the name in a `DnsName("gate.example")` or an `IpAddress(192.0.2.1)` of rustls's.
+fn plain(name: &str) -> String {
+    let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
+    inner.chars().filter(|c| !c.is_control() && !"\"()".contains(*c)).take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustls::{AlertDescription, Error as Tls, InvalidMessage, OtherError};
+
+    use super::*;
+
+    /// `cli/tests/e2e/admin_tls.rs` holds those that a server can be made to cause.
+    #[test]
+    fn each_failure_is_in_plain_words_with_the_way_out() {
+        let at = |day: u64| UnixTime::since_unix_epoch(Duration::from_secs(day * 86_400));
+        let name = "gate.example".try_into().unwrap();
+        for (error, words) in [
+            (CertificateError::Expired, "has expired: renew it, or set this machine's clock"),
+            (
+                CertificateError::ExpiredContext { time: at(20_000), not_after: at(19_999) },
+                "expired on 2024-10-03: renew it",
+            ),
+            (
+                CertificateError::NotValidYetContext { time: at(20_000), not_before: at(20_001) },
+                "only from 2024-10-05 on: renew it, or set",
+            ),
+            (CertificateError::NotValidYet, "not valid yet"),
+            (CertificateError::UnknownIssuer, "put the authority's certificate (PEM)"),
+            (
+                CertificateError::NotValidForNameContext {
+                    expected: name,
+                    presented: vec![
+                        "DnsName(\"a.example\")".to_owned(),
+                        "IpAddress(192.0.2.1)".to_owned(),
+                    ],
+                },
+                "is for a.example, 192.0.2.1, and not for gate.example: is the address right?",
+            ),
+            (CertificateError::NotValidForName, "is the address right?"),
+            (CertificateError::Revoked, "is revoked"),
+            (CertificateError::BadSignature, "name its new certificate in SSL_CERT_FILE"),
+            (CertificateError::InvalidPurpose, "its certificate is not valid: "),
+            (
+                CertificateError::Other(OtherError(Arc::new(std::io::Error::other(
+                    "CaUsedAsEndEntity",
+                )))),
+                "basicConstraints CA:FALSE",
+            ),
+        ] {
+            let error = ureq::Error::Rustls(Tls::InvalidCertificate(error));
+            let said = explained(&error).unwrap();
+            assert!(said.contains(words), "{said}");
+        }
+        for (error, words) in [
+            (Tls::InvalidMessage(InvalidMessage::InvalidContentType), "is it http://"),
+            (
+                Tls::AlertReceived(AlertDescription::HandshakeFailure),
+                "no certificate for this name",
+            ),
+            (Tls::HandshakeNotComplete, "TLS failed: "),
+        ] {
+            let said = explained(&ureq::Error::Io(std::io::Error::other(error))).unwrap();
+            assert!(said.contains(words), "{said}");
+        }
+        assert_eq!(explained(&ureq::Error::HostNotFound), None);
+    }
 }

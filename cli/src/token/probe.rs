@@ -170,7 +170,7 @@ fn get(
         Ok((status, body.read_to_vec().unwrap_or_default()))
     };
     // Neither holds a header's value.
-    whole().map_err(|error| format!("{url} did not answer: {error}"))
+    whole().map_err(|error| format!("{url} did not answer: {}", http::why(&error)))
 }
 
 /// The way of a probe through the gate: a key that may GET it on the route that has the token.

@@ -1,7 +1,7 @@
 //! The command and a gate behind TLS (docs/wire-contract.md, section 10): the admin's session is sent to nobody but
 //! that gate.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use testkit::admin_api::{ADMIN, admin};
@@ -10,7 +10,7 @@ use testkit::program::{Done, found};
 use testkit::upstream::PATIENCE;
 
 use crate::Folder;
-use crate::tls_front::{Front, certificate};
+use crate::tls_front::{Front, certificate, expired};
 
 #[test]
 fn a_session_goes_to_the_gate_that_its_certificate_proves() {
@@ -32,13 +32,22 @@ fn a_session_goes_to_the_gate_that_its_certificate_proves() {
     let mut front_of_good = Front::to(table.gate.port, &good);
     let front_of_other = Front::to(table.gate.port, &other);
     let (gate, elsewhere) = (front_of_good.url(), front_of_other.url());
-    for (what, gate, trusted) in [
-        ("by nobody whom browsers trust", &gate, None),
-        ("by another", &gate, Some(other.1.as_path())),
-        ("for another name", &elsewhere, Some(other.1.as_path())),
+    let front_of_expired = Front::to(table.gate.port, &expired(&folder.0, &good));
+    let unknown = "an authority that is not trusted here";
+    for (gate, trusted, words) in [
+        (gate.clone(), None, [unknown, "SSL_CERT_FILE"]),
+        (gate.clone(), Some(&other.1), ["with another key", "SSL_CERT_FILE"]),
+        (
+            elsewhere,
+            Some(&other.1),
+            ["is for other.example, and not for 127.0.0.1", "is the address"],
+        ),
+        (front_of_expired.url(), None, ["has expired", "this machine's clock"]),
+        (format!("https://127.0.0.1:{}", table.gate.port), None, ["does not speak TLS", "http://"]),
     ] {
-        eprintln!("{what}");
-        list(gate, trusted).failed(1, &["certificate"]);
+        let done = list(&gate, trusted.map(PathBuf::as_path));
+        done.failed(1, &words);
+        assert!(!done.err.contains("is it running"), "{}", done.err);
     }
     list(&gate, Some(no_certificate)).ended(1, &["SSL_CERT_FILE"]);
 

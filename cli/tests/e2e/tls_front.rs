@@ -93,3 +93,15 @@ pub(crate) fn certificate(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     run(&mut openssl, "");
     (key, certificate)
 }
+
+/// Returns that key with a certificate that was valid until yesterday.
+pub(crate) fn expired(
+    folder: &Path,
+    (key, certificate): &(PathBuf, PathBuf),
+) -> (PathBuf, PathBuf) {
+    let old = folder.join(format!("{}-expired.pem", fresh()));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["x509", "-days", "-1", "-signkey"]).arg(key).arg("-in").arg(certificate);
+    run(openssl.arg("-out").arg(&old), "");
+    (key.clone(), old)
+}
