@@ -6,6 +6,7 @@ mod credential;
 mod curl;
 mod gate;
 mod guess;
+mod har;
 mod jwt;
 mod limits;
 mod link;
@@ -30,7 +31,8 @@ use crate::redact::redacted;
 use crate::settings;
 
 use gate::{Local, Record, Verdict};
-use request_input::{Entry, RequestInput};
+use har::Entry;
+use request_input::RequestInput;
 
 const EXAMPLES: &str = "Examples:\n  \
     writegate explain -- curl -X POST https://gate.example.com/posts -H 'Authorization: Bearer …' -d '{}'\n  \
@@ -83,7 +85,7 @@ struct Answered {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let entry = match &options.har {
-        Some(file) => request_input::har(&input::text("--har", file)?, options.entry)?,
+        Some(file) => har::read(&input::text("--har", file)?, options.entry)?,
         None if options.request.is_empty() => {
             return Err(Error::usage(
                 "which request? Give it as arguments of curl after --, or as --har FILE",
