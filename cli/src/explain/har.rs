@@ -6,7 +6,7 @@ use serde_json::Value;
 use writegate::{Problem, Timestamp};
 
 use crate::error::{Error, Result};
-use crate::target;
+use crate::{percent, target};
 
 use super::request_input::RequestInput;
 
@@ -17,16 +17,26 @@ pub(crate) struct Entry {
     pub(crate) status: Option<u64>,
     /// `None` where the browser did not keep it.
     pub(crate) answer: Option<String>,
+    /// Why there was no answer, in the browser's words, which may be empty.
+    pub(crate) unanswered: Option<String>,
     /// There was a body, and it is not in the file.
     pub(crate) lost_body: bool,
 }
+
+/// The programs that export this format.
+const EXPORT: &str =
+    "export it as HAR, from a browser's network tab, Charles, Fiddler, Insomnia or mitmproxy";
 
 /// Reads an entry of a HAR file (the format of browsers' developer tools), or a lone entry. Without a number it is the only
 /// one, or the only one that a gate refused.
 pub(crate) fn read(text: &str, number: Option<u32>) -> Result<Entry> {
     let wrong = |what: &str| Error::usage(format!("--har: {what}"));
-    let document: Value =
-        serde_json::from_str(text).map_err(|error| wrong(&format!("not JSON: {error}")))?;
+    if text.trim_start().starts_with("curl ") {
+        return Err(wrong("it is a command of curl: give that after -- instead"));
+    }
+    let document: Value = serde_json::from_str(text)
+        .or_else(|_| serde_json::from_str(&without_lone_surrogates(text)))
+        .map_err(|error| wrong(&format!("not JSON: {error}; {EXPORT}")))?;
     let entry = match document["log"]["entries"].as_array() {
         Some(entries) => {
             let number = match number {
@@ -40,9 +50,10 @@ pub(crate) fn read(text: &str, number: Option<u32>) -> Result<Entry> {
         None => &document,
     };
     if !entry["request"].is_object() {
-        return Err(wrong(
-            "it has neither log.entries nor a request: export it as HAR, from the browser's network tab",
-        ));
+        return Err(wrong(&match document["info"].is_object() && document["item"].is_array() {
+            true => "it is a collection of Postman's: open the request there, choose Code, then cURL, and give that after --".to_owned(),
+            false => format!("it has neither log.entries nor a request: {EXPORT}"),
+        }));
     }
     let recorded = &entry["request"];
     let member = |name: &str| {
@@ -51,9 +62,8 @@ pub(crate) fn read(text: &str, number: Option<u32>) -> Result<Entry> {
     };
     let mut request = RequestInput {
         method: member("method")?.to_owned(),
-        // What follows a # was not sent.
-        url: target::sent_url(member("url")?.split('#').next().unwrap_or_default())
-            .map_err(|hint| wrong(&hint))?,
+        url: url(member("url")?, &recorded["queryString"])
+            .map_err(|hint| wrong(&format!("request.url: {hint}")))?,
         body: body(&recorded["postData"]),
         at: entry["startedDateTime"].as_str().and_then(Timestamp::parse_rfc3339),
         headers: Vec::new(),
@@ -62,23 +72,88 @@ pub(crate) fn read(text: &str, number: Option<u32>) -> Result<Entry> {
         if let (Some(name), Some(value)) = (header["name"].as_str(), header["value"].as_str())
             // HTTP/2 has parts of the request line as headers.
             && !name.starts_with(':')
+            // Firefox repeats those of a form.
+            && !(is_of_body(name) && request.header(&name.to_ascii_lowercase()) == Some(value))
         {
             request.add(name, value);
         }
     }
     // Browsers leave files out of a form, and write bytes that are no text as others; some state no size then.
     let length = request.header("content-length").and_then(|text| text.parse::<usize>().ok());
+    if let Some(length) = length {
+        request.body = without_headers(request.body, length);
+    }
+    let has_more = || {
+        let params = recorded["postData"]["params"].as_array();
+        recorded["bodySize"].as_i64().is_some_and(|size| size > 0)
+            || params.is_some_and(|params| !params.is_empty())
+    };
     let lost_body = match length {
         Some(length) => request.body.len() != length,
-        None => !request.has_body() && recorded["bodySize"].as_i64().is_some_and(|size| size > 0),
+        None => !request.has_body() && has_more(),
     };
     Ok(Entry {
         request: request.complete(),
         // Where there was no answer, it is 0.
         status: entry["response"]["status"].as_u64().filter(|status| *status > 0),
+        unanswered: (entry["response"]["status"] == 0).then(|| {
+            let why = entry["response"]["_error"].as_str().unwrap_or_default();
+            why.chars().filter(|c| !c.is_control()).take(100).collect()
+        }),
         answer: answer(entry),
         lost_body,
     })
+}
+
+/// Returns the URL of a request. Insomnia has the parameters of the query beside it only.
+fn url(recorded: &str, parameters: &Value) -> std::result::Result<String, String> {
+    // What follows a # was not sent.
+    let plain = recorded.split('#').next().unwrap_or_default();
+    // A WebSocket begins as a request.
+    let plain = match plain.strip_prefix("ws") {
+        Some(rest) if rest.starts_with(':') || rest.starts_with("s:") => format!("http{rest}"),
+        _ => plain.to_owned(),
+    };
+    let part = |of: &Value, name: &str| percent::encoded(of[name].as_str().unwrap_or_default());
+    let parameters = parameters.as_array().filter(|all| !all.is_empty() && !plain.contains('?'));
+    let query = parameters.map(|all| {
+        let pairs = all.iter().map(|one| format!("{}={}", part(one, "name"), part(one, "value")));
+        format!("?{}", pairs.collect::<Vec<_>>().join("&"))
+    });
+    target::sent_url(&(plain + &query.unwrap_or_default()))
+}
+
+/// Returns true for a header that is about the body, and of which there is only one.
+fn is_of_body(name: &str) -> bool {
+    ["content-type", "content-length"].iter().any(|one| name.eq_ignore_ascii_case(one))
+}
+
+/// Returns a body of this length without the headers that Firefox writes before a form's.
+fn without_headers(mut body: Vec<u8>, length: usize) -> Vec<u8> {
+    let end = body.len().saturating_sub(length);
+    let headers = body.get(..end).unwrap_or_default().to_ascii_lowercase();
+    if headers.starts_with(b"content-") && headers.ends_with(b"\r\n\r\n") {
+        body.drain(..end);
+    }
+    body
+}
+
+/// Replaces halves of surrogate pairs, as programs write bytes that are no text: they are no characters.
+fn without_lone_surrogates(text: &str) -> String {
+    let unit = |text: &str| u32::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok();
+    let (mut whole, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
+        let (length, is_lone) = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => (12, false),
+            (Some(0xd800..0xe000), _) => (6, true),
+            _ => (2, false),
+        };
+        let (escape, after) = escape.split_at_checked(length).unwrap_or((escape, ""));
+        whole.push_str(before);
+        whole.push_str(if is_lone { "\\ufffd" } else { escape });
+        rest = after;
+    }
+    whole + rest
 }
 
 /// Returns the number of the entry that can only be meant.
@@ -206,11 +281,113 @@ mod tests {
     }
 
     #[test]
-    fn another_program_s_json_is_not_a_har() {
-        // A collection of Postman's, and an export of Insomnia's.
-        for text in ["{\"info\":{},\"item\":[]}", "{\"resources\":[]}", "[]"] {
+    fn a_file_of_another_format_is_refused_with_the_way_out() {
+        for (text, words) in [
+            ("{\"info\":{},\"item\":[]}", "choose Code, then cURL"),
+            ("{\"_type\":\"export\",\"resources\":[]}", "export it as HAR"),
+            ("type: collection.insomnia.rest/5.0", "Insomnia or mitmproxy"),
+            ("<?xml version=\"1.0\"?><items/>", "export it as HAR"),
+            ("[{\"status\":\"COMPLETE\",\"host\":\"gate.example\"}]", "Charles"),
+            ("curl 'https://gate.example/x'", "after --"),
+            ("[]", "export it as HAR"),
+        ] {
             let error = read(text, None).unwrap_err();
-            assert!(error.code == 2 && error.message.contains("export it as HAR"), "{error:?}");
+            assert!(error.code == 2 && error.message.contains(words), "{error:?}");
+        }
+    }
+
+    /// Returns a request of this URL with more members, and an entry around it with more members.
+    fn entry(url: &str, more: Value, around: Value) -> String {
+        let mut request = json!({"method": "POST", "url": url, "headers": [], "bodySize": -1});
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut entry = json!({"request": request});
+        entry.as_object_mut().unwrap().extend(around.as_object().unwrap().clone());
+        json!({"log": {"version": "1.2", "entries": [entry]}}).to_string()
+    }
+
+    /// As Insomnia, Safari and browsers with WebSockets write them.
+    #[test]
+    fn a_url_is_the_one_that_was_sent() {
+        let query =
+            json!({"queryString": [{"name": "a", "value": "b c"}, {"name": "d", "value": "&"}]});
+        for (url, more, sent) in [
+            ("https://a.example/x", &query, "https://a.example/x?a=b%20c&d=%26"),
+            ("https://a.example/x?a=b+c&d=%26", &query, "https://a.example/x?a=b+c&d=%26"),
+            ("https://a.example/x#?", &json!({"queryString": []}), "https://a.example/x"),
+            ("wss://a.example/x", &json!({}), "https://a.example/x"),
+            ("ws://127.0.0.1:8787/x", &json!({}), "http://127.0.0.1:8787/x"),
+        ] {
+            let read = read(&entry(url, more.clone(), json!({})), None).unwrap();
+            assert_eq!(read.request.url, sent);
+        }
+        for url in ["data:image/png;base64,AAAA", "blob:https://a.example/1", "", "about:blank"] {
+            let error = read(&entry(url, json!({}), json!({})), None).unwrap_err();
+            assert!(error.code == 2 && error.message.contains("request.url"), "{error:?}");
+        }
+    }
+
+    /// Chromium, Fiddler, Firefox and mitmproxy write it with other numbers of digits, and Safari may leave it out.
+    #[test]
+    fn the_time_of_a_request_is_read_as_every_program_writes_it() {
+        for (time, seconds) in [
+            ("2026-11-28T06:00:00.123Z", Some(1_795_845_600)),
+            ("2026-11-28T07:00:00.5403417+01:00", Some(1_795_845_600)),
+            ("2026-11-28T01:00:00.123-05:00", Some(1_795_845_600)),
+            ("2026-11-28T06:00:00.123456+00:00", Some(1_795_845_600)),
+            ("2026-11-28T06:00:00+00:00", Some(1_795_845_600)),
+            ("", None),
+        ] {
+            let around = json!({"startedDateTime": time});
+            let read = read(&entry("https://a.example/x", json!({}), around), None).unwrap();
+            assert_eq!(read.request.at.map(Timestamp::seconds), seconds, "{time}");
+        }
+    }
+
+    /// As Firefox writes a form that was sent by a page: with its headers, also before the body.
+    #[test]
+    fn the_headers_before_a_form_are_no_part_of_it() {
+        let form = "application/x-www-form-urlencoded";
+        let (kind, length) = (
+            json!({"name": "Content-Type", "value": form}),
+            json!({"name": "Content-Length", "value": "7"}),
+        );
+        let text = format!("Content-Type: {form}\r\nContent-Length: 7\r\n\r\na=b+c=1");
+        for text in [text.as_str(), "a=b+c=1"] {
+            let more = json!({
+                "headers": [kind, length, {"name": "X-A", "value": "1"}, {"name": "X-A", "value": "1"}, kind, length],
+                "postData": {"mimeType": form, "params": [{"name": "a", "value": "b c=1"}], "text": text},
+            });
+            let read = read(&entry("https://a.example/x", more, json!({})), None).unwrap();
+            assert_eq!((read.request.body.as_slice(), read.lost_body), (&b"a=b+c=1"[..], false));
+            assert_eq!(read.request.header("content-type"), Some(form));
+            assert_eq!(read.request.header("content-length"), Some("7"));
+            assert_eq!(read.request.header("x-a"), Some("1, 1"));
+        }
+        let parts = json!({"postData": {"mimeType": "multipart/form-data", "params": [{"name": "f", "fileName": "x"}]}});
+        assert!(read(&entry("https://a.example/x", parts, json!({})), None).unwrap().lost_body);
+    }
+
+    /// mitmproxy writes bytes that are no text as halves of surrogate pairs, also in entries that nobody asks for.
+    #[test]
+    fn halves_of_surrogate_pairs_are_no_reason_to_read_nothing() {
+        for (text, body, is_lost) in [
+            (r"a\udc80b", "a\u{fffd}b", true),
+            (r"\ud83d\ude00\ud83d", "😀\u{fffd}", true),
+            (r"\\udc80\ud83d\u0041", "\\udc80\u{fffd}A", true),
+            (r"\ud83d\ude00\n", "😀\n", false),
+        ] {
+            let length = if is_lost { 3 } else { body.len() };
+            let more = json!({
+                "headers": [{"name": "content-length", "value": length.to_string()}],
+                "postData": {"text": "TEXT"},
+            });
+            let har = entry("https://a.example/x", more, json!({})).replace("TEXT", text);
+            let read = read(&har, None).unwrap();
+            assert_eq!(String::from_utf8(read.request.body).unwrap(), body);
+            assert_eq!(read.lost_body, is_lost, "{text}");
+        }
+        for broken in ["{\"a\": \"\\", "{\"a\": \"\\ud8", "\"\\u{e9}", "\\ué"] {
+            assert_eq!(read(broken, None).unwrap_err().code, 2, "{broken}");
         }
     }
 

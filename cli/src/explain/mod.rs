@@ -177,7 +177,7 @@ impl Explanation<'_> {
         let is_without = matches!(self.verdict, Verdict::Refused { problem, .. } if problem.code() == "credential-missing");
         if is_without
             && self.answered.is_none_or(|answered| answered.code != "credential-missing")
-            && self.entry.status.is_some()
+            && (self.entry.status.is_some() || self.entry.unanswered.is_some())
         {
             lines.push("the HAR has no Authorization: browsers leave it out, unless they export sensitive data, too".to_owned());
         }
@@ -224,6 +224,11 @@ impl Explanation<'_> {
                 None => "and the HAR has nothing else of it",
             };
             text.push_str(&format!("The answer was {status}, {what}.\n"));
+        } else if let Some(why) = &self.entry.unanswered {
+            let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+            text.push_str(&format!(
+                "The HAR has no answer to it{why}: it was blocked or broken off, or the browser withheld the answer from the page.\n"
+            ));
         }
         let place = match (self.answered, &self.local.place) {
             (_, None) => {

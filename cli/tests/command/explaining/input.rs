@@ -82,8 +82,20 @@ fn headers_that_a_browser_leaves_out_of_a_har_are_named() {
         let har = scene.checkout.file("export.har", &har);
         scene.explain(&format!("--har {har}"))
     };
-    let shown = explain(json!({}), json!({"status": 0, "content": {}}));
-    assert!(shown.starts_with("With this configuration it is accepted"), "{shown}");
+    for (error, words) in [
+        (Value::Null, "has no answer to it: it was blocked"),
+        (
+            json!("net::ERR_BLOCKED_BY_CLIENT"),
+            "has no answer to it (net::ERR_BLOCKED_BY_CLIENT): it was",
+        ),
+    ] {
+        let shown = explain(json!({}), json!({"status": 0, "content": {}, "_error": error}));
+        assert!(shown.contains(words), "{shown}");
+        assert!(shown.contains("\nWith this configuration it is accepted"), "{shown}");
+    }
+    let upgrade = json!({"url": "wss://gate.example/posts", "headers": [{"name": "Upgrade", "value": "websocket"}]});
+    let shown = explain(upgrade, json!({"status": 101, "content": {}}));
+    assert!(shown.contains("400 bad-request"), "{shown}");
     let shown = explain(
         json!({"bodySize": 7, "postData": {"mimeType": "text/plain", "text": ""}}),
         json!({"status": 403, "content": {"size": 80, "mimeType": "application/problem+json"}}),
