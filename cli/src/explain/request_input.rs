@@ -43,10 +43,14 @@ impl RequestInput {
         }
     }
 
-    /// Takes a header of curl's, except for the host.
+    /// Takes a header of curl's, except for another host than the URL's.
     pub(super) fn header_of_curl(&mut self, name: &str, value: &str) -> Result<()> {
-        // The host of the URL is what a signature is about; curl sends this one instead.
+        // The host of the URL is what a signature is about; curl sends this one instead. Charles and Proxyman copy both.
         if name.trim().eq_ignore_ascii_case("host") {
+            let authority = self.url.split('/').nth(2).unwrap_or_default();
+            if authority.eq_ignore_ascii_case(value.trim()) {
+                return Ok(());
+            }
             return Err(Error::usage(
                 "-H Host: put that host into the URL instead, for the gate sees it there",
             ));

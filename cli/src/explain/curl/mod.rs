@@ -114,20 +114,33 @@ fn is_curl(word: &str) -> bool {
 
 /// Says what to copy instead of arguments that a Unix shell would not pass to curl as they are.
 fn foreign(arguments: &[String]) -> Option<String> {
+    const BASH: &str = "copy the request \"as cURL (bash)\", in Firefox \"(POSIX)\"";
+
     let first = arguments.iter().find(|word| *word != "--")?;
     let begins = |starts: &[&str]| starts.iter().any(|start| first.starts_with(start));
+    let has = |is_so: &dyn Fn(&str) -> bool| arguments.iter().any(|word| is_so(word));
+    let has_url = |start: char| has(&|word: &str| word.starts_with(start) && word.contains("://"));
     let (what, instead) = if first.starts_with("curl ") {
         ("one word with all of curl's arguments in it", "leave out the quotes around it")
-    } else if arguments.iter().any(|word| word.starts_with("^\"") || word.ends_with('^')) {
-        ("a command line for Windows' cmd, with ^ in it", "copy it \"as cURL (bash)\"")
+    } else if has_url('^') || has(&|word| word.starts_with("^\"") || word.ends_with('^')) {
+        ("a command line for Windows' cmd, with ^ in it", BASH)
     } else if begins(&["Invoke-", "$session", "iwr", "irm"])
-        // What a shell leaves of `$session = New-Object`.
-        || arguments.iter().any(|word| word == "New-Object")
+        // What a shell leaves of `$session = New-Object`, and of a line that goes on.
+        || has(&|word| word == "New-Object" || word == "`")
     {
-        ("a command of PowerShell", "copy the request \"as cURL (bash)\"")
+        ("a command of PowerShell", BASH)
     } else if begins(&["fetch(", "await"]) {
-        ("JavaScript", "copy the request \"as cURL (bash)\"")
-    } else if ["http", "https", "xh", "wget"].contains(&first.as_str()) {
+        ("JavaScript", BASH)
+    } else if has_url('\'') {
+        (
+            "a command line for bash, whose ' another shell keeps",
+            "in Windows' cmd, copy it \"as cURL (cmd)\"",
+        )
+    } else if has_url('$') {
+        ("a command line for bash, whose $'…' another shell does not read", "type bash first")
+    } else if has_url('“') || has_url('‘') {
+        ("a command with the quotation marks of a text", "type \" in their place")
+    } else if ["http", "https", "xh", "xhs", "wget"].contains(&first.as_str()) {
         ("the command of another program", "write the request for curl")
     } else {
         return None;
@@ -233,19 +246,16 @@ impl Options {
         let (name, content) = value
             .split_once('=')
             .ok_or_else(|| Error::usage("-F: expected name=value, name=@file or name=<file"))?;
-        let named = content.split(';').next().unwrap_or_default();
         let (content, more) = match content.chars().next() {
             Some('@') if reads => {
-                let path = named.strip_prefix('@').unwrap_or_default();
+                let path = &word(&content[1..]);
                 let shown = path.rsplit('/').next().unwrap_or_default();
                 let more =
                     format!("; filename=\"{shown}\"\r\nContent-Type: application/octet-stream");
                 (file(path)?, more)
             }
-            Some('<') if reads => {
-                (file(named.strip_prefix('<').unwrap_or_default())?, String::new())
-            }
-            _ if reads => (named.into(), String::new()),
+            Some('<') if reads => (file(&word(&content[1..]))?, String::new()),
+            _ if reads => (word(content).into_bytes(), String::new()),
             _ => (content.into(), String::new()),
         };
         let head = format!(
@@ -262,7 +272,13 @@ impl Options {
         let url = match self.urls.as_slice() {
             [] => return Err(Error::usage("the request has no URL")),
             [url] => url.clone(),
-            _ => return Err(Error::usage("the request has several URLs, or an argument too many")),
+            [_, more @ ..] => {
+                let is_dash = |word: &String| word.starts_with(['–', '—']);
+                return Err(Error::usage(match more.iter().any(is_dash) {
+                    true => "the request has a – where an option begins with -",
+                    false => "the request has several URLs, or an argument too many",
+                }));
+            }
         };
         let has_form = !self.form.is_empty();
         let ways = [
@@ -343,6 +359,20 @@ impl Options {
         }
         Ok(request.complete())
     }
+}
+
+/// Returns the value of a part of a form, which ends at a `;`, or at its quotes as in the commands that Postman copies.
+fn word(text: &str) -> String {
+    let text = text.trim_start();
+    let Some(quoted) = text.strip_prefix('"') else {
+        return text.split(';').next().unwrap_or_default().trim_end().to_owned();
+    };
+    let (mut word, mut rest) = (String::new(), quoted.chars().peekable());
+    while let Some(character) = rest.next().filter(|character| *character != '"') {
+        let escaped = rest.next_if(|next| character == '\\' && ['\\', '"'].contains(next));
+        word.push(escaped.unwrap_or(character));
+    }
+    word
 }
 
 fn file(name: &str) -> Result<Vec<u8>> {

@@ -13,7 +13,7 @@ fn words(text: &[&str]) -> Vec<String> {
 }
 
 /// Arguments for a request to `URL`, of which curl itself says what they mean.
-const LINES: [&[&str]; 96] = [
+const LINES: [&[&str]; 100] = [
     &["-C", "5", "URL/x"],
     &["-C", "5", "-r", "0-9", "URL/x"],
     &["-r", "0-9", "-C", "5", "URL/x"],
@@ -99,6 +99,10 @@ const LINES: [&[&str]; 96] = [
     &["-T", "FILE", "URL/x"],
     &["-F", "a=1", "-F", "b=two;type=text/plain", "--form-string", "c=@x;y", "URL/x"],
     &["-F", "a=@FILE", "URL/x"],
+    &["-F", "a=@\"FILE\";type=\"text/plain\"", "URL/x"],
+    &["-F", "a=<\"FILE\"", "URL/x"],
+    &["-F", "a=\"x;y\"", "-F", "b=\"v\\\"w\\\\z\\n\"more;type=text/plain", "URL/x"],
+    &["-F", "a=x ", "-F", "a= x ;y", "--form-string", "b=\"x;y\"", "URL/x"],
     &["--globoff", "URL/x?a[1]={2}"],
     &["-g", "URL/{x}"],
     &["URL/a/./b/../c"],
@@ -277,6 +281,15 @@ fn in_upper_case(line: &str) -> String {
     })
 }
 
+/// Returns a form without its boundary and the types of its parts.
+fn parts(body: &[u8]) -> String {
+    // Without a type of the whole, curl calls them attachments.
+    let text = String::from_utf8_lossy(body).replace(": attachment", ": form-data");
+    let lines =
+        text.lines().filter(|line| !line.starts_with("---") && !line.starts_with("Content-Type"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Returns the differences between the request that is read from these arguments and the one that curl sent.
 fn differences(line: &[String], host: &str, (head, body): &(String, Vec<u8>)) -> Vec<String> {
     let request = match read(line) {
@@ -292,8 +305,11 @@ fn differences(line: &[String], host: &str, (head, body): &(String, Vec<u8>)) ->
     let own = format!("{} {target} HTTP/1.1", request.method);
     // Up to version 8.19, curl writes the digits of what it adds to a URL in lower case.
     let mut pairs = vec![("request", Some(own), Some(in_upper_case(first)))];
-    // A boundary is made up, and so are a part's headers by newer versions.
+    // A boundary is made up, and so are a file's headers by newer versions.
     let is_form = line.iter().any(|word| ["-F", "--form-string"].contains(&word.as_str()));
+    if is_form && !line.iter().any(|word| word.contains('@')) {
+        pairs.push(("form", Some(parts(&request.body)), Some(parts(body))));
+    }
     if !is_form && !line.iter().any(|word| word.ends_with('I')) {
         let text = |bytes: &[u8]| Some(String::from_utf8_lossy(bytes).into_owned());
         pairs.push(("body", text(&request.body), text(body)));

@@ -22,7 +22,17 @@ fn what_cannot_be_read_or_is_no_request_of_curl_s_is_a_usage_error() {
             explain -- curl.exe '^"https://gate.example/x^"' ^ → Windows' cmd
             explain -- Invoke-WebRequest -Uri {URL} → PowerShell
             explain -- 'fetch("https://gate.example/x", {{}})' → JavaScript
+            explain -- curl --url ^{URL} → Windows' cmd … in Firefox "(POSIX)"
+            explain -- curl.exe {URL} '`' -H 'a: b' → PowerShell
+            explain -- "'{URL}'" -H "'a: b'" → for bash … as cURL (cmd)
+            explain -- '${URL}' → type bash first
+            explain -- curl “{URL}” → quotation marks
+            explain -- curl {URL} –H 'a: b' → a – where an option begins
+            explain -- curl {URL} \; curl {URL} → several URLs
+            explain -- http POST {URL} a=1 → another program
+            explain -- xhs {URL} → another program
             explain -- wget {URL} → another program
+            explain -- -H 'Host: other.example' {URL} → put that host into the URL
             explain -- -u me {URL} → user:password
             explain -- -d x -F a=1 {URL} → only
             "#
@@ -30,6 +40,8 @@ fn what_cannot_be_read_or_is_no_request_of_curl_s_is_a_usage_error() {
     );
     scene.explains(&format!("-- curl.exe {URL} → credential-missing"));
     scene.explains(&format!("-- /usr/bin/curl {URL} → credential-missing"));
+    // As Charles and Proxyman copy it.
+    scene.explains(&format!("-- curl -H 'Host: gate.example' {URL} → credential-missing"));
 }
 
 #[test]
