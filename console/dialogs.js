@@ -61,23 +61,23 @@ export const confirmRevoke = (id, revoke) => {
     }
     sure.disabled = false;
   });
-  const says = h("p", {}, "Requests of ", written(id), " will be refused, everywhere within 90 s. It can be restored.");
+  const says = h("p", {}, "The gate will refuse requests of ", written(id), ", everywhere within 90 s. You can restore the key.");
   const dialog = openDialog("Revoke", says, failed, h("div", { className: "row" }, sure, cancel));
 };
 
-/** Shows a secret in the place of what the dialog held, again if it was cancelled meanwhile: nobody can ask for the secret. */
+/** Replaces the content of a dialog by a secret. Opens it again if it was cancelled meanwhile, because the gate shows a secret only once. */
 const showSecret = (dialog, { id, sk }) => {
   const secret = h("input", { id: "secret", readOnly: true, value: sk, autocomplete: "off", spellcheck: false, onfocus: () => secret.select() });
   const copied = h("span", { role: "status" });
   const copy = button("Copy", async () => {
     const done = await navigator.clipboard?.writeText(sk).then(() => true, () => false);
     if (!done) secret.focus();
-    copied.textContent = done ? "Copied." : "Not copied: the browser does not allow it. It is selected.";
+    copied.textContent = done ? "Copied." : "Not copied, because the browser does not allow it. The secret is selected: copy it by hand.";
   });
   const done = button("Done", () => dialog.close(), { className: "first" });
   dialog.replaceChildren(
     dialog.firstChild,
-    h("p", {}, "The secret of ", written(id), ". It is shown once, here. Give it to the caller's server, never to a browser."),
+    h("p", {}, "This is the secret of ", written(id), ". The console shows it only once. Give it to the caller's server, never to a browser."),
     h("div", { className: "fields" }, h("p", {}, h("label", { for: "secret" }, "Secret"), secret)),
     h("div", { className: "row" }, copy, done, copied),
   );
@@ -92,8 +92,8 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
 
 /**
- * Opens the form of a key: fields, and the record that will be sent, which they write into. `send` gets the record, and
- * resolves to the gate's. In a change a field that is emptied is null, because a merge patch (RFC 7396) removes by null.
+ * Opens the form of a key: fields, and the text of the record, into which the fields write. `send` gets the record, and
+ * resolves to the gate's. In a change an emptied field becomes null, because a merge patch (RFC 7396) removes by null.
  */
 export const editKey = (name, record, send) => {
   const isNew = !record.id;
@@ -134,7 +134,7 @@ export const editKey = (name, record, send) => {
   for (const member of ["id", "name"]) fields[member].oninput = () => write(member, fields[member].value.trim());
   for (const member of ["paths", "allowed_origins"]) fields[member].oninput = () => write(member, lines(fields[member].value));
   for (const box of methods) box.onchange = () => write("methods", methods.filter(({ checked }) => checked).map(({ value }) => value));
-  // The fields wait until a record is whole: they would write over half of one.
+  // The fields are disabled while the text is not JSON, because they would overwrite what somebody is typing.
   const wait = (isHalf) => [...Object.values(fields), ...methods].forEach((field) => (field.disabled = isHalf));
   text.oninput = () => {
     try {
@@ -171,7 +171,7 @@ export const editKey = (name, record, send) => {
       return invalid(text, `This is not a JSON object: ${error.message}`);
     }
     save.disabled = true;
-    // Members that were not changed are not sent, because somebody else may have changed them since this page read them.
+    // Sends only changed members, because somebody else may have changed the others since this page read them.
     const sent = Object.entries(body).filter(([member, value]) => JSON.stringify(value) !== JSON.stringify(record[member]));
     try {
       const made = await send(Object.fromEntries(sent));
@@ -189,12 +189,12 @@ export const editKey = (name, record, send) => {
   const save = h("button", { className: "first" }, isNew ? "Create key" : "Save");
   const boxes = methods.map((box) => h("label", {}, box, box.value));
   const form = h("form", { className: "fields", noValidate: true, onsubmit: submit },
-    isNew ? labelled("Id", fields.id, "Empty: the gate makes one.") : h("p", {}, "Key ", written(id)),
+    isNew ? labelled("Id", fields.id, "If empty, the gate makes an id.") : h("p", {}, "Key ", written(id)),
     labelled("Name", fields.name),
-    labelled("Paths", fields.paths, "One a line, such as /posts/*. Empty: all."),
-    labelled("Origins", fields.allowed_origins, "One a line, such as https://www.example.com. Empty: all."),
-    h("fieldset", {}, h("legend", {}, "Methods"), ...boxes, h("small", {}, "None: all.")),
-    labelled("Record", text, isNew ? "What will be sent." : "A member that is null is removed; one that is absent, or as it was, is not sent."),
+    labelled("Paths", fields.paths, "One per line, such as /posts/*. If empty, all paths."),
+    labelled("Origins", fields.allowed_origins, "One per line, such as https://www.example.com. If empty, all origins."),
+    h("fieldset", {}, h("legend", {}, "Methods"), ...boxes, h("small", {}, "If none is checked, all methods.")),
+    labelled("Record", text, isNew ? "The JSON that the page sends." : "null removes a member. The page sends only the members that you change."),
     failed,
     h("div", { className: "row" }, save, button("Cancel", () => dialog.close())));
   const dialog = openDialog(name, form);

@@ -5,7 +5,7 @@ let closings = 0;
 let claims = {};
 let whenOver = () => {};
 
-/** Sets what happens when the gate no longer takes the session; it gets what the gate said. */
+/** Sets the action for a session that the gate no longer accepts; it gets the gate's message. */
 export const onSessionOver = (action) => (whenOver = action);
 
 /** A refusal of the gate, or no answer at all. */
@@ -16,7 +16,7 @@ export class Refused extends Error {
   }
 }
 
-/** Reads what a session says of itself; the gate judges it. */
+/** Returns the claims of a session, unverified, because only the gate can verify them. */
 const read = (part) => {
   try {
     const bytes = Uint8Array.from(atob(part.replace(/-/g, "+").replace(/_/g, "/")), (character) => character.charCodeAt(0));
@@ -26,25 +26,25 @@ const read = (part) => {
   }
 };
 
-/** Takes a session, in the place of the one before. */
+/** Replaces the session. */
 export const take = (session) => {
   token = session;
   claims = session ? read(session.split(".")[1] ?? "") : {};
 };
 
-/** Returns the end of the session, if it says one. */
+/** Returns the end of the session, if it has one. */
 export const lasts = () => (Number.isFinite(claims.exp) ? new Date(claims.exp * 1000) : undefined);
 
 /** Returns true if there is a session, whose own claims let it write. */
 export const mayWrite = () =>
   token !== undefined && (!Array.isArray(claims.methods) || (claims.methods.includes("POST") && claims.methods.includes("PATCH")));
 
-/** Shows a refusal in this element. That of a session is shown at the sign-in. */
+/** Shows a refusal in this element, except that of a session, which the sign-in shows. */
 export const tell = (element, { status, message }) => {
   if (status !== 401) element.textContent = message;
 };
 
-/** Lets nobody learn the answers to requests that are under way. */
+/** Discards the answers to the requests that are under way. */
 export const forget = () => (closings += 1);
 
 /** Asks the gate. */
@@ -67,11 +67,11 @@ const request = async (path, { method = "GET", body } = {}) => {
       cache: "no-store",
     });
   } catch {
-    throw new Refused({ title: "No answer", detail: "The gate cannot be reached, or this is not a session.", code: "network" });
+    throw new Refused({ title: "No answer", detail: "Check the connection to the gate, and that you pasted a session.", code: "network" });
   }
   const answer = await response.json().catch(() => undefined);
   if (response.ok && answer) return answer;
-  const unknown = { title: `The answer is ${response.status}`, detail: "It is not the gate's.", code: "unknown" };
+  const unknown = { title: `Unexpected answer ${response.status}`, detail: "It is not from the gate: check Cloudflare Access and the firewall rules in front of it.", code: "unknown" };
   const refused = new Refused({ ...(answer?.code ? answer : unknown), status: response.status });
   if (response.status === 401 && used === token) whenOver(refused.message);
   throw refused;

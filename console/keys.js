@@ -5,7 +5,7 @@ import { $, h, row, table, written } from "./dom.js";
 import { ask, mayWrite, tell } from "./gate.js";
 
 const COLUMNS = ["Id", "Name", "Status", "Methods", "Paths", "Origins", "Rate", "Quota", "Expires", "Version", "Where", "Actions"].map((title) => ({ title }));
-const BOUND = "in force everywhere within 90 s";
+const BOUND = "takes effect everywhere within 90 s";
 
 /** The ids of keys that were changed here. */
 const changed = new Set();
@@ -13,7 +13,7 @@ let body, cursor;
 
 const status = (record) => {
   if (record.error) return "broken";
-  // A tombstone has nothing but these; every other record of the registry lists its schemes.
+  // A tombstone has no `schemes`; every other record of the registry has.
   if (record.revoked && !("schemes" in record) && record.where === "registry") return "deleted";
   if (record.revoked) return "revoked";
   return record.expires && Date.parse(record.expires) <= Date.now() ? "expired" : "active";
@@ -24,7 +24,7 @@ const list = (values) => (values ? h("ul", {}, ...values.map((value) => h("li", 
 const quota = ({ requests, bytes, per }) =>
   [requests && `${requests.toLocaleString("en")} requests`, bytes && `${bytes.toLocaleString("en")} bytes`].filter(Boolean).join(", ") + ` per ${per}`;
 
-/** Shows the record that the gate answers a change with, because a read may answer with that of a minute ago. */
+/** Shows the record in the gate's answer to a change, because a read may return the record of a minute ago. */
 const showChanged = (answer, said) => {
   const { sk: _, ...record } = answer;
   changed.add(record.id);
@@ -72,7 +72,7 @@ const addChoice = (id) => {
   if (![...$("key").options].some(({ value }) => value === id)) $("key").append(h("option", { value: id }, id));
 };
 
-/** Asks for the next page of the registry and appends what is not shown yet: a page that is asked for twice, or a new key, would be there twice. */
+/** Asks for the next page of the registry, and appends the keys that are not shown yet. */
 export const showMore = async () => {
   const page = await ask(cursor ? `keys?cursor=${encodeURIComponent(cursor)}` : "keys");
   for (const record of page.keys.filter(({ id }) => !document.getElementById(`row-${id}`))) {
@@ -97,15 +97,15 @@ export const showKeys = async ({ keys = [], bindings }) => {
   $("more").hidden = true;
   const missing = ["KEY_REGISTRY", "KEY_WRITER"].filter((name) => !bindings[name]);
   const why = missing.length
-    ? `Keys can be made and changed here once the gate has ${missing.join(" and ")}: docs/admin.md, "Set up", says how.`
-    : mayWrite() ? "" : "This session only reads.";
+    ? `To create and change keys here, the gate needs ${missing.join(" and ")}: see "Set up" in docs/admin.md.`
+    : mayWrite() ? "" : "This session is read-only.";
   $("why-not").textContent = why;
   $("new-key").disabled = why !== "";
   if (bindings.KEY_REGISTRY) await showMore();
   if ([...$("key").options].some(({ value }) => value === chosen)) $("key").value = chosen;
 };
 
-/** Forgets the keys and what was done to them. */
+/** Forgets the keys and their changes. */
 export const clearKeys = () => {
   changed.clear();
   body = cursor = undefined;

@@ -7,7 +7,7 @@ import { clearKeys, newKey, showKeys, showMore } from "./keys.js";
 import { showTokens } from "./tokens.js";
 import { clearUsage, showUsage } from "./usage.js";
 
-/** Back to the sign-in; what is on screen is kept, but nothing can be begun there. */
+/** Shows the sign-in. The content stays visible, with its controls disabled. */
 const signOut = (why) => {
   take(undefined);
   $("sign-in").hidden = false;
@@ -31,10 +31,10 @@ const open = async (event) => {
     $("session").value = "";
     $("sign-in").hidden = true;
     $("content").hidden = $("close").hidden = $("lasts").hidden = false;
-    // The controls that write are made new, or enabled, with the keys.
+    // `showKeys` makes or enables the controls that write.
     $("key").disabled = $("period").disabled = $("more").disabled = false;
     const end = lasts();
-    $("lasts").textContent = `Session${end ? ` until ${end.toLocaleTimeString()}` : ""}${mayWrite() ? "" : ", only reads"}`;
+    $("lasts").textContent = `Session${end ? ` until ${end.toLocaleTimeString()}` : ""}${mayWrite() ? "" : ", read-only"}`;
     $("tokens-heading").focus();
     resume();
     showTokens(status);
@@ -45,7 +45,7 @@ const open = async (event) => {
   }
 };
 
-/** Forgets the session and all that it showed. */
+/** Forgets the session and everything that it showed. */
 const close = () => {
   forget();
   discard();
@@ -63,5 +63,5 @@ $("close").onclick = close;
 $("key").onchange = $("period").onchange = showUsage;
 $("more").onclick = () => showMore().catch((error) => tell($("keys-failed"), error));
 $("new-key").onclick = newKey;
-// A page that is kept for the back button would keep the session.
+// Otherwise a page that the browser keeps for its back button would keep the session.
 addEventListener("pagehide", close);

@@ -141,7 +141,7 @@ test("a note on a key that was changed does not outlive its session", async (t) 
   await button(row, "Change").click();
   await textbox(page.getByRole("dialog"), "Name").fill("Noted");
   await button(page.getByRole("dialog"), "Save").click();
-  await row.filter({ hasText: "in force everywhere within 90 s" }).waitFor();
+  await row.filter({ hasText: "takes effect everywhere within 90 s" }).waitFor();
   await button(page, "Close").click();
   await signIn(page);
   await row.waitFor();
@@ -168,7 +168,7 @@ test("Close forgets what is still on its way", async (t) => {
   assert.equal(await page.getByLabel("Session", { exact: true }).inputValue(), "");
 });
 
-test("a session that only reads disables what writes", async (t) => {
+test("a read-only session disables the controls that write", async (t) => {
   await asAdmin("keys", "POST", { id: freshId("readable") });
   const page = await signedIn(t, {}, session(ADMIN, { methods: ["GET"] }).token);
   for (const name of ["New key", "Change", "Revoke"]) assert.ok(await button(page, name).first().isDisabled(), name);

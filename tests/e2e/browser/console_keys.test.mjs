@@ -40,7 +40,7 @@ test("a key is made, its secret is shown once, and it works", async (t) => {
   await focusOn(page, "New key");
   await page.getByRole("status").filter({ hasText: `Key ${id} was created` }).waitFor();
   const row = keyRow(page, id);
-  assert.match(await row.innerText(), /Customer 19[^]*active[^]*in force everywhere within 90 s[^]*GET\s+POST[^]*\/posts\s+\/posts\/\*[^]*https:\/\/www\.example\.com[^]*mint[^]*registry/);
+  assert.match(await row.innerText(), /Customer 19[^]*active[^]*takes effect everywhere within 90 s[^]*GET\s+POST[^]*\/posts\s+\/posts\/\*[^]*https:\/\/www\.example\.com[^]*mint[^]*registry/);
   assert.deepEqual((await asAdmin(`keys/${id}`)), { ...record, name: "Customer 19", rate: "mint", version: 1, schemes: ["session"] });
   assert.ok((await page.getByRole("combobox", { name: "Key", exact: true }).innerText()).includes(id));
 });
@@ -117,7 +117,7 @@ test("a key is changed, revoked and restored", async (t) => {
   await button(dialog, "Save").click();
   await page.getByRole("status").filter({ hasText: `Key ${id} was changed` }).waitFor();
   assert.deepEqual(await asAdmin(`keys/${id}`), { id, name: "After", methods: ["POST"], version: 1, schemes: ["session"] });
-  assert.match(await row.innerText(), /After[^]*in force everywhere within 90 s/);
+  assert.match(await row.innerText(), /After[^]*takes effect everywhere within 90 s/);
   await focusOn(page, "Change");
 
   await button(row, "Change").click();
