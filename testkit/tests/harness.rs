@@ -1,9 +1,15 @@
 //! The harness itself, proved in front of a pass-through worker: a test that asserts what never reached the upstream is
 //! worth nothing if the upstream could not have seen it.
 
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
 use testkit::client::{Connection, Request};
 use testkit::gate::{Gate, Setup};
-use testkit::process::Script;
+use testkit::poll::poll;
+use testkit::process::{Script, scratch};
+use testkit::token::fresh;
 use testkit::upstream::{Arrival, Latch, Reply, Upstream};
 use testkit::wire::Framing;
 
@@ -72,4 +78,30 @@ fn reads_the_log_and_calls_the_scheduled_handler() {
     assert_eq!(gate.logs.audit("here")["event"], "request");
     Request::get("/").send_to(gate.cron).passed();
     assert_eq!(gate.logs.events("rotation", 1)[0].1["cron"], "17 5 * * *");
+}
+
+const OBJECTS: &str =
+    "export class ReplayGuard {}; export default { fetch() { return new Response('') } }";
+
+/// As a test program does that keeps a gate in a `static`: it runs once more by itself, for the second half only.
+#[test]
+fn leaves_no_file_of_a_gate_that_its_process_forgets() {
+    const SECOND: &str = "WRITEGATE_TEST_FORGETS";
+    let has_files = |folder: &std::path::Path| fs::read_dir(folder).unwrap().next().is_some();
+    if std::env::var_os(SECOND).is_some() {
+        let gate = Setup::to_url("http://127.0.0.1:1").script(Script::Source(OBJECTS)).replay();
+        std::mem::forget(gate.start());
+        assert!(has_files(&std::env::temp_dir()));
+        return;
+    }
+    let folder = scratch(&format!("forgets-{}", fresh()));
+    let mut second = Command::new(std::env::current_exe().unwrap());
+    second.args(["--exact", "leaves_no_file_of_a_gate_that_its_process_forgets"]);
+    let done = second.env(SECOND, "1").env("TMPDIR", &folder).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+    poll(Duration::from_secs(60), || match has_files(&folder) {
+        true => Err(format!("files in {}", folder.display())),
+        false => Ok(()),
+    });
+    fs::remove_dir(folder).unwrap();
 }

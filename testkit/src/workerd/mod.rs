@@ -8,8 +8,8 @@
 //! - Nothing polls. A socket is bound to `127.0.0.1:0` and its port is what workerd reports through
 //!   `--control-fd` once it listens.
 //! - Every wait is bounded, and a workerd that dies while starting ends the wait at once.
-//! - workerd never outlives the process that started it, not even when that process is killed or
-//!   leaves it in a `static`: a pipe from the parent reaches its end, and the child with it.
+//! - workerd and its files never outlive the process that started it, not even when that process is killed
+//!   or leaves it in a `static`: a pipe from the parent reaches its end, and the child with it.
 //!
 //! <https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp>
 
@@ -144,17 +144,17 @@ impl Config {
             if self.workers.iter().any(Worker::stores) { Some(Scratch::new()?) } else { None };
         fs::write(&file, self.text(&directory.0, objects.as_ref())?)?;
 
-        // The first command waits for the end of the parent's pipe in the background and then ends
-        // workerd, which takes the shell's place and so its process id.
+        // The first command waits for the end of the parent's pipe in the background. It then ends
+        // workerd, which takes the shell's place and so its process id, and removes its files.
         let mut command = Command::new("sh");
         command
             .arg("-c")
             .arg(
                 "exec 3<&0 </dev/null; \
-                 (read -r _ <&3; kill -9 $$) >/dev/null 2>&1 & \
+                 (read -r _ <&3; kill -9 $$; rm -rf \"$0\") >/dev/null 2>&1 & \
                  exec 3<&-; exec \"$@\"",
             )
-            .arg("workerd")
+            .arg(&objects.as_ref().unwrap_or(&directory).0)
             .arg(workerd)
             .args(["serve", "--control-fd=1"]);
         if self.experimental {
