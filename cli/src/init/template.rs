@@ -12,12 +12,15 @@ pub(crate) const SHIPPED: &str = include_str!("template.toml");
 /// The end of the sentence on wrangler, where there is something to build.
 const BUILT_FIRST: &str = ";\n# both build it first.";
 
+/// The beginning of the command in a checkout.
+const IN_CHECKOUT: &str = "cargo run -- ";
+
 /// Returns true if this is the shipped file as nobody has changed it: that of a clone, or that of a release's zip
 /// (`.ci/package-worker`), which builds nothing and has no cargo.
 pub(super) fn is_shipped(text: &str) -> bool {
     let parts = SHIPPED.split("\n\n").filter(|part| !part.starts_with("[build]"));
     let released = parts.collect::<Vec<_>>().join("\n\n");
-    let released = released.replace(BUILT_FIRST, ".").replace("cargo run -- key", "writegate key");
+    let released = released.replace(BUILT_FIRST, ".").replace(IN_CHECKOUT, "writegate ");
     text == SHIPPED || text == released
 }
 
@@ -47,7 +50,7 @@ const FROM_NPM: [(&str, &str); 5] = [
     ("directory = \"public\"", "directory = \"node_modules/writegate/public\""),
     ("see .dev.vars.example", "they are in .dev.vars"),
     ("docs/configuration.md", "node_modules/writegate/docs/configuration.md"),
-    ("cargo run -- ", "npx writegate "),
+    (IN_CHECKOUT, "npx writegate "),
 ];
 
 /// A configuration, and the name of the environment that it gets.
@@ -111,7 +114,8 @@ pub(super) fn render(plan: &Plan, ids: &Ids, source: Source, base: Option<&Base<
     }
     match source {
         Source::Npm => FROM_NPM.iter().fold(text, |text, (from, to)| text.replace(from, to)),
-        Source::Checkout | Source::Release => text,
+        Source::Release => text.replace(IN_CHECKOUT, "writegate "),
+        Source::Checkout => text,
     }
 }
 

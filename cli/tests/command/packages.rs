@@ -128,12 +128,20 @@ fn the_zip_of_a_release_is_set_up_by_init() {
     run(Command::new("python3").args(unpack).current_dir(&folder));
     let gate = folder.join("writegate-worker-1.2.3");
     let text = |name: &str| fs::read_to_string(gate.join(name)).unwrap();
-    assert!(!text("wrangler.toml").contains("cargo"), "{}", text("wrangler.toml"));
+    let names_no_cargo = || {
+        for name in ["wrangler.toml", ".dev.vars.example", "README.md"] {
+            assert!(!text(name).contains("cargo"), "{name}: {}", text(name));
+        }
+    };
+    names_no_cargo();
     let mut init = Command::new(env!("CARGO_BIN_EXE_writegate"));
     init.args(["init", "--local", "--preset", "cloudflare-api", "--path", "/client/v4/zones"]);
     testkit::program::run(init.current_dir(&gate).env_remove("CARGO"), &fresh());
     let made: toml::Table = text("wrangler.toml").parse().unwrap();
     assert!(!made.contains_key("build"), "{made:?}");
+    names_no_cargo();
+    assert!(text("wrangler.toml").contains(" docs/configuration.md"));
+    assert!(gate.join("docs/configuration.md").is_file());
     assert!(text(".dev.vars").contains("SIGNING_SECRET="));
     fs::remove_dir_all(folder).unwrap();
 }

@@ -1,4 +1,5 @@
-//! A gate from npm, on a machine without Rust: the packages of a release in an empty folder, `init`, and `wrangler dev`.
+//! A gate of a release, on a machine without Rust: its npm packages in an empty folder, or its archives unpacked; `init`,
+//! and `wrangler dev`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,20 @@ impl Machine {
             command.env_remove(name);
         }
         command
+    }
+
+    /// Runs the gate of a folder with `wrangler dev`, and writes through it.
+    fn writes(&self, folder: &Path, session: &str, upstream: &Upstream, token: &str) {
+        // Not by npx, which would not pass on the signal that ends it.
+        let mut dev = self.command("node", folder);
+        let ports = "dev --ip 127.0.0.1 --port 0 --inspector-port 0";
+        dev.arg("node_modules/wrangler/bin/wrangler.js").args(ports.split(' '));
+        let mut server = Program::start(&mut dev);
+        let port = port_in(&server.until("Ready on http://127.0.0.1:", PATIENCE));
+        Request::post("/posts").bearer(session).send_to(port).passed();
+        let sent = upstream.only().header("authorization");
+        assert_eq!(sent, Some(format!("Bearer {token}")));
+        Request::post("/users").bearer(session).send_to(port).refused(403, "path-denied");
     }
 
     /// Installs the packages of a release for this platform, and the wrangler of this repository in the place of a
@@ -143,20 +158,10 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     assert_eq!(git("init --quiet"), "");
     assert_eq!(git("check-ignore .dev.vars node_modules"), ".dev.vars\nnode_modules");
 
-    // Not by npx, which would not pass on the signal that ends it.
-    let mut dev = machine.command("node", &folder);
-    let ports = "dev --ip 127.0.0.1 --port 0 --inspector-port 0";
-    dev.arg("node_modules/wrangler/bin/wrangler.js").args(ports.split(' '));
-    let mut server = Program::start(&mut dev);
-    let port = port_in(&server.until("Ready on http://127.0.0.1:", PATIENCE));
-    phase("wrangler dev ready");
     let mut mint = machine.command("npx", &folder);
     let session = run(mint.args(["writegate", "session", "mint", "--key", id]), "");
-    Request::post("/posts").bearer(&session).send_to(port).passed();
-    assert_eq!(upstream.only().header("authorization"), Some(format!("Bearer {token}")));
-    Request::post("/users").bearer(&session).send_to(port).refused(403, "path-denied");
-    phase("written through it");
-    drop(server);
+    machine.writes(&folder, &session, &upstream, &token);
+    phase("written through wrangler dev");
 
     let [module] = examples("npm/README.md")
         .into_iter()
@@ -183,6 +188,41 @@ fn a_gate_from_npm_is_set_up_and_writes_without_rust() {
     let set = secrets(&api.seen());
     let names: Vec<_> = set.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["SIGNING_SECRET", "SIGNING_SECRET", "WRITE_TOKEN"]);
+}
+
+/// As publish.yml packs them and a stranger unpacks them, with the program in the one folder and the Worker in the other.
+#[test]
+fn the_archives_of_a_release_make_a_gate_that_writes_without_rust() {
+    build(&[]).unwrap();
+    let machine = Machine::new();
+    let archives = &machine.folder;
+    run(Command::new(root().join(".ci/package-worker")).arg("1.2.3").arg(archives), "");
+    let mut pack = Command::new(root().join(".ci/package-command"));
+    run(pack.args([env!("CARGO_BIN_EXE_writegate"), "command"]).arg(archives), "");
+    let unzip = ["-m", "zipfile", "-e", "writegate-worker-1.2.3.zip", "."];
+    run(Command::new("python3").args(unzip).current_dir(archives), "");
+    run(Command::new("tar").args(["-xzf", "command.tar.gz"]).current_dir(archives), "");
+
+    let folder = archives.join("writegate-worker-1.2.3");
+    // In the place of npm ci, which asks the registry.
+    std::os::unix::fs::symlink(root().join("node_modules"), folder.join("node_modules")).unwrap();
+    std::os::unix::fs::symlink(
+        archives.join("command/writegate"),
+        machine.programs.join("writegate"),
+    )
+    .unwrap();
+    let writegate = |line: &str, input: &str| {
+        let mut command = machine.command("writegate", &folder);
+        run(command.args(line.split(' ')), input)
+    };
+    let (upstream, token) = (Upstream::start(), fresh());
+    let init = format!(
+        "init --local --skip-probe --method POST --path /posts --upstream {}",
+        upstream.url()
+    );
+    let first: Value = serde_json::from_str(&writegate(&init, &token)).unwrap();
+    let session = writegate(&format!("session mint --key {}", first["id"].as_str().unwrap()), "");
+    machine.writes(&folder, &session, &upstream, &token);
 }
 
 /// Returns the words behind `npx` of the page's example that begins so, without the folder, which is this one.
