@@ -95,7 +95,7 @@ pub(crate) fn clean() {
     });
 }
 
-/// Leaves the last word to the handler: what runs beside this got the signal, too, and its failure is no news.
+/// Leaves the last word and the exit code to the handler: what runs beside this got the signal, too, and its end is no news.
 pub(crate) fn yield_to_handler() {
     while with(|state| state.interrupted) {
         thread::park();

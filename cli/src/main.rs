@@ -146,10 +146,11 @@ fn main() -> ExitCode {
             Err(error::Error::usage(usage_error::line(&error, &command, &words)))
         }
     };
-    match output::catch(run) {
+    let done = output::catch(run);
+    interrupt::yield_to_handler();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            interrupt::yield_to_handler();
             output::failure(&error, json);
             ExitCode::from(error.code)
         }

@@ -327,3 +327,31 @@ fn an_interrupted_check_ends_as_interrupted_and_not_as_what_it_found() {
         Done::of(shell.env("PATH", checkout.0.join("bin"))).ended(code, &[word]);
     }
 }
+
+/// The handler waits for a reader of its words, and the command has nothing left to do meanwhile.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_command_has_the_exit_code_of_the_interrupt_however_late_the_handler_is() {
+    use std::io::{Read as _, Write as _, pipe};
+
+    let checkout = Checkout::new("");
+    checkout.program("git", "kill -TERM $PPID; exec /bin/sleep 60");
+    let (mut words, mut full) = pipe().unwrap();
+    // As much as a pipe holds.
+    full.write_all(&[b'.'; 65_536]).unwrap();
+    let mut command = checkout.command("check --json --only leaks-in-tree");
+    command.env("PATH", checkout.0.join("bin")).stdout(Stdio::piped()).stderr(full);
+    let mut check = command.spawn().unwrap();
+    drop(command);
+    // After its last row, the command is at its end.
+    let mut row = String::new();
+    BufReader::new(check.stdout.take().unwrap()).read_line(&mut row).unwrap();
+    assert!(row.contains("leaks-in-tree"), "{row}");
+    for _ in 0..10_000 {
+        assert_eq!(check.try_wait().unwrap(), None, "it does not wait for the handler");
+    }
+    let mut said = String::new();
+    words.read_to_string(&mut said).unwrap();
+    assert_eq!(check.wait().unwrap().code(), Some(130));
+    assert_eq!(said.trim_matches(['.', '\n']), "writegate: interrupted");
+}

@@ -57,6 +57,7 @@ const PUT_WITHIN: Duration = Duration::from_secs(140);
 pub(super) fn run(options: &Options) -> Result<()> {
     let rotation = Rotation::prepare(options)?;
     let end = rotation.run();
+    interrupt::yield_to_handler();
     let printed = match &end {
         _ if !options.json => Ok(()),
         // Nothing was made or put, so there is nothing to report.
