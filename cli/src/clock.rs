@@ -64,6 +64,15 @@ pub(crate) fn now() -> Result<Timestamp> {
 mod tests {
     use super::*;
 
+    /// `cli/tests/e2e/rotate_clock.rs` sets it during a rotation.
+    #[test]
+    fn a_clock_that_is_set_back_takes_no_time_away() {
+        let (now, system, hour) = (Instant::now(), SystemTime::now(), Duration::from_secs(3_600));
+        assert!(Moment(now, system - hour).elapsed() >= hour);
+        let begun = Moment(now, system + hour).elapsed();
+        assert!(begun < hour && begun <= now.elapsed());
+    }
+
     #[test]
     fn durations_have_units() {
         let read = |text: &str| duration::<u32>(1..=604_800)(text).ok();

@@ -15,6 +15,7 @@ mod tls_front;
 
 // A token replaced while callers write.
 mod rotate_answers;
+mod rotate_clock;
 mod rotate_docs;
 mod rotate_flow;
 mod rotate_hook;
