@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use testkit::program::run;
 use testkit::random::Random;
 
+use super::dev::{FROM_DOT_ENV, WITH_PROCESS};
 use super::*;
 
 /// Reads projects as wrangler does: the variables of its files, and its configuration.
