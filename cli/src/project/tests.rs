@@ -18,28 +18,36 @@ const SCRIPT: &str = "
         const env = environment ?? undefined, all = { config: file, env };
         let config = null, secrets = null;
         try { config = wrangler.unstable_readConfig(all, { hideWarnings: true }) } catch {}
-        try { secrets = wrangler.unstable_getVarsForDev(file, undefined, {}, env, true) } catch {}
+        try { secrets = wrangler.unstable_getVarsForDev(file, undefined, {}, env, true, config?.secrets) } catch {}
         for (const name of Object.keys(variables)) delete process.env[name];
         for (const name in secrets) secrets[name] = secrets[name].value;
         return { config, secrets };
     };
     console.log(JSON.stringify(projects.map(read)));";
-const NAMES: [&str; 7] =
-    [".dev.vars", ".dev.vars.a", ".env", ".env.local", ".env.a", ".env.a.local", ".env.b"];
-const LINES: [&str; 10] = [
-    "A=1\n", "A=\"two\"\n", "B=$A\n", "B=${OUTER}\n", "C='${B:-x}'\n", "OUTER=inner\n", "OUTER=\n",
-    "D=`a b`\n", "export C=${OUTER-$A}\n", "D=\\$A # not A\n",
+const NAMES: [&str; 14] = [
+    ".dev.vars", ".dev.vars.a", ".dev.vars.A", ".dev.vars.staging", ".dev.vars.production",
+    ".dev.vars.local", ".env", ".env.local", ".env.a", ".env.a.local", ".env.A", ".env.b",
+    ".env.production", ".env.staging.local",
 ];
-const PROCESS: [(&str, &str); 5] = [
+/// The environments of the projects; in files without difference of case, two of them would be one.
+const ENVIRONMENTS: [&str; 5] = ["a", "A", "staging", "production", "x.y"];
+const LINES: [&str; 12] = [
+    "A=1\n", "A=\"two\"\n", "B=$A\n", "B=${OUTER}\n", "C='${B:-x}'\n", "OUTER=inner\n", "OUTER=\n",
+    "A='{\"x\": [1, \"$B\"]}'\n", "B=\\${A}$$B\n", "D=`a b`\n", "export C=${OUTER-$A}\n",
+    "D=\\$A # not A\n",
+];
+const PROCESS: [(&str, &str); 7] = [
     ("OUTER", "outer"),
     ("A", "of the process"),
     (WITH_PROCESS, "true"),
     (WITH_PROCESS, "false"),
+    (WITH_PROCESS, "TRUE"),
+    (FROM_DOT_ENV, "true"),
     (FROM_DOT_ENV, "False"),
 ];
 
 /// Fields, some at the top level and some in an environment.
-const FIELDS: [(&str, &str); 12] = [
+const FIELDS: [(&str, &str); 16] = [
     ("compatibility_date", "\"2026-01-02\""),
     ("preview_urls", "false"),
     ("workers_dev", "true"),
@@ -50,6 +58,10 @@ const FIELDS: [(&str, &str); 12] = [
     ("vars", "{ KEYS = [{ id = \"a\", version = 3.0 }] }"),
     ("vars", "{ KEYS = \"[]\", T = 2027-01-02, U = 2027-01-02T03:04:05Z }"),
     ("vars", "{}"),
+    ("vars", "{ ROUTES = [{ path = \"/*\", deep = { deeper = [[], [{}]] } }], N = \"null\" }"),
+    ("secrets_store_secrets", "[{ binding = \"S\", store_id = \"0\", secret_name = \"T\" }]"),
+    ("secrets", "{ required = [\"A\", \"D\"] }"),
+    ("secrets", "{ required = [] }"),
     ("route", "\"a.example/*\""),
     ("migrations", "[{ tag = \"v1\", new_sqlite_classes = [\"L\"] }]"),
 ];
@@ -145,21 +157,28 @@ fn generated_projects_are_read_as_wrangler_reads_them() {
             }
             section(&fields)
         };
-        let ((top, top_json), (own, own_json)) = (chosen(), chosen());
+        let (top, top_json) = chosen();
+        let own = ENVIRONMENTS.map(|name| (name, chosen()));
         let edge = EDGES.get(number);
         let (name, text) = match (edge, random.below(2)) {
             (Some((name, text)), _) => (*name, (*text).to_owned()),
-            (None, 0) => ("wrangler.toml", format!("name = \"a\"\n{top}[env.a]\n{own}")),
-            (None, _) => (
-                "wrangler.jsonc",
-                format!(
-                    "{{\n{top_json}\"name\": \"a\",\n\"env\": {{ \"a\": {{\n{own_json}}}, }},\n}}"
-                ),
-            ),
+            (None, 0) => {
+                let own = own.map(|(name, (own, _))| format!("[env.\"{name}\"]\n{own}"));
+                ("wrangler.toml", format!("name = \"a\"\n{top}{}", own.concat()))
+            }
+            (None, _) => {
+                let own = own.map(|(name, (_, own))| format!("\"{name}\": {{\n{own}}},\n"));
+                let own = own.concat();
+                (
+                    "wrangler.jsonc",
+                    format!("{{\n{top_json}\"name\": \"a\",\n\"env\": {{ {own} }},\n}}"),
+                )
+            }
         };
         let mark = if random.below(3) == 0 { "\u{feff}" } else { "" };
         fs::write(folder.join(name), format!("{mark}{text}")).unwrap();
-        let environment = random.of(&[None, Some("a")]).filter(|_| edge.is_none());
+        let named = random.below(2) == 0 && edge.is_none();
+        let environment = named.then(|| random.of(&ENVIRONMENTS));
         let process: Vec<(&str, &str)> =
             PROCESS.into_iter().filter(|_| random.below(3) == 0).collect();
         projects.push((folder.join(name), environment, process));
@@ -179,7 +198,13 @@ fn generated_projects_are_read_as_wrangler_reads_them() {
 
     let mut different = Vec::new();
     let (mut secrets, mut configurations, mut refused) = (0, 0, 0);
-    for ((file, environment, process), theirs) in projects.iter().zip(&expected) {
+    for (number, ((file, environment, process), theirs)) in
+        projects.iter().zip(&expected).enumerate()
+    {
+        // A listed secret that is a variable, too, is refused by wrangler when it is run.
+        if theirs["config"].is_null() && number >= EDGES.len() {
+            continue;
+        }
         let folder = file.parent().unwrap();
         let project = Project::around(folder, environment.map(str::to_owned)).unwrap();
         let beside = |name: &str| {
@@ -194,11 +219,13 @@ fn generated_projects_are_read_as_wrangler_reads_them() {
             }
         };
         let own = project.dev_variables_beside(&beside).unwrap();
-        // All of the process's are among wrangler's where they count.
+        let listed = &theirs["config"]["secrets"];
         for name in ["A", "B", "C", "D", "OUTER"] {
-            let theirs = &theirs["secrets"][name];
+            let (required, theirs) = (listed["required"].as_array(), &theirs["secrets"][name]);
+            // All of the process's are among wrangler's where they count, and only the listed ones where some are.
             let is_process_s = own.get(name).is_none() && beside(name).is_some();
-            if !is_process_s {
+            let is_listed = required.is_none_or(|all| all.iter().any(|one| one == name));
+            if !is_process_s && is_listed {
                 compare(name, &json!(own.get(name)), theirs);
             }
             secrets += usize::from(!theirs.is_null());
@@ -233,9 +260,11 @@ fn generated_projects_are_read_as_wrangler_reads_them() {
             let theirs = if *theirs == json!([]) { &Value::Null } else { theirs };
             compare(field, document.inherited(field), theirs);
         }
-        let bindings = theirs["kv_namespaces"].as_array().into_iter().flatten();
-        let bindings: Vec<&str> = bindings.filter_map(|one| one["binding"].as_str()).collect();
-        compare("kv_namespaces", &json!(document.names("kv_namespaces")), &json!(bindings));
+        for table in ["kv_namespaces", "secrets_store_secrets"] {
+            let bindings = theirs[table].as_array().into_iter().flatten();
+            let bindings: Vec<&str> = bindings.filter_map(|one| one["binding"].as_str()).collect();
+            compare(table, &json!(document.names(table)), &json!(bindings));
+        }
         configurations += 1;
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
@@ -295,8 +324,15 @@ fn in_generated_folders_the_configuration_is_wrangler_s_or_it_is_said() {
             if random.below(12) == 0 {
                 fs::create_dir_all(folder.join(".wrangler/deploy")).unwrap();
                 fs::write(folder.join("redirected.json"), "{}").unwrap();
-                fs::write(folder.join(REDIRECT), "{\"configPath\":\"../../redirected.json\"}")
-                    .unwrap();
+                let file = folder.join(REDIRECT);
+                match random.below(6) {
+                    0 => fs::write(file, "{\"configPath\":\"../../gone.json\"}").unwrap(),
+                    1 => fs::write(file, "{").unwrap(),
+                    2 => fs::write(file, "").unwrap(),
+                    3 => fs::create_dir(file).unwrap(),
+                    4 => symlink("no such file", file).unwrap(),
+                    _ => fs::write(file, "{\"configPath\":\"../../redirected.json\"}").unwrap(),
+                }
             }
         }
         folders.push(match random.below(5) {
