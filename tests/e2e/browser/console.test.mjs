@@ -38,7 +38,7 @@ test("what is no session, and a session of another key, are refused in the gate'
   const alert = section(page, "Sign in").getByRole("alert");
   for (const [token, said] of [
     ["nonsense", /The credential is malformed/], [session("pk_server").token, /path-denied/], [session(ADMIN, { ttl: -5 }).token, /session-expired/],
-    ["ключ", /not a session/],
+    ["ключ", /you pasted a session/],
   ]) {
     await signIn(page, token);
     await alert.filter({ hasText: said }).waitFor();
