@@ -100,7 +100,8 @@ impl Gate {
         body: Option<&Value>,
     ) -> std::result::Result<Value, GateError> {
         let url = self.address.join(Some(path), query);
-        let url = url.ok_or_else(|| Error::new("the gate's address has no such path"))?;
+        let url =
+            url.ok_or_else(|| Error::new("the gate's address and this path do not make a URL"))?;
         // A new session for each request, which is good for nothing else.
         let claims = Claims::once(self.address.origin(), method, &format!("/{path}"), self.ttl);
         match self.send(method, &url, &claims, body) {
@@ -132,7 +133,7 @@ impl Gate {
                 let (origin, why) = (self.address.origin(), http::why(&error));
                 let hint = match tls::explained(&error) {
                     Some(_) => "",
-                    None => "; is --gate right, and is it running?",
+                    None => "; check --gate, and that the gate is running",
                 };
                 GateError::NoAnswer(format!("{origin}: {why}{hint}"))
             })?;
@@ -191,11 +192,15 @@ impl Pages<'_> {
         self.cursor = page["cursor"].as_str().map(str::to_owned);
         // Else the list would never end.
         if self.cursor.as_deref() == Some(cursor) {
-            return Err(Error::new("the gate's list does not go on from its cursor"));
+            return Err(Error::new(
+                "the gate returned the same page of its list twice: run this again",
+            ));
         }
         match page["keys"].take() {
             Value::Array(records) => Ok(records),
-            _ => Err(Error::new("the gate's list has no keys in it")),
+            _ => Err(Error::new(
+                "the gate's answer has no list of keys: is the gate of this release?",
+            )),
         }
     }
 }

@@ -52,7 +52,7 @@ impl Checkout {
 /// Returns the directory of the tools.
 fn cache() -> Result<PathBuf> {
     let cache = cache_on(env::consts::OS, &|name| env::var_os(name)).ok_or_else(|| {
-        Error::usage("no place to keep the tools in: set WRITEGATE_CACHE to a directory")
+        Error::usage("no cache directory is known: set WRITEGATE_CACHE to a directory")
     })?;
     std::path::absolute(&cache).context("finding the cache directory")
 }

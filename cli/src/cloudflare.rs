@@ -74,7 +74,7 @@ impl Api {
         }
         let error = &answer["errors"][0];
         let message =
-            error["message"].as_str().unwrap_or("the answer was not the Cloudflare API's");
+            error["message"].as_str().unwrap_or("the answer is not from the Cloudflare API");
         Err(ApiError {
             status,
             code: error["code"].as_i64(),
@@ -98,7 +98,7 @@ impl ApiError {
     /// Explains an error of the API whose own words do not.
     const fn hint(&self) -> Option<&'static str> {
         match self.code {
-            Some(1000 | 1001 | 6003 | 6111) => Some("the token is not one, or is not whole"),
+            Some(1000 | 1001 | 6003 | 6111) => Some("this is not a token, or not a complete one"),
             Some(9109) => Some("the token may not do this, or not from this address"),
             Some(10000) => Some("the token is wrong, revoked or expired, or may not do this"),
             _ => None,

@@ -46,7 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.no_open
         && let Err(error) = browser::open(&address)
     {
-        eprintln!("writegate: no browser could be started ({})", error.message);
+        eprintln!("writegate: could not start a browser ({})", error.message);
     }
     Ok(())
 }

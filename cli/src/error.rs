@@ -63,14 +63,12 @@ const fn fix(kind: ErrorKind) -> &'static str {
         }
         ErrorKind::IsADirectory => "; a folder is where a file has to be: move it away",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "; you may not do this there: change its permissions, or name another folder"
+            "; you have no permission: change that of the folder, or name another one"
         }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            "; there is no room: make some"
+            "; there is not enough space: free some"
         }
-        ErrorKind::NotFound => {
-            "; the folder that it is in does not exist: make that, or name another"
-        }
+        ErrorKind::NotFound => "; its folder does not exist: create it, or name another one",
         _ => "",
     }
 }

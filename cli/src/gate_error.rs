@@ -67,13 +67,14 @@ impl Problem {
     /// Returns what an operator may have forgotten.
     fn hint(&self) -> Option<&'static str> {
         match self.code.as_str() {
-            "path-denied" => Some("is it an admin key at that gate?"),
-            "key-unknown" => Some("has that gate this admin key in its KEYS?"),
-            "signature-invalid" => {
-                Some("is that gate's SIGNING_SECRET the one here, and the key's version?")
-            }
+            "path-denied" => Some("check that it is an admin key at that gate"),
+            "key-unknown" => Some("check that the gate's KEYS has this admin key"),
+            "signature-invalid" => Some(
+                "check that the gate has the same SIGNING_SECRET, and the same version of the \
+                    key",
+            ),
             "feature-unavailable" => {
-                Some("has that gate the binding KEY_REGISTRY, and does KV answer?")
+                Some("check that the gate has the binding KEY_REGISTRY, and that KV answers")
             }
             _ => None,
         }
@@ -84,14 +85,13 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.code.is_empty() {
             let login = match self.status {
-                300..400 => " A login before it, such as Cloudflare Access, answers so",
+                300..400 => {
+                    " (a login page in front of the gate, such as Cloudflare Access, \
+                    answers like this)"
+                }
                 _ => "",
             };
-            return write!(
-                f,
-                "the answer was {} and not a gate's: is --gate right?{login}",
-                self.status
-            );
+            return write!(f, "the answer {} is not from a gate: check --gate{login}", self.status);
         }
         write!(f, "the gate said {} {}", self.status, self.code)?;
         let id = self.id.as_ref().map(|id| format!(" ({id})"));
@@ -149,9 +149,9 @@ mod tests {
         let denied = Problem::of(403, &json!({"code": "path-denied", "detail": "No."}));
         assert_eq!(
             denied.to_string(),
-            "the gate said 403 path-denied: No. (is it an admin key at that gate?)"
+            "the gate said 403 path-denied: No. (check that it is an admin key at that gate)"
         );
         let page = Problem::of(502, &Value::Null);
-        assert!(page.to_string().contains("502 and not a gate's"));
+        assert!(page.to_string().contains("502 is not from a gate: check --gate"));
     }
 }

@@ -74,7 +74,9 @@ fn of_key(gate: &Gate, key: &KeyId, period: &str) -> Result<Value> {
 /// Returns the rows of a key, each with its id.
 fn rows(mut usage: Value) -> Result<Vec<Value>> {
     let Value::Array(mut rows) = usage["rows"].take() else {
-        return Err(Error::new("the gate's answer has no rows in it"));
+        return Err(Error::new(
+            "the gate's answer has no list of usage: is the gate of this release?",
+        ));
     };
     for row in &mut rows {
         row["key"] = usage["id"].clone();

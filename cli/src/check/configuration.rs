@@ -71,7 +71,7 @@ pub(super) fn row(
         if bytes > MAX_VARIABLE {
             findings.fail(
                 format!(
-                    "the variable {name} is {bytes} bytes long, and Cloudflare takes {MAX_VARIABLE}"
+                    "the variable {name} is {bytes} bytes long, and Cloudflare allows {MAX_VARIABLE}"
                 ),
                 format!("move keys to the registry: {}", invocation::page("admin.md")),
             );
@@ -79,11 +79,11 @@ pub(super) fn row(
     }
     match config {
         Err(error) => findings.fail(
-            format!("{}: {error}; the gate would answer 503 to everything", document.place()),
+            format!("{}: {error}; the gate would answer 503 to every request", document.place()),
             format!("fix {} in {}", error.field, document.place()),
         ),
         Ok(config) if config.keys.is_empty() && !config.registry => findings.warn(
-            "there are no KEYS and no KEY_REGISTRY: nobody may call",
+            "there are no KEYS and no KEY_REGISTRY, so nobody may call the gate",
             format!("make a key: {}", invocation::hint("key new --write")),
         ),
         Ok(_) => {}
@@ -163,7 +163,7 @@ pub(super) fn environments(document: &Document) -> Verdict {
         if !lacking.optional.is_empty() {
             findings.warn(
                 format!(
-                    "[env.{name}] has not {}, so the defaults count there",
+                    "[env.{name}] does not set {}, so the defaults apply there",
                     listed(&lacking.optional, 12)
                 ),
                 hint,

@@ -17,12 +17,12 @@ pub(super) fn compatibility_date(document: &Document, now: Timestamp) -> Verdict
     let text = match document.inherited("compatibility_date") {
         Value::Null => return Verdict::fail("wrangler.toml has no compatibility_date", hint),
         Value::String(text) => text.as_str(),
-        _ => return Verdict::fail("compatibility_date is no text in quotes", hint),
+        _ => return Verdict::fail("compatibility_date is not a text in quotes", hint),
     };
     let is = format!("compatibility_date is {text}");
     let old = "a redirect to another origin keeps its Authorization";
     match Timestamp::parse_rfc3339(text).filter(|_| text.len() == 10) {
-        None => Verdict::fail("compatibility_date is no date such as 2026-11-17", hint),
+        None => Verdict::fail("compatibility_date is not a date such as 2026-11-17", hint),
         Some(_) if text < LEAST_DATE => {
             Verdict::fail(format!("{is}: before {LEAST_DATE} {old}"), hint)
         }
@@ -30,7 +30,7 @@ pub(super) fn compatibility_date(document: &Document, now: Timestamp) -> Verdict
             Verdict::warn(format!("{is}, and the gate is tested with {TESTED_DATE}"), hint)
         }
         Some(date) if date > now => {
-            Verdict::warn(format!("{is}, which has not come: Cloudflare refuses it"), hint)
+            Verdict::warn(format!("{is}, a date in the future, which Cloudflare refuses"), hint)
         }
         Some(_) => Verdict::ok(is),
     }
@@ -65,12 +65,14 @@ pub(super) fn workers_dev(document: &Document, config: &Config) -> Verdict {
         .collect();
     match (has_routes, on, cached.as_slice()) {
         (false, false, _) => Verdict::warn(
-            "workers_dev is false and wrangler.toml has no route: nobody reaches the gate, unless by a domain of the dashboard",
+            "workers_dev is false and wrangler.toml has no route, so nobody reaches the gate, \
+            except by a domain that was set in the dashboard",
             "add routes = [{ pattern = \"gate.example.com\", custom_domain = true }] to wrangler.toml",
         ),
         (false, true, [first, ..]) => Verdict::warn(
             format!(
-                "the gate is only on workers.dev, where the cache keeps nothing: every read on {first} goes to the API"
+                "the gate is only on workers.dev, where the cache stores nothing, so every read on \
+                {first} goes to the API"
             ),
             "add routes = [{ pattern = \"gate.example.com\", custom_domain = true }] to wrangler.toml",
         ),
@@ -87,7 +89,7 @@ pub(super) fn schedule(document: &Document) -> Verdict {
     let crons: Vec<&str> = crons.into_iter().flatten().filter_map(Value::as_str).collect();
     if crons.is_empty() {
         return Verdict::warn(
-            "[triggers] has no crons: nothing warns when the token grows old",
+            "[triggers] has no crons, so no line warns of an old token",
             "add [triggers] with crons = [\"17 5 * * *\"] to wrangler.toml",
         );
     }
@@ -103,7 +105,7 @@ pub(super) fn audit_log(document: &Document) -> Verdict {
     let mut findings = Findings::default();
     if !enabled && !logpush {
         findings.fail(
-            "neither [observability.logs] nor logpush is on: no request leaves a line",
+            "neither [observability.logs] nor logpush is on, so no line of a request is stored",
             "add [observability.logs] with enabled = true and invocation_logs = false to wrangler.toml",
         );
         return findings.verdict("");
@@ -126,13 +128,13 @@ pub(super) fn audit_log(document: &Document) -> Verdict {
     ] {
         if enabled && rate.as_f64().is_some_and(|rate| rate < 1.0) {
             findings.warn(
-                format!("head_sampling_rate of [{place}] is {rate}: most requests leave no line"),
+                format!("head_sampling_rate of [{place}] is {rate}, so most lines are not stored"),
                 format!("remove head_sampling_rate from [{place}]"),
             );
         }
     }
     findings.verdict(match (enabled, logpush) {
-        (true, true) => "observability.logs are on, and logpush keeps them elsewhere",
+        (true, true) => "observability.logs are on, and logpush stores the lines elsewhere",
         (true, false) => {
             "observability.logs are on, stored for some days; logpush = true would store them elsewhere"
         }

@@ -112,14 +112,14 @@ impl Facts {
         if !self.tracked.is_empty() {
             let names = listed(&self.tracked, 4);
             findings.fail(
-                format!("git has {names}"),
-                format!("replace every secret in it at its origin; git rm --cached {names}"),
+                format!("git tracks {names}"),
+                format!("replace every secret in it where it was issued; git rm --cached {names}"),
             );
         }
         if !self.open.is_empty() {
             findings.fail(
                 format!(
-                    "git does not ignore {}, and the next `git add .` takes it",
+                    "git does not ignore {}, so the next `git add .` adds it",
                     listed(&self.open, 4)
                 ),
                 "add .dev.vars, .dev.vars.*, .env and .env.* to .gitignore",
@@ -135,20 +135,21 @@ impl Facts {
         if !self.padded.is_empty() {
             findings.warn(
                 format!(
-                    "{}: white space at the end, which wrangler dev and wrangler secret bulk keep, and wrangler secret \
-                     put and this command leave out",
+                    "{}: white space at the end, which wrangler dev and wrangler secret bulk keep, \
+                     and wrangler secret put and this command cut off",
                     listed(&self.padded, 4)
                 ),
-                "take it out, from between the quotes",
+                "remove the white space before the closing quote",
             );
         }
         if !self.changed.is_empty() {
             findings.warn(
                 format!(
-                    "{}: also in .dev.vars or .env, so `wrangler dev` has another than the deployed gate",
+                    "{}: also in .dev.vars or .env, so `wrangler dev` may use another value than \
+                    the deployed gate",
                     listed(&self.changed, 4)
                 ),
-                "take it out, or deploy without what you test here",
+                "remove it there, unless you test another value on this machine",
             );
         }
         findings.verdict(match self.here.as_slice() {

@@ -62,11 +62,12 @@ pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
     findings.warn_of(
         "every method on every path is open to",
         &open,
-        "give the key methods = [\"POST\"] and paths = [\"/posts/*\"], whatever its callers need",
+        "give the key the methods and paths that its callers need, such as methods = [\"POST\"] \
+        and paths = [\"/posts/*\"]",
     );
     let unlimited = named(&|key| key.schemes.contains(&Scheme::PublicKey) && key.rate.is_none());
     findings.warn_of(
-        "public-key is no proof of anything, and no rate limits who sends",
+        "anybody can send a public key, and no rate limits the callers of",
         &unlimited,
         &format!(
             "give the key rate = \"standard\" and the binding RATE_STANDARD: {}",
@@ -83,7 +84,7 @@ pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
         "{} key(s) of the configuration are limited by method or path{}",
         callers.len(),
         if config.registry {
-            "; those of the registry were not looked at (`cargo run -- key list --gate …`)"
+            "; those of the registry were not checked (`cargo run -- key list --gate …`)"
         } else {
             ""
         }
@@ -103,9 +104,10 @@ pub(super) fn admin(config: &Config, now: Timestamp) -> Verdict {
         .collect();
     let mut findings = Findings::default();
     findings.warn_of(
-        "an admin key that is good for all of /_gate/, from everywhere, for ever:",
+        "an admin key may use all of /_gate/ from any address, and never expires:",
         &open,
-        "give it allowed_ips or expires; one that is only for check and rotation needs methods = [\"GET\"] and paths = [\"/_gate/status\"]",
+        "give it allowed_ips or expires; a key only for check and rotation needs methods = \
+        [\"GET\"] and paths = [\"/_gate/status\"]",
     );
     let names: Vec<String> = admins.iter().map(|key| key.id.to_string()).collect();
     findings.verdict(match names.as_slice() {
@@ -117,11 +119,11 @@ pub(super) fn admin(config: &Config, now: Timestamp) -> Verdict {
 pub(super) fn example(config: &Config, now: Timestamp) -> Verdict {
     if live(config, now).any(|key| key.id.as_str() == EXAMPLE) {
         return Verdict::fail(
-            format!("{EXAMPLE}, the key that every fresh clone has, is in the configuration"),
-            "put a key of your own in its place: `cargo run -- key new`",
+            format!("{EXAMPLE}, the key of every fresh clone, is in the configuration"),
+            "replace it by a key of your own: `cargo run -- key new`",
         );
     }
-    Verdict::ok(format!("{EXAMPLE} is not there"))
+    Verdict::ok(format!("{EXAMPLE} is not in the configuration"))
 }
 
 /// Lists what keys ask for and the deployment does not have: their requests would be answered 503.
@@ -167,13 +169,14 @@ pub(super) fn bindings(document: &Document, config: &Config, now: Timestamp) -> 
     }
     for class in unmade(document) {
         findings.fail(
-            format!("no migration makes the class {class}: the deployment would be refused"),
+            format!(
+                "no migration creates the class {class}, so Cloudflare would refuse the \
+                deployment"
+            ),
             format!("add [[migrations]] with new_sqlite_classes = [\"{class}\"] to wrangler.toml"),
         );
     }
-    findings.verdict(
-        "every binding that a key asks for is there, and every class is made by a migration",
-    )
+    findings.verdict("every binding that a key needs is there, and a migration creates every class")
 }
 
 /// Classes of this Worker that are bound, and that no migration makes.

@@ -44,7 +44,7 @@ pub(super) fn row(document: &Document, local: &Local) -> Verdict {
 }
 
 fn skipped(why: &str, hint: &str) -> Verdict {
-    Verdict::warn(format!("skipped, so nobody knows if there is a Logpush job: {why}"), hint)
+    Verdict::warn(format!("skipped, so it is not known if there is a Logpush job: {why}"), hint)
 }
 
 /// Checks the account's jobs. Never repeats a job's destination, because it may hold credentials.
@@ -58,7 +58,9 @@ fn judge(jobs: &Value) -> Verdict {
             false => ("only disabled Logpush jobs", "enable one"),
         };
         return Verdict::fail(
-            format!("logpush is on, and the account has {which} for {DATASET}: no line is pushed"),
+            format!(
+                "logpush is on, and the account has {which} for {DATASET}, so no line is pushed"
+            ),
             format!(
                 "{hint}: https://developers.cloudflare.com/workers/observability/logs/logpush/"
             ),

@@ -208,7 +208,7 @@ impl<'a> Gathered<'a> {
 
 fn unread() -> Verdict {
     Verdict::warn(
-        "not looked at: the gate does not read this configuration",
+        "not checked, because the gate cannot read this configuration",
         "fix what the check `configuration` names",
     )
 }

@@ -41,8 +41,8 @@ pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
         let secret = route.auth.secret();
         if matches!(route.auth, UpstreamAuth::CloudflareGlobalKey { .. }) {
             findings.warn(
-                format!("{secret} is a global API key, which can do everything its user can"),
-                "make an API token only for this, and upstream_auth = { scheme = \"bearer\" }",
+                format!("{secret} is a global API key, which can do everything that its user can"),
+                "make an API token for this gate only, and upstream_auth = { scheme = \"bearer\" }",
             );
         } else if !is_cloudflare(route.upstream.origin()) {
             if !elsewhere.contains(&secret) {
@@ -103,7 +103,7 @@ type Unknown = (String, &'static str);
 fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Unknown> {
     let Some(secret) = local.get(token.secret) else {
         return Err((
-            "is not on this machine, so nobody can ask what it may do".to_owned(),
+            "is not on this machine, so its permissions are not known".to_owned(),
             "run this with the token in the environment, under its secret's name",
         ));
     };
@@ -140,7 +140,7 @@ fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Unknown> {
 }
 
 fn judge(secret: &str, facts: &Facts, now: Timestamp, findings: &mut Findings) {
-    let put = "put a token that works: cargo run -- token put";
+    let put = "put a valid token into the gate: cargo run -- token put";
     if facts.verified.is_null() {
         let why = facts.record.as_ref().err().map(String::as_str).unwrap_or_default();
         findings.fail(format!("the Cloudflare API refuses {secret}: {why}"), put);
@@ -176,8 +176,9 @@ fn judge_policy(secret: &str, policy: &Value, findings: &mut Findings) {
     let ruling: Vec<&String> = writes.iter().filter(|name| rules(name)).collect();
     if !ruling.is_empty() {
         findings.fail(
-            format!("{secret} may give itself more: {}", listed(&ruling, 8)),
-            "make a token without these permissions; what manages tokens is for the rotation, not for the gate",
+            format!("{secret} may give itself more permissions: {}", listed(&ruling, 8)),
+            "make a token without these permissions; only the rotation needs a token that manages \
+            tokens",
         );
     }
     let deploying: Vec<&String> =
@@ -185,13 +186,13 @@ fn judge_policy(secret: &str, policy: &Value, findings: &mut Findings) {
     findings.warn_of(
         &format!("{secret} may replace the gate itself, and so read all of its secrets:"),
         &deploying,
-        "make a token without these permissions; what deploys is for wrangler, not for the gate",
+        "make a token without these permissions; only wrangler needs a token that deploys",
     );
     if let Some(wide) = wide(&policy["resources"]) {
         findings.warn_of(
             &format!("{secret} may write to {wide}:"),
             &writes,
-            "limit the token to the zone or the account that it is for",
+            "limit the token to the zone or account that the gate needs",
         );
     }
 }

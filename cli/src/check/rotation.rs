@@ -12,8 +12,8 @@ use super::row::{Findings, Verdict};
 pub(super) fn row(which: Option<(&Project, &GateOptions)>) -> Verdict {
     let Some((project, which)) = which else {
         return Verdict::warn(
-            "no gate was asked how old its tokens are",
-            "--gate https://gate.example.com, with SIGNING_SECRET and an admin key",
+            "the age of the tokens is not known without --gate",
+            "pass --gate https://gate.example.com, with SIGNING_SECRET and an admin key",
         );
     };
     let gate = match which.open(project) {
@@ -33,7 +33,7 @@ pub(super) fn row(which: Option<(&Project, &GateOptions)>) -> Verdict {
         ),
         Err(error) => Verdict::warn(
             format!("the gate did not answer: {error}"),
-            "--gate and --as of a gate that has this SIGNING_SECRET and this admin key",
+            "check --gate and --as: that gate needs this SIGNING_SECRET and this admin key",
         ),
     }
 }

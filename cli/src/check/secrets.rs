@@ -68,7 +68,7 @@ impl Remote {
                 Self::Names(names.map(str::to_owned).collect())
             }
             None => Self::Unknown {
-                why: "wrangler secret list printed something else than a list".to_owned(),
+                why: "wrangler secret list did not print a list".to_owned(),
                 hint: "npm ci",
             },
         }
@@ -80,9 +80,10 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
     let mut findings = Findings::default();
     for (place, name) in open(document) {
         findings.fail(
-            format!("{name} is among the variables of {place}, where it is not secret"),
+            format!("{name} is a variable of {place}, which is not secret"),
             format!(
-                "remove it, replace the secret at its origin, and npx wrangler secret put {name}"
+                "remove it, replace the secret where it was issued, and run npx wrangler secret \
+                put {name}"
             ),
         );
     }
@@ -90,7 +91,10 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
     for name in OWN.iter().filter(|own| store.contains(own)) {
         findings.fail(
             format!("{name} is bound to a Secrets Store, from which the gate takes only tokens"),
-            format!("remove that binding, and npx wrangler secret put {name}{}", document.option()),
+            format!(
+                "remove that binding, and run npx wrangler secret put {name}{}",
+                document.option()
+            ),
         );
     }
     let needed = needed(document, config);
@@ -128,7 +132,7 @@ pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote)
     let stored = match stored.as_slice() {
         [] => String::new(),
         stored => format!(
-            "; bound to a Secrets Store, which was not asked whether it has it: {}",
+            "; bound to a Secrets Store, which this check does not ask: {}",
             listed(stored, 8)
         ),
     };
@@ -189,7 +193,8 @@ pub(super) fn previous(document: &Document, remote: &Remote) -> Verdict {
     match remote {
         Remote::Names(set) if set.iter().any(|name| name == PREVIOUS_ROOT) => Verdict::warn(
             format!(
-                "{PREVIOUS_ROOT} is set: whatever was signed under the former root is still good"
+                "{PREVIOUS_ROOT} is set, so the gate still accepts what was signed under the \
+                former root secret"
             ),
             format!(
                 "when every caller has its new sk: npx wrangler secret delete {PREVIOUS_ROOT}{}",

@@ -28,7 +28,8 @@ pub(super) fn row(config: &Config, local: &Local, now: Timestamp) -> Verdict {
     }
     if config.turnstile.verify_url != VERIFY_URL {
         findings.fail(
-            "TURNSTILE_VERIFY_URL is set, so another service than Turnstile says who is a visitor",
+            "TURNSTILE_VERIFY_URL is set, so a service other than Turnstile decides who gets a \
+            session",
             "remove TURNSTILE_VERIFY_URL; it is for tests",
         );
     }

@@ -107,7 +107,11 @@ fn post(gate: &Gate, batch: &[Record]) -> std::result::Result<Vec<Value>, GateEr
     let mut answer = gate.ask("POST", KEYS, Some(&Value::Array(body)))?;
     match answer["keys"].take() {
         Value::Array(keys) => Ok(keys),
-        _ => Err(GateError::NoAnswer("the gate's answer has no keys in it".to_owned())),
+        _ => Err(GateError::NoAnswer(
+            "the gate's answer has no list of keys: is the gate of this \
+            release?"
+                .to_owned(),
+        )),
     }
 }
 

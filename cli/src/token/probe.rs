@@ -271,7 +271,7 @@ impl Through {
             .mint(&self.key, &sk, None)
             .map_err(|error| error.message)?;
         let url = self.gate.join(self.path.strip_prefix('/'), None);
-        let url = url.ok_or("the gate's address has no such path")?;
+        let url = url.ok_or("the gate's address and this path do not make a URL")?;
         let bearer = Secret::new(format!("Bearer {session}"));
         // The gate may store the route's answers, by their `Accept` among others: an old one says nothing of the token now.
         let unique = random::text(12).map_err(|error| error.message)?;

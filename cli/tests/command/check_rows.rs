@@ -38,7 +38,7 @@ fn a_gate_with_which_all_is_well_passes() {
     for name in ROWS {
         assert!(people.out.contains(&format!("  {name} ")), "{name} in {}", people.out);
     }
-    assert!(people.out.contains("→ --gate https://gate.example.com"), "{}", people.out);
+    assert!(people.out.contains("→ pass --gate https://gate.example.com"), "{}", people.out);
     let strict = gate.check("--strict");
     assert_eq!(strict.code, Some(1));
     assert_eq!(strict.err, "writegate: 1 of the checks did not pass: rotation\n");
@@ -87,8 +87,8 @@ fn a_file_that_is_no_toml_is_one_row_and_the_others_point_to_it() {
     let gate = Gate::of("name = \"a\"\nsecret = hunter2hunter2\n");
     let row = gate.says("configuration", "fail", "line 2");
     assert!(!row.to_string().contains("hunter2"), "{row}");
-    gate.says("upstream", "warn", "not looked at");
-    gate.says("preview-urls", "warn", "not looked at");
+    gate.says("upstream", "warn", "not checked");
+    gate.says("preview-urls", "warn", "not checked");
     gate.says("leaks-in-tree", "ok", "nothing");
 }
 
@@ -162,10 +162,10 @@ fn git_must_not_have_the_file_with_the_secrets() {
     gate.checkout.file(".gitignore", "/node_modules\n/cache\n");
     gate.says("dev-vars", "fail", "does not ignore .dev.vars");
     gate.commit("Take it");
-    gate.says("dev-vars", "fail", "git has .dev.vars");
+    gate.says("dev-vars", "fail", "git tracks .dev.vars");
     // Ignoring it afterwards does not take it out.
     gate.checkout.file(".gitignore", ".dev.vars*\n/node_modules\n/cache\n");
-    gate.says("dev-vars", "fail", "git has .dev.vars");
+    gate.says("dev-vars", "fail", "git tracks .dev.vars");
     gate.git(&["rm", "--quiet", "--cached", ".dev.vars"]);
     fs::remove_file(&file).unwrap();
     gate.says("dev-vars", "ok", "would ignore");

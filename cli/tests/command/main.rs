@@ -273,7 +273,7 @@ fn a_demo_without_a_folder_for_its_files_says_which_is_missing() {
     Done::of(&mut writegate("build"));
     let missing = Checkout::new("").0.join("missing");
     let done = Done::of(writegate("demo --once").env("TMPDIR", &missing));
-    done.refused(1, &[missing.to_str().unwrap(), "TMPDIR", "make that, or name another"]);
+    done.refused(1, &[missing.to_str().unwrap(), "TMPDIR", "create it, or name another"]);
     assert!(!missing.exists());
 }
 

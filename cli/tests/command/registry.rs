@@ -85,7 +85,7 @@ fn an_answer_of_something_else_is_one_line() {
         Reply::new(302).header("Location", &elsewhere.url()),
     ] {
         let gate = Upstream::queue(vec![answer]);
-        let list = format!("key list --gate {} → not a gate's … --gate", gate.url());
+        let list = format!("key list --gate {} → is not from a gate … --gate", gate.url());
         checkout.refuses(1, &list);
         let asked = gate.only();
         assert_eq!((asked.method.as_str(), asked.target.as_str()), ("GET", "/_gate/keys"));
@@ -94,7 +94,7 @@ fn an_answer_of_something_else_is_one_line() {
     // Another API's yes is not a revoked key.
     for line in ["key revoke pk_site", "key disable pk_site", "key new", "purge --route '/*'"] {
         let api = Upstream::queue(vec![Reply::ok("{\"ok\":true}")]);
-        let row = format!("{line} --gate {} → 200 and not a gate's … --gate", api.url());
+        let row = format!("{line} --gate {} → 200 is not from a gate … --gate", api.url());
         checkout.refuses(1, &row);
     }
 

@@ -28,11 +28,11 @@ fn dates() {
         &[
             ("compatibility_date = \"2026-11-17\"", Ok, "2026-11-17"),
             ("compatibility_date = \"2026-11-20\"", Ok, "2026-11-20"),
-            ("compatibility_date = \"2026-11-21\"", Warn, "not come"),
+            ("compatibility_date = \"2026-11-21\"", Warn, "in the future"),
             ("compatibility_date = \"2026-11-16\"", Warn, "tested with"),
             ("compatibility_date = \"2025-09-01\"", Warn, "tested with"),
             ("compatibility_date = \"2025-08-31\"", Fail, "Authorization"),
-            ("compatibility_date = \"yesterday\"", Fail, "no date"),
+            ("compatibility_date = \"yesterday\"", Fail, "not a date"),
             ("compatibility_date = 2026-11-17", Fail, "quotes"),
             ("", Fail, "no compatibility_date"),
         ],
@@ -118,9 +118,9 @@ fn logs() {
             (&logs("invocation_logs = false\nhead_sampling_rate = 1"), Ok, "on"),
             (&logs("invocation_logs = false\npersist = false"), Warn, "persist"),
             ("observability = { enabled = true }", Warn, "invocation_logs"),
-            ("observability = { enabled = true, logs = { enabled = false } }", Fail, "no request"),
-            ("logpush = false", Fail, "no request"),
-            ("", Fail, "no request"),
+            ("observability = { enabled = true, logs = { enabled = false } }", Fail, "is stored"),
+            ("logpush = false", Fail, "is stored"),
+            ("", Fail, "is stored"),
         ],
     );
 }

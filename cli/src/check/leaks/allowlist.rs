@@ -43,7 +43,7 @@ impl Allowlist {
                 // It may be the string itself, so it is not quoted.
                 _ => {
                     return Err(format!(
-                        "{FILE}, line {}: expected 16 hex digits and # why",
+                        "{FILE}, line {}: expected 16 hex digits, and # with the reason",
                         index + 1
                     ));
                 }

@@ -48,7 +48,7 @@ pub(super) fn look(
         if Instant::now() > end {
             let seconds = LIMIT.as_secs();
             let done = looked.files;
-            break Some(format!("after {seconds} s and {done} objects it was broken off"));
+            break Some(format!("the search stopped after {seconds} s and {done} objects"));
         }
         match programs.next() {
             Ok(Some(Answer::Object(object, content))) => {
@@ -60,7 +60,7 @@ pub(super) fn look(
             Ok(Some(Answer::Large)) => looked.too_large += 1,
             Ok(Some(Answer::Missing)) => missing += 1,
             Ok(None) => break None,
-            Err(_) => break Some(format!("git broke off after {} objects", looked.files)),
+            Err(_) => break Some(format!("git stopped after {} objects", looked.files)),
         }
     };
     let is_well = programs.end(broken.is_none());

@@ -105,7 +105,7 @@ impl Looked {
     }
 
     fn verdict(&self, where_to: &str, what: &str, hint: &str) -> Verdict {
-        let mut seen = format!("{} {what} looked at", self.files);
+        let mut seen = format!("{} {what} searched", self.files);
         let mut not = Vec::new();
         for (count, kind) in [(self.binary, "binary"), (self.large, "over 4 MiB")] {
             if count > 0 {
@@ -129,7 +129,8 @@ impl Looked {
             let mut hint = hint.to_owned();
             if self.doubtful {
                 hint.push_str(&format!(
-                    "; if it is no secret, or none any more, put the 16 digits in brackets into {}, with # why",
+                    "; if it is not a secret, or no longer valid, add the 16 digits in brackets to \
+                    {}, with # and the reason",
                     allowlist::FILE
                 ));
             }
@@ -142,7 +143,8 @@ impl Looked {
         if !self.unread.is_empty() {
             return Verdict::warn(
                 format!("nothing found, but {}; {seen}", listed(&self.unread, 4)),
-                "look where everything is: a whole clone (git fetch --unshallow; in GitHub Actions fetch-depth: 0)",
+                "run this in a complete clone (git fetch --unshallow; in GitHub Actions \
+                fetch-depth: 0)",
             );
         }
         Verdict::ok(format!("nothing in {where_to}: {seen}"))
@@ -187,7 +189,7 @@ pub(super) fn in_tree(checkout: &Path, scanner: &Scanner) -> Verdict {
         looked.verdict(
             "the tree",
             "files",
-            "replace it at its origin, then take it out of the file",
+            "replace it where it was issued, then remove it from the file",
         )
     })
 }
@@ -198,7 +200,8 @@ pub(super) fn in_history(checkout: &Path, scanner: &Scanner, note: impl Fn(Strin
         looked.verdict(
             "the history",
             "objects of all refs",
-            "replace it where it was issued: every clone has it, and removing it from the history does not change that",
+            "replace it where it was issued, because every clone keeps it, even if you remove it \
+            from the history",
         )
     })
 }
@@ -207,7 +210,7 @@ fn verdict_of(looked: Result<Looked, String>, verdict: impl FnOnce(&Looked) -> V
     match looked {
         Ok(looked) => verdict(&looked),
         Err(why) => Verdict::warn(
-            format!("could not look: {why}"),
+            format!("could not search: {why}"),
             "run this in a git work tree, with git installed",
         ),
     }
@@ -215,5 +218,5 @@ fn verdict_of(looked: Result<Looked, String>, verdict: impl FnOnce(&Looked) -> V
 
 /// Returns the row for a scanner that cannot be made.
 pub(super) fn unusable(why: &str) -> Verdict {
-    Verdict::warn(format!("could not look: {why}"), format!("fix {}", allowlist::FILE))
+    Verdict::warn(format!("could not search: {why}"), format!("fix {}", allowlist::FILE))
 }

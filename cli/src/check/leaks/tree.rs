@@ -19,7 +19,7 @@ pub(super) fn look(checkout: &Path, scanner: &Scanner) -> Result<Looked, String>
         // What git has and is gone here is the history's.
         let Ok(metadata) = fs::symlink_metadata(&file) else {
             if path.contains(char::REPLACEMENT_CHARACTER) {
-                looked.unread.push(format!("{path}: a name that is no UTF-8"));
+                looked.unread.push(format!("{path}: a name that is not UTF-8"));
             }
             continue;
         };

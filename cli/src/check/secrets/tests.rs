@@ -45,7 +45,7 @@ fn the_secrets_store_counts_and_so_do_other_routes() {
     assert_eq!(
         stored,
         Verdict::ok(
-            "set: SIGNING_SECRET; bound to a Secrets Store, which was not asked whether it has it: WRITE_TOKEN"
+            "set: SIGNING_SECRET; bound to a Secrets Store, which this check does not ask: WRITE_TOKEN"
         )
     );
     let none = judged(&store, &Remote::NoWorker("none".to_owned()));
@@ -109,11 +109,11 @@ fn a_secret_among_the_variables_fails() {
     let text = VARS.replace("vars = {", "vars = { WRITE_TOKEN = \"x\",");
     let verdict = judged(&text, &set);
     assert_eq!(verdict.status, Fail);
-    assert!(verdict.evidence.contains("WRITE_TOKEN is among"), "{verdict:?}");
+    assert!(verdict.evidence.contains("WRITE_TOKEN is a variable"), "{verdict:?}");
     let staging = format!("{VARS}\n[env.staging.vars]\nSIGNING_SECRET = \"x\"");
     let verdict = judged(&staging, &set);
     assert!(
-        verdict.evidence.contains("SIGNING_SECRET is among the variables of [env.staging]"),
+        verdict.evidence.contains("SIGNING_SECRET is a variable of [env.staging]"),
         "{verdict:?}"
     );
     let empty = VARS.replace("vars = {", "vars = { WRITE_TOKEN = \"\",");

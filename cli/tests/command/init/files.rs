@@ -223,7 +223,7 @@ fn where_there_is_no_room_nothing_is_lost_and_nothing_is_left() {
         command.arg(own.get_program()).args(own.get_args()).current_dir(&checkout.0).stdin(token);
         command.env("WRITEGATE_CACHE", checkout.0.join("cache")).env_remove("CARGO_MANIFEST_DIR");
         let done = Done::of(&mut command);
-        done.refused(1, &[place, "there is no room: make some"]);
+        done.refused(1, &[place, "there is not enough space: free some"]);
         let mut after = tree(&checkout);
         after.retain(|path, _| !path.starts_with("pages"));
         assert_eq!(after, before, "{line}");

@@ -149,7 +149,7 @@ fn a_command_in_a_hint_is_as_its_reader_types_it() {
         assert!(done.err.contains(&format!("; `{prefix} key show pk_")), "{}", done.err);
     }
     let refused =
-        "usage --gate http://127.0.0.1:1 --as pk_site → Connection refused … is --gate right";
+        "usage --gate http://127.0.0.1:1 --as pk_site → Connection refused … check --gate";
     checkout.refuses(1, refused);
     checkout.refuses(2, "key update pk_sites --name a → the nearest id is pk_site … --gate URL");
 }
