@@ -63,7 +63,10 @@ fn canonical_host(host: &str) -> Option<String> {
 
 fn ends_in_number(host: &str) -> bool {
     let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
-    last.bytes().all(|byte| byte.is_ascii_digit()) || matches!(last.get(..2), Some("0x" | "0X"))
+    match last.get(..2) {
+        Some("0x" | "0X") => last.bytes().skip(2).all(|byte| byte.is_ascii_hexdigit()),
+        Some(_) | None => last.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 /// Returns the address that a host is.
@@ -153,6 +156,8 @@ mod tests {
         assert!(!matches("https://[2001:db8::1]", "https://[2001:db8::2]"));
         assert!(matches("https://203.0.113.7:443", "https://203.0.113.7"));
         assert!(matches("https://1password.com", "https://1password.com"));
+        // Only hexadecimal digits make it a number.
+        assert!(matches("https://a.0xyz", "https://A.0XYZ"));
         assert!(!matches("https://www.example.com", "https://www.example.com."));
         assert!(matches("http://localhost:8080", "http://localhost:8080"));
         assert!(!matches("https://www.example.com", "http://www.example.com"));
@@ -188,7 +193,8 @@ mod tests {
             // What a browser sends is 127.0.0.1, or nothing.
             "https://127.1", "https://127.0.0.01", "https://127.0.0.1.", "https://2130706433",
             "https://0x7f.0.0.1", "https://0X7F000001", "https://127.0.0.0x1", "https://0x",
-            "https://1.2.3.4.5", "https://256.0.0.1", "https://example.1",
+            "https://a.0xf", "https://a.0x.", "https://1.2.3.4.5", "https://256.0.0.1",
+            "https://example.1",
         ] {
             assert_eq!(Origin::parse(text), None, "{text}");
         }
