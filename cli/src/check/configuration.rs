@@ -99,6 +99,16 @@ pub(super) fn row(
             );
         }
     }
+    let uncached = config
+        .routes
+        .iter()
+        .filter(|route| route.cache.is_some() && !route.methods.contains("GET"));
+    let uncached: Vec<String> = uncached.map(|route| route.path.to_string()).collect();
+    findings.warn_of(
+        "cache stores answers to GET only, which is not among the methods of",
+        &uncached,
+        "add GET to the route's methods, or remove cache",
+    );
     findings.verdict(format!(
         "the gate reads {} as it should: {} route(s), {} key(s){}",
         document.place(),

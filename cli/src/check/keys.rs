@@ -1,12 +1,12 @@
 //! Rows about the keys of the configuration: which of them are open wider than anybody needs.
 
 use serde_json::Value;
-use writegate::Methods;
 use writegate::Timestamp;
 use writegate::config::Config;
 use writegate::policy::path::Pattern;
 use writegate::rate;
-use writegate::{Key, Scheme};
+use writegate::route::Route;
+use writegate::{Key, METHODS, Methods, Scheme};
 
 use super::row::{Findings, Verdict, listed};
 use crate::invocation;
@@ -35,20 +35,32 @@ fn any_path(key: &Key) -> bool {
     key.paths.as_ref().is_none_or(|paths| paths.iter().any(|path| path.to_string() == "/*"))
 }
 
-/// Returns true if some route serves some path of the key.
-fn is_served(config: &Config, key: &Key) -> bool {
-    let Some(paths) = &key.paths else {
-        return true;
-    };
-    // Of two that end with `/*`, one begins with the other.
-    let meets = |one: &Pattern, other: &Pattern| match (one.is_prefix(), other.is_prefix()) {
+/// Returns true if some path matches both patterns.
+fn meet(one: &Pattern, other: &Pattern) -> bool {
+    match (one.is_prefix(), other.is_prefix()) {
         (false, _) => other.matches(one.stem()),
         (true, false) => one.matches(other.stem()),
+        // Of two that end with `/*`, one begins with the other.
         (true, true) => {
             one.stem().starts_with(other.stem()) || other.stem().starts_with(one.stem())
         }
+    }
+}
+
+/// Returns true if some path of the key is a path of `place`.
+fn has_path_in(key: &Key, place: &Pattern) -> bool {
+    key.paths.as_ref().is_none_or(|paths| paths.iter().any(|path| meet(place, path)))
+}
+
+/// Returns true if the gate accepts some credential of the key for this method.
+fn may_send(key: &Key, method: &str) -> bool {
+    let accepts = |scheme: &Scheme| match scheme {
+        Scheme::Session | Scheme::Signature => true,
+        Scheme::Url | Scheme::WafUrl | Scheme::PublicKey => {
+            !key.nonce_required && matches!(method, "GET" | "HEAD")
+        }
     };
-    config.routes.iter().any(|route| paths.iter().any(|path| meets(&route.path, path)))
+    key.methods.contains(method) && key.schemes.iter().any(accepts)
 }
 
 pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
@@ -74,11 +86,35 @@ pub(super) fn open(config: &Config, now: Timestamp) -> Verdict {
             invocation::page("configuration.md")
         ),
     );
-    let unserved = named(&|key| !is_served(config, key));
+    let serves = |key: &Key, route: &&Route| has_path_in(key, &route.path);
+    let is_served = |key: &Key| config.routes.iter().any(|route| serves(key, &route));
     findings.warn_of(
         "no route serves any path of",
-        &unserved,
+        &named(&|key| !is_served(key)),
         "correct the key's paths, or add a route for them",
+    );
+    let takes = |route: &Route, key: &Key| {
+        METHODS.iter().any(|method| route.methods.contains(method) && may_send(key, method))
+    };
+    let is_usable = |key: &Key| {
+        config.routes.iter().filter(|route| serves(key, route)).any(|route| takes(route, key))
+    };
+    findings.warn_of(
+        "no request is accepted, because methods and schemes exclude each other, of",
+        &named(&|key| is_served(key) && !is_usable(key)),
+        "correct the methods of key and route, or the schemes: url, waf-url and public-key are for GET and HEAD, and not with nonce",
+    );
+    let names_no_key = |route: &&Route| {
+        route.waf_key.as_ref().is_some_and(|id| match config.keys.get(id) {
+            Some(known) => !known.key().schemes.contains(&Scheme::WafUrl),
+            None => !config.registry,
+        })
+    };
+    let routes = config.routes.iter().filter(names_no_key).map(|route| route.path.to_string());
+    findings.warn_of(
+        "waf_key names no key with the scheme waf-url, on",
+        &routes.collect::<Vec<_>>(),
+        "correct waf_key, or give its key schemes = [\"waf-url\"]",
     );
     findings.verdict(format!(
         "{} key(s) of the configuration are limited by method or path{}",
@@ -108,6 +144,16 @@ pub(super) fn admin(config: &Config, now: Timestamp) -> Verdict {
         &open,
         "give it allowed_ips or expires; a key only for check and rotation needs methods = \
         [\"GET\"] and paths = [\"/_gate/status\"]",
+    );
+    let own_paths = Pattern::parse("/_gate/*");
+    let closed = admins
+        .iter()
+        .filter(|key| own_paths.as_ref().is_some_and(|own_paths| !has_path_in(key, own_paths)));
+    let closed: Vec<String> = closed.map(|key| key.id.to_string()).collect();
+    findings.warn_of(
+        "an admin key opens paths under /_gate/ only, and none of its paths is there:",
+        &closed,
+        "correct its paths, for example to [\"/_gate/status\"], or remove admin",
     );
     let names: Vec<String> = admins.iter().map(|key| key.id.to_string()).collect();
     findings.verdict(match names.as_slice() {

@@ -76,6 +76,24 @@ fn a_variable_that_the_gate_does_not_read_is_named() {
 }
 
 #[test]
+fn a_cache_for_no_request_is_named() {
+    let cache = "cache = { ttl = 60 }";
+    for (route, status) in [
+        (cache.to_owned(), Well),
+        (format!("{cache}, methods = [\"GET\", \"POST\"]"), Well),
+        (format!("{cache}, methods = [\"HEAD\"]"), Warn),
+        (format!("{cache}, methods = [\"POST\"]"), Warn),
+        ("methods = [\"POST\"]".to_owned(), Well),
+    ] {
+        let route = format!("{{ path = \"/a/*\", upstream = \"https://a.example\", {route} }}");
+        let vars = format!("[vars]\nKEYS = [{{ id = \"pk_a\" }}]\nROUTES = [{route}]");
+        let verdict = judged(&vars, &|_| None);
+        assert_eq!(verdict.status, status, "{route}: {verdict:?}");
+        assert_eq!(verdict.evidence.contains("/a/*"), status == Warn, "{verdict:?}");
+    }
+}
+
+#[test]
 fn a_variable_holds_so_much() {
     let text = |length: usize| {
         let keys = |name: &str| format!(r#"[{{"id":"pk_a","name":"{name}"}}]"#);

@@ -67,6 +67,8 @@ fn admin_keys_that_nothing_limits_are_named() {
                 Ok,
             ),
             (json!({"id": "pk_a", "admin": true, "expires": "2027-01-01"}), Ok),
+            (json!({"id": "pk_a", "admin": true, "paths": ["/cms/*", "/_gate"]}), Warn),
+            (json!({"id": "pk_a", "admin": true, "paths": ["/cms/*", "/_gate/keys/*"]}), Ok),
             (
                 json!({"id": "pk_a", "admin": true, "schemes": ["signature"], "nonce": "required"}),
                 Ok,
@@ -136,5 +138,60 @@ fn a_key_that_no_route_serves_is_named() {
         });
         let verdict = open(&configuration::of(&vars, &[]).unwrap(), now());
         assert_eq!(verdict.status, status, "{route} {path}: {verdict:?}");
+    }
+}
+
+#[test]
+fn a_key_that_no_request_can_use_is_named() {
+    let public = |methods: Value| json!({"schemes": ["public-key"], "allowed_ips": ["203.0.113.7"], "rate": "a", "methods": methods});
+    for (route, more, status) in [
+        (json!([]), json!({"schemes": ["url"], "methods": ["POST", "PUT"]}), Warn),
+        (json!([]), json!({"schemes": ["url", "waf-url"], "methods": ["POST", "HEAD"]}), Ok),
+        (json!([]), json!({"schemes": ["waf-url"], "methods": ["OPTIONS"]}), Warn),
+        (json!([]), public(json!(["DELETE"])), Warn),
+        (json!([]), public(json!(["GET"])), Ok),
+        (json!([]), json!({"schemes": ["url", "session"], "methods": ["POST"]}), Ok),
+        (json!([]), json!({"schemes": ["signature"], "methods": ["POST"]}), Ok),
+        (json!([]), json!({"schemes": ["url"], "nonce": "required"}), Warn),
+        (json!([]), json!({"schemes": ["url", "signature"], "nonce": "required"}), Ok),
+        (json!([]), json!({"nonce": "required"}), Ok),
+        (json!(["POST"]), json!({"schemes": ["url"]}), Warn),
+        (json!(["POST"]), json!({"methods": ["GET"]}), Warn),
+        (json!(["GET"]), json!({"methods": ["HEAD"]}), Ok),
+        (json!(["HEAD"]), json!({"methods": ["GET"]}), Ok),
+    ] {
+        let mut key = json!({"id": "pk_a", "paths": ["/cms/*"]});
+        key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let vars = json!({
+            // The second serves other paths.
+            "ROUTES": [{"path": "/cms/*", "upstream": "https://a.example", "methods": route}, {"path": "/other/*", "upstream": "https://a.example"}],
+            "KEYS": [key],
+        });
+        let verdict = open(&configuration::of(&vars, &["REPLAY"]).unwrap(), now());
+        assert_eq!(verdict.status, status, "{vars}: {verdict:?}");
+        assert_eq!(
+            verdict.evidence.contains("exclude each other, of pk_a"),
+            status == Warn,
+            "{verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn a_route_whose_waf_key_nobody_has_is_named() {
+    for (key, resources, status) in [
+        (json!({"id": "pk_a", "methods": ["GET"], "schemes": ["waf-url"]}), &[][..], Ok),
+        (json!({"id": "pk_a", "methods": ["GET"]}), &[], Warn),
+        (json!({"id": "pk_a", "methods": ["GET"]}), &["KEY_REGISTRY"], Warn),
+        (json!({"id": "pk_b", "methods": ["GET"]}), &[], Warn),
+        (json!({"id": "pk_b", "methods": ["GET"]}), &["KEY_REGISTRY"], Ok),
+    ] {
+        let vars = json!({
+            "ROUTES": [{"path": "/cms/*", "upstream": "https://a.example", "waf_key": "pk_a"}],
+            "KEYS": [key],
+        });
+        let verdict = open(&configuration::of(&vars, resources).unwrap(), now());
+        assert_eq!(verdict.status, status, "{vars} {resources:?}: {verdict:?}");
+        assert_eq!(verdict.evidence.contains("waf-url, on /cms/*"), status == Warn, "{verdict:?}");
     }
 }
