@@ -1,5 +1,6 @@
 //! A running gate's admin API (docs/wire-contract.md, section 7), called with short sessions of an admin key.
 
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -15,6 +16,14 @@ use crate::{host, http, percent, settings, tls};
 
 /// Longest wait for an answer: a batch is written record by record.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// The pauses before a page of a list is asked for again: a long list outlives a deployment, and may meet a limit.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+];
 
 /// The path of the registry's records.
 pub(crate) const KEYS: &str = "_gate/keys";
@@ -188,7 +197,14 @@ impl Pages<'_> {
         let place = (!cursor.is_empty()).then(|| format!("cursor={}", percent::encoded(cursor)));
         let query = joined([self.query.clone(), place.unwrap_or_default()]);
         let query = Some(query).filter(|query| !query.is_empty());
-        let mut page = self.gate.ask_with("GET", self.path, query.as_deref(), None)?;
+        // What is wrong with the first page is wrong with all.
+        let mut pauses = PAUSES.iter().filter(|_| !cursor.is_empty());
+        let mut page = loop {
+            match (self.gate.ask_with("GET", self.path, query.as_deref(), None), pauses.next()) {
+                (Err(error), Some(pause)) if error.is_passing() => thread::sleep(*pause),
+                (page, _) => break page?,
+            }
+        };
         self.cursor = page["cursor"].as_str().map(str::to_owned);
         // Else the list would never end.
         if self.cursor.as_deref() == Some(cursor) {

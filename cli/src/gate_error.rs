@@ -84,14 +84,21 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.code.is_empty() {
-            let login = match self.status {
+            let before = match self.status {
                 300..400 => {
                     " (a login page in front of the gate, such as Cloudflare Access, \
                     answers like this)"
                 }
+                429 => {
+                    " (Cloudflare, or a proxy in front of the gate, answers too many requests like this: wait a minute)"
+                }
                 _ => "",
             };
-            return write!(f, "the answer {} is not from a gate: check --gate{login}", self.status);
+            return write!(
+                f,
+                "the answer {} is not from a gate: check --gate{before}",
+                self.status
+            );
         }
         write!(f, "the gate said {} {}", self.status, self.code)?;
         let id = self.id.as_ref().map(|id| format!(" ({id})"));
@@ -103,6 +110,17 @@ impl fmt::Display for Problem {
             }
         }
         self.hint().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
+impl GateError {
+    /// Returns true if the same request may be answered a little later.
+    pub(crate) const fn is_passing(&self) -> bool {
+        match self {
+            Self::Refused(problem) => matches!(problem.status, 429 | 500..),
+            Self::NoAnswer(_) => true,
+            Self::NotSent(_) => false,
+        }
     }
 }
 

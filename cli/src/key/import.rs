@@ -10,6 +10,7 @@ use super::records::{self, Record};
 use crate::admin::{Gate, GateOptions, KEYS};
 use crate::error::{Context as _, Error, Result};
 use crate::gate_error::{GateError, Problem};
+use crate::invocation;
 use crate::progress::{Count, Progress};
 use crate::project::ProjectOptions;
 
@@ -50,8 +51,8 @@ impl Import {
             let size = batch(&left);
             match post(&gate, &left[..size]) {
                 Ok(keys) => {
-                    print(&count, &keys)?;
                     imported += size;
+                    print(&count, &keys, imported)?;
                     left.drain(..size);
                     count.more(size);
                 }
@@ -69,7 +70,10 @@ impl Import {
         drop(count);
         let skipped = match total - imported {
             0 => String::new(),
-            some => format!(", skipped {some} that exist"),
+            some => {
+                let show = invocation::hint("key show ID --unknown-key");
+                format!(", skipped {some} that exist ({show} prints a secret again)")
+            }
         };
         progress.note(&format!("imported {}{skipped}", counted(imported)));
         Ok(())
@@ -116,12 +120,17 @@ fn post(gate: &Gate, batch: &[Record]) -> std::result::Result<Vec<Value>, GateEr
 }
 
 /// Prints one line per key, as soon as it is there: nobody can ask for a secret later but who has the root.
-fn print(count: &Count, keys: &[Value]) -> Result<()> {
+fn print(count: &Count, keys: &[Value], imported: usize) -> Result<()> {
     let lines: String =
         keys.iter().map(|key| format!("{}\n", json!({"id": key["id"], "sk": key["sk"]}))).collect();
     count.aside(|| {
         let mut out = io::stdout().lock();
-        out.write_all(lines.as_bytes()).and_then(|()| out.flush()).context("printing the keys")
+        out.write_all(lines.as_bytes()).and_then(|()| out.flush()).context(format!(
+            "{} imported, and the secrets of the last {} could not be printed ({} does; continue with --skip-existing)",
+            counted(imported),
+            keys.len(),
+            invocation::hint("key show ID --unknown-key"),
+        ))
     })
 }
 

@@ -124,3 +124,67 @@ fn the_session_is_good_for_its_one_request_only() {
     let lasts = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
     assert!(lasts <= 30, "{claims}");
 }
+
+#[test]
+fn a_list_outlives_answers_that_fail_for_a_while() {
+    let checkout = Checkout::keyed(ADMIN);
+    let page = |id: &str, cursor: &str| {
+        Reply::ok(
+            &json!({"keys": [{"id": id, "rows": [{"day": id}]}], "cursor": cursor}).to_string(),
+        )
+    };
+    let last = || Reply::ok("{\"keys\":[{\"id\":\"c\",\"rows\":[]}],\"cursor\":null}");
+    let fault = || Reply::new(503).body("{\"code\":\"feature-unavailable\",\"detail\":\"No.\"}");
+    for (line, lines) in [("key list", 3), ("usage", 2), ("usage --csv", 3)] {
+        let cut = Reply::new(200).cut_short(100, b"{\"keys\":[");
+        let limited = Reply::new(429).body("error code: 1015");
+        let gate = Upstream::queue(vec![
+            page("a", "1"),
+            fault(),
+            limited,
+            page("b", "2"),
+            Reply::hang_up(),
+            cut,
+            last(),
+        ]);
+        let shown = checkout.prints(&format!("{line} --gate {}", gate.url()));
+        assert_eq!(shown.lines().count(), lines, "{shown}");
+        let asked: Vec<String> = gate.seen().iter().map(|seen| seen.target.clone()).collect();
+        let cursors: Vec<_> = asked.iter().map(|target| target.split_once("cursor=")).collect();
+        let cursors: Vec<_> = cursors.iter().map(|cut| cut.map(|(_, cursor)| cursor)).collect();
+        assert_eq!(
+            cursors,
+            [None, Some("1"), Some("1"), Some("1"), Some("2"), Some("2"), Some("2")]
+        );
+    }
+    // What does not pass, and what is there from the start, is said at once.
+    for (replies, words) in [
+        (vec![fault()], "503 feature-unavailable"),
+        (vec![Reply::new(429)], "429 … too many requests like this: wait"),
+        (
+            vec![page("a", "1"), Reply::new(401).body("{\"code\":\"key-revoked\"}")],
+            "401 key-revoked",
+        ),
+        (vec![page("a", "1"), Reply::new(200)], "200 is not from a gate"),
+    ] {
+        let (count, gate) = (replies.len(), Upstream::queue(replies));
+        let done = checkout.run(&format!("key list --gate {}", gate.url()));
+        done.ended(1, &words.split(" … ").collect::<Vec<_>>());
+        assert_eq!(gate.seen().len(), count, "{words}");
+    }
+}
+
+/// Keys were made, and their secrets are on no screen.
+#[test]
+fn an_import_whose_reader_is_gone_says_how_far_it_came() {
+    let checkout = Checkout::keyed(ADMIN);
+    let file = checkout.file("keys", "{\"id\":\"pk_a\"}\n{\"id\":\"pk_b\"}\n");
+    let gate = Upstream::queue(vec![
+        Reply::new(201).body("{\"keys\":[{\"id\":\"pk_a\"},{\"id\":\"pk_b\"}]}"),
+    ]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut import = checkout.command(&format!("key import --gate {} {file}", gate.url()));
+    let done = Done::of(import.stdout(writer));
+    done.failed(1, &["2 keys imported", "could not be printed", "key show ID --unknown-key"]);
+}
