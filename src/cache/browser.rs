@@ -79,14 +79,15 @@ pub fn keep_private<'h>(
     now: Timestamp,
 ) {
     let header = |name: &str| headers::header(headers, name);
-    let directives: Vec<_> = directives(header("cache-control").unwrap_or_default()).collect();
+    let upstream_value = header("cache-control").unwrap_or_default();
+    let directives: Vec<_> = directives(upstream_value).collect();
     let says = |wanted: &str| directive(&directives, wanted);
     let is_whole = |wanted: &str| says(wanted).is_some_and(|fields| fields.is_none());
     // With `no-cache` the gate is asked before each use, and so checks the credential.
     let is_private = ["private", "no-store", "no-cache"].into_iter().any(is_whole);
     let is_shared = says("public").is_some() || says("s-maxage").is_some();
-    // `Connection` may have named it.
-    let goes_on = !edits.drop.contains(&"cache-control");
+    // `Connection` may have named it. A word within quotes is not a directive, and `directives` does not know quotes.
+    let goes_on = !edits.drop.contains(&"cache-control") && !upstream_value.contains('"');
     if is_private && !is_shared && goes_on {
         return;
     }
@@ -97,7 +98,10 @@ pub fn keep_private<'h>(
         };
         value.push_str(", ");
         value.push_str(wanted);
-        if let Some(seconds) = argument.and_then(seconds) {
+        // "Caches are encouraged to consider responses that have invalid freshness information […] to be stale" (RFC 9111
+        // section 4.2.1), and without a number they would choose a lifetime.
+        let stale = (wanted == "max-age").then_some(0);
+        if let Some(seconds) = argument.and_then(seconds).or(stale) {
             value.push_str(&format!("={seconds}"));
         }
     }
@@ -270,6 +274,10 @@ mod tests {
             ("no-cache=\"a, b\", must-revalidate", "private, no-cache, must-revalidate"),
             ("private=\"set-cookie, x\", max-age=5", "private, max-age=5"),
             ("unknown=\"x\"", "private"),
+            ("unknown=\"a, private, no-store\", max-age=5", "private, max-age=5"),
+            ("max-age=-1, must-revalidate", "private, max-age=0, must-revalidate"),
+            ("max-age", "private, max-age=0"),
+            ("stale-if-error=a", "private, stale-if-error"),
         ] {
             let found = value(&[("cache-control", said)]);
             assert_eq!(found.as_deref(), Some(expected), "{said}");
@@ -299,6 +307,7 @@ mod tests {
             (vec![late, date], "private, max-age=30"),
             (vec![("expires", "0")], "private, max-age=0"),
             (vec![late, ("cache-control", "max-age=5")], "private, max-age=5"),
+            (vec![late, ("cache-control", "max-age=5s")], "private, max-age=0"),
         ] {
             let (drop, set) = value(&headers);
             assert_eq!(drop, ["expires"]);
