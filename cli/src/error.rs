@@ -59,9 +59,9 @@ impl<T> Context<T> for io::Result<T> {
 const fn fix(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            "; a file is where a folder has to be: move it away, or name another folder"
+            "; there is a file in the place of a folder: move it away, or name another folder"
         }
-        ErrorKind::IsADirectory => "; a folder is where a file has to be: move it away",
+        ErrorKind::IsADirectory => "; there is a folder in the place of a file: move it away",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             "; you have no permission: change that of the folder, or name another one"
         }

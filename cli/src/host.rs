@@ -34,7 +34,7 @@ pub(crate) fn check(url: &str) -> Checked<()> {
     }
     let (host, port) = split(authority);
     if port.is_some_and(|port| !is_port(port)) {
-        return Err("has a port that is no number from 1 to 65535".to_owned());
+        return Err("has a port that is not a number from 1 to 65535".to_owned());
     }
     let read = read(scheme, host)?;
     if host.split('.').rev().skip(1).any(str::is_empty) {
@@ -73,7 +73,7 @@ pub(crate) fn normalized(url: &str) -> Checked<String> {
     match port {
         None | Some("") => Ok(format!("{scheme}://{host}{rest}")),
         Some(port) if port.parse::<u16>().is_ok() => Ok(format!("{scheme}://{host}:{port}{rest}")),
-        Some(_) => Err("has a port that is no number".to_owned()),
+        Some(_) => Err("has a port that is not a number".to_owned()),
     }
 }
 

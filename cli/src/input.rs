@@ -30,7 +30,7 @@ pub(crate) fn secret(prompt: &str) -> Result<Secret> {
     input.read_to_end(&mut bytes).context(format!("reading {prompt} from standard input"))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_BYTES {
         return Err(Error::usage(format!(
-            "{prompt}: longer than {MAX_BYTES} bytes, which is all that a Workers Secret may hold"
+            "{prompt}: longer than {MAX_BYTES} bytes, the limit of a Workers Secret"
         )));
     }
     Ok(trimmed(Secret::new(bytes)))

@@ -50,7 +50,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     println!("{}", gate.ask("POST", "_gate/purge", Some(&body))?);
     eprintln!(
-        "writegate: purged in the data centre that answered; each other one has its own cache"
+        "writegate: purged in the data centre that answered; every other data centre has its own \
+        cache"
     );
     Ok(())
 }

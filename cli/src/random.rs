@@ -29,5 +29,5 @@ pub(crate) fn key_id() -> Result<String> {
 }
 
 fn no_randomness(error: getrandom::Error) -> Error {
-    Error::new(format!("the system gives no randomness: {error}"))
+    Error::new(format!("the system's random numbers failed: {error}"))
 }

@@ -137,7 +137,7 @@ impl Sign {
             });
         };
         let session = Session::parse(token)
-            .map_err(|_refusal| Error::usage("--session: this is no session of a gate"))?;
+            .map_err(|_refusal| Error::usage("--session: this is not a session of a gate"))?;
         let key = KeyId::parse(session.key())
             .filter(|key| self.key.as_ref().is_none_or(|named| named == key));
         let key = key.ok_or_else(|| Error::usage("--session: the session is of another key"))?;
@@ -155,7 +155,7 @@ impl Sign {
 }
 
 fn not_a_field() -> Error {
-    Error::usage("-H: no header has such a name")
+    Error::usage("-H: this is not a valid name of a header")
 }
 
 /// Returns the body itself, or what is in a file.

@@ -147,7 +147,8 @@ impl Claims {
         match Session::parse(&token) {
             Ok(_) => Ok(token),
             Err(_) => Err(Error::usage(
-                "a session with all of this would be refused as bad-credential; it may be too long",
+                "the gate would refuse this session as bad-credential, perhaps because it is too \
+                long: leave out some of it",
             )),
         }
     }

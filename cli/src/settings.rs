@@ -52,7 +52,7 @@ impl KeyOptions {
     /// Finds the key. Warns if the configuration does not have it.
     pub(crate) fn open_any(&self, id: &KeyId) -> Result<NamedKey> {
         self.find(id, &|why| {
-            eprintln!("writegate: {why}; it is signed all the same");
+            eprintln!("writegate: {why}; the command signs it anyway");
             Ok(())
         })
     }
@@ -125,7 +125,7 @@ impl NamedKey {
         }
         if key.expires.is_some_and(|end| end <= now) {
             eprintln!(
-                "writegate: the key's expires in {name} is over, so the gate there refuses this"
+                "writegate: the key's expires in {name} has passed, so the gate there refuses this"
             );
         }
         if !key.schemes.contains(&scheme) {
@@ -160,18 +160,18 @@ pub(crate) fn key_secret(project: &Project) -> Result<Option<Secret>> {
     let fault = match text.strip_prefix("sk_") {
         Some(rest) if rest.len() == SK_LETTERS && rest.bytes().all(is_part) => return Ok(own),
         Some(rest) if rest.bytes().all(is_part) => format!(
-            "has {} characters after sk_, and a key secret has {SK_LETTERS}: it was not copied whole, or with something else",
+            "has {} characters after sk_, and a key secret has {SK_LETTERS}: it was not copied \
+            completely, or together with something else",
             rest.len()
         ),
-        Some(_) => {
-            "has a character that is in no key secret: set nothing else, on one line".to_owned()
-        }
+        Some(_) => "has a character that no key secret has: set only the key secret, on one line"
+            .to_owned(),
         None if text.contains("sk_") => {
-            "has something before sk_, such as a quote or a blank: set the key secret only"
+            "has something before sk_, such as a quote or a space: set the key secret only"
                 .to_owned()
         }
         None => format!(
-            "is no key secret: those begin with sk_, as {} prints them",
+            "is not a key secret: those begin with sk_, as {} prints them",
             invocation::hint("key show ID")
         ),
     };
@@ -219,7 +219,7 @@ pub(crate) fn records(document: &Document) -> Result<&[Value]> {
     match keys {
         Value::Null => Ok(&[]),
         Value::Array(records) if records.iter().all(Value::is_object) => Ok(records),
-        _ => Err(Error::new(format!("{}: KEYS is no list of keys", document.name()))),
+        _ => Err(Error::new(format!("{}: KEYS is not a list of keys", document.name()))),
     }
 }
 
@@ -299,7 +299,7 @@ pub(crate) fn admin(project: &Project) -> Result<KeyId> {
 pub(crate) fn id(text: &str) -> std::result::Result<KeyId, String> {
     if begins_like_secret(text) {
         return Err(
-            "this is a secret and no key's id; replace it if others have seen it".to_owned()
+            "this is a secret, not a key's id; replace it if others have seen it".to_owned()
         );
     }
     KeyId::parse(text).ok_or_else(|| "a key's id is 1 to 128 of A-Z a-z 0-9 . _ -".to_owned())

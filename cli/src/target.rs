@@ -26,7 +26,7 @@ pub(crate) fn url(text: &str) -> std::result::Result<String, String> {
         return Err("expected a URL that begins with https:// or http://".to_owned());
     }
     if text.contains('#') {
-        return Err("a fragment is not sent to anybody: leave out # and what follows".to_owned());
+        return Err("a fragment is not part of a request: leave out # and the rest".to_owned());
     }
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, target) = rest.split_at(end);
@@ -50,7 +50,7 @@ pub(crate) fn path_fault(url: &str) -> &'static str {
     } else if path::check(path).is_err() {
         "it has a dot segment (. or .., also as %2e)"
     } else {
-        "some server would take it for a path of another route, or of the gate itself"
+        "some servers would read it as a path of another route, or of the gate itself"
     }
 }
 

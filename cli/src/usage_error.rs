@@ -33,7 +33,7 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
             let valid = list(error, ContextKind::ValidValue);
             let why = error.source().map(|why| unquoted(&why.to_string()));
             let why = why.unwrap_or_else(|| match valid.is_empty() {
-                true => "a value is wanted".to_owned(),
+                true => "a value is missing".to_owned(),
                 false => format!("expected one of {}", valid.join(", ")),
             });
             format!("{argument}: {why}")
@@ -42,7 +42,7 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
         ErrorKind::UnknownArgument
             if argument == "--json" && takes(named, "env") && named.get_name() != "console" =>
         {
-            "--json is no option here, because the output is JSON anyway".to_owned()
+            "--json is not an option here, because the output is JSON anyway".to_owned()
         }
         ErrorKind::UnknownArgument if is_option(&argument) => {
             let close = match taking(&|one| kinds(command, &argument).contains(&kind(one))) {
@@ -52,8 +52,8 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
             // Which is named at the end of every line.
             let close = if close == "--help" { String::new() } else { close };
             match close.is_empty() {
-                true => format!("{argument} is no option here"),
-                false => format!("{argument} is no option here; {close} is"),
+                true => format!("{argument} is not an option here"),
+                false => format!("{argument} is not an option here; {close} is"),
             }
         }
         // Only an option's value can be a number below 0, and none is.
@@ -82,7 +82,7 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
             }
         }
         ErrorKind::MissingRequiredArgument => {
-            format!("wanted: {}", list(error, ContextKind::InvalidArg).join(", "))
+            format!("missing: {}", list(error, ContextKind::InvalidArg).join(", "))
         }
         ErrorKind::TooManyValues => {
             format!("{argument}: one value {too_many}")
@@ -195,7 +195,7 @@ fn conflict(error: &clap::Error, argument: &str) -> String {
     others.push(text(error, ContextKind::PriorArg));
     others.retain(|other| !other.is_empty());
     match others.as_slice() {
-        [other] if other == argument => format!("{argument} may be given once"),
+        [other] if other == argument => format!("{argument} may be given only once"),
         [] => format!("{argument} does not go with the others"),
         others => format!("{argument} does not go with {}", others.join(", ")),
     }

@@ -185,7 +185,7 @@ impl Wrangler {
 
 fn parsed(arguments: &[&str], text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|_misshapen| {
-        Error::new(format!("{}: no JSON came of it", command_line(arguments)))
+        Error::new(format!("{}: the output is not JSON", command_line(arguments)))
     })
 }
 

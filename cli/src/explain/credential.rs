@@ -30,7 +30,7 @@ pub(super) fn faults(request: &RequestInput, head: &Head<'_>, local: &Local) -> 
         faults.extend(fault.or_else(|| match name.as_str() {
             "authorization" => authorization(value).err(),
             "x-public-key" if KeyId::parse(value).is_none() => {
-                Some("X-Public-Key is no key's id: 1 to 128 of A-Z a-z 0-9 . _ -".to_owned())
+                Some("X-Public-Key is not a key's id: 1 to 128 of A-Z a-z 0-9 . _ -".to_owned())
             }
             _ => None,
         }));
@@ -119,7 +119,7 @@ fn authorization(value: &str) -> Checked {
     let broken =
         "there is a line break in Authorization: the session was copied with one, and is one line";
     ensure(!value.contains(['\r', '\n']), broken)?;
-    ensure(!value.contains('\t'), "there is a tab in Authorization: write one blank after Bearer")?;
+    ensure(!value.contains('\t'), "there is a tab in Authorization: write one space after Bearer")?;
     if let Some(odd) = value.chars().find(|character| !matches!(character, ' '..='~')) {
         return Err(format!(
             "Authorization has the character U+{:04X}, as word processors and web pages write it: type it as plain ASCII",
@@ -130,12 +130,12 @@ fn authorization(value: &str) -> Checked {
         Some((scheme, token)) => (scheme, token.trim_start_matches(' ')),
         None => (value, ""),
     };
-    ensure(!value.ends_with(','), "Authorization ends with a comma: leave it out")?;
+    ensure(!value.ends_with(','), "Authorization ends with a comma: remove it")?;
     let is_name = scheme.len() <= 16
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && scheme.bytes().any(|b| b.is_ascii_alphabetic());
     let is_bearer = scheme.eq_ignore_ascii_case("bearer");
-    let other = format!("Authorization has the scheme {scheme}; a session comes with Bearer");
+    let other = format!("Authorization has the scheme {scheme}; send a session with Bearer");
     let has_comma = value.contains(',');
     let is_other = has_comma && token.contains(['=', ' ']) && is_name && !is_bearer;
     ensure(!is_other, other.clone())?;
@@ -144,7 +144,7 @@ fn authorization(value: &str) -> Checked {
         let is_sticking = scheme.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("bearer"));
         ensure(
             !is_sticking,
-            "after Bearer there must be a blank and nothing else before the session",
+            "there must be one space and nothing else between Bearer and the session",
         )?;
         let is_session = token.is_empty() && value.split('.').count() == 3;
         let bare =
@@ -152,10 +152,7 @@ fn authorization(value: &str) -> Checked {
         ensure(!is_session, bare)?;
         ensure(!token.is_empty(), "Authorization has no Bearer and no session")?;
         ensure(!is_name, other)?;
-        return ensure(
-            false,
-            "Authorization has no scheme that is known; a session comes with Bearer",
-        );
+        return ensure(false, "Authorization has no known scheme; send a session with Bearer");
     }
     let id = "this is a key's id, which proves nothing: mint a session with the key's secret";
     ensure(!token.starts_with("pk_"), id)?;

@@ -197,7 +197,7 @@ impl Local {
         let ids: Vec<_> = config.keys.keys().map(ToString::to_string).collect();
         vec![
             format!("{place} has these keys: {}", ids.join(", ")),
-            "if it is one of the gate's registry, --gate URL asks that".to_owned(),
+            "if the key is in the gate's registry, add --gate URL".to_owned(),
         ]
     }
 
@@ -230,7 +230,11 @@ impl Local {
         let verdict = match decision.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
             Poll::Ready(Decision::Forward(..)) => Verdict::Forwarded,
             Poll::Ready(Decision::Respond(answer)) => respond(&answer, is_own),
-            Poll::Pending => Verdict::Closed("something had to be waited for".to_owned()),
+            Poll::Pending => Verdict::Closed(
+                "the answer depends on something that this machine \
+                does not have"
+                    .to_owned(),
+            ),
         };
         match verdict {
             // The registry and the ledger, which the gate's own paths work on, are not here.

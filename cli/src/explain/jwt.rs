@@ -94,7 +94,8 @@ fn part(name: &str, text: &str) -> Result<Map<String, Value>, String> {
     match writegate::json::parse(&bytes) {
         Some(Value::Object(members)) => Ok(members),
         Some(_) | None => Err(format!(
-            "the session's {name} is no JSON object, or has a member twice, half a surrogate pair or a number beyond a double"
+            "the session's {name} is not a JSON object, or has a member twice, half a surrogate \
+            pair or a number beyond a double"
         )),
     }
 }
@@ -112,7 +113,7 @@ fn check_header(header: &Map<String, Value>) -> Checked {
     ensure(kid.is_some(), "the session's header has no kid, the id of the key that signed it")?;
     let kid = kid.and_then(Value::as_str);
     ensure(kid != Some(""), "the session's kid is empty")?;
-    ensure(kid.and_then(KeyId::parse).is_some(), "the session's kid is no key's id")?;
+    ensure(kid.and_then(KeyId::parse).is_some(), "the session's kid is not a key's id")?;
     let crit = "the session's header has crit, of which the gate understands nothing";
     ensure(!header.contains_key("crit"), crit)?;
     let b64 = "the session's header has b64, which a JWT may not have (RFC 7797)";
@@ -136,7 +137,7 @@ fn check_claims(claims: &Map<String, Value>) -> Checked {
         let text = format!("the session's {name} is a text; it must be a number of seconds");
         ensure(!value.is_string(), text)?;
         let is_time = value.as_f64().and_then(Timestamp::from_numeric_date).is_some();
-        ensure(is_time, format!("the session's {name} is no number of seconds"))?;
+        ensure(is_time, format!("the session's {name} is not a number of seconds"))?;
     }
     let text = |value: &Value| {
         let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());

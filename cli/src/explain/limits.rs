@@ -24,7 +24,10 @@ pub(super) fn bad_path(request: &RequestInput, local: &Local) -> String {
         let taken = route::find(&local.config()?.routes, &checked).ok()?;
         let refused = checked.encoded_slash && !taken.is_some_and(|route| route.encoded_slash);
         Some(match refused {
-            true => "it has an encoded slash (%2F or %5C), which its route does not take (encoded_slash)",
+            true => {
+                "it has an encoded slash (%2F or %5C), which its route does not allow \
+                (encoded_slash)"
+            }
             false => "the API's address and the rest of the path do not make one URL",
         })
     });
@@ -48,7 +51,7 @@ pub(super) fn bad_request(request: &RequestInput, local: &Local) -> Vec<String> 
         );
     }
     if matches!(head.method(), "GET" | "HEAD") && head.has_body() {
-        lines.push(format!("a {} must have no body, and this one has", head.method()));
+        lines.push(format!("a {} must not have a body, but this one has", head.method()));
     }
     if let Some(route) = route(&head, local).filter(|route| route.denies_query(head.target())) {
         lines.push(format!(
@@ -110,7 +113,7 @@ pub(super) fn timeout(head: &Head<'_>, local: &Local) -> Option<String> {
 pub(super) fn rate(key: &Key, config: Option<&Config>) -> Option<String> {
     let name = key.rate.as_deref()?;
     let stated = config.and_then(|config| config.rates.get(&*rate::binding(name))).map_or_else(
-        || "RATES does not say how many requests that is".to_owned(),
+        || "RATES does not say how many requests that allows".to_owned(),
         |rate| format!("{} requests in {} s, in each data centre", rate.limit, rate.period),
     );
     Some(format!("the key's rate is {name}: {stated}"))

@@ -35,7 +35,7 @@ pub(super) fn check(head: &Head<'_>, local: &Local, is_alone: bool) -> Checked {
     let ids = || parameters.iter().filter(|(name, _)| *name == "key");
     ensure(ids().count() < 2, "the URL has the parameter key twice")?;
     let is_id = ids().all(|(_, id)| KeyId::parse(id.unwrap_or_default()).is_some());
-    ensure(is_id, "the parameter key is no key's id: 1 to 128 of A-Z a-z 0-9 . _ -")?;
+    ensure(is_id, "the parameter key is not a key's id: 1 to 128 of A-Z a-z 0-9 . _ -")?;
     let is_mac = |(name, _): &&(&str, Option<&str>)| ["sig", "verify"].contains(name);
     let Some(at) = parameters.iter().position(|one| is_mac(&one)) else {
         return Ok(());
@@ -63,7 +63,7 @@ pub(super) fn check(head: &Head<'_>, local: &Local, is_alone: bool) -> Checked {
         let is_number = digits.bytes().all(|b| b.is_ascii_digit());
         let hint = if is_number && digits.len() == 13 { ", but in milliseconds" } else { "" };
         let is_time = is_number && (1..=12).contains(&digits.len()) && !digits.starts_with('0');
-        ensure(is_time, format!("exp in the URL is no time in seconds{hint}"))?;
+        ensure(is_time, format!("exp in the URL is not a time in seconds{hint}"))?;
         let tag = value("sig").and_then(|sig| URL_SAFE_NO_PAD.decode(sig).ok());
         let fault = "sig in the URL is not 32 bytes as base64url: the URL was cut off, was encoded once more, or has something at its end";
         ensure(tag.is_some_and(|tag| tag.len() == 32), fault)?;

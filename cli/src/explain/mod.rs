@@ -182,7 +182,11 @@ impl Explanation<'_> {
             lines.push("the HAR has no Authorization: browsers leave it out, unless they export sensitive data, too".to_owned());
         }
         if self.entry.lost_body {
-            lines.push("the HAR has not the body that was sent, so nothing can be said of its digest and its length".to_owned());
+            lines.push(
+                "the HAR does not have the body that was sent, so its digest and its length \
+                are not known"
+                    .to_owned(),
+            );
         }
         lines
     }

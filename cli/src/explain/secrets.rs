@@ -20,7 +20,8 @@ pub(super) fn secret_in(value: &str, local: &Local) -> Option<String> {
     for (name, root) in local.roots() {
         if root.expose_str().is_some_and(|root| value.contains(root)) {
             return Some(format!(
-                "this is {name}, which every key's secret is made from: replace it, for it travelled"
+                "this is {name}, from which every key's secret is made: replace it, because others \
+                may have seen it"
             ));
         }
     }
@@ -37,14 +38,16 @@ fn secret(word: &str) -> Option<String> {
     let pattern = token_patterns::at(word.as_bytes()).map(|(pattern, _)| pattern);
     match (word.get(..3), pattern) {
         (_, Some(pattern)) if !["sk_", "ss_"].contains(&pattern.prefix) => Some(format!(
-            "this looks like {} and is no session: an API's token is the gate's to hold, not its callers'; replace it if it travelled",
+            "this looks like {} and not a session: only the gate holds the API's token, never a \
+            caller; replace it if others may have seen it",
             pattern.kind
         )),
         (Some("sk_"), _) => Some(
-            "this is a key secret: mint a session with it, and replace it if it travelled".to_owned(),
+            "this is a key secret: mint a session with it, and replace it if others may have seen it".to_owned(),
         ),
         (Some("ss_"), _) => Some(
-            "this is a session's secret: sign the request with it, and send the session; replace the session if it travelled".to_owned(),
+            "this is a session's secret: sign the request with it, and send the session; replace \
+            the session if others may have seen it".to_owned(),
         ),
         _ => None,
     }

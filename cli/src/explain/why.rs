@@ -128,11 +128,12 @@ pub(crate) fn lines(
             false => "the session is bound (cnf) to a session secret: the request must be signed with that, too".to_owned(),
         }],
         Refusal::Replayed => vec![format!(
-            "the nonce was sent before, and is good once, also where the first answer was lost: a new try needs a new \
-             signature with a new nonce. It is forgotten {MAX_AGE} s after created"
+            "the nonce was sent before, and the gate accepts it only once, even if the first \
+             answer was lost: sign a new attempt with a new nonce. The gate forgets a nonce \
+             {MAX_AGE} s after created"
         )],
         Refusal::ChallengeFailed => vec![
-            "a token of Turnstile is good once, for 5 minutes, for one host name and one site key".to_owned(),
+            "a token of Turnstile is valid once, for 5 minutes, for one host name and one site key".to_owned(),
         ],
         Refusal::NoRoute => Vec::from_iter(limits::routes(&head, local.config())),
         Refusal::MethodNotAllowed => Vec::from_iter(limits::route_methods(&head, local)),
@@ -143,7 +144,7 @@ pub(crate) fn lines(
         }
         Refusal::QuotaExceeded => Vec::from_iter(key.and_then(|key| limits::quota(key, local))),
         Refusal::KeyExists => {
-            vec!["an id is used once, also that of a deleted key: choose another".to_owned()]
+            vec!["an id is used only once, even if its key was deleted: choose another".to_owned()]
         }
         Refusal::KeyInConfiguration => {
             vec!["the key is in the gate's configuration: change it there, and deploy".to_owned()]
@@ -169,7 +170,7 @@ fn denied(
         _ => key.map(|key| match (list, &key.paths) {
             _ if key.admin => "it is an admin key, which opens the gate's own paths only".to_owned(),
             ("paths", _) if given.starts_with(GATE_PREFIX) => {
-                "the key is no admin's, and opens none of the gate's own paths".to_owned()
+                "the key is not an admin key, and opens none of the gate's own paths".to_owned()
             }
             ("methods", _) => {
                 format!("the key's methods are: {}", key.methods.listed().collect::<Vec<_>>().join(", "))
@@ -257,11 +258,14 @@ fn stale(signature: Option<&Signature>, now: Timestamp) -> Vec<String> {
     };
     let mut lines = Vec::new();
     if let Some(created) = signature.created() {
-        lines.push(format!("created is {}; it may be {MAX_AGE} s old", moment(created, now)));
+        lines.push(format!(
+            "created is {}; it may be at most {MAX_AGE} s old",
+            moment(created, now)
+        ));
     }
     let expires = signature.expires();
     lines.extend(expires.map(|expires| format!("expires is {}", moment(expires, now))));
-    lines.push(format!("it was looked at as of {}", now.to_rfc3339()));
+    lines.push(format!("checked as of {}", now.to_rfc3339()));
     lines
 }
 
@@ -270,7 +274,7 @@ fn moment(at: Timestamp, now: Timestamp) -> String {
     let ahead = at.seconds().saturating_sub(now.seconds());
     let distance = match ahead {
         _ if at.seconds() > MILLISECONDS_FROM => {
-            "those are milliseconds, and seconds are wanted".to_owned()
+            "these are milliseconds, but the gate expects seconds".to_owned()
         }
         0.. => format!("{ahead} s ahead"),
         _ => format!("{} s ago", ahead.unsigned_abs()),
@@ -288,7 +292,7 @@ fn session(request: &RequestInput, now: Timestamp) -> Vec<String> {
         Some(format!("{name} is {}", moment(at, now)))
     });
     let mut lines: Vec<_> = times.collect();
-    lines.push(format!("it was looked at as of {}", now.to_rfc3339()));
+    lines.push(format!("checked as of {}", now.to_rfc3339()));
     lines
 }
 
@@ -328,10 +332,10 @@ fn link(head: &Head<'_>, now: Timestamp, key: Option<&Key>) -> Vec<String> {
     if let Some(issued) = verify.and_then(seconds) {
         let ttl = ttl.unwrap_or(crate::settings::DEFAULT_URL_TTL);
         lines.push(format!(
-            "it was issued at {} and is good for {ttl} s (url_ttl)",
+            "it was issued at {} and is valid for {ttl} s (url_ttl)",
             moment(issued, now)
         ));
     }
-    lines.push(format!("it was looked at as of {}", now.to_rfc3339()));
+    lines.push(format!("checked as of {}", now.to_rfc3339()));
     lines
 }

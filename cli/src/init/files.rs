@@ -17,10 +17,11 @@ pub(super) fn refuse_loss(project: &Project) -> Result<()> {
     }
     let lost = match (shipped, secrets) {
         (true, false) => return Ok(()),
-        (true, true) => ".dev.vars is there already:",
-        (false, false) => "wrangler.toml is not the shipped one any more:",
+        (true, true) => ".dev.vars exists already:",
+        (false, false) => "wrangler.toml is no longer the shipped one:",
         (false, true) => {
-            "this gate is made already, in wrangler.toml and .dev.vars: --secrets-only sets its secrets at Cloudflare, and"
+            "this gate exists already, in wrangler.toml and .dev.vars: --secrets-only sets its \
+            secrets at Cloudflare, and"
         }
     };
     Err(Error::usage(format!(
@@ -32,7 +33,7 @@ fn refuse_loss_of_environment(project: &Project, shipped: bool, secrets: bool) -
     let section = !shipped && project.unchecked_document()?.section().is_object();
     let lost = match (section, secrets) {
         (false, false) => return Ok(()),
-        (false, true) => format!("{} is there already", project.dev_vars()),
+        (false, true) => format!("{} exists already", project.dev_vars()),
         (true, _) => format!("{CONFIGURATION} has this environment already"),
     };
     Err(Error::usage(format!(
@@ -58,7 +59,8 @@ pub(super) fn refuse_exposure(project: &Project) -> Result<()> {
     match exposed {
         false => Ok(()),
         true => Err(Error::usage(
-            "git would take along what .dev.vars will hold: put .dev.vars and .dev.vars.* into .gitignore, and `git rm --cached .dev.vars` if it was committed",
+            "git would commit the secrets of .dev.vars: add .dev.vars and .dev.vars.* to \
+            .gitignore, and run `git rm --cached .dev.vars` if it was committed",
         )),
     }
 }

@@ -159,10 +159,10 @@ fn find(options: &Options, progress: &Progress) -> Result<Project> {
     let project = Project::at(&root, options.project.environment())?;
     check(options, &project)?;
     project.check_new()?;
-    interrupt::so_far(format!("{} is begun: run this again", root.display()));
+    interrupt::so_far(format!("{} is not finished: run this again", root.display()));
     package::prepare(&root, progress)?;
     interrupt::so_far(format!(
-        "{} has its npm packages, and the gate is not made: run this again",
+        "{} has its npm packages, but no gate yet: run this again",
         root.display()
     ));
     Ok(project)
@@ -172,7 +172,7 @@ fn find(options: &Options, progress: &Progress) -> Result<Project> {
 fn check(options: &Options, project: &Project) -> Result<()> {
     if project.name() != CONFIGURATION {
         return Err(Error::usage(format!(
-            "init writes {CONFIGURATION}, and wrangler would read {} instead: move that away",
+            "init writes {CONFIGURATION}, but wrangler would read {} instead: move that file away",
             project.name()
         )));
     }
@@ -260,9 +260,9 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     interrupt::so_far(online::so_far(project, &[]));
     report::written(project, kept);
     match tried {
-        Some(Tried::Works) => eprintln!("writegate: the API takes the write token"),
+        Some(Tried::Works) => eprintln!("writegate: the API accepts the write token"),
         Some(Tried::Unknown(why)) => {
-            let warning = format!("it is not known whether the API takes the write token: {why}");
+            let warning = format!("it is not known if the API accepts the write token: {why}");
             report::warn([&warning]);
             warnings.push(warning);
         }
@@ -310,8 +310,8 @@ fn base(project: &Project, name: &str) -> Result<String> {
 fn try_token(config: &Config) -> Result<Option<Tried>> {
     match token::try_once(config, TOKEN) {
         Some(Tried::Refused(why)) => Err(Error::usage(format!(
-            "the API does not take the write token ({why}), and nothing is written: pass another token, --auth or \
-             --probe, or --skip-probe to continue with it"
+            "the API does not accept the write token ({why}), so nothing is written: pass another \
+             token, --auth or --probe, or --skip-probe to continue with it"
         ))),
         tried => Ok(tried),
     }

@@ -79,7 +79,7 @@ pub(super) fn prepare(root: &Path, progress: &Progress) -> Result<()> {
             entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
         if let Some(other) = others.find(|name| !is_known(name)) {
             return Err(Error::usage(format!(
-                "{} holds {other} and is no npm package: name a new folder, `init my-gate`",
+                "{} holds {other} and is not an npm package: name a new folder, `init my-gate`",
                 root.display()
             )));
         }

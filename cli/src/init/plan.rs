@@ -139,9 +139,10 @@ pub(super) fn check(options: &Options) -> Result<()> {
     }
     match missing(options, preset) {
         missing if missing.is_empty() || input::is_terminal() => Ok(()),
-        missing => {
-            Err(Error::usage(format!("nobody can be asked here: add {}", missing.join(" "))))
-        }
+        missing => Err(Error::usage(format!(
+            "the command cannot ask without a terminal: add {}",
+            missing.join(" ")
+        ))),
     }
 }
 

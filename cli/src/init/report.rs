@@ -41,7 +41,8 @@ pub(super) fn written(project: &Project, kept: Option<SecretSource>) {
 /// Names the secrets that are sent and are not those of the file.
 pub(super) fn exported(names: &[String], file: &str) -> Option<String> {
     let list = names.join(", ");
-    (!names.is_empty()).then(|| format!("with the {list} of the environment, for {file} has none"))
+    (!names.is_empty())
+        .then(|| format!("with the {list} of the environment, because {file} has none"))
 }
 
 /// The facts that the report is made of.
@@ -91,14 +92,10 @@ impl End<'_> {
             first.push_str("npm ci   install wrangler\n  ");
         }
         eprintln!(
-            "\n\
-             Keep SIGNING_SECRET: copy it from {secrets} into your password store now. Every key's secret is made from\n\
-             it, and it cannot be read back from Cloudflare. WRITE_TOKEN is in {secrets} for `npx wrangler dev{env}` only;\n\
-             take it out where this machine should not have it.\n{lacks}\
-             \n\
-             Next:\n  \
-             {first}{}\n  \
-             {use_it}",
+            "\nKeep SIGNING_SECRET: copy it from {secrets} into your password store now. Every \
+             key's secret is made from\nit, and it cannot be read back from Cloudflare. \
+             WRITE_TOKEN is in {secrets} for `npx wrangler dev{env}` only;\nremove it if this \
+             machine should not have it.\n{lacks}\nNext:\n  {first}{}\n  {use_it}",
             self.next(online)
         );
         if let Some(publishing) = &self.publishing {
@@ -146,7 +143,7 @@ impl End<'_> {
             Online::Secrets => format!("npx wrangler deploy{env}   put it online"),
             Online::Gate => {
                 format!(
-                    "{} check --gate {}{env}   see that all is as it should be",
+                    "{} check --gate {}{env}   check the gate",
                     invocation::prefix(),
                     package::url(self.whole)
                 )
@@ -164,7 +161,11 @@ impl End<'_> {
             lines.push("Nothing is cached on workers.dev: give the gate a host name of one of your zones (--domain).".to_owned());
         }
         if !any("probe") {
-            lines.push("Without a probe in the route nobody can try a new token before it replaces the old one (--probe).".to_owned());
+            lines.push(
+                "Without a probe in the route, no command can test a new token before it \
+                replaces the old one (--probe)."
+                    .to_owned(),
+            );
         }
         lines
     }

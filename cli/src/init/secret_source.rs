@@ -23,8 +23,8 @@ pub(super) fn find(project: &Project, name: &str) -> Result<Option<(Secret, Secr
         (Some(secret), None) => Ok(Some((secret, SecretSource::Environment))),
         (Some(other), Some(secret)) if other.expose() != secret.expose() => {
             Err(Error::usage(format!(
-                "{name} of the environment is another than that of {}: unset the one that is not this gate's, \
-                 and keep the other",
+                "{name} in the environment differs from the one in {}: remove the one that is not \
+                 this gate's",
                 project.dev_vars()
             )))
         }

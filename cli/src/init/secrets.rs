@@ -118,7 +118,7 @@ fn token(given: &Secret, dates: &Dates) -> Result<Secret> {
     let wrong = |hint: &str| Error::usage(format!("the write token, from standard input: {hint}"));
     let token = Token::parse(given).map_err(|error| wrong(&error.to_string()))?;
     let value = match token.value.expose_str() {
-        None => return Err(wrong("is no text")),
+        None => return Err(wrong("is not text")),
         Some("") => return Err(wrong("is empty")),
         Some(value) if value.chars().any(char::is_control) => {
             return Err(wrong("has several lines or control characters"));
@@ -165,7 +165,8 @@ pub(super) fn check_root(root: &Secret) -> Result<()> {
     match root.len() < MIN_SECRET_BYTES {
         false => Ok(()),
         true => Err(Error::usage(format!(
-            "{ROOT} of the environment or .dev.vars is shorter than {MIN_SECRET_BYTES} bytes: take it out, and init makes one"
+            "{ROOT} of the environment or .dev.vars is shorter than {MIN_SECRET_BYTES} bytes: \
+            remove it, and init makes one"
         ))),
     }
 }

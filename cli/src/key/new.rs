@@ -49,7 +49,7 @@ impl New {
         let key = fields::parse(whole.clone())?;
         if key.expires.is_some_and(|end| end <= clock::now().unwrap_or(end)) {
             return Err(Error::usage(
-                "--expires: this is over already, so the key would be refused",
+                "--expires: this time has passed, so the gate would refuse the key",
             ));
         }
         if let Some(which) = &self.which {
@@ -92,7 +92,7 @@ impl New {
         project.rewrite(|text| edit::push(text, environment, "KEYS", &fields))?;
         println!("{id}");
         eprintln!(
-            "writegate: it is in {}, and counts when that is deployed; {} prints its secret",
+            "writegate: the key is in {} and takes effect when you deploy; {} prints its secret",
             project.name(),
             invocation::hint(&format!("key show {id}"))
         );

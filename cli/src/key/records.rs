@@ -44,7 +44,7 @@ fn array(bytes: &[u8]) -> Result<Vec<Value>> {
         }
         Some(Value::Array(records)) => Ok(records),
         Some(_) | None => {
-            Err(Error::usage("it begins with [ and is no JSON array, or has a member twice"))
+            Err(Error::usage("it begins with [ and is not a JSON array, or has a member twice"))
         }
     }
 }
@@ -56,8 +56,8 @@ fn lines(bytes: &[u8]) -> Result<Vec<Value>> {
         let number = values.len() + 1;
         let value = json::parse(line).ok_or_else(|| {
             Error::usage(format!(
-                "record {number} (line {at}): is no JSON on a line of its own, or has a member twice; \
-                 expected a JSON array, or one record a line"
+                "record {number} (line {at}): is not JSON on one line, or has a member twice; \
+                 expected a JSON array, or one record per line"
             ))
         })?;
         values.push(value);
@@ -129,7 +129,7 @@ mod tests {
         }
         assert!(error(&format!("{ahead}\n\n{{")).starts_with("record 2 (line 3): "));
         assert!(error(r#"{"id":"a","id":"a"}"#).starts_with("record 1 (line 1): "));
-        assert!(error("[").contains("no JSON array"));
+        assert!(error("[").contains("not a JSON array"));
         let long = format!(r#"{{"id":"a","name":"{}"}}"#, "x".repeat(MAX_RECORD_BYTES));
         assert!(error(&long).starts_with("record 1: is longer"));
         for empty in ["", " \n", "[]"] {

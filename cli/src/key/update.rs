@@ -49,7 +49,7 @@ impl Update {
         changes.extend(self.cleared.iter().map(|field| (*field, Value::Null)));
         if changes.is_empty() {
             return Err(Error::usage(
-                "nothing is to be changed: name a field, such as --path, or --clear",
+                "nothing to change: name a field, such as --path, or --clear",
             ));
         }
         self.target.change(&changes)
@@ -93,11 +93,11 @@ impl Target {
         })?;
         match is_changed {
             true => eprintln!(
-                "writegate: {} is changed, which counts when it is deployed",
+                "writegate: changed {}; deploy it, so that the change takes effect",
                 project.name()
             ),
             false => eprintln!(
-                "writegate: the key is like that already; {} stays as it is",
+                "writegate: the key has these values already, so {} is unchanged",
                 project.name()
             ),
         }
@@ -126,7 +126,8 @@ impl Target {
         let old = version(self.record(former));
         if u64::from(parsed.version) < old {
             return Err(Error::usage(format!(
-                "--version: the key has version {old}, and a lower one would make an old secret good again"
+                "--version: the key has version {old}, and a lower one would make an old secret \
+                valid again"
             )));
         }
         fields::refuse_unbound(&edit::whole(changes), &document)

@@ -100,7 +100,7 @@ impl Project {
         let process: &dyn Fn(&str) -> Option<String> =
             if is(WITH_PROCESS, "true") || lists_secrets() { process } else { &|_| None };
         variables.expand(process).ok_or_else(|| {
-            Error::usage(".env: a $ in it refers to itself without an end, which wrangler would follow forever")
+            Error::usage(".env: a $ in it refers to itself, and wrangler would follow it forever")
         })
     }
 

@@ -169,7 +169,8 @@ impl Project {
         match &self.redirect {
             None => Ok(()),
             Some(redirect) => Err(Error::usage(format!(
-                "{} sends wrangler to another configuration, which writegate does not read: delete it",
+                "{} redirects wrangler to another configuration, which writegate does not read: \
+                delete that file",
                 redirect.display()
             ))),
         }

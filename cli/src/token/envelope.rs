@@ -67,7 +67,9 @@ impl Envelope {
         members.insert("issued_at".to_owned(), day(issued).into());
         if let Some(expires) = dates.expires_at {
             if expires <= now {
-                return Err("expires_at has passed: the API takes this token no longer".to_owned());
+                return Err(
+                    "expires_at has passed, so the API no longer accepts this token".to_owned()
+                );
             }
             if expires <= issued {
                 return Err("expires_at is not after issued_at".to_owned());

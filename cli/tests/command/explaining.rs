@@ -105,7 +105,7 @@ fn the_rule_and_the_reason_are_named() {
         "
         -- -X POST {signed} -d '{{}}' {URL} → With this configuration it is accepted
         -- -X POST {signed} -d [] {URL} → it is refused: 401 digest-mismatch … its digest is sha-256=:
-        --at 2030-01-01T00:00:00Z -- -X POST {signed} -d '{{}}' {URL} → it is refused: 401 signature-stale … it may be 300 s old
+        --at 2030-01-01T00:00:00Z -- -X POST {signed} -d '{{}}' {URL} → it is refused: 401 signature-stale … at most 300 s old
         -- {URL} → it is refused: 401 credential-missing … credential is required
         -- -H '{bearer}' https://gate.example/other → it is refused: 403 path-denied … /other; the key's paths are: /posts, /posts/*
         -- -X PUT -H '{bearer}' {URL} → it is refused: 403 method-denied … PUT; the key's methods are: GET, POST
@@ -241,7 +241,7 @@ fn the_registry_is_asked_for_a_key_that_is_elsewhere() {
     let scene = Scene::of(&format!("{WRANGLER}[[vars.KEYS]]\nid = \"pk_admin\"\nadmin = true\n"));
     let session = scene.checkout.prints("session mint --key pk_other --unknown-key");
     let request = format!("-- -H 'Authorization: Bearer {session}' {URL}");
-    scene.explains(&format!("{request} → key-unknown … --gate URL asks that"));
+    scene.explains(&format!("{request} → key-unknown … add --gate URL"));
     let gate = Upstream::queue(vec![Reply::ok(r#"{"id":"pk_other","methods":["PUT"]}"#)]);
     let asks = format!("--gate {} {request}", gate.url());
     scene.explains(&format!("{asks} → 403 method-denied … the key's methods are: PUT"));

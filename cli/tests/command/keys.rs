@@ -66,7 +66,7 @@ fn what_the_gate_would_refuse_is_not_written() {
         key new --write --mint ttl=60              → mint … allowed_origins
         key new --write --admin --scheme url       → --scheme (schemes): an admin key
         key new --write --rate gold                → rate: there is no binding RATE_GOLD … nothing
-        key new --write --expires 2020-01-01       → --expires … over already
+        key new --write --expires 2020-01-01       → --expires … has passed
         key new --write --expires tomorrow         → --expires: expected … RFC 3339
         key new --write --quota requests=1,requests=2,per=day → --quota … twice
         key new --write --quota requests=1,per=year → --quota (quota.per): expected … \"day\"
@@ -82,7 +82,7 @@ fn what_the_gate_would_refuse_is_not_written() {
         key update pk_a --clear methods --method GET → --clear: methods is given, too
         key update pk_a --version 0                → --version … from 1
         key update pk_a --rate gold                → rate: there is no binding RATE_GOLD … 503
-        key update pk_a                            → nothing is to be changed … --clear
+        key update pk_a                            → nothing to change … --clear
         key update pk_a --env nope --method GET    → --env … no [env.…]
         key update pk_none --method GET            → no such key … --gate
         key disable pk_none                        → no such key … --gate
@@ -118,7 +118,11 @@ fn a_key_is_changed_disabled_and_enabled_in_its_place() {
         ",
     );
     let again = checkout.run("key update pk_a --version 3");
-    assert!(again.code == Some(0) && again.err.contains("is like that already"), "{}", again.err);
+    assert!(
+        again.code == Some(0) && again.err.contains("has these values already"),
+        "{}",
+        again.err
+    );
     assert_eq!(checkout.text("wrangler.toml"), before);
 }
 
@@ -126,7 +130,7 @@ fn a_key_is_changed_disabled_and_enabled_in_its_place() {
 fn keys_that_are_no_list_are_not_listed_as_none() {
     for keys in ["KEYS = {}", "KEYS = [1]", "KEYS = \"[{\""] {
         let checkout = Checkout::new(&format!("[vars]\n{keys}\n"));
-        checkout.refuses(1, "key list → KEYS is no list of keys");
+        checkout.refuses(1, "key list → KEYS is not a list of keys");
     }
 }
 

@@ -68,18 +68,18 @@ fn an_error_names_what_is_expected_and_not_what_was_given() {
         token rotate --now={secret}           → --now: one value too many (
         session mint --key a --ttl 4294967300 → --ttl <SECONDS>: expected 1 to
         token age --gate={secret} --gate={secret} → --gate <URL> … https://gate.example.com
-        session mint --key a --key {secret}   → --key <ID> may be given once
+        session mint --key a --key {secret}   → --key <ID> may be given only once
         token rotate --hook {secret} --old {ID} → --hook <COMMAND> does not go with --old <ID>
         token put {secret}                    → standard input
-        token put --token {secret}            → --token is no option
+        token put --token {secret}            → --token is not an option
         token put --issued-at {secret}        → --issued-at … 2026-11-22
-        token age                             → wanted: --gate <URL>
+        token age                             → missing: --gate <URL>
         token age --gate {secret}             → --gate <URL> … https://gate.example.com
         session mint --key a --ttl {secret}   → --ttl <SECONDS>
         check --only {secret}                 → --only <CHECK> … expected one of configuration
         key shwo                              → no such command
-        session mint --key                    → --key <ID> … a value is wanted
-        session mint --methd GET              → --methd is no option here; --method is
+        session mint --key                    → --key <ID> … a value is missing
+        session mint --methd GET              → --methd is not an option here; --method is
         token put --{secret}                  → an argument too many; a secret goes through standard input
         token put --json={secret}             → --json: one value too many; a secret goes through
         "

@@ -108,7 +108,7 @@ fn a_new_gate_below_another_project_says_whose_configuration_wrangler_takes() {
         assert_eq!(done.err.contains("wrangler by itself takes"), is_told, "{}", done.err);
         done.ended(
             1,
-            &["npm: it is not on PATH: install Node.js", "my-gate is begun: run this again"],
+            &["npm: it is not on PATH: install Node.js", "my-gate is not finished: run this again"],
         );
         let _gone = fs::remove_dir_all(outer.0.join("my-gate"));
     }
@@ -224,7 +224,7 @@ fn variables_that_are_json_as_text_count_as_json() {
     let date = Checkout::keyed("[[vars.KEYS]]\nid = \"pk_a\"\nexpires = 2099-01-01\n");
     assert!(shown(&date, "pk_a").0.starts_with("sk_"));
     let wrong = Checkout::keyed("[vars]\nKEYS = \"[{\"\n");
-    wrong.refuses(1, "key show pk_a → wrangler.toml … KEYS is no list");
+    wrong.refuses(1, "key show pk_a → wrangler.toml … KEYS is not a list");
 }
 
 /// Files that read others, and what those are. None of them is a project's.

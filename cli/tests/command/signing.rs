@@ -145,7 +145,7 @@ fn signing_with_a_key_that_is_refused_warns() {
         "[[vars.KEYS]]\nid = \"pk_old\"\nrevoked = true\nschemes = [\"session\", \"signature\", \"url\"]\n\
          [[vars.KEYS]]\nid = \"pk_over\"\nexpires = \"2020-01-01\"\nschemes = [\"waf-url\"]\n",
     );
-    let over = ["expires in wrangler.toml is over", "schemes in wrangler.toml lack"];
+    let over = ["expires in wrangler.toml has passed", "schemes in wrangler.toml lack"];
     for (key, reported) in [("pk_old", &["revoked in wrangler.toml"][..]), ("pk_over", &over)] {
         for line in ["session mint", &format!("request sign GET {URL}"), &format!("url sign {URL}")]
         {

@@ -52,9 +52,9 @@ fn an_unknown_command_proposes_the_nearest_and_is_not_repeated() {
         token list       → no such command … did you mean key list?
         key miint        → no such command … expected one of new, update
         logout           → no such command … expected one of init, build
-        key list --json  → --json is no option here … the output is JSON anyway
+        key list --json  → --json is not an option here … the output is JSON anyway
         usage --gate=http://127.0.0.1:1 --json   → --json … JSON anyway
-        console --gate=http://127.0.0.1:1 --json → --json is no option here (
+        console --gate=http://127.0.0.1:1 --json → --json is not an option here (
         key list pk_site → an argument too many (
         "
     )) {
@@ -206,7 +206,7 @@ fn an_id_that_the_configuration_does_not_have_is_refused_with_the_nearest() {
     // A signature of a key of the registry is made, with a warning that the configuration does not have the id.
     for sign in ["url sign", "request sign GET"] {
         let done = checkout.run(&format!("{sign} {URL} --key pk_registry"));
-        for words in ["no such key", "signed all the same"] {
+        for words in ["no such key", "signs it anyway"] {
             assert!(done.err.contains(words), "{words}: {}", done.err);
         }
         done.succeeded();
@@ -236,17 +236,17 @@ fn a_key_s_secret_is_enough_in_an_empty_folder() {
     }
     let wrong = random_secret();
     let done = empty.run(&wrong, mint);
-    done.failed(2, &["WRITEGATE_SK is no key secret"]);
+    done.failed(2, &["WRITEGATE_SK is not a key secret"]);
     assert!(!done.err.contains(&wrong), "{}", done.err);
     // A secret that was not copied exactly is named, because the gate would refuse what is made with it.
     for (wrong, fault) in [
         (sk[..30].to_owned(), "27 characters after sk_"),
         (format!("{sk}x"), "44 characters after sk_"),
-        (format!("{sk};"), "a character that is in no key secret"),
+        (format!("{sk};"), "a character that no key secret has"),
         (format!("\"{sk}\""), "something before sk_"),
         (format!(" {sk}"), "something before sk_"),
         (format!("WRITEGATE_SK={sk}"), "something before sk_"),
-        (sk.replacen("sk_", "ss_", 1), "is no key secret"),
+        (sk.replacen("sk_", "ss_", 1), "is not a key secret"),
     ] {
         for line in [mint, sign, link, &format!("explain -- {URL}")] {
             let done = empty.run(&wrong, line);

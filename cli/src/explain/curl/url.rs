@@ -86,7 +86,8 @@ fn without_globs(target: &str) -> Result<String> {
             '\\' => plain.push(rest.next_if(|next| "[]{}".contains(*next)).unwrap_or(character)),
             '{' | '[' => {
                 return Err(Error::usage(
-                    "the URL: curl makes several requests of { } and [ ]; write one of them, or give -g",
+                    "the URL: curl makes several requests of { } and [ ]: write one of them, or \
+                    add -g",
                 ));
             }
             other => plain.push(other),

@@ -34,7 +34,7 @@ impl Rotation<'_> {
             return Ok(Outcome::Unchanged);
         }
         self.refuse_early(&seen.fingerprint)?;
-        self.step(2, &format!("{before} is in place, {age}, {state}: a new one is wanted"));
+        self.step(2, &format!("{before} is in place, {age}, {state}: a new one is needed"));
         let place = self.place()?;
         self.tell_way(&place);
         self.step(3, "making a token by --hook");

@@ -69,7 +69,7 @@ impl Rotation<'_> {
         };
         let token = named(&seen.fingerprint);
         let state = &seen.state;
-        self.step(2, &format!("{token} is in place, {age}, {state}: a new one is wanted"));
+        self.step(2, &format!("{token} is in place, {age}, {state}: a new one is needed"));
         let place = self.place()?;
         self.tell_way(&place);
         let (made, new) = self.make(tokens, &like)?;

@@ -97,14 +97,14 @@ impl Tokens {
         };
         if is_old(&self.api) {
             return Err(Error::usage(
-                "--old is the token in ROTATION_API_TOKEN or CLOUDFLARE_API_TOKEN, which this command uses to make and \
-                 revoke tokens; it wants the id of the one in the gate",
+                "--old is the token in ROTATION_API_TOKEN or CLOUDFLARE_API_TOKEN, which this \
+                 command uses to make and revoke tokens; pass the id of the one in the gate",
             ));
         }
         match login.map(Api::open).transpose()?.is_some_and(|api| is_old(&api)) {
             true => Err(Error::usage(
-                "--old is the token in CLOUDFLARE_API_TOKEN, which wrangler works with: it would be revoked under it; --old \
-                 wants the id of the one in the gate",
+                "--old is the token in CLOUDFLARE_API_TOKEN, which wrangler works with: it would \
+                 be revoked under it; pass the id of the one in the gate as --old",
             )),
             false => Ok(()),
         }

@@ -47,7 +47,7 @@ impl Hook {
         }
         Envelope::read(&printed, Dates::default(), now).map_err(|wrong| {
             Error::new(format!(
-                "what the command of --hook printed is no token, so nothing was put: {wrong}"
+                "what the command of --hook printed is not a token, so nothing was put: {wrong}"
             ))
         })
     }

@@ -275,7 +275,7 @@ impl<'o> Rotation<'o> {
             let elapsed = new.born.elapsed();
             match elapsed < START_WITHIN {
                 true => Ok(Some(PUT_WITHIN.saturating_sub(elapsed))),
-                false => Err(Error::new("the new token took too long to be put")),
+                false => Err(Error::new("putting the new token took too long")),
             }
         };
         let text = &new.envelope.text;

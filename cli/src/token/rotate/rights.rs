@@ -33,7 +33,7 @@ pub(super) fn policies(shown: &Value) -> Result<Value> {
         .collect();
     match policies.is_empty() {
         false => Ok(policies.into()),
-        true => Err(Error::new("the old token has no policies to give to a new one")),
+        true => Err(Error::new("the old token has no policies that a new one could get")),
     }
 }
 

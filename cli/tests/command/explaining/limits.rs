@@ -30,7 +30,7 @@ fn the_limits_of_routes_keys_and_sessions_are_named_with_their_values() {
         -- {site} {gate}/posts/1                  → method-not-allowed … the route's methods are: POST
         -- {site} -d abcd {gate}/posts/1          → body-too-large … max_body_bytes of the route /posts/* is 3
         -- {site} -d a {gate}/posts/1?debug=1     → bad-request … deny_query
-        -- {site} -X GET -d a {gate}/posts/1      → bad-request … a GET must have no body
+        -- {site} -X GET -d a {gate}/posts/1      → bad-request … a GET must not have a body
         -- {site} -H 'Upgrade: h2c' {gate}/posts/1 → bad-request … there is Upgrade
         -- {site} https://gate_.example/posts/1   → bad-request … a host of letters
         -- {site} {gate}/posts//1                 → bad-path … an empty segment
@@ -40,7 +40,7 @@ fn the_limits_of_routes_keys_and_sessions_are_named_with_their_values() {
         -- {old} -d a {gate}/posts/1              → key-revoked … wrangler.toml has revoked = true
         -- {sign} -d a {gate}/posts/1             → proof-missing … the key's nonce is "required"
         --at 2030-01-01 -- {site} -d a {gate}/posts/1 → session-expired … s ago)
-        -- {site} {gate}/_gate/keys               → path-denied … the key is no admin's
+        -- {site} {gate}/_gate/keys               → path-denied … the key is not an admin key
         -- {admin} {gate}/_gate/session           → method-not-allowed … here are: POST
         -- {admin} {gate}/_gate/x                 → no-route … no such path of its own
         -- {admin} {gate}/_gate/usage             → bad-request … key: expected the id

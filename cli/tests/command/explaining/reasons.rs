@@ -28,7 +28,7 @@ fn the_part_of_a_session_that_is_at_fault_is_named() {
     for (parts, fault) in rows(&format!(
         r#"
         {{"alg":"HS256"}} | {{"exp":{END}}}                → no kid
-        {{"alg":"HS256","kid":"a b"}} | {{"exp":{END}}}    → kid is no key's id
+        {{"alg":"HS256","kid":"a b"}} | {{"exp":{END}}}    → kid is not a key's id
         {{"alg":"HS512","kid":"pk_site"}} | {{"exp":{END}}} → alg is "HS512"; the gate takes "HS256"
         {{"alg":"none","kid":"pk_site"}} | {{"exp":{END}}} → alg is "none"
         {{"alg":"RS256","kid":"pk_site"}} | {{"exp":{END}}} → alg is "RS256"
@@ -38,8 +38,8 @@ fn the_part_of_a_session_that_is_at_fault_is_named() {
         {{"alg":"HS256","kid":"pk_site","B64":false}} | {{"exp":{END}}} → almost one that the gate reads: B64
         {RIGHT} | {{"exp":{END},"name":"\ud83d"}}          → half a surrogate pair
         {RIGHT} | {{"exp":"{END}"}}                        → exp is a text
-        {RIGHT} | {{"exp":null}}                           → exp is no number
-        {RIGHT} | {{"exp":{{}}}}                           → exp is no number
+        {RIGHT} | {{"exp":null}}                           → exp is not a number
+        {RIGHT} | {{"exp":{{}}}}                           → exp is not a number
         {RIGHT} | {{"sub":"a"}}                            → no exp
         {RIGHT} | {{"exp":{END},"nbf":"now"}}              → nbf is a text
         {RIGHT} | {{"exp":{END},"methods":"POST"}}         → methods is not a list
@@ -87,18 +87,18 @@ fn the_part_of_an_authorization_that_is_at_fault_is_named() {
         Bearer {h}.{c}.         → not signed
         Bearer {h}.{c}.AAAA     → 3 bytes long; that of HS256 is 32
         Bearer {h}=.{c}.{c}     → header is not base64url without padding: it is plain base64
-        Bearer {sk}             → this is a key secret: mint a session with it, and replace it if it travelled
+        Bearer {sk}             → this is a key secret: mint a session with it, and replace it if others may have seen it
         {sk}                    → this is a key secret
         Token {sk}              → this is a key secret
         Basic {basic}           → this is a key secret
         Bearer pk_site          → this is a key's id
         Bearer {root}           → this is SIGNING_SECRET
-        Bearer rk_live_{stripe} → this looks like a Stripe key and is no session
+        Bearer rk_live_{stripe} → this looks like a Stripe key and not a session
         Bearer ghp_{github}     → this looks like a GitHub token
         Bearer v4.local.AAAA    → this is a PASETO
         Bearer {good}.AAAA      → this has 4
-        Bearer:{good}           → after Bearer there must be a blank
-        Bearer{good}            → after Bearer there must be a blank
+        Bearer:{good}           → there must be one space
+        Bearer{good}            → there must be one space
         Bearer “{good}”         → the character U+201C
         Bearer{nbsp}{good}      → the character U+00A0
         {bom}Bearer {good}      → the character U+FEFF
@@ -139,13 +139,16 @@ fn the_part_of_a_link_that_is_at_fault_is_named() {
         (link[..link.len() - 3].to_owned(), "bad-credential … not 32 bytes"),
         (format!("{link}AAAA"), "bad-credential … not 32 bytes"),
         (other("key=", "key=pk_a&key="), "ambiguous-credential … the parameter key twice"),
-        (other("key=pk_site", "key=pk/site"), "bad-credential … the parameter key is no key's id"),
+        (
+            other("key=pk_site", "key=pk/site"),
+            "bad-credential … the parameter key is not a key's id",
+        ),
         (format!("{URL}&key=pk_site&verify=12-a"), "bad-credential … verify in the URL is not ten"),
         (other("&sig=", "&sig=a&sig="), "bad-credential … sig or verify twice"),
         (other("exp=", "a=1&exp="), "bad-credential … key, exp and sig, in this order"),
         (
             other("&sig=", "000&sig="),
-            "bad-credential … exp in the URL is no time in seconds, but in milli",
+            "bad-credential … exp in the URL is not a time in seconds, but in milli",
         ),
         (other("key=pk_site&", ""), "credential-missing … sig and no key"),
         (other("&", "%26"), "credential-missing … percent-encoded as a whole"),

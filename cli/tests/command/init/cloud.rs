@@ -206,13 +206,13 @@ fn another_gate_s_secrets_in_the_environment_are_not_sent() {
     for name in ["SIGNING_SECRET", "WRITE_TOKEN"] {
         let other = random_secret();
         let done = machine.finish_with(name, &other);
-        done.failed(2, &[&format!("{name} of the environment"), ".dev.vars"]);
+        done.failed(2, &[&format!("{name} in the environment"), ".dev.vars"]);
         assert!(!done.err.contains(&other), "{}", done.err);
         assert_eq!(machine.calls().len(), calls);
     }
     // The same one is nobody else's.
     let done = machine.finish_with("SIGNING_SECRET", &machine.root());
-    assert!(!done.err.contains("of the environment"), "{}", done.err);
+    assert!(!done.err.contains("the environment"), "{}", done.err);
     done.succeeded();
 
     // What `.dev.vars` has not is the environment's, which is reported.

@@ -17,7 +17,7 @@ fn again(checkout: &Checkout, more: &str) -> Done {
 fn files_that_are_there_are_not_touched() {
     let checkout = clone();
     checkout.secret("mine");
-    again(&checkout, "").failed(2, &[".dev.vars is there", "--force"]);
+    again(&checkout, "").failed(2, &[".dev.vars exists already", "--force"]);
     assert_eq!(checkout.text(".dev.vars"), "SIGNING_SECRET=mine\n");
     assert_eq!(checkout.text("wrangler.toml"), SHIPPED);
 
@@ -30,7 +30,7 @@ fn files_that_are_there_are_not_touched() {
     let checkout = clone();
     checkout.made(CMS);
     let before = [checkout.text("wrangler.toml"), checkout.text(".dev.vars")];
-    again(&checkout, "").failed(2, &["made already", "--secrets-only", "--force"]);
+    again(&checkout, "").failed(2, &["exists already", "--secrets-only", "--force"]);
     assert_eq!([checkout.text("wrangler.toml"), checkout.text(".dev.vars")], before);
 }
 
@@ -89,7 +89,7 @@ fn a_root_that_exists_nowhere_else_is_not_lost_to_another_gate_s() {
     let before = checkout.text(".dev.vars");
     let other = random_secret();
     let done = exported(&checkout, "--force", &other);
-    done.failed(2, &["SIGNING_SECRET of the environment", ".dev.vars"]);
+    done.failed(2, &["SIGNING_SECRET in the environment", ".dev.vars"]);
     assert!(!done.err.contains(&other), "{}", done.err);
     assert_eq!(checkout.text(".dev.vars"), before);
     // An empty one counts as missing.

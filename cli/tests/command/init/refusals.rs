@@ -10,7 +10,7 @@ fn what_is_missing_is_named_by_its_flag() {
         &random_secret(),
         &format!(
             "
-            init --local                         → asked here: add --upstream https://api.example.com --method POST --path /posts
+            init --local                         → without a terminal: add --upstream https://api.example.com --method POST --path /posts
             init --local --preset cms            → add --upstream https://api.example.com --path
             init --local --preset workers-ai     → --account is missing
             init --local --preset cloudflare-api → add --path /posts
@@ -98,7 +98,8 @@ fn a_new_folder_is_not_begun_where_a_flag_is_wrong() {
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("package.json"), "{}").unwrap();
     std::fs::write(folder.join("wrangler.jsonc"), "{}").unwrap();
-    let row = format!("{new} --method POST --path /posts → wrangler.jsonc instead: move that away");
+    let row =
+        format!("{new} --method POST --path /posts → wrangler.jsonc instead: move that file away");
     checkout.refuses_fed(&random_secret(), &row);
     assert_eq!(std::fs::read_to_string(folder.join("package.json")).unwrap(), "{}");
     assert!(!folder.join(".gitignore").exists());

@@ -243,7 +243,7 @@ fn an_interrupt_in_a_new_folder_says_to_run_it_again() {
         ("When it ends", ""),
     ];
     let last = talk.len() - 1;
-    let told = "my-gate has its npm packages, and the gate is not made: run this again";
+    let told = "my-gate has its npm packages, but no gate yet: run this again";
     leaves(&init, &talk, [0, last], told, begin, |checkout, at| {
         let folder = checkout.0.join("my-gate");
         for name in ["wrangler.toml", ".dev.vars", ".dev.vars.new", "README.md", ".github"] {
@@ -269,7 +269,7 @@ fn an_interrupt_of_npm_says_that_the_folder_is_begun() {
     };
     let screen = session.screen.trim_end();
     assert_eq!(session.code, 130, "{screen}");
-    assert!(screen.ends_with("my-gate is begun: run this again"), "{screen}");
+    assert!(screen.ends_with("my-gate is not finished: run this again"), "{screen}");
 }
 
 #[test]

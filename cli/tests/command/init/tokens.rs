@@ -81,14 +81,14 @@ fn init(upstream: &str) -> String {
 fn the_token_is_tried_before_anything_is_written() {
     let token = random_secret();
     for (status, shown) in [
-        (200, "the API takes the write token"),
+        (200, "the API accepts the write token"),
         (404, "answered 404 to "),
         (302, "is this a path of the API's that answers a GET with 200?"),
         // It may only be the probe that the token has no right to.
         (403, "the token may lack a permission for this path"),
         (429, "it accepts no more requests now: try again later"),
         (503, "it fails now: try again later"),
-        (401, "does not take the write token"),
+        (401, "does not accept the write token"),
     ] {
         let api = Upstream::answering(move |_, _| Reply::new(status));
         let init = init(&format!("{}/api", api.url()));
@@ -105,7 +105,7 @@ fn the_token_is_tried_before_anything_is_written() {
         assert_eq!(seen.header("authorization"), Some(format!("Bearer {token}")));
         assert!(!done.err.contains(&token), "{}", done.err);
         let is_known = [200, 401].contains(&status);
-        assert_eq!(done.err.contains("not known whether"), !is_known, "{}", done.err);
+        assert_eq!(done.err.contains("not known if"), !is_known, "{}", done.err);
     }
 }
 
@@ -118,6 +118,6 @@ fn a_web_page_and_no_answer_say_nothing_about_the_token() {
     let nobody = format!("http://{nobody}");
     for (url, shown) in [(page.url(), "that is a web page"), (nobody, "/me did not answer: ")] {
         let done = clone().fed(&init(&url), &random_secret());
-        assert!(done.err.contains("not known whether") && done.err.contains(shown), "{}", done.err);
+        assert!(done.err.contains("not known if") && done.err.contains(shown), "{}", done.err);
     }
 }

@@ -23,7 +23,7 @@ fn a_value_in_the_wrong_form_names_the_right_one() {
         key new GET                   → did you mean --method <METHOD>?
         key new /posts                → did you mean --path <PATH>?
         check rotation                → did you mean --only <CHECK>?
-        session mint --key pk_site --exp 1 → --exp is no option here (see
+        session mint --key pk_site --exp 1 → --exp is not an option here (see
         token rotate --gate=http://127.0.0.1:1 --old 5 → --old <ID>: expected an id of Cloudflare's: 32
         token rotate --gate=http://127.0.0.1:1 --patience 0 → --patience <SECONDS>: expected 1 to 3600 seconds
         key show pk_site --version 0  → --version <N>: expected a number from 1 to 4294967295
@@ -44,16 +44,16 @@ fn a_value_in_the_wrong_form_names_the_right_one() {
         route add '/cms/*'            → --path <PATH>
         session mint --key pk_site GET → did you mean --method <METHOD>?
         session mint --key pk_site /posts → did you mean --path <PATH>?
-        key show --key pk_site        → --key is no option here; <ID> without an option is
+        key show --key pk_site        → --key is not an option here; <ID> without an option is
         key show --id pk_site         → <ID> without an option is
         key update --key pk_site      → <ID> without an option is
         key disable --key pk_site     → <ID> without an option is
         key revoke --gate=http://127.0.0.1:1 --id pk_site → <ID> without an option is
-        session mint --id pk_site     → --id is no option here; --key <ID> is
+        session mint --id pk_site     → --id is not an option here; --key <ID> is
         key new --key pk_site         → --id <ID>
-        url sign --key pk_site --url {URL} → --url is no option here; <URL> without
+        url sign --key pk_site --url {URL} → --url is not an option here; <URL> without
         request sign --key pk_site --method GET → <METHOD> without an option is
-        session mint --methd GET      → --methd is no option here; --method is
+        session mint --methd GET      → --methd is not an option here; --method is
         "
     )) {
         let done = Done::of(&mut writegate(line));
@@ -92,7 +92,7 @@ fn lists_may_have_commas_and_paths_may_not() {
     checkout.refuses(
         2,
         "
-        key update pk_site --write → --write is no option
+        key update pk_site --write → --write is not an option
         key new --path /a,/b → --path … each path has a --path of its own
         key update pk_site --path /a,/b → --path … each path has a --path of its own
         session mint --key pk_site --path /a,/b → --path … each path has a --path of its own
