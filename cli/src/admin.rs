@@ -31,12 +31,12 @@ pub(crate) const KEYS: &str = "_gate/keys";
 /// The members of a gate's answer to a change, one of which it has: a success without them is not from a gate.
 const CHANGED: [&str; 3] = ["id", "keys", "purged"];
 
-/// Returns the path of one of them.
+/// Returns the path of a record.
 pub(crate) fn record(id: &KeyId) -> String {
     format!("{KEYS}/{id}")
 }
 
-/// Which gate, and as whom.
+/// The gate to call, and the admin key to call it with.
 #[derive(Args)]
 pub(crate) struct GateOptions {
     /// The gate's address: https://gate.example.com, or http on loopback
@@ -55,7 +55,7 @@ fn address(text: &str) -> std::result::Result<Upstream, String> {
     Upstream::parse(text).ok().filter(|gate| gate.base().is_empty()).ok_or_else(|| hint.to_owned())
 }
 
-/// A gate, and the key whose sessions it takes from its admin.
+/// A gate, and the admin key whose sessions it accepts.
 pub(crate) struct Gate {
     address: Upstream,
     admin: KeyId,
@@ -111,11 +111,11 @@ impl Gate {
         let url = self.address.join(Some(path), query);
         let url =
             url.ok_or_else(|| Error::new("the gate's address and this path do not make a URL"))?;
-        // A new session for each request, which is good for nothing else.
+        // A new session for each request, valid for that request only.
         let claims = Claims::once(self.address.origin(), method, &format!("/{path}"), self.ttl);
         match self.send(method, &url, &claims, body) {
-            // A gate on this machine may take itself for another: wrangler dev speaks for its routes' hosts, and a proxy
-            // that ends TLS leaves it http.
+            // A gate on this machine may have another origin than its address: wrangler dev uses the hosts of its routes, and
+            // behind a proxy that ends TLS it is http.
             Err(GateError::Refused(problem))
                 if problem.code == "audience-mismatch" && self.is_local() =>
             {
@@ -174,12 +174,12 @@ impl Gate {
     }
 }
 
-/// See [`Gate::pages_of`].
+/// An iterator over pages of keys ([`Gate::pages_of`]).
 pub(crate) struct Pages<'a> {
     gate: &'a Gate,
     path: &'static str,
     query: String,
-    /// Where the next page begins: empty for the first, `None` after the last.
+    /// The cursor of the next page: empty for the first, `None` after the last.
     cursor: Option<String>,
 }
 
@@ -206,7 +206,7 @@ impl Pages<'_> {
             }
         };
         self.cursor = page["cursor"].as_str().map(str::to_owned);
-        // Else the list would never end.
+        // Otherwise the list would never end.
         if self.cursor.as_deref() == Some(cursor) {
             return Err(Error::new(
                 "the gate returned the same page of its list twice: run this again",

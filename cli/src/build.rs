@@ -4,7 +4,7 @@
 //! that script, and wasm-opt makes the module small. These are the steps of worker-build, which is not
 //! used: installing it takes longer than everything else, and its entry costs each request.
 //!
-//! Nothing is done if all of it was built already, because `wrangler dev` and every test binary call
+//! It does nothing if the Worker is up to date, because `wrangler dev` and every test binary call
 //! this command.
 
 use std::panic::resume_unwind;
@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds the Worker, unless the one that is there was made of the same inputs; returns the directory.
+/// Builds the Worker, unless the existing one was built from the same inputs. Returns the directory.
 pub(crate) fn build(
     checkout: &Checkout,
     tools: &Tools,
@@ -73,7 +73,7 @@ pub(crate) fn build(
     let _lock = Lock::take(&checkout.target, progress)?;
 
     let features = options.features.as_deref().unwrap_or_default();
-    // How it is built counts as much as what it is built of.
+    // The options of the build count as much as its inputs.
     let steps = [include_str!("build.rs"), include_str!("setup/mod.rs")].concat();
     let (identity, place) = (tools.identity(), out.display());
     let recipe = format!("{identity}\n{features}\n{place}\n{steps}");
@@ -84,7 +84,7 @@ pub(crate) fn build(
         fingerprint(checkout, &recipe, &out).is_some_and(|fingerprint| fingerprint == known)
     });
     let begun = SystemTime::now();
-    // A first run waits for both, so they run beside each other.
+    // Both at the same time, because a first run waits for both.
     thread::scope(|scope| {
         let packages = scope.spawn(|| setup::ensure_packages(checkout, progress));
         let compiled = match built {
@@ -106,7 +106,7 @@ pub(crate) fn build(
         step.run(tools.bundle(&entry, &bound.join(SCRIPT), &out.join(SCRIPT)))?;
         step.run(tools.optimize(&bound.join(MODULE), &out.join(MODULE)))
     })?;
-    // What was edited meanwhile may not be in the build.
+    // The build may lack changes that somebody made meanwhile.
     let edited = inputs(checkout).is_none_or(|files| files.iter().any(|file| changed(file, begun)));
     if let Some(fingerprint) = fingerprint(checkout, &recipe, &out).filter(|_| !edited) {
         fs::write(&record, fingerprint).context("recording the build")?;
@@ -132,7 +132,7 @@ fn compiler(checkout: &Checkout, tools: &Tools, target: &Path, features: &str) -
 
 /// Makes the script that loads a compiled module, and the module as that script expects it.
 fn bind(compiled: &Path, to: &Path) -> Result<()> {
-    // Scripts of an earlier build, of files that are there no more.
+    // Scripts of an earlier build, whose source files no longer exist.
     if to.exists() {
         fs::remove_dir_all(to).context("removing the former script")?;
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 
-/// One checkout of writegate, and the tools' place.
+/// A checkout of writegate, and the folder of the tools.
 pub(crate) struct Checkout {
     /// Holds the workspace's `Cargo.toml`, and `package.json`.
     pub(crate) root: PathBuf,

@@ -37,7 +37,7 @@ pub(crate) fn duration<T: TryFrom<u64>>(
     }
 }
 
-/// A moment, by two clocks: while a machine sleeps, one of them stops.
+/// A moment by two clocks, because one of them stops while the machine sleeps.
 #[derive(Clone, Copy)]
 pub(crate) struct Moment(Instant, SystemTime);
 

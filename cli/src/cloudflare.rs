@@ -12,7 +12,7 @@ use crate::http;
 const BASE: &str = "https://api.cloudflare.com/client/v4";
 /// Another address of the API, for tests. wrangler knows it by the same name.
 const BASE_VARIABLE: &str = "CLOUDFLARE_API_BASE_URL";
-/// Longest for one answer.
+/// Longest wait for an answer.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The API, called with a token.
@@ -25,9 +25,9 @@ pub(crate) struct Api {
 /// The reason why there is no result.
 #[derive(Debug)]
 pub(crate) struct ApiError {
-    /// 0 where there was no answer.
+    /// 0 without an answer.
     pub(crate) status: u16,
-    /// Cloudflare's own number of the error.
+    /// Cloudflare's error code.
     pub(crate) code: Option<i64>,
     message: String,
 }
@@ -36,7 +36,7 @@ impl Api {
     pub(crate) fn open(token: Secret) -> Result<Self> {
         let set = env::var(BASE_VARIABLE).ok().filter(|set| !set.is_empty());
         let base = set.unwrap_or_else(|| BASE.to_owned());
-        // Its rules are those for any address that a token is sent to.
+        // The rules are those of every address to which a token is sent.
         Upstream::parse(&base).map_err(|_wrong| {
             Error::usage(format!(
                 "{BASE_VARIABLE}: expected an address such as {BASE} (http only on loopback)"
@@ -84,18 +84,18 @@ impl Api {
 }
 
 impl ApiError {
-    /// Returns true if the API says that there is no such thing. A 404 of something before it, or for a path that the API
-    /// does not have (codes 7000 and 7003), says nothing of the kind.
+    /// Returns true if the API says that the object does not exist. A 404 of a proxy, or for a path that the API does not
+    /// have (codes 7000 and 7003), does not say that.
     pub(crate) fn is_missing(&self) -> bool {
         self.status == 404 && self.code.is_some_and(|code| ![7000, 7003].contains(&code))
     }
 
-    /// Returns true if the call may have had its effect all the same: the answer is not the API's, or is its failure.
+    /// Returns true if the call may have had its effect although it failed: the answer is not from the API, or is a 5xx.
     pub(crate) const fn is_uncertain(&self) -> bool {
         self.code.is_none() || self.status >= 500
     }
 
-    /// Explains an error of the API whose own words do not.
+    /// Returns an explanation of an error whose own message explains nothing.
     const fn hint(&self) -> Option<&'static str> {
         match self.code {
             Some(1000 | 1001 | 6003 | 6111) => Some("this is not a token, or not a complete one"),

@@ -1,8 +1,8 @@
 //! `writegate console`: a session for the console of a running gate, and the console's address.
 //!
 //! Only the session goes to standard output, so that it can be piped into the clipboard. It is not part of the address,
-//! because a browser keeps addresses. The gate is not asked first: its `aud` makes the session worthless at another address, and
-//! the browser shows what is there.
+//! because a browser keeps addresses. The command does not call the gate first: `aud` makes the session worthless at another
+//! address, and the browser shows if a gate is there.
 
 use clap::Args;
 
@@ -12,7 +12,7 @@ use crate::project::ProjectOptions;
 use crate::session::{self, Claims};
 use crate::{browser, clock};
 
-/// The lifetime of a session that says nothing else: a look around, and not a working day.
+/// The default lifetime of a session: enough for one visit.
 const TTL: u32 = 900;
 
 #[derive(Args)]
@@ -37,7 +37,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let gate = options.which.open(&project)?;
     let ttl = session::lifetime(&project, options.ttl, TTL)?;
     let origin = options.which.address().origin();
-    // A gate on this machine may take itself for another, because wrangler dev speaks for its routes' hosts.
+    // A gate on this machine may have another origin, because wrangler dev uses the hosts of its routes.
     let aud = origin.starts_with("https://").then(|| origin.to_owned());
     let session = gate.mint(&Claims { aud, ..claims(ttl, options.read_only) })?;
     let address = format!("{origin}/_gate/");

@@ -14,7 +14,7 @@ use crate::project::{
 
 /// The most bytes that a variable may hold.
 const MAX_VARIABLE: usize = 5 * 1024;
-/// Where the shipped configuration sends everything.
+/// The upstream of the shipped configuration.
 const EXAMPLE_HOST: &str = "example.com";
 
 /// Returns the configuration as the gate would have it; `secrets` are those that can be read here.
@@ -27,7 +27,7 @@ pub(super) fn read(
     read_from(document.own("vars"), resources, secrets)
 }
 
-/// Secrets are there whatever is asked for: which are missing is another row's, and their values are judged where they can be
+/// Reads the configuration as if every secret existed, because other rows check which secrets are missing, and those that can be
 /// read.
 fn read_from(
     vars: &Value,
@@ -50,7 +50,7 @@ pub(super) fn of(vars: &Value, resources: &[&str]) -> Result<Config, FieldError>
     read_from(vars, resources.to_vec(), &|_| None)
 }
 
-/// Checks that the gate would open.
+/// Checks that the gate accepts its configuration.
 pub(super) fn row(
     document: &Document,
     config: &Result<Config, FieldError>,
@@ -118,7 +118,7 @@ pub(super) fn row(
     ))
 }
 
-/// Returns true if the gate reads a variable of this name. Secrets are another row's.
+/// Returns true if the gate reads a variable of this name. Another row checks secrets.
 fn is_read(name: &str, config: &Config) -> bool {
     let is_token = |name: &str| config.tokens.contains_key(name);
     VARIABLES.contains(&name)
@@ -127,7 +127,7 @@ fn is_read(name: &str, config: &Config) -> bool {
         || name.strip_suffix("_ISSUED_AT").is_some_and(is_token)
 }
 
-/// Checks that the upstreams are somebody's, and reachable from Cloudflare.
+/// Checks that the upstreams are not the example, and that Cloudflare can reach them.
 pub(super) fn upstream(config: &Config) -> Verdict {
     let mut findings = Findings::default();
     for route in &config.routes {
@@ -157,8 +157,8 @@ fn is_example(upstream: &Upstream) -> bool {
     host == EXAMPLE_HOST || host.strip_suffix(EXAMPLE_HOST).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// Lists what each environment lacks of the top level, because wrangler hands neither variables nor
-/// bindings on.
+/// Lists the variables and bindings of the top level that an environment lacks, because environments do not
+/// inherit them.
 pub(super) fn environments(document: &Document) -> Verdict {
     let (top, environments) = document.all();
     let mut findings = Findings::default();
@@ -196,7 +196,7 @@ fn lacking(top: &Value, environment: &Value) -> Lacking {
     let (mut needed, mut optional) = (Vec::new(), Vec::new());
     let own = |name: &str| !environment["vars"][name].is_null();
     for (name, _) in top["vars"].as_object().into_iter().flatten() {
-        // One of the two says where to.
+        // One of the two names the upstream.
         let same = match name.as_str() {
             "UPSTREAM" | "ROUTES" => own("UPSTREAM") || own("ROUTES"),
             name => own(name),

@@ -9,7 +9,7 @@ use super::leaks::git;
 use super::local::Local;
 use super::row::{Findings, Verdict, listed};
 
-/// Where wrangler looks for secrets.
+/// The files in which wrangler looks for secrets.
 const FILES: [&str; 4] = [".dev.vars", ".dev.vars.*", ".env", ".env.*"];
 
 pub(super) fn row(project: &Project, local: &Local) -> Verdict {
@@ -30,16 +30,16 @@ pub(super) fn row(project: &Project, local: &Local) -> Verdict {
 
 #[derive(Default)]
 struct Facts {
-    /// Files that git has.
+    /// Files that git tracks.
     tracked: Vec<String>,
-    /// Files that git would take; `.dev.vars` also where it is not there yet.
+    /// Files that git does not ignore; `.dev.vars` even if it does not exist yet.
     open: Vec<String>,
     /// Files that others on this machine may read.
     readable: Vec<String>,
     here: Vec<String>,
     /// Secrets that have white space at their end in these files.
     padded: Vec<String>,
-    /// Variables of the configuration that are others under `wrangler dev`.
+    /// Variables of the configuration that have other values under `wrangler dev`.
     changed: Vec<String>,
 }
 

@@ -12,7 +12,7 @@ use super::row::{Findings, Verdict, listed};
 use crate::invocation;
 use crate::project::Document;
 
-/// The key that the shipped configuration brings.
+/// The key of the shipped configuration.
 const EXAMPLE: &str = "pk_example";
 
 /// The binding of the limiter that counts requests for sessions.
@@ -172,7 +172,7 @@ pub(super) fn example(config: &Config, now: Timestamp) -> Verdict {
     Verdict::ok(format!("{EXAMPLE} is not in the configuration"))
 }
 
-/// Lists what keys ask for and the deployment does not have: their requests would be answered 503.
+/// Lists the bindings that keys need and the deployment lacks, because the gate would answer their requests with 503.
 pub(super) fn bindings(document: &Document, config: &Config, now: Timestamp) -> Verdict {
     let limiters = document.names("ratelimits");
     let mut findings = Findings::default();
@@ -225,7 +225,7 @@ pub(super) fn bindings(document: &Document, config: &Config, now: Timestamp) -> 
     findings.verdict("every binding that a key needs is there, and a migration creates every class")
 }
 
-/// Classes of this Worker that are bound, and that no migration makes.
+/// Classes of this Worker that are bound but that no migration creates.
 fn unmade(document: &Document) -> Vec<&str> {
     let migrations = document.inherited("migrations").as_array();
     let made: Vec<&str> = migrations

@@ -9,7 +9,7 @@ use writegate::Secret;
 use crate::error::Result;
 use crate::project::{Document, Project};
 
-/// The gate's own.
+/// The gate's own secrets.
 pub(super) const ROOT: &str = "SIGNING_SECRET";
 pub(super) const PREVIOUS_ROOT: &str = "SIGNING_SECRET_PREVIOUS";
 pub(super) const WAF: &str = "WAF_SECRET";

@@ -1,4 +1,4 @@
-//! `logpush = true` sends no line anywhere unless the account has a Logpush job for the trace events of
+//! `logpush = true` pushes lines only if the account has a Logpush job for the trace events of
 //! Workers, which only Cloudflare's API knows.
 
 use std::env;

@@ -1,8 +1,8 @@
 //! `writegate check`: the list before a launch, one row each with its status, the evidence and the
 //! hint.
 //!
-//! A row is a small function of what was gathered. What cannot be found out is a warning that says why
-//! and what to give, never well.
+//! A row is a small function of the gathered facts. If a fact is not known, the row warns, and says why and which
+//! option helps.
 
 mod configuration;
 mod deployment;
@@ -36,7 +36,7 @@ use row::{Status, Verdict};
 use secrets::Remote;
 
 #[derive(Args)]
-// Everything else can be looked at without a gate.
+// Every other row works without a gate.
 #[command(mut_arg("gate", |gate| gate.required(false)))]
 #[command(mut_arg("admin", |admin| admin.requires("gate")))]
 pub(crate) struct Options {
@@ -59,7 +59,7 @@ fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(CHECKS.iter().map(|(name, _)| *name))
 }
 
-/// A row's name, and what makes it.
+/// A row's name, and the function that makes it.
 type Check = (&'static str, fn(&Gathered<'_>) -> Verdict);
 
 /// Every row, in the order in which they are printed.
@@ -126,7 +126,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
 }
 
-/// The input of the rows; what takes time is gathered when the first row needs it.
+/// The input of the rows. Slow parts are gathered when the first row needs them.
 struct Gathered<'a> {
     options: &'a Options,
     project: &'a Project,
@@ -175,7 +175,7 @@ impl<'a> Gathered<'a> {
         configuration::row(document, &self.config, &others)
     }
 
-    /// Returns a row about `wrangler.toml` as it is.
+    /// Returns a row about the text of `wrangler.toml`.
     fn document(&self, row: impl Fn(&Document) -> Verdict) -> Verdict {
         match &self.document {
             Ok(document) => row(document),
@@ -183,7 +183,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Returns a row about what the gate makes of it.
+    /// Returns a row about the configuration as the gate reads it.
     fn config(&self, row: impl Fn(&Document, &Config) -> Verdict) -> Verdict {
         match (&self.document, &self.config) {
             (Ok(document), Ok(config)) => row(document, config),

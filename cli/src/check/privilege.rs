@@ -114,7 +114,7 @@ fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Unknown> {
     let account = token.account.clone().or_else(|| env::var("CLOUDFLARE_ACCOUNT_ID").ok());
     let mut tokens = "/user/tokens".to_owned();
     let mut verified = api.get("/user/tokens/verify");
-    // One that belongs to an account is unknown to the users' endpoint.
+    // The users' endpoint does not know a token that belongs to an account.
     if let (Err(ApiError { status: 400..500, .. }), Some(account)) = (&verified, account) {
         let own = format!("/accounts/{account}/tokens");
         if let Ok(found) = api.get(&format!("{own}/verify")) {

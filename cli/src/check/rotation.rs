@@ -8,7 +8,7 @@ use crate::project::Project;
 
 use super::row::{Findings, Verdict};
 
-/// Asks the gate, where there is one to ask.
+/// Asks the gate, if `--gate` names one.
 pub(super) fn row(which: Option<(&Project, &GateOptions)>) -> Verdict {
     let Some((project, which)) = which else {
         return Verdict::warn(
@@ -38,7 +38,7 @@ pub(super) fn row(which: Option<(&Project, &GateOptions)>) -> Verdict {
     }
 }
 
-/// Judges the gate's status.
+/// Returns the verdict on the gate's status.
 fn judge(status: &Value) -> Verdict {
     let tokens = status["tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
     if tokens.is_empty() {

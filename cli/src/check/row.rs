@@ -29,9 +29,9 @@ impl Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) status: Status,
-    /// The evidence: what was looked at, and what was there.
+    /// The evidence: what the check found.
     pub(super) evidence: String,
-    /// The fix; `None` if nothing is to do.
+    /// The fix; `None` if nothing needs one.
     pub(super) hint: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl Verdict {
         Self { status: Status::Fail, ..Self::warn(evidence, hint) }
     }
 
-    /// Makes evidence and fix fit to be shown: one line each, without these secrets, whatever a file is called.
+    /// Returns the verdict ready for output: one line each for evidence and fix, without these secrets, even in names of files.
     pub(super) fn shown(self, secrets: &[&Secret]) -> Self {
         let clean = |text: String| {
             let mut text: String =
@@ -74,7 +74,7 @@ impl Verdict {
         })
     }
 
-    /// Returns it for people: `width` is that of the longest name of a check.
+    /// Returns the row for people; `width` is the width of the longest name of a check.
     pub(super) fn text(&self, check: &str, width: usize) -> String {
         let status = self.status.name();
         let mut text = format!("{status:<4}  {check:<width$}  {}", self.evidence);
@@ -85,7 +85,7 @@ impl Verdict {
     }
 }
 
-/// The findings of one check, piece by piece: the worst of them is the verdict.
+/// The findings of one check. The worst one decides the verdict.
 #[derive(Default)]
 pub(super) struct Findings(Vec<Verdict>);
 
@@ -98,14 +98,14 @@ impl Findings {
         self.0.push(Verdict::fail(evidence, hint));
     }
 
-    /// Warns of these, if there are any.
+    /// Adds a warning about these names, if there are any.
     pub(super) fn warn_of<T: AsRef<str>>(&mut self, evidence: &str, of: &[T], hint: &str) {
         if !of.is_empty() {
             self.warn(format!("{evidence} {}", listed(of, 8)), hint);
         }
     }
 
-    /// Returns one verdict of all findings, the worst first; if there are none, it is well, because of `otherwise`.
+    /// Returns the verdict of all findings, the worst first; without findings it is ok, with the evidence `otherwise`.
     pub(super) fn verdict(mut self, otherwise: impl Into<String>) -> Verdict {
         self.0.sort_by_key(|finding| std::cmp::Reverse(finding.status));
         let Some(worst) = self.0.first() else {
@@ -123,7 +123,7 @@ impl Findings {
     }
 }
 
-/// Returns the first of many, and how many more there are.
+/// Returns the first names of a list, and the number of the others.
 pub(super) fn listed<T: AsRef<str>>(texts: &[T], most: usize) -> String {
     let first: Vec<&str> = texts.iter().take(most).map(AsRef::as_ref).collect();
     let more = texts.len().saturating_sub(most);

@@ -1,4 +1,4 @@
-//! Rows about the secrets: whether they are set, and whether the root is one.
+//! Rows about the secrets: if they are set, and if the root secret is random.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::project::Document;
 
 /// Longest wait for wrangler, which starts slowly, and for Cloudflare's answer.
 const LIMIT: Duration = Duration::from_secs(60);
-/// The fewest different characters of a root secret that is random, however it is written.
+/// The fewest different characters of a random root secret, in any encoding.
 const LEAST_VARIETY: usize = 10;
 
 /// The secrets that are set at Cloudflare, as far as wrangler says.
 pub(super) enum Remote {
     Names(Vec<String>),
-    /// The Worker is not there yet.
+    /// The Worker does not exist yet.
     NoWorker(String),
     Unknown {
         why: String,
@@ -75,7 +75,7 @@ impl Remote {
     }
 }
 
-/// Checks that every secret that the configuration needs is set, and that none of them is in the open.
+/// Checks that every secret that the configuration needs is set, and that no secret is a variable.
 pub(super) fn row(document: &Document, config: Option<&Config>, remote: &Remote) -> Verdict {
     let mut findings = Findings::default();
     for (place, name) in open(document) {
@@ -188,7 +188,7 @@ fn needed(document: &Document, config: Option<&Config>) -> Vec<String> {
     needed
 }
 
-/// Checks that no former root is still good.
+/// Checks that the gate accepts no former root secret.
 pub(super) fn previous(document: &Document, remote: &Remote) -> Verdict {
     match remote {
         Remote::Names(set) if set.iter().any(|name| name == PREVIOUS_ROOT) => Verdict::warn(
@@ -210,7 +210,7 @@ pub(super) fn previous(document: &Document, remote: &Remote) -> Verdict {
     }
 }
 
-/// Checks that the secrets that MACs are made with are long enough, as far as they can be read here.
+/// Checks that the secrets that key MACs are long enough, as far as this machine can read them.
 pub(super) fn root(local: &Local) -> Verdict {
     let mut findings = Findings::default();
     let make_root = "make one with openssl rand -base64 48, keep it in your password store (every sk changes with it), and run npx wrangler secret put SIGNING_SECRET";

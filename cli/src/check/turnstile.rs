@@ -1,4 +1,4 @@
-//! A row about the challenge that visitors solve: a key with `mint` gives a session to everybody whom it lets pass.
+//! A row about the challenge that visitors solve, because a key with `mint` gives a session to everybody who solves it.
 
 use writegate::Timestamp;
 use writegate::config::Config;

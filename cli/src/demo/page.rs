@@ -1,7 +1,7 @@
-//! The demo's second port: the static page, and what stands in for Turnstile, which needs the internet.
+//! The demo's second port: the static page, and a stand-in for Turnstile, which needs the internet.
 //!
-//! The stand-in keeps Turnstile's promises that the gate relies on: a token is random, it is good once, and only who has the
-//! secret may ask about it.
+//! The stand-in has the properties of Turnstile on which the gate relies: a token is random, it is valid once, and only a holder
+//! of the secret can verify it.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -16,9 +16,9 @@ use crate::error::{Context as _, Result};
 use crate::random;
 
 const PAGE: &str = include_str!("index.html");
-/// Where the page gets a token.
+/// The path where the page gets a token.
 pub(super) const CHALLENGE: &str = "/challenge";
-/// Where the gate asks about one.
+/// The path where the gate verifies a token.
 const VERIFY: &str = "/siteverify";
 /// The action that the gate expects a challenge to be for.
 const ACTION: &str = "writegate";
@@ -28,7 +28,7 @@ const MAX_TOKENS: usize = 1_000;
 /// A running server of the page. It ends with the process.
 pub(super) struct Page(Upstream);
 
-/// The values that the page is filled with, once the gate is there. The gate needs the page's origin first.
+/// The values of the page's template. They come after the gate has started, because the gate needs the page's origin.
 pub(super) type Facts = std::sync::Arc<std::sync::OnceLock<(String, String)>>;
 
 impl Page {

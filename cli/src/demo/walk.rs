@@ -12,7 +12,7 @@ use super::talk::Request;
 use super::upstream::Upstream;
 use crate::error::{Error, Result};
 
-/// A line that is due is there at once; a busy machine may need a little.
+/// Longest wait for a log line, for a busy machine.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 
 /// The subjects of the walk-through.
@@ -110,7 +110,7 @@ impl Walk<'_> {
         expect(answer.status == 200 && whole, "the API's posts did not come back through the gate")
     }
 
-    /// Shows a page, which has nobody's secret.
+    /// Shows a page, which has no secret.
     pub(super) fn page(&self) -> Result<()> {
         heading(7, "A page of another origin asks for a session");
         let challenge = Request::post(self.page.port(), CHALLENGE).show()?;

@@ -4,7 +4,7 @@
 
 /// The most bytes that one becomes: `\u{10ffff}` is rare, `\u002b` is not, and within JSON it has one more.
 pub(super) const LONGEST: usize = 8;
-/// Escapes within escapes are undone so often.
+/// The number of times that escapes within escapes are undone.
 pub(super) const LAYERS: usize = 3;
 
 /// The ASCII characters that have a name in HTML.

@@ -43,7 +43,7 @@ pub(in crate::check) fn read(folder: &Path, arguments: &[&str]) -> Result<Vec<u8
 /// Says why this folder is no git work tree of its own; `Ok` where it is one.
 pub(in crate::check) fn work_tree(folder: &Path) -> Result<(), String> {
     read(folder, &["rev-parse", "--is-inside-work-tree"])?;
-    // Another repository's folder of things that it ignores is not under its care.
+    // A folder that the repository around it ignores is not a part of that repository.
     let ignored = ask(folder, &["check-ignore", "--quiet", "."])?;
     match ignored.status.success() {
         true => Err("this folder is ignored by the git repository around it".to_owned()),

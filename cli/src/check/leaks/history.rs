@@ -1,4 +1,4 @@
-//! Everything that git ever took: all blobs of all refs and of the index, each once, the names of files, and the messages
+//! Everything that git has stored: all blobs of all refs and of the index, each once, the names of files, and the messages
 //! of commits and tags.
 //!
 //! Two programs in a row: one lists the objects, the other prints them. At no time is more than one object in memory.
@@ -12,14 +12,14 @@ use super::scan::{Hit, Scanner};
 use super::{Looked, MAX_OBJECT, git};
 use crate::process;
 
-/// Longest for all of it.
+/// The longest time for the whole search.
 const LIMIT: Duration = Duration::from_secs(300);
-/// After so many objects a line says how far it is.
+/// The number of objects after which a line reports the progress.
 const STEP: usize = 20_000;
-/// Of so many findings the commit is looked up, each of which walks the whole history once more.
+/// The number of findings whose commit is looked up, because each look-up walks the whole history once more.
 const COMMITS: usize = 5;
 
-/// An object that is wanted: what it is called where it is not a message.
+/// An object to search, with its path unless it is a message.
 #[derive(Clone)]
 struct Object {
     id: String,
@@ -27,12 +27,12 @@ struct Object {
     path: String,
 }
 
-/// One answer of git's.
+/// An answer of git.
 enum Answer {
     Object(Object, Vec<u8>),
-    /// It is longer than what is looked at.
+    /// The object is too long to be searched.
     Large,
-    /// The clone does not have it.
+    /// The clone lacks the object.
     Missing,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn look(
     if missing > 0 {
         looked.unread.push(format!("{missing} objects are not in this clone"));
     }
-    // The findings are reported all the same.
+    // The findings so far are still reported.
     let unlisted = || "git did not list every object of the history".to_owned();
     looked.unread.extend(broken.or_else(|| (!is_well).then(unlisted)));
     if git::read(checkout, &["rev-parse", "--is-shallow-repository"])?.starts_with(b"true") {
@@ -179,7 +179,7 @@ impl Programs {
         Ok(Some(Answer::Object(Object { id, kind, path: part() }, content)))
     }
 
-    /// Ends both, by force where not everything was read. Returns true if they did all that they were asked.
+    /// Ends both programs, by force unless everything was read. Returns true if they completed their work.
     fn end(self, whole: bool) -> bool {
         // A thread that still writes to it stops.
         drop(self.answers);

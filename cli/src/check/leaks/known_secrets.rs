@@ -31,10 +31,10 @@ pub(super) struct Place<'n> {
     pub(super) how: &'static str,
 }
 
-/// All of them, by their heads.
+/// All secrets, by their first bytes.
 pub(super) struct KnownSecrets {
     secrets: Vec<KnownSecret>,
-    /// Which heads there may be: nearly every window is out at once.
+    /// A filter of the possible first bytes, which excludes nearly every position at once.
     sieve: Vec<bool>,
 }
 
@@ -57,13 +57,13 @@ impl KnownSecrets {
         Self { secrets: known, sieve }
     }
 
-    /// Returns the length of the longest, with every byte escaped.
+    /// Returns the length of the longest secret, with every byte escaped.
     pub(super) fn longest(&self) -> usize {
         let longest = self.secrets.iter().map(|known| known.secret.len()).max();
         longest.unwrap_or_default() * escapes::LONGEST
     }
 
-    /// Returns where they are, each once a line.
+    /// Returns the places of the secrets, each once per line.
     pub(super) fn places(&self, content: &[u8]) -> Vec<Place<'_>> {
         let mut places = Vec::new();
         self.find(content, |at, what, how| {
@@ -94,7 +94,7 @@ impl KnownSecrets {
         places
     }
 
-    /// Calls `found` with the place of each, what it is and how it is encoded.
+    /// Calls `found` with the place, the kind and the encoding of each secret.
     fn find<'n>(&'n self, content: &[u8], mut found: impl FnMut(usize, &'n str, &'static str)) {
         if self.secrets.is_empty() {
             return;

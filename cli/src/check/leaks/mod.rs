@@ -26,9 +26,9 @@ use super::local::{Local, PREVIOUS_ROOT, ROOT};
 use super::row::{Verdict, listed};
 use crate::utf16;
 
-/// In a longer file, and in a binary one, only the secrets of this machine are looked for.
+/// In a longer file, and in a binary one, the check looks only for the secrets of this machine.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
-/// A longer object of the history is not looked at: all of it is in memory.
+/// A longer object of the history is skipped, because an object is in memory as a whole.
 const MAX_OBJECT: u64 = 256 * 1024 * 1024;
 /// Most findings that are reported.
 const TOLD: usize = 20;
@@ -43,10 +43,10 @@ struct Looked {
     accepted: usize,
     /// Folders that are repositories of their own, as submodules are.
     repositories: Vec<String>,
-    /// The things that could not be read, and why.
+    /// The parts that could not be read, with the reasons.
     unread: Vec<String>,
     found: Vec<String>,
-    /// Something that can be accepted is among them.
+    /// At least one finding can be allowed in `.writegate-ignore`.
     doubtful: bool,
 }
 

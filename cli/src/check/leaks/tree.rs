@@ -1,4 +1,4 @@
-//! The files of this checkout: those that git has, and those that it would take.
+//! The files of this checkout that git tracks or would add.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ pub(super) fn look(checkout: &Path, scanner: &Scanner) -> Result<Looked, String>
     let mut looked = Looked::default();
     for path in paths {
         let file = checkout.join(path);
-        // What git has and is gone here is the history's.
+        // A tracked file that is deleted here is a part of the history.
         let Ok(metadata) = fs::symlink_metadata(&file) else {
             if path.contains(char::REPLACEMENT_CHARACTER) {
                 looked.unread.push(format!("{path}: a name that is not UTF-8"));
@@ -72,7 +72,7 @@ fn piecewise(file: &Path, scanner: &Scanner) -> io::Result<Vec<Hit>> {
             return Ok(hits);
         }
         let found = scanner.known(&piece).into_iter();
-        // Nobody counts the lines of such a file.
+        // Line numbers mean nothing in such a file.
         let new: Vec<Hit> =
             found.filter(|hit| !hits.iter().any(|known| known.kind == hit.kind)).collect();
         hits.extend(new);
