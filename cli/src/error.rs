@@ -6,7 +6,7 @@ use std::path::Path;
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-/// A command that cannot go on. Exit code 2 says that it was asked wrongly, 1 that it failed, was refused or found something.
+/// The failure of a command. Exit code 2: the command line or the set-up is wrong. 1: it failed, was refused or found something.
 #[derive(Debug)]
 pub(crate) struct Error {
     /// The output of another program before it failed: shown in full, above the message.
@@ -24,7 +24,7 @@ impl Error {
         Self { code: 2, ..Self::new(message) }
     }
 
-    /// Ends a command that did its work, and found what exit code 1 is for: all is said already.
+    /// Ends a command that succeeded and found something, with exit code 1. It has printed everything already.
     pub(crate) fn found() -> Self {
         Self::new("")
     }
@@ -34,11 +34,11 @@ impl Error {
     }
 }
 
-/// Names what was being done when the system refused.
+/// Adds the action that failed to an error of the system.
 pub(crate) trait Context<T> {
     fn context(self, what: impl Display) -> Result<T>;
 
-    /// Names the file or folder as well, and the way to go on.
+    /// Adds the action, the file or folder, and the fix.
     fn at(self, doing: &str, path: &Path) -> Result<T>;
 }
 
@@ -55,7 +55,7 @@ impl<T> Context<T> for io::Result<T> {
     }
 }
 
-/// Returns the way to go on after the system refused a file or a folder.
+/// Returns the fix for an error about a file or folder.
 const fn fix(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {

@@ -1,4 +1,4 @@
-//! Why a running gate did not do as asked, in one line.
+//! The failure of a call of a running gate, in one line.
 
 use std::fmt;
 
@@ -6,25 +6,25 @@ use serde_json::Value;
 
 use crate::error::Error;
 
-/// The reason why a gate did not do as asked.
+/// The reason why a call of a gate failed.
 #[derive(Debug)]
 pub(crate) enum GateError {
-    /// The gate said no.
+    /// The gate refused the call.
     Refused(Box<Problem>),
-    /// There was no answer, so nobody knows what was done.
+    /// There was no answer, so the gate may have made the change.
     NoAnswer(String),
-    /// It was not asked at all.
+    /// The call was never sent.
     NotSent(Error),
 }
 
-/// The gate's no (RFC 9457), or what else came with such a status.
+/// The gate's problem document (RFC 9457), or another answer with an error status.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: u16,
-    /// Empty where it was no gate that answered.
+    /// Empty if the answer is not from a gate.
     pub(crate) code: String,
     detail: String,
-    /// Where the record is wrong, `[3].paths` in a batch.
+    /// The wrong field of the record, `[3].paths` in a batch.
     pub(crate) field: Option<String>,
     hint: Option<String>,
     id: Option<String>,
@@ -34,7 +34,7 @@ impl Problem {
     pub(crate) fn of(status: u16, document: &Value) -> Self {
         let text = |name: &str| {
             let text = document[name].as_str()?;
-            // From elsewhere, and going to a terminal.
+            // Without control characters, because the text is not ours and goes to a terminal.
             Some(text.chars().filter(|c| !c.is_control()).collect::<String>())
         };
         Self {
@@ -52,19 +52,19 @@ impl Problem {
         ["key-exists", "key-in-configuration"].contains(&self.code.as_str())
     }
 
-    /// Returns the place in a batch that `field` begins with, and what of `field` comes after it.
+    /// Returns the place in a batch with which `field` begins, and the rest of `field`.
     pub(crate) fn place(&self) -> Option<(usize, &str)> {
         let (index, rest) = self.field.as_ref()?.strip_prefix('[')?.split_once(']')?;
         Some((index.parse().ok()?, rest))
     }
 
-    /// Names a record by a number of its own.
+    /// Names the record by its number in the file.
     pub(crate) fn about(mut self, record: usize, rest: &str) -> Self {
         self.field = Some(format!("record {record}{rest}"));
         self
     }
 
-    /// Returns what an operator may have forgotten.
+    /// Returns the check that an operator should make.
     fn hint(&self) -> Option<&'static str> {
         match self.code.as_str() {
             "path-denied" => Some("check that it is an admin key at that gate"),

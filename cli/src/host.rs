@@ -22,8 +22,8 @@ fn parts(url: &str) -> Option<Parts<'_>> {
     Some(Parts { scheme, authority, rest })
 }
 
-/// Refuses a URL or an origin whose host or port anybody reads otherwise than it is written. One of another scheme than
-/// http and https has no such reading, and what is no URL is for others to refuse.
+/// Refuses a URL or an origin whose host or port clients read differently from the text. Accepts other schemes than http
+/// and https, and texts that are not URLs, because other checks refuse them.
 pub(crate) fn check(url: &str) -> Checked<()> {
     let Some(Parts { scheme, authority, .. }) = parts(url).filter(|parts| is_web(parts.scheme))
     else {
@@ -45,7 +45,7 @@ pub(crate) fn check(url: &str) -> Checked<()> {
     if host.eq_ignore_ascii_case(&read) {
         return Ok(());
     }
-    // A secret in the wrong place is ASCII, and is not repeated.
+    // A secret in the wrong place is ASCII, so it is never repeated here.
     let is_address = read.starts_with('[') || read.parse::<std::net::Ipv4Addr>().is_ok();
     Err(match (host.is_ascii(), is_address) {
         (false, _) => format!("has a host that is not ASCII: write it as {read}"),
@@ -77,7 +77,7 @@ pub(crate) fn normalized(url: &str) -> Checked<String> {
     }
 }
 
-/// Returns the URL with its scheme in lower case, as everybody reads it.
+/// Returns the URL with its scheme in lower case.
 pub(crate) fn with_lower_scheme(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),

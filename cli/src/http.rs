@@ -24,7 +24,7 @@ pub(crate) fn agent(address: &str, limit: Duration) -> Result<ureq::Agent> {
     Ok(config.build().into())
 }
 
-/// Returns the status and the text of what is answered to a request with this token, and this JSON if there is any.
+/// Sends a request with this token and, if given, this JSON. Returns the status and the text of the answer.
 pub(crate) fn ask(
     agent: &ureq::Agent,
     method: &str,
@@ -48,7 +48,7 @@ pub(crate) fn ask(
     Ok((response.status().as_u16(), text))
 }
 
-/// Returns why there was no answer.
+/// Returns the reason why there was no answer.
 pub(crate) fn why(error: &ureq::Error) -> String {
     tls::explained(error).unwrap_or_else(|| {
         let text = error.to_string();

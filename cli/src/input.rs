@@ -1,5 +1,5 @@
-//! Asking a person, and taking secrets: without an echo on a terminal, else from standard input, where
-//! no other program sees them and no shell keeps them. And the files that an option names.
+//! Reads answers, secrets, and the files that an option names. Secrets come from a terminal without an echo, else from
+//! standard input, where no other program sees them and no shell keeps them.
 
 use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Read as _, Write as _};
 use std::{fs, thread};
@@ -9,7 +9,7 @@ use writegate::Secret;
 use crate::error::{Context as _, Error, Result};
 use crate::{interrupt, project, utf16};
 
-/// Longest secret, in bytes: what a Workers Secret may hold.
+/// Longest secret, in bytes: the limit of a Workers Secret.
 const MAX_BYTES: u64 = 5 * 1024;
 
 /// Returns true if a person can be asked.

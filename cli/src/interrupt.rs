@@ -1,6 +1,6 @@
-//! Ctrl-C, SIGTERM or a closed terminal while a person is asked, while a file is half made, or during a rotation: says what is
-//! done so far, and leaves the terminal as it was, no such file, and no program at work. Without this, one that is interrupted
-//! while it types a secret has a shell without an echo.
+//! Handles Ctrl-C, SIGTERM and a closed terminal during a question, a write of a file, or a rotation. The handler says what is
+//! done so far, restores the terminal, removes incomplete files, and ends programs. Without it, an interrupt at a hidden prompt
+//! would leave the shell without an echo.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
@@ -33,13 +33,13 @@ struct State {
     interrupted: bool,
 }
 
-/// Says from now on what is done so far, if somebody interrupts this or ends the input.
+/// Sets the sentence about the work done so far, for an interrupt or the end of the input.
 pub(crate) fn so_far(done: impl Into<String>) {
     install();
     with(|state| state.done = done.into());
 }
 
-/// Returns a message with what is done so far.
+/// Returns a message with the work done so far.
 pub(crate) fn with_so_far(message: &str) -> String {
     with(|state| match state.done.as_str() {
         "" => message.to_owned(),
@@ -47,7 +47,7 @@ pub(crate) fn with_so_far(message: &str) -> String {
     })
 }
 
-/// Asks a person something, and ends well if it is interrupted meanwhile.
+/// Runs a question, during which an interrupt restores the terminal.
 pub(crate) fn asking<T>(question: impl FnOnce() -> T) -> T {
     install();
     with(|state| state.terminal = terminal::mode());
@@ -83,7 +83,7 @@ pub(crate) fn has_ended(program: u32) {
     with(|state| state.programs.retain(|other| *other != program));
 }
 
-/// Leaves nothing that is not complete.
+/// Removes everything that is not complete.
 pub(crate) fn clean() {
     with(|state| {
         if let Some(mode) = state.terminal.take() {
@@ -95,7 +95,7 @@ pub(crate) fn clean() {
     });
 }
 
-/// Leaves the last word and the exit code to the handler: what runs beside this got the signal, too, and its end is no news.
+/// Waits for the handler, if it is at work: other programs got the signal, too, and the handler reports, not they.
 pub(crate) fn yield_to_handler() {
     while with(|state| state.interrupted) {
         thread::park();

@@ -49,7 +49,7 @@ fn side_by_side(left: (&str, &str), right: (&str, &str)) -> String {
     for index in 0..theirs.len().max(ours.len()) {
         let (one, other) = (theirs.get(index).copied(), ours.get(index).copied());
         let same = is_same(one, other);
-        // What the gate leaves out is not printed here either.
+        // The gate redacts this line, so it is redacted here, too.
         let one = if same { other } else { one.map(without_credential) };
         let other = other.map(without_credential);
         let mark = if same { ' ' } else { '>' };

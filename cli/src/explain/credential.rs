@@ -1,4 +1,4 @@
-//! Names the part of a malformed credential that is at fault. No value is shown that may be a secret.
+//! Names the malformed part of a credential. It never shows a value that may be a secret.
 
 use writegate::credential::session::Session;
 use writegate::credential::url::UrlCredential;
@@ -60,7 +60,7 @@ fn bound_to(authorization: &str) -> Option<String> {
     Session::parse(token.trim_start_matches(' ')).ok()?.bound_to().map(str::to_owned)
 }
 
-/// Says so where a session, or a key's id, is in a place where the gate does not look for one.
+/// Reports a session or a key's id in a place where the gate does not look for one.
 fn elsewhere(request: &RequestInput, head: &Head<'_>) -> Option<String> {
     let headers = request.headers.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
     let headers = headers.map(|(name, value)| (format!("the header {name}"), value.as_str()));
@@ -114,7 +114,7 @@ fn several(request: &RequestInput, head: &Head<'_>) -> Option<String> {
     })
 }
 
-/// Finds the fault of the value of Authorization.
+/// Finds the fault in the value of Authorization.
 fn authorization(value: &str) -> Checked {
     let broken =
         "there is a line break in Authorization: the session was copied with one, and is one line";

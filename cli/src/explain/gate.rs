@@ -1,4 +1,4 @@
-//! The gate itself, with the configuration of this checkout: what it says of a request.
+//! The gate itself, with the configuration of this checkout, and its decision on a request.
 
 use std::collections::BTreeMap;
 use std::future::Future as _;
@@ -28,7 +28,7 @@ const ROOT: &str = "SIGNING_SECRET";
 /// The secrets that decide about a request.
 const SECRETS: [&str; 3] = [ROOT, "SIGNING_SECRET_PREVIOUS", "WAF_SECRET"];
 
-/// The schemes of a key of which nothing is known.
+/// The schemes of a key without a known record.
 const SCHEMES: [&str; 4] = ["session", "signature", "url", "waf-url"];
 
 /// A gate with this project's configuration and secrets, as far as this machine has them.
@@ -61,17 +61,17 @@ pub(crate) enum Verdict {
     Answered,
     Refused {
         problem: Problem,
-        /// Whose limit it was.
+        /// The owner of the limit: key, session or scheme.
         limit: Option<String>,
         /// The further sentences of the answer.
         details: Vec<String>,
     },
-    /// The gate could not be set up; why.
+    /// The reason why there is no decision.
     Closed(String),
 }
 
 impl Record {
-    /// Asks a gate for a key of its registry; `None` where it has none of this id.
+    /// Reads a key of a gate's registry; `None` if the registry does not have this id.
     pub(crate) fn ask(gate: &admin::Gate, id: &KeyId) -> Result<Option<Self>> {
         match gate.ask("GET", &admin::record(id), None) {
             Ok(record) => {
@@ -88,7 +88,7 @@ impl Record {
 }
 
 impl Local {
-    /// Sets the gate up: `id` is the key's that the request names, and `record` what a registry has of it.
+    /// Creates the gate. `id` is the key that the request names, and `record` its record in a registry.
     pub(crate) fn new(
         project: &Project,
         id: Option<&KeyId>,
@@ -106,11 +106,11 @@ impl Local {
         }
         let sk = settings::key_secret(project)?;
         let document = match project.has_configuration().then(|| project.document()) {
-            // A caller's folder may have one that is broken, of something else.
+            // The caller's folder may have a broken configuration of another program.
             Some(Err(_)) if sk.is_some() => None,
             document => document.transpose()?,
         };
-        // A caller's folder may have a configuration of something else.
+        // The caller's folder may have the configuration of another Worker.
         let own = document.filter(Document::is_gate);
         let supposed = json!({
             "UPSTREAM": "https://upstream.invalid",
@@ -182,14 +182,14 @@ impl Local {
         self.rates.as_ref().is_none_or(|rates| rates.contains(&binding))
     }
 
-    /// Says what a list of the key's record holds.
+    /// Returns a sentence about a list of the key's record.
     pub(crate) fn listed(&self, key: &Key, name: &str) -> Option<String> {
         let record = self.record(key)?;
         let list: Vec<&str> = record[name].as_array()?.iter().filter_map(Value::as_str).collect();
         Some(format!("the key's {name} are: {}", list.join(", ")))
     }
 
-    /// Says which keys there are.
+    /// Returns a sentence about the existing keys.
     pub(crate) fn known_keys(&self) -> Vec<String> {
         let (Some(config), Some(place)) = (self.config(), &self.place) else {
             return Vec::new();

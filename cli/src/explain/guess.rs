@@ -1,5 +1,5 @@
-//! Guesses what a signature that does not match was made with: the mistakes that people make, tried one after
-//! the other. Only the finding is printed, never a secret.
+//! Guesses how a MAC that does not match was made, by trying the usual mistakes one after the other. It prints the
+//! finding, never a secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -44,7 +44,7 @@ pub(crate) fn of_signature(
     }))
 }
 
-/// Guesses what a session was made with.
+/// Guesses how a session was signed.
 pub(crate) fn of_session(request: &RequestInput, local: &Local) -> Option<String> {
     let token = request.header("authorization")?.strip_prefix("Bearer ")?;
     let session = Session::parse(token).ok()?;
@@ -57,7 +57,7 @@ pub(crate) fn of_session(request: &RequestInput, local: &Local) -> Option<String
     }))
 }
 
-/// Guesses what a signed URL was made with, or how it was changed since; `None` where it is not one.
+/// Guesses how a signed URL was signed, or changed since; `None` for another URL.
 pub(crate) fn of_url(request: &RequestInput, local: &Local) -> Option<String> {
     let head = request.head()?;
     let (signed, sig) = without_trackers(head.target()).rsplit_once("&sig=")?;
@@ -114,7 +114,7 @@ fn tried(messages: &[(&str, String)], tag: &[u8], secrets: &[(String, Secret)]) 
     })
 }
 
-/// Secrets that might have been used, the right one first.
+/// Returns the secrets that may have been used, the right one first.
 fn secrets(request: &RequestInput, keyid: &str, local: &Local) -> Vec<(String, Secret)> {
     let mut secrets = Vec::new();
     let mut add = |whose: &str, secret: &Secret| {

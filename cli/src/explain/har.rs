@@ -17,9 +17,9 @@ pub(crate) struct Entry {
     pub(crate) status: Option<u64>,
     /// `None` where the browser did not keep it.
     pub(crate) answer: Option<String>,
-    /// Why there was no answer, in the browser's words, which may be empty.
+    /// The reason why there was no answer, in the browser's words, which may be empty.
     pub(crate) unanswered: Option<String>,
-    /// There was a body, and it is not in the file.
+    /// The request had a body, which the file lacks.
     pub(crate) lost_body: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Names the part of a session, a JWT, that the gate cannot read. No value is shown that may be a secret.
+//! Names the part of a session, a JWT, that the gate cannot read. It never shows a value that may be a secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,7 @@ use writegate::{KeyId, Timestamp};
 
 use super::secrets::{Checked, ensure, shown};
 
-/// Finds the first part at fault.
+/// Finds the first malformed part.
 ///
 /// # Errors
 /// A sentence about it.
@@ -25,7 +25,7 @@ pub(super) fn check(token: &str) -> Checked {
     ensure(length <= MAX_TOKEN_BYTES, long)?;
     let is_paseto = ["v1.", "v2.", "v3.", "v4."].iter().any(|version| token.starts_with(version));
     ensure(!is_paseto, "this is a PASETO; a session is a JWT (HS256)")?;
-    // Somebody's quoting left this at the end. A session has no such character, so nothing of it is shown.
+    // Wrong quoting left this character at the end. A session has no such character, so showing it reveals nothing.
     let odd = |c: char| !c.is_ascii_alphanumeric() && !"-_.=+/".contains(c);
     if let Some(at) = token.find(odd).filter(|at| token.len() - at <= 3) {
         let end = token.get(at..).unwrap_or_default();

@@ -83,7 +83,7 @@ pub(super) fn route_methods(head: &Head<'_>, local: &Local) -> Option<String> {
         .then(|| format!("{}; the route's methods are: {methods}", shown_method(head.method())))
 }
 
-/// Returns a method, if it can be nothing else.
+/// Returns a method, if it is certainly a method.
 fn shown_method(method: &str) -> &str {
     let is_method = method.len() <= 16 && method.bytes().all(|byte| byte.is_ascii_alphabetic());
     if is_method { method } else { "this is not a method" }
@@ -132,7 +132,7 @@ pub(super) fn quota(key: &Key, local: &Local) -> Option<String> {
     ))
 }
 
-/// Names the binding or the secret that a key or a route needs and the gate does not have.
+/// Names the binding or secret that a key or route needs and the gate lacks.
 pub(super) fn missing(
     problem: Problem,
     head: &Head<'_>,

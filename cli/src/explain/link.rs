@@ -1,4 +1,4 @@
-//! Says why a query is no credential, or was one before somebody changed the URL. No value is shown that may be a secret.
+//! Says why a query is not a credential, or that somebody changed a signed URL. It never shows a value that may be a secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use super::gate::Local;
 use super::limits;
 use super::secrets::{Checked, ensure, secret_in, shown};
 
-/// Finds the fault of a query. `is_alone`: there is no other credential.
+/// Finds the fault in a query. `is_alone`: the request has no other credential.
 ///
 /// # Errors
 /// A sentence about it.

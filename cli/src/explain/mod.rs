@@ -1,5 +1,5 @@
-//! `writegate explain`: which rule refused a request, and why, by the gate's own code; and where a
-//! signature does not match, what was signed beside what the gate sees.
+//! `writegate explain`: the rule that refused a request, and the reason, by the gate's own code. If a
+//! signature does not match, it shows the signed base beside the gate's.
 
 mod bases;
 mod credential;
@@ -136,7 +136,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
 }
 
-/// All that is known of a request and of its way.
+/// A request, and everything that is known about it.
 struct Explanation<'e> {
     request: &'e RequestInput,
     now: Timestamp,
@@ -149,7 +149,7 @@ struct Explanation<'e> {
 }
 
 impl Explanation<'_> {
-    /// Returns the refusal that is to be explained, and whose limit it was: the gate's, else the one here.
+    /// Returns the refusal to explain and the owner of the limit: from the gate's answer, else from the decision here.
     fn problem(&self) -> Option<(Problem, Option<&str>)> {
         let here = match self.verdict {
             Verdict::Refused { problem, limit, .. } => Some((*problem, limit.as_deref())),
@@ -289,7 +289,7 @@ impl Explanation<'_> {
         problem == Some(Problem::Refused(Refusal::SignatureInvalid))
     }
 
-    /// Guesses what a MAC that does not match was made with.
+    /// Guesses how a MAC that does not match was made.
     fn guess(&self) -> Option<String> {
         let is_mismatch = self.is_mismatch();
         match self.request.is_signed() {
@@ -303,7 +303,7 @@ impl Explanation<'_> {
     }
 }
 
-/// Returns a code with what the page of codes says of it.
+/// Returns a code with its explanation on the page of codes.
 fn described(problem: Option<Problem>, code: &str) -> String {
     match problem {
         Some(problem) => {

@@ -11,7 +11,7 @@ use writegate::{Day, KeyId, Secret, Timestamp};
 use super::gate::Record;
 use super::request_input::RequestInput;
 
-/// A request as it was given, at one moment: its body is at hand, and there is no memory for nonces.
+/// The platform for one request at one moment. It has the body, and remembers no nonces.
 pub(super) struct Frozen<'g> {
     pub(super) request: &'g RequestInput,
     pub(super) now: Timestamp,
@@ -62,7 +62,7 @@ impl Platform for Frozen<'_> {
         _key: &KeyId,
         batch: &str,
     ) -> std::result::Result<String, Unavailable> {
-        // What the key has had is not known here: its quota counts as not used.
+        // The usage of the key is not known here, so its quota counts as unused.
         let batch: Value = serde_json::from_str(batch).map_err(|_misshapen| Unavailable)?;
         let since = &batch["since"];
         Ok(json!({"sequence": 0, "since": since, "requests": 0, "bytes": 0}).to_string())
@@ -77,7 +77,7 @@ impl Platform for Frozen<'_> {
     }
 }
 
-/// Nobody's registry: what is explained is why a request was refused before.
+/// No registry, because `explain` needs only the one record that it has.
 impl AdminBackend for Frozen<'_> {
     async fn purge(&self, _mark: &str) -> std::result::Result<(), Unavailable> {
         Err(Unavailable)

@@ -1,4 +1,4 @@
-//! The request to be explained, whichever form it was given in.
+//! The request to be explained, from arguments of curl or from a HAR file.
 
 use writegate::{Head, Timestamp};
 
@@ -16,7 +16,7 @@ pub(crate) struct RequestInput {
 }
 
 impl RequestInput {
-    /// Returns the request as the gate takes it apart; `None` for one that it would not.
+    /// Returns the request as the gate parses it; `None` if it does not parse.
     pub(crate) fn head(&self) -> Option<Head<'_>> {
         let headers = self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
         Head::new(&self.method, &self.url, headers.collect(), self.has_body()).ok()
@@ -59,7 +59,7 @@ impl RequestInput {
         Ok(())
     }
 
-    /// Puts another value in the place of a header's.
+    /// Replaces a header's value.
     pub(super) fn replace(&mut self, name: &str, value: &str) {
         if let Some((_, old)) = self.headers.iter_mut().find(|(other, _)| other == name) {
             value.clone_into(old);

@@ -1,4 +1,4 @@
-//! Secrets in places where none belongs, and names that are certainly not secret.
+//! Secrets in wrong places, and names that are certainly not secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ pub(super) fn ensure(is_well: bool, fault: impl Into<String>) -> Checked {
     if is_well { Ok(()) } else { Err(fault.into()) }
 }
 
-/// Says so where a secret is in a value: as it is, or as the user or the password of Basic.
+/// Reports a secret in a value: as it is, or as the user or password of Basic.
 pub(super) fn secret_in(value: &str, local: &Local) -> Option<String> {
     for (name, root) in local.roots() {
         if root.expose_str().is_some_and(|root| value.contains(root)) {
@@ -33,7 +33,7 @@ pub(super) fn secret_in(value: &str, local: &Local) -> Option<String> {
     words.find_map(secret)
 }
 
-/// Says so where a word is a secret of writegate, or one of an API.
+/// Reports a word that is a secret of writegate or of an API.
 fn secret(word: &str) -> Option<String> {
     let pattern = token_patterns::at(word.as_bytes()).map(|(pattern, _)| pattern);
     match (word.get(..3), pattern) {
@@ -53,7 +53,7 @@ fn secret(word: &str) -> Option<String> {
     }
 }
 
-/// Returns the name of a parameter, if it can be nothing else.
+/// Returns the name of a parameter, if it is certainly a name.
 pub(super) fn shown(name: &str) -> Option<&str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     Some(name).filter(|name| (1..=32).contains(&name.len()) && name.bytes().all(is_plain))

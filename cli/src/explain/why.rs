@@ -1,4 +1,4 @@
-//! The values of this request that the rule refused, beside those that it expects.
+//! The values of the request that a rule refused, beside the values that the rule expects.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,11 +18,11 @@ use super::gate::Local;
 use super::limits;
 use super::request_input::RequestInput;
 
-/// A time from here on, in the year 5138, is one in milliseconds.
+/// A time from here on, in the year 5138, must be in milliseconds.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
-/// Sentences about this request; none where the code says it all. `limit` is whose limit the gate names: the key's, the
-/// session's or the scheme's.
+/// Sentences about this request; none if the code is enough. `limit` is the owner of the limit that the gate names: the key,
+/// the session or the scheme.
 pub(crate) fn lines(
     problem: Problem,
     limit: Option<&str>,
@@ -36,7 +36,7 @@ pub(crate) fn lines(
             .head()
             .map_or_else(Vec::new, |head| limits::missing(problem, &head, key, local));
     };
-    // Also where there is no head.
+    // Also without a parsed head.
     match refusal {
         Refusal::BadPath => return vec![limits::bad_path(request, local)],
         Refusal::BadRequest => return limits::bad_request(request, local),
@@ -149,12 +149,12 @@ pub(crate) fn lines(
         Refusal::KeyInConfiguration => {
             vec!["the key is in the gate's configuration: change it there, and deploy".to_owned()]
         }
-        // What the MAC was made with is guessed.
+        // `guess` says how the MAC was made.
         Refusal::SignatureInvalid | Refusal::BadPath | Refusal::BadRequest => Vec::new(),
     }
 }
 
-/// Says whose list a method or a path is not in, and what that list is.
+/// Names the list that lacks a method or path, with its owner.
 fn denied(
     request: &RequestInput,
     limit: Option<&str>,

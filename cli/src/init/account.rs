@@ -1,4 +1,4 @@
-//! Which Cloudflare account: found out when it is first needed, and once.
+//! The Cloudflare account, found out once, when it is first needed.
 
 use std::cell::OnceCell;
 use std::env;
@@ -14,7 +14,7 @@ const FLAG: &str = "--account";
 
 pub(super) struct Accounts<'c> {
     flag: Option<&'c String>,
-    /// That of the configuration's top level, which a new environment inherits: it wins over the variable.
+    /// The account of the configuration's top level, which a new environment inherits. It wins over the variable.
     inherited: Option<&'c str>,
     /// `None`: nothing is done at Cloudflare.
     cloud: Option<&'c Cloud<'c>>,
@@ -42,7 +42,7 @@ impl<'c> Accounts<'c> {
         Ok(self.written()?.or_else(|| self.inherited.map(str::to_owned)))
     }
 
-    /// Returns its id, where a configuration cannot do without.
+    /// Returns the account's id for a configuration that needs one.
     pub(super) fn id(&self) -> Result<String> {
         if let Some(id) = self.chosen()?.id {
             return Ok(id);
@@ -51,7 +51,7 @@ impl<'c> Accounts<'c> {
         Question::new(FLAG, prompt, None).one(None, validate::account)
     }
 
-    /// Returns the account's id for `wrangler.toml`. At the latest now it shows whether anybody is logged in.
+    /// Returns the account's id for `wrangler.toml`. Fails if nobody is logged in.
     pub(super) fn written(&self) -> Result<Option<String>> {
         let chosen = self.chosen()?;
         Ok(chosen.id.filter(|_| chosen.written))
@@ -72,7 +72,7 @@ impl<'c> Accounts<'c> {
             validate::account(&id).map_err(wrong)
         });
         let variable = variable.transpose()?;
-        // Both say all that wrangler needs; a narrow token may not even ask who it is.
+        // The two are enough for wrangler, and a narrow token may not ask who it is.
         let known = variable.is_some() && set("CLOUDFLARE_API_TOKEN").is_some();
         let accounts = match self.cloud {
             Some(cloud) if !known => cloud.accounts()?,

@@ -20,7 +20,7 @@ pub(super) struct Cloud<'p> {
     wrangler: Wrangler,
 }
 
-/// One that the login may use.
+/// An account that the login may use.
 pub(super) struct Account {
     pub(super) id: String,
     pub(super) name: String,

@@ -1,4 +1,4 @@
-//! The two files that `init` writes: whether they may be written, and writing them whole or not at all.
+//! The two files that `init` writes: it checks that it may write them, and writes both completely or not at all.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::replacement::{Replacement, SUFFIX};
 
 use super::template::is_shipped;
 
-/// Refuses what would overwrite somebody's work.
+/// Refuses to overwrite existing files.
 pub(super) fn refuse_loss(project: &Project) -> Result<()> {
     let shipped = project.text(CONFIGURATION)?.is_none_or(|text| is_shipped(&text));
     let secrets = project.text(&project.dev_vars())?.is_some();
@@ -41,7 +41,7 @@ fn refuse_loss_of_environment(project: &Project, shipped: bool, secrets: bool) -
     )))
 }
 
-/// Refuses a checkout from which git would take the secrets along.
+/// Refuses a checkout whose git does not ignore the file with the secrets.
 pub(super) fn refuse_exposure(project: &Project) -> Result<()> {
     let (checkout, secrets) = (&project.root, project.dev_vars());
     let git = |arguments: &[&str]| {
@@ -49,11 +49,11 @@ pub(super) fn refuse_exposure(project: &Project) -> Result<()> {
         git.arg("-C").arg(checkout).args(arguments);
         git.output().is_ok_and(|done| done.status.success())
     };
-    // A file that git has already counts as one that it does not ignore.
+    // A file that git tracks counts as not ignored.
     let ignored = |name: &str| git(&["check-ignore", "--quiet", name]);
     let exposed = match git(&["rev-parse", "--is-inside-work-tree"]) {
         true => !ignored(&secrets) || !ignored(&format!("{secrets}{SUFFIX}")),
-        // No git, or one that will not say.
+        // Without git, or if it does not answer.
         false => checkout.ancestors().any(|above| above.join(".git").exists()),
     };
     match exposed {
@@ -65,7 +65,7 @@ pub(super) fn refuse_exposure(project: &Project) -> Result<()> {
     }
 }
 
-/// Writes both files, whose old ones stay until the new ones are complete.
+/// Writes both files. The old files stay until the new ones are complete.
 pub(super) fn write(project: &Project, configuration: &str, secrets: &[u8]) -> Result<()> {
     let place = |name: &str| project.root.join(name);
     let secrets = Replacement::new(&place(&project.dev_vars()), secrets, Some(0o600))?;

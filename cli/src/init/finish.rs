@@ -75,7 +75,7 @@ pub(super) fn finish(options: &Options, project: &Project, progress: &Progress) 
         known.remove(ROOT);
     }
     let mut list: Vec<_> = known.iter().map(|(name, secret)| (name.as_str(), secret)).collect();
-    // The one that nothing works without goes first.
+    // The root secret first, because nothing works without it.
     list.sort_by_key(|(name, _)| *name != ROOT);
     let done: &[&str] = if there { &[ROOT] } else { &[] };
     let put = set(&cloud, project, &list, done)?;

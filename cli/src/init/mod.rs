@@ -1,8 +1,8 @@
 //! `writegate init`: from nothing to a gate with its secrets in place.
 //!
 //! Everything is asked and checked before anything is written; both files are written before anything is
-//! sent; the secrets are set before the gate is deployed. Whatever fails in between says what is done and
-//! how to go on.
+//! sent; the secrets are set before the gate is deployed. A failure in between says what is done and
+//! how to continue.
 
 mod account;
 mod cloud;
@@ -168,7 +168,7 @@ fn find(options: &Options, progress: &Progress) -> Result<Project> {
     Ok(project)
 }
 
-/// Refuses what cannot end well, before anything is written or asked.
+/// Refuses options and folders that cannot work, before anything is written or asked.
 fn check(options: &Options, project: &Project) -> Result<()> {
     if project.name() != CONFIGURATION {
         return Err(Error::usage(format!(
@@ -214,7 +214,7 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     let above = above.unwrap_or_default();
     let accounts = Accounts::new(options, above["account_id"].as_str(), cloud.as_ref());
     if input::is_terminal() {
-        // Before a person has answered everything in vain.
+        // Now, so that nobody answers every question in vain.
         accounts.written()?;
     }
     let worker = environment.and_then(|name| Some(format!("{}-{name}", above["name"].as_str()?)));
@@ -306,7 +306,7 @@ fn base(project: &Project, name: &str) -> Result<String> {
     edit::without_environment(&text, name)
 }
 
-/// Refuses a token that the API does not take.
+/// Refuses a token that the API does not accept.
 fn try_token(config: &Config) -> Result<Option<Tried>> {
     match token::try_once(config, TOKEN) {
         Some(Tried::Refused(why)) => Err(Error::usage(format!(

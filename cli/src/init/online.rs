@@ -53,7 +53,7 @@ fn deployable(project: &Project) -> String {
     )
 }
 
-/// Puts a gate online only if it has its secrets. The key is printed even if that fails, because all else is done.
+/// Deploys a gate only if it has its secrets. A failure does not hide the key, because everything else is done.
 pub(super) fn deploy(options: &Options, cloud: &Cloud<'_>, end: &report::End<'_>) -> Result<()> {
     let default = if input::is_terminal() { "y" } else { "n" };
     let question = Question::new("--deploy", "Build and deploy it now (y or n)", Some(default));

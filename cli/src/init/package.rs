@@ -19,7 +19,7 @@ use super::template::SHIPPED;
 const PACKAGE: &str = concat!("writegate@", env!("CARGO_PKG_VERSION"));
 /// Any wrangler of this major version runs the Worker.
 const WRANGLER: &str = "wrangler@4";
-/// The files that git must not take along.
+/// The files that git must ignore.
 const IGNORED: [&str; 5] =
     ["node_modules", ".wrangler", ".dev.vars*", ".env*", "!.dev.vars.example"];
 /// The scripts of `package.json`.
@@ -30,7 +30,7 @@ const DEPLOY: &str = include_str!("package/deploy.yml");
 const README: &str = include_str!("package/README.md");
 /// This repository's own workflow, which differs in how the command gets there.
 const ROTATE: &str = include_str!("../../../.github/workflows/rotate.yml");
-/// The steps that the workflow of a package does without, and those in their place.
+/// The steps of the workflow that a package does not need, and their replacements.
 const ROTATE_EDITS: [(&str, &str); 4] = [
     (
         "      - name: Install Rust
@@ -136,7 +136,7 @@ pub(super) fn publishing(whole: &Value) -> String {
     )
 }
 
-/// Returns the gate's address, as far as the configuration says it.
+/// Returns the gate's address, if the configuration names one.
 pub(super) fn url(whole: &Value) -> String {
     match whole["routes"][0]["pattern"].as_str() {
         Some(host) => format!("https://{host}"),

@@ -15,7 +15,7 @@ use super::{Options, validate};
 pub(super) struct Plan {
     pub(super) preset: &'static Preset,
     pub(super) name: String,
-    /// Where one was named, or chosen among several.
+    /// Set if an option named it, or a person chose it among several.
     pub(super) account: Option<String>,
     pub(super) domain: Option<String>,
     pub(super) upstream: String,
@@ -146,7 +146,7 @@ pub(super) fn check(options: &Options) -> Result<()> {
     }
 }
 
-/// Returns the flags that must be given where nobody can be asked, each with an example.
+/// Returns the flags that are required without a terminal, each with an example.
 fn missing(options: &Options, preset: Option<&Preset>) -> Vec<&'static str> {
     let is_so = |of: fn(&Preset) -> bool| preset.is_some_and(of);
     let has_upstream = |preset: &Preset| !matches!(preset.upstream, Address::Asked(_));

@@ -1,5 +1,5 @@
-//! Presets: how a gate in front of a known API looks. `docs/recipes/` tells of each,
-//! and the tests run them as they are there.
+//! Presets for gates in front of known APIs. `docs/recipes/` describes each one,
+//! and the tests run its examples.
 
 /// The answers that `init` need not ask for.
 pub(super) struct Preset {
@@ -49,9 +49,9 @@ pub(super) const STANDARD: Limiter = Limiter {
     period: 60,
 };
 
-/// Where an API is.
+/// The address of an API.
 pub(super) enum Address {
-    /// The operator knows; an example.
+    /// Only the operator knows it; this is an example.
     Asked(&'static str),
     Fixed(&'static str),
     /// `{account}` stands for the Cloudflare account's id.

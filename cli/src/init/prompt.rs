@@ -1,4 +1,4 @@
-//! One answer: what a flag said, else what a person says when asked, else the default.
+//! One answer: a flag's value, else a person's answer, else the default.
 
 use crate::error::{Error, Result};
 use crate::input;
@@ -10,7 +10,7 @@ pub(super) struct Question<'q> {
     pub(super) flag: &'static str,
     pub(super) prompt: &'q str,
     pub(super) default: Option<&'q str>,
-    /// Nobody is asked: the default does, unless a flag says otherwise.
+    /// The question is not asked; the default counts unless a flag is given.
     pub(super) quiet: bool,
 }
 
@@ -19,12 +19,12 @@ impl<'q> Question<'q> {
         Self { flag, prompt, default, quiet: false }
     }
 
-    /// Asks nobody where this is true.
+    /// Skips the question if this is true.
     pub(super) const fn unless(self, quiet: bool) -> Self {
         Self { quiet, ..self }
     }
 
-    /// Returns one text: what the flag said, which is checked when it is read, or an answer.
+    /// Returns one text: the flag's value, which was checked when it was parsed, or an answer.
     pub(super) fn one(
         &self,
         given: Option<&String>,

@@ -1,4 +1,4 @@
-//! The gate's own reading of what is to be written: what it would refuse is never written.
+//! Checks with the gate's own code what `init` is about to write, so that it never writes what the gate refuses.
 
 use std::collections::BTreeMap;
 

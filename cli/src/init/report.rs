@@ -151,7 +151,7 @@ impl End<'_> {
         }
     }
 
-    /// Lists what this gate does without.
+    /// Lists the features that this gate lacks.
     fn lacks(&self) -> Vec<String> {
         let routes = self.whole["vars"]["ROUTES"].as_array();
         let any =

@@ -1,17 +1,17 @@
-//! Where a secret of this machine was found. Another gate's may still be in the environment, and wins there
-//! over that of `.dev.vars`: values that differ are refused, one that only the environment has is reported.
+//! The source of a secret on this machine. The environment wins over `.dev.vars`, but may still have another gate's
+//! secret. So values that differ are refused, and a secret that only the environment has is reported.
 
 use writegate::Secret;
 
 use crate::error::{Error, Result};
 use crate::project::{self, Project};
 
-/// Which place has it.
+/// The place of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SecretSource {
     /// Only the environment.
     Environment,
-    /// `.dev.vars`, and the environment nothing else.
+    /// `.dev.vars`, and the environment has no other value.
     File,
 }
 

@@ -30,7 +30,7 @@ impl Dates {
         let now = clock::now()?;
         let time = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse_rfc3339);
         let (issued, expires) = (time(&self.issued), time(&self.expires));
-        // A date is that of its place; somewhere it is a day later than here.
+        // A date depends on the time zone, so it may be a day ahead of UTC.
         if issued.is_some_and(|issued| issued > now.plus_seconds(86_400)) {
             return Err(Error::usage("--issued-at: is in the future"));
         }
@@ -40,7 +40,7 @@ impl Dates {
         Ok(())
     }
 
-    /// Fills in those of the token itself, else what a person says, else today.
+    /// Fills in the dates: the token's own, else a person's answer, else today.
     fn completed(&self, token: &Token) -> Result<Self> {
         let known = token.issued_at.is_some() || token.expires_at.is_some();
         let written = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
@@ -79,7 +79,7 @@ pub(super) fn ask(
     Ok(vec![(TOKEN, token(&written, dates)?), (TURNSTILE, turnstile)])
 }
 
-/// Asks a person again who has typed nothing.
+/// Asks again until the person types something.
 fn typed(prompt: &str) -> Result<Secret> {
     loop {
         let secret = input::secret(prompt)?;
@@ -101,7 +101,7 @@ fn two_lines(input: &Secret) -> Result<(Secret, Secret)> {
     Ok((Secret::new(token.trim_end_matches('\r')), Secret::new(turnstile.trim_end())))
 }
 
-/// Refuses what cannot be the secret key of a widget.
+/// Refuses a text that cannot be the secret key of a widget.
 fn checked_turnstile(secret: Secret, site_key: &str) -> Result<Secret> {
     let wrong = |hint: &str| Err(Error::usage(format!("{TURNSTILE}: {hint}")));
     match secret.expose_str() {
@@ -113,7 +113,7 @@ fn checked_turnstile(secret: Secret, site_key: &str) -> Result<Secret> {
     }
 }
 
-/// Returns the write token as the gate takes it, with its dates.
+/// Returns the write token in the gate's form, with its dates.
 fn token(given: &Secret, dates: &Dates) -> Result<Secret> {
     let wrong = |hint: &str| Error::usage(format!("the write token, from standard input: {hint}"));
     let token = Token::parse(given).map_err(|error| wrong(&error.to_string()))?;

@@ -1,4 +1,4 @@
-//! `wrangler.toml` for a gate: the shipped one, with what was answered in the place of its examples.
+//! `wrangler.toml` for a gate: the shipped one, with the answers in the place of its examples.
 
 use serde_json::json;
 use writegate::rate;
@@ -33,7 +33,7 @@ pub(super) struct Ids {
     pub(super) limiter: u32,
 }
 
-/// Where the Worker comes from.
+/// The source of the Worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// It is built, in a checkout of this repository.
@@ -243,7 +243,7 @@ fn first_key(plan: &Plan, id: &str) -> String {
     lines.join("\n")
 }
 
-/// Returns the admin key: no wider than the commands need that ask this gate something.
+/// Returns the admin key, with no more rights than the commands need that call this gate.
 fn operator(plan: &Plan, id: &str) -> String {
     // Without a registry and a cache there is nothing to change through the gate.
     let (opens, limits) = match plan.preset.registry {
