@@ -151,7 +151,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 #[inline(never)]
 fn next_line<'t>(rest: &mut Option<&'t str>) -> Option<&'t str> {
     let text = rest.take()?;
-    let Some(end) = text.bytes().position(|byte| byte == b'\n') else {
+    let Some(end) = memchr::memchr(b'\n', text.as_bytes()) else {
         return Some(text);
     };
     *rest = text.get(end.checked_add(1)?..);
