@@ -23,6 +23,8 @@ pub struct Guard {
     needles: Vec<Needle>,
     /// Length of the shortest text: shorter values are not searched.
     shortest: usize,
+    /// For each byte, true if a text may begin with it: every response is searched, and most bytes begin nothing.
+    may_begin: [bool; 256],
 }
 
 struct Needle {
@@ -49,7 +51,11 @@ impl Guard {
             needles.extend((0..3).filter_map(|offset| in_base64(part, offset)));
         }
         let shortest = needles.iter().map(|needle| needle.text.len()).min();
-        Self { shortest: shortest.unwrap_or(usize::MAX), needles }
+        let mut may_begin = [false; 256];
+        for (byte, may_begin) in (0..=u8::MAX).zip(&mut may_begin) {
+            *may_begin = needles.iter().any(|needle| needle.may_begin(byte));
+        }
+        Self { shortest: shortest.unwrap_or(usize::MAX), needles, may_begin }
     }
 
     /// Returns true if a header's name contains a part. The platform has put every letter of it into
@@ -59,7 +65,10 @@ impl Guard {
             && self.needles.iter().any(|needle| {
                 let text = needle.text.expose();
                 let mut windows = name.as_bytes().windows(text.len());
-                windows.any(|window| window.eq_ignore_ascii_case(text))
+                // The first bytes by themselves nearly always decide.
+                let first = |text: &[u8]| text.first().map(u8::to_ascii_lowercase);
+                windows
+                    .any(|window| first(window) == first(text) && window.eq_ignore_ascii_case(text))
             })
     }
 
@@ -68,12 +77,29 @@ impl Guard {
         if value.len() < self.shortest {
             return None;
         }
-        let mut redacted = None;
-        for needle in &self.needles {
-            let text = redacted.as_deref().unwrap_or(value);
-            redacted = needle.replace(text).or(redacted);
+        let bytes = value.as_bytes();
+        let may_begin = |byte: &u8| self.may_begin.get(usize::from(*byte)) == Some(&true);
+        let mut redacted = String::new();
+        let mut copied = 0;
+        let mut at = 0;
+        while let Some(skipped) = bytes.get(at..)?.iter().position(may_begin) {
+            at = at.checked_add(skipped)?;
+            let rest = bytes.get(at..)?;
+            match self.needles.iter().filter_map(|needle| needle.length_at(rest)).max() {
+                Some(length) => {
+                    redacted.push_str(value.get(copied..at)?);
+                    redacted.push_str(REDACTED);
+                    at = at.checked_add(length)?;
+                    copied = at;
+                }
+                None => at = at.checked_add(1)?,
+            }
         }
-        redacted
+        if copied == 0 {
+            return None;
+        }
+        redacted.push_str(value.get(copied..)?);
+        Some(redacted)
     }
 }
 
@@ -91,30 +117,10 @@ fn in_base64(part: &Secret, offset: usize) -> Option<Needle> {
 }
 
 impl Needle {
-    fn replace(&self, text: &str) -> Option<String> {
-        let mut replaced = String::new();
-        let mut copied = 0;
-        let mut at = 0;
-        let first = *self.text.expose().first()?;
-        // Most bytes begin nothing, and every response is searched.
-        let may_begin = |byte: &u8| matches!(byte, b'%' | b'\\') || self.is_same(*byte, first);
-        while let Some(skipped) = text.as_bytes().get(at..)?.iter().position(may_begin) {
-            at = at.checked_add(skipped)?;
-            match self.length_at(text.as_bytes().get(at..)?) {
-                Some(length) => {
-                    replaced.push_str(text.get(copied..at)?);
-                    replaced.push_str(REDACTED);
-                    at = at.checked_add(length)?;
-                    copied = at;
-                }
-                None => at = at.checked_add(1)?,
-            }
-        }
-        if copied == 0 {
-            return None;
-        }
-        replaced.push_str(text.get(copied..)?);
-        Some(replaced)
+    /// Returns true if the needle, or an encoding of it, may begin with this byte.
+    fn may_begin(&self, byte: u8) -> bool {
+        let first = self.text.expose().first();
+        matches!(byte, b'%' | b'\\') || first.is_some_and(|first| self.is_same(byte, *first))
     }
 
     /// Returns the number of bytes that the needle takes up at the beginning of `text`; `None` if it is
@@ -261,6 +267,15 @@ mod tests {
         let encoded = STANDARD.encode("123456789");
         let redacted = guard.redact(&format!("{encoded}Z"));
         assert_eq!(redacted.as_deref(), Some("[redacted]Z"));
+    }
+
+    #[test]
+    fn of_two_parts_the_longer_is_redacted() {
+        let parts = ["12345678", "12345678-9"].map(Secret::new);
+        for parts in [&parts[..], &[parts[1].clone(), parts[0].clone()]] {
+            let redacted = Guard::new(parts).redact("a12345678-9-12345678");
+            assert_eq!(redacted.as_deref(), Some("a[redacted]-[redacted]"));
+        }
     }
 
     #[test]
