@@ -171,10 +171,30 @@ fn is_plain(byte: u8, charset: Charset) -> bool {
     (b' '..=last).contains(&byte) && byte != b'"' && byte != b'\\'
 }
 
+/// Returns true if none of these bytes is escaped: none is a control character, a quote, a backslash, or beyond `~`.
+fn are_plain(bytes: &[u8; 8]) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    let word = u64::from_le_bytes(*bytes);
+    // The high bit of a byte is set if the byte is below `limit`, or if it was set.
+    let below = |word: u64, limit: u64| word.wrapping_sub(EACH.wrapping_mul(limit)) | word;
+    let is = |byte: u8| below(word ^ EACH.wrapping_mul(byte.into()), 1);
+    (below(word, b' '.into()) | is(b'"') | is(b'\\') | is(0x7f)) & HIGH == 0
+}
+
+/// Returns the index of the first byte that is not written as it is.
+fn find_escaped(string: &str, charset: Charset) -> Option<usize> {
+    // Most strings need no escape, and eight bytes at once cost as much as one.
+    let (words, _) = string.as_bytes().as_chunks();
+    let plain = words.iter().take_while(|word| are_plain(word)).count().saturating_mul(8);
+    let mut rest = string.bytes().enumerate().skip(plain);
+    rest.find(|(_, byte)| !is_plain(*byte, charset)).map(|(at, _)| at)
+}
+
 fn push_string(text: &mut String, charset: Charset, string: &str) {
     text.push('"');
     let mut rest = string;
-    while let Some(at) = rest.bytes().position(|byte| !is_plain(byte, charset)) {
+    while let Some(at) = find_escaped(rest, charset) {
         let (plain, other) = rest.split_at(at);
         text.push_str(plain);
         let mut characters = other.chars();
@@ -272,14 +292,25 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Returns each character that is escaped somewhere, and neighbours of it.
+    /// Returns each character that is escaped somewhere, and neighbours of it, also at each place of a word.
     fn strings() -> impl Iterator<Item = String> {
         let ascii = (0..0x180).filter_map(char::from_u32);
         let others =
             ['\u{7ff}', '\u{200e}', '\u{202e}', '\u{d7ff}', '\u{e000}', '\u{feff}', '\u{10ffff}'];
-        ascii
-            .chain(others)
-            .flat_map(|one| [one.to_string(), format!("a{one}{one}\"b"), format!("é{one}")])
+        ascii.chain(others).flat_map(|one| {
+            let short = [one.to_string(), format!("a{one}{one}\"b"), format!("é{one}")];
+            let places = (0..9).map(move |at| format!("{}{one} ~!", "~".repeat(at)));
+            short.into_iter().chain(places)
+        })
+    }
+
+    #[test]
+    fn eight_bytes_are_plain_if_each_is() {
+        for (byte, at) in (0..=u8::MAX).flat_map(|byte| (0..8).map(move |at| (byte, at))) {
+            let mut bytes = *b" ~!#[]az";
+            bytes[at] = byte;
+            assert_eq!(are_plain(&bytes), is_plain(byte, Charset::VisibleAscii), "{bytes:?}");
+        }
     }
 
     #[test]
