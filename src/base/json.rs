@@ -280,16 +280,22 @@ impl Fields {
         hint: &str,
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<Vec<T>>, FieldError> {
-        let list = match self.value(name)? {
-            None => return Ok(None),
-            Some(Value::Array(list)) => list,
-            Some(other) => return Err(self.wrong(name, "a list of strings", &other)),
+        let Some(list) = self.strings(name)? else {
+            return Ok(None);
         };
-        if let Some(other) = list.iter().find(|entry| !entry.is_string()) {
-            return Err(self.wrong(name, "a list of strings", other));
+        let list: Option<_> = list.iter().map(|entry| entry.as_str().and_then(&read)).collect();
+        list.map(Some).ok_or_else(|| self.error(name, hint))
+    }
+
+    fn strings(&mut self, name: &'static str) -> Result<Option<Vec<Value>>, FieldError> {
+        match self.value(name)? {
+            None => Ok(None),
+            Some(Value::Array(list)) => match list.iter().find(|entry| !entry.is_string()) {
+                None => Ok(Some(list)),
+                Some(other) => Err(self.wrong(name, "a list of strings", other)),
+            },
+            Some(other) => Err(self.wrong(name, "a list of strings", &other)),
         }
-        let read = list.iter().map(|entry| entry.as_str().and_then(&read));
-        read.collect::<Option<_>>().map(Some).ok_or_else(|| self.error(name, hint))
     }
 
     /// Checks that every member was read.
