@@ -149,10 +149,14 @@ fn bind(compiled: &Path, to: &Path) -> Result<()> {
                 .generate(to)
         })
         .map_err(|error| Error::new(format!("wasm-bindgen: {error:#}")))?;
-    // `import source` is a proposal that workerd does not know. There, a plain import of Wasm gives the module.
     let script = to.join(SCRIPT);
     let text = fs::read_to_string(&script).context("reading the script of wasm-bindgen")?;
-    fs::write(&script, text.replace("import source ", "import ")).context("writing the script")
+    // `import source` is a proposal that workerd does not know. There, a plain import of Wasm gives the module.
+    let text = text.replace("import source ", "import ");
+    // So the bundler leaves out the classes of `worker` that the gate does not use.
+    let unused = "/* @__PURE__ */ new FinalizationRegistry(";
+    let text = text.replace("new FinalizationRegistry(", unused);
+    fs::write(&script, text).context("writing the script")
 }
 
 /// Returns true if a file was changed since then, or may have been.

@@ -52,8 +52,12 @@ impl Tools {
     pub(crate) fn bundle(&self, entry: &Path, built: &Path, to: &Path) -> Command {
         let mut command = self.program("esbuild");
         command.args([
-            "--bundle", "--minify", "--format=esm", "--external:./index_bg.wasm",
+            "--bundle",
+            "--minify",
+            "--format=esm",
+            "--external:./index_bg.wasm",
             "--external:cloudflare:*",
+            "--define:Symbol.dispose=undefined",
         ]);
         for (option, path) in [("--alias:built", built), ("--outfile", to)] {
             let mut argument = OsString::from(option);
