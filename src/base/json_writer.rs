@@ -176,10 +176,10 @@ fn are_plain(bytes: &[u8; 8]) -> bool {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * EACH;
     let word = u64::from_le_bytes(*bytes);
-    // The high bit of a byte is set if the byte is below `limit`, or if it was set.
-    let below = |word: u64, limit: u64| word.wrapping_sub(EACH.wrapping_mul(limit)) | word;
+    // The high bit of a byte is set if the byte is below `limit`; it may be, if it was set before.
+    let below = |word: u64, limit: u64| word.wrapping_sub(EACH.wrapping_mul(limit));
     let is = |byte: u8| below(word ^ EACH.wrapping_mul(byte.into()), 1);
-    (below(word, b' '.into()) | is(b'"') | is(b'\\') | is(0x7f)) & HIGH == 0
+    (word | below(word, b' '.into()) | is(b'"') | is(b'\\') | is(0x7f)) & HIGH == 0
 }
 
 /// Returns the index of the first byte that is not written as it is.
