@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::base::json::{self, FieldError, Fields};
 use crate::base::secret::{Fingerprint, Secret};
-use crate::policy::origin::{is_loopback, split_authority};
+use crate::policy::origin::{Origin, is_loopback, split_authority};
 use crate::policy::path;
 use crate::upstream::echo::Guard;
 use crate::upstream::token::UpstreamToken;
@@ -22,6 +22,8 @@ use crate::upstream::token::UpstreamToken;
 pub struct Upstream {
     /// Scheme, host and port, `https://api.example.com`.
     origin: String,
+    /// The same, to be compared with other origins.
+    compared: Origin,
     /// The path without its trailing `/`; empty for none.
     base: String,
     /// The path as configured, `/` when empty: the target of an exact route.
@@ -57,8 +59,11 @@ impl Upstream {
         if !printable || (!path.is_empty() && path::check(path).is_err()) {
             return Err("has a path with dot segments, //, backslashes or spaces".into());
         }
+        let origin = format!("{scheme}://{}", authority.to_ascii_lowercase());
         Ok(Self {
-            origin: format!("{scheme}://{}", authority.to_ascii_lowercase()),
+            compared: Origin::parse(&origin)
+                .ok_or("has a host that ends in a number; write an IPv4 address as four numbers")?,
+            origin,
             base: path.strip_suffix('/').unwrap_or(path).to_owned(),
             path: if path.is_empty() { "/" } else { path }.to_owned(),
         })
@@ -67,6 +72,11 @@ impl Upstream {
     /// Returns scheme, host and port.
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Returns the origin for comparisons, in which spelling does not count.
+    pub const fn compared_origin(&self) -> &Origin {
+        &self.compared
     }
 
     /// Returns the path without its trailing `/`.

@@ -117,7 +117,7 @@ fn routes_are_checked_whole() {
         ("path", r#""" "x" "*" "/a*" "/*/b" "/a/../*" "/a?b" "//*" 1 null"#),
         ("path", r#""/_gate/x" "/_GATE/*" "/a;x/*" "/%63ms/*" "/users/{id}""#),
         ("methds", r#"["GET"]"#),
-        ("upstream", r#""" "http://api.example.com" null"#),
+        ("upstream", r#""" "http://api.example.com" "https://127.1" "https://api.0x7f" null"#),
         ("methods", r#""GET" ["get"] ["FETCH IT"] [""] [1] null"#),
         ("timeout_ms", r#"0 -1 600001 "1" 1.5 null"#),
         ("retries", r#"-1 11 "1" 0.5 null"#),

@@ -83,8 +83,8 @@ fn resolve<'a>(reference: &'a str, target: Target<'a>) -> Option<Cow<'a, str>> {
         let authority = rest.trim_start_matches('/');
         let end = authority.find('/').unwrap_or(authority.len());
         let (authority, path) = authority.split_at_checked(end)?;
-        let named = Origin::of_url(&format!("{upstream_scheme}://{authority}"));
-        (named.is_some() && named == Origin::parse(upstream)).then_some(())?;
+        let named = Origin::of_url(&format!("{upstream_scheme}://{authority}"))?;
+        (named == *target.route.upstream.compared_origin()).then_some(())?;
         return Some(Cow::Borrowed(if path.is_empty() { "/" } else { path }));
     }
     if rest.starts_with('/') {
@@ -141,10 +141,9 @@ fn without_dots(path: &str) -> Option<Cow<'_, str>> {
 /// among equals by the one that the request took.
 fn find_gate_path(path: &str, tail: &str, target: Target<'_>) -> Option<String> {
     let current = target.route;
-    let upstream = Origin::parse(current.upstream.origin());
     let mut best = None;
     for route in target.routes {
-        if Origin::parse(route.upstream.origin()) != upstream {
+        if route.upstream.compared_origin() != current.upstream.compared_origin() {
             continue;
         }
         let Some(candidate) = candidate(route, path) else {
