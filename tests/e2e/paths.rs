@@ -27,7 +27,8 @@ fn a_path_that_two_readers_would_read_differently_is_refused() {
     ]
     .map(|target| (target, target))
     .into_iter()
-    .chain([("/open/a%2fb%5Cc", "/a%2fb%5Cc")])
+    // workerd cuts a fragment off, before the Worker sees the target.
+    .chain([("/open/a%2fb%5Cc", "/a%2fb%5Cc"), ("/a?b#/../c", "/a?b"), ("/a#b?c", "/a")])
     {
         table.passes(target, &Request::post(target).bearer(&token));
         let arrived = table.upstream.last().target;
