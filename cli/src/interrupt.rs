@@ -56,18 +56,18 @@ pub(crate) fn asking<T>(question: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// Removes this file from now on, if somebody interrupts this.
+/// Marks a file that an interrupt must remove.
 pub(crate) fn remove_then(file: &Path) {
     install();
     with(|state| state.files.push(file.to_owned()));
 }
 
-/// Takes that back.
+/// Cancels [`remove_then`].
 pub(crate) fn keep_then(file: &Path) {
     with(|state| state.files.retain(|other| other != file));
 }
 
-/// Ends this program, too, if somebody interrupts this.
+/// Marks a program that an interrupt must end.
 pub(crate) fn end_then(program: u32) {
     let is_late = with(|state| {
         state.programs.push(program);
@@ -78,7 +78,7 @@ pub(crate) fn end_then(program: u32) {
     }
 }
 
-/// Takes that back.
+/// Cancels [`end_then`].
 pub(crate) fn has_ended(program: u32) {
     with(|state| state.programs.retain(|other| *other != program));
 }
@@ -102,12 +102,12 @@ pub(crate) fn yield_to_handler() {
     }
 }
 
-/// Handles an interrupt from now on.
+/// Installs the handler, once.
 pub(crate) fn install() {
     INSTALLED.call_once(|| {
         #[cfg(unix)]
         let was_ignored = ignore_hangup();
-        // Where it cannot be, Ctrl-C ends the command all the same.
+        // If that fails, Ctrl-C still ends the command.
         let _ = ctrlc::set_handler(handle);
         #[cfg(unix)]
         if was_ignored {
@@ -127,7 +127,7 @@ fn ignore_hangup() -> bool {
     matches!(before, Ok(SigHandler::SigIgn))
 }
 
-/// Ends a program with all that it started, if it has a group of its own.
+/// Ends a program and everything that it started, if it has a group of its own.
 #[cfg(unix)]
 pub(crate) fn end_with_children(id: u32) {
     use nix::sys::signal::{Signal, killpg};
@@ -137,7 +137,7 @@ pub(crate) fn end_with_children(id: u32) {
     let _gone = group.map(|group| killpg(group, Signal::SIGKILL));
 }
 
-/// Ends a program with all that it started.
+/// Ends a program and everything that it started.
 #[cfg(not(unix))]
 pub(crate) fn end_with_children(id: u32) {
     let _gone =
@@ -152,7 +152,7 @@ fn handle() {
     });
     programs.into_iter().for_each(end_with_children);
     clean();
-    // No spinner may be drawn over these words, until the end.
+    // Until the end, so that no spinner overwrites these words.
     progress::undisturbed(|| {
         // After what was typed, and the ^C.
         eprint!("\n");
@@ -182,7 +182,7 @@ mod terminal {
     }
 }
 
-/// Windows gives a console back to the next program as it was.
+/// Windows restores a console for the next program by itself.
 #[cfg(not(unix))]
 mod terminal {
     pub(super) type Mode = ();

@@ -37,7 +37,7 @@ pub(crate) fn below(root: &Path) -> Option<String> {
     }
 }
 
-/// Returns what changes to that folder, before a command.
+/// Returns the `cd` to that folder, before a command.
 pub(crate) fn change_to(root: &Path) -> String {
     below(root).map(|folder| format!("cd {folder} && ")).unwrap_or_default()
 }

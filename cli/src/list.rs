@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 
-/// Takes one of several values with commas between them.
+/// Parses one of several values with commas between them.
 pub(crate) fn item(text: &str) -> Result<String, Infallible> {
     Ok(text.trim().to_owned())
 }
 
-/// Checks a path, which may have a comma in it: several are never taken out of one argument.
+/// Checks a path. It may contain a comma, so one argument is always one path.
 pub(crate) fn one_path(text: &str) -> Result<String, String> {
     let is_one = !text.contains(",/") && !text.contains(", ");
     is_one.then(|| text.to_owned()).ok_or_else(|| {

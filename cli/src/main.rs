@@ -1,4 +1,4 @@
-//! The `writegate` command: builds the Worker, shows it at work, and makes what callers need.
+//! The `writegate` command: builds, sets up and manages gates, and makes credentials for callers.
 //!
 //! It uses the library's own code for keys and sessions, so that the command and the gate can never
 //! disagree. One file per subcommand; this one only reads the arguments.
@@ -183,9 +183,9 @@ fn run(command: Command) -> error::Result<()> {
 mod tests {
     use super::*;
 
-    /// Commands that look at no project of the caller's.
+    /// Commands that read no project of the caller.
     const WITHOUT_PROJECT: [&str; 4] = ["build", "demo", "completions", "man"];
-    /// Commands whose output is JSON anyway, a line each.
+    /// Commands whose output is always JSON, one object per line.
     const JSON_ANYWAY: [&str; 9] = [
         "key update", "key disable", "key enable", "key show", "key list", "key revoke",
         "key import", "usage", "purge",

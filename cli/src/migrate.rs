@@ -139,7 +139,7 @@ fn missing_paths(document: &Document) -> Result<Vec<String>> {
     Ok(list(&shipped["assets"]).into_iter().filter(|path| !own.contains(path)).collect())
 }
 
-/// Returns a sentence about these paths, with what is to be written.
+/// Returns a sentence about these paths, with the value to write.
 fn without_paths(document: &Document, paths: &[String]) -> String {
     let (place, paths) = (document.place(), json!(paths));
     if document.inherited("assets").is_object() {

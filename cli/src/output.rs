@@ -33,7 +33,7 @@ macro_rules! eprintln {
 /// Set once there is something on standard output.
 static HAS_OUTPUT: AtomicBool = AtomicBool::new(false);
 
-/// Unwinds to [`catch`], so that whatever runs beside this process is ended, too.
+/// Unwinds to [`catch`], so that programs that this process started are ended, too.
 struct Closed(io::Error);
 
 pub(crate) fn out(text: Arguments<'_>) {
@@ -59,7 +59,7 @@ fn written(done: io::Result<()>) {
 }
 
 pub(crate) fn err(text: Arguments<'_>) {
-    // Nobody reads the rest.
+    // The reader has closed it.
     let _closed = io::stderr().lock().write_fmt(text);
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn failure(error: &Error, json: bool) {
     eprintln!("writegate: {message}");
 }
 
-/// Runs a command until its output is closed at the latest. The program that closed it has what it wanted.
+/// Runs a command, which ends quietly when the reader of its output closes it.
 pub(crate) fn catch(command: impl FnOnce() -> Result<()>) -> Result<()> {
     let closed = |payload: Box<dyn Any + Send>| match payload.downcast::<Closed>() {
         Ok(closed) if closed.0.kind() == ErrorKind::BrokenPipe => Ok(()),

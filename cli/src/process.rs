@@ -29,7 +29,7 @@ impl Said {
     }
 }
 
-/// Runs a program with this input to its end. When the time is over, or if this process is interrupted, it is ended with all
+/// Runs a program with this input to its end. After the time limit, or if this process is interrupted, ends it with everything
 /// that it started. An error is one line.
 pub(crate) fn run(
     mut command: Command,
@@ -91,7 +91,7 @@ fn all(stream: Option<impl Read>) -> Vec<u8> {
     bytes
 }
 
-/// Ends a program that is not wanted any more.
+/// Ends a program that is no longer needed.
 pub(crate) fn end(child: &mut Child) {
     let _gone = child.kill();
     let _reaped = child.wait();

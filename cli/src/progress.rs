@@ -1,4 +1,4 @@
-//! Long steps: what is being done, for how long, and all that a program printed if it failed.
+//! Progress of long steps, with their duration, and the whole output of a program that failed.
 
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::process::{Command, Stdio};
@@ -74,14 +74,14 @@ impl Progress {
     }
 }
 
-/// Things that are done one after another, out of so many.
+/// A counter of completed items.
 pub(crate) struct Count {
     bar: ProgressBar,
     title: String,
 }
 
 impl Count {
-    /// Counts so many more as done.
+    /// Counts more items as done.
     pub(crate) fn more(&self, done: usize) {
         self.bar.inc(u64::try_from(done).unwrap_or(u64::MAX));
         if let (true, Some(total)) = (self.bar.is_hidden(), self.bar.length()) {
@@ -107,7 +107,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Runs a command to its end, showing its newest line; a failure brings all that it printed.
+    /// Runs a command to its end, and shows its newest line. An error holds the whole output.
     pub(crate) fn run(&self, mut command: Command) -> Result<()> {
         let name = command.get_program().to_string_lossy().into_owned();
         let running = || format!("running {name}");
@@ -122,7 +122,7 @@ impl Step {
             }
             _ => Error::new(format!("{}: {error}", running())),
         })?;
-        // It holds the pipe's other end, which would never close.
+        // Otherwise this process would hold the other end of the pipe open.
         drop(command);
 
         let mut output = String::new();

@@ -17,7 +17,7 @@ pub(crate) fn session_kid() -> Result<String> {
     Ok(format!("s_{}", text(16)?))
 }
 
-/// Returns a number of seven digits or more for a rate limiter, which another gate of the account hardly has.
+/// Returns a number of seven digits or more for a rate limiter, so that another gate of the account hardly has the same.
 pub(crate) fn limiter_id() -> Result<u32> {
     let random = getrandom::u32().map_err(no_randomness)?;
     Ok(1_000_000 + random % 1_000_000_000)

@@ -1,4 +1,4 @@
-//! Takes secrets out of what is printed: somebody's command line comes back in messages, and messages end in logs.
+//! Removes secrets from output, because messages repeat parts of a command line, and messages end in logs.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
-//! A file that takes the place of another: it is complete beside that one first, so nobody ever finds half of it, and it is
-//! gone if it is never placed, also after a signal.
+//! Replaces a file: the new file is completed beside the old one, so nobody ever reads half of it. If it never replaces the old
+//! one, it is removed, also after a signal.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -51,13 +51,13 @@ impl Replacement {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // Gone if it was placed.
+        // It no longer exists if it replaced the old file.
         let _ = fs::remove_file(&self.beside);
         interrupt::keep_then(&self.beside);
     }
 }
 
-/// The end of the name while it is completed.
+/// The suffix of the name until the file is complete.
 pub(crate) const SUFFIX: &str = ".new";
 
 #[cfg(test)]

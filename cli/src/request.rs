@@ -63,7 +63,7 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     Ok(())
 }
 
-/// Whose signature it is.
+/// The signer: a key or a bound session.
 struct Signer {
     keyid: String,
     key: MacKey,

@@ -97,7 +97,7 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     Ok(())
 }
 
-/// Returns this lifetime, unless the gate would refuse it, or else the default as far as the gate allows it.
+/// Returns the requested lifetime, unless the gate would refuse it, or the default, or less if the gate allows less.
 pub(crate) fn lifetime(project: &Project, given: Option<u32>, default: u32) -> Result<u32> {
     let document = project.document()?;
     let limit = document.own("vars")["SESSION_MAX_TTL"].as_u64().unwrap_or(DEFAULT_MAX_TTL);
@@ -121,7 +121,7 @@ impl Claims {
         Self { paths: vec![path.to_owned()], ..Self::lasting(ttl) }
     }
 
-    /// Makes a session for one request of this command, at one gate: nobody else who gets it can do anything with it.
+    /// Returns the claims of a session for one request of this command at one gate, so that a stolen one is of no use.
     pub(crate) fn once(gate: &str, method: &str, path: &str, ttl: u32) -> Self {
         Self {
             aud: Some(gate.to_owned()),
@@ -143,7 +143,7 @@ impl Claims {
         claims.insert("cnf".to_owned(), kid.map_or(Value::Null, |kid| json!({"kid": kid})));
         claims.retain(|_, value| !value.is_null() && *value != json!([]));
         let token = session::mint(id, sk, &claims);
-        // By the gate's own reading, or it would be refused there: a token too long, for instance.
+        // With the gate's own parser, because it refuses a token that is too long, for example.
         match Session::parse(&token) {
             Ok(_) => Ok(token),
             Err(_) => Err(Error::usage(

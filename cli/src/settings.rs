@@ -10,15 +10,15 @@ use crate::project::{Document, Project, ProjectOptions};
 use crate::{clock, invocation};
 
 const ROOT: &str = "SIGNING_SECRET";
-/// One key's secret, for a caller who has nothing else.
+/// The variable with one key's secret, for a caller without the root secret.
 pub(crate) const KEY_SECRET: &str = "WRITEGATE_SK";
 /// The letters of a key secret after sk_: 32 bytes in base64url.
 const SK_LETTERS: usize = 43;
 
-/// The longest lifetime of a signed URL whose key's record does not say.
+/// The longest lifetime of a signed URL, unless its key's record says otherwise.
 pub(crate) const DEFAULT_URL_TTL: i64 = 604_800;
 
-/// Whose key it is that something is signed with.
+/// The options that choose the key to sign with.
 #[derive(Args)]
 pub(crate) struct KeyOptions {
     /// The key's version [default: what the configuration says, else 1]
@@ -31,12 +31,12 @@ pub(crate) struct KeyOptions {
     project: ProjectOptions,
 }
 
-/// A key that something is to be signed with.
+/// A key to sign with.
 pub(crate) struct NamedKey {
     pub(crate) project: Project,
-    /// The project is a gate, so its settings count.
+    /// True if the project is a gate, so its settings count.
     pub(crate) is_in_gate: bool,
-    /// Its record in the configuration, as it is written and as the gate reads it.
+    /// Its record in the configuration, as text and as the gate reads it.
     pub(crate) record: Option<(Value, Key)>,
     pub(crate) version: u32,
     id: KeyId,
@@ -44,7 +44,7 @@ pub(crate) struct NamedKey {
 }
 
 impl KeyOptions {
-    /// Finds the key. One that the configuration does not have is refused, unless it is said to be a registry's.
+    /// Finds the key. Refuses a key that the configuration lacks, unless `--unknown-key` says that it is in a registry.
     pub(crate) fn open(&self, id: &KeyId) -> Result<NamedKey> {
         self.find(id, &|why| Err(Error::usage(why)))
     }
@@ -75,7 +75,7 @@ impl KeyOptions {
         }
         let document = match (&own, project.has_configuration()) {
             (_, false) => None,
-            // A caller's folder may have a configuration of something else.
+            // The caller's folder may have the configuration of another Worker.
             (Some(_), true) => project.document().ok().filter(Document::is_gate),
             (None, true) => Some(project.document()?),
         };
@@ -114,7 +114,7 @@ impl NamedKey {
         self.record.as_ref().map(|(_, key)| key)
     }
 
-    /// Says why the gate with this configuration refuses what is made with the key.
+    /// Returns the reasons why the gate with this configuration refuses credentials of the key.
     pub(crate) fn warn_of_refusal(&self, scheme: Scheme) -> Result<()> {
         let (name, now) = (self.project.name(), clock::now()?);
         let Some(key) = self.key() else {
@@ -149,7 +149,7 @@ pub(crate) fn sk(project: &Project, id: &KeyId) -> Result<Secret> {
     }
 }
 
-/// Returns a key's secret that the caller has.
+/// Returns the key's secret from the environment.
 pub(crate) fn key_secret(project: &Project) -> Result<Option<Secret>> {
     let own = project.secret(KEY_SECRET)?;
     let Some(secret) = &own else {
@@ -197,7 +197,7 @@ pub(crate) fn waf_secret(project: &Project) -> Result<Secret> {
     long_enough(name, project.secret(name)?.ok_or_else(missing)?)
 }
 
-/// Makes sure that a secret is as long as the gate asks for.
+/// Checks that a secret has the length that the gate requires.
 fn long_enough(name: &str, secret: Secret) -> Result<Secret> {
     match secret.len() < MIN_SECRET_BYTES {
         true => Err(Error::new(format!(
@@ -213,7 +213,7 @@ pub(crate) fn key(project: &Project, id: &KeyId) -> Result<Option<(Value, Key)>>
     record(&project.document()?, id)
 }
 
-/// Returns the records of the configuration's keys, as the file has them.
+/// Returns the records of the configuration's keys, as the file states them.
 pub(crate) fn records(document: &Document) -> Result<&[Value]> {
     let keys = &document.own("vars")["KEYS"];
     match keys {
@@ -233,7 +233,7 @@ fn record(document: &Document, id: &KeyId) -> Result<Option<(Value, Key)>> {
     Ok(Some((record.clone(), parsed)))
 }
 
-/// Says which id may be meant by one that is not in the configuration. That id may be a secret, and is not repeated.
+/// Returns a message about an id that the configuration lacks, with the nearest id. It does not repeat the id, which may be a secret.
 pub(crate) fn unknown(document: &Document, id: &KeyId) -> String {
     let place = document.place();
     let (_top, environments) = document.all();
@@ -277,7 +277,7 @@ fn warn_of_other_versions(document: &Document, key: &Key) {
     }
 }
 
-/// Returns the one key of the configuration that is an admin's.
+/// Returns the only admin key of the configuration.
 pub(crate) fn admin(project: &Project) -> Result<KeyId> {
     let document = project.document()?;
     let (place, keys) = (document.place(), &document.own("vars")["KEYS"]);

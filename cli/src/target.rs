@@ -1,4 +1,4 @@
-//! A request's URL as an argument, held to what the gate would take.
+//! A request's URL as an argument, checked with the gate's own rules.
 
 use writegate::policy::path;
 use writegate::{Head, Refusal};
@@ -6,7 +6,7 @@ use writegate::{Head, Refusal};
 use crate::error::{Error, Result};
 use crate::host;
 
-/// Returns a URL of the gate, whose host and port everybody reads as they are written.
+/// Returns a URL of the gate whose host and port need no rewriting by a client.
 pub(crate) fn strict_url(text: &str) -> std::result::Result<String, String> {
     let url = url(text)?;
     host::check(&url)?;
@@ -34,7 +34,7 @@ pub(crate) fn url(text: &str) -> std::result::Result<String, String> {
     Ok(format!("{}://{authority}{slash}{target}", scheme.to_ascii_lowercase()))
 }
 
-/// Says which part of a URL's path is ambiguous: the gate takes a path only if all servers read it alike.
+/// Names the ambiguous part of a URL's path, because the gate accepts a path only if all servers read it alike.
 pub(crate) fn path_fault(url: &str) -> &'static str {
     let target = url.split_once("://").map_or(url, |(_, rest)| rest);
     let target = target.find(['/', '?', '\\']).and_then(|at| target.get(at..)).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Which authorities a gate's certificate may come from: those that browsers trust, or those that `SSL_CERT_FILE` names, as
-//! where a company's proxy has one of its own. And what to do about a certificate that is refused.
+//! The authorities that may sign a gate's certificate: those that browsers trust, or those in `SSL_CERT_FILE`, for example a
+//! company's own. Also the fix for a refused certificate.
 
 use std::{env, fs};
 
@@ -30,7 +30,7 @@ pub(crate) fn config() -> Result<TlsConfig> {
     Ok(TlsConfig::builder().root_certs(roots).build())
 }
 
-/// Returns what is the matter with TLS, and what to do about it; `None` where something else is the reason.
+/// Returns the fault in TLS and its fix; `None` for another error.
 pub(crate) fn explained(error: &ureq::Error) -> Option<String> {
     let tls = match error {
         ureq::Error::Rustls(error) => Some(error),

@@ -10,10 +10,10 @@ use writegate::{KeyId, METHODS};
 /// Longest name of an option, with some room.
 const MAX_OPTION: usize = 24;
 
-/// From here on two words are alike.
+/// The similarity from which two words count as alike.
 const LEAST_LIKENESS: f64 = 0.8;
 
-/// Commands for a gate that are wrangler's.
+/// Commands of wrangler that people type here.
 const WRANGLER_S: [&str; 6] = ["deploy", "dev", "login", "secret", "tail", "whoami"];
 
 /// Commands that read a secret from standard input.
@@ -38,7 +38,7 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
             });
             format!("{argument}: {why}")
         }
-        // Whatever has an environment and no such option, except for a session.
+        // Commands with `--env` but without this option, except for a session.
         ErrorKind::UnknownArgument
             if argument == "--json" && takes(named, "env") && named.get_name() != "console" =>
         {
@@ -49,7 +49,7 @@ pub(crate) fn line(error: &clap::Error, command: &Command, words: &[String]) -> 
                 close if close.is_empty() => text(error, ContextKind::SuggestedArg),
                 close => close,
             };
-            // Which is named at the end of every line.
+            // Every message names `--help` at its end.
             let close = if close == "--help" { String::new() } else { close };
             match close.is_empty() {
                 true => format!("{argument} is not an option here"),
@@ -111,7 +111,7 @@ fn takes(command: &Command, option: &str) -> bool {
     command.get_arguments().any(|one| one.get_long() == Some(option))
 }
 
-/// Returns the kind of an argument's value: two arguments of one kind take the same.
+/// Returns the kind of an argument's value. Arguments of one kind accept the same values.
 fn kind(argument: &Arg) -> String {
     // Other things have ids, too.
     if argument.get_value_parser().type_id() == std::any::TypeId::of::<KeyId>() {
@@ -201,7 +201,7 @@ fn conflict(error: &clap::Error, argument: &str) -> String {
     }
 }
 
-/// The standard library's words about a text that is no number.
+/// The standard library's messages about a text that is not a number.
 const NO_NUMBER: [&str; 4] = [
     "invalid digit found in string",
     "number too large to fit in target type",
@@ -218,7 +218,7 @@ fn unquoted(why: &str) -> String {
     }
 }
 
-/// Returns true if it has the form of an option's name, and not of anybody's secret.
+/// Returns true if the text has the form of an option's name, not of a secret.
 fn is_option(argument: &str) -> bool {
     let letters = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     argument.starts_with('-') && argument.len() <= MAX_OPTION && letters(argument)

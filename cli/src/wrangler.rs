@@ -1,4 +1,4 @@
-//! Cloudflare's own tool, called as a person would call it. It has the account's login.
+//! Calls of wrangler, Cloudflare's own tool, which has the login of the account.
 //!
 //! Secrets go to it only through its standard input: other programs can read a command line.
 
@@ -17,17 +17,17 @@ use crate::progress::Progress;
 use crate::project::{Project, USUAL};
 use crate::setup;
 
-/// Where npm puts it.
+/// The path at which npm installs wrangler.
 const PROGRAM: &str = "node_modules/wrangler/bin/wrangler.js";
 /// An option for a call that is about no configuration: wrangler reads none at an empty path, and looks for none.
 const NO_CONFIGURATION: &str = "--config=";
-/// Secrets that a command may find in its environment, and that no other program has any business with.
+/// Secrets in the environment that no other program needs.
 const SECRETS: [&str; 7] = [
     "SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS", "WRITE_TOKEN", "WAF_SECRET", "TURNSTILE_SECRET",
     "ROTATION_API_TOKEN", "CHECK_API_TOKEN",
 ];
 
-/// Keeps the gate's secrets from a program that has no business with them.
+/// Removes the gate's secrets from a program's environment.
 pub(crate) fn remove_secrets(command: &mut Command) {
     for name in SECRETS {
         command.env_remove(name);
@@ -143,7 +143,7 @@ impl Wrangler {
         parsed(arguments, &self.run(arguments)?)
     }
 
-    /// Gives it a secret.
+    /// Passes a secret to wrangler's standard input.
     pub(crate) fn feed(&self, arguments: &[&str], secret: &Secret) -> Result<String> {
         self.call(self.command(arguments), arguments, Some(secret))
     }

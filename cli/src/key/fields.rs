@@ -10,7 +10,7 @@ use crate::init::validate;
 use crate::project::Document;
 use crate::{clock, host, invocation, list};
 
-/// The names are those of docs/configuration.md, and the gate's own code reads what is made of them.
+/// Named as in docs/configuration.md. The gate's own code reads the record that is made of them.
 #[derive(Args, Serialize)]
 pub(super) struct Fields {
     /// Its purpose

@@ -94,18 +94,18 @@ fn without_existing(gate: &Gate, mut records: Vec<Record>) -> Result<Vec<Record>
     Ok(records)
 }
 
-/// Returns how many of these records go next.
+/// Returns the number of records of the next batch.
 fn batch(records: &[Record]) -> usize {
     let mut bytes = 2;
     let sizes = records.iter().take(MOST_RECORDS).map(|record| {
         bytes += record.json.to_string().len() + 1;
         bytes
     });
-    // One at least: whether that one is too long, the gate says.
+    // At least one, because the gate says if it is too long.
     sizes.take_while(|bytes| *bytes <= MOST_BYTES).count().max(1)
 }
 
-/// Returns the keys as the gate made them, with their secrets.
+/// Returns the keys of the gate's answer, with their secrets.
 fn post(gate: &Gate, batch: &[Record]) -> std::result::Result<Vec<Value>, GateError> {
     let body = batch.iter().map(|record| record.json.clone()).collect();
     let mut answer = gate.ask("POST", KEYS, Some(&Value::Array(body)))?;
@@ -119,7 +119,7 @@ fn post(gate: &Gate, batch: &[Record]) -> std::result::Result<Vec<Value>, GateEr
     }
 }
 
-/// Prints one line per key, as soon as it is there: nobody can ask for a secret later but who has the root.
+/// Prints one line per key at once, because later only a holder of the root secret can get a key's secret.
 fn print(count: &Count, keys: &[Value], imported: usize) -> Result<()> {
     let lines: String =
         keys.iter().map(|key| format!("{}\n", json!({"id": key["id"], "sk": key["sk"]}))).collect();

@@ -1,4 +1,4 @@
-//! The records that `key import` is given: read as the gate reads them, so that nothing is sent that it would refuse.
+//! The records for `key import`, read as the gate reads them, so that the command sends nothing that the gate would refuse.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::{input, utf16};
 
 use super::fields;
 
-/// One record, and which of the file it is, counted from 1.
+/// A record, with its number in the file, from 1.
 pub(super) struct Record {
     pub(super) number: usize,
     pub(super) id: KeyId,
@@ -81,7 +81,7 @@ fn record(json: Value, number: usize, seen: &mut HashMap<String, usize>) -> Resu
     Ok(Record { number, id: key.id, json })
 }
 
-/// Refuses records that count on a binding that is not there.
+/// Refuses records that need a missing binding.
 pub(super) fn refuse_unbound(records: &[Record], document: &Document) -> Result<()> {
     for Record { number, json, .. } in records {
         fields::refuse_unbound(json, document)

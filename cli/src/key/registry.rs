@@ -1,4 +1,4 @@
-//! `writegate key list` and `key revoke`: records as they are, and the end of one.
+//! `writegate key list` and `key revoke`.
 
 use clap::Args;
 use serde_json::Value;

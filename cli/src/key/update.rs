@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::project::{Document, Project, ProjectOptions};
 use crate::{edit, settings};
 
-/// The key, and where it is.
+/// The key, and its place: the configuration or a registry.
 #[derive(Args)]
 #[command(mut_arg("gate", |gate| gate.required(false)))]
 #[command(mut_arg("admin", |admin| admin.requires("gate")))]
@@ -109,7 +109,7 @@ impl Target {
         keys.find(|key| key["id"] == self.id.as_str())
     }
 
-    /// Refuses a record that the gate would refuse, and one that an old secret opens again.
+    /// Refuses a record that the gate would refuse, and one that makes an old secret valid again.
     fn validate(
         &self,
         project: &Project,

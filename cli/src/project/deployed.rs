@@ -1,4 +1,4 @@
-//! A configuration as the gate finds it when it is deployed, with the secrets that its reader has or supposes.
+//! A configuration as a deployed gate reads it, with secrets that this machine has or placeholders.
 
 use serde_json::Value;
 use writegate::Secret;
@@ -6,7 +6,7 @@ use writegate::config::{Binding, Environment, MIN_SECRET_BYTES, RESOURCES, VARIA
 
 pub(crate) struct Deployed<'a> {
     pub(crate) vars: &'a Value,
-    /// The bindings that are there and are no variables.
+    /// The bindings that are not variables.
     pub(crate) resources: Vec<&'a str>,
     /// Returns the secret of a name, which wins over a variable.
     pub(crate) secret: &'a dyn Fn(&str) -> Option<Secret>,
@@ -27,18 +27,18 @@ impl Environment for Deployed<'_> {
     }
 }
 
-/// Returns true if what is not among the variables of this name can only be a secret.
+/// Returns true if a value of this name can only be a secret, unless it is a variable.
 pub(crate) fn is_secret(name: &str) -> bool {
     let is_optional = VARIABLES.contains(&name) || RESOURCES.contains(&name);
     !is_optional && !name.ends_with("_ISSUED_AT")
 }
 
-/// Returns a root where none is needed: what is read with it derives no secret.
+/// Returns a placeholder of the root secret, for readers that derive no secret.
 pub(crate) fn placeholder_root() -> Secret {
     Secret::new("-".repeat(MIN_SECRET_BYTES))
 }
 
-/// Returns a token where none is needed: in the form of every scheme, and sent nowhere.
+/// Returns a placeholder of a token, in the form of every scheme. It is never sent.
 pub(crate) fn placeholder_token() -> Secret {
     Secret::new("nobody@example:sent-nowhere")
 }

@@ -52,12 +52,12 @@ impl Project {
         }
     }
 
-    /// Returns that of the files of `wrangler dev`.
+    /// Returns the secret of the files of `wrangler dev`.
     pub(crate) fn secret_in_file(&self, name: &str) -> Result<Option<Secret>> {
         Ok(self.dev_variables()?.get(name).and_then(secret))
     }
 
-    /// Returns that of the files of `wrangler dev`, but for an environment never another's.
+    /// Returns the secret of the files of `wrangler dev`; for an environment, only of its own files.
     pub(crate) fn secret_in_own_file(&self, name: &str) -> Result<Option<Secret>> {
         if self.environment.is_none() {
             return self.secret_in_file(name);
@@ -128,7 +128,7 @@ impl Project {
         }
         let mut variables = Variables::default();
         for name in names {
-            // Others call a folder so.
+            // Some projects have a folder of this name.
             if self.root.join(&name).is_file() {
                 variables.extend(Variables::parse(&self.text(&name)?.unwrap_or_default()));
             }

@@ -14,7 +14,7 @@ static NOTHING: Value = Value::Null;
 pub(crate) struct Document {
     whole: Value,
     environment: Option<String>,
-    /// The file's.
+    /// The file's name.
     name: String,
 }
 
@@ -78,12 +78,12 @@ impl Document {
         Ok(Self { whole, environment: environment.map(str::to_owned), name: name.to_owned() })
     }
 
-    /// Returns all that the file says.
+    /// Returns the whole content of the file.
     pub(crate) fn into_whole(self) -> Value {
         self.whole
     }
 
-    /// Returns the part that wrangler deploys: without an environment all, else the environment and what it inherits.
+    /// Returns the part that wrangler deploys: the top level, or an environment with everything that it inherits.
     pub(crate) fn into_effective(self) -> Value {
         let Some(name) = self.environment else {
             return self.whole;
@@ -109,7 +109,7 @@ impl Document {
         &self.name
     }
 
-    /// Refuses an environment that is not there. Its name is not repeated: it may be a secret in the wrong place.
+    /// Refuses an environment that does not exist. The message does not repeat its name, which may be a secret in the wrong place.
     pub(crate) fn check_environment(&self) -> Result<()> {
         let Some(name) = &self.environment else {
             return Ok(());
@@ -130,7 +130,7 @@ impl Document {
         }
     }
 
-    /// Returns a field that an environment takes from the top level where it does not say.
+    /// Returns a field that an environment inherits from the top level.
     pub(crate) fn inherited(&self, field: &str) -> &Value {
         match self.own(field) {
             Value::Null => self.whole.get(field).unwrap_or(&NOTHING),
@@ -148,7 +148,7 @@ impl Document {
         self.environment.as_deref()
     }
 
-    /// Returns all that the environment has itself.
+    /// Returns everything that the environment itself has.
     pub(crate) fn section(&self) -> &Value {
         match &self.environment {
             Some(name) => &self.whole["env"][name.as_str()],
@@ -171,7 +171,7 @@ impl Document {
         }
     }
 
-    /// Returns true if it is a gate's, and not that of something else around a caller's folder.
+    /// Returns true if this is the configuration of a gate, and not of another Worker around the caller's folder.
     pub(crate) fn is_gate(&self) -> bool {
         let vars = self.own("vars");
         ["UPSTREAM", "ROUTES", "KEYS"].iter().any(|name| !vars[*name].is_null())

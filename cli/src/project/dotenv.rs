@@ -114,7 +114,7 @@ fn unquoted(value: &str) -> String {
     }
 }
 
-/// Does what dotenv-expand's `expandValue` does, with all that is odd about it.
+/// Does the same as dotenv-expand's `expandValue`, with its oddities.
 fn expand(
     value: String,
     earlier: &Variables,

@@ -27,12 +27,12 @@ pub(crate) use dotenv::Variables;
 const CONFIGURATIONS: [&str; 3] = ["wrangler.json", "wrangler.jsonc", USUAL];
 /// The configuration that `init` writes.
 pub(crate) const USUAL: &str = "wrangler.toml";
-/// A build tool sends wrangler to another configuration with this file.
+/// The file with which a build tool redirects wrangler to another configuration.
 const REDIRECT: &str = ".wrangler/deploy/config.json";
-/// Names the environment that wrangler takes where nobody says one.
+/// The variable that names wrangler's default environment.
 const CLOUDFLARE_ENV: &str = "CLOUDFLARE_ENV";
 
-/// Which of wrangler's environments is meant.
+/// The choice of wrangler's environment.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProjectOptions {
     /// wrangler's environment: [env.NAME] of its configuration [default: none; CLOUDFLARE_ENV is ignored]
@@ -63,7 +63,7 @@ impl ProjectOptions {
                 project.name()
             );
         }
-        // A function that cannot read them says so.
+        // A later call reports that it cannot read them.
         let names = project.changed_in_dev().unwrap_or_default();
         if !names.is_empty() {
             eprintln!(
@@ -86,7 +86,7 @@ pub(crate) struct Project {
     pub(crate) root: PathBuf,
     /// wrangler's configuration, if there is one.
     file: Option<PathBuf>,
-    /// The file that sends wrangler to another configuration.
+    /// The file that redirects wrangler to another configuration.
     redirect: Option<PathBuf>,
     /// wrangler's environment that the command is about. It inherits no variables.
     pub(crate) environment: Option<String>,
@@ -102,7 +102,7 @@ impl Project {
         Ok(Self { root, file, redirect: nearest(here, REDIRECT), environment })
     }
 
-    /// Returns the project in this very folder, whatever is above it.
+    /// Returns the project in this folder, regardless of the folders above.
     pub(crate) fn at(root: &Path, environment: Option<&str>) -> Result<Self> {
         let root = std::path::absolute(root).context("finding the folder")?;
         let mut found = CONFIGURATIONS.into_iter().map(|name| root.join(name));
@@ -138,7 +138,7 @@ impl Project {
         Ok(named)
     }
 
-    /// Returns the Cloudflare token that wrangler takes for this project and environment, unless it was logged in by hand.
+    /// Returns the Cloudflare token that wrangler uses for this project and environment, unless it has a login.
     pub(crate) fn wrangler_token(&self) -> Result<Option<Secret>> {
         const NAME: &str = "CLOUDFLARE_API_TOKEN";
         match exported(NAME) {
@@ -211,7 +211,7 @@ impl Project {
         name.map_or_else(|| USUAL.to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
-    /// Replaces the configuration by what `change` makes of it. The old one stays until the new one is complete.
+    /// Replaces the configuration by the result of `change`. The old file stays until the new one is complete.
     pub(crate) fn rewrite(&self, change: impl FnOnce(&str) -> Result<String>) -> Result<()> {
         let (file, name) = (self.file()?, self.name());
         if file.extension().is_none_or(|kind| kind != "toml") {
@@ -221,7 +221,7 @@ impl Project {
         }
         let old = read(file)?.unwrap_or_default();
         let new = as_before(&old, change(&old)?);
-        // Where it leads to, if it is a link.
+        // The target, if it is a link.
         let file = fs::canonicalize(file).at("finding", file)?;
         Replacement::new(&file, new.as_bytes(), None)?.place()
     }

@@ -19,7 +19,7 @@ use crate::progress::{Progress, output};
 
 use environment::clean;
 
-/// The Worker's.
+/// The Worker's target.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The variables that make `cargo` and `rustc` those of a toolchain. The user's own needs none.
@@ -105,7 +105,7 @@ impl Tools {
         &self.toolchain
     }
 
-    /// Changes whenever another compiler would build something else.
+    /// Returns a text that changes with the compiler.
     pub(crate) fn identity(&self) -> String {
         output(clean("rustc").envs(self.toolchain.iter().cloned()).arg("-vV")).unwrap_or_default()
     }

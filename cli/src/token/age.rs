@@ -1,4 +1,4 @@
-//! `writegate token age`: what a running gate says of its tokens' ages.
+//! `writegate token age`: the ages of a running gate's tokens.
 
 use clap::Args;
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use writegate::{Secret, Timestamp, Token};
 
-/// All that a Workers Secret may hold, in bytes.
+/// Longest Workers Secret, in bytes.
 const MAX_BYTES: usize = 5 * 1024;
 
 /// A token and its dates, in the form that the gate reads.
@@ -24,7 +24,7 @@ pub(super) struct Dates {
 impl Envelope {
     /// Reads a raw token, or an envelope that somebody made already. A token without a date of issue is of today.
     ///
-    /// The error says what was wanted, and never quotes.
+    /// The error says what is expected, and never quotes the text.
     pub(super) fn read(given: &Secret, said: Dates, now: Timestamp) -> Result<Self, String> {
         let token = Token::parse(given).map_err(|error| match error.field.as_str() {
             "" => format!("the token's envelope {}", error.hint),

@@ -6,7 +6,7 @@ use writegate::{Secret, Upstream};
 use crate::error::{Error, Result};
 use crate::project::{Deployed, Document, placeholder_root};
 
-/// The configuration, and the host names that the Worker has, as far as they are there.
+/// The configuration, and the host names of the Worker, as far as they are known.
 pub(super) struct Local {
     document: Document,
     hosts: Vec<String>,
@@ -24,7 +24,7 @@ impl Local {
         Self { document, hosts }
     }
 
-    /// Refuses a gate that this configuration is not of: what is put goes to this configuration's Worker.
+    /// Refuses a gate at another address than this configuration's, because the token goes to this configuration's Worker.
     pub(super) fn refuse_elsewhere(&self, gate: &Upstream) -> Result<()> {
         let host = gate.origin().split_once("://").map_or("", |(_, host)| host);
         let host = host.split(':').next().unwrap_or_default();
@@ -63,7 +63,7 @@ impl Local {
         };
         let deployed = Deployed { vars, resources: Vec::new(), secret: &secret };
         Config::read(&deployed).map_err(|error| match token {
-            // It is the token that does not fit its route.
+            // The token does not fit its route.
             Some((name, _)) if error.field == name => {
                 Error::usage(format!("the token for {name} {}", error.hint))
             }
@@ -71,7 +71,7 @@ impl Local {
         })
     }
 
-    /// Returns the secret that is meant: the one named, or the only one that a route names.
+    /// Returns the secret: the one that `--secret` names, or the only one that a route names.
     pub(super) fn secret(&self, asked: Option<&str>) -> Result<String> {
         let config = self.config(&placeholder_root(), None)?;
         let known: Vec<&str> = config.tokens.keys().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! A token on its way into the running Worker, by wrangler.
+//! Puts a token into the running Worker, with wrangler.
 //!
 //! `wrangler secret put` makes a version of the newest one and deploys it; Cloudflare refuses that where the newest version
 //! is not the one deployed. Then the way is `wrangler versions secret put` and `wrangler versions deploy`. A secret in a
@@ -19,7 +19,7 @@ use super::local::Stored;
 pub(super) enum Way {
     /// The newest version serves everything.
     Plain,
-    /// It does not; its id and what is known of it.
+    /// The newest version does not; its id and description.
     Versions { newest: String, description: String },
     /// In a Secrets Store, under this id.
     Store { store: String, id: String },
@@ -52,7 +52,7 @@ impl Place {
         let newest = versions.as_array().and_then(|all| all.iter().max_by_key(created));
         let plain = match (newest, serving.as_slice()) {
             (Some(newest), [(only, share)]) => newest["id"] == *only && *share >= 100.0,
-            // Without a list it is for Cloudflare to say.
+            // Without a list, Cloudflare decides.
             (None, _) => true,
             _ => false,
         };
@@ -85,7 +85,7 @@ impl Place {
         })
     }
 
-    /// Finds the place; a Worker that was never deployed takes its secrets plainly.
+    /// Finds the place. A Worker that was never deployed needs no versions.
     pub(super) fn find_or_new(wrangler: &Wrangler, stored: Option<&Stored>) -> Result<Self> {
         match Self::find(wrangler, stored) {
             Err(error) if error.message.contains("has no deployments") => {
@@ -95,7 +95,7 @@ impl Place {
         }
     }
 
-    /// Refuses to let a version go out that nobody has deployed.
+    /// Refuses to deploy a version that nobody has deployed.
     pub(super) fn refuse_undeployed(&self) -> Result<()> {
         match &self.way {
             Way::Plain | Way::Store { .. } => Ok(()),
@@ -106,7 +106,7 @@ impl Place {
         }
     }
 
-    /// Returns what else goes out with the secret.
+    /// Returns a warning about the version that is deployed with the secret.
     pub(super) fn warning(&self) -> Option<String> {
         match &self.way {
             Way::Plain | Way::Store { .. } => None,
@@ -116,8 +116,8 @@ impl Place {
         }
     }
 
-    /// Puts the secret, sees to it that it is deployed, and returns the version where that is known. `time_left` is asked
-    /// before each step, and limits it.
+    /// Puts the secret, makes sure that it is deployed, and returns the version if it is known. `time_left` limits each
+    /// step.
     pub(super) fn put(
         &self,
         wrangler: &Wrangler,

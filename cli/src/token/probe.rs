@@ -1,5 +1,5 @@
-//! Probes a token: at the API itself before it goes in, and through the gate once it is there. What counts is the
-//! route's `probe`, read by the gate's own code.
+//! Probes a token: at the API before it is put, and through the gate afterwards, by the route's `probe`, which the gate's
+//! own code reads.
 
 use std::rc::Rc;
 use std::thread;
@@ -17,13 +17,13 @@ use crate::error::{Error, Result};
 use crate::session::{Claims, OWN_TTL};
 use crate::{http, invocation, random};
 
-/// Longest for one answer: what the gate's own daily probe waits.
+/// Longest wait for an answer: the same as the gate's daily probe.
 const LIMIT: Duration = Duration::from_secs(10);
 /// The longest time until the API knows a new token everywhere.
 const WARM_UP: Duration = Duration::from_secs(30);
 /// JSON, or else anything.
 const ACCEPT: &str = "application/json, */*;q=0.1";
-/// Most of an answer that is read.
+/// Longest part of an answer that is read.
 const MAX_BODY: u64 = 64 * 1024;
 
 /// The number of tries, and the time for all of them.
@@ -34,7 +34,7 @@ pub(super) struct Tries {
 }
 
 impl Tries {
-    /// Tries until it works; the error is what it said last.
+    /// Tries until it works. The error is the last one.
     pub(super) fn until<T>(
         self,
         mut work: impl FnMut() -> std::result::Result<T, String>,
@@ -50,7 +50,7 @@ impl Tries {
     }
 }
 
-/// Returns true if any route with this secret says how to try a token.
+/// Returns true if any route with this secret has a `probe`.
 pub(super) fn exists(config: &Config, secret: &str) -> bool {
     let mut routes = config.routes.iter();
     routes.any(|route| route.auth.secret() == secret && route.probe.is_some())
@@ -79,9 +79,9 @@ pub(super) fn at_the_api(
 /// The result of trying a token once.
 pub(crate) enum Tried {
     Works,
-    /// The API does not take it.
+    /// The API does not accept it.
     Refused(String),
-    /// The API did not say.
+    /// The API's answer says nothing about the token.
     Unknown(String),
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn once(config: &Config, secret: &str) -> Option<Tried> {
     outcome
 }
 
-/// Says why an answer tells nothing about the token, and what to do; `None` for one that does.
+/// Returns why an answer says nothing about the token, with the fix; `None` if it does.
 fn doubt(status: u16, body: &[u8]) -> Option<&'static str> {
     Some(match status {
         200..300 if is_web_page(body) => {
@@ -183,7 +183,7 @@ pub(super) struct Through {
 }
 
 impl Through {
-    /// Finds the way by the key asked for, else by the first of the configuration that may.
+    /// Finds the way by the requested key, else by the first key of the configuration that may.
     pub(super) fn find(
         config: &Config,
         secret: &str,
@@ -223,8 +223,8 @@ impl Through {
         &self.path
     }
 
-    /// Sees that the gate lets the key through to the API, whatever that answers: found out too late, it
-    /// would leave every rotation unfinished.
+    /// Checks that the gate lets the key through to the API, regardless of the API's answer. Otherwise every rotation
+    /// would stop unfinished.
     pub(super) fn refuse_closed(&self, root: &Secret) -> Result<()> {
         let Ok((status, answer)) = self.get(root) else {
             return Ok(());
@@ -246,7 +246,7 @@ impl Through {
         }
     }
 
-    /// Returns the API's answer through the gate, or an error if it was not a yes.
+    /// Returns the API's answer through the gate, or an error unless it is a success.
     pub(super) fn ask(&self, root: &Secret) -> std::result::Result<Value, String> {
         let (status, answer) = self.get(root)?;
         match status {
@@ -291,7 +291,7 @@ impl Through {
         self.path.ends_with("/tokens/verify")
     }
 
-    /// Returns the token that the Cloudflare API says it was asked with, where the probe is that question.
+    /// Returns the id of the token in the gate, if the probe asks the Cloudflare API for it.
     pub(super) fn token_id<'a>(&self, answer: &'a Value) -> Option<&'a str> {
         let id = answer["result"]["id"].as_str();
         id.filter(|_| self.identifies())
@@ -317,7 +317,7 @@ fn paths(config: &Config, secret: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns a key of the configuration that may GET this with nothing but a session, from wherever this runs.
+/// Returns a key of the configuration that may GET this path with only a session, from any address.
 fn key(config: &Config, path: &str, now: Timestamp) -> Option<KeyId> {
     let may = |key: &writegate::Key| {
         let is_good = !key.revoked

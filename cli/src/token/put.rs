@@ -48,7 +48,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let given = input::secret(&format!("the token for {secret}"))?;
     let dates = Dates { issued_at: options.issued_at, expires_at: options.expires_at };
     let envelope = Envelope::read(&given, dates, clock::now()?).map_err(Error::usage)?;
-    // The gate would close over a token that its route cannot send.
+    // With a token that its route cannot send, the gate would refuse every request.
     local.config(&placeholder_root(), Some((&secret, &envelope.text)))?;
     let wrangler = Wrangler::find(&project, &progress)?;
     let place = Place::find_or_new(&wrangler, local.stored(&secret).as_ref())?;

@@ -155,7 +155,7 @@ pub(super) fn named(fingerprint: &str) -> String {
     }
 }
 
-/// Returns true if the gate will say the same next time: it knows the admin, and refuses.
+/// Returns true if the gate's refusal is final, because it knows the admin.
 fn is_final(error: &GateError) -> bool {
     let passing = ["", "misconfigured", "feature-unavailable", "rate-limited"];
     match error {

@@ -1,4 +1,4 @@
-//! Debian's own Rust toolchain with a Wasm standard library, for where rustup's server is not reached.
+//! Debian's own Rust toolchain with a Wasm standard library, for machines that cannot reach rustup's server.
 //!
 //! Nothing is installed into the system and no root is needed: the packages are downloaded, unpacked
 //! into a directory of ours, and the standard library is compiled from Debian's source package. Debian
@@ -17,7 +17,7 @@ use super::environment::clean;
 use crate::error::{Context, Error, Result};
 use crate::progress::{Progress, output};
 
-/// Written last.
+/// The file that marks a complete toolchain, because it is written last.
 const STAMP: &str = "writegate-complete";
 
 /// Returns the variables of the toolchain that an earlier run unpacked.

@@ -42,7 +42,7 @@ impl Rotation<'_> {
             "nothing was put; if the command of --hook made a token, revoke it at the API: it is in no gate",
         );
         let envelope = hook.make(clock::now()?)?;
-        // However long the command took: no other run knows of its token.
+        // Regardless of how long the command took, because no other run knows its token.
         let new = self.successor(envelope, Moment::now());
         let token = named(new.fingerprint.as_str());
         self.made(&new, None);

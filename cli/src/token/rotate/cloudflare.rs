@@ -1,4 +1,4 @@
-//! A rotation at Cloudflare: what is to be done is read from the tokens' names and from the gate.
+//! A rotation at Cloudflare, which finds out what to do from the tokens' names and from the gate.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -79,7 +79,7 @@ impl Rotation<'_> {
         Ok(Outcome::Rotated)
     }
 
-    /// Returns true if the token in place need not be replaced: it is ok, and no run was about to replace it.
+    /// Returns true if the token in place may stay: it is ok, and no run was about to replace it.
     fn may_stay(&self, kept: &Listed, ours: &[Listed], seen: &Seen) -> bool {
         let newest = ours.iter().all(|token| token.issued_on <= kept.issued_on);
         seen.state == "ok" && newest && !self.options.now
@@ -169,7 +169,7 @@ impl Rotation<'_> {
         }
     }
 
-    /// Steps 3 and 4. A token that does not work is gone again afterwards.
+    /// Makes and tries a token: steps 3 and 4. Revokes it if it does not work.
     fn make(&self, tokens: &Tokens, like: &Value) -> Result<(Made, Successor)> {
         let model = like["id"].as_str().unwrap_or_default();
         self.step(3, &format!("making a token that may do what {model} may"));

@@ -17,7 +17,7 @@ use super::rights;
 const CREDENTIALS: [&str; 2] = ["ROTATION_API_TOKEN", "CLOUDFLARE_API_TOKEN"];
 /// The beginning of the names of the tokens of all gates.
 const FIRST: &str = "writegate ";
-/// Longest name that Cloudflare takes.
+/// Longest name that Cloudflare accepts.
 const MAX_NAME: usize = 120;
 /// Most tokens of a page.
 const PAGE: usize = 50;
@@ -88,7 +88,7 @@ impl Tokens {
         })
     }
 
-    /// Refuses the token that this very command works with, or wrangler.
+    /// Refuses the token that this command or wrangler works with.
     pub(super) fn refuse_own(&self, old: &str, login: Option<Secret>) -> Result<()> {
         let is_old = |api: &Api| {
             let verified = api.get(&format!("{}/verify", self.path));
@@ -110,12 +110,12 @@ impl Tokens {
         }
     }
 
-    /// Returns their path in the API.
+    /// Returns the path of the tokens in the API.
     pub(super) const fn path(&self) -> &String {
         &self.path
     }
 
-    /// Lists this gate's, the newest first.
+    /// Lists this gate's tokens, the newest first.
     pub(super) fn list(&self) -> Result<Vec<Listed>> {
         let mut found: Vec<Value> = Vec::new();
         for page in 1.. {
@@ -212,7 +212,7 @@ impl Tokens {
             .map_err(failed("naming the new token"))
     }
 
-    /// Asks Cloudflare whether it takes the token.
+    /// Checks that Cloudflare accepts the token.
     pub(super) fn verify(&self, made: &Made) -> std::result::Result<(), String> {
         let api = Api::open(made.value.clone()).map_err(|error| error.message)?;
         let verified = api.get(&format!("{}/verify", self.path));
@@ -223,7 +223,7 @@ impl Tokens {
         }
     }
 
-    /// Revokes a token; one that is gone already is revoked.
+    /// Revokes a token. One that no longer exists counts as revoked.
     pub(super) fn revoke(&self, id: &str) -> std::result::Result<(), ApiError> {
         match self.api.send("DELETE", &format!("{}/{id}", self.path), None) {
             Err(error) if error.is_missing() => Ok(()),
@@ -241,7 +241,7 @@ fn host(gate: &str) -> &str {
     }
 }
 
-/// Returns true if it has the form of a token's id, or of an account's.
+/// Returns true if the text has the form of a token's id, or of an account's.
 pub(super) fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

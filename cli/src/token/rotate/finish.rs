@@ -1,4 +1,4 @@
-//! Step 8: what is not in place is revoked, once nothing can need it any more.
+//! Step 8: revokes every token that is not in place, when nothing can need it any more.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -120,7 +120,7 @@ impl Rotation<'_> {
         )))
     }
 
-    /// Waits, and then sees that the gate still shows this token.
+    /// Waits, then checks that the gate still shows this token.
     pub(super) fn confirm(&self, fingerprint: &str, least: Duration) -> Result<()> {
         thread::sleep(self.grace().max(least));
         self.watch(Some(fingerprint)).map(drop).map_err(|error| {
@@ -134,7 +134,7 @@ impl Rotation<'_> {
         })
     }
 
-    /// Sees through the gate that the token which is to stay works, now that the wait is over.
+    /// Checks through the gate that the token that stays works, after the wait.
     pub(super) fn confirm_works(&self) -> Result<()> {
         self.see_that_it_works().map_err(|error| {
             self.report.borrow_mut().leave(AGAIN);

@@ -1,4 +1,4 @@
-//! Tokens of an API that this command does not know: a command of the operator's makes them, and another revokes them.
+//! Tokens of an API that this command does not know: commands of the operator make and revoke them.
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::error::{Context as _, Error, Result};
 
 use super::super::envelope::{Dates, Envelope};
 
-/// Most that is read of what a hook prints.
+/// Longest output of a hook that is read.
 const MAX_BYTES: u64 = 16 * 1024;
 
 /// The commands, as `sh -c` takes them.
@@ -24,7 +24,7 @@ pub(super) struct Hook {
 }
 
 impl Hook {
-    /// Returns the new token: what the command prints, raw or as an envelope.
+    /// Returns the new token, which the command prints raw or as an envelope.
     pub(super) fn make(&self, now: Timestamp) -> Result<Envelope> {
         let doing = "running the command of --hook";
         let mut child = self
@@ -52,7 +52,7 @@ impl Hook {
         })
     }
 
-    /// Has every other token revoked; `false` where nobody said how.
+    /// Runs the command that revokes every other token. Returns false without one.
     pub(super) fn revoke_all_but(&self, kept: &Secret) -> Result<bool> {
         let Some(command) = &self.revoke else {
             return Ok(false);
@@ -82,7 +82,7 @@ impl Hook {
         shell
             .args(["-c", command])
             .current_dir(Path::new(&self.folder))
-            // Not its business.
+            // The hook does not need these.
             .env_remove("SIGNING_SECRET")
             .env_remove("SIGNING_SECRET_PREVIOUS")
             .env_remove(&self.secret);

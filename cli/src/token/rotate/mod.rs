@@ -71,7 +71,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     end.and(printed)
 }
 
-/// A run, and all that it needs: whatever is missing is found before anything is done.
+/// A run, with everything that it needs, so that a missing part is found before the run does anything.
 struct Rotation<'o> {
     options: &'o Options,
     project: Project,
@@ -88,7 +88,7 @@ struct Rotation<'o> {
     longest: Duration,
 }
 
-/// A token that is to take the old one's place.
+/// A token that replaces the old one.
 struct Successor {
     envelope: Envelope,
     fingerprint: Fingerprint,
@@ -171,7 +171,7 @@ impl<'o> Rotation<'o> {
         println!("{object}");
     }
 
-    /// Refuses what would only show when the new token is in.
+    /// Refuses faults that would otherwise show only after the new token is in the gate.
     fn refuse_early(&self, fingerprint: &str) -> Result<()> {
         if let Some(through) = &self.through {
             through.refuse_closed(&self.root)?;
@@ -205,7 +205,7 @@ impl<'o> Rotation<'o> {
         }
     }
 
-    /// Looks which token is in place: step 1.
+    /// Finds out which token is in place: step 1.
     fn look(&self) -> Result<Seen> {
         let seen = self.watch(None)?;
         let shown = Some(seen.fingerprint.clone()).filter(|shown| !shown.is_empty());
@@ -220,7 +220,7 @@ impl<'o> Rotation<'o> {
         self.report.borrow_mut().made = Some((new.fingerprint.as_str().to_owned(), id));
     }
 
-    /// Reports a step as it begins, and from then on what is left of it if somebody interrupts this.
+    /// Reports a step as it begins, and sets what an interrupt reports as left to do.
     fn step(&self, number: u32, what: &str) {
         interrupt::so_far(match number {
             1 | 2 => "nothing was made or put".to_owned(),
@@ -267,7 +267,7 @@ impl<'o> Rotation<'o> {
         probe::at_the_api(&config, &self.secret, self.tries())
     }
 
-    /// Steps 5 to 7. What went wrong there revokes nothing: the token may be in the gate, or on its way.
+    /// Puts and checks the token: steps 5 to 7. A failure revokes nothing, because the token may be in the gate already.
     fn bring_in(&self, place: &Place, new: &Successor) -> Result<()> {
         let token = named(new.fingerprint.as_str());
         self.step(5, &format!("putting {token} into {}", self.secret));
@@ -320,7 +320,7 @@ impl<'o> Rotation<'o> {
         watch.until(&self.project, which, &self.secret, wanted)
     }
 
-    /// Sees that the token which is to stay works, because the gate's status knows only ages.
+    /// Checks that the token that stays works, because the gate's status knows only ages.
     fn see_that_it_works(&self) -> Result<()> {
         let Some(through) = &self.through else {
             return Ok(());
