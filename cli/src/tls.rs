@@ -44,11 +44,12 @@ fn described(error: &rustls::Error) -> String {
     let error = match error {
         rustls::Error::InvalidCertificate(error) => error,
         rustls::Error::InvalidMessage(_) => {
-            return "it does not speak TLS there: is it http://, or another port?".to_owned();
+            return "the server does not speak TLS there: check the port, or write http://"
+                .to_owned();
         }
         rustls::Error::AlertReceived(alert) => {
             return format!(
-                "it ended the TLS handshake ({alert:?}), as a server does that has no certificate for this name: is the name right?"
+                "the server ended the TLS handshake ({alert:?}), as one does that has no certificate for this name: check the name"
             );
         }
         other => return format!("TLS failed: {other}"),
@@ -56,40 +57,40 @@ fn described(error: &rustls::Error) -> String {
     let clock = "renew it, or set this machine's clock";
     match error {
         CertificateError::UnknownIssuer => format!(
-            "its certificate is from an authority that is not trusted here: if that authority is yours or your company's, put the \
+            "the certificate is from an authority that is not trusted here: if that authority is yours or your company's, put the \
              authority's certificate (PEM) into a file, and name the file in {FILE}"
         ),
         CertificateError::ExpiredContext { not_after, .. } => {
-            format!("its certificate expired on {}: {clock}", day(*not_after))
+            format!("the certificate expired on {}: {clock}", day(*not_after))
         }
         CertificateError::NotValidYetContext { not_before, .. } => {
-            format!("its certificate is valid only from {} on: {clock}", day(*not_before))
+            format!("the certificate is valid only from {} on: {clock}", day(*not_before))
         }
-        CertificateError::Expired => format!("its certificate has expired: {clock}"),
-        CertificateError::NotValidYet => format!("its certificate is not valid yet: {clock}"),
+        CertificateError::Expired => format!("the certificate has expired: {clock}"),
+        CertificateError::NotValidYet => format!("the certificate is not valid yet: {clock}"),
         CertificateError::NotValidForNameContext { expected, presented } => {
             let names: Vec<String> = presented.iter().map(|name| plain(name)).collect();
             let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
             format!(
-                "its certificate is for {names}, and not for {}: is the address right?",
+                "the certificate is for {names}, not for {}: check the address",
                 expected.to_str()
             )
         }
         CertificateError::NotValidForName => {
-            "its certificate is for another name: is the address right?".to_owned()
+            "the certificate is for another name: check the address".to_owned()
         }
         CertificateError::BadSignature => format!(
-            "its certificate is from an authority with the name of one that is trusted here and with another key: if that authority \
-             was made anew, name its new certificate in {FILE}"
+            "the certificate is from an authority with the name of one that is trusted here and with another key: if that authority \
+             was made anew, name the authority's new certificate in {FILE}"
         ),
         CertificateError::Revoked => {
-            "its certificate is revoked: it needs a new one".to_owned()
+            "the certificate is revoked: the server needs a new one".to_owned()
         }
         other if other.to_string().contains("CaUsedAsEndEntity") => {
-            "its certificate is that of an authority, and may not be a server's: make one with basicConstraints CA:FALSE"
+            "the certificate is an authority's, and may not be a server's: make one with basicConstraints CA:FALSE"
                 .to_owned()
         }
-        other => format!("its certificate is not valid: {other}"),
+        other => format!("the certificate is not valid: {other}"),
     }
 }
 
@@ -140,12 +141,15 @@ mod tests {
                         "IpAddress(192.0.2.1)".to_owned(),
                     ],
                 },
-                "is for a.example, 192.0.2.1, and not for gate.example: is the address right?",
+                "is for a.example, 192.0.2.1, not for gate.example: check the address",
             ),
-            (CertificateError::NotValidForName, "is the address right?"),
+            (CertificateError::NotValidForName, "check the address"),
             (CertificateError::Revoked, "is revoked"),
-            (CertificateError::BadSignature, "name its new certificate in SSL_CERT_FILE"),
-            (CertificateError::InvalidPurpose, "its certificate is not valid: "),
+            (
+                CertificateError::BadSignature,
+                "name the authority's new certificate in SSL_CERT_FILE",
+            ),
+            (CertificateError::InvalidPurpose, "the certificate is not valid: "),
             (
                 CertificateError::Other(OtherError(Arc::new(std::io::Error::other(
                     "CaUsedAsEndEntity",
@@ -158,7 +162,7 @@ mod tests {
             assert!(said.contains(words), "{said}");
         }
         for (error, words) in [
-            (Tls::InvalidMessage(InvalidMessage::InvalidContentType), "is it http://"),
+            (Tls::InvalidMessage(InvalidMessage::InvalidContentType), "or write http://"),
             (
                 Tls::AlertReceived(AlertDescription::HandshakeFailure),
                 "no certificate for this name",
