@@ -13,6 +13,7 @@ use writegate::UpstreamAuth;
 use writegate::config::Config;
 
 use crate::cloudflare::{Api, ApiError};
+use crate::project::exported;
 
 use super::local::Local;
 use super::row::{Findings, Verdict, listed};
@@ -131,9 +132,8 @@ fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Unknown> {
         }
     };
     let path = format!("{tokens}/{}", verified["id"].as_str().unwrap_or_default());
-    let reader = env::var(READER).ok().filter(|token| !token.is_empty());
-    let record = match reader {
-        Some(reader) => open(Secret::new(reader))?.get(&path),
+    let record = match exported(READER) {
+        Some(reader) => open(reader)?.get(&path),
         None => api.get(&path),
     };
     Ok(Facts { verified, record: record.map_err(|error| error.to_string()) })

@@ -22,7 +22,9 @@ fn gate(api: &Api, path: &str) -> Gate {
 
 #[track_caller]
 fn says(gate: &Gate, api: &Api, reader: Option<&str>, status: &str, words: &str) -> Value {
-    let reader = reader.map(|token| ("CHECK_API_TOKEN", token));
+    // As somebody may have pasted it into the secrets of a repository.
+    let reader = reader.map(|token| format!("{token}\r\n"));
+    let reader = reader.as_deref().map(|token| ("CHECK_API_TOKEN", token));
     let base = api.base();
     let variables: Vec<_> =
         reader.into_iter().chain([("CLOUDFLARE_API_BASE_URL", base.as_str())]).collect();

@@ -221,7 +221,8 @@ impl Stage {
         let world = &self.cloud.world;
         [
             ("no_proxy", "127.0.0.1".to_owned()),
-            ("ROTATION_API_TOKEN", world.manager.clone()),
+            // As somebody may have pasted it into the secrets of a repository.
+            ("ROTATION_API_TOKEN", format!("{}\r\n", world.manager)),
             ("CLOUDFLARE_API_TOKEN", world.deployer.clone()),
             ("CLOUDFLARE_ACCOUNT_ID", world.account.clone()),
             ("CLOUDFLARE_API_BASE_URL", self.cloud.base()),

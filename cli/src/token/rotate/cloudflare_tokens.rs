@@ -3,13 +3,12 @@
 //! Their names say which of them are this gate's, so that a run can resume where another stopped, on any machine:
 //! `writegate <gate's host> <SECRET>`, and behind it the token's fingerprint as soon as that is known.
 
-use std::env;
-
 use serde_json::{Map, Value};
 use writegate::{Fingerprint, Secret, Timestamp};
 
 use crate::cloudflare::{Api, ApiError};
 use crate::error::{Error, Result};
+use crate::project::exported;
 
 use super::rights;
 
@@ -62,7 +61,7 @@ impl Tokens {
     ) -> Result<Self> {
         let credential = CREDENTIALS
             .iter()
-            .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+            .find_map(|name| exported(name))
             .ok_or_else(|| {
                 Error::usage(
                     "set ROTATION_API_TOKEN (or CLOUDFLARE_API_TOKEN) to a token that may edit API tokens; \
@@ -76,7 +75,6 @@ impl Tokens {
                  name the gate by a shorter address"
             )));
         }
-        let credential = Secret::new(credential);
         Ok(Self {
             manager: Fingerprint::of(&credential, root),
             api: Api::open(credential)?,
