@@ -144,7 +144,11 @@ impl Gate {
                     Some(_) => "",
                     None => "; check --gate, and that the gate is running",
                 };
-                GateError::NoAnswer(format!("{origin}: {why}{hint}"))
+                let said = format!("{origin}: {why}{hint}");
+                match method == "GET" || http::is_unsent(&error) {
+                    true => GateError::NoAnswer(said),
+                    false => GateError::Lost(said),
+                }
             })?;
         let answer = serde_json::from_str::<Value>(&text).ok();
         let is_from_gate = |answer: &Value| {
@@ -153,7 +157,12 @@ impl Gate {
         match answer.filter(Value::is_object) {
             Some(answer) if (200..300).contains(&status) && is_from_gate(&answer) => Ok(answer),
             answer => {
-                Err(GateError::Refused(Box::new(Problem::of(status, &answer.unwrap_or_default()))))
+                let problem = Problem::of(status, &answer.unwrap_or_default());
+                // A proxy in front of the gate says so, which has not heard the end of it.
+                match method != "GET" && status >= 500 && problem.code.is_empty() {
+                    true => Err(GateError::Lost(problem.to_string())),
+                    false => Err(GateError::Refused(Box::new(problem))),
+                }
             }
         }
     }

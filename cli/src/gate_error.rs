@@ -11,9 +11,11 @@ use crate::error::Error;
 pub(crate) enum GateError {
     /// The gate refused the call.
     Refused(Box<Problem>),
-    /// There was no answer, so the gate may have made the change.
+    /// There was no connection, or no answer to a read.
     NoAnswer(String),
-    /// The call was never sent.
+    /// A change was sent and its answer was lost, so the gate may have made it.
+    Lost(String),
+    /// The command itself failed before the call.
     NotSent(Error),
 }
 
@@ -118,7 +120,7 @@ impl GateError {
     pub(crate) const fn is_passing(&self) -> bool {
         match self {
             Self::Refused(problem) => matches!(problem.status, 429 | 500..),
-            Self::NoAnswer(_) => true,
+            Self::NoAnswer(_) | Self::Lost(_) => true,
             Self::NotSent(_) => false,
         }
     }
@@ -129,6 +131,12 @@ impl fmt::Display for GateError {
         match self {
             Self::Refused(problem) => problem.fmt(f),
             Self::NoAnswer(error) => f.write_str(error),
+            Self::Lost(error) => {
+                write!(
+                    f,
+                    "{error}; it may have been done all the same: look before you run this again"
+                )
+            }
             Self::NotSent(error) => f.write_str(&error.message),
         }
     }

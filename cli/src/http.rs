@@ -1,5 +1,6 @@
 //! The command's HTTP client: one answer to each request, within a time, and no redirect is followed.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -54,4 +55,15 @@ pub(crate) fn why(error: &ureq::Error) -> String {
         let text = error.to_string();
         text.strip_prefix("io: ").unwrap_or(&text).to_owned()
     })
+}
+
+/// Returns true if there was no connection, so that nothing was sent.
+pub(crate) fn is_unsent(error: &ureq::Error) -> bool {
+    use ureq::{Error, Timeout};
+    match error {
+        Error::HostNotFound | Error::ConnectionFailed | Error::BadUri(_) | Error::Http(_) => true,
+        Error::Timeout(phase) => matches!(phase, Timeout::Resolve | Timeout::Connect),
+        Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => true,
+        error => tls::explained(error).is_some(),
+    }
 }

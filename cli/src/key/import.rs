@@ -111,7 +111,7 @@ fn post(gate: &Gate, batch: &[Record]) -> std::result::Result<Vec<Value>, GateEr
     let mut answer = gate.ask("POST", KEYS, Some(&Value::Array(body)))?;
     match answer["keys"].take() {
         Value::Array(keys) => Ok(keys),
-        _ => Err(GateError::NoAnswer(
+        _ => Err(GateError::Lost(
             "the gate's answer has no list of keys: is the gate of this \
             release?"
                 .to_owned(),
@@ -164,7 +164,8 @@ fn stopped(error: GateError, batch: &[Record], imported: usize) -> Error {
             let problem = placed(*problem, batch);
             format!("{these} not imported: {problem}; {before}")
         }
-        GateError::NoAnswer(error) => format!(
+        GateError::NoAnswer(error) => format!("{these} not imported: {error}; {before}"),
+        GateError::Lost(error) => format!(
             "{error}; {these} may have been imported or not, {imported} before them were: continue with --skip-existing"
         ),
         GateError::NotSent(error) => return error,
@@ -224,7 +225,9 @@ mod tests {
         assert!(
             said.starts_with("record 1 not imported: ") && said.ends_with("nothing was imported")
         );
-        let said = stopped(GateError::NoAnswer("no answer".into()), &all[100..], 100).message;
+        let said = stopped(GateError::Lost("no answer".into()), &all[100..], 100).message;
         assert!(said.contains("may have been imported or not"), "{said}");
+        let said = stopped(GateError::NoAnswer("nobody".into()), &all[100..], 100).message;
+        assert!(said.contains("records 101 to 150 not imported: nobody; 100 keys were"), "{said}");
     }
 }

@@ -160,7 +160,7 @@ fn is_final(error: &GateError) -> bool {
     let passing = ["", "misconfigured", "feature-unavailable", "rate-limited"];
     match error {
         GateError::Refused(problem) => !passing.contains(&problem.code.as_str()),
-        GateError::NoAnswer(_) => false,
+        GateError::NoAnswer(_) | GateError::Lost(_) => false,
         GateError::NotSent(_) => true,
     }
 }

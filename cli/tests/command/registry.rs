@@ -106,7 +106,7 @@ fn an_answer_of_something_else_is_one_line() {
             "
             key list --gate {gate} → {gate}
             key revoke --gate {gate} pk_site → {gate}
-            key import --gate {gate} {file} → record 1 may have been imported or not
+            key import --gate {gate} {file} → record 1 not imported … nothing was imported
             "
         ),
     );
@@ -187,4 +187,36 @@ fn an_import_whose_reader_is_gone_says_how_far_it_came() {
     let mut import = checkout.command(&format!("key import --gate {} {file}", gate.url()));
     let done = Done::of(import.stdout(writer));
     done.failed(1, &["2 keys imported", "could not be printed", "key show ID --unknown-key"]);
+}
+
+/// Whatever was sent may have been done, and whatever was not was not.
+#[test]
+fn a_change_whose_answer_is_lost_may_have_been_made() {
+    let checkout = Checkout::keyed(ADMIN);
+    let file = checkout.file("keys", "{\"id\":\"pk_a\"}");
+    let changes = [
+        "key new", "key update pk_a --name b", "key disable pk_a", "key revoke pk_a",
+        "purge --route '/*'",
+    ];
+    for answer in [
+        Reply::hang_up,
+        || Reply::new(200).cut_short(100, b"{\"id\":"),
+        || Reply::new(502).body("<html>"),
+        || Reply::new(524),
+    ] {
+        let run = |line: &str| {
+            let gate = Upstream::queue(vec![answer()]);
+            checkout.run(&format!("{line} --gate {}", gate.url()))
+        };
+        for line in changes {
+            run(line).failed(1, &["may have been done all the same: look before"]);
+        }
+        run(&format!("key import {file}")).failed(1, &["record 1 may have been imported or not"]);
+        let list = run("key list");
+        assert!(!list.err.contains("may have been"), "{}", list.err);
+    }
+    for line in changes {
+        let done = checkout.run(&format!("{line} --gate http://127.0.0.1:1"));
+        assert!(done.code == Some(1) && !done.err.contains("may have been"), "{}", done.err);
+    }
 }
