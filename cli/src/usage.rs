@@ -53,7 +53,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let pages: Box<dyn Iterator<Item = Result<Vec<Value>>>> = match options.keys.as_slice() {
         [] => Box::new(gate.pages_of("_gate/usage/keys", &period)),
-        keys => Box::new(keys.iter().map(|key| Ok(vec![of_key(&gate, key, &period)?]))),
+        keys => {
+            // A key that is named twice has used nothing twice.
+            let each = keys.iter().enumerate().filter(|(at, key)| !keys[..*at].contains(key));
+            Box::new(each.map(|(_, key)| Ok(vec![of_key(&gate, key, &period)?])))
+        }
     };
     for page in pages {
         for row in page?.into_iter().map(rows).collect::<Result<Vec<_>>>()?.concat() {

@@ -220,3 +220,14 @@ fn a_change_whose_answer_is_lost_may_have_been_made() {
         assert!(done.code == Some(1) && !done.err.contains("may have been"), "{}", done.err);
     }
 }
+
+#[test]
+fn a_key_that_is_named_twice_is_counted_once() {
+    let checkout = Checkout::keyed(ADMIN);
+    let rows = || Reply::ok("{\"rows\":[{\"requests\":3}]}");
+    let gate = Upstream::queue(vec![rows(), rows(), rows()]);
+    let line = format!("usage --csv --key a,b --key=a --gate {}", gate.url());
+    let csv = checkout.prints(&line);
+    assert_eq!(csv.lines().skip(1).collect::<Vec<_>>(), ["a,,,,3,,,,", "b,,,,3,,,,"]);
+    assert_eq!(gate.seen().len(), 2);
+}
