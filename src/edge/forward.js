@@ -261,7 +261,7 @@ async function beginning(response) {
     // The body broke off: the text before it is enough.
   }
   reader.cancel().catch(() => {});
-  return text;
+  return text.slice(0, MAX_INSPECTED);
 }
 
 /** Most probes that wait for an answer at once. The platform would make more of them wait, while their time runs. */

@@ -197,6 +197,8 @@ const source = () => {
     });
     assert.equal(text, ends === inspectedInTime ? "\u00e4\u00e4" : "\u00e4");
   }
+  // However it is cut into chunks.
+  assert.equal((await inspected(new Response("x".repeat(9000), { status: 401 }))).length, 8192);
   const long = source();
   for (const size of [8191, 1, 1]) long.send(size);
   assert.equal((await inspected(new Response(long.body, { status: 401 }))).length, 8192);
