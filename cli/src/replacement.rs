@@ -16,9 +16,14 @@ pub(crate) struct Replacement {
 impl Replacement {
     /// Writes the content with this mode, or with the permissions of the file that is there.
     pub(crate) fn new(place: &Path, content: &[u8], mode: Option<u32>) -> Result<Self> {
+        // A link stays, and the file that it leads to is replaced.
+        let place = match place.is_symlink() {
+            true => fs::canonicalize(place).at("writing", place)?,
+            false => place.to_owned(),
+        };
         let mut beside = place.as_os_str().to_owned();
         beside.push(SUFFIX);
-        let new = Self { beside: PathBuf::from(beside), place: place.to_owned() };
+        let new = Self { beside: PathBuf::from(beside), place };
         interrupt::remove_then(&new.beside);
         new.fill(content, mode).at("writing", &new.beside)?;
         Ok(new)
@@ -82,6 +87,20 @@ mod tests {
         interrupt::clean();
         assert_eq!(fs::read_to_string(&place).unwrap(), "new");
         assert!(!beside.exists());
+        fs::remove_file(place).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_its_file_is_replaced() {
+        let place = std::env::temp_dir().join(crate::random::text(16).unwrap());
+        let link = place.with_extension("link");
+        fs::write(&place, "old").unwrap();
+        std::os::unix::fs::symlink(&place, &link).unwrap();
+        Replacement::new(&link, b"new", None).unwrap().place().unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&place).unwrap(), "new");
+        fs::remove_file(&link).unwrap();
         fs::remove_file(place).unwrap();
     }
 }
