@@ -2,7 +2,7 @@
 //! folder before it asks, so that wrangler is there, and writes the rest of its files beside `wrangler.toml` at the end.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -86,11 +86,22 @@ pub(super) fn prepare(root: &Path, progress: &Progress) -> Result<()> {
         place(&manifest, "{\n  \"private\": true\n}\n")?;
     }
     ignore(root)?;
+    let modules = root.join("node_modules");
+    let is_first = !modules.exists();
     let installed = add_scripts(root, progress)
         .and_then(|()| install(root, "writegate", &[PACKAGE, "--save-exact"], progress))
         .and_then(|()| install(root, "wrangler", &[WRANGLER], progress))
         .and_then(|()| renew_runtime(root, progress));
-    installed.map_err(|error| Error { message: interrupt::with_so_far(&error.message), ..error })
+    installed.map_err(|error| {
+        // On a full disk npm leaves packages with empty files, which it takes for installed when it runs again.
+        let hint = if is_first {
+            let _ = fs::remove_dir_all(&modules);
+            ""
+        } else {
+            ", after `rm -r node_modules` and `npm install`, because a package may be incomplete"
+        };
+        Error { message: format!("{}{hint}", interrupt::with_so_far(&error.message)), ..error }
+    })
 }
 
 /// Writes the files that a person or GitHub needs, if they are not there.
@@ -120,6 +131,12 @@ pub(super) fn publishing(whole: &Value) -> String {
     let permissions = percent::encoded(json!(permissions).to_string());
     let account = whole["account_id"].as_str().unwrap_or("ACCOUNT_ID");
     let url = url(whole);
+    let subdomain = match has_subdomain(whole) {
+        true => {
+            "(SUBDOMAIN is your account's: it is in the address that `npx wrangler deploy` prints.)\n"
+        }
+        false => "",
+    };
     format!(
         "To deploy by GitHub Actions on every push to main, make a token with exactly the permissions for it:\n  \
          https://dash.cloudflare.com/profile/api-tokens?permissionGroupKeys={permissions}&accountId={account}&zoneId=all&name=writegate%20deploy\n\
@@ -128,12 +145,17 @@ pub(super) fn publishing(whole: &Value) -> String {
          gh api --silent --method PUT 'repos/{{owner}}/{{repo}}/environments/rotation'\n  \
          gh secret set CLOUDFLARE_ACCOUNT_ID --env production --body {account}\n  \
          gh secret set CLOUDFLARE_ACCOUNT_ID --env rotation --body {account}\n  \
-         gh variable set GATE_URL --body {url}\n\
+         gh variable set GATE_URL --body {url}\n{subdomain}\
          Then these, one after another, because each asks for the secret. The token twice; SIGNING_SECRET is in .dev.vars:\n  \
          gh secret set CLOUDFLARE_API_TOKEN --env production\n  \
          gh secret set CLOUDFLARE_API_TOKEN --env rotation\n  \
          gh secret set SIGNING_SECRET --env rotation\n"
     )
+}
+
+/// Returns true if only Cloudflare knows the whole address.
+pub(super) fn has_subdomain(whole: &Value) -> bool {
+    whole["routes"][0]["pattern"].is_null()
 }
 
 /// Returns the gate's address, if the configuration names one.
@@ -221,12 +243,11 @@ fn newer_runtime(version: &str) -> Option<String> {
     (version.split('.').nth(1)? < needed.as_str()).then(|| format!(">=1.{needed}.0"))
 }
 
-/// Writes a file that is not there yet.
+/// Writes a file that is not there yet, whole or not at all.
 fn place(path: &Path, text: &str) -> Result<()> {
-    match fs::OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(mut file) => io::Write::write_all(&mut file, text.as_bytes()).at("writing", path),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error).at("writing", path),
+    match path.symlink_metadata() {
+        Ok(_) => Ok(()),
+        Err(_) => Replacement::new(path, text.as_bytes(), None)?.place(),
     }
 }
 

@@ -159,3 +159,33 @@ fn an_old_runtime_is_replaced_and_a_new_one_stays() {
         assert_eq!(gate.text("calls"), calls, "{version}");
     }
 }
+
+/// On a full disk npm ends with an error, and with packages whose files are empty.
+#[test]
+fn what_npm_could_not_finish_is_installed_again() {
+    let outer = clone();
+    let npm = |end: &str| {
+        let folder = "node_modules/wrangler";
+        let install = format!("mkdir -p {folder}; >{folder}/package.json; {end}");
+        let npm = "echo \"$*\" >>../calls; case $* in *' wrangler@4')";
+        outer.program("npm", &format!("{npm} {install};; esac"));
+        let mut init =
+            outer.command("init my-gate --local --skip-probe --method POST --path /posts");
+        let path = format!("{}/bin:{}", outer.0.display(), std::env::var("PATH").unwrap());
+        init.args(["--upstream", "https://api.example.com"]).env("PATH", path);
+        Done::fed(&mut init, &random_secret())
+    };
+    let failed = npm("exit 228");
+    assert!(failed.err.ends_with("my-gate is not finished: run this again\n"), "{}", failed.err);
+    assert!(!outer.0.join("my-gate/node_modules").exists());
+    let _none_yet = outer.file("calls", "");
+    npm("true").succeeded();
+    let calls = outer.text("calls");
+    assert!(calls.contains(" wrangler@4\n"), "{calls}");
+    // npm packages that were there before may be somebody's: a hint names them, and they stay.
+    for name in ["node_modules/wrangler/package.json", "wrangler.toml", ".dev.vars"] {
+        std::fs::remove_file(outer.0.join("my-gate").join(name)).unwrap();
+    }
+    npm("exit 228").ended(1, &["run this again, after `rm -r node_modules` and `npm install`"]);
+    assert!(outer.0.join("my-gate/node_modules").exists());
+}
