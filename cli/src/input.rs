@@ -55,7 +55,7 @@ pub(crate) fn text(option: &str, name: &str) -> Result<String> {
 
 /// Returns a secret that is typed without an echo.
 fn hidden(prompt: &str) -> Result<Secret> {
-    let typed = interrupt::asking(|| rpassword::prompt_password(format!("{prompt}: ")));
+    let typed = interrupt::asking(|| rpassword::prompt_password(format!("{prompt} (not shown): ")));
     match typed {
         Ok(typed) => Ok(trimmed(Secret::new(typed))),
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(ended(prompt)),

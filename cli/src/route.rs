@@ -83,13 +83,14 @@ impl Add {
         let environment = project.environment.as_deref();
         project.rewrite(|text| edit::push(text, environment, "ROUTES", &route))?;
         eprintln!(
-            "writegate: it is in {}. Next: {}, a key with paths = [\"{}\"], and {}",
+            "writegate: the route is in {}. Next: {} (for `npx wrangler dev`, a line in {}), a key with paths = [\"{}\"], and {}",
             project.name(),
             invocation::hint(&format!(
                 "token put --secret {}{}",
                 self.secret,
                 project.env_option()
             )),
+            project.dev_vars(),
             self.path,
             invocation::hint(&format!("check{}", project.env_option()))
         );

@@ -23,7 +23,7 @@ pub(super) fn row(project: &Project, local: &Local) -> Verdict {
         .verdict(),
         Err(why) => Verdict::warn(
             format!("git could not say whether it ignores .dev.vars: {why}"),
-            "run this in a git work tree, with git installed",
+            "in a new folder, run `git init`; otherwise run this in the gate's repository, with git installed",
         ),
     }
 }

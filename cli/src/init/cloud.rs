@@ -2,15 +2,16 @@
 //! there already, its secrets, its deployment.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use writegate::Secret;
 
 use crate::error::{Context as _, Error, Result};
-use crate::input;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::wrangler::Wrangler;
+use crate::{input, invocation};
 
 use super::prompt::Question;
 use super::secrets::ROOT;
@@ -18,6 +19,7 @@ use super::secrets::ROOT;
 pub(super) struct Cloud<'p> {
     progress: &'p Progress,
     wrangler: Wrangler,
+    root: PathBuf,
 }
 
 /// An account that the login may use.
@@ -28,7 +30,8 @@ pub(super) struct Account {
 
 impl<'p> Cloud<'p> {
     pub(super) fn find(project: &Project, progress: &'p Progress) -> Result<Self> {
-        Ok(Self { wrangler: Wrangler::find(project, progress)?, progress })
+        let wrangler = Wrangler::find(project, progress)?;
+        Ok(Self { progress, wrangler, root: project.root.clone() })
     }
 
     /// Returns the accounts of wrangler's login. Without a login, a person may log in now.
@@ -49,8 +52,10 @@ impl<'p> Cloud<'p> {
         };
         who.map_err(|error| {
             Error::new(format!(
-                "not logged in to Cloudflare, or it does not answer ({}): `npx wrangler login`, or CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID, or --local to write only the files",
-                error.message
+                "not logged in to Cloudflare, or it does not answer ({}): `{}npx wrangler login`, or CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID, or --local to write only the files",
+                error.message,
+                // Elsewhere npx would take any wrangler, which may need another Node.
+                invocation::change_to(&self.root)
             ))
         })
     }

@@ -56,7 +56,7 @@ fn deployable(project: &Project) -> String {
 /// Deploys a gate only if it has its secrets. A failure does not hide the key, because everything else is done.
 pub(super) fn deploy(options: &Options, cloud: &Cloud<'_>, end: &report::End<'_>) -> Result<()> {
     let default = if input::is_terminal() { "y" } else { "n" };
-    let question = Question::new("--deploy", "Build and deploy it now (y or n)", Some(default));
+    let question = Question::new("--deploy", "Deploy it now (y or n)", Some(default));
     let answer = if options.deploy { Ok(true) } else { question.yes() };
     if !matches!(answer, Ok(true)) {
         // Where nobody answers, all else is done, too.

@@ -142,8 +142,12 @@ impl End<'_> {
             }
             Online::Secrets => format!("npx wrangler deploy{env}   put it online"),
             Online::Gate => {
+                let address = match package::has_subdomain(self.whole) {
+                    true => ", at the address that wrangler printed above",
+                    false => "",
+                };
                 format!(
-                    "{} check --gate {}{env}   check the gate",
+                    "{} check --gate {}{env}   check the gate{address}",
                     invocation::prefix(),
                     package::url(self.whole)
                 )

@@ -94,7 +94,7 @@ impl New {
         eprintln!(
             "writegate: the key is in {} and takes effect when you deploy; {} prints its secret",
             project.name(),
-            invocation::hint(&format!("key show {id}"))
+            invocation::hint(&format!("key show {id}{}", project.env_option()))
         );
         Ok(())
     }

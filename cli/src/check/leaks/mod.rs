@@ -211,7 +211,7 @@ fn verdict_of(looked: Result<Looked, String>, verdict: impl FnOnce(&Looked) -> V
         Ok(looked) => verdict(&looked),
         Err(why) => Verdict::warn(
             format!("could not search: {why}"),
-            "run this in a git work tree, with git installed",
+            "in a new folder, run `git init`; otherwise run this in the gate's repository, with git installed",
         ),
     }
 }

@@ -138,7 +138,7 @@ fn a_person_may_log_in_choose_and_deploy_on_the_way() {
         (SECRET, machine.token.as_str()),
         ("When it was issued", ""),
         ("When it ends", ""),
-        ("deploy it now", "y"),
+        ("Deploy it now", "y"),
     ];
     let Some(session) = session(&machine.checkout, &format!("{CMS} {REST}"), &talk) else {
         return;
@@ -279,7 +279,7 @@ fn an_interrupt_after_the_secrets_names_what_is_left() {
         (SECRET, "a-token-of-an-example"),
         ("When it was issued", ""),
         ("When it ends", ""),
-        ("deploy it now", ""),
+        ("Deploy it now", ""),
     ];
     let begin = || Machine::new().checkout;
     let continues = "the secrets are set: `npx wrangler deploy` continues";
