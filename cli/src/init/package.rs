@@ -132,20 +132,18 @@ pub(super) fn publishing(whole: &Value) -> String {
     let account = whole["account_id"].as_str().unwrap_or("ACCOUNT_ID");
     let url = url(whole);
     let subdomain = match has_subdomain(whole) {
-        true => {
-            "(SUBDOMAIN is your account's: it is in the address that `npx wrangler deploy` prints.)\n"
-        }
+        true => " (SUBDOMAIN is in the address that `npx wrangler deploy` prints)",
         false => "",
     };
     format!(
         "To deploy by GitHub Actions on every push to main, make a token with exactly the permissions for it:\n  \
          https://dash.cloudflare.com/profile/api-tokens?permissionGroupKeys={permissions}&accountId={account}&zoneId=all&name=writegate%20deploy\n\
-         When the folder has a repository at GitHub, run these in it:\n  \
+         When the folder has a repository at GitHub, run these in it{subdomain}:\n  \
          gh api --silent --method PUT 'repos/{{owner}}/{{repo}}/environments/production'\n  \
          gh api --silent --method PUT 'repos/{{owner}}/{{repo}}/environments/rotation'\n  \
          gh secret set CLOUDFLARE_ACCOUNT_ID --env production --body {account}\n  \
          gh secret set CLOUDFLARE_ACCOUNT_ID --env rotation --body {account}\n  \
-         gh variable set GATE_URL --body {url}\n{subdomain}\
+         gh variable set GATE_URL --body {url}\n\
          Then these, one after another, because each asks for the secret. The token twice; SIGNING_SECRET is in .dev.vars:\n  \
          gh secret set CLOUDFLARE_API_TOKEN --env production\n  \
          gh secret set CLOUDFLARE_API_TOKEN --env rotation\n  \
@@ -287,6 +285,7 @@ mod tests {
         let first = commands.iter().position(|line| asks(&line)).unwrap();
         assert_eq!(commands[first..].iter().filter(asks).count(), commands.len() - first);
         assert!(lines.contains("--body https://my-gate.SUBDOMAIN.workers.dev\n"), "{lines}");
+        assert!(lines.contains("run these in it (SUBDOMAIN is in the address"), "{lines}");
         let page = include_str!("../../../docs/publishing.md");
         for command in commands.iter().filter(|line| !line.contains("GATE_URL")) {
             assert!(page.contains(*command), "{command}");
@@ -320,5 +319,6 @@ mod tests {
         ] {
             assert!(all.contains(word), "{word}: {all}");
         }
+        assert!(!all.contains("SUBDOMAIN"), "{all}");
     }
 }
