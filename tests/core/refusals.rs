@@ -21,10 +21,8 @@ fn every_refusal_is_a_problem_document() {
         assert_shape(&answer, status, code);
         ids.push(answer.request_id());
     }
-    let count = ids.len();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), count, "every request has an id of its own");
+    let distinct = BTreeSet::from_iter(&ids);
+    assert_eq!(distinct.len(), ids.len(), "every request has an id of its own");
     let upstream = Upstream::start();
     let no_route = start(&upstream, |setup| setup.route("/only", json!({})));
     assert_shape(&Request::post("/x").bearer(&no_route.bearer()).send(&no_route), 404, "no-route");

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use serde_json::json;
 use testkit::client::Request;
-use testkit::gate::Setup;
+use testkit::gate::{Gate, Setup};
 use testkit::process::{Script, build, scratch};
 use testkit::upstream::{Latch, Reply, Upstream};
 
@@ -48,16 +48,13 @@ fn a_panic_harms_only_one_request() {
     });
 }
 
-#[test]
-fn a_trap_that_is_no_panic_harms_only_one_request() {
-    let upstream = Upstream::start();
-    let gate = Setup::to(&upstream).script(with_probe()).start();
-    let good = || Request::post("/x").bearer(&gate.bearer());
+/// Sends three requests that fail in this way, each before two that pass, and waits for three new memories.
+fn fails_thrice(gate: &Gate, upstream: &Upstream, kind: &str, request: impl Fn() -> Request) {
     for round in 1..=3 {
-        let answer = good().header("X-Writegate-Panic", "trap").send(&gate);
+        let answer = request().header("X-Writegate-Panic", kind).send(gate);
         assert_eq!(answer.status, 500, "{answer}");
-        good().send(&gate).passed();
-        good().send(&gate).passed();
+        request().send(gate).passed();
+        request().send(gate).passed();
         assert_eq!(upstream.seen().len(), 2 * round);
     }
     gate.logs.until("a new memory for each", |lines| {
@@ -67,25 +64,21 @@ fn a_trap_that_is_no_panic_harms_only_one_request() {
 }
 
 #[test]
+fn a_trap_that_is_no_panic_harms_only_one_request() {
+    let upstream = Upstream::start();
+    let gate = Setup::to(&upstream).script(with_probe()).start();
+    fails_thrice(&gate, &upstream, "trap", || Request::post("/x").bearer(&gate.bearer()));
+}
+
+#[test]
 fn a_panic_after_waiting_harms_no_later_request() {
     let upstream = Upstream::start();
     let gate = Setup::to(&upstream)
         .site(json!({"schemes": ["session", "signature"]}))
         .script(with_probe())
         .start();
-    let signed = || gate.signature().sign(Request::post("/x"));
-    for round in 1..=3 {
-        // Its body is waited for, so the panic comes when JavaScript calls back.
-        let answer = signed().header("X-Writegate-Panic", "late").send(&gate);
-        assert_eq!(answer.status, 500, "{answer}");
-        signed().send(&gate).passed();
-        signed().send(&gate).passed();
-        assert_eq!(upstream.seen().len(), 2 * round);
-    }
-    gate.logs.until("a new memory for each", |lines| {
-        let renewals = lines.iter().filter(|line| line.text.contains(RENEWED));
-        (renewals.count() == 3).then_some(())
-    });
+    // The gate waits for the body of a signed request, so the panic comes when JavaScript calls back.
+    fails_thrice(&gate, &upstream, "late", || gate.signature().sign(Request::post("/x")));
 }
 
 #[test]

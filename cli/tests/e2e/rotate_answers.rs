@@ -2,7 +2,7 @@
 
 use crate::Folder;
 use crate::cloudflare::Instead;
-use crate::rotate_stage::{SOON, Stage};
+use crate::rotate_stage::Stage;
 
 /// The answer of a proxy, or an error page of Cloudflare's.
 const PAGE: &str = "<!DOCTYPE html><html><title>404</title></html>";
@@ -39,13 +39,10 @@ fn only_the_api_itself_says_that_a_token_is_gone() {
 fn a_list_that_fails_at_the_end_leaves_the_others_and_says_so() {
     let stage = Stage::new();
     let points = &stage.cloud.world.points;
-    let (tries, try_on) = points.hold("GET gate:/cms/me");
-    let run = stage.start(stage.command(&["--json", "--old", &stage.old.0]), None);
-    // The first that comes through the gate is before anything is made.
-    tries.recv_timeout(SOON).unwrap();
-    let (tries, last_on) = points.hold("GET gate:/cms/me");
-    try_on.send(()).unwrap();
-    tries.recv_timeout(SOON).unwrap();
+    let command = stage.command(&["--json", "--old", &stage.old.0]);
+    // The first call through the gate comes before anything is made.
+    let (run, try_on) = points.hold("GET gate:/cms/me", || stage.start(command, None));
+    let (_, last_on) = points.hold("GET gate:/cms/me", || try_on.send(()).unwrap());
     stage.answers("GET /client/v4/user/tokens?page=2", false, 429, PAGE);
     last_on.send(()).unwrap();
     let done = run.end(&stage);

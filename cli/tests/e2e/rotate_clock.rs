@@ -8,7 +8,7 @@ use std::process::Command;
 use testkit::program::run;
 
 use crate::Folder;
-use crate::rotate_stage::{SOON, Stage};
+use crate::rotate_stage::Stage;
 
 /// Sets a program's clock back by this many seconds, as soon as there is the file that `CLOCK_FILE` names.
 const SHIM: &str = "
@@ -35,11 +35,10 @@ fn a_clock_that_is_set_between_two_steps_revokes_nothing_and_the_next_run_finish
         cc.args(["-shared", "-fPIC", "-x", "c", "-D", &format!("SECONDS={seconds}"), "-o"]);
         run(cc.arg(&shim).arg("-"), SHIM);
         let points = &stage.cloud.world.points;
-        let (puts, go_on) = points.hold("POST /client/v4/user/tokens");
         let mut command = stage.command(&["--old", &stage.old.0]);
         command.env("LD_PRELOAD", &shim).env("CLOCK_FILE", &set);
-        let rotation = stage.start(command, None);
-        puts.recv_timeout(SOON).unwrap();
+        let (rotation, go_on) =
+            points.hold("POST /client/v4/user/tokens", || stage.start(command, None));
         fs::write(&set, "").unwrap();
         go_on.send(()).unwrap();
         let done = rotation.end(&stage);

@@ -10,7 +10,7 @@ use testkit::token::{date, fingerprint, now};
 
 use crate::cloudflare::MANAGER;
 use crate::rotate_front::Rollout;
-use crate::rotate_stage::{Kind, SOON, Stage, VERIFY, deployed};
+use crate::rotate_stage::{Kind, Stage, VERIFY, deployed};
 
 #[test]
 fn a_token_made_by_hand_is_replaced_by_one_that_may_do_the_same() {
@@ -110,9 +110,9 @@ fn json_says_what_was_done_and_nothing_else() {
 #[test]
 fn a_gate_that_answers_slowly_may_show_its_token_after_the_patience() {
     let stage = Stage::new();
-    let (look, go_on) = stage.cloud.world.points.hold("GET gate:/_gate/status");
-    let run = stage.start(stage.command(&["--old", &stage.old.0, "--patience", "1"]), None);
-    look.recv_timeout(SOON).unwrap();
+    let command = stage.command(&["--old", &stage.old.0, "--patience", "1"]);
+    let points = &stage.cloud.world.points;
+    let (run, go_on) = points.hold("GET gate:/_gate/status", || stage.start(command, None));
     thread::sleep(Duration::from_secs(1));
     go_on.send(()).unwrap();
     run.end(&stage).is(0, &["done"]);

@@ -7,8 +7,9 @@ use testkit::client::Request;
 use testkit::gate::KEY;
 use testkit::poll::poll;
 use testkit::token::Session;
+use testkit::upstream::PATIENCE;
 
-use crate::rotate_stage::{SOON, Stage};
+use crate::rotate_stage::Stage;
 
 const CALLERS: usize = 4;
 /// Writes before the rotation begins and after it has ended.
@@ -41,7 +42,7 @@ fn no_write_is_lost_during_rotations() {
         let callers: Vec<_> = (0..CALLERS).map(|n| scope.spawn(caller(n))).collect();
         let more = |count: usize| {
             let wanted = written.load(Ordering::Relaxed) + count;
-            poll(SOON, || match written.load(Ordering::Relaxed) >= wanted {
+            poll(PATIENCE, || match written.load(Ordering::Relaxed) >= wanted {
                 true => Ok(()),
                 false => Err("too few writes".to_owned()),
             });

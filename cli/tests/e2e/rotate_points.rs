@@ -48,12 +48,15 @@ impl Points {
         self.state.lock().unwrap().calls.clone()
     }
 
-    /// Holds the first call that begins with this: it says that it is there, and waits for the word to continue.
-    pub(crate) fn hold(&self, call: &str) -> (Receiver<()>, Sender<()>) {
+    /// Does `action`, and waits until the first call after it that begins with `call` has arrived. That call waits until
+    /// something is sent.
+    pub(crate) fn hold<T>(&self, call: &str, action: impl FnOnce() -> T) -> (T, Sender<()>) {
         let (arrived, there) = channel();
         let (go, going) = channel();
         self.state.lock().unwrap().hold = Some((call.to_owned(), arrived, going));
-        (there, go)
+        let done = action();
+        there.recv_timeout(PATIENCE).unwrap();
+        (done, go)
     }
 
     /// Does what a call does; `None` where there is no answer.

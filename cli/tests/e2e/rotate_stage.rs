@@ -3,13 +3,11 @@
 use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::gate::{KEY, Setup};
 use testkit::process::{root, scratch};
 use testkit::token::{date, fingerprint, fresh, now};
-use testkit::upstream::PATIENCE;
 
 use crate::Folder;
 use crate::cloudflare::{BASE, Cloudflare};
@@ -328,6 +326,3 @@ pub(crate) fn deployed(stage: &Stage) -> Value {
     let (_, secret) = stage.worker().deployed();
     serde_json::from_str(&secret).unwrap()
 }
-
-/// Longest for something that is under way.
-pub(crate) const SOON: Duration = PATIENCE;

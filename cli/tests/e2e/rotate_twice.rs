@@ -7,15 +7,13 @@ use serde_json::Value;
 use testkit::token::fingerprint;
 
 use crate::rotate_run::{Done, Running};
-use crate::rotate_stage::{Kind, SOON, Stage};
+use crate::rotate_stage::{Kind, Stage};
 
 /// Starts a run that has made its token, and waits on its way to put it until something is sent.
 fn slow(stage: &Stage, lease: &str) -> (Running, std::sync::mpsc::Sender<()>) {
     let points: &Points = &stage.cloud.world.points;
-    let (puts, go_on) = points.hold("PUT /client/v4/accounts/");
-    let run = stage.start(stage.command(&["--old", &stage.old.0, "--lease", lease]), None);
-    puts.recv_timeout(SOON).unwrap();
-    (run, go_on)
+    let command = stage.command(&["--old", &stage.old.0, "--lease", lease]);
+    points.hold("PUT /client/v4/accounts/", || stage.start(command, None))
 }
 
 /// Returns the fingerprints of the tokens of ours, in the order of their making.
@@ -49,18 +47,12 @@ fn a_run_whose_token_was_replaced_revokes_nothing() {
     let stage = Stage::new();
     let (slow, go_on) = slow(&stage, "0");
     let points = &stage.cloud.world.points;
-    let (puts, put_on) = points.hold("PUT /client/v4/accounts/");
-    let arguments = ["--old", &stage.old.0, "--lease", "0", "--patience", "2"];
-    let quick = stage.start(stage.command(&arguments), None);
-    puts.recv_timeout(SOON).unwrap();
-    let (tries, try_on) = points.hold("GET gate:/cms/me");
-    put_on.send(()).unwrap();
+    let command = stage.command(&["--old", &stage.old.0, "--lease", "0", "--patience", "2"]);
+    let (quick, put_on) = points.hold("PUT /client/v4/accounts/", || stage.start(command, None));
     // The quick one has seen its token in the gate ten times and tries it. Before it looks for the last time, the slow one
     // puts its own.
-    tries.recv_timeout(SOON).unwrap();
-    let (looks, look_on) = points.hold("GET gate:/_gate/status");
-    try_on.send(()).unwrap();
-    looks.recv_timeout(SOON).unwrap();
+    let (_, try_on) = points.hold("GET gate:/cms/me", || put_on.send(()).unwrap());
+    let (_, look_on) = points.hold("GET gate:/_gate/status", || try_on.send(()).unwrap());
     go_on.send(()).unwrap();
     slow.end(&stage).is(0, &["done"]);
     look_on.send(()).unwrap();
@@ -73,15 +65,11 @@ fn a_run_whose_token_was_replaced_revokes_nothing() {
 fn where_somebody_revokes_the_new_token_the_old_one_stays() {
     let stage = Stage::new();
     let points = &stage.cloud.world.points;
-    let (puts, put_on) = points.hold("PUT /client/v4/accounts/");
-    let run = stage.start(stage.command(&["--old", &stage.old.0]), None);
-    puts.recv_timeout(SOON).unwrap();
-    let (tries, try_on) = points.hold("GET gate:/cms/me");
-    put_on.send(()).unwrap();
-    tries.recv_timeout(SOON).unwrap();
-    let (lists, list_on) = points.hold("GET /client/v4/user/tokens?page=1");
-    try_on.send(()).unwrap();
-    lists.recv_timeout(SOON).unwrap();
+    let command = stage.command(&["--old", &stage.old.0]);
+    let (run, put_on) = points.hold("PUT /client/v4/accounts/", || stage.start(command, None));
+    let (_, try_on) = points.hold("GET gate:/cms/me", || put_on.send(()).unwrap());
+    let (_, list_on) =
+        points.hold("GET /client/v4/user/tokens?page=1", || try_on.send(()).unwrap());
     {
         let mut tokens = stage.tokens();
         let (_, new) = tokens.named("writegate ").remove(0);
@@ -97,16 +85,11 @@ fn where_somebody_revokes_the_new_token_the_old_one_stays() {
 /// Lets a rotation come to its last look at the gate, then does this, and returns the end.
 fn changed_while_waiting(stage: &Stage, change: impl FnOnce(&str)) -> Done {
     let points = &stage.cloud.world.points;
-    let (puts, put_on) = points.hold("PUT /client/v4/accounts/");
-    let arguments = ["--unprobed", "--old", &stage.old.0, "--patience", "1"];
-    let run = stage.start(stage.command(&arguments), None);
-    puts.recv_timeout(SOON).unwrap();
-    let (lists, list_on) = points.hold("GET /client/v4/user/tokens?page=1");
-    put_on.send(()).unwrap();
-    lists.recv_timeout(SOON).unwrap();
-    let (looks, look_on) = points.hold("GET gate:/_gate/status");
-    list_on.send(()).unwrap();
-    looks.recv_timeout(SOON).unwrap();
+    let command = stage.command(&["--unprobed", "--old", &stage.old.0, "--patience", "1"]);
+    let (run, put_on) = points.hold("PUT /client/v4/accounts/", || stage.start(command, None));
+    let (_, list_on) =
+        points.hold("GET /client/v4/user/tokens?page=1", || put_on.send(()).unwrap());
+    let (_, look_on) = points.hold("GET gate:/_gate/status", || list_on.send(()).unwrap());
     let (_, new) = stage.tokens().named("writegate ").remove(0);
     change(&new);
     look_on.send(()).unwrap();
