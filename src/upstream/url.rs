@@ -22,7 +22,7 @@ use crate::upstream::token::UpstreamToken;
 pub struct Upstream {
     /// Scheme, host and port, `https://api.example.com`.
     origin: String,
-    /// The same, to be compared with other origins.
+    /// The parsed form of `origin`, to be compared with other origins.
     compared: Origin,
     /// The path without its trailing `/`; empty for none.
     base: String,
