@@ -306,7 +306,7 @@ fn what_only_wrangler_dev_has_is_said_by_every_command() {
             assert_eq!(said, is_said, "{line} {files:?}: {}", done.err);
         }
         let rows = checkout.run("check --only dev-vars --json");
-        let said = rows.out.contains("so `wrangler dev` has another");
+        let said = rows.out.contains("so `wrangler dev` may use another");
         // It is no repository of git.
         assert!(said == is_said || rows.out.contains("git could not say"), "{}", rows.out);
         for (name, _) in &files {
