@@ -11,7 +11,7 @@ use crate::checkout::Checkout;
 use crate::error::{Context as _, Error, Result};
 use crate::progress::Progress;
 use crate::replacement::Replacement;
-use crate::{interrupt, percent, setup};
+use crate::{interrupt, invocation, percent, setup};
 
 use super::template::SHIPPED;
 
@@ -131,6 +131,7 @@ pub(super) fn publishing(whole: &Value) -> String {
     let permissions = percent::encoded(json!(permissions).to_string());
     let account = whole["account_id"].as_str().unwrap_or("ACCOUNT_ID");
     let url = url(whole);
+    let page = invocation::page("publishing.md");
     let subdomain = match has_subdomain(whole) {
         true => " (SUBDOMAIN is in the address that `npx wrangler deploy` prints)",
         false => "",
@@ -138,7 +139,8 @@ pub(super) fn publishing(whole: &Value) -> String {
     format!(
         "To deploy by GitHub Actions on every push to main, make a token with exactly the permissions for it:\n  \
          https://dash.cloudflare.com/profile/api-tokens?permissionGroupKeys={permissions}&accountId={account}&zoneId=all&name=writegate%20deploy\n\
-         When the folder has a repository at GitHub, run these in it{subdomain}:\n  \
+         When the folder has a repository at GitHub, run these in it{subdomain}. With GitHub Free, a private one\n\
+         has no environments ({page}, \"A gate from npm\"):\n  \
          gh api --silent --method PUT 'repos/{{owner}}/{{repo}}/environments/production'\n  \
          gh api --silent --method PUT 'repos/{{owner}}/{{repo}}/environments/rotation'\n  \
          gh secret set CLOUDFLARE_ACCOUNT_ID --env production --body {account}\n  \
