@@ -93,6 +93,42 @@ fn binstall_finds_what_a_release_uploads() {
     }
 }
 
+/// Returns the calls of npm or gh in this step of publish.yml, for a tag and two packages.
+fn published(step: &str, tag: &str) -> String {
+    let workflow = fs::read_to_string(root().join(".github/workflows/publish.yml")).unwrap();
+    let (_, rest) = workflow.split_once(&format!("      - name: {step}\n")).unwrap();
+    let (_, script) = rest.split_once("        run: |\n").unwrap();
+    let lines = script.lines().take_while(|line| line.starts_with("          "));
+    let script = lines.collect::<Vec<_>>().join("\n");
+    let doubles = "tar() { :; }; jq() { echo a@1; }; sha256sum() { :; }
+        npm() { [ \"$1\" = publish ] && echo npm \"$@\"; }
+        gh() { [ \"$2\" = create ] && echo gh \"$@\"; }\n";
+    let folder = scratch(&format!("published-{}", fresh()));
+    for name in ["writegate-cli-linux-x64-1.0.0.tgz", "writegate-1.0.0.tgz"] {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    let mut bash = Command::new("bash");
+    bash.args(["-eo", "pipefail", "-c", &format!("{doubles}{script}")]);
+    let printed = testkit::program::run(bash.current_dir(&folder).env("GITHUB_REF_NAME", tag), "");
+    fs::remove_dir_all(folder).unwrap();
+    printed
+}
+
+#[test]
+fn a_prerelease_is_nobody_s_latest() {
+    for (tag, npm, gh) in
+        [("v1.0.0", " public", "=false "), ("v1.0.0-rc.1", " public --tag next", "=true ")]
+    {
+        let printed = published("Publish", tag);
+        let lines: Vec<&str> = printed.lines().collect();
+        assert_eq!(lines.len(), 2, "{printed}");
+        assert!(lines[0].starts_with("npm publish ./writegate-cli-linux-x64-"), "{printed}");
+        assert!(lines.iter().all(|line| line.ends_with(npm)), "{tag}: {printed}");
+        let printed = published("Release", tag);
+        assert!(printed.contains(&format!(" --prerelease{gh}")), "{tag}: {printed}");
+    }
+}
+
 #[test]
 fn an_archive_of_a_release_has_the_program_its_man_pages_and_completions() {
     let folder = scratch(&format!("archive-{}", fresh()));
