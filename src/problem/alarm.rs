@@ -84,7 +84,7 @@ impl Alarm {
                 set("secret", secret.as_str().into());
                 set(
                     "hint",
-                    "put the token: npx writegate token put --secret, and this name".into(),
+                    format!("put the token: npx writegate token put --secret {secret}").into(),
                 );
                 "token_missing"
             }

@@ -252,7 +252,7 @@ fn report<'c>(
     };
     let mut advice = match lookup {
         Ok(_) => state.advice().to_owned(),
-        Err(error) => error.hint(),
+        Err(error) => error.hint(secret),
     };
     let mut level = state.level();
     if broad {

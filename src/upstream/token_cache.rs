@@ -42,10 +42,10 @@ pub struct TokenCache {
 }
 
 impl TokenUnavailable {
-    /// Returns the advice on fixing the secret.
-    pub fn hint(&self) -> String {
+    /// Returns the advice on fixing the secret of this name.
+    pub fn hint(&self, secret: &str) -> String {
         match self {
-            Self::Missing => "the secret is not set, or empty: npx writegate token put --secret, and this name".into(),
+            Self::Missing => format!("the secret is not set, or empty: npx writegate token put --secret {secret}"),
             Self::Unavailable => "its Secrets Store has no such secret, or did not answer: compare store_id and secret_name in wrangler.toml with npx wrangler secrets-store secret list".into(),
             Self::Broken(error) => format!("the secret is not a valid token: {error}"),
         }

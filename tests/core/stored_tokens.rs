@@ -85,21 +85,33 @@ fn an_invalid_token_is_named_and_can_be_replaced_there() {
     }
 }
 
-#[test]
-fn the_line_names_the_field_and_not_the_value() {
-    let gate = gate();
-    let platform = store(Some(r#"{"token":"hunter2","issued_at":"yesterday"}"#));
+/// Returns the refusal of a request, and the line for the operator, where the store has this.
+fn alarmed(stored: &str) -> (String, Value) {
+    let (gate, platform) = (gate(), store(Some(stored)));
     let bearer = format!("Bearer {}", token(json!({})));
     let headers = [("authorization", bearer.as_str())];
     let decision = decide_at(NOW, &platform, &gate, raw("POST", TARGET, &headers));
     let Decision::Respond(answer) = decision else {
         panic!("forwarded");
     };
-    let alarm: Value = serde_json::from_str(&answer.alarm.unwrap()).unwrap();
+    let alarm = serde_json::from_str(answer.alarm.as_ref().unwrap()).unwrap();
+    (answer.body.to_string(), alarm)
+}
+
+#[test]
+fn the_line_of_a_missing_token_has_the_command_that_puts_it() {
+    let (_, alarm) = alarmed("");
+    assert_eq!(alarm["event"], "token_missing");
+    assert_eq!(alarm["hint"], "put the token: npx writegate token put --secret WRITE_TOKEN");
+}
+
+#[test]
+fn the_line_names_the_field_and_not_the_value() {
+    let (body, alarm) = alarmed(r#"{"token":"hunter2","issued_at":"yesterday"}"#);
     assert_eq!(alarm["event"], "misconfigured");
     assert_eq!(alarm["field"], "WRITE_TOKEN.issued_at");
     assert!(!alarm.to_string().contains("hunter2"));
-    assert!(!answer.body.contains("hunter2"));
+    assert!(!body.contains("hunter2"));
 }
 
 /// Returns state, age and fingerprint of the one token.

@@ -140,15 +140,15 @@ fn facts(token: &Asked<'_>, local: &Local) -> Result<Facts, Unknown> {
 }
 
 fn judge(secret: &str, facts: &Facts, now: Timestamp, findings: &mut Findings) {
-    let put = "put a valid token into the gate: cargo run -- token put";
+    let put = format!("put a valid token into the gate: cargo run -- token put --secret {secret}");
     if facts.verified.is_null() {
         let why = facts.record.as_ref().err().map(String::as_str).unwrap_or_default();
-        findings.fail(format!("the Cloudflare API refuses {secret}: {why}"), put);
+        findings.fail(format!("the Cloudflare API refuses {secret}: {why}"), &put);
         return;
     }
     let status = facts.verified["status"].as_str().unwrap_or("?");
     if status != "active" {
-        findings.fail(format!("{secret} is {status} at the Cloudflare API"), put);
+        findings.fail(format!("{secret} is {status} at the Cloudflare API"), &put);
     }
     let expires = facts.verified["expires_on"].as_str().and_then(Timestamp::parse_rfc3339);
     if expires.is_some_and(|expires| expires <= now) {

@@ -72,7 +72,9 @@ fn a_token_that_does_not_work_fails() {
     assert_eq!(judged(active("2026-11-20T00:00:00Z"), fine()).status, Fail);
     assert_eq!(judged(json!({"status": "disabled"}), fine()).status, Fail);
     assert_eq!(judged(json!({}), fine()).status, Fail);
-    assert_eq!(judged(Value::Null, Err("no".to_owned())).status, Fail);
+    let refused = judged(Value::Null, Err("no".to_owned()));
+    assert_eq!(refused.status, Fail);
+    assert!(refused.hint.unwrap().ends_with("token put --secret WRITE_TOKEN"));
     let untold = judged(json!({"status": "active"}), Err("the Cloudflare API said 403".to_owned()));
     assert_eq!(untold.status, Warn);
     assert!(untold.hint.unwrap().contains("CHECK_API_TOKEN"));

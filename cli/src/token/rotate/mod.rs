@@ -30,6 +30,7 @@ use writegate::{Fingerprint, Secret};
 
 use crate::clock::{self, Moment};
 use crate::error::{Error, Result};
+use crate::invocation;
 use crate::progress::Progress;
 use crate::project::{Project, placeholder_root};
 use crate::wrangler::Wrangler;
@@ -199,8 +200,12 @@ impl<'o> Rotation<'o> {
         match twin(&self.project, &self.options.which, &self.secret, fingerprint)? {
             None => Ok(()),
             Some(other) => Err(Error::usage(format!(
-                "{} is also what the gate has in {other}: give that a token of its own first (`token put --secret {other}`)",
-                named(fingerprint)
+                "{} is also what the gate has in {other}: give that a token of its own first ({})",
+                named(fingerprint),
+                invocation::hint(&format!(
+                    "token put --secret {other}{}",
+                    self.project.env_option()
+                ))
             ))),
         }
     }
