@@ -5,6 +5,7 @@ use writegate::FieldError;
 use writegate::Secret;
 use writegate::Upstream;
 use writegate::config::{Config, RESERVED_SECRETS, VARIABLES};
+use writegate::route::Route;
 
 use super::row::{Findings, Verdict, listed};
 use crate::invocation;
@@ -135,20 +136,23 @@ pub(super) fn upstream(config: &Config) -> Verdict {
         let hint = format!("set the upstream of the route {} to your API", route.path);
         if is_example(&route.upstream) {
             findings.fail(format!("{} goes to {origin}, the example", route.path), hint);
-        } else if origin.starts_with("http://") {
-            findings.fail(
-                format!(
-                    "{} goes to {origin}, this machine, which Cloudflare does not reach",
-                    route.path
-                ),
-                hint,
-            );
+        } else if let Some(why) = unreachable(route) {
+            findings.fail(why, hint);
         }
     }
     let mut origins: Vec<&str> =
         config.routes.iter().map(|route| route.upstream.origin()).collect();
     origins.dedup();
     findings.verdict(format!("requests go to {}", listed(&origins, 4)))
+}
+
+/// Says that a route goes to this machine, if it does.
+pub(crate) fn unreachable(route: &Route) -> Option<String> {
+    let origin = route.upstream.origin();
+    // The gate takes http on loopback only.
+    origin.starts_with("http://").then(|| {
+        format!("{} goes to {origin}, this machine, which Cloudflare does not reach", route.path)
+    })
 }
 
 fn is_example(upstream: &Upstream) -> bool {

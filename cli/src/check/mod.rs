@@ -31,6 +31,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::{Document, Project, ProjectOptions};
 
+pub(crate) use configuration::unreachable;
 use local::Local;
 use row::{Status, Verdict};
 use secrets::Remote;

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::project::{Project, USUAL as CONFIGURATION};
 
 use super::cloud::Cloud;
-use super::online::{deploy, set};
+use super::online::{self, deploy, set};
 use super::proof::{self, Secrets};
 use super::secret_source::{self, SecretSource};
 use super::secrets::{ROOT, TURNSTILE};
@@ -64,6 +64,7 @@ pub(super) fn finish(options: &Options, project: &Project, progress: &Progress) 
     proof::read(&text, environment, &known)?;
     let mut warnings = Vec::from_iter(report::exported(&exported, &secrets));
     report::warn(&warnings);
+    warnings.extend(online::warn_unreachable(&config));
 
     let cloud = Cloud::find(project, progress)?;
     let account = whole["account_id"].as_str();

@@ -245,6 +245,9 @@ fn begin(options: &Options, project: &Project, progress: &Progress) -> Result<()
     let given = secrets::ask(project, &plan.dates, plan.site_key.as_deref())?;
     known.extend(given.iter().map(|(name, secret)| ((*name).to_owned(), secret.clone())));
     let config = proof::read(&configuration, environment, &known)?;
+    if cloud.is_some() {
+        warnings.extend(online::warn_unreachable(&config));
+    }
     let tried = if options.skip_probe { None } else { try_token(&config)? };
     let list: Vec<(&str, &Secret)> = std::iter::once((ROOT, &root))
         .chain(given.iter().map(|(name, secret)| (*name, secret)))

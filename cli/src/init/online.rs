@@ -1,7 +1,9 @@
 //! The end of a run at Cloudflare: the secrets are set, then the gate is deployed. A failure says what is done.
 
 use writegate::Secret;
+use writegate::config::Config;
 
+use crate::check::unreachable;
 use crate::error::{Error, Result};
 use crate::project::{Project, USUAL as CONFIGURATION};
 use crate::{input, interrupt, invocation};
@@ -9,6 +11,13 @@ use crate::{input, interrupt, invocation};
 use super::cloud::Cloud;
 use super::prompt::Question;
 use super::{Options, report};
+
+/// Warns of every route that a deployed gate cannot serve; returns the warnings.
+pub(super) fn warn_unreachable(config: &Config) -> Vec<String> {
+    let warnings: Vec<String> = config.routes.iter().filter_map(unreachable).collect();
+    report::warn(&warnings);
+    warnings
+}
 
 /// Sets these secrets, one after another, and returns their names.
 pub(super) fn set(

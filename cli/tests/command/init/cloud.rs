@@ -33,6 +33,25 @@ fn the_secrets_go_through_pipes_and_before_the_gate() {
 }
 
 #[test]
+fn an_api_of_this_machine_is_named_before_the_gate_is_deployed() {
+    let api = "--upstream http://127.0.0.1:9 --skip-probe";
+    let init = format!("{} {api}", CMS.replace("--upstream https://cms.example.com/api ", ""));
+    let words = "/* goes to http://127.0.0.1:9, this machine, which Cloudflare does not reach";
+    let is_said_first = |done: &Done| {
+        let (said, set) = (done.err.find(words), done.err.find("setting "));
+        assert!(said.expect(&done.err) < set.expect(&done.err), "{}", done.err);
+    };
+    let machine = Machine::new();
+    is_said_first(&machine.fed(&format!("{init} --deploy"), &machine.token));
+    is_said_first(&machine.finish("--deploy"));
+    let done = machine.finish("--json");
+    assert!(done.lines()[0]["warnings"].to_string().contains(words), "{}", done.out);
+    let local = Machine::new().fed(&format!("{init} --local"), &random_secret());
+    assert!(local.code == Some(0) && !local.err.contains(words), "{}", local.err);
+    assert!(!machine.init("--force").err.contains(words));
+}
+
+#[test]
 fn nothing_is_deployed_unasked() {
     let machine = Machine::new();
     machine.answers("secret list", not_found("my-gate"));
