@@ -222,3 +222,30 @@ fn both_contracts_list_every_code_and_no_other() {
         }
     }
 }
+
+#[test]
+fn a_root_secret_is_made_in_one_length() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = BTreeMap::new();
+    for folder in ["src", "cli/src"] {
+        files(&root.join(folder), &mut all);
+    }
+    for name in ["README.md", ".dev.vars.example"] {
+        all.insert(name.to_owned(), fs::read_to_string(root.join(name)).unwrap());
+    }
+    for folder in ["docs", "docs/recipes"] {
+        let pages = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        for page in pages.filter(|page| page.is_file()) {
+            all.insert(page.display().to_string(), fs::read_to_string(page).unwrap());
+        }
+    }
+    let all = all.iter();
+    let lines = all
+        .flat_map(|(path, text)| text.split("openssl rand ").skip(1).map(move |rest| (path, rest)));
+    let mut count = 0;
+    for (path, rest) in lines {
+        assert!(rest.starts_with("-base64 48"), "{path}");
+        count += 1;
+    }
+    assert!(count > 4, "{count}");
+}

@@ -225,6 +225,9 @@ mod tests {
         assert!(
             said.starts_with("record 1 not imported: ") && said.ends_with("nothing was imported")
         );
+        let said = stopped(refused(), &all[1..], 1).message;
+        assert!(said.contains("; 1 key was imported, all before record 2: "), "{said}");
+        assert_eq!(counted(1), "1 key");
         let said = stopped(GateError::Lost("no answer".into()), &all[100..], 100).message;
         assert!(said.contains("may have been imported or not"), "{said}");
         let said = stopped(GateError::NoAnswer("nobody".into()), &all[100..], 100).message;

@@ -291,4 +291,19 @@ mod tests {
         assert_ne!(rejection_hint(401, Some(9109)), rejection_hint(401, None));
         assert_eq!(cloudflare_code(b"<html>"), None);
     }
+
+    /// 9104 has none, because Cloudflare does not describe it.
+    #[test]
+    fn the_page_lists_every_code_with_a_hint_of_its_own() {
+        let page = include_str!("../../../docs/operations.md");
+        let (_, table) = page.split_once("| code | cause | fix |\n|---|---|---|\n").unwrap();
+        let rows = table.lines().map_while(|row| row.strip_prefix("| ")?.split(" | ").next());
+        let numbers = rows.flat_map(|codes| codes.split(", ")).filter_map(|code| code.parse().ok());
+        let listed: Vec<u64> = numbers.collect();
+        assert!(listed.contains(&9104), "{listed:?}");
+        for code in 0..20_000 {
+            let has_hint = rejection_hint(401, Some(code)) != rejection_hint(401, None);
+            assert_eq!(listed.contains(&code), has_hint || code == 9104, "{code}");
+        }
+    }
 }
