@@ -73,7 +73,8 @@ fn a_person_is_asked_for_everything_and_the_token_is_not_shown() {
     let checkout = clone();
     let token = random_secret();
     let talk = [
-        ("Which API", "wordpress"),
+        // The presets are described first.
+        ("  workers-ai      ", "wordpress"),
         // A wrong answer is asked for again, with what is wanted.
         ("expected cms", ""),
         ("API's address", "http://api.example.com"),
@@ -82,9 +83,12 @@ fn a_person_is_asked_for_everything_and_the_token_is_not_shown() {
         ("if the token works", "/me"),
         ("Worker's name [writegate]", "my-gate"),
         ("Who gets the first key", ""),
-        ("methods", "post, PATCH"),
+        // So is an empty one.
+        ("methods", ""),
+        ("expected at least one", "post, PATCH"),
         ("paths", "/posts /posts/*"),
         ("origins", ""),
+        (SECRET, ""),
         (SECRET, &token),
         ("When it was issued", "2026-01-02"),
         ("When it ends", ""),
